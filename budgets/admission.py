@@ -1,0 +1,168 @@
+"""The seam of admission: one atomic step decides rate, parallel and money for all scopes of a call.
+
+Implementations: admission_local.py (in this process); admission_redis.py comes with production mode. Both obey this
+page: all checks first, then all writes; a refusal changes nothing; everything is idempotent by request id.
+Money is integer nano-USD; instants are epoch seconds of the store's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Rates of one scope, already resolved (default -> override). None is unlimited."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    parallel_requests: int | None = None
+
+
+class BudgetRule(msgspec.Struct, frozen=True):
+    """One budget of one scope. `schedule`: calendar_month | weekly | daily | rolling_<n>d."""
+
+    limit_nanousd: int
+    schedule: str = "calendar_month"
+    timezone: str = "UTC"
+    warning_ratio: float = 0.8
+    clamp: bool = False  # on_insufficient: clamp instead of refuse
+
+
+class ScopeRules(msgspec.Struct, frozen=True):
+    """All rules of one scope. `scope` is "tenant:<id>" or "key:<id>"; several budgets are allowed."""
+
+    scope: str
+    limits: Limits = Limits()
+    budgets: tuple[BudgetRule, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        return self.scope.partition(":")[0]
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """What a call wants: one request, `tokens` reserved against TPM, `hold_nanousd` reserved against every budget."""
+
+    request_id: str
+    scopes: tuple[ScopeRules, ...]
+    tokens: int
+    hold_nanousd: int
+
+
+class RateStanding(msgspec.Struct, frozen=True):
+    """The scope with the least left, for the x-ratelimit-* headers. Limits None are unlimited; resets in ms."""
+
+    limit_requests: int | None = None
+    remaining_requests: int | None = None
+    reset_requests_ms: int = 0
+    limit_tokens: int | None = None
+    remaining_tokens: int | None = None
+    reset_tokens_ms: int = 0
+
+
+class BudgetStanding(msgspec.Struct, frozen=True):
+    """The budget with the least money left among those that bind a call.
+
+    `spent` includes settled amounts that are not yet posted; `held` is what running calls have reserved.
+    """
+
+    scope: str
+    schedule: str
+    limit_nanousd: int
+    spent_nanousd: int
+    held_nanousd: int
+    resets_at: float
+    warning_ratio: float = 0.8
+
+    @property
+    def remaining_nanousd(self) -> int:
+        return max(0, self.limit_nanousd - self.spent_nanousd)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Where the caller stands after a step; either part is None when nothing of that kind binds."""
+
+    rate: RateStanding | None = None
+    budget: BudgetStanding | None = None
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """Permission to make one call, until it is settled or its lease ends."""
+
+    request_id: str
+    admitted_at: float
+    standing: Standing
+
+
+class WindowKey(msgspec.Struct, frozen=True):
+    """One window of money of one scope; budgets with the same scope, schedule and zone share it."""
+
+    scope: str
+    schedule: str
+    timezone: str
+    start: float
+
+
+class Post(msgspec.Struct, frozen=True):
+    """What the ledger says of a window: absolute and versioned, so posting twice or out of order is harmless."""
+
+    window: WindowKey
+    spent_nanousd: int
+    version: int
+
+
+class RateRefused(Exception):
+    """rule: requests | tokens | parallel. `possible` is False when the call alone exceeds the limit."""
+
+    def __init__(self, scope: str, rule: str, limit: int, remaining: int, resets_in_ms: int) -> None:
+        self.scope, self.rule, self.limit = scope, rule, limit
+        self.remaining, self.resets_in_ms = remaining, resets_in_ms
+        self.standing = Standing()
+        super().__init__(f"{scope} has used its {limit} {rule}")
+
+
+class BudgetRefused(Exception):
+    """The worst case of the call does not fit into `standing`'s budget."""
+
+    def __init__(self, standing: BudgetStanding, needed_nanousd: int, rates: RateStanding | None = None) -> None:
+        self.budget, self.needed_nanousd = standing, needed_nanousd
+        self.standing = Standing(rate=rates, budget=standing)
+        super().__init__(f"{standing.scope}: {needed_nanousd} nano-USD do not fit")
+
+
+class Admission(Protocol):
+    """Decides, remembers what was granted, and forgets it exactly once."""
+
+    async def admit(self, ask: Ask) -> Grant:
+        """Grant the call or raise RateRefused / BudgetRefused. The same request id again returns the first grant."""
+        ...
+
+    async def top_up(self, request_id: str, hold_nanousd: int) -> bool:
+        """Raise a running call's hold to this amount if it fits; False if it does not (nothing changes)."""
+        ...
+
+    async def settle(self, request_id: str, tokens: int, cost_nanousd: int) -> Standing:
+        """End a call: free its slot, true up its tokens, turn its hold into its cost until the ledger posts it.
+
+        A cost of 0 frees the hold at once. Unknown or settled ids change nothing.
+        """
+        ...
+
+    async def renew(self, request_ids: Sequence[str]) -> None:
+        """Keep the leases of running calls alive; called every few seconds by the process that runs them."""
+        ...
+
+    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None:
+        """Take over the ledger's totals and drop the holds of the calls that are now in them."""
+        ...
+
+    async def standing(self, scopes: Sequence[ScopeRules]) -> Standing:
+        """Where a caller stands, without asking for anything (for answers that are not calls)."""
+        ...
+
+    async def forget(self) -> None:
+        """Drop every total learnt from the ledger, so that the next step loads it again (rebuild)."""
+        ...

@@ -1,0 +1,24 @@
+#!/usr/bin/env python
+"""Chooses gateway.settings and runs a command; a wrong configuration is told in words, with exit code 2."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+    from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the environment is set
+
+    from gateway.config import ConfigError  # noqa: PLC0415
+
+    try:
+        execute_from_command_line(sys.argv)
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

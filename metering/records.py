@@ -1,0 +1,71 @@
+"""What the journal holds: a call is OPENed before the upstream sees anything, MARKed while it streams, CLOSEd once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from catalog.prices import PriceSheet
+from providers.usage import Usage
+
+
+class Open(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="O", tag_field="t"):
+    """The intent. Everything needed to settle the call if this process dies: who, what, the frozen price."""
+
+    id: str
+    started_at: float  # epoch seconds, the instant of admission: it decides the budget window
+    tenant_id: int
+    tenant: str
+    key_id: int
+    key_prefix: str
+    endpoint: str
+    model: str
+    provider: str
+    deployment: str
+    upstream_model: str
+    stream: bool = False
+    input_tokens: int = 0  # a count or an estimate of the prompt, billed if the process dies
+    hold_nanousd: int = 0
+    sheet: PriceSheet
+    trace_id: str = ""
+    idempotency_key: str = ""
+    client_request_id: str = ""
+
+
+class Mark(msgspec.Struct, frozen=True, omit_defaults=True, tag="M", tag_field="t"):
+    """What a running stream has produced so far."""
+
+    id: str
+    output_tokens: int
+
+
+class Close(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="C", tag_field="t"):
+    """The end. status: ok | error | cancelled | incomplete. Milliseconds are integers or fractions of one."""
+
+    id: str
+    finished_at: float
+    status: str
+    http_status: int
+    error_code: str = ""
+    provider: str
+    deployment: str
+    upstream_model: str
+    attempts: int = 1
+    usage: Usage
+    cost_nanousd: int
+    price_id: int = 0
+    receipt: list[dict[str, Any]] = []  # line items: kind, quantity, unit_price_nanousd, amount_nanousd
+    latency_ms: float = 0.0
+    ttft_ms: float | None = None
+    overhead_ms: float = 0.0
+    decision: list[dict[str, Any]] = []  # attempts and why, for `explain`
+
+
+class Void(msgspec.Struct, frozen=True, tag="V", tag_field="t"):
+    """The call never reached a provider: no ledger row."""
+
+    id: str
+
+
+Record = Open | Mark | Close | Void

@@ -1,0 +1,57 @@
+"""What a call used, in disjoint parts: no token is counted in two fields. Pure values, no I/O."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import msgspec
+
+
+class ImageCount(msgspec.Struct, frozen=True, array_like=True):
+    """So many images of one size and quality, as priced by the provider ("1024x1024", "high")."""
+
+    quantity: int
+    size: str = ""
+    quality: str = ""
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The usage vector of one call. Tokens are integers, audio is milliseconds, characters are Unicode characters.
+
+    `input_tokens` is text that was neither read from nor written to the provider's prompt cache;
+    `output_tokens` is what was neither reasoning nor audio. The providers' totals are the properties.
+    """
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    audio_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    audio_output_tokens: int = 0
+    images: tuple[ImageCount, ...] = ()
+    audio_ms: int = 0
+    characters: int = 0
+    requests: int = 1
+    estimated: bool = False
+
+    @property
+    def total_input_tokens(self) -> int:
+        """The provider's `prompt_tokens`."""
+        return self.input_tokens + self.cached_input_tokens + self.cache_write_tokens + self.audio_input_tokens
+
+    @property
+    def total_output_tokens(self) -> int:
+        """The provider's `completion_tokens`."""
+        return self.output_tokens + self.reasoning_tokens + self.audio_output_tokens
+
+    @property
+    def total_tokens(self) -> int:
+        return self.total_input_tokens + self.total_output_tokens
+
+    @property
+    def image_count(self) -> int:
+        return sum(image.quantity for image in self.images)
+
+    def as_estimate(self) -> Self:
+        return msgspec.structs.replace(self, estimated=True)
