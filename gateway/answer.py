@@ -1,0 +1,41 @@
+"""A /v1 answer: status, header pairs and either bytes or a relay. Django's HttpResponse without its cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from django.http.response import HttpResponseBase
+
+if TYPE_CHECKING:
+    from gateway.relay import Relay
+
+JSON = (b"content-type", b"application/json")
+EVENT_STREAM = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),  # nginx would otherwise hold chunks back
+]
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Answer(HttpResponseBase):
+    """What leaves. It is an HttpResponseBase so that ninja hands it through; the handler sends it by itself."""
+
+    def __init__(self, status: int, body: bytes, headers: Headers, relay: Relay | None = None) -> None:
+        # HttpResponseBase.__init__ sets up cookies, charset and a case-insensitive mapping that nobody reads here.
+        self.status_code = status
+        self.body = body
+        self.pairs = headers
+        self.relay = relay
+        self.error_code = ""
+
+    @property
+    def streaming(self) -> bool:  # type: ignore[override]  # Django's is a class attribute
+        return self.relay is not None
+
+
+def json_answer(status: int, value: Any, headers: Headers | None = None) -> Answer:
+    """Answer with a JSON document made by us (errors, lists)."""
+    return Answer(status, orjson.dumps(value), [JSON, *(headers or ())])

@@ -1,0 +1,73 @@
+"""The only process-wide state: what is open while this process serves. Opened and closed by gateway/lifespan.py.
+
+Everything below is a plain object that takes what it needs in its constructor; this page only says where it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from budgets.admission import Admission
+    from budgets.rules import Rulebook
+    from catalog.snapshot import Snapshot
+    from gateway.access_log import AccessLog
+    from gateway.config import Config
+    from gateway.idempotency import Replays
+    from gateway.invalidation import Invalidation
+    from gateway.metrics import Metrics
+    from metering.journal import Journal
+    from metering.running import Running
+    from metering.shipper import Shipper
+    from providers.simulator import Simulator
+    from providers.transport import Transport
+    from tenants.key_cache import KeyCache
+
+
+class NotServing(RuntimeError):
+    """Raised when the hot path is entered in a process that was not opened, or is closing."""
+
+
+class Connections:
+    """One slot for each part; `snapshot` and `rulebook` are immutable values, swapped whole."""
+
+    config: Config
+    database: Executor
+    transport: Transport
+    keys: KeyCache
+    snapshot: Snapshot
+    rulebook: Rulebook
+    admission: Admission
+    journal: Journal
+    shipper: Shipper
+    running: Running
+    replays: Replays
+    metrics: Metrics
+    access_log: AccessLog
+    invalidation: Invalidation
+    simulator: Simulator | None = None
+
+
+class _Slot:
+    """Holds the open connections of this process, or nothing."""
+
+    value: Connections | None = None
+
+
+def live() -> Connections:
+    """Return what is open. Costs one attribute read; raises NotServing before open and after close."""
+    value = _Slot.value
+    if value is None:
+        raise NotServing
+    return value
+
+
+def is_open() -> bool:
+    return _Slot.value is not None
+
+
+def set_live(value: Connections | None) -> None:
+    """Called by gateway/lifespan.py only."""
+    _Slot.value = value
