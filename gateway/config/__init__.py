@@ -1,0 +1,9 @@
+"""The typed configuration: YAML, `.env` and environment become one frozen value. Imports nothing else of ours."""
+
+from __future__ import annotations
+
+from gateway.config.loading import load
+from gateway.config.model import Config
+from gateway.config.problems import ConfigError
+
+__all__ = ["Config", "ConfigError", "load"]

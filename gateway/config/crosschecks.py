@@ -1,0 +1,192 @@
+"""What no single key can say: rules between keys, and what is allowed but unwise. Pure functions of the configuration."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from gateway.config.model import Config
+from gateway.config.problems import Problem
+
+STRONG_BYTES = 32
+
+
+def weak(secret: str) -> bool:
+    """Tell whether a secret that was set is too easy: a known example, short, or one character over and over."""
+    return "change-me" in secret.lower() or len(secret.encode()) < STRONG_BYTES or len(set(secret)) < 8  # noqa: PLR2004 - of 32
+
+
+def problems_of(config: Config) -> list[Problem]:
+    """Return everything that must be put right before the gateway can start."""
+    return [
+        *_stores(config),
+        *_secrets(config),
+        *_production(config),
+        *_people(config),
+        *_files(config),
+        *_rows(config),
+        *_twice(config),
+    ]
+
+
+def warnings_of(config: Config) -> tuple[str, ...]:
+    """Return what works but should not stay."""
+    return tuple(_warnings(config))
+
+
+def _stores(config: Config) -> Iterator[Problem]:
+    database, redis = config.database.url, config.redis.url
+    if database and urlsplit(database).scheme not in {"postgres", "postgresql"}:
+        yield Problem(
+            "database.url",
+            "is not a PostgreSQL address",
+            "write it like postgres://user:password@host:5432/name",
+        )
+    if redis and urlsplit(redis).scheme not in {"redis", "rediss", "unix"}:
+        yield Problem("redis.url", "is not a Redis address", "write it like redis://host:6379/0")
+    if database and not redis:
+        yield Problem(
+            "redis.url",
+            "is empty while database.url is set",
+            "production mode needs both: set ROUTER_REDIS_URL, or neither",
+        )
+    if redis and not database:
+        yield Problem(
+            "database.url",
+            "is empty while redis.url is set",
+            "production mode needs both: set ROUTER_DB_URL, or neither",
+        )
+    if config.server.workers > 1 and not (database or redis):
+        yield Problem(
+            "server.workers",
+            f"{config.server.workers} workers need shared stores",
+            "set ROUTER_DB_URL and ROUTER_REDIS_URL, or workers: 1",
+        )
+    if config.database.min_conns > config.database.max_conns:
+        yield Problem("database.min_conns", "is more than database.max_conns")
+
+
+def _named_secrets(config: Config) -> list[tuple[str, str]]:
+    return [
+        ("admin.session.jwt_secret", config.admin.session.jwt_secret),
+        ("security.pepper", config.security.pepper),
+        ("security.encryption_key", config.security.encryption_key),
+    ]
+
+
+def _secrets(config: Config) -> Iterator[Problem]:
+    hint = "set ROUTER_ADMIN_SESSION_JWT_SECRET, for example to the output of `openssl rand -hex 32`"
+    if not config.admin.session.jwt_secret and (config.database.url or config.server.production):
+        yield Problem(
+            "admin.session.jwt_secret",
+            "is required in production, where every replica must have the same",
+            hint,
+        )
+    if config.server.production:
+        for name, value in _named_secrets(config):
+            if value and weak(value):
+                yield Problem(
+                    name,
+                    f"is weak: an example, or under {STRONG_BYTES} bytes",
+                    "`openssl rand -hex 32` makes a strong one",
+                )
+
+
+def _production(config: Config) -> Iterator[Problem]:
+    if not config.server.production:
+        return
+    if config.server.debug:
+        yield Problem("server.debug", "shows secrets to strangers", "turn it off with server.production")
+    if not config.database.url and not config.redis.url:
+        yield Problem(
+            "server.production", "needs PostgreSQL and Redis", "set ROUTER_DB_URL and ROUTER_REDIS_URL"
+        )
+    for index, row in enumerate(config.model_catalog):
+        if row.provider == "simulator":
+            yield Problem(
+                f"model_catalog[{index}].provider",
+                "the simulator is refused in production",
+                f"remove {row.alias}",
+            )
+
+
+def _people(config: Config) -> Iterator[Problem]:
+    admin, smtp = config.admin, config.budgets.alert.smtp
+    if not admin.local.enabled and not admin.oidc.enabled:
+        yield Problem("admin.local.enabled", "nobody could sign in", "enable admin.local or admin.oidc")
+    if admin.oidc.enabled:
+        for name in ("issuer", "client_id"):
+            if not getattr(admin.oidc, name):
+                yield Problem(f"admin.oidc.{name}", "is required with admin.oidc.enabled")
+    if admin.session.access_token_ttl > admin.session.refresh_token_ttl:
+        yield Problem("admin.session.access_token_ttl", "is longer than admin.session.refresh_token_ttl")
+    if smtp.host and not smtp.from_:
+        yield Problem(
+            "budgets.alert.smtp.from",
+            "is required with budgets.alert.smtp.host",
+            "write it like gateway@example.com",
+        )
+
+
+def _files(config: Config) -> Iterator[Problem]:
+    if config.files.storage == "s3" and not config.files.s3.bucket:
+        yield Problem("files.s3.bucket", "is required with files.storage: s3")
+    for name, section in (("files", config.files), ("batches", config.batches)):
+        if section.default_ttl > section.max_ttl:
+            yield Problem(f"{name}.default_ttl", f"is longer than {name}.max_ttl")
+
+
+def _rows(config: Config) -> Iterator[Problem]:
+    names: set[tuple[str, str]] = set()
+    first: dict[str, tuple[str, str]] = {}
+    for index, row in enumerate(config.model_catalog):
+        if (row.alias, row.deployment) in names:
+            yield Problem(
+                f"model_catalog[{index}].deployment",
+                f"{row.deployment!r} is already a deployment of {row.alias}",
+                "give it a name of its own",
+            )
+        names.add((row.alias, row.deployment))
+        kind, strategy = first.setdefault(row.alias, (row.model_type, row.strategy))
+        if row.model_type != kind:
+            yield Problem(f"model_catalog[{index}].model_type", f"{row.alias} is {kind} in an earlier row")
+        if row.strategy != strategy:
+            yield Problem(f"model_catalog[{index}].strategy", f"{row.alias} has {strategy} in an earlier row")
+
+
+def _twice(config: Config) -> Iterator[Problem]:
+    start = config.bootstrap
+    lists = [
+        ("tenants", [tenant.name for tenant in start.tenants]),
+        ("admin_users", [user.email for user in start.admin_users]),
+        ("api_keys", [key.prefix or f"{key.tenant}/{key.name}" for key in start.api_keys]),
+        ("memberships", [f"{member.email} in {member.tenant}" for member in start.memberships]),
+        ("tenant_limits", [limits.tenant for limits in start.tenant_limits]),
+        (
+            "tenant_budgets",
+            [
+                f"{b.tenant}, {b.refresh_schedule or config.budgets.refresh_schedule}"
+                for b in start.tenant_budgets
+            ],
+        ),
+    ]
+    for name, values in lists:
+        for value, times in Counter(values).items():
+            if times > 1:
+                yield Problem(f"bootstrap.{name}", f"{value} is there {times} times")
+
+
+def _warnings(config: Config) -> Iterator[str]:
+    for name, value in _named_secrets(config):
+        if value and weak(value):
+            yield f"{name} is weak: fine for trying, refused with server.production"
+    if config.metering.allow_volatile:
+        yield "metering.allow_volatile is on: a restart of the machine may lose finished calls"
+    if config.database.migrations_dir != "./migrations":
+        yield "database.migrations_dir has no effect: migrations ship with the program"
+    if config.budgets.alert.smtp.skip_tls_verify:
+        yield "budgets.alert.smtp.skip_tls_verify is on: anyone on the way can read the mails"
+    for row in config.model_catalog:
+        if row.problem:
+            yield f"{row.alias}/{row.deployment} is disabled: {row.problem}"

@@ -1,0 +1,145 @@
+"""One row of `model_catalog`: an alias, and one place that serves it. Data only; prices become a sheet in catalog/config_prices.py."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from gateway.config.fields import Count, Price, Section, Texts, Wait, internal, wrong
+
+ProviderName = Literal[
+    "openai", "openai-compatible", "azure", "anthropic", "bedrock", "vertex", "huggingface", "simulator"
+]
+ModelType = Literal["llm", "embedding", "image", "audio", "moderation", "rerank"]
+Strategy = Literal["weighted", "least_busy", "latency", "cost"]
+
+BLOCKS = ("azure", "vertex", "bedrock", "openai", "openai_compatible", "anthropic")
+_LIFTED = {"base_url": "endpoint"} | {
+    name: name for name in ("endpoint", "api_key", "api_version", "region", "deployment")
+}
+
+
+def _hyphen(value: Any) -> Any:
+    return "openai-compatible" if value == "openai_compatible" else value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+class Timeouts(Section):
+    connect: Wait = Field(3.0, description="Connection and TLS.")
+    first_byte: Wait = Field(30.0, description="From the request's last byte to the answer's first content.")
+    idle: Wait = Field(
+        60.0, description="Between two events of a stream; unset: `server.stream_idle_timeout`."
+    )
+    total: Wait = Field(300.0, description="The whole attempt.")
+
+
+class ImagePrice(Section):
+    size: str = Field("", description="Such as 1024x1024; empty is any.")
+    quality: str = Field("", description="Such as high; empty is any.")
+    price: Price = Field(description="USD for one image.")
+
+
+class Pricing(Section):
+    """Token parts are in the row's `price_per` unit; image, second, character and request are USD each."""
+
+    cached_input: Price | None = Field(
+        None, description="Input read from the provider's cache. Unset: as input."
+    )
+    cache_write: Price | None = Field(
+        None, description="Input written to the provider's cache. Unset: as input."
+    )
+    reasoning: Price | None = Field(None, description="Reasoning output. Unset: as output.")
+    audio_input: Price | None = Field(None, description="Audio tokens in. Unset: as input.")
+    audio_output: Price | None = Field(None, description="Audio tokens out. Unset: as output.")
+    image: Price | None = Field(None, description="One image.")
+    images: tuple[ImagePrice, ...] = Field(
+        (), description="One image, by size and quality; goes before `image`."
+    )
+    second: Price | None = Field(None, description="One second of audio.")
+    character: Price | None = Field(None, description="One character of speech input.")
+    request: Price | None = Field(None, description="Each call, on top.")
+
+
+class ModelEntry(Section):
+    alias: str = Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^\S+$",
+        description="The model's name for clients; several rows may share it.",
+    )
+    provider: Annotated[ProviderName, BeforeValidator(_hyphen)] = Field(description="Who serves it.")
+    provider_model: str = Field(min_length=1, description="What goes upstream as the model.")
+    deployment: str = Field(
+        "", max_length=200, description="The row's own name, unique in the alias. Unset: `<alias>-<n>`."
+    )
+    model_type: ModelType = Field("llm", description="What it does; the same in every row of an alias.")
+    endpoint: str = Field("", description="Base URL. Unset: the provider's own.")
+    api_key: str = Field(
+        "", repr=False, description="Credential. Unset: `providers.*`, for the provider's own host only."
+    )
+    api_version: str = Field("", description="For `azure`.")
+    region: str = Field("", description="For `bedrock` and `vertex`; information elsewhere.")
+    currency: Literal["USD"] = Field("USD", description="Nothing else is accepted.")
+    priority: int = Field(0, ge=0, le=1000, description="Lower is tried first.")
+    weight: int = Field(100, ge=0, le=1_000_000, description="Share within a priority.")
+    enabled: bool = Field(default=True, description="Off: the row serves nothing.")
+    strategy: Strategy = Field(
+        "weighted", description="Choice within a priority; of the alias, so stated in one row."
+    )
+    max_output_tokens: Count | None = Field(None, description="Most tokens of one answer.")
+    context_window: Count | None = Field(None, description="Most tokens of prompt and answer together.")
+    modalities: tuple[str, ...] = Field(("text",), description="Such as text, image, audio.")
+    supports_tools: bool = Field(default=True, description="Whether tools may be sent.")
+    price_input: Price | None = Field(None, description="USD per `price_per` tokens of input.")
+    price_output: Price | None = Field(None, description="USD per `price_per` tokens of output.")
+    price_per: Annotated[Literal["1k", "1m"], BeforeValidator(_lower)] = Field(
+        "1k", description="Unit of every token price of the row."
+    )
+    pricing: Pricing = Pricing()
+    free: bool = Field(
+        default=False, description="Costs nothing; a row without any price is refused otherwise."
+    )
+    timeouts: Timeouts = Timeouts()
+    metadata: Texts = Field(
+        {},
+        description="The provider's own settings. The blocks `azure`, `vertex`, `bedrock`, `openai`, "
+        "`openai_compatible` and `anthropic` are merged into it.",
+    )
+    owned_by: str = Field("", description="Shown in `GET /v1/models`. Unset: the provider.")
+    requires_env: str = Field("", description="The row exists only where this variable is set.")
+    problem: str = internal("")  # why a row that is well written cannot work; it disables only itself
+
+    @property
+    def token_unit(self) -> Decimal:
+        return Decimal(1_000 if self.price_per == "1k" else 1_000_000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _merge_blocks(cls, data: Any) -> Any:
+        """Fold provider blocks into metadata; what the row has a key of its own for goes there."""
+        if not isinstance(data, dict):
+            return data
+        row = dict(data)
+        blocks = [row.pop(name) for name in BLOCKS if isinstance(row.get(name), dict)]
+        if not blocks:
+            return row
+        metadata = dict(row.get("metadata") or {})
+        for block in blocks:
+            for key, value in block.items():
+                if key in _LIFTED:
+                    row.setdefault(_LIFTED[key], value)
+                else:
+                    metadata[key] = value
+        return {**row, "metadata": metadata}
+
+    @field_validator("modalities")
+    @classmethod
+    def _no_empty_modality(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or not all(value):
+            raise wrong("names nothing", "leave it out, or write it like [text, image]")
+        return value

@@ -1,0 +1,110 @@
+"""The whole configuration as one frozen value. Reading it costs nothing; building it is gateway/config/loading.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from gateway.config.bootstrap import Bootstrap
+from gateway.config.entries import ModelEntry
+from gateway.config.fields import Section, internal
+from gateway.config.money import Budgets, RateLimits
+from gateway.config.people import Admin, Providers
+from gateway.config.sections import (
+    Audio,
+    Batches,
+    Database,
+    Files,
+    Health,
+    Metering,
+    Observability,
+    Redis,
+    Reporting,
+    Retention,
+    Security,
+    Server,
+    Streams,
+)
+
+
+class Config(Section):
+    data_dir: Path = Field(
+        Path("./data"), description="SQLite, journal and files; relative to the working directory."
+    )
+    server: Server = Server()
+    database: Database = Database()
+    redis: Redis = Redis()
+    metering: Metering = Metering()
+    security: Security = Security()
+    streams: Streams = Streams()
+    rate_limits: RateLimits = RateLimits()
+    budgets: Budgets = Budgets()
+    reporting: Reporting = Reporting()
+    retention: Retention = Retention()
+    observability: Observability = Observability()
+    health: Health = Health()
+    providers: Providers = Providers()
+    files: Files = Files()
+    audio: Audio = Audio()
+    batches: Batches = Batches()
+    admin: Admin = Admin()
+    model_catalog: tuple[ModelEntry, ...] = Field((), description="Models and where they are served.")
+    bootstrap: Bootstrap = Bootstrap()
+    warnings: tuple[str, ...] = internal(())  # what is accepted but unwise, for `check` and the start
+    file: Path | None = internal(None)  # where the keys came from
+
+    @property
+    def embedded(self) -> bool:
+        """One process on SQLite; production mode has PostgreSQL and Redis."""
+        return not (self.database.url and self.redis.url)
+
+    @property
+    def otlp_enabled(self) -> bool:
+        stated = self.observability.enable_otlp
+        return not self.embedded if stated is None else stated
+
+    @property
+    def files_dir(self) -> Path:
+        return Path(self.files.local.directory) if self.files.local.directory else self.data_dir / "files"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_rows(cls, data: Any) -> Any:
+        """Give each row of the catalog what it takes from its neighbors: name, strategy and idle timeout."""
+        if not isinstance(data, dict) or not isinstance(data.get("model_catalog"), list | tuple):
+            return data
+        server = data.get("server")
+        idle = server.get("stream_idle_timeout") if isinstance(server, dict) else None
+        return {**data, "model_catalog": _completed(data["model_catalog"], idle)}
+
+
+def _completed(rows: list[Any] | tuple[Any, ...], idle: Any) -> list[Any]:
+    seen: dict[Any, int] = {}
+    strategies = {
+        str(row["alias"]): row["strategy"]
+        for row in reversed(rows)
+        if isinstance(row, dict) and {"alias", "strategy"} <= row.keys()
+    }
+    done: list[Any] = []
+    for row in rows:
+        if not isinstance(row, dict) or not isinstance(row.get("alias"), str):
+            done.append(row)
+            continue
+        alias = row["alias"]
+        seen[alias] = seen.get(alias, 0) + 1
+        full = {"strategy": strategies[alias], **row} if alias in strategies else dict(row)
+        if not full.get("deployment") and not _named_in_block(full):
+            full["deployment"] = f"{alias}-{seen[alias]}"
+        timeouts = full.get("timeouts") or {}
+        if idle is not None and isinstance(timeouts, dict):
+            full["timeouts"] = {"idle": idle, **timeouts}
+        done.append(full)
+    return done
+
+
+def _named_in_block(row: dict[str, Any]) -> bool:
+    return any(
+        isinstance(block, dict) and block.get("deployment") for key, block in row.items() if key != "metadata"
+    )

@@ -1,0 +1,124 @@
+"""What is wrong with a configuration, one line each: where, what, and how to write it instead."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+if typing.TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`where` is a key's path, a variable's name or a file; empty hint when there is nothing to add."""
+
+    where: str
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" ({self.hint})" if self.hint else "")
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used. Its text has one line a problem."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def path_text(location: Sequence[int | str]) -> str:
+    """Return a location as people write it: model_catalog[2].timeouts.connect."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """Return a did-you-mean hint, or nothing when nothing is near."""
+    close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
+    return f'did you mean "{close[0]}"?' if close else ""
+
+
+def section_at(model: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel] | None:
+    """Return the section that a location leads to, or None when it leads to a value."""
+    section: Any = model
+    for part in location:
+        if isinstance(part, int):
+            continue
+        if section is None or part not in (names := keys_of(section)):
+            return None
+        section = section_in(names[part].annotation)
+    return typing.cast("type[BaseModel] | None", section)
+
+
+def section_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the section inside a type such as `tuple[Row, ...]`, or None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in typing.get_args(annotation) if (found := section_in(part))), None)
+
+
+def keys_of(section: type[BaseModel]) -> dict[str, Any]:
+    """Return a section's keys as the file spells them, without those the loader fills."""
+    return {
+        field.alias or name: field
+        for name, field in section.model_fields.items()
+        if not (isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("internal"))
+    }
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """Return every complaint of the model as a problem in words."""
+    return [_problem(detail, model) for detail in error.errors(include_url=False)]
+
+
+def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
+    location, kind, context = detail["loc"], detail["type"], detail.get("ctx") or {}
+    where = path_text(location) or "configuration"
+    if kind == "extra_forbidden":
+        section = section_at(model, location[:-1])
+        names = keys_of(section) if section else {}
+        return Problem(
+            where, "unknown key", nearest(str(location[-1]), names) or "known here: " + ", ".join(names)
+        )
+    if kind == "missing":
+        return Problem(where, "is required")
+    if kind == "config":
+        return Problem(where, str(context["what"]), str(context.get("hint", "")))
+    if kind == "literal_error":
+        allowed = str(context["expected"])
+        return Problem(where, f"{detail['input']!r} is not known here", f"one of {allowed}")
+    if kind == "string_type" and isinstance(detail["input"], int | float):
+        return Problem(where, "should be text", "put the value in quotes")
+    if kind in {"model_type", "model_attributes_type", "dict_type"}:
+        return Problem(where, "should be a mapping of keys")
+    if kind in {"tuple_type", "list_type"}:
+        return Problem(where, "should be a list")
+    return Problem(where, _plain(detail["msg"]), _shown(detail["input"], model, location))
+
+
+def _plain(message: str) -> str:
+    return (
+        message.removeprefix("Value error, ")
+        .replace("Input should", "should")
+        .replace("String should", "should")
+    )
+
+
+def _shown(value: Any, model: type[BaseModel], location: Sequence[int | str]) -> str:
+    """Return what was written, unless it may be a secret or is long."""
+    section = section_at(model, location[:-1])
+    field = keys_of(section).get(str(location[-1])) if section and location else None
+    if field is None or not field.repr or not isinstance(value, str | int | float):
+        return ""
+    return f"it says {str(value)[:60]!r}"

@@ -1,0 +1,197 @@
+"""Sections of the process itself: server, stores, metering, security, observability, retention. Data only."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from gateway.config.fields import Count, Duration, Kind, Network, Section, Wait, Zone, wrong
+
+
+def _address(value: str) -> str:
+    host, colon, port = value.strip().rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535 or ("::" in host and not host.startswith("[")):
+        raise wrong(
+            f"{value!r} is not an address to listen on", "write it like 127.0.0.1:8080, :8080 or [::1]:8080"
+        )
+    return value.strip()
+
+
+Address = Annotated[str, AfterValidator(_address), Kind("host:port")]
+
+
+class Server(Section):
+    listen_addr: Address = Field(
+        "127.0.0.1:8080", description="Host and port to listen on; `:8080` is every address."
+    )
+    workers: Count = Field(
+        1, description="Worker processes. More than one needs production mode (database and redis)."
+    )
+    production: bool = Field(
+        default=False, description="Demand both stores and strong secrets; refuse simulator and debug."
+    )
+    debug: bool = Field(
+        default=False, description="Django's debug pages and verbose errors; never with `production`."
+    )
+    public_url: str = Field(
+        "", description="The address people use, for links in mails and for SSO redirects."
+    )
+    body_limit_mb: Count = Field(20, description="Largest request body; more is answered 413.")
+    sync_timeout: Wait = Field(
+        300.0, description="Longest time of a call that is not a stream, every attempt included."
+    )
+    provider_timeout: Wait = Field(
+        280.0, description="Longest time of one attempt of a call that is not a stream."
+    )
+    stream_idle_timeout: Wait = Field(
+        60.0, description="Longest silence inside a stream, where a row's `timeouts.idle` says nothing."
+    )
+    stream_max_duration: Wait = Field(300.0, description="Longest time of a stream.")
+    read_header_timeout: Wait = Field(5.0, description="A client must send its request's head within this.")
+    graceful_shutdown_delay: Duration = Field(
+        5.0, description="After SIGTERM, running calls may finish within this."
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        (), description="Proxies whose `X-Forwarded-*` headers are believed."
+    )
+    egress_allow: tuple[Network, ...] = Field(
+        (), description="Private networks that addresses typed in admin may name."
+    )
+
+    @property
+    def bind(self) -> tuple[str, int]:
+        """Host and port to listen on; an empty host is every address."""
+        host, _, port = self.listen_addr.rpartition(":")
+        return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - `:8080` asks for every address in so many words
+
+
+class Database(Section):
+    url: str = Field(
+        "", repr=False, description="PostgreSQL. Empty: SQLite under `data_dir` (embedded mode)."
+    )
+    run_migrations: bool = Field(default=True, description="Migrate when `serve` starts.")
+    migrations_dir: str = Field(
+        "./migrations", description="Accepted for old files; migrations ship with the program."
+    )
+    max_conns: Count = Field(20, description="Largest number of connections of one process.")
+    min_conns: int = Field(2, ge=0, description="Connections kept open.")
+    max_conn_idle_time: Wait = Field(600.0, description="An idle connection is closed after this.")
+    max_conn_lifetime: Wait = Field(3600.0, description="A connection is replaced after this.")
+    start_timeout: Duration = Field(
+        60.0, description="How long `serve` waits for the stores before it gives up."
+    )
+
+
+class Redis(Section):
+    url: str = Field(
+        "", repr=False, description="Shared counters. Empty: inside the process (embedded mode)."
+    )
+    db: int = Field(0, ge=0, description="Logical database, where the URL names none.")
+    pool_size: Count = Field(20, description="Largest number of connections of one process.")
+
+
+class Metering(Section):
+    durability: Literal["power", "process"] = Field(
+        "power",
+        description="A finished call is on disk before its last byte leaves: safe from power loss, or process death only.",
+    )
+    allow_volatile: bool = Field(
+        default=False, description="Allow `data_dir` on a RAM disk, whose journal a restart loses."
+    )
+
+
+class Security(Section):
+    pepper: str = Field(
+        "",
+        repr=False,
+        description="Secret of the hashes of API keys. Empty: derived from `admin.session.jwt_secret`.",
+    )
+    encryption_key: str = Field(
+        "",
+        repr=False,
+        description="Secret of stored credentials. Empty: derived from `admin.session.jwt_secret`.",
+    )
+
+
+class Streams(Section):
+    revoke_check: Wait = Field(
+        2.0, description="Running streams of a revoked key or suspended tenant end within this."
+    )
+
+
+class Reporting(Section):
+    timezone: Zone = Field(
+        "UTC", description="Time zone of reports and of budget windows of tenants without their own."
+    )
+
+
+class Retention(Section):
+    metadata_days: int = Field(30, ge=0, description="Days the call log is kept; 0 keeps it for ever.")
+    zero_retention: bool = Field(
+        default=False, description="Never keep a prompt or an answer, not even for idempotency."
+    )
+
+
+class Observability(Section):
+    enable_metrics: bool = Field(default=True, description="Serve `/metrics`.")
+    metrics_allow: tuple[Network, ...] = Field((), description="Who may read `/metrics` besides loopback.")
+    metrics_token: str = Field(
+        "", repr=False, description="Bearer token that opens `/metrics` from anywhere."
+    )
+    enable_otlp: bool | None = Field(
+        None, description="Send traces. Unset: true in production mode, false when embedded."
+    )
+    otlp_endpoint: str = Field("http://localhost:4317", description="The collector.")
+    otlp_protocol: Literal["", "grpc", "http"] = Field(
+        "", description="Empty: chosen by the endpoint's port (4318 is http)."
+    )
+    log_format: Literal["json", "text"] = Field(
+        "json", description="One JSON object a line, or text for people."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe line written."
+    )
+
+
+class Health(Section):
+    check_interval: Wait = Field(60.0, description="Time between two background probes of a deployment.")
+    rolling_window: Count = Field(5, description="Consecutive failures that take a deployment out.")
+    cooldown: Wait = Field(300.0, description="Longest rest of a deployment that was taken out.")
+
+
+class LocalFiles(Section):
+    directory: str = Field("", description="Empty: `files` under `data_dir`.")
+
+
+class S3(Section):
+    bucket: str = Field("", description="Name of the bucket.")
+    prefix: str = Field("", description="Put before each object's name.")
+    region: str = Field("", description="Region of the bucket.")
+    endpoint: str = Field("", description="For other stores that speak S3.")
+    use_path_style: bool = Field(default=False, description="Bucket in the path instead of the host name.")
+
+
+class Files(Section):
+    storage: Literal["local", "s3"] = Field("local", description="Where uploaded files are kept.")
+    max_size_mb: Count = Field(200, description="Largest file.")
+    default_ttl: Wait = Field(604800.0, description="How long a file lives when its owner does not say.")
+    max_ttl: Wait = Field(2592000.0, description="Longest life an owner may ask for.")
+    sweep_interval: Wait = Field(900.0, description="Time between two sweeps of expired files.")
+    sweep_batch_size: Count = Field(200, description="Files removed in one sweep.")
+    encryption_key: str = Field(
+        "", repr=False, description="Encrypts files at rest; empty stores them as they are."
+    )
+    local: LocalFiles = LocalFiles()
+    s3: S3 = S3()
+
+
+class Audio(Section):
+    max_upload_mb: Count = Field(50, description="Largest audio upload.")
+
+
+class Batches(Section):
+    max_requests: Count = Field(5000, description="Most requests in one batch.")
+    max_concurrency: Count = Field(50, description="Most requests of one batch at a time.")
+    default_ttl: Wait = Field(604800.0, description="How long results live when the owner does not say.")
+    max_ttl: Wait = Field(2592000.0, description="Longest life an owner may ask for.")

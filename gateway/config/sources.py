@@ -1,0 +1,197 @@
+"""Where keys come from: a YAML file, `.env` and the environment. Reads each once; decides nothing about values."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from dotenv import dotenv_values
+
+from gateway.config.problems import ConfigError, Problem, keys_of, nearest, path_text, section_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
+Location = tuple[int | str, ...]
+
+PREFIX = "ROUTER_"
+FILE_VARIABLE = "ROUTER_CONFIG_FILE"
+SHORTER_NAMES = {"ROUTER_DB_URL": "ROUTER_DATABASE_URL"}
+FILES = ("router.yaml", "router.yml", "config/router.yaml", "config/router.yml")
+
+_REFERENCE = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+# Kubernetes tells every pod of a service called `router` where it is, in variables that look like ours.
+_SERVICE_LINK = re.compile(
+    r"ROUTER_(.+_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)"
+)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without its two traps: a repeated key is an error, and a date stays text."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if (
+                isinstance(key, yaml.ScalarNode)
+                and key.tag != "tag:yaml.org,2002:merge"
+                and key.value in seen
+            ):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is there twice", key.start_mark
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read_variables(environ: Mapping[str, str], cwd: Path) -> dict[str, str]:
+    """Return the environment with `.env` of the working directory below it; an empty variable counts as unset."""
+    below = dotenv_values(cwd / ".env", interpolate=False) if (cwd / ".env").is_file() else {}
+    return {name: value for name, value in {**below, **environ}.items() if value}
+
+
+def find_file(variables: Mapping[str, str], cwd: Path) -> Path | None:
+    """Return the configuration file, None if there is none; one that is named must exist."""
+    named = variables.get(FILE_VARIABLE)
+    if named is None:
+        return next((cwd / name for name in FILES if (cwd / name).is_file()), None)
+    path = cwd / named
+    if not path.is_file():
+        raise ConfigError([Problem(FILE_VARIABLE, f"there is no file {named}", f"looked for {path}")])
+    return path
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Return the file's keys, or say at which line it stops being YAML."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError(
+            [Problem(f"{path}{line}", error.problem or "not YAML", "the file must be valid YAML")]
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError([Problem(str(path), f"cannot be read: {error}".replace("\n", " "))]) from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(
+            [Problem(str(path), "should be a mapping of keys", "begin with a section such as `server:`")]
+        )
+    return content
+
+
+def variables_of(
+    model: type[BaseModel], above: tuple[str, ...] = ()
+) -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    """Yield (variable, path, field) of every leaf of the model."""
+    for name, field in keys_of(model).items():
+        path = (*above, name)
+        section = section_in(field.annotation) if isinstance(field.annotation, type) else None
+        if section is None:
+            yield PREFIX + "_".join(path).upper(), path, field
+        else:
+            yield from variables_of(section, path)
+
+
+def read_overrides(
+    variables: Mapping[str, str], model: type[BaseModel]
+) -> tuple[dict[tuple[str, ...], Any], list[Problem]]:
+    """Return what ROUTER_* variables set, by path, and what is wrong with them."""
+    known = {variable: (path, field) for variable, path, field in variables_of(model)}
+    found: dict[tuple[str, ...], Any] = {}
+    problems: list[Problem] = []
+    for variable, text in variables.items():
+        if not variable.startswith(PREFIX) or variable == FILE_VARIABLE or _is_service_link(variable, text):
+            continue
+        target = known.get(SHORTER_NAMES.get(variable, variable))
+        if target is None:
+            hint = (
+                nearest(variable, [*known, *SHORTER_NAMES, FILE_VARIABLE])
+                or "docs/configuration.md lists them all"
+            )
+            problems.append(Problem(variable, "is not a setting of the gateway", hint))
+            continue
+        path, field = target
+        try:
+            value = _value(text, field.annotation)
+        except ValueError as error:
+            problems.append(Problem(variable, f"is not JSON: {error}", "write a JSON list"))
+            continue
+        if found.setdefault(path, value) != value:
+            problems.append(Problem(variable, "and its other spelling disagree", "set only one of them"))
+    return found, problems
+
+
+def _is_service_link(variable: str, text: str) -> bool:
+    return bool(_SERVICE_LINK.fullmatch(variable)) or (
+        variable.endswith("_PORT") and text.startswith(("tcp://", "udp://"))
+    )
+
+
+def _value(text: str, annotation: Any) -> Any:
+    """Return a variable's text as the value of its key: lists as JSON or with commas, maps as JSON."""
+    shape = str(annotation)
+    if "tuple" in shape and not text.lstrip().startswith("[") and section_in(annotation) is None:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return json.loads(text) if "tuple" in shape or "dict" in shape else text
+
+
+def overlay(keys: dict[str, Any], overrides: Mapping[tuple[str, ...], Any]) -> None:
+    """Put the environment's values over the file's, in place."""
+    for path, value in overrides.items():
+        node = keys
+        for name in path[:-1]:
+            if node.get(name) is None:
+                node[name] = {}
+            if not isinstance(node[name], dict):
+                break  # the model will say that this should be a mapping
+            node = node[name]
+        else:
+            node[path[-1]] = value
+
+
+class Expansion:
+    """Replaces ${NAME} in a file's texts and remembers which names were not set, and where."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self.unset: dict[Location, str] = {}
+
+    def expand(self, value: Any, location: Location = ()) -> Any:
+        if isinstance(value, str):
+            return _REFERENCE.sub(lambda found: self._one(found, location), value) if "${" in value else value
+        if isinstance(value, dict):
+            return {key: self.expand(item, (*location, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.expand(item, (*location, index)) for index, item in enumerate(value)]
+        return value
+
+    def _one(self, found: re.Match[str], location: Location) -> str:
+        escaped, name, default = found.groups()
+        if escaped:
+            return found.group(0)[1:]
+        if name in self._variables:
+            return self._variables[name]
+        if default is None:
+            self.unset[location] = name
+            return found.group(0)
+        return default
+
+    def problem(self, location: Location) -> Problem:
+        name = self.unset[location]
+        return Problem(
+            path_text(location), f"${{{name}}} is not set", f"set {name}, or write ${{{name}:-default}}"
+        )
