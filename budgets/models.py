@@ -1,0 +1,143 @@
+"""HOW MUCH: rate limits and budgets of tenants and keys, and the money spent in each window.
+
+Money is integer nano-USD. A rate of null inherits, -1 is unlimited.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+from typing_extensions import override
+
+from tenants.models import ApiKey, Tenant
+
+UNLIMITED = -1
+LARGEST_LIMIT_NANOUSD = 9 * 10**15
+ONE_SCOPE = Q(tenant__isnull=True, key__isnull=False) | Q(tenant__isnull=False, key__isnull=True)
+
+
+class Origin(models.TextChoices):
+    FILE = "file"
+    ADMIN = "admin"
+
+
+class Scoped(models.Model):
+    """Belongs to exactly one tenant or one key; follows the file until `edited`."""
+
+    tenant = models.ForeignKey(
+        Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="%(class)ss"
+    )
+    key = models.ForeignKey(
+        ApiKey, null=True, blank=True, on_delete=models.CASCADE, related_name="%(class)ss"
+    )
+    origin = models.CharField(max_length=8, choices=Origin, default=Origin.ADMIN, editable=False)
+    edited = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def scope(self) -> str:
+        """The name under which the rule is counted: "tenant:3" or "key:7"."""
+        return f"tenant:{self.tenant_id}" if self.tenant_id is not None else f"key:{self.key_id}"
+
+
+def _rate(field: str) -> models.CheckConstraint:
+    return models.CheckConstraint(
+        condition=Q(**{field: None}) | Q(**{field: UNLIMITED}) | Q(**{f"{field}__gt": 0}),
+        name=f"rate_limit_{field}_valid",
+    )
+
+
+class RateLimit(Scoped):
+    """What a tenant or a key sets itself in place of the default limits."""
+
+    requests_per_minute = models.BigIntegerField(null=True, blank=True)
+    tokens_per_minute = models.BigIntegerField(null=True, blank=True)
+    parallel_requests = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=ONE_SCOPE, name="rate_limit_one_scope"),
+            models.CheckConstraint(condition=Q(origin__in=Origin.values), name="rate_limit_origin_known"),
+            models.UniqueConstraint(fields=("tenant",), name="rate_limit_once_per_tenant"),
+            models.UniqueConstraint(fields=("key",), name="rate_limit_once_per_key"),
+            _rate("requests_per_minute"),
+            _rate("tokens_per_minute"),
+            _rate("parallel_requests"),
+        )
+
+    @override
+    def __str__(self) -> str:
+        return f"limits of {self.scope}"
+
+
+class OnInsufficient(models.TextChoices):
+    REFUSE = "refuse"
+    CLAMP = "clamp"
+
+
+class Budget(Scoped):
+    """So much money in each window of `schedule`: calendar_month, weekly, daily or rolling_<n>d."""
+
+    limit_nanousd = models.BigIntegerField()
+    schedule = models.CharField(max_length=32, default="calendar_month")
+    warning_ratio = models.FloatField(default=0.8)
+    on_insufficient = models.CharField(max_length=8, choices=OnInsufficient, default=OnInsufficient.REFUSE)
+    alerts_enabled = models.BooleanField(default=True)
+    alert_emails = models.JSONField(default=list, blank=True)
+    alert_webhooks = models.JSONField(default=list, blank=True)
+    alert_cooldown_s = models.BigIntegerField(default=3600)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=ONE_SCOPE, name="budget_one_scope"),
+            models.CheckConstraint(condition=Q(origin__in=Origin.values), name="budget_origin_known"),
+            models.CheckConstraint(
+                condition=Q(limit_nanousd__gt=0, limit_nanousd__lte=LARGEST_LIMIT_NANOUSD),
+                name="budget_limit_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(schedule__in=("calendar_month", "weekly", "daily"))
+                | Q(schedule__startswith="rolling_", schedule__endswith="d"),
+                name="budget_schedule_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(warning_ratio__gt=0, warning_ratio__lte=1), name="budget_warning_ratio_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(on_insufficient__in=OnInsufficient.values), name="budget_on_insufficient_known"
+            ),
+            models.CheckConstraint(condition=Q(alert_cooldown_s__gte=0), name="budget_cooldown_not_negative"),
+            models.UniqueConstraint(fields=("tenant", "schedule"), name="budget_schedule_once_per_tenant"),
+            models.UniqueConstraint(fields=("key", "schedule"), name="budget_schedule_once_per_key"),
+        )
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.schedule} budget of {self.scope}"
+
+
+class SpendWindow(models.Model):
+    """What the ledger says was spent in one window of one scope. Written by metering's shipper only."""
+
+    scope = models.CharField(max_length=40)
+    schedule = models.CharField(max_length=32)
+    timezone = models.CharField(max_length=64)
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    spent_nanousd = models.BigIntegerField(default=0)
+    version = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("scope", "schedule", "timezone", "start"), name="spend_window_once"
+            ),
+            models.CheckConstraint(condition=Q(spent_nanousd__gte=0), name="spend_window_spent_not_negative"),
+            models.CheckConstraint(condition=Q(end__gt=F("start")), name="spend_window_forward"),
+        )
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.schedule} of {self.scope} from {self.start:%Y-%m-%d}"

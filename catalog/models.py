@@ -1,0 +1,214 @@
+"""WHAT and WHERE TO: aliases, their deployments, credentials and effective-dated prices.
+
+Rows that came from the configuration file follow it until an administrator edits or removes them.
+Rates are integers: nano-USD per million units (see catalog/prices.py).
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.timezone import now
+from typing_extensions import override
+
+RATES = (
+    "input",
+    "output",
+    "cached_input",
+    "cache_write",
+    "reasoning",
+    "audio_input",
+    "audio_output",
+    "image",
+    "second",
+    "character",
+    "request",
+)
+
+
+class Origin(models.TextChoices):
+    FILE = "file"
+    ADMIN = "admin"
+
+
+class Owned(models.Model):
+    """Whose word counts for a row: the file's, until `edited`; `removed` is an administrator's deletion."""
+
+    origin = models.CharField(max_length=8, choices=Origin, default=Origin.ADMIN, editable=False)
+    edited = models.BooleanField(default=False, editable=False)
+    removed = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class ModelType(models.TextChoices):
+    LLM = "llm"
+    EMBEDDING = "embedding"
+    IMAGE = "image"
+    AUDIO = "audio"
+    MODERATION = "moderation"
+    RERANK = "rerank"
+
+
+class Strategy(models.TextChoices):
+    WEIGHTED = "weighted"
+    LEAST_BUSY = "least_busy"
+    LATENCY = "latency"
+    COST = "cost"
+
+
+class Model(Owned):
+    """A public alias. Token limits null: unknown (the price map may know them)."""
+
+    alias = models.CharField(max_length=200, unique=True)
+    model_type = models.CharField(max_length=16, choices=ModelType, default=ModelType.LLM)
+    strategy = models.CharField(max_length=16, choices=Strategy, default=Strategy.WEIGHTED)
+    context_window = models.BigIntegerField(null=True, blank=True)
+    max_output_tokens = models.BigIntegerField(null=True, blank=True)
+    modalities = models.JSONField(default=list, blank=True)
+    supports_tools = models.BooleanField(default=True)
+    enabled = models.BooleanField(default=True)
+    owned_by = models.CharField(max_length=200, default="open-model-gateway", blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(model_type__in=ModelType.values), name="model_type_known"),
+            models.CheckConstraint(condition=Q(strategy__in=Strategy.values), name="model_strategy_known"),
+            models.CheckConstraint(condition=Q(origin__in=Origin.values), name="model_origin_known"),
+            models.CheckConstraint(condition=~Q(alias=""), name="model_alias_given"),
+            models.CheckConstraint(
+                condition=Q(context_window=None) | Q(context_window__gt=0),
+                name="model_context_window_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(max_output_tokens=None) | Q(max_output_tokens__gt=0),
+                name="model_max_output_positive",
+            ),
+        )
+
+    @override
+    def __str__(self) -> str:
+        return self.alias
+
+
+class Credential(models.Model):
+    """A provider's key, encrypted (catalog/encryption.py) and write-only; `hint` is how it ends."""
+
+    name = models.CharField(max_length=420, unique=True)
+    ciphertext = models.TextField(editable=False)
+    key_id = models.CharField(max_length=16, editable=False)
+    hint = models.CharField(max_length=4, blank=True, editable=False)
+    updated_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=~Q(ciphertext=""), name="credential_ciphertext_given"),
+        )
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.name} (…{self.hint})"
+
+
+class Provider(models.TextChoices):
+    OPENAI = "openai"
+    OPENAI_COMPATIBLE = "openai-compatible"
+    AZURE = "azure"
+    ANTHROPIC = "anthropic"
+    BEDROCK = "bedrock"
+    VERTEX = "vertex"
+    HUGGINGFACE = "huggingface"
+    SIMULATOR = "simulator"
+
+
+class Deployment(Owned):
+    """A place that serves an alias. `problem` says why a row disabled itself."""
+
+    model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="deployments")
+    name = models.CharField(max_length=200)
+    provider = models.CharField(max_length=32, choices=Provider)
+    upstream_model = models.CharField(max_length=300)
+    endpoint = models.CharField(max_length=500, blank=True)
+    credential = models.ForeignKey(
+        Credential, null=True, blank=True, on_delete=models.SET_NULL, related_name="deployments"
+    )
+    api_version = models.CharField(max_length=64, blank=True)
+    region = models.CharField(max_length=64, blank=True)
+    priority = models.IntegerField(default=0, help_text="Lower is tried first.")
+    weight = models.IntegerField(default=100)
+    enabled = models.BooleanField(default=True)
+    timeouts = models.JSONField(
+        default=dict, blank=True, help_text="Seconds: connect, first_byte, idle, total."
+    )
+    metadata = models.JSONField(default=dict, blank=True)
+    problem = models.TextField(blank=True, editable=False)
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("model", "name"), name="deployment_name_in_model"),
+            models.CheckConstraint(
+                condition=Q(provider__in=Provider.values), name="deployment_provider_known"
+            ),
+            models.CheckConstraint(condition=Q(origin__in=Origin.values), name="deployment_origin_known"),
+            models.CheckConstraint(condition=Q(weight__gte=1), name="deployment_weight_positive"),
+            models.CheckConstraint(condition=Q(priority__gte=0), name="deployment_priority_not_negative"),
+            models.CheckConstraint(condition=~Q(name=""), name="deployment_name_given"),
+        )
+
+    @override
+    def __str__(self) -> str:
+        return self.name
+
+
+class PriceSource(models.TextChoices):
+    CONFIG = "config"
+    ADMIN = "admin"
+    MAP = "map"
+
+
+class Price(models.Model):
+    """What a deployment costs from `active_from` until before `active_to`. Rows are closed, not rewritten."""
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="prices")
+    active_from = models.DateTimeField(default=now)
+    active_to = models.DateTimeField(null=True, blank=True)
+    free = models.BooleanField(default=False)
+    input = models.BigIntegerField(null=True, blank=True)
+    output = models.BigIntegerField(null=True, blank=True)
+    cached_input = models.BigIntegerField(null=True, blank=True)
+    cache_write = models.BigIntegerField(null=True, blank=True)
+    reasoning = models.BigIntegerField(null=True, blank=True)
+    audio_input = models.BigIntegerField(null=True, blank=True)
+    audio_output = models.BigIntegerField(null=True, blank=True)
+    image = models.BigIntegerField(null=True, blank=True)
+    images = models.JSONField(default=list, blank=True, help_text="[[rate, size, quality], …]")
+    second = models.BigIntegerField(null=True, blank=True)
+    character = models.BigIntegerField(null=True, blank=True)
+    request = models.BigIntegerField(null=True, blank=True)
+    source = models.CharField(max_length=8, choices=PriceSource, default=PriceSource.ADMIN, editable=False)
+
+    class Meta:
+        constraints = (
+            *(
+                models.CheckConstraint(
+                    condition=Q(**{rate: None}) | Q(**{f"{rate}__gte": 0}), name=f"price_{rate}_not_negative"
+                )
+                for rate in RATES
+            ),
+            models.CheckConstraint(condition=Q(source__in=PriceSource.values), name="price_source_known"),
+            models.CheckConstraint(
+                condition=Q(active_to=None) | Q(active_to__gt=F("active_from")), name="price_window_forward"
+            ),
+            models.UniqueConstraint(
+                fields=("deployment",), condition=Q(active_to=None), name="price_one_open"
+            ),
+            models.UniqueConstraint(fields=("deployment", "active_from"), name="price_start_once"),
+        )
+
+    @override
+    def __str__(self) -> str:
+        return f"price {self.pk} of deployment {self.deployment_id}"

@@ -1,0 +1,76 @@
+"""WHAT IT COST: the ledger, one row per call that reached a provider. Written by the shipper only."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from typing_extensions import override
+
+
+class Status(models.TextChoices):
+    OK = "ok"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+    INCOMPLETE = "incomplete"
+
+
+class UsageEvent(models.Model):
+    """One call. `id` is the X-Request-ID; names and ids are copies, so that the row outlives what it names.
+
+    `input_tokens` and `output_tokens` are the provider's totals; `usage` holds the disjoint vector, `receipt`
+    the line items, `decision` the attempts and why.
+    """
+
+    id = models.CharField(max_length=64, primary_key=True)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField()
+    tenant_id = models.BigIntegerField()
+    tenant = models.CharField(max_length=200)
+    key_id = models.BigIntegerField()
+    api_key_prefix = models.CharField(max_length=32)
+    endpoint = models.CharField(max_length=64)
+    model = models.CharField(max_length=200)
+    provider = models.CharField(max_length=32)
+    deployment = models.CharField(max_length=200)
+    upstream_model = models.CharField(max_length=300)
+    status = models.CharField(max_length=16, choices=Status)
+    http_status = models.IntegerField()
+    error_code = models.CharField(max_length=64, blank=True)
+    stream = models.BooleanField(default=False)
+    attempts = models.IntegerField(default=1)
+    input_tokens = models.BigIntegerField(default=0)
+    cached_input_tokens = models.BigIntegerField(default=0)
+    cache_write_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    reasoning_tokens = models.BigIntegerField(default=0)
+    images = models.BigIntegerField(default=0)
+    audio_seconds = models.FloatField(default=0.0)
+    characters = models.BigIntegerField(default=0)
+    estimated = models.BooleanField(default=False)
+    cost_nanousd = models.BigIntegerField(default=0)
+    price_id = models.BigIntegerField(default=0)
+    latency_ms = models.FloatField(default=0.0)
+    ttft_ms = models.FloatField(null=True, blank=True)
+    overhead_ms = models.FloatField(default=0.0)
+    trace_id = models.CharField(max_length=64, blank=True)
+    idempotency_key = models.CharField(max_length=255, blank=True)
+    client_request_id = models.CharField(max_length=255, blank=True)
+    usage = models.JSONField(default=dict)
+    receipt = models.JSONField(default=list)
+    decision = models.JSONField(default=list)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="usage_event_status_known"),
+            models.CheckConstraint(condition=Q(cost_nanousd__gte=0), name="usage_event_cost_not_negative"),
+        )
+        indexes = (
+            models.Index(fields=("tenant_id", "started_at"), name="usage_event_tenant"),
+            models.Index(fields=("key_id", "started_at"), name="usage_event_key"),
+            models.Index(fields=("model", "started_at"), name="usage_event_model"),
+            models.Index(fields=("started_at",), name="usage_event_started"),
+        )
+
+    @override
+    def __str__(self) -> str:
+        return self.id
