@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final, NamedTuple
+
 import msgspec
+
+if TYPE_CHECKING:
+    from providers.usage import Usage
+
+PER: Final = 1_000_000  # rates are nano-USD per so many units
+
+_TEXT: Final = ("input", "output", "request")
+APPLICABLE: Final[dict[str, tuple[str, ...]]] = {
+    "llm": _TEXT,
+    "embedding": _TEXT,
+    "moderation": _TEXT,
+    "rerank": _TEXT,
+    "image": (*_TEXT, "image", "images"),
+    "audio": (*_TEXT, "audio_input", "audio_output", "second", "character"),
+}
 
 
 class ImageRate(msgspec.Struct, frozen=True, array_like=True):
@@ -14,8 +31,9 @@ class ImageRate(msgspec.Struct, frozen=True, array_like=True):
 class PriceSheet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The price row in force, frozen into the call. Every rate is an integer: nano-USD per million units.
 
-    A unit is a token, a second of audio, a character, a request or an image. None means "not priced separately":
-    cached and cache-write tokens then cost `input`, reasoning costs `output`, audio tokens cost their side's text rate.
+    A unit is a token, a second of audio, a character, a request or an image. None means "not priced
+    separately": cached and cache-write tokens then cost `input`, reasoning costs `output`, audio tokens
+    cost their side's text rate.
     """
 
     id: int = 0
@@ -33,3 +51,147 @@ class PriceSheet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     second: int | None = None
     character: int | None = None
     request: int | None = None
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One priced part of a call. Both amounts are exact decimal strings in nano-USD: no rounding here."""
+
+    kind: str
+    quantity: int
+    unit_price_nanousd: str
+    amount_nanousd: str
+    price_id: int = 0
+    note: str = ""  # size and quality of images
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The lines and their sum, rounded up once to whole nano-USD."""
+
+    lines: tuple[Line, ...]
+    total_nanousd: int
+
+
+class Part(NamedTuple):
+    """So much of one kind at one rate; `units` of the quantity make one priced unit (1000 ms a second)."""
+
+    kind: str
+    quantity: int
+    rate: int
+    units: int = 1
+    note: str = ""
+
+
+def cost(usage: Usage, sheet: PriceSheet) -> int:
+    """Return what the call costs in nano-USD, rounded up: the total of its receipt, without the lines."""
+    if sheet.free:
+        return 0
+    per_input, per_output = sheet.input or 0, sheet.output or 0
+    exact = usage.input_tokens * per_input + usage.output_tokens * per_output
+    if usage.cached_input_tokens:
+        exact += usage.cached_input_tokens * _either(sheet.cached_input, per_input)
+    if usage.cache_write_tokens:
+        exact += usage.cache_write_tokens * _either(sheet.cache_write, per_input)
+    if usage.audio_input_tokens:
+        exact += usage.audio_input_tokens * _either(sheet.audio_input, per_input)
+    if usage.reasoning_tokens:
+        exact += usage.reasoning_tokens * _either(sheet.reasoning, per_output)
+    if usage.audio_output_tokens:
+        exact += usage.audio_output_tokens * _either(sheet.audio_output, per_output)
+    if sheet.request is not None:
+        exact += usage.requests * sheet.request
+    if usage.images or usage.audio_ms or usage.characters:
+        thousandths = exact * 1000 + sum(
+            part.quantity * part.rate * (1000 // part.units) for part in _media(usage, sheet)
+        )
+        return -(-thousandths // (1000 * PER))
+    return -(-exact // PER)
+
+
+def receipt(usage: Usage, sheet: PriceSheet) -> Receipt:
+    """Return the line items of a call; the total equals `cost`, and the lines recompute it for ever."""
+    if sheet.free:
+        return Receipt((), 0)
+    parts = [part for part in (*_tokens(usage, sheet), *_media(usage, sheet)) if part.quantity]
+    lines = tuple(_line(part, sheet.id) for part in parts)
+    thousandths = sum(part.quantity * part.rate * (1000 // part.units) for part in parts)
+    return Receipt(lines, -(-thousandths // (1000 * PER)))
+
+
+def image_rate(sheet: PriceSheet, size: str, quality: str) -> int:
+    """Return the rate of one image: the closest listed, else the flat one, else the dearest (never 0)."""
+    best: ImageRate | None = None
+    for listed in sheet.images:
+        fits = listed.size in ("", size) and listed.quality in ("", quality)
+        if fits and (best is None or _closeness(listed) > _closeness(best)):
+            best = listed
+    if best is not None:
+        return best.rate
+    if sheet.image is not None:
+        return sheet.image
+    return max((listed.rate for listed in sheet.images), default=0)
+
+
+def unpriced(sheet: PriceSheet, model_type: str) -> bool:
+    """Say whether nothing on the sheet can price a model of this type, and nobody said that it is free."""
+    if sheet.free:
+        return False
+    names = APPLICABLE.get(model_type, APPLICABLE["llm"])
+    return all(getattr(sheet, name) in (None, ()) for name in names)
+
+
+def _tokens(usage: Usage, sheet: PriceSheet) -> tuple[Part, ...]:
+    per_input, per_output = sheet.input or 0, sheet.output or 0
+    return (
+        Part("input", usage.input_tokens, per_input),
+        Part("cached_input", usage.cached_input_tokens, _either(sheet.cached_input, per_input)),
+        Part("cache_write", usage.cache_write_tokens, _either(sheet.cache_write, per_input)),
+        Part("audio_input", usage.audio_input_tokens, _either(sheet.audio_input, per_input)),
+        Part("output", usage.output_tokens, per_output),
+        Part("reasoning", usage.reasoning_tokens, _either(sheet.reasoning, per_output)),
+        Part("audio_output", usage.audio_output_tokens, _either(sheet.audio_output, per_output)),
+        Part("request", 0 if sheet.request is None else usage.requests, sheet.request or 0),
+    )
+
+
+def _media(usage: Usage, sheet: PriceSheet) -> list[Part]:
+    """Images, audio and characters count only where the sheet prices them: some models bill tokens."""
+    parts = []
+    if sheet.image is not None or sheet.images:
+        for image in usage.images:
+            note = " ".join(word for word in (image.size, image.quality) if word)
+            parts.append(
+                Part("image", image.quantity, image_rate(sheet, image.size, image.quality), note=note)
+            )
+    if sheet.second is not None:
+        parts.append(Part("audio_ms", usage.audio_ms, sheet.second, units=1000))
+    if sheet.character is not None:
+        parts.append(Part("character", usage.characters, sheet.character))
+    return parts
+
+
+def _line(part: Part, price_id: int) -> Line:
+    scale = PER * part.units
+    return Line(
+        kind=part.kind,
+        quantity=part.quantity,
+        unit_price_nanousd=_decimal(part.rate, scale),
+        amount_nanousd=_decimal(part.rate * part.quantity, scale),
+        price_id=price_id,
+        note=part.note,
+    )
+
+
+def _decimal(numerator: int, scale: int) -> str:
+    """Write numerator/scale exactly; scale is a power of ten."""
+    whole, rest = divmod(numerator, scale)
+    if not rest:
+        return str(whole)
+    return f"{whole}.{str(rest).zfill(len(str(scale)) - 1).rstrip('0')}"
+
+
+def _either(rate: int | None, instead: int) -> int:
+    return instead if rate is None else rate
+
+
+def _closeness(listed: ImageRate) -> int:
+    return 2 * bool(listed.size) + bool(listed.quality)

@@ -1,0 +1,155 @@
+"""OpenAI's usage objects -> the disjoint Usage. Pure. A provider's mistake is never a credit nor a fortune.
+
+Reads chat and embeddings (`prompt_tokens`), images, responses and transcriptions (`input_tokens`, `seconds`).
+Source: the OpenAI API reference; the quirks of compatible providers are named where they are handled.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from providers.usage import Usage
+
+# More tokens than any one call can use. Beyond it the number is a fault, not a count.
+MAX_TOKENS: Final = 100_000_000
+MAX_SECONDS: Final = 1_000_000
+_BAD: Final = -1  # a value that is there and cannot be right
+
+
+class UsageJson(msgspec.Struct):
+    """The members we read, of any type: a wrong one must not make the whole answer undecodable."""
+
+    prompt_tokens: Any = None
+    completion_tokens: Any = None
+    input_tokens: Any = None
+    output_tokens: Any = None
+    total_tokens: Any = None
+    prompt_tokens_details: Any = None
+    completion_tokens_details: Any = None
+    input_tokens_details: Any = None
+    input_token_details: Any = None  # transcriptions
+    output_tokens_details: Any = None
+    seconds: Any = None
+
+
+def usage_of(given: UsageJson) -> Usage | None:
+    """Return the disjoint vector; its sides sum to the provider's totals.
+
+    `estimated` marks a vector that had to be repaired. None: nothing usable was said, so count yourself.
+    """
+    reads = _count(given.prompt_tokens if given.prompt_tokens is not None else given.input_tokens)
+    writes = _count(given.completion_tokens if given.completion_tokens is not None else given.output_tokens)
+    total = _count(given.total_tokens)
+    if reads is None and writes is None:
+        return _duration(given.seconds)
+    flawed = False
+    if _needs_repair(reads, writes, total):
+        sides = _derive(reads, writes, total)
+        if sides is None:
+            return None
+        reads, writes = sides
+        flawed = True
+    reads, writes = reads or 0, writes or 0
+    hidden = total - reads - writes if total is not None else 0
+    reasoning = audio_out = cached = cache_write = audio_in = 0
+    details = given.completion_tokens_details or given.output_tokens_details
+    if details or hidden > 0:
+        writes, reasoning, audio_out, cut = _split_output(details, writes, hidden)
+        flawed = flawed or cut
+    details = given.prompt_tokens_details or given.input_tokens_details or given.input_token_details
+    if details:
+        cached, cache_write, audio_in, cut = _split_input(details, reads)
+        flawed = flawed or cut
+    return Usage(
+        input_tokens=reads - cached - cache_write - audio_in,
+        cached_input_tokens=cached,
+        cache_write_tokens=cache_write,
+        audio_input_tokens=audio_in,
+        output_tokens=writes - reasoning - audio_out,
+        reasoning_tokens=reasoning,
+        audio_output_tokens=audio_out,
+        estimated=flawed,
+    )
+
+
+def _split_output(details: Any, writes: int, hidden: int) -> tuple[int, int, int, bool]:
+    """Return all output tokens, reasoning, audio, and whether the parts had to be repaired.
+
+    `hidden` is what total_tokens has beyond both sides: xAI and Gemini leave out thinking there.
+    """
+    reasoning, bad_reasoning = _part(details, "reasoning_tokens")
+    audio, bad_audio = _part(details, "audio_tokens")
+    flawed = bad_reasoning or bad_audio
+    if hidden > 0:
+        flawed = flawed or hidden != reasoning
+        writes += hidden
+        reasoning = max(reasoning, hidden)
+    if reasoning + audio > writes:
+        flawed = True
+        audio = min(audio, writes)
+        reasoning = min(reasoning, writes - audio)
+    return writes, reasoning, audio, flawed
+
+
+def _split_input(details: Any, reads: int) -> tuple[int, int, int, bool]:
+    """Return cached, cache write, audio, and whether they had to be cut: the dearer part is kept."""
+    cached, bad_cached = _part(details, "cached_tokens")
+    cache_write, bad_write = _part(details, "cache_write_tokens")
+    if not cache_write:
+        cache_write, bad_write = _part(details, "cache_creation_tokens")
+    audio, bad_audio = _part(details, "audio_tokens")
+    flawed = bad_cached or bad_write or bad_audio
+    if cached + cache_write + audio > reads:
+        flawed = True
+        audio = min(audio, reads)
+        cache_write = min(cache_write, reads - audio)
+        cached = min(cached, reads - audio - cache_write)
+    return cached, cache_write, audio, flawed
+
+
+def _needs_repair(reads: int | None, writes: int | None, total: int | None) -> bool:
+    """Say whether a side is missing or impossible. No output at all is right for embeddings."""
+    if reads is None or _BAD in (reads, writes):
+        return True
+    return writes is None and total is not None and total > reads
+
+
+def _derive(reads: int | None, writes: int | None, total: int | None) -> tuple[int, int] | None:
+    """Find the missing side from the total and the good side."""
+    if total is None or total == _BAD:
+        return (0, writes) if reads is None and writes is not None and writes > 0 else None
+    if reads is not None and reads >= 0:
+        return (reads, total - reads) if total >= reads else None
+    if writes is not None and writes >= 0:
+        return (total - writes, writes) if total >= writes else None
+    return None
+
+
+def _count(value: Any) -> int | None:
+    """Return a token count, None for "not said", _BAD for nonsense (text, fractions, negative, huge)."""
+    if type(value) is int:
+        return value if 0 <= value <= MAX_TOKENS else _BAD
+    if value is None:
+        return None
+    if type(value) is float and 0 <= value <= MAX_TOKENS and value == int(value):
+        return int(value)
+    return _BAD
+
+
+def _part(details: Any, name: str) -> tuple[int, bool]:
+    """Return one member of the details and whether it was nonsense."""
+    if type(details) is not dict:
+        return 0, details is not None
+    count = _count(details.get(name))
+    if count is None:
+        return 0, False
+    return (0, True) if count == _BAD else (count, False)
+
+
+def _duration(seconds: Any) -> Usage | None:
+    """Return the usage of a transcription that is billed by time, up to the next millisecond."""
+    if type(seconds) in (int, float) and 0 < seconds <= MAX_SECONDS:
+        return Usage(audio_ms=-int(-seconds * 1000 // 1))
+    return None
