@@ -1,4 +1,4 @@
-"""Records as frames: marker | length u32 | CRC-32C u32 | MessagePack. Pure; 1 us to write one, 2.5 us to read.
+"""Records as frames: marker | length u32 | CRC-32C u32 | MessagePack. Pure; 1 us to write one, 2.5 to read.
 
 The marker begins with bytes that are illegal in UTF-8, so no text inside a record can imitate a frame: after
 damage the reader looks for the next marker whose checksum holds and goes on from there.

@@ -1,0 +1,90 @@
+"""What the journal asks of its disk: that it survives a restart, and that the last bytes of it are ours.
+
+The reserve is a preallocated file. New calls stop while free space is below it; calls that run may eat it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+_VOLATILE = frozenset({"tmpfs", "ramfs"})
+
+
+class VolatileDisk(Exception):
+    """Raised for a directory whose content does not survive a reboot."""
+
+    def __init__(self, directory: Path, filesystem: str) -> None:
+        self.directory, self.filesystem = directory, filesystem
+        super().__init__(
+            f"{directory} is on {filesystem}, which a reboot empties: finished calls would be lost; "
+            "choose another data_dir, or allow it with metering.allow_volatile"
+        )
+
+
+class Reserve:
+    """Bytes of disk kept for the ends of running calls. `refresh` belongs to a thread that may block."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path, self._size = path, size
+        self._is_held = False
+        self._lock = threading.Lock()  # refresh runs in the sync thread, release in the event loop
+        self.free_bytes = 0
+        self.has_room = False
+        self.refresh()
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def refresh(self) -> None:
+        """Look at the disk; take the reserve back when there is room for it and as much again."""
+        with self._lock:
+            self.free_bytes = _free_bytes(self._path.parent)
+            if not self._is_held and self.free_bytes >= 2 * self._size:
+                self._hold()
+            self.has_room = self._is_held and self.free_bytes >= self._size
+
+    def release(self) -> None:
+        """Give the bytes to the calls that are running."""
+        with self._lock:
+            self.has_room = self._is_held = False
+            self._path.unlink(missing_ok=True)
+
+    def _hold(self) -> None:
+        file = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            if self._size:
+                os.posix_fallocate(file, 0, self._size)
+            self._is_held = True
+            self.free_bytes = _free_bytes(self._path.parent)
+        except OSError:  # someone else was quicker to take the space
+            self._path.unlink(missing_ok=True)
+        finally:
+            os.close(file)
+
+
+def refuse_volatile(directory: Path, mounts: str | None = None) -> None:
+    """Raise VolatileDisk if the directory lies on a file system that lives in memory."""
+    if mounts is None:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+    filesystem = _filesystem_of(directory.resolve(), mounts)
+    if filesystem in _VOLATILE:
+        raise VolatileDisk(directory, filesystem)
+
+
+def _filesystem_of(directory: Path, mounts: str) -> str:
+    """Return the type of the innermost mount that holds the directory; the last one mounted there wins."""
+    best, filesystem = -1, ""
+    for line in mounts.splitlines():
+        fields, _, rest = line.partition(" - ")
+        point = Path(fields.split(" ")[4].replace("\\040", " "))
+        if (point == directory or point in directory.parents) and len(point.parts) >= best:
+            best, filesystem = len(point.parts), rest.split(" ")[0]
+    return filesystem
+
+
+def _free_bytes(directory: Path) -> int:
+    status = os.statvfs(directory)
+    return status.f_bavail * status.f_frsize

@@ -1,0 +1,139 @@
+"""Group commit: one thread that makes written frames durable, many waiters at a time, and watches the disk.
+
+A waiter is woken when an fdatasync that began after its write has finished. A lone call waits for nothing
+else; while one sync runs the next group gathers by itself. One call_soon_threadsafe per group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from metering.segments import sync_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from metering.disk import Reserve
+
+Waiter = asyncio.Future[None]
+FLUSH_S = 0.2  # frames that nobody waits for are durable after this
+
+
+class Syncer:
+    """Owns the thread. The loop appends to `frames` and calls the public methods; the thread does the rest.
+
+    After a failed sync the kernel may have dropped the pages and call the next one a success. So the thread
+    stands still until `on_failure`, in the loop, has written all `frames` again and gave it the new file by
+    `replace`.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        directory: Path,
+        reserve: Reserve,
+        on_failure: Callable[[list[Waiter]], None],
+    ) -> None:
+        self.frames: list[bytes] = []  # written, but not known to be durable
+        self.syncs = 0
+        self._loop, self._directory, self._reserve, self._on_failure = loop, directory, reserve, on_failure
+        self._queue: SimpleQueue[Waiter | None] = SimpleQueue()
+        self._lock = threading.Lock()  # guards the next two
+        self._files: list[int] = []  # the last one is being written, the others have their last bytes to sync
+        self._has_new_name = False
+        self._may_go_on = threading.Event()
+        self._looked_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
+        self._thread.start()
+
+    def use(self, file: int) -> None:
+        """Sync this file from now on; the one before is synced once more and closed."""
+        with self._lock:
+            self._files.append(file)
+            self._has_new_name = True
+
+    def replace(self, file: int) -> None:
+        """Give up the files whose sync failed: all `frames` are in this one now."""
+        with self._lock:
+            stale, self._files = self._files, [file]
+            self._has_new_name = True
+        for old in stale:
+            os.close(old)
+        self._may_go_on.set()
+
+    def wait(self, waiter: Waiter) -> None:
+        """Resolve the waiter once everything written before now is durable."""
+        self._queue.put(waiter)
+
+    def stop(self) -> None:
+        """Sync what is left, end the thread, close the files."""
+        self._queue.put(None)
+        self._may_go_on.set()
+        self._thread.join()
+        for file in self._files:
+            os.close(file)
+        self._files = []
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            group = self._next_group()
+            running = None not in group
+            waiters = [waiter for waiter in group if waiter is not None]
+            self._watch_disk()
+            try:
+                if waiters or self.frames:
+                    self._sync()
+            except OSError:
+                self._may_go_on.clear()
+                self._tell(self._on_failure, waiters)
+                if running:
+                    self._may_go_on.wait()
+            else:
+                if waiters:
+                    self._tell(_resolve, waiters)
+
+    def _next_group(self) -> list[Waiter | None]:
+        try:
+            first = self._queue.get(timeout=FLUSH_S)
+        except Empty:
+            return []
+        return [first, *(self._queue.get_nowait() for _ in range(self._queue.qsize()))]
+
+    def _sync(self) -> None:
+        count = len(self.frames)  # taken first: these are in the files that are read next
+        with self._lock:
+            files, has_new_name, self._has_new_name = tuple(self._files), self._has_new_name, False
+        if has_new_name:
+            sync_directory(self._directory)
+        for file in files:
+            os.fdatasync(file)
+        self.syncs += 1
+        del self.frames[:count]
+        with self._lock:
+            del self._files[: len(files) - 1]
+        for file in files[:-1]:
+            os.close(file)
+
+    def _watch_disk(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at >= FLUSH_S:
+            self._looked_at = now
+            self._reserve.refresh()
+
+    def _tell(self, what: Callable[[list[Waiter]], None], waiters: list[Waiter]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(what, waiters)
+
+
+def _resolve(waiters: list[Waiter]) -> None:
+    for waiter in waiters:
+        if not waiter.done():  # a cancelled call no longer waits
+            waiter.set_result(None)
