@@ -154,7 +154,7 @@ class Deployment(Owned):
                 condition=Q(provider__in=Provider.values), name="deployment_provider_known"
             ),
             models.CheckConstraint(condition=Q(origin__in=Origin.values), name="deployment_origin_known"),
-            models.CheckConstraint(condition=Q(weight__gte=1), name="deployment_weight_positive"),
+            models.CheckConstraint(condition=Q(weight__gte=0), name="deployment_weight_not_negative"),
             models.CheckConstraint(condition=Q(priority__gte=0), name="deployment_priority_not_negative"),
             models.CheckConstraint(condition=~Q(name=""), name="deployment_name_given"),
         )

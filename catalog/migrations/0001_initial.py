@@ -223,7 +223,7 @@ class Migration(migrations.Migration):
                         condition=models.Q(("origin__in", ["file", "admin"])), name="deployment_origin_known"
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(("weight__gte", 1)), name="deployment_weight_positive"
+                        condition=models.Q(("weight__gte", 0)), name="deployment_weight_not_negative"
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("priority__gte", 0)), name="deployment_priority_not_negative"
