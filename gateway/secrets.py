@@ -1,19 +1,21 @@
-"""Every secret of the process, derived from one. Reads or creates `<data_dir>/secret` only when none is configured."""
+"""Every secret of the process, derived from one; `<data_dir>/secret` holds it when none is configured."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from typing_extensions import override
 
 from gateway.config.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gateway.config import Config
 
 FILE = "secret"
@@ -27,6 +29,7 @@ class Secrets(msgspec.Struct, frozen=True):
     django_secret: str
     jwt_key: bytes
 
+    @override
     def __repr__(self) -> str:
         return "Secrets(***)"
 
@@ -53,17 +56,18 @@ def _derive(secret: bytes, label: str) -> bytes:
 def _generated(config: Config) -> bytes:
     if not config.embedded:
         hint = "set ROUTER_ADMIN_SESSION_JWT_SECRET, for example to the output of `openssl rand -hex 32`"
-        raise ConfigError([Problem("admin.session.jwt_secret", "is required in production", hint)])
+        raise ConfigError(Problem("admin.session.jwt_secret", "is required in production", hint))
     path = config.data_dir / FILE
     try:
         config.data_dir.mkdir(parents=True, exist_ok=True)
         return _read_or_create(path)
     except OSError as error:
-        raise ConfigError([Problem("data_dir", f"{path}: {error.strerror}", "the gateway must be able to write there")]) from None
+        hint = "the gateway must be able to write there"
+        raise ConfigError(Problem("data_dir", f"{path}: {error.strerror}", hint)) from None
 
 
 def _read_or_create(path: Path) -> bytes:
-    """Return the file's secret; of several processes that create it at once, one wins and all return its secret."""
+    """Return the file's secret; of several processes that create it at once one wins, and all return its."""
     if not path.exists():
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -79,5 +83,6 @@ def _read_or_create(path: Path) -> bytes:
             draft.unlink()
     secret = path.read_bytes().strip()
     if len(secret) < 32:  # noqa: PLR2004 - bytes
-        raise ConfigError([Problem(str(path), "is damaged: it should hold 64 characters", "restore it from a backup")])
+        what = "is damaged: it should hold 64 characters"
+        raise ConfigError(Problem(str(path), what, "restore it from a backup"))
     return secret

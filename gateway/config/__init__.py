@@ -1,4 +1,4 @@
-"""The typed configuration: YAML, `.env` and environment become one frozen value. Imports nothing else of ours."""
+"""The typed configuration: YAML, `.env` and environment become one frozen value. Imports nothing of ours."""
 
 from __future__ import annotations
 

@@ -1,19 +1,40 @@
-"""What no single key can say: rules between keys, and what is allowed but unwise. Pure functions of the configuration."""
+"""What no single key can say: rules between keys, and what is allowed but unwise. Pure functions."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gateway.config.model import Config
+from typing_extensions import override
+
 from gateway.config.problems import Problem
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gateway.config.model import Config
+
 STRONG_BYTES = 32
+STRONG_HINT = "`openssl rand -hex 32` makes a strong one"
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something accepted but unwise; `id` is that of `manage.py check`."""
+
+    id: str
+    what: str
+    hint: str
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.what} ({self.hint})"
 
 
 def weak(secret: str) -> bool:
-    """Tell whether a secret that was set is too easy: a known example, short, or one character over and over."""
+    """Tell whether a secret that was set is too easy: an example, short, or a few characters repeated."""
     return "change-me" in secret.lower() or len(secret.encode()) < STRONG_BYTES or len(set(secret)) < 8  # noqa: PLR2004 - of 32
 
 
@@ -30,9 +51,25 @@ def problems_of(config: Config) -> list[Problem]:
     ]
 
 
-def warnings_of(config: Config) -> tuple[str, ...]:
-    """Return what works but should not stay."""
-    return tuple(_warnings(config))
+def notes_of(config: Config) -> Iterator[Note]:
+    """Yield what works but should not stay."""
+    for name, value in _named_secrets(config):
+        if value and weak(value):
+            yield Note("W001", f"{name} is weak: an example, or under {STRONG_BYTES} bytes", STRONG_HINT)
+    if config.metering.allow_volatile:
+        yield Note(
+            "W002", "metering.allow_volatile is on", "a restart of the machine may lose finished calls"
+        )
+    for row in config.model_catalog:
+        name = f"{row.alias}/{row.deployment}"
+        if row.problem:
+            yield Note("W003", f"{name} is disabled", row.problem)
+        if row.states_only_zero_prices:
+            yield Note("W004", f"{name} has only prices of 0", "say free: true if it costs nothing")
+    if config.database.migrations_dir != "./migrations":
+        yield Note("W005", "database.migrations_dir has no effect", "migrations ship with the program")
+    if config.budgets.alert.smtp.skip_tls_verify:
+        yield Note("W006", "budgets.alert.smtp.skip_tls_verify is on", "others on the way can read the mails")
 
 
 def _stores(config: Config) -> Iterator[Problem]:
@@ -89,7 +126,7 @@ def _secrets(config: Config) -> Iterator[Problem]:
                 yield Problem(
                     name,
                     f"is weak: an example, or under {STRONG_BYTES} bytes",
-                    "`openssl rand -hex 32` makes a strong one",
+                    STRONG_HINT,
                 )
 
 
@@ -175,18 +212,3 @@ def _twice(config: Config) -> Iterator[Problem]:
         for value, times in Counter(values).items():
             if times > 1:
                 yield Problem(f"bootstrap.{name}", f"{value} is there {times} times")
-
-
-def _warnings(config: Config) -> Iterator[str]:
-    for name, value in _named_secrets(config):
-        if value and weak(value):
-            yield f"{name} is weak: fine for trying, refused with server.production"
-    if config.metering.allow_volatile:
-        yield "metering.allow_volatile is on: a restart of the machine may lose finished calls"
-    if config.database.migrations_dir != "./migrations":
-        yield "database.migrations_dir has no effect: migrations ship with the program"
-    if config.budgets.alert.smtp.skip_tls_verify:
-        yield "budgets.alert.smtp.skip_tls_verify is on: anyone on the way can read the mails"
-    for row in config.model_catalog:
-        if row.problem:
-            yield f"{row.alias}/{row.deployment} is disabled: {row.problem}"

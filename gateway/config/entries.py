@@ -1,4 +1,7 @@
-"""One row of `model_catalog`: an alias, and one place that serves it. Data only; prices become a sheet in catalog/config_prices.py."""
+"""One row of `model_catalog`: an alias, and one place that serves it. Data only.
+
+Its prices become a sheet in catalog/config_prices.py.
+"""
 
 from __future__ import annotations
 
@@ -113,6 +116,19 @@ class ModelEntry(Section):
     owned_by: str = Field("", description="Shown in `GET /v1/models`. Unset: the provider.")
     requires_env: str = Field("", description="The row exists only where this variable is set.")
     problem: str = internal("")  # why a row that is well written cannot work; it disables only itself
+
+    @property
+    def states_only_zero_prices(self) -> bool:
+        """Tell whether prices are written and all are 0: that is not yet a promise that the model is free."""
+        pricing = self.pricing.model_dump(exclude_none=True, exclude={"images"})
+        stated = [
+            self.price_input,
+            self.price_output,
+            *pricing.values(),
+            *(i.price for i in self.pricing.images),
+        ]
+        written = [price for price in stated if price is not None]
+        return bool(written) and not any(written) and not self.free
 
     @property
     def token_unit(self) -> Decimal:

@@ -1,4 +1,7 @@
-"""The kinds of values a key may have: durations, limits, money, networks. Pure parsing; every refusal says how to write it."""
+"""The kinds of values a key may have: durations, sizes, limits, money, networks. Pure parsing.
+
+Every refusal says how to write it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ class Kind:
 
 
 class Section(BaseModel):
-    """A mapping of the file: closed, frozen; a key written as null, or a section left empty, takes its default."""
+    """A mapping of the file: closed and frozen. A null key or an empty section takes its default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -65,6 +68,12 @@ def parse_duration(value: Any) -> float:
     if not text or _PART.sub("", text):
         raise wrong(f"{value!r} is not a duration", _DURATION_HINT)
     return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
+def _parse_megabytes(value: Any) -> Any:
+    """Return megabytes for `25mb`, `1gb` or a plain number."""
+    found = re.fullmatch(r"(\d+)\s*(mb|gb)", value.strip().lower()) if isinstance(value, str) else None
+    return int(found[1]) * (1024 if found[2] == "gb" else 1) if found else value
 
 
 def _positive_duration(value: float) -> float:
@@ -101,7 +110,7 @@ def _parse_own_count(value: Any) -> int:
 
 def _parse_limit(value: Any) -> int | None:
     if value is None or (value == UNLIMITED and isinstance(value, int)):
-        return value  # type: ignore[return-value]  # already parsed
+        return value  # already parsed
     return _parse_count(value)
 
 
@@ -146,7 +155,7 @@ def _schedule(value: str) -> str:
 
 
 def _texts(value: Any) -> Any:
-    """Let a map of texts be written with plain YAML values: numbers and booleans as text, structures as JSON."""
+    """Let texts be written as plain YAML: numbers and booleans become text, structures JSON."""
     if not isinstance(value, Mapping):
         return value
     return {
@@ -173,3 +182,4 @@ Zone = Annotated[str, AfterValidator(_zone), Kind("time zone")]
 Schedule = Annotated[str, AfterValidator(_schedule), Kind("schedule")]
 Texts = Annotated[dict[str, str], BeforeValidator(_texts), Kind("map of texts")]
 Count = Annotated[int, Field(ge=1)]
+Megabytes = Annotated[int, BeforeValidator(_parse_megabytes), Field(ge=1, le=102_400), Kind("megabytes")]

@@ -1,20 +1,21 @@
-"""Builds the configuration from its sources, or says everything that is wrong with them. Once a process, about 20 ms."""
+"""Builds the configuration from its sources, or says everything that is wrong with them; a few ms, once."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from gateway.config.crosschecks import problems_of, warnings_of
+from gateway.config.crosschecks import notes_of, problems_of
 from gateway.config.entries import ModelEntry
 from gateway.config.model import Config
-from gateway.config.problems import ConfigError, Problem, explain
+from gateway.config.problems import ConfigError, Problem, explain, path_text
 from gateway.config.sources import (
     Expansion,
-    Location,
     find_file,
     overlay,
     read_file,
@@ -23,7 +24,9 @@ from gateway.config.sources import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from gateway.config.sources import Location, Overrides
 
 _NEEDED = frozenset(name for name, field in ModelEntry.model_fields.items() if field.is_required())
 
@@ -36,75 +39,87 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> C
     overrides, problems = read_overrides(variables, Config)
     expansion = Expansion(variables)
     keys: dict[str, Any] = expansion.expand(read_file(file) if file else {})
-    unset = {
-        location: name for location, name in expansion.unset.items() if not _covered(location, overrides)
-    }
-    in_rows = {location for location in unset if _in_row(location)}
-    problems += [expansion.problem(location) for location in unset if location not in in_rows]
-    _forget(keys, in_rows)
-    overlay(keys, overrides)
+    unset = [location for location in expansion.unset if not _covered(location, overrides)]
+    broken = {location: expansion.unset_problem(location) for location in unset if _in_row(location)}
+    problems += expansion.problems
+    problems += [expansion.unset_problem(location) for location in unset if location not in broken]
+    _forget(keys, broken)
+    overlay(keys, {path: value for path, (_, value) in overrides.items()})
     problems += _reserved(keys)
     try:
         config = Config.model_validate(keys)
     except ValidationError as error:
         told = {problem.where for problem in problems}
-        raise ConfigError([*problems, *(p for p in explain(error, Config) if p.where not in told)]) from None
-    config = _completed(
-        config, file, cwd, variables, {location: expansion.problem(location) for location in in_rows}
-    )
-    problems += problems_of(config)
+        said = [problem for problem in explain(error, Config) if problem.where not in told]
+        raise ConfigError(*problems, *_with_variables(said, overrides)) from None
+    config = _completed(config, variables, broken)
+    problems += _with_variables(problems_of(config), overrides)
     if problems:
-        raise ConfigError(problems)
-    return config.model_copy(update={"warnings": warnings_of(config)})
+        raise ConfigError(*problems)
+    notes = tuple(str(note) for note in notes_of(config))
+    place = {"data_dir": cwd / config.data_dir.expanduser(), "file": file, "warnings": notes}
+    return config.model_copy(update=place)
 
 
-def _covered(location: Location, overrides: Mapping[tuple[str, ...], Any]) -> bool:
+def _covered(location: Location, overrides: Overrides) -> bool:
     return any(location[: len(path)] == path for path in overrides)
+
+
+def _with_variables(problems: list[Problem], overrides: Overrides) -> list[Problem]:
+    """Name the variable beside the key where the environment set it."""
+    names = {path_text(path): variable for path, (variable, _) in overrides.items()}
+    return [
+        replace(problem, where=f"{problem.where} ({names[problem.where]})")
+        if problem.where in names
+        else problem
+        for problem in problems
+    ]
 
 
 def _in_row(location: Location) -> bool:
     """Tell whether an unset variable costs only its row of the catalog: those rows disable themselves."""
-    return location[0] == "model_catalog" and len(location) > 2 and location[2] not in _NEEDED  # noqa: PLR2004 - (list, index, key)
+    inside = location[0] == "model_catalog" and len(location) > 2  # noqa: PLR2004 - (list, index, key)
+    return inside and location[2] not in _NEEDED
 
 
-def _forget(keys: dict[str, Any], locations: set[Location]) -> None:
+def _forget(keys: dict[str, Any], locations: Iterable[Location]) -> None:
     """Drop the values that could not be expanded, so that the rest of their row can still be checked."""
     for location in locations:
         node: Any = keys
         for part in location[:-1]:
             node = node[part]
-        node[location[-1]] = None if isinstance(node, dict) else ""
+        node[location[-1]] = None if isinstance(node, dict) else "unset"
 
 
 def _reserved(keys: dict[str, Any]) -> list[Problem]:
     """Refuse the names of fields that only the loader fills."""
     rows = keys.get("model_catalog")
-    found = [name for name in ("warnings", "file") if name in keys]
+    found: list[str] = [name for name in ("warnings", "file") if name in keys]
     if isinstance(rows, list):
-        found += [
-            f"model_catalog[{i}].problem"
-            for i, row in enumerate(rows)
-            if isinstance(row, dict) and "problem" in row
-        ]
+        marked = (i for i, row in enumerate(rows) if isinstance(row, dict) and "problem" in row)
+        found += [f"model_catalog[{index}].problem" for index in marked]
     return [Problem(name, "unknown key") for name in found]
 
 
-def _completed(
-    config: Config,
-    file: Path | None,
-    cwd: Path,
-    variables: Mapping[str, str],
-    broken: Mapping[Location, Problem],
-) -> Config:
-    """Return the configuration with absolute paths, without rows that are not for this machine, with broken rows marked."""
-    marks: dict[int | str, str] = {
-        location[1]: f"{problem.where}: {problem.what}" for location, problem in broken.items()
-    }
+def _completed(config: Config, variables: Mapping[str, str], broken: Mapping[Location, Problem]) -> Config:
+    """Return the configuration without rows that are not for this machine, and with broken rows marked."""
+    marks = {location[1]: f"{problem.where}: {problem.what}" for location, problem in broken.items()}
     rows = tuple(
-        row.model_copy(update={"problem": marks[index]}) if index in marks else row
+        row.model_copy(update={"problem": marks.get(index) or _wrong_endpoint(row.endpoint)})
         for index, row in enumerate(config.model_catalog)
         if not row.requires_env or row.requires_env in variables
     )
-    return config.model_copy(
-        update={"data_dir": cwd / config.data_dir.expanduser(), "file": file, "model_catalog": rows}
+    return config.model_copy(update={"model_catalog": rows})
+
+
+def _wrong_endpoint(endpoint: str) -> str:
+    try:
+        parts = urlsplit(endpoint)
+        good = not endpoint or (
+            parts.scheme in {"http", "https"} and bool(parts.hostname) and " " not in endpoint
+        )
+    except ValueError:
+        good = False
+    return (
+        "" if good else f"endpoint {endpoint!r} is not an address; write it like https://api.example.com/v1"
     )

@@ -1,4 +1,4 @@
-"""The whole configuration as one frozen value. Reading it costs nothing; building it is gateway/config/loading.py."""
+"""The whole configuration as one frozen value. gateway/config/loading.py builds it."""
 
 from __future__ import annotations
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import typing
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
+from typing_extensions import override
 
 if typing.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
@@ -23,6 +25,7 @@ class Problem:
     what: str
     hint: str = ""
 
+    @override
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" + (f" ({self.hint})" if self.hint else "")
 
@@ -30,9 +33,9 @@ class Problem:
 class ConfigError(Exception):
     """A configuration that cannot be used. Its text has one line a problem."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+    def __init__(self, *problems: Problem | str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
 
 
 def path_text(location: Sequence[int | str]) -> str:
@@ -82,29 +85,37 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     return [_problem(detail, model) for detail in error.errors(include_url=False)]
 
 
+_SHAPES: Mapping[str, str] = {
+    "missing": "is required",
+    "model_type": "should be a mapping of keys",
+    "model_attributes_type": "should be a mapping of keys",
+    "dict_type": "should be a mapping of keys",
+    "tuple_type": "should be a list",
+    "list_type": "should be a list",
+}
+
+
 def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     location, kind, context = detail["loc"], detail["type"], detail.get("ctx") or {}
     where = path_text(location) or "configuration"
-    if kind == "extra_forbidden":
+    written = detail["input"]
+    if kind in _SHAPES:
+        return Problem(where, _SHAPES[kind])
+    if kind in {"extra_forbidden", "invalid_key"}:
         section = section_at(model, location[:-1])
         names = keys_of(section) if section else {}
         return Problem(
-            where, "unknown key", nearest(str(location[-1]), names) or "known here: " + ", ".join(names)
+            where, "unknown key", nearest(str(location[-1]), names) or "known: " + ", ".join(names)
         )
-    if kind == "missing":
-        return Problem(where, "is required")
     if kind == "config":
         return Problem(where, str(context["what"]), str(context.get("hint", "")))
     if kind == "literal_error":
         allowed = str(context["expected"])
-        return Problem(where, f"{detail['input']!r} is not known here", f"one of {allowed}")
-    if kind == "string_type" and isinstance(detail["input"], int | float):
+        near = nearest(str(written), [word.strip("'") for word in allowed.replace(" or ", ", ").split(", ")])
+        return Problem(where, f"{written!r} is not known here", f"{near} one of {allowed}".strip())
+    if kind == "string_type" and isinstance(written, int | float):
         return Problem(where, "should be text", "put the value in quotes")
-    if kind in {"model_type", "model_attributes_type", "dict_type"}:
-        return Problem(where, "should be a mapping of keys")
-    if kind in {"tuple_type", "list_type"}:
-        return Problem(where, "should be a list")
-    return Problem(where, _plain(detail["msg"]), _shown(detail["input"], model, location))
+    return Problem(where, _plain(detail["msg"]), _shown(written, model, location))
 
 
 def _plain(message: str) -> str:

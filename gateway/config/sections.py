@@ -6,12 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gateway.config.fields import Count, Duration, Kind, Network, Section, Wait, Zone, wrong
+from gateway.config.fields import Count, Duration, Kind, Megabytes, Network, Section, Wait, Zone, wrong
+
+LAST_PORT = 65535
 
 
 def _address(value: str) -> str:
     host, colon, port = value.strip().rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535 or ("::" in host and not host.startswith("[")):
+    if (
+        not colon
+        or not port.isdecimal()
+        or int(port) > LAST_PORT
+        or ("::" in host and not host.startswith("["))
+    ):
         raise wrong(
             f"{value!r} is not an address to listen on", "write it like 127.0.0.1:8080, :8080 or [::1]:8080"
         )
@@ -37,7 +44,7 @@ class Server(Section):
     public_url: str = Field(
         "", description="The address people use, for links in mails and for SSO redirects."
     )
-    body_limit_mb: Count = Field(20, description="Largest request body; more is answered 413.")
+    body_limit_mb: Megabytes = Field(20, description="Largest request body; more is answered 413.")
     sync_timeout: Wait = Field(
         300.0, description="Longest time of a call that is not a stream, every attempt included."
     )
@@ -58,6 +65,10 @@ class Server(Section):
     egress_allow: tuple[Network, ...] = Field(
         (), description="Private networks that addresses typed in admin may name."
     )
+
+    @property
+    def body_limit_bytes(self) -> int:
+        return self.body_limit_mb * 1024 * 1024
 
     @property
     def bind(self) -> tuple[str, int]:
@@ -94,7 +105,7 @@ class Redis(Section):
 class Metering(Section):
     durability: Literal["power", "process"] = Field(
         "power",
-        description="A finished call is on disk before its last byte leaves: safe from power loss, or process death only.",
+        description="A finished call is safe from power loss, or from process death only (faster).",
     )
     allow_volatile: bool = Field(
         default=False, description="Allow `data_dir` on a RAM disk, whose journal a restart loses."
@@ -174,7 +185,7 @@ class S3(Section):
 
 class Files(Section):
     storage: Literal["local", "s3"] = Field("local", description="Where uploaded files are kept.")
-    max_size_mb: Count = Field(200, description="Largest file.")
+    max_size_mb: Megabytes = Field(200, description="Largest file.")
     default_ttl: Wait = Field(604800.0, description="How long a file lives when its owner does not say.")
     max_ttl: Wait = Field(2592000.0, description="Longest life an owner may ask for.")
     sweep_interval: Wait = Field(900.0, description="Time between two sweeps of expired files.")
@@ -187,7 +198,7 @@ class Files(Section):
 
 
 class Audio(Section):
-    max_upload_mb: Count = Field(50, description="Largest audio upload.")
+    max_upload_mb: Megabytes = Field(50, description="Largest audio upload.")
 
 
 class Batches(Section):

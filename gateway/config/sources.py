@@ -1,30 +1,35 @@
-"""Where keys come from: a YAML file, `.env` and the environment. Reads each once; decides nothing about values."""
+"""Where keys come from: a YAML file, `.env` and the environment. Decides nothing about values."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from dotenv import dotenv_values
+from typing_extensions import override
 
 from gateway.config.problems import ConfigError, Problem, keys_of, nearest, path_text, section_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from pydantic import BaseModel
 
 Location = tuple[int | str, ...]
+Overrides = dict[tuple[str, ...], tuple[str, Any]]  # path -> (variable, value)
 
 PREFIX = "ROUTER_"
 FILE_VARIABLE = "ROUTER_CONFIG_FILE"
 SHORTER_NAMES = {"ROUTER_DB_URL": "ROUTER_DATABASE_URL"}
 FILES = ("router.yaml", "router.yml", "config/router.yaml", "config/router.yml")
 
-_REFERENCE = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_REFERENCE = re.compile(
+    r"(?P<escaped>\$\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|\$\{"
+)
+DEEPEST = 30  # levels of a file; more is an anchor that contains itself
 # Kubernetes tells every pod of a service called `router` where it is, in variables that look like ours.
 _SERVICE_LINK = re.compile(
     r"ROUTER_(.+_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)"
@@ -34,7 +39,8 @@ _SERVICE_LINK = re.compile(
 class _Loader(yaml.SafeLoader):
     """YAML without its two traps: a repeated key is an error, and a date stays text."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
+    @override
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
             if (
@@ -56,7 +62,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def read_variables(environ: Mapping[str, str], cwd: Path) -> dict[str, str]:
-    """Return the environment with `.env` of the working directory below it; an empty variable counts as unset."""
+    """Return the environment with `.env` of `cwd` below it; an empty variable counts as unset."""
     below = dotenv_values(cwd / ".env", interpolate=False) if (cwd / ".env").is_file() else {}
     return {name: value for name, value in {**below, **environ}.items() if value}
 
@@ -68,7 +74,7 @@ def find_file(variables: Mapping[str, str], cwd: Path) -> Path | None:
         return next((cwd / name for name in FILES if (cwd / name).is_file()), None)
     path = cwd / named
     if not path.is_file():
-        raise ConfigError([Problem(FILE_VARIABLE, f"there is no file {named}", f"looked for {path}")])
+        raise ConfigError(Problem(FILE_VARIABLE, f"there is no file {named}", f"looked for {path}"))
     return path
 
 
@@ -80,15 +86,15 @@ def read_file(path: Path) -> dict[str, Any]:
         mark = error.problem_mark
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ConfigError(
-            [Problem(f"{path}{line}", error.problem or "not YAML", "the file must be valid YAML")]
+            Problem(f"{path}{line}", error.problem or "not YAML", "the file must be valid YAML")
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError([Problem(str(path), f"cannot be read: {error}".replace("\n", " "))]) from None
+        raise ConfigError(Problem(str(path), f"cannot be read: {error}".replace("\n", " "))) from None
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise ConfigError(
-            [Problem(str(path), "should be a mapping of keys", "begin with a section such as `server:`")]
+            Problem(str(path), "should be a mapping of keys", "begin with a section such as `server:`")
         )
     return content
 
@@ -106,12 +112,10 @@ def variables_of(
             yield from variables_of(section, path)
 
 
-def read_overrides(
-    variables: Mapping[str, str], model: type[BaseModel]
-) -> tuple[dict[tuple[str, ...], Any], list[Problem]]:
+def read_overrides(variables: Mapping[str, str], model: type[BaseModel]) -> tuple[Overrides, list[Problem]]:
     """Return what ROUTER_* variables set, by path, and what is wrong with them."""
     known = {variable: (path, field) for variable, path, field in variables_of(model)}
-    found: dict[tuple[str, ...], Any] = {}
+    found: Overrides = {}
     problems: list[Problem] = []
     for variable, text in variables.items():
         if not variable.startswith(PREFIX) or variable == FILE_VARIABLE or _is_service_link(variable, text):
@@ -128,10 +132,10 @@ def read_overrides(
         try:
             value = _value(text, field.annotation)
         except ValueError as error:
-            problems.append(Problem(variable, f"is not JSON: {error}", "write a JSON list"))
+            problems.append(Problem(variable, f"is not JSON: {error}"))
             continue
-        if found.setdefault(path, value) != value:
-            problems.append(Problem(variable, "and its other spelling disagree", "set only one of them"))
+        if found.setdefault(path, (variable, value))[1] != value:
+            problems.append(Problem(variable, f"and {found[path][0]} disagree", "set only one of them"))
     return found, problems
 
 
@@ -169,8 +173,11 @@ class Expansion:
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
         self.unset: dict[Location, str] = {}
+        self.problems: list[Problem] = []
 
     def expand(self, value: Any, location: Location = ()) -> Any:
+        if len(location) > DEEPEST:
+            raise ConfigError(Problem(path_text(location[:3]), "goes too deep", "does it contain itself?"))
         if isinstance(value, str):
             return _REFERENCE.sub(lambda found: self._one(found, location), value) if "${" in value else value
         if isinstance(value, dict):
@@ -180,17 +187,21 @@ class Expansion:
         return value
 
     def _one(self, found: re.Match[str], location: Location) -> str:
-        escaped, name, default = found.groups()
-        if escaped:
-            return found.group(0)[1:]
+        if found["escaped"]:
+            return "${"
+        name = found["name"]
+        if name is None:
+            hint = "write ${NAME} or ${NAME:-default}, and $${ for a plain ${"
+            self.problems.append(Problem(path_text(location), "has a ${ that names no variable", hint))
+            return ""
         if name in self._variables:
             return self._variables[name]
-        if default is None:
+        if found["default"] is None:
             self.unset[location] = name
             return found.group(0)
-        return default
+        return found["default"]
 
-    def problem(self, location: Location) -> Problem:
+    def unset_problem(self, location: Location) -> Problem:
         name = self.unset[location]
         return Problem(
             path_text(location), f"${{{name}}} is not set", f"set {name}, or write ${{{name}:-default}}"
