@@ -1,0 +1,61 @@
+"""The shape and the hash of an API key: `sk-<prefix>.<secret>`. Pure; a digest costs one HMAC-SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from typing import NamedTuple
+
+PREFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+PREFIX_LENGTH = 10
+SECRET_BYTES = 32  # 43 url-safe characters
+LONGEST_TOKEN = 200
+
+_SHAPE = re.compile(r"sk-([A-Za-z0-9_-]{1,32})\.([A-Za-z0-9._~-]{1,128})")
+
+
+class Minted(NamedTuple):
+    """A new key. Only the prefix may be kept; the token is shown once."""
+
+    token: str
+    prefix: str
+    secret: str
+
+
+def mint() -> Minted:
+    """Return a new key with 256 bits of secret."""
+    prefix = "".join(secrets.choice(PREFIX_ALPHABET) for _ in range(PREFIX_LENGTH))
+    return assemble(prefix, secrets.token_urlsafe(SECRET_BYTES))
+
+
+def assemble(prefix: str, secret: str) -> Minted:
+    """Return the key made of these two halves. Raises ValueError for a shape that `split` would refuse."""
+    token = f"sk-{prefix}.{secret}"
+    if split(token) != (prefix, secret):
+        raise ValueError("a prefix has 1-32 of A-Z a-z 0-9 _ -, a secret 1-128 of A-Z a-z 0-9 . _ ~ -")
+    return Minted(token, prefix, secret)
+
+
+def split(token: str) -> tuple[str, str] | None:
+    """Return (prefix, secret), or None for anything that cannot be a key; nothing is looked up for those."""
+    if len(token) > LONGEST_TOKEN:
+        return None
+    match = _SHAPE.fullmatch(token)
+    return (match[1], match[2]) if match else None
+
+
+def digest(pepper: bytes, prefix: str, secret: str) -> str:
+    """Return what is stored of a key: an HMAC that is worthless without the pepper."""
+    return hmac.new(pepper, f"{prefix}.{secret}".encode(), hashlib.sha256).hexdigest()
+
+
+def matches(pepper: bytes, prefix: str, secret: str, stored: str) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(digest(pepper, prefix, secret), stored)
+
+
+def pepper_id(pepper: bytes) -> str:
+    """Return a name for the pepper that says nothing about it."""
+    return hmac.new(pepper, b"name of this pepper", hashlib.sha256).hexdigest()[:8]

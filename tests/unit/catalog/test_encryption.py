@@ -1,0 +1,59 @@
+"""Credentials at rest."""
+
+from __future__ import annotations
+
+import pytest
+
+from catalog.encryption import CredentialUnreadable, decrypt, encrypt, open_metadata, seal_metadata
+
+KEY = b"k" * 32
+OTHER = b"o" * 32
+
+
+def test_it_opens_what_it_sealed():
+    sealed = encrypt(KEY, "gpt-4o/east", "sk-upstream")
+
+    assert sealed.startswith("v1:")
+    assert "sk-upstream" not in sealed
+    assert decrypt(KEY, "gpt-4o/east", sealed) == "sk-upstream"
+
+
+def test_sealing_twice_gives_different_texts():
+    assert encrypt(KEY, "a", "same") != encrypt(KEY, "a", "same")
+
+
+def test_another_key_cannot_open_it():
+    sealed = encrypt(KEY, "a", "secret")
+
+    with pytest.raises(CredentialUnreadable):
+        decrypt(OTHER, "a", sealed)
+
+
+def test_it_does_not_open_under_another_name():
+    sealed = encrypt(KEY, "a", "secret")
+
+    with pytest.raises(CredentialUnreadable):
+        decrypt(KEY, "b", sealed)
+
+
+@pytest.mark.parametrize("damage", ["", "v1", "v1:::", "plain", "v2:x:y:z", "v1:é:é:é"])
+def test_it_says_so_when_the_text_is_damaged(damage):
+    with pytest.raises(CredentialUnreadable):
+        decrypt(KEY, "a", damage)
+
+
+def test_a_changed_byte_is_noticed():
+    sealed = encrypt(KEY, "a", "secret")
+    changed = sealed[:-3] + ("A" if sealed[-3] != "A" else "B") + sealed[-2:]
+
+    with pytest.raises(CredentialUnreadable):
+        decrypt(KEY, "a", changed)
+
+
+def test_secrets_in_metadata_are_sealed_and_the_rest_is_not():
+    sealed = seal_metadata(KEY, {"aws_secret_access_key": "hidden", "gcp_project_id": "p1"})
+
+    assert "hidden" not in str(sealed)
+    assert sealed["gcp_project_id"] == "p1"
+    assert seal_metadata(KEY, sealed) == sealed
+    assert open_metadata(KEY, sealed) == {"aws_secret_access_key": "hidden", "gcp_project_id": "p1"}
