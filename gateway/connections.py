@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from catalog.snapshot import Snapshot
     from gateway.access_log import AccessLog
     from gateway.config import Config
-    from gateway.idempotency import Replays
     from gateway.invalidation import Invalidation
     from gateway.metrics import Metrics
     from metering.journal import Journal
@@ -43,11 +42,12 @@ class Connections:
     journal: Journal
     shipper: Shipper
     running: Running
-    replays: Replays
     metrics: Metrics
     access_log: AccessLog
     invalidation: Invalidation
     simulator: Simulator | None = None
+    max_running: int = 2000
+    is_draining: bool = False
 
 
 class _Slot:

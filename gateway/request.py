@@ -14,7 +14,9 @@ from typing import Any
 from django.http import HttpRequest, QueryDict
 from typing_extensions import override
 
+from budgets.admission import Standing
 from gateway.request_id import mint
+from tenants.caller import Caller
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -40,7 +42,7 @@ class ClientGone(Exception):
 class V1Request(HttpRequest):
     """One request on /v1. `id` is what the client gets as X-Request-ID; `facts` is what the access log gets."""
 
-    auth: Any
+    auth: Any  # the Caller; ninja sets it
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         # HttpRequest.__init__ builds QueryDicts and dictionaries that nobody reads here, so it is not called.
@@ -51,6 +53,8 @@ class V1Request(HttpRequest):
         self.id = mint()
         self.received_at = time.perf_counter()
         self.facts: dict[str, Any] = {}
+        self.caller: Caller | None = None
+        self.standing: Standing | None = None
         self.extra_headers: list[tuple[bytes, bytes]] = []
         self.client_left = False
         self.raw = b""

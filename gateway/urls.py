@@ -1,1 +1,19 @@
-urlpatterns: list = []
+"""URLs of the ordinary site. /v1 itself is served by gateway/handler.py; its API page lives here."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import path
+from django.views.generic import RedirectView
+
+from gateway.api import patterns
+from gateway.site import home, metrics, readme
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("readme", readme, name="readme"),
+    path("metrics", metrics, name="metrics"),
+    path("admin/", RedirectView.as_view(url="/admin/ui/"), name="admin"),
+    path("admin/ui/", admin.site.urls),
+    path("v1/", patterns),
+]

@@ -1,0 +1,156 @@
+"""Reads the whole catalog into a Snapshot. Blocking: three queries. A row that cannot work disables only itself."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+
+import msgspec
+from django.db.models import Q
+
+from catalog.encryption import CredentialUnreadable, decrypt
+from catalog.models import RATES, Price
+from catalog.models import Deployment as DeploymentRow
+from catalog.models import Model as ModelRow
+from catalog.price_map import lookup
+from catalog.prices import ImageRate, PriceSheet, unpriced
+from catalog.snapshot import Deployment, Model, Problem, Snapshot
+from gateway.config import Config
+from providers.registry import PROVIDERS, default_base_url, default_secret
+from providers.target import Secret, Target, Timeouts
+
+
+class Unusable(Exception):
+    """Why a deployment cannot serve; the text is for administrators."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """What a snapshot is made with, besides the rows."""
+
+    config: Config
+    encryption_key: bytes
+    simulator_url: str = ""
+
+
+def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
+    """Return the catalog as it is in force at `now`."""
+    prices = _prices(now)
+    rows: dict[int, list[DeploymentRow]] = defaultdict(list)
+    for row in DeploymentRow.objects.filter(removed=False).select_related("credential").order_by("priority", "pk"):
+        rows[row.model_id].append(row)
+    models: dict[str, Model] = {}
+    problems: list[Problem] = []
+    for model in ModelRow.objects.filter(enabled=True, removed=False).order_by("alias"):
+        models[model.alias] = _model(source, model, rows[model.pk], prices, problems)
+    return Snapshot(version=version, models=models, problems=tuple(problems))
+
+
+def next_price_change(now: datetime) -> datetime | None:
+    """Return when a price row begins or ends next, so that the snapshot can be renewed then."""
+    starts = Price.objects.filter(active_from__gt=now).order_by("active_from").values_list("active_from", flat=True)
+    return starts.first()
+
+
+def _model(
+    source: Source,
+    model: ModelRow,
+    rows: list[DeploymentRow],
+    prices: dict[int, Price],
+    problems: list[Problem],
+) -> Model:
+    usable: list[Deployment] = []
+    without_price = 0
+    window, most = model.context_window, model.max_output_tokens
+    for row in rows:
+        if not row.enabled and not row.problem:
+            continue
+        try:
+            target = _target(source, model, row)
+        except Unusable as reason:
+            problems.append(Problem(model.alias, row.name, str(reason)))
+            continue
+        known = lookup(row.provider, row.upstream_model)
+        if known is not None:
+            window, most = window or known.context_window, most or known.max_output_tokens
+        sheet = _sheet(prices.get(row.pk), known.sheet if known is not None else None)
+        if sheet is None or unpriced(sheet, model.model_type):
+            without_price += 1
+            problems.append(Problem(model.alias, row.name, "no price, neither in the catalog nor in the price map"))
+            continue
+        usable.append(Deployment(target=target, priority=row.priority, weight=row.weight, sheet=sheet))
+    return Model(
+        alias=model.alias,
+        model_type=model.model_type,
+        strategy=model.strategy,
+        context_window=window,
+        max_output_tokens=most,
+        owned_by=model.owned_by or (rows[0].provider if rows else "open-model-gateway"),
+        created=int(model.created_at.timestamp()),
+        deployments=tuple(usable),
+        is_unpriced=not usable and without_price > 0,
+    )
+
+
+def _target(source: Source, model: ModelRow, row: DeploymentRow) -> Target:
+    if row.problem:
+        raise Unusable(row.problem)
+    provider = PROVIDERS.get(row.provider)
+    if provider is None:
+        raise Unusable(f"the provider '{row.provider}' is not supported by this version")
+    base_url = _base_url(source, row)
+    if not base_url:
+        raise Unusable("no endpoint")
+    secret = _secret(source, row, base_url)
+    if provider.needs_secret and not secret:
+        raise Unusable("no API key")
+    return Target(
+        id=row.pk,
+        alias=model.alias,
+        name=row.name,
+        provider=row.provider,
+        upstream_model=row.upstream_model,
+        base_url=base_url,
+        secret=Secret(secret),
+        api_version=row.api_version or (source.config.providers.azure_openai_version if row.provider == "azure" else ""),
+        region=row.region,
+        timeouts=Timeouts(**{name: float(value) for name, value in row.timeouts.items()}),
+        metadata={str(key): str(value) for key, value in row.metadata.items()},
+    )
+
+
+def _base_url(source: Source, row: DeploymentRow) -> str:
+    if row.provider == "simulator":
+        if source.config.server.production:
+            raise Unusable("the simulator is refused in production")
+        return source.simulator_url
+    return (row.endpoint or default_base_url(row.provider, source.config.providers)).rstrip("/")
+
+
+def _secret(source: Source, row: DeploymentRow, base_url: str) -> str:
+    if row.credential is None:
+        return default_secret(row.provider, base_url, source.config.providers)
+    try:
+        return decrypt(source.encryption_key, row.credential.name, row.credential.ciphertext)
+    except CredentialUnreadable as error:
+        raise Unusable("the stored credential cannot be read with this encryption key") from error
+
+
+def _prices(now: datetime) -> dict[int, Price]:
+    in_force = Price.objects.filter(Q(active_to=None) | Q(active_to__gt=now), active_from__lte=now)
+    return {price.deployment_id: price for price in in_force.order_by("active_from")}
+
+
+def _sheet(price: Price | None, known: PriceSheet | None) -> PriceSheet | None:
+    """The catalog's price wins; the vendored map only fills in for a deployment that has none."""
+    if price is None:
+        return known
+    rates = {rate: getattr(price, rate) for rate in RATES}
+    images = tuple(ImageRate(*image) for image in price.images)
+    return PriceSheet(id=price.pk, source=price.source, free=price.free, images=images, **rates)
+
+
+def simulator_is_wanted() -> bool:
+    """Whether any enabled deployment is served by the built-in simulator. Blocking: one query."""
+    return DeploymentRow.objects.filter(provider="simulator", enabled=True, removed=False).exists()
+
+

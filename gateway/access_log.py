@@ -1,0 +1,58 @@
+"""One JSON line a /v1 request on stderr, written by a thread in batches: the event loop only appends to a list.
+
+Bounded: when the reader of stderr stalls, lines beyond 20,000 are dropped and counted. Never a prompt, never a key.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+CAPACITY = 20_000
+FLUSH_S = 0.2
+
+
+class AccessLog:
+    """`put` from anywhere; `close` writes what is left."""
+
+    def __init__(self, fd: int = 2, *, as_json: bool = True) -> None:
+        self._fd, self._as_json = fd, as_json
+        self._lines: deque[dict[str, Any]] = deque()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
+        self.dropped = 0
+        self._thread.start()
+
+    def put(self, line: dict[str, Any]) -> None:
+        if len(self._lines) >= CAPACITY:
+            self.dropped += 1
+            return
+        self._lines.append(line)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=2)
+
+    def _run(self) -> None:
+        while not self._stop.wait(FLUSH_S):
+            self._flush()
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._lines:
+            batch = [self._lines.popleft() for _ in range(min(500, len(self._lines)))]
+            data = b"".join(self._format(line) for line in batch)
+            while data:
+                data = data[os.write(self._fd, data) :]
+
+    def _format(self, line: dict[str, Any]) -> bytes:
+        at = datetime.fromtimestamp(line.pop("at"), UTC).isoformat(timespec="milliseconds")
+        if self._as_json:
+            return orjson.dumps({"at": at, "event": "request", **line}) + b"\n"
+        words = " ".join(f"{key}={value}" for key, value in line.items() if value not in ("", None))
+        return f"{at} {words}\n".encode()

@@ -1,0 +1,23 @@
+"""POST /v1/chat/completions"""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from ninja import Router
+
+from gateway.answer import Answer
+from gateway.api.documents import CHAT
+from gateway.api.schemas import peek_chat
+from gateway.call import Endpoint, serve
+
+router = Router(tags=["Chat"])
+ENDPOINT = Endpoint(name="chat.completions", scope="chat", model_type="llm", peek=peek_chat)
+
+
+@router.post("/chat/completions", openapi_extra=CHAT, operation_id="createChatCompletion")
+async def chat_completions(request: HttpRequest) -> Answer:
+    """Create a chat completion, as JSON or as a stream of events.
+
+    Every field of OpenAI's API passes through, whether listed here or not.
+    """
+    return await serve(request, ENDPOINT)  # type: ignore[arg-type]  # V1Handler makes V1Requests

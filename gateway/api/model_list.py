@@ -1,0 +1,46 @@
+"""GET /v1/models and GET /v1/models/{id}: what the caller may use. Costs no limit and needs no scope."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router
+
+from catalog.routing import ModelNotFound
+from catalog.snapshot import Model
+from gateway import connections
+from gateway.answer import Answer, json_answer
+from gateway.handler import standing_of
+from tenants.caller import Caller
+
+router = Router(tags=["Models"])
+
+
+@router.get("/models", operation_id="listModels")
+async def model_list(request: HttpRequest) -> Answer:
+    """List the aliases that this key may use."""
+    caller = await _caller(request)
+    models = connections.live().snapshot.models.values()
+    return json_answer(200, {"object": "list", "data": [_document(m) for m in models if caller.may_use(m.alias)]})
+
+
+@router.get("/models/{path:model}", operation_id="retrieveModel")
+async def model_detail(request: HttpRequest, model: str) -> Answer:
+    """Describe one alias."""
+    caller = await _caller(request)
+    found = connections.live().snapshot.models.get(model)
+    if found is None or not caller.may_use(model):
+        raise ModelNotFound(model)
+    return json_answer(200, _document(found))
+
+
+async def _caller(request: Any) -> Caller:
+    caller: Caller = request.auth
+    request.standing = await standing_of(caller)
+    request.facts.update(endpoint="models", tenant=caller.tenant, key=caller.key_prefix)
+    return caller
+
+
+def _document(model: Model) -> dict[str, Any]:
+    return {"id": model.alias, "object": "model", "created": model.created, "owned_by": model.owned_by}

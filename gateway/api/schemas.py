@@ -1,0 +1,123 @@
+"""WHAT they want: a peek at the few fields we act on. Everything else passes through as the bytes that came."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+
+from budgets.demand import Demand
+from providers.dialects.base import Shape
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Choices = Annotated[int, msgspec.Meta(ge=1, le=128)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
+class BadRequest(Exception):
+    """The body cannot be acted on; `param` is the field in OpenAI's notation."""
+
+    def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
+        self.param, self.code = param, code
+        super().__init__(message)
+
+
+class StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class ChatBody(msgspec.Struct):
+    """POST /v1/chat/completions, as far as we act on it."""
+
+    model: Name
+    messages: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: Positive | None = None
+    max_completion_tokens: Positive | None = None
+    n: Choices | None = None
+
+
+class EmbeddingsBody(msgspec.Struct):
+    """POST /v1/embeddings: `input` is a string, a list of strings, token ids, or a list of those."""
+
+    model: Name
+    input: msgspec.Raw
+
+
+class Want(msgspec.Struct, frozen=True):
+    """A request understood: which alias, what the dialect must know, what it may consume at most."""
+
+    alias: str
+    shape: Shape
+    demand: Demand
+
+
+_chat = msgspec.json.Decoder(ChatBody)
+_embeddings = msgspec.json.Decoder(EmbeddingsBody)
+_LOCATION = re.compile(r" - at `\$(?:\.|\b)?(.*)`$")
+_MISSING = re.compile(r"missing required field `(\w+)`")
+
+
+def peek_chat(raw: bytes) -> Want:
+    """Raises BadRequest."""
+    body = _decode(_chat, raw)
+    caps = [cap for cap in (body.max_completion_tokens, body.max_tokens) if cap is not None]
+    shape = Shape(
+        alias=body.model,
+        path="chat/completions",
+        stream=bool(body.stream),
+        include_usage=body.stream_options is not None and bool(body.stream_options.include_usage),
+        cap_fields=tuple(
+            name
+            for name, cap in (
+                ("max_completion_tokens", body.max_completion_tokens),
+                ("max_tokens", body.max_tokens),
+            )
+            if cap is not None
+        ),
+    )
+    demand = Demand(
+        kind="chat",
+        body_bytes=len(raw),
+        output_cap=min(caps) if caps else None,
+        n=body.n or 1,
+        images_in=raw.count(b'"image_url"') // 2 if b'"image_url"' in raw else 0,
+    )
+    return Want(body.model, shape, demand)
+
+
+def peek_embeddings(raw: bytes) -> Want:
+    """Raises BadRequest."""
+    body = _decode(_embeddings, raw)
+    given = bytes(body.input)
+    if given[:1] not in b'"[' or given in (b'""', b"[]"):
+        raise BadRequest("'input' must be a non-empty string, or a list of strings or of token ids.", "input")
+    shape = Shape(alias=body.model, path="embeddings", content_key="data")
+    return Want(body.model, shape, Demand(kind="embeddings", body_bytes=len(given)))
+
+
+def _decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise _explain(str(error)) from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadRequest(f"We could not parse the JSON body of your request: {error}.", code="invalid_json") from None
+
+
+def _explain(text: str) -> BadRequest:
+    missing = _MISSING.search(text)
+    if missing is not None:
+        name = missing.group(1)
+        return BadRequest(f"You must provide the parameter '{name}'.", name, "missing_required_parameter")
+    location = _LOCATION.search(text)
+    param = location.group(1).replace("[...]", "") if location is not None else None
+    message = text[: location.start()] if location is not None else text
+    where = f"Invalid value for '{param}': " if param else "Invalid body: "
+    return BadRequest(f"{where}{message[:1].lower()}{message[1:]}.", param or None, "invalid_value")
+
+
+Peek = Callable[[bytes], Want]

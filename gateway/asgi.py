@@ -1,0 +1,78 @@
+"""Where every connection enters: /v1 goes to the lean handler, probes are answered here, websockets go to channels,
+the rest to ordinary Django."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+
+from django.core.asgi import get_asgi_application  # noqa: E402 - settings are named first
+
+django_application: Any = get_asgi_application()
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - needs the apps
+
+from gateway import connections, health  # noqa: E402
+from gateway.handler import V1Handler  # noqa: E402
+from gateway.lifespan import Lifespan  # noqa: E402
+from gateway.request import Receive, Scope, Send  # noqa: E402
+from gateway.status_socket import StatusSocket  # noqa: E402
+
+ORDINARY_V1 = frozenset({"/v1/docs", "/v1/openapi.json"})
+
+
+class Application:
+    """Opens what serving needs on the first request when no server did it before (runserver on daphne)."""
+
+    def __init__(self) -> None:
+        self._v1 = V1Handler("gateway.v1_urls")
+        self._websocket = ProtocolTypeRouter({"websocket": URLRouter(StatusSocket.routes())})
+        self._opening = asyncio.Lock()
+        self._lifespan: Lifespan | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "lifespan":
+            await self._serve_lifespan(receive, send)
+            return
+        if not connections.is_open() and self._lifespan is None and not is_managed():
+            await self._open()
+        if kind == "websocket":
+            await self._websocket(scope, receive, send)
+            return
+        path = scope["path"]
+        if path.startswith("/v1/") and path not in ORDINARY_V1:
+            await self._v1(scope, receive, send)
+        elif path in health.PATHS:
+            await health.answer(path, send)
+        else:
+            await django_application(scope, receive, send)
+
+    async def _open(self) -> None:
+        async with self._opening:
+            if not connections.is_open():
+                lifespan = Lifespan()
+                await lifespan.open()
+                self._lifespan = lifespan
+
+    async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
+        """For servers that are not `manage.py serve`, which opens and closes by itself."""
+        await receive()
+        if not connections.is_open():
+            await self._open()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if self._lifespan is not None:
+            await self._lifespan.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def is_managed() -> bool:
+    """Whether `manage.py serve` owns opening and closing in this process."""
+    return os.environ.get("GATEWAY_MANAGED") == "1"
+
+
+application = Application()

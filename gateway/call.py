@@ -1,0 +1,206 @@
+"""One inference call as a story: who asks, what they want, where it can go, may they, call, answer (docs/request.md).
+
+Every endpoint tells the same story with its own peek; what differs is in Endpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from budgets import holds
+from budgets.holds import Held
+from budgets.rules import rules_for
+from catalog import routing
+from catalog.routing import Route
+from gateway import connections
+from gateway.answer import EVENT_STREAM, JSON, Answer, Headers
+from gateway.api.schemas import Peek, Want
+from gateway.connections import Connections
+from gateway.errors import Overloaded, ShuttingDown, WrongContentType
+from gateway.headers import of_call
+from gateway.relay import Relay
+from gateway.request import V1Request
+from metering.meter import Ending, Meter
+from metering.records import Open
+from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.failures import UpstreamFailed
+from providers.upstream import Call, Outgoing, open_call
+from tenants.auth import require_scope
+from tenants.caller import Caller
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """What makes one endpoint differ from another."""
+
+    name: str  # as in metrics and the ledger
+    scope: str  # a key's scope that allows it
+    model_type: str
+    peek: Peek
+
+
+async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
+    """Serve one call. What it raises, the error table (gateway/errors.py) answers."""
+    live, caller = connections.live(), request.auth
+    require_scope(caller, endpoint.scope)  # 403
+    want = endpoint.peek(await _body(request, live))  # 400, 413, 415
+    request.facts.update(endpoint=endpoint.name, model=want.alias, tenant=caller.tenant, key=caller.key_prefix)
+    route = routing.resolve(live.snapshot, want.alias, caller, model_type=endpoint.model_type)  # 404, 403, 503
+    _check_capacity(live)  # 503
+
+    held = await holds.reserve(  # 429
+        live.admission, rules_for(live.rulebook, caller), route, want.demand, request.raw, request.id
+    )
+    request.standing = held.grant.standing
+    intent = _intent(request, endpoint, caller, route, want, held)
+    meter = Meter(live.journal, live.admission, live.running, intent, request.raw)
+    return await _call(request, live, meter, route, _capped(want, held))  # 502, 503, 504, a provider's own 4xx
+
+
+async def _body(request: V1Request, live: Connections) -> bytes:
+    content_type = request.header(b"content-type").partition(";")[0].strip().lower()
+    if content_type != "application/json" and not content_type.endswith("+json"):
+        raise WrongContentType
+    return await request.read(live.config.server.body_limit_bytes)
+
+
+def _check_capacity(live: Connections) -> None:
+    if live.is_draining:
+        raise ShuttingDown
+    if len(live.running) >= live.max_running:
+        raise Overloaded
+
+
+def _capped(want: Want, held: Held) -> Want:
+    """Tell the dialect to send the cap that the hold was made for."""
+    if held.output_cap is None:
+        return want
+    return msgspec.structs.replace(want, shape=msgspec.structs.replace(want.shape, output_cap=held.output_cap))
+
+
+def _intent(
+    request: V1Request, endpoint: Endpoint, caller: Caller, route: Route, want: Want, held: Held
+) -> Open:
+    first = route.deployments[0]
+    return Open(
+        id=request.id,
+        started_at=held.grant.admitted_at,
+        tenant_id=caller.tenant_id,
+        tenant=caller.tenant,
+        key_id=caller.key_id,
+        key_prefix=caller.key_prefix,
+        endpoint=endpoint.name,
+        model=want.alias,
+        provider=first.target.provider,
+        deployment=first.target.name,
+        upstream_model=first.target.upstream_model,
+        stream=want.shape.stream,
+        input_tokens=held.input_tokens,
+        hold_nanousd=held.hold_nanousd,
+        sheet=first.sheet,
+        trace_id=request.header(b"traceparent")[3:35],
+        idempotency_key=request.header(b"idempotency-key")[:255],
+        client_request_id=request.header(b"x-client-request-id")[:128],
+    )
+
+
+async def _call(request: V1Request, live: Connections, meter: Meter, route: Route, want: Want) -> Answer:
+    dialect = OpenAIToOpenAI(want.shape)
+    outgoing = Outgoing(
+        request_id=request.id,
+        path=want.shape.path,
+        raw=request.raw,
+        streams=want.shape.stream,
+        trace_parent=request.header(b"traceparent"),
+    )
+    targets = [deployment.target for deployment in route.deployments]
+    try:
+        running = meter.open(request.auth)
+    except BaseException:
+        await meter.void()  # nothing was sent: the grant goes back
+        raise
+    sent_at = time.perf_counter()
+    try:
+        call = await open_call(live.transport, dialect, outgoing, targets, meter.attempts)
+    except UpstreamFailed as failure:
+        await _failed(request, live, meter, route, failure)
+        raise
+    except asyncio.CancelledError:
+        await asyncio.shield(_cancelled(meter, route))
+        raise
+    waited_s = time.perf_counter() - sent_at
+    ending = partial(_ending, route, call, waited_s, request.received_at)
+    if call.stream is not None:
+        running.stream = call.stream
+        headers = _call_headers(request, call, meter, waited_s)
+        return Answer(200, b"", [*EVENT_STREAM, *headers], Relay(call, meter, running, ending, request.received_at))
+    return await _complete(request, live, meter, call, ending, waited_s)
+
+
+async def _complete(
+    request: V1Request, live: Connections, meter: Meter, call: Call, ending: Any, waited_s: float
+) -> Answer:
+    answered = call.answered
+    assert answered is not None  # noqa: S101 - a call that is not a stream was answered
+    closing = meter.close(
+        ending(status="ok", http_status=200, error_code="", usage=answered.usage, produced=answered.produced)
+    )
+    request.standing = await asyncio.shield(closing)
+    return Answer(200, answered.body, [JSON, *_call_headers(request, call, meter, waited_s)])
+
+
+async def _failed(
+    request: V1Request, live: Connections, meter: Meter, route: Route, failure: UpstreamFailed
+) -> None:
+    """Record a call that no deployment answered: a row if a provider saw it, nothing if none could be reached."""
+    request.extra_headers += of_call(failure.provider, failure.deployment, len(meter.attempts), None)
+    if not failure.reached:
+        await meter.void()
+        return
+    deployment = _deployment(route, failure.deployment)
+    ending = Ending(
+        status="error",
+        http_status=failure.answer_status,
+        error_code=failure.code,
+        target=deployment.target,
+        sheet=deployment.sheet,
+        is_billed=False,
+    )
+    request.standing = await asyncio.shield(meter.close(ending))
+
+
+async def _cancelled(meter: Meter, route: Route) -> None:
+    """The client left before anything came back: the provider may bill the prompt, so it is estimated."""
+    deployment = _deployment(route, meter.attempts[-1].deployment if meter.attempts else "")
+    await meter.close(
+        Ending(
+            status="cancelled",
+            http_status=499,
+            error_code="client_disconnected",
+            target=deployment.target,
+            sheet=deployment.sheet,
+        )
+    )
+
+
+def _ending(route: Route, call: Call, waited_s: float, received_at: float, **how: Any) -> Ending:
+    deployment = _deployment(route, call.target.name)
+    overhead = 0.0 if call.stream is not None else time.perf_counter() - received_at - waited_s
+    return Ending(target=call.target, sheet=deployment.sheet, overhead_ms=round(overhead * 1000, 3), **how)
+
+
+def _deployment(route: Route, name: str) -> Any:
+    return next((d for d in route.deployments if d.target.name == name), route.deployments[0])
+
+
+def _call_headers(request: V1Request, call: Call, meter: Meter, waited_s: float) -> Headers:
+    overhead_s = time.perf_counter() - request.received_at - waited_s
+    request.facts.update(provider=call.target.provider, deployment=call.target.name, attempts=len(meter.attempts))
+    return [
+        *of_call(call.target.provider, call.target.name, len(meter.attempts), meter.cost_nanousd),
+        (b"x-gateway-overhead-ms", f"{overhead_s * 1000:.2f}".encode()),
+    ]

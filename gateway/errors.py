@@ -1,0 +1,228 @@
+"""The one table that turns an error into HTTP: exception type -> status, code, type, headers. OpenAI's envelope.
+
+Domain errors know nothing of HTTP; nobody else builds an error body. An exception without a row is a defect: it is
+logged once with its traceback and answered as 500 `internal_error`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import orjson
+from ninja.errors import AuthenticationError, HttpError
+from ninja.errors import ValidationError as NinjaValidationError
+
+from budgets.admission import AdmissionUnavailable, BudgetRefused, RateRefused
+from catalog.routing import ModelNotFound, ModelUnpriced, NoDeployment, WrongModelType
+from gateway.answer import Answer, Headers, json_answer
+from gateway.api.schemas import BadRequest
+from gateway.connections import NotServing
+from gateway.money import usd
+from gateway.request import BodyTooLarge, EncodedBody
+from metering.journal import MeteringUnavailable
+from providers.failures import UpstreamFailed
+from tenants.errors import (
+    AddressNotAllowed,
+    InvalidKey,
+    KeysUnavailable,
+    ModelNotAllowed,
+    ScopeNotAllowed,
+    TenantSuspended,
+)
+
+logger = logging.getLogger("gateway.errors")
+
+INVALID = "invalid_request_error"
+AUTH = "authentication_error"
+PERMISSION = "permission_error"
+RATE = "rate_limit_error"
+API = "api_error"
+
+
+class NotFound(Exception):
+    """No such path."""
+
+
+class MethodNotAllowed(Exception):
+    """The path exists, the method does not; `allowed` is for the Allow header."""
+
+    def __init__(self, allowed: str) -> None:
+        self.allowed = allowed
+        super().__init__(f"This method is not allowed here; allowed: {allowed}.")
+
+
+class WrongContentType(Exception):
+    """The body is not declared as JSON."""
+
+
+class Overloaded(Exception):
+    """This process has more calls running than it can serve well."""
+
+
+class ShuttingDown(Exception):
+    """This process is draining."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """`message` None: the exception's own text. `param`, `extra` and `headers` are read off the exception."""
+
+    status: int
+    code: str
+    type: str
+    message: str | None = None
+    param: Callable[[Any], str | None] = lambda _: None
+    extra: Callable[[Any], dict[str, Any]] = lambda _: {}
+    headers: Callable[[Any], Headers] = lambda _: []
+
+
+def _budget(error: BudgetRefused) -> dict[str, Any]:
+    budget = error.budget
+    amounts = {
+        "limit": budget.limit_nanousd,
+        "spent": budget.spent_nanousd,
+        "held": budget.held_nanousd,
+        "needed": error.needed_nanousd,
+    }
+    facts: dict[str, Any] = {"scope": budget.scope.partition(":")[0]}
+    for name, nanousd in amounts.items():
+        facts[f"{name}_usd"], facts[f"{name}_nanousd"] = usd(nanousd), nanousd
+    return {"budget": {**facts, "resets_at": rfc3339(budget.resets_at)}}
+
+
+def _budget_words(error: BudgetRefused) -> str:
+    budget = error.budget
+    return (
+        f"This call could cost up to ${usd(error.needed_nanousd)}, which does not fit into the budget of this "
+        f"{budget.scope.partition(':')[0]}: limit ${usd(budget.limit_nanousd)}, spent ${usd(budget.spent_nanousd)}, "
+        f"held by running calls ${usd(budget.held_nanousd)}. It resets at {rfc3339(budget.resets_at)}."
+    )
+
+
+def _limit(error: RateRefused) -> dict[str, Any]:
+    return {
+        "limit": {
+            "scope": error.scope.partition(":")[0],
+            "rule": error.rule,
+            "limit": error.limit,
+            "remaining": error.remaining,
+            "resets_in_ms": error.resets_in_ms,
+        }
+    }
+
+
+def _limit_words(error: RateRefused) -> str:
+    what = {"requests": "requests per minute", "tokens": "tokens per minute", "parallel": "parallel requests"}
+    return (
+        f"This {error.scope.partition(':')[0]} may use {error.limit} {what[error.rule]}; {error.remaining} remain. "
+        f"Try again in {error.resets_in_ms} ms."
+    )
+
+
+def _retry_after(seconds: float) -> Headers:
+    return [
+        (b"retry-after", str(max(1, math.ceil(seconds))).encode()),
+        (b"retry-after-ms", str(max(1, math.ceil(seconds * 1000))).encode()),
+    ]
+
+
+ERRORS: dict[type[Exception], Row] = {
+    InvalidKey: Row(401, "invalid_api_key", AUTH),
+    AuthenticationError: Row(401, "invalid_api_key", AUTH, "You did not provide an API key."),
+    KeysUnavailable: Row(
+        503, "keys_unavailable", API, "Keys cannot be checked at the moment.", headers=lambda _: _retry_after(1)
+    ),
+    TenantSuspended: Row(403, "tenant_suspended", PERMISSION),
+    AddressNotAllowed: Row(403, "address_not_allowed", PERMISSION),
+    ScopeNotAllowed: Row(403, "scope_not_allowed", PERMISSION),
+    ModelNotAllowed: Row(403, "model_not_allowed", PERMISSION, param=lambda _: "model"),
+    ModelUnpriced: Row(403, "model_unpriced", PERMISSION, param=lambda _: "model"),
+    ModelNotFound: Row(404, "model_not_found", INVALID, param=lambda _: "model"),
+    WrongModelType: Row(400, "wrong_model_type", INVALID, param=lambda _: "model"),
+    NoDeployment: Row(503, "no_deployment_available", API, headers=lambda _: _retry_after(5)),
+    BadRequest: Row(400, "invalid_request", INVALID, param=lambda error: error.param),
+    NinjaValidationError: Row(400, "invalid_request", INVALID, "The request is not valid."),
+    WrongContentType: Row(415, "unsupported_media_type", INVALID, "Send the body as 'Content-Type: application/json'."),
+    EncodedBody: Row(415, "unsupported_encoding", INVALID, "Send the body without Content-Encoding."),
+    BodyTooLarge: Row(413, "request_too_large", INVALID),
+    NotFound: Row(404, "not_found", INVALID, "There is nothing at this address; the API page is at /v1/docs."),
+    MethodNotAllowed: Row(
+        405, "method_not_allowed", INVALID, headers=lambda error: [(b"allow", error.allowed.encode())]
+    ),
+    RateRefused: Row(
+        429, "rate_limit_exceeded", RATE, extra=_limit, headers=lambda error: _retry_after(error.resets_in_ms / 1000)
+    ),
+    BudgetRefused: Row(
+        429, "insufficient_quota", "insufficient_quota", extra=_budget, headers=lambda _: [(b"x-should-retry", b"false")]
+    ),
+    AdmissionUnavailable: Row(
+        503, "limiter_unavailable", API, "Limits cannot be checked at the moment.", headers=lambda _: _retry_after(1)
+    ),
+    MeteringUnavailable: Row(
+        503, "metering_unavailable", API, "Calls cannot be recorded at the moment.", headers=lambda _: _retry_after(5)
+    ),
+    Overloaded: Row(503, "overloaded", API, "The gateway is busy.", headers=lambda _: _retry_after(1)),
+    ShuttingDown: Row(503, "server_shutdown", API, "The gateway is restarting.", headers=lambda _: _retry_after(1)),
+    NotServing: Row(503, "server_shutdown", API, "The gateway is starting.", headers=lambda _: _retry_after(1)),
+    HttpError: Row(400, "invalid_request", INVALID),
+}
+WORDS: dict[type[Exception], Callable[[Any], str]] = {BudgetRefused: _budget_words, RateRefused: _limit_words}
+
+
+def answer_to(error: Exception, headers: Headers) -> Answer:
+    """Return the answer to an error; `headers` are those that every answer carries."""
+    if isinstance(error, UpstreamFailed):
+        return upstream_answer(error, headers)
+    row = next((ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS), None)
+    if row is None:
+        logger.error("internal error", exc_info=error)
+        return envelope(500, "internal_error", API, "The gateway failed; the request id finds it in the log.", headers)
+    words = WORDS.get(type(error))
+    message = words(error) if words is not None else row.message or str(error)
+    code = getattr(error, "code", None) or row.code
+    return envelope(
+        row.status, code, row.type, message, [*row.headers(error), *headers], row.param(error), row.extra(error)
+    )
+
+
+def envelope(
+    status: int,
+    code: str | None,
+    kind: str | None,
+    message: str,
+    headers: Headers,
+    param: str | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Answer:
+    """OpenAI's error envelope (API reference, "Errors")."""
+    body = {"error": {"message": message, "type": kind, "param": param, "code": code, **(extra or {})}}
+    answer = json_answer(status, body, headers)
+    answer.error_code = code or ""
+    return answer
+
+
+def upstream_answer(failure: UpstreamFailed, headers: Headers) -> Answer:
+    """Pass a provider's own 4xx through; say in our words what else went wrong upstream."""
+    theirs = failure.passed_on
+    if theirs is not None:
+        return envelope(
+            theirs.status, theirs.code, theirs.type, theirs.message, headers, theirs.param
+        )
+    if failure.retry_after_s is not None:
+        headers = [*_retry_after(failure.retry_after_s), *headers]
+    kind = RATE if failure.answer_status == 429 else API  # noqa: PLR2004
+    return envelope(failure.answer_status, failure.code, kind, failure.words, headers)
+
+
+def error_event(code: str, message: str, kind: str = API) -> bytes:
+    """The same envelope as the last event of a broken stream."""
+    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    return b"data: " + orjson.dumps(body) + b"\n\n"
+
+
+def rfc3339(instant: float) -> str:
+    return datetime.fromtimestamp(instant, UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,74 @@
+"""Renders the headers of every /v1 answer (design.md 9). Renders, never decides."""
+
+from __future__ import annotations
+
+from budgets.admission import BudgetStanding, RateStanding, Standing
+from gateway.answer import Headers
+from gateway.errors import rfc3339
+from gateway.money import cents, usd
+
+
+def of_standing(standing: Standing) -> Headers:
+    """Return X-Budget-* and x-ratelimit-*."""
+    headers: Headers = []
+    if standing.budget is not None:
+        _add_budget(headers, standing.budget)
+    if standing.rate is not None:
+        _add_rate(headers, standing.rate)
+    return headers
+
+
+def of_call(provider: str, deployment: str, attempts: int, cost_nanousd: int | None) -> Headers:
+    """Return X-Gateway-*."""
+    headers = [
+        (b"x-gateway-provider", provider.encode()),
+        (b"x-gateway-deployment", _ascii(deployment)),
+        (b"x-gateway-attempts", str(attempts).encode()),
+    ]
+    if cost_nanousd is not None:
+        headers.append((b"x-gateway-cost-usd", usd(cost_nanousd).encode()))
+    return headers
+
+
+def _add_budget(headers: Headers, budget: BudgetStanding) -> None:
+    limit, spent = budget.limit_nanousd, budget.spent_nanousd
+    remaining = budget.remaining_nanousd
+    headers += [
+        (b"x-budget-limit-usd", usd(limit).encode()),
+        (b"x-budget-spent-usd", usd(spent).encode()),
+        (b"x-budget-remaining-usd", usd(remaining).encode()),
+        (b"x-budget-held-usd", usd(budget.held_nanousd).encode()),
+        (b"x-budget-resets-at", rfc3339(budget.resets_at).encode()),
+        (b"x-budget-limit-cents", cents(limit).encode()),
+        (b"x-budget-total-cents", cents(spent).encode()),
+        (b"x-budget-remaining-cents", str(remaining // 10_000_000).encode()),
+    ]
+    if spent >= limit:
+        headers.append((b"x-budget-exceeded", b"true"))
+    elif spent >= budget.warning_ratio * limit:
+        headers.append((b"x-budget-warning", b"true"))
+
+
+def _add_rate(headers: Headers, rate: RateStanding) -> None:
+    if rate.limit_requests is not None:
+        headers += [
+            (b"x-ratelimit-limit-requests", str(rate.limit_requests).encode()),
+            (b"x-ratelimit-remaining-requests", str(rate.remaining_requests).encode()),
+            (b"x-ratelimit-reset-requests", _duration(rate.reset_requests_ms)),
+        ]
+    if rate.limit_tokens is not None:
+        headers += [
+            (b"x-ratelimit-limit-tokens", str(rate.limit_tokens).encode()),
+            (b"x-ratelimit-remaining-tokens", str(rate.remaining_tokens).encode()),
+            (b"x-ratelimit-reset-tokens", _duration(rate.reset_tokens_ms)),
+        ]
+
+
+def _duration(ms: int) -> bytes:
+    """OpenAI's notation: "250ms", "1.5s"."""
+    return f"{ms}ms".encode() if ms < 1000 else f"{ms / 1000:g}s".encode()  # noqa: PLR2004
+
+
+def _ascii(text: str) -> bytes:
+    """Header values may not carry control characters or anything beyond ASCII."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text).encode()

@@ -1,0 +1,50 @@
+"""Notices changes made in admin, the shell or another process, and swaps in what changed.
+
+Every change raises one number in the database in its own transaction. It is read each second, and at once when the
+change was made in this process. Cost: one small query a second, in the database thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+logger = logging.getLogger("gateway.invalidation")
+
+POLL_S = 1.0
+
+
+class Invalidation:
+    """`version` reads the number; `reload` swaps in everything for a number that was not seen before."""
+
+    def __init__(self, version: Callable[[], Awaitable[int]], reload: Callable[[int], Awaitable[None]]) -> None:
+        self._version, self._reload = version, reload
+        self._seen = -1
+        self._poke = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    async def check(self) -> None:
+        """Reload if something changed. Raises what the database raises."""
+        version = await self._version()
+        if version != self._seen:
+            await self._reload(version)
+            self._seen = version
+
+    def poke(self) -> None:
+        """Check now instead of at the next second; may be called from any thread."""
+        self._loop.call_soon_threadsafe(self._poke.set)
+
+    async def run(self) -> None:
+        """Check for ever; an error is logged and the last good state stays in force."""
+        while True:
+            try:
+                async with asyncio.timeout(POLL_S):
+                    await self._poke.wait()
+            except TimeoutError:
+                pass
+            self._poke.clear()
+            try:
+                await self.check()
+            except Exception:  # the database may be away: serving goes on with what is known
+                logger.exception("configuration could not be reloaded")

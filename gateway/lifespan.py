@@ -1,0 +1,197 @@
+"""Opens everything a serving process needs, keeps it alive, and closes it in the right order.
+
+Order of opening: what dead processes left in their journals is shipped first, then totals are loaded, then calls may
+come. Order of closing: no new calls, running ones end, the journal is synced and shipped, then sockets and threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import close_old_connections
+
+from budgets.admission import Post, WindowKey
+from budgets.admission_local import LocalAdmission
+from budgets.loaders import load_rulebook
+from catalog.loaders import Source, load_snapshot, next_price_change
+from catalog.snapshot import Snapshot
+from gateway import connections
+from gateway.access_log import AccessLog
+from gateway.connections import Connections
+from gateway.invalidation import Invalidation
+from gateway.metrics import Metrics
+from metering.adoption import adopt
+from metering.journal import Journal
+from metering.running import Running
+from metering.shipper import Shipper
+from metering.windows import load_windows
+from providers.simulator import Simulator
+from providers.transport import Transport
+from tenants.key_cache import KeyCache, Stored
+from tenants.loaders import load_key, stopped_keys
+from tenants.queries import config_version
+
+logger = logging.getLogger("gateway")
+T = TypeVar("T")
+
+RENEW_S = 10.0
+MARK_S = 1.0
+
+
+class Lifespan:
+    """One serving process. `open`, then `drain`, then `close`."""
+
+    def __init__(self) -> None:
+        self.config = settings.GATEWAY
+        self._executor = ThreadPoolExecutor(2, thread_name_prefix="database")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._renew_catalog_at = float("inf")
+
+    async def in_database(self, read: Callable[..., T], *arguments: Any) -> T:
+        """Run a blocking read in the database threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, _fresh(read), *arguments)
+
+    async def open(self) -> None:
+        """Open everything; raises what makes serving impossible, after closing what was opened."""
+        live = Connections()
+        live.config = self.config
+        live.database = self._executor
+        live.metrics = Metrics()
+        live.access_log = AccessLog(as_json=self.config.observability.log_format == "json")
+        live.running = Running()
+        live.keys = KeyCache(settings.SECRETS.pepper, self._load_key)
+        live.transport = Transport()
+        await live.transport.open()
+        await self._open_journal(live)
+        await self._open_simulator(live)
+        live.invalidation = Invalidation(self._version, self._reload(live))
+        await live.invalidation.check()
+        live.metrics.watch_gauges(
+            lambda: len(live.running),
+            lambda: live.journal.unshipped_records,
+            lambda: live.journal.oldest_unshipped_s,
+        )
+        connections.set_live(live)
+        for work in (
+            live.invalidation.run(),
+            _every(RENEW_S, self._renew_leases, live),
+            _every(MARK_S, self._mark_streams, live),
+            _every(self.config.streams.revoke_check / 2, self._stop_revoked, live),
+        ):
+            self._tasks.add(asyncio.create_task(work))
+
+    async def drain(self, grace_s: float) -> None:
+        """Refuse new calls, let running ones finish within `grace_s`, then end the rest, accounted."""
+        live = connections.live()
+        live.is_draining = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await live.running.wait_until_idle()
+        if live.running.stop_where(lambda _: "server_shutdown"):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    await live.running.wait_until_idle()
+
+    async def close(self) -> None:
+        """Ship what is left and close everything."""
+        live = connections.live()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await live.shipper.close()
+        await live.journal.close()
+        await live.transport.aclose()
+        if live.simulator is not None:
+            await live.simulator.aclose()
+        connections.set_live(None)
+        live.access_log.close()
+        self._executor.shutdown()
+
+    async def _open_journal(self, live: Connections) -> None:
+        root = self.config.data_dir / "journal"
+        await self.in_database(adopt, root)
+        live.journal = Journal(root, durability=self.config.metering.durability)
+        live.admission = LocalAdmission(self._load_windows)
+        live.shipper = Shipper(live.journal, live.admission)
+        live.journal.open()
+        await live.shipper.open()
+
+    async def _open_simulator(self, live: Connections) -> None:
+        live.simulator = None
+        self._simulator_url = ""
+        if not self.config.server.production:
+            live.simulator = Simulator()
+            self._simulator_url = f"http://127.0.0.1:{await live.simulator.start()}/v1"
+
+    def _reload(self, live: Connections) -> Callable[[int], Any]:
+        async def reload(version: int) -> None:
+            live.snapshot = await self.in_database(self._read_catalog, version)
+            live.rulebook = await self.in_database(load_rulebook, self.config, version)
+            live.keys.clear()
+            for problem in live.snapshot.problems:
+                logger.warning("deployment %s of %s is disabled: %s", problem.deployment, problem.alias, problem.reason)
+
+        return reload
+
+    def _read_catalog(self, version: int) -> Snapshot:
+        now = datetime.now(UTC)
+        source = Source(self.config, settings.SECRETS.encryption_key, self._simulator_url)
+        change = next_price_change(now)
+        self._renew_catalog_at = change.timestamp() if change is not None else float("inf")
+        return load_snapshot(source, version, now)
+
+    async def _version(self) -> int:
+        version = await self.in_database(config_version)
+        # A price that begins by the clock is a change that nobody announces.
+        return version if time.time() < self._renew_catalog_at else -version - 2
+
+    async def _load_key(self, prefix: str) -> Stored | None:
+        return await self.in_database(load_key, prefix)
+
+    async def _load_windows(self, keys: Sequence[WindowKey]) -> Sequence[Post]:
+        return await self.in_database(load_windows, keys)
+
+    async def _renew_leases(self, live: Connections) -> None:
+        await live.admission.renew(live.running.ids)
+
+    async def _mark_streams(self, live: Connections) -> None:
+        live.running.mark(live.journal)
+
+    async def _stop_revoked(self, live: Connections) -> None:
+        """End running calls of keys that were revoked and of tenants that were suspended."""
+        keys = {call.caller.key_id for call in live.running}
+        if keys:
+            stopped = await self.in_database(stopped_keys, keys)
+            live.running.stop_where(lambda call: stopped.get(call.caller.key_id, ""))
+
+
+async def _every(seconds: float, work: Callable[[Connections], Awaitable[None]], live: Connections) -> None:
+    """Do the work for ever; what it raises is logged, and the next turn comes all the same."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work(live)
+        except Exception:  # one bad turn (the database away) must not end the work
+            logger.exception("periodic work failed: %s", work.__name__)
+
+
+def _fresh(read: Callable[..., T]) -> Callable[..., T]:
+    """Drop a database connection that broke while it was idle, before and after its use."""
+
+    def run(*arguments: Any) -> T:
+        close_old_connections()
+        try:
+            return read(*arguments)
+        finally:
+            close_old_connections()
+
+    return run
+

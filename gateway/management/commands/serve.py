@@ -1,0 +1,76 @@
+"""manage.py serve: migrate, bootstrap, serve in the foreground; SIGTERM drains and exits 0."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from typing_extensions import override
+
+from gateway import logs
+from gateway.config import ConfigError
+from gateway.data_lock import DataDirInUse, hold
+from gateway.server import CannotListen, bind, run
+
+
+class Command(BaseCommand):
+    help = "Migrate (if database.run_migrations), bootstrap, and serve until SIGTERM."
+    requires_system_checks = ()  # what matters here was checked when the configuration was read
+
+    @override
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--bind", metavar="HOST:PORT", help="instead of server.listen_addr")
+        parser.add_argument("--workers", type=int, metavar="N", help="instead of server.workers")
+
+    @override
+    def handle(self, *_: Any, **options: Any) -> None:
+        config = settings.GATEWAY
+        host, port = _address(options["bind"], config.server.bind)
+        workers = options["workers"] or config.server.workers
+        if workers > 1 and config.embedded:
+            raise ConfigError(
+                f"--workers {workers}: embedded mode runs one worker. Hint: set ROUTER_DB_URL and ROUTER_REDIS_URL."
+            )
+        os.environ["GATEWAY_MANAGED"] = "1"
+        logs.configure(config.observability.log_format)
+        Path(config.data_dir).mkdir(parents=True, exist_ok=True)
+        try:
+            with hold(config.data_dir):
+                listener = bind(host, port)
+                prepare()
+                run(config, listener)
+        except DataDirInUse as error:
+            raise ConfigError(str(error)) from error
+        except CannotListen as error:
+            sys.stderr.write(f"{error}\n")
+            raise SystemExit(1) from error
+
+
+def prepare() -> None:
+    """Bring the database up to date and apply the configuration to it."""
+    from catalog.sync import sync_catalog  # noqa: PLC0415 - needs the tables' apps, not only their names
+    from gateway.bootstrap import bootstrap  # noqa: PLC0415
+
+    config = settings.GATEWAY
+    if config.database.run_migrations:
+        call_command("migrate", verbosity=0, interactive=False)
+    for warning in config.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    for message in bootstrap(config):
+        sys.stderr.write(f"{message}\n")
+    sync_catalog(config)
+
+
+def _address(text: str | None, default: tuple[str, int]) -> tuple[str, int]:
+    if text is None:
+        return default
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the highest port
+        raise ConfigError(f"--bind {text}: not HOST:PORT. Hint: --bind 127.0.0.1:8080")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - ":8080" asks for every address

@@ -1,0 +1,102 @@
+"""A streamed answer that always cleans up behind itself: bytes pass as they come, the call is recorded durably, and
+only then the last event leaves. All of it runs in the request's own task, so there is one place where it can end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gateway.errors import error_event
+from gateway.request import Send
+from metering.meter import Ending, Meter
+from metering.running import RunningCall
+from providers.dialects.openai_openai import DONE
+from providers.failures import UpstreamFailed
+from providers.upstream import Call
+
+STOPPED = {
+    "key_revoked": "The API key was revoked.",
+    "tenant_suspended": "The tenant was suspended.",
+    "server_shutdown": "The gateway is shutting down.",
+    "budget_exceeded": "The budget is used up.",
+}
+
+
+class Relay:
+    """Made when the upstream has shown content. `ending` builds the Ending of this call from how it went."""
+
+    def __init__(
+        self, call: Call, meter: Meter, running: RunningCall, ending: Callable[..., Ending], received_at: float
+    ) -> None:
+        self._call, self._meter, self._running, self._ending = call, meter, running, ending
+        self._received_at = received_at
+        self._ttft_ms: float | None = None
+
+    async def run(self, start: dict[str, Any], send: Send) -> None:
+        """Send everything. Returns when the call is recorded; raises CancelledError if the client left."""
+        try:
+            await send(start)
+            self._ttft_ms = round((time.perf_counter() - self._received_at) * 1000, 3)
+            if self._call.first:
+                await _send(send, self._call.first)
+            async for out in self._call.rest():
+                await _send(send, out)
+        except UpstreamFailed as failure:
+            await self._break(send, failure.code, failure.words)
+        except asyncio.CancelledError:
+            await self._abandon(send)
+        else:
+            await self._complete(send)
+
+    async def _complete(self, send: Send) -> None:
+        stream = self._call.stream
+        assert stream is not None  # noqa: S101 - a relay has one
+        await self._call.aclose()
+        if stream.failure is not None:
+            await self._break(send, "upstream_error", "The provider reported an error inside the stream.")
+        elif not stream.done:
+            await self._break(send, "upstream_error", "The provider's stream ended before it was complete.")
+        else:
+            await _finish(self._meter.close(self._end("ok", "")))
+            await _send(send, DONE, more=False)
+
+    async def _break(self, send: Send, code: str, words: str) -> None:
+        """After the first content a failure is an event and a close without [DONE], never a silent truncation."""
+        await self._call.aclose()
+        await _finish(self._meter.close(self._end("incomplete", code)))
+        await _send(send, error_event(code, words), more=False)
+
+    async def _abandon(self, send: Send) -> None:
+        """The client left, or the gateway ends the call: cancel the upstream, bill what was produced."""
+        code = self._running.stop_code
+        await self._call.aclose()
+        await _finish(self._meter.close(self._end("cancelled", code or "client_disconnected")))
+        if not code:
+            raise asyncio.CancelledError
+        await _send(send, error_event(code, STOPPED.get(code, "The gateway ended this stream.")), more=False)
+
+    def _end(self, status: str, code: str) -> Ending:
+        stream = self._call.stream
+        assert stream is not None  # noqa: S101 - a relay has one
+        usage = stream.usage
+        return self._ending(
+            status=status,
+            error_code=code,
+            http_status=499 if code == "client_disconnected" else 200,
+            usage=usage,
+            produced="" if usage is not None else stream.produced(),
+            produced_events=stream.produced_events,
+            ttft_ms=self._ttft_ms,
+        )
+
+
+async def _finish(closing: Awaitable[Any]) -> None:
+    """Let the record be written to its end even if this task is cancelled meanwhile."""
+    await asyncio.shield(closing)
+
+
+async def _send(send: Send, body: bytes, *, more: bool = True) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": more})

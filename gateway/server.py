@@ -1,0 +1,101 @@
+"""Runs the gateway on uvicorn: bind, open, serve, drain, close. Signals are ours, because uvicorn waits for open
+connections before anything can be recorded and then dies of the signal it caught."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from typing import Any
+
+import uvicorn
+from typing_extensions import override
+
+from gateway.config import Config
+from gateway.lifespan import Lifespan
+
+logger = logging.getLogger("gateway")
+
+BACKLOG = 2048
+KEEP_ALIVE_S = 75  # longer than load balancers' usual 60, so that it is they who close idle connections
+
+
+class CannotListen(Exception):
+    """The address cannot be bound; the text says which and why."""
+
+
+class _Uvicorn(uvicorn.Server):
+    """Uvicorn without its signal handling."""
+
+    @override
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises CannotListen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    listener.listen(BACKLOG)
+    return listener
+
+
+def run(config: Config, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT; returns when everything is closed."""
+    import uvloop  # noqa: PLC0415 - not on every platform, and only the server needs it
+
+    uvloop.run(_serve(config, listener))
+
+
+async def _serve(config: Config, listener: socket.socket) -> None:
+    from gateway.asgi import application  # noqa: PLC0415 - after the command has set Django up
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    lifespan = Lifespan()
+    await lifespan.open()
+    server = _Uvicorn(_settings(config, application))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    host, port = listener.getsockname()[:2]
+    sys.stderr.write(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}\n")
+    sys.stderr.flush()
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    await lifespan.drain(config.server.graceful_shutdown_delay)
+    server.should_exit = True
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(5):
+            await serving
+    await lifespan.close()
+    logger.info("stopped")
+
+
+def _settings(config: Config, application: Any) -> uvicorn.Config:
+    proxies = list(config.server.trusted_proxies)
+    return uvicorn.Config(
+        application,
+        loop="none",
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies or None,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=2,
+        h11_max_incomplete_event_size=64 * 1024,
+        backlog=BACKLOG,
+    )

@@ -1,0 +1,49 @@
+"""/ws/status: the state of the gateway, pushed once a second to the signed-in staff who look at a page.
+
+A channels websocket; it sends numbers only, never names of tenants or keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from channels.auth import AuthMiddlewareStack
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.urls import path
+from typing_extensions import override
+
+from gateway.health import readiness
+
+PERIOD_S = 1.0
+
+
+class StatusSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
+    """Refuses anyone who is not staff before accepting the connection."""
+
+    _task: asyncio.Task[None] | None = None
+
+    @classmethod
+    def routes(cls) -> list[Any]:
+        return [path("ws/status", AuthMiddlewareStack(cls.as_asgi()))]
+
+    @override
+    async def connect(self) -> None:
+        user = self.scope["user"]
+        if not (user.is_authenticated and user.is_staff):
+            await self.close(code=4403)
+            return
+        await self.accept()
+        self._task = asyncio.create_task(self._push())
+
+    @override
+    async def disconnect(self, code: int) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _push(self) -> None:
+        while True:
+            _, body = readiness()
+            await self.send(text_data=orjson.dumps(body).decode())
+            await asyncio.sleep(PERIOD_S)

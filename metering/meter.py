@@ -1,0 +1,115 @@
+"""Writes the bill of one call: OPEN before the upstream sees anything, CLOSE durable before the last byte leaves,
+then the grant is settled. Every way a call can end goes through exactly one of close() and void()."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from budgets.admission import Admission, Standing
+from catalog.prices import PriceSheet, receipt
+from metering.estimate import estimate
+from metering.journal import Journal
+from metering.records import Close, Open
+from metering.running import Running, RunningCall
+from providers.target import Target
+from providers.upstream import Attempt
+from providers.usage import Usage
+from tenants.caller import Caller
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a call ended. `usage` None: the provider did not say, so it is estimated from `produced`."""
+
+    status: str  # ok | error | cancelled | incomplete
+    http_status: int
+    error_code: str = ""
+    target: Target | None = None  # who answered, or who was tried last
+    sheet: PriceSheet
+    usage: Usage | None = None
+    produced: str = ""
+    produced_events: int = 0
+    is_billed: bool = True  # False: the provider refused, nothing was used
+    ttft_ms: float | None = None
+    overhead_ms: float = 0.0
+
+
+class Meter:
+    """Made per call, after it was granted."""
+
+    def __init__(
+        self, journal: Journal, admission: Admission, running: Running, record: Open, raw: bytes
+    ) -> None:
+        self.record = record
+        self.attempts: list[Attempt] = []
+        self.cost_nanousd: int | None = None
+        self.usage = Usage()
+        self._journal, self._admission, self._running = journal, admission, running
+        self._raw = raw
+        self._began = time.perf_counter()
+        self.call: RunningCall | None = None
+        self._is_over = False
+
+    def open(self, caller: Caller) -> RunningCall:
+        """Write the intent down. Raises MeteringUnavailable when the disk cannot take it; nothing was sent then."""
+        self._journal.open_call(self.record)
+        self.call = RunningCall(self.record, caller, asyncio.current_task())
+        self._running.add(self.call)
+        return self.call
+
+    async def close(self, ending: Ending) -> Standing:
+        """Price the call, make its end durable, settle its grant. Runs to its end even if the caller is cancelled."""
+        if self._is_over:
+            return Standing()
+        self._is_over = True
+        self.usage = ending.usage if ending.usage is not None else await self._estimated(ending)
+        bill = receipt(self.usage, ending.sheet) if ending.is_billed else None
+        self.cost_nanousd = bill.total_nanousd if bill is not None else 0
+        return await self._finish(self._close_record(ending, bill.lines if bill is not None else ()))
+
+    async def void(self) -> None:
+        """Forget the call: it never reached a provider."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._journal.void(self.record.id)
+        self._running.remove(self.record.id)
+        await self._admission.settle(self.record.id, 0, 0)
+
+    async def _finish(self, close: Close) -> Standing:
+        try:
+            await self._journal.close_call(close)
+        finally:
+            self._running.remove(close.id)
+        return await self._admission.settle(close.id, self.usage.total_tokens, close.cost_nanousd)
+
+    async def _estimated(self, ending: Ending) -> Usage:
+        if not ending.is_billed:
+            return Usage(requests=0)
+        return await estimate(self.record, self._raw, ending.produced, ending.produced_events)
+
+    def _close_record(self, ending: Ending, lines: Sequence[Any]) -> Close:
+        target = ending.target
+        return Close(
+            id=self.record.id,
+            finished_at=self.record.started_at + (time.perf_counter() - self._began),
+            status=ending.status,
+            http_status=ending.http_status,
+            error_code=ending.error_code,
+            provider=target.provider if target is not None else self.record.provider,
+            deployment=target.name if target is not None else self.record.deployment,
+            upstream_model=target.upstream_model if target is not None else self.record.upstream_model,
+            attempts=max(1, len(self.attempts)),
+            usage=self.usage,
+            cost_nanousd=self.cost_nanousd or 0,
+            price_id=ending.sheet.id,
+            receipt=[msgspec.to_builtins(line) for line in lines],
+            latency_ms=round((time.perf_counter() - self._began) * 1000, 3),
+            ttft_ms=ending.ttft_ms,
+            overhead_ms=ending.overhead_ms,
+            decision=[msgspec.to_builtins(attempt) for attempt in self.attempts],
+        )

@@ -1,0 +1,78 @@
+"""The calls this process is serving right now: for marks, lease renewal, stopping and draining. In memory only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from metering.journal import Journal
+from metering.records import Mark, Open
+from providers.dialects.base import Stream
+from tenants.caller import Caller
+
+
+class RunningCall:
+    """One call between its OPEN and its CLOSE. `stop_code` says why the gateway itself ends it."""
+
+    __slots__ = ("caller", "marked", "record", "stop_code", "stream", "task")
+
+    def __init__(self, record: Open, caller: Caller, task: asyncio.Task[object] | None) -> None:
+        self.record, self.caller, self.task = record, caller, task
+        self.stream: Stream | None = None
+        self.marked = 0
+        self.stop_code = ""
+
+    def stop(self, code: str) -> None:
+        """End the call as soon as it awaits anything; it will be accounted as it stands."""
+        if not self.stop_code and self.task is not None:
+            self.stop_code = code
+            self.task.cancel()
+
+
+class Running:
+    """All of them, by request id."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, RunningCall] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __iter__(self) -> Iterator[RunningCall]:
+        return iter(list(self._calls.values()))
+
+    @property
+    def ids(self) -> list[str]:
+        return list(self._calls)
+
+    def add(self, call: RunningCall) -> None:
+        self._calls[call.record.id] = call
+        self._idle.clear()
+
+    def remove(self, request_id: str) -> None:
+        self._calls.pop(request_id, None)
+        if not self._calls:
+            self._idle.set()
+
+    async def wait_until_idle(self) -> None:
+        await self._idle.wait()
+
+    def mark(self, journal: Journal) -> None:
+        """Write down what each running stream has produced since its last mark."""
+        for call in list(self._calls.values()):
+            stream = call.stream
+            if stream is not None and stream.produced_events > call.marked:
+                call.marked = stream.produced_events
+                journal.mark(Mark(call.record.id, call.marked))
+
+    def stop_where(self, matches: Callable[[RunningCall], str]) -> int:
+        """Stop every call for which `matches` returns a code; return how many."""
+        stopped = 0
+        for call in list(self._calls.values()):
+            code = matches(call)
+            if code:
+                call.stop(code)
+                stopped += 1
+        return stopped

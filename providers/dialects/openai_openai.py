@@ -1,0 +1,255 @@
+"""OpenAI to OpenAI: bytes pass; `model` is patched on the way in and restored on the way out; usage is read in passing.
+
+Source of the shapes: the OpenAI API reference, "Chat" and "Embeddings". Values are never re-serialized: a document is
+taken apart into its top-level members as raw bytes and put together again, so what we do not know passes untouched.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from typing_extensions import override
+
+from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Shape, Stream
+from providers.registry import PROVIDERS
+from providers.sse import EventTooLarge, SseParser
+from providers.target import Target
+from providers.usage import Usage
+from providers.usage_openai import UsageJson, usage_of
+
+DONE = b"data: [DONE]\n\n"
+MAX_PRODUCED_CHARS = 4_000_000  # beyond this the text is no longer kept, only counted in events
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+    function_call: _Function | None = None
+    audio: msgspec.Raw | None = None
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    delta: _Delta | None = None
+    message: _Delta | None = None
+    finish_reason: str | None = None
+    text: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: UsageJson | None = None
+    error: msgspec.Raw | None = None
+
+
+class _Document(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    data: msgspec.Raw | None = None
+    usage: UsageJson | None = None
+    error: msgspec.Raw | None = None
+
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_chunk = msgspec.json.Decoder(_Chunk)
+_document = msgspec.json.Decoder(_Document)
+_encode = msgspec.json.Encoder().encode
+_MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
+_NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
+
+
+def members(raw: bytes) -> dict[str, msgspec.Raw]:
+    """Take a JSON object apart. A repeated key keeps its last value, as JSON parsers do."""
+    return _members.decode(raw)
+
+
+def assemble(parts: dict[str, msgspec.Raw]) -> bytes:
+    """Put the members together again, in their order."""
+    return b"{" + b",".join([_encode(key) + b":" + bytes(value) for key, value in parts.items()]) + b"}"
+
+
+class OpenAIToOpenAI(Dialect):
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+
+    @override
+    def request(self, raw: bytes, target: Target) -> bytes:
+        """Return the body for this target; the very same bytes when there is nothing to change."""
+        shape = self._shape
+        injects_usage = shape.stream and not shape.include_usage
+        if target.upstream_model == shape.alias and not injects_usage and shape.output_cap is None:
+            return raw
+        parts = members(raw)
+        parts["model"] = msgspec.Raw(_encode(target.upstream_model))
+        if injects_usage:
+            parts["stream_options"] = _with_usage(parts.get("stream_options"))
+        if shape.output_cap is not None:
+            for field in shape.cap_fields or (PROVIDERS[target.provider].cap_field,):
+                parts[field] = msgspec.Raw(_encode(shape.output_cap))
+        return assemble(parts)
+
+    @override
+    def response(self, raw: bytes) -> Answered:
+        try:
+            document = _document.decode(raw)
+            parts = members(raw)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise MalformedAnswer(str(error)) from error
+        if document.error is not None or self._shape.content_key not in parts:
+            raise MalformedAnswer(f"no '{self._shape.content_key}' in the answer")
+        if "model" in parts:
+            parts["model"] = msgspec.Raw(_encode(self._shape.alias))
+            raw = assemble(parts)
+        usage = usage_of(document.usage) if document.usage is not None else None
+        return Answered(raw, usage, "" if usage is not None else _text_of(document.choices or []))
+
+    @override
+    def stream(self) -> OpenAIStream:
+        return OpenAIStream(self._shape)
+
+
+class OpenAIStream(Stream):
+    """Chunks in, chunks out, one pass. `[DONE]` is left to the relay: it must not leave before the call is recorded."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.started = self.done = False
+        self.usage: Usage | None = None
+        self.failure: bytes | None = None
+        self.produced_events = 0
+        self._shape = shape
+        self._parser = SseParser()
+        self._texts: list[str] = []
+        self._chars = 0
+        self._open_choices: set[int] = set()
+        self._finished_choices: set[int] = set()
+        self._foreign_model = b""
+        self._own_model = b'"model":' + _encode(shape.alias)
+
+    @override
+    def feed(self, block: bytes) -> bytes:
+        try:
+            events = self._parser.feed(block)
+        except EventTooLarge as error:
+            raise MalformedStream(str(error)) from error
+        out = []
+        for event in events:
+            if self.done or self.failure is not None:
+                break
+            data = self._pass(event.data)
+            if data is not None:
+                out.append(b"data: " + data + b"\n\n")
+        return b"".join(out)
+
+    @override
+    def end(self) -> bytes:
+        self._parser.close()
+        if self._finished_choices and not self._open_choices:
+            self.done = True
+        return b""
+
+    @override
+    def produced(self) -> str:
+        return "".join(self._texts)
+
+    def _pass(self, data: bytes) -> bytes | None:
+        """Note what the event says and return its data for the client, or None for what the client did not ask for."""
+        if data == b"[DONE]":
+            self.done = True
+            return None
+        if b"\n" in data:  # several data: lines; inside JSON a line break is white space
+            data = data.replace(b"\n", b" ")
+        chunk = self._decode(data)
+        if chunk.error is not None:
+            self.failure = bytes(chunk.error)
+            return None
+        if chunk.usage is not None:
+            self.usage = usage_of(chunk.usage) or self.usage
+        for choice in chunk.choices or ():
+            self._note(choice)
+        if not self._shape.include_usage:
+            if not chunk.choices and chunk.usage is not None:
+                return None  # the usage chunk that we asked for, not the client
+            data = _NULL_USAGE.sub(b"", data, count=1) if b'"usage"' in data else data
+        return self._restore_model(data)
+
+    def _decode(self, data: bytes) -> _Chunk:
+        try:
+            return _chunk.decode(data)
+        except msgspec.ValidationError as error:
+            if b'"choices"' not in data and b'"error"' not in data:
+                raise MalformedStream(str(error)) from error
+            self._check_object(data)
+            return _Chunk(choices=[_Choice(delta=_Delta(content=""))])  # a dialect of the dialect: passes, uncounted
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise MalformedStream(str(error)) from error
+
+    def _check_object(self, data: bytes) -> None:
+        try:
+            parts = members(data)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise MalformedStream(str(error)) from error
+        if "error" in parts:
+            self.failure = bytes(parts["error"])
+
+    def _note(self, choice: _Choice) -> None:
+        delta = choice.delta
+        text = choice.text or (_text(delta) if delta is not None else "")
+        if text:
+            self.produced_events += 1
+            self.started = True
+            if self._chars < MAX_PRODUCED_CHARS:
+                self._texts.append(text)
+                self._chars += len(text)
+        elif delta is not None and (delta.audio is not None or delta.tool_calls):
+            self.started = True
+        if choice.finish_reason is not None:
+            self.started = True
+            self._finished_choices.add(choice.index)
+            self._open_choices.discard(choice.index)
+        elif choice.index not in self._finished_choices:
+            self._open_choices.add(choice.index)
+
+    def _restore_model(self, data: bytes) -> bytes:
+        """Replace the upstream's model name. Quotes inside strings are escaped, so only real members can match."""
+        if self._foreign_model and self._foreign_model in data:
+            return data.replace(self._foreign_model, self._own_model)
+        found = _MODEL.search(data)
+        if found is None:
+            return data
+        self._foreign_model = found.group()
+        return data.replace(self._foreign_model, self._own_model)
+
+
+def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
+    parts = {} if options is None or bytes(options) == b"null" else members(bytes(options))
+    parts["include_usage"] = msgspec.Raw(b"true")
+    return msgspec.Raw(assemble(parts))
+
+
+def _text(delta: _Delta) -> str:
+    """Everything in a delta that a model had to produce."""
+    if delta.content and not delta.tool_calls:
+        return delta.content
+    parts = [delta.content, delta.refusal, delta.reasoning_content, delta.reasoning]
+    calls = [call.function for call in delta.tool_calls or () if call.function is not None]
+    if delta.function_call is not None:
+        calls.append(delta.function_call)
+    parts += [text for call in calls for text in (call.name, call.arguments)]
+    return "".join(part for part in parts if part)
+
+
+def _text_of(choices: list[_Choice]) -> str:
+    texts = [choice.text or (_text(choice.message) if choice.message is not None else "") for choice in choices]
+    return "".join(texts)

@@ -1,0 +1,49 @@
+"""Why a caller is refused. HTTP knows these in gateway/errors.py.
+
+- Refused
+  - InvalidKey          missing, malformed, unknown, revoked or expired: `reason` is for people, never says which half was wrong
+  - TenantSuspended
+  - AddressNotAllowed
+  - ScopeNotAllowed
+  - ModelNotAllowed
+- KeysUnavailable       the database is away and the key is not in the cache
+"""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """The caller may not do this."""
+
+
+class InvalidKey(Refused):
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class TenantSuspended(Refused):
+    def __init__(self, tenant: str) -> None:
+        self.tenant = tenant
+        super().__init__(f"The tenant '{tenant}' is suspended.")
+
+
+class AddressNotAllowed(Refused):
+    def __init__(self) -> None:
+        super().__init__("This key may not be used from this address.")
+
+
+class ScopeNotAllowed(Refused):
+    def __init__(self, scope: str, scopes: frozenset[str]) -> None:
+        self.scope, self.scopes = scope, scopes
+        super().__init__(f"This key may not use '{scope}'; it is limited to {', '.join(sorted(scopes))}.")
+
+
+class ModelNotAllowed(Refused):
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+        super().__init__(f"This key may not use the model '{alias}'.")
+
+
+class KeysUnavailable(Exception):
+    """Keys cannot be looked up at the moment."""

@@ -1,0 +1,103 @@
+"""Verified callers of this process: digest of the whole key -> Caller, with expiry and a negative side.
+
+Cost when warm: one HMAC-SHA-256 and one dictionary lookup. Finding the digest proves the secret: a digest is only
+stored after it was compared, in constant time, with the database's. Bounded: the oldest half goes when it is full.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from tenants.auth import INVALID
+from tenants.caller import Caller
+from tenants.errors import InvalidKey
+from tenants.keys import digest, split
+
+TTL_S = 30.0
+NEGATIVE_TTL_S = 5.0
+CAPACITY = 50_000
+NEGATIVE_CAPACITY = 10_000
+
+
+class Stored(NamedTuple):
+    """A key as the database has it."""
+
+    secret_hmac: str
+    caller: Caller
+    revoked_at: float | None
+
+
+class KeyCache:
+    """`load(prefix)` reads one key from the database, or None; it may raise KeysUnavailable."""
+
+    def __init__(
+        self,
+        pepper: bytes,
+        load: Callable[[str], Awaitable[Stored | None]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pepper, self._load, self._clock = pepper, load, clock
+        self._known: dict[str, tuple[float, Caller]] = {}
+        self._refused: dict[str, float] = {}
+        self._loading: dict[str, asyncio.Future[Stored | None]] = {}
+        self._generation = 0
+
+    async def caller(self, token: str) -> Caller:
+        """Return who holds this key. Raises InvalidKey, KeysUnavailable."""
+        parts = split(token)
+        if parts is None:
+            raise InvalidKey(INVALID)
+        prefix, secret = parts
+        fingerprint = digest(self._pepper, prefix, secret)
+        now = self._clock()
+        known = self._known.get(fingerprint)
+        if known is not None and known[0] > now:
+            return known[1]
+        if self._refused.get(fingerprint, 0.0) > now:
+            raise InvalidKey(INVALID)
+        return await self._verify(prefix, fingerprint)
+
+    async def _verify(self, prefix: str, fingerprint: str) -> Caller:
+        generation = self._generation
+        stored = await self._load_once(prefix)
+        expected = stored.secret_hmac if stored is not None else "0" * len(fingerprint)
+        is_same = hmac.compare_digest(expected, fingerprint)
+        now = self._clock()
+        if stored is None or not is_same or _is_revoked(stored):
+            if generation == self._generation:
+                _make_room(self._refused, NEGATIVE_CAPACITY)
+                self._refused[fingerprint] = now + NEGATIVE_TTL_S
+            raise InvalidKey(INVALID)
+        if generation == self._generation:  # not while a change is being announced
+            _make_room(self._known, CAPACITY)
+            self._known[fingerprint] = (now + TTL_S, stored.caller)
+        return stored.caller
+
+    async def _load_once(self, prefix: str) -> Stored | None:
+        """Let a crowd asking for one cold key cause one read."""
+        running = self._loading.get(prefix)
+        if running is None:
+            running = asyncio.ensure_future(self._load(prefix))
+            self._loading[prefix] = running
+            running.add_done_callback(lambda _: self._loading.pop(prefix, None))
+        return await asyncio.shield(running)
+
+    def clear(self) -> None:
+        """Forget everything: some key or tenant was changed."""
+        self._generation += 1
+        self._known.clear()
+        self._refused.clear()
+
+
+def _is_revoked(stored: Stored) -> bool:
+    return stored.revoked_at is not None and stored.revoked_at <= time.time()
+
+
+def _make_room(entries: dict[str, object] | dict[str, float] | dict[str, tuple[float, Caller]], capacity: int) -> None:
+    if len(entries) >= capacity:
+        for key in list(entries)[: capacity // 2]:  # insertion order: the oldest
+            del entries[key]

@@ -1,0 +1,53 @@
+"""Reads a key for the key cache; the only ORM of this app on the hot path's side, and only on a cache miss."""
+
+from __future__ import annotations
+
+from django.db import OperationalError
+
+from tenants.caller import Caller
+from tenants.errors import KeysUnavailable
+from tenants.key_cache import Stored
+from tenants.models import ApiKey, Tenant
+
+
+def load_key(prefix: str) -> Stored | None:
+    """Return the key with this prefix, or None. Blocking: one query. Raises KeysUnavailable."""
+    try:
+        key = ApiKey.objects.select_related("tenant").filter(prefix=prefix).first()
+    except OperationalError as error:
+        raise KeysUnavailable from error
+    if key is None:
+        return None
+    revoked_at = key.revoked_at.timestamp() if key.revoked_at is not None else None
+    return Stored(key.secret_hmac, _caller(key, key.tenant), revoked_at)
+
+
+def stopped_keys(key_ids: set[int]) -> dict[int, str]:
+    """Return which of these keys may no longer run calls, and why. Blocking: one query."""
+    rows = ApiKey.objects.filter(id__in=key_ids).values_list("id", "revoked_at", "tenant__status")
+    found = {key_id: _stop_code(revoked_at is not None, status) for key_id, revoked_at, status in rows}
+    return {key_id: found.get(key_id, "key_revoked") for key_id in key_ids if found.get(key_id, "key_revoked")}
+
+
+def _stop_code(is_revoked: bool, status: str) -> str:  # noqa: FBT001 - two facts of one row
+    if is_revoked:
+        return "key_revoked"
+    return "" if status == "active" else "tenant_suspended"
+
+
+def _caller(key: ApiKey, tenant: Tenant) -> Caller:
+    return Caller(
+        key_id=key.pk,
+        key_prefix=key.prefix,
+        key_name=key.name,
+        tenant_id=tenant.pk,
+        tenant=tenant.name,
+        tenant_active=tenant.status == "active",
+        timezone=tenant.timezone,
+        scopes=frozenset(key.scopes),
+        models=frozenset(key.models) if key.models else None,
+        tenant_models=frozenset(tenant.models) if tenant.models is not None else None,
+        expires_at=key.expires_at.timestamp() if key.expires_at is not None else None,
+        allowed_ips=tuple(key.allowed_ips),
+        stores_answers=tenant.stores_answers,
+    )
