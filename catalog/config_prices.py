@@ -1,0 +1,51 @@
+"""What a row of the configuration file costs, as a price sheet. Pure and exact: decimals in, integers out."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Final
+
+from catalog.prices import PER, ImageRate, PriceSheet
+
+if TYPE_CHECKING:
+    from gateway.config.entries import ModelEntry
+
+NANO: Final = 10**9
+TOKEN_PARTS: Final = ("cached_input", "cache_write", "reasoning", "audio_input", "audio_output")
+EACH_PARTS: Final = ("image", "second", "character", "request")
+FLAT_IMAGE_CENTS: Final = "price_image_cents"  # metadata of older files: cents an image
+
+
+def sheet_of(entry: ModelEntry) -> PriceSheet | None:
+    """Return the sheet; None where the row states no price above 0 and does not say `free`."""
+    if entry.free:
+        return PriceSheet(free=True)
+    rates = {name: _rate(getattr(entry.pricing, name), entry.token_unit) for name in TOKEN_PARTS}
+    rates |= {name: _rate(getattr(entry.pricing, name), Decimal(1)) for name in EACH_PARTS}
+    rates["input"] = _rate(entry.price_input, entry.token_unit)
+    rates["output"] = _rate(entry.price_output, entry.token_unit)
+    if rates["image"] is None:
+        rates["image"] = _rate(_flat_image_price(entry), Decimal(1))
+    images = tuple(
+        ImageRate(_rate_of(row.price, Decimal(1)), row.size, row.quality) for row in entry.pricing.images
+    )
+    if not any(rates.values()) and not any(image.rate for image in images):
+        return None
+    return PriceSheet(images=images, **rates)
+
+
+def _rate(price: Decimal | None, unit: Decimal) -> int | None:
+    return None if price is None else _rate_of(price, unit)
+
+
+def _rate_of(price: Decimal, unit: Decimal) -> int:
+    """Return nano-USD per million units of what costs `price` USD per `unit`; a finer price is rounded up."""
+    return int((price * NANO * PER / unit).to_integral_value(ROUND_CEILING))
+
+
+def _flat_image_price(entry: ModelEntry) -> Decimal | None:
+    try:
+        price = Decimal(entry.metadata[FLAT_IMAGE_CENTS]) / 100
+    except (KeyError, InvalidOperation):
+        return None
+    return price if price.is_finite() and price >= 0 else None

@@ -1,0 +1,119 @@
+"""The reference of every key, written from the model itself. Only `manage.py config_reference` and a test use it."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+from gateway.config.fields import UNLIMITED, Kind
+from gateway.config.model import Config
+from gateway.config.problems import keys_of, section_in
+from gateway.config.sources import PREFIX, SHORTER_NAMES
+
+if typing.TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+BEGIN = "<!-- reference: written by manage.py config_reference --write -->"
+END = "<!-- end of the reference -->"
+_HEAD = ("| Key | Type | Default | What it does |", "|---|---|---|---|")
+_NAMES = {
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    Decimal: "amount",
+    Path: "path",
+}
+_UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"))
+
+
+def reference() -> str:
+    """Return the reference as Markdown."""
+    return "\n".join([BEGIN, "", *_section(Config, ()), END])
+
+
+def rewritten(page: str) -> str:
+    """Return a page with its reference replaced by the present one."""
+    before, _, rest = page.partition(BEGIN)
+    return before + reference() + rest.partition(END)[2]
+
+
+def _section(section: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
+    """Yield a heading and a table of the section's own keys, then the sections in it."""
+    keys = keys_of(section)
+    inner = {name: found for name, field in keys.items() if (found := section_in(field.annotation))}
+    plain = {name: field for name, field in keys.items() if name not in inner or _is_list(field)}
+    if plain:
+        yield from [f"### {_title(path)}", "", *_HEAD]
+        yield from (_row(name, field, path) for name, field in plain.items())
+        yield ""
+    for name, found in inner.items():
+        yield from _section(found, (*path, name + "[]" if _is_list(keys[name]) else name))
+
+
+def _title(path: tuple[str, ...]) -> str:
+    return f"`{'.'.join(path)}`" if path else "Top level"
+
+
+def _row(name: str, field: FieldInfo, path: tuple[str, ...]) -> str:
+    cells = [f"`{name}`", _kind(field), _default(field), _description(name, field, path)]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _description(name: str, field: FieldInfo, path: tuple[str, ...]) -> str:
+    if any(part.endswith("[]") for part in path):
+        return field.description or ""
+    variable = PREFIX + "_".join((*path, name)).upper()
+    shorter = [short for short, long in SHORTER_NAMES.items() if long == variable]
+    return f"{field.description}<br>" + " or ".join(f"`{spelling}`" for spelling in [*shorter, variable])
+
+
+def _is_list(field: FieldInfo) -> bool:
+    return "tuple" in str(field.annotation)
+
+
+def _kind(field: FieldInfo) -> str:
+    kind = next((mark.name for mark in field.metadata if isinstance(mark, Kind)), None) or _kind_of(
+        field.annotation
+    )
+    return kind if field.repr else f"{kind}, secret"
+
+
+def _kind_of(annotation: Any) -> str:
+    arguments = typing.get_args(annotation)
+    origin = typing.get_origin(annotation)
+    if hasattr(annotation, "__metadata__"):
+        marks = [mark.name for mark in annotation.__metadata__ if isinstance(mark, Kind)]
+        return marks[0] if marks else _kind_of(arguments[0])
+    if origin is tuple:
+        return f"list of {_kind_of(arguments[0])}"
+    if origin is typing.Literal:
+        return ", ".join(f"`{word}`" for word in arguments if word)
+    if arguments:
+        return _kind_of(next(part for part in arguments if part is not NoneType))
+    return _NAMES.get(annotation, "mappings, see below")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default
+    if value is None or value in ("", (), {}):
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if value == UNLIMITED:
+        return "`unlimited`"
+    if isinstance(value, float) and "duration" in _kind(field):
+        return f"`{_duration(value)}`"
+    return f"`{', '.join(value) if isinstance(value, tuple) else value}`"
+
+
+def _duration(seconds: float) -> str:
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
+    return f"{seconds / size:g}{unit}"
