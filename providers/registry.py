@@ -1,0 +1,109 @@
+"""Every provider the gateway can call, one row each: how to authenticate, where to send, which dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from providers import auth
+
+if TYPE_CHECKING:
+    from gateway.config.people import Providers
+    from providers.target import Target
+
+Auth = Callable[["Target", dict[str, str]], None]
+Url = Callable[["Target", str], str]
+Own = Callable[["Providers"], tuple[str, str]]
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_V1: Final = "/openai/v1"
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """One row. `own` reads from the configuration the one host a global key may be sent to, and that key."""
+
+    name: str
+    auth: Auth
+    url: Url
+    own: Own
+    default_base_url: str | None = None
+    dialect: str = "openai_openai"
+    needs_secret: bool = True
+    needs_endpoint: bool = False
+    cap_field: str = "max_tokens"  # where an output cap goes when the client gave none
+
+
+def default_base_url(provider: str, config: Providers) -> str:
+    """Return the endpoint of a deployment that names none, or "" when there is none to assume."""
+    row = PROVIDERS[provider]
+    return row.default_base_url or row.own(config)[0].rstrip("/")
+
+
+def default_secret(provider: str, base_url: str, config: Providers) -> str:
+    """Return the global key of a provider, but only for the provider's own host; "" for any other."""
+    own_url, key = PROVIDERS[provider].own(config)
+    origin = _origin(base_url)
+    return key if key and origin is not None and origin == _origin(own_url) else ""
+
+
+def _origin(url: str) -> tuple[str, str, int | None] | None:
+    """Return scheme, host and port, or None for a URL that two parsers might read differently."""
+    if not url.isascii() or not url.isprintable() or any(mark in url for mark in "\\@ "):
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme]
+
+
+def _plain_url(target: Target, path: str) -> str:
+    return f"{target.base_url.rstrip('/')}/{path}"
+
+
+def _azure_url(target: Target, path: str) -> str:
+    """Azure OpenAI, "REST API reference": by deployment and dated version, or the surface without dates."""
+    base = target.base_url.rstrip("/")
+    if base.endswith(_V1):
+        dateless = target.api_version in {"preview", "latest", "v1"}
+        return f"{base}/{path}?api-version={target.api_version}" if dateless else f"{base}/{path}"
+    deployment = quote(target.metadata.get("deployment") or target.name, safe="")
+    version = quote(target.api_version, safe="")
+    return f"{base.removesuffix('/openai')}/openai/deployments/{deployment}/{path}?api-version={version}"
+
+
+_ROWS: Final = (
+    Provider(
+        name="openai",
+        auth=auth.openai,
+        url=_plain_url,
+        default_base_url="https://api.openai.com/v1",
+        own=lambda config: ("https://api.openai.com", config.openai_key),
+        cap_field="max_completion_tokens",
+    ),
+    Provider(
+        name="openai-compatible",
+        auth=auth.openai,
+        url=_plain_url,
+        own=lambda config: (config.openai_compatible.base_url, config.openai_compatible.api_key),
+        needs_secret=False,
+        needs_endpoint=True,
+    ),
+    Provider(
+        name="azure",
+        auth=auth.azure,
+        url=_azure_url,
+        own=lambda config: (config.azure_openai_endpoint, config.azure_openai_key),
+        needs_endpoint=True,
+        cap_field="max_completion_tokens",
+    ),
+    # The address of the simulator is known when it runs; it is filled in by who starts it.
+    Provider(name="simulator", auth=auth.none, url=_plain_url, own=lambda _: ("", ""), needs_secret=False),
+)
+PROVIDERS: Final[dict[str, Provider]] = {row.name: row for row in _ROWS}
