@@ -128,13 +128,18 @@ class Priority(db.TextChoices):
 
 
 class ApiKey(db.Model):
-    """A virtual key. Only the HMAC of its secret is stored; `pepper_id` names the pepper it was made with."""
+    """A virtual key. Only the HMAC of its secret is stored; `pepper_id` names the pepper it was made with.
+
+    After a rotation the secret before it stays good until `previous_until`.
+    """
 
     tenant = db.ForeignKey(Tenant, on_delete=db.CASCADE, related_name="api_keys")
     name = db.CharField(max_length=200)
     prefix = db.CharField(max_length=32, unique=True)
     secret_hmac = db.CharField(max_length=64, editable=False)
     pepper_id = db.CharField(max_length=16, editable=False)
+    previous_hmac = db.CharField(max_length=64, blank=True, editable=False)
+    previous_until = db.DateTimeField(null=True, blank=True, editable=False)
     scopes = db.JSONField(default=list, blank=True, help_text="Families of endpoints; empty: all of them.")
     models = db.JSONField(null=True, blank=True, help_text="Aliases this key may use; empty: the tenant's.")
     allowed_ips = db.JSONField(default=list, blank=True, help_text="Addresses or CIDRs; empty: any.")

@@ -246,6 +246,8 @@ class Migration(migrations.Migration):
                 ("prefix", models.CharField(max_length=32, unique=True)),
                 ("secret_hmac", models.CharField(editable=False, max_length=64)),
                 ("pepper_id", models.CharField(editable=False, max_length=16)),
+                ("previous_hmac", models.CharField(blank=True, editable=False, max_length=64)),
+                ("previous_until", models.DateTimeField(blank=True, editable=False, null=True)),
                 (
                     "scopes",
                     models.JSONField(

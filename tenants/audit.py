@@ -1,0 +1,64 @@
+"""The audit trail: who changed what, before and after. Written in the caller's transaction; never a secret."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from django.core.serializers.json import DjangoJSONEncoder
+
+from tenants.models import AuditEvent
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+    from django.http import HttpRequest
+
+SECRET_FIELDS = frozenset({"password", "secret_hmac", "previous_hmac", "ciphertext"})
+SECRET_MAPS = frozenset({"metadata"})  # provider settings may hold credentials: only their names are told
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who acts: an e-mail address, or the part of the program ("bootstrap", "shell")."""
+
+    name: str
+    ip: str = ""
+    user_agent: str = ""
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Return the person behind a request of the ordinary site."""
+    name = request.user.get_username() if request.user.is_authenticated else "anonymous"
+    address = str(request.META.get("REMOTE_ADDR") or "")
+    return Actor(name, address, request.headers.get("User-Agent", "")[:400])
+
+
+def facts_of(row: Model) -> dict[str, Any]:
+    """Return a row's columns as JSON values, without those that are secret."""
+    facts = {
+        field.attname: _told(field.attname, getattr(row, field.attname))
+        for field in row._meta.concrete_fields  # noqa: SLF001 - Django's documented model API
+        if field.attname not in SECRET_FIELDS
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(facts, cls=DjangoJSONEncoder))
+    return plain
+
+
+def record(
+    actor: Actor, action: str, row: Model, *, before: dict[str, Any] | None, after: dict[str, Any] | None
+) -> None:
+    """Write what happened to a row."""
+    AuditEvent.objects.create(
+        actor=actor.name,
+        action=action,
+        resource=row._meta.model_name or "",  # noqa: SLF001 - Django's documented model API
+        resource_id=str(row.pk),
+        before=before,
+        after=after,
+        ip=actor.ip,
+        user_agent=actor.user_agent,
+    )
+
+
+def _told(name: str, value: Any) -> Any:
+    return sorted(value) if name in SECRET_MAPS and isinstance(value, dict) else value

@@ -1,0 +1,143 @@
+"""Writes to tenants and keys: one verb, one transaction, one audit row. Blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+from django.db import transaction
+from django.db.models import F
+
+from tenants import keys
+from tenants.audit import Actor, facts_of, record
+from tenants.models import ApiKey, ConfigVersion, Tenant, TenantStatus, User
+
+CONFIG = "config"
+QUIET_FIELDS = frozenset({"last_used_at", "last_login"})
+
+
+class NewKey(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key is to be. An empty prefix or secret is generated; empty scopes, no models mean all."""
+
+    name: str
+    prefix: str = ""
+    secret: str = ""
+    scopes: tuple[str, ...] = ()
+    models: tuple[str, ...] | None = None
+    allowed_ips: tuple[str, ...] = ()
+    priority: str = "interactive"
+    expires_at: datetime | None = None
+    created_by: User | None = None
+
+
+class Issued(NamedTuple):
+    """A key and its token, which nobody can show a second time."""
+
+    key: ApiKey
+    token: str
+
+
+def bump_version() -> None:
+    """Raise the number that running servers watch, in the caller's transaction, once in each."""
+    connection = transaction.get_connection()
+    if connection.in_atomic_block and any(entry[1] is _bumped for entry in connection.run_on_commit):
+        return
+    if not ConfigVersion.objects.filter(name=CONFIG).update(version=F("version") + 1):
+        row, _ = ConfigVersion.objects.get_or_create(name=CONFIG)
+        ConfigVersion.objects.filter(pk=row.pk).update(version=F("version") + 1)
+    if connection.in_atomic_block:
+        transaction.on_commit(_bumped)  # a rollback, also of a savepoint, forgets this mark with the bump
+
+
+def _bumped() -> None:
+    """Mark a transaction that has raised the version."""
+
+
+def bump_on_change(**signal: Any) -> None:
+    """Receive post_save and post_delete of everything that servers keep in memory."""
+    fields = signal.get("update_fields")
+    if fields is None or not QUIET_FIELDS.issuperset(fields):
+        bump_version()
+
+
+@transaction.atomic
+def create_key(tenant: Tenant, new: NewKey, *, pepper: bytes, actor: Actor) -> Issued:
+    """Make a key. Raises IntegrityError for a prefix that is taken, ValueError for an impossible one."""
+    minted = keys.mint()
+    if new.prefix or new.secret:
+        minted = keys.assemble(new.prefix or minted.prefix, new.secret or minted.secret)
+    key = ApiKey.objects.create(
+        tenant=tenant,
+        name=new.name,
+        prefix=minted.prefix,
+        secret_hmac=keys.digest(pepper, minted.prefix, minted.secret),
+        pepper_id=keys.pepper_id(pepper),
+        scopes=list(new.scopes),
+        models=None if new.models is None else list(new.models),
+        allowed_ips=list(new.allowed_ips),
+        priority=new.priority,
+        expires_at=new.expires_at,
+        created_by=new.created_by,
+    )
+    record(actor, "create", key, before=None, after=facts_of(key))
+    return Issued(key, minted.token)
+
+
+def revoke_key(key_id: int, *, actor: Actor, now: datetime) -> ApiKey:
+    """End a key for good; revoking it again changes nothing. Raises ApiKey.DoesNotExist."""
+
+    def revoke(key: ApiKey) -> None:
+        key.revoked_at = key.revoked_at or now
+
+    return _change_key(key_id, "revoke", actor, revoke)
+
+
+def rotate_key(key_id: int, *, overlap: timedelta, pepper: bytes, actor: Actor, now: datetime) -> Issued:
+    """Give a key a new secret; the one before it stays good for `overlap`. Prefix, limits and money stay.
+
+    Raises ApiKey.DoesNotExist, and ValueError for a key that is revoked.
+    """
+    secret = keys.mint().secret
+
+    def rotate(key: ApiKey) -> None:
+        if key.revoked_at is not None:
+            raise ValueError("a revoked key cannot be rotated")
+        key.previous_hmac, key.previous_until = "", None
+        if overlap > timedelta(0):
+            key.previous_hmac, key.previous_until = key.secret_hmac, now + overlap
+        key.secret_hmac, key.pepper_id = keys.digest(pepper, key.prefix, secret), keys.pepper_id(pepper)
+
+    key = _change_key(key_id, "rotate", actor, rotate)
+    return Issued(key, keys.assemble(key.prefix, secret).token)
+
+
+@transaction.atomic
+def _change_key(key_id: int, action: str, actor: Actor, change: Callable[[ApiKey], None]) -> ApiKey:
+    key = ApiKey.objects.select_for_update().get(pk=key_id)
+    before = facts_of(key)
+    change(key)
+    key.save()
+    record(actor, action, key, before=before, after=facts_of(key))
+    return key
+
+
+def suspend_tenant(tenant_id: int, *, actor: Actor) -> Tenant:
+    """Refuse every key of a tenant until it is resumed. Raises Tenant.DoesNotExist."""
+    return _set_status(tenant_id, TenantStatus.SUSPENDED, "suspend", actor)
+
+
+def resume_tenant(tenant_id: int, *, actor: Actor) -> Tenant:
+    """Let a suspended tenant's keys in again. Raises Tenant.DoesNotExist."""
+    return _set_status(tenant_id, TenantStatus.ACTIVE, "resume", actor)
+
+
+@transaction.atomic
+def _set_status(tenant_id: int, status: TenantStatus, action: str, actor: Actor) -> Tenant:
+    tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
+    before = facts_of(tenant)
+    tenant.status = status
+    tenant.save(update_fields=["status"])
+    record(actor, action, tenant, before=before, after=facts_of(tenant))
+    return tenant
