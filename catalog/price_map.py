@@ -1,0 +1,95 @@
+"""The vendored, dated snapshot of public prices and token limits of well-known models. No network, ever.
+
+Answers only when the catalog gives no price of its own. Read from catalog/data/ at the first look-up.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from catalog.prices import PriceSheet
+
+PATH: Final = Path(__file__).parent / "data" / "price_map.json"
+# What providers append to a model's name for one dated or numbered release of it.
+_RELEASE: Final = re.compile(r"(?:[-@]\d{4}-\d{2}-\d{2}|[-@]\d{8}|@latest|@default|-latest|-v\d+(?::\d+)?)$")
+# A provider that serves another's models under the same names at the same list prices.
+_SAME_AS: Final = {"azure": "openai"}
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A model's facts; the rates have the names and the unit of PriceSheet."""
+
+    input: int | None = None
+    output: int | None = None
+    cached_input: int | None = None
+    cache_write: int | None = None
+    reasoning: int | None = None
+    audio_input: int | None = None
+    audio_output: int | None = None
+    image: int | None = None
+    second: int | None = None
+    character: int | None = None
+    request: int | None = None
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    model_type: str = "llm"
+
+
+class PriceMap(msgspec.Struct, frozen=True):
+    """The whole file: provider -> model id in lower case -> facts."""
+
+    source: str
+    as_of: str
+    models: dict[str, dict[str, Row]]
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What the map knows of one model. The sheet's source is "map"; limits None are unknown."""
+
+    sheet: PriceSheet
+    context_window: int | None
+    max_output_tokens: int | None
+    model_type: str
+
+
+def lookup(provider: str, upstream_model: str) -> Known | None:
+    """Return what is publicly known of a model, or None: its id as it stands, else without the release."""
+    name = upstream_model.lower()
+    models = load().models
+    for owner in (provider, _SAME_AS.get(provider, "")):
+        rows = models.get(owner)
+        if rows is None:
+            continue
+        row = rows.get(name) or rows.get(_RELEASE.sub("", name))
+        if row is not None:
+            return _known(row)
+    return None
+
+
+@cache
+def load() -> PriceMap:
+    """Return the map, read once."""
+    return msgspec.json.decode(PATH.read_bytes(), type=PriceMap)
+
+
+def _known(row: Row) -> Known:
+    sheet = PriceSheet(
+        source="map",
+        input=row.input,
+        output=row.output,
+        cached_input=row.cached_input,
+        cache_write=row.cache_write,
+        reasoning=row.reasoning,
+        audio_input=row.audio_input,
+        audio_output=row.audio_output,
+        image=row.image,
+        second=row.second,
+        character=row.character,
+        request=row.request,
+    )
+    return Known(sheet, row.context_window, row.max_output_tokens, row.model_type)
