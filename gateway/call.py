@@ -23,8 +23,10 @@ from gateway.api.schemas import Peek, Want
 from gateway.connections import Connections
 from gateway.errors import Overloaded, ShuttingDown, WrongContentType
 from gateway.headers import of_call
+from gateway.idempotency import Claim, Kept
 from gateway.relay import Relay
 from gateway.request import V1Request
+from gateway.standing import standing_of
 from metering.meter import Ending, Meter
 from metering.records import Open
 from providers.dialects.openai_openai import OpenAIToOpenAI
@@ -52,13 +54,62 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
     route = routing.resolve(live.snapshot, want.alias, caller, model_type=endpoint.model_type)  # 404, 403, 503
     _check_capacity(live)  # 503
 
+    if not request.header(b"idempotency-key"):
+        return await _perform(request, endpoint, route, want)
+    return await _once(request, endpoint, route, want)
+
+
+async def _perform(
+    request: V1Request, endpoint: Endpoint, route: Route, want: Want, claim: Claim | None = None
+) -> Answer:
+    live, caller = connections.live(), request.auth
     held = await holds.reserve(  # 429
         live.admission, rules_for(live.rulebook, caller), route, want.demand, request.raw, request.id
     )
     request.standing = held.grant.standing
     intent = _intent(request, endpoint, caller, route, want, held)
     meter = Meter(live.journal, live.admission, live.running, intent, request.raw)
-    return await _call(request, live, meter, route, _capped(want, held))  # 502, 503, 504, a provider's own 4xx
+    answer = await _call(request, live, meter, route, _capped(want, held))  # 502, 503, 504, a provider's own 4xx
+    if claim is not None:
+        await _keep(live, claim, answer)
+    return answer
+
+
+async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Want) -> Answer:
+    """Make the call at most once for its Idempotency-Key, or give its answer again. 409, 422, 503"""
+    live, caller = connections.live(), request.auth
+    claim = await live.replays.claim(
+        f"{caller.key_id} POST {request.path}",
+        request.header(b"idempotency-key"),
+        request.raw,
+        request.id,
+        keeps_streams=caller.stores_answers and not live.config.retention.zero_retention,
+    )
+    if isinstance(claim, Kept):
+        request.standing = await standing_of(caller)
+        return _replayed(claim)
+    try:
+        return await _perform(request, endpoint, route, want, claim)
+    except BaseException:
+        await asyncio.shield(live.replays.drop(claim))  # a refusal or a failure is not kept: a retry may run
+        raise
+
+
+async def _keep(live: Connections, claim: Claim, answer: Answer) -> None:
+    if answer.relay is not None:
+        answer.relay.claim = claim  # the stream is kept, or dropped, where it ends
+        return
+    body = None if live.config.retention.zero_retention else answer.body
+    await asyncio.shield(live.replays.keep(claim, answer.status_code, "application/json", body))
+
+
+def _replayed(kept: Kept) -> Answer:
+    headers = [
+        (b"content-type", kept.content_type.encode()),
+        (b"idempotency-replayed", b"true"),
+        (b"x-original-request-id", kept.request_id.encode()),
+    ]
+    return Answer(kept.status, kept.body, headers)
 
 
 async def _body(request: V1Request, live: Connections) -> bytes:

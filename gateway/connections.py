@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from catalog.snapshot import Snapshot
     from gateway.access_log import AccessLog
     from gateway.config import Config
+    from gateway.idempotency import Replays
     from gateway.invalidation import Invalidation
     from gateway.metrics import Metrics
     from metering.journal import Journal
@@ -42,6 +43,7 @@ class Connections:
     journal: Journal
     shipper: Shipper
     running: Running
+    replays: Replays
     metrics: Metrics
     access_log: AccessLog
     invalidation: Invalidation

@@ -22,7 +22,9 @@ from catalog.routing import ModelNotFound, ModelUnpriced, NoDeployment, WrongMod
 from gateway.answer import Answer, Headers, json_answer
 from gateway.api.schemas import BadRequest
 from gateway.connections import NotServing
+from gateway.idempotency import BadIdempotencyKey, ReplaysUnavailable
 from gateway.money import usd
+from gateway.replay_rows import InProgress, Mismatch, ResultUnavailable
 from gateway.request import BodyTooLarge, EncodedBody
 from metering.journal import MeteringUnavailable
 from providers.failures import UpstreamFailed
@@ -158,6 +160,30 @@ ERRORS: dict[type[Exception], Row] = {
     ),
     BudgetRefused: Row(
         429, "insufficient_quota", "insufficient_quota", extra=_budget, headers=lambda _: [(b"x-should-retry", b"false")]
+    ),
+    BadIdempotencyKey: Row(
+        400, "invalid_idempotency_key", INVALID, "An Idempotency-Key is 1 to 255 printable ASCII characters."
+    ),
+    InProgress: Row(
+        409,
+        "idempotency_in_progress",
+        INVALID,
+        "A call with this Idempotency-Key is still running.",
+        headers=lambda _: _retry_after(1),
+    ),
+    Mismatch: Row(422, "idempotency_mismatch", INVALID, "This Idempotency-Key was used with another body."),
+    ResultUnavailable: Row(
+        409,
+        "idempotency_result_unavailable",
+        INVALID,
+        "The call with this Idempotency-Key was made, but its answer was not kept.",
+    ),
+    ReplaysUnavailable: Row(
+        503,
+        "idempotency_unavailable",
+        API,
+        "Idempotency cannot be promised at the moment; retry, or call without the header.",
+        headers=lambda _: _retry_after(1),
     ),
     AdmissionUnavailable: Row(
         503, "limiter_unavailable", API, "Limits cannot be checked at the moment.", headers=lambda _: _retry_after(1)

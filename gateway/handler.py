@@ -15,14 +15,12 @@ from django.core.handlers.asgi import ASGIHandler
 from django.urls import Resolver404, ResolverMatch, get_resolver
 from typing_extensions import override
 
-from budgets.admission import AdmissionUnavailable, Standing
-from budgets.rules import rules_for
 from gateway import connections
 from gateway.answer import Answer, Headers
 from gateway.errors import MethodNotAllowed, NotFound, answer_to
 from gateway.headers import of_standing
 from gateway.request import ClientGone, Receive, Scope, Send, V1Request
-from tenants.caller import Caller
+from gateway.standing import standing_of
 
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 
@@ -122,15 +120,6 @@ class V1Handler(ASGIHandler):
         }
         line.update(request.facts)
         live.access_log.put(line)
-
-
-async def standing_of(caller: Caller) -> Standing | None:
-    """Return where a caller stands, for answers that are not calls; nothing when that cannot be told now."""
-    live = connections.live()
-    try:
-        return await live.admission.standing(rules_for(live.rulebook, caller))
-    except AdmissionUnavailable:
-        return None
 
 
 def _allowed(match: ResolverMatch) -> str:

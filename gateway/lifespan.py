@@ -26,6 +26,7 @@ from catalog.snapshot import Snapshot
 from gateway import connections
 from gateway.access_log import AccessLog
 from gateway.connections import Connections
+from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
 from gateway.metrics import Metrics
 from metering.adoption import adopt
@@ -44,6 +45,7 @@ T = TypeVar("T")
 
 RENEW_S = 10.0
 MARK_S = 1.0
+SWEEP_S = 600.0
 
 
 class Lifespan:
@@ -70,6 +72,7 @@ class Lifespan:
         live.keys = KeyCache(settings.SECRETS.pepper, self._load_key)
         live.transport = Transport()
         await live.transport.open()
+        live.replays = Replays(self.in_database, settings.SECRETS.encryption_key)
         await self._open_journal(live)
         await self._open_simulator(live)
         live.invalidation = Invalidation(self._version, self._reload(live))
@@ -83,6 +86,7 @@ class Lifespan:
         for work in (
             live.invalidation.run(),
             _every(RENEW_S, self._renew_leases, live),
+            _every(SWEEP_S, self._sweep_replays, live),
             _every(MARK_S, self._mark_streams, live),
             _every(self.config.streams.revoke_check / 2, self._stop_revoked, live),
         ):
@@ -118,6 +122,8 @@ class Lifespan:
     async def _open_journal(self, live: Connections) -> None:
         root = self.config.data_dir / "journal"
         await self.in_database(adopt, root)
+        if self.config.embedded:
+            await live.replays.recover()
         live.journal = Journal(root, durability=self.config.metering.durability)
         live.admission = LocalAdmission(self._load_windows)
         live.shipper = Shipper(live.journal, live.admission)
@@ -161,6 +167,12 @@ class Lifespan:
 
     async def _renew_leases(self, live: Connections) -> None:
         await live.admission.renew(live.running.ids)
+        claims = [call.record.id for call in live.running if call.record.idempotency_key]
+        if claims:
+            await live.replays.renew(claims)
+
+    async def _sweep_replays(self, live: Connections) -> None:
+        await live.replays.sweep()
 
     async def _mark_streams(self, live: Connections) -> None:
         live.running.mark(live.journal)

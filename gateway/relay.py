@@ -9,7 +9,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from gateway import connections
 from gateway.errors import error_event
+from gateway.idempotency import MAX_BODY, Claim
 from gateway.request import Send
 from metering.meter import Ending, Meter
 from metering.running import RunningCall
@@ -34,6 +36,9 @@ class Relay:
         self._call, self._meter, self._running, self._ending = call, meter, running, ending
         self._received_at = received_at
         self._ttft_ms: float | None = None
+        self.claim: Claim | None = None  # of an Idempotency-Key
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
 
     async def run(self, start: dict[str, Any], send: Send) -> None:
         """Send everything. Returns when the call is recorded; raises CancelledError if the client left."""
@@ -41,15 +46,32 @@ class Relay:
             await send(start)
             self._ttft_ms = round((time.perf_counter() - self._received_at) * 1000, 3)
             if self._call.first:
-                await _send(send, self._call.first)
+                await self._pass(send, self._call.first)
             async for out in self._call.rest():
-                await _send(send, out)
+                await self._pass(send, out)
         except UpstreamFailed as failure:
             await self._break(send, failure.code, failure.words)
         except asyncio.CancelledError:
             await self._abandon(send)
         else:
             await self._complete(send)
+
+    async def _pass(self, send: Send, out: bytes) -> None:
+        if self.claim is not None and self.claim.keeps_streams and self._kept_bytes <= MAX_BODY:
+            self._kept.append(out)
+            self._kept_bytes += len(out)
+        await _send(send, out)
+
+    async def _settle_claim(self, *, is_complete: bool) -> None:
+        """A broken stream is forgotten, so that a retry may run; a complete one is never called again."""
+        if self.claim is None:
+            return
+        replays = connections.live().replays
+        if not is_complete:
+            await replays.drop(self.claim)
+            return
+        body = b"".join([*self._kept, DONE]) if self.claim.keeps_streams else None
+        await replays.keep(self.claim, 200, "text/event-stream; charset=utf-8", body)
 
     async def _complete(self, send: Send) -> None:
         stream = self._call.stream
@@ -61,12 +83,14 @@ class Relay:
             await self._break(send, "upstream_error", "The provider's stream ended before it was complete.")
         else:
             await _finish(self._meter.close(self._end("ok", "")))
+            await _finish(self._settle_claim(is_complete=True))
             await _send(send, DONE, more=False)
 
     async def _break(self, send: Send, code: str, words: str) -> None:
         """After the first content a failure is an event and a close without [DONE], never a silent truncation."""
         await self._call.aclose()
         await _finish(self._meter.close(self._end("incomplete", code)))
+        await _finish(self._settle_claim(is_complete=False))
         await _send(send, error_event(code, words), more=False)
 
     async def _abandon(self, send: Send) -> None:
@@ -74,6 +98,7 @@ class Relay:
         code = self._running.stop_code
         await self._call.aclose()
         await _finish(self._meter.close(self._end("cancelled", code or "client_disconnected")))
+        await _finish(self._settle_claim(is_complete=False))
         if not code:
             raise asyncio.CancelledError
         await _send(send, error_event(code, STOPPED.get(code, "The gateway ended this stream.")), more=False)

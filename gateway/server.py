@@ -50,14 +50,14 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(config: Config, listener: socket.socket) -> None:
+def run(config: Config, listener: socket.socket, welcome: str = "") -> None:
     """Serve until SIGTERM or SIGINT; returns when everything is closed."""
     import uvloop  # noqa: PLC0415 - not on every platform, and only the server needs it
 
-    uvloop.run(_serve(config, listener))
+    uvloop.run(_serve(config, listener, welcome))
 
 
-async def _serve(config: Config, listener: socket.socket) -> None:
+async def _serve(config: Config, listener: socket.socket, welcome: str) -> None:
     from gateway.asgi import application  # noqa: PLC0415 - after the command has set Django up
 
     stop = asyncio.Event()
@@ -68,7 +68,8 @@ async def _serve(config: Config, listener: socket.socket) -> None:
     server = _Uvicorn(_settings(config, application))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     host, port = listener.getsockname()[:2]
-    sys.stderr.write(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}\n")
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    sys.stderr.write(f"listening on {address}\n{welcome.format(address=address)}")
     sys.stderr.flush()
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)

@@ -11,7 +11,7 @@ from catalog.routing import ModelNotFound
 from catalog.snapshot import Model
 from gateway import connections
 from gateway.answer import Answer, json_answer
-from gateway.handler import standing_of
+from gateway.standing import standing_of
 from tenants.caller import Caller
 
 router = Router(tags=["Models"])

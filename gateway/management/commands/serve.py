@@ -26,6 +26,7 @@ class Command(BaseCommand):
     @override
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--bind", metavar="HOST:PORT", help="instead of server.listen_addr")
+        parser.add_argument("--welcome", type=Path, metavar="FILE", help="a text to print once it listens")
         parser.add_argument("--workers", type=int, metavar="N", help="instead of server.workers")
 
     @override
@@ -44,7 +45,7 @@ class Command(BaseCommand):
             with hold(config.data_dir):
                 listener = bind(host, port)
                 prepare()
-                run(config, listener)
+                run(config, listener, _welcome(options["welcome"]))
         except DataDirInUse as error:
             raise ConfigError(str(error)) from error
         except CannotListen as error:
@@ -74,3 +75,7 @@ def _address(text: str | None, default: tuple[str, int]) -> tuple[str, int]:
     if not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the highest port
         raise ConfigError(f"--bind {text}: not HOST:PORT. Hint: --bind 127.0.0.1:8080")
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - ":8080" asks for every address
+
+
+def _welcome(file: Path | None) -> str:
+    return file.read_text(encoding="utf-8") if file is not None else ""

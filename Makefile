@@ -1,0 +1,64 @@
+# Every command of the project; CI calls the same ones. `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+DEMO ?= deploy/demo.yaml
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test lint types bench bench-peers soak migrate lock clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
+
+setup: .venv/base.stamp  ## make .venv from the pinned requirements
+
+.venv/base.stamp: requirements/base.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; name it with PYTHON=..."; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing what the gateway needs (once) ..."
+	@$(BIN)/python -m pip install -q --require-hashes -r requirements/base.txt
+	@touch $@
+
+setup-dev: .venv/dev.stamp
+
+.venv/dev.stamp: .venv/base.stamp requirements/dev.txt
+	@echo "Installing what the tests need (once) ..."
+	@$(BIN)/python -m pip install -q --require-hashes -r requirements/base.txt -r requirements/dev.txt
+	@touch $@
+
+run: setup  ## start the embedded gateway with the demo on http://127.0.0.1:8080
+	@ROUTER_CONFIG_FILE="$${ROUTER_CONFIG_FILE:-$(DEMO)}" ROUTER_OBSERVABILITY_LOG_FORMAT="$${ROUTER_OBSERVABILITY_LOG_FORMAT:-text}" \
+		exec $(BIN)/python manage.py serve --welcome deploy/welcome.txt
+
+test: setup-dev  ## run the whole test suite
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup-dev  ## check style, formatting and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
+
+types: setup-dev  ## check types
+	@$(BIN)/mypy .
+
+bench: setup-dev  ## measure throughput and added latency on this machine
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-peers: setup-dev  ## the same beside LiteLLM and Portkey, installed into .bench
+	@$(BIN)/python -m tests.bench --install-peers --peers $(ARGS)
+
+soak: setup-dev  ## long runs: kill -9 torture, memory
+	@$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+
+migrate: setup  ## bring the database of data_dir up to date
+	@$(BIN)/python manage.py migrate
+
+lock:  ## compile requirements/*.in into hashed *.txt
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url requirements/base.in -o requirements/base.txt
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url requirements/dev.in -o requirements/dev.txt
+
+clean:  ## remove what the commands made, but not data/
+	@rm -rf .venv .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis bench-results

@@ -1,0 +1,112 @@
+"""Idempotency-Key: one key, one call. Scoped to API key and endpoint; decided by one row in the database.
+
+Source of the rules: the IETF draft "The Idempotency-Key HTTP Header Field" (409 in flight, 422 other payload) and
+Stripe's practice (refusals before execution are not kept). Cost: nothing without the header; two transactions with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import zlib
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.db import DatabaseError
+
+from gateway import replay_rows
+
+MAX_BODY = 4 * 1024 * 1024
+_KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
+_NONCE = 12
+
+
+class BadIdempotencyKey(Exception):
+    """Not 1 to 255 printable ASCII characters."""
+
+
+class ReplaysUnavailable(Exception):
+    """The database is away, so the promise cannot be given."""
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """The right to make the call; ended by exactly one of keep() and drop()."""
+
+    id: str
+    request_id: str
+    keeps_streams: bool
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A finished call's answer, ready to be given again."""
+
+    request_id: str
+    status: int
+    content_type: str
+    body: bytes
+
+
+InDatabase = Callable[..., Awaitable[Any]]
+
+
+class Replays:
+    """`in_database` runs a blocking function in the database threads."""
+
+    def __init__(self, in_database: InDatabase, encryption_key: bytes) -> None:
+        self._in_database = in_database
+        self._cipher = AESGCM(encryption_key)
+
+    async def claim(self, scope: str, key: str, raw: bytes, request_id: str, *, keeps_streams: bool) -> Claim | Kept:
+        """Return the right to make this call, or the answer it already had.
+
+        Raises BadIdempotencyKey, InProgress, Mismatch, ResultUnavailable, ReplaysUnavailable.
+        """
+        if _KEY.fullmatch(key) is None:
+            raise BadIdempotencyKey
+        row_id = hashlib.sha256(f"{scope}\n{key}".encode()).hexdigest()
+        try:
+            kept = await self._in_database(replay_rows.claim, row_id, fingerprint(scope, raw), request_id, datetime.now(UTC))
+        except DatabaseError as error:
+            raise ReplaysUnavailable from error
+        if kept is None:
+            return Claim(row_id, request_id, keeps_streams)
+        return Kept(kept.request_id, kept.status, kept.content_type, self._open(row_id, bytes(kept.body)))
+
+    async def keep(self, claim: Claim, status: int, content_type: str, body: bytes | None) -> None:
+        """Remember the answer; `body` None or too large: only that the call was made."""
+        sealed = None if body is None or len(body) > MAX_BODY else self._seal(claim.id, body)
+        await self._in_database(replay_rows.keep, claim.id, claim.request_id, status, content_type, sealed)
+
+    async def drop(self, claim: Claim) -> None:
+        """Forget the claim: nothing was executed, a retry may run."""
+        await self._in_database(replay_rows.drop, claim.id, claim.request_id)
+
+    async def renew(self, request_ids: Iterable[str]) -> None:
+        """Keep the claims of running calls alive."""
+        await self._in_database(replay_rows.renew, list(request_ids), datetime.now(UTC))
+
+    async def recover(self) -> None:
+        """Free the claims that a dead process of embedded mode left behind; called before serving."""
+        await self._in_database(replay_rows.drop_started)
+
+    async def sweep(self) -> None:
+        """Delete what is older than a day."""
+        await self._in_database(replay_rows.sweep, datetime.now(UTC))
+
+    def _seal(self, row_id: str, body: bytes) -> bytes:
+        nonce = os.urandom(_NONCE)
+        return nonce + self._cipher.encrypt(nonce, zlib.compress(body, 1), row_id.encode())
+
+    def _open(self, row_id: str, sealed: bytes) -> bytes:
+        return zlib.decompress(self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], row_id.encode()))
+
+
+def fingerprint(scope: str, raw: bytes) -> str:
+    """Return the SHA-256 of the call: the same for the same JSON, however its members are ordered or spaced."""
+    canonical = orjson.dumps(orjson.loads(raw), option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(scope.encode() + b"\n" + canonical).hexdigest()

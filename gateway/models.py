@@ -1,0 +1,36 @@
+"""What the front door itself must remember over a restart: answers to calls that carried an Idempotency-Key."""
+
+from __future__ import annotations
+
+from django.db import models
+from typing_extensions import override
+
+
+class Replay(models.Model):
+    """One Idempotency-Key of one key and endpoint. `body` is compressed and encrypted; empty when it was not kept."""
+
+    class State(models.TextChoices):
+        STARTED = "started"  # a call is running; valid until `lease_until`
+        DONE = "done"  # answered, and the answer is kept
+        UNSTORED = "unstored"  # answered, but the answer was not kept: never call the provider again
+
+    id = models.CharField(max_length=64, primary_key=True)  # SHA-256 of key, endpoint and the header's value
+    fingerprint = models.CharField(max_length=64)
+    state = models.CharField(max_length=10, choices=State, default=State.STARTED)
+    request_id = models.CharField(max_length=64)
+    lease_until = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    status = models.PositiveSmallIntegerField(default=0)
+    content_type = models.CharField(max_length=100, blank=True)
+    body = models.BinaryField(default=bytes)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(state__in=("started", "done", "unstored")), name="replay_state_known"
+            ),
+        )
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.state} {self.request_id}"

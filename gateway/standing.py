@@ -1,0 +1,17 @@
+"""Where a caller stands, for the headers of answers that are not calls."""
+
+from __future__ import annotations
+
+from budgets.admission import AdmissionUnavailable, Standing
+from budgets.rules import rules_for
+from gateway import connections
+from tenants.caller import Caller
+
+
+async def standing_of(caller: Caller) -> Standing | None:
+    """Return where a caller stands, for answers that are not calls; nothing when that cannot be told now."""
+    live = connections.live()
+    try:
+        return await live.admission.standing(rules_for(live.rulebook, caller))
+    except AdmissionUnavailable:
+        return None
