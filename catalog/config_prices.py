@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from catalog.prices import PER, ImageRate, PriceSheet
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def sheet_of(entry: ModelEntry) -> PriceSheet | None:
     )
     if not any(rates.values()) and not any(image.rate for image in images):
         return None
-    return PriceSheet(images=images, **rates)
+    return replace(PriceSheet(images=images), **rates)
 
 
 def _rate(price: Decimal | None, unit: Decimal) -> int | None:

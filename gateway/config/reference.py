@@ -1,9 +1,10 @@
-"""The reference of every key, written from the model itself. Only `manage.py config_reference` and a test use it."""
+"""The reference of every key, written from the model itself. Only a command and a test use it."""
 
 from __future__ import annotations
 
 import typing
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from types import NoneType
@@ -28,6 +29,7 @@ _NAMES = {
     str: "text",
     Decimal: "amount",
     Path: "path",
+    datetime: "date and time",
 }
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"))
 
@@ -91,12 +93,19 @@ def _kind_of(annotation: Any) -> str:
         marks = [mark.name for mark in annotation.__metadata__ if isinstance(mark, Kind)]
         return marks[0] if marks else _kind_of(arguments[0])
     if origin is tuple:
-        return f"list of {_kind_of(arguments[0])}"
+        return _list_kind(arguments[0])
     if origin is typing.Literal:
         return ", ".join(f"`{word}`" for word in arguments if word)
     if arguments:
         return _kind_of(next(part for part in arguments if part is not NoneType))
-    return _NAMES.get(annotation, "mappings, see below")
+    return _NAMES.get(annotation, "mapping")
+
+
+def _list_kind(annotation: Any) -> str:
+    if section_in(annotation):
+        return "list of mappings, see below"
+    inside = _kind_of(annotation)
+    return f"list of {inside}" if "`" in inside else f"list of {inside}s"
 
 
 def _default(field: FieldInfo) -> str:
@@ -105,13 +114,20 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if value is None or value in ("", (), {}):
         return ""
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
+    return f"`{_written(value, _kind(field))}`"
+
+
+def _written(value: Any, kind: str) -> str:
+    """Return a default as the file would have it."""
     if value == UNLIMITED:
-        return "`unlimited`"
-    if isinstance(value, float) and "duration" in _kind(field):
-        return f"`{_duration(value)}`"
-    return f"`{', '.join(value) if isinstance(value, tuple) else value}`"
+        return "unlimited"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    if isinstance(value, Path):
+        return f"./{value}"
+    return _duration(value) if kind == "duration" else str(value)
 
 
 def _duration(seconds: float) -> str:
