@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import msgspec
+import pytest
+
+from tests.bench.load import LoadResult, LoadSpec
+from tests.bench.processes import ROOT, spread, upstream
+from tests.bench.slow_streams import SlowResult
+from tests.bench.workloads import SLOW, WORKLOADS
+
+PYTHON = sys.executable
+
+
+async def ask(module: str, spec: LoadSpec) -> bytes:
+    argument = msgspec.json.encode(spec).decode()
+    process = await asyncio.create_subprocess_exec(
+        PYTHON, "-m", module, argument, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output
+
+
+@pytest.mark.parametrize("name", ["chat", "stream", "framed", "embed"])
+async def test_the_load_gets_whole_answers_from_the_bench_upstream(name: str):
+    async with upstream(PYTHON, spread().upstream) as port:
+        spec = LoadSpec(
+            port, name, WORKLOADS[name].model, {}, clients=4, seconds=0.3, warmup_s=0.1, watch=(os.getpid(),)
+        )
+        result = msgspec.json.decode(await ask("tests.bench.load", spec), type=LoadResult)
+    assert result.errors == {}
+    assert 0 < result.answers < result.sent
+    assert 0 < (result.p50_ms or 0) <= (result.p99_ms or 0)
+
+
+async def test_the_load_counts_every_answer_that_is_not_what_was_asked_for():
+    async with upstream(PYTHON, spread().upstream) as port:
+        spec = LoadSpec(
+            port, "embed", "up-embed", {"Transfer-Encoding": "chunked"}, clients=2, seconds=0.3, warmup_s=0.1
+        )
+        result = msgspec.json.decode(await ask("tests.bench.load", spec), type=LoadResult)
+    assert sum(result.errors.values()) >= 100, (
+        "a request the upstream cannot read is answered by a closed connection"
+    )
+
+
+async def test_slow_streams_arrive_whole_and_in_their_own_time():
+    async with upstream(PYTHON, spread().upstream) as port:
+        spec = LoadSpec(port, "slow", SLOW.model, {}, clients=10, seconds=0.1, watch=(os.getpid(),))
+        result = msgspec.json.decode(await ask("tests.bench.slow_streams", spec), type=SlowResult)
+    assert (result.errors, result.streams) == ({}, 10)
+    assert result.wall_s >= result.ideal_s
+    assert result.memory_peak_mib >= result.memory_before_mib > 0
