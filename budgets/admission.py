@@ -1,8 +1,8 @@
 """The seam of admission: one atomic step decides rate, parallel and money for all scopes of a call.
 
-Implementations: admission_local.py (in this process); admission_redis.py comes with production mode. Both obey this
-page: all checks first, then all writes; a refusal changes nothing; everything is idempotent by request id.
-Money is integer nano-USD; instants are epoch seconds of the store's clock.
+Implementations: admission_local.py (in this process); admission_redis.py comes with production mode. Both
+obey this page: all checks first, then all writes; a refusal changes nothing; everything is idempotent by
+request id. Money is integer nano-USD; instants are epoch seconds of the store's clock.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ScopeRules(msgspec.Struct, frozen=True):
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """What a call wants: one request, `tokens` reserved against TPM, `hold_nanousd` reserved against every budget."""
+    """What a call wants: one request, `tokens` of every TPM, `hold_nanousd` of every budget."""
 
     request_id: str
     scopes: tuple[ScopeRules, ...]
@@ -53,7 +53,10 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class RateStanding(msgspec.Struct, frozen=True):
-    """The scope with the least left, for the x-ratelimit-* headers. Limits None are unlimited; resets in ms."""
+    """The scope with the least left, for the x-ratelimit-* headers. A limit of None is unlimited.
+
+    Resets are the time until all of the limit is free again if nothing else is asked.
+    """
 
     limit_requests: int | None = None
     remaining_requests: int | None = None
@@ -107,7 +110,7 @@ class WindowKey(msgspec.Struct, frozen=True):
 
 
 class Post(msgspec.Struct, frozen=True):
-    """What the ledger says of a window: absolute and versioned, so posting twice or out of order is harmless."""
+    """What the ledger says of a window: absolute and versioned, so twice or out of order is harmless."""
 
     window: WindowKey
     spent_nanousd: int
@@ -117,9 +120,11 @@ class Post(msgspec.Struct, frozen=True):
 class RateRefused(Exception):
     """rule: requests | tokens | parallel. `possible` is False when the call alone exceeds the limit."""
 
-    def __init__(self, scope: str, rule: str, limit: int, remaining: int, resets_in_ms: int) -> None:
+    def __init__(
+        self, scope: str, rule: str, limit: int, remaining: int, resets_in_ms: int, *, possible: bool = True
+    ) -> None:
         self.scope, self.rule, self.limit = scope, rule, limit
-        self.remaining, self.resets_in_ms = remaining, resets_in_ms
+        self.remaining, self.resets_in_ms, self.possible = remaining, resets_in_ms, possible
         self.standing = Standing()
         super().__init__(f"{scope} has used its {limit} {rule}")
 
@@ -127,17 +132,26 @@ class RateRefused(Exception):
 class BudgetRefused(Exception):
     """The worst case of the call does not fit into `standing`'s budget."""
 
-    def __init__(self, standing: BudgetStanding, needed_nanousd: int, rates: RateStanding | None = None) -> None:
+    def __init__(
+        self, standing: BudgetStanding, needed_nanousd: int, rates: RateStanding | None = None
+    ) -> None:
         self.budget, self.needed_nanousd = standing, needed_nanousd
         self.standing = Standing(rate=rates, budget=standing)
         super().__init__(f"{standing.scope}: {needed_nanousd} nano-USD do not fit")
+
+
+class AdmissionUnavailable(Exception):
+    """Nobody can tell now what was spent, so nothing was decided and nothing changed. Worth a retry."""
 
 
 class Admission(Protocol):
     """Decides, remembers what was granted, and forgets it exactly once."""
 
     async def admit(self, ask: Ask) -> Grant:
-        """Grant the call or raise RateRefused / BudgetRefused. The same request id again returns the first grant."""
+        """Grant the call, or raise RateRefused, BudgetRefused or AdmissionUnavailable.
+
+        The same request id again returns the first grant.
+        """
         ...
 
     async def top_up(self, request_id: str, hold_nanousd: int) -> bool:
@@ -145,7 +159,7 @@ class Admission(Protocol):
         ...
 
     async def settle(self, request_id: str, tokens: int, cost_nanousd: int) -> Standing:
-        """End a call: free its slot, true up its tokens, turn its hold into its cost until the ledger posts it.
+        """End a call: free its slot, true up its tokens, turn its hold into its cost until that is posted.
 
         A cost of 0 frees the hold at once. Unknown or settled ids change nothing.
         """
