@@ -7,7 +7,7 @@ damage the reader looks for the next marker whose checksum holds and goes on fro
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from crc32c import crc32c
@@ -55,7 +55,10 @@ class Reading(NamedTuple):
 
 def encode(record: Record) -> bytes:
     """Return the frame of a record."""
-    payload = _encode(record)
+    try:
+        payload = _encode(record)
+    except UnicodeEncodeError:  # half a surrogate pair from a foreign JSON must not cost us the record
+        payload = _encode(_scrubbed(msgspec.to_builtins(record)))
     length = len(payload)
     return _HEAD.pack(MARKER, length, _checksum(length, payload)) + payload
 
@@ -120,6 +123,16 @@ def _is_unfinished(buffer: bytes, at: int) -> bool:
     if head[:4] != MARKER[: len(head[:4])]:
         return not any(buffer[at:])  # blocks that were allocated but never written read as zeros
     return len(head) < _HEAD.size or at + _HEAD.size + _HEAD.unpack(head)[1] > len(buffer)
+
+
+def _scrubbed(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_scrubbed(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _scrubbed(item) for key, item in value.items()}
+    return value
 
 
 def _checksum(length: int, payload: bytes) -> int:

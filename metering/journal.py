@@ -164,7 +164,7 @@ class Journal:
         self._syncer.frames.append(frame)
 
     def _append_surely(self, frame: bytes) -> Waiter | None:
-        """Write the end of a call, into the reserve if need be. Returns the wait for room if there is none."""
+        """Write the end of a call, into the reserve if need be. Returns what to await if there is no room."""
         if not self._backlog:
             if self._try_append_end(frame):
                 return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -58,6 +59,8 @@ class Directory:
         try:
             lock = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
+            with suppress(OSError):
+                path.rmdir()  # whoever removed it died before its last step
             return None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,6 +71,11 @@ class Directory:
             os.close(lock)
             return None
         return cls(path, lock)
+
+    @classmethod
+    def look(cls, path: Path) -> Self:
+        """Return a directory to read only, whoever holds it."""
+        return cls(path, -1)
 
     def segment(self, number: int) -> Path:
         return self.path / f"{number:08d}{_SUFFIX}"
@@ -127,6 +135,16 @@ def directories(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
     return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(_UNBORN))
+
+
+def is_alive(path: Path) -> bool:
+    """Say whether a process holds this directory, without touching its lock."""
+    try:
+        inode = (path / _LOCK).stat().st_ino
+    except FileNotFoundError:
+        return False
+    held = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    return any("FLOCK" in line and line.split()[5].endswith(f":{inode}") for line in held)
 
 
 def sync_directory(path: Path) -> None:

@@ -1,0 +1,106 @@
+"""Brings what dead processes left in their journals to the ledger. Blocking; runs before the server serves.
+
+Finished calls are shipped as they are. A call without an end is billed for its prompt and for what it had
+produced at its last mark, at the price it was opened with. Dying half-way is harmless: the next start does it
+again.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from catalog.prices import receipt
+from metering.records import Close
+from metering.segments import Directory, directories
+from metering.shipment import BATCH, Shipment
+from metering.tail import Call
+from providers.usage import Usage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from metering.tail import Running
+
+_LOG = logging.getLogger("metering.adoption")
+DIED = "gateway_died"
+
+
+class Adopted(msgspec.Struct, frozen=True, kw_only=True):
+    """What one dead process's journal held. `lost_ids` are ends whose beginning a damaged stretch took."""
+
+    name: str
+    finished: int
+    incomplete: int
+    torn_bytes: int
+    damaged_bytes: int
+    lost_ids: tuple[str, ...] = ()
+    rejected_ids: tuple[str, ...] = ()
+
+
+def adopt(root: Path, using: str = "default") -> list[Adopted]:
+    """Ship and delete the journal of every dead process under `root`. May raise DatabaseError."""
+    adopted = []
+    for path in directories(root):
+        directory = Directory.take(path)
+        if directory is None:
+            continue
+        try:
+            adopted.append(_adopt(Shipment(directory, using)))
+        finally:
+            directory.release()
+        _LOG.warning("metering.journal.adopted", extra=msgspec.to_builtins(adopted[-1]))
+    return adopted
+
+
+def incomplete(call: Running, died_at: float) -> Close:
+    """Return the end that a call gets when its process died: estimated, but never forgotten."""
+    opened = call.record
+    usage = Usage(input_tokens=opened.input_tokens, output_tokens=call.output_tokens, estimated=True)
+    bill = receipt(usage, opened.sheet)
+    finished_at = max(opened.started_at, died_at)
+    return Close(
+        id=opened.id,
+        finished_at=finished_at,
+        status="incomplete",
+        http_status=0,
+        error_code=DIED,
+        provider=opened.provider,
+        deployment=opened.deployment,
+        upstream_model=opened.upstream_model,
+        usage=usage,
+        cost_nanousd=bill.total_nanousd,
+        price_id=opened.sheet.id,
+        receipt=[msgspec.to_builtins(line) for line in bill.lines],
+        latency_ms=round((finished_at - opened.started_at) * 1000, 3),
+    )
+
+
+def _adopt(shipment: Shipment) -> Adopted:
+    tail, until = shipment.tail, shipment.tail.end()
+    died_at = _last_write(shipment.directory)
+    finished = 0
+    while batch := shipment.write(until).calls:
+        finished += len(batch)
+        shipment.settle()
+    running = list(tail.running.values())
+    for start in range(0, len(running), BATCH):
+        part = running[start : start + BATCH]
+        shipment.insert([Call(call.record, incomplete(call, died_at)) for call in part])
+    shipment.remove()
+    return Adopted(
+        name=shipment.directory.path.name,
+        finished=finished,
+        incomplete=len(running),
+        torn_bytes=sum(d.gap.end - d.gap.start for d in tail.damages if d.gap.torn),
+        damaged_bytes=sum(d.gap.end - d.gap.start for d in tail.damages if not d.gap.torn),
+        lost_ids=tuple(tail.lost_ids),
+        rejected_ids=tuple(shipment.rejected),
+    )
+
+
+def _last_write(directory: Directory) -> float:
+    """Return when the process last wrote: the closest thing to when it died."""
+    return max((directory.segment(n).stat().st_mtime for n in directory.segments()), default=0.0)

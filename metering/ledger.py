@@ -1,0 +1,254 @@
+"""The ledger's SQL: calls in, window totals up, in one transaction. About 20 us a row.
+
+A row goes in once, whoever sends it and how often; only rows that went in add to the windows. One dialect of
+SQL for SQLite and PostgreSQL; on SQLite `atomic` begins IMMEDIATE (gateway/settings.py): no lock is upgraded.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from django.db import connections, transaction
+
+from budgets.admission import Post, WindowKey
+from metering import failpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    from metering.tail import Call
+
+COLUMNS = (
+    "id",
+    "started_at",
+    "finished_at",
+    "tenant_id",
+    "tenant",
+    "key_id",
+    "api_key_prefix",
+    "endpoint",
+    "model",
+    "provider",
+    "deployment",
+    "upstream_model",
+    "status",
+    "http_status",
+    "error_code",
+    "stream",
+    "attempts",
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "images",
+    "audio_seconds",
+    "characters",
+    "estimated",
+    "cost_nanousd",
+    "price_id",
+    "latency_ms",
+    "ttft_ms",
+    "overhead_ms",
+    "trace_id",
+    "idempotency_key",
+    "client_request_id",
+    "usage",
+    "receipt",
+    "decision",
+)
+ROWS_PER_INSERT = 100  # larger statements gain nothing
+LARGEST_COST = 9 * 10**15  # as the largest budget: a provider's absurd claim must not overflow a total
+LOCK = 0x6F6D6777  # of windows being created, on PostgreSQL; any number, the same everywhere
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_json = msgspec.json.Encoder(decimal_format="string").encode
+
+
+class Written(NamedTuple):
+    """What a batch did: the totals of every window it touched, and how many of its rows were new."""
+
+    posts: list[Post]
+    inserted: int
+
+
+class Window(NamedTuple):
+    """A row of the table of windows."""
+
+    id: int
+    scope: str
+    schedule: str
+    timezone: str
+    start: datetime
+    end: datetime
+    spent_nanousd: int
+    version: int
+
+    def post(self, added: int = 0) -> Post:
+        key = WindowKey(self.scope, self.schedule, self.timezone, self.start.timestamp())
+        return Post(key, self.spent_nanousd + added, self.version + bool(added))
+
+
+def write(calls: Sequence[Call], using: str = "default") -> Written:
+    """Insert the calls and add what they cost to their windows. All of it or nothing."""
+    connection = connections[using]
+    adapt = connection.ops.adapt_datetimefield_value
+    rows = [_row(call, adapt) for call in calls]
+    failpoints.reach("before_insert")
+    with transaction.atomic(using=using):
+        lock_windows(connection, exclusive=False)
+        new = _insert(connection, rows)
+        posts = _add_up(connection, calls, new)
+        failpoints.reach("before_commit")
+    failpoints.reach("after_commit")
+    return Written(posts, len(new))
+
+
+def moment(instant: float) -> datetime:
+    """Return the microsecond an instant lies in, never the next one: it decides the window."""
+    return _EPOCH + timedelta(microseconds=int(instant * 1_000_000))
+
+
+def lock_windows(connection: BaseDatabaseWrapper, *, exclusive: bool) -> None:
+    """Keep a window from being created, with the sum of the ledger, while a batch is half written.
+
+    PostgreSQL would let both go on: the sum would miss the batch, the batch the window.
+    """
+    if connection.vendor == "postgresql":
+        name = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {name}(%s)", [LOCK])
+
+
+def select_windows(
+    connection: BaseDatabaseWrapper, condition: str, parameters: Sequence[Any]
+) -> list[Window]:
+    """Return the windows a condition names, locked for an update where the database does that by row."""
+    lock = " FOR UPDATE" if connection.features.has_select_for_update and connection.in_atomic_block else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            'SELECT id, scope, schedule, timezone, start, "end", '  # noqa: S608 - values are parameters
+            "spent_nanousd, version "
+            f"FROM budgets_spendwindow WHERE {condition} ORDER BY id{lock}",
+            parameters,
+        )
+        return [_window(row) for row in cursor.fetchall()]
+
+
+def _window(row: Sequence[Any]) -> Window:
+    window = Window(*row)
+    return window._replace(start=_aware(window.start), end=_aware(window.end))
+
+
+def _aware(value: datetime) -> datetime:
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+
+
+def _insert(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> set[str]:
+    """Insert the rows that are not there; return the ids of those that went in."""
+    new: set[str] = set()
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), ROWS_PER_INSERT):
+            part = rows[start : start + ROWS_PER_INSERT]
+            cursor.execute(_insert_statement(len(part)), [value for row in part for value in row])
+            new.update(found[0] for found in cursor.fetchall())
+    return new
+
+
+@lru_cache(maxsize=ROWS_PER_INSERT)
+def _insert_statement(count: int) -> str:
+    row = f"({', '.join(['%s'] * len(COLUMNS))})"
+    return (
+        "INSERT INTO metering_usageevent "  # noqa: S608 - names and placeholders
+        f"({', '.join(COLUMNS)}) VALUES {', '.join([row] * count)} "
+        "ON CONFLICT (id) DO NOTHING RETURNING id"
+    )
+
+
+def _add_up(connection: BaseDatabaseWrapper, calls: Sequence[Call], new: set[str]) -> list[Post]:
+    """Add the cost of the new calls to every window of their tenant and key; return all windows in reach."""
+    spent: dict[str, list[tuple[datetime, int]]] = defaultdict(list)
+    for call in {call.open.id: call for call in calls}.values():
+        cost = billed(call) if call.open.id in new else 0
+        for scope in (f"tenant:{call.open.tenant_id}", f"key:{call.open.key_id}"):
+            spent[scope].append((moment(call.open.started_at), cost))
+    instants = [at for calls_of_scope in spent.values() for at, _ in calls_of_scope]
+    if not instants:
+        return []
+    adapt = connection.ops.adapt_datetimefield_value
+    windows = select_windows(
+        connection,
+        f'scope IN ({", ".join(["%s"] * len(spent))}) AND start <= %s AND "end" > %s',
+        [*spent, adapt(max(instants)), adapt(min(instants))],
+    )
+    added = [sum(cost for at, cost in spent[w.scope] if w.start <= at < w.end) for w in windows]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE budgets_spendwindow SET spent_nanousd = spent_nanousd + %s, version = version + 1 "
+            "WHERE id = %s",
+            [(amount, window.id) for window, amount in zip(windows, added, strict=True) if amount],
+        )
+    return [window.post(amount) for window, amount in zip(windows, added, strict=True)]
+
+
+def billed(call: Call) -> int:
+    return min(call.close.cost_nanousd, LARGEST_COST)
+
+
+def _row(call: Call, adapt: Any) -> tuple[Any, ...]:
+    """Return the values of COLUMNS; what the world sent is cut to the column it goes to."""
+    opened, closed = call
+    usage = closed.usage
+    return (
+        opened.id,
+        adapt(moment(opened.started_at)),
+        adapt(moment(closed.finished_at)),
+        opened.tenant_id,
+        _text(opened.tenant, 200),
+        opened.key_id,
+        _text(opened.key_prefix, 32),
+        _text(opened.endpoint, 64),
+        _text(opened.model, 200),
+        _text(closed.provider, 32),
+        _text(closed.deployment, 200),
+        _text(closed.upstream_model, 300),
+        closed.status,
+        closed.http_status,
+        _text(closed.error_code, 64),
+        opened.stream,
+        closed.attempts,
+        usage.total_input_tokens,
+        usage.cached_input_tokens,
+        usage.cache_write_tokens,
+        usage.total_output_tokens,
+        usage.reasoning_tokens,
+        usage.image_count,
+        usage.audio_ms / 1000,
+        usage.characters,
+        usage.estimated,
+        billed(call),
+        closed.price_id,
+        closed.latency_ms,
+        closed.ttft_ms,
+        closed.overhead_ms,
+        _text(opened.trace_id, 64),
+        _text(opened.idempotency_key, 255),
+        _text(opened.client_request_id, 255),
+        _document(usage),
+        _document(closed.receipt),
+        _document(closed.decision),
+    )
+
+
+def _text(value: str, length: int) -> str:
+    """PostgreSQL takes neither a longer text nor a NUL in one."""
+    return value[:length] if "\x00" not in value else value.replace("\x00", "")[:length]
+
+
+def _document(value: Any) -> str:
+    return _json(value).decode().replace("\\u0000", "")

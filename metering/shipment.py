@@ -1,0 +1,117 @@
+"""Moves calls from a journal directory to the ledger, in an order that survives a crash anywhere. Blocking.
+
+Row committed, counters told, cursor durable, segment unlinked: never another order, so that what is cut
+short is done again, and doing it again changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.db import DataError, IntegrityError, connections
+
+from metering import failpoints, ledger
+from metering.frames import encode
+from metering.tail import Tail
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from budgets.admission import Post
+    from metering.segments import Directory, Position
+    from metering.tail import Call, Running
+
+BATCH = 500
+_LOG = logging.getLogger("metering.shipment")
+_CARRY_BEHIND = (
+    4  # segments; a call that runs longer is written again at the end, so that the old files can go
+)
+
+
+class Batch(NamedTuple):
+    """Calls that are in the ledger now, what the windows say, and where the journal was read up to."""
+
+    calls: list[Call]
+    posts: list[Post]
+    position: Position
+
+
+class Shipment:
+    """One directory's way to the ledger. Belongs to one thread, which has its own database connection."""
+
+    def __init__(self, directory: Directory, using: str = "default") -> None:
+        self.directory = directory
+        self.tail = Tail(directory)
+        self.rejected: list[str] = []
+        self._using = using
+        self._calls: list[Call] = []  # read, and not settled yet
+
+    def write(self, until: Position) -> Batch:
+        """Put the next calls into the ledger. After an error the same calls come again."""
+        if not self._calls:
+            self._calls = self.tail.read(until, BATCH)
+        posts = self.insert(self._calls) if self._calls else []
+        return Batch(self._calls, posts, self.tail.position)
+
+    def settle(self) -> None:
+        """After the counters were told: note it durably, then let go of the segments nothing depends on."""
+        self._calls = []
+        done = [n for n in self.directory.segments() if n < self.tail.oldest_segment]
+        failpoints.reach("before_cursor")
+        self.directory.note_cursor(self.tail.position, durable=bool(done))
+        failpoints.reach("before_unlink")
+        for number in done:
+            self.directory.remove_segment(number, keep_as_corrupt=number in self._damaged())
+
+    def remove(self) -> None:
+        """Delete a dead process's directory, now that the ledger has it; damaged files stay to be seen."""
+        for number in self._damaged() & set(self.directory.segments()):
+            self.directory.remove_segment(number, keep_as_corrupt=True)
+        self.directory.remove()
+
+    def stragglers(self) -> list[Running]:
+        """Return the running calls whose OPEN keeps old segments alive."""
+        behind = self.tail.position.segment - _CARRY_BEHIND
+        if self.tail.oldest_segment > behind:
+            return []
+        return [call for call in self.tail.running.values() if call.segment <= behind]
+
+    def insert(self, calls: Sequence[Call]) -> list[Post]:
+        """Write calls to the ledger; one that the database will never take must not block the others."""
+        self._connect()
+        try:
+            return ledger.write(calls, self._using).posts
+        except (DataError, IntegrityError, OverflowError, ValueError):
+            if len(calls) == 1:
+                self._reject(calls[0])
+                return []
+            half = len(calls) // 2
+            return [*self.insert(calls[:half]), *self.insert(calls[half:])]
+
+    def disconnect(self) -> None:
+        """Close this thread's database connection; the next write opens a new one."""
+        connections[self._using].close()
+
+    def _connect(self) -> None:
+        connection = connections[self._using]
+        if connection.connection is None and connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                # a cursor that says "shipped" must not outlive the rows it speaks of
+                cursor.execute("PRAGMA synchronous=FULL")
+
+    def _damaged(self) -> set[int]:
+        return {damage.segment for damage in self.tail.damages if not damage.gap.torn}
+
+    def _reject(self, call: Call) -> None:
+        """Keep a call that no ledger takes in a file of its own, for the operator."""
+        path = self.directory.path.parent / f"{self.directory.path.name}.rejected"
+        file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(file, encode(call.open) + encode(call.close))
+            os.fdatasync(file)
+        finally:
+            os.close(file)
+        self.rejected.append(call.open.id)
+        _LOG.error("metering.call.ship-rejected", extra={"request_id": call.open.id, "file": str(path)})

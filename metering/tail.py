@@ -1,0 +1,129 @@
+"""Reads a journal in order, of this process or a dead one, and yields the calls that ended. 5 us a call.
+
+The files are the only queue between serving and the ledger: memory holds the running calls, never a backlog.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from metering.frames import Gap, scan
+from metering.records import Close, Mark, Open, Record, Void
+from metering.segments import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from metering.segments import Directory
+
+
+class Call(NamedTuple):
+    """A call that ended: both ends of it."""
+
+    open: Open
+    close: Close
+
+
+class Running(NamedTuple):
+    """A call without an end so far, the segment its OPEN is in, and what it had produced at its last mark."""
+
+    record: Open
+    segment: int
+    output_tokens: int = 0
+
+
+class Damage(NamedTuple):
+    segment: int
+    gap: Gap
+
+
+class Tail:
+    """Belongs to one thread. Skips the calls that the cursor says are in the ledger."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._shipped = directory.cursor()
+        self._frames: Iterator[tuple[Record | Gap, int]] = iter(())
+        self._base = 0  # where in the segment the frames at hand begin
+        self.position = Position(min(directory.segments(), default=1), 0)
+        self.running: dict[str, Running] = {}  # oldest OPEN first
+        self.damages: list[Damage] = []
+        self.lost_ids: list[str] = []  # their CLOSE was read, but damage took their OPEN
+
+    @property
+    def oldest_segment(self) -> int:
+        """The first segment that anything still depends on."""
+        for call in self.running.values():
+            return min(call.segment, self.position.segment)
+        return self.position.segment
+
+    def end(self) -> Position:
+        """Return where the files end now."""
+        numbers = self._directory.segments()
+        if not numbers:
+            return self.position
+        return Position(numbers[-1], self._directory.segment(numbers[-1]).stat().st_size)
+
+    def read(self, until: Position, limit: int) -> list[Call]:
+        """Return at most `limit` calls that ended before a place which holds whole frames only."""
+        calls: list[Call] = []
+        while len(calls) < limit:
+            step = next(self._frames, None)
+            if step is None:
+                if not self._advance(until):
+                    break
+                continue
+            found, end = step
+            self.position = Position(self.position.segment, self._base + end)
+            if isinstance(found, Gap):
+                self.damages.append(Damage(self.position.segment, found))
+            elif (call := self._note(found)) is not None:
+                calls.append(call)
+        return calls
+
+    def _note(self, record: Record) -> Call | None:
+        match record:
+            case Open():
+                marked = self.running.pop(record.id, None)  # again: carried over from an old segment
+                tokens = marked.output_tokens if marked is not None else 0
+                self.running[record.id] = Running(record, self.position.segment, tokens)
+            case Mark():
+                if (call := self.running.get(record.id)) is not None:
+                    self.running[record.id] = call._replace(output_tokens=record.output_tokens)
+            case Void():
+                self.running.pop(record.id, None)
+            case Close():
+                return self._ended(record)
+        return None
+
+    def _ended(self, record: Close) -> Call | None:
+        call = self.running.pop(record.id, None)
+        if self.position <= self._shipped:
+            return None
+        if call is None:
+            if any(not damage.gap.torn for damage in self.damages):
+                self.lost_ids.append(record.id)
+            return None  # without damage: a second copy, or a call whose OPEN went with a shipped segment
+        return Call(call.record, record)
+
+    def _advance(self, until: Position) -> bool:
+        """Load what comes next, of this segment or the following one; False when there is nothing yet."""
+        segment, offset = self.position
+        if segment > until.segment:
+            return False
+        path = self._directory.segment(segment)
+        size = path.stat().st_size if path.exists() else 0
+        limit = min(size, until.offset) if segment == until.segment else size
+        if offset < limit:
+            with path.open("rb") as file:
+                file.seek(offset)
+                data = file.read(limit - offset)
+            self._frames, self._base = scan(data), offset
+            return True
+        if segment == until.segment:
+            return False
+        following = [number for number in self._directory.segments() if number > segment]
+        if not following:
+            return False
+        self.position = Position(following[0], 0)
+        return True

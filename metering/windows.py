@@ -1,0 +1,68 @@
+"""What the ledger says of a window of money. Its row is made when first asked for, from the ledger's sum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import connections, transaction
+
+from budgets.windows import window
+from metering.ledger import lock_windows, moment, select_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    from budgets.admission import Post, WindowKey
+
+_COLUMN = {"tenant": "tenant_id", "key": "key_id"}
+
+
+def load_windows(keys: Sequence[WindowKey], using: str = "default") -> list[Post]:
+    """Return the totals of the windows, in order; blocks on the database, so call it in a thread."""
+    connection = connections[using]
+    found = _existing(connection, keys)
+    missing = [key for key in keys if key not in found]
+    if missing:
+        with transaction.atomic(using=using):
+            lock_windows(connection, exclusive=True)
+            for key in missing:
+                _create(connection, key)
+            found |= _existing(connection, missing)
+    return [found[key] for key in keys]
+
+
+def _existing(connection: BaseDatabaseWrapper, keys: Sequence[WindowKey]) -> dict[WindowKey, Post]:
+    if not keys:
+        return {}
+    adapt = connection.ops.adapt_datetimefield_value
+    each = "(scope = %s AND schedule = %s AND timezone = %s AND start = %s)"
+    rows = select_windows(
+        connection,
+        " OR ".join([each] * len(keys)),
+        [v for k in keys for v in (k.scope, k.schedule, k.timezone, adapt(moment(k.start)))],
+    )
+    posts = [row.post() for row in rows]
+    return {post.window: post for post in posts}
+
+
+def _create(connection: BaseDatabaseWrapper, key: WindowKey) -> None:
+    """Insert the window with what the ledger holds for it. The caller keeps batches out by `lock_windows`."""
+    adapt = connection.ops.adapt_datetimefield_value
+    kind, _, number = key.scope.partition(":")
+    start = adapt(moment(key.start))
+    end = adapt(moment(window(key.schedule, key.timezone, key.start).end))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COALESCE(SUM(cost_nanousd), 0) FROM metering_usageevent "  # noqa: S608 - two known names
+            f"WHERE {_COLUMN[kind]} = %s AND started_at >= %s AND started_at < %s",
+            [int(number), start, end],
+        )
+        spent = int(cursor.fetchone()[0])
+        cursor.execute(
+            "INSERT INTO budgets_spendwindow "
+            '(scope, schedule, timezone, start, "end", spent_nanousd, version) '
+            "VALUES (%s, %s, %s, %s, %s, %s, 1) ON CONFLICT (scope, schedule, timezone, start) DO NOTHING",
+            [key.scope, key.schedule, key.timezone, start, end, spent],
+        )
