@@ -18,6 +18,7 @@ DURATIONS = "write it like 250ms, 30s, 90m, 1h30m, 7d, or a plain number of seco
 REFERENCES = "write ${NAME} or ${NAME:-default}, and $${ for a plain ${"
 NETWORKS = "write it like 10.0.0.0/8, 192.0.2.7 or fd00::/8"
 LIMITS = "write a positive whole number, 0 to inherit, or the word unlimited"
+DURABILITIES = "did you mean \"power\"? one of 'power' or 'process'"
 MAIL = "write it like gateway@example.com"
 BOTH = "write both, or neither to have them generated"
 STORES_HINT = "set ROUTER_DB_URL and ROUTER_REDIS_URL, or workers: 1"
@@ -55,7 +56,7 @@ def lines(tmp_path: Path, keys: Any = None, **environ: str) -> list[str]:
         ),
         (
             {"metering": {"durability": "powr"}},
-            "metering.durability: 'powr' is not known here (did you mean \"power\"? one of 'power' or 'process')",
+            f"metering.durability: 'powr' is not known here ({DURABILITIES})",
         ),
         (
             {"admin": {"session": {"jwt_secret": "${NOPE}"}}},
