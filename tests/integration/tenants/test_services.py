@@ -126,12 +126,17 @@ def test_a_rolled_back_savepoint_does_not_hide_a_later_change(acme):
     before = config_version()
 
     with transaction.atomic():
-        with pytest.raises(IntegrityError), transaction.atomic():
-            Tenant.objects.create(name="one")
-            Tenant.objects.create(name="acme")
+        with pytest.raises(IntegrityError):
+            _create_twice("one")
         Tenant.objects.create(name="two")
 
     assert config_version() == before + 1
+
+
+@transaction.atomic
+def _create_twice(name):
+    Tenant.objects.create(name=name)
+    Tenant.objects.create(name=name)
 
 
 def test_using_a_key_or_signing_in_is_no_change(acme):

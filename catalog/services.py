@@ -1,0 +1,156 @@
+"""Writes to the catalog: one verb, one transaction, one audit row. Blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from django.db import transaction
+
+from catalog.encryption import encrypt, key_id, seal_metadata
+from catalog.models import RATES, Credential, Deployment, Model, Price
+from catalog.prices import PriceSheet
+from tenants.audit import Actor, facts_of, record
+
+HINT_LENGTH = 4
+SHORTEST_HINTED = 12  # of a shorter secret, four characters would say too much
+TICK = timedelta(microseconds=1)
+PRICE_COLUMNS = (*RATES, "free", "images")
+
+
+class NewDeployment(msgspec.Struct, frozen=True, kw_only=True):
+    """A deployment as an administrator wants it. `model` holds columns of the alias to set with it.
+
+    `api_key` None keeps the stored credential, an empty text removes it.
+    """
+
+    alias: str
+    name: str
+    provider: str
+    upstream_model: str
+    endpoint: str = ""
+    api_key: str | None = None
+    api_version: str = ""
+    region: str = ""
+    priority: int = 0
+    weight: int = 100
+    enabled: bool = True
+    timeouts: dict[str, float] = {}
+    metadata: dict[str, str] = {}
+    model: dict[str, Any] = {}
+
+
+@transaction.atomic
+def upsert_deployment(new: NewDeployment, *, key: bytes, actor: Actor) -> Deployment:
+    """Create or replace a deployment of an alias, and its alias if need be; the file no longer decides."""
+    model, _ = Model.objects.get_or_create(alias=new.alias)
+    before_model = facts_of(model)
+    for column, value in (new.model | {"edited": True, "removed": False}).items():
+        setattr(model, column, value)
+    model.save()
+    if facts_of(model) != before_model:
+        record(actor, "update", model, before=before_model, after=facts_of(model))
+    row = Deployment.objects.filter(model=model, name=new.name).first()
+    before = facts_of(row) if row is not None else None
+    row = row or Deployment(model=model, name=new.name)
+    for column in ("provider", "upstream_model", "endpoint", "api_version", "region", "priority", "weight"):
+        setattr(row, column, getattr(new, column))
+    row.enabled, row.edited, row.removed, row.problem = new.enabled, True, False, ""
+    row.timeouts, row.metadata = dict(new.timeouts), seal_metadata(key, new.metadata)
+    if new.api_key is not None:
+        set_deployment_key(row, new.api_key, key=key, alias=new.alias)
+    row.save()
+    record(actor, "update" if before else "create", row, before=before, after=facts_of(row))
+    return row
+
+
+def set_deployment_key(row: Deployment, api_key: str, *, key: bytes, alias: str) -> None:
+    """Give an unsaved or changed deployment a credential of its own, or none for an empty text."""
+    row.credential = store_credential(credential_name(alias, row.name), api_key, key=key) if api_key else None
+
+
+def credential_name(alias: str, deployment: str) -> str:
+    """Return the name of the credential that belongs to one deployment only."""
+    return f"{alias}/{deployment}"
+
+
+@transaction.atomic
+def store_credential(name: str, plaintext: str, *, key: bytes, actor: Actor | None = None) -> Credential:
+    """Seal a secret under a name, replacing the one before it. Given an actor, it is audited by itself."""
+    row = Credential.objects.filter(name=name).first() or Credential(name=name)
+    before = facts_of(row) if row.pk else None
+    seal_into(row, plaintext, key=key)
+    row.save()
+    if actor is not None:
+        record(actor, "update" if before else "create", row, before=before, after=facts_of(row))
+    return row
+
+
+def seal_into(row: Credential, plaintext: str, *, key: bytes) -> None:
+    """Put a sealed secret into a row; the caller saves."""
+    row.ciphertext = encrypt(key, row.name, plaintext)
+    row.key_id = key_id(key)
+    row.hint = plaintext[-HINT_LENGTH:] if len(plaintext) >= SHORTEST_HINTED else ""
+
+
+@transaction.atomic
+def set_price(
+    deployment: Deployment, sheet: PriceSheet, *, source: str, now: datetime, actor: Actor | None = None
+) -> Price:
+    """Let a price hold from now on: the row in force ends at that instant; receipts stay right."""
+    start = end_price(deployment, now=now)
+    price = Price(deployment=deployment, active_from=start, source=source, **columns_of(sheet))
+    price.save()
+    if actor is not None:
+        record(actor, "create", price, before=None, after=facts_of(price))
+    return price
+
+
+def end_price(deployment: Deployment, *, now: datetime) -> datetime:
+    """Close the deployment's open price row, if any, and return when the next may begin."""
+    latest = Price.objects.filter(deployment=deployment).order_by("-active_from").first()
+    if latest is None:
+        return now
+    if latest.active_to is None:
+        latest.active_to = max(now, latest.active_from + TICK)
+        latest.save(update_fields=["active_to"])
+    return max(now, latest.active_to)
+
+
+def columns_of(sheet: PriceSheet) -> dict[str, Any]:
+    """Return a sheet as columns of a price row."""
+    rates: Mapping[str, int | None] = {rate: getattr(sheet, rate) for rate in RATES}
+    images = [[image.rate, image.size, image.quality] for image in sheet.images]
+    return {**rates, "free": sheet.free, "images": images}
+
+
+@transaction.atomic
+def remove_model(alias: str, *, actor: Actor) -> int:
+    """Take an alias and its deployments out, for restarts too; return how many. Raises Model.DoesNotExist."""
+    model = Model.objects.get(alias=alias, removed=False)
+    rows = list(Deployment.objects.filter(model=model, removed=False))
+    for row in rows:
+        _remove(row, actor)
+    _remove(model, actor)
+    return len(rows)
+
+
+@transaction.atomic
+def remove_deployment(alias: str, name: str, *, actor: Actor) -> None:
+    """Take one deployment out, for restarts too. Raises Deployment.DoesNotExist."""
+    _remove(Deployment.objects.get(model__alias=alias, name=name, removed=False), actor)
+
+
+def _remove(row: Model | Deployment, actor: Actor) -> None:
+    """Leave a tombstone, so that the file does not bring the row back; its credential goes for good."""
+    before = facts_of(row)
+    row.removed = True
+    if isinstance(row, Deployment) and row.credential_id is not None:
+        Credential.objects.filter(
+            pk=row.credential_id, name=credential_name(row.model.alias, row.name)
+        ).delete()
+        row.credential = None
+    row.save()
+    record(actor, "delete", row, before=before, after=None)

@@ -1,0 +1,206 @@
+"""The configuration file's catalog becomes rows. They follow it until an administrator edits or removes them.
+
+Three queries to read, then only what differs is written, in one transaction; a second run writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.timezone import now as current_time
+
+from catalog.config_prices import sheet_of
+from catalog.encryption import CredentialUnreadable, decrypt, open_metadata, seal_metadata
+from catalog.models import Credential, Deployment, Model, Origin, Price, PriceSource
+from catalog.services import PRICE_COLUMNS, columns_of, credential_name, end_price, seal_into
+from gateway.config import Config
+from gateway.config.entries import ModelEntry
+from tenants.services import bump_version
+
+GONE = {"enabled": False}
+
+
+@transaction.atomic
+def sync_catalog(config: Config, *, update: bool = False, now: datetime | None = None) -> bool:
+    """Bring the rows in line with the file and return whether anything changed.
+
+    `update` lets the file win over administrators' edits and removals as well ("reset to file").
+    """
+    run = _Run(settings.SECRETS.encryption_key, now or current_time(), update=update)
+    by_alias: dict[str, list[ModelEntry]] = {}
+    for entry in config.model_catalog:
+        by_alias.setdefault(entry.alias, []).append(entry)
+    run.sync_models(by_alias)
+    run.sync_deployments(config.model_catalog)
+    if run.changed:
+        bump_version()
+    return run.changed
+
+
+class _Run:
+    """One synchronization: the rows as they were read, and whether anything had to be written."""
+
+    def __init__(self, key: bytes, now: datetime, *, update: bool) -> None:
+        self.key, self.now, self.update = key, now, update
+        self.changed = False
+        self.models = {row.alias: row for row in Model.objects.all()}
+        rows = Deployment.objects.select_related("credential", "model")
+        self.deployments = {(row.model.alias, row.name): row for row in rows}
+        self.prices: dict[int, Price] = {
+            price.deployment_id: price for price in Price.objects.order_by("active_from")
+        }
+
+    def sync_models(self, by_alias: dict[str, list[ModelEntry]]) -> None:
+        new = [
+            Model(alias=alias, origin=Origin.FILE, **_model_columns(entries))
+            for alias, entries in by_alias.items()
+            if alias not in self.models
+        ]
+        for model in Model.objects.bulk_create(new):
+            self.models[model.alias] = model
+            self.changed = True
+        for alias, model in self.models.items():
+            if self._follows_file(model, alias in by_alias):
+                self._apply(model, _model_columns(by_alias[alias]) if alias in by_alias else GONE)
+
+    def sync_deployments(self, entries: Iterable[ModelEntry]) -> None:
+        wanted = {(entry.alias, entry.deployment): entry for entry in entries}
+        self._create_deployments([entry for key, entry in wanted.items() if key not in self.deployments])
+        for key, row in self.deployments.items():
+            if not self._follows_file(row, key in wanted):
+                continue
+            if key not in wanted:
+                self._apply(row, GONE)
+                continue
+            self._apply(row, self._metadata_kept(row, _deployment_columns(wanted[key])))
+            self._sync_credential(row, wanted[key])
+            self._sync_price(row, wanted[key])
+
+    def _create_deployments(self, entries: list[ModelEntry]) -> None:
+        sealed: list[Credential | None] = [self._new_credential(entry) for entry in entries]
+        Credential.objects.bulk_create(
+            [credential for credential in sealed if credential is not None],
+            update_conflicts=True,
+            unique_fields=["name"],
+            update_fields=["ciphertext", "key_id", "hint", "updated_at"],
+        )
+        rows = [
+            Deployment(
+                model=self.models[entry.alias],
+                name=entry.deployment,
+                origin=Origin.FILE,
+                credential=credential,
+                **self._sealed(_deployment_columns(entry)),
+            )
+            for entry, credential in zip(entries, sealed, strict=True)
+        ]
+        Deployment.objects.bulk_create(rows)
+        sheets = [(row, sheet_of(entry)) for row, entry in zip(rows, entries, strict=True)]
+        Price.objects.bulk_create(
+            Price(deployment=row, active_from=self.now, source=PriceSource.CONFIG, **columns_of(sheet))
+            for row, sheet in sheets
+            if sheet is not None
+        )
+        self.changed = self.changed or bool(rows)
+
+    def _follows_file(self, row: Model | Deployment, is_in_file: bool) -> bool:  # noqa: FBT001 - one fact
+        if self.update and is_in_file:
+            return True
+        return row.origin == Origin.FILE and not row.edited and not row.removed
+
+    def _apply(self, row: Model | Deployment, columns: dict[str, Any]) -> None:
+        if self.update and columns is not GONE:
+            columns = {**columns, "origin": Origin.FILE, "edited": False, "removed": False}
+        different = [name for name, value in columns.items() if getattr(row, name) != value]
+        if different:
+            for name in different:
+                setattr(row, name, columns[name])
+            row.save(update_fields=different)
+            self.changed = True
+
+    def _new_credential(self, entry: ModelEntry) -> Credential | None:
+        if not entry.api_key:
+            return None
+        credential = Credential(name=credential_name(entry.alias, entry.deployment), updated_at=self.now)
+        seal_into(credential, entry.api_key, key=self.key)
+        return credential
+
+    def _sync_credential(self, row: Deployment, entry: ModelEntry) -> None:
+        if self._stored_key(row) == entry.api_key:
+            return
+        name = credential_name(entry.alias, entry.deployment)
+        own = Credential.objects.filter(name=name).first() or Credential(name=name)
+        if entry.api_key:
+            seal_into(own, entry.api_key, key=self.key)
+            own.updated_at = self.now
+            own.save()
+        row.credential = own if entry.api_key else None
+        row.save(update_fields=["credential"])
+        self.changed = True
+
+    def _stored_key(self, row: Deployment) -> str | None:
+        if row.credential is None:
+            return ""
+        try:
+            return decrypt(self.key, row.credential.name, row.credential.ciphertext)
+        except CredentialUnreadable:
+            return None  # sealed with another key: the file's is sealed anew
+
+    def _sync_price(self, row: Deployment, entry: ModelEntry) -> None:
+        latest = self.prices.get(row.pk)
+        if latest is not None and latest.source == PriceSource.ADMIN and not self.update:
+            return
+        current = latest if latest is not None and latest.active_to is None else None
+        sheet = sheet_of(entry)
+        wanted = None if sheet is None else columns_of(sheet)
+        if wanted == (None if current is None else {name: getattr(current, name) for name in PRICE_COLUMNS}):
+            return
+        start = end_price(row, now=self.now)
+        if wanted is not None:
+            Price.objects.create(deployment=row, active_from=start, source=PriceSource.CONFIG, **wanted)
+        self.changed = True
+
+    def _sealed(self, columns: dict[str, Any]) -> dict[str, Any]:
+        return {**columns, "metadata": seal_metadata(self.key, columns["metadata"])}
+
+    def _metadata_kept(self, row: Deployment, columns: dict[str, Any]) -> dict[str, Any]:
+        """Keep the stored text of secrets that are the same: sealing them again would look like a change."""
+        try:
+            is_same = open_metadata(self.key, row.metadata) == columns["metadata"]
+        except CredentialUnreadable:
+            is_same = False
+        return {**columns, "metadata": row.metadata} if is_same else self._sealed(columns)
+
+
+def _model_columns(entries: list[ModelEntry]) -> dict[str, Any]:
+    """Return the alias as its rows describe it together: the widest limits, every modality."""
+    return {
+        "model_type": entries[0].model_type,
+        "strategy": entries[0].strategy,
+        "context_window": max((e.context_window for e in entries if e.context_window), default=None),
+        "max_output_tokens": max((e.max_output_tokens for e in entries if e.max_output_tokens), default=None),
+        "modalities": list(dict.fromkeys(modality for entry in entries for modality in entry.modalities)),
+        "supports_tools": any(entry.supports_tools for entry in entries),
+        "enabled": any(entry.enabled for entry in entries),
+        "owned_by": entries[0].owned_by or entries[0].provider,
+    }
+
+
+def _deployment_columns(entry: ModelEntry) -> dict[str, Any]:
+    return {
+        "provider": entry.provider,
+        "upstream_model": entry.provider_model,
+        "endpoint": entry.endpoint,
+        "api_version": entry.api_version,
+        "region": entry.region,
+        "priority": entry.priority,
+        "weight": entry.weight,
+        "enabled": entry.enabled and not entry.problem,
+        "timeouts": entry.timeouts.model_dump(),
+        "metadata": dict(entry.metadata),
+        "problem": entry.problem,
+    }
