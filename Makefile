@@ -48,7 +48,7 @@ bench: setup-dev  ## measure throughput and added latency on this machine
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 bench-peers: setup-dev  ## the same beside LiteLLM and Portkey, installed into .bench
-	@$(BIN)/python -m tests.bench --install-peers --peers $(ARGS)
+	@$(BIN)/python -m tests.bench --install-peers $(ARGS)
 
 soak: setup-dev  ## long runs: kill -9 torture, memory
 	@$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)

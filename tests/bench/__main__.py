@@ -8,51 +8,61 @@ import pstats
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from tests.bench import peers
 from tests.bench.candidates import Site
 from tests.bench.machine import facts
 from tests.bench.processes import ROOT, DidNotStart, spread, upstream
 from tests.bench.report import Report, save, table
 from tests.bench.session import BenchFailed, Plan, Session, faults
+from tests.bench.workloads import WORKLOADS
 
 SERVICES = ("direct", "gateway", "litellm", "portkey")
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each row, after one second of warm-up")
-    parser.add_argument(
-        "--only", default="chat,stream,embed", help="workloads: chat, stream, framed, embed; none = none"
+    add = parser.add_argument
+    add("--seconds", type=float, default=5.0, help="of each row, after one second of warm-up")
+    add(
+        "--only",
+        type=names_of(WORKLOADS),
+        default="chat,stream,embed",
+        help="chat, stream, framed, embed or none",
     )
-    parser.add_argument("--clients", default="1,64", help="how many connections ask at once")
-    parser.add_argument("--services", default=",".join(SERVICES), help="peers join when installed")
-    parser.add_argument(
-        "--slow-streams", type=int, default=0, metavar="N", help="also N slow streams started over 2 s"
-    )
-    parser.add_argument(
-        "--profile",
-        type=str_path,
-        default="",
-        metavar="FILE",
-        help="run the gateway under cProfile (slower by half)",
-    )
-    parser.add_argument("--keep", action="store_true", help="keep the scratch folder with data and logs")
+    add("--clients", default="1,64", help="how many connections ask at once")
+    add("--services", type=names_of(SERVICES), default=",".join(SERVICES), help="peers join when installed")
+    add("--install-peers", action="store_true", help="first install LiteLLM and Portkey into .bench")
+    add("--slow-streams", type=int, default=0, metavar="N", help="also N slow streams started over 2 s")
+    add("--profile", type=Path, metavar="FILE", help="run the gateway under cProfile, which halves its speed")
+    add("--keep", action="store_true", help="keep the scratch folder with data and logs")
     return parser.parse_args()
+
+
+def names_of(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+    """Return a reader of comma-separated names that refuses unknown ones; `none` is no name at all."""
+
+    def names(text: str) -> tuple[str, ...]:
+        found = tuple(name for name in text.split(",") if name not in {"", "none"})
+        if unknown := set(found) - set(known):
+            raise argparse.ArgumentTypeError(
+                f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}"
+            )
+        return found
+
+    return names
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
     return Plan(
         seconds=options.seconds,
-        workloads=tuple(name for name in options.only.split(",") if name not in {"", "none"}),
+        workloads=options.only,
         clients=tuple(int(count) for count in options.clients.split(",")),
-        services=tuple(options.services.split(",")),
+        services=options.services,
         slow_streams=options.slow_streams,
     )
-
-
-def str_path(text: str) -> str:
-    return str(Path(text).resolve())
 
 
 def say(text: str) -> None:
@@ -62,6 +72,7 @@ def say(text: str) -> None:
 
 async def bench(options: argparse.Namespace) -> int:
     cores, plan = spread(), plan_of(options)
+    profile = str(options.profile.absolute()) if options.profile else ""
     report = Report(facts(), plan.seconds, rows=[], slow=[])
     (ROOT / ".bench").mkdir(exist_ok=True)
     folder = Path(
@@ -69,14 +80,14 @@ async def bench(options: argparse.Namespace) -> int:
     )  # beside the sources: a real disk, not /tmp
     say(f"{report.machine.cpu}, {cores}; load average {report.machine.load_average[0]:.1f}; scratch {folder}")
     async with upstream(sys.executable, cores.upstream) as port:
-        site = Site(folder, cores, port, profile=options.profile)
+        site = Site(folder, cores, port, profile=profile)
         await Session(plan, site, report, say).run()
     say("\n" + table(report))
     say(f"\nsaved: {save(report, ROOT / 'bench-results').relative_to(ROOT)}")
     if not options.keep:
         shutil.rmtree(folder)
-    if options.profile:
-        pstats.Stats(options.profile).sort_stats("tottime").print_stats(30)
+    if profile:
+        pstats.Stats(profile).sort_stats("tottime").print_stats(30)
     for fault in faults(report):
         say(f"FAILED: {fault}")
     return 1 if faults(report) else 0
@@ -84,7 +95,10 @@ async def bench(options: argparse.Namespace) -> int:
 
 def main() -> int:
     try:
-        return asyncio.run(bench(arguments()))
+        options = arguments()
+        if options.install_peers:
+            peers.install()
+        return asyncio.run(bench(options))
     except (DidNotStart, BenchFailed) as error:
         sys.stderr.write(f"{error}\n")
         return 1
