@@ -1,0 +1,103 @@
+"""The bootstrap section's limits and budgets: rows follow the file until an administrator edits or deletes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from budgets.models import Budget, Origin, RateLimit
+from budgets.services import Owner, owner_columns
+from gateway.config import Config
+from gateway.config.bootstrap import BootstrapKey, TenantBudget
+from gateway.config.money import Limits
+from tenants.audit import facts_of, record
+from tenants.bootstrap import ACTOR, Ledger, apply_columns, created, find_key, name_of
+from tenants.models import Tenant
+
+RATES = ("requests_per_minute", "tokens_per_minute", "parallel_requests")
+Wanted = dict[str, dict[str, Any]]  # columns of a budget by its schedule
+
+
+def bootstrap_money(config: Config, ledger: Ledger) -> None:
+    """Apply tenant_limits, tenant_budgets and what keys say of both. In the caller's transaction."""
+    section = config.bootstrap
+    limits = {row.tenant: row.limits for row in section.tenant_limits}
+    budgets: dict[str, Wanted] = {}
+    for row in section.tenant_budgets:
+        columns = _tenant_budget(config, row)
+        budgets.setdefault(row.tenant, {})[columns["schedule"]] = columns
+    named = {row.name for row in section.tenants} | limits.keys() | budgets.keys()
+    for tenant in Tenant.objects.filter(name__in=named).order_by("pk"):
+        who = f"tenant:{tenant.name}"
+        _follow_limits(tenant, who, limits.get(tenant.name), ledger)
+        _follow_budgets(tenant, who, budgets.get(tenant.name, {}), ledger)
+    for key in section.api_keys:
+        found = find_key(key)
+        if found is not None:
+            who = f"key:{name_of(key)}"
+            _follow_limits(found, who, key.rate_limit, ledger)
+            _follow_budgets(found, who, _key_budget(config, key), ledger)
+
+
+def _follow_limits(owner: Owner, who: str, limits: Limits | None, ledger: Ledger) -> None:
+    columns = {rate: getattr(limits, rate) for rate in RATES} if limits is not None else {}
+    is_wanted = any(value is not None for value in columns.values())
+    row = RateLimit.objects.filter(**owner_columns(owner)).first()
+    if row is not None:
+        _follow(row, "rate_limit", who, columns if is_wanted else None, ledger)
+    elif is_wanted and ledger.may_create("rate_limit", who):
+        created(RateLimit(**owner_columns(owner), origin=Origin.FILE, **columns), ledger)
+
+
+def _follow_budgets(owner: Owner, who: str, wanted: Wanted, ledger: Ledger) -> None:
+    rows = {row.schedule: row for row in Budget.objects.filter(**owner_columns(owner))}
+    for schedule, row in rows.items():
+        _follow(row, "budget", f"{who}:{schedule}", wanted.get(schedule), ledger)
+    for schedule in wanted.keys() - rows.keys():
+        if ledger.may_create("budget", f"{who}:{schedule}"):
+            created(Budget(**owner_columns(owner), origin=Origin.FILE, **wanted[schedule]), ledger)
+
+
+def _follow(
+    row: RateLimit | Budget, resource: str, name: str, columns: dict[str, Any] | None, ledger: Ledger
+) -> None:
+    """Bring a row in line with the file if it still belongs to it; one that left the file goes with it."""
+    is_the_files = row.origin == Origin.FILE and not row.edited
+    if columns is not None:
+        ledger.remember(resource, name)
+        if ledger.update:
+            apply_columns(row, {**columns, "origin": Origin.FILE, "edited": False}, ledger)
+        elif is_the_files:
+            apply_columns(row, columns, ledger)
+    elif is_the_files:
+        ledger.forget(resource, name)
+        record(ACTOR, "delete", row, before=facts_of(row), after=None)
+        row.delete()
+        ledger.say(f"Removed the {resource.replace('_', ' ')} of {name}: it is no longer in the file.")
+
+
+def _tenant_budget(config: Config, row: TenantBudget) -> dict[str, Any]:
+    defaults = config.budgets
+    cooldown = defaults.alert.cooldown if row.alert_cooldown is None else row.alert_cooldown
+    return {
+        "limit_nanousd": row.limit_nanousd,
+        "schedule": row.refresh_schedule or defaults.refresh_schedule,
+        "warning_ratio": row.warning_threshold or defaults.warning_threshold_perc,
+        "on_insufficient": row.on_insufficient or defaults.on_insufficient,
+        "alert_emails": list(row.alert_emails),
+        "alert_webhooks": list(row.alert_webhooks),
+        "alert_cooldown_s": round(cooldown),
+    }
+
+
+def _key_budget(config: Config, key: BootstrapKey) -> Wanted:
+    if key.limit_nanousd is None:
+        return {}
+    defaults = config.budgets
+    schedule = key.budget_schedule or defaults.refresh_schedule
+    columns = {
+        "limit_nanousd": key.limit_nanousd,
+        "schedule": schedule,
+        "warning_ratio": key.warning_threshold or defaults.warning_threshold_perc,
+        "on_insufficient": defaults.on_insufficient,
+    }
+    return {schedule: columns}

@@ -1,0 +1,36 @@
+"""manage.py bootstrap [--update]: apply the file's bootstrap section and catalog to the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+from typing_extensions import override
+
+from catalog.sync import sync_catalog
+from gateway.bootstrap import bootstrap
+
+
+class Command(BaseCommand):
+    help = "Create what the configuration names and is missing; running servers notice within two seconds."
+
+    @override
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--update",
+            action="store_true",
+            help="also overwrite what was changed or deleted in admin (never passwords)",
+        )
+
+    @override
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            messages = bootstrap(settings.GATEWAY, update=options["update"])
+            if sync_catalog(settings.GATEWAY, update=options["update"]):
+                messages.append("Brought the catalog in line with the file.")
+        except DatabaseError as error:
+            raise CommandError(f"{error}. Hint: manage.py migrate, or start the gateway once.") from None
+        for message in messages or ["Nothing to do: everything is already there."]:
+            self.stdout.write(message)

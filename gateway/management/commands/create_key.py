@@ -1,0 +1,96 @@
+"""manage.py create_key TENANT: mint a key. The token is the only thing on stdout, so that a script can take it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, transaction
+from typing_extensions import override
+
+from budgets.services import set_budget
+from gateway.config.fields import MOST_USD, NANO
+from tenants.audit import Actor
+from tenants.queries import UnknownTenant, tenant_named
+from tenants.scopes import SCOPES
+from tenants.services import NewKey, create_key
+
+ACTOR = Actor("shell")
+
+
+class Command(BaseCommand):
+    help = "Mint an API key for a tenant and print it once."
+
+    @override
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("tenant", help="the tenant's name")
+        parser.add_argument("--name", default="created in the shell", help="what people call the key")
+        parser.add_argument("--scopes", default="", help=f"comma-separated: {', '.join(SCOPES)}; empty: all")
+        parser.add_argument(
+            "--expires", default="", help="ISO 8601, such as 2030-01-31 or 2030-01-31T12:00:00Z"
+        )
+        parser.add_argument("--budget-usd", default="", help="a budget of its own, in the default schedule")
+
+    @override
+    def handle(self, *args: Any, **options: Any) -> None:
+        new = NewKey(
+            name=options["name"][:200],
+            scopes=_scopes(options["scopes"]),
+            expires_at=_instant(options["expires"], datetime.now(UTC)),
+        )
+        limit = _nanousd(options["budget_usd"])
+        try:
+            tenant = tenant_named(options["tenant"])
+        except UnknownTenant as error:
+            near = f" Did you mean: {', '.join(error.near)}?" if error.near else ""
+            raise CommandError(f"{error}{near}", returncode=1) from None
+        except DatabaseError as error:
+            raise CommandError(f"{error}. Hint: manage.py migrate, or start the gateway once.") from None
+        budgets = settings.GATEWAY.budgets
+        with transaction.atomic():
+            issued = create_key(tenant, new, pepper=settings.SECRETS.pepper, actor=ACTOR)
+            if limit is not None:
+                ratio = budgets.warning_threshold_perc
+                set_budget(issued.key, limit, budgets.refresh_schedule, actor=ACTOR, warning_ratio=ratio)
+        self.stderr.write(f"The key {issued.key} of {tenant}; it is not shown again:", self.style.SUCCESS)
+        self.stdout.write(issued.token)
+
+
+def _scopes(text: str) -> tuple[str, ...]:
+    scopes = tuple(scope.strip() for scope in text.split(",") if scope.strip())
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown:
+        raise CommandError(
+            f"--scopes: unknown {', '.join(unknown)}; there are {', '.join(SCOPES)}", returncode=2
+        )
+    return scopes
+
+
+def _instant(text: str, now: datetime) -> datetime | None:
+    if not text:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"--expires: {text!r} is not an ISO 8601 instant", returncode=2) from None
+    instant = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    if instant <= now:
+        raise CommandError(f"--expires: {text} is in the past", returncode=2)
+    return instant
+
+
+def _nanousd(text: str) -> int | None:
+    if not text:
+        return None
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or not 0 < amount <= MOST_USD or amount * NANO % 1:
+        raise CommandError(
+            f"--budget-usd: {text!r} is not an amount above 0 and up to {MOST_USD:,}", returncode=2
+        )
+    return int(amount * NANO)

@@ -1,0 +1,193 @@
+"""The bootstrap section's people, tenants and keys: created when missing, never undoing an administrator's edit.
+
+What bootstrap has created once is remembered (BootstrapItem): if it is gone, somebody deleted it, and it stays gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Model
+
+from gateway.config import Config
+from gateway.config.bootstrap import BootstrapKey, BootstrapMembership, BootstrapTenant, BootstrapUser
+from tenants import keys
+from tenants.audit import Actor, facts_of, record
+from tenants.models import ApiKey, BootstrapItem, Membership, Tenant, User
+from tenants.services import NewKey, create_key
+
+ACTOR = Actor("bootstrap")
+
+
+class Ledger:
+    """What bootstrap has created before, and what it says this time. `update` forgets about the past."""
+
+    def __init__(self, *, update: bool) -> None:
+        self.update = update
+        self.messages: list[str] = []
+        self._known = set(BootstrapItem.objects.values_list("resource", "name"))
+        self._new: set[tuple[str, str]] = set()
+
+    def may_create(self, resource: str, name: str) -> bool:
+        """Whether something that is not there has to be made; remembers it from now on."""
+        is_known = (resource, name) in self._known
+        self.remember(resource, name)
+        return self.update or not is_known
+
+    def remember(self, resource: str, name: str) -> None:
+        if (resource, name) not in self._known:
+            self._new.add((resource, name))
+
+    def forget(self, resource: str, name: str) -> None:
+        self._known.discard((resource, name))
+        BootstrapItem.objects.filter(resource=resource, name=name).delete()
+
+    def say(self, message: str) -> None:
+        self.messages.append(message)
+
+    def save(self) -> None:
+        items = [BootstrapItem(resource=resource, name=name) for resource, name in sorted(self._new)]
+        BootstrapItem.objects.bulk_create(items, ignore_conflicts=True)
+
+
+def apply_columns(row: Model, columns: dict[str, Any], ledger: Ledger) -> bool:
+    """Write the columns that differ, with an audit row; return whether any did."""
+    different = [name for name, value in columns.items() if getattr(row, name) != value]
+    if not different:
+        return False
+    before = facts_of(row)
+    for name in different:
+        setattr(row, name, columns[name])
+    row.save()
+    record(ACTOR, "update", row, before=before, after=facts_of(row))
+    ledger.say(f"Updated {row}.")
+    return True
+
+
+def created(row: Model, ledger: Ledger, kind: str = "") -> None:
+    """Save a new row with its audit row; `kind` is said where the row's own text does not tell it."""
+    row.save()
+    record(ACTOR, "create", row, before=None, after=facts_of(row))
+    ledger.say(f"Created {kind} {row}.".replace("  ", " "))
+
+
+def bootstrap_people(config: Config, ledger: Ledger, pepper: bytes) -> None:
+    """Create tenants, people, memberships and keys, in this order. In the caller's transaction."""
+    section = config.bootstrap
+    for tenant in section.tenants:
+        _tenant(tenant, ledger)
+    for person in section.admin_users:
+        _person(person, ledger)
+    tenants = {row.name: row for row in Tenant.objects.filter(name__in=_tenants_named(config))}
+    for member in section.memberships:
+        _membership(member, tenants, ledger)
+    for key in section.api_keys:
+        if key.tenant in tenants:
+            _key(key, tenants[key.tenant], ledger, pepper)
+        else:
+            ledger.say(f"Skipped the key {name_of(key)}: there is no tenant {key.tenant}.")
+
+
+def name_of(key: BootstrapKey) -> str:
+    """Return the name under which a key of the file is known again."""
+    return key.prefix or f"{key.tenant}/{key.name}"
+
+
+def find_key(key: BootstrapKey) -> ApiKey | None:
+    """Return the stored key that a key of the file stands for."""
+    if key.prefix:
+        return ApiKey.objects.filter(prefix=key.prefix).first()
+    return ApiKey.objects.filter(tenant__name=key.tenant, name=key.name).order_by("pk").first()
+
+
+def _tenants_named(config: Config) -> Iterable[str]:
+    section = config.bootstrap
+    return {row.tenant for rows in (section.memberships, section.api_keys) for row in rows}
+
+
+def _tenant(wanted: BootstrapTenant, ledger: Ledger) -> None:
+    columns = {
+        "status": wanted.status,
+        "timezone": wanted.timezone,
+        "models": None if wanted.models is None else list(wanted.models),
+        "stores_answers": wanted.stores_answers,
+    }
+    row = Tenant.objects.filter(name=wanted.name).first()
+    if row is not None:
+        ledger.remember("tenant", wanted.name)
+        if ledger.update:
+            apply_columns(row, columns, ledger)
+    elif ledger.may_create("tenant", wanted.name):
+        created(Tenant(name=wanted.name, **columns), ledger, "the tenant")
+
+
+def _person(wanted: BootstrapUser, ledger: Ledger) -> None:
+    columns = {"is_superuser": wanted.is_super_admin, "is_staff": wanted.is_super_admin}
+    row = User.objects.filter(email=wanted.email).first()
+    if row is not None:
+        ledger.remember("user", wanted.email)
+        if ledger.update:  # never the password: who forgot it uses `manage.py changepassword`
+            apply_columns(row, {**columns, "name": wanted.name or row.name}, ledger)
+    elif ledger.may_create("user", wanted.email):
+        person = User(email=wanted.email, name=wanted.name, **columns)
+        person.set_password(wanted.password or None)
+        created(person, ledger, "the user")
+
+
+def _membership(wanted: BootstrapMembership, tenants: dict[str, Tenant], ledger: Ledger) -> None:
+    name = f"{wanted.email} in {wanted.tenant}"
+    tenant, person = tenants.get(wanted.tenant), User.objects.filter(email=wanted.email).first()
+    if tenant is None or person is None:
+        missing = f"tenant {wanted.tenant}" if tenant is None else f"person {wanted.email}"
+        ledger.say(f"Skipped the membership of {name}: there is no {missing}.")
+        return
+    row = Membership.objects.filter(tenant=tenant, user=person).first()
+    if row is not None:
+        ledger.remember("membership", name)
+        if ledger.update:
+            apply_columns(row, {"role": wanted.role}, ledger)
+    elif ledger.may_create("membership", name):
+        created(Membership(tenant=tenant, user=person, role=wanted.role), ledger)
+
+
+def _key(wanted: BootstrapKey, tenant: Tenant, ledger: Ledger, pepper: bytes) -> None:
+    row = find_key(wanted)
+    if row is not None:
+        ledger.remember("api_key", name_of(wanted))
+        if ledger.update:
+            apply_columns(row, _key_columns(wanted, tenant, row, pepper), ledger)
+    elif ledger.may_create("api_key", name_of(wanted)):
+        new = NewKey(
+            name=wanted.name or wanted.prefix,
+            prefix=wanted.prefix,
+            secret=wanted.secret,
+            scopes=wanted.scopes,
+            models=wanted.models,
+            allowed_ips=wanted.allowed_ips,
+            priority=wanted.priority,
+            expires_at=wanted.expires_at,
+        )
+        issued = create_key(tenant, new, pepper=pepper, actor=ACTOR)
+        is_generated = not wanted.secret
+        ledger.say(
+            f"Created the key {issued.key}."
+            + (f" Its token, shown once: {issued.token}" if is_generated else "")
+        )
+
+
+def _key_columns(wanted: BootstrapKey, tenant: Tenant, row: ApiKey, pepper: bytes) -> dict[str, Any]:
+    """Return a key's columns as the file states them; a revoked key stays revoked."""
+    columns: dict[str, Any] = {
+        "tenant_id": tenant.pk,
+        "name": wanted.name or row.name,
+        "scopes": list(wanted.scopes),
+        "models": None if wanted.models is None else list(wanted.models),
+        "allowed_ips": list(wanted.allowed_ips),
+        "priority": wanted.priority,
+        "expires_at": wanted.expires_at,
+    }
+    if wanted.secret:
+        columns["secret_hmac"] = keys.digest(pepper, row.prefix, wanted.secret)
+        columns["pepper_id"] = keys.pepper_id(pepper)
+    return columns
