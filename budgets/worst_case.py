@@ -1,8 +1,8 @@
 """The most a call can cost: what a budget must be able to pay before the call is made. Pure, integers only.
 
 The first bound takes each UTF-8 byte of the prompt for a token, which no byte-level tokenizer can exceed;
-when that does not fit the budget, `counted` gives a tighter one. Output is bounded by a cap that must reach the
-upstream.
+when that does not fit the budget, `counted` gives a tighter one. Output is bounded by a cap that must reach
+the upstream.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PRODUCED_PICTURE_TOKENS: Final = 8_000
 # Speech: twenty tokens a second, slowed down four times, at twelve characters a second, rounded up.
 SPOKEN_CHARACTER_TOKENS: Final = 8
 HEARD_SECOND_TOKENS: Final = 50  # the densest published audio tokenizer uses 32
-# Where neither the client nor the catalog nor the price map knows a limit, this cap is held and sent upstream.
+# Where neither the client nor the catalog nor the price map knows a limit, this cap is sent upstream.
 UNKNOWN_OUTPUT_TOKENS: Final = 4_096
 # A count with the wrong tokenizer is off by less than this on ordinary text.
 COUNT_MARGIN_PERCENT: Final = 10
@@ -69,7 +69,7 @@ def worst_case(
     return Bound(reads, writes, -(-exact // _SCALE), cap)
 
 
-def counted(  # noqa: PLR0913 - worst_case and the count
+def counted(
     demand: Demand,
     input_tokens: int,
     sheets: Sequence[PriceSheet],
@@ -90,16 +90,16 @@ def affordable_output(
 ) -> int:
     """Return the largest output cap per choice whose `counted` bound `remaining_nanousd` can pay; 0: none."""
     demand = _with_count(demand, input_tokens)
-    cap = _output_cap(demand, None, None)
     reads = _input_tokens(demand, None, models)
+    caps = [] if demand.output_cap is None else [demand.output_cap]
     for sheet in sheets:
         left = remaining_nanousd * _SCALE - _before_output(demand, sheet, reads)
         if left < 0:
             return 0
         per_token = _per_output(sheet) * demand.n
         if per_token:
-            cap = min(cap, left // per_token)
-    return cap
+            caps.append(left // per_token)
+    return min(caps, default=UNKNOWN_OUTPUT_TOKENS)
 
 
 def _with_count(demand: Demand, input_tokens: int) -> Demand:

@@ -29,6 +29,9 @@ PER_NAME: Final = 1  # a name adds one,
 PER_ANSWER: Final = 3  # and the answer is primed with three
 PER_TOOL: Final = 8  # the wrapping of one function in the hidden system text
 PER_IMAGE: Final = 765  # a 1024x1024 picture at high detail
+AUDIO_CHARS: Final = (
+    130  # base64 of an MP3 at 8 kbit/s, the longest sound in the fewest bytes, at 10 tokens a second
+)
 
 _CL100K: Final = ("gpt-4-", "gpt-3.5", "gpt-35", "text-embedding-")
 # Tokens of the family's own tokenizer per o200k token on English and code, on the high side.
@@ -86,12 +89,14 @@ def _member(name: str, value: Any, model: str) -> int:
 
 
 def _content_part(part: Any, model: str) -> int:
-    """Count text as text and pictures as pictures; their base64 is not read by the model."""
+    """Count text as text, pictures and sounds as such; their base64 is not read by the model."""
     if isinstance(part, dict):
         if isinstance(part.get("text"), str):
             return count(part["text"], model)
         if "image_url" in part:
             return PER_IMAGE
+        if isinstance(part.get("input_audio"), dict):
+            return 1 + len(str(part["input_audio"].get("data"))) // AUDIO_CHARS
     return count(_dump(part), model)
 
 
@@ -112,7 +117,8 @@ def _sampled(text: str, model: str) -> int:
     middle = (len(text) - SAMPLE_CHARS) // 2
     slices = (text[:SAMPLE_CHARS], text[middle : middle + SAMPLE_CHARS], text[-SAMPLE_CHARS:])
     tokens = sum(_exact(piece, model) for piece in slices)
-    return int(len(text) * tokens * SAMPLE_MARGIN / (3 * SAMPLE_CHARS)) + 1
+    estimate = int(len(text) * tokens * SAMPLE_MARGIN / (3 * SAMPLE_CHARS)) + 1
+    return min(estimate, len(text.encode()))
 
 
 def _exact(text: str, model: str) -> int:
