@@ -1,0 +1,282 @@
+"""Admission in the memory of one process: the algorithm of design.md 6 for embedded mode.
+
+Every decision is synchronous, without an await between check and write, so it is atomic in the event loop; all
+methods must be called from that loop's thread. About 20 us a call; the ledger is asked only for a window that is
+not known yet. Two clocks: `clock` (epoch seconds) says which budget window a call belongs to, `steady` (never goes
+back) drives rates and leases, so that a step of the wall clock neither freezes a limit nor doubles it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import chain
+
+from typing_extensions import override
+
+from budgets.admission import (
+    Admission,
+    AdmissionUnavailable,
+    Ask,
+    BudgetRefused,
+    Grant,
+    Post,
+    RateRefused,
+    ScopeRules,
+    Standing,
+)
+from budgets.counters import Counters
+from budgets.granted_call import Bound, GrantedCall
+from budgets.purses import Load, Purse, Purses
+from budgets.standings import of_budget, rates, room, standing, tightest
+
+LOAD_ATTEMPTS = 3  # a window may end, or be forgotten, while it is being loaded
+TIDY_EVERY_S = 300.0
+
+
+class LocalAdmission(Admission):
+    """Grants are kept by request id: running until settled, then settled until the ledger has posted them."""
+
+    def __init__(
+        self,
+        load: Load,
+        clock: Callable[[], float] = time.time,
+        lease_s: float = 30.0,
+        orphan_s: float = 150.0,
+        *,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.orphans = 0  # calls that nobody renewed or settled, dropped with their holds
+        self._clock, self._steady = clock, steady
+        self._lease_s, self._orphan_s = lease_s, orphan_s
+        self._purses = Purses(load)
+        self._scopes: dict[str, Counters] = {}
+        self._running: dict[str, GrantedCall] = {}  # the one renewed longest ago comes first
+        self._settled: dict[str, GrantedCall] = {}
+        self._look_at = self._tidy_at = 0.0
+
+    @override
+    async def admit(self, ask: Ask) -> Grant:
+        for _ in range(LOAD_ATTEMPTS):
+            decided = self._decide(ask)
+            if isinstance(decided, Grant):
+                return decided
+            await self._purses.learn(decided)
+        raise AdmissionUnavailable
+
+    @override
+    async def top_up(self, request_id: str, hold_nanousd: int) -> bool:
+        for _ in range(LOAD_ATTEMPTS):
+            self._look(self._steady())
+            call = self._running.get(request_id)
+            if call is None or call.is_posted:
+                return False
+            more = hold_nanousd - call.amount
+            if more <= 0:
+                return True
+            unknown = _unknown(call.bounds)
+            if not unknown:
+                fits = all(room(bound) >= more for bound in call.bounds)
+                if fits:
+                    call.raise_hold(hold_nanousd)
+                return fits
+            await self._purses.learn(unknown)
+        raise AdmissionUnavailable
+
+    @override
+    async def settle(self, request_id: str, tokens: int, cost_nanousd: int) -> Standing:
+        now = self._steady()
+        self._look(now)
+        call = self._running.pop(request_id, None)
+        if call is None:
+            call = self._settled.get(request_id)
+            return Standing() if call is None else self._standing_of(call, now)
+        for counters, second in zip(call.counters, call.seconds, strict=True):
+            counters.running.pop(request_id, None)
+            counters.ring.correct(second, tokens - call.tokens)
+        if cost_nanousd == 0 or call.is_posted:
+            call.leave()
+        else:
+            call.settle(cost_nanousd)
+            self._settled[request_id] = call
+        return self._standing_of(call, now)
+
+    @override
+    async def renew(self, request_ids: Sequence[str]) -> None:
+        now = self._steady()
+        self._look(now)
+        for request_id in request_ids:
+            call = self._running.pop(request_id, None)
+            if call is not None:
+                for counters in call.counters:
+                    counters.running.pop(request_id, None)
+                call.counters = [self._counters(rules.scope) for rules in call.scopes]
+                self._run(request_id, call, now)
+
+    @override
+    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None:
+        self._look(self._steady())
+        self._purses.post(posts)
+        for request_id in request_ids:
+            call = self._settled.pop(request_id, None)
+            if call is not None:
+                call.leave()
+                continue
+            call = self._running.get(request_id)
+            if call is not None:  # the ledger has the call before its settlement got here
+                call.leave()
+                call.is_posted = True
+
+    @override
+    async def standing(self, scopes: Sequence[ScopeRules]) -> Standing:
+        for _ in range(LOAD_ATTEMPTS):
+            now = self._steady()
+            self._look(now)
+            bounds = self._bounds(scopes, self._clock())
+            unknown = _unknown(bounds)
+            if not unknown:
+                counters = [self._counters(rules.scope) for rules in scopes]
+                for each in counters:
+                    each.ring.slide(now)
+                return standing(scopes, counters, bounds, now)
+            await self._purses.learn(unknown)
+        raise AdmissionUnavailable
+
+    @override
+    async def forget(self) -> None:
+        self._purses.forget()
+
+    def audit(self) -> list[str]:
+        """Return every purse whose running sums are not the sums of its rows. Walks everything; for checks."""
+        wrong = []
+        for purse in self._purses:
+            running = [call for call in self._running.values() if purse in call.purses]
+            settled = [call for call in self._settled.values() if purse in call.purses]
+            held = sum(call.amount for call in running)
+            waiting = sum(call.amount for call in settled)
+            found, true = (
+                (purse.held, purse.settled, purse.rows),
+                (held, waiting, len(running) + len(settled)),
+            )
+            if found != true:
+                wrong.append(f"{purse.key}: held, settled, rows are {found} but the calls say {true}")
+        return wrong
+
+    def _decide(self, ask: Ask) -> Grant | list[Purse]:
+        """Grant or refuse, or return the purses that must be learnt first; then nothing was changed."""
+        now, instant = self._steady(), self._clock()
+        self._look(now)
+        known = self._running.get(ask.request_id) or self._settled.get(ask.request_id)
+        if known is not None:
+            return known.grant
+        counters = [self._counters(rules.scope) for rules in ask.scopes]
+        for rules, each in zip(ask.scopes, counters, strict=True):
+            each.ring.slide(now)
+            refusal = each.refusal(rules, ask.tokens, now)
+            if refusal is not None:
+                raise self._with_standing(refusal, ask, now)
+        bounds = self._bounds(ask.scopes, instant)
+        unknown = _unknown(bounds)
+        if unknown:
+            return unknown
+        short = tightest(bounds, ask.hold_nanousd)
+        if short is not None:
+            raise BudgetRefused(of_budget(*short), ask.hold_nanousd, rates(ask.scopes, counters, now))
+        return self._grant(ask, counters, bounds, now, instant)
+
+    def _grant(
+        self, ask: Ask, counters: list[Counters], bounds: list[Bound], now: float, instant: float
+    ) -> Grant:
+        """Write what was decided."""
+        call = GrantedCall(ask.scopes, ask.tokens, bounds, instant)
+        call.counters = counters
+        call.seconds = [each.ring.take(now, ask.tokens) for each in counters]
+        call.hold(ask.hold_nanousd, [purse for _, _, purse in bounds])
+        self._run(ask.request_id, call, now)
+        call.grant = Grant(ask.request_id, instant, standing(ask.scopes, counters, bounds, now))
+        return call.grant
+
+    def _with_standing(self, refusal: RateRefused, ask: Ask, now: float) -> RateRefused:
+        """Tell the refused caller where it stands, as far as that is known without asking the ledger."""
+        counters = [self._counters(rules.scope) for rules in ask.scopes]
+        for each in counters:
+            each.ring.slide(now)
+        bounds = self._bounds(ask.scopes, self._clock())
+        known = [bound for bound in bounds if bound[2].is_known]
+        refusal.standing = standing(ask.scopes, counters, known, now)
+        return refusal
+
+    def _standing_of(self, call: GrantedCall, now: float) -> Standing:
+        """Where its caller stands after a call, in the windows that the call belongs to."""
+        for each in call.counters:
+            each.ring.slide(now)
+        return standing(call.scopes, call.counters, call.bounds, now)
+
+    def _run(self, request_id: str, call: GrantedCall, now: float) -> None:
+        """Note a sign of life: the call holds its slots for another lease."""
+        call.renewed_at, call.lease_ends = now, now + self._lease_s
+        self._running[request_id] = call
+        for counters in call.counters:
+            counters.running[request_id] = call
+
+    def _counters(self, scope: str) -> Counters:
+        counters = self._scopes.get(scope)
+        if counters is None:
+            counters = self._scopes[scope] = Counters()
+        return counters
+
+    def _bounds(self, scopes: Sequence[ScopeRules], instant: float) -> list[Bound]:
+        bounds = []
+        for rules in scopes:
+            if not rules.budgets:
+                continue
+            purses = self._counters(rules.scope).purses
+            for rule in rules.budgets:
+                purse = purses.get((rule.schedule, rule.timezone))
+                if purse is None or not purse.start <= instant < purse.end:
+                    purse = self._purse(rules.scope, rule.schedule, rule.timezone, instant)
+                    purses[rule.schedule, rule.timezone] = purse
+                bounds.append((rules.scope, rule, purse))
+        return bounds
+
+    def _purse(self, scope: str, schedule: str, timezone: str, instant: float) -> Purse:
+        """A window that nobody looked at before also holds the money of calls granted in it before."""
+        purse, is_new = self._purses.find(scope, schedule, timezone, instant)
+        if is_new:
+            for call in chain(self._running.values(), self._settled.values()):
+                call.count_in(purse)
+        return purse
+
+    def _look(self, now: float) -> None:
+        """Drop calls without a sign of life for `orphan_s`, and now and then what is idle. Mostly one comparison."""
+        if now < self._look_at:
+            return
+        lost = []
+        for request_id, call in self._running.items():
+            if call.renewed_at + self._orphan_s > now:
+                break
+            lost.append(request_id)
+        for request_id in lost:
+            call = self._running.pop(request_id)
+            call.leave()
+            for counters in call.counters:
+                counters.running.pop(request_id, None)
+        self.orphans += len(lost)
+        if now >= self._tidy_at:
+            self._tidy(now)
+        oldest = next(iter(self._running.values()), None)
+        self._look_at = min(self._tidy_at, (now if oldest is None else oldest.renewed_at) + self._orphan_s)
+
+    def _tidy(self, now: float) -> None:
+        """Forget idle scopes and old windows, so that memory follows the traffic of the last minutes."""
+        self._tidy_at = now + TIDY_EVERY_S
+        self._purses.tidy(self._clock())
+        for scope, counters in list(self._scopes.items()):
+            counters.purses.clear()
+            counters.ring.slide(now)
+            if counters.is_idle:
+                del self._scopes[scope]
+
+
+def _unknown(bounds: Sequence[Bound]) -> list[Purse]:
+    return [purse for _, _, purse in bounds if not purse.is_known]

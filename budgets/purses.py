@@ -1,0 +1,121 @@
+"""The money of every window, in memory: what the ledger says was spent, and what calls have reserved on top.
+
+A purse is learnt from the ledger the first time it is needed: one load at a time for each, shared by all who wait.
+Totals are absolute and versioned, so an older one never replaces a newer one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+
+from budgets.admission import AdmissionUnavailable, Post, WindowKey
+from budgets.windows import window
+
+KEEP_ENDED_S = 24 * 3600.0
+
+Load = Callable[[Sequence[WindowKey]], Awaitable[Sequence[Post]]]
+
+
+class Purse:
+    """One window of one scope. `held`: of running calls; `settled`: of ended calls the ledger has not posted.
+
+    Both are running sums over `rows` calls, which keep their amounts themselves.
+    """
+
+    __slots__ = ("end", "held", "is_known", "key", "rows", "settled", "spent", "start", "version")
+
+    def __init__(self, key: WindowKey, end: float) -> None:
+        self.key, self.start, self.end = key, key.start, end
+        self.spent = self.held = self.settled = self.rows = 0
+        self.version = -1
+        self.is_known = False
+
+    def post(self, post: Post) -> None:
+        if post.version > self.version:
+            self.learn(post)
+
+    def learn(self, post: Post) -> None:
+        self.spent, self.version = post.spent_nanousd, post.version
+        self.is_known = True
+
+
+class Purses:
+    """All of them. Used from the event loop's thread only."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._purses: dict[WindowKey, Purse] = {}
+        self._loading: dict[WindowKey, asyncio.Task[Exception | None]] = {}
+
+    def __iter__(self) -> Iterator[Purse]:
+        return iter(self._purses.values())
+
+    def find(self, scope: str, schedule: str, timezone: str, now: float) -> tuple[Purse, bool]:
+        """Return the purse of the window that contains `now`, and whether it is new."""
+        span = window(schedule, timezone, now)
+        key = WindowKey(scope, schedule, timezone, span.start)
+        purse = self._purses.get(key)
+        if purse is not None:
+            return purse, False
+        purse = self._purses[key] = Purse(key, span.end)
+        return purse, True
+
+    async def learn(self, purses: Sequence[Purse]) -> None:
+        """Return when all of these have been asked of the ledger. Raises AdmissionUnavailable."""
+        keys = [purse.key for purse in purses]
+        fresh = [key for key in keys if key not in self._loading]
+        if fresh:
+            task = asyncio.create_task(self._learn(fresh))
+            self._loading.update(dict.fromkeys(fresh, task))
+        for task in {self._loading[key] for key in keys}:
+            failure = await asyncio.shield(task)  # others wait for it too: who leaves must not cancel it
+            if failure is not None:
+                raise AdmissionUnavailable from failure
+
+    def post(self, posts: Iterable[Post]) -> None:
+        """Take newer totals; windows that nobody asked for here are none of our business."""
+        for post in posts:
+            purse = self._purses.get(post.window)
+            if purse is not None:
+                purse.post(post)
+
+    def forget(self) -> None:
+        """Make every total unknown, and let no load that is under way make one known again."""
+        self._loading.clear()
+        for purse in self._purses.values():
+            purse.is_known = False
+
+    def tidy(self, now: float) -> None:
+        """Drop what ended a day ago and has no call left."""
+        over = [
+            key for key, purse in self._purses.items() if not purse.rows and purse.end + KEEP_ENDED_S < now
+        ]
+        for key in over:
+            del self._purses[key]
+
+    async def _learn(self, keys: Sequence[WindowKey]) -> Exception | None:
+        """Return instead of raise: a task whose waiters have all left must not end with an unseen exception."""
+        task = asyncio.current_task()
+        try:
+            posts = {post.window: post for post in await self._load(keys)}
+            for key in keys:
+                if self._loading.get(key) is task:
+                    self._take(key, posts[key])
+        except Exception as failure:  # noqa: BLE001 - whatever the ledger's driver raises, the answer is "unknown"
+            return failure
+        finally:
+            for key in keys:
+                if self._loading.get(key) is task:
+                    del self._loading[key]
+        return None
+
+    def _take(self, key: WindowKey, post: Post) -> None:
+        """A post that overtook the load is newer and stays."""
+        purse = self._purses.get(key)
+        if purse is None:
+            return
+        if purse.is_known:
+            purse.post(post)
+        else:
+            purse.learn(post)

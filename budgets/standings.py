@@ -1,0 +1,85 @@
+"""Where a caller stands, read off the counters: the scope with the least rate left, the budget with the least money.
+
+Pure reading; the caller has slid the rings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from budgets.admission import BudgetRule, BudgetStanding, RateStanding, ScopeRules, Standing
+from budgets.counters import Counters
+from budgets.granted_call import Bound
+from budgets.purses import Purse
+from budgets.ring import Ring
+
+
+def standing(
+    scopes: Sequence[ScopeRules], counters: Sequence[Counters], bounds: Sequence[Bound], now: float
+) -> Standing:
+    """Return both halves; `now` is the clock of the rings."""
+    return Standing(rates(scopes, counters, now), money(bounds))
+
+
+def rates(scopes: Sequence[ScopeRules], counters: Sequence[Counters], now: float) -> RateStanding | None:
+    """Return the least left of requests and, on its own, of tokens; the first scope wins a tie."""
+    requests: tuple[int, int, Ring] | None = None
+    tokens: tuple[int, int, Ring] | None = None
+    for rules, counter in zip(scopes, counters, strict=True):
+        limits, ring = rules.limits, counter.ring
+        limit = limits.requests_per_minute
+        if limit is not None and (requests is None or limit - ring.requests < requests[0]):
+            requests = (limit - ring.requests, limit, ring)
+        limit = limits.tokens_per_minute
+        if limit is not None and (tokens is None or limit - ring.tokens < tokens[0]):
+            tokens = (limit - ring.tokens, limit, ring)
+    if requests is None and tokens is None:
+        return None
+    left_r, limit_r, reset_r = _rendered(requests, now)
+    left_t, limit_t, reset_t = _rendered(tokens, now)
+    return RateStanding(limit_r, left_r, reset_r, limit_t, left_t, reset_t)
+
+
+def _rendered(least: tuple[int, int, Ring] | None, now: float) -> tuple[int | None, int | None, int]:
+    if least is None:
+        return None, None, 0
+    left, limit, ring = least
+    return max(0, left), limit, ring.full_reset_ms(now)
+
+
+def money(bounds: Sequence[Bound]) -> BudgetStanding | None:
+    """Return the budget with the least left of what was not yet spent; the first one wins a tie."""
+    chosen: Bound | None = None
+    least = 0
+    for bound in bounds:
+        _, rule, purse = bound
+        left = rule.limit_nanousd - purse.spent - purse.settled
+        if chosen is None or left < least:
+            chosen, least = bound, left
+    return None if chosen is None else of_budget(*chosen)
+
+
+def room(bound: Bound) -> int:
+    """Return what a new hold may take of a budget."""
+    _, rule, purse = bound
+    return rule.limit_nanousd - purse.spent - purse.settled - purse.held
+
+
+def tightest(bounds: Sequence[Bound], hold_nanousd: int) -> Bound | None:
+    """Return the budget with the least room if the hold does not fit into it. What costs nothing always fits."""
+    if not hold_nanousd or not bounds:
+        return None
+    least = min(bounds, key=room)
+    return least if room(least) < hold_nanousd else None
+
+
+def of_budget(scope: str, rule: BudgetRule, purse: Purse) -> BudgetStanding:
+    return BudgetStanding(
+        scope,
+        rule.schedule,
+        rule.limit_nanousd,
+        purse.spent + purse.settled,
+        purse.held,
+        purse.end,
+        rule.warning_ratio,
+    )
