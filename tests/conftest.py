@@ -1,0 +1,66 @@
+"""Fixtures of every test that needs running servers: one upstream and one gateway a session (a xdist worker)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests import town
+from tests.servers import ClosedPort, Gateway, Upstream, merged
+
+
+@pytest.fixture(scope="session")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
+    """Yield the scripted provider, shared: script models that no other test uses."""
+    server = Upstream(tmp_path_factory.mktemp("upstream") / "truth.jsonl")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def closed_port() -> Iterator[int]:
+    """Yield a port of this machine where nobody listens."""
+    held = ClosedPort()
+    yield held.port
+    held.close()
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    upstream: Upstream, closed_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """Yield the shared gateway with the people and models of tests/town.py; never stop or change it."""
+    data_dir = tmp_path_factory.mktemp("gateway") / "data"
+    with Gateway(town.config(upstream.base_url, closed_port), data_dir) as server:
+        yield server
+
+
+FreshGateway = Callable[..., Gateway]
+
+
+@pytest.fixture
+def fresh_gateway(
+    upstream: Upstream, closed_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FreshGateway]:
+    """Yield a maker of gateways of one's own: `fresh_gateway(config)` lays config over tests/town.py and starts it."""
+    made: list[Gateway] = []
+
+    def make(
+        config: Mapping[str, Any] | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        bare: bool = False,
+        start: bool = True,
+    ) -> Gateway:
+        """`bare` takes the configuration as it is; `start=False` leaves starting to the test."""
+        base = {} if bare else town.config(upstream.base_url, closed_port)
+        data_dir = tmp_path_factory.mktemp("fresh") / "data"
+        server = Gateway(merged(base, config or {}), data_dir, env)
+        made.append(server)
+        return server.start() if start else server
+
+    yield make
+    for server in made:
+        server.kill()

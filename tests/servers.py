@@ -1,0 +1,249 @@
+"""The real servers of the functional tests: the scripted upstream and the gateway, each in its own process."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import yaml
+from openai import AsyncOpenAI, OpenAI
+
+from tests.processes import ROOT, START_S, STOP_S, ServerProcess, clean_environment
+
+MANAGE = str(ROOT / "manage.py")
+CALL_S = 30.0
+WAIT_S = 12.0  # a little more than the upstream's own bound of GET /__wait
+_LISTENING = re.compile(r"listening on (http://\S+)")
+JWT_SECRET = "for-tests-only-0123456789-0123456789-0123456789"  # long enough not to be called weak
+
+
+class Upstream:
+    """The scripted provider (tests/upstream.py)."""
+
+    def __init__(self, truth_file: Path) -> None:
+        self.truth_file = truth_file
+        self._process = ServerProcess(
+            "-m", "tests.upstream", "--truth", str(truth_file), env=clean_environment()
+        )
+        self.port: int = self._process.stdout.first(lambda line: int(json.loads(line)["port"]), START_S)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.base_url = f"{self.url}/v1"
+        self._client = httpx.Client(base_url=self.url, timeout=CALL_S, trust_env=False)
+
+    def script(self, model: str, *behaviors: Mapping[str, Any]) -> None:
+        """Let the upstream model behave like this, call after call; the last behavior repeats."""
+        self._control("POST", "/__script", json={"model": model, "behaviors": behaviors})
+
+    def seen(self, *, model: str = "", call: str = "") -> list[dict[str, Any]]:
+        """Return the calls that arrived, oldest first; fields as in tests/upstream_truth.py `Seen`."""
+        return list(self._control("GET", "/__seen", params=_given(model=model, id=call)))
+
+    def release(self, *, model: str = "", call: str = "") -> int:
+        """Let calls go on that hold; return how many."""
+        return int(self._control("POST", "/__release", params=_given(model=model, id=call))["released"])
+
+    def stats(self) -> dict[str, int]:
+        """Return `open` connections (other than this control's own), `accepted` in all, calls `in_flight`."""
+        found: dict[str, int] = self._control("GET", "/__stats")
+        return found
+
+    async def wait(
+        self, event: str, *, model: str = "", call: str = "", count: int = 1
+    ) -> list[dict[str, Any]]:
+        """Wait, 10 s at most, until `count` calls arrived | head | closed | ended, or one sent `count` (chunk)s."""
+        params = _given(model=model, id=call) | {"event": event, "count": str(count)}
+        async with httpx.AsyncClient(base_url=self.url, timeout=WAIT_S, trust_env=False) as client:
+            answer = await client.get("/__wait", params=params)
+        assert answer.status_code == 200, f"{event} x {count} did not happen; seen: {answer.text}"
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
+    def truth(self) -> list[dict[str, Any]]:
+        """Return the whole truth file: lines with `event` arrived or ended."""
+        return [json.loads(line) for line in self.truth_file.read_text().splitlines()]
+
+    def bills(self) -> dict[str, dict[str, Any]]:
+        """Return the last line of every call by its id; a call without end has `ended_at` None."""
+        return {line["id"]: line for line in self.truth()}
+
+    def close(self) -> None:
+        self._client.close()
+        self._process.end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._client.close()
+        self._process.end(signal.SIGKILL)
+
+    def _control(self, method: str, path: str, **arguments: Any) -> Any:
+        answer = self._client.request(method, path, **arguments)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+class Gateway:
+    """The gateway on one data_dir; may be stopped, killed and started again. Listens on another port each time."""
+
+    def __init__(
+        self, config: Mapping[str, Any], data_dir: Path, env: Mapping[str, str] | None = None
+    ) -> None:
+        self.data_dir = data_dir
+        self.config_file = data_dir.with_name(f"{data_dir.name}.yaml")
+        self._env = clean_environment(
+            ROUTER_CONFIG_FILE=str(self.config_file),
+            ROUTER_DATA_DIR=str(data_dir),
+            ROUTER_ADMIN_SESSION_JWT_SECRET=JWT_SECRET,
+            **(env or {}),
+        )
+        self._process: ServerProcess | None = None
+        self.url = ""
+        self.configure(config)
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Write another configuration, for the next start."""
+        self.config_file.write_text(yaml.safe_dump(dict(config), sort_keys=False))
+
+    def start(self) -> Self:
+        """Start and return once it listens."""
+        assert self._process is None, "it is running"
+        self._process = ServerProcess(
+            MANAGE, "serve", "--bind", "127.0.0.1:0", env=self._env, cwd=self.data_dir.parent
+        )
+        try:
+            self.url = self._process.stderr.first(_address, START_S)
+        except AssertionError:
+            self.kill()
+            raise
+        return self
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.url}/v1"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.is_running
+
+    def logs(self) -> list[str]:
+        """Return what this start has written to standard error so far."""
+        return self._process.stderr.all() if self._process is not None else []
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the log lines that are JSON objects."""
+        return [json.loads(line) for line in self.logs() if line.startswith("{")]
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send(number)
+
+    def stop(self) -> None:
+        """Ask it to end (SIGTERM) and insist that it does so in good order."""
+        code = self._end(signal.SIGTERM)
+        assert code in {0, None}, f"exit code {code}"
+
+    def kill(self) -> None:
+        """End it as a power cut would (SIGKILL)."""
+        self._end(signal.SIGKILL)
+
+    def wait(self, seconds: float = STOP_S) -> int | None:
+        """Wait for it to end by itself; return its exit code."""
+        return self._end(None, seconds)
+
+    def restart(self) -> Self:
+        self.stop()
+        return self.start()
+
+    def manage(self, *arguments: str, code: int = 0) -> list[str]:
+        """Run a command on the same data_dir, insist on its exit code, and return its lines on stdout."""
+        done = subprocess.run(
+            [sys.executable, MANAGE, *arguments],
+            cwd=self.data_dir.parent,
+            env=self._env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout.splitlines()
+
+    def ledger(self, *arguments: str) -> list[dict[str, Any]]:
+        """Return the rows of `export_usage`: committed ones only."""
+        return [json.loads(line) for line in self.manage("export_usage", *arguments)]
+
+    def client(self, key: str | None = None, **arguments: Any) -> httpx.AsyncClient:
+        """Return a client that starts at the server's root; with a key it sends the bearer token."""
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        return httpx.AsyncClient(
+            base_url=self.url, headers=headers, **{"timeout": CALL_S, "trust_env": False, **arguments}
+        )
+
+    def openai(self, key: str) -> AsyncOpenAI:
+        return AsyncOpenAI(api_key=key, base_url=self.base_url, max_retries=0, timeout=CALL_S)
+
+    def openai_sync(self, key: str) -> OpenAI:
+        return OpenAI(api_key=key, base_url=self.base_url, max_retries=0, timeout=CALL_S)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.stop()
+        else:
+            self.kill()
+
+    def _end(self, number: signal.Signals | None, seconds: float = STOP_S) -> int | None:
+        process, self._process = self._process, None
+        return process.end(number, seconds) if process is not None else None
+
+
+class ClosedPort:
+    """A port that refuses every connection, and that nobody else can get while it is held."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))  # bound, never listening
+        self.port: int = self._socket.getsockname()[1]
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _address(line: str) -> str | None:
+    found = _LISTENING.search(line)
+    return found.group(1) if found is not None else None
+
+
+def _given(**values: str) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
+
+
+def merged(*parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay configurations over each other: sections are merged, lists are joined, the later value wins."""
+    result: dict[str, Any] = {}
+    for part in parts:
+        for name, value in part.items():
+            before = result.get(name)
+            if isinstance(before, Mapping) and isinstance(value, Mapping):
+                result[name] = merged(before, value)
+            elif isinstance(before, Sequence) and isinstance(value, Sequence) and not isinstance(value, str):
+                result[name] = [*before, *value]
+            else:
+                result[name] = value
+    return result

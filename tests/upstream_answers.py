@@ -1,0 +1,127 @@
+"""What the test upstream says: OpenAI documents, exact usage. Each token is " word", one in o200k too."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from typing import Any
+
+import msgspec
+
+from tests.upstream_behavior import Behavior
+
+TOKEN = " word"
+TOKENS_PER_INPUT = 4
+CREATED = 1_700_000_000
+DIMENSIONS = 8
+
+
+class Asked(msgspec.Struct):
+    """The few fields of a request that the upstream looks at."""
+
+    model: str = ""
+    stream: bool = False
+    stream_options: dict[str, Any] | None = None
+    n: int | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    input: Any = None
+    encoding_format: str | None = None
+
+    @property
+    def wants_usage(self) -> bool:
+        return bool((self.stream_options or {}).get("include_usage"))
+
+
+class Bill(msgspec.Struct):
+    """What the provider would charge so far; grows while it speaks."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+def visible_tokens(asked: Asked, behavior: Behavior) -> int:
+    """Return the visible tokens of one choice."""
+    wanted = behavior.chunks * behavior.tokens_per_chunk
+    cap = asked.max_completion_tokens if asked.max_completion_tokens is not None else asked.max_tokens
+    return wanted if cap is None or behavior.ignore_cap else min(wanted, cap)
+
+
+def is_cut(asked: Asked, behavior: Behavior) -> bool:
+    return visible_tokens(asked, behavior) < behavior.chunks * behavior.tokens_per_chunk
+
+
+def usage(bill: Bill, behavior: Behavior) -> dict[str, Any]:
+    """Return the usage object for a bill, doubled if the provider is a liar."""
+    factor = 2 if behavior.usage == "double" else 1
+    prompt, completion = bill.prompt_tokens * factor, bill.completion_tokens * factor
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {
+            "cached_tokens": behavior.cached_tokens,
+            "audio_tokens": behavior.audio_input_tokens,
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": behavior.reasoning_tokens,
+            "audio_tokens": behavior.audio_output_tokens,
+        },
+    }
+
+
+def chat(asked: Asked, behavior: Behavior, bill: Bill) -> dict[str, Any]:
+    """Return the JSON answer and put its tokens on the bill."""
+    choices = asked.n or 1
+    tokens = visible_tokens(asked, behavior)
+    hidden = behavior.reasoning_tokens + behavior.audio_output_tokens
+    bill.prompt_tokens = behavior.prompt_tokens
+    bill.completion_tokens = tokens * choices + hidden
+    message = {"role": "assistant", "content": TOKEN * tokens}
+    reason = "length" if is_cut(asked, behavior) else "stop"
+    answer = {
+        "id": "chatcmpl-upstream",
+        "object": "chat.completion",
+        "created": CREATED,
+        "model": asked.model,
+        "choices": [{"index": i, "message": message, "finish_reason": reason} for i in range(choices)],
+    }
+    return answer if behavior.usage == "never" else {**answer, "usage": usage(bill, behavior)}
+
+
+def chunk(asked: Asked, choices: list[dict[str, Any]], *, used: dict[str, Any] | None = None) -> bytes:
+    body: dict[str, Any] = {
+        "id": "chatcmpl-upstream",
+        "object": "chat.completion.chunk",
+        "created": CREATED,
+        "model": asked.model,
+        "choices": choices,
+    }
+    if used is not None or asked.wants_usage:
+        body["usage"] = used
+    return msgspec.json.encode(body)
+
+
+def delta(index: int, content: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+    return {"index": index, "delta": content, "finish_reason": reason}
+
+
+def embeddings(asked: Asked, behavior: Behavior, bill: Bill) -> dict[str, Any]:
+    """Return one vector an input and put the tokens on the bill: four an input."""
+    single = isinstance(asked.input, str) or (asked.input and isinstance(asked.input[0], int))
+    inputs = 1 if single else len(asked.input or ())
+    vector = [1.0] + [0.0] * (DIMENSIONS - 1)
+    packed = base64.b64encode(struct.pack(f"<{DIMENSIONS}f", *vector)).decode()
+    shown = packed if asked.encoding_format == "base64" else vector
+    data = [{"object": "embedding", "index": i, "embedding": shown} for i in range(inputs)]
+    bill.prompt_tokens = inputs * TOKENS_PER_INPUT
+    answer = {"object": "list", "data": data, "model": asked.model}
+    if behavior.usage == "never":
+        return answer
+    total = bill.prompt_tokens * (2 if behavior.usage == "double" else 1)
+    return {**answer, "usage": {"prompt_tokens": total, "total_tokens": total}}
+
+
+def error(message: str, status: int) -> dict[str, Any]:
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    return {"error": {"message": message, "type": kind, "param": None, "code": "upstream_says_no"}}
