@@ -27,6 +27,13 @@ FOLDER = ROOT / ".bench" / "peers"
 # SDK is not in its `proxy` extra, yet without it every request re-imports a module: it would look slower.
 LITELLM = ("litellm[proxy]==1.106.2", "opentelemetry-sdk==1.45.2")
 PORTKEY = "@portkey-ai/gateway@1.15.2"
+# As npm installs it on Node 20, streams and embeddings all end as HTTP 500: it adds headers to a fetched Response,
+# whose headers are immutable. Copying such a Response first is our one change; the table says "patched".
+_IMMUTABLE = "this.updateHeaders(i,n.cacheStatus,o),{response:i"
+_COPIED = (
+    'i=(x=>{try{return x.headers.delete("x-none"),x}catch{return new Response(x.body,'
+    "{status:x.status,headers:new Headers(x.headers)})}})(i),"
+)
 _LITELLM_PROGRAM = FOLDER / "litellm" / "bin" / "litellm"
 _PORTKEY_PROGRAM = (
     FOLDER / "portkey" / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
@@ -76,7 +83,7 @@ async def portkey(site: Site) -> AsyncIterator[Service]:
             "x-portkey-provider": "openai",
             "x-portkey-custom-host": f"http://127.0.0.1:{site.upstream}/v1",
         }
-        yield Service("Portkey 1.15.2", port, "", headers, family(process.pid))
+        yield Service("Portkey 1.15.2 (patched)", port, "", headers, family(process.pid))
 
 
 def install() -> None:
@@ -102,6 +109,14 @@ def install() -> None:
             PORTKEY,
         ]
         subprocess.run(argv, check=True)
+    if portkey_installed():
+        _patch_portkey()
+
+
+def _patch_portkey() -> None:
+    program = _PORTKEY_PROGRAM.read_text()
+    if _COPIED not in program and program.count(_IMMUTABLE) == 1:
+        _PORTKEY_PROGRAM.write_text(program.replace(_IMMUTABLE, _COPIED + _IMMUTABLE))
 
 
 if __name__ == "__main__":
