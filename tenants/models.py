@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models as db
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.timezone import now
 from typing_extensions import override
@@ -157,9 +157,6 @@ class ApiKey(db.Model):
             db.CheckConstraint(condition=Q(priority__in=Priority.values), name="api_key_priority_known"),
             db.CheckConstraint(condition=~Q(secret_hmac=""), name="api_key_secret_given"),
             db.CheckConstraint(condition=~Q(prefix=""), name="api_key_prefix_given"),
-            db.CheckConstraint(
-                condition=Q(expires_at=None) | Q(expires_at__gt=F("created_at")), name="api_key_expires_later"
-            ),
         )
 
     @override

@@ -308,12 +308,6 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("prefix", ""), _negated=True), name="api_key_prefix_given"
                     ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("expires_at", None), ("expires_at__gt", models.F("created_at")), _connector="OR"
-                        ),
-                        name="api_key_expires_later",
-                    ),
                 ],
             },
         ),
