@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metering.frames import MARKER, Gap, encode, read_frames
+from metering.records import Mark, Open, Record, Void
+from tests.calls import closed, opened
+
+RECORDS: list[Record] = [opened("req_1"), Mark("req_1", 12), closed("req_1"), Void("req_2")]
+FRAMES = [encode(record) for record in RECORDS]
+WHOLE = b"".join(FRAMES)
+ENDS = [sum(map(len, FRAMES[: n + 1])) for n in range(len(FRAMES))]
+
+
+def test_it_reads_back_what_it_wrote() -> None:
+    reading = read_frames(WHOLE)
+
+    assert reading == (RECORDS, len(WHOLE), None)
+
+
+@given(st.text(), st.integers(0, 2**60), st.floats(0, 4e9))
+def test_it_reads_back_any_text_and_number(text: str, number: int, instant: float) -> None:
+    record = opened(text, at=instant, prompt=number)
+
+    assert read_frames(encode(record)).records == [record]
+
+
+@pytest.mark.parametrize("cut", range(len(WHOLE)))
+def test_a_tail_torn_at_any_byte_costs_only_the_frame_it_tears(cut: int) -> None:
+    whole = [end for end in ENDS if end <= cut]
+
+    reading = read_frames(WHOLE[:cut])
+
+    assert reading.records == RECORDS[: len(whole)]
+    assert reading.good_bytes == max(whole, default=0)
+    assert (reading.problem is None) == (cut in {0, *ENDS})
+    assert reading.problem is None or reading.problem.torn_only
+
+
+@pytest.mark.parametrize("at", range(len(WHOLE)))
+def test_a_flipped_bit_anywhere_costs_only_the_frame_it_hits(at: int) -> None:
+    hit = sum(end <= at for end in ENDS)
+    survivors = RECORDS[:hit] + RECORDS[hit + 1 :]
+
+    readings = [read_frames(_flipped(WHOLE, at, bit)) for bit in range(8)]
+
+    assert [reading.records for reading in readings] == [survivors] * 8
+    assert all(reading.problem is not None for reading in readings)
+
+
+def test_it_says_which_bytes_were_lost() -> None:
+    reading = read_frames(_flipped(WHOLE, ENDS[0] + 3, 1))
+
+    assert reading.problem is not None
+    assert reading.problem.gaps == (Gap(ENDS[0], ENDS[1], torn=False),)
+    assert reading.problem.lost_bytes == len(FRAMES[1])
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=64), st.integers(0, len(FRAMES)))
+def test_garbage_between_frames_costs_no_frame(garbage: bytes, place: int) -> None:
+    data = b"".join(FRAMES[:place]) + garbage + b"".join(FRAMES[place:])
+
+    assert read_frames(data).records == RECORDS
+
+
+def test_blocks_that_were_never_written_are_a_torn_tail() -> None:
+    reading = read_frames(WHOLE + bytes(4096))
+
+    assert reading.records == RECORDS
+    assert reading.problem is not None
+    assert reading.problem.torn_only
+
+
+def test_a_whole_last_frame_with_damage_is_not_called_torn() -> None:
+    reading = read_frames(_flipped(WHOLE, len(WHOLE) - 1, 0))
+
+    assert reading.problem is not None
+    assert not reading.problem.torn_only
+
+
+def test_a_frame_hidden_in_a_clients_text_is_never_read() -> None:
+    forged = encode(Void("req_victim")).decode("latin-1")
+    carrier = encode(opened(forged))
+
+    reading = read_frames(_flipped(carrier, 5, 0) + FRAMES[0])
+
+    assert MARKER not in forged.encode()
+    assert reading.records == [RECORDS[0]]
+
+
+def test_half_a_surrogate_pair_does_not_cost_the_record() -> None:
+    record = read_frames(encode(opened("req_\ud800"))).records[0]
+
+    assert isinstance(record, Open)
+    assert record.id == "req_?"
+
+
+def _flipped(data: bytes, at: int, bit: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ (1 << bit)]) + data[at + 1 :]
