@@ -1,7 +1,7 @@
 """Stopped for lack of money: reserves the worst case of a call before anything is sent, in one atomic admission.
 
 First the cheap bound (bytes), which costs nothing; only when that does not fit are the tokens counted; only when that
-does not fit either is the call refused, or its output clamped to what the money buys. Texts beyond 50 kB are counted
+does not fit either is the call refused, or its output clamped to what the money buys. Texts beyond 10 kB are counted
 in a thread, so that the event loop is not held.
 """
 
@@ -19,8 +19,10 @@ from catalog.routing import Route
 from providers.prompt import count_prompt
 
 BYTES_PER_TOKEN = 4
-DEFAULT_OUTPUT_TOKENS = 256  # reserved against TPM when the client gives no cap; the true number is charged at the end
-IN_THREAD_BYTES = 50_000
+DEFAULT_OUTPUT_TOKENS = (
+    256  # reserved against TPM when the client gives no cap; the true number is charged at the end
+)
+IN_THREAD_BYTES = 10_000
 _BASE64 = re.compile(rb";base64,[A-Za-z0-9+/=\\]+")
 
 
@@ -31,54 +33,64 @@ class Held(msgspec.Struct, frozen=True):
     hold_nanousd: int
     input_tokens: int
     output_cap: int | None = None
+    is_clamped: bool = False
 
 
-async def reserve(  # noqa: PLR0913 - one call, told once
-    admission: Admission, rules: tuple[ScopeRules, ...], route: Route, demand: Demand, raw: bytes, request_id: str
-) -> Held:
+class Wish(msgspec.Struct, frozen=True):
+    """One call that asks for its grant."""
+
+    request_id: str
+    rules: tuple[ScopeRules, ...]
+    route: Route
+    demand: Demand
+    raw: bytes
+
+    def bound(self, demand: Demand, prompt: int | None = None) -> Bound:
+        """Return the worst case by bytes, or by a counted prompt."""
+        model, sheets = self.route.model, self.route.sheets
+        names = [deployment.target.upstream_model for deployment in self.route.deployments]
+        if prompt is None:
+            return worst_case(demand, sheets, model.max_output_tokens, model.context_window, names)
+        return counted(demand, prompt, sheets, model.max_output_tokens, model.context_window, names)
+
+
+async def reserve(admission: Admission, wish: Wish) -> Held:
     """Return the grant. Raises RateRefused, BudgetRefused, AdmissionUnavailable; then nothing was changed."""
-    model = route.model
-    bound = worst_case(demand, route.sheets, model.max_output_tokens, model.context_window)
-    prompt = prompt_tokens(raw)
-    tokens = _rate_tokens(rules, prompt, demand, model.max_output_tokens)
-    cap = _unstated_cap(demand, bound, route)
+    prompt = prompt_tokens(wish.raw)
+    bound = wish.bound(wish.demand)
+    tokens = _rate_tokens(wish, prompt)
     try:
-        grant = await admission.admit(Ask(request_id, rules, tokens, bound.nanousd))
+        grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
+    except BudgetRefused:
+        return await _with_counted_prompt(admission, wish, tokens)
+    return Held(grant, bound.nanousd, prompt, _cap_to_send(wish, bound))
+
+
+async def _with_counted_prompt(admission: Admission, wish: Wish, tokens: int) -> Held:
+    prompt = await _count(wish.raw, wish.route.deployments[0].target.upstream_model)
+    bound = wish.bound(wish.demand, prompt)
+    try:
+        grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
     except BudgetRefused as refusal:
-        return await _with_counted_prompt(admission, rules, route, demand, raw, request_id, tokens, refusal)
-    return Held(grant, bound.nanousd, prompt, cap)
+        if not _may_clamp(wish.rules, refusal):
+            raise
+        return await _clamped(admission, wish, tokens, prompt, refusal)
+    return Held(grant, bound.nanousd, prompt, _cap_to_send(wish, bound))
 
 
-async def _with_counted_prompt(  # noqa: PLR0913
-    admission: Admission,
-    rules: tuple[ScopeRules, ...],
-    route: Route,
-    demand: Demand,
-    raw: bytes,
-    request_id: str,
-    tokens: int,
-    refusal: BudgetRefused,
+async def _clamped(
+    admission: Admission, wish: Wish, tokens: int, prompt: int, refusal: BudgetRefused
 ) -> Held:
-    model = route.model
-    prompt = await _count(raw, route.deployments[0].target.upstream_model)
-    bound = counted(demand, prompt, route.sheets, model.max_output_tokens, model.context_window)
-    try:
-        grant = await admission.admit(Ask(request_id, rules, tokens, bound.nanousd))
-    except BudgetRefused as second:
-        refusal = second
-    else:
-        return Held(grant, bound.nanousd, prompt, _unstated_cap(demand, bound, route))
-    if not _may_clamp(rules, refusal):
-        raise refusal
+    """Ask for as much output as the money that is free can buy."""
     budget = refusal.budget
     free = budget.limit_nanousd - budget.spent_nanousd - budget.held_nanousd
-    output = affordable_output(free, demand, prompt, route.sheets)
+    names = [deployment.target.upstream_model for deployment in wish.route.deployments]
+    output = affordable_output(free, wish.demand, prompt, wish.route.sheets, names)
     if output < 1:
         raise refusal
-    smaller = msgspec.structs.replace(demand, output_cap=output)
-    bound = counted(smaller, prompt, route.sheets, model.max_output_tokens, model.context_window)
-    grant = await admission.admit(Ask(request_id, rules, tokens, bound.nanousd))
-    return Held(grant, bound.nanousd, prompt, output)
+    bound = wish.bound(msgspec.structs.replace(wish.demand, output_cap=output), prompt)
+    grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
+    return Held(grant, bound.nanousd, prompt, bound.output_cap, is_clamped=True)
 
 
 def prompt_tokens(raw: bytes) -> int:
@@ -89,24 +101,33 @@ def prompt_tokens(raw: bytes) -> int:
     return max(1, size // BYTES_PER_TOKEN)
 
 
-def _rate_tokens(rules: tuple[ScopeRules, ...], prompt: int, demand: Demand, max_output: int | None) -> int:
+def _rate_tokens(wish: Wish, prompt: int) -> int:
     """What TPM reserves: the prompt and the stated cap, or a modest output when none is stated.
 
-    Only the prompt may make a call impossible: an output that would not fit is cut to the limit, and the true number is
-    charged when the call is settled.
+    Only the prompt may make a call impossible: an output that would not fit is cut to the limit, and the true
+    number is charged when the call is settled.
     """
+    demand = wish.demand
     if demand.kind != "chat":
         return prompt
-    output = demand.output_cap or min(max_output or DEFAULT_OUTPUT_TOKENS, DEFAULT_OUTPUT_TOKENS)
-    limits = [rule.limits.tokens_per_minute for rule in rules if rule.limits.tokens_per_minute is not None]
+    most = wish.route.model.max_output_tokens or DEFAULT_OUTPUT_TOKENS
+    output = demand.output_cap or min(most, DEFAULT_OUTPUT_TOKENS)
+    rates = [rule.limits.tokens_per_minute for rule in wish.rules]
+    limits = [rate for rate in rates if rate is not None]
     return max(prompt, min([prompt + output * demand.n, *limits]))
 
 
-def _unstated_cap(demand: Demand, bound: Bound, route: Route) -> int | None:
-    """The cap to send upstream when the client gave none and no known model limit keeps the output within the hold."""
-    if demand.kind != "chat" or demand.output_cap is not None or route.model.max_output_tokens is not None:
+def _cap_to_send(wish: Wish, bound: Bound) -> int | None:
+    """The cap that must reach the provider for the hold to be enough; None when the request says it already.
+
+    A model whose maximum is known keeps to it by itself; where nothing is known, a cap is sent along.
+    """
+    if wish.demand.kind != "chat" or not any(rule.budgets for rule in wish.rules):
         return None
-    return bound.output_tokens // max(1, demand.n) if bound.nanousd else None
+    stated = wish.demand.output_cap
+    if stated is None:
+        return bound.output_cap if wish.route.model.max_output_tokens is None and bound.nanousd else None
+    return bound.output_cap if stated > bound.output_cap else None
 
 
 def _may_clamp(rules: tuple[ScopeRules, ...], refusal: BudgetRefused) -> bool:

@@ -27,7 +27,9 @@ def load_rulebook(config: Config, version: int) -> Rulebook:
 def _default(config: Config, parallel: int) -> Limits:
     rates = config.rate_limits
     return Limits(
-        _or_none(rates.default_requests_per_minute), _or_none(rates.default_tokens_per_minute), _or_none(parallel)
+        _or_none(rates.default_requests_per_minute),
+        _or_none(rates.default_tokens_per_minute),
+        _or_none(parallel),
     )
 
 

@@ -36,7 +36,9 @@ def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
     """Return the catalog as it is in force at `now`."""
     prices = _prices(now)
     rows: dict[int, list[DeploymentRow]] = defaultdict(list)
-    for row in DeploymentRow.objects.filter(removed=False).select_related("credential").order_by("priority", "pk"):
+    for row in (
+        DeploymentRow.objects.filter(removed=False).select_related("credential").order_by("priority", "pk")
+    ):
         rows[row.model_id].append(row)
     models: dict[str, Model] = {}
     problems: list[Problem] = []
@@ -47,7 +49,11 @@ def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
 
 def next_price_change(now: datetime) -> datetime | None:
     """Return when a price row begins or ends next, so that the snapshot can be renewed then."""
-    starts = Price.objects.filter(active_from__gt=now).order_by("active_from").values_list("active_from", flat=True)
+    starts = (
+        Price.objects.filter(active_from__gt=now)
+        .order_by("active_from")
+        .values_list("active_from", flat=True)
+    )
     return starts.first()
 
 
@@ -75,7 +81,9 @@ def _model(
         sheet = _sheet(prices.get(row.pk), known.sheet if known is not None else None)
         if sheet is None or unpriced(sheet, model.model_type):
             without_price += 1
-            problems.append(Problem(model.alias, row.name, "no price, neither in the catalog nor in the price map"))
+            problems.append(
+                Problem(model.alias, row.name, "no price, neither in the catalog nor in the price map")
+            )
             continue
         usable.append(Deployment(target=target, priority=row.priority, weight=row.weight, sheet=sheet))
     return Model(
@@ -111,7 +119,8 @@ def _target(source: Source, model: ModelRow, row: DeploymentRow) -> Target:
         upstream_model=row.upstream_model,
         base_url=base_url,
         secret=Secret(secret),
-        api_version=row.api_version or (source.config.providers.azure_openai_version if row.provider == "azure" else ""),
+        api_version=row.api_version
+        or (source.config.providers.azure_openai_version if row.provider == "azure" else ""),
         region=row.region,
         timeouts=Timeouts(**{name: float(value) for name, value in row.timeouts.items()}),
         metadata={str(key): str(value) for key, value in row.metadata.items()},
@@ -152,5 +161,3 @@ def _sheet(price: Price | None, known: PriceSheet | None) -> PriceSheet | None:
 def simulator_is_wanted() -> bool:
     """Whether any enabled deployment is served by the built-in simulator. Blocking: one query."""
     return DeploymentRow.objects.filter(provider="simulator", enabled=True, removed=False).exists()
-
-

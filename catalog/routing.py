@@ -62,7 +62,8 @@ def resolve(
     snapshot: Snapshot, alias: str, caller: Caller, *, model_type: str, dice: Callable[[], float] = random
 ) -> Route:
     """Return where a call for `alias` may go. Raises ModelNotFound, ModelNotAllowed, WrongModelType, ModelUnpriced,
-    NoDeployment."""
+    NoDeployment.
+    """
     model = snapshot.models.get(alias)
     if model is None:
         raise ModelNotFound(alias)

@@ -1,5 +1,6 @@
 """Where every connection enters: /v1 goes to the lean handler, probes are answered here, websockets go to channels,
-the rest to ordinary Django."""
+the rest to ordinary Django.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 
-from django.core.asgi import get_asgi_application  # noqa: E402 - settings are named first
+from django.core.asgi import get_asgi_application
 
 django_application: Any = get_asgi_application()
 

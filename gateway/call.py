@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from budgets import holds
-from budgets.holds import Held
+from budgets.holds import Held, Wish
 from budgets.rules import rules_for
 from catalog import routing
 from catalog.routing import Route
@@ -21,9 +21,9 @@ from gateway import connections
 from gateway.answer import EVENT_STREAM, JSON, Answer, Headers
 from gateway.api.schemas import Peek, Want
 from gateway.connections import Connections
-from gateway.errors import Overloaded, ShuttingDown, WrongContentType
 from gateway.headers import of_call
 from gateway.idempotency import Claim, Kept
+from gateway.refusals import Overloaded, ShuttingDown, WrongContentType
 from gateway.relay import Relay
 from gateway.request import V1Request
 from gateway.standing import standing_of
@@ -50,8 +50,12 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
     live, caller = connections.live(), request.auth
     require_scope(caller, endpoint.scope)  # 403
     want = endpoint.peek(await _body(request, live))  # 400, 413, 415
-    request.facts.update(endpoint=endpoint.name, model=want.alias, tenant=caller.tenant, key=caller.key_prefix)
-    route = routing.resolve(live.snapshot, want.alias, caller, model_type=endpoint.model_type)  # 404, 403, 503
+    request.facts.update(
+        endpoint=endpoint.name, model=want.alias, tenant=caller.tenant, key=caller.key_prefix
+    )
+    route = routing.resolve(
+        live.snapshot, want.alias, caller, model_type=endpoint.model_type
+    )  # 404, 403, 503
     _check_capacity(live)  # 503
 
     if not request.header(b"idempotency-key"):
@@ -63,13 +67,16 @@ async def _perform(
     request: V1Request, endpoint: Endpoint, route: Route, want: Want, claim: Claim | None = None
 ) -> Answer:
     live, caller = connections.live(), request.auth
-    held = await holds.reserve(  # 429
-        live.admission, rules_for(live.rulebook, caller), route, want.demand, request.raw, request.id
-    )
+    rules = rules_for(live.rulebook, caller)
+    held = await holds.reserve(live.admission, Wish(request.id, rules, route, want.demand, request.raw))  # 429
     request.standing = held.grant.standing
+    if held.is_clamped:
+        request.extra_headers.append((b"x-gateway-clamped-max-tokens", str(held.output_cap).encode()))
     intent = _intent(request, endpoint, caller, route, want, held)
     meter = Meter(live.journal, live.admission, live.running, intent, request.raw)
-    answer = await _call(request, live, meter, route, _capped(want, held))  # 502, 503, 504, a provider's own 4xx
+    answer = await _call(
+        request, live, meter, route, _capped(want, held)
+    )  # 502, 503, 504, a provider's own 4xx
     if claim is not None:
         await _keep(live, claim, answer)
     return answer
@@ -130,7 +137,9 @@ def _capped(want: Want, held: Held) -> Want:
     """Tell the dialect to send the cap that the hold was made for."""
     if held.output_cap is None:
         return want
-    return msgspec.structs.replace(want, shape=msgspec.structs.replace(want.shape, output_cap=held.output_cap))
+    return msgspec.structs.replace(
+        want, shape=msgspec.structs.replace(want.shape, output_cap=held.output_cap)
+    )
 
 
 def _intent(
@@ -178,7 +187,7 @@ async def _call(request: V1Request, live: Connections, meter: Meter, route: Rout
     try:
         call = await open_call(live.transport, dialect, outgoing, targets, meter.attempts)
     except UpstreamFailed as failure:
-        await _failed(request, live, meter, route, failure)
+        await _failed(request, meter, route, failure)
         raise
     except asyncio.CancelledError:
         await asyncio.shield(_cancelled(meter, route))
@@ -188,12 +197,14 @@ async def _call(request: V1Request, live: Connections, meter: Meter, route: Rout
     if call.stream is not None:
         running.stream = call.stream
         headers = _call_headers(request, call, meter, waited_s)
-        return Answer(200, b"", [*EVENT_STREAM, *headers], Relay(call, meter, running, ending, request.received_at))
-    return await _complete(request, live, meter, call, ending, waited_s)
+        return Answer(
+            200, b"", [*EVENT_STREAM, *headers], Relay(call, meter, running, ending, request.received_at)
+        )
+    return await _complete(request, meter, call, ending, waited_s)
 
 
 async def _complete(
-    request: V1Request, live: Connections, meter: Meter, call: Call, ending: Any, waited_s: float
+    request: V1Request, meter: Meter, call: Call, ending: Any, waited_s: float
 ) -> Answer:
     answered = call.answered
     assert answered is not None  # noqa: S101 - a call that is not a stream was answered
@@ -204,9 +215,7 @@ async def _complete(
     return Answer(200, answered.body, [JSON, *_call_headers(request, call, meter, waited_s)])
 
 
-async def _failed(
-    request: V1Request, live: Connections, meter: Meter, route: Route, failure: UpstreamFailed
-) -> None:
+async def _failed(request: V1Request, meter: Meter, route: Route, failure: UpstreamFailed) -> None:
     """Record a call that no deployment answered: a row if a provider saw it, nothing if none could be reached."""
     request.extra_headers += of_call(failure.provider, failure.deployment, len(meter.attempts), None)
     if not failure.reached:
@@ -250,7 +259,9 @@ def _deployment(route: Route, name: str) -> Any:
 
 def _call_headers(request: V1Request, call: Call, meter: Meter, waited_s: float) -> Headers:
     overhead_s = time.perf_counter() - request.received_at - waited_s
-    request.facts.update(provider=call.target.provider, deployment=call.target.name, attempts=len(meter.attempts))
+    request.facts.update(
+        provider=call.target.provider, deployment=call.target.name, attempts=len(meter.attempts)
+    )
     return [
         *of_call(call.target.provider, call.target.name, len(meter.attempts), meter.cost_nanousd),
         (b"x-gateway-overhead-ms", f"{overhead_s * 1000:.2f}".encode()),

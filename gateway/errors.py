@@ -20,10 +20,17 @@ from ninja.errors import ValidationError as NinjaValidationError
 from budgets.admission import AdmissionUnavailable, BudgetRefused, RateRefused
 from catalog.routing import ModelNotFound, ModelUnpriced, NoDeployment, WrongModelType
 from gateway.answer import Answer, Headers, json_answer
-from gateway.api.schemas import BadRequest
 from gateway.connections import NotServing
 from gateway.idempotency import BadIdempotencyKey, ReplaysUnavailable
 from gateway.money import usd
+from gateway.refusals import (
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    ShuttingDown,
+    WrongContentType,
+)
 from gateway.replay_rows import InProgress, Mismatch, ResultUnavailable
 from gateway.request import BodyTooLarge, EncodedBody
 from metering.journal import MeteringUnavailable
@@ -44,30 +51,6 @@ AUTH = "authentication_error"
 PERMISSION = "permission_error"
 RATE = "rate_limit_error"
 API = "api_error"
-
-
-class NotFound(Exception):
-    """No such path."""
-
-
-class MethodNotAllowed(Exception):
-    """The path exists, the method does not; `allowed` is for the Allow header."""
-
-    def __init__(self, allowed: str) -> None:
-        self.allowed = allowed
-        super().__init__(f"This method is not allowed here; allowed: {allowed}.")
-
-
-class WrongContentType(Exception):
-    """The body is not declared as JSON."""
-
-
-class Overloaded(Exception):
-    """This process has more calls running than it can serve well."""
-
-
-class ShuttingDown(Exception):
-    """This process is draining."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -136,7 +119,11 @@ ERRORS: dict[type[Exception], Row] = {
     InvalidKey: Row(401, "invalid_api_key", AUTH),
     AuthenticationError: Row(401, "invalid_api_key", AUTH, "You did not provide an API key."),
     KeysUnavailable: Row(
-        503, "keys_unavailable", API, "Keys cannot be checked at the moment.", headers=lambda _: _retry_after(1)
+        503,
+        "keys_unavailable",
+        API,
+        "Keys cannot be checked at the moment.",
+        headers=lambda _: _retry_after(1),
     ),
     TenantSuspended: Row(403, "tenant_suspended", PERMISSION),
     AddressNotAllowed: Row(403, "address_not_allowed", PERMISSION),
@@ -148,18 +135,30 @@ ERRORS: dict[type[Exception], Row] = {
     NoDeployment: Row(503, "no_deployment_available", API, headers=lambda _: _retry_after(5)),
     BadRequest: Row(400, "invalid_request", INVALID, param=lambda error: error.param),
     NinjaValidationError: Row(400, "invalid_request", INVALID, "The request is not valid."),
-    WrongContentType: Row(415, "unsupported_media_type", INVALID, "Send the body as 'Content-Type: application/json'."),
+    WrongContentType: Row(
+        415, "unsupported_media_type", INVALID, "Send the body as 'Content-Type: application/json'."
+    ),
     EncodedBody: Row(415, "unsupported_encoding", INVALID, "Send the body without Content-Encoding."),
     BodyTooLarge: Row(413, "request_too_large", INVALID),
-    NotFound: Row(404, "not_found", INVALID, "There is nothing at this address; the API page is at /v1/docs."),
+    NotFound: Row(
+        404, "not_found", INVALID, "There is nothing at this address; the API page is at /v1/docs."
+    ),
     MethodNotAllowed: Row(
         405, "method_not_allowed", INVALID, headers=lambda error: [(b"allow", error.allowed.encode())]
     ),
     RateRefused: Row(
-        429, "rate_limit_exceeded", RATE, extra=_limit, headers=lambda error: _retry_after(error.resets_in_ms / 1000)
+        429,
+        "rate_limit_exceeded",
+        RATE,
+        extra=_limit,
+        headers=lambda error: _retry_after(error.resets_in_ms / 1000),
     ),
     BudgetRefused: Row(
-        429, "insufficient_quota", "insufficient_quota", extra=_budget, headers=lambda _: [(b"x-should-retry", b"false")]
+        429,
+        "insufficient_quota",
+        "insufficient_quota",
+        extra=_budget,
+        headers=lambda _: [(b"x-should-retry", b"false")],
     ),
     BadIdempotencyKey: Row(
         400, "invalid_idempotency_key", INVALID, "An Idempotency-Key is 1 to 255 printable ASCII characters."
@@ -186,14 +185,26 @@ ERRORS: dict[type[Exception], Row] = {
         headers=lambda _: _retry_after(1),
     ),
     AdmissionUnavailable: Row(
-        503, "limiter_unavailable", API, "Limits cannot be checked at the moment.", headers=lambda _: _retry_after(1)
+        503,
+        "limiter_unavailable",
+        API,
+        "Limits cannot be checked at the moment.",
+        headers=lambda _: _retry_after(1),
     ),
     MeteringUnavailable: Row(
-        503, "metering_unavailable", API, "Calls cannot be recorded at the moment.", headers=lambda _: _retry_after(5)
+        503,
+        "metering_unavailable",
+        API,
+        "Calls cannot be recorded at the moment.",
+        headers=lambda _: _retry_after(5),
     ),
     Overloaded: Row(503, "overloaded", API, "The gateway is busy.", headers=lambda _: _retry_after(1)),
-    ShuttingDown: Row(503, "server_shutdown", API, "The gateway is restarting.", headers=lambda _: _retry_after(1)),
-    NotServing: Row(503, "server_shutdown", API, "The gateway is starting.", headers=lambda _: _retry_after(1)),
+    ShuttingDown: Row(
+        503, "server_shutdown", API, "The gateway is restarting.", headers=lambda _: _retry_after(1)
+    ),
+    NotServing: Row(
+        503, "server_shutdown", API, "The gateway is starting.", headers=lambda _: _retry_after(1)
+    ),
     HttpError: Row(400, "invalid_request", INVALID),
 }
 WORDS: dict[type[Exception], Callable[[Any], str]] = {BudgetRefused: _budget_words, RateRefused: _limit_words}
@@ -206,12 +217,20 @@ def answer_to(error: Exception, headers: Headers) -> Answer:
     row = next((ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS), None)
     if row is None:
         logger.error("internal error", exc_info=error)
-        return envelope(500, "internal_error", API, "The gateway failed; the request id finds it in the log.", headers)
+        return envelope(
+            500, "internal_error", API, "The gateway failed; the request id finds it in the log.", headers
+        )
     words = WORDS.get(type(error))
     message = words(error) if words is not None else row.message or str(error)
     code = getattr(error, "code", None) or row.code
     return envelope(
-        row.status, code, row.type, message, [*row.headers(error), *headers], row.param(error), row.extra(error)
+        row.status,
+        code,
+        row.type,
+        message,
+        [*row.headers(error), *headers],
+        row.param(error),
+        row.extra(error),
     )
 
 
@@ -235,9 +254,7 @@ def upstream_answer(failure: UpstreamFailed, headers: Headers) -> Answer:
     """Pass a provider's own 4xx through; say in our words what else went wrong upstream."""
     theirs = failure.passed_on
     if theirs is not None:
-        return envelope(
-            theirs.status, theirs.code, theirs.type, theirs.message, headers, theirs.param
-        )
+        return envelope(theirs.status, theirs.code, theirs.type, theirs.message, headers, theirs.param)
     if failure.retry_after_s is not None:
         headers = [*_retry_after(failure.retry_after_s), *headers]
     kind = RATE if failure.answer_status == 429 else API  # noqa: PLR2004

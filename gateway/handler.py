@@ -17,8 +17,9 @@ from typing_extensions import override
 
 from gateway import connections
 from gateway.answer import Answer, Headers
-from gateway.errors import MethodNotAllowed, NotFound, answer_to
+from gateway.errors import answer_to
 from gateway.headers import of_standing
+from gateway.refusals import MethodNotAllowed, NotFound
 from gateway.request import ClientGone, Receive, Scope, Send, V1Request
 from gateway.standing import standing_of
 
@@ -89,7 +90,9 @@ class V1Handler(ASGIHandler):
         headers = [*answer.pairs, (b"x-request-id", request.id.encode()), *request.extra_headers]
         if request.standing is not None:
             headers += of_standing(request.standing)
-        client_id = request.raw_headers.get(b"x-client-request-id") or request.raw_headers.get(b"x-request-id")
+        client_id = request.raw_headers.get(b"x-client-request-id") or request.raw_headers.get(
+            b"x-request-id"
+        )
         if client_id is not None and _CLIENT_ID.fullmatch(client_id):
             headers.append((b"x-client-request-id", client_id))
         start = {"type": "http.response.start", "status": answer.status_code, "headers": headers}

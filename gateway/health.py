@@ -30,7 +30,7 @@ def readiness() -> tuple[int, dict[str, Any]]:
         reasons.append("the gateway is shutting down")
     if not live.journal.has_room:
         reasons.append("the disk is full: calls cannot be recorded")
-    waits = f"finished calls wait in the journal: {live.shipper.problem}" if live.shipper.problem else "ok"
+    waits = "the database is away; finished calls wait in the journal" if live.shipper.failures else "ok"
     checks = {
         "journal": "ok" if live.journal.has_room else "full",
         "unshipped_records": live.journal.unshipped_records,
@@ -42,5 +42,10 @@ def readiness() -> tuple[int, dict[str, Any]]:
         {"alias": problem.alias, "deployment": problem.deployment, "reason": problem.reason}
         for problem in live.snapshot.problems
     ]
-    body = {"status": "unready" if reasons else "ready", "reasons": reasons, "checks": checks, "problems": problems}
+    body = {
+        "status": "unready" if reasons else "ready",
+        "reasons": reasons,
+        "checks": checks,
+        "problems": problems,
+    }
     return (503 if reasons else 200), body

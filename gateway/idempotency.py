@@ -61,7 +61,9 @@ class Replays:
         self._in_database = in_database
         self._cipher = AESGCM(encryption_key)
 
-    async def claim(self, scope: str, key: str, raw: bytes, request_id: str, *, keeps_streams: bool) -> Claim | Kept:
+    async def claim(
+        self, scope: str, key: str, raw: bytes, request_id: str, *, keeps_streams: bool
+    ) -> Claim | Kept:
         """Return the right to make this call, or the answer it already had.
 
         Raises BadIdempotencyKey, InProgress, Mismatch, ResultUnavailable, ReplaysUnavailable.
@@ -70,7 +72,9 @@ class Replays:
             raise BadIdempotencyKey
         row_id = hashlib.sha256(f"{scope}\n{key}".encode()).hexdigest()
         try:
-            kept = await self._in_database(replay_rows.claim, row_id, fingerprint(scope, raw), request_id, datetime.now(UTC))
+            kept = await self._in_database(
+                replay_rows.claim, row_id, fingerprint(scope, raw), request_id, datetime.now(UTC)
+            )
         except DatabaseError as error:
             raise ReplaysUnavailable from error
         if kept is None:

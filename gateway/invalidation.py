@@ -18,7 +18,9 @@ POLL_S = 1.0
 class Invalidation:
     """`version` reads the number; `reload` swaps in everything for a number that was not seen before."""
 
-    def __init__(self, version: Callable[[], Awaitable[int]], reload: Callable[[int], Awaitable[None]]) -> None:
+    def __init__(
+        self, version: Callable[[], Awaitable[int]], reload: Callable[[int], Awaitable[None]]
+    ) -> None:
         self._version, self._reload = version, reload
         self._seen = -1
         self._poke = asyncio.Event()

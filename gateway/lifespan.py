@@ -34,6 +34,7 @@ from metering.journal import Journal
 from metering.running import Running
 from metering.shipper import Shipper
 from metering.windows import load_windows
+from providers import tokens
 from providers.simulator import Simulator
 from providers.transport import Transport
 from tenants.key_cache import KeyCache, Stored
@@ -46,6 +47,7 @@ T = TypeVar("T")
 RENEW_S = 10.0
 MARK_S = 1.0
 SWEEP_S = 600.0
+SHIP_AT_CLOSE_S = 3.0
 
 
 class Lifespan:
@@ -82,6 +84,7 @@ class Lifespan:
             lambda: live.journal.unshipped_records,
             lambda: live.journal.oldest_unshipped_s,
         )
+        await self.in_database(tokens.warm)
         connections.set_live(live)
         for work in (
             live.invalidation.run(),
@@ -110,7 +113,10 @@ class Lifespan:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await live.shipper.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SHIP_AT_CLOSE_S):
+                await live.shipper.flush()
+        await live.shipper.stop()
         await live.journal.close()
         await live.transport.aclose()
         if live.simulator is not None:
@@ -124,11 +130,14 @@ class Lifespan:
         await self.in_database(adopt, root)
         if self.config.embedded:
             await live.replays.recover()
-        live.journal = Journal(root, durability=self.config.metering.durability)
+        live.journal = Journal(
+            root,
+            durability=self.config.metering.durability,
+            allow_volatile=self.config.metering.allow_volatile,
+        )
         live.admission = LocalAdmission(self._load_windows)
         live.shipper = Shipper(live.journal, live.admission)
-        live.journal.open()
-        await live.shipper.open()
+        live.shipper.start()
 
     async def _open_simulator(self, live: Connections) -> None:
         live.simulator = None
@@ -143,7 +152,9 @@ class Lifespan:
             live.rulebook = await self.in_database(load_rulebook, self.config, version)
             live.keys.clear()
             for problem in live.snapshot.problems:
-                logger.warning("deployment %s of %s is disabled: %s", problem.deployment, problem.alias, problem.reason)
+                logger.warning(
+                    "deployment %s of %s is disabled: %s", problem.deployment, problem.alias, problem.reason
+                )
 
         return reload
 
@@ -206,4 +217,3 @@ def _fresh(read: Callable[..., T]) -> Callable[..., T]:
             close_old_connections()
 
     return run
-

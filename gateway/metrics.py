@@ -26,14 +26,21 @@ class Metrics:
         self.tokens = counter("gateway_tokens", "Tokens", "model", "provider", "kind")
         self.cost = counter("gateway_cost_usd", "Cost in USD", "model", "provider")
         self.refusals = counter("gateway_refusals", "Refused calls by error code", "reason")
-        self.attempts = counter("gateway_upstream_attempts", "Upstream tries", "provider", "deployment", "outcome")
+        self.attempts = counter(
+            "gateway_upstream_attempts", "Upstream tries", "provider", "deployment", "outcome"
+        )
         self.overshoot = counter("gateway_budget_overshoot_usd", "Cost beyond what was held, in USD")
-        self.access_log_dropped = counter("gateway_access_log_dropped", "Access log lines lost to a full buffer")
+        self.access_log_dropped = counter(
+            "gateway_access_log_dropped", "Access log lines lost to a full buffer"
+        )
         self.duration = Histogram(
             "gateway_request_duration_seconds", "Whole call", buckets=SECONDS, registry=registry
         )
         self.overhead = Histogram(
-            "gateway_overhead_seconds", "Time not spent waiting for the upstream", buckets=OVERHEAD, registry=registry
+            "gateway_overhead_seconds",
+            "Time not spent waiting for the upstream",
+            buckets=OVERHEAD,
+            registry=registry,
         )
         self.first_token = Histogram(
             "gateway_time_to_first_token_seconds", "Streams", buckets=SECONDS, registry=registry
@@ -58,7 +65,9 @@ class Metrics:
             child = self._children[key] = instrument.labels(*labels)
         return child
 
-    def watch_gauges(self, inflight: Callable[[], float], unshipped: Callable[[], float], oldest: Callable[[], float]) -> None:
+    def watch_gauges(
+        self, inflight: Callable[[], float], unshipped: Callable[[], float], oldest: Callable[[], float]
+    ) -> None:
         """Read the gauges when they are scraped, at no cost to a call."""
         self.inflight.set_function(inflight)
         self.unshipped.set_function(unshipped)

@@ -31,7 +31,12 @@ class Relay:
     """Made when the upstream has shown content. `ending` builds the Ending of this call from how it went."""
 
     def __init__(
-        self, call: Call, meter: Meter, running: RunningCall, ending: Callable[..., Ending], received_at: float
+        self,
+        call: Call,
+        meter: Meter,
+        running: RunningCall,
+        ending: Callable[..., Ending],
+        received_at: float,
     ) -> None:
         self._call, self._meter, self._running, self._ending = call, meter, running, ending
         self._received_at = received_at
@@ -112,7 +117,7 @@ class Relay:
             error_code=code,
             http_status=499 if code == "client_disconnected" else 200,
             usage=usage,
-            produced="" if usage is not None else stream.produced(),
+            produced="" if usage is not None and usage.total_tokens else stream.produced(),
             produced_events=stream.produced_events,
             ttft_ms=self._ttft_ms,
         )

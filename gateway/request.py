@@ -152,5 +152,3 @@ class V1Request(HttpRequest):
         if self._watcher is not None:
             self._watcher.cancel()
             self._watcher = None
-
-

@@ -1,5 +1,6 @@
 """Runs the gateway on uvicorn: bind, open, serve, drain, close. Signals are ours, because uvicorn waits for open
-connections before anything can be recorded and then dies of the signal it caught."""
+connections before anything can be recorded and then dies of the signal it caught.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """What a call used when the provider does not say: counted with the tokenizer, marked as an estimate, never zero
-for produced output. Texts beyond 50 kB are counted in a thread, so that the event loop is not held."""
+for produced output. Texts beyond 10 kB are counted in a thread, so that the event loop is not held.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from providers.prompt import count_prompt
 from providers.tokens import count
 from providers.usage import Usage
 
-IN_THREAD_BYTES = 50_000
+IN_THREAD_BYTES = 10_000
 
 
 async def estimate(record: Open, raw: bytes, produced: str, produced_events: int) -> Usage:

@@ -1,5 +1,6 @@
 """Writes the bill of one call: OPEN before the upstream sees anything, CLOSE durable before the last byte leaves,
-then the grant is settled. Every way a call can end goes through exactly one of close() and void()."""
+then the grant is settled. Every way a call can end goes through exactly one of close() and void().
+"""
 
 from __future__ import annotations
 
@@ -38,6 +39,14 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     overhead_ms: float = 0.0
 
 
+def _said(ending: Ending) -> Usage | None:
+    """Return the provider's report if it can be true: zeros beside produced text cannot."""
+    usage = ending.usage
+    if usage is None or (usage.total_tokens == 0 and ending.produced_events):
+        return None
+    return usage
+
+
 class Meter:
     """Made per call, after it was granted."""
 
@@ -66,7 +75,7 @@ class Meter:
         if self._is_over:
             return Standing()
         self._is_over = True
-        self.usage = ending.usage if ending.usage is not None else await self._estimated(ending)
+        self.usage = _said(ending) or await self._estimated(ending)
         bill = receipt(self.usage, ending.sheet) if ending.is_billed else None
         self.cost_nanousd = bill.total_nanousd if bill is not None else 0
         return await self._finish(self._close_record(ending, bill.lines if bill is not None else ()))

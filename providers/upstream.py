@@ -77,7 +77,11 @@ class Call:
 
 
 async def open_call(
-    transport: Transport, dialect: Dialect, outgoing: Outgoing, targets: Sequence[Target], attempts: list[Attempt]
+    transport: Transport,
+    dialect: Dialect,
+    outgoing: Outgoing,
+    targets: Sequence[Target],
+    attempts: list[Attempt],
 ) -> Call:
     """Return the first target's answer, noting every try in `attempts`. Raises UpstreamFailed."""
     failures: list[UpstreamFailed] = []
@@ -134,7 +138,9 @@ def _request(dialect: Dialect, outgoing: Outgoing, target: Target) -> UpstreamRe
     if outgoing.trace_parent:
         headers["traceparent"] = outgoing.trace_parent
     provider.auth(target, headers)
-    return UpstreamRequest("POST", provider.url(target, outgoing.path), headers, dialect.request(outgoing.raw, target))
+    return UpstreamRequest(
+        "POST", provider.url(target, outgoing.path), headers, dialect.request(outgoing.raw, target)
+    )
 
 
 async def _first_content(response: UpstreamResponse, blocks: AsyncIterator[bytes], stream: Stream) -> bytes:

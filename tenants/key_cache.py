@@ -97,7 +97,9 @@ def _is_revoked(stored: Stored) -> bool:
     return stored.revoked_at is not None and stored.revoked_at <= time.time()
 
 
-def _make_room(entries: dict[str, object] | dict[str, float] | dict[str, tuple[float, Caller]], capacity: int) -> None:
+def _make_room(
+    entries: dict[str, object] | dict[str, float] | dict[str, tuple[float, Caller]], capacity: int
+) -> None:
     if len(entries) >= capacity:
         for key in list(entries)[: capacity // 2]:  # insertion order: the oldest
             del entries[key]

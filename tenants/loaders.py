@@ -26,7 +26,9 @@ def stopped_keys(key_ids: set[int]) -> dict[int, str]:
     """Return which of these keys may no longer run calls, and why. Blocking: one query."""
     rows = ApiKey.objects.filter(id__in=key_ids).values_list("id", "revoked_at", "tenant__status")
     found = {key_id: _stop_code(revoked_at is not None, status) for key_id, revoked_at, status in rows}
-    return {key_id: found.get(key_id, "key_revoked") for key_id in key_ids if found.get(key_id, "key_revoked")}
+    return {
+        key_id: found.get(key_id, "key_revoked") for key_id in key_ids if found.get(key_id, "key_revoked")
+    }
 
 
 def _stop_code(is_revoked: bool, status: str) -> str:  # noqa: FBT001 - two facts of one row

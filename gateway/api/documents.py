@@ -38,7 +38,10 @@ def _operation(required: list[str], properties: dict[str, Any], example: dict[st
         for status, text in _ERRORS.items()
     }
     return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": example}}},
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": schema, "example": example}},
+        },
         "responses": {"200": {"description": "As OpenAI answers; `model` is the alias"}, **errors},
     }
 
@@ -47,7 +50,11 @@ CHAT = _operation(
     ["model", "messages"],
     {
         "model": {"type": "string", "description": "An alias from GET /v1/models"},
-        "messages": {"type": "array", "minItems": 1, "items": {"type": "object", "additionalProperties": True}},
+        "messages": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "object", "additionalProperties": True},
+        },
         "stream": {"type": "boolean", "default": False},
         "stream_options": {"type": "object", "properties": {"include_usage": {"type": "boolean"}}},
         "max_completion_tokens": {"type": "integer", "minimum": 1},

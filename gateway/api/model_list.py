@@ -22,7 +22,9 @@ async def model_list(request: HttpRequest) -> Answer:
     """List the aliases that this key may use."""
     caller = await _caller(request)
     models = connections.live().snapshot.models.values()
-    return json_answer(200, {"object": "list", "data": [_document(m) for m in models if caller.may_use(m.alias)]})
+    return json_answer(
+        200, {"object": "list", "data": [_document(m) for m in models if caller.may_use(m.alias)]}
+    )
 
 
 @router.get("/models/{path:model}", operation_id="retrieveModel")

@@ -9,19 +9,12 @@ from typing import Annotated, Any
 import msgspec
 
 from budgets.demand import Demand
+from gateway.refusals import BadRequest
 from providers.dialects.base import Shape
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Choices = Annotated[int, msgspec.Meta(ge=1, le=128)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-
-
-class BadRequest(Exception):
-    """The body cannot be acted on; `param` is the field in OpenAI's notation."""
-
-    def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
-        self.param, self.code = param, code
-        super().__init__(message)
 
 
 class StreamOptions(msgspec.Struct):
@@ -84,7 +77,9 @@ def peek_chat(raw: bytes) -> Want:
         body_bytes=len(raw),
         output_cap=min(caps) if caps else None,
         n=body.n or 1,
-        images_in=raw.count(b'"image_url"') // 2 if b'"image_url"' in raw else 0,
+        messages=len(body.messages),
+        tools=b'"tools"' in raw or b'"functions"' in raw,
+        images_in=raw.count(b'"image_url"') // 2,
     )
     return Want(body.model, shape, demand)
 
@@ -105,7 +100,9 @@ def _decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
     except msgspec.ValidationError as error:
         raise _explain(str(error)) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadRequest(f"We could not parse the JSON body of your request: {error}.", code="invalid_json") from None
+        raise BadRequest(
+            f"We could not parse the JSON body of your request: {error}.", code="invalid_json"
+        ) from None
 
 
 def _explain(text: str) -> BadRequest:

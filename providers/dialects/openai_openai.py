@@ -7,6 +7,7 @@ taken apart into its top-level members as raw bytes and put together again, so w
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 from typing_extensions import override
@@ -38,7 +39,7 @@ class _Delta(msgspec.Struct):
     reasoning: str | None = None
     tool_calls: list[_ToolCall] | None = None
     function_call: _Function | None = None
-    audio: msgspec.Raw | None = None
+    audio: Any = None
 
 
 class _Choice(msgspec.Struct):
@@ -52,14 +53,13 @@ class _Choice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: UsageJson | None = None
-    error: msgspec.Raw | None = None
+    error: Any = None
 
 
 class _Document(msgspec.Struct):
     choices: list[_Choice] | None = None
-    data: msgspec.Raw | None = None
     usage: UsageJson | None = None
-    error: msgspec.Raw | None = None
+    error: Any = None
 
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -172,7 +172,8 @@ class OpenAIStream(Stream):
             data = data.replace(b"\n", b" ")
         chunk = self._decode(data)
         if chunk.error is not None:
-            self.failure = bytes(chunk.error)
+            self.failure = _encode(chunk.error)
+        if self.failure is not None:
             return None
         if chunk.usage is not None:
             self.usage = usage_of(chunk.usage) or self.usage
@@ -191,7 +192,9 @@ class OpenAIStream(Stream):
             if b'"choices"' not in data and b'"error"' not in data:
                 raise MalformedStream(str(error)) from error
             self._check_object(data)
-            return _Chunk(choices=[_Choice(delta=_Delta(content=""))])  # a dialect of the dialect: passes, uncounted
+            return _Chunk(
+                choices=[_Choice(delta=_Delta(content=""))]
+            )  # a dialect of the dialect: passes, uncounted
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise MalformedStream(str(error)) from error
 
@@ -200,7 +203,7 @@ class OpenAIStream(Stream):
             parts = members(data)
         except (msgspec.DecodeError, RecursionError) as error:
             raise MalformedStream(str(error)) from error
-        if "error" in parts:
+        if "error" in parts and bytes(parts["error"]) != b"null":
             self.failure = bytes(parts["error"])
 
     def _note(self, choice: _Choice) -> None:
@@ -251,5 +254,7 @@ def _text(delta: _Delta) -> str:
 
 
 def _text_of(choices: list[_Choice]) -> str:
-    texts = [choice.text or (_text(choice.message) if choice.message is not None else "") for choice in choices]
+    texts = [
+        choice.text or (_text(choice.message) if choice.message is not None else "") for choice in choices
+    ]
     return "".join(texts)

@@ -1,0 +1,35 @@
+"""What the front door itself refuses. HTTP knows these in gateway/errors.py."""
+
+from __future__ import annotations
+
+
+class BadRequest(Exception):
+    """The body cannot be acted on; `param` is the field in OpenAI's notation."""
+
+    def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
+        self.param, self.code = param, code
+        super().__init__(message)
+
+
+class NotFound(Exception):
+    """No such path."""
+
+
+class MethodNotAllowed(Exception):
+    """The path exists, the method does not; `allowed` is for the Allow header."""
+
+    def __init__(self, allowed: str) -> None:
+        self.allowed = allowed
+        super().__init__(f"This method is not allowed here; allowed: {allowed}.")
+
+
+class WrongContentType(Exception):
+    """The body is not declared as JSON."""
+
+
+class Overloaded(Exception):
+    """This process has more calls running than it can serve well."""
+
+
+class ShuttingDown(Exception):
+    """This process is draining."""
