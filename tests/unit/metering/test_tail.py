@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from metering.frames import encode
+from metering.records import Mark, Record, Void
+from metering.segments import Directory, Position
+from metering.tail import Tail
+from tests.calls import closed, opened
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Directory:
+    return Directory.create(tmp_path)
+
+
+def write(directory: Directory, segment: int, *records: Record) -> None:
+    with directory.segment(segment).open("ab") as file:
+        file.write(b"".join(encode(record) for record in records))
+
+
+def ids(tail: Tail, limit: int = 10**6) -> list[str]:
+    return [call.open.id for call in tail.read(tail.end(), limit)]
+
+
+def test_it_yields_calls_in_the_order_they_ended(directory: Directory) -> None:
+    write(directory, 1, opened("a"), opened("b"), closed("b"), closed("a"))
+
+    assert ids(Tail(directory)) == ["b", "a"]
+
+
+def test_it_stops_at_the_limit_and_goes_on_from_there(directory: Directory) -> None:
+    write(directory, 1, opened("a"), opened("b"), closed("a"), closed("b"))
+    tail = Tail(directory)
+
+    assert ids(tail, 1) == ["a"]
+    assert ids(tail, 1) == ["b"]
+    assert ids(tail, 1) == []
+
+
+def test_it_goes_on_with_what_was_written_since(directory: Directory) -> None:
+    write(directory, 1, opened("a"))
+    tail = Tail(directory)
+    before = ids(tail)
+    write(directory, 1, closed("a"), opened("b"))
+    write(directory, 2, closed("b"))
+
+    assert before == []
+    assert ids(tail) == ["a", "b"]
+
+
+def test_it_reads_no_further_than_it_is_told(directory: Directory) -> None:
+    write(directory, 1, opened("a"), closed("a"))
+    tail = Tail(directory)
+
+    calls = tail.read(Position(1, len(encode(opened("a")))), 10)
+
+    assert calls == []
+    assert list(tail.running) == ["a"]
+
+
+def test_it_skips_what_the_cursor_says_is_shipped_but_not_what_still_ran(directory: Directory) -> None:
+    write(directory, 1, opened("a"), opened("b"), closed("a"))
+    tail = Tail(directory)
+    tail.read(tail.end(), 10)
+    directory.note_cursor(tail.position, durable=False)
+    write(directory, 1, closed("b"))
+
+    assert ids(Tail(directory)) == ["b"]
+
+
+def test_a_running_call_keeps_its_segment(directory: Directory) -> None:
+    write(directory, 1, opened("a"))
+    write(directory, 2, opened("b"), closed("b"))
+    write(directory, 3, Mark("a", 3))
+    tail = Tail(directory)
+    tail.read(tail.end(), 10)
+
+    assert tail.oldest_segment == 1
+
+
+def test_nothing_keeps_the_segments_of_calls_that_are_over(directory: Directory) -> None:
+    write(directory, 1, opened("a"), opened("b"))
+    write(directory, 2, closed("b"), Void("a"))
+    write(directory, 3, opened("c"))
+    tail = Tail(directory)
+    tail.read(tail.end(), 10)
+
+    assert tail.oldest_segment == 3
+
+
+def test_a_second_copy_of_an_end_is_ignored(directory: Directory) -> None:
+    write(directory, 1, opened("a"), closed("a"), closed("a"))
+    tail = Tail(directory)
+
+    assert ids(tail) == ["a"]
+    assert tail.lost_ids == []
+
+
+def test_damage_in_the_middle_loses_no_call_behind_it(directory: Directory) -> None:
+    write(directory, 1, opened("a"), closed("a"))
+    with directory.segment(1).open("ab") as file:
+        file.write(encode(opened("lost"))[:-3] + b"???")
+    write(directory, 1, opened("b"), closed("b"), closed("lost"))
+    tail = Tail(directory)
+
+    assert ids(tail) == ["a", "b"]
+    assert [damage.segment for damage in tail.damages] == [1]
+    assert tail.lost_ids == ["lost"]
+
+
+def test_an_empty_directory_has_nothing(directory: Directory) -> None:
+    assert ids(Tail(directory)) == []
