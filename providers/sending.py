@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from providers.failures import Phase, UpstreamTimeout
+from providers.failures import UpstreamTimeout
 
 if TYPE_CHECKING:
     from providers.target import Timeouts
@@ -26,7 +26,7 @@ class Sending:
         self.restart()
 
     def restart(self) -> None:
-        self.connecting = self.fresh = False
+        self.connecting, self.fresh = True, False
         self.started = self.loop.time()
         self.first_by = self.started + self.timeouts.first_byte
         self.timer = asyncio.timeout_at(min(self.first_by, self.total_at))
@@ -35,16 +35,23 @@ class Sending:
         """Tell whether the connection was a kept one that the provider had closed before it saw the request."""
         return not self.fresh and self.loop.time() - self.started < STALE_S
 
-    def wait_for_connection(self) -> None:
-        self.connecting = self.fresh = True
-        self.timer.reschedule(self.total_at)  # connecting has its own limit
+    def connects(self) -> None:
+        """A new connection is being made, which has a limit of its own."""
+        self.fresh = True
+        self.timer.reschedule(self.total_at)
 
     def connected(self) -> None:
+        """The request is about to be sent."""
         self.connecting = False
-        self.first_by = self.loop.time() + self.timeouts.first_byte
-        self.timer.reschedule(min(self.first_by, self.total_at))
+        if self.fresh:
+            self.first_by = self.loop.time() + self.timeouts.first_byte
+            self.timer.reschedule(min(self.first_by, self.total_at))
 
     def timeout(self) -> UpstreamTimeout:
-        phase: Phase = "total" if self.loop.time() >= self.total_at else "first_byte"
-        seconds = self.timeouts.total if phase == "total" else self.timeouts.first_byte
-        return UpstreamTimeout(phase, seconds, reached=not self.connecting)
+        """Say which wait `timer` ended."""
+        timeouts = self.timeouts
+        if self.loop.time() >= self.total_at:
+            return UpstreamTimeout("total", timeouts.total, reached=not self.connecting)
+        if self.connecting:
+            return UpstreamTimeout("connect", min(timeouts.connect, timeouts.first_byte))
+        return UpstreamTimeout("first_byte", timeouts.first_byte)

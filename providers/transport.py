@@ -10,12 +10,13 @@ import asyncio
 import io
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextvars import ContextVar
 from functools import lru_cache
-from types import SimpleNamespace
 from typing import Any, Final, Self
 
 import aiohttp
 import msgspec
+from typing_extensions import override
 
 from providers.failures import ConnectFailed, Phase, UpstreamBroken, UpstreamFailed, UpstreamTimeout
 from providers.sending import Sending
@@ -36,6 +37,7 @@ _TRANSLATIONS: Final[tuple[tuple[type[BaseException], Callable[[str], UpstreamFa
     (EOFError, UpstreamBroken),
     (ValueError, ConnectFailed),  # a header or address that cannot be sent
 )
+_sending: ContextVar[Sending] = ContextVar("sending")
 _FOREIGN: Final = (aiohttp.ClientError, OSError, EOFError, ValueError)
 _STALE: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
@@ -66,13 +68,12 @@ class Transport:
         if self._ca_file:
             trust.load_verify_locations(cafile=self._ca_file)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=_Pool(
                 ssl=trust, limit=0, limit_per_host=self._per_host, keepalive_timeout=self._keep_alive_s
             ),
             headers={"accept-encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),  # a provider's cookie would tie tenants together
             trust_env=False,
-            trace_configs=[_tracing()],
         )
 
     async def aclose(self) -> None:
@@ -102,6 +103,7 @@ class Transport:
         if self._session is None:
             raise ConnectFailed("the transport is not open")
         body = request.body
+        _sending.set(sending)
         try:
             async with sending.timer:
                 return await self._session.request(
@@ -111,13 +113,12 @@ class Transport:
                     data=body if len(body) <= _ONE_WRITE else io.BytesIO(body),
                     allow_redirects=False,
                     timeout=_connect_within(sending.timeouts.connect),
-                    trace_request_ctx=sending,
                 )
         except aiohttp.ConnectionTimeoutError as error:
             raise UpstreamTimeout("connect", sending.timeouts.connect) from error
         except TimeoutError as error:
             if not sending.timer.expired():
-                raise  # the operating system's own, an OSError
+                raise  # not ours but the operating system's, an OSError
             raise sending.timeout() from error
 
 
@@ -258,18 +259,16 @@ def _connect_within(seconds: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=seconds, sock_connect=None, sock_read=None)
 
 
-def _tracing() -> aiohttp.TraceConfig:
-    """Let aiohttp tell a request's Sending when it has to wait for a connection, and when it got one."""
+class _Pool(aiohttp.TCPConnector):
+    """Tells a request how its connection comes to be: kept from before, or new."""
 
-    async def waits(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:
-        context.trace_request_ctx.wait_for_connection()
+    @override
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> aiohttp.connector.Connection:
+        connection = await super().connect(req, traces, timeout)
+        _sending.get().connected()
+        return connection
 
-    async def connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:
-        context.trace_request_ctx.connected()
-
-    tracing = aiohttp.TraceConfig()
-    tracing.on_connection_queued_start.append(waits)
-    tracing.on_connection_create_start.append(waits)
-    tracing.on_connection_queued_end.append(connected)
-    tracing.on_connection_create_end.append(connected)
-    return tracing
+    @override
+    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
+        _sending.get().connects()
+        return await super()._create_connection(req, traces, timeout)
