@@ -15,7 +15,13 @@ import orjson
 import uvicorn
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 
-from providers import simulator_chat, simulator_chunks, simulator_embeddings
+from providers import (
+    simulator_audio,
+    simulator_chat,
+    simulator_chunks,
+    simulator_embeddings,
+    simulator_images,
+)
 from providers.simulator_refusal import Refused
 
 MAX_BODY = 64 * 1024 * 1024
@@ -38,10 +44,10 @@ class Reply(msgspec.Struct, frozen=True):
     status: int = 200
 
 
-Handler: TypeAlias = Callable[[bytes], Reply]
+Handler: TypeAlias = Callable[[bytes, str], Reply]
 
 
-def _chat(body: bytes) -> Reply:
+def _chat(body: bytes, _content_type: str) -> Reply:
     asked = simulator_chat.read(body)
     completion = simulator_chat.complete(asked)
     created = int(time.time())
@@ -50,11 +56,23 @@ def _chat(body: bytes) -> Reply:
     return Reply(simulator_chunks.document(completion, asked, created))
 
 
-def _embeddings(body: bytes) -> Reply:
+def _embeddings(body: bytes, _content_type: str) -> Reply:
     return Reply(simulator_embeddings.embed(body))
 
 
-def _models(_body: bytes) -> Reply:
+def _images(body: bytes, _content_type: str) -> Reply:
+    return Reply(simulator_images.generate(body))
+
+
+def _speech(body: bytes, _content_type: str) -> Reply:
+    return Reply(*simulator_audio.speak(body))
+
+
+def _transcription(body: bytes, content_type: str) -> Reply:
+    return Reply(*simulator_audio.transcribe(body, content_type))
+
+
+def _models(_body: bytes, _content_type: str) -> Reply:
     return Reply(orjson.dumps({"object": "list", "data": [_model(name) for name in MODELS]}))
 
 
@@ -65,14 +83,18 @@ def _model(name: str) -> dict[str, object]:
 ROUTES: dict[str, dict[str, Handler]] = {
     "/v1/chat/completions": {"POST": _chat},
     "/v1/embeddings": {"POST": _embeddings},
+    "/v1/images/generations": {"POST": _images},
+    "/v1/audio/speech": {"POST": _speech},
+    "/v1/audio/transcriptions": {"POST": _transcription},
+    "/v1/audio/translations": {"POST": _transcription},
     "/v1/models": {"GET": _models},
 }
 
 
-def answer(method: str, path: str, body: bytes) -> Reply:
+def answer(method: str, path: str, body: bytes, content_type: str = "") -> Reply:
     """Return the answer to one request; what is wrong with a request is said in OpenAI's envelope."""
     try:
-        return _handler(method, path)(body)
+        return _handler(method, path)(body, content_type)
     except Refused as refusal:
         return Reply(refusal.envelope(), status=refusal.status)
     except RecursionError:
@@ -96,7 +118,8 @@ async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISend
     if body is None:
         reply = Reply(Refused("The body is too large.", code="payload_too_large").envelope(), status=413)
     else:
-        reply = answer(scope["method"], scope["path"], body)
+        content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+        reply = answer(scope["method"], scope["path"], body, content_type.decode("latin-1"))
     whole = isinstance(reply.body, bytes)
     headers = [(b"content-type", reply.content_type)]
     if isinstance(reply.body, bytes):

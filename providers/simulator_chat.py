@@ -5,6 +5,7 @@ Tool calls come when `tool_choice` forces one or the prompt names one; `response
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import msgspec
@@ -193,7 +194,15 @@ def _instance(schema: dict[str, Any], seed: Seed, prompt: str, param: str) -> An
         return Instance(schema, seed, words_of(prompt)).build()
     except Refused as refusal:
         raise Refused(refusal.message, param=param, code="invalid_schema") from refusal
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RecursionError,
+        re.error,
+    ) as error:
         raise Refused(f"Invalid schema: {error}.", param=param, code="invalid_schema") from error
 
 

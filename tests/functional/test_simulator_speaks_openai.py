@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import math
+import struct
+import zlib
 from enum import Enum
 from typing import Literal
 
@@ -216,6 +219,51 @@ async def test_base64_and_float_embeddings_are_the_same_numbers(client, given):
     )  # the client asks for base64
     assert [item.embedding for item in packed.data] == [item.embedding for item in floats.data]
     assert floats.usage == packed.usage
+
+
+@pytest.mark.parametrize("shape", ["url", "b64_json"])
+async def test_it_draws_png_files_of_the_size_asked_for(client, shape):
+    asked = {
+        "model": "simulator-image",
+        "prompt": "a boat",
+        "n": 2,
+        "size": "640x333",
+        "response_format": shape,
+    }
+    answer = await client.images.generate(**asked)
+    for item in answer.data:
+        content = base64.b64decode(item.b64_json or item.url.partition(",")[2])
+        assert content[:8] == b"\x89PNG\r\n\x1a\n"
+        assert struct.unpack(">II", content[16:24]) == (640, 333)
+        place = content.index(b"IDAT")
+        pixels = zlib.decompress(content[place + 4 : -12 - 4])
+        assert len(pixels) == 333 * (80 + 1)
+    assert answer.usage.input_tokens == count("a boat")
+
+
+@pytest.mark.parametrize(("shape", "start"), [("mp3", b"\xff\xfb"), ("wav", b"RIFF"), ("pcm", b"\x00\x00")])
+async def test_it_speaks_for_as_long_as_the_text_takes(client, shape, start):
+    short = await client.audio.speech.create(model="tts", voice="alloy", input="Hi.", response_format=shape)
+    long = await client.audio.speech.create(
+        model="tts", voice="alloy", input="Hi. " * 99, response_format=shape
+    )
+    assert short.content.startswith(start)
+    assert len(long.content) > len(short.content)
+
+
+async def test_it_transcribes_what_it_spoke_and_knows_how_long_it_was(client):
+    spoken = await client.audio.speech.create(
+        model="tts", voice="alloy", input="Hello!" * 10, response_format="wav"
+    )
+    recording = ("hello.wav", spoken.content)
+    heard = await client.audio.transcriptions.create(model="stt", file=recording)
+    longer = await client.audio.transcriptions.create(
+        model="stt", file=recording, response_format="verbose_json"
+    )
+    titles = await client.audio.transcriptions.create(model="stt", file=recording, response_format="vtt")
+    assert heard.text == longer.text
+    assert heard.usage.seconds == longer.duration == 4
+    assert titles.startswith("WEBVTT\n\n00:00:00.000 --> 00:00:04.000\n")
 
 
 async def test_it_lists_its_models(client):
