@@ -31,7 +31,7 @@ DIED = "gateway_died"
 class Adopted(msgspec.Struct, frozen=True, kw_only=True):
     """What one dead process's journal held. `lost_ids` are ends whose beginning a damaged stretch took."""
 
-    name: str
+    journal: str
     finished: int
     incomplete: int
     torn_bytes: int
@@ -91,7 +91,7 @@ def _adopt(shipment: Shipment) -> Adopted:
         shipment.insert([Call(call.record, incomplete(call, died_at)) for call in part])
     shipment.remove()
     return Adopted(
-        name=shipment.directory.path.name,
+        journal=shipment.directory.path.name,
         finished=finished,
         incomplete=len(running),
         torn_bytes=sum(d.gap.end - d.gap.start for d in tail.damages if d.gap.torn),

@@ -10,14 +10,14 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from metering.shipment import BATCH, Shipment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from budgets.admission import Admission
+    from budgets.admission import Post
     from metering.journal import Journal
 
 P = ParamSpec("P")
@@ -27,10 +27,16 @@ INTERVAL_S = 0.2
 _LONGEST_BACKOFF_S = 5.0
 
 
+class TakesPosts(Protocol):
+    """The one step of admission that the shipper takes."""
+
+    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None: ...
+
+
 class Shipper:
     """One task and one thread. `start`, `flush` and `stop` belong to the event loop."""
 
-    def __init__(self, journal: Journal, admission: Admission, database: str = "default") -> None:
+    def __init__(self, journal: Journal, admission: TakesPosts, database: str = "default") -> None:
         self._journal, self._admission = journal, admission
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shipper")
         self._shipment = Shipment(journal.directory, database)

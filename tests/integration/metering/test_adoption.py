@@ -1,0 +1,125 @@
+"""What a dead process left is brought to the ledger: finished calls as they are, the others estimated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from catalog.prices import cost
+from metering.adoption import DIED, adopt
+from metering.frames import encode
+from metering.models import UsageEvent
+from metering.records import Mark, Record, Void
+from metering.segments import Directory
+from providers.usage import Usage
+from tests.calls import CLOSED_COST, SHEET, closed, opened
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def dead(tmp_path: Path) -> Directory:
+    directory = Directory.create(tmp_path)
+    directory.release()
+    return directory
+
+
+def write(directory: Directory, segment: int, *records: Record) -> None:
+    with directory.segment(segment).open("ab") as file:
+        file.write(b"".join(encode(record) for record in records))
+
+
+def test_finished_calls_are_shipped_as_they_are(dead: Directory, tmp_path: Path) -> None:
+    write(dead, 1, opened("req_1"), opened("req_2"), closed("req_1"))
+    write(dead, 2, closed("req_2", status="cancelled"))
+
+    [adopted] = adopt(tmp_path)
+
+    rows = UsageEvent.objects.order_by("id").values_list("id", "status", "cost_nanousd")
+    assert list(rows) == [("req_1", "ok", CLOSED_COST), ("req_2", "cancelled", CLOSED_COST)]
+    assert (adopted.finished, adopted.incomplete) == (2, 0)
+
+
+def test_a_call_without_an_end_is_billed_for_its_prompt_and_its_last_mark(
+    dead: Directory, tmp_path: Path
+) -> None:
+    write(dead, 1, opened("req_1", prompt=100), Mark("req_1", 5), Mark("req_1", 40))
+
+    [adopted] = adopt(tmp_path)
+
+    row = UsageEvent.objects.get(id="req_1")
+    assert (row.status, row.error_code, row.http_status, row.estimated) == ("incomplete", DIED, 0, True)
+    assert (row.input_tokens, row.output_tokens) == (100, 40)
+    assert row.cost_nanousd == cost(Usage(input_tokens=100, output_tokens=40), SHEET)
+    assert row.finished_at >= row.started_at
+    assert row.receipt
+    assert adopted.incomplete == 1
+
+
+def test_a_voided_call_is_not_adopted(dead: Directory, tmp_path: Path) -> None:
+    write(dead, 1, opened("req_1"), Void("req_1"))
+
+    adopt(tmp_path)
+
+    assert not UsageEvent.objects.exists()
+
+
+def test_nothing_is_left_of_an_adopted_journal(dead: Directory, tmp_path: Path) -> None:
+    write(dead, 1, opened("req_1"), closed("req_1"))
+
+    adopt(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+    assert adopt(tmp_path) == []
+
+
+def test_a_living_process_s_journal_is_left_alone(tmp_path: Path) -> None:
+    own = Directory.create(tmp_path)
+    write(own, 1, opened("req_1"), closed("req_1"))
+
+    assert adopt(tmp_path) == []
+    assert own.segments() == [1]
+
+
+def test_a_torn_tail_costs_only_the_record_it_tears(dead: Directory, tmp_path: Path) -> None:
+    write(dead, 1, opened("req_1"), closed("req_1"), opened("req_2"))
+    with dead.segment(1).open("ab") as file:
+        file.write(encode(closed("req_2"))[:-1])
+
+    [adopted] = adopt(tmp_path)
+
+    statuses = UsageEvent.objects.order_by("id").values_list("id", "status")
+    assert list(statuses) == [("req_1", "ok"), ("req_2", "incomplete")]
+    assert adopted.torn_bytes > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damage_in_the_middle_is_reported_and_kept_and_loses_nothing_behind_it(
+    dead: Directory, tmp_path: Path
+) -> None:
+    write(dead, 1, opened("req_1"), opened("req_lost"), closed("req_1"), closed("req_lost"))
+    raw = dead.segment(1).read_bytes()
+    hit = len(encode(opened("req_1"))) + 30
+    dead.segment(1).write_bytes(raw[:hit] + b"\xde\xad" + raw[hit + 2 :])
+    write(dead, 2, opened("req_2"), closed("req_2"))
+
+    [adopted] = adopt(tmp_path)
+
+    assert list(UsageEvent.objects.order_by("id").values_list("id", flat=True)) == ["req_1", "req_2"]
+    assert adopted.damaged_bytes == len(encode(opened("req_lost")))
+    assert adopted.lost_ids == ("req_lost",)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".corrupt"]
+
+
+def test_a_journal_that_was_half_shipped_is_not_counted_twice(dead: Directory, tmp_path: Path) -> None:
+    write(dead, 1, opened("req_1"), opened("req_2"), closed("req_1"), closed("req_2"))
+    copy = {path.name: path.read_bytes() for path in dead.path.iterdir()}
+    adopt(tmp_path)
+    dead.path.mkdir()
+    for name, content in copy.items():
+        (dead.path / name).write_bytes(content)
+
+    adopt(tmp_path)
+
+    assert UsageEvent.objects.count() == 2
