@@ -94,7 +94,7 @@ async def gateway(site: Site) -> AsyncIterator[Service]:
     """Our gateway in embedded mode on a real disk, as `manage.py serve` runs it."""
     (site.folder / "router.yaml").write_text(yaml.safe_dump(gateway_config(site), sort_keys=False))
     port, log = free_port(), site.folder / "gateway.log"
-    profiler = ["-m", "cProfile", "-o", site.profile] if site.profile else []
+    profiler = ["-m", "tests.bench.profiled", site.profile] if site.profile else []
     argv = [sys.executable, *profiler, str(ROOT / "manage.py"), "serve", "--bind", f"127.0.0.1:{port}"]
     async with running(argv, core=site.cores.gateway, log=log, env=gateway_environment(site)) as process:
         await until_answering(f"http://127.0.0.1:{port}/readyz", process, log)

@@ -41,7 +41,7 @@ class Ledger(msgspec.Struct, frozen=True):
     """Does the gateway's own ledger hold exactly the calls that were sent through it?"""
 
     sent: int
-    recorded: int
+    recorded: int | None
 
 
 class Report(msgspec.Struct):
@@ -88,7 +88,7 @@ def table(report: Report) -> str:
     if report.slow:
         parts.append(_markdown(_SLOW_HEAD, [_slow_cells(row) for row in report.slow]))
     if report.ledger:
-        parts.append(f"ledger: {report.ledger.sent} calls sent, {report.ledger.recorded} recorded")
+        parts.append(f"ledger: {report.ledger.sent} calls sent, {report.ledger.recorded or 0} recorded")
     return "\n\n".join([*parts, *report.notes])
 
 
