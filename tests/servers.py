@@ -71,9 +71,13 @@ class Upstream:
         """Return the whole truth file: lines with `event` arrived or ended."""
         return [json.loads(line) for line in self.truth_file.read_text().splitlines()]
 
-    def bills(self) -> dict[str, dict[str, Any]]:
-        """Return the last line of every call by its id; a call without end has `ended_at` None."""
-        return {line["id"]: line for line in self.truth()}
+    def bills(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the last line of every attempt by its call's id; one that has not ended has `ended_at` None."""
+        last = {line["number"]: line for line in self.truth()}
+        found: dict[str, list[dict[str, Any]]] = {}
+        for line in last.values():
+            found.setdefault(line["id"], []).append(line)
+        return found
 
     def close(self) -> None:
         self._client.close()

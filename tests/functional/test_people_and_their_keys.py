@@ -1,0 +1,53 @@
+"""Who may call what, on the shared gateway and over sockets."""
+
+from __future__ import annotations
+
+import pytest
+from openai import APIStatusError
+
+from tests import town
+
+QUESTION = [{"role": "user", "content": "hi"}]
+
+
+async def refusal(gateway, key, model="chat"):
+    async with gateway.openai(key) as client:
+        with pytest.raises(APIStatusError) as refused:
+            await client.chat.completions.create(model=model, messages=QUESTION)
+    return refused.value.status_code, refused.value.code
+
+
+@pytest.mark.parametrize("key", [town.ALICE, town.BOB, town.CHARLIE, town.ONLY_CHAT_MODEL])
+async def test_people_with_good_keys_are_answered(gateway, key):
+    async with gateway.openai(key) as client:
+        answer = await client.chat.completions.create(model="chat", messages=QUESTION)
+    assert answer.model == "chat"
+    assert answer.choices[0].message.content == " word" * 5
+
+
+@pytest.mark.parametrize(
+    ("key", "model", "status", "code"),
+    [
+        ("sk-nobody.nobody-secret", "chat", 401, "invalid_api_key"),
+        ("sk-alice.wrong-secret", "chat", 401, "invalid_api_key"),
+        ("nonsense", "chat", 401, "invalid_api_key"),
+        (town.EXPIRED, "chat", 401, "invalid_api_key"),
+        (town.SUSPENDED, "chat", 403, "tenant_suspended"),
+        (town.ONLY_EMBEDDINGS, "chat", 403, "scope_not_allowed"),
+        (town.ONLY_CHAT_MODEL, "m1", 403, "model_not_allowed"),
+        (town.ALICE, "nowhere", 404, "model_not_found"),
+    ],
+)
+async def test_others_are_refused_in_words_a_program_understands(gateway, key, model, status, code):
+    assert await refusal(gateway, key, model) == (status, code)
+
+
+async def test_a_key_for_embeddings_embeds(gateway):
+    async with gateway.openai(town.ONLY_EMBEDDINGS) as client:
+        answer = await client.embeddings.create(model="embed", input="hi")
+    assert answer.usage.prompt_tokens == 4
+
+
+async def test_people_see_only_the_models_they_may_use(gateway):
+    async with gateway.openai(town.ONLY_CHAT_MODEL) as client:
+        assert [model.id async for model in client.models.list()] == ["chat"]
