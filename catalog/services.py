@@ -68,7 +68,10 @@ def upsert_deployment(new: NewDeployment, *, key: bytes, actor: Actor) -> Deploy
 
 def set_deployment_key(row: Deployment, api_key: str, *, key: bytes, alias: str) -> None:
     """Give an unsaved or changed deployment a credential of its own, or none for an empty text."""
-    row.credential = store_credential(credential_name(alias, row.name), api_key, key=key) if api_key else None
+    name = credential_name(alias, row.name)
+    if row.credential is not None and row.credential.deployments.count() == 1:
+        name = row.credential.name  # kept over a change of the deployment's own name
+    row.credential = store_credential(name, api_key, key=key) if api_key else None
 
 
 def credential_name(alias: str, deployment: str) -> str:
@@ -129,22 +132,28 @@ def columns_of(sheet: PriceSheet) -> dict[str, Any]:
 @transaction.atomic
 def remove_model(alias: str, *, actor: Actor) -> int:
     """Take an alias and its deployments out, for restarts too; return how many. Raises Model.DoesNotExist."""
-    model = Model.objects.get(alias=alias, removed=False)
-    rows = list(Deployment.objects.filter(model=model, removed=False))
-    for row in rows:
-        _remove(row, actor)
-    _remove(model, actor)
-    return len(rows)
+    return bury_model(Model.objects.get(alias=alias, removed=False), actor)
 
 
 @transaction.atomic
 def remove_deployment(alias: str, name: str, *, actor: Actor) -> None:
     """Take one deployment out, for restarts too. Raises Deployment.DoesNotExist."""
-    _remove(Deployment.objects.get(model__alias=alias, name=name, removed=False), actor)
+    bury(Deployment.objects.get(model__alias=alias, name=name, removed=False), actor)
 
 
-def _remove(row: Model | Deployment, actor: Actor) -> None:
-    """Leave a tombstone, so that the file does not bring the row back; its credential goes for good."""
+@transaction.atomic
+def bury_model(model: Model, actor: Actor) -> int:
+    """Bury an alias with its deployments and return how many those were."""
+    rows = list(Deployment.objects.filter(model=model, removed=False).select_related("model"))
+    for row in rows:
+        bury(row, actor)
+    bury(model, actor)
+    return len(rows)
+
+
+@transaction.atomic
+def bury(row: Model | Deployment, actor: Actor) -> None:
+    """Leave a tombstone: prices stay, the file does not bring it back; its credential goes for good."""
     before = facts_of(row)
     row.removed = True
     if isinstance(row, Deployment) and row.credential_id is not None:

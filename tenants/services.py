@@ -68,12 +68,9 @@ def create_key(tenant: Tenant, new: NewKey, *, pepper: bytes, actor: Actor) -> I
     minted = keys.mint()
     if new.prefix or new.secret:
         minted = keys.assemble(new.prefix or minted.prefix, new.secret or minted.secret)
-    key = ApiKey.objects.create(
+    key = ApiKey(
         tenant=tenant,
         name=new.name,
-        prefix=minted.prefix,
-        secret_hmac=keys.digest(pepper, minted.prefix, minted.secret),
-        pepper_id=keys.pepper_id(pepper),
         scopes=list(new.scopes),
         models=None if new.models is None else list(new.models),
         allowed_ips=list(new.allowed_ips),
@@ -81,8 +78,17 @@ def create_key(tenant: Tenant, new: NewKey, *, pepper: bytes, actor: Actor) -> I
         expires_at=new.expires_at,
         created_by=new.created_by,
     )
+    give_secret(key, minted, pepper)
+    key.save()
     record(actor, "create", key, before=None, after=facts_of(key))
     return Issued(key, minted.token)
+
+
+def give_secret(key: ApiKey, minted: keys.Minted, pepper: bytes) -> None:
+    """Put a minted key's prefix and hash into a row; the caller saves."""
+    key.prefix = minted.prefix
+    key.secret_hmac = keys.digest(pepper, minted.prefix, minted.secret)
+    key.pepper_id = keys.pepper_id(pepper)
 
 
 def revoke_key(key_id: int, *, actor: Actor, now: datetime) -> ApiKey:

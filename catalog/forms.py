@@ -1,0 +1,218 @@
+"""Forms of the catalog's back office. Secrets go in and never come out; a row that was removed can be added again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.timezone import now
+from typing_extensions import override
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
+
+from catalog.encryption import SECRET_METADATA, seal_metadata
+from catalog.models import RATES, Deployment, Model, Price, PriceSource
+from catalog.services import end_price, set_deployment_key
+from providers.egress import EgressRefused, check_url
+from tenants.form_fields import ModelForm, UsdField, WordsField
+
+MASK = "********"
+TIMEOUTS = ("connect", "first_byte", "idle", "total")
+PER_TOKENS = 10**9  # nano-USD per million tokens: so many are 1 USD per million tokens
+PER_UNIT = 10**15  # nano-USD per million units: so many are 1 USD each
+EACH = ("image", "second", "character", "request")
+
+
+class Revivable(ModelForm):
+    """Adding a row under the name of one that was removed brings that one back, with its price history."""
+
+    def tombstone(self, cleaned: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    @override
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        buried = self.tombstone(cleaned) if self.instance._state.adding else None  # noqa: SLF001 - Django's way to ask
+        if buried is not None:
+            buried.removed, buried.edited = False, True
+            self.instance = buried
+        return cleaned
+
+
+class ModelRowForm(Revivable):
+    modalities = WordsField(help_text="Such as text, image, audio.")
+
+    class Meta:
+        model = Model
+        fields = (
+            "alias",
+            "model_type",
+            "strategy",
+            "enabled",
+            "context_window",
+            "max_output_tokens",
+            "modalities",
+            "supports_tools",
+            "owned_by",
+        )
+
+    @override
+    def tombstone(self, cleaned: dict[str, Any]) -> Any:
+        return Model.objects.filter(alias=cleaned.get("alias"), removed=True).first()
+
+    def clean_alias(self) -> str:
+        alias = str(self.cleaned_data["alias"]).strip()
+        if len(alias.split()) != 1:
+            raise forms.ValidationError("One word, as clients send it.")
+        return alias
+
+
+class DeploymentForm(Revivable):
+    api_key = forms.CharField(
+        required=False,
+        strip=True,
+        label="API key",
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )
+    forget_key = forms.BooleanField(
+        required=False, label="Forget the stored API key", widget=UnfoldBooleanWidget()
+    )
+
+    class Meta:
+        model = Deployment
+        fields = (
+            "model",
+            "name",
+            "provider",
+            "upstream_model",
+            "endpoint",
+            "api_version",
+            "region",
+            "priority",
+            "weight",
+            "enabled",
+            "timeouts",
+            "metadata",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        stored = self.instance.credential
+        hint = f"Stored, ends in …{stored.hint}. " if stored is not None and stored.hint else "Stored. "
+        self.fields["api_key"].help_text = (
+            hint if stored is not None else ""
+        ) + "Empty keeps what is stored."
+        self.initial["metadata"] = {
+            name: MASK if name in SECRET_METADATA else value for name, value in self.instance.metadata.items()
+        }
+        self._stored_metadata = dict(self.instance.metadata)
+
+    @override
+    def tombstone(self, cleaned: dict[str, Any]) -> Any:
+        model = cleaned.get("model") or self.instance.model_id
+        return Deployment.objects.filter(model=model, name=cleaned.get("name"), removed=True).first()
+
+    def clean_endpoint(self) -> str:
+        endpoint = str(self.cleaned_data["endpoint"]).strip()
+        if endpoint and endpoint != self.instance.endpoint:
+            try:
+                check_url(endpoint, settings.GATEWAY.server.egress_allow)
+            except EgressRefused as error:
+                raise forms.ValidationError(str(error)) from None
+        return endpoint
+
+    def clean_timeouts(self) -> dict[str, float]:
+        value = self.cleaned_data["timeouts"] or {}
+        if not isinstance(value, dict) or not value.keys() <= set(TIMEOUTS):
+            raise forms.ValidationError(
+                f'Seconds by name, such as {{"total": 300}}; names: {", ".join(TIMEOUTS)}.'
+            )
+        if not all(type(seconds) in {int, float} and seconds > 0 for seconds in value.values()):
+            raise forms.ValidationError("Each time is a number of seconds above 0.")
+        return {name: float(seconds) for name, seconds in value.items()}
+
+    def clean_metadata(self) -> dict[str, Any]:
+        value = self.cleaned_data["metadata"] or {}
+        if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+            raise forms.ValidationError('Texts by name, such as {"gcp_project_id": "p1"}.')
+        kept = {
+            name: self._stored_metadata.get(name, "") if item == MASK else item
+            for name, item in value.items()
+        }
+        return seal_metadata(settings.SECRETS.encryption_key, kept)
+
+    @override
+    def save(self, commit: bool = True) -> Any:
+        row: Deployment = super().save(commit=False)
+        row.problem = ""
+        if self.cleaned_data["api_key"] or self.cleaned_data["forget_key"]:
+            key = settings.SECRETS.encryption_key
+            set_deployment_key(row, self.cleaned_data["api_key"], key=key, alias=row.model.alias)
+        if commit:
+            row.save()
+            self._save_m2m()  # type: ignore[attr-defined]  # Django's own, missing in the stubs
+        return row
+
+
+def _rate_field(rate: str) -> UsdField:
+    is_each = rate in EACH
+    label = f"{rate.replace('_', ' ')} (USD {'each' if is_each else 'per 1M tokens'})"
+    return UsdField(label=label, required=False, units_per_usd=PER_UNIT if is_each else PER_TOKENS)
+
+
+class PriceForm(ModelForm):
+    """A new price holds from now on; the row in force before it is closed, never changed."""
+
+    input = _rate_field("input")
+    output = _rate_field("output")
+    cached_input = _rate_field("cached_input")
+    cache_write = _rate_field("cache_write")
+    reasoning = _rate_field("reasoning")
+    audio_input = _rate_field("audio_input")
+    audio_output = _rate_field("audio_output")
+    image = _rate_field("image")
+    second = _rate_field("second")
+    character = _rate_field("character")
+    request = _rate_field("request")
+
+    class Meta:
+        model = Price
+        fields = ("deployment", "free", *RATES, "images")
+
+    @override
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors and not cleaned.get("free") and not self._states_a_price(cleaned):
+            raise forms.ValidationError("State a price above 0, or say that it is free.")
+        return cleaned
+
+    def clean_images(self) -> list[Any]:
+        images = self.cleaned_data["images"] or []
+        if not isinstance(images, list) or not all(_is_image_rate(image) for image in images):
+            raise forms.ValidationError(
+                'A list such as [[40000000000000, "1024x1024", "high"]]: rate, size, quality.'
+            )
+        return images
+
+    @staticmethod
+    def _states_a_price(cleaned: dict[str, Any]) -> bool:
+        return any(cleaned.get(rate) for rate in RATES) or bool(cleaned.get("images"))
+
+    @override
+    def save(self, commit: bool = True) -> Any:
+        row: Price = super().save(commit=False)
+        row.source = PriceSource.ADMIN
+        row.active_from = end_price(row.deployment, now=now())
+        if commit:
+            row.save()
+        return row
+
+
+def _is_image_rate(image: Any) -> bool:
+    return (
+        isinstance(image, list)
+        and len(image) == 3  # noqa: PLR2004 - rate, size, quality
+        and type(image[0]) is int
+        and image[0] >= 0
+        and all(isinstance(text, str) for text in image[1:])
+    )

@@ -1,0 +1,106 @@
+"""What every page of the back office has in common: Unfold's looks, short lists, and an audit row for each change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.db import transaction
+from typing_extensions import override
+
+from tenants.audit import actor_of, facts_of, record
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin as _Admin
+    from django.contrib.admin import StackedInline as _Stacked
+    from django.contrib.admin import TabularInline as _Tabular
+    from django.db.models import Model, QuerySet
+    from django.forms import BaseInlineFormSet, ModelForm
+    from django.http import HttpRequest
+
+    ModelAdmin = _Admin[Any]
+    StackedInline = _Stacked[Any, Any]
+    TabularInline = _Tabular[Any, Any]
+else:
+    from unfold.admin import ModelAdmin, StackedInline, TabularInline
+
+__all__ = ["BackOffice", "ReadOnly", "StackedInline", "TabularInline"]
+
+
+class BackOffice(ModelAdmin):
+    """Writes who changed what in the transaction of the change, and marks rows of the file as edited."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    ordering: ClassVar[tuple[str, ...]] = ("-pk",)
+
+    @override
+    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
+        if change and not form.changed_data:
+            return  # only its inlines were changed
+        before = self._facts_before(type(obj), [obj.pk]).get(obj.pk) if obj.pk else None
+        _mark_edited(obj)
+        super().save_model(request, obj, form, change)
+        action = "update" if before else "create"
+        record(actor_of(request), action, obj, before=before, after=facts_of(obj))
+
+    @override
+    def save_formset(
+        self,
+        request: HttpRequest,
+        form: ModelForm[Any],
+        formset: BaseInlineFormSet[Any, Any, Any],
+        change: bool,
+    ) -> None:
+        touched = [inline.instance for inline in formset.forms if inline.has_changed()]
+        before = self._facts_before(formset.model, [row.pk for row in touched if row.pk])
+        for row in touched:
+            _mark_edited(row)
+        super().save_formset(request, form, formset, change)
+        actor = actor_of(request)
+        for row in formset.new_objects:
+            action = "update" if row.pk in before else "create"
+            record(actor, action, row, before=before.get(row.pk), after=facts_of(row))
+        for row, _ in formset.changed_objects:
+            record(actor, "update", row, before=before.get(row.pk), after=facts_of(row))
+
+    @override
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self._delete(request, [obj])
+
+    @override
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._delete(request, queryset)
+
+    def _delete(self, request: HttpRequest, rows: Iterable[Model]) -> None:
+        actor = actor_of(request)
+        for row in rows:
+            record(actor, "delete", row, before=facts_of(row), after=None)
+            row.delete()
+
+    @staticmethod
+    def _facts_before(model: Any, keys: list[Any]) -> dict[Any, dict[str, Any]]:
+        rows = model._default_manager.filter(pk__in=keys)  # noqa: SLF001 - Django's documented name
+        return {row.pk: facts_of(row) for row in rows}
+
+
+class ReadOnly(BackOffice):
+    """Rows that nobody may add, change or delete, superusers included."""
+
+    @override
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    @override
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @override
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def _mark_edited(row: Model) -> None:
+    if hasattr(row, "edited"):
+        row.edited = True

@@ -1,0 +1,109 @@
+"""Form fields of the back office: lists of words, limits with the word `unlimited`, money. Pure."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from typing_extensions import override
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+if TYPE_CHECKING:
+    ModelForm = forms.ModelForm[Any]
+else:
+    ModelForm = forms.ModelForm  # Django's generics exist for the type checker only
+
+UNLIMITED = -1
+LARGEST = 2**63 - 1
+
+
+class WordsField(forms.CharField):
+    """A list of words, written with commas between them. Empty is an empty list, or None if `empty` says so."""
+
+    def __init__(self, *, empty: Any = (), **options: Any) -> None:
+        options = {"required": False, "widget": UnfoldAdminTextInputWidget()} | options
+        super().__init__(**options)
+        self.empty = empty
+
+    @override
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(str(word) for word in value) if isinstance(value, list | tuple) else value
+
+    @override
+    def clean(self, value: Any) -> Any:
+        text = str(super().clean(value) or "")
+        words = list(dict.fromkeys(text.replace(",", " ").split()))
+        return words or (list(self.empty) if self.empty is not None else None)
+
+    @override
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return list(initial or ()) != (self.clean(data) or [])
+
+
+class LimitField(forms.CharField):
+    """A positive number, nothing (inherit), or the word `unlimited`."""
+
+    def __init__(self, **options: Any) -> None:
+        options = {"required": False, "widget": UnfoldAdminTextInputWidget()} | options
+        super().__init__(**({"help_text": "A number; empty: inherit; or the word unlimited."} | options))
+
+    @override
+    def prepare_value(self, value: Any) -> Any:
+        return "unlimited" if value == UNLIMITED else value
+
+    @override
+    def clean(self, value: Any) -> Any:
+        text = str(super().clean(value) or "").strip().replace(",", "").replace("_", "").lower()
+        if text == "unlimited":
+            return UNLIMITED
+        if not text:
+            return None
+        if not text.isascii() or not text.isdigit() or not 0 < int(text) <= LARGEST:
+            raise forms.ValidationError("A positive whole number, nothing, or the word unlimited.")
+        return int(text)
+
+    @override
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(self.clean(data) != initial)
+        except forms.ValidationError:
+            return True
+
+
+class UsdField(forms.DecimalField):
+    """An amount in USD over a whole number of units: so many of them are one USD."""
+
+    def __init__(self, *, units_per_usd: int = 10**9, **options: Any) -> None:
+        options = {"widget": UnfoldAdminTextInputWidget(), "min_value": 0} | options
+        super().__init__(**options)
+        self.units_per_usd = units_per_usd
+
+    @override
+    def prepare_value(self, value: Any) -> Any:
+        return f"{usd(value, self.units_per_usd):f}" if isinstance(value, int) else value
+
+    @override
+    def clean(self, value: Any) -> Any:
+        amount = super().clean(value)
+        if amount is None:
+            return None
+        units = amount * self.units_per_usd
+        if units != int(units) or units > LARGEST:
+            raise forms.ValidationError(
+                f"Too fine or too large: steps of {usd(1, self.units_per_usd):f} USD."
+            )
+        return int(units)
+
+    @override
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(self.clean(data) != initial)
+        except forms.ValidationError:
+            return True
+
+
+def usd(units: int, units_per_usd: int = 10**9) -> Decimal:
+    """Return an amount in USD, without zeros at its end."""
+    amount = (Decimal(units) / units_per_usd).normalize()
+    return amount.quantize(Decimal(1)) if amount == amount.to_integral_value() else amount

@@ -1,0 +1,80 @@
+"""Forms of the back office for people, tenants and keys."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.forms import UserChangeForm as DjangoUserChangeForm
+from typing_extensions import override
+from unfold.forms import UserChangeForm as UnfoldUserChangeForm
+from unfold.forms import UserCreationForm as UnfoldUserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from tenants.form_fields import ModelForm, WordsField
+from tenants.models import ApiKey, Tenant, User
+from tenants.scopes import SCOPES
+
+
+class TenantForm(ModelForm):
+    models = WordsField(
+        empty=None, help_text="Aliases, with commas between them; empty: every enabled model."
+    )
+
+    class Meta:
+        model = Tenant
+        fields = ("name", "kind", "status", "timezone", "models", "stores_answers")
+
+    def clean_timezone(self) -> str:
+        name = str(self.cleaned_data["timezone"])
+        try:
+            return ZoneInfo(name).key if name else ""
+        except (ValueError, OSError, LookupError):
+            raise forms.ValidationError("An IANA name such as UTC or Europe/Berlin.") from None
+
+
+class ApiKeyForm(ModelForm):
+    scopes = forms.MultipleChoiceField(
+        required=False,
+        choices=[(scope, scope) for scope in SCOPES],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        help_text="What the key may call; none: everything.",
+    )
+    models = WordsField(
+        empty=None, help_text="Aliases, with commas between them; empty: those of its tenant."
+    )
+    allowed_ips = WordsField(help_text="Addresses or networks, with commas between them; empty: anywhere.")
+
+    class Meta:
+        model = ApiKey
+        fields = ("tenant", "name", "scopes", "models", "allowed_ips", "priority", "expires_at")
+
+    def clean_allowed_ips(self) -> list[str]:
+        try:
+            return [str(ip_network(text, strict=False)) for text in self.cleaned_data["allowed_ips"]]
+        except ValueError as error:
+            raise forms.ValidationError(f"{error}. Write it like 10.0.0.0/8 or 192.0.2.7.") from None
+
+
+class UserCreationForm(UnfoldUserCreationForm):  # type: ignore[misc]  # unfold has no types
+    class Meta(AdminUserCreationForm.Meta):
+        model = User
+        fields = ("email", "name")
+        field_classes: ClassVar[dict[str, Any]] = {}
+
+
+class UserChangeForm(UnfoldUserChangeForm):  # type: ignore[misc]  # unfold has no types
+    class Meta(DjangoUserChangeForm.Meta):
+        model = User
+        fields = "__all__"
+        field_classes: ClassVar[dict[str, Any]] = {}
+
+    @override
+    def clean(self) -> Any:
+        cleaned = super().clean()
+        if "email" in self.cleaned_data:
+            self.cleaned_data["email"] = self.cleaned_data["email"].strip().lower()
+        return cleaned
