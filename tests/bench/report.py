@@ -88,7 +88,10 @@ def table(report: Report) -> str:
     if report.slow:
         parts.append(_markdown(_SLOW_HEAD, [_slow_cells(row) for row in report.slow]))
     if report.ledger:
-        parts.append(f"ledger: {report.ledger.sent} calls sent, {report.ledger.recorded or 0} recorded")
+        recorded = (
+            "export_usage failed, nothing" if report.ledger.recorded is None else report.ledger.recorded
+        )
+        parts.append(f"ledger: {report.ledger.sent} calls sent, {recorded} recorded")
     return "\n\n".join([*parts, *report.notes])
 
 
