@@ -80,7 +80,7 @@ class Shipment:
 
     def insert(self, calls: Sequence[Call]) -> list[Post]:
         """Write calls to the ledger; one that the database will never take must not block the others."""
-        self._connect()
+        self._insist_on_disk()
         try:
             return ledger.write(calls, self._using).posts
         except (DataError, IntegrityError, OverflowError, ValueError):
@@ -94,11 +94,11 @@ class Shipment:
         """Close this thread's database connection; the next write opens a new one."""
         connections[self._using].close()
 
-    def _connect(self) -> None:
+    def _insist_on_disk(self) -> None:
+        """A cursor that says "shipped" must not outlive the rows it speaks of; 10 us a batch."""
         connection = connections[self._using]
-        if connection.connection is None and connection.vendor == "sqlite":
+        if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
-                # a cursor that says "shipped" must not outlive the rows it speaks of
                 cursor.execute("PRAGMA synchronous=FULL")
 
     def _damaged(self) -> set[int]:

@@ -12,6 +12,7 @@ from metering.records import Close, Open
 from providers.usage import Usage
 
 NOON = 1_784_894_400.0  # 2026-07-24 12:00:00 UTC
+DAY = NOON - 43_200
 SHEET = PriceSheet(id=11, input=150_000_000_000, output=600_000_000_000)  # 150 and 600 nano-USD a token
 
 

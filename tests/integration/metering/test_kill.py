@@ -1,0 +1,135 @@
+"""kill -9 anywhere, then adopt: no finished call is missing, none is there twice, and the totals agree."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.calls import CLOSED_COST
+
+ROOT = Path(__file__).parents[3]
+SERVING = (
+    "after_close_write",
+    "before_insert",
+    "before_commit",
+    "after_commit",
+    "before_cursor",
+    "before_unlink",
+)
+ADOPTING = ("before_insert", "before_commit", "after_commit", "before_cursor", "before_unlink")
+
+
+class Site:
+    """A data directory with its own database; every step on it is a process of its own."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.journal = data_dir / "journal"
+
+    def migrate(self) -> None:
+        assert self._run("-m", "django", "migrate", "--verbosity=0") == 0
+
+    def serve(self, failpoint: str = "") -> list[tuple[str, str]]:
+        """Serve until the failpoint, or else until done, and kill; return what was said of each call."""
+        command = [sys.executable, "-m", "tests.journal_process", str(self.journal), "serve"]
+        with subprocess.Popen(
+            command, cwd=ROOT, env=self._env(failpoint), stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            lines = []
+            for line in process.stdout:
+                if line.strip() == "done":
+                    process.kill()
+                    break
+                lines.append(line.split())
+        assert process.returncode == -signal.SIGKILL
+        return [(what, request_id) for what, request_id in lines]
+
+    def adopt(self, failpoint: str = "") -> int:
+        return self._run("-m", "tests.journal_process", str(self.journal), "adopt", failpoint=failpoint)
+
+    def rows(self) -> dict[str, tuple[str, int]]:
+        found = self._query("SELECT id, status, cost_nanousd FROM metering_usageevent")
+        assert len(found) == len({row[0] for row in found})
+        return {row[0]: (row[1], row[2]) for row in found}
+
+    def spent(self) -> int:
+        return int(self._query("SELECT spent_nanousd FROM budgets_spendwindow")[0][0])
+
+    def _query(self, sql: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.data_dir / "gateway.sqlite3")) as database:
+            return database.execute(sql).fetchall()
+
+    def _run(self, *arguments: str, failpoint: str = "") -> int:
+        command = [sys.executable, *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self._env(failpoint), check=False, stdout=subprocess.DEVNULL
+        ).returncode
+
+    def _env(self, failpoint: str) -> dict[str, str]:
+        own = {"ROUTER_DATA_DIR": str(self.data_dir), "OMG_FAILPOINT": failpoint}
+        return os.environ | own | {"DJANGO_SETTINGS_MODULE": "gateway.settings"}
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    empty = Site(tmp_path_factory.mktemp("migrated"))
+    empty.migrate()
+    return empty.data_dir
+
+
+@pytest.fixture
+def site(migrated: Path, tmp_path: Path) -> Site:
+    return Site(Path(shutil.copytree(migrated, tmp_path / "data")))
+
+
+def assert_complete(site: Site, said: list[tuple[str, str]]) -> None:
+    rows = site.rows()
+    over = {request_id for what, request_id in said if what == "over"}
+    running = {request_id for what, request_id in said if what == "running"}
+    assert over <= rows.keys()
+    assert {rows[request_id] for request_id in over} <= {("ok", CLOSED_COST)}
+    assert {rows[request_id][0] for request_id in running} <= {"incomplete"}
+    assert running <= rows.keys()
+    assert not [request_id for request_id in rows if request_id.endswith("1")]  # those were voided
+    assert site.spent() == sum(cost for _, cost in rows.values())
+    assert list(site.journal.iterdir()) == []
+
+
+@pytest.mark.parametrize("failpoint", SERVING)
+def test_a_server_killed_at_any_step_loses_nothing(site: Site, failpoint: str) -> None:
+    said = site.serve(failpoint)
+
+    assert site.adopt() == 0
+
+    assert_complete(site, said)
+
+
+def test_an_adoption_killed_at_one_step_after_the_other_is_done_again(site: Site) -> None:
+    said = site.serve("before_commit")
+
+    deaths = [site.adopt(failpoint) for failpoint in ADOPTING]
+    assert site.adopt() == 0
+
+    assert deaths == [-signal.SIGKILL] * len(ADOPTING)
+    assert_complete(site, said)
+
+
+def test_a_server_killed_after_its_work_leaves_only_its_running_calls(site: Site) -> None:
+    said = site.serve()
+
+    before = site.rows()
+    assert site.adopt() == 0
+
+    assert len(before) == 96
+    assert len(site.rows()) == 108
+    assert_complete(site, said)
