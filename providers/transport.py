@@ -29,16 +29,15 @@ _ONE_WRITE: Final = 1024 * 1024  # larger bodies go out in pieces, so that nobod
 
 # Foreign exceptions, the most specific first; used around the call and around the body, which fails later.
 _TRANSLATIONS: Final[tuple[tuple[type[BaseException], Callable[[str], UpstreamFailed]], ...]] = (
-    (aiohttp.ServerFingerprintMismatch, ConnectFailed),
     (aiohttp.ClientConnectorError, ConnectFailed),  # refused, unknown host, TLS not trusted
-    (aiohttp.InvalidURL, ConnectFailed),
     (aiohttp.ClientError, UpstreamBroken),
     (OSError, UpstreamBroken),
     (EOFError, UpstreamBroken),
-    (ValueError, ConnectFailed),  # a header or address that cannot be sent
+    (RuntimeError, UpstreamBroken),  # the pool was closed meanwhile
+    (ValueError, ConnectFailed),  # a header that cannot be sent
 )
 _sending: ContextVar[Sending] = ContextVar("sending")
-_FOREIGN: Final = (aiohttp.ClientError, OSError, EOFError, ValueError)
+_FOREIGN: Final = tuple(kind for kind, _ in _TRANSLATIONS)
 _STALE: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
 
@@ -89,14 +88,14 @@ class Transport:
             response = await self._exchange(request, sending)
         except _STALE as error:
             if not sending.was_stale():
-                raise _translated(error) from error
+                raise _translated(error, sending) from error
             sending.restart()
             try:
                 response = await self._exchange(request, sending)
             except _FOREIGN as again:
-                raise _translated(again) from again
+                raise _translated(again, sending) from again
         except _FOREIGN as error:
-            raise _translated(error) from error
+            raise _translated(error, sending) from error
         return UpstreamResponse(response, sending)
 
     async def _exchange(self, request: UpstreamRequest, sending: Sending) -> aiohttp.ClientResponse:
@@ -196,7 +195,7 @@ class UpstreamResponse:
             block: bytes = await content.readany()
         except _FOREIGN as error:
             self._finish()
-            raise self._expired or _translated(error) from error
+            raise self._expired or _translated(error, self._sending) from error
         except BaseException:  # canceled, or the timeout that _tick has set
             self._finish()
             raise
@@ -246,11 +245,11 @@ class UpstreamResponse:
         self._response.close()
 
 
-def _translated(error: BaseException) -> UpstreamFailed:
-    for kind, translate in _TRANSLATIONS:
-        if isinstance(error, kind):
-            return translate(f"{type(error).__name__}: {error}"[:500])
-    return UpstreamBroken(type(error).__name__)
+def _translated(error: BaseException, sending: Sending) -> UpstreamFailed:
+    reason = f"{type(error).__name__}: {error}"[:500]
+    if sending.connecting:
+        return ConnectFailed(reason)  # whatever it was, nothing was sent
+    return next(translate(reason) for kind, translate in _TRANSLATIONS if isinstance(error, kind))
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,293 @@
+"""No wait without an end, and whoever leaves takes the connection along: timeouts, cancellation, half-read answers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from providers.failures import UpstreamFailed, UpstreamTimeout
+from providers.target import Timeouts
+from providers.transport import Transport, UpstreamRequest
+from tests.integration.providers.raw_server import Peer, RawServer
+
+MANY = 1 << 30
+LIMITS = Timeouts(connect=2, first_byte=10, idle=10, total=20)
+PROMPT = 1.0  # seconds within which a provider sees that the call is over
+
+
+def ask(url: str) -> UpstreamRequest:
+    return UpstreamRequest("POST", url, {"content-type": "application/json"}, b"{}")
+
+
+async def never_answers(peer: Peer) -> None:
+    await peer.request()
+    await peer.until_gone()
+
+
+async def stalls_after_the_head(peer: Peer) -> None:
+    await peer.request()
+    await peer.start_stream()
+    await peer.until_gone()
+
+
+async def stalls_in_the_body(peer: Peer) -> None:
+    await peer.request()
+    await peer.start_stream()
+    await peer.chunk(b"data: 1\n\n")
+    await peer.until_gone()
+
+
+async def drips_for_ever(peer: Peer) -> None:
+    await peer.request()
+    await peer.start_stream()
+    while not peer.gone.is_set():
+        await peer.chunk(b": still here\n\n")
+        await asyncio.sleep(0.01)
+
+
+async def seen_gone(server: RawServer) -> None:
+    await asyncio.wait_for(server.peers[0].gone.wait(), PROMPT)
+
+
+@pytest.fixture
+def full_backlog() -> Iterator[int]:
+    """A port whose handshakes are never completed: its queue of waiting connections is full."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    waiting = [socket.socket() for _ in range(4)]
+    for one in waiting:
+        one.setblocking(False)
+        one.connect_ex(listener.getsockname())
+    yield listener.getsockname()[1]
+    for one in (*waiting, listener):
+        one.close()
+
+
+async def test_connecting_ends_in_time_and_never_reached_the_provider(
+    transport: Transport, full_backlog: int
+) -> None:
+    with pytest.raises(UpstreamTimeout) as caught:
+        await transport.send(
+            ask(f"http://127.0.0.1:{full_backlog}/v1"),
+            Timeouts(connect=0.2, first_byte=10, idle=10, total=20),
+        )
+
+    assert (caught.value.phase, caught.value.reached, caught.value.code) == (
+        "connect",
+        False,
+        "upstream_timeout",
+    )
+
+
+async def test_the_total_bounds_connecting_too(transport: Transport, full_backlog: int) -> None:
+    with pytest.raises(UpstreamTimeout) as caught:
+        await transport.send(
+            ask(f"http://127.0.0.1:{full_backlog}/v1"),
+            Timeouts(connect=10, first_byte=10, idle=10, total=0.2),
+        )
+
+    assert (caught.value.phase, caught.value.reached) == ("total", False)
+
+
+async def test_a_provider_that_never_answers_is_left_at_the_first_byte_timeout(transport: Transport) -> None:
+    async with RawServer(never_answers) as server:
+        with pytest.raises(UpstreamTimeout) as caught:
+            await transport.send(ask(server.url), Timeouts(connect=2, first_byte=0.1, idle=10, total=20))
+
+        assert (caught.value.phase, caught.value.reached, caught.value.answer_status) == (
+            "first_byte",
+            True,
+            504,
+        )
+        await seen_gone(server)
+
+
+async def test_a_head_without_content_is_still_waiting_for_the_first_byte(transport: Transport) -> None:
+    async with RawServer(stalls_after_the_head) as server:
+        response = await transport.send(
+            ask(server.url), Timeouts(connect=2, first_byte=0.1, idle=10, total=20)
+        )
+        with pytest.raises(UpstreamTimeout) as caught:
+            await response.read(MANY)
+
+        assert caught.value.phase == "first_byte"
+        await seen_gone(server)
+
+
+async def test_silence_inside_a_stream_ends_at_the_idle_timeout(transport: Transport) -> None:
+    async with RawServer(stalls_in_the_body) as server:
+        response = await transport.send(
+            ask(server.url), Timeouts(connect=2, first_byte=10, idle=0.1, total=20)
+        )
+        chunks = response.chunks()
+        assert await anext(chunks) == b"data: 1\n\n"
+        with pytest.raises(UpstreamTimeout) as caught:
+            await anext(chunks)
+
+        assert caught.value.phase == "idle"
+        await seen_gone(server)
+
+
+async def test_a_stream_that_never_ends_does_so_at_the_total_timeout(transport: Transport) -> None:
+    async with RawServer(drips_for_ever) as server:
+        response = await transport.send(
+            ask(server.url), Timeouts(connect=2, first_byte=10, idle=10, total=0.2)
+        )
+        with pytest.raises(UpstreamTimeout) as caught:
+            await response.read(MANY)
+
+        assert caught.value.phase == "total"
+        await seen_gone(server)
+
+
+async def test_a_slow_reader_is_not_mistaken_for_a_silent_provider(transport: Transport) -> None:
+    async def two_chunks(peer: Peer) -> None:
+        await peer.request()
+        await peer.start_stream()
+        await peer.chunk(b"data: 1\n\n")
+        await slept.wait()
+        await peer.chunk(b"data: 2\n\n")
+        await peer.send(b"0\r\n\r\n")
+
+    slept = asyncio.Event()
+    async with RawServer(two_chunks) as server:
+        response = await transport.send(
+            ask(server.url), Timeouts(connect=2, first_byte=10, idle=0.1, total=20)
+        )
+        chunks = response.chunks()
+        await anext(chunks)
+        await asyncio.sleep(0.3)  # the reader's own pause is what is tested
+        slept.set()
+
+        assert b"".join([block async for block in chunks]) == b"data: 2\n\n"
+
+
+async def test_canceling_while_connecting_ends_at_once(transport: Transport, full_backlog: int) -> None:
+    sending = asyncio.create_task(transport.send(ask(f"http://127.0.0.1:{full_backlog}/v1"), LIMITS))
+    await asyncio.sleep(0.05)
+
+    sending.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(sending, PROMPT)
+
+
+async def test_canceling_while_waiting_for_the_head_closes_the_connection(transport: Transport) -> None:
+    async with RawServer(never_answers) as server:
+        sending = asyncio.create_task(transport.send(ask(server.url), LIMITS))
+        await server.asked.wait()
+
+        sending.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        await seen_gone(server)
+
+
+async def test_canceling_inside_the_body_closes_the_connection(transport: Transport) -> None:
+    async with RawServer(stalls_in_the_body) as server:
+        response = await transport.send(ask(server.url), LIMITS)
+        await anext(response.chunks())
+        reading = asyncio.create_task(response.read(MANY))
+        await asyncio.sleep(0)
+
+        reading.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        await seen_gone(server)
+
+
+async def test_leaving_a_stream_half_read_closes_the_connection(transport: Transport) -> None:
+    async with RawServer(stalls_in_the_body) as server:
+        response = await transport.send(ask(server.url), LIMITS)
+        await anext(response.chunks())
+
+        await response.aclose()
+        await response.aclose()
+
+        await seen_gone(server)
+        with pytest.raises(UpstreamFailed):
+            await response.read(MANY)
+
+
+async def test_leaving_before_reading_closes_the_connection(transport: Transport) -> None:
+    async with RawServer(stalls_after_the_head) as server:
+        response = await transport.send(ask(server.url), LIMITS)
+
+        await response.aclose()
+
+        await seen_gone(server)
+
+
+async def test_a_half_read_connection_is_never_used_again(transport: Transport) -> None:
+    async def says_more(peer: Peer) -> None:
+        await peer.request()
+        await peer.answer(b"first answer" * 100_000)
+        await peer.until_gone()
+
+    async with RawServer(says_more) as server:
+        first = await transport.send(ask(server.url), LIMITS)
+        await anext(first.chunks())
+        await first.aclose()
+        second = await transport.send(ask(server.url), LIMITS)
+
+        assert await second.read(MANY) == b"first answer" * 100_000
+        assert len(server.peers) == 2
+
+
+async def test_a_stream_whose_end_comes_right_after_its_last_event_keeps_its_connection(
+    transport: Transport,
+) -> None:
+    done_was_seen = asyncio.Event()
+    next_request = asyncio.Event()
+
+    async def ends_late(peer: Peer) -> None:
+        await peer.request()
+        await peer.start_stream()
+        await peer.chunk(b"data: [DONE]\n\n")
+        await done_was_seen.wait()
+        await peer.send(b"0\r\n\r\n")
+        next_request.set()
+        await peer.request()
+        await peer.answer()
+
+    async with RawServer(ends_late) as server:
+        first = await transport.send(ask(server.url), LIMITS)
+        await anext(first.chunks())
+        first.leave()
+        await first.aclose()
+        done_was_seen.set()
+        await next_request.wait()
+        await asyncio.sleep(0.05)  # until the last bytes have crossed the loopback
+        second = await transport.send(ask(server.url), LIMITS)
+
+        assert await second.read(MANY) == b"{}"
+        assert len(server.peers) == 1
+
+
+async def test_a_stream_that_is_left_but_never_ends_is_closed(transport: Transport) -> None:
+    async with RawServer(stalls_in_the_body) as server:
+        response = await transport.send(ask(server.url), LIMITS)
+        await anext(response.chunks())
+
+        response.leave()
+
+        await seen_gone(server)
+
+
+async def test_closing_the_transport_ends_what_still_runs() -> None:
+    transport = Transport()
+    await transport.open()
+    async with RawServer(stalls_in_the_body) as server:
+        response = await transport.send(ask(server.url), LIMITS)
+
+        await transport.aclose()
+
+        with pytest.raises(UpstreamFailed):
+            await response.read(MANY)
+        await seen_gone(server)
