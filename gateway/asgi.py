@@ -17,6 +17,7 @@ django_application: Any = get_asgi_application()
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - needs the apps
 
 from gateway import connections, health  # noqa: E402
+from gateway.api import HOT, auth  # noqa: E402
 from gateway.handler import V1Handler  # noqa: E402
 from gateway.lifespan import Lifespan  # noqa: E402
 from gateway.request import Receive, Scope, Send  # noqa: E402
@@ -29,7 +30,7 @@ class Application:
     """Opens what serving needs on the first request when no server did it before (runserver on daphne)."""
 
     def __init__(self) -> None:
-        self._v1 = V1Handler("gateway.v1_urls")
+        self._v1 = V1Handler("gateway.v1_urls", HOT, auth)
         self._websocket = ProtocolTypeRouter({"websocket": URLRouter(StatusSocket.routes())})
         self._opening = asyncio.Lock()
         self._lifespan: Lifespan | None = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -22,6 +21,7 @@ from catalog.routing import ModelNotFound, ModelUnpriced, NoDeployment, WrongMod
 from gateway.answer import Answer, Headers, json_answer
 from gateway.connections import NotServing
 from gateway.idempotency import BadIdempotencyKey, ReplaysUnavailable
+from gateway.instants import rfc3339
 from gateway.money import usd
 from gateway.refusals import (
     BadRequest,
@@ -265,7 +265,3 @@ def error_event(code: str, message: str, kind: str = API) -> bytes:
     """The same envelope as the last event of a broken stream."""
     body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
     return b"data: " + orjson.dumps(body) + b"\n\n"
-
-
-def rfc3339(instant: float) -> str:
-    return datetime.fromtimestamp(instant, UTC).isoformat().replace("+00:00", "Z")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from budgets.admission import BudgetStanding, RateStanding, Standing
 from gateway.answer import Headers
-from gateway.errors import rfc3339
+from gateway.instants import rfc3339
 from gateway.money import cents, usd
 
 

@@ -48,7 +48,7 @@ def split(token: str) -> tuple[str, str] | None:
 
 def digest(pepper: bytes, prefix: str, secret: str) -> str:
     """Return what is stored of a key: an HMAC that is worthless without the pepper."""
-    return hmac.new(pepper, f"{prefix}.{secret}".encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(pepper, f"{prefix}.{secret}".encode(), "sha256").hex()
 
 
 def matches(pepper: bytes, prefix: str, secret: str, stored: str) -> bool:
