@@ -109,8 +109,11 @@ class DeploymentForm(Revivable):
 
     @override
     def tombstone(self, cleaned: dict[str, Any]) -> Any:
-        model = cleaned.get("model") or self.instance.model_id
-        return Deployment.objects.filter(model=model, name=cleaned.get("name"), removed=True).first()
+        model = cleaned.get("model")
+        model_id = (
+            model.pk if model is not None else self.instance.model_id
+        )  # None for an alias that is new too
+        return Deployment.objects.filter(model_id=model_id, name=cleaned.get("name"), removed=True).first()
 
     def clean_endpoint(self) -> str:
         endpoint = str(self.cleaned_data["endpoint"]).strip()

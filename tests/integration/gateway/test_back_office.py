@@ -198,7 +198,7 @@ def test_a_model_and_its_deployment_are_one_page(client):
         "deployments-TOTAL_FORMS": 1,
         **{
             f"deployments-0-{k}": v
-            for k, v in deployment_fields(Model(), model="", api_key="sk-upstream-1234567").items()
+            for k, v in (deployment_fields(Model(), api_key="sk-upstream-1234567") | {"model": ""}).items()
         },
     }
 
