@@ -200,7 +200,11 @@ class UpstreamResponse:
             self._finish()
             raise
         self._waiting_since = 0.0
-        self._heard = True
+        if not self._heard:
+            self._heard = True
+            if self._watch is not None:  # from now on it watches for silence, which may end sooner
+                self._watch.cancel()
+                self._watch = None
         if not block:
             self._finish()
         return block

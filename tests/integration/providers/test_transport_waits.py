@@ -112,7 +112,7 @@ async def test_a_head_without_content_is_still_waiting_for_the_first_byte(transp
             ask(server.url), Timeouts(connect=2, first_byte=0.1, idle=10, total=20)
         )
         with pytest.raises(UpstreamTimeout) as caught:
-            await response.read(MANY)
+            await asyncio.wait_for(response.read(MANY), PROMPT)
 
         assert caught.value.phase == "first_byte"
         await seen_gone(server)
@@ -126,7 +126,7 @@ async def test_silence_inside_a_stream_ends_at_the_idle_timeout(transport: Trans
         chunks = response.chunks()
         assert await anext(chunks) == b"data: 1\n\n"
         with pytest.raises(UpstreamTimeout) as caught:
-            await anext(chunks)
+            await asyncio.wait_for(anext(chunks), PROMPT)
 
         assert caught.value.phase == "idle"
         await seen_gone(server)
@@ -138,7 +138,7 @@ async def test_a_stream_that_never_ends_does_so_at_the_total_timeout(transport: 
             ask(server.url), Timeouts(connect=2, first_byte=10, idle=10, total=0.2)
         )
         with pytest.raises(UpstreamTimeout) as caught:
-            await response.read(MANY)
+            await asyncio.wait_for(response.read(MANY), PROMPT)
 
         assert caught.value.phase == "total"
         await seen_gone(server)
