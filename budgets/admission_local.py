@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import chain
 
 from typing_extensions import override
 
@@ -110,7 +109,6 @@ class LocalAdmission(Admission):
             if call is not None:
                 for counters in call.counters:
                     counters.running.pop(request_id, None)
-                call.counters = [self._counters(rules.scope) for rules in call.scopes]
                 self._run(request_id, call, now)
 
     @override
@@ -124,7 +122,7 @@ class LocalAdmission(Admission):
                 continue
             call = self._running.get(request_id)
             if call is not None:  # the ledger has the call before its settlement got here
-                call.leave()
+                call.empty()
                 call.is_posted = True
 
     @override
@@ -188,10 +186,9 @@ class LocalAdmission(Admission):
         self, ask: Ask, counters: list[Counters], bounds: list[Bound], now: float, instant: float
     ) -> Grant:
         """Write what was decided."""
-        call = GrantedCall(ask.scopes, ask.tokens, bounds, instant)
-        call.counters = counters
+        call = GrantedCall(ask, counters, bounds, instant)
         call.seconds = [each.ring.take(now, ask.tokens) for each in counters]
-        call.hold(ask.hold_nanousd, [purse for _, _, purse in bounds])
+        call.hold(ask.hold_nanousd)
         self._run(ask.request_id, call, now)
         call.grant = Grant(ask.request_id, instant, standing(ask.scopes, counters, bounds, now))
         return call.grant
@@ -230,22 +227,14 @@ class LocalAdmission(Admission):
         for rules in scopes:
             if not rules.budgets:
                 continue
-            purses = self._counters(rules.scope).purses
+            counters = self._counters(rules.scope)
             for rule in rules.budgets:
-                purse = purses.get((rule.schedule, rule.timezone))
+                purse = counters.purses.get((rule.schedule, rule.timezone))
                 if purse is None or not purse.start <= instant < purse.end:
-                    purse = self._purse(rules.scope, rule.schedule, rule.timezone, instant)
-                    purses[rule.schedule, rule.timezone] = purse
+                    purse = self._purses.find(rules.scope, rule.schedule, rule.timezone, instant)
+                    counters.attach(purse)
                 bounds.append((rules.scope, rule, purse))
         return bounds
-
-    def _purse(self, scope: str, schedule: str, timezone: str, instant: float) -> Purse:
-        """A window that nobody looked at before also holds the money of calls granted in it before."""
-        purse, is_new = self._purses.find(scope, schedule, timezone, instant)
-        if is_new:
-            for call in chain(self._running.values(), self._settled.values()):
-                call.count_in(purse)
-        return purse
 
     def _look(self, now: float) -> None:
         """Drop calls without a sign of life for `orphan_s`, and now and then what is idle. Mostly one comparison."""
@@ -270,10 +259,10 @@ class LocalAdmission(Admission):
     def _tidy(self, now: float) -> None:
         """Forget idle scopes and old windows, so that memory follows the traffic of the last minutes."""
         self._tidy_at = now + TIDY_EVERY_S
-        self._purses.tidy(self._clock())
+        dropped = self._purses.tidy(self._clock())
         for scope, counters in list(self._scopes.items()):
-            counters.purses.clear()
             counters.ring.slide(now)
+            counters.detach(dropped)
             if counters.is_idle:
                 del self._scopes[scope]
 

@@ -1,8 +1,8 @@
-"""The rates of one scope in this process: the last minute, and the running calls by lease."""
+"""What this process knows of one scope: the last minute, the running calls by lease, the money of its windows."""
 
 from __future__ import annotations
 
-from budgets.admission import RateRefused, ScopeRules
+from budgets.admission import RateRefused, ScopeRules, WindowKey
 from budgets.granted_call import GrantedCall
 from budgets.purses import Purse
 from budgets.ring import Ring
@@ -11,18 +11,34 @@ SLOT_RETRY_MS = 1000  # nobody knows when a running call ends
 
 
 class Counters:
-    """Also remembers the purses of the scope's budgets that were asked for last."""
+    """Kept as long as the scope has calls that are not yet in the ledger, or had one in the last minute."""
 
-    __slots__ = ("purses", "ring", "running")
+    __slots__ = ("calls", "purses", "ring", "running")
 
     def __init__(self) -> None:
         self.ring = Ring()
         self.running: dict[str, GrantedCall] = {}  # the lease that ends first comes first
-        self.purses: dict[tuple[str, str], Purse] = {}  # by (schedule, zone)
+        self.calls: dict[str, GrantedCall] = {}  # running, or waiting for the ledger
+        self.purses: dict[tuple[str, str], Purse] = {}  # by (schedule, zone): the window asked for last
 
     @property
     def is_idle(self) -> bool:
-        return not self.running and not self.ring.requests
+        return not self.calls and not self.ring.requests
+
+    def attach(self, purse: Purse) -> None:
+        """Make this the current window of its schedule. It also holds the money of calls granted in it before."""
+        self.purses[purse.key.schedule, purse.key.timezone] = purse
+        for call in self.calls.values():
+            call.count_in(purse)
+
+    def detach(self, dropped: set[WindowKey]) -> None:
+        """Forget windows that are not kept any more."""
+        if dropped:
+            self.purses = {name: purse for name, purse in self.purses.items() if purse.key not in dropped}
+
+    def purses_at(self, instant: float) -> list[Purse]:
+        """Return every window known here that contains the instant, also of budgets that do not bind now."""
+        return [purse for purse in self.purses.values() if purse.start <= instant < purse.end]
 
     def refusal(self, rules: ScopeRules, tokens: int, now: float) -> RateRefused | None:
         """Return why one more call does not fit: a slot first, then requests, then tokens. Slide the ring first."""

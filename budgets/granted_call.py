@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from budgets.admission import BudgetRule, Grant, ScopeRules
+from budgets.admission import Ask, BudgetRule, Grant
 from budgets.purses import Purse
 from budgets.ring import Second
 
@@ -28,6 +28,7 @@ class GrantedCall:
         "lease_ends",
         "purses",
         "renewed_at",
+        "request_id",
         "scopes",
         "seconds",
         "tokens",
@@ -35,23 +36,22 @@ class GrantedCall:
 
     grant: Grant
 
-    def __init__(
-        self, scopes: tuple[ScopeRules, ...], tokens: int, bounds: list[Bound], admitted_at: float
-    ) -> None:
-        self.scopes, self.tokens, self.bounds, self.admitted_at = scopes, tokens, bounds, admitted_at
+    def __init__(self, ask: Ask, counters: list[Counters], bounds: list[Bound], admitted_at: float) -> None:
+        self.request_id, self.scopes, self.tokens = ask.request_id, ask.scopes, ask.tokens
+        self.counters, self.bounds, self.admitted_at = counters, bounds, admitted_at
         self.amount = 0
         self.purses: list[Purse] = []
-        self.counters: list[Counters] = []
         self.seconds: list[Second] = []
         self.renewed_at = self.lease_ends = 0.0
         self.is_settled = False
         self.is_posted = False  # the ledger was quicker than the settlement: nothing is left to hold
 
-    def hold(self, nanousd: int, purses: list[Purse]) -> None:
-        """Reserve so much in each of these; once, however many budgets look at one."""
+    def hold(self, nanousd: int) -> None:
+        """Reserve so much in every window of its scopes; once, however many budgets look at one."""
         self.amount = nanousd
-        for purse in purses:
-            if purse not in self.purses:
+        for counters in self.counters:
+            counters.calls[self.request_id] = self
+            for purse in counters.purses_at(self.admitted_at):
                 self._enter(purse)
 
     def raise_hold(self, nanousd: int) -> None:
@@ -67,6 +67,12 @@ class GrantedCall:
         self.amount, self.is_settled = nanousd, True
 
     def leave(self) -> None:
+        """Be forgotten."""
+        self.empty()
+        for counters in self.counters:
+            counters.calls.pop(self.request_id, None)
+
+    def empty(self) -> None:
         """Take the call's money out of every window."""
         for purse in self.purses:
             purse.rows -= 1
@@ -77,9 +83,9 @@ class GrantedCall:
         self.purses = []
 
     def count_in(self, purse: Purse) -> None:
-        """Enter a window that is looked at for the first time, if the call was granted in it."""
+        """Enter a window of one of its scopes, if the call was granted in it and is not there yet."""
         is_inside = purse.start <= self.admitted_at < purse.end
-        if is_inside and not self.is_posted and any(rules.scope == purse.key.scope for rules in self.scopes):
+        if is_inside and not self.is_posted and purse not in self.purses:
             self._enter(purse)
 
     def _enter(self, purse: Purse) -> None:

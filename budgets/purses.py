@@ -51,15 +51,14 @@ class Purses:
     def __iter__(self) -> Iterator[Purse]:
         return iter(self._purses.values())
 
-    def find(self, scope: str, schedule: str, timezone: str, now: float) -> tuple[Purse, bool]:
-        """Return the purse of the window that contains `now`, and whether it is new."""
+    def find(self, scope: str, schedule: str, timezone: str, now: float) -> Purse:
+        """Return the purse of the window that contains `now`."""
         span = window(schedule, timezone, now)
         key = WindowKey(scope, schedule, timezone, span.start)
         purse = self._purses.get(key)
-        if purse is not None:
-            return purse, False
-        purse = self._purses[key] = Purse(key, span.end)
-        return purse, True
+        if purse is None:
+            purse = self._purses[key] = Purse(key, span.end)
+        return purse
 
     async def learn(self, purses: Sequence[Purse]) -> None:
         """Return when all of these have been asked of the ledger. Raises AdmissionUnavailable."""
@@ -86,13 +85,13 @@ class Purses:
         for purse in self._purses.values():
             purse.is_known = False
 
-    def tidy(self, now: float) -> None:
-        """Drop what ended a day ago and has no call left."""
-        over = [
-            key for key, purse in self._purses.items() if not purse.rows and purse.end + KEEP_ENDED_S < now
-        ]
-        for key in over:
+    def tidy(self, now: float) -> set[WindowKey]:
+        """Drop what ended a day ago and has no call left; return what was dropped."""
+        old = now - KEEP_ENDED_S
+        dropped = {key for key, purse in self._purses.items() if not purse.rows and purse.end < old}
+        for key in dropped:
             del self._purses[key]
+        return dropped
 
     async def _learn(self, keys: Sequence[WindowKey]) -> Exception | None:
         """Return instead of raise: a task whose waiters have all left must not end with an unseen exception."""

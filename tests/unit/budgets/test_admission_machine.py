@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import invariant, run_state_machine_as_test
+from typing_extensions import override
+
+from budgets.admission_local import LocalAdmission
+from budgets.purses import Load
+from tests.unit.budgets.admission_machine import LAST_MINUTE_OF_A_LEAP_DAY, AdmissionMachine, Subject
+from tests.unit.budgets.admission_model import LEASE_S, ORPHAN_S
+
+STEPS = 5000
+
+
+class LocalSubject(Subject):
+    admission: LocalAdmission
+
+    def __init__(self) -> None:
+        self.instant, self.now = LAST_MINUTE_OF_A_LEAP_DAY, 1000.25
+
+    @override
+    async def start(self, load: Load) -> None:
+        self.admission = LocalAdmission(
+            load, lambda: self.instant, LEASE_S, ORPHAN_S, steady=lambda: self.now
+        )
+
+    @override
+    def faults(self) -> list[str]:
+        return self.admission.audit()
+
+    @override
+    def orphans(self) -> int:
+        return self.admission.orphans
+
+
+def test_it_decides_like_the_naive_model_in_five_thousand_steps() -> None:
+    seen: Counter[str] = Counter()
+
+    class LocalMachine(AdmissionMachine):
+        @override
+        def subject(self) -> Subject:
+            return LocalSubject()
+
+        @invariant()
+        def another_step_was_made(self) -> None:
+            seen.update(steps=1)
+
+    run_state_machine_as_test(
+        LocalMachine,
+        settings=settings(
+            max_examples=120,
+            stateful_step_count=60,
+            derandomize=True,
+            database=None,
+            report_multiple_bugs=False,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    assert seen["steps"] >= STEPS
