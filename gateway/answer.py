@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.http.response import HttpResponseBase
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from gateway.relay import Relay
@@ -32,6 +33,7 @@ class Answer(HttpResponseBase):
         self.error_code = ""
 
     @property
+    @override
     def streaming(self) -> bool:  # type: ignore[override]  # Django's is a class attribute
         return self.relay is not None
 

@@ -68,12 +68,14 @@ async def _perform(
 ) -> Answer:
     live, caller = connections.live(), request.auth
     rules = rules_for(live.rulebook, caller)
-    held = await holds.reserve(live.admission, Wish(request.id, rules, route, want.demand, request.raw))  # 429
+    held = await holds.reserve(
+        live.admission, Wish(request.id, rules, route, want.demand, request.raw)
+    )  # 429
     request.standing = held.grant.standing
     if held.is_clamped:
         request.extra_headers.append((b"x-gateway-clamped-max-tokens", str(held.output_cap).encode()))
     intent = _intent(request, endpoint, caller, route, want, held)
-    meter = Meter(live.journal, live.admission, live.running, intent, request.raw)
+    meter = Meter(live.books, intent, request.raw)
     answer = await _call(
         request, live, meter, route, _capped(want, held)
     )  # 502, 503, 504, a provider's own 4xx
@@ -123,7 +125,7 @@ async def _body(request: V1Request, live: Connections) -> bytes:
     content_type = request.header(b"content-type").partition(";")[0].strip().lower()
     if content_type != "application/json" and not content_type.endswith("+json"):
         raise WrongContentType
-    return await request.read(live.config.server.body_limit_bytes)
+    return await request.read_body(live.config.server.body_limit_bytes)
 
 
 def _check_capacity(live: Connections) -> None:
@@ -203,9 +205,7 @@ async def _call(request: V1Request, live: Connections, meter: Meter, route: Rout
     return await _complete(request, meter, call, ending, waited_s)
 
 
-async def _complete(
-    request: V1Request, meter: Meter, call: Call, ending: Any, waited_s: float
-) -> Answer:
+async def _complete(request: V1Request, meter: Meter, call: Call, ending: Any, waited_s: float) -> Answer:
     answered = call.answered
     assert answered is not None  # noqa: S101 - a call that is not a stream was answered
     closing = meter.close(

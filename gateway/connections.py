@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gateway.invalidation import Invalidation
     from gateway.metrics import Metrics
     from metering.journal import Journal
+    from metering.meter import Books
     from metering.running import Running
     from metering.shipper import Shipper
     from providers.simulator import Simulator
@@ -43,6 +44,7 @@ class Connections:
     journal: Journal
     shipper: Shipper
     running: Running
+    books: Books
     replays: Replays
     metrics: Metrics
     access_log: AccessLog

@@ -54,14 +54,14 @@ API = "api_error"
 
 
 class Row(msgspec.Struct, frozen=True):
-    """`message` None: the exception's own text. `param`, `extra` and `headers` are read off the exception."""
+    """`message` None: the exception's own text. `param`, `facts` and `headers` are read off the exception."""
 
     status: int
     code: str
     type: str
     message: str | None = None
     param: Callable[[Any], str | None] = lambda _: None
-    extra: Callable[[Any], dict[str, Any]] = lambda _: {}
+    facts: Callable[[Any], dict[str, Any]] = lambda _: {}
     headers: Callable[[Any], Headers] = lambda _: []
 
 
@@ -150,14 +150,14 @@ ERRORS: dict[type[Exception], Row] = {
         429,
         "rate_limit_exceeded",
         RATE,
-        extra=_limit,
+        facts=_limit,
         headers=lambda error: _retry_after(error.resets_in_ms / 1000),
     ),
     BudgetRefused: Row(
         429,
         "insufficient_quota",
         "insufficient_quota",
-        extra=_budget,
+        facts=_budget,
         headers=lambda _: [(b"x-should-retry", b"false")],
     ),
     BadIdempotencyKey: Row(
@@ -230,11 +230,11 @@ def answer_to(error: Exception, headers: Headers) -> Answer:
         message,
         [*row.headers(error), *headers],
         row.param(error),
-        row.extra(error),
+        row.facts(error),
     )
 
 
-def envelope(
+def envelope(  # noqa: PLR0913 - the members of the envelope
     status: int,
     code: str | None,
     kind: str | None,

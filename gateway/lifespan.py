@@ -31,6 +31,7 @@ from gateway.invalidation import Invalidation
 from gateway.metrics import Metrics
 from metering.adoption import adopt
 from metering.journal import Journal
+from metering.meter import Books
 from metering.running import Running
 from metering.shipper import Shipper
 from metering.windows import load_windows
@@ -138,6 +139,7 @@ class Lifespan:
         live.admission = LocalAdmission(self._load_windows)
         live.shipper = Shipper(live.journal, live.admission)
         live.shipper.start()
+        live.books = Books(live.journal, live.admission, live.running, live.metrics.observe)
 
     async def _open_simulator(self, live: Connections) -> None:
         live.simulator = None
@@ -151,6 +153,10 @@ class Lifespan:
             live.snapshot = await self.in_database(self._read_catalog, version)
             live.rulebook = await self.in_database(load_rulebook, self.config, version)
             live.keys.clear()
+            live.metrics.show_deployments(
+                (d.target.name for model in live.snapshot.models.values() for d in model.deployments),
+                (problem.deployment for problem in live.snapshot.problems),
+            )
             for problem in live.snapshot.problems:
                 logger.warning(
                     "deployment %s of %s is disabled: %s", problem.deployment, problem.alias, problem.reason

@@ -6,10 +6,14 @@ catalog and from our own tables, so their number is bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+from gateway.money import NANO
+from metering.records import Close, Open
+from providers.upstream import Attempt
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 OVERHEAD = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1)
@@ -19,6 +23,8 @@ class Metrics:
     """All instruments of one process; `observe` is the only call on the hot path."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(name, text, labels, registry=registry)
 
@@ -64,6 +70,39 @@ class Metrics:
         if child is None:
             child = self._children[key] = instrument.labels(*labels)
         return child
+
+    def observe(self, opened: Open, closed: Close, attempts: Sequence[Attempt]) -> None:
+        """Count a call that ended. Called once for each row of the ledger."""
+        model, provider, usage = opened.model, closed.provider, closed.usage
+        self.child(self.requests, opened.endpoint, model, provider, closed.status).inc()
+        for kind, quantity in (
+            ("input", usage.input_tokens),
+            ("cached_input", usage.cached_input_tokens),
+            ("cache_write", usage.cache_write_tokens),
+            ("output", usage.output_tokens),
+            ("reasoning", usage.reasoning_tokens),
+            ("audio_input", usage.audio_input_tokens),
+            ("audio_output", usage.audio_output_tokens),
+        ):
+            if quantity:
+                self.child(self.tokens, model, provider, kind).inc(quantity)
+        if closed.cost_nanousd:
+            self.child(self.cost, model, provider).inc(closed.cost_nanousd / NANO)
+        if closed.cost_nanousd > opened.hold_nanousd:
+            self.overshoot.inc((closed.cost_nanousd - opened.hold_nanousd) / NANO)
+        for attempt in attempts:
+            self.child(self.attempts, attempt.provider, attempt.deployment, attempt.outcome).inc()
+        self.overhead.observe(closed.overhead_ms / 1000)
+        if closed.ttft_ms is not None:
+            self.first_token.observe(closed.ttft_ms / 1000)
+
+    def show_deployments(self, usable: Iterable[str], disabled: Iterable[str]) -> None:
+        """Say which deployments can serve, after the catalog changed."""
+        self.deployment_state.clear()
+        for name in disabled:
+            self.deployment_state.labels(name).set(0)
+        for name in usable:
+            self.deployment_state.labels(name).set(1)
 
     def watch_gauges(
         self, inflight: Callable[[], float], unshipped: Callable[[], float], oldest: Callable[[], float]

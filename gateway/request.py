@@ -81,12 +81,12 @@ class V1Request(HttpRequest):
 
     @cached_property
     @override
-    def GET(self) -> QueryDict:
+    def GET(self) -> QueryDict:  # type: ignore[override]  # computed only when asked for
         return QueryDict(self.scope.get("query_string", b"").decode("latin-1"))
 
     @cached_property
     @override
-    def META(self) -> dict[str, Any]:
+    def META(self) -> dict[str, Any]:  # type: ignore[override]  # computed only when asked for
         meta = {"REQUEST_METHOD": self.method, "PATH_INFO": self.path, "REMOTE_ADDR": self.client_ip}
         for name, value in self.raw_headers.items():
             meta["HTTP_" + name.decode("latin-1").upper().replace("-", "_")] = value.decode("latin-1")
@@ -97,7 +97,7 @@ class V1Request(HttpRequest):
     def body(self) -> bytes:
         return self.raw
 
-    async def read(self, limit: int) -> bytes:
+    async def read_body(self, limit: int) -> bytes:
         """Read the body, then start watching for the client's departure, which cancels the running task.
 
         Raises BodyTooLarge, EncodedBody, ClientGone.

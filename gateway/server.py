@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -66,6 +67,7 @@ async def _serve(config: Config, listener: socket.socket, welcome: str) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     lifespan = Lifespan()
     await lifespan.open()
+    quiet_collector()
     server = _Uvicorn(_settings(config, application))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     host, port = listener.getsockname()[:2]
@@ -81,6 +83,16 @@ async def _serve(config: Config, listener: socket.socket, welcome: str) -> None:
             await serving
     await lifespan.close()
     logger.info("stopped")
+
+
+def quiet_collector() -> None:
+    """Keep the garbage collector off what lives for ever, and let it look rarely at what dies young.
+
+    Measured: 20-25 % more calls per core, because a call leaves no cycles behind (docs/performance.md).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
 
 
 def _settings(config: Config, application: Any) -> uvicorn.Config:

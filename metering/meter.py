@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -47,17 +47,24 @@ def _said(ending: Ending) -> Usage | None:
     return usage
 
 
+class Books(msgspec.Struct, frozen=True):
+    """Where a bill is written; the same for every call of a process. `observe` hears of every end."""
+
+    journal: Journal
+    admission: Admission
+    running: Running
+    observe: Callable[[Open, Close, Sequence[Attempt]], None]
+
+
 class Meter:
     """Made per call, after it was granted."""
 
-    def __init__(
-        self, journal: Journal, admission: Admission, running: Running, record: Open, raw: bytes
-    ) -> None:
+    def __init__(self, books: Books, record: Open, raw: bytes) -> None:
         self.record = record
         self.attempts: list[Attempt] = []
         self.cost_nanousd: int | None = None
         self.usage = Usage()
-        self._journal, self._admission, self._running = journal, admission, running
+        self._books = books
         self._raw = raw
         self._began = time.perf_counter()
         self.call: RunningCall | None = None
@@ -65,9 +72,9 @@ class Meter:
 
     def open(self, caller: Caller) -> RunningCall:
         """Write the intent down. Raises MeteringUnavailable when the disk cannot take it; nothing was sent then."""
-        self._journal.open_call(self.record)
+        self._books.journal.open_call(self.record)
         self.call = RunningCall(self.record, caller, asyncio.current_task())
-        self._running.add(self.call)
+        self._books.running.add(self.call)
         return self.call
 
     async def close(self, ending: Ending) -> Standing:
@@ -85,16 +92,17 @@ class Meter:
         if self._is_over:
             return
         self._is_over = True
-        self._journal.void(self.record.id)
-        self._running.remove(self.record.id)
-        await self._admission.settle(self.record.id, 0, 0)
+        self._books.journal.void(self.record.id)
+        self._books.running.remove(self.record.id)
+        await self._books.admission.settle(self.record.id, 0, 0)
 
     async def _finish(self, close: Close) -> Standing:
         try:
-            await self._journal.close_call(close)
+            await self._books.journal.close_call(close)
         finally:
-            self._running.remove(close.id)
-        return await self._admission.settle(close.id, self.usage.total_tokens, close.cost_nanousd)
+            self._books.running.remove(close.id)
+            self._books.observe(self.record, close, self.attempts)
+        return await self._books.admission.settle(close.id, self.usage.total_tokens, close.cost_nanousd)
 
     async def _estimated(self, ending: Ending) -> Usage:
         if not ending.is_billed:

@@ -27,7 +27,7 @@ class ApiKeyAuth(HttpBearer):
     is_async = True
 
     @override
-    async def __call__(self, request: HttpRequest) -> Caller:  # type: ignore[override]  # ninja awaits it
+    async def __call__(self, request: HttpRequest) -> Caller:
         """Return the Caller. Raises InvalidKey, TenantSuspended, AddressNotAllowed, KeysUnavailable."""
         caller = await connections.live().keys.caller(token_of(request))
         request.caller = caller  # type: ignore[attr-defined]  # so that a refusal can say where the caller stands

@@ -16,7 +16,7 @@ class V1API(NinjaAPI):
     """Raises what its operations raise: the lean handler turns it into the envelope."""
 
     @override
-    def on_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse:
+    def on_exception(self, request: HttpRequest, exc: Any) -> HttpResponse:
         raise exc
 
     @override

@@ -4,28 +4,38 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Replay',
+            name="Replay",
             fields=[
-                ('id', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('state', models.CharField(choices=[('started', 'Started'), ('done', 'Done'), ('unstored', 'Unstored')], default='started', max_length=10)),
-                ('request_id', models.CharField(max_length=64)),
-                ('lease_until', models.DateTimeField()),
-                ('expires_at', models.DateTimeField(db_index=True)),
-                ('status', models.PositiveSmallIntegerField(default=0)),
-                ('content_type', models.CharField(blank=True, max_length=100)),
-                ('body', models.BinaryField(default=bytes)),
+                ("id", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("fingerprint", models.CharField(max_length=64)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("started", "Started"), ("done", "Done"), ("unstored", "Unstored")],
+                        default="started",
+                        max_length=10,
+                    ),
+                ),
+                ("request_id", models.CharField(max_length=64)),
+                ("lease_until", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(db_index=True)),
+                ("status", models.PositiveSmallIntegerField(default=0)),
+                ("content_type", models.CharField(blank=True, max_length=100)),
+                ("body", models.BinaryField(default=bytes)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ('started', 'done', 'unstored'))), name='replay_state_known')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ("started", "done", "unstored"))),
+                        name="replay_state_known",
+                    )
+                ],
             },
         ),
     ]
