@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 from django.db.models import Q
 
-from catalog.encryption import CredentialUnreadable, decrypt
+from catalog.encryption import CredentialUnreadable, decrypt, open_metadata
 from catalog.models import RATES, Price
 from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
@@ -123,7 +123,7 @@ def _target(source: Source, model: ModelRow, row: DeploymentRow) -> Target:
         or (source.config.providers.azure_openai_version if row.provider == "azure" else ""),
         region=row.region,
         timeouts=Timeouts(**{name: float(value) for name, value in row.timeouts.items()}),
-        metadata={str(key): str(value) for key, value in row.metadata.items()},
+        metadata=_metadata(source, row),
     )
 
 
@@ -142,6 +142,13 @@ def _secret(source: Source, row: DeploymentRow, base_url: str) -> str:
         return decrypt(source.encryption_key, row.credential.name, row.credential.ciphertext)
     except CredentialUnreadable as error:
         raise Unusable("the stored credential cannot be read with this encryption key") from error
+
+
+def _metadata(source: Source, row: DeploymentRow) -> dict[str, str]:
+    try:
+        return open_metadata(source.encryption_key, row.metadata)
+    except CredentialUnreadable as error:
+        raise Unusable(f"the stored '{error.name}' cannot be read with this encryption key") from error
 
 
 def _prices(now: datetime) -> dict[int, Price]:

@@ -24,11 +24,13 @@ NEGATIVE_CAPACITY = 10_000
 
 
 class Stored(NamedTuple):
-    """A key as the database has it."""
+    """A key as the database has it. After a rotation the hash before it is good until `previous_until`."""
 
     secret_hmac: str
     caller: Caller
     revoked_at: float | None
+    previous_hmac: str = ""
+    previous_until: float | None = None
 
 
 class KeyCache:
@@ -64,17 +66,16 @@ class KeyCache:
     async def _verify(self, prefix: str, fingerprint: str) -> Caller:
         generation = self._generation
         stored = await self._load_once(prefix)
-        expected = stored.secret_hmac if stored is not None else "0" * len(fingerprint)
-        is_same = hmac.compare_digest(expected, fingerprint)
+        good_for_s = _good_for_s(stored, fingerprint)
         now = self._clock()
-        if stored is None or not is_same or _is_revoked(stored):
+        if stored is None or good_for_s <= 0:
             if generation == self._generation:
                 _make_room(self._refused, NEGATIVE_CAPACITY)
                 self._refused[fingerprint] = now + NEGATIVE_TTL_S
             raise InvalidKey(INVALID)
         if generation == self._generation:  # not while a change is being announced
             _make_room(self._known, CAPACITY)
-            self._known[fingerprint] = (now + TTL_S, stored.caller)
+            self._known[fingerprint] = (now + good_for_s, stored.caller)
         return stored.caller
 
     async def _load_once(self, prefix: str) -> Stored | None:
@@ -93,8 +94,22 @@ class KeyCache:
         self._refused.clear()
 
 
-def _is_revoked(stored: Stored) -> bool:
-    return stored.revoked_at is not None and stored.revoked_at <= time.time()
+def _good_for_s(stored: Stored | None, fingerprint: str) -> float:
+    """Return for how long the answer may be remembered; 0 refuses. Both comparisons are always made."""
+    nothing = "0" * len(fingerprint)
+    expected, previous = (
+        (stored.secret_hmac, stored.previous_hmac or nothing) if stored else (nothing, nothing)
+    )
+    is_current = hmac.compare_digest(expected, fingerprint)
+    is_previous = hmac.compare_digest(previous, fingerprint)
+    now = time.time()
+    if stored is None or (stored.revoked_at is not None and stored.revoked_at <= now):
+        return 0.0
+    if is_current:
+        return TTL_S
+    return (
+        min(TTL_S, stored.previous_until - now) if is_previous and stored.previous_until is not None else 0.0
+    )
 
 
 def _make_room(

@@ -19,7 +19,8 @@ def load_key(prefix: str) -> Stored | None:
     if key is None:
         return None
     revoked_at = key.revoked_at.timestamp() if key.revoked_at is not None else None
-    return Stored(key.secret_hmac, _caller(key, key.tenant), revoked_at)
+    previous_until = key.previous_until.timestamp() if key.previous_until is not None else None
+    return Stored(key.secret_hmac, _caller(key, key.tenant), revoked_at, key.previous_hmac, previous_until)
 
 
 def stopped_keys(key_ids: set[int]) -> dict[int, str]:

@@ -1,0 +1,57 @@
+"""After a rotation both secrets are good, the old one until its time is up."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tenants.caller import Caller
+from tenants.errors import InvalidKey
+from tenants.key_cache import KeyCache, Stored
+from tenants.keys import digest
+
+PEPPER = b"p" * 32
+ALICE = Caller(key_id=1, key_prefix="alice", key_name="Alice", tenant_id=1, tenant="alice-co")
+
+
+def cache_of(previous_until: float | None, revoked_at: float | None = None) -> KeyCache:
+    old, new = digest(PEPPER, "alice", "old"), digest(PEPPER, "alice", "new")
+
+    async def load(prefix: str) -> Stored:
+        return Stored(new, ALICE, revoked_at, old, previous_until)
+
+    return KeyCache(PEPPER, load)
+
+
+async def test_both_secrets_are_good_during_the_overlap():
+    cache = cache_of(time.time() + 60)
+
+    assert await cache.caller("sk-alice.old") is ALICE
+    assert await cache.caller("sk-alice.new") is ALICE
+
+
+@pytest.mark.parametrize("previous_until", [None, 0.0])
+async def test_the_old_secret_is_refused_after_the_overlap(previous_until):
+    cache = cache_of(previous_until)
+
+    assert await cache.caller("sk-alice.new") is ALICE
+    with pytest.raises(InvalidKey):
+        await cache.caller("sk-alice.old")
+
+
+async def test_a_remembered_old_secret_is_not_remembered_beyond_the_overlap():
+    now = time.monotonic()
+    cache = cache_of(time.time() + 5)
+    assert await cache.caller("sk-alice.old") is ALICE
+
+    assert all(until <= now + 6 for until, _ in cache._known.values())  # noqa: SLF001 - the very thing under test
+
+
+async def test_revoking_ends_both_secrets():
+    cache = cache_of(time.time() + 60, revoked_at=1.0)
+
+    with pytest.raises(InvalidKey):
+        await cache.caller("sk-alice.old")
+    with pytest.raises(InvalidKey):
+        await cache.caller("sk-alice.new")
