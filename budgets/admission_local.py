@@ -160,6 +160,15 @@ class LocalAdmission(Admission):
                 wrong.append(f"{purse.key}: held, settled, rows are {found} but the calls say {true}")
         return wrong
 
+    def sizes(self) -> dict[str, int]:
+        """Return how much is remembered, for metrics and tests of memory."""
+        return {
+            "scopes": len(self._scopes),
+            "windows": len(self._purses),
+            "running": len(self._running),
+            "settled": len(self._settled),
+        }
+
     def _decide(self, ask: Ask) -> Grant | list[Purse]:
         """Grant or refuse, or return the purses that must be learnt first; then nothing was changed."""
         now, instant = self._steady(), self._clock()

@@ -51,6 +51,9 @@ class Purses:
     def __iter__(self) -> Iterator[Purse]:
         return iter(self._purses.values())
 
+    def __len__(self) -> int:
+        return len(self._purses)
+
     def find(self, scope: str, schedule: str, timezone: str, now: float) -> Purse:
         """Return the purse of the window that contains `now`."""
         span = window(schedule, timezone, now)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from typing_extensions import override
 
 from budgets.admission import (
     Admission,
@@ -91,10 +92,11 @@ class AdmissionMachine(RuleBasedStateMachine):
         self.model, self.ledger = Model(), Ledger()
         self.outbox: list[tuple[list[Post], list[str]]] = []
         self.final_costs: dict[str, int] = {}  # of calls that were shipped while they still ran
-        self.rules: dict[str, ScopeRules] = {}
+        self.rules_of: dict[str, ScopeRules] = {}
         self.serial = 0
         self.runner.run(self.it.start(self.load))
 
+    @override
     def teardown(self) -> None:
         self.runner.close()
 
@@ -107,12 +109,12 @@ class AdmissionMachine(RuleBasedStateMachine):
     def set_rules(
         self, key: Limits, tenant: Limits, of_key: tuple[BudgetRule, ...], of_tenant: tuple[BudgetRule, ...]
     ) -> None:
-        self.rules = {scope: ScopeRules(scope, key, of_key) for scope in ("key:1", "key:2")}
-        self.rules["tenant:1"] = ScopeRules("tenant:1", tenant, of_tenant)
+        self.rules_of = {scope: ScopeRules(scope, key, of_key) for scope in ("key:1", "key:2")}
+        self.rules_of["tenant:1"] = ScopeRules("tenant:1", tenant, of_tenant)
 
     @rule(scope=st.sampled_from(("key:1", "key:2", "tenant:1")), to=limits, money=budgets)
     def edit_limits(self, scope: str, to: Limits, money: tuple[BudgetRule, ...]) -> None:
-        self.rules[scope] = ScopeRules(scope, to, money)
+        self.rules_of[scope] = ScopeRules(scope, to, money)
 
     @rule(
         target=ids,
@@ -122,7 +124,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     )
     def admit(self, key: str, tokens: int, hold: int) -> object:
         self.serial += 1
-        ask = Ask(f"call-{self.serial}", (self.rules[key], self.rules["tenant:1"]), tokens, hold)
+        ask = Ask(f"call-{self.serial}", (self.rules_of[key], self.rules_of["tenant:1"]), tokens, hold)
         if self.compare_admit(ask):
             self.check_bounds(ask)
             return ask.request_id
@@ -130,7 +132,7 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     @rule(request_id=ids, hold=st.integers(0, 60))
     def admit_again(self, request_id: str, hold: int) -> None:
-        self.compare_admit(Ask(request_id, (self.rules["key:1"], self.rules["tenant:1"]), 10, hold))
+        self.compare_admit(Ask(request_id, (self.rules_of["key:1"], self.rules_of["tenant:1"]), 10, hold))
 
     def compare_admit(self, ask: Ask) -> bool:
         answer: object
@@ -211,7 +213,7 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     @rule(key=st.sampled_from(("key:1", "key:2")))
     def ask_for_the_standing(self, key: str) -> None:
-        scopes = (self.rules[key], self.rules["tenant:1"])
+        scopes = (self.rules_of[key], self.rules_of["tenant:1"])
         found = self.runner.run(self.it.admission.standing(scopes))
         self.model.look(self.it.now)
         windows = self.model.budgets(scopes, self.it.instant)

@@ -163,7 +163,7 @@ class Model:
     def rates(self, scopes: tuple[ScopeRules, ...], now: float) -> RateStanding | None:
         rpm = [(r.limits.requests_per_minute, 0, r.scope) for r in scopes]
         tpm = [(r.limits.tokens_per_minute, 1, r.scope) for r in scopes]
-        least = []
+        least: list[tuple[int | None, int | None, int]] = []
         for limits in (rpm, tpm):
             some = [
                 (limit - sum(call.tokens if t else 1 for call in self.minute(scope, now)), limit, scope)
@@ -173,8 +173,11 @@ class Model:
             left, limit, scope = min(some, key=lambda each: each[0]) if some else (None, None, "")
             last = [int(call.at) for call in self.minute(scope, now)][-1:]
             reset = math.ceil((last[0] + MINUTE_S - now) * 1000) if last else 0
-            least += [limit, None if left is None else max(0, left), reset]
-        return RateStanding(*least) if (least[0], least[3]) != (None, None) else None
+            least.append((limit, None if left is None else max(0, left), reset if some else 0))
+        (limit_r, left_r, reset_r), (limit_t, left_t, reset_t) = least
+        if limit_r is None and limit_t is None:
+            return None
+        return RateStanding(limit_r, left_r, reset_r, limit_t, left_t, reset_t)
 
     def standing(self, scopes: tuple[ScopeRules, ...], budgets: Budgets, now: float) -> Standing:
         return Standing(

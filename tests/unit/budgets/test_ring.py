@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from budgets.ring import Ring
+
+LIMIT = 20
+
+
+def admitted(ring: Ring, arrivals: Iterator[float] | list[float], limit: int = LIMIT) -> list[float]:
+    """Take every arrival that fits."""
+    taken = []
+    for now in arrivals:
+        ring.slide(now)
+        if ring.requests < limit:
+            ring.take(now, 10)
+            taken.append(now)
+    return taken
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 400_000), max_size=300).map(sorted))
+def test_no_sixty_seconds_ever_hold_more_than_the_limit(milliseconds: list[int]) -> None:
+    taken = admitted(Ring(), [each / 1000 for each in milliseconds])
+    for first in taken:
+        assert sum(1 for other in taken if first <= other <= first + 60) <= LIMIT
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(offset=st.integers(0, 999), bursts=st.integers(1, 7))
+def test_bursts_at_any_offset_stay_within_the_limit(offset: int, bursts: int) -> None:
+    arrivals = [
+        (offset + burst * 60_000 // bursts + i) / 1000 for burst in range(20) for i in range(LIMIT + 5)
+    ]
+    taken = admitted(Ring(), sorted(arrivals))
+    for first in taken:
+        assert sum(1 for other in taken if first <= other <= first + 60) <= LIMIT
+
+
+def test_a_steady_caller_gets_at_least_98_percent_of_the_limit() -> None:
+    minutes, limit = 61 * 5, 600
+    arrivals = (i / 40 for i in range(minutes * 60 * 40))  # four times as many as may pass
+    taken = admitted(Ring(), arrivals, limit)
+    assert len(taken) >= 0.98 * limit * minutes
+
+
+def test_true_tokens_replace_the_estimate_where_it_was_taken() -> None:
+    ring = Ring()
+    second = ring.take(100.5, 50)
+    ring.take(130.0, 7)
+    ring.correct(second, 30 - 50)
+    assert ring.tokens == 37
+    ring.slide(161.0)
+    assert (ring.requests, ring.tokens) == (1, 7)
+
+
+def test_a_correction_that_comes_after_the_minute_is_ignored() -> None:
+    ring = Ring()
+    second = ring.take(100.5, 50)
+    ring.slide(161.0)
+    ring.correct(second, 1000)
+    assert (ring.requests, ring.tokens) == (0, 0)
+
+
+def test_it_says_when_room_comes_back() -> None:
+    ring = Ring()
+    ring.take(100.25, 50)
+    ring.take(110.0, 60)
+    assert ring.wait_for_requests_ms(1, 120.0) == 41_000
+    assert ring.wait_for_tokens_ms(51, 120.0) == 51_000
+    assert ring.full_reset_ms(120.5) == 50_500
+    ring.slide(161.0)
+    assert ring.requests == 1
+
+
+def test_an_empty_ring_is_fully_reset() -> None:
+    assert Ring().full_reset_ms(5.0) == 0
+    assert Ring().wait_for_tokens_ms(10, 5.0) == 0
