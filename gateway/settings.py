@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from gateway.config import load
@@ -22,7 +23,8 @@ AUTH_USER_MODEL = "tenants.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    "daphne",  # replaces runserver by an ASGI one; must come before staticfiles
+    # Replaces runserver by an ASGI one; must come before staticfiles. Elsewhere it would cost 0.4 s and 20 MB (Twisted).
+    *(["daphne"] if "runserver" in sys.argv else []),
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",

@@ -72,9 +72,8 @@ def count_messages(messages_json: bytes, model: str = "", tools_json: bytes = b"
 
 
 def warm() -> None:
-    """Load the vocabularies now instead of in the first request that needs them."""
-    for name in ("o200k_base", "cl100k_base"):
-        _encoding(name)
+    """Load the vocabulary of today's models now instead of in the first request that needs it."""
+    _encoding("o200k_base")
 
 
 def _member(name: str, value: Any, model: str) -> int:
