@@ -51,7 +51,7 @@ def adopt(root: Path, using: str = "default") -> list[Adopted]:
             adopted.append(_adopt(Shipment(directory, using)))
         finally:
             directory.release()
-        _LOG.warning("metering.journal.adopted", extra=msgspec.to_builtins(adopted[-1]))
+        _LOG.warning("metering.journal.adopted %s", msgspec.json.encode(adopted[-1]).decode())
     return adopted
 
 

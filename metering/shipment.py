@@ -114,4 +114,4 @@ class Shipment:
         finally:
             os.close(file)
         self.rejected.append(call.open.id)
-        _LOG.error("metering.call.ship-rejected", extra={"request_id": call.open.id, "file": str(path)})
+        _LOG.exception("metering.call.ship-rejected %s, kept in %s", call.open.id, path)

@@ -83,7 +83,7 @@ class Shipper:
                 self.failures = 0
             except Exception:  # noqa: BLE001 - this task must outlive whatever a database does
                 self.failures += 1
-                _LOG.exception("metering.batch.ship-failed", extra={"failures": self.failures})
+                _LOG.exception("metering.batch.ship-failed %d times in a row", self.failures)
                 await self._in_thread(self._shipment.disconnect)
             if not is_full:
                 await self._pause()

@@ -1,0 +1,94 @@
+"""manage.py reconcile: do the ledger, the totals of the windows, the receipts and the journals agree? Exit 1 if not."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+from typing_extensions import override
+
+from metering import reconciliation
+from metering.exports import Period
+from metering.reconciliation import Day, Disagreement, JournalState, Sums
+
+_NANO = 10**9
+_MOST_SHOWN = 50
+
+
+class Command(BaseCommand):
+    help = "Compare the ledger with everything that speaks of the same money; list what disagrees."
+
+    @override
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--since", default="", help="ISO 8601; calls that started then or later")
+        parser.add_argument("--until", default="", help="ISO 8601; calls that started before")
+
+    @override
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            period = Period.parse(options["since"], options["until"])
+        except ValueError as error:
+            raise CommandError(f"--since and --until are ISO 8601 instants: {error}", returncode=2) from None
+        try:
+            faults = self._report(period)
+        except DatabaseError as error:
+            raise CommandError(f"{error}. Hint: manage.py migrate, or start the gateway once.") from None
+        if faults:
+            self.stdout.write(f"\n{len(faults)} disagree:")
+            for fault in faults[:_MOST_SHOWN]:
+                self.stdout.write(f"  {fault}")
+            if len(faults) > _MOST_SHOWN:
+                self.stdout.write(f"  and {len(faults) - _MOST_SHOWN} more")
+            sys.exit(1)
+        self.stdout.write("\nEverything agrees.")
+
+    def _report(self, period: Period) -> list[str]:
+        """Print the days and the journals; return what is wrong."""
+        self._days(reconciliation.days(period))
+        root = settings.DATA_DIR / "journal"
+        journals = reconciliation.journals(root)
+        for journal in journals:
+            self.stdout.write(_of_journal(journal))
+        for name in reconciliation.leftovers(root):
+            self.stdout.write(f"set aside for you: {root / name}")
+        return [
+            *(_of_amounts(wrong) for wrong in reconciliation.wrong_windows(period)),
+            *(_of_amounts(wrong) for wrong in reconciliation.wrong_receipts(period)),
+            *(
+                f"journal {journal.name} of a dead process: {journal.ended + journal.running} calls are not in "
+                "the ledger; the next start brings them there"
+                for journal in journals
+                if not journal.is_alive and journal.ended + journal.running
+            ),
+        ]
+
+    def _days(self, days: list[Day]) -> None:
+        columns = ("opened", "confirmed", "estimated", "incomplete")
+        head = "".join(f"{name:>10}{'USD':>17}" for name in columns)
+        self.stdout.write(f"{'day (UTC)':<10}{head}")
+        for day in days:
+            sums: list[Sums] = [getattr(day, name) for name in columns]
+            self.stdout.write(
+                f"{day.day}" + "".join(f"{s.calls:>10}{_usd(s.cost_nanousd):>17}" for s in sums)
+            )
+        if not days:
+            self.stdout.write("no calls")
+
+
+def _of_journal(journal: JournalState) -> str:
+    state = "serving" if journal.is_alive else "dead"
+    return (
+        f"journal {journal.name} ({state}): {journal.running} running, holding {_usd(journal.held_nanousd)} USD; "
+        f"{journal.ended} ended and not in the ledger yet"
+    )
+
+
+def _of_amounts(wrong: Disagreement) -> str:
+    return f"{wrong.what}: {_usd(wrong.says)} USD, but the ledger has {_usd(wrong.ledger)} USD"
+
+
+def _usd(nanousd: int) -> str:
+    return f"{nanousd // _NANO}.{nanousd % _NANO:09d}"
