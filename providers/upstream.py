@@ -73,6 +73,9 @@ class Call:
             raise UpstreamBroken(f"malformed stream: {error}") from error
 
     async def aclose(self) -> None:
+        """Close the upstream's connection; a stream that said all it had to say may keep it."""
+        if self.stream is not None and self.stream.done:
+            self.response.leave()
         await self.response.aclose()
 
 
@@ -111,7 +114,9 @@ async def _try(
     response = await transport.send(_request(dialect, outgoing, target), target.timeouts)
     try:
         if response.status >= 300:  # noqa: PLR2004 - HTTP's success range; redirects are never followed
-            raise UpstreamStatus.of(response.status, response.headers, await response.read(MAX_ERROR))
+            raise UpstreamStatus.of(
+                response.status, response.headers, await response.read(MAX_ERROR, truncate=True)
+            )
         call = Call(target, response, attempts)
         if outgoing.streams:
             call.stream = dialect.stream()

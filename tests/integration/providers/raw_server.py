@@ -38,8 +38,7 @@ class Peer:
         return head + body
 
     async def send(self, *parts: bytes) -> None:
-        for part in parts:
-            self._writer.write(part)
+        self._writer.write(b"".join(parts))
         await self._writer.drain()
 
     async def answer(self, body: bytes = b"{}", head: bytes = b"") -> None:

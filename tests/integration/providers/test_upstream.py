@@ -1,0 +1,154 @@
+"""A call tries its deployments in order, over real sockets, and stops at the first that shows content."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from providers.dialects.base import Shape
+from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.failures import UpstreamFailed
+from providers.target import Secret, Target, Timeouts
+from providers.upstream import Attempt, Call, Outgoing, open_call
+from tests.integration.providers.raw_server import Peer, RawServer, Script
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from providers.transport import Transport
+
+BODY = b'{"model":"chat","messages":[]}'
+ANSWER = b'{"model":"up","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}'
+CHUNK = b'data: {"model":"up","choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+LIMITS = Timeouts(connect=2, first_byte=5, idle=5, total=10)
+
+
+def target(name: str, server: RawServer) -> Target:
+    return Target(
+        id=1,
+        alias="chat",
+        name=name,
+        provider="openai-compatible",
+        upstream_model="up",
+        base_url=server.url.removesuffix("/chat/completions"),
+        secret=Secret(""),
+        timeouts=LIMITS,
+    )
+
+
+async def calls(
+    transport: Transport, targets: Sequence[Target], attempts: list[Attempt], *, streams: bool = False
+) -> Call:
+    shape = Shape(alias="chat", path="chat/completions", stream=streams)
+    outgoing = Outgoing(request_id="req-1", path=shape.path, raw=BODY, streams=streams)
+    return await open_call(transport, OpenAIToOpenAI(shape), outgoing, targets, attempts)
+
+
+async def answers(peer: Peer) -> None:
+    while True:
+        await peer.request()
+        await peer.answer(ANSWER)
+
+
+async def streams_one_word(peer: Peer) -> None:
+    while True:
+        await peer.request()
+        await peer.start_stream()
+        await peer.chunk(CHUNK)
+        await peer.send(b"%x\r\n%b\r\n" % (len(DONE), DONE), b"0\r\n\r\n")
+
+
+def says(head: bytes, body: bytes = b"") -> Script:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 %b\r\ncontent-length: %d\r\n\r\n" % (head, len(body)), body)
+        await peer.until_gone()
+
+    return script
+
+
+async def hangs_up(peer: Peer) -> None:
+    await peer.request()
+    peer.reset()
+
+
+async def breaks_before_content(peer: Peer) -> None:
+    await peer.request()
+    await peer.start_stream()
+    await peer.chunk(b'data: {"choices":[{"index":0,"delta":{"role":"assistant"}}]}\n\n')
+    peer.reset()
+
+
+@pytest.mark.parametrize(
+    ("broken", "outcome"),
+    [
+        (hangs_up, "upstream_error"),
+        (says(b"503 Busy"), "upstream_error"),
+        (says(b"429 Slow"), "upstream_rate_limited"),
+        (says(b"401 No"), "upstream_auth_failed"),
+        (says(b"404 No"), "upstream_model_not_found"),
+        (says(b"302 Found"), "upstream_error"),
+        (says(b"200 OK", b"<html>maintenance</html>"), "upstream_error"),
+    ],
+    ids=["reset", "503", "429", "401", "404", "302", "html"],
+)
+async def test_what_another_deployment_may_do_better_goes_there(
+    transport: Transport, broken: Script, outcome: str
+) -> None:
+    attempts: list[Attempt] = []
+    async with RawServer(broken) as first, RawServer(answers) as second:
+        call = await calls(transport, [target("a", first), target("b", second)], attempts)
+
+        assert call.answered is not None
+        assert b'"model":"chat"' in call.answered.body
+    assert [(attempt.deployment, attempt.outcome) for attempt in attempts] == [("a", outcome), ("b", "ok")]
+
+
+async def test_a_clients_own_mistake_goes_nowhere_else_however_long_the_refusal_is(
+    transport: Transport,
+) -> None:
+    long_refusal = b'{"error":{"message":"' + b"x" * 400_000 + b'"}}'
+    attempts: list[Attempt] = []
+    async with (
+        RawServer(says(b"400 Bad Request", long_refusal)) as first,
+        RawServer(answers) as second,
+    ):
+        with pytest.raises(UpstreamFailed) as caught:
+            await calls(transport, [target("a", first), target("b", second)], attempts)
+
+        assert second.requests == []
+    assert caught.value.passed_on is not None
+    assert (caught.value.passed_on.status, len(attempts)) == (400, 1)
+
+
+async def test_a_stream_that_breaks_before_its_content_starts_again_elsewhere(transport: Transport) -> None:
+    attempts: list[Attempt] = []
+    async with RawServer(breaks_before_content) as first, RawServer(streams_one_word) as second:
+        call = await calls(transport, [target("a", first), target("b", second)], attempts, streams=True)
+        await call.aclose()
+
+    assert b'"content":"hi"' in call.first
+    assert b"assistant" not in call.first  # nothing of the broken one
+    assert [attempt.outcome for attempt in attempts] == ["upstream_error", "ok"]
+
+
+async def test_streams_in_a_row_share_one_connection(transport: Transport) -> None:
+    async with RawServer(streams_one_word) as server:
+        for _ in range(10):
+            call = await calls(transport, [target("a", server)], [], streams=True)
+            async for _ in call.rest():
+                pass
+            await call.aclose()
+
+        assert (len(server.peers), len(server.requests)) == (1, 10)
+
+
+async def test_a_call_nobody_could_be_reached_for_says_so(transport: Transport) -> None:
+    async with RawServer(answers) as gone:
+        closed = target("a", gone)
+    with pytest.raises(UpstreamFailed) as caught:
+        await calls(transport, [closed, closed], [])
+
+    assert (caught.value.reached, caught.value.answer_status) == (False, 502)
