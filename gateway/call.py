@@ -192,7 +192,7 @@ async def _call(request: V1Request, live: Connections, meter: Meter, route: Rout
         await _failed(request, meter, route, failure)
         raise
     except asyncio.CancelledError:
-        await asyncio.shield(_cancelled(meter, route))
+        await _cancelled(meter, route)
         raise
     waited_s = time.perf_counter() - sent_at
     ending = partial(_ending, route, call, waited_s, request.received_at)
@@ -211,7 +211,7 @@ async def _complete(request: V1Request, meter: Meter, call: Call, ending: Any, w
     closing = meter.close(
         ending(status="ok", http_status=200, error_code="", usage=answered.usage, produced=answered.produced)
     )
-    request.standing = await asyncio.shield(closing)
+    request.standing = await closing
     return Answer(200, answered.body, [JSON, *_call_headers(request, call, meter, waited_s)])
 
 
@@ -230,7 +230,7 @@ async def _failed(request: V1Request, meter: Meter, route: Route, failure: Upstr
         sheet=deployment.sheet,
         is_billed=False,
     )
-    request.standing = await asyncio.shield(meter.close(ending))
+    request.standing = await meter.close(ending)
 
 
 async def _cancelled(meter: Meter, route: Route) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from gateway import connections
@@ -71,12 +71,13 @@ class Relay:
         """A broken stream is forgotten, so that a retry may run; a complete one is never called again."""
         if self.claim is None:
             return
-        replays = connections.live().replays
+        live = connections.live()
         if not is_complete:
-            await replays.drop(self.claim)
+            await live.running.surely(live.replays.drop(self.claim))
             return
         body = b"".join([*self._kept, DONE]) if self.claim.keeps_streams else None
-        await replays.keep(self.claim, 200, "text/event-stream; charset=utf-8", body)
+        kept = live.replays.keep(self.claim, 200, "text/event-stream; charset=utf-8", body)
+        await live.running.surely(kept)
 
     async def _complete(self, send: Send) -> None:
         stream = self._call.stream
@@ -87,23 +88,23 @@ class Relay:
         elif not stream.done:
             await self._break(send, "upstream_error", "The provider's stream ended before it was complete.")
         else:
-            await _finish(self._meter.close(self._end("ok", "")))
-            await _finish(self._settle_claim(is_complete=True))
+            await self._meter.close(self._end("ok", ""))
+            await self._settle_claim(is_complete=True)
             await _send(send, DONE, more=False)
 
     async def _break(self, send: Send, code: str, words: str) -> None:
         """After the first content a failure is an event and a close without [DONE], never a silent truncation."""
         await self._call.aclose()
-        await _finish(self._meter.close(self._end("incomplete", code)))
-        await _finish(self._settle_claim(is_complete=False))
+        await self._meter.close(self._end("incomplete", code))
+        await self._settle_claim(is_complete=False)
         await _send(send, error_event(code, words), more=False)
 
     async def _abandon(self, send: Send) -> None:
         """The client left, or the gateway ends the call: cancel the upstream, bill what was produced."""
         code = self._running.stop_code
         await self._call.aclose()
-        await _finish(self._meter.close(self._end("cancelled", code or "client_disconnected")))
-        await _finish(self._settle_claim(is_complete=False))
+        await self._meter.close(self._end("cancelled", code or "client_disconnected"))
+        await self._settle_claim(is_complete=False)
         if not code:
             raise asyncio.CancelledError
         await _send(send, error_event(code, STOPPED.get(code, "The gateway ended this stream.")), more=False)
@@ -121,11 +122,6 @@ class Relay:
             produced_events=stream.produced_events,
             ttft_ms=self._ttft_ms,
         )
-
-
-async def _finish(closing: Awaitable[Any]) -> None:
-    """Let the record be written to its end even if this task is cancelled meanwhile."""
-    await asyncio.shield(closing)
 
 
 async def _send(send: Send, body: bytes, *, more: bool = True) -> None:

@@ -7,12 +7,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 
 from budgets.admission import Admission, Standing
-from catalog.prices import PriceSheet, receipt
+from catalog.prices import PriceSheet, Receipt, receipt
 from metering.estimate import estimate
 from metering.journal import Journal
 from metering.records import Close, Open
@@ -40,7 +39,9 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _said(ending: Ending) -> Usage | None:
-    """Return the provider's report if it can be true: zeros beside produced text cannot."""
+    """Return what is known of the usage; None: it must be counted. Zeros beside produced text cannot be true."""
+    if not ending.is_billed:
+        return Usage(requests=0)
     usage = ending.usage
     if usage is None or (usage.total_tokens == 0 and ending.produced_events):
         return None
@@ -78,14 +79,14 @@ class Meter:
         return self.call
 
     async def close(self, ending: Ending) -> Standing:
-        """Price the call, make its end durable, settle its grant. Runs to its end even if the caller is cancelled."""
+        """Price the call, make its end durable, settle its grant. Happens once, even if the task is cancelled."""
         if self._is_over:
             return Standing()
         self._is_over = True
-        self.usage = _said(ending) or await self._estimated(ending)
-        bill = receipt(self.usage, ending.sheet) if ending.is_billed else None
-        self.cost_nanousd = bill.total_nanousd if bill is not None else 0
-        return await self._finish(self._close_record(ending, bill.lines if bill is not None else ()))
+        usage = _said(ending)
+        if usage is None:  # counting may take a thread, so it must not be cut short
+            return await self._books.running.surely(self._count_and_finish(ending))
+        return await self._finish(ending, usage)
 
     async def void(self) -> None:
         """Forget the call: it never reached a provider."""
@@ -96,20 +97,31 @@ class Meter:
         self._books.running.remove(self.record.id)
         await self._books.admission.settle(self.record.id, 0, 0)
 
-    async def _finish(self, close: Close) -> Standing:
+    async def _count_and_finish(self, ending: Ending) -> Standing:
+        usage = await estimate(self.record, self._raw, ending.produced, ending.produced_events)
+        return await self._finish(ending, usage)
+
+    async def _finish(self, ending: Ending, usage: Usage) -> Standing:
+        bill = receipt(usage, ending.sheet) if ending.is_billed else Receipt((), 0)
+        self.usage, self.cost_nanousd = usage, bill.total_nanousd
+        close = self._close_record(ending, bill)
+        books = self._books
         try:
-            await self._books.journal.close_call(close)
+            await books.journal.close_call(
+                close
+            )  # written before it first waits, whatever happens to this task
+        except asyncio.CancelledError:
+            books.running.later(self._settle(close))
+            raise
         finally:
-            self._books.running.remove(close.id)
-            self._books.observe(self.record, close, self.attempts)
-        return await self._books.admission.settle(close.id, self.usage.total_tokens, close.cost_nanousd)
+            books.running.remove(close.id)
+            books.observe(self.record, close, self.attempts)
+        return await self._settle(close)
 
-    async def _estimated(self, ending: Ending) -> Usage:
-        if not ending.is_billed:
-            return Usage(requests=0)
-        return await estimate(self.record, self._raw, ending.produced, ending.produced_events)
+    async def _settle(self, close: Close) -> Standing:
+        return await self._books.admission.settle(close.id, close.usage.total_tokens, close.cost_nanousd)
 
-    def _close_record(self, ending: Ending, lines: Sequence[Any]) -> Close:
+    def _close_record(self, ending: Ending, bill: Receipt) -> Close:
         target = ending.target
         return Close(
             id=self.record.id,
@@ -122,9 +134,9 @@ class Meter:
             upstream_model=target.upstream_model if target is not None else self.record.upstream_model,
             attempts=max(1, len(self.attempts)),
             usage=self.usage,
-            cost_nanousd=self.cost_nanousd or 0,
+            cost_nanousd=bill.total_nanousd,
             price_id=ending.sheet.id,
-            receipt=[msgspec.to_builtins(line) for line in lines],
+            receipt=[msgspec.to_builtins(line) for line in bill.lines],
             latency_ms=round((time.perf_counter() - self._began) * 1000, 3),
             ttft_ms=ending.ttft_ms,
             overhead_ms=ending.overhead_ms,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeVar
 
 from metering.journal import Journal
 from metering.records import Mark, Open
 from providers.dialects.base import Stream
 from tenants.caller import Caller
+
+T = TypeVar("T")
 
 
 class RunningCall:
@@ -34,6 +37,7 @@ class Running:
 
     def __init__(self) -> None:
         self._calls: dict[str, RunningCall] = {}
+        self._finishing: set[asyncio.Task[Any]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -57,7 +61,24 @@ class Running:
             self._idle.set()
 
     async def wait_until_idle(self) -> None:
+        """Return when no call runs and every end has been written."""
         await self._idle.wait()
+        if self._finishing:
+            await asyncio.wait(self._finishing)
+
+    def later(self, work: Coroutine[Any, Any, object]) -> None:
+        """Let this finish by itself, whoever is cancelled meanwhile."""
+        _ = self._start(work)
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+        return task
+
+    async def surely(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for this; if the waiting is cancelled, it finishes all the same."""
+        return await asyncio.shield(self._start(work))
 
     def mark(self, journal: Journal) -> None:
         """Write down what each running stream has produced since its last mark."""
