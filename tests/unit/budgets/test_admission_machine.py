@@ -31,8 +31,9 @@ class LocalSubject(Subject):
         return self.admission.audit()
 
     @override
-    def orphans(self) -> int:
-        return self.admission.orphans
+    def census(self) -> tuple[int, int, int]:
+        sizes = self.admission.sizes()
+        return sizes["running"], sizes["settled"], self.admission.orphans
 
 
 def test_it_decides_like_the_naive_model_in_five_thousand_steps() -> None:
@@ -50,7 +51,7 @@ def test_it_decides_like_the_naive_model_in_five_thousand_steps() -> None:
     run_state_machine_as_test(
         LocalMachine,
         settings=settings(
-            max_examples=120,
+            max_examples=180,
             stateful_step_count=60,
             derandomize=True,
             database=None,
