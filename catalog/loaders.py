@@ -122,9 +122,16 @@ def _target(source: Source, model: ModelRow, row: DeploymentRow) -> Target:
         api_version=row.api_version
         or (source.config.providers.azure_openai_version if row.provider == "azure" else ""),
         region=row.region,
-        timeouts=Timeouts(**{name: float(value) for name, value in row.timeouts.items()}),
+        timeouts=_timeouts(source, row),
         metadata=_metadata(source, row),
     )
+
+
+def _timeouts(source: Source, row: DeploymentRow) -> Timeouts:
+    """A row that sets `first_byte` means it for every call; else a whole answer may take `server.provider_timeout`."""
+    own = {name: float(value) for name, value in row.timeouts.items()}
+    answer = own.get("first_byte", source.config.server.provider_timeout)
+    return Timeouts(**{"answer": answer, **own})
 
 
 def _base_url(source: Source, row: DeploymentRow) -> str:

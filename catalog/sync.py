@@ -200,7 +200,7 @@ def _deployment_columns(entry: ModelEntry) -> dict[str, Any]:
         "priority": entry.priority,
         "weight": entry.weight,
         "enabled": entry.enabled and not entry.problem,
-        "timeouts": entry.timeouts.model_dump(),
+        "timeouts": entry.timeouts.model_dump(exclude_unset=True),
         "metadata": dict(entry.metadata),
         "problem": entry.problem,
     }

@@ -23,7 +23,7 @@ from gateway.api.schemas import Peek, Want
 from gateway.connections import Connections
 from gateway.headers import of_call
 from gateway.idempotency import Claim, Kept
-from gateway.refusals import Overloaded, ShuttingDown, WrongContentType
+from gateway.refusals import Overloaded, ShuttingDown, Stopped, WrongContentType
 from gateway.relay import Relay
 from gateway.request import V1Request
 from gateway.standing import standing_of
@@ -192,7 +192,12 @@ async def _call(request: V1Request, live: Connections, meter: Meter, route: Rout
         await _failed(request, meter, route, failure)
         raise
     except asyncio.CancelledError:
-        await _cancelled(meter, route)
+        await _cancelled(meter, route, running.stop_code or "client_disconnected")
+        if running.stop_code:
+            raise Stopped(running.stop_code) from None
+        raise
+    except Exception:
+        await _failed(request, meter, route, UpstreamFailed("internal error", code="internal_error"))
         raise
     waited_s = time.perf_counter() - sent_at
     ending = partial(_ending, route, call, waited_s, request.received_at)
@@ -233,14 +238,14 @@ async def _failed(request: V1Request, meter: Meter, route: Route, failure: Upstr
     request.standing = await meter.close(ending)
 
 
-async def _cancelled(meter: Meter, route: Route) -> None:
+async def _cancelled(meter: Meter, route: Route, code: str) -> None:
     """The client left before anything came back: the provider may bill the prompt, so it is estimated."""
     deployment = _deployment(route, meter.attempts[-1].deployment if meter.attempts else "")
     await meter.close(
         Ending(
             status="cancelled",
             http_status=499,
-            error_code="client_disconnected",
+            error_code=code,
             target=deployment.target,
             sheet=deployment.sheet,
         )

@@ -29,6 +29,7 @@ from gateway.refusals import (
     NotFound,
     Overloaded,
     ShuttingDown,
+    Stopped,
     WrongContentType,
 )
 from gateway.replay_rows import InProgress, Mismatch, ResultUnavailable
@@ -73,7 +74,7 @@ def _budget(error: BudgetRefused) -> dict[str, Any]:
         "held": budget.held_nanousd,
         "needed": error.needed_nanousd,
     }
-    facts: dict[str, Any] = {"scope": budget.scope.partition(":")[0]}
+    facts: dict[str, Any] = {"scope": budget.scope.partition(":")[0], "schedule": budget.schedule}
     for name, nanousd in amounts.items():
         facts[f"{name}_usd"], facts[f"{name}_nanousd"] = usd(nanousd), nanousd
     return {"budget": {**facts, "resets_at": rfc3339(budget.resets_at)}}
@@ -82,7 +83,7 @@ def _budget(error: BudgetRefused) -> dict[str, Any]:
 def _budget_words(error: BudgetRefused) -> str:
     budget = error.budget
     return (
-        f"This call could cost up to ${usd(error.needed_nanousd)}, which does not fit into the budget of this "
+        f"This call could cost up to ${usd(error.needed_nanousd)}, which does not fit into the {budget.schedule} budget of this "
         f"{budget.scope.partition(':')[0]}: limit ${usd(budget.limit_nanousd)}, spent ${usd(budget.spent_nanousd)}, "
         f"held by running calls ${usd(budget.held_nanousd)}. It resets at {rfc3339(budget.resets_at)}."
     )
@@ -199,6 +200,7 @@ ERRORS: dict[type[Exception], Row] = {
         headers=lambda _: _retry_after(5),
     ),
     Overloaded: Row(503, "overloaded", API, "The gateway is busy.", headers=lambda _: _retry_after(1)),
+    Stopped: Row(503, "server_shutdown", API, headers=lambda _: _retry_after(1)),
     ShuttingDown: Row(
         503, "server_shutdown", API, "The gateway is restarting.", headers=lambda _: _retry_after(1)
     ),

@@ -33,3 +33,19 @@ class Overloaded(Exception):
 
 class ShuttingDown(Exception):
     """This process is draining."""
+
+
+class Stopped(Exception):
+    """The gateway itself ended a running call; `code` says why (STOPPED has the words)."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(STOPPED.get(code, "The gateway ended this call."))
+
+
+STOPPED = {
+    "key_revoked": "The API key was revoked while the call was running.",
+    "tenant_suspended": "The tenant was suspended while the call was running.",
+    "server_shutdown": "The gateway is shutting down; try again.",
+    "budget_exceeded": "The budget was used up while the call was running.",
+}

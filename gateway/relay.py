@@ -5,6 +5,7 @@ only then the last event leaves. All of it runs in the request's own task, so th
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from gateway import connections
 from gateway.errors import error_event
 from gateway.idempotency import MAX_BODY, Claim
+from gateway.refusals import Stopped
 from gateway.request import Send
 from metering.meter import Ending, Meter
 from metering.running import RunningCall
@@ -19,12 +21,7 @@ from providers.dialects.openai_openai import DONE
 from providers.failures import UpstreamFailed
 from providers.upstream import Call
 
-STOPPED = {
-    "key_revoked": "The API key was revoked.",
-    "tenant_suspended": "The tenant was suspended.",
-    "server_shutdown": "The gateway is shutting down.",
-    "budget_exceeded": "The budget is used up.",
-}
+logger = logging.getLogger("gateway.relay")
 
 
 class Relay:
@@ -58,6 +55,9 @@ class Relay:
             await self._break(send, failure.code, failure.words)
         except asyncio.CancelledError:
             await self._abandon(send)
+        except Exception:
+            logger.exception("a stream failed inside the gateway")
+            await self._break(send, "internal_error", "The gateway failed.")
         else:
             await self._complete(send)
 
@@ -107,7 +107,7 @@ class Relay:
         await self._settle_claim(is_complete=False)
         if not code:
             raise asyncio.CancelledError
-        await _send(send, error_event(code, STOPPED.get(code, "The gateway ended this stream.")), more=False)
+        await _send(send, error_event(code, str(Stopped(code))), more=False)
 
     def _end(self, status: str, code: str) -> Ending:
         stream = self._call.stream

@@ -83,6 +83,8 @@ class Meter:
         if self._is_over:
             return Standing()
         self._is_over = True
+        if self.call is not None:
+            self.call.task = None  # from here on there is nothing left to stop
         usage = _said(ending)
         if usage is None:  # counting may take a thread, so it must not be cut short
             return await self._books.running.surely(self._count_and_finish(ending))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing_extensions import override
-
 import msgspec
+from typing_extensions import override
 
 
 class Timeouts(msgspec.Struct, frozen=True):
-    """Seconds. `first_byte` runs from the request's last byte to the answer's first content; `idle` between two events."""
+    """Seconds. `first_byte` runs from the request's last byte to a stream's first content, `idle` between two events.
+
+    `answer` is the same wait for what is not a stream: providers send nothing before all of it is made.
+    """
 
     connect: float = 3.0
     first_byte: float = 30.0
+    answer: float = 280.0
     idle: float = 60.0
     total: float = 300.0
 

@@ -14,7 +14,7 @@ import msgspec
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Stream
 from providers.failures import UpstreamBroken, UpstreamFailed, UpstreamStatus, summarize
 from providers.registry import PROVIDERS
-from providers.target import Target
+from providers.target import Target, Timeouts
 from providers.transport import Transport, UpstreamRequest, UpstreamResponse
 
 MAX_ANSWER = 64 * 1024 * 1024
@@ -111,7 +111,7 @@ async def open_call(
 async def _try(
     transport: Transport, dialect: Dialect, outgoing: Outgoing, target: Target, attempts: list[Attempt]
 ) -> Call:
-    response = await transport.send(_request(dialect, outgoing, target), target.timeouts)
+    response = await transport.send(_request(dialect, outgoing, target), _timeouts(target, outgoing))
     try:
         if response.status >= 300:  # noqa: PLR2004 - HTTP's success range; redirects are never followed
             raise UpstreamStatus.of(
@@ -130,6 +130,11 @@ async def _try(
             raise UpstreamBroken(str(error)) from error
         raise
     return call
+
+
+def _timeouts(target: Target, outgoing: Outgoing) -> Timeouts:
+    timeouts = target.timeouts
+    return timeouts if outgoing.streams else msgspec.structs.replace(timeouts, first_byte=timeouts.answer)
 
 
 def _request(dialect: Dialect, outgoing: Outgoing, target: Target) -> UpstreamRequest:

@@ -1,7 +1,7 @@
 """Why a caller is refused. HTTP knows these in gateway/errors.py.
 
 - Refused
-  - InvalidKey          missing, malformed, unknown, revoked or expired: `reason` is for people, never says which half was wrong
+  - InvalidKey          missing, malformed, unknown, revoked or expired; never says which half was wrong
   - TenantSuspended
   - AddressNotAllowed
   - ScopeNotAllowed

@@ -34,7 +34,11 @@ def _lower(value: Any) -> Any:
 
 class Timeouts(Section):
     connect: Wait = Field(3.0, description="Connection and TLS.")
-    first_byte: Wait = Field(30.0, description="From the request's last byte to the answer's first content.")
+    first_byte: Wait = Field(
+        30.0,
+        description="From the request's last byte to a stream's first content. Where a row sets it, it also bounds "
+        "calls that are not streams; otherwise those wait `server.provider_timeout`.",
+    )
     idle: Wait = Field(
         60.0, description="Between two events of a stream; unset: `server.stream_idle_timeout`."
     )

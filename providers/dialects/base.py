@@ -1,4 +1,4 @@
-"""What a dialect is: bytes in, bytes and usage out. One file per (client)_(upstream) pair; no I/O; one object per call."""
+"""What a dialect is: bytes in, bytes and usage out. One file per (client)_(upstream) pair; no I/O; made per call."""
 
 from __future__ import annotations
 
