@@ -1,0 +1,162 @@
+"""What a budget says when it refuses, what it does instead of refusing, and which of several speaks."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import town
+from tests.money import nanousd, samples, settled, standing, windows
+from tests.raw_calls import ask, question
+from tests.servers import Gateway
+
+WEEKLY = "sk-weekly.weekly-secret"
+KEYED = "sk-keyed.keyed-secret"
+CLAMPED = "sk-clamped.clamped-secret"
+POOR = "sk-poor.poor-secret"
+FRUGAL = "sk-frugal.frugal-secret"
+LIAR = "sk-liar.liar-secret"
+CENT = {"price_input": 0, "price_output": 0, "pricing": {"request": 0.01}}
+UNPRICED = {"price_input": None, "price_output": None, "price_per": None}
+
+
+def config(endpoint):
+    def row(alias, **more):
+        found = town.row(alias, f"up-money-{more.get('deployment', alias)}", endpoint, **more)
+        return {name: value for name, value in found.items() if value is not None}
+
+    budgets = [
+        {"tenant": "weekly", "budget_usd": 0.05, "refresh_schedule": "weekly"},
+        {"tenant": "weekly", "budget_usd": 0.09, "refresh_schedule": "calendar_month"},
+        {"tenant": "keyed", "budget_usd": 0.05},
+        {"tenant": "clamped", "budget_usd": 0.0005, "on_insufficient": "clamp"},
+        {"tenant": "poor", "budget_usd": 0.000001},
+        {"tenant": "frugal", "budget_usd": 0.0005},
+        {"tenant": "liar", "budget_usd": 1},
+    ]
+    names = [budget["tenant"] for budget in budgets]
+    keys = (WEEKLY, CLAMPED, POOR, FRUGAL, LIAR)
+    return {
+        **town.NO_LIMITS,
+        "model_catalog": [
+            row("cent", **CENT),
+            row("words"),
+            row("present", free=True, **UNPRICED),
+            row("secret", **UNPRICED),
+            row("two", deployment="cheap", price_output=0.1),
+            row("two", deployment="dear", price_output=50.0, priority=1),
+        ],
+        "bootstrap": {
+            "tenants": [{"name": name} for name in dict.fromkeys(names)],
+            "api_keys": [
+                *(town.key(key[3:].partition(".")[0], key) for key in keys),
+                town.key("keyed", KEYED, budget_usd=0.02),
+            ],
+            "tenant_budgets": budgets,
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, tmp_path_factory):
+    with Gateway(config(upstream.base_url), tmp_path_factory.mktemp("refusals") / "data") as server:
+        yield server
+
+
+async def spend_all(gateway, key, body):
+    """Ask until refused; return how many calls were served, and the refusal."""
+    for served in range(1000):
+        answer = await ask(gateway.url, key, body)
+        if answer.status != 200:
+            return served, answer
+    raise AssertionError("no end to this budget")
+
+
+async def test_the_tighter_of_two_budgets_refuses_and_is_named(gateway):
+    served, refusal = await spend_all(gateway, WEEKLY, question("cent"))
+    assert served == 5
+    budget = refusal.error["budget"]
+    assert (budget["scope"], budget["schedule"], budget["limit_usd"]) == ("tenant", "weekly", "0.05")
+    assert refusal.headers["x-budget-limit-usd"] == "0.05"
+    assert refusal.headers["x-budget-resets-at"] == budget["resets_at"]
+    assert refusal.headers["x-budget-exceeded"] == "true"
+    await settled(gateway)
+    assert windows(gateway)["tenant", "weekly"] == nanousd("0.05")
+
+
+async def test_a_key_with_a_budget_of_its_own_ends_before_its_tenant(gateway):
+    served, refusal = await spend_all(gateway, KEYED, question("cent"))
+    assert served == 2
+    assert refusal.error["budget"]["scope"] == "key"
+    assert refusal.error["budget"]["spent_usd"] == "0.02"
+    assert "$0.02" in refusal.error["message"]
+
+
+async def test_a_budget_that_clamps_lowers_the_cap_to_what_the_money_buys(gateway, upstream):
+    upstream.script("up-money-words", {"chunks": 1000})
+    answer = await ask(gateway.url, CLAMPED, question("words", max_tokens=900))
+    assert answer.status == 200
+    cap = int(answer.headers["x-gateway-clamped-max-tokens"])
+    assert 0 < cap < 900
+    assert answer.json["usage"]["completion_tokens"] == cap
+    [seen] = upstream.seen(call=answer.id)
+    assert f'"max_tokens":{cap}' in seen["body"].replace(" ", "")
+    spent = await standing(gateway, CLAMPED)
+    assert spent["spent"] <= spent["limit"]
+    assert nanousd(answer.headers["x-gateway-cost-usd"]) == 10_000 + cap * 2_000
+
+
+async def test_it_refuses_where_not_even_one_token_can_be_bought(gateway):
+    answer = await ask(gateway.url, POOR, question("words"))
+    assert (answer.status, answer.error["code"]) == (429, "insufficient_quota")
+    assert nanousd(answer.error["budget"]["needed_usd"]) > nanousd(answer.error["budget"]["limit_usd"])
+
+
+async def test_a_long_prompt_is_counted_before_it_is_refused(gateway):
+    word = "incomprehensibilities "  # 22 bytes, and few tokens
+    body = question("words", max_tokens=10)
+    body["messages"][0]["content"] = word * 40
+    answer = await ask(gateway.url, FRUGAL, body)  # 900 bytes as tokens would be more than the whole budget
+    assert answer.status == 200
+
+
+async def test_a_model_without_a_price_is_refused_with_a_hint(gateway, upstream):
+    answer = await ask(gateway.url, POOR, question("secret"))
+    assert (answer.status, answer.error["code"]) == (403, "model_unpriced")
+    assert "free: true" in answer.error["message"]
+    assert upstream.seen(model="up-money-secret") == []
+
+
+async def test_a_free_model_serves_even_the_poor(gateway):
+    answer = await ask(gateway.url, POOR, question("present"))
+    assert answer.status == 200
+    assert answer.headers["x-gateway-cost-usd"] == "0.00"
+
+
+async def test_a_call_that_may_fail_over_must_be_able_to_pay_the_dearest(gateway):
+    answer = await ask(gateway.url, FRUGAL, question("two", max_tokens=20))
+    assert answer.status == 429
+    assert nanousd(answer.error["budget"]["needed_usd"]) >= 20 * 50_000
+
+
+async def test_a_provider_that_charges_more_than_it_was_allowed_is_counted_as_overshoot(gateway, upstream):
+    upstream.script("up-money-words", {"chunks": 2000, "ignore_cap": True})
+    before = await samples(gateway)
+    answer = await ask(gateway.url, LIAR, question("words", max_tokens=1))
+    after = await samples(gateway)
+    name = "gateway_budget_overshoot_usd_total"
+    overshoot = (after[name] - before[name]) * 10**9
+    assert answer.status == 200
+    cost = nanousd(answer.headers["x-gateway-cost-usd"])
+    assert cost == 10_000 + 2000 * 2_000
+    assert cost - 400_000 < overshoot < cost
+    assert (await standing(gateway, LIAR))["spent"] == cost
+
+
+async def test_nothing_that_was_refused_is_in_the_ledger(gateway):
+    refused = [
+        await ask(gateway.url, POOR, question("words")),
+        await ask(gateway.url, POOR, question("secret")),
+    ]
+    await settled(gateway)
+    assert {answer.id for answer in refused}.isdisjoint(row["id"] for row in gateway.ledger())
+    gateway.manage("reconcile")

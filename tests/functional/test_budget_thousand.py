@@ -1,0 +1,146 @@
+"""A thousand clients at once, and one budget: not a cent too much is spent, and not a cent of it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from tests import town
+from tests.money import nanousd, settled, standing, windows
+from tests.raw_calls import ask, question
+
+CENT = 10_000_000
+KEY = "sk-thousand.thousand-secret"
+CLIENTS = 1000
+
+
+def config(upstream, budget, **row):
+    return {
+        **town.NO_LIMITS,
+        "model_catalog": [town.row("cent", "up-thousand", upstream.base_url, **row)],
+        "bootstrap": {
+            "tenants": [{"name": "thousand"}],
+            "api_keys": [town.key("thousand", KEY)],
+            "tenant_budgets": [{"tenant": "thousand", "budget_usd": budget}],
+        },
+    }
+
+
+def costs_a_cent(upstream):
+    return config(upstream, 1, price_input=0, price_output=0, pricing={"request": 0.01})
+
+
+async def watch(gateway, stop, limit):
+    """Look at the books again and again; return how often they were seen."""
+    times = 0
+    while not stop.is_set():
+        assert sum(windows(gateway).values()) <= limit
+        seen = await standing(gateway, KEY)
+        assert seen["spent"] <= seen["limit"] == limit
+        assert seen["remaining"] == limit - seen["spent"]
+        assert seen["spent"] + seen["held"] <= limit
+        times += 1
+        await asyncio.sleep(0.02)
+    return times
+
+
+async def spend_the_rest(gateway, body):
+    """Ask one call after the other until one is refused; return the costs and the refusal."""
+    costs: list[int] = []
+    while True:
+        answer = await ask(gateway.url, KEY, body)
+        if answer.status != 200:
+            return costs, answer
+        costs.append(nanousd(answer.headers["x-gateway-cost-usd"]))
+
+
+async def test_of_a_thousand_calls_at_a_cent_one_dollar_buys_exactly_a_hundred(fresh_gateway, upstream):
+    gateway = fresh_gateway(costs_a_cent(upstream), bare=True)
+    stop = asyncio.Event()
+    watching = asyncio.create_task(watch(gateway, stop, 100 * CENT))
+    answers = await asyncio.gather(*(ask(gateway.url, KEY, question("cent")) for _ in range(CLIENTS)))
+    stop.set()
+    assert await watching
+
+    served = [answer for answer in answers if answer.status == 200]
+    refused = [answer for answer in answers if answer.status == 429]
+    assert (len(served), len(refused)) == (100, 900)
+    assert {answer.headers["x-gateway-cost-usd"] for answer in served} == {"0.01"}
+    for answer in refused:
+        assert answer.error["code"] == "insufficient_quota"
+        assert answer.headers["x-should-retry"] == "false"
+        budget = answer.error["budget"]
+        assert (budget["scope"], budget["limit_usd"], budget["needed_usd"]) == ("tenant", "1.00", "0.01")
+        assert nanousd(budget["spent_usd"]) + nanousd(budget["held_usd"]) == 100 * CENT
+        assert budget["resets_at"].endswith("-01T00:00:00Z")
+
+    await settled(gateway)
+    ledger = gateway.ledger()
+    assert {row["id"] for row in ledger} == {answer.id for answer in served}
+    assert len(ledger) == 100
+    assert len(upstream.seen(model="up-thousand")) == 100
+    assert await standing(gateway, KEY) == {
+        "limit": 100 * CENT,
+        "spent": 100 * CENT,
+        "remaining": 0,
+        "held": 0,
+    }
+    assert windows(gateway) == {("tenant", "calendar_month"): 100 * CENT}
+    gateway.manage("reconcile")
+
+
+async def test_streams_that_are_left_in_the_middle_neither_overspend_nor_strand_a_cent(
+    fresh_gateway, upstream
+):
+    limit = 20_000_000  # about 250 of these streams
+    upstream.script("up-thousand", {"chunks": 20, "pause": 0.01, "prompt_tokens": 10})
+    gateway = fresh_gateway(config(upstream, limit / 10**9), bare=True)
+    dice = random.Random(20_261_122)
+    body = question("cent", stream=True, max_tokens=20, stream_options={"include_usage": True})
+    stop = asyncio.Event()
+    watching = asyncio.create_task(watch(gateway, stop, limit))
+    leaves = [dice.choice([None, None, 0, 1, 5, 12]) for _ in range(CLIENTS)]
+    answers = await asyncio.gather(*(ask(gateway.url, KEY, body, leave_after=leave) for leave in leaves))
+    await settled(gateway)
+    stop.set()
+    assert await watching
+    assert {answer.status for answer in answers} == {0, 200, 429}
+
+    assert (await standing(gateway, KEY))["held"] == 0
+    upstream.script("up-thousand", {"chunks": 20, "prompt_tokens": 10})
+    body = question("cent", max_tokens=20)
+    costs, refusal = await spend_the_rest(gateway, body)
+    assert costs == [50_000] * len(costs)
+    budget = refusal.error["budget"]
+    spent = nanousd(budget["spent_usd"])
+    assert budget["held_usd"] == "0.00"
+    assert limit - spent < nanousd(budget["needed_usd"]) <= 200_000
+
+    await settled(gateway)
+    ledger = gateway.ledger()
+    assert sum(row["cost_nanousd"] for row in ledger) == spent == windows(gateway)["tenant", "calendar_month"]
+    assert {row["status"] for row in ledger} == {"ok", "cancelled"}
+    assert all(row["cost_nanousd"] for row in ledger)
+    gateway.manage("reconcile")
+
+
+async def test_what_abandoned_streams_did_not_use_can_be_spent_to_the_last_cent(fresh_gateway, upstream):
+    gateway = fresh_gateway(costs_a_cent(upstream), bare=True)
+    upstream.script("up-thousand", {"chunks": 20, "pause": 0.01})
+    body = question("cent", stream=True)
+    dice = random.Random(20_261_122)
+    leaves = [dice.choice([None, 0, 1, 5]) for _ in range(60)]
+    answers = await asyncio.gather(*(ask(gateway.url, KEY, body, leave_after=leave) for leave in leaves))
+    await settled(gateway)
+    costs, refusal = await spend_the_rest(gateway, question("cent"))
+    await settled(gateway)
+
+    assert refusal.error["budget"]["spent_usd"] == "1.00"
+    assert await standing(gateway, KEY) == {
+        "limit": 100 * CENT,
+        "spent": 100 * CENT,
+        "remaining": 0,
+        "held": 0,
+    }
+    assert len(gateway.ledger()) == 100
+    assert len(costs) >= 100 - len(answers)

@@ -1,0 +1,67 @@
+"""What tests of money ask a running gateway: where a scope stands, what is settled, what the database says."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from decimal import Decimal
+from typing import Any
+
+import httpx
+
+from tests.servers import Gateway
+
+NANO = 10**9
+SETTLE_S = 20.0
+
+
+def nanousd(amount: str) -> int:
+    """Read a decimal string of USD, exactly."""
+    exact = Decimal(amount) * NANO
+    assert exact == int(exact), amount
+    return int(exact)
+
+
+async def standing(gateway: Gateway, key: str) -> dict[str, int]:
+    """Return limit, spent, remaining and held of the tightest budget of a key, in nano-USD."""
+    async with gateway.client(key) as client:
+        answer = await client.get("/v1/models")
+    names = ("limit", "spent", "remaining", "held")
+    return {name: nanousd(answer.headers[f"x-budget-{name}-usd"]) for name in names}
+
+
+async def samples(gateway: Gateway) -> dict[str, float]:
+    """Return the metrics by name and labels, as they are printed."""
+    async with gateway.client() as client:
+        text = (await client.get("/metrics")).text
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+async def settled(gateway: Gateway) -> None:
+    """Return when no call runs and every finished one is in the database."""
+    async with asyncio.timeout(SETTLE_S):
+        while not await _is_settled(gateway):  # noqa: ASYNC110 - another process; it has no bell to ring
+            await asyncio.sleep(0.05)
+
+
+async def _is_settled(gateway: Gateway) -> bool:
+    try:
+        found = await samples(gateway)
+    except httpx.TransportError:
+        return False
+    return not found["gateway_inflight_requests"] and not found["gateway_journal_unshipped_records"]
+
+
+def windows(gateway: Gateway) -> dict[tuple[str, str], int]:
+    """Return what the database says is spent, by kind of scope and schedule; for configurations with one of each."""
+    rows = query(gateway, "SELECT scope, schedule, spent_nanousd FROM budgets_spendwindow")
+    return {(scope.partition(":")[0], schedule): spent for scope, schedule, spent in rows}
+
+
+def query(gateway: Gateway, statement: str, *parameters: Any) -> list[Any]:
+    """Read the gateway's database beside it."""
+    file = gateway.data_dir / "gateway.sqlite3"
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as database:
+        return database.execute(statement, parameters).fetchall()
