@@ -7,6 +7,7 @@ Stripe's practice (refusals before execution are not kept). Cost: nothing withou
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import zlib
@@ -20,6 +21,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import DatabaseError
 
 from gateway import replay_rows
+
+logger = logging.getLogger("gateway.idempotency")
 
 MAX_BODY = 4 * 1024 * 1024
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
@@ -84,7 +87,10 @@ class Replays:
     async def keep(self, claim: Claim, status: int, content_type: str, body: bytes | None) -> None:
         """Remember the answer; `body` None or too large: only that the call was made."""
         sealed = None if body is None or len(body) > MAX_BODY else self._seal(claim.id, body)
-        await self._in_database(replay_rows.keep, claim.id, claim.request_id, status, content_type, sealed)
+        try:
+            await self._in_database(replay_rows.keep, claim.id, claim.request_id, status, content_type, sealed)
+        except DatabaseError:  # the answer was made and paid for, so it is given all the same
+            logger.exception("the answer to %s could not be kept for replay", claim.request_id)
 
     async def drop(self, claim: Claim) -> None:
         """Forget the claim: nothing was executed, a retry may run."""
