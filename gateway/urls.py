@@ -12,6 +12,7 @@ from gateway.site import home, metrics, readme
 urlpatterns = [
     path("", home, name="home"),
     path("readme", readme, name="readme"),
+    path("favicon.ico", RedirectView.as_view(url="/static/gateway/favicon.svg")),
     path("metrics", metrics, name="metrics"),
     path("admin/", RedirectView.as_view(url="/admin/ui/"), name="admin"),
     path("admin/ui/", admin.site.urls),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-_ERRORS = {
-    "400": "The body cannot be acted on",
-    "401": "No key, or not a valid one",
-    "403": "Not allowed: tenant, scope or model",
-    "404": "No such model",
-    "413": "The body is too large",
-    "429": "Over a rate limit, or the budget is used up",
-    "502": "The provider failed",
-    "503": "Nothing can serve this at the moment",
-    "504": "The provider took too long",
+_ERRORS = {  # numbers, because ninja merges its own by number
+    400: "The body cannot be acted on",
+    401: "No key, or not a valid one",
+    403: "Not allowed: tenant, scope or model",
+    404: "No such model",
+    413: "The body is too large",
+    429: "Over a rate limit, or the budget is used up",
+    502: "The provider failed",
+    503: "Nothing can serve this at the moment",
+    504: "The provider took too long",
 }
 _ENVELOPE: dict[str, Any] = {
     "type": "object",
@@ -42,7 +42,7 @@ def _operation(required: list[str], properties: dict[str, Any], example: dict[st
             "required": True,
             "content": {"application/json": {"schema": schema, "example": example}},
         },
-        "responses": {"200": {"description": "As OpenAI answers; `model` is the alias"}, **errors},
+        "responses": {200: {"description": "As OpenAI answers; `model` is the alias"}, **errors},
     }
 
 
