@@ -5,8 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from django.templatetags.static import static
+
 from gateway.config import load
+from gateway.database import django_databases
 from gateway.secrets import load_secrets
+from gateway.shared_cache import channel_layers, django_caches
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -45,7 +49,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [  # of the ordinary site; /v1 has its own handler (gateway/handler.py)
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -70,21 +74,8 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": DATA_DIR / "gateway.sqlite3",
-        "OPTIONS": {
-            "timeout": 10,
-            "transaction_mode": "IMMEDIATE",
-            "init_command": (
-                "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA mmap_size=134217728;"
-                "PRAGMA journal_size_limit=67108864;PRAGMA cache_size=-20000;PRAGMA temp_store=MEMORY;"
-            ),
-        },
-        "TEST": {"NAME": DATA_DIR / "test.sqlite3"},  # a file: async views use the ORM from other threads
-    }
-}
+DATABASES = django_databases(GATEWAY.database, DATA_DIR)
+CACHES = django_caches(GATEWAY.redis)
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -97,8 +88,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
 STATIC_URL = "/static/"
-WHITENOISE_USE_FINDERS = True  # served straight from the packages: nothing to collect before the first start
-WHITENOISE_AUTOREFRESH = False
+SERVESTATIC_USE_FINDERS = True  # served straight from the packages: nothing to collect before the first start
+SERVESTATIC_AUTOREFRESH = False
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -107,11 +98,14 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+CHANNEL_LAYERS = channel_layers(GATEWAY.redis)
 LOGGING_CONFIG = None  # gateway/logs.py configures logging once, from the configuration
 
 UNFOLD = {
     "SITE_TITLE": "Open Model Gateway",
     "SITE_HEADER": "Open Model Gateway",
     "SITE_URL": "/",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("gateway/favicon.svg")},
+    ],
 }

