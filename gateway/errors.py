@@ -7,6 +7,7 @@ logged once with its traceback and answered as 500 `internal_error`.
 from __future__ import annotations
 
 import logging
+import random
 import math
 from collections.abc import Callable
 from typing import Any
@@ -52,6 +53,7 @@ AUTH = "authentication_error"
 PERMISSION = "permission_error"
 RATE = "rate_limit_error"
 API = "api_error"
+NEVER_RETRY: Headers = [(b"x-should-retry", b"false")]  # OpenAI's clients obey it
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -83,9 +85,10 @@ def _budget(error: BudgetRefused) -> dict[str, Any]:
 def _budget_words(error: BudgetRefused) -> str:
     budget = error.budget
     return (
-        f"This call could cost up to ${usd(error.needed_nanousd)}, which does not fit into the {budget.schedule} budget of this "
-        f"{budget.scope.partition(':')[0]}: limit ${usd(budget.limit_nanousd)}, spent ${usd(budget.spent_nanousd)}, "
-        f"held by running calls ${usd(budget.held_nanousd)}. It resets at {rfc3339(budget.resets_at)}."
+        f"This call could cost up to ${usd(error.needed_nanousd)}, which does not fit into the {budget.schedule} "
+        f"budget of this {budget.scope.partition(':')[0]}: limit ${usd(budget.limit_nanousd)}, "
+        f"spent ${usd(budget.spent_nanousd)}, held by running calls ${usd(budget.held_nanousd)}. "
+        f"It resets at {rfc3339(budget.resets_at)}."
     )
 
 
@@ -103,9 +106,10 @@ def _limit(error: RateRefused) -> dict[str, Any]:
 
 def _limit_words(error: RateRefused) -> str:
     what = {"requests": "requests per minute", "tokens": "tokens per minute", "parallel": "parallel requests"}
+    advice = f"Try again in {error.resets_in_ms} ms." if error.possible else "This call alone needs more."
     return (
         f"This {error.scope.partition(':')[0]} may use {error.limit} {what[error.rule]}; {error.remaining} remain. "
-        f"Try again in {error.resets_in_ms} ms."
+        f"{advice}"
     )
 
 
@@ -152,14 +156,14 @@ ERRORS: dict[type[Exception], Row] = {
         "rate_limit_exceeded",
         RATE,
         facts=_limit,
-        headers=lambda error: _retry_after(error.resets_in_ms / 1000),
+        headers=lambda error: _retry_after(error.resets_in_ms / 1000) if error.possible else NEVER_RETRY,
     ),
     BudgetRefused: Row(
         429,
         "insufficient_quota",
         "insufficient_quota",
         facts=_budget,
-        headers=lambda _: [(b"x-should-retry", b"false")],
+        headers=lambda _: NEVER_RETRY,
     ),
     BadIdempotencyKey: Row(
         400, "invalid_idempotency_key", INVALID, "An Idempotency-Key is 1 to 255 printable ASCII characters."
@@ -199,7 +203,13 @@ ERRORS: dict[type[Exception], Row] = {
         "Calls cannot be recorded at the moment.",
         headers=lambda _: _retry_after(5),
     ),
-    Overloaded: Row(503, "overloaded", API, "The gateway is busy.", headers=lambda _: _retry_after(1)),
+    Overloaded: Row(
+        503,
+        "overloaded",
+        API,
+        "The gateway is busy.",
+        headers=lambda _: _retry_after(random.choice((1, 2, 3))),  # noqa: S311 - so that not all come back at once
+    ),
     Stopped: Row(503, "server_shutdown", API, headers=lambda _: _retry_after(1)),
     ShuttingDown: Row(
         503, "server_shutdown", API, "The gateway is restarting.", headers=lambda _: _retry_after(1)
