@@ -61,12 +61,14 @@ class Call:
         stream, blocks = self.stream, self.blocks
         assert stream is not None  # noqa: S101 - only streams have a rest
         assert blocks is not None  # noqa: S101
+        if _is_over(stream):
+            return  # the first block said it all
         try:
             async for block in blocks:
                 out = stream.feed(block)
                 if out:
                     yield out
-                if stream.done or stream.failure is not None:
+                if _is_over(stream):
                     return
             stream.end()
         except MalformedStream as error:
@@ -160,16 +162,22 @@ async def _first_content(response: UpstreamResponse, blocks: AsyncIterator[bytes
     held = b""
     async for block in blocks:
         held += stream.feed(block)
+        if stream.started or stream.done:
+            return (
+                held  # also when an error follows in the same block: this content was produced and is billed
+            )
         if stream.failure is not None:
             raise UpstreamBroken("the provider sent an error instead of content", body=stream.failure)
-        if stream.started or stream.done:
-            return held
         if len(held) > MAX_PRELUDE:
             raise UpstreamBroken("more than 1 MiB before the first content")
     held += stream.end()
     if not stream.done:
         raise UpstreamBroken("the stream ended before its first content")
     return held
+
+
+def _is_over(stream: Stream) -> bool:
+    return stream.done or stream.failure is not None
 
 
 def _note(attempts: list[Attempt], target: Target, outcome: str, status: int | None, started: float) -> float:

@@ -143,11 +143,17 @@ class OpenAIStream(Stream):
             events = self._parser.feed(block)
         except EventTooLarge as error:
             raise MalformedStream(str(error)) from error
-        out = []
+        out: list[bytes] = []
         for event in events:
             if self.done or self.failure is not None:
                 break
-            data = self._pass(event.data)
+            try:
+                data = self._pass(event.data)
+            except MalformedStream as error:
+                if not out:
+                    raise
+                self.failure = _encode(str(error))  # what came before it in this block still goes out
+                break
             if data is not None:
                 out.append(b"data: " + data + b"\n\n")
         return b"".join(out)

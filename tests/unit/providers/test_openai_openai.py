@@ -213,3 +213,11 @@ class TestStream:
 
         assert stream.produced() == 'hm f{"a":1}'
         assert stream.started
+
+
+def test_content_before_a_malformed_event_of_the_same_block_is_neither_lost_nor_unbilled():
+    stream = OpenAIToOpenAI(shape()).stream()
+    out = stream.feed(chunk({"content": "word"}) + b'data: {"choi\n\n')
+    assert b"word" in out
+    assert (stream.started, stream.produced_events) == (True, 1)
+    assert stream.failure is not None
