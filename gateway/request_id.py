@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
+from random import Random
+
+_bits = Random().getrandbits  # noqa: S311 - ids are unique, not secret; seeded from the system, and no system call an id
 
 
 def mint() -> str:
     """Return a new id. 48 bits of milliseconds, then 74 random bits."""
-    random = int.from_bytes(os.urandom(10), "big")
-    value = (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64
+    random = _bits(74)
+    value = (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | (random >> 62) << 64
     value |= 0x2 << 62 | random & 0x3FFFFFFFFFFFFFFF
     return f"req_{value:032x}"

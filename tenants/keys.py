@@ -6,12 +6,14 @@ import hashlib
 import hmac
 import re
 import secrets
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 PREFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 PREFIX_LENGTH = 10
 SECRET_BYTES = 32  # 43 url-safe characters
 LONGEST_TOKEN = 200
+_BLOCK = 64  # bytes of a SHA-256 block
 
 _SHAPE = re.compile(r"sk-([A-Za-z0-9_-]{1,32})\.([A-Za-z0-9._~-]{1,128})")
 
@@ -48,7 +50,22 @@ def split(token: str) -> tuple[str, str] | None:
 
 def digest(pepper: bytes, prefix: str, secret: str) -> str:
     """Return what is stored of a key: an HMAC that is worthless without the pepper."""
-    return hmac.digest(pepper, f"{prefix}.{secret}".encode(), "sha256").hex()
+    inner, outer = _hmac_states(pepper)
+    inner, outer = inner.copy(), outer.copy()
+    inner.update(f"{prefix}.{secret}".encode())
+    outer.update(inner.digest())
+    return str(outer.hexdigest())
+
+
+@lru_cache(maxsize=4)
+def _hmac_states(pepper: bytes) -> tuple[Any, Any]:
+    """Return SHA-256 after the two padded keys of HMAC (RFC 2104): half the work of a call, done once.
+
+    It also keeps the interpreter's lock: hmac.digest gives it up, and getting it back took longer than the hash.
+    """
+    key = pepper if len(pepper) <= _BLOCK else hashlib.sha256(pepper).digest()
+    key = key.ljust(_BLOCK, b"\0")
+    return hashlib.sha256(bytes(b ^ 0x36 for b in key)), hashlib.sha256(bytes(b ^ 0x5C for b in key))
 
 
 def matches(pepper: bytes, prefix: str, secret: str, stored: str) -> bool:

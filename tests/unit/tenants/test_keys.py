@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,3 +91,10 @@ def test_it_refuses_to_assemble_an_impossible_key():
 
 def test_a_peppers_name_is_stable_and_not_the_pepper():
     assert keys.pepper_id(PEPPER) == keys.pepper_id(PEPPER) != keys.pepper_id(b"q" * 32)
+
+
+def test_its_digest_is_hmac_sha_256():
+    for pepper in (b"p" * 32, b"long" * 40, b""):
+        expected = hmac.new(pepper, b"alice.secret", "sha256").hexdigest()
+
+        assert keys.digest(pepper, "alice", "secret") == expected
