@@ -49,6 +49,7 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
     """Serve one call. What it raises, the error table (gateway/errors.py) answers."""
     live, caller = connections.live(), request.auth
     require_scope(caller, endpoint.scope)  # 403
+    _check_capacity(request, live)  # 503, before the body is read
     want = endpoint.peek(await _body(request, live))  # 400, 413, 415
     request.facts.update(
         endpoint=endpoint.name, model=want.alias, tenant=caller.tenant, key=caller.key_prefix
@@ -56,7 +57,6 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
     route = routing.resolve(
         live.snapshot, want.alias, caller, model_type=endpoint.model_type
     )  # 404, 403, 503
-    _check_capacity(live)  # 503
 
     if not request.header(b"idempotency-key"):
         return await _perform(request, endpoint, route, want)
@@ -128,11 +128,15 @@ async def _body(request: V1Request, live: Connections) -> bytes:
     return await request.read_body(live.config.server.body_limit_bytes)
 
 
-def _check_capacity(live: Connections) -> None:
+def _check_capacity(request: V1Request, live: Connections) -> None:
     if live.is_draining:
         raise ShuttingDown
-    if len(live.running) >= live.max_running:
-        raise Overloaded
+    caller = request.auth
+    try:
+        request.slot = live.shedding.take(caller.tenant_id, is_batch=caller.is_batch)
+    except Overloaded as refusal:
+        live.metrics.child(live.metrics.shed, refusal.reason).inc()
+        raise
 
 
 def _capped(want: Want, held: Held) -> Want:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.idempotency import Replays
     from gateway.invalidation import Invalidation
     from gateway.metrics import Metrics
+    from gateway.shedding import Shedding
     from metering.journal import Journal
     from metering.meter import Books
     from metering.running import Running
@@ -50,8 +51,9 @@ class Connections:
     access_log: AccessLog
     invalidation: Invalidation
     simulator: Simulator | None = None
-    max_running: int = 2000
-    is_draining: bool = False
+    shedding: Shedding
+    is_leaving: bool = False  # /readyz says so, so that nobody sends more; calls are still served
+    is_draining: bool = False  # new calls are refused
 
 
 class _Slot:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import math
+import random
 from collections.abc import Callable
 from typing import Any
 

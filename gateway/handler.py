@@ -55,6 +55,8 @@ class V1Handler(ASGIHandler):
             self._log(request, 499, "client_disconnected")
         finally:
             request.stop_watching()
+            if request.slot is not None:
+                request.slot.release()
 
     async def _answer(self, request: V1Request) -> Answer:
         try:

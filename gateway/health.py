@@ -26,7 +26,7 @@ def readiness() -> tuple[int, dict[str, Any]]:
         return 503, {"status": "starting", "reasons": ["the gateway is starting or has stopped"]}
     live = connections.live()
     reasons = []
-    if live.is_draining:
+    if live.is_leaving or live.is_draining:
         reasons.append("the gateway is shutting down")
     if not live.journal.has_room:
         reasons.append("the disk is full: calls cannot be recorded")

@@ -29,6 +29,7 @@ from gateway.connections import Connections
 from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
 from gateway.metrics import Metrics
+from gateway.shedding import Shedding
 from metering.adoption import adopt
 from metering.journal import Journal
 from metering.meter import Books
@@ -48,6 +49,7 @@ T = TypeVar("T")
 RENEW_S = 10.0
 MARK_S = 1.0
 SWEEP_S = 600.0
+LAG_S = 0.1
 SHIP_AT_CLOSE_S = 3.0
 
 
@@ -72,6 +74,7 @@ class Lifespan:
         live.metrics = Metrics()
         live.access_log = AccessLog(as_json=self.config.observability.log_format == "json")
         live.running = Running()
+        live.shedding = Shedding(self.config.server.max_inflight)
         live.keys = KeyCache(settings.SECRETS.pepper, self._load_key)
         live.transport = Transport()
         await live.transport.open()
@@ -85,10 +88,12 @@ class Lifespan:
             lambda: live.journal.unshipped_records,
             lambda: live.journal.oldest_unshipped_s,
         )
+        live.metrics.watch_load(lambda: live.shedding.cap, lambda: live.shedding.lag_s)
         await self.in_database(tokens.warm)
         connections.set_live(live)
         for work in (
             live.invalidation.run(),
+            _watch_lag(live.shedding),
             _every(RENEW_S, self._renew_leases, live),
             _every(SWEEP_S, self._sweep_replays, live),
             _every(MARK_S, self._mark_streams, live),
@@ -200,6 +205,16 @@ class Lifespan:
         if keys:
             stopped = await self.in_database(stopped_keys, keys)
             live.running.stop_where(lambda call: stopped.get(call.caller.key_id, ""))
+
+
+async def _watch_lag(shedding: Shedding) -> None:
+    """Tell how late the loop is, ten times a second."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LAG_S
+        await asyncio.sleep(LAG_S)
+        now = loop.time()
+        shedding.saw_lag(max(0.0, now - due), now)
 
 
 async def _every(seconds: float, work: Callable[[Connections], Awaitable[None]], live: Connections) -> None:

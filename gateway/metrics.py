@@ -32,6 +32,7 @@ class Metrics:
         self.tokens = counter("gateway_tokens", "Tokens", "model", "provider", "kind")
         self.cost = counter("gateway_cost_usd", "Cost in USD", "model", "provider")
         self.refusals = counter("gateway_refusals", "Refused calls by error code", "reason")
+        self.shed = counter("gateway_shed", "Calls refused because this process was full", "reason")
         self.attempts = counter(
             "gateway_upstream_attempts", "Upstream tries", "provider", "deployment", "outcome"
         )
@@ -57,6 +58,12 @@ class Metrics:
         )
         self.oldest_unshipped = Gauge(
             "gateway_journal_oldest_unshipped_seconds", "Age of the oldest of them", registry=registry
+        )
+        self.capacity = Gauge(
+            "gateway_capacity_requests", "Calls this process takes on at a time at present", registry=registry
+        )
+        self.loop_lag = Gauge(
+            "gateway_event_loop_lag_seconds", "Mean lateness in the last second", registry=registry
         )
         self.deployment_state = Gauge(
             "gateway_deployment_state", "1 when a deployment can serve", ["deployment"], registry=registry
@@ -103,6 +110,11 @@ class Metrics:
             self.deployment_state.labels(name).set(0)
         for name in usable:
             self.deployment_state.labels(name).set(1)
+
+    def watch_load(self, capacity: Callable[[], float], lag: Callable[[], float]) -> None:
+        """As watch_gauges: what gateway/shedding.py decides by."""
+        self.capacity.set_function(capacity)
+        self.loop_lag.set_function(lag)
 
     def watch_gauges(
         self, inflight: Callable[[], float], unshipped: Callable[[], float], oldest: Callable[[], float]

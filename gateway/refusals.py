@@ -28,7 +28,11 @@ class WrongContentType(Exception):
 
 
 class Overloaded(Exception):
-    """This process has more calls running than it can serve well."""
+    """This process has more calls running than it can serve well; `reason` is counted (gateway/shedding.py)."""
+
+    def __init__(self, reason: str = "full") -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 class ShuttingDown(Exception):

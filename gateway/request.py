@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from budgets.admission import Standing
 from gateway.request_id import mint
+from gateway.shedding import Slot
 from tenants.caller import Caller
 
 Scope = MutableMapping[str, Any]
@@ -60,6 +61,7 @@ class V1Request(HttpRequest):
         self.raw = b""
         self._receive = receive
         self._watcher: asyncio.Task[None] | None = None
+        self.slot: Slot | None = None  # of those that this process has
 
     @cached_property
     def raw_headers(self) -> dict[bytes, bytes]:

@@ -25,6 +25,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float | None = None
     allowed_ips: tuple[str, ...] = ()
     stores_answers: bool = False
+    is_batch: bool = False  # nobody waits for its calls: they are refused first when the gateway is full
 
     @property
     def key_scope(self) -> str:

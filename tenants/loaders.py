@@ -7,7 +7,7 @@ from django.db import OperationalError
 from tenants.caller import Caller
 from tenants.errors import KeysUnavailable
 from tenants.key_cache import Stored
-from tenants.models import ApiKey, Tenant
+from tenants.models import ApiKey, Priority, Tenant
 
 
 def load_key(prefix: str) -> Stored | None:
@@ -53,4 +53,5 @@ def _caller(key: ApiKey, tenant: Tenant) -> Caller:
         expires_at=key.expires_at.timestamp() if key.expires_at is not None else None,
         allowed_ips=tuple(key.allowed_ips),
         stores_answers=tenant.stores_answers,
+        is_batch=key.priority == Priority.BATCH,
     )

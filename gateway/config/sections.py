@@ -35,6 +35,9 @@ class Server(Section):
     workers: Count = Field(
         1, description="Worker processes. More than one needs production mode (database and redis)."
     )
+    max_inflight: Count = Field(
+        2000, description="Most calls one worker serves at a time; while it is late, it takes on fewer."
+    )
     production: bool = Field(
         default=False, description="Demand both stores and strong secrets; refuse simulator and debug."
     )

@@ -1,0 +1,100 @@
+"""How many calls this process takes on at a time, and whose it refuses first when that is too many (503 `overloaded`).
+
+The cap follows the event loop: it shrinks by a tenth each second in which the loop is late, and grows back slowly.
+Pure counting, no I/O; costs a microsecond a call. Reasons for the numbers: shared/reference/reliability.md D8.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.refusals import Overloaded
+
+LATE_S = 0.050  # mean lateness of the loop in one second, above which fewer calls are taken on
+SHRINK = 0.9
+ADJUST_S = 1.0
+BATCH_SHARE = 0.8  # the rest is reserved for interactive keys
+NEARLY_FULL = 0.9  # from here on no tenant gets more than its share
+TENANT_SHARE = 0.5
+
+
+class Slot:
+    """The right to be served, until it is given back; giving it back twice does nothing."""
+
+    __slots__ = ("_shedding", "_tenant_id")
+
+    def __init__(self, shedding: Shedding, tenant_id: int) -> None:
+        self._shedding: Shedding | None = shedding
+        self._tenant_id = tenant_id
+
+    def release(self) -> None:
+        shedding, self._shedding = self._shedding, None
+        if shedding is not None:
+            shedding.give(self._tenant_id)
+
+
+class Shedding:
+    """`ceiling` is the most calls at a time; the cap moves between a twentieth of it and it."""
+
+    def __init__(self, ceiling: int) -> None:
+        self.ceiling = self.cap = ceiling
+        self.floor = max(1, ceiling // 20)
+        self.taken = 0
+        self.lag_s = 0.0  # mean of the last full second
+        self._growth = max(1, ceiling // 200)
+        self._by_tenant: dict[int, int] = {}
+        self._lags: list[float] = []
+        self._adjusted_at: float | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def take(self, tenant_id: int, *, is_batch: bool) -> Slot:
+        """Return a slot. Raises Overloaded, which says why."""
+        reason = self._refusal(tenant_id, is_batch=is_batch)
+        if reason:
+            raise Overloaded(reason)
+        self.taken += 1
+        self._by_tenant[tenant_id] = self._by_tenant.get(tenant_id, 0) + 1
+        self._idle.clear()
+        return Slot(self, tenant_id)
+
+    def give(self, tenant_id: int) -> None:
+        """Take a slot back; called by Slot only."""
+        self.taken -= 1
+        left = self._by_tenant[tenant_id] - 1
+        if left:
+            self._by_tenant[tenant_id] = left
+        else:
+            del self._by_tenant[tenant_id]
+        if not self.taken:
+            self._idle.set()
+
+    def saw_lag(self, lag_s: float, now: float) -> None:
+        """Learn how late the loop was just now; once a second the cap moves."""
+        self._lags.append(lag_s)
+        if self._adjusted_at is None:
+            self._adjusted_at = now
+        if now - self._adjusted_at < ADJUST_S:
+            return
+        self.lag_s = sum(self._lags) / len(self._lags)
+        self._lags.clear()
+        self._adjusted_at = now
+        if self.lag_s > LATE_S:
+            self.cap = max(self.floor, int(self.cap * SHRINK))
+        else:
+            self.cap = min(self.ceiling, self.cap + self._growth)
+
+    async def wait_until_idle(self) -> None:
+        """Return when every slot is back: the last byte of every call has been handed on."""
+        await self._idle.wait()
+
+    def _refusal(self, tenant_id: int, *, is_batch: bool) -> str:
+        if self.taken >= self.cap:
+            return "full"
+        if is_batch and self.taken >= self.cap * BATCH_SHARE:
+            return "batch"
+        if self.taken >= self.cap * NEARLY_FULL and self._by_tenant.get(tenant_id, 0) >= max(
+            1, self.cap * TENANT_SHARE
+        ):
+            return "tenant_share"
+        return ""
