@@ -1,0 +1,190 @@
+"""One Idempotency-Key, one call: however often, however parallel, and over restarts."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests import town
+from tests.money import settled, standing
+from tests.raw_calls import ask, question
+from tests.servers import Gateway
+
+CAREFUL = "sk-careful.careful-secret"
+TWIN = "sk-twin.twin-secret"  # another key of the same tenant
+KEEPER = "sk-keeper.keeper-secret"  # its tenant lets finished streams be kept
+MODELS = ["once", "other", "flaky", "streamed", "broken", "left", "empty"]
+
+
+def config(endpoint):
+    return {
+        **town.NO_LIMITS,
+        "model_catalog": [town.row(name, f"up-idem-{name}", endpoint) for name in MODELS],
+        "bootstrap": {
+            "tenants": [{"name": "careful"}, {"name": "keeper", "stores_answers": True}],
+            "api_keys": [
+                town.key("careful", CAREFUL),
+                town.key("careful", TWIN, budget_usd=0.000001),
+                town.key("keeper", KEEPER),
+            ],
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, tmp_path_factory):
+    with Gateway(config(upstream.base_url), tmp_path_factory.mktemp("once") / "data") as server:
+        yield server
+
+
+async def repeat(gateway, name, body, key=CAREFUL):
+    return await ask(gateway.url, key, body, headers={"idempotency-key": name})
+
+
+async def rows(gateway, name):
+    await settled(gateway)
+    return [row for row in gateway.ledger() if row["idempotency_key"] == name]
+
+
+async def test_of_fifty_at_once_one_is_called_and_the_others_wait_or_hear_the_same(gateway, upstream):
+    upstream.script("up-idem-once", {"delay": 0.2})
+    answers = await asyncio.gather(*(repeat(gateway, "fifty", question("once")) for _ in range(50)))
+    served = [answer for answer in answers if answer.status == 200]
+    waiting = [answer for answer in answers if answer.status == 409]
+    assert len(served) + len(waiting) == 50
+    assert len({answer.body for answer in served}) == 1
+    assert sum("idempotency-replayed" not in answer.headers for answer in served) == 1
+    assert {answer.error["code"] for answer in waiting} <= {"idempotency_in_progress"}
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in waiting)
+    assert len(upstream.seen(model="up-idem-once")) == 1
+    assert len(await rows(gateway, "fifty")) == 1
+
+
+async def test_a_replay_is_the_same_answer_free_of_charge(gateway, upstream):
+    first = await repeat(gateway, "replay", question("other"))
+    await settled(gateway)
+    before = await standing(gateway, CAREFUL)
+    again = await repeat(gateway, "replay", question("other"))
+    assert (again.status, again.body) == (200, first.body)
+    assert again.headers["content-type"] == first.headers["content-type"]
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.headers["x-original-request-id"] == first.id != again.id
+    assert await standing(gateway, CAREFUL) == before
+    assert len(upstream.seen(call=first.id)) == 1
+    assert [row["id"] for row in await rows(gateway, "replay")] == [first.id]
+
+
+async def test_the_same_json_written_differently_is_the_same_call(gateway):
+    body = question("other", max_tokens=3, user="u")
+    first = await repeat(gateway, "spelling", body)
+    again = await repeat(gateway, "spelling", dict(reversed(body.items())))
+    assert again.headers["x-original-request-id"] == first.id
+
+
+async def test_another_body_with_the_same_key_is_refused(gateway):
+    await repeat(gateway, "mismatch", question("other"))
+    answer = await repeat(gateway, "mismatch", question("other", temperature=1))
+    assert (answer.status, answer.error["code"]) == (422, "idempotency_mismatch")
+
+
+async def test_every_api_key_has_idempotency_keys_of_its_own(gateway):
+    first = await repeat(gateway, "mine", question("other"))
+    other = await repeat(gateway, "mine", question("other"), KEEPER)
+    assert (first.status, other.status) == (200, 200)
+    assert "idempotency-replayed" not in other.headers
+
+
+async def test_every_endpoint_has_idempotency_keys_of_its_own(gateway):
+    await repeat(gateway, "endpoint", question("other"))
+    answer = await ask(
+        gateway.url,
+        CAREFUL,
+        question("other"),
+        headers={"idempotency-key": "endpoint"},
+        path="/v1/embeddings",
+    )
+    assert answer.error["code"] not in {"idempotency_mismatch", "idempotency_in_progress"}
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "t\tab", "umläut"])
+async def test_a_key_that_is_not_one_is_refused(gateway, name):
+    answer = await repeat(gateway, name, question("other"))
+    assert (answer.status, answer.error["code"]) == (400, "invalid_idempotency_key")
+
+
+async def test_a_refusal_is_not_kept(gateway, upstream):
+    refused = [await repeat(gateway, "refused", question("other"), TWIN) for _ in range(2)]
+    assert [answer.error["code"] for answer in refused] == ["insufficient_quota"] * 2
+    assert all("idempotency-replayed" not in answer.headers for answer in refused)
+
+
+async def test_after_a_failure_upstream_a_retry_runs(gateway, upstream):
+    upstream.script("up-idem-flaky", {"kind": "status", "status": 500}, {"kind": "ok"})
+    failed, served, replayed = [await repeat(gateway, "flaky", question("flaky")) for _ in range(3)]
+    assert (failed.status, served.status) == (502, 200)
+    assert replayed.headers["x-original-request-id"] == served.id
+    assert len(upstream.seen(model="up-idem-flaky")) == 2
+
+
+async def test_a_kept_stream_is_given_again_event_by_event(gateway, upstream):
+    body = question("streamed", stream=True, stream_options={"include_usage": True})
+    first = await repeat(gateway, "stream", body, KEEPER)
+    again = await repeat(gateway, "stream", body, KEEPER)
+    assert first.saw_the_end
+    assert again.body == first.body
+    assert again.headers["content-type"] == first.headers["content-type"]
+    assert again.headers["x-original-request-id"] == first.id
+    assert len(upstream.seen(model="up-idem-streamed")) == 1
+
+
+async def test_a_stream_that_nobody_may_keep_is_neither_repeated_nor_given_again(gateway, upstream):
+    body = question("streamed", stream=True)
+    first = await repeat(gateway, "unkept", body)
+    again = await repeat(gateway, "unkept", body)
+    assert first.saw_the_end
+    assert (again.status, again.error["code"]) == (409, "idempotency_result_unavailable")
+    assert len(upstream.seen(call=first.id)) == 1
+    assert upstream.seen(call=again.id) == []
+
+
+async def test_after_a_broken_stream_a_retry_runs(gateway, upstream):
+    upstream.script("up-idem-broken", {"end": "cut", "after": 2}, {})
+    body = question("broken", stream=True)
+    first, second = [await repeat(gateway, "broken", body, KEEPER) for _ in range(2)]
+    assert not first.saw_the_end
+    assert second.saw_the_end
+    assert "idempotency-replayed" not in second.headers
+
+
+async def test_after_its_client_left_a_retry_runs(gateway, upstream):
+    upstream.script("up-idem-left", {"hold_after": 2}, {})
+    headers, body = {"idempotency-key": "left"}, question("left", stream=True)
+    first = await ask(gateway.url, CAREFUL, body, headers=headers, leave_after=2)
+    await upstream.wait("closed", call=first.id)
+    await settled(gateway)
+    second = await ask(gateway.url, CAREFUL, body, headers=headers)
+    assert second.saw_the_end
+
+
+async def test_an_answer_is_remembered_over_a_restart_and_a_power_cut(fresh_gateway, upstream):
+    gateway = fresh_gateway(config(upstream.base_url), bare=True)
+    first = await repeat(gateway, "restart", question("other"))
+    gateway.restart()
+    again = await repeat(gateway, "restart", question("other"))
+    gateway.kill()
+    gateway.start()
+    third = await repeat(gateway, "restart", question("other"))
+    assert again.body == third.body == first.body
+    assert again.headers["x-original-request-id"] == third.headers["x-original-request-id"] == first.id
+
+
+async def test_a_call_cut_short_by_a_power_cut_may_be_made_again(fresh_gateway, upstream):
+    gateway = fresh_gateway(config(upstream.base_url), bare=True)
+    upstream.script("up-idem-empty", {"hold_before_head": True}, {})
+    asked = asyncio.create_task(repeat(gateway, "cut", question("empty")))
+    await upstream.wait("arrived", model="up-idem-empty")
+    gateway.kill()
+    await asked
+    gateway.start()
+    assert (await repeat(gateway, "cut", question("empty"))).status == 200
