@@ -1,0 +1,322 @@
+"""Admission shared by all workers: the algorithm of design.md 6 as Lua scripts, one round trip to admit, one to settle.
+
+Same decisions as admission_local.py, step by step, on the clock of Redis. This worker remembers its own calls: that is
+what Redis is told again when it has lost its data (redis_rebuild.py), and what is told late when it was away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from typing_extensions import override
+
+from budgets.admission import (
+    Admission,
+    AdmissionUnavailable,
+    Ask,
+    BudgetRefused,
+    Grant,
+    Post,
+    ScopeRules,
+    Standing,
+)
+from budgets.purses import Load
+from budgets.redis_allowance import Allowances
+from budgets.redis_backlog import LEASE_S, ORPHAN_S, Backlog
+from budgets.redis_calls import HeldCall, Reply, Want, budget_of, rate_refusal, rates_of, standing_of, want_of
+from budgets.redis_connection import TIMEOUT_S, RedisConnection
+from budgets.redis_learning import Learning
+from budgets.redis_rebuild import Peers, Rebuilds
+from budgets.redis_wire import Unreachable
+
+CHANNEL = "omg:workers"
+QUEUE_S = 1.0
+TEND_S = 1.0
+YIELD_S = 0.02
+
+Clock = Callable[[], tuple[float, float]]  # steady seconds, date
+
+
+class RedisAdmission(Admission):
+    """One for each worker. `open` it in the event loop that uses it, `aclose` it there."""
+
+    def __init__(
+        self,
+        url: str,
+        load: Load,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        clock: Clock | None = None,
+        prefix: str = "omg",
+    ) -> None:
+        self.worker = uuid.uuid4().hex
+        self._load, self._clock, self._prefix = load, clock, prefix
+        self._skew = 0.0
+        self._calls: dict[str, HeldCall] = {}
+        self._connection = RedisConnection(url, f"{prefix}:workers", timeout_s)
+        self._peers = Peers(self.worker)
+        self._rebuilds = Rebuilds(self._connection, self._run, load, self._peers)
+        self._learning = Learning(self._run, load)
+        self._backlog = Backlog(self._run, self._connection, self._calls, prefix)
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(Reply).decode
+
+    async def open(self, *, tend: bool = True) -> None:
+        """Connect and begin to tend; Redis may be away. `tend` False: nothing happens but what is asked."""
+        self._allowances = Allowances(self._run, self._peers)
+        self._connection.on_message = self._hear
+        self._connection.on_open = self._wake.set
+        await self._connection.open()
+        if tend:
+            self._spawn(self._tend())
+
+    async def aclose(self) -> None:
+        """Say goodbye, so that no other worker waits for this one."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._rebuilds.aclose()
+        await self._learning.aclose()
+        if self._connection.is_up:
+            with contextlib.suppress(Unreachable):
+                await self._backlog.flush()
+                await self._allowances.release(self._instant)
+                await self._say(f"gone {self.worker}")
+        await self._connection.aclose()
+
+    @property
+    def is_up(self) -> bool:
+        return self._connection.is_up
+
+    @override
+    async def admit(self, ask: Ask) -> Grant:
+        try:
+            return await self._admit(ask)
+        except asyncio.CancelledError:
+            self._spawn(self._void(ask))  # it may have been granted: nobody will ever settle it
+            raise
+        except Unreachable:
+            return await self._admit_offline(ask)
+
+    @override
+    async def top_up(self, request_id: str, hold_nanousd: int) -> bool:
+        call = self._calls.get(request_id)
+        if call is None:
+            return False
+        deadline = asyncio.get_running_loop().time() + QUEUE_S
+        while True:
+            reply = await self._run_or_refuse(
+                "top_up", call.want.tag, [request_id, hold_nanousd, call.want.packed]
+            )
+            if reply.status == "granted":
+                call.amount = max(call.amount, hold_nanousd)
+            if reply.status in ("granted", "refused"):
+                return reply.status == "granted"
+            await self._prepare(reply, call.want, deadline)
+
+    @override
+    async def settle(self, request_id: str, tokens: int, cost_nanousd: int) -> Standing:
+        call = self._calls.get(request_id)
+        if call is None:
+            return Standing()
+        if not call.is_settled:  # remembered before it is told: what may be told again must be true
+            call.tokens, call.amount, call.is_settled = tokens, cost_nanousd, True
+            if call.is_offline:
+                await self._allowances.settle(call.want.scopes, request_id, tokens, cost_nanousd)
+        try:
+            reply = await self._backlog.settle(call)
+        except Unreachable:
+            return Standing()
+        return standing_of(call.want, reply) if reply.status == "settled" else Standing()
+
+    @override
+    async def renew(self, request_ids: Sequence[str]) -> None:
+        await self._allowances.renew_leases(request_ids)
+        with contextlib.suppress(Unreachable):
+            await self._backlog.renew([self._calls[each] for each in request_ids if each in self._calls])
+
+    @override
+    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None:
+        self._backlog.take(posts, request_ids)
+        with contextlib.suppress(Unreachable):
+            await self._backlog.flush()
+
+    @override
+    async def standing(self, scopes: Sequence[ScopeRules]) -> Standing:
+        deadline = asyncio.get_running_loop().time() + QUEUE_S
+        while True:
+            want = want_of(scopes, self._instant)
+            reply = await self._run_or_refuse("standing", want.tag, [want.packed])
+            if reply.status == "read":
+                return standing_of(want, reply)
+            await self._prepare(reply, want, deadline)
+
+    @override
+    async def forget(self) -> None:
+        """Of every tenant, for every worker."""
+        cursor = b"0"
+        pattern = f"{self._prefix}:{{*}}:meta"
+        while True:
+            cursor, keys = await self._connection.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+            for key in keys:
+                await self._run("forget", key.decode().split("{")[1].split("}")[0], [])
+            if cursor == b"0":
+                return
+
+    @property
+    def _instant(self) -> float:
+        """What the store's clock says, as far as is known: its answers say when that is wrong."""
+        return self._clock()[1] if self._clock is not None else time.time() + self._skew
+
+    async def _admit(self, ask: Ask) -> Grant:
+        deadline = asyncio.get_running_loop().time() + QUEUE_S
+        may_yield = True
+        while True:
+            want = want_of(ask.scopes, self._instant)
+            arguments = [ask.request_id, ask.tokens, ask.hold_nanousd, LEASE_S, ORPHAN_S, want.packed]
+            reply = await self._run("admit", want.tag, arguments)
+            if reply.status == "granted":
+                return self._granted(ask, want, reply)
+            if reply.status == "known":
+                call = self._calls.get(ask.request_id)
+                return call.grant if call is not None else self._granted(ask, want, reply)
+            if reply.status in ("parallel", "requests", "tokens"):
+                raise rate_refusal(want, reply, ask.tokens)
+            if reply.status == "budget":
+                if may_yield and await self._yield(want, ask.hold_nanousd, reply):
+                    may_yield = False
+                    continue
+                short = budget_of(want, reply, reply.detail[0])
+                raise BudgetRefused(short, ask.hold_nanousd, rates_of(want.scopes, reply))
+            await self._prepare(reply, want, deadline)
+
+    def _granted(self, ask: Ask, want: Want, reply: Reply) -> Grant:
+        grant = Grant(ask.request_id, reply.instant, standing_of(want, reply))
+        call = HeldCall(ask.request_id, want, ask.tokens, ask.hold_nanousd, grant)
+        call.seconds = reply.detail
+        self._calls[ask.request_id] = call
+        self._allowances.note(want)
+        return grant
+
+    async def _admit_offline(self, ask: Ask) -> Grant:
+        try:
+            grant = await self._allowances.admit(ask)
+        except BaseException:
+            self._backlog.doubt(self._call_of(ask))
+            raise
+        call = self._call_of(ask)
+        call.is_offline = True
+        call.grant = Grant(ask.request_id, call.grant.admitted_at, grant.standing)
+        self._calls[ask.request_id] = call
+        return call.grant
+
+    def _call_of(self, ask: Ask) -> HeldCall:
+        instant = self._instant
+        want = want_of(ask.scopes, instant)
+        grant = Grant(ask.request_id, instant, Standing())
+        return HeldCall(ask.request_id, want, ask.tokens, ask.hold_nanousd, grant)
+
+    async def _void(self, ask: Ask) -> None:
+        self._backlog.doubt(self._call_of(ask))
+        with contextlib.suppress(Unreachable):
+            await self._backlog.flush()
+
+    async def _yield(self, want: Want, needed: int, reply: Reply) -> bool:
+        """Before a refusal: would it fit without what workers have set aside? Then they give that back."""
+        short = budget_of(want, reply, reply.detail[0])
+        room = short.limit_nanousd - short.spent_nanousd
+        if needed > room:
+            return False
+        given = await self._allowances.give_back(want, self._instant)
+        if self._allowances.should_ask_others(want):
+            await self._say("yield " + " ".join(rules.scope for rules in want.scopes))
+            await asyncio.sleep(YIELD_S)
+            given = True
+        return given
+
+    async def _prepare(self, reply: Reply, want: Want, deadline: float) -> None:
+        """Do what the store asks for before it can decide. Raises AdmissionUnavailable, also at the deadline."""
+        if asyncio.get_running_loop().time() >= deadline:
+            raise AdmissionUnavailable
+        if want.bounds:
+            await self._backlog.own([bound.key.scope for bound in want.bounds], want.tag)
+        if reply.status == "rebuild":
+            await self._rebuilds.wait(want, deadline)
+        elif reply.status == "unknown":
+            await self._learning.learn(want, reply)
+        elif reply.status == "window":
+            self._skew = reply.instant - time.time()
+        else:
+            raise AdmissionUnavailable
+
+    async def _run_or_refuse(self, name: str, tag: str, arguments: Sequence[Any]) -> Reply:
+        try:
+            return await self._run(name, tag, arguments)
+        except Unreachable as away:
+            raise AdmissionUnavailable from away
+
+    async def _run(self, name: str, tag: str, arguments: Sequence[Any]) -> Reply:
+        now, instant = self._clock() if self._clock is not None else (-1, -1)
+        payload = self._encode([self._connection.run_id, now, instant, *arguments])
+        return self._decode(await self._connection.run(name, f"{self._prefix}:{{{tag}}}:meta", payload))
+
+    async def _say(self, text: str) -> None:
+        await self._connection.call("PUBLISH", self._connection.channel, text)
+
+    def _hear(self, text: str) -> None:
+        """What workers say to each other; also what this one said."""
+        verb, _, rest = text.partition(" ")
+        words = rest.split(" ")
+        if verb == "here":
+            self._peers.hear(words[0])
+        elif verb == "gone":
+            self._peers.part(words[0])
+        elif verb == "told":
+            self._peers.told(words[0], words[1])
+        elif verb == "rehold":
+            self._allowances.void(words[0])
+            self._spawn(self._rehold(words[0], words[1]))
+        elif verb == "yield":
+            self._spawn(self._give_back(words))
+
+    async def _rehold(self, tag: str, token: str) -> None:
+        with contextlib.suppress(Unreachable):
+            await self._backlog.tell_again(tag)
+            await self._say(f"told {token} {self.worker}")
+
+    async def _give_back(self, scopes: Sequence[str]) -> None:
+        with contextlib.suppress(Unreachable):
+            await self._allowances.yield_scopes(scopes, self._instant)
+
+    async def _tend(self) -> None:
+        """Each second, and at once after reconnecting: be heard, catch up, set aside. Waiting is all it does idle."""
+        opened = 0
+        while True:
+            self._wake.clear()
+            with contextlib.suppress(Unreachable):
+                await self._say(f"here {self.worker}")
+                if opened != self._connection.opened:
+                    opened = self._connection.opened
+                    await self._backlog.tell_again(None)
+                    for call in self._calls.values():
+                        self._allowances.told(call.request_id)
+                    self._allowances.renew_all()
+                await self._backlog.flush()
+                await self._allowances.renew(self._instant)
+                self._peers.refresh()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TEND_S):
+                    await self._wake.wait()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,173 @@
+"""What this worker may still grant while Redis is away: money it set aside in good times, and its share of the rates.
+
+An allowance is a hold like any other, so what is spent of it is inside the budget: the least of 1 % of the limit,
+one dollar, and half of this worker's share of what is left. It is renewed each minute and worth nothing nine minutes
+after that; Redis gives it free after ten. Below a cent it is not worth having: small budgets wait for Redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from budgets.admission import AdmissionUnavailable, Ask, Grant, Limits, Post, ScopeRules, WindowKey
+from budgets.admission_local import LocalAdmission
+from budgets.redis_calls import Bound, Want, want_of
+from budgets.redis_rebuild import Peers, Run
+
+MOST_NANOUSD = 1_000_000_000
+LEAST_NANOUSD = 10_000_000
+RENEW_S = 60.0
+KEPT_S = 600.0
+VALID_S = 540.0
+IDLE_S = 180.0
+
+
+class Allowance:
+    """Of one scope. `left` is what may be granted of it; `until` is when it ends (loop time)."""
+
+    __slots__ = ("asked_at", "left", "renew_at", "rules", "tag", "until", "used_at")
+
+    def __init__(self, tag: str, rules: ScopeRules, now: float) -> None:
+        self.tag, self.rules, self.used_at = tag, rules, now
+        self.left, self.until, self.renew_at = 0, 0.0, now
+        self.asked_at = -RENEW_S  # when the other workers were asked to give theirs back
+
+
+class Allowances:
+    """Of all scopes with a budget that this worker saw lately, and the calls that were granted out of them."""
+
+    def __init__(self, run: Run, peers: Peers) -> None:
+        self._run, self._peers = run, peers
+        self._loop = asyncio.get_running_loop()
+        self._of: dict[str, Allowance] = {}
+        self._spent: dict[str, int | None] = {}  # by running call; None: Redis has taken it over
+        self._rates = LocalAdmission(_nothing_spent)
+
+    def note(self, want: Want) -> None:
+        """Remember that these scopes are in use."""
+        now = self._loop.time()
+        for rules in want.scopes:
+            if rules.budgets:
+                allowance = self._of.get(rules.scope)
+                if allowance is None:
+                    allowance = self._of[rules.scope] = Allowance(want.tag, rules, now)
+                allowance.rules, allowance.used_at = rules, now
+
+    async def renew(self, instant: float) -> None:
+        """Set aside what is due. Raises Unreachable."""
+        now = self._loop.time()
+        for scope, allowance in list(self._of.items()):
+            if allowance.used_at + IDLE_S < now:
+                await self._reserve(allowance, instant, 0)
+                self._of.pop(scope, None)
+            elif allowance.renew_at <= now:
+                await self._reserve(allowance, instant, self._peers.workers)
+
+    async def give_back(self, want: Want, instant: float) -> bool:
+        """Return True if money was set aside here for these scopes: it is free again, for a minute at least."""
+        return await self.yield_scopes([rules.scope for rules in want.scopes], instant)
+
+    async def yield_scopes(self, scopes: Sequence[str], instant: float) -> bool:
+        """Give back what was set aside for these."""
+        given = False
+        for scope in scopes:
+            allowance = self._of.get(scope)
+            if allowance is not None and allowance.left:
+                await self._reserve(allowance, instant, 0)
+                given = True
+        return given
+
+    def should_ask_others(self, want: Want) -> bool:
+        """Return True, once a minute, if other workers may have set something aside for these scopes."""
+        now = self._loop.time()
+        of = [self._of.setdefault(b.key.scope, Allowance(want.tag, r, now)) for r, b in _bound(want)]
+        due = [allowance for allowance in of if allowance.asked_at + RENEW_S <= now]
+        for allowance in due:
+            allowance.asked_at, allowance.renew_at = now, now + RENEW_S
+        return self._peers.workers > 1 and bool(due)
+
+    def renew_all(self) -> None:
+        """Everything is due now."""
+        for allowance in self._of.values():
+            allowance.renew_at = 0.0
+
+    async def release(self, instant: float) -> None:
+        """Give everything back. Raises Unreachable."""
+        await self.yield_scopes(list(self._of), instant)
+
+    def void(self, tag: str) -> None:
+        """Redis has lost what it held for this tenant: nothing is set aside any more."""
+        for allowance in self._of.values():
+            if allowance.tag == tag:
+                allowance.left, allowance.renew_at = 0, self._loop.time()
+
+    async def admit(self, ask: Ask) -> Grant:
+        """Grant out of what was set aside. Raises RateRefused, AdmissionUnavailable."""
+        now = self._loop.time()
+        bound = [rules.scope for rules in ask.scopes if rules.budgets] if ask.hold_nanousd else []
+        of = [self._of.get(scope) for scope in bound]
+        for allowance in of:
+            if allowance is None or allowance.until <= now or allowance.left < ask.hold_nanousd:
+                raise AdmissionUnavailable
+        share = tuple(
+            ScopeRules(rules.scope, _share(rules.limits, self._peers.workers)) for rules in ask.scopes
+        )
+        grant = await self._rates.admit(msgspec.structs.replace(ask, scopes=share, hold_nanousd=0))
+        if ask.request_id not in self._spent:
+            self._spent[ask.request_id] = ask.hold_nanousd
+            for allowance in of:
+                if allowance is not None:
+                    allowance.left -= ask.hold_nanousd
+        return grant
+
+    async def settle(self, ask_scopes: Sequence[ScopeRules], request_id: str, tokens: int, cost: int) -> None:
+        """Free what a call granted here did not spend."""
+        hold = self._spent.pop(request_id, None)
+        await self._rates.settle(request_id, tokens, 0)
+        if hold is None:
+            return
+        for rules in ask_scopes:
+            allowance = self._of.get(rules.scope)
+            if allowance is not None and rules.budgets:
+                allowance.left = max(0, allowance.left + hold - cost)
+
+    async def renew_leases(self, request_ids: Sequence[str]) -> None:
+        await self._rates.renew([each for each in request_ids if each in self._spent])
+
+    def told(self, request_id: str) -> None:
+        """Redis holds this call itself now, so what it does not spend comes back there."""
+        if request_id in self._spent:
+            self._spent[request_id] = None
+
+    async def _reserve(self, allowance: Allowance, instant: float, workers: int) -> None:
+        now = self._loop.time()
+        allowance.left, allowance.renew_at = 0, now + RENEW_S
+        want = want_of((allowance.rules,), instant)
+        name = f"allowance:{self._peers.worker}:{allowance.rules.scope}"
+        arguments = [name, KEPT_S, workers, MOST_NANOUSD, LEAST_NANOUSD, want.packed]
+        reply = await self._run("reserve", allowance.tag, arguments)
+        allowance.left, allowance.until = reply.detail[0], now + VALID_S
+
+
+def _bound(want: Want) -> list[tuple[ScopeRules, Bound]]:
+    """Budgets large enough to set something aside of."""
+    rules = {each.scope: each for each in want.scopes}
+    large = [bound for bound in want.bounds if bound.rule.limit_nanousd >= 100 * LEAST_NANOUSD]
+    return [(rules[bound.key.scope], bound) for bound in large]
+
+
+def _share(limits: Limits, workers: int) -> Limits:
+    """Return a worker's part of the rates; at least one call and one token of each."""
+    return Limits(
+        *(
+            None if limit is None else max(1, limit // workers)
+            for limit in (limits.requests_per_minute, limits.tokens_per_minute, limits.parallel_requests)
+        )
+    )
+
+
+async def _nothing_spent(keys: Sequence[WindowKey]) -> list[Post]:
+    return [Post(key, 0, 0) for key in keys]

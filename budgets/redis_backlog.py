@@ -1,0 +1,162 @@
+"""What Redis must hear of this worker's calls even when it was away: settlements, posts, and the calls themselves.
+
+Everything here may be said twice. A call leaves the worker's memory once the ledger has it, so that it is never told
+again; commands of one worker reach Redis in order, because they share one socket.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from budgets.admission import Post
+from budgets.redis_calls import HeldCall, Reply, batches, packed_post, tenant_tag
+from budgets.redis_connection import RedisConnection
+from budgets.redis_rebuild import Run
+
+LEASE_S, ORPHAN_S = 30.0, 150.0
+KEEP_SETTLED_S = 400 * 86400.0
+BATCH = 200
+
+
+class Backlog:
+    """`calls` is the worker's memory, shared with its admission."""
+
+    def __init__(
+        self, run: Run, connection: RedisConnection, calls: dict[str, HeldCall], prefix: str
+    ) -> None:
+        self._run, self._connection, self._calls = run, connection, calls
+        self._owners = f"{prefix}:owners"  # the tenant of each key that has a window
+        self._tags: dict[str, str] = {}
+        self._unsettled: dict[str, HeldCall] = {}
+        self._posts: dict[Any, Post] = {}
+        self._posted: dict[str, set[str]] = defaultdict(
+            set
+        )  # ids by tag; "" when this worker never saw the call
+
+    async def settle(self, call: HeldCall) -> Reply:
+        """Tell the end of a call. Raises Unreachable; it will then be told later."""
+        self._unsettled[call.request_id] = call
+        if call.is_offline:  # Redis has not heard of its grant either
+            await self._tell(call.want.tag, [call])
+        arguments = [call.request_id, call.tokens, call.amount, KEEP_SETTLED_S, call.want.packed]
+        reply = await self._run("settle", call.want.tag, arguments)
+        self._unsettled.pop(call.request_id, None)
+        is_over = reply.status == "gone" or call.is_posted or not call.amount
+        if is_over and self._calls.get(call.request_id) is call:
+            del self._calls[call.request_id]
+        return reply
+
+    def doubt(self, call: HeldCall) -> None:
+        """A grant that nobody took may have been written all the same: take it back when that is possible."""
+        if call.request_id not in self._calls:
+            call.tokens, call.amount, call.is_settled = 0, 0, True
+            self._unsettled[call.request_id] = call
+
+    async def renew(self, calls: Sequence[HeldCall]) -> None:
+        """Keep the leases; what Redis does not know any more it is told again. Raises Unreachable."""
+        for tag, mine in _by_tag(calls).items():
+            for some in batches(mine, BATCH):
+                ids = [call.request_id for call in some]
+                reply = await self._run("renew", tag, [LEASE_S, ORPHAN_S, ids])
+                missing = set(reply.detail)
+                await self._tell(tag, [call for call in some if call.request_id in missing])
+
+    async def tell_again(self, tag: str | None) -> None:
+        """Tell all that this worker's calls hold, of one tenant or of all. Raises Unreachable."""
+        calls = [call for call in self._calls.values() if tag is None or call.want.tag == tag]
+        for each, mine in _by_tag(calls).items():
+            await self._tell(each, mine)
+
+    def take(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None:
+        """Note what the ledger has; from now on these calls are not told again."""
+        for post in posts:
+            known = self._posts.get(post.window)
+            if known is None or post.version > known.version:
+                self._posts[post.window] = post
+        for request_id in request_ids:
+            call = self._calls.get(request_id)
+            if call is None:
+                self._posted[""].add(request_id)
+                continue
+            self._posted[call.want.tag].add(request_id)
+            if call.is_settled:
+                del self._calls[request_id]
+            else:
+                call.is_posted, call.amount = True, 0
+
+    async def flush(self) -> None:
+        """Tell what is waiting. Raises Unreachable; the rest goes on waiting."""
+        for call in list(self._unsettled.values()):
+            await self.settle(call)
+        if not self._posts and not self._posted:
+            return
+        posts, posted = self._posts, self._posted
+        self._posts, self._posted = {}, defaultdict(set)
+        try:
+            await self._post(posts, posted)
+        except BaseException:
+            self._put_back(posts, posted)
+            raise
+
+    def _put_back(self, posts: dict[Any, Post], posted: dict[str, set[str]]) -> None:
+        self._posts = {
+            window: max((each for each in (posts.get(window), self._posts.get(window)) if each), key=_version)
+            for window in {**posts, **self._posts}
+        }
+        for tag, ids in posted.items():
+            self._posted[tag] |= ids
+
+    async def _post(self, posts: dict[Any, Post], posted: dict[str, set[str]]) -> None:
+        by_tag: dict[str, list[Any]] = defaultdict(list)
+        owners = await self._owners_of([key.scope for key in posts])
+        for key, post in posts.items():
+            by_tag[owners.get(key.scope, "")].append(packed_post(key, post.spent_nanousd, post.version))
+        strangers = sorted(posted.get("", ()))
+        by_tag.pop("", None)
+        for tag in {*by_tag, *posted} - {""}:
+            ids = [*sorted(posted.get(tag, ())), *strangers]
+            await self._run("post", tag, [by_tag.get(tag, []), ids[:BATCH]])
+            for some in batches(ids[BATCH:], BATCH):
+                await self._run("post", tag, [[], some])
+
+    async def _owners_of(self, scopes: Sequence[str]) -> dict[str, str]:
+        """Return the tag of each scope: a tenant's is its name; a key's was noted when it was first asked for."""
+        owners = {scope: tenant_tag(scope) for scope in scopes if scope.startswith("tenant:")}
+        owners |= {scope: self._tags[scope] for scope in scopes if scope in self._tags}
+        unknown = [scope for scope in scopes if scope not in owners]
+        if unknown:
+            found = await self._connection.call("HMGET", self._owners, *unknown)
+            named = {scope: tag.decode() for scope, tag in zip(unknown, found, strict=True) if tag}
+            self._tags |= named
+            owners |= named
+        return owners
+
+    async def own(self, scopes: Sequence[str], tag: str) -> None:
+        """Note whose windows these are, for workers that never saw the key. Raises Unreachable."""
+        fresh = [scope for scope in scopes if self._tags.get(scope) != tag]
+        if fresh:
+            await self._connection.call(
+                "HSET", self._owners, *(word for scope in fresh for word in (scope, tag))
+            )
+            self._tags |= dict.fromkeys(fresh, tag)
+
+    async def _tell(self, tag: str, calls: Sequence[HeldCall]) -> None:
+        told = [call for call in calls if call.is_worth_telling]
+        for some in batches(told, BATCH):
+            rows = [word for call in some for word in (call.request_id, call.row())]
+            await self._run("rehold", tag, [LEASE_S, ORPHAN_S, KEEP_SETTLED_S, rows])
+            for call in some:
+                call.is_offline = False
+
+
+def _by_tag(calls: Sequence[HeldCall]) -> dict[str, list[HeldCall]]:
+    found: dict[str, list[HeldCall]] = defaultdict(list)
+    for call in calls:
+        found[call.want.tag].append(call)
+    return found
+
+
+def _version(post: Post) -> int:
+    return post.version

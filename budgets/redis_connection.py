@@ -1,0 +1,191 @@
+"""The process's link to Redis: connects, connects again, and knows when not to wait for it.
+
+At most two timeouts (60 ms) are ever spent on one step; after five failures within a second nobody waits at all for
+a second. Reconnecting happens behind the scenes, ten times a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from redis.asyncio.connection import parse_url
+
+from budgets.redis_scripts import Script, read_scripts
+from budgets.redis_wire import Refused, Unreachable, Wire
+
+TIMEOUT_S = 0.03
+HANDSHAKE_S = 0.5
+AGAIN_S = 0.1
+
+
+class Breaker:
+    """Opens after `fails` within a second, for a second; then one more failure opens it again at once."""
+
+    def __init__(self, fails: int = 5, seconds: float = 1.0) -> None:
+        self._fails, self._seconds = fails, seconds
+        self._failed: deque[float] = deque(maxlen=fails)
+        self._until = 0.0
+        self._is_on_trial = False
+
+    def is_open(self, now: float) -> bool:
+        return now < self._until
+
+    def fail(self, now: float) -> None:
+        self._failed.append(now)
+        many = len(self._failed) == self._fails and now - self._failed[0] <= self._seconds
+        if many or self._is_on_trial:
+            self._until, self._is_on_trial = now + self._seconds, True
+            self._failed.clear()
+
+    def succeed(self) -> None:
+        if self._is_on_trial:
+            self._is_on_trial = False
+            self._failed.clear()
+
+
+class RedisConnection:
+    """`run_id` names the life of the server behind the present connection; `opened` counts connections."""
+
+    def __init__(self, url: str, channel: str, timeout_s: float = TIMEOUT_S) -> None:
+        self.run_id, self.opened = "", 0
+        self.on_message: Callable[[str], None] = _ignore
+        self.on_open: Callable[[], None] = _nothing
+        self._options: dict[str, Any] = dict(parse_url(url))
+        self._is_secure = url.startswith("rediss:")
+        self.channel = f"{channel}:{self._options.get('db', 0)}"
+        self._timeout_s = timeout_s
+        self._scripts = read_scripts()
+        self._breaker = Breaker()
+        self._wire: Wire | None = None
+        self._ready = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_up(self) -> bool:
+        return self._wire is not None
+
+    async def open(self) -> None:
+        """Start connecting; return when connected, or when that takes too long (it goes on in the background)."""
+        self._reconnect()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HANDSHAKE_S):
+                await self._ready.wait()
+
+    async def aclose(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.drop()
+
+    async def call(self, *command: str | bytes | int) -> Any:
+        """Return the reply. Raises Unreachable, Refused."""
+        loop = asyncio.get_running_loop()
+        if self._breaker.is_open(loop.time()):
+            raise Unreachable
+        if self._wire is None:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    await self._ready.wait()
+            except TimeoutError:
+                self._breaker.fail(loop.time())
+                raise Unreachable from None
+        wire = self._wire
+        if wire is None:
+            raise Unreachable
+        reply = await wire.send(*command)
+        self._breaker.succeed()
+        return reply
+
+    async def run(self, name: str, key: str, payload: bytes) -> bytes:
+        """Run a script; all of them may be run twice, so a lost connection is tried once more."""
+        script = self._scripts[name]
+        try:
+            return await self._evaluate(script, key, payload)
+        except Unreachable:
+            return await self._evaluate(script, key, payload)
+
+    async def _evaluate(self, script: Script, key: str, payload: bytes) -> bytes:
+        try:
+            reply: bytes = await self.call("EVALSHA", script.sha, 1, key, payload)
+        except Refused as refused:
+            if str(refused).startswith(("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")):
+                raise Unreachable from refused
+            if not str(refused).startswith("NOSCRIPT"):
+                raise
+            reply = await self.call("EVAL", script.text, 1, key, payload)
+        return reply
+
+    def _lost(self, wire: Wire, waiting: int) -> None:
+        now = asyncio.get_running_loop().time()
+        for _ in range(waiting):
+            self._breaker.fail(now)
+        if wire is self._wire:
+            self._wire = None
+            self._ready.clear()
+            self._reconnect()
+
+    def _reconnect(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._keep_connecting(), name="redis-connect")
+
+    async def _keep_connecting(self) -> None:
+        while True:
+            with contextlib.suppress(OSError, TimeoutError, Unreachable, Refused):
+                wire = await self._connect()
+                if wire.is_lost:
+                    raise Unreachable
+                self._wire = wire
+                self.opened += 1
+                self._ready.set()
+                self.on_open()
+                return
+            await asyncio.sleep(AGAIN_S)
+
+    async def _connect(self) -> Wire:
+        loop, options = asyncio.get_running_loop(), self._options
+        wire = Wire(self._timeout_s, self._heard, self._lost)
+        try:
+            async with asyncio.timeout(HANDSHAKE_S):
+                if "path" in options:
+                    await loop.create_unix_connection(lambda: wire, options["path"])
+                else:
+                    secure = ssl.create_default_context() if self._is_secure else None
+                    host, port = options.get("host", "localhost"), options.get("port", 6379)
+                    await loop.create_connection(lambda: wire, host, port, ssl=secure)
+                await self._shake_hands(wire)
+        except BaseException:
+            wire.drop()
+            raise
+        return wire
+
+    def _heard(self, text: str) -> None:
+        self.on_message(text)
+
+    async def _shake_hands(self, wire: Wire) -> None:
+        options = self._options
+        hello: list[str | bytes | int] = ["HELLO", 3]
+        if options.get("password"):
+            hello += ["AUTH", options.get("username") or "default", options["password"]]
+        await wire.send(*hello)
+        if options.get("db"):
+            await wire.send("SELECT", options["db"])
+        wire.tell("SUBSCRIBE", self.channel)
+        for script in self._scripts.values():
+            await wire.send("SCRIPT", "LOAD", script.text)
+        info = (await wire.send("INFO", "server")).decode()
+        self.run_id = next(line[7:] for line in info.splitlines() if line.startswith("run_id:"))
+
+
+def _ignore(_: str) -> None:
+    """Nobody listens yet."""
+
+
+def _nothing() -> None:
+    """Nobody waits for connections yet."""

@@ -1,0 +1,46 @@
+"""Asks the ledger for the totals of windows that Redis does not know yet; one load at a time for the same windows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from budgets.admission import AdmissionUnavailable, WindowKey
+from budgets.purses import Load
+from budgets.redis_calls import Reply, Want, packed_post
+from budgets.redis_rebuild import Run
+
+
+class Learning:
+    """The loads under way in this worker."""
+
+    def __init__(self, run: Run, load: Load) -> None:
+        self._run, self._load = run, load
+        self._tasks: dict[tuple[WindowKey, ...], asyncio.Task[Exception | None]] = {}
+
+    async def learn(self, want: Want, reply: Reply) -> None:
+        """Return when the windows that the reply names were asked for. Raises AdmissionUnavailable."""
+        gen, forgot, *places = reply.detail
+        keys = tuple(dict.fromkeys(want.bounds[place].key for place in places))
+        task = self._tasks.get(keys)
+        if task is None:
+            task = self._tasks[keys] = asyncio.create_task(self._learn(want.tag, keys, [gen, forgot]))
+            task.add_done_callback(lambda _: self._tasks.pop(keys, None))
+        failure = await asyncio.shield(task)
+        if failure is not None:
+            raise AdmissionUnavailable from failure
+
+    async def aclose(self) -> None:
+        for task in list(self._tasks.values()):
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _learn(self, tag: str, keys: Sequence[WindowKey], age: Sequence[int]) -> Exception | None:
+        """Return instead of raise: those who wait may all have left."""
+        try:
+            posts = await self._load(keys)
+            packed = [packed_post(post.window, post.spent_nanousd, post.version) for post in posts]
+            await self._run("learn", tag, [*age, packed])
+        except Exception as failure:  # noqa: BLE001 - whatever the ledger or the store raises, the answer is "unknown"
+            return failure
+        return None

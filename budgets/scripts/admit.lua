@@ -1,0 +1,48 @@
+-- {run, now, instant, id, tokens, hold, lease, orphan, scopes}: grant one call in every scope, or change nothing.
+local id, tokens, hold, scopes = arg[4], arg[5], arg[6], arg[9]
+look()
+if row_of(id) then return answer('known', {}, scopes) end
+if not is_open then return answer('rebuild', {}) end
+for i, s in ipairs(scopes) do
+  local ring, slots = ring_of(s[1]), base .. 'slots:' .. s[1]
+  if s[4] >= 0 and redis.call('ZCARD', slots) >= s[4] then
+    redis.call('ZREMRANGEBYSCORE', slots, '-inf', now)
+    if redis.call('ZCARD', slots) >= s[4] then return answer('parallel', {i - 1, -1}, scopes) end
+  end
+  if s[2] >= 0 and ring.r >= s[2] then
+    return answer('requests', {i - 1, freed_by(ring, ring.r + 1 - s[2], false)}, scopes)
+  end
+  if s[3] >= 0 and ring.t + tokens > s[3] then
+    return answer('tokens', {i - 1, freed_by(ring, ring.t + tokens - s[3], true)}, scopes)
+  end
+end
+for _, s in ipairs(scopes) do
+  for _, b in ipairs(s[5]) do
+    if instant < b[2] or instant >= b[3] then return answer('window', {}) end
+  end
+end
+local unknown = unknown_of(scopes)
+if unknown then return answer('unknown', unknown) end
+if hold > 0 then
+  local least, which, place = nil, 0, 0
+  for _, s in ipairs(scopes) do
+    for _, b in ipairs(s[5]) do
+      local w = money_of(s[1])[b[1]]
+      local room = b[4] - w.spent - w.settled - w.held
+      if not least or room < least then least, which = room, place end
+      place = place + 1
+    end
+  end
+  if least and least < hold then return answer('budget', {which}, scopes) end
+end
+local row = {hold, tokens, instant, 0, 0}
+local seconds = {}
+for i, s in ipairs(scopes) do
+  seconds[i] = take(s[1], tokens)
+  row[#row + 1] = s[1]
+  row[#row + 1] = seconds[i]
+end
+keep(id, row)
+live_on(id, row, arg[7], arg[8])
+count(row, hold, 0)
+return answer('granted', seconds, scopes)

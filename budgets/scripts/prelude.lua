@@ -1,0 +1,248 @@
+-- What every script shares; put in front of each by budgets/redis_scripts.py.
+-- KEYS[1] is the tenant's "omg:{t3}:meta"; every other key is derived from it and so lives in the same hash slot.
+-- ARGV[1] is one msgpack array: {id of this server's life, now or -1, instant or -1, ... what the script asks}.
+-- Money is integer nano-USD below 9e15, which a double holds exactly.
+local meta = KEYS[1]
+local base = string.sub(meta, 1, -5)
+local arg = cmsgpack.unpack(ARGV[1])
+local SPAN, BEFORE = 61, -1
+local FORMAT = '<ddddddddd'
+local calls_key, life_key = base .. 'calls', base .. 'life'
+
+local known_meta = redis.call('HMGET', meta, 'run', 'gen', 'forgot', 'seen', 'offset')
+local is_open = known_meta[1] == arg[1]
+local gen, forgot = tonumber(known_meta[2]) or 0, tonumber(known_meta[3]) or 0
+
+-- The clock is the store's. `now` never goes back, for rates and leases; `instant` is the date, for windows.
+local now, instant = arg[2], arg[3]
+if now < 0 then
+  local time = redis.call('TIME')
+  instant = tonumber(time[1]) + tonumber(time[2]) / 1000000
+  local seen, offset = tonumber(known_meta[4]) or 0, tonumber(known_meta[5]) or 0
+  now = instant + offset
+  if now < seen then
+    offset = offset + seen - now
+    now = seen
+    redis.call('HSET', meta, 'offset', string.format('%.6f', offset))
+  elseif now >= seen + 1 then
+    redis.call('HSET', meta, 'seen', string.format('%.6f', math.floor(now)))
+  end
+end
+
+-- Windows of money: one hash for each scope, one field for each window. They hold the sums of the rows in `calls`.
+local monies = {}
+
+local function money_of(scope)
+  local found = monies[scope]
+  if found then return found end
+  found = {}
+  monies[scope] = found
+  local all = redis.call('HGETALL', base .. 'money:' .. scope)
+  for i = 1, #all, 2 do
+    local start, until_, spent, version, held, settled, of_gen, learnt, posted = struct.unpack(FORMAT, all[i + 1])
+    if of_gen == gen then
+      found[all[i]] = {name = all[i], start = start, stop = until_, spent = spent, version = version, held = held,
+        settled = settled, learnt = learnt, posted = posted, known = learnt == forgot}
+    end
+  end
+  return found
+end
+
+local function save(scope, w)
+  redis.call('HSET', base .. 'money:' .. scope, w.name, struct.pack(FORMAT, w.start, w.stop, w.spent, w.version,
+    w.held, w.settled, gen, w.learnt, w.posted))
+end
+
+-- A row: {amount, tokens, instant, is settled, is posted, scope, its second, scope, its second ...}
+local function row_of(id)
+  local packed = redis.call('HGET', calls_key, id)
+  return packed and cmsgpack.unpack(packed)
+end
+
+local function keep(id, row)
+  redis.call('HSET', calls_key, id, cmsgpack.pack(row))
+end
+
+-- Change what the row's scopes hold and owe, in every window that its instant is in.
+local function count(row, held, settled)
+  if row[5] == 1 or (held == 0 and settled == 0) then return end
+  for i = 6, #row, 2 do
+    for _, w in pairs(money_of(row[i])) do
+      if w.start <= row[3] and row[3] < w.stop then
+        w.held, w.settled = w.held + held, w.settled + settled
+        save(row[i], w)
+      end
+    end
+  end
+end
+
+local function leave(id, row)
+  if row[4] == 1 then count(row, 0, -row[1]) else count(row, -row[1], 0) end
+  redis.call('HDEL', calls_key, id)
+  redis.call('ZREM', life_key, id)
+end
+
+local function free_slots(id, row)
+  for i = 6, #row, 2 do redis.call('ZREM', base .. 'slots:' .. row[i], id) end
+end
+
+local function live_on(id, row, lease, orphan)
+  redis.call('ZADD', life_key, now + orphan, id)
+  for i = 6, #row, 2 do redis.call('ZADD', base .. 'slots:' .. row[i], now + lease, id) end
+end
+
+-- Drop the calls that gave no sign of life for too long.
+local function look()
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', life_key, '-inf', now, 'LIMIT', 0, 100)) do
+    local row = row_of(id)
+    if row then
+      leave(id, row)
+      free_slots(id, row)
+      redis.call('HINCRBY', meta, 'orphans', 1)
+    else
+      redis.call('ZREM', life_key, id)
+    end
+  end
+end
+
+-- A window is known by name first, with the sums of the rows; its total comes from the ledger later.
+local function register(scope, name, start, stop)
+  local w = money_of(scope)[name]
+  if w then return w end
+  w = {name = name, start = start, stop = stop, spent = 0, version = BEFORE, held = 0, settled = 0, learnt = BEFORE,
+    posted = BEFORE, known = false}
+  local all = redis.call('HGETALL', calls_key)
+  for i = 2, #all, 2 do
+    local row = cmsgpack.unpack(all[i])
+    if row[5] == 0 and start <= row[3] and row[3] < stop then
+      for j = 6, #row, 2 do
+        if row[j] == scope then
+          if row[4] == 1 then w.settled = w.settled + row[1] else w.held = w.held + row[1] end
+        end
+      end
+    end
+  end
+  for other, old in pairs(money_of(scope)) do
+    if old.stop + 86400 < instant and old.held == 0 and old.settled == 0 then
+      redis.call('HDEL', base .. 'money:' .. scope, other)
+      money_of(scope)[other] = nil
+    end
+  end
+  money_of(scope)[name] = w
+  save(scope, w)
+  return w
+end
+
+-- posts: {{scope, window, start, stop, spent, version} ...}
+local function learn(posts)
+  for _, post in ipairs(posts) do
+    local w = register(post[1], post[2], post[3], post[4])
+    local is_newer = post[6] > w.version
+    if is_newer or (not w.known and w.posted ~= forgot) then w.spent, w.version = post[5], post[6] end
+    w.learnt, w.known = forgot, true
+    save(post[1], w)
+  end
+end
+
+-- Rates of a scope: one field for each second with what was taken in it, and their sums r and t.
+local rings = {}
+
+local function ring_of(scope)
+  local ring = rings[scope]
+  if ring then return ring end
+  local key = base .. 'ring:' .. scope
+  local v = redis.call('HMGET', key, 'r', 't', 'lo', 'hi')
+  ring = {key = key, r = tonumber(v[1]) or 0, t = tonumber(v[2]) or 0, lo = tonumber(v[3]), hi = tonumber(v[4])}
+  rings[scope] = ring
+  local gone = math.floor(now) - SPAN
+  if not ring.hi or gone <= ring.lo then return ring end
+  if gone >= ring.hi then
+    redis.call('DEL', key)
+    ring.r, ring.t, ring.lo, ring.hi = 0, 0, nil, nil
+    return ring
+  end
+  local seconds = {}
+  for n = ring.lo + 1, gone do seconds[#seconds + 1] = string.format('%.0f', n) end
+  for _, packed in ipairs(redis.call('HMGET', key, unpack(seconds))) do
+    if packed then
+      local r, t = struct.unpack('<dd', packed)
+      ring.r, ring.t = ring.r - r, ring.t - t
+    end
+  end
+  redis.call('HDEL', key, unpack(seconds))
+  ring.lo = gone
+  redis.call('HSET', key, 'r', string.format('%.0f', ring.r), 't', string.format('%.0f', ring.t),
+    'lo', string.format('%.0f', gone))
+  return ring
+end
+
+local function change_second(ring, n, r, t)
+  local field = string.format('%.0f', n)
+  local packed = redis.call('HGET', ring.key, field)
+  local r0, t0 = 0, 0
+  if packed then r0, t0 = struct.unpack('<dd', packed) end
+  ring.r, ring.t = ring.r + r, ring.t + t
+  redis.call('HSET', ring.key, field, struct.pack('<dd', r0 + r, t0 + t), 'r', string.format('%.0f', ring.r),
+    't', string.format('%.0f', ring.t), 'lo', string.format('%.0f', ring.lo), 'hi', string.format('%.0f', ring.hi))
+end
+
+local function take(scope, tokens)
+  local ring, n = ring_of(scope), math.floor(now)
+  if ring.hi and ring.hi > n then n = ring.hi end
+  if not ring.hi then ring.lo = n - SPAN end
+  ring.hi = n
+  change_second(ring, n, 1, tokens)
+  redis.call('EXPIRE', ring.key, 70)
+  return n
+end
+
+local function correct(scope, second, tokens)
+  local ring = ring_of(scope)
+  if tokens ~= 0 and ring.hi and second > ring.lo and second <= ring.hi then change_second(ring, second, 0, tokens) end
+end
+
+-- The second after which so much has left the window, or -1 when nothing is in it.
+local function freed_by(ring, excess, is_tokens)
+  if not ring.hi then return -1 end
+  for n = ring.lo + 1, ring.hi do
+    local packed = redis.call('HGET', ring.key, string.format('%.0f', n))
+    if packed then
+      local r, t = struct.unpack('<dd', packed)
+      excess = excess - (is_tokens and t or r)
+      if excess <= 0 then return n end
+    end
+  end
+  return ring.hi
+end
+
+-- scopes: {{scope, rpm, tpm, parallel (-1: unlimited), {{window, start, stop, limit} ...}} ...}
+local function readings(scopes)
+  local rates, money = {}, {}
+  for i, s in ipairs(scopes) do
+    local ring = ring_of(s[1])
+    rates[i] = {ring.r, ring.t, ring.hi or -1}
+    for _, b in ipairs(s[5]) do
+      local w = money_of(s[1])[b[1]]
+      money[#money + 1] = w and {w.spent, w.settled, w.held, w.known and 2 or 1} or {0, 0, 0, 0}
+    end
+  end
+  return rates, money
+end
+
+local function answer(status, detail, scopes)
+  local rates, money = readings(scopes or {})
+  return cmsgpack.pack({status, now, instant, detail, rates, money})
+end
+
+-- Which windows must be learnt from the ledger before these budgets can be judged (behind gen and forgot), or false.
+-- They are registered, so that posts reach them.
+local function unknown_of(scopes)
+  local missing, place = {gen, forgot}, 0
+  for _, s in ipairs(scopes) do
+    for _, b in ipairs(s[5]) do
+      if not register(s[1], b[1], b[2], b[3]).known then missing[#missing + 1] = place end
+      place = place + 1
+    end
+  end
+  return #missing > 2 and missing
+end

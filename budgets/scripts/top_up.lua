@@ -1,0 +1,21 @@
+-- {run, now, instant, id, hold, scopes}: raise a running call's hold, if that fits everywhere.
+local id, hold, scopes = arg[4], arg[5], arg[6]
+look()
+local row = row_of(id)
+if not row then return answer(is_open and 'refused' or 'rebuild', {}) end
+if row[4] == 1 or row[5] == 1 then return answer('refused', {}) end
+local more = hold - row[1]
+if more <= 0 then return answer('granted', {}) end
+if not is_open then return answer('rebuild', {}) end
+local unknown = unknown_of(scopes)
+if unknown then return answer('unknown', unknown) end
+for _, s in ipairs(scopes) do
+  for _, b in ipairs(s[5]) do
+    local w = money_of(s[1])[b[1]]
+    if b[4] - w.spent - w.settled - w.held < more then return answer('refused', {}) end
+  end
+end
+count(row, more, 0)
+row[1] = hold
+keep(id, row)
+return answer('granted', {})

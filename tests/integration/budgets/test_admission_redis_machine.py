@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from typing import Any
+
+import msgspec
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import invariant, run_state_machine_as_test
+from redis import Redis
+from typing_extensions import override
+
+from budgets.admission_redis import RedisAdmission
+from budgets.purses import Load
+from tests.redis_server import RedisServer
+from tests.unit.budgets.admission_machine import LAST_MINUTE_OF_A_LEAP_DAY, AdmissionMachine, Subject
+
+STEPS = 2000
+PATIENT_S = 5.0  # not the subject here: a busy machine must not look like a lost store
+
+
+class RedisSubject(Subject):
+    admission: RedisAdmission
+
+    def __init__(self, server: RedisServer) -> None:
+        self.instant, self.now = LAST_MINUTE_OF_A_LEAP_DAY, 1000.25
+        self._url, self._redis = server.url, Redis.from_url(server.url)
+        self._is_started = False
+
+    @override
+    async def start(self, load: Load) -> None:
+        if self._is_started:
+            await self.admission.aclose()
+        self._redis.flushall()
+        clock = lambda: (self.now, self.instant)  # noqa: E731 - two clocks in the test's hand
+        self.admission = RedisAdmission(self._url, load, timeout_s=PATIENT_S, clock=clock)
+        await self.admission.open(tend=False)
+        self._is_started = True
+
+    async def close(self) -> None:
+        await self.admission.aclose()
+        self._redis.close()
+
+    @override
+    def faults(self) -> list[str]:
+        return faults(self._redis)
+
+    @override
+    def census(self) -> tuple[int, int, int]:
+        rows = [msgspec.msgpack.decode(row) for row in self._redis.hgetall("omg:{t1}:calls").values()]
+        settled = sum(row[3] for row in rows)
+        orphans = int(self._redis.hget("omg:{t1}:meta", "orphans") or 0)
+        return len(rows) - settled, settled, orphans
+
+
+def faults(redis: Redis[Any]) -> list[str]:
+    """Return every window whose sums are not the sums of its rows."""
+    rows = [msgspec.msgpack.decode(row) for row in redis.hgetall("omg:{t1}:calls").values()]
+    gen = float(redis.hget("omg:{t1}:meta", "gen") or 0)
+    wrong = []
+    for scope in ("key:1", "key:2", "tenant:1"):
+        for name, packed in redis.hgetall("omg:{t1}:money:" + scope).items():
+            start, stop, _, _, held, settled, of_gen, _, _ = struct.unpack("<9d", packed)
+            mine = [row for row in rows if scope in row[5:] and start <= row[2] < stop and not row[4]]
+            true = sum(row[0] for row in mine if not row[3]), sum(row[0] for row in mine if row[3])
+            if of_gen == gen and true != (held, settled):
+                wrong.append(f"{scope} {name}: {held}, {settled} but the rows say {true}")
+    return wrong
+
+
+def test_it_decides_like_the_naive_model_in_two_thousand_steps(redis_server: RedisServer) -> None:
+    seen: Counter[str] = Counter()
+
+    class RedisMachine(AdmissionMachine):
+        @override
+        def subject(self) -> Subject:
+            return RedisSubject(redis_server)
+
+        @override
+        def teardown(self) -> None:
+            assert isinstance(self.it, RedisSubject)
+            self.runner.run(self.it.close())
+            super().teardown()
+
+        @invariant()
+        def another_step_was_made(self) -> None:
+            seen.update(steps=1)
+
+    run_state_machine_as_test(
+        RedisMachine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=50,
+            derandomize=True,
+            database=None,
+            report_multiple_bugs=False,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    assert seen["steps"] >= STEPS
