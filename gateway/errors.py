@@ -7,7 +7,6 @@ logged once with its traceback and answered as 500 `internal_error`.
 from __future__ import annotations
 
 import logging
-import random
 import math
 import random
 from collections.abc import Callable
