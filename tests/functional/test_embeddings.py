@@ -1,0 +1,72 @@
+"""POST /v1/embeddings: every form of input, both encodings, and what is not an input."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests import town
+
+INPUTS = {
+    "a string": ("hi", 1),
+    "a list of strings": (["a", "b", "c"], 3),
+    "token ids": ([1, 2, 3], 1),
+    "lists of token ids": ([[1, 2], [3]], 2),
+}
+
+
+async def post(gateway, **body):
+    async with gateway.client(town.ALICE) as client:
+        return await client.post("/v1/embeddings", json={"model": "embed", **body})
+
+
+@pytest.mark.parametrize("form", INPUTS)
+async def test_it_takes_every_form_of_input(gateway, upstream, form):
+    given, count = INPUTS[form]
+    answer = await post(gateway, input=given)
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert body["model"] == "embed"
+    assert [item["index"] for item in body["data"]] == list(range(count))
+    assert body["usage"] == {"prompt_tokens": 4 * count, "total_tokens": 4 * count}
+    [seen] = upstream.seen(call=answer.headers["x-request-id"])
+    assert seen["path"] == "/v1/embeddings"
+    assert json.loads(seen["body"]) == {"model": "up-embed", "input": given}
+
+
+@pytest.mark.parametrize(("encoding", "kind"), [("float", list), ("base64", str), (None, list)])
+async def test_the_encoding_is_the_providers_business(gateway, encoding, kind):
+    more = {"encoding_format": encoding} if encoding else {}
+    answer = await post(gateway, input="hi", dimensions=8, **more)
+    assert isinstance(answer.json()["data"][0]["embedding"], kind)
+
+
+async def test_the_clients_of_openai_decode_both(gateway):
+    async with gateway.openai(town.ALICE) as client:
+        packed = await client.embeddings.create(model="embed", input="hi")  # asks for base64 by itself
+        plain = await client.embeddings.create(model="embed", input="hi", encoding_format="float")
+    assert packed.data[0].embedding == plain.data[0].embedding == [1.0, *[0.0] * 7]
+
+
+async def test_it_is_priced_by_its_input(gateway):
+    answer = await post(gateway, input=["a", "b"])
+    assert answer.headers["x-gateway-cost-usd"] == "0.000008"
+
+
+@pytest.mark.parametrize("given", ["", [], 5, None, {"a": 1}, True])
+async def test_it_refuses_what_is_no_input(gateway, given):
+    answer = await post(gateway, input=given)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "input"
+
+
+async def test_it_refuses_a_missing_input(gateway):
+    answer = await post(gateway)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "missing_required_parameter"
+
+
+async def test_a_chat_model_does_not_embed(gateway):
+    answer = await post(gateway, model="chat", input="hi")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "wrong_model_type")
