@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Protocol
 
 import msgspec
 
-from budgets.admission import Admission, Ask, BudgetRefused, Grant, ScopeRules
+from budgets.admission import Ask, BudgetRefused, Grant, ScopeRules
 from budgets.demand import Demand
 from budgets.worst_case import Bound, affordable_output, counted, worst_case
 from catalog.routing import Route
@@ -34,6 +35,13 @@ class Held(msgspec.Struct, frozen=True):
     input_tokens: int
     output_cap: int | None = None
     is_clamped: bool = False
+    is_counted: bool = False  # made for the counted prompt: its bytes alone did not fit
+
+
+class Gate(Protocol):
+    """Who grants: admission, or a rehearsal of it (budgets/rehearsal.py)."""
+
+    async def admit(self, ask: Ask) -> Grant: ...
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -54,7 +62,7 @@ class Wish(msgspec.Struct, frozen=True):
         return counted(demand, prompt, sheets, model.max_output_tokens, model.context_window, names)
 
 
-async def reserve(admission: Admission, wish: Wish) -> Held:
+async def reserve(admission: Gate, wish: Wish) -> Held:
     """Return the grant. Raises RateRefused, BudgetRefused, AdmissionUnavailable; then nothing was changed."""
     prompt = prompt_tokens(wish.raw)
     bound = wish.bound(wish.demand)
@@ -66,8 +74,8 @@ async def reserve(admission: Admission, wish: Wish) -> Held:
     return Held(grant, bound.nanousd, prompt, _cap_to_send(wish, bound))
 
 
-async def _with_counted_prompt(admission: Admission, wish: Wish, tokens: int) -> Held:
-    prompt = await _count(wish.raw, wish.route.deployments[0].target.upstream_model)
+async def _with_counted_prompt(admission: Gate, wish: Wish, tokens: int) -> Held:
+    prompt = await count(wish.raw, wish.route.deployments[0].target.upstream_model)
     bound = wish.bound(wish.demand, prompt)
     try:
         grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
@@ -75,12 +83,10 @@ async def _with_counted_prompt(admission: Admission, wish: Wish, tokens: int) ->
         if not _may_clamp(wish.rules, refusal):
             raise
         return await _clamped(admission, wish, tokens, prompt, refusal)
-    return Held(grant, bound.nanousd, prompt, _cap_to_send(wish, bound))
+    return Held(grant, bound.nanousd, prompt, _cap_to_send(wish, bound), is_counted=True)
 
 
-async def _clamped(
-    admission: Admission, wish: Wish, tokens: int, prompt: int, refusal: BudgetRefused
-) -> Held:
+async def _clamped(admission: Gate, wish: Wish, tokens: int, prompt: int, refusal: BudgetRefused) -> Held:
     """Ask for as much output as the money that is free can buy."""
     budget = refusal.budget
     free = budget.limit_nanousd - budget.spent_nanousd - budget.held_nanousd
@@ -90,7 +96,7 @@ async def _clamped(
         raise refusal
     bound = wish.bound(msgspec.structs.replace(wish.demand, output_cap=output), prompt)
     grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
-    return Held(grant, bound.nanousd, prompt, bound.output_cap, is_clamped=True)
+    return Held(grant, bound.nanousd, prompt, bound.output_cap, is_clamped=True, is_counted=True)
 
 
 def prompt_tokens(raw: bytes) -> int:
@@ -138,7 +144,8 @@ def _may_clamp(rules: tuple[ScopeRules, ...], refusal: BudgetRefused) -> bool:
     )
 
 
-async def _count(raw: bytes, model: str) -> int:
+async def count(raw: bytes, model: str) -> int:
+    """Return the tokens of the prompt, counted with the model's tokenizer or the closest one there is."""
     if len(raw) > IN_THREAD_BYTES:
         return await asyncio.to_thread(count_prompt, raw, model)
     return count_prompt(raw, model)

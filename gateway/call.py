@@ -29,6 +29,7 @@ from gateway.request import V1Request
 from gateway.standing import standing_of
 from metering.meter import Ending, Meter
 from metering.records import Open
+from metering.trace import trace_of
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed
 from providers.upstream import Call, Outgoing, open_call
@@ -75,7 +76,8 @@ async def _perform(
     if held.is_clamped:
         request.extra_headers.append((b"x-gateway-clamped-max-tokens", str(held.output_cap).encode()))
     intent = _intent(request, endpoint, caller, route, want, held)
-    meter = Meter(live.books, intent, request.raw)
+    trace = trace_of(route, rules, held, live.snapshot.problems)
+    meter = Meter(live.books, intent, request.raw, trace)
     answer = await _call(
         request, live, meter, route, _capped(want, held)
     )  # 502, 503, 504, a provider's own 4xx

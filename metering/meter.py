@@ -16,6 +16,7 @@ from metering.estimate import estimate
 from metering.journal import Journal
 from metering.records import Close, Open
 from metering.running import Running, RunningCall
+from metering.trace import Trace, document
 from providers.target import Target
 from providers.upstream import Attempt
 from providers.usage import Usage
@@ -60,8 +61,8 @@ class Books(msgspec.Struct, frozen=True):
 class Meter:
     """Made per call, after it was granted."""
 
-    def __init__(self, books: Books, record: Open, raw: bytes) -> None:
-        self.record = record
+    def __init__(self, books: Books, record: Open, raw: bytes, trace: Trace | None = None) -> None:
+        self.record, self.trace = record, trace
         self.attempts: list[Attempt] = []
         self.cost_nanousd: int | None = None
         self.usage = Usage()
@@ -142,5 +143,5 @@ class Meter:
             latency_ms=round((time.perf_counter() - self._began) * 1000, 3),
             ttft_ms=ending.ttft_ms,
             overhead_ms=ending.overhead_ms,
-            decision=[msgspec.to_builtins(attempt) for attempt in self.attempts],
+            decision=document(self.trace, self.attempts),
         )

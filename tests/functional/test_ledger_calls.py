@@ -154,8 +154,9 @@ async def test_a_call_that_failed_over_is_one_row_at_the_price_of_who_answered(g
     [row] = await rows(gateway, answer)
     assert (row["attempts"], row["deployment"], row["upstream_model"]) == (2, "over-b", "up-books-over-b")
     assert (row["status"], row["cost_nanousd"]) == ("ok", 10_000 + 5 * 6_000)
-    [[decision]] = decisions(gateway, answer.id)
-    assert [(each["deployment"], each["outcome"] == "ok") for each in decision] == [
+    [[[trace, *attempts]]] = decisions(gateway, answer.id)
+    assert trace["order"] == ["over-a", "over-b"]
+    assert [(each["deployment"], each["outcome"] == "ok") for each in attempts] == [
         ("over-a", False),
         ("over-b", True),
     ]

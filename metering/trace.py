@@ -1,0 +1,144 @@
+"""Why a call went the way it did: raw facts of the moment it was admitted, kept in front of the attempts in the ledger.
+
+Sentences are made of them later (metering/explanation.py). About 3 us a call, 400 bytes of JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from providers.upstream import Attempt
+
+if TYPE_CHECKING:
+    from budgets.admission import Limits, ScopeRules
+    from budgets.holds import Held
+    from catalog.routing import Route
+    from catalog.snapshot import Problem
+
+LONGEST_REASON = 120
+
+
+class LimitSeen(msgspec.Struct, frozen=True, array_like=True):
+    """A limit that was in force: scope as "key:7"; rule as in admission (requests | tokens | parallel)."""
+
+    scope: str
+    rule: str
+    limit: int
+
+
+class BudgetSeen(msgspec.Struct, frozen=True, array_like=True):
+    """The budget with the least left, right after this call's hold was taken."""
+
+    scope: str
+    schedule: str
+    limit_nanousd: int
+    spent_nanousd: int
+    held_nanousd: int
+    resets_at: float
+
+
+class Skipped(msgspec.Struct, frozen=True, array_like=True):
+    """A deployment that was not a candidate, and why."""
+
+    deployment: str
+    reason: str
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="trace", tag_field="is"):
+    """What routing and admission decided. Pairs are (limit, left after this call) of the scope with the least left."""
+
+    order: tuple[str, ...]  # deployments, best first
+    price_ids: tuple[int, ...] = ()  # of the deployments in `order`
+    strategy: str = "weighted"
+    skipped: tuple[Skipped, ...] = ()
+    prompt: int = 0  # tokens, counted or estimated
+    counted: bool = False  # the hold was made for a counted prompt, not for its bytes
+    hold_nanousd: int = 0
+    cap: int | None = None  # output tokens per choice, where the gateway set it
+    clamped: bool = False
+    limits: tuple[LimitSeen, ...] = ()
+    requests: tuple[int, int] | None = None
+    tokens: tuple[int, int] | None = None
+    budget: BudgetSeen | None = None
+
+
+def trace_of(
+    route: Route, rules: Iterable[ScopeRules], held: Held, problems: Sequence[Problem] = ()
+) -> Trace:
+    """Return the facts of a call that was just granted."""
+    rate, budget = held.grant.standing.rate, held.grant.standing.budget
+    deployments = route.deployments
+    return Trace(
+        order=tuple([deployment.target.name for deployment in deployments]),
+        price_ids=tuple([deployment.sheet.id for deployment in deployments]),
+        strategy=route.model.strategy,
+        skipped=skipped_rows(route.model.alias, problems) if problems else (),
+        prompt=held.input_tokens,
+        counted=held.is_counted,
+        hold_nanousd=held.hold_nanousd,
+        cap=held.output_cap,
+        clamped=held.is_clamped,
+        limits=tuple([seen for each in rules for seen in limits_seen(each.scope, each.limits)]),
+        requests=_pair(rate.limit_requests, rate.remaining_requests) if rate is not None else None,
+        tokens=_pair(rate.limit_tokens, rate.remaining_tokens) if rate is not None else None,
+        budget=None
+        if budget is None
+        else BudgetSeen(
+            budget.scope,
+            budget.schedule,
+            budget.limit_nanousd,
+            budget.spent_nanousd,
+            budget.held_nanousd,
+            budget.resets_at,
+        ),
+    )
+
+
+def limits_seen(scope: str, limits: Limits) -> list[LimitSeen]:
+    """Return the limits that are set, in the order in which admission looks at them."""
+    seen = []
+    if limits.parallel_requests is not None:
+        seen.append(LimitSeen(scope, "parallel", limits.parallel_requests))
+    if limits.requests_per_minute is not None:
+        seen.append(LimitSeen(scope, "requests", limits.requests_per_minute))
+    if limits.tokens_per_minute is not None:
+        seen.append(LimitSeen(scope, "tokens", limits.tokens_per_minute))
+    return seen
+
+
+def skipped_rows(alias: str, problems: Iterable[Problem]) -> tuple[Skipped, ...]:
+    """Return the catalog rows of an alias that disabled themselves."""
+    return tuple(
+        [Skipped(row.deployment, row.reason[:LONGEST_REASON]) for row in problems if row.alias == alias]
+    )
+
+
+def document(trace: Trace | None, attempts: Iterable[Attempt]) -> list[dict[str, Any]]:
+    """Return the decision as it is stored: the trace first, then every attempt."""
+    stored = [msgspec.to_builtins(attempt) for attempt in attempts]
+    return stored if trace is None else [msgspec.to_builtins(trace), *stored]
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """A stored decision, read back. `trace` is None for calls of older releases and of processes that died."""
+
+    trace: Trace | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+def read(stored: Iterable[dict[str, Any]]) -> Decision:
+    """Return what `document` stored; members of a later release are passed over."""
+    trace, attempts = None, []
+    for entry in stored:
+        if entry.get("is") == "trace":
+            trace = msgspec.convert(entry, Trace)
+        elif "outcome" in entry:
+            attempts.append(msgspec.convert(entry, Attempt))
+    return Decision(trace, tuple(attempts))
+
+
+def _pair(limit: int | None, left: int | None) -> tuple[int, int] | None:
+    return None if limit is None or left is None else (limit, left)
