@@ -46,7 +46,7 @@ class Application:
             await self._websocket(scope, receive, send)
             return
         path = scope["path"]
-        if path.startswith("/v1/") and path not in ORDINARY_V1:
+        if (path.startswith("/v1/") or path == "/v1") and path not in ORDINARY_V1:
             await self._v1(scope, receive, send)
         elif path in health.PATHS:
             await health.answer(path, send)

@@ -1,4 +1,4 @@
-"""URLs of the lean handler: /v1 and nothing else."""
+"""URLs of the lean handler: /v1 and nothing else. Ninja's own pages are the ordinary site's (gateway/asgi.py)."""
 
 from __future__ import annotations
 
@@ -6,4 +6,10 @@ from django.urls import path
 
 from gateway.api import patterns
 
-urlpatterns = [path("v1/", patterns)]
+NINJAS_PAGES = frozenset({"api-root", "openapi-json", "openapi-view"})
+
+operations, app, namespace = patterns
+
+urlpatterns = [
+    path("v1/", ([found for found in operations if found.name not in NINJAS_PAGES], app, namespace))
+]
