@@ -23,6 +23,7 @@ from gateway.api.schemas import Peek, Want
 from gateway.connections import Connections
 from gateway.headers import of_call
 from gateway.idempotency import Claim, Kept
+from gateway.pulse import pulse_of
 from gateway.refusals import Overloaded, ShuttingDown, Stopped, WrongContentType
 from gateway.relay import Relay
 from gateway.request import V1Request
@@ -191,6 +192,7 @@ async def _call(request: V1Request, live: Connections, meter: Meter, route: Rout
     except BaseException:
         await meter.void()  # nothing was sent: the grant goes back
         raise
+    pulse = request.pulse = pulse_of(request, live.config.streams) if want.shape.stream else None
     sent_at = time.perf_counter()
     try:
         call = await open_call(live.transport, dialect, outgoing, targets, meter.attempts)
@@ -207,13 +209,21 @@ async def _call(request: V1Request, live: Connections, meter: Meter, route: Rout
         raise
     waited_s = time.perf_counter() - sent_at
     ending = partial(_ending, route, call, waited_s, request.received_at)
-    if call.stream is not None:
+    if pulse is not None:
         running.stream = call.stream
         headers = _call_headers(request, call, meter, waited_s)
         return Answer(
-            200, b"", [*EVENT_STREAM, *headers], Relay(call, meter, running, ending, request.received_at)
+            200,
+            b"",
+            [*EVENT_STREAM, *headers],
+            Relay(call, meter, running, ending, pulse, request.received_at),
         )
     return await _complete(request, meter, call, ending, waited_s)
+
+
+def _status_seen(request: V1Request, status: int) -> int:
+    """Return the status the client saw: a stream that began with a heartbeat has said 200 already."""
+    return 200 if request.pulse is not None and request.pulse.has_begun else status
 
 
 async def _complete(request: V1Request, meter: Meter, call: Call, ending: Any, waited_s: float) -> Answer:
@@ -235,7 +245,7 @@ async def _failed(request: V1Request, meter: Meter, route: Route, failure: Upstr
     deployment = _deployment(route, failure.deployment)
     ending = Ending(
         status="error",
-        http_status=failure.answer_status,
+        http_status=_status_seen(request, failure.answer_status),
         error_code=failure.code,
         target=deployment.target,
         sheet=deployment.sheet,

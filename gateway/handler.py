@@ -8,7 +8,6 @@ and one access log line.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -20,13 +19,10 @@ from typing_extensions import override
 from gateway import connections
 from gateway.answer import Answer, Headers
 from gateway.errors import answer_to
-from gateway.headers import of_standing
+from gateway.headers import head
 from gateway.refusals import MethodNotAllowed, NotFound
 from gateway.request import ClientGone, Receive, Scope, Send, V1Request
 from gateway.standing import standing_of
-
-_CLIENT_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
-
 
 View = Callable[[Any], Awaitable[Answer]]
 Authenticate = Callable[[Any], Awaitable[Any]]
@@ -43,10 +39,10 @@ class V1Handler(ASGIHandler):
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
-        request = V1Request(scope, receive)
+        request = V1Request(scope, receive, send)
         try:
             answer = await self._answer(request)
-            await self._send(request, answer, send)
+            await self._send(request, answer)
         except asyncio.CancelledError:
             if not request.client_left:
                 raise  # the server itself is ending this task
@@ -98,23 +94,20 @@ class V1Handler(ASGIHandler):
                 request.standing = await standing_of(request.caller)
         return answer
 
-    async def _send(self, request: V1Request, answer: Answer, send: Send) -> None:
-        body, relay = answer.body, answer.relay
-        headers = [*answer.pairs, (b"x-request-id", request.id.encode()), *request.extra_headers]
-        if request.standing is not None:
-            headers += of_standing(request.standing)
-        client_id = request.raw_headers.get(b"x-client-request-id") or request.raw_headers.get(
-            b"x-request-id"
-        )
-        if client_id is not None and _CLIENT_ID.fullmatch(client_id):
-            headers.append((b"x-client-request-id", client_id))
-        start = {"type": "http.response.start", "status": answer.status_code, "headers": headers}
-        if relay is None:
-            headers.append((b"content-length", str(len(body)).encode()))
-            await send(start)
-            await send({"type": "http.response.body", "body": body})
+    async def _send(self, request: V1Request, answer: Answer) -> None:
+        body, relay, pulse = answer.body, answer.relay, request.pulse
+        start = head(request, answer.status_code, answer.pairs)
+        if relay is not None:
+            await relay.run(start)
+        elif pulse is not None and pulse.has_begun:
+            # A heartbeat went before: what failed can only be an event.
+            await pulse.send(b"data: " + body + b"\n\n", more=False)
         else:
-            await relay.run(start, send)
+            if pulse is not None:
+                pulse.stop()
+            start["headers"].append((b"content-length", str(len(body)).encode()))
+            await request.send(start)
+            await request.send({"type": "http.response.body", "body": body})
         self._log(request, answer.status_code, answer.error_code)
 
     def _log(self, request: V1Request, status: int, error_code: str) -> None:

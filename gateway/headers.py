@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from budgets.admission import BudgetStanding, RateStanding, Standing
 from gateway.answer import Headers
 from gateway.instants import rfc3339
 from gateway.money import cents, usd
+from gateway.request import V1Request
+
+_CLIENT_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
+
+
+def head(request: V1Request, status: int, pairs: Headers) -> dict[str, Any]:
+    """Return the start of an answer: its own headers, and those that every answer carries."""
+    headers = [*pairs, (b"x-request-id", request.id.encode()), *request.extra_headers]
+    if request.standing is not None:
+        headers += of_standing(request.standing)
+    client_id = request.raw_headers.get(b"x-client-request-id") or request.raw_headers.get(b"x-request-id")
+    if client_id is not None and _CLIENT_ID.fullmatch(client_id):
+        headers.append((b"x-client-request-id", client_id))
+    return {"type": "http.response.start", "status": status, "headers": headers}
 
 
 def of_standing(standing: Standing) -> Headers:

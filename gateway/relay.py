@@ -13,8 +13,8 @@ from typing import Any
 from gateway import connections
 from gateway.errors import error_event
 from gateway.idempotency import MAX_BODY, Claim
+from gateway.pulse import Pulse
 from gateway.refusals import Stopped
-from gateway.request import Send
 from metering.meter import Ending, Meter
 from metering.running import RunningCall
 from providers.dialects.openai_openai import DONE
@@ -22,6 +22,8 @@ from providers.failures import UpstreamFailed
 from providers.upstream import Call
 
 logger = logging.getLogger("gateway.relay")
+
+CLIENT_GONE = frozenset({"client_disconnected", "client_stalled"})
 
 
 class Relay:
@@ -33,39 +35,40 @@ class Relay:
         meter: Meter,
         running: RunningCall,
         ending: Callable[..., Ending],
+        pulse: Pulse,
         received_at: float,
     ) -> None:
         self._call, self._meter, self._running, self._ending = call, meter, running, ending
-        self._received_at = received_at
+        self._pulse, self._received_at = pulse, received_at
         self._ttft_ms: float | None = None
         self.claim: Claim | None = None  # of an Idempotency-Key
         self._kept: list[bytes] = []
         self._kept_bytes = 0
 
-    async def run(self, start: dict[str, Any], send: Send) -> None:
+    async def run(self, start: dict[str, Any]) -> None:
         """Send everything. Returns when the call is recorded; raises CancelledError if the client left."""
         try:
-            await send(start)
+            await self._pulse.begin(start)
             self._ttft_ms = round((time.perf_counter() - self._received_at) * 1000, 3)
             if self._call.first:
-                await self._pass(send, self._call.first)
+                await self._pass(self._call.first)
             async for out in self._call.rest():
-                await self._pass(send, out)
+                await self._pass(out)
         except UpstreamFailed as failure:
-            await self._break(send, failure.code, failure.words)
+            await self._break(failure.code, failure.words)
         except asyncio.CancelledError:
-            await self._abandon(send)
+            await self._abandon()
         except Exception:
             logger.exception("a stream failed inside the gateway")
-            await self._break(send, "internal_error", "The gateway failed.")
+            await self._break("internal_error", "The gateway failed.")
         else:
-            await self._complete(send)
+            await self._complete()
 
-    async def _pass(self, send: Send, out: bytes) -> None:
+    async def _pass(self, out: bytes) -> None:
         if self.claim is not None and self.claim.keeps_streams and self._kept_bytes <= MAX_BODY:
             self._kept.append(out)
             self._kept_bytes += len(out)
-        await _send(send, out)
+        await self._pulse.send(out)
 
     async def _settle_claim(self, *, is_complete: bool) -> None:
         """A broken stream is forgotten, so that a retry may run; a complete one is never called again."""
@@ -79,35 +82,36 @@ class Relay:
         kept = live.replays.keep(self.claim, 200, "text/event-stream; charset=utf-8", body)
         await live.running.surely(kept)
 
-    async def _complete(self, send: Send) -> None:
+    async def _complete(self) -> None:
         stream = self._call.stream
         assert stream is not None  # noqa: S101 - a relay has one
         await self._call.aclose()
         if stream.failure is not None:
-            await self._break(send, "upstream_error", "The provider reported an error inside the stream.")
+            await self._break("upstream_error", "The provider reported an error inside the stream.")
         elif not stream.done:
-            await self._break(send, "upstream_error", "The provider's stream ended before it was complete.")
+            await self._break("upstream_error", "The provider's stream ended before it was complete.")
         else:
             await self._meter.close(self._end("ok", ""))
             await self._settle_claim(is_complete=True)
-            await _send(send, DONE, more=False)
+            await self._pulse.send(DONE, more=False)
 
-    async def _break(self, send: Send, code: str, words: str) -> None:
+    async def _break(self, code: str, words: str) -> None:
         """After the first content a failure is an event and a close without [DONE], never a silent truncation."""
         await self._call.aclose()
         await self._meter.close(self._end("incomplete", code))
         await self._settle_claim(is_complete=False)
-        await _send(send, error_event(code, words), more=False)
+        await self._pulse.send(error_event(code, words), more=False)
 
-    async def _abandon(self, send: Send) -> None:
+    async def _abandon(self) -> None:
         """The client left, or the gateway ends the call: cancel the upstream, bill what was produced."""
         code = self._running.stop_code
+        gone = "client_stalled" if self._pulse.is_stalled else "client_disconnected"
         await self._call.aclose()
-        await self._meter.close(self._end("cancelled", code or "client_disconnected"))
+        await self._meter.close(self._end("cancelled", code or gone))
         await self._settle_claim(is_complete=False)
         if not code:
             raise asyncio.CancelledError
-        await _send(send, error_event(code, str(Stopped(code))), more=False)
+        await self._pulse.send(error_event(code, str(Stopped(code))), more=False)
 
     def _end(self, status: str, code: str) -> Ending:
         stream = self._call.stream
@@ -116,13 +120,9 @@ class Relay:
         return self._ending(
             status=status,
             error_code=code,
-            http_status=499 if code == "client_disconnected" else 200,
+            http_status=499 if code in CLIENT_GONE else 200,
             usage=usage,
             produced="" if usage is not None and usage.total_tokens else stream.produced(),
             produced_events=stream.produced_events,
             ttft_ms=self._ttft_ms,
         )
-
-
-async def _send(send: Send, body: bytes, *, more: bool = True) -> None:
-    await send({"type": "http.response.body", "body": body, "more_body": more})

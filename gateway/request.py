@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest, QueryDict
 from typing_extensions import override
@@ -18,6 +18,9 @@ from budgets.admission import Standing
 from gateway.request_id import mint
 from gateway.shedding import Slot
 from tenants.caller import Caller
+
+if TYPE_CHECKING:
+    from gateway.pulse import Pulse
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -45,7 +48,7 @@ class V1Request(HttpRequest):
 
     auth: Any  # the Caller; ninja sets it
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # HttpRequest.__init__ builds QueryDicts and dictionaries that nobody reads here, so it is not called.
         self.scope = scope
         self.method = scope["method"]
@@ -59,6 +62,8 @@ class V1Request(HttpRequest):
         self.extra_headers: list[tuple[bytes, bytes]] = []
         self.client_left = False
         self.raw = b""
+        self.send = send
+        self.pulse: Pulse | None = None  # of a stream, from before its upstream is called
         self._receive = receive
         self._watcher: asyncio.Task[None] | None = None
         self.slot: Slot | None = None  # of those that this process has
@@ -151,6 +156,8 @@ class V1Request(HttpRequest):
         task.cancel()
 
     def stop_watching(self) -> None:
+        if self.pulse is not None:
+            self.pulse.stop()
         if self._watcher is not None:
             self._watcher.cancel()
             self._watcher = None

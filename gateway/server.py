@@ -15,6 +15,7 @@ from typing import Any
 
 import uvicorn
 from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.config import Config
 from gateway.lifespan import Lifespan
@@ -27,6 +28,15 @@ KEEP_ALIVE_S = 75  # longer than load balancers' usual 60, so that it is they wh
 
 class CannotListen(Exception):
     """The address cannot be bound; the text says which and why."""
+
+
+class _Http(HttpToolsProtocol):
+    """Tells a request how to end its connection at once: a polite close waits for a client that may never read."""
+
+    @override
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["state"]["abort"] = self.transport.abort
 
 
 class _Uvicorn(uvicorn.Server):
@@ -100,7 +110,7 @@ def _settings(config: Config, application: Any) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         loop="none",
-        http="httptools",
+        http=_Http,
         ws="websockets-sansio",
         lifespan="off",
         access_log=False,

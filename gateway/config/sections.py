@@ -132,6 +132,10 @@ class Streams(Section):
     revoke_check: Wait = Field(
         2.0, description="Running streams of a revoked key or suspended tenant end within this."
     )
+    heartbeat: Wait = Field(
+        15.0, description="A comment is sent to the client of a stream after so long a silence."
+    )
+    client_stall: Wait = Field(60.0, description="A client that reads nothing for so long is cut off.")
 
 
 class Reporting(Section):

@@ -1,0 +1,130 @@
+"""The pulse of a stream: a comment to the client whenever nothing was sent for a while, and an end to clients that
+stopped reading. One timer per stream; an event costs it one look at the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, MutableMapping
+from functools import partial
+from typing import Any
+
+from gateway.answer import EVENT_STREAM
+from gateway.config.sections import Streams
+from gateway.headers import head
+from gateway.request import Send, V1Request
+
+PING = b": ping\n\n"
+
+Message = MutableMapping[str, Any]
+
+
+class Pulse:
+    """All that is sent on a stream goes through it, so that a comment never falls between the parts of an answer.
+
+    `early_head` is sent when the first comment is due before there is an answer (docs/decisions/0004).
+    """
+
+    __slots__ = (
+        "_abort",
+        "_early_head",
+        "_heartbeat_s",
+        "_is_over",
+        "_loop",
+        "_ping",
+        "_send",
+        "_sending_since",
+        "_spoke_at",
+        "_stall_s",
+        "_timer",
+        "has_begun",
+        "is_stalled",
+    )
+
+    def __init__(
+        self,
+        send: Send,
+        early_head: Callable[[], Message],
+        abort: Callable[[], object],
+        *,
+        heartbeat_s: float,
+        stall_s: float,
+    ) -> None:
+        self._send, self._early_head, self._abort = send, early_head, abort
+        self._heartbeat_s, self._stall_s = heartbeat_s, stall_s
+        self.has_begun = False  # a head has left, so failures can only be events
+        self.is_stalled = False  # the client did not read for `stall_s`
+        self._is_over = False
+        self._ping: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._spoke_at = self._loop.time()
+        self._sending_since = 0.0
+        self._timer = self._loop.call_later(heartbeat_s, self._tick)
+
+    async def begin(self, start: Message) -> None:
+        """Send the head of the answer, unless a heartbeat had to send one before."""
+        if self._ping is not None:
+            await asyncio.wait((self._ping,))
+        if not self.has_begun:
+            self.has_begun = True
+            await self._pass(start)
+
+    async def send(self, body: bytes, *, more: bool = True) -> None:
+        """Send a part of the body; without `more` it was the last. Waits while the client is slow."""
+        if self._ping is not None:
+            await asyncio.wait((self._ping,))
+        self._is_over = not more
+        await self._pass({"type": "http.response.body", "body": body, "more_body": more})
+
+    def stop(self) -> None:
+        """Send nothing more by itself. May be called more than once."""
+        self._is_over = True
+        self._timer.cancel()
+        if self._ping is not None:
+            self._ping.cancel()
+
+    async def _pass(self, message: Message) -> None:
+        self._sending_since = self._spoke_at = self._loop.time()
+        try:
+            await self._send(message)
+        finally:
+            self._sending_since = 0.0
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        if self._sending_since:
+            wait = self._sending_since + self._stall_s - now
+            if wait <= 0:
+                self.is_stalled = True
+                self._abort()
+                return
+        elif self._is_over:
+            return
+        else:
+            wait = self._spoke_at + self._heartbeat_s - now
+            if wait <= 0:
+                begins, self.has_begun = not self.has_begun, True
+                self._ping = self._loop.create_task(self._send_ping(begins=begins))
+                wait = self._heartbeat_s
+        self._timer = self._loop.call_later(wait, self._tick)
+
+    async def _send_ping(self, *, begins: bool) -> None:
+        try:
+            if begins:
+                await self._pass(self._early_head())
+            await self._pass({"type": "http.response.body", "body": PING, "more_body": True})
+        finally:
+            self._ping = None
+
+
+def pulse_of(request: V1Request, streams: Streams) -> Pulse:
+    """Start the pulse of a stream. A client that does not read is cut off; a server without `abort` ends the task."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a handler always runs in a task
+    return Pulse(
+        request.send,
+        partial(head, request, 200, EVENT_STREAM),
+        request.scope.get("state", {}).get("abort", task.cancel),
+        heartbeat_s=streams.heartbeat,
+        stall_s=streams.client_stall,
+    )

@@ -1,0 +1,124 @@
+"""While a provider thinks, the client hears a comment; a client that stops reading holds nothing up for long."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+
+import openai
+import pytest
+
+from tests import town
+from tests.raw_calls import question
+
+PING = b": ping\n\n"
+MODEL, UPSTREAM = "m3", "up-m3"
+HASTE = {"streams": {"heartbeat": "250ms", "client_stall": "1s"}}
+PAGE_KB = 4
+
+
+@pytest.fixture
+def hasty(fresh_gateway):
+    """Return a gateway whose heart beats four times a second."""
+    return fresh_gateway(HASTE)
+
+
+def rss_kb(pid):
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_KB
+
+
+async def collect(gateway, upstream, until, model=MODEL):
+    """Read a stream until it holds `until`, then let the provider go on, and return all that came."""
+    received = b""
+    async with (
+        gateway.client(town.ALICE) as client,
+        client.stream("POST", "/v1/chat/completions", json=question(model, stream=True)) as answer,
+    ):
+        parts = answer.aiter_raw()
+        while until not in received:
+            received += await anext(parts)
+        upstream.release(call=answer.headers["x-request-id"])
+        async for part in parts:
+            received += part
+    return answer, received
+
+
+async def test_it_pings_a_client_that_waits_for_the_first_content(hasty, upstream):
+    upstream.script(UPSTREAM, {"hold_before_head": True})
+    answer, received = await collect(hasty, upstream, PING)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert "x-budget-limit-usd" in answer.headers
+    assert received.startswith(PING)
+    assert received.endswith(b"data: [DONE]\n\n")
+    [row] = [row for row in hasty.ledger() if row["id"] == answer.headers["x-request-id"]]
+    assert (row["status"], row["http_status"], row["output_tokens"]) == ("ok", 200, 5)
+
+
+async def test_it_pings_between_events_and_the_official_client_does_not_mind(hasty, upstream):
+    upstream.script(UPSTREAM, {"hold_after": 2})
+    _, received = await collect(hasty, upstream, PING)
+    assert received.index(b" word") < received.index(PING) < received.index(b"[DONE]")
+    upstream.script(UPSTREAM, {"delay": 0.6, "pause": 0.3})
+    async with hasty.openai(town.ALICE) as client:
+        chunks = [
+            chunk async for chunk in await client.chat.completions.create(**question(MODEL, stream=True))
+        ]
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == " word" * 5
+
+
+async def test_it_still_fails_over_after_a_ping(hasty, upstream):
+    upstream.script("up-a", {"kind": "status", "status": 503, "delay": 0.6})
+    upstream.script("up-b", {})
+    _, received = await collect(hasty, upstream, b"[DONE]", "pair")
+    assert received.startswith(PING)
+    assert received.count(b" word") == 5
+
+
+async def test_a_failure_after_a_ping_is_an_event_that_the_official_client_raises(hasty, upstream):
+    upstream.script(UPSTREAM, {"kind": "status", "status": 503, "delay": 0.6})
+    async with hasty.openai(town.ALICE) as client:
+        stream = await client.chat.completions.create(**question(MODEL, stream=True))
+        with pytest.raises(openai.APIError) as raised:
+            [chunk async for chunk in stream]
+    assert raised.value.code == "upstream_error"
+    [row] = hasty.ledger()
+    assert (row["status"], row["http_status"], row["error_code"], row["cost_nanousd"]) == (
+        "error",
+        200,
+        "upstream_error",
+        0,
+    )
+
+
+async def test_it_fails_with_a_status_while_no_ping_was_due(gateway, upstream):
+    upstream.script(UPSTREAM, {"kind": "status", "status": 503, "delay": 0.2})
+    async with gateway.client(town.ALICE) as client:
+        answer = await client.post("/v1/chat/completions", json=question(MODEL, stream=True))
+    assert answer.status_code == 502
+    assert answer.json()["error"]["code"] == "upstream_error"
+
+
+async def test_it_cuts_a_client_that_stops_reading_and_holds_the_provider_back(hasty, upstream):
+    """40 MiB are offered; what nobody reads is not taken from the provider, and a second of it is the end."""
+    megabyte = json.dumps({"choices": [{"index": 0, "delta": {"content": "x" * 1_000_000}}]})
+    upstream.script("up-m4", {"kind": "events", "events": [megabyte] * 40})
+    before = rss_kb(hasty.pid)
+    body = json.dumps(question("m4", stream=True)).encode()
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", int(hasty.url.rpartition(":")[2])))
+    client.sendall(
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        + f"authorization: Bearer {town.ALICE}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+    [seen] = await upstream.wait("closed", model="up-m4")
+    client.close()
+    assert seen["bytes_sent"] < 20_000_000
+    assert rss_kb(hasty.pid) - before < 40_000
+    [row] = await asyncio.to_thread(hasty.ledger)
+    assert (row["status"], row["error_code"], row["http_status"]) == ("cancelled", "client_stalled", 499)
+    assert row["output_tokens"] > 0
