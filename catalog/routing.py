@@ -1,17 +1,32 @@
-"""WHERE it can go: alias -> Route. Pure: the snapshot, the caller and the dice are arguments."""
+"""WHERE it can go: alias -> Route. Pure: snapshot, caller, what is known of the deployments, and dice are arguments.
+
+Cost: under 3 us for an alias with one deployment, about 15 us for a few.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import groupby
 from random import random
 
-import msgspec
-
-from catalog.prices import PriceSheet
-from catalog.snapshot import Deployment, Model, Snapshot
+from catalog.route import ANYTHING, Asking, ModelCannot, NoDeployment, Route
+from catalog.search import Search
+from catalog.snapshot import Model, Snapshot
+from providers.health import Health
 from tenants.caller import Caller
 from tenants.errors import ModelNotAllowed
+
+__all__ = [
+    "ANYTHING",
+    "Asking",
+    "ModelCannot",
+    "ModelNotFound",
+    "ModelUnpriced",
+    "NoDeployment",
+    "Route",
+    "WrongModelType",
+    "find",
+    "resolve",
+]
 
 
 class ModelNotFound(Exception):
@@ -39,29 +54,8 @@ class ModelUnpriced(Exception):
         )
 
 
-class NoDeployment(Exception):
-    """The alias exists, but none of its deployments can serve at the moment."""
-
-    def __init__(self, alias: str) -> None:
-        self.alias = alias
-        super().__init__(f"No deployment of the model '{alias}' is available at the moment.")
-
-
-class Route(msgspec.Struct, frozen=True):
-    """An alias and the deployments to try, best first."""
-
-    model: Model
-    deployments: tuple[Deployment, ...]
-
-    @property
-    def sheets(self) -> tuple[PriceSheet, ...]:
-        return tuple(deployment.sheet for deployment in self.deployments)
-
-
-def resolve(
-    snapshot: Snapshot, alias: str, caller: Caller, *, model_type: str, dice: Callable[[], float] = random
-) -> Route:
-    """Return where a call for `alias` may go. Raises ModelNotFound, ModelNotAllowed, WrongModelType, ModelUnpriced,
+def find(snapshot: Snapshot, alias: str, caller: Caller, *, model_type: str) -> Model:
+    """Return what the alias names. Raises ModelNotFound, ModelNotAllowed, WrongModelType, ModelUnpriced,
     NoDeployment.
     """
     model = snapshot.models.get(alias)
@@ -73,29 +67,27 @@ def resolve(
         raise WrongModelType(alias, model.model_type, model_type)
     if model.is_unpriced:
         raise ModelUnpriced(alias)
-    if not model.deployments:
+    if not model.deployments and not model.fallbacks:
         raise NoDeployment(alias)
-    return Route(model, order(model.deployments, dice))
+    return model
 
 
-def order(deployments: tuple[Deployment, ...], dice: Callable[[], float]) -> tuple[Deployment, ...]:
-    """Return all deployments: lower priority numbers first, weighted draws without replacement inside a tier."""
-    if len(deployments) == 1:
-        return deployments
-    ordered: list[Deployment] = []
-    tiers = groupby(sorted(deployments, key=lambda d: d.priority), key=lambda d: d.priority)
-    for _, tier in tiers:
-        ordered.extend(_draw(list(tier), dice))
-    return tuple(ordered)
-
-
-def _draw(tier: list[Deployment], dice: Callable[[], float]) -> list[Deployment]:
-    drawn = []
-    while len(tier) > 1:
-        point = dice() * sum(d.weight for d in tier)
-        for index, deployment in enumerate(tier):  # noqa: B007 - the loop's last index is used
-            point -= deployment.weight
-            if point < 0:
-                break
-        drawn.append(tier.pop(index))
-    return drawn + tier
+def resolve(  # noqa: PLR0913 - each is a source of its own
+    snapshot: Snapshot,
+    alias: str,
+    caller: Caller,
+    *,
+    model_type: str,
+    asking: Asking = ANYTHING,
+    health: Health | None = None,
+    dice: Callable[[], float] = random,
+) -> Route:
+    """Return where a call for `alias` may go. Raises what find() raises, ModelCannot, and Unavailable when every
+    provider asked not to be called yet.
+    """
+    model = find(snapshot, alias, caller, model_type=model_type)
+    if len(model.deployments) == 1 and asking is ANYTHING and not model.fallbacks:
+        entry = health.get(model.deployments[0].target.id) if health is not None else None
+        if entry is None or entry.breaker.is_calm:
+            return Route(model, model.deployments)
+    return Search(snapshot, caller, asking, health or Health(), dice).route(model)

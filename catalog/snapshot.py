@@ -8,6 +8,15 @@ from catalog.prices import PriceSheet
 from providers.target import Target
 
 
+class Can(msgspec.Struct, frozen=True, kw_only=True):
+    """What a deployment was said to be able to do; None and True: as far as anybody knows."""
+
+    modalities: frozenset[str] | None = None
+    tools: bool = True
+    json_schema: bool = True
+    context_window: int | None = None
+
+
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """A place that serves an alias, with what routing and pricing need beside the target itself."""
 
@@ -15,6 +24,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 0
     weight: int = 100
     sheet: PriceSheet
+    can: Can = Can()
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -36,6 +46,12 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     owned_by: str = "open-model-gateway"
     created: int = 0
     deployments: tuple[Deployment, ...] = ()
+    sticky: str = (
+        ""  # user | prompt_cache_key: the request's member whose value always meets the same deployment
+    )
+    fallbacks: dict[
+        str, tuple[str, ...]
+    ] = {}  # unavailable | context_window | content_filter -> other aliases
     is_unpriced: bool = False  # there are deployments, but none with a price and none declared free
 
 

@@ -5,6 +5,8 @@ UpstreamFailed                  any of them, and several of them summed up
   UpstreamTimeout               connect | first_byte | idle | total
   UpstreamStatus                the provider answered with a status that is not 2xx
   UpstreamBroken                reset, truncated, or an answer that is not what was asked for
+  DeadlineExceeded              the call's own time was over; says nothing about the provider
+  Unavailable                   no deployment may be called at the moment, so none was
 """
 
 from __future__ import annotations
@@ -54,6 +56,8 @@ _WORDS: Final[dict[str, str]] = {
     "upstream_rate_limited": "The provider is limiting requests at the moment.",
     "upstream_timeout": "The provider did not answer in time.",
     "upstream_error": "The provider failed to answer.",
+    "deadline_exceeded": "The call was not finished within its time.",
+    "no_deployment_available": "No deployment of this model can serve at the moment.",
 }
 
 
@@ -87,6 +91,7 @@ class UpstreamFailed(Exception):
         self.reached = True
         self.answer_status = 504 if code == "upstream_timeout" else 502
         self.provider = self.deployment = ""  # filled in by who knows the target
+        self.target_id = 0
 
     @property
     def passed_on(self) -> PassedOn | None:
@@ -121,6 +126,23 @@ class UpstreamBroken(UpstreamFailed):
 
     def __init__(self, reason: str, *, body: bytes | None = None) -> None:
         super().__init__(reason, body=body)
+
+
+class DeadlineExceeded(UpstreamFailed):
+    """The time that the client or the server allows for the whole call is over."""
+
+    def __init__(self, seconds: float, *, reached: bool) -> None:
+        super().__init__(f"deadline of {seconds:g} s", retryable=False, code="deadline_exceeded")
+        self.reached, self.answer_status = reached, 504
+
+
+class Unavailable(UpstreamFailed):
+    """Every deployment rests. `is_limited`: only because their providers asked not to be called yet."""
+
+    def __init__(self, wait_s: float, *, is_limited: bool) -> None:
+        code = "upstream_rate_limited" if is_limited else "no_deployment_available"
+        super().__init__("every deployment rests", code=code, retry_after_s=wait_s)
+        self.reached, self.answer_status = False, _TOO_MANY if is_limited else 503
 
 
 class UpstreamStatus(UpstreamFailed):
@@ -177,6 +199,7 @@ def summarize(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
     """
     last = failures[-1]
     if len(failures) == 1 or not last.retryable:
+        last.reached = any(failure.reached for failure in failures)
         return last
     codes = {failure.code for failure in failures}
     code = codes.pop() if len(codes) == 1 else "upstream_error"
@@ -193,7 +216,7 @@ def summarize(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
     seen = next((failure for failure in reversed(failures) if failure.reached), None)
     summary.reached = seen is not None
     told = seen or last
-    summary.provider, summary.deployment = told.provider, told.deployment
+    summary.provider, summary.deployment, summary.target_id = told.provider, told.deployment, told.target_id
     return summary
 
 

@@ -1,0 +1,107 @@
+"""What routing answers with: the places a call may go, in order, and why not elsewhere. Pure values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from catalog.capabilities import NOTHING, Lack, Need
+from catalog.hints import Hints
+from catalog.prices import PriceSheet
+from catalog.snapshot import Deployment, Model
+
+
+class NoDeployment(Exception):
+    """The alias exists, but none of its deployments can serve at the moment."""
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+        super().__init__(f"No deployment of the model '{alias}' is available at the moment.")
+
+
+class ModelCannot(Exception):
+    """No deployment can do what the request needs; `param` is the member that asks for it."""
+
+    def __init__(self, alias: str, lack: Lack) -> None:
+        self.alias, self.param = alias, lack.param
+        self.is_window = lack.is_window
+        self.code = "context_length_exceeded" if lack.is_window else "model_cannot"
+        super().__init__(f"The model '{alias}' cannot serve this request: it {lack.words}.")
+
+
+class Asking(msgspec.Struct, frozen=True, kw_only=True):
+    """What one call brings to routing, beside its alias."""
+
+    need: Need = NOTHING
+    hints: Hints | None = None
+    sticky_key: str = ""
+    expected: tuple[int, int] = (0, 0)  # tokens in and out, for the strategy `cost`
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A deployment that was not considered, and why."""
+
+    alias: str
+    deployment: str
+    why: str
+
+
+class Route(msgspec.Struct, frozen=True):
+    """An alias and the deployments to try, best first; those of other aliases (fallbacks) after its own.
+
+    `instead` are other aliases' deployments for a refusal that they might not make; `reason` says why an alias of its
+    own has none in the list; `is_panic` that all of them are resting.
+    """
+
+    model: Model
+    deployments: tuple[Deployment, ...]
+    instead: dict[str, tuple[Deployment, ...]] = {}
+    others: tuple[Model, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    reason: str = "unavailable"
+    is_panic: bool = False
+
+    @property
+    def every(self) -> tuple[Deployment, ...]:
+        """All that may come to answer."""
+        if not self.instead:
+            return self.deployments
+        more = (d for several in self.instead.values() for d in several)
+        return tuple({d.target.id: d for d in (*self.deployments, *more)}.values())
+
+    @property
+    def sheets(self) -> tuple[PriceSheet, ...]:
+        return tuple(deployment.sheet for deployment in self.every)
+
+    @property
+    def max_output_tokens(self) -> int | None:
+        return self._widest(self.model.max_output_tokens, [m.max_output_tokens for m in self.others])
+
+    @property
+    def context_window(self) -> int | None:
+        return self._widest(self.model.context_window, [m.context_window for m in self.others])
+
+    @property
+    def decision(self) -> list[dict[str, Any]]:
+        """The order and what was left out, as plain values; made only when somebody reads it."""
+        order = [
+            {"model": d.target.alias, "deployment": d.target.name, "priority": d.priority, "weight": d.weight}
+            for d in self.deployments
+        ]
+        facts: dict[str, Any] = {"strategy": self.model.strategy, "order": order}
+        if self.skipped:
+            facts["skipped"] = [msgspec.to_builtins(skip) for skip in self.skipped]
+        if self.is_panic:
+            facts["panic"] = True
+        for reason, deployments in self.instead.items():
+            facts[f"on_{reason}"] = [f"{d.target.alias}/{d.target.name}" for d in deployments]
+        return [facts]
+
+    @staticmethod
+    def _widest(own: int | None, others: list[int | None]) -> int | None:
+        known = [limit for limit in (own, *others) if limit is not None]
+        return max(known) if len(known) == 1 + len(others) else None
+
+
+ANYTHING = Asking()

@@ -1,0 +1,111 @@
+"""Who goes first inside a priority: weighted, least_busy, latency or cost; and the sticky order. Pure; dice passed in.
+
+Each takes a tier of two or more and returns all of it, best first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from catalog.prices import PriceSheet
+from catalog.snapshot import Deployment
+from providers.health import Health
+
+Tier = list[Deployment]
+
+
+class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
+    """What a choice may depend on. `expected` is the tokens in and out that a call probably takes."""
+
+    health: Health
+    now: float
+    dice: Callable[[], float]
+    expected: tuple[int, int] = (0, 0)
+    sticky_key: str = ""
+
+
+def arrange(strategy: str, tier: Tier, circumstances: Circumstances) -> Tier:
+    """Return the tier in the order of its strategy, or of its sticky key where there is one."""
+    if len(tier) == 1:
+        return tier
+    if circumstances.sticky_key:
+        return _sticky(tier, circumstances.sticky_key)
+    return _STRATEGIES[strategy](tier, circumstances)
+
+
+def weighted(tier: Tier, circumstances: Circumstances) -> Tier:
+    """Draw without replacement, each with a chance of its weight's share; weight 0 only when the rest is drawn."""
+    dice = circumstances.dice
+    left, drawn = list(tier), []
+    while len(left) > 1:
+        point = dice() * sum(d.weight for d in left)
+        for index, deployment in enumerate(left):  # noqa: B007 - the loop's last index is used
+            point -= deployment.weight
+            if point < 0:
+                break
+        drawn.append(left.pop(index))
+    return drawn + left
+
+
+def least_busy(tier: Tier, circumstances: Circumstances) -> Tier:
+    """Fewest calls in flight for its weight first; equals by a weighted draw."""
+    health = circumstances.health
+
+    def load(deployment: Deployment) -> float:
+        entry = health.get(deployment.target.id)
+        if not deployment.weight:
+            return math.inf
+        return (entry.in_flight if entry is not None else 0) / deployment.weight
+
+    return sorted(weighted(tier, circumstances), key=load)
+
+
+def latency(tier: Tier, circumstances: Circumstances) -> Tier:
+    """Power of two choices: of two drawn by weight, the one with the shorter expected wait goes first."""
+    first, second, *others = weighted(tier, circumstances)
+    if _wait(second, circumstances) < _wait(first, circumstances) and second.weight:
+        first, second = second, first
+    others = sorted([second, *others], key=lambda deployment: _wait(deployment, circumstances))
+    return [first, *others]
+
+
+def cost(tier: Tier, circumstances: Circumstances) -> Tier:
+    """The cheapest for what this call probably takes; equals by a weighted draw."""
+    tokens_in, tokens_out = circumstances.expected
+    return sorted(weighted(tier, circumstances), key=lambda d: expected_cost(d.sheet, tokens_in, tokens_out))
+
+
+def expected_cost(sheet: PriceSheet, tokens_in: int, tokens_out: int) -> int:
+    """Return what such a call would cost, in nano-USD a million times over: only for comparing."""
+    if sheet.free:
+        return 0
+    return tokens_in * (sheet.input or 0) + tokens_out * (sheet.output or 0) + (sheet.request or 0)
+
+
+def _wait(deployment: Deployment, circumstances: Circumstances) -> float:
+    """Peak-EWMA of the time to the first content, times the queue a call would stand in; unmeasured ones come first."""
+    entry = circumstances.health.get(deployment.target.id)
+    return entry.latency(circumstances.now) * (entry.in_flight + 1) if entry is not None else 0.0
+
+
+def _sticky(tier: Sequence[Deployment], key: str) -> Tier:
+    """Weighted rendezvous hashing: the same key meets the same deployment, whoever else comes or goes."""
+
+    def score(deployment: Deployment) -> float:
+        text = f"{key}\n{deployment.target.name}".encode()
+        point = (int.from_bytes(blake2b(text, digest_size=8).digest()) + 1) / (2**64 + 1)
+        return -math.log(point) / deployment.weight if deployment.weight else math.inf
+
+    return sorted(tier, key=score)
+
+
+_STRATEGIES: dict[str, Callable[[Tier, Circumstances], Tier]] = {
+    "weighted": weighted,
+    "least_busy": least_busy,
+    "latency": latency,
+    "cost": cost,
+}

@@ -1,0 +1,218 @@
+"""The breaker of one deployment: when to leave it alone, and how to come back. Pure; clock and dice passed in.
+
+closed -> open (failures) -> half-open (one probe at a time) -> closed, at first with a small share that grows (ramp).
+Beside that a cool-down: a provider's Retry-After is a floor that nothing overrides. Cost: under 1 us a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+import msgspec
+
+RING_S = 10
+SOFT_COOL_S = 1.0  # after a 429 that does not say how long: others go first for so long
+COOL_JITTER = 0.1  # only upward: nobody comes before the Retry-After ends
+OPEN_JITTER = (0.8, 1.2)
+
+
+class Phase(Enum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """When a breaker opens and how it closes. Times in seconds."""
+
+    consecutive: int = 5  # failures in a row that open it
+    samples: int = 20  # with so many in the last ten seconds...
+    ratio: float = 0.5  # ...such a share of failures opens it too
+    first_open_s: float = 5.0  # doubled with every opening, up to the longest
+    longest_open_s: float = 120.0
+    good_s: float = 300.0  # closed for so long, the next opening is a first one again
+    successes: int = 3  # probes that close it
+    ramp_s: float = 10.0
+    ramp_from: float = 0.1
+    longest_cool_s: float = 120.0
+
+
+class Breaker:
+    """`is_calm` is the fast answer of the ordinary day: closed, at its full share, not cooling."""
+
+    __slots__ = (
+        "_dice",
+        "_failures",
+        "_policy",
+        "_seconds",
+        "_successes",
+        "consecutive",
+        "cool_until",
+        "good_probes",
+        "is_calm",
+        "is_probing",
+        "open_until",
+        "openings",
+        "phase",
+        "ramp_since",
+        "reason",
+        "since",
+        "soft_until",
+    )
+
+    def __init__(self, policy: Policy, dice: Callable[[], float]) -> None:
+        self._policy, self._dice = policy, dice
+        self.phase = Phase.CLOSED
+        self.since = float("-inf")  # when the phase began
+        self.reason = ""  # why it opened last
+        self.openings = self.consecutive = self.good_probes = 0
+        self.open_until = self.cool_until = self.soft_until = float("-inf")
+        self.ramp_since: float | None = None
+        self.is_probing = False
+        self.is_calm = True
+        self._seconds = [-1] * RING_S
+        self._successes = [0] * RING_S
+        self._failures = [0] * RING_S
+
+    def rests(self, now: float) -> bool:
+        """Whether no call should come here now."""
+        return not self.is_calm and (self.cools(now) or self.is_ejected(now))
+
+    def cools(self, now: float) -> bool:
+        """Whether the provider itself asked not to be called yet."""
+        return now < self.cool_until
+
+    def is_ejected(self, now: float) -> bool:
+        """Whether failures keep calls away: open, or half-open with its one probe under way."""
+        if self.phase is Phase.OPEN:
+            return now < self.open_until
+        return self.phase is Phase.HALF_OPEN and self.is_probing
+
+    def share(self, now: float) -> float:
+        """The chance that a call comes here when it is this deployment's turn; 0: only after the others."""
+        if self.is_calm:
+            return 1.0
+        if now < self.soft_until:
+            return 0.0
+        if self.ramp_since is None:
+            return 1.0
+        policy = self._policy
+        done = min(1.0, max(0.0, (now - self.ramp_since) / policy.ramp_s))
+        return policy.ramp_from + (1.0 - policy.ramp_from) * done
+
+    def retry_at(self, now: float) -> float:
+        """When it is worth asking again."""
+        return max(now, self.cool_until, self.open_until if self.phase is Phase.OPEN else now)
+
+    def value(self, now: float) -> float:
+        """0 left alone, 0.5 coming back (half-open, ramp, cool-down), 1 closed."""
+        if self.is_calm:
+            return 1.0
+        if self.phase is Phase.OPEN and now < self.open_until:
+            return 0.0
+        is_coming_back = self.phase is not Phase.CLOSED or self.share(now) < 1.0 or self.cools(now)
+        return 0.5 if is_coming_back else 1.0
+
+    def begin(self, now: float) -> bool | None:
+        """Start a call: True is the probe, False an ordinary call, None says that it may not start."""
+        if self.is_calm:
+            return False
+        if self.cools(now):
+            return None
+        if self.phase is Phase.OPEN and now >= self.open_until:
+            self._enter(Phase.HALF_OPEN, now)
+        if self.phase is Phase.HALF_OPEN:
+            if self.is_probing:
+                return None
+            self.is_probing = True
+            return True
+        return False
+
+    def succeeded(self, now: float, began: float, *, is_probe: bool = False) -> None:
+        if is_probe:
+            self.is_probing = False
+        if self.phase is Phase.CLOSED:
+            self.consecutive = 0
+            self._count(self._successes, now)
+            if not self.is_calm:
+                self._calm_down(now)
+        elif self.phase is Phase.OPEN and began >= self.since:  # tried although open, because all were
+            self._enter(Phase.HALF_OPEN, now)
+            self._probe_was_good(now)
+        elif is_probe:
+            self._probe_was_good(now)
+
+    def failed(self, now: float, began: float, reason: str = "", *, is_probe: bool = False) -> None:
+        if is_probe:
+            self.is_probing = False
+            if self.phase is Phase.HALF_OPEN:
+                self._open(now, reason)
+        elif (
+            self.phase is Phase.CLOSED and began >= self.since
+        ):  # what began before it last closed is old news
+            self.consecutive += 1
+            self._count(self._failures, now)
+            if self.consecutive >= self._policy.consecutive or self._fails_often(now):
+                self._open(now, reason)
+
+    def let_go(self, *, is_probe: bool = False) -> None:
+        """A call ended that says nothing about the deployment: the client left, or asked for the impossible."""
+        if is_probe:
+            self.is_probing = False
+
+    def trip(self, now: float, reason: str) -> None:
+        """Open at once."""
+        if self.phase is not Phase.OPEN:
+            self._open(now, reason)
+
+    def cool(self, now: float, seconds: float | None) -> None:
+        """Stay away for so long; None: the provider did not say, so others only go first for a moment."""
+        self.is_calm = False
+        jitter = 1.0 + COOL_JITTER * self._dice()
+        if seconds is None:
+            self.soft_until = max(self.soft_until, now + SOFT_COOL_S * jitter)
+        else:
+            self.cool_until = max(self.cool_until, now + min(seconds, self._policy.longest_cool_s) * jitter)
+
+    def _open(self, now: float, reason: str) -> None:
+        policy = self._policy
+        if self.phase is Phase.CLOSED and now - self.since >= policy.good_s:
+            self.openings = 0
+        self.openings += 1
+        low, high = OPEN_JITTER
+        rest = min(policy.longest_open_s, policy.first_open_s * 2.0 ** min(self.openings - 1, 30))
+        self.open_until = now + rest * (low + (high - low) * self._dice())
+        self.reason, self.ramp_since = reason, None
+        self._enter(Phase.OPEN, now)
+
+    def _probe_was_good(self, now: float) -> None:
+        self.good_probes += 1
+        if self.good_probes >= self._policy.successes:
+            self._enter(Phase.CLOSED, now)
+            self.ramp_since = now
+            self._seconds = [-1] * RING_S
+
+    def _enter(self, phase: Phase, now: float) -> None:
+        self.phase, self.since = phase, now
+        self.is_calm = self.is_probing = False
+        self.consecutive = self.good_probes = 0
+
+    def _calm_down(self, now: float) -> None:
+        if self.share(now) >= 1.0 and not self.cools(now):
+            self.ramp_since, self.is_calm = None, True
+
+    def _count(self, counts: list[int], now: float) -> None:
+        second = int(now)
+        slot = second % RING_S
+        if self._seconds[slot] != second:
+            self._seconds[slot] = second
+            self._successes[slot] = self._failures[slot] = 0
+        counts[slot] += 1
+
+    def _fails_often(self, now: float) -> bool:
+        oldest = int(now) - RING_S
+        live = [slot for slot in range(RING_S) if self._seconds[slot] > oldest]
+        failures = sum(self._failures[slot] for slot in live)
+        samples = failures + sum(self._successes[slot] for slot in live)
+        return samples >= self._policy.samples and failures >= self._policy.ratio * samples

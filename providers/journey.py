@@ -1,0 +1,66 @@
+"""Whom a call tries next, and when it stops trying: the plan's order, the breakers' word and the retry budget."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from providers.failures import UpstreamFailed
+from providers.health import Health, Turn
+from providers.plan import MAX_ATTEMPTS, Plan, backoff_s
+from providers.target import Target
+
+_NOT_BEGUN = (503, 529)  # the provider says that it did no work
+
+
+class Journey:
+    """One call on its way. `tried` is the number of attempts so far."""
+
+    __slots__ = ("_budget", "_health", "_plan", "_queue", "tried")
+
+    def __init__(self, plan: Plan, health: Health) -> None:
+        self._plan, self._health = plan, health
+        self._queue = deque(health.least_bad(plan.targets) if plan.is_panic else plan.targets)
+        self._budget = health.budget(plan.targets[0].provider) if plan.targets else None
+        self.tried = 0
+
+    def next(self) -> tuple[Target, Turn] | None:
+        """Begin the next attempt, or say that there is none."""
+        while self._queue and self.tried < MAX_ATTEMPTS:
+            target = self._queue.popleft()
+            turn = self._health.start(target)
+            if turn is None:
+                continue
+            if self._may_go():
+                self.tried += 1
+                return target, turn
+            turn.let_go()
+            break
+        return None
+
+    def failed(self, target: Target, failure: UpstreamFailed) -> float:
+        """Plan on after a failure; return how long to wait first: only before the same deployment is asked again."""
+        if not failure.retryable:
+            self._queue = deque(self._plan.after(failure))
+        elif not self._queue and not self._plan.is_panic and _is_safe(failure):
+            self._queue.append(target)
+            return backoff_s(self.tried) if self.tried < MAX_ATTEMPTS else 0.0
+        return 0.0
+
+    def _may_go(self) -> bool:
+        budget = self._budget
+        if budget is None:
+            return False
+        if self._plan.is_panic:
+            return self.tried == 0 and budget.spend_floor(self._health.clock())
+        if self.tried == 0:
+            budget.earn()
+            return True
+        if budget.spend(self._health.clock()):
+            return True
+        self._health.on_overflow(self._plan.targets[0].provider)
+        return False
+
+
+def _is_safe(failure: UpstreamFailed) -> bool:
+    """Whether the same deployment may be asked again: it saw nothing, or says that it did nothing."""
+    return not failure.reached or failure.status in _NOT_BEGUN

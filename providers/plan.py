@@ -1,0 +1,73 @@
+"""Where one call may be sent, in order, and how long it may take. Pure values, made by routing, read by upstream.py."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import msgspec
+
+from providers.failures import UpstreamFailed
+from providers.target import Target, Timeouts
+
+MAX_ATTEMPTS = 3  # the first and two more
+BACKOFF_S = 0.1
+MAX_BACKOFF_S = 2.0
+
+# What a provider says when another model could serve the very same request. Sources: OpenAI's error codes;
+# Azure OpenAI, "Content filtering".
+_REASONS = {
+    "context_length_exceeded": "context_window",
+    "string_above_max_length": "context_window",
+    "content_filter": "content_filter",
+    "content_policy_violation": "content_filter",
+}
+
+
+class Deadline(msgspec.Struct, frozen=True):
+    """When the whole call must be over, by time.perf_counter. `is_clients`: asked for, not the server's rule."""
+
+    at: float
+    seconds: float
+    is_clients: bool = False
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Targets to try, best first. `instead`: whom to ask when a provider refuses for such a reason.
+
+    `is_panic`: all of them are resting, so only what the retry budget lets through is tried.
+    """
+
+    targets: Sequence[Target]
+    instead: dict[str, Sequence[Target]] = {}
+    is_panic: bool = False
+    deadline: Deadline | None = None
+
+    def after(self, failure: UpstreamFailed) -> Sequence[Target]:
+        """Return whom to ask after a refusal that another model might not make."""
+        if not self.instead:
+            return ()
+        theirs = failure.passed_on
+        return self.instead.get(_REASONS.get((theirs.code or "") if theirs is not None else "", ""), ())
+
+
+def timeouts_within(timeouts: Timeouts, deadline: Deadline | None, now: float, *, streams: bool) -> Timeouts:
+    """Return an attempt's limits: the deployment's own, but never more than what is left of the call."""
+    first = timeouts.first_byte if streams else timeouts.answer
+    left = timeouts.total if deadline is None else deadline.at - now
+    if left >= timeouts.total:
+        if first == timeouts.first_byte:
+            return timeouts
+        left = timeouts.total
+    return Timeouts(
+        connect=min(timeouts.connect, left),
+        first_byte=min(first, left),
+        answer=timeouts.answer,
+        idle=min(timeouts.idle, left),
+        total=left,
+    )
+
+
+def backoff_s(attempts: int) -> float:
+    """Return how long to wait before the same deployment is asked again: full jitter, doubled with each attempt."""
+    return random.uniform(0.0, min(MAX_BACKOFF_S, BACKOFF_S * 2.0**attempts))  # noqa: S311 - spreads load
