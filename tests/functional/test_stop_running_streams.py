@@ -1,0 +1,116 @@
+"""A revoked key or a suspended tenant: what runs ends within two seconds, told and billed; everyone else goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from tests import town
+from tests.money import settled, standing
+from tests.raw_calls import ask, question
+from tests.servers import Gateway
+
+WITHIN_S = 2.0
+
+
+def token(name):
+    return f"sk-{name}.{name}-secret"
+
+
+def config(endpoint):
+    names = ["revoked", "suspended", "waiting"]
+    return {
+        **town.NO_LIMITS,
+        "model_catalog": [
+            town.row(name, f"up-stop-{name}", endpoint, timeouts={"first_byte": "20s", "idle": "20s"})
+            for name in [*names, "other"]
+        ],
+        "bootstrap": {
+            "tenants": [{"name": name} for name in [*names, "other"]],
+            "api_keys": [town.key(name, token(name)) for name in [*names, "other"]],
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, tmp_path_factory):
+    with Gateway(config(upstream.base_url), tmp_path_factory.mktemp("stop") / "data") as server:
+        yield server
+
+
+def start(gateway, upstream, name, **more):
+    upstream.script(f"up-stop-{name}", {"chunks": 2000, "pause": 0.05})
+    body = question(name, stream=True, **more)
+    return asyncio.create_task(ask(gateway.url, token(name), body))
+
+
+async def do(gateway, what):
+    """Act as an administrator on another machine would: in another process. Return when it was done."""
+    code = (
+        "from datetime import UTC, datetime\n"
+        "from tenants.audit import Actor\n"
+        "from tenants import services\n"
+        "from tenants.models import ApiKey, Tenant\n"
+        "import time\n"
+        "ACTOR = Actor('shell')\n"
+        f"{what}\n"
+        "print(time.monotonic())"
+    )
+    lines = await asyncio.to_thread(gateway.manage, "shell", "--verbosity", "0", "-c", code)
+    return float(lines[-1])
+
+
+REVOKE = "services.revoke_key(ApiKey.objects.get(prefix={!r}).pk, actor=ACTOR, now=datetime.now(UTC))"
+SUSPEND = "services.suspend_tenant(Tenant.objects.get(name={!r}).pk, actor=ACTOR)"
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "code"),
+    [("revoked", REVOKE, "key_revoked"), ("suspended", SUSPEND, "tenant_suspended")],
+)
+async def test_a_running_stream_ends_and_is_accounted(gateway, upstream, name, what, code):
+    stopped, other = start(gateway, upstream, name), start(gateway, upstream, "other")
+    await upstream.wait("chunk", model=f"up-stop-{name}", count=5)
+    await upstream.wait("chunk", model="up-stop-other", count=5)
+    done_at = await do(gateway, what.format(name))
+    answer = await stopped
+    assert time.monotonic() - done_at < WITHIN_S + 0.5  # and what a busy machine adds
+    assert (answer.status, answer.is_whole) == (200, True)
+    assert answer.body.rstrip().splitlines()[-1].startswith(b'data: {"error"')
+    assert f'"{code}"'.encode() in answer.body
+    assert b"[DONE]" not in answer.body
+    [seen] = await upstream.wait("closed", call=answer.id)
+    assert seen["ended_at"] - done_at < WITHIN_S + 0.5
+
+    refused = await ask(gateway.url, token(name), question(name))
+    assert refused.status == (401 if code == "key_revoked" else 403)
+    assert not other.done()
+    other.cancel()
+    await asyncio.wait([other])
+    await settled(gateway)
+    [row] = [row for row in gateway.ledger() if row["id"] == answer.id]
+    assert (row["status"], row["error_code"], row["estimated"]) == ("cancelled", code, True)
+    assert abs(row["output_tokens"] - seen["bill"]["completion_tokens"]) <= 2
+    assert row["output_tokens"] >= 5
+
+
+async def test_a_call_that_still_waits_for_its_answer_ends_too(gateway, upstream):
+    upstream.script("up-stop-waiting", {"hold_before_head": True})
+    waiting = asyncio.create_task(ask(gateway.url, token("waiting"), question("waiting")))
+    [seen] = await upstream.wait("arrived", model="up-stop-waiting")
+    await do(gateway, REVOKE.format("waiting"))
+    answer = await waiting
+    assert answer.status == 503
+    assert answer.error["code"] == "key_revoked"
+    await upstream.wait("closed", call=seen["id"])
+    await settled(gateway)
+    [row] = [row for row in gateway.ledger() if row["id"] == seen["id"]]
+    assert (row["status"], row["error_code"]) == ("cancelled", "key_revoked")
+
+
+async def test_nothing_is_held_for_what_was_stopped(gateway):
+    await settled(gateway)
+    assert (await standing(gateway, token("other")))["held"] == 0
+    gateway.manage("reconcile")
