@@ -1,0 +1,151 @@
+"""A database that is locked, a disk that is full, a server that is told to stop: nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+from contextlib import closing
+
+import pytest
+
+from tests import town
+from tests.money import samples, settled, standing
+from tests.raw_calls import RawAnswer, ask, question
+from tests.servers import Gateway
+
+KEY = "sk-survivor.survivor-secret"
+LOCKED_S = 5.0
+BALLAST = 64 * 1024
+
+
+def config(upstream, **more):
+    return {
+        **town.NO_LIMITS,
+        "model_catalog": [
+            town.row(name, f"up-survive-{name}", upstream.base_url) for name in ("chat", "held", "long")
+        ],
+        "bootstrap": {"tenants": [{"name": "survivor"}], "api_keys": [town.key("survivor", KEY)]},
+        **more,
+    }
+
+
+async def test_calls_are_served_while_another_process_locks_the_database(fresh_gateway, upstream):
+    gateway = fresh_gateway(config(upstream), bare=True)
+    await ask(gateway.url, KEY, question("chat"))  # the key is known now
+    await settled(gateway)
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + LOCKED_S
+    answers: list[RawAnswer] = []
+    with closing(sqlite3.connect(gateway.data_dir / "gateway.sqlite3", isolation_level=None)) as locker:
+        locker.execute("BEGIN EXCLUSIVE")
+        while loop.time() < ends_at:
+            batch = [ask(gateway.url, KEY, question("chat", stream=n % 2 == 0)) for n in range(8)]
+            answers += await asyncio.gather(*batch)
+            await asyncio.sleep(0.1)
+        assert (await samples(gateway))["gateway_journal_unshipped_records"] == len(answers)
+        assert (await samples(gateway))["gateway_journal_oldest_unshipped_seconds"] > 3
+        locker.execute("ROLLBACK")
+    assert all(answer.saw_the_end for answer in answers)
+    await settled(gateway)
+    ledger = [row["id"] for row in gateway.ledger()]
+    assert len(ledger) == len(set(ledger)) == len(answers) + 1
+    assert {answer.id for answer in answers} <= set(ledger)
+    gateway.manage("reconcile")
+
+
+async def test_a_short_stream_ends_well_when_the_server_is_told_to_stop(fresh_gateway, upstream):
+    gateway = fresh_gateway(config(upstream), bare=True)
+    upstream.script("up-survive-held", {"chunks": 5, "hold_after": 2})
+    running = asyncio.create_task(ask(gateway.url, KEY, question("held", stream=True)))
+    [seen] = await upstream.wait("chunk", model="up-survive-held", count=2)
+    gateway.send(signal.SIGTERM)
+    upstream.release(model="up-survive-held")
+    answer = await running
+    assert answer.saw_the_end
+    assert await asyncio.to_thread(gateway.wait) == 0
+    assert [(row["id"], row["status"]) for row in gateway.ledger()] == [(seen["id"], "ok")]
+
+
+async def test_a_long_stream_is_told_that_the_server_stops_and_is_in_the_books(fresh_gateway, upstream):
+    gateway = fresh_gateway(config(upstream, server={"graceful_shutdown_delay": "300ms"}), bare=True)
+    upstream.script("up-survive-long", {"chunks": 2000, "pause": 0.02})
+    tasks = [asyncio.create_task(ask(gateway.url, KEY, question("long", stream=True))) for _ in range(3)]
+    for seen in await upstream.wait("arrived", model="up-survive-long", count=3):
+        await upstream.wait("chunk", call=seen["id"], count=5)
+    gateway.send(signal.SIGTERM)
+    answers = await asyncio.gather(*tasks)
+    assert await asyncio.to_thread(gateway.wait) == 0
+    for answer in answers:
+        assert answer.is_whole
+        assert b'"server_shutdown"' in answer.body
+        assert b"[DONE]" not in answer.body
+    ledger = {row["id"]: row for row in gateway.ledger()}
+    assert set(ledger) == {answer.id for answer in answers}
+    bills = upstream.bills()
+    for call, row in ledger.items():
+        assert (row["status"], row["error_code"]) == ("cancelled", "server_shutdown")
+        produced = bills[call][0]["bill"]["completion_tokens"]
+        assert produced - 3 <= row["output_tokens"] <= produced
+    gateway.manage("reconcile")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Yield a data_dir on a disk of 160 MB in memory; CI may mount, as it is root."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", disk], check=True)
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def fill(disk):
+    """Leave less than the journal's reserve; return the file to delete."""
+    ballast = disk / "ballast"
+    file = os.open(ballast, os.O_CREAT | os.O_WRONLY)
+    try:
+        while os.write(file, bytes(BALLAST)) == BALLAST:
+            pass
+    except OSError:
+        pass
+    finally:
+        os.close(file)
+    return ballast
+
+
+async def readiness(gateway, wanted):
+    """Wait until /readyz answers with this status; return what it says."""
+    async with gateway.client() as client, asyncio.timeout(15):
+        while (answer := await client.get("/readyz")).status_code != wanted:  # noqa: ASYNC110 - another process; it has no bell to ring
+            await asyncio.sleep(0.05)
+    return answer.json()
+
+
+async def test_a_full_disk_stops_new_calls_and_loses_none(small_disk, upstream):
+    upstream.script("up-survive-held", {"chunks": 5, "hold_after": 2})
+    gateway = Gateway(config(upstream), small_disk / "data")
+    with gateway:
+        running = asyncio.create_task(ask(gateway.url, KEY, question("held", stream=True)))
+        await upstream.wait("chunk", model="up-survive-held", count=2)
+        ballast = await asyncio.to_thread(fill, small_disk)
+        assert "the disk is full: calls cannot be recorded" in (await readiness(gateway, 503))["reasons"]
+        before = len(upstream.seen(model="up-survive-chat"))
+        refused = await ask(gateway.url, KEY, question("chat"))
+        assert (refused.status, refused.error["code"]) == (503, "metering_unavailable")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert len(upstream.seen(model="up-survive-chat")) == before
+
+        upstream.release(model="up-survive-held")
+        finished = await running
+        assert finished.saw_the_end
+        ballast.unlink()
+        await readiness(gateway, 200)
+        again = await ask(gateway.url, KEY, question("chat"))
+        assert again.status == 200
+        await settled(gateway)
+        assert {row["id"] for row in gateway.ledger()} == {finished.id, again.id}
+        assert (await standing(gateway, KEY))["held"] == 0
+        gateway.manage("reconcile")
