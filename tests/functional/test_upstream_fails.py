@@ -1,0 +1,145 @@
+"""A provider that fails before it has shown content: the documented error, one ledger row or none, nothing hangs."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import town
+from tests.raw_calls import question
+
+MODEL, UPSTREAM = "m4", "up-m4"
+
+
+async def ask(gateway, model=MODEL, **more):
+    async with gateway.client(town.BOB) as client:
+        return await client.post("/v1/chat/completions", json=question(model, **more))
+
+
+def error_of(answer):
+    assert answer.headers["content-type"] == "application/json"
+    return answer.json()["error"]
+
+
+def status(number, **more):
+    return {"kind": "status", "status": number, **more}
+
+
+BOTH = pytest.mark.parametrize("stream", [False, True])
+FAILURES = {
+    "html": ({"kind": "html"}, 502, "upstream_error"),
+    "html_200": ({"kind": "html", "status": 200}, 502, "upstream_error"),
+    "401": (status(401), 502, "upstream_auth_failed"),
+    "403": (status(403), 502, "upstream_auth_failed"),
+    "404": (status(404), 502, "upstream_model_not_found"),
+    "408": (status(408), 502, "upstream_error"),
+    "500": (status(500), 502, "upstream_error"),
+    "503": (status(503), 502, "upstream_error"),
+    "529": (status(529), 502, "upstream_error"),
+    "redirect": (status(302, headers={"location": "http://127.0.0.1:9/"}), 502, "upstream_error"),
+    "reset": ({"kind": "reset_before_head"}, 502, "upstream_error"),
+    "empty": ({"kind": "empty"}, 502, "upstream_error"),
+    "malformed": ({"kind": "malformed"}, 502, "upstream_error"),
+    "truncated": ({"kind": "truncated"}, 502, "upstream_error"),
+    "an error in a 200": (status(200, body={"error": {"message": "no"}}), 502, "upstream_error"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("how", FAILURES)
+async def test_it_says_what_went_wrong_in_its_own_words(gateway, upstream, how, stream):
+    behavior, expected, code = FAILURES[how]
+    upstream.script(UPSTREAM, behavior)
+    answer = await ask(gateway, stream=stream)
+    error = error_of(answer)
+    assert (answer.status_code, error["code"]) == (expected, code)
+    assert "Scripted" not in error["message"]
+    assert "127.0.0.1" not in answer.text
+    assert answer.headers["x-gateway-attempts"] == "1"
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["hang_before_head", "hang_after_head"])
+async def test_a_provider_that_says_nothing_times_out(gateway, upstream, kind, stream):
+    upstream.script(UPSTREAM, {"kind": kind})
+    answer = await ask(gateway, stream=stream)
+    assert (answer.status_code, error_of(answer)["code"]) == (504, "upstream_timeout")
+    [seen] = await upstream.wait("closed", call=answer.headers["x-request-id"])
+    assert seen["ended_at"] - seen["at"] < 6
+
+
+@BOTH
+async def test_a_rate_limited_provider_says_when_to_come_back(gateway, upstream, stream):
+    upstream.script(UPSTREAM, status(429, headers={"retry-after": "17"}))
+    answer = await ask(gateway, stream=stream)
+    error = error_of(answer)
+    assert (answer.status_code, error["code"], error["type"]) == (
+        429,
+        "upstream_rate_limited",
+        "rate_limit_error",
+    )
+    assert answer.headers["retry-after"] == "17"
+
+
+@BOTH
+@pytest.mark.parametrize("number", [400, 402, 413, 422, 451])
+async def test_a_providers_own_refusal_passes_through(gateway, upstream, number, stream):
+    theirs = {
+        "message": "Too hot: 3.5",
+        "type": "invalid_request_error",
+        "param": "temperature",
+        "code": "too_hot",
+    }
+    upstream.script(UPSTREAM, status(number, body={"error": theirs}))
+    answer = await ask(gateway, stream=stream)
+    assert answer.status_code == number
+    assert answer.json() == {"error": theirs}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("<html>bad</html>", "400"),
+        ('{"detail": "no such thing"}', "no such thing"),
+        ('{"error": "plain"}', "plain"),
+        ("", "400"),
+    ],
+)
+async def test_refusals_in_other_shapes_get_the_envelope(gateway, upstream, body, words):
+    upstream.script(UPSTREAM, status(400, body=body))
+    answer = await ask(gateway)
+    assert answer.status_code == 400
+    assert words in error_of(answer)["message"]
+
+
+async def test_a_dead_provider_is_a_502_and_no_row(fresh_gateway, upstream):
+    gateway = fresh_gateway()
+    for stream in (False, True):
+        answer = await ask(gateway, "dead", stream=stream)
+        assert (answer.status_code, error_of(answer)["code"]) == (502, "upstream_error")
+    gateway.stop()
+    assert gateway.ledger() == []
+
+
+async def test_a_failure_that_reached_the_provider_is_one_row_that_costs_nothing(fresh_gateway, upstream):
+    gateway = fresh_gateway()
+    upstream.script(UPSTREAM, status(500))
+    answer = await ask(gateway)
+    gateway.stop()
+    [row] = gateway.ledger()
+    assert row["id"] == answer.headers["x-request-id"]
+    assert (row["status"], row["http_status"], row["error_code"]) == ("error", 502, "upstream_error")
+    assert row["cost_nanousd"] == 0
+
+
+async def test_a_json_answer_may_claim_to_be_text(gateway, upstream):
+    upstream.script(UPSTREAM, {"kind": "wrong_type"})
+    answer = await ask(gateway)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+
+
+async def test_the_connection_to_the_client_survives_a_failure(gateway, upstream):
+    upstream.script(UPSTREAM, status(500), {"kind": "html"}, {})
+    async with gateway.client(town.BOB) as client:
+        answers = [await client.post("/v1/chat/completions", json=question(MODEL)) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [502, 502, 200]
