@@ -33,11 +33,10 @@ from budgets.redis_calls import HeldCall, Reply, Want, budget_of, rate_refusal, 
 from budgets.redis_connection import TIMEOUT_S, RedisConnection
 from budgets.redis_learning import Learning
 from budgets.redis_rebuild import Peers, Rebuilds
+from budgets.redis_upkeep import Upkeep
 from budgets.redis_wire import Unreachable
 
-CHANNEL = "omg:workers"
 QUEUE_S = 1.0
-TEND_S = 1.0
 YIELD_S = 0.02
 
 Clock = Callable[[], tuple[float, float]]  # steady seconds, date
@@ -64,32 +63,23 @@ class RedisAdmission(Admission):
         self._rebuilds = Rebuilds(self._connection, self._run, load, self._peers)
         self._learning = Learning(self._run, load)
         self._backlog = Backlog(self._run, self._connection, self._calls, prefix)
-        self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Reply).decode
 
     async def open(self, *, tend: bool = True) -> None:
         """Connect and begin to tend; Redis may be away. `tend` False: nothing happens but what is asked."""
         self._allowances = Allowances(self._run, self._peers)
-        self._connection.on_message = self._hear
-        self._connection.on_open = self._wake.set
+        parts = (self._connection, self._peers, self._backlog, self._allowances)
+        self._upkeep = Upkeep(*parts, lambda: self._instant)
         await self._connection.open()
         if tend:
-            self._spawn(self._tend())
+            self._upkeep.start(self._calls)
 
     async def aclose(self) -> None:
-        """Say goodbye, so that no other worker waits for this one."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Tell what is waiting, say goodbye, disconnect."""
         await self._rebuilds.aclose()
         await self._learning.aclose()
-        if self._connection.is_up:
-            with contextlib.suppress(Unreachable):
-                await self._backlog.flush()
-                await self._allowances.release(self._instant)
-                await self._say(f"gone {self.worker}")
+        await self._upkeep.aclose()
         await self._connection.aclose()
 
     @property
@@ -101,7 +91,7 @@ class RedisAdmission(Admission):
         try:
             return await self._admit(ask)
         except asyncio.CancelledError:
-            self._spawn(self._void(ask))  # it may have been granted: nobody will ever settle it
+            self._upkeep.spawn(self._void(ask))  # it may have been granted: nobody will ever settle it
             raise
         except Unreachable:
             return await self._admit_offline(ask)
@@ -226,8 +216,7 @@ class RedisAdmission(Admission):
 
     async def _void(self, ask: Ask) -> None:
         self._backlog.doubt(self._call_of(ask))
-        with contextlib.suppress(Unreachable):
-            await self._backlog.flush()
+        await self._backlog.flush()
 
     async def _yield(self, want: Want, needed: int, reply: Reply) -> bool:
         """Before a refusal: would it fit without what workers have set aside? Then they give that back."""
@@ -237,7 +226,7 @@ class RedisAdmission(Admission):
             return False
         given = await self._allowances.give_back(want, self._instant)
         if self._allowances.should_ask_others(want):
-            await self._say("yield " + " ".join(rules.scope for rules in want.scopes))
+            await self._upkeep.say("yield " + " ".join(rules.scope for rules in want.scopes))
             await asyncio.sleep(YIELD_S)
             given = True
         return given
@@ -267,56 +256,3 @@ class RedisAdmission(Admission):
         now, instant = self._clock() if self._clock is not None else (-1, -1)
         payload = self._encode([self._connection.run_id, now, instant, *arguments])
         return self._decode(await self._connection.run(name, f"{self._prefix}:{{{tag}}}:meta", payload))
-
-    async def _say(self, text: str) -> None:
-        await self._connection.call("PUBLISH", self._connection.channel, text)
-
-    def _hear(self, text: str) -> None:
-        """What workers say to each other; also what this one said."""
-        verb, _, rest = text.partition(" ")
-        words = rest.split(" ")
-        if verb == "here":
-            self._peers.hear(words[0])
-        elif verb == "gone":
-            self._peers.part(words[0])
-        elif verb == "told":
-            self._peers.told(words[0], words[1])
-        elif verb == "rehold":
-            self._allowances.void(words[0])
-            self._spawn(self._rehold(words[0], words[1]))
-        elif verb == "yield":
-            self._spawn(self._give_back(words))
-
-    async def _rehold(self, tag: str, token: str) -> None:
-        with contextlib.suppress(Unreachable):
-            await self._backlog.tell_again(tag)
-            await self._say(f"told {token} {self.worker}")
-
-    async def _give_back(self, scopes: Sequence[str]) -> None:
-        with contextlib.suppress(Unreachable):
-            await self._allowances.yield_scopes(scopes, self._instant)
-
-    async def _tend(self) -> None:
-        """Each second, and at once after reconnecting: be heard, catch up, set aside. Waiting is all it does idle."""
-        opened = 0
-        while True:
-            self._wake.clear()
-            with contextlib.suppress(Unreachable):
-                await self._say(f"here {self.worker}")
-                if opened != self._connection.opened:
-                    opened = self._connection.opened
-                    await self._backlog.tell_again(None)
-                    for call in self._calls.values():
-                        self._allowances.told(call.request_id)
-                    self._allowances.renew_all()
-                await self._backlog.flush()
-                await self._allowances.renew(self._instant)
-                self._peers.refresh()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TEND_S):
-                    await self._wake.wait()
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -30,7 +30,7 @@ NO_SECOND = -1
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """`rates`: requests, tokens, newest second of each scope; `money`: spent, settled, held, how known of each bound."""
+    """`rates`: requests, tokens, newest second a scope; `money`: spent, settled, held, how known, a bound."""
 
     status: str
     now: float

@@ -1,0 +1,105 @@
+"""What a worker does for shared admission besides deciding: be heard, listen to the others, catch up after an outage.
+
+Once a second, and at once after reconnecting; a few commands each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Sequence
+
+from budgets.redis_allowance import Allowances
+from budgets.redis_backlog import Backlog
+from budgets.redis_calls import HeldCall
+from budgets.redis_connection import RedisConnection
+from budgets.redis_rebuild import Peers
+from budgets.redis_wire import Unreachable
+
+TEND_S = 1.0
+
+
+class Upkeep:
+    """Owns the tasks of a worker's admission. `close` ends them."""
+
+    def __init__(
+        self, connection: RedisConnection, peers: Peers, backlog: Backlog, allowances: Allowances,
+        instant: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self._connection, self._peers, self._instant = connection, peers, instant
+        self._backlog, self._allowances = backlog, allowances
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        connection.on_message = self._hear
+        connection.on_open = self._wake.set
+
+    def start(self, calls: dict[str, HeldCall]) -> None:
+        self.spawn(self._tend(calls))
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Do this beside the rest; an unreachable store ends it, and the next turn of upkeep catches up."""
+        task = asyncio.create_task(_quietly(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def say(self, text: str) -> None:
+        await self._connection.call("PUBLISH", self._connection.channel, text)
+
+    async def aclose(self) -> None:
+        """End the tasks, tell what is waiting, say goodbye: no other worker shall wait for this one."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._connection.is_up:
+            with contextlib.suppress(Unreachable):
+                await self._backlog.flush()
+                await self._allowances.release(self._instant())
+                await self.say(f"gone {self._peers.worker}")
+
+    def _hear(self, text: str) -> None:
+        """What workers say to each other; also what this one said."""
+        verb, _, rest = text.partition(" ")
+        words = rest.split(" ")
+        if verb == "here":
+            self._peers.hear(words[0])
+        elif verb == "gone":
+            self._peers.part(words[0])
+        elif verb == "told":
+            self._peers.told(words[0], words[1])
+        elif verb == "rehold":
+            self._allowances.void(words[0])
+            self.spawn(self._rehold(words[0], words[1]))
+        elif verb == "yield":
+            self.spawn(self._give_back(words))
+
+    async def _rehold(self, tag: str, token: str) -> None:
+        await self._backlog.tell_again(tag)
+        await self.say(f"told {token} {self._peers.worker}")
+
+    async def _give_back(self, scopes: Sequence[str]) -> None:
+        await self._allowances.yield_scopes(scopes, self._instant())
+
+    async def _tend(self, calls: dict[str, HeldCall]) -> None:
+        opened = 0
+        while True:
+            self._wake.clear()
+            with contextlib.suppress(Unreachable):
+                await self.say(f"here {self._peers.worker}")
+                now_opened = self._connection.opened
+                if opened != now_opened:  # first the calls granted meanwhile, then what is set aside
+                    await self._backlog.tell_again(None)
+                    for request_id in calls:
+                        self._allowances.told(request_id)
+                    self._allowances.renew_all()
+                    opened = now_opened
+                await self._backlog.flush()
+                await self._allowances.renew(self._instant())
+                self._peers.refresh()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TEND_S):
+                    await self._wake.wait()
+
+
+async def _quietly(work: Coroutine[None, None, None]) -> None:
+    with contextlib.suppress(Unreachable):
+        await work
