@@ -56,6 +56,34 @@ async def test_calls_are_served_while_another_process_locks_the_database(fresh_g
     gateway.manage("reconcile")
 
 
+async def test_a_journal_damaged_in_the_middle_costs_only_what_was_damaged(fresh_gateway, upstream):
+    gateway = fresh_gateway(config(upstream), bare=True)
+    await ask(gateway.url, KEY, question("chat"))
+    await settled(gateway)
+    with closing(sqlite3.connect(gateway.data_dir / "gateway.sqlite3", isolation_level=None)) as locker:
+        locker.execute("BEGIN EXCLUSIVE")  # so that nothing leaves the journal
+        answers = [await ask(gateway.url, KEY, question("chat")) for _ in range(20)]
+        gateway.kill()
+        locker.execute("ROLLBACK")
+    damaged = damage(gateway.data_dir / "journal", answers[10].id)
+    gateway.start()
+    ledger = gateway.ledger()
+    assert {answer.id for answer in answers} - {row["id"] for row in ledger} <= {damaged}
+    assert {row["status"] for row in ledger} <= {"ok", "incomplete"}
+    assert (await ask(gateway.url, KEY, question("chat"))).status == 200
+    assert list((gateway.data_dir / "journal").glob("*.corrupt"))
+    assert any(".corrupt" in line for line in gateway.manage("reconcile"))
+
+
+def damage(journal, call):
+    """Flip a bit in the first record of a call; return its id."""
+    [segment] = [path for path in journal.rglob("*") if path.is_file() and call.encode() in path.read_bytes()]
+    data = bytearray(segment.read_bytes())
+    data[data.index(call.encode()) + 40] ^= 1
+    segment.write_bytes(data)
+    return call
+
+
 async def test_a_short_stream_ends_well_when_the_server_is_told_to_stop(fresh_gateway, upstream):
     gateway = fresh_gateway(config(upstream), bare=True)
     upstream.script("up-survive-held", {"chunks": 5, "hold_after": 2})
