@@ -1,0 +1,83 @@
+"""Whatever a provider does to a stream, the client's view, the ledger and the provider's own books agree."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests import town
+from tests.raw_calls import question
+from tests.servers import Gateway, merged
+from tests.stream_chaos import ALIASES, CASES, catalog, perform
+
+WORD = " word"
+
+
+@pytest.fixture(scope="module")
+def views(upstream, closed_port, tmp_path_factory):
+    """Perform all cases once; return by name what the client saw, what the ledger says, what the provider knows."""
+    config = merged(
+        town.config(upstream.base_url, closed_port), {"model_catalog": catalog(upstream.base_url)}
+    )
+    with Gateway(config, tmp_path_factory.mktemp("chaos") / "data") as gateway:
+        for case in CASES:
+            upstream.script(f"up-{ALIASES[case.name]}", case.behavior)
+        clients = asyncio.run(perform(gateway, CASES))
+        rows = {row["id"]: row for row in gateway.ledger()}
+        yield {name: (seen, rows.get(seen.id), upstream.seen(call=seen.id)) for name, seen in clients.items()}
+        assert gateway.manage("reconcile")
+
+
+@pytest.fixture(params=CASES, ids=lambda case: case.name)
+def case(request):
+    return request.param
+
+
+def test_the_official_client_raises_for_every_broken_stream_and_for_no_other(case, views):
+    seen, _, _ = views[case.name]
+    expected = {"ok": "", "incomplete": "event", "error": "status"}[case.status]
+    assert (seen.error, seen.code) == (expected, case.code)
+    assert (len(seen.finished) == case.choices) is (case.status == "ok")
+
+
+def test_the_ledger_tells_what_the_client_saw(case, views):
+    seen, row, _ = views[case.name]
+    assert (row["status"], row["error_code"] or "") == (case.status, case.code)
+    assert row["http_status"] == {"upstream_timeout": 504, "upstream_error": 502}.get(
+        case.code if case.status == "error" else "", 200
+    )
+    assert row["estimated"] is case.estimated
+    assert (seen.id, row["stream"], row["attempts"]) == (row["id"], True, 1)
+
+
+def test_what_was_produced_is_billed_and_nothing_else(case, views):
+    seen, row, [*_, truth] = views[case.name]
+    received = sum(text.count(WORD) for text in seen.texts.values())
+    produced = truth["bill"]["completion_tokens"] if case.tokens is None else case.tokens
+    assert row["output_tokens"] == produced
+    if case.status == "error":
+        assert (received, row["cost_nanousd"]) == (0, 0)
+    else:
+        assert received == produced or case.name == "usage doubled"
+        prices = town.INPUT_NANOUSD, town.OUTPUT_NANOUSD
+        assert row["cost_nanousd"] == row["input_tokens"] * prices[0] + produced * prices[1]
+
+
+def test_the_provider_is_called_once_and_left(case, views):
+    """A kept connection that dies before the head may have died before the request: that one is sent once more."""
+    _, _, calls = views[case.name]
+    assert len(calls) <= (2 if case.name == "reset before the head" else 1)
+    assert all(call["ended_at"] is not None for call in calls)
+
+
+@pytest.mark.parametrize("framing", ["lf", "crlf", "cr"])
+async def test_a_stream_that_comes_byte_by_byte_leaves_as_the_same_bytes(gateway, upstream, framing):
+    bodies = []
+    for behavior in ({}, {"framing": framing, "drip": True, "comments": True}):
+        upstream.script("up-m5", behavior)
+        async with gateway.client(town.ALICE) as client:
+            answer = await client.post("/v1/chat/completions", json=question("m5", stream=True, n=2))
+        bodies.append(answer.content)
+    assert bodies[0] == bodies[1]
+    assert bodies[0].endswith(b"data: [DONE]\n\n")
