@@ -1,0 +1,71 @@
+"""A client that goes away cancels the provider's call within a second, and its call is one row `cancelled`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from tests import town
+from tests.raw_calls import question
+from tests.servers import CALL_S
+
+MODEL, UPSTREAM = "m6", "up-m6"
+WITHIN_S = 1.0
+MOMENTS = {
+    "before the head": ({"kind": "hang_before_head"}, "arrived", True),
+    "before the head, no stream": ({"kind": "hang_before_head"}, "arrived", False),
+    "inside the body, no stream": ({"kind": "hang_after_head"}, "head", False),
+    "after the head": ({"kind": "hang_after_head"}, "head", True),
+    "after the role": ({"end": "stall", "after": 0}, "head", True),
+    "between chunks": ({"hold_after": 2}, "chunk", True),
+    "while chunks flow": ({"chunks": 2000, "pause": 0.005}, "chunk", True),
+}
+
+
+async def leave(gateway, upstream, behavior, moment, *, stream):
+    """Leave at the moment; return when that was and what the provider saw."""
+    upstream.script(UPSTREAM, behavior)
+    before = len(upstream.seen(model=UPSTREAM))
+    async with gateway.client(town.CHARLIE) as client:
+        call = asyncio.create_task(read(client, stream=stream))
+        await upstream.wait("arrived", model=UPSTREAM, count=before + 1)
+        name = upstream.seen(model=UPSTREAM)[-1]["id"]
+        await upstream.wait(moment, call=name)
+        left_at = time.monotonic()
+        call.cancel()
+        await asyncio.wait([call], timeout=CALL_S)
+    [seen] = await upstream.wait("closed", call=name)
+    return left_at, seen
+
+
+async def read(client, *, stream):
+    async with client.stream("POST", "/v1/chat/completions", json=question(MODEL, stream=stream)) as answer:
+        await answer.aread()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_the_provider_is_cancelled_within_a_second(gateway, upstream, moment):
+    behavior, event, stream = MOMENTS[moment]
+    left_at, seen = await leave(gateway, upstream, behavior, event, stream=stream)
+    assert seen["closed_early"]
+    assert seen["ended_at"] - left_at < WITHIN_S
+
+
+async def test_it_is_one_cancelled_row_that_bills_what_was_produced(fresh_gateway, upstream):
+    gateway = fresh_gateway()
+    _, seen = await leave(gateway, upstream, {"hold_after": 3}, "chunk", stream=True)
+    gateway.stop()
+    [row] = gateway.ledger()
+    assert row["id"] == seen["id"]
+    assert (row["status"], row["http_status"], row["estimated"]) == ("cancelled", 499, True)
+    assert row["output_tokens"] <= 3
+
+
+async def test_a_client_that_left_before_the_answer_is_one_row_too(fresh_gateway, upstream):
+    gateway = fresh_gateway()
+    _, seen = await leave(gateway, upstream, {"kind": "hang_before_head"}, "arrived", stream=False)
+    gateway.stop()
+    [row] = gateway.ledger()
+    assert (row["id"], row["status"], row["output_tokens"]) == (seen["id"], "cancelled", 0)

@@ -1,0 +1,117 @@
+"""The headers of every /v1 answer, errors included: who it was, what it cost, what remains."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests import town
+from tests.raw_calls import question
+from tests.servers import Gateway, merged
+
+MODEL, UPSTREAM = "m7", "up-m7"
+CHAT = "/v1/chat/completions"
+BUDGET = {
+    f"x-budget-{name}" for name in ("limit-usd", "spent-usd", "remaining-usd", "resets-at", "limit-cents")
+}
+RATE = {
+    f"x-ratelimit-{what}-{kind}"
+    for what in ("limit", "remaining", "reset")
+    for kind in ("requests", "tokens")
+}
+CALL = {"x-gateway-provider", "x-gateway-deployment", "x-gateway-attempts"}
+LIMITED = "sk-limited.limited-secret"
+
+
+@pytest.fixture(scope="module")
+def limited(upstream, closed_port, tmp_path_factory):
+    """Yield a gateway with a key that has limits, so that there is something to say about them."""
+    limits = {"requests_per_minute": 1000, "tokens_per_minute": 1_000_000, "parallel_requests": 10}
+    more = {
+        "bootstrap": {
+            "api_keys": [town.key("alice-co", LIMITED, rate_limit=limits, budget_usd=5)],
+            "tenant_limits": [{"tenant": "alice-co", **limits}],
+        }
+    }
+    config = merged(town.config(upstream.base_url, closed_port), more)
+    with Gateway(config, tmp_path_factory.mktemp("limited") / "data") as server:
+        yield server
+
+
+async def ask(gateway, body, key=LIMITED, **headers):
+    async with gateway.client(key) as client:
+        return await client.post(CHAT, json=body, headers=headers)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_carries_all_of_them(limited, upstream, stream):
+    upstream.script(UPSTREAM, {})
+    answer = await ask(limited, question(MODEL, stream=stream))
+    assert {*BUDGET, *RATE, *CALL, "x-request-id", "x-gateway-overhead-ms"} <= set(answer.headers)
+    assert answer.headers["x-ratelimit-limit-requests"] == "1000"
+    assert answer.headers["x-budget-limit-usd"] == "5.00"
+    assert answer.headers["x-gateway-provider"] == "openai-compatible"
+    assert answer.headers["x-gateway-deployment"] == f"{MODEL}-1"
+    assert 0 < float(answer.headers["x-gateway-overhead-ms"]) < 1000
+
+
+async def test_the_cost_is_known_for_a_whole_answer(limited, upstream):
+    upstream.script(UPSTREAM, {})
+    answer = await ask(limited, question(MODEL))
+    assert answer.headers["x-gateway-cost-usd"] == "0.00002"
+
+
+@pytest.mark.parametrize(
+    ("behavior", "status"),
+    [
+        ({"kind": "status", "status": 500}, 502),
+        ({"kind": "status", "status": 400}, 400),
+        ({"kind": "status", "status": 429}, 429),
+    ],
+)
+async def test_failures_of_a_provider_carry_them_too(limited, upstream, behavior, status):
+    upstream.script(UPSTREAM, behavior)
+    answer = await ask(limited, question(MODEL))
+    assert answer.status_code == status
+    assert {*BUDGET, *RATE, *CALL, "x-request-id"} <= set(answer.headers)
+
+
+@pytest.mark.parametrize("body", [{}, question("nowhere"), question("badrow"), question("embed")])
+async def test_refusals_of_a_known_caller_carry_the_standing(limited, body):
+    answer = await ask(limited, body)
+    assert answer.status_code >= 400
+    assert {*BUDGET, *RATE, "x-request-id"} <= set(answer.headers)
+
+
+async def test_a_stranger_learns_nothing_but_the_id(gateway):
+    answer = await ask(gateway, question("chat"), key="sk-nobody.nobody")
+    assert answer.headers["x-request-id"]
+    assert not [name for name in answer.headers if name.startswith(("x-budget", "x-ratelimit", "x-gateway"))]
+
+
+async def test_the_id_is_always_minted_here_and_the_clients_is_echoed(gateway, upstream):
+    upstream.script(UPSTREAM, {})
+    answers = [
+        await ask(gateway, question(MODEL), town.ALICE, **{name: "mine-1"})
+        for name in ("X-Request-ID", "X-Client-Request-Id")
+    ]
+    ids = [answer.headers["x-request-id"] for answer in answers]
+    assert "mine-1" not in ids
+    assert len(set(ids)) == 2
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{16,64}", found) for found in ids)
+    assert [answer.headers["x-client-request-id"] for answer in answers] == ["mine-1", "mine-1"]
+
+
+@pytest.mark.parametrize("value", ["x" * 129, "a b", "a<script>", "é"])
+async def test_an_id_that_could_do_harm_is_not_echoed(gateway, value):
+    answer = await ask(gateway, {}, town.ALICE, **{"X-Client-Request-Id": value.encode("latin-1")})
+    assert "x-client-request-id" not in answer.headers
+
+
+async def test_embeddings_and_models_carry_them(limited):
+    async with limited.client(LIMITED) as client:
+        embedded = await client.post("/v1/embeddings", json={"model": "embed", "input": "hi"})
+        listed = await client.get("/v1/models")
+    assert {*BUDGET, *RATE, *CALL, "x-request-id", "x-gateway-cost-usd"} <= set(embedded.headers)
+    assert {*BUDGET, *RATE, "x-request-id"} <= set(listed.headers)
