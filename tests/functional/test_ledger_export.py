@@ -1,0 +1,78 @@
+"""The ledger as finance reads it, beside a gateway that serves: export_usage and reconcile."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import sqlite3
+from contextlib import closing
+
+from tests import town
+from tests.money import settled
+from tests.raw_calls import ask, question
+
+ONE, TWO = "sk-one.one-secret", "sk-two.two-secret"
+PATIENT = {"first_byte": "60s", "total": "90s"}
+FIELDS = [
+    *("id", "started_at", "finished_at", "tenant", "api_key_prefix", "endpoint", "model", "provider"),
+    *("deployment", "upstream_model", "status", "http_status", "error_code", "stream", "attempts"),
+    *("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"),
+    *("images", "audio_seconds", "characters", "estimated", "cost_nanousd", "latency_ms", "ttft_ms"),
+    *("overhead_ms", "trace_id", "idempotency_key"),
+]
+
+
+def config(upstream):
+    return {
+        **town.NO_LIMITS,
+        "model_catalog": [
+            town.row("chat", "up-export", upstream.base_url),
+            town.row("held", "up-export-held", upstream.base_url, timeouts=PATIENT),
+        ],
+        "bootstrap": {
+            "tenants": [{"name": "first"}, {"name": "second"}],
+            "api_keys": [town.key("first", ONE), town.key("second", TWO)],
+        },
+    }
+
+
+async def test_the_ledger_is_exported_while_calls_run(fresh_gateway, upstream):
+    gateway = fresh_gateway(config(upstream), bare=True)
+    upstream.script("up-export-held", {"hold_before_head": True})
+    first = await ask(gateway.url, ONE, question("chat"))
+    await settled(gateway)
+    running = asyncio.create_task(ask(gateway.url, ONE, question("held")))
+    await upstream.wait("arrived", model="up-export-held")
+    assert [row["id"] for row in gateway.ledger()] == [first.id]  # what runs is not in it yet
+    upstream.release(model="up-export-held")
+    second = await running
+    third = await ask(gateway.url, TWO, question("chat", stream=True))
+    await settled(gateway)
+
+    ledger = gateway.ledger()
+    assert [row["id"] for row in ledger] == [first.id, second.id, third.id]
+    assert list(ledger[0]) == FIELDS
+    assert [row["id"] for row in gateway.ledger("--tenant", "second")] == [third.id]
+    since = ledger[1]["started_at"]
+    assert [row["id"] for row in gateway.ledger("--since", since)] == [second.id, third.id]
+    assert [row["id"] for row in gateway.ledger("--until", since)] == [first.id]
+    text = "\n".join(gateway.manage("export_usage", "--format", "csv"))
+    [head, *lines] = list(csv.reader(io.StringIO(text)))
+    assert head == FIELDS
+    assert [line[0] for line in lines] == [first.id, second.id, third.id]
+    gateway.manage("export_usage", "--since", "yesterday", code=2)
+    gateway.manage("export_usage", "--tenant", "nobody", code=1)
+
+
+async def test_reconcile_says_so_when_somebody_changed_a_number(fresh_gateway, upstream):
+    gateway = fresh_gateway(config(upstream), bare=True)
+    await ask(gateway.url, ONE, question("chat"))
+    await settled(gateway)
+    assert "Everything agrees." in gateway.manage("reconcile")
+    with closing(sqlite3.connect(gateway.data_dir / "gateway.sqlite3")) as database, database:
+        database.execute("UPDATE budgets_spendwindow SET spent_nanousd = spent_nanousd + 1")
+    told = gateway.manage("reconcile", code=1)
+    assert any("disagree" in line for line in told)
+    assert any("tenant:" in line for line in told)
+    gateway.manage("reconcile", "--since", "never", code=2)
