@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
+from django.db import connection, transaction
 
 from metering.models import UsageEvent
 from tenants.queries import UnknownTenant, tenant_named
@@ -77,7 +78,18 @@ def calls(period: Period, tenant: str = "") -> Iterator[tuple[Any, ...]]:
     events = period.of(UsageEvent.objects.order_by("started_at", "id"))
     if tenant:
         events = _of_tenant(events, tenant)
-    return events.values_list(*FIELDS).iterator(chunk_size=_CHUNK)
+    values = events.values_list(*FIELDS)
+    if connection.vendor == "postgresql":
+        return _streamed(values)
+    return values.iterator(chunk_size=_CHUNK)
+
+
+def _streamed(values: QuerySet[UsageEvent, tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Outside a transaction PostgreSQL would copy the whole answer aside before its first row."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 0")
+        yield from values.iterator(chunk_size=_CHUNK)
 
 
 def json_line(values: tuple[Any, ...]) -> str:

@@ -74,3 +74,78 @@ class UsageEvent(models.Model):
     @override
     def __str__(self) -> str:
         return self.id
+
+
+class HourlyUsage(models.Model):
+    """What one key used of one deployment in one UTC hour, by how its calls ended: the ledger, added up.
+
+    Rebuilt from the ledger whenever calls of that hour arrive; all that is left of an hour whose calls expired.
+    """
+
+    hour = models.DateTimeField()
+    tenant_id = models.BigIntegerField()
+    tenant = models.CharField(max_length=200)
+    key_id = models.BigIntegerField()
+    api_key_prefix = models.CharField(max_length=32)
+    model = models.CharField(max_length=200)
+    provider = models.CharField(max_length=32)
+    deployment = models.CharField(max_length=200)
+    status = models.CharField(max_length=16)
+    calls = models.BigIntegerField()
+    estimated_calls = models.BigIntegerField()
+    input_tokens = models.BigIntegerField()
+    cached_input_tokens = models.BigIntegerField()
+    cache_write_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    reasoning_tokens = models.BigIntegerField()
+    images = models.BigIntegerField()
+    audio_seconds = models.FloatField()
+    characters = models.BigIntegerField()
+    cost_nanousd = models.BigIntegerField()
+    latency_ms = models.FloatField()  # of all its calls together
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("hour", "tenant_id", "key_id", "model", "provider", "deployment", "status"),
+                name="hourly_usage_once",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("tenant_id", "hour"), name="hourly_usage_tenant"),
+            models.Index(fields=("key_id", "hour"), name="hourly_usage_key"),
+            models.Index(fields=("model", "hour"), name="hourly_usage_model"),
+        )
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.model} by {self.api_key_prefix} at {self.hour:%Y-%m-%d %H}h"
+
+
+class StaleHour(models.Model):
+    """Calls of this hour were written since this generation began (metering/hours.py)."""
+
+    hour = models.DateTimeField()
+    generation = models.BigIntegerField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("hour", "generation"), name="stale_hour_once"),)
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H}h, {self.generation}"
+
+
+class RollupState(models.Model):
+    """One row, 1: how often hours were added up, and before which hour only roll-ups are left."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    generation = models.BigIntegerField(default=0)
+    expired_before = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=Q(id=1), name="rollup_state_single"),)
+
+    @override
+    def __str__(self) -> str:
+        return f"generation {self.generation}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.db import connections, transaction
 
 from budgets.windows import window
+from metering.hours import hour_of
 from metering.ledger import lock_windows, moment, select_windows
 
 if TYPE_CHECKING:
@@ -50,19 +51,34 @@ def _existing(connection: BaseDatabaseWrapper, keys: Sequence[WindowKey]) -> dic
 def _create(connection: BaseDatabaseWrapper, key: WindowKey) -> None:
     """Insert the window with what the ledger holds for it. The caller keeps batches out by `lock_windows`."""
     adapt = connection.ops.adapt_datetimefield_value
-    kind, _, number = key.scope.partition(":")
     start = adapt(moment(key.start))
     end = adapt(moment(window(key.schedule, key.timezone, key.start).end))
+    spent = _spent(connection, key)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT COALESCE(SUM(cost_nanousd), 0) FROM metering_usageevent "  # noqa: S608 - two known names
-            f"WHERE {_COLUMN[kind]} = %s AND started_at >= %s AND started_at < %s",
-            [int(number), start, end],
-        )
-        spent = int(cursor.fetchone()[0])
         cursor.execute(
             "INSERT INTO budgets_spendwindow "
             '(scope, schedule, timezone, start, "end", spent_nanousd, version) '
             "VALUES (%s, %s, %s, %s, %s, %s, 1) ON CONFLICT (scope, schedule, timezone, start) DO NOTHING",
             [key.scope, key.schedule, key.timezone, start, end, spent],
         )
+
+
+def _spent(connection: BaseDatabaseWrapper, key: WindowKey) -> int:
+    """Add up the ledger, and the roll-ups of hours whose calls have expired (metering/retention.py).
+
+    An expired hour that the window begins in the middle of counts in full: too careful rather than too generous.
+    """
+    adapt = connection.ops.adapt_datetimefield_value
+    kind, _, number = key.scope.partition(":")
+    start = moment(key.start)
+    end = adapt(moment(window(key.schedule, key.timezone, key.start).end))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT COALESCE(SUM(cost_nanousd), 0) FROM metering_usageevent "  # noqa: S608 - two known names
+            f"WHERE {_COLUMN[kind]} = %s AND started_at >= %s AND started_at < %s), "
+            "(SELECT COALESCE(SUM(cost_nanousd), 0) FROM metering_hourlyusage "
+            f"WHERE {_COLUMN[kind]} = %s AND hour >= %s AND hour < %s "
+            "AND hour < (SELECT expired_before FROM metering_rollupstate))",
+            [int(number), adapt(start), end, int(number), adapt(hour_of(start)), end],
+        )
+        return sum(int(part) for part in cursor.fetchone())
