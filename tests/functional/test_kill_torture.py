@@ -20,7 +20,9 @@ CLIENTS = 50
 PROMPT = 10
 PAUSE_S = 0.02
 TOKENS = 60
+MOST_TOKENS = 200  # four seconds: such streams rarely end
 A_SECOND_OF_TOKENS = round(1 / PAUSE_S)
+UNDER_WAY = 15  # in sockets, and while a busy machine lets the gateway wait
 DIED = "gateway_died"
 
 
@@ -41,7 +43,7 @@ async def client(gateway, dice, answers):
     while True:
         stream = dice.random() < 0.7
         leave = dice.randrange(1, 40) if stream and dice.random() < 0.2 else None
-        body = question("doomed", stream=stream, max_tokens=TOKENS)
+        body = question("doomed", stream=stream, max_tokens=dice.choice((5, 40, MOST_TOKENS)))
         answer = await ask(gateway.url, KEY, body, leave_after=leave)
         if answer.id:
             answers.append(answer)
@@ -79,17 +81,17 @@ def compare(ledger, bills, answers):
         else:
             assert row["estimated"]
             assert row["status"] in {"cancelled", "incomplete"}
-            assert used[1] >= bill["completion_tokens"] - A_SECOND_OF_TOKENS - 5, (
-                row
-            )  # 5: under way in sockets
-            assert used[1] <= max(bill["completion_tokens"], TOKENS)
+            assert used[1] <= bill["completion_tokens"] + 1  # the upstream counts after it has sent
+            lost = bill["completion_tokens"] - used[1]
+            # A whole answer that died with the gateway was seen by nobody: it is billed for its prompt.
+            assert lost <= A_SECOND_OF_TOKENS + UNDER_WAY or not row["stream"], row
 
 
 async def torture(gateway, upstream, rounds):
     seed = secrets.randbits(32)
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails
     dice = random.Random(seed)
-    upstream.script("up-doomed", {"chunks": TOKENS, "pause": PAUSE_S, "prompt_tokens": PROMPT})
+    upstream.script("up-doomed", {"chunks": MOST_TOKENS, "pause": PAUSE_S, "prompt_tokens": PROMPT})
     answers: list[RawAnswer] = []
     for _ in range(rounds):
         await one_round(gateway, dice, answers)
@@ -132,6 +134,7 @@ async def no_phantom(gateway, upstream, spent):
     gateway.manage("reconcile")
 
 
+@pytest.mark.timeout(300)
 async def test_a_killed_gateway_loses_no_call_and_counts_none_twice(fresh_gateway, upstream):
     gateway = fresh_gateway(config(upstream), bare=True)
     spent = await torture(gateway, upstream, rounds=3)
