@@ -55,11 +55,11 @@ class Wish(msgspec.Struct, frozen=True):
 
     def bound(self, demand: Demand, prompt: int | None = None) -> Bound:
         """Return the worst case by bytes, or by a counted prompt."""
-        model, sheets = self.route.model, self.route.sheets
-        names = [deployment.target.upstream_model for deployment in self.route.deployments]
+        route, sheets = self.route, self.route.sheets
+        names = [deployment.target.upstream_model for deployment in route.every]
         if prompt is None:
-            return worst_case(demand, sheets, model.max_output_tokens, model.context_window, names)
-        return counted(demand, prompt, sheets, model.max_output_tokens, model.context_window, names)
+            return worst_case(demand, sheets, route.max_output_tokens, route.context_window, names)
+        return counted(demand, prompt, sheets, route.max_output_tokens, route.context_window, names)
 
 
 async def reserve(admission: Gate, wish: Wish) -> Held:
@@ -90,7 +90,7 @@ async def _clamped(admission: Gate, wish: Wish, tokens: int, prompt: int, refusa
     """Ask for as much output as the money that is free can buy."""
     budget = refusal.budget
     free = budget.limit_nanousd - budget.spent_nanousd - budget.held_nanousd
-    names = [deployment.target.upstream_model for deployment in wish.route.deployments]
+    names = [deployment.target.upstream_model for deployment in wish.route.every]
     output = affordable_output(free, wish.demand, prompt, wish.route.sheets, names)
     if output < 1:
         raise refusal
@@ -116,7 +116,7 @@ def _rate_tokens(wish: Wish, prompt: int) -> int:
     demand = wish.demand
     if demand.kind != "chat":
         return prompt
-    most = wish.route.model.max_output_tokens or DEFAULT_OUTPUT_TOKENS
+    most = wish.route.max_output_tokens or DEFAULT_OUTPUT_TOKENS
     output = demand.output_cap or min(most, DEFAULT_OUTPUT_TOKENS)
     rates = [rule.limits.tokens_per_minute for rule in wish.rules]
     limits = [rate for rate in rates if rate is not None]
@@ -132,7 +132,7 @@ def _cap_to_send(wish: Wish, bound: Bound) -> int | None:
         return None
     stated = wish.demand.output_cap
     if stated is None:
-        return bound.output_cap if wish.route.model.max_output_tokens is None and bound.nanousd else None
+        return bound.output_cap if wish.route.max_output_tokens is None and bound.nanousd else None
     return bound.output_cap if stated > bound.output_cap else None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import msgspec
 
 from catalog.snapshot import Deployment, Model
@@ -25,6 +27,7 @@ class Lack(msgspec.Struct, frozen=True):
 
 
 NOTHING = Need()
+SHORTEST_TOKEN_BYTES = 4  # a prompt is looked at only when its bytes could be more tokens than this makes
 
 
 def lack_of(deployment: Deployment, model: Model, need: Need) -> Lack | None:
@@ -44,37 +47,27 @@ def lack_of(deployment: Deployment, model: Model, need: Need) -> Lack | None:
     return None
 
 
-def is_limited(model: Model) -> bool:
-    """Whether a request could need what some deployment of this model cannot do, its window apart."""
-    return any(
-        deployment.can.modalities is not None or not deployment.can.tools or not deployment.can.json_schema
-        for deployment in model.deployments
-    )
-
-
-def smallest_window(model: Model) -> int | None:
-    """Return the shortest context window of a model's deployments, or None where none is known."""
-    windows = [deployment.can.context_window or model.context_window for deployment in model.deployments]
-    return min((window for window in windows if window is not None), default=None)
-
-
-def need_of(raw: bytes, model: Model, prompt_tokens: int) -> Need:
-    """Read from a request's bytes what it needs; looks only when somebody in `model` could lack it.
+def need_of(raw: bytes, models: Iterable[Model], estimate: Callable[[bytes], int] | None) -> Need:
+    """Read from a request's bytes what it needs; looks only for what somebody in `models` could lack.
 
     A quotation mark inside a JSON text is escaped, so the names below can only be members or values of their own.
+    `estimate` counts the prompt's tokens; None: the request is not one prompt.
     """
-    window = smallest_window(model)
-    is_long = window is not None and prompt_tokens > window
-    if not is_limited(model):
-        return Need(prompt_tokens=prompt_tokens) if is_long else NOTHING
-    modalities = []
-    if b'"image_url"' in raw:
-        modalities.append("image")
-    if b'"input_audio"' in raw:
-        modalities.append("audio")
+    is_limited, window = False, None
+    for model in models:
+        for deployment in model.deployments:
+            can = deployment.can
+            is_limited = is_limited or can.modalities is not None or not can.tools or not can.json_schema
+            own = can.context_window or model.context_window
+            if own is not None and (window is None or own < window):
+                window = own
+    is_long = estimate is not None and window is not None and len(raw) > window * SHORTEST_TOKEN_BYTES
+    if not is_limited and not is_long:
+        return NOTHING
+    names = (("image", b'"image_url"'), ("audio", b'"input_audio"')) if is_limited else ()
     return Need(
-        modalities=tuple(modalities),
-        tools=b'"tools"' in raw or b'"functions"' in raw,
-        json_schema=b'"json_schema"' in raw,
-        prompt_tokens=prompt_tokens if is_long else 0,
+        modalities=tuple([modality for modality, name in names if name in raw]),
+        tools=is_limited and (b'"tools"' in raw or b'"functions"' in raw),
+        json_schema=is_limited and b'"json_schema"' in raw,
+        prompt_tokens=estimate(raw) if is_long and estimate is not None else 0,
     )

@@ -15,18 +15,19 @@ import msgspec
 from budgets import holds
 from budgets.holds import Held, Wish
 from budgets.rules import rules_for
-from catalog import routing
 from catalog.routing import Route
+from catalog.snapshot import Deployment
 from gateway import connections
 from gateway.answer import EVENT_STREAM, JSON, Answer, Headers
 from gateway.api.schemas import Peek, Want
 from gateway.connections import Connections
-from gateway.headers import of_call
+from gateway.headers import of_call, of_fallback
 from gateway.idempotency import Claim, Kept
 from gateway.pulse import pulse_of
 from gateway.refusals import Overloaded, ShuttingDown, Stopped, WrongContentType
 from gateway.relay import Relay
 from gateway.request import V1Request
+from gateway.routes import fallback_reason, plan_of, route_of
 from gateway.standing import standing_of
 from metering.meter import Ending, Meter
 from metering.records import Open
@@ -56,9 +57,7 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
     request.facts.update(
         endpoint=endpoint.name, model=want.alias, tenant=caller.tenant, key=caller.key_prefix
     )
-    route = routing.resolve(
-        live.snapshot, want.alias, caller, model_type=endpoint.model_type
-    )  # 404, 403, 503
+    route = await route_of(request, live, want, endpoint.model_type)  # 400, 404, 403, 429, 503
 
     if not request.header(b"idempotency-key"):
         return await _perform(request, endpoint, route, want)
@@ -186,7 +185,7 @@ async def _call(request: V1Request, live: Connections, meter: Meter, route: Rout
         streams=want.shape.stream,
         trace_parent=request.header(b"traceparent"),
     )
-    targets = [deployment.target for deployment in route.deployments]
+    plan = plan_of(request, live, route, want)
     try:
         running = meter.open(request.auth)
     except BaseException:
@@ -195,7 +194,7 @@ async def _call(request: V1Request, live: Connections, meter: Meter, route: Rout
     pulse = request.pulse = pulse_of(request, live.config.streams) if want.shape.stream else None
     sent_at = time.perf_counter()
     try:
-        call = await open_call(live.transport, dialect, outgoing, targets, meter.attempts)
+        call = await open_call(live.transport, dialect, outgoing, plan, meter.attempts, live.health)
     except UpstreamFailed as failure:
         await _failed(request, meter, route, failure)
         raise
@@ -211,14 +210,14 @@ async def _call(request: V1Request, live: Connections, meter: Meter, route: Rout
     ending = partial(_ending, route, call, waited_s, request.received_at)
     if pulse is not None:
         running.stream = call.stream
-        headers = _call_headers(request, call, meter, waited_s)
+        headers = _call_headers(request, route, call, meter, waited_s)
         return Answer(
             200,
             b"",
             [*EVENT_STREAM, *headers],
             Relay(call, meter, running, ending, pulse, request.received_at),
         )
-    return await _complete(request, meter, call, ending, waited_s)
+    return await _complete(request, route, meter, call, ending, waited_s)
 
 
 def _status_seen(request: V1Request, status: int) -> int:
@@ -226,14 +225,16 @@ def _status_seen(request: V1Request, status: int) -> int:
     return 200 if request.pulse is not None and request.pulse.has_begun else status
 
 
-async def _complete(request: V1Request, meter: Meter, call: Call, ending: Any, waited_s: float) -> Answer:
+async def _complete(
+    request: V1Request, route: Route, meter: Meter, call: Call, ending: Any, waited_s: float
+) -> Answer:
     answered = call.answered
     assert answered is not None  # noqa: S101 - a call that is not a stream was answered
     closing = meter.close(
         ending(status="ok", http_status=200, error_code="", usage=answered.usage, produced=answered.produced)
     )
     request.standing = await closing
-    return Answer(200, answered.body, [JSON, *_call_headers(request, call, meter, waited_s)])
+    return Answer(200, answered.body, [JSON, *_call_headers(request, route, call, meter, waited_s)])
 
 
 async def _failed(request: V1Request, meter: Meter, route: Route, failure: UpstreamFailed) -> None:
@@ -242,7 +243,7 @@ async def _failed(request: V1Request, meter: Meter, route: Route, failure: Upstr
     if not failure.reached:
         await meter.void()
         return
-    deployment = _deployment(route, failure.deployment)
+    deployment = _deployment(route, failure.target_id)
     ending = Ending(
         status="error",
         http_status=_status_seen(request, failure.answer_status),
@@ -269,21 +270,23 @@ async def _cancelled(meter: Meter, route: Route, code: str) -> None:
 
 
 def _ending(route: Route, call: Call, waited_s: float, received_at: float, **how: Any) -> Ending:
-    deployment = _deployment(route, call.target.name)
+    deployment = _deployment(route, call.target.id)
     overhead = 0.0 if call.stream is not None else time.perf_counter() - received_at - waited_s
     return Ending(target=call.target, sheet=deployment.sheet, overhead_ms=round(overhead * 1000, 3), **how)
 
 
-def _deployment(route: Route, name: str) -> Any:
-    return next((d for d in route.deployments if d.target.name == name), route.deployments[0])
+def _deployment(route: Route, which: int | str) -> Deployment:
+    """Return the deployment of this id or name, or the first when none was tried."""
+    return next((d for d in route.every if which in (d.target.id, d.target.name)), route.deployments[0])
 
 
-def _call_headers(request: V1Request, call: Call, meter: Meter, waited_s: float) -> Headers:
+def _call_headers(request: V1Request, route: Route, call: Call, meter: Meter, waited_s: float) -> Headers:
     overhead_s = time.perf_counter() - request.received_at - waited_s
     request.facts.update(
         provider=call.target.provider, deployment=call.target.name, attempts=len(meter.attempts)
     )
     return [
         *of_call(call.target.provider, call.target.name, len(meter.attempts), meter.cost_nanousd),
+        *of_fallback(call.target.alias, fallback_reason(route, call)),
         (b"x-gateway-overhead-ms", f"{overhead_s * 1000:.2f}".encode()),
     ]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from metering.meter import Books
     from metering.running import Running
     from metering.shipper import Shipper
+    from providers.health import Health
     from providers.simulator import Simulator
     from providers.transport import Transport
     from tenants.key_cache import KeyCache
@@ -38,6 +39,7 @@ class Connections:
     config: Config
     database: Executor
     transport: Transport
+    health: Health
     keys: KeyCache
     snapshot: Snapshot
     rulebook: Rulebook

@@ -18,7 +18,8 @@ from ninja.errors import AuthenticationError, HttpError
 from ninja.errors import ValidationError as NinjaValidationError
 
 from budgets.admission import AdmissionUnavailable, BudgetRefused, RateRefused
-from catalog.routing import ModelNotFound, ModelUnpriced, NoDeployment, WrongModelType
+from catalog.hints import BadHint
+from catalog.routing import ModelCannot, ModelNotFound, ModelUnpriced, NoDeployment, WrongModelType
 from gateway.answer import Answer, Headers, json_answer
 from gateway.connections import NotServing
 from gateway.idempotency import BadIdempotencyKey, ReplaysUnavailable
@@ -137,6 +138,8 @@ ERRORS: dict[type[Exception], Row] = {
     ModelUnpriced: Row(403, "model_unpriced", PERMISSION, param=lambda _: "model"),
     ModelNotFound: Row(404, "model_not_found", INVALID, param=lambda _: "model"),
     WrongModelType: Row(400, "wrong_model_type", INVALID, param=lambda _: "model"),
+    ModelCannot: Row(400, "model_cannot", INVALID, param=lambda error: error.param),
+    BadHint: Row(400, "invalid_route_hint", INVALID, param=lambda _: "X-Gateway-Route"),
     NoDeployment: Row(503, "no_deployment_available", API, headers=lambda _: _retry_after(5)),
     BadRequest: Row(400, "invalid_request", INVALID, param=lambda error: error.param),
     NinjaValidationError: Row(400, "invalid_request", INVALID, "The request is not valid."),

@@ -47,6 +47,11 @@ def of_call(provider: str, deployment: str, attempts: int, cost_nanousd: int | N
     return headers
 
 
+def of_fallback(alias: str, reason: str) -> Headers:
+    """Say which other alias answered, and why; nothing when it was the one asked for."""
+    return [(b"x-gateway-model", _ascii(alias)), (b"x-gateway-fallback", reason.encode())] if reason else []
+
+
 def _add_budget(headers: Headers, budget: BudgetStanding) -> None:
     limit, spent = budget.limit_nanousd, budget.spent_nanousd
     remaining = budget.remaining_nanousd

@@ -25,6 +25,7 @@ from catalog.loaders import Source, load_snapshot, next_price_change
 from catalog.snapshot import Snapshot
 from gateway import connections
 from gateway.access_log import AccessLog
+from gateway.config.sections import Health as HealthConfig
 from gateway.connections import Connections
 from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
@@ -37,6 +38,8 @@ from metering.running import Running
 from metering.shipper import Shipper
 from metering.windows import load_windows
 from providers import tokens
+from providers.breaker import Policy
+from providers.health import Health
 from providers.simulator import Simulator
 from providers.transport import Transport
 from tenants.key_cache import KeyCache, Stored
@@ -76,6 +79,7 @@ class Lifespan:
         live.running = Running()
         live.shedding = Shedding(self.config.server.max_inflight)
         live.keys = KeyCache(settings.SECRETS.pepper, self._load_key)
+        live.health = _health(self.config.health, live.metrics)
         live.transport = Transport()
         await live.transport.open()
         live.replays = Replays(self.in_database, settings.SECRETS.encryption_key)
@@ -162,6 +166,9 @@ class Lifespan:
                 (d.target.name for model in live.snapshot.models.values() for d in model.deployments),
                 (problem.deployment for problem in live.snapshot.problems),
             )
+            live.health.renew(d.target for model in live.snapshot.models.values() for d in model.deployments)
+            for seen in live.health.seen():
+                live.metrics.show_state(seen.deployment, seen.value)
             for problem in live.snapshot.problems:
                 logger.warning(
                     "deployment %s of %s is disabled: %s", problem.deployment, problem.alias, problem.reason
@@ -215,6 +222,22 @@ async def _watch_lag(shedding: Shedding) -> None:
         await asyncio.sleep(LAG_S)
         now = loop.time()
         shedding.saw_lag(max(0.0, now - due), now)
+
+
+def _health(config: HealthConfig, metrics: Metrics) -> Health:
+    """Make the registry of breakers; the configuration can shorten their rests."""
+    usual = Policy()
+    policy = Policy(
+        consecutive=config.rolling_window,
+        first_open_s=min(usual.first_open_s, config.cooldown),
+        longest_open_s=min(usual.longest_open_s, config.cooldown),
+        longest_cool_s=min(usual.longest_cool_s, config.cooldown),
+    )
+    return Health(
+        policy,
+        on_change=lambda target, value: metrics.show_state(target.name, value),
+        on_overflow=lambda provider: metrics.retry_overflow.labels(provider).inc(),
+    )
 
 
 async def _every(seconds: float, work: Callable[[Connections], Awaitable[None]], live: Connections) -> None:

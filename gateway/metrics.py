@@ -36,6 +36,9 @@ class Metrics:
         self.attempts = counter(
             "gateway_upstream_attempts", "Upstream tries", "provider", "deployment", "outcome"
         )
+        self.retry_overflow = counter(
+            "gateway_retry_overflow", "Further tries that the retry budget did not allow", "provider"
+        )
         self.overshoot = counter("gateway_budget_overshoot_usd", "Cost beyond what was held, in USD")
         self.access_log_dropped = counter(
             "gateway_access_log_dropped", "Access log lines lost to a full buffer"
@@ -66,7 +69,10 @@ class Metrics:
             "gateway_event_loop_lag_seconds", "Mean lateness in the last second", registry=registry
         )
         self.deployment_state = Gauge(
-            "gateway_deployment_state", "1 when a deployment can serve", ["deployment"], registry=registry
+            "gateway_deployment_state",
+            "0 left alone, 0.5 coming back, 1 serving",
+            ["deployment"],
+            registry=registry,
         )
         self._children: dict[tuple[Any, ...], Any] = {}
 
@@ -115,6 +121,10 @@ class Metrics:
         """As watch_gauges: what gateway/shedding.py decides by."""
         self.capacity.set_function(capacity)
         self.loop_lag.set_function(lag)
+
+    def show_state(self, deployment: str, value: float) -> None:
+        """Say how a deployment does, when that changed."""
+        self.deployment_state.labels(deployment).set(value)
 
     def watch_gauges(
         self, inflight: Callable[[], float], unshipped: Callable[[], float], oldest: Callable[[], float]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -39,7 +39,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     targets: Sequence[Target]
-    instead: dict[str, Sequence[Target]] = {}
+    instead: Mapping[str, Sequence[Target]] = {}
     is_panic: bool = False
     deadline: Deadline | None = None
 

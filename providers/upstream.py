@@ -1,4 +1,4 @@
-"""Tries the targets of a call in order and returns the first that answers. Fails over only before the first content.
+"""Tries the targets of a call's plan and returns the first that answers. Fails over only before the first content.
 
 Cost: one upstream exchange. Nothing here waits without a timeout; whatever it leaves, it closes.
 """
@@ -7,19 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import msgspec
 
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Stream
-from providers.failures import UpstreamBroken, UpstreamFailed, UpstreamStatus, summarize
+from providers.failures import (
+    DeadlineExceeded,
+    UpstreamBroken,
+    UpstreamFailed,
+    UpstreamStatus,
+    UpstreamTimeout,
+    summarize,
+)
+from providers.health import Health, Turn
+from providers.journey import Journey
+from providers.plan import Deadline, Plan, timeouts_within
 from providers.registry import PROVIDERS
-from providers.target import Target, Timeouts
+from providers.target import Target
 from providers.transport import Transport, UpstreamRequest, UpstreamResponse
 
 MAX_ANSWER = 64 * 1024 * 1024
 MAX_ERROR = 256 * 1024
 MAX_PRELUDE = 1024 * 1024  # lifecycle events held back until the first content
+TIMER_S = 0.002  # a timer may fire this much early
 USER_AGENT = "open-model-gateway"
 
 
@@ -46,7 +57,18 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 class Call:
     """An upstream that answers. For a stream `first` is what is ready for the client and `blocks` the rest."""
 
-    __slots__ = ("answered", "attempts", "blocks", "first", "response", "stream", "target", "upstream_s")
+    __slots__ = (
+        "answered",
+        "attempts",
+        "blocks",
+        "deadline",
+        "first",
+        "response",
+        "stream",
+        "target",
+        "turn",
+        "upstream_s",
+    )
 
     def __init__(self, target: Target, response: UpstreamResponse, attempts: list[Attempt]) -> None:
         self.target, self.response, self.attempts = target, response, attempts
@@ -55,71 +77,129 @@ class Call:
         self.blocks: AsyncIterator[bytes] | None = None
         self.first = b""
         self.upstream_s = 0.0  # spent waiting for upstreams, failed ones included
+        self.turn: Turn | None = None
+        self.deadline: Deadline | None = None
 
     async def rest(self) -> AsyncIterator[bytes]:
         """The client's bytes of the rest of the stream. Raises UpstreamFailed; then what came before stands."""
         stream, blocks = self.stream, self.blocks
         assert stream is not None  # noqa: S101 - only streams have a rest
         assert blocks is not None  # noqa: S101
-        if _is_over(stream):
-            return  # the first block said it all
         try:
-            async for block in blocks:
-                out = stream.feed(block)
-                if out:
-                    yield out
-                if _is_over(stream):
-                    return
-            stream.end()
+            if not _is_over(stream):  # else the first block said it all
+                async for block in blocks:
+                    out = stream.feed(block)
+                    if out:
+                        yield out
+                    if _is_over(stream):
+                        break
+                else:
+                    stream.end()
         except MalformedStream as error:
-            raise UpstreamBroken(f"malformed stream: {error}") from error
+            raise self._broke(UpstreamBroken(f"malformed stream: {error}")) from error
+        except UpstreamFailed as failure:
+            raise self._broke(failure) from failure
+        if not stream.done or stream.failure is not None:
+            self._broke(UpstreamBroken("the stream broke after its first content"))
 
     async def aclose(self) -> None:
         """Close the upstream's connection; a stream that said all it had to say may keep it."""
+        if self.turn is not None:
+            self.turn.end()
         if self.stream is not None and self.stream.done:
             self.response.leave()
         await self.response.aclose()
+
+    def _broke(self, failure: UpstreamFailed) -> UpstreamFailed:
+        """Count a stream that broke after its first content; a stream that is only too long is nobody's fault."""
+        if isinstance(failure, UpstreamTimeout) and failure.phase == "total":
+            return _in_time(failure, self.deadline)
+        if self.turn is not None:
+            self.turn.failed(failure)
+        return failure
 
 
 async def open_call(
     transport: Transport,
     dialect: Dialect,
     outgoing: Outgoing,
-    targets: Sequence[Target],
+    plan: Plan,
     attempts: list[Attempt],
+    health: Health,
 ) -> Call:
-    """Return the first target's answer, noting every try in `attempts`. Raises UpstreamFailed."""
+    """Return the first answer on the plan's way, noting every try in `attempts`. Raises UpstreamFailed."""
     failures: list[UpstreamFailed] = []
+    journey = Journey(plan, health)
     spent = 0.0
-    for target in targets:
+    while (step := journey.next()) is not None:
+        target, turn = step
         started = time.perf_counter()
         try:
-            call = await _try(transport, dialect, outgoing, target, attempts)
-        except UpstreamFailed as failure:
+            call = await _try(transport, dialect, outgoing, target, plan.deadline)
+        except UpstreamFailed as raised:
+            failure = _judge(raised, turn, plan.deadline)
             spent += _note(attempts, target, failure.code, failure.status, started)
-            failure.provider, failure.deployment = target.provider, target.name
+            failure.provider, failure.deployment, failure.target_id = target.provider, target.name, target.id
             failures.append(failure)
-            if not failure.retryable:
-                break
-        except asyncio.CancelledError:
-            _note(attempts, target, "cancelled", None, started)
+            await _wait(journey.failed(target, failure), plan.deadline)
+        except BaseException as error:
+            turn.let_go()
+            if isinstance(error, asyncio.CancelledError):
+                _note(attempts, target, "cancelled", None, started)
             raise
         else:
+            turn.answered()
+            call.attempts, call.turn, call.deadline = attempts, turn, plan.deadline
             call.upstream_s = spent + _note(attempts, target, "ok", call.response.status, started)
+            if call.stream is None:
+                turn.end()
             return call
-    raise summarize(failures)
+    raise summarize(failures) if failures else health.unavailable(plan.targets)
+
+
+def _judge(failure: UpstreamFailed, turn: Turn, deadline: Deadline | None) -> UpstreamFailed:
+    """Tell the breaker; a deadline that the client chose says nothing about the deployment."""
+    told = _in_time(failure, deadline)
+    is_ours = isinstance(told, DeadlineExceeded) and (
+        told is failure or (deadline is not None and deadline.is_clients)
+    )
+    if not is_ours:
+        turn.failed(failure)
+    turn.let_go()
+    return told
+
+
+def _in_time(failure: UpstreamFailed, deadline: Deadline | None) -> UpstreamFailed:
+    """Return the failure, or that the whole call's time was over when that is what ended the attempt."""
+    if deadline is None or not isinstance(failure, UpstreamTimeout):
+        return failure
+    if time.perf_counter() < deadline.at - TIMER_S:
+        return failure
+    return DeadlineExceeded(deadline.seconds, reached=failure.reached)
+
+
+async def _wait(seconds: float, deadline: Deadline | None) -> None:
+    if not seconds:
+        return
+    if deadline is not None:
+        seconds = min(seconds, max(0.0, deadline.at - time.perf_counter()))
+    await asyncio.sleep(seconds)
 
 
 async def _try(
-    transport: Transport, dialect: Dialect, outgoing: Outgoing, target: Target, attempts: list[Attempt]
+    transport: Transport, dialect: Dialect, outgoing: Outgoing, target: Target, deadline: Deadline | None
 ) -> Call:
-    response = await transport.send(_request(dialect, outgoing, target), _timeouts(target, outgoing))
+    now = time.perf_counter()
+    if deadline is not None and now >= deadline.at:
+        raise DeadlineExceeded(deadline.seconds, reached=False)
+    timeouts = timeouts_within(target.timeouts, deadline, now, streams=outgoing.streams)
+    response = await transport.send(_request(dialect, outgoing, target), timeouts)
     try:
         if response.status >= 300:  # noqa: PLR2004 - HTTP's success range; redirects are never followed
             raise UpstreamStatus.of(
                 response.status, response.headers, await response.read(MAX_ERROR, truncate=True)
             )
-        call = Call(target, response, attempts)
+        call = Call(target, response, [])
         if outgoing.streams:
             call.stream = dialect.stream()
             call.blocks = response.chunks()
@@ -132,11 +212,6 @@ async def _try(
             raise UpstreamBroken(str(error)) from error
         raise
     return call
-
-
-def _timeouts(target: Target, outgoing: Outgoing) -> Timeouts:
-    timeouts = target.timeouts
-    return timeouts if outgoing.streams else msgspec.structs.replace(timeouts, first_byte=timeouts.answer)
 
 
 def _request(dialect: Dialect, outgoing: Outgoing, target: Target) -> UpstreamRequest:

@@ -33,6 +33,7 @@ NO_LIMITS = {
     },
     "budgets": {"default_usd": 1000},
     "metering": {"allow_volatile": True},
+    "health": {"cooldown": "20ms"},  # what one test breaks serves the next
 }
 
 

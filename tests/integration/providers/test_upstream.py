@@ -9,6 +9,8 @@ import pytest
 from providers.dialects.base import Shape
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed
+from providers.health import Health
+from providers.plan import Plan
 from providers.target import Secret, Target, Timeouts
 from providers.upstream import Attempt, Call, Outgoing, open_call
 from tests.integration.providers.raw_server import Peer, RawServer, Script
@@ -27,7 +29,7 @@ LIMITS = Timeouts(connect=2, first_byte=5, idle=5, total=10)
 
 def target(name: str, server: RawServer) -> Target:
     return Target(
-        id=1,
+        id=len(name) * 1000 + sum(name.encode()),
         alias="chat",
         name=name,
         provider="openai-compatible",
@@ -43,7 +45,8 @@ async def calls(
 ) -> Call:
     shape = Shape(alias="chat", path="chat/completions", stream=streams)
     outgoing = Outgoing(request_id="req-1", path=shape.path, raw=BODY, streams=streams)
-    return await open_call(transport, OpenAIToOpenAI(shape), outgoing, targets, attempts)
+    plan = Plan(targets=targets)
+    return await open_call(transport, OpenAIToOpenAI(shape), outgoing, plan, attempts, Health())
 
 
 async def answers(peer: Peer) -> None:

@@ -1,0 +1,130 @@
+"""Reads from a request what routing must know - needs, hints, stickiness, deadline - and makes the plan of the call.
+
+Cost: 2 us for an alias with one deployment and nothing special asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from budgets import holds
+from catalog import hints, routing
+from catalog.capabilities import NOTHING, Need, need_of
+from catalog.routing import ANYTHING, Asking, ModelCannot, Route
+from catalog.snapshot import Model
+from gateway.api.schemas import Want
+from gateway.config.sections import Server
+from gateway.connections import Connections
+from gateway.refusals import BadRequest
+from gateway.request import V1Request
+from providers.plan import Deadline, Plan
+from providers.prompt import count_prompt
+from providers.upstream import Call
+
+MAX_TIMEOUT_MS = 600_000
+EXPECTED_OUTPUT = 256  # tokens, for comparing prices when the client gives no cap
+OTHER_TOKENIZER = 0.9  # a count is off by less than a tenth: what might still fit is not refused
+
+
+class _Sticky(msgspec.Struct):
+    user: str | None = None
+    prompt_cache_key: str | None = None
+
+
+_sticky = msgspec.json.Decoder(_Sticky)
+
+
+async def route_of(request: V1Request, live: Connections, want: Want, model_type: str) -> Route:
+    """Return where the call may go. Raises what routing.resolve raises, BadHint and BadRequest."""
+    deadline_of(
+        request, live.config.server, streams=want.shape.stream
+    )  # a bad one is refused before anything is held
+    caller, snapshot = request.auth, live.snapshot
+    model = snapshot.models.get(want.alias)
+    asking = ANYTHING if model is None else _asking(request, live, want, model)
+    try:
+        return routing.resolve(
+            snapshot, want.alias, caller, model_type=model_type, asking=asking, health=live.health
+        )
+    except ModelCannot as refusal:
+        if not refusal.is_window:
+            raise
+    # By its bytes the prompt is too long for everybody: count it before saying so.
+    counted = await asyncio.to_thread(count_prompt, request.raw, want.alias)
+    need = msgspec.structs.replace(asking.need, prompt_tokens=int(counted * OTHER_TOKENIZER))
+    asking = msgspec.structs.replace(asking, need=need)
+    return routing.resolve(
+        snapshot, want.alias, caller, model_type=model_type, asking=asking, health=live.health
+    )
+
+
+def plan_of(request: V1Request, live: Connections, route: Route, want: Want) -> Plan:
+    """Return the targets of a route with the time that is left for them."""
+    instead = {
+        reason: [deployment.target for deployment in several] for reason, several in route.instead.items()
+    }
+    return Plan(
+        targets=[deployment.target for deployment in route.deployments],
+        instead=instead,
+        is_panic=route.is_panic,
+        deadline=deadline_of(request, live.config.server, streams=want.shape.stream),
+    )
+
+
+def deadline_of(request: V1Request, server: Server, *, streams: bool) -> Deadline:
+    """Return when the call must be over: the server's rule, or sooner if the client asked so. Raises BadRequest."""
+    most = server.stream_max_duration if streams else server.sync_timeout
+    asked = request.header(b"x-request-timeout-ms")
+    if not asked:
+        return Deadline(request.received_at + most, most)
+    if not (asked.isascii() and asked.isdigit() and len(asked) < 9 and 1 <= int(asked) <= MAX_TIMEOUT_MS):  # noqa: PLR2004 - digits
+        raise BadRequest(
+            f"X-Request-Timeout-Ms is a whole number from 1 to {MAX_TIMEOUT_MS}.", "X-Request-Timeout-Ms"
+        )
+    seconds = int(asked) / 1000
+    allowed = min(seconds, most)
+    return Deadline(request.received_at + allowed, allowed, is_clients=seconds <= most)
+
+
+def fallback_reason(route: Route, call: Call) -> str:
+    """Return why another alias answered than the one asked for; "" when it was that one."""
+    target = call.target
+    if target.alias == route.model.alias:
+        return ""
+    last = call.attempts[-2].outcome if len(call.attempts) > 1 else ""
+    if last == "upstream_refused":
+        for reason in ("context_window", "content_filter"):
+            if any(deployment.target.id == target.id for deployment in route.instead.get(reason, ())):
+                return reason
+    return route.reason
+
+
+def _asking(request: V1Request, live: Connections, want: Want, model: Model) -> Asking:
+    hint = hints.parse(request.header(b"x-gateway-route"), model)
+    need = _need(request, live, want, model)
+    sticky_key = _sticky_key(request, model) if model.sticky else ""
+    is_by_cost = model.strategy == "cost" or (hint is not None and hint.strategy == "cost")
+    if hint is None and need is NOTHING and not sticky_key and not is_by_cost:
+        return ANYTHING
+    expected = (holds.prompt_tokens(request.raw), want.demand.output_cap or EXPECTED_OUTPUT)
+    return Asking(need=need, hints=hint, sticky_key=sticky_key, expected=expected if is_by_cost else (0, 0))
+
+
+def _need(request: V1Request, live: Connections, want: Want, model: Model) -> Need:
+    models = [model]
+    for aliases in model.fallbacks.values():
+        models += [other for alias in aliases if (other := live.snapshot.models.get(alias)) is not None]
+    is_chat = want.demand.kind == "chat"  # a request for embeddings may carry many prompts
+    return need_of(request.raw, models, holds.prompt_tokens if is_chat else None)
+
+
+def _sticky_key(request: V1Request, model: Model) -> str:
+    """Return the value that always meets the same deployment; tenants never share one."""
+    try:
+        body = _sticky.decode(request.raw)
+    except msgspec.ValidationError:
+        return ""
+    value = body.user if model.sticky == "user" else body.prompt_cache_key
+    return f"{request.auth.tenant_id}:{value}" if value else ""
