@@ -1,0 +1,97 @@
+"""Several workers of one gateway in one process, their ledger, and the calls they serve."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Self
+
+from budgets.admission import (
+    AdmissionUnavailable,
+    Ask,
+    BudgetRefused,
+    BudgetRule,
+    Limits,
+    Post,
+    RateRefused,
+    ScopeRules,
+    WindowKey,
+)
+from budgets.admission_redis import RedisAdmission
+
+PATIENT_S = 2.0  # where a busy machine must not look like a lost store
+
+
+class SharedLedger:
+    """The database: what every call cost."""
+
+    def __init__(self) -> None:
+        self.spent, self.version, self.loads = 0, 1, 0
+
+    async def load(self, keys: Sequence[WindowKey]) -> list[Post]:
+        self.loads += 1
+        return [Post(key, self.spent, self.version) for key in keys]
+
+
+def rules(limit: int, limits: Limits = Limits(), tenant: int = 1) -> tuple[ScopeRules, ...]:  # noqa: B008 - frozen
+    return (
+        ScopeRules(f"key:{tenant}", limits, ()),
+        ScopeRules(f"tenant:{tenant}", Limits(), (BudgetRule(limit),) if limit else ()),
+    )
+
+
+class Crew:
+    """Workers that share a Redis and a ledger. `granted`: what the calls cost that were let through."""
+
+    def __init__(self, url: str, workers: int, timeout_s: float = PATIENT_S) -> None:
+        self.ledger = SharedLedger()
+        self.workers = [RedisAdmission(url, self.ledger.load, timeout_s=timeout_s) for _ in range(workers)]
+        self.serial = 0
+        self.outcomes: Counter[str] = Counter()
+        self.slowest_s = 0.0
+
+    async def __aenter__(self) -> Self:
+        for worker in self.workers:
+            await worker.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for worker in self.workers:
+            await worker.aclose()
+
+    async def ask(self, scopes: tuple[ScopeRules, ...], hold: int, tokens: int = 1) -> str:
+        """Ask the next worker; return the id of the granted call, or what it was refused for."""
+        self.serial += 1
+        name = f"call-{self.serial}"
+        worker = self.workers[self.serial % len(self.workers)]
+        began = time.monotonic()
+        try:
+            await worker.admit(Ask(name, scopes, tokens, hold))
+        except RateRefused as no:
+            name = no.rule
+        except BudgetRefused:
+            name = "budget"
+        except AdmissionUnavailable:
+            name = "unavailable"
+        self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+        self.outcomes["granted" if name.startswith("call-") else name] += 1
+        return name
+
+    async def settle(self, name: str, cost: int, tokens: int = 1) -> None:
+        worker = self.workers[int(name.removeprefix("call-")) % len(self.workers)]
+        await worker.settle(name, tokens, cost)
+
+    async def burst(
+        self, scopes: tuple[ScopeRules, ...], hold: int, calls: int, at_once: int = 64
+    ) -> list[str]:
+        """Ask so often, so many at a time; return the granted calls."""
+        gate = asyncio.Semaphore(at_once)
+
+        async def one() -> str:
+            async with gate:
+                return await self.ask(scopes, hold)
+
+        names = await asyncio.gather(*(one() for _ in range(calls)))
+        return [name for name in names if name.startswith("call-")]

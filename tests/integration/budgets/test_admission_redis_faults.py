@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+from budgets.admission import Limits, ScopeRules
+from tests.integration.budgets.crew import Crew, rules
+from tests.redis_server import RedisServer
+
+DOLLAR = 1_000_000_000
+IMPATIENT_S = 0.03
+
+
+async def serve(crew: Crew, scopes: tuple[ScopeRules, ...], hold: int, calls: int) -> int:
+    """Let 16 callers make calls that cost what they hold; return what all granted calls cost."""
+    spent = 0
+
+    async def caller() -> None:
+        nonlocal spent
+        for _ in range(calls // 16):
+            name = await crew.ask(scopes, hold)
+            if name.startswith("call-"):
+                spent += hold
+                await asyncio.sleep(0)
+                await crew.settle(name, hold)
+
+    await asyncio.gather(*(caller() for _ in range(16)))
+    return spent
+
+
+async def until_granted(crew: Crew, scopes: tuple[ScopeRules, ...], hold: int) -> float:
+    began = time.monotonic()
+    while not (await crew.ask(scopes, hold)).startswith("call-"):
+        assert time.monotonic() - began < 10
+        await asyncio.sleep(0.02)
+    return time.monotonic() - began
+
+
+async def test_nothing_is_overspent_when_redis_forgets_everything_under_load(
+    redis_server: RedisServer,
+) -> None:
+    dice = random.Random(11)
+    for turn in range(5):
+        async with Crew(redis_server.url, 2) as crew:
+            scopes = rules(5000, tenant=20 + turn)
+            load = asyncio.create_task(serve(crew, scopes, 10, 1600))
+            for _ in range(4):
+                await asyncio.sleep(dice.random() * 0.05)
+                await asyncio.to_thread(redis_server.run, "FLUSHALL")
+            assert await load == 5000
+            assert crew.outcomes["unavailable"] == 0
+
+
+async def test_a_tenant_is_open_again_soon_after_a_flush(redis_server: RedisServer) -> None:
+    async with Crew(redis_server.url, 2) as crew:
+        scopes = rules(5000, tenant=30)
+        await crew.burst(scopes, 10, 100)
+        await asyncio.to_thread(redis_server.run, "FLUSHALL")
+        assert await until_granted(crew, scopes, 10) < 0.5
+        granted = await crew.burst(scopes, 10, 500)
+        assert 100 + 1 + len(granted) == 500
+
+
+async def test_a_hung_redis_makes_nobody_wait_and_nothing_overspent(redis_server: RedisServer) -> None:
+    async with Crew(redis_server.url, 1, IMPATIENT_S) as crew:
+        small, free = rules(50_000, tenant=31), rules(0, Limits(8), tenant=32)
+        await until_granted(crew, small, 10)
+        await until_granted(crew, free, 0)
+        crew.slowest_s, before = 0.0, crew.outcomes["granted"]
+        redis_server.hang()
+        try:
+            names = [await crew.ask(small, 10) for _ in range(30)]
+            shared = [await crew.ask(free, 0) for _ in range(20)]
+        finally:
+            redis_server.go_on()
+        assert set(names) == {"unavailable"}  # a small budget has nothing set aside
+        assert shared.count("requests") == 12
+        assert crew.outcomes["granted"] == before + 8
+        assert crew.slowest_s < 0.15  # 60 ms, and a busy machine
+        assert await until_granted(crew, small, 10) < 2
+        standing = await crew.workers[0].standing(small)
+        assert standing.budget is not None
+        assert standing.budget.held_nanousd % 10 == 0
+
+
+async def test_an_outage_is_bridged_by_what_was_set_aside_and_never_beyond_it(
+    redis_server: RedisServer,
+) -> None:
+    async with Crew(redis_server.url, 2, 0.2) as crew:
+        limit = 10 * DOLLAR
+        scopes = rules(limit, tenant=33)
+        for _ in crew.workers:
+            await until_granted(crew, scopes, DOLLAR)
+        await reserved(crew, scopes, 2 * DOLLAR + 2 * limit // 100)
+        redis_server.hang()
+        try:
+            offline = await crew.burst(scopes, DOLLAR // 50, 40, at_once=4)
+        finally:
+            redis_server.go_on()
+        assert len(offline) == 10  # 1 % of ten dollars, twice
+        await until_granted(crew, scopes, DOLLAR)
+        rest = await crew.burst(scopes, DOLLAR // 50, 600, at_once=16)
+        held = DOLLAR // 50 * (len(offline) + len(rest)) + 3 * DOLLAR
+        assert held <= limit
+        assert held >= limit * 0.98
+
+
+async def reserved(crew: Crew, scopes: tuple[ScopeRules, ...], amount: int) -> None:
+    """Return when the workers hold so much beside what was granted."""
+    async with asyncio.timeout(5):
+        while True:
+            standing = (await crew.workers[0].standing(scopes)).budget
+            if standing is not None and standing.held_nanousd == amount:
+                return
+            await asyncio.sleep(0.05)  # they set money aside once a second
+
+
+async def test_calls_that_ran_through_a_crash_of_redis_still_count(redis_server: RedisServer) -> None:
+    async with Crew(redis_server.url, 2, 0.2) as crew:
+        scopes = rules(1000, tenant=34)
+        running = await crew.burst(scopes, 10, 60)
+        redis_server.kill()
+        await asyncio.gather(*(crew.settle(name, 8) for name in running[:30]))  # nobody can be told
+        redis_server.start()
+        assert await until_granted(crew, scopes, 10) < 2
+        more = await crew.burst(scopes, 10, 200)
+        assert 30 * 8 + 30 * 10 + 10 + 10 * len(more) <= 1000
+        assert len(more) >= 44
