@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.utils.functional import cached_property
+from django.utils.html import format_html, format_html_join
 from typing_extensions import override
 
+from metering.explanation import explain, receipt_lines
 from metering.models import UsageEvent
 from tenants.back_office import ReadOnly
 from tenants.form_fields import usd
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+    from django.utils.safestring import SafeString
 
 MOST_COUNTED = 10_000
 
@@ -57,10 +60,46 @@ class UsageEventAdmin(ReadOnly):
     sortable_by: ClassVar[tuple[str, ...]] = ("started_at",)
 
     @override
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         names = [field.name for field in UsageEvent._meta.concrete_fields]  # noqa: SLF001 - Django's documented model API
-        return ["cost_usd", *names]
+        return [
+            ("What happened", {"fields": ["story"]}),
+            ("Receipt", {"fields": ["receipt_table", "cost_usd"]}),
+            ("The row of the ledger", {"fields": names}),
+        ]
+
+    @override
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ["story", "receipt_table", "cost_usd"]
 
     @admin.display(description="cost in USD")
     def cost_usd(self, event: UsageEvent) -> str:
         return f"{usd(event.cost_nanousd):f}"
+
+    @admin.display(description="step by step")
+    def story(self, event: UsageEvent) -> SafeString:
+        """The sentences of manage.py explain."""
+        return format_html_join(
+            "",
+            "<p><strong>{}</strong>{}</p>",
+            (
+                (part.title, format_html_join("", "<br>{}", ((each,) for each in part.sentences)))
+                for part in explain(event)
+            ),
+        )
+
+    @admin.display(description="line by line")
+    def receipt_table(self, event: UsageEvent) -> SafeString | str:
+        if not event.receipt:
+            return "Nothing was billed."
+        rows = format_html_join(
+            "", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", receipt_lines(event)
+        )
+        heads = format_html_join(
+            "", "<th>{}</th>", ((name,) for name in ("what", "quantity", "USD each", "USD", "price"))
+        )
+        return format_html(
+            '<table style="border-spacing: 1rem 0"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
+            heads,
+            rows,
+        )

@@ -1,0 +1,119 @@
+"""Finds one call by its id: in the ledger, or in a journal that was not shipped yet. Reads only; touches no lock.
+
+One query; journals are read only when that finds nothing, at some 2 us a record.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from metering.frames import Gap, scan
+from metering.ledger import moment
+from metering.models import UsageEvent
+from metering.records import Close, Open, Void
+from metering.segments import Directory, directories
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from metering.records import Record
+
+Place = Literal["ledger", "journal", "running", "void"]
+
+
+class Found(NamedTuple):
+    """A call. In the journal it has ended but is not shipped yet; a running one has no end, a void one no bill."""
+
+    event: UsageEvent
+    place: Place
+
+
+def find(request_id: str, root: Path) -> Found | None:
+    """Return the call, or None. `root` holds the journals. May raise DatabaseError."""
+    found = _in_ledger(request_id) or _in_journals(request_id, root)
+    # a journal that let go of its files while they were read has given them to the ledger
+    return found or _in_ledger(request_id)
+
+
+def _in_ledger(request_id: str) -> Found | None:
+    event = UsageEvent.objects.filter(pk=request_id).first()
+    return None if event is None else Found(event, "ledger")
+
+
+def _in_journals(request_id: str, root: Path) -> Found | None:
+    for path in directories(root):
+        opened: Open | None = None
+        for record in _records(Directory.look(path), request_id):
+            match record:
+                case Open():
+                    opened = record
+                case Close() if opened is not None:
+                    return Found(_ended(opened, record), "journal")
+                case Void() if opened is not None:
+                    return Found(_begun(opened), "void")
+        if opened is not None:
+            return Found(_begun(opened), "running")
+    return None
+
+
+def _records(directory: Directory, request_id: str) -> Iterator[Record]:
+    """Yield what a journal says of one call, in order."""
+    needle = request_id.encode(errors="replace")
+    for number in directory.segments():
+        with suppress(FileNotFoundError):  # shipped and unlinked meanwhile
+            data = directory.segment(number).read_bytes()
+            if needle in data:
+                for record, _ in scan(data):
+                    if not isinstance(record, Gap) and record.id == request_id:
+                        yield record
+
+
+def _begun(opened: Open) -> UsageEvent:
+    """Return the row as far as the beginning of a call tells it; it is never saved."""
+    return UsageEvent(
+        id=opened.id,
+        started_at=moment(opened.started_at),
+        finished_at=moment(opened.started_at),
+        tenant_id=opened.tenant_id,
+        tenant=opened.tenant,
+        key_id=opened.key_id,
+        api_key_prefix=opened.key_prefix,
+        endpoint=opened.endpoint,
+        model=opened.model,
+        provider=opened.provider,
+        deployment=opened.deployment,
+        upstream_model=opened.upstream_model,
+        http_status=0,
+        stream=opened.stream,
+        input_tokens=opened.input_tokens,
+        price_id=opened.sheet.id,
+        trace_id=opened.trace_id,
+        idempotency_key=opened.idempotency_key,
+        client_request_id=opened.client_request_id,
+    )
+
+
+def _ended(opened: Open, closed: Close) -> UsageEvent:
+    event, usage = _begun(opened), closed.usage
+    event.finished_at = moment(closed.finished_at)
+    event.input_tokens = usage.total_input_tokens
+    event.output_tokens = usage.total_output_tokens
+    event.estimated = usage.estimated
+    event.usage = msgspec.to_builtins(usage)
+    same = ("provider", "deployment", "upstream_model", "status", "http_status", "error_code", "attempts")
+    for name in (
+        *same,
+        "cost_nanousd",
+        "price_id",
+        "receipt",
+        "latency_ms",
+        "ttft_ms",
+        "overhead_ms",
+        "decision",
+    ):
+        setattr(event, name, getattr(closed, name))
+    return event

@@ -1,0 +1,47 @@
+"""The page of a call in the back office: the sentences of `explain`, and the receipt as a table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from metering import ledger
+from metering.models import UsageEvent
+from metering.tail import Call
+from tenants.models import User
+from tests.calls import closed, opened
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def client() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root@example.com", "a long password"))
+    return client
+
+
+def page(client: Client, request_id: str) -> str:
+    answer = client.get(reverse("admin:metering_usageevent_change", args=[request_id]))
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_it_tells_the_story_and_shows_the_receipt(client: Client) -> None:
+    ledger.write([Call(opened("req_1"), closed("req_1"))])
+    text = page(client, "req_1")
+    assert "Key key-7 of tenant tenant-3." in text
+    assert "It ended well, with HTTP 200" in text
+    assert "<td>output tokens</td><td>50</td><td>0.0006</td><td>0.03</td><td>price row 11</td>" in text
+
+
+def test_what_a_client_sent_is_text_and_never_a_tag(client: Client) -> None:
+    ledger.write([Call(opened("req_1"), closed("req_1"))])
+    evil = "<script>alert(1)</script>"
+    UsageEvent.objects.filter(pk="req_1").update(idempotency_key=evil, finished_at=datetime.now(UTC))
+    text = page(client, "req_1")
+    assert evil not in text
+    assert "&lt;script&gt;" in text

@@ -1,0 +1,155 @@
+"""The story of a call in sentences: every way it can end, what it cost to the last line, and nothing made up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from metering.explanation import explain, receipt_lines, usd
+from metering.models import UsageEvent
+from metering.trace import BudgetSeen, LimitSeen, Skipped, Trace, document
+from providers.upstream import Attempt
+
+NOON = datetime(2026, 7, 24, 12, tzinfo=UTC)
+TRACE = Trace(
+    order=("east", "west", "north"),
+    price_ids=(4, 5, 6),
+    skipped=(Skipped("old", "it has no price."),),
+    prompt=12,
+    hold_nanousd=1_000,
+    limits=(LimitSeen("key:7", "requests", 60), LimitSeen("tenant:3", "tokens", 60_000)),
+    budget=BudgetSeen("tenant:3", "daily", 2_000_000_000, 500_000_000, 1_000, NOON.timestamp()),
+)
+ATTEMPTS = (
+    Attempt("openai", "east", "upstream_timeout", None, 3000.0),
+    Attempt("azure", "west", "ok", 200, 4.25),
+)
+RECEIPT = [
+    {
+        "kind": "input",
+        "quantity": 12,
+        "unit_price_nanousd": "150",
+        "amount_nanousd": "1800",
+        "price_id": 5,
+        "note": "",
+    },
+    {
+        "kind": "image",
+        "quantity": 1,
+        "unit_price_nanousd": "0.5",
+        "amount_nanousd": "0.5",
+        "note": "1024x1024 hd",
+    },
+]
+
+
+def event(**fields: Any) -> UsageEvent:
+    given: dict[str, Any] = {
+        "id": "req_1",
+        "started_at": NOON,
+        "finished_at": NOON,
+        "tenant_id": 3,
+        "tenant": "acme",
+        "key_id": 7,
+        "api_key_prefix": "app",
+        "endpoint": "chat.completions",
+        "model": "gpt-4o",
+        "provider": "azure",
+        "deployment": "west",
+        "upstream_model": "gpt-4o-2024",
+        "status": "ok",
+        "http_status": 200,
+        "cost_nanousd": 1_801,
+        "latency_ms": 3010.0,
+        "receipt": RECEIPT,
+        "decision": document(TRACE, ATTEMPTS),
+    }
+    return UsageEvent(**(given | fields))
+
+
+def story(told: UsageEvent) -> dict[str, tuple[str, ...]]:
+    return {part.title: part.sentences for part in explain(told)}
+
+
+def test_it_says_where_the_call_could_go_and_where_not() -> None:
+    assert story(event())["Where it could go"] == (
+        "By strategy weighted: east first, then west, then north.",
+        "Not to old: it has no price.",
+    )
+
+
+def test_it_says_what_was_allowed_and_held() -> None:
+    assert story(event())["What was allowed and held"] == (
+        "The key may make 60 requests a minute.",
+        "The tenant may make 60,000 tokens a minute.",
+        "0.000001 USD was held, the most it could cost, for its prompt at a token a byte.",
+        (
+            "The tightest budget was the daily one of the tenant: 2.00 USD, of which 0.50 were spent and 0.000001 held "
+            "by running calls, this one included; it resets on 2026-07-24T12:00:00.000Z."
+        ),
+    )
+
+
+def test_it_says_what_was_tried_and_what_not() -> None:
+    assert story(event())["What was tried"] == (
+        "1. east (openai): failed as upstream_timeout after 3,000 ms.",
+        "2. west (azure) answered with HTTP 200 after 4.2 ms.",
+        "Not tried: north.",
+        "There the model is called gpt-4o-2024.",
+    )
+
+
+def test_it_bills_line_by_line() -> None:
+    assert story(event(estimated=True))["What it cost"] == (
+        "12 input tokens at 0.00000015 USD each: 0.0000018 USD (price row 5).",
+        "1 images 1024x1024 hd at 0.0000000005 USD each: 0.0000000005 USD (no price row).",
+        "Together 0.000001801 USD, rounded up once.",
+        "The provider did not say what was used; the gateway counted it.",
+        "That is 0.000000801 USD more than was held.",
+    )
+    assert [line.amount_usd for line in receipt_lines(event())] == ["0.0000018", "0.0000000005"]
+
+
+def test_it_says_how_it_ended() -> None:
+    def end(**fields: Any) -> str:
+        [said] = story(event(**fields))["How it ended"]
+        return said
+
+    assert end() == "It ended well, with HTTP 200, 3,010 ms after it was admitted."
+    assert end(status="error", http_status=504, error_code="upstream_timeout").startswith(
+        "It failed: the client got HTTP 504 (upstream_timeout), "
+    )
+    assert end(status="cancelled", error_code="client_disconnected").startswith(
+        "It was stopped before its end (client_disconnected), "
+    )
+    assert end(status="incomplete", error_code="gateway_died").startswith(
+        "It broke off before its end (gateway_died), "
+    )
+    assert end(ttft_ms=120.0).endswith("; the first bytes left after 120 ms.")
+
+
+def test_a_call_that_was_clamped_says_so() -> None:
+    trace = Trace(order=("east",), hold_nanousd=5, cap=17, clamped=True, counted=True)
+    held = story(event(decision=document(trace, ATTEMPTS)))["What was allowed and held"]
+    assert held == (
+        "No limit of rate bound it.",
+        "0.000000005 USD was held, the most it could cost, for its prompt as counted.",
+        "Its output was cut to 17 tokens: more did not fit into the budget.",
+    )
+
+
+def test_a_call_without_a_decision_makes_nothing_up() -> None:
+    told = story(event(decision=[], receipt=[], cost_nanousd=0))
+    for title in ("Where it could go", "What was allowed and held", "What was tried"):
+        assert told[title][0].startswith("This was not kept")
+    assert told["What it cost"] == ("Nothing.",)
+
+
+def test_amounts_are_exact() -> None:
+    assert [usd(0), usd(1), usd("0.5"), usd(1_500_000_000), usd("9000000000000000")] == [
+        "0.00",
+        "0.000000001",
+        "0.0000000005",
+        "1.50",
+        "9000000.00",
+    ]
