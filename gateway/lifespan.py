@@ -31,6 +31,7 @@ from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
 from gateway.metrics import Metrics
 from gateway.shedding import Shedding
+from gateway.stopping import Stop
 from metering.adoption import adopt
 from metering.journal import Journal
 from metering.meter import Books
@@ -53,7 +54,10 @@ RENEW_S = 10.0
 MARK_S = 1.0
 SWEEP_S = 600.0
 LAG_S = 0.1
+STOP_S = 5.0
 SHIP_AT_CLOSE_S = 3.0
+ADOPT_S = 10.0
+TELL_S = 5.0
 
 
 class Lifespan:
@@ -104,18 +108,18 @@ class Lifespan:
             _every(self.config.streams.revoke_check / 2, self._stop_revoked, live),
         ):
             self._tasks.add(asyncio.create_task(work))
+        if not self.config.embedded:
+            self._tasks.add(asyncio.create_task(_every(ADOPT_S, self._adopt_the_dead, live)))
 
-    async def drain(self, grace_s: float) -> None:
+    async def drain(self, grace_s: float, stop: Stop) -> None:
         """Refuse new calls, let running ones finish within `grace_s`, then end the rest, accounted."""
         live = connections.live()
-        live.is_draining = True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace_s):
-                await live.running.wait_until_idle()
+        live.is_leaving = live.is_draining = True
+        await stop.pause(grace_s, _idle(live))
         if live.running.stop_where(lambda _: "server_shutdown"):
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    await live.running.wait_until_idle()
+                async with asyncio.timeout(STOP_S):
+                    await _idle(live)
 
     async def close(self) -> None:
         """Ship what is left and close everything."""
@@ -206,12 +210,27 @@ class Lifespan:
     async def _mark_streams(self, live: Connections) -> None:
         live.running.mark(live.journal)
 
+    async def _adopt_the_dead(self, live: Connections) -> None:
+        """Bill what a worker left behind that died while others live."""
+        loop = asyncio.get_running_loop()
+
+        def tell(posts: Sequence[Post], request_ids: Sequence[str]) -> None:
+            asyncio.run_coroutine_threadsafe(live.admission.post(posts, request_ids), loop).result(TELL_S)
+
+        await self.in_database(adopt, self.config.data_dir / "journal", "default", tell)
+
     async def _stop_revoked(self, live: Connections) -> None:
         """End running calls of keys that were revoked and of tenants that were suspended."""
         keys = {call.caller.key_id for call in live.running}
         if keys:
             stopped = await self.in_database(stopped_keys, keys)
             live.running.stop_where(lambda call: stopped.get(call.caller.key_id, ""))
+
+
+async def _idle(live: Connections) -> None:
+    """Wait until no call is served and every end has been written."""
+    await live.shedding.wait_until_idle()
+    await live.running.wait_until_idle()
 
 
 async def _watch_lag(shedding: Shedding) -> None:

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import signal
 import socket
 import sys
 from typing import Any
@@ -17,12 +16,16 @@ import uvicorn
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway import connections
 from gateway.config import Config
 from gateway.lifespan import Lifespan
+from gateway.stopping import Stop
+from gateway.worker_link import WorkerLink
 
 logger = logging.getLogger("gateway")
 
 BACKLOG = 2048
+LINGER_S = 1.0  # an idle connection of a worker may send what is on its way; then it is closed
 KEEP_ALIVE_S = 75  # longer than load balancers' usual 60, so that it is they who close idle connections
 
 
@@ -40,12 +43,24 @@ class _Http(HttpToolsProtocol):
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn without its signal handling."""
+    """Uvicorn without its signal handling, and with an end in which no request is lost."""
 
     @override
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
         yield
+
+    def stop_accepting(self) -> None:
+        """Close the listener; each open connection may ask once more, and is told that it was the last time."""
+        for server in self.servers:
+            server.close()
+        close = (b"connection", b"close")
+        self.config.encoded_headers.append(close)  # uvicorn builds its default headers anew each second
+        self.server_state.default_headers = [*self.server_state.default_headers, close]
+        for connection in self.server_state.connections:
+            cycle = getattr(connection, "cycle", None)
+            if cycle is not None and not cycle.response_complete:
+                cycle.keep_alive = False
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -62,31 +77,43 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(config: Config, listener: socket.socket, welcome: str = "") -> None:
-    """Serve until SIGTERM or SIGINT; returns when everything is closed."""
+def announce(listener: socket.socket, welcome: str) -> None:
+    """Say on standard error where calls are served."""
+    host, port = listener.getsockname()[:2]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    sys.stderr.write(f"listening on {address}\n{welcome.format(address=address)}")
+    sys.stderr.flush()
+
+
+def run(config: Config, listener: socket.socket, welcome: str = "", link: WorkerLink | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, or until the supervisor dies; returns when everything is closed."""
     import uvloop  # noqa: PLC0415 - not on every platform, and only the server needs it
 
-    uvloop.run(_serve(config, listener, welcome))
+    uvloop.run(_serve(config, listener, welcome, link))
 
 
-async def _serve(config: Config, listener: socket.socket, welcome: str) -> None:
+async def _serve(config: Config, listener: socket.socket, welcome: str, link: WorkerLink | None) -> None:
     from gateway.asgi import application  # noqa: PLC0415 - after the command has set Django up
 
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = Stop()
+    stop.listen()
     lifespan = Lifespan()
     await lifespan.open()
     quiet_collector()
     server = _Uvicorn(_settings(config, application))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    host, port = listener.getsockname()[:2]
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    sys.stderr.write(f"listening on {address}\n{welcome.format(address=address)}")
-    sys.stderr.flush()
-    stopping = asyncio.create_task(stop.wait())
+    if link is None:
+        announce(listener, welcome)
+    else:
+        link.say_ready(when_orphaned=stop.ask)
+    stopping = asyncio.create_task(stop.asked.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-    await lifespan.drain(config.server.graceful_shutdown_delay)
+    connections.live().is_leaving = True
+    await stop.pause(config.server.prestop_delay)
+    server.stop_accepting()
+    if link is not None and server.server_state.connections:
+        await stop.pause(LINGER_S)
+    await lifespan.drain(config.server.graceful_shutdown_delay, stop)
     server.should_exit = True
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(5):

@@ -1,4 +1,5 @@
-"""Brings what dead processes left in their journals to the ledger. Blocking; runs before the server serves.
+"""Brings what dead processes left in their journals to the ledger. Blocking; runs before the server serves, and again
+and again where there are many workers.
 
 Finished calls are shipped as they are. A call without an end is billed for its prompt and for what it had
 produced at its last mark, at the price it was opened with. Dying half-way is harmless: the next start does it
@@ -8,6 +9,7 @@ again.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,8 +22,10 @@ from metering.tail import Call
 from providers.usage import Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from budgets.admission import Post
     from metering.tail import Running
 
 _LOG = logging.getLogger("metering.adoption")
@@ -40,15 +44,22 @@ class Adopted(msgspec.Struct, frozen=True, kw_only=True):
     rejected_ids: tuple[str, ...] = ()
 
 
-def adopt(root: Path, using: str = "default") -> list[Adopted]:
-    """Ship and delete the journal of every dead process under `root`. May raise DatabaseError."""
+Tell = Callable[["Sequence[Post]", "Sequence[str]"], None]
+
+
+def adopt(root: Path, using: str = "default", tell: Tell | None = None) -> list[Adopted]:
+    """Ship and delete the journal of every dead process under `root`. May raise DatabaseError.
+
+    `tell` learns the new totals and the ids of the calls, before the journal forgets them; what it raises ends this
+    turn, and the next one does the rest.
+    """
     adopted = []
     for path in directories(root):
         directory = Directory.take(path)
         if directory is None:
             continue
         try:
-            adopted.append(_adopt(Shipment(directory, using)))
+            adopted.append(_adopt(Shipment(directory, using), tell or _nobody))
         finally:
             directory.release()
         _LOG.warning("metering.journal.adopted %s", msgspec.json.encode(adopted[-1]).decode())
@@ -78,17 +89,23 @@ def incomplete(call: Running, died_at: float) -> Close:
     )
 
 
-def _adopt(shipment: Shipment) -> Adopted:
+def _nobody(posts: Sequence[Post], request_ids: Sequence[str]) -> None:
+    """Before serving there is nobody to tell: totals are read afterwards."""
+
+
+def _adopt(shipment: Shipment, tell: Tell) -> Adopted:
     tail, until = shipment.tail, shipment.tail.end()
     died_at = _last_write(shipment.directory)
     finished = 0
-    while batch := shipment.write(until).calls:
-        finished += len(batch)
+    while (batch := shipment.write(until)).calls:
+        finished += len(batch.calls)
+        tell(batch.posts, [call.open.id for call in batch.calls])
         shipment.settle()
     running = list(tail.running.values())
     for start in range(0, len(running), BATCH):
         part = running[start : start + BATCH]
-        shipment.insert([Call(call.record, incomplete(call, died_at)) for call in part])
+        posts = shipment.insert([Call(call.record, incomplete(call, died_at)) for call in part])
+        tell(posts, [call.record.id for call in part])
     shipment.remove()
     return Adopted(
         journal=shipment.directory.path.name,

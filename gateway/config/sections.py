@@ -62,6 +62,9 @@ class Server(Section):
     graceful_shutdown_delay: Duration = Field(
         5.0, description="After SIGTERM, running calls may finish within this."
     )
+    prestop_delay: Duration = Field(
+        0.0, description="After SIGTERM, `/readyz` says 503 for so long before new connections are refused."
+    )
     trusted_proxies: tuple[Network, ...] = Field(
         (), description="Proxies whose `X-Forwarded-*` headers are believed."
     )

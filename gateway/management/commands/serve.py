@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
 import sys
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.db import connections
 from typing_extensions import override
 
 from gateway import logs
-from gateway.config import ConfigError
+from gateway.config import Config, ConfigError
 from gateway.data_lock import DataDirInUse, hold
-from gateway.server import CannotListen, bind, run
+from gateway.server import CannotListen, announce, bind, run
+from gateway.supervisor import Supervisor
+from gateway.worker_link import WorkerLink
 
 
 class Command(BaseCommand):
@@ -28,24 +33,33 @@ class Command(BaseCommand):
         parser.add_argument("--bind", metavar="HOST:PORT", help="instead of server.listen_addr")
         parser.add_argument("--welcome", type=Path, metavar="FILE", help="a text to print once it listens")
         parser.add_argument("--workers", type=int, metavar="N", help="instead of server.workers")
+        for name in ("--listener-fd", "--line-fd"):  # how a supervisor starts its workers
+            parser.add_argument(name, type=int, help=SUPPRESS)
 
     @override
     def handle(self, *_: Any, **options: Any) -> None:
         config = settings.GATEWAY
+        os.environ["GATEWAY_MANAGED"] = "1"
+        logs.configure(config.observability.log_format)
+        if options["listener_fd"] is not None:
+            link = WorkerLink.inherited(options["listener_fd"], options["line_fd"])
+            run(config, link.listener, link=link)
+            return
         host, port = _address(options["bind"], config.server.bind)
         workers = options["workers"] or config.server.workers
         if workers > 1 and config.embedded:
             raise ConfigError(
                 f"--workers {workers}: embedded mode runs one worker. Hint: set ROUTER_DB_URL and ROUTER_REDIS_URL."
             )
-        os.environ["GATEWAY_MANAGED"] = "1"
-        logs.configure(config.observability.log_format)
         Path(config.data_dir).mkdir(parents=True, exist_ok=True)
         try:
             with hold(config.data_dir):
                 listener = bind(host, port)
                 prepare()
-                run(config, listener, _welcome(options["welcome"]))
+                if workers > 1:
+                    supervise(config, listener, workers, _welcome(options["welcome"]))
+                else:
+                    run(config, listener, _welcome(options["welcome"]))
         except DataDirInUse as error:
             raise ConfigError(str(error)) from error
         except CannotListen as error:
@@ -66,6 +80,23 @@ def prepare() -> None:
     for message in bootstrap(config):
         sys.stderr.write(f"{message}\n")
     sync_catalog(config)
+
+
+def supervise(config: Config, listener: socket.socket, workers: int, welcome: str) -> None:
+    """Let worker processes serve until SIGTERM; this one only watches them."""
+    for database in connections.all():
+        database.close()
+        if getattr(database, "pool", None):
+            database.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL: its threads have nothing to do here
+    manage = (sys.executable, sys.argv[0])
+    supervisor = Supervisor(
+        (*manage, "serve"),
+        listener,
+        workers,
+        drain_s=config.server.prestop_delay + config.server.graceful_shutdown_delay,
+        prepare=(*manage, "bootstrap"),
+    )
+    asyncio.run(supervisor.run(lambda: announce(listener, welcome)))
 
 
 def _address(text: str | None, default: tuple[str, int]) -> tuple[str, int]:

@@ -1,0 +1,199 @@
+"""Keeps N worker processes serving one listening socket: starts them, replaces the dead, renews them one by one.
+
+The socket is bound once and inherited, so a connection that waits when a worker ends is taken by another one. SIGTERM
+ends all in good order, a second one hurries them, SIGHUP renews. Serves nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+
+from gateway.stopping import Stop
+from gateway.worker_link import READY
+
+logger = logging.getLogger("gateway.supervisor")
+
+SHORT_LIFE_S = 5.0  # who dies younger than this is started again after a pause that doubles
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 3.0
+EXIT_S = 15.0  # beyond the drain: what a worker needs to ship, sync and close
+KILL_S = 10.0
+
+
+class Worker:
+    """One process; `is_ready` and `ended` may be awaited by many."""
+
+    def __init__(self, process: asyncio.subprocess.Process, line: socket.socket) -> None:
+        self._process, self._line = process, line
+        self._ready = asyncio.create_task(self._hear())
+        self._ended = asyncio.create_task(self._wait())
+
+    @classmethod
+    async def start(cls, command: Sequence[str], listener: socket.socket) -> Worker:
+        """Start `command --listener-fd N --line-fd M`, which find the socket and the line there."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with theirs:
+            fds = (listener.fileno(), theirs.fileno())
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                "--listener-fd",
+                str(fds[0]),
+                "--line-fd",
+                str(fds[1]),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=fds,
+                process_group=0,  # a terminal's Ctrl-C reaches the supervisor only, which passes it on once
+            )
+        return cls(process, ours)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def is_ready(self) -> bool:
+        """Wait until it serves; False if it ended before."""
+        return await asyncio.shield(self._ready)
+
+    async def ended(self) -> int:
+        return await asyncio.shield(self._ended)
+
+    def when_ended(self, tell: Callable[[], None]) -> None:
+        self._ended.add_done_callback(lambda _: tell())
+
+    def send(self, number: signal.Signals) -> None:
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+
+    async def _hear(self) -> bool:
+        try:
+            return await asyncio.get_running_loop().sock_recv(self._line, 1) == READY
+        except ConnectionError:
+            return False
+
+    async def _wait(self) -> int:
+        code = await self._process.wait()
+        await self._ready
+        self._line.close()
+        return code
+
+
+class Slot:
+    """A place for one worker."""
+
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+        self.has_served = asyncio.Event()
+        self.filling = asyncio.Lock()
+
+
+class Supervisor:
+    """`prepare` is run before workers are renewed and says whether they may be; `drain_s` is a worker's own bound."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        listener: socket.socket,
+        count: int,
+        *,
+        drain_s: float,
+        prepare: Sequence[str],
+    ) -> None:
+        self._command, self._listener, self._drain_s, self._prepare = command, listener, drain_s, prepare
+        self._slots = [Slot() for _ in range(count)]
+        self._living: set[Worker] = set()
+        self._stop = Stop()
+        self._renewal = asyncio.Event()
+
+    async def run(self, announce: Callable[[], None]) -> None:
+        """Serve until SIGTERM or SIGINT; `announce` is called when every worker serves for the first time."""
+        self._stop.listen()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renewal.set)
+        keepers = [asyncio.create_task(self._keep(slot)) for slot in self._slots]
+        others = [asyncio.create_task(self._announce(announce)), asyncio.create_task(self._renew_for_ever())]
+        await self._stop.asked.wait()
+        self._listener.close()  # the workers' copies are the last ones: when they close, nobody can connect
+        self._tell(signal.SIGTERM)
+        await self._stop.pause(self._drain_s + EXIT_S, self._all_ended())
+        if self._living:
+            self._tell(signal.SIGTERM)  # the second one: hurry
+            await Stop().pause(KILL_S, self._all_ended())
+            self._tell(signal.SIGKILL)
+            await self._all_ended()
+        for task in (*keepers, *others):
+            task.cancel()
+        await asyncio.gather(*keepers, *others, return_exceptions=True)
+
+    async def _announce(self, announce: Callable[[], None]) -> None:
+        for slot in self._slots:
+            await slot.has_served.wait()
+        announce()
+
+    async def _keep(self, slot: Slot) -> None:
+        early_deaths = 0
+        while not self._stop.asked.is_set():
+            async with slot.filling:
+                worker = slot.worker = slot.worker or await self._start()
+            started_at = time.monotonic()
+            is_ready = await worker.is_ready()
+            if is_ready:
+                slot.has_served.set()
+                logger.info("worker %d serves", worker.pid)
+            code = await worker.ended()
+            if slot.worker is not worker:
+                continue  # it was renewed; its successor is kept from now on
+            slot.worker = None
+            if self._stop.asked.is_set():
+                return
+            is_early = not is_ready or time.monotonic() - started_at < SHORT_LIFE_S
+            early_deaths = early_deaths + 1 if is_early else 0
+            logger.error("worker %d ended with code %d; another is started", worker.pid, code)
+            if early_deaths:
+                await self._stop.pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(early_deaths, 10)))
+
+    async def _start(self) -> Worker:
+        worker = await Worker.start(self._command, self._listener)
+        self._living.add(worker)
+        worker.when_ended(lambda: self._living.discard(worker))
+        if self._stop.asked.is_set():
+            worker.send(signal.SIGTERM)
+        return worker
+
+    async def _renew_for_ever(self) -> None:
+        while True:
+            await self._renewal.wait()
+            self._renewal.clear()
+            try:
+                await self._renew()
+            except OSError:
+                logger.exception("workers could not be renewed; the old ones serve on")
+
+    async def _renew(self) -> None:
+        """Replace each worker by one that already serves, so that there is always one to connect to."""
+        preparing = await asyncio.create_subprocess_exec(*self._prepare, stdin=asyncio.subprocess.DEVNULL)
+        if await preparing.wait():
+            logger.error("the configuration is not usable; the old workers serve on")
+            return
+        for slot in self._slots:
+            async with slot.filling:
+                new = await self._start()
+                if not await new.is_ready():
+                    logger.error("a new worker did not start; the old ones serve on")
+                    return
+                old, slot.worker = slot.worker, new
+            if old is not None:
+                old.send(signal.SIGTERM)
+                await old.ended()
+
+    async def _all_ended(self) -> None:
+        while self._living:
+            await asyncio.gather(*(worker.ended() for worker in self._living))
+
+    def _tell(self, number: signal.Signals) -> None:
+        for worker in list(self._living):
+            worker.send(number)

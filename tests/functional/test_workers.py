@@ -1,0 +1,165 @@
+"""Many workers on one socket, in production mode: they are replaced when they die, renewed without a failed call, and
+end together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests import town
+from tests.calls import eventually
+from tests.postgres import Postgres
+from tests.raw_calls import ask, question
+from tests.redis_server import RedisServer
+
+
+@pytest.fixture(scope="module")
+def stores() -> Iterator[dict[str, str]]:
+    """Yield the environment of a gateway on its own PostgreSQL and Redis."""
+    postgres, redis = Postgres(), RedisServer()
+    try:
+        postgres.start()
+        redis.start()
+        yield {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
+    finally:
+        redis.kill()
+        postgres.close()
+
+
+@pytest.fixture
+def two_workers(fresh_gateway, stores):
+    gateway = fresh_gateway(
+        {"server": {"workers": 2, "graceful_shutdown_delay": "10s"}, "database": {"max_conns": 4}}, env=stores
+    )
+    yield gateway
+    gateway.stop()
+
+
+def workers_of(gateway) -> set[int]:
+    """Return the process ids of the supervisor's living children."""
+    children = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children").read_text()
+    return {int(pid) for pid in children.split()}
+
+
+async def call(gateway, model="m2"):
+    return await ask(gateway.url, town.ALICE, question(model))
+
+
+async def until_ready_again(gateway, before: int, count: int) -> None:
+    """Wait until so many more workers than before have said that they serve."""
+    await eventually(lambda: served(gateway) >= before + count, 60)
+
+
+def served(gateway) -> int:
+    return sum("serves" in record.get("message", "") for record in gateway.records())
+
+
+async def test_a_worker_that_dies_is_replaced_while_the_other_one_serves(two_workers):
+    before, ready = workers_of(two_workers), served(two_workers)
+    killed_at = time.monotonic()
+    os.kill(min(before), signal.SIGKILL)
+    answers = [await call(two_workers) for _ in range(5)]
+    assert [answer.status for answer in answers] == [200] * 5, two_workers.logs()
+    await eventually(lambda: len(workers_of(two_workers) - before) == 1, 3)
+    assert time.monotonic() - killed_at < 3
+    await until_ready_again(two_workers, ready, 1)
+
+
+async def test_renewing_the_workers_fails_no_call(two_workers):
+    before, ready = workers_of(two_workers), served(two_workers)
+    statuses: list[int] = []
+    done = asyncio.Event()
+
+    async def keep_calling() -> None:
+        async with two_workers.client(
+            town.ALICE
+        ) as client:  # keeps its connection, and is told when to leave it
+            while not done.is_set():
+                answer = await client.post("/v1/chat/completions", json=question("m2"))
+                statuses.append(answer.status_code)
+
+    async def connect_anew() -> None:
+        while not done.is_set():
+            statuses.append((await call(two_workers)).status)
+
+    callers = [
+        asyncio.create_task(work()) for work in (keep_calling, keep_calling, connect_anew, connect_anew)
+    ]
+    two_workers.send(signal.SIGHUP)
+    await until_ready_again(two_workers, ready, 2)
+    await eventually(lambda: len(workers_of(two_workers)) == 2 and not workers_of(two_workers) & before, 60)
+    done.set()
+    await asyncio.gather(*callers)
+    assert set(statuses) == {200}
+    assert len(statuses) > 20
+
+
+async def test_what_a_dead_worker_left_is_billed_by_the_other(two_workers, upstream):
+    upstream.script("up-m3", {"hold_before_head": True})
+    before = workers_of(two_workers)
+    calls = [asyncio.create_task(call(two_workers, "m3")) for _ in range(4)]
+    await upstream.wait("arrived", model="up-m3", count=4)
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    answers = await asyncio.gather(*calls)
+    assert {answer.status for answer in answers} == {0}
+
+    def adopted() -> bool:
+        return sum(row["model"] == "m3" for row in two_workers.ledger()) == 4
+
+    await eventually(adopted, 40)
+    upstream.release(model="up-m3")
+
+
+async def test_a_change_reaches_every_worker_within_two_seconds(two_workers):
+    urls = [two_workers.url] * 20
+    for url in urls:
+        assert (await ask(url, town.BOB, question("m2"))).status == 200
+    two_workers.manage("shell", "-c", REVOKE_BOB)
+    changed_at = time.monotonic()
+
+    async def is_refused_everywhere() -> bool:
+        answers = await asyncio.gather(*(ask(url, town.BOB, question("m2")) for url in urls))
+        return {answer.status for answer in answers} == {401}
+
+    while not await is_refused_everywhere():
+        assert time.monotonic() - changed_at < 2
+
+
+REVOKE_BOB = """
+from datetime import UTC, datetime
+from tenants.audit import Actor
+from tenants.models import ApiKey
+from tenants.services import revoke_key
+revoke_key(ApiKey.objects.get(prefix="bob").pk, actor=Actor("shell"), now=datetime.now(UTC))
+"""
+
+
+async def test_two_signals_end_a_long_call_at_once(two_workers, upstream):
+    upstream.script("up-m4", {"chunks": 200, "pause": 0.1})
+    running = asyncio.create_task(ask(two_workers.url, town.ALICE, question("m4", stream=True)))
+    await upstream.wait("chunk", model="up-m4", count=2)
+    two_workers.send(signal.SIGTERM)
+    with httpx.Client(trust_env=False) as client:
+        await eventually(lambda: refuses(client, two_workers.url), 10)
+    asked_at = time.monotonic()
+    two_workers.send(signal.SIGTERM)
+    answer = await running
+    assert b"server_shutdown" in answer.body
+    assert two_workers.wait() == 0
+    assert time.monotonic() - asked_at < 9
+
+
+def refuses(client: httpx.Client, url: str) -> bool:
+    try:
+        return client.get(f"{url}/readyz").status_code == 503
+    except httpx.TransportError:
+        return True
