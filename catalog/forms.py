@@ -20,6 +20,9 @@ MASK = "********"
 TIMEOUTS = ("connect", "first_byte", "idle", "total")
 PER_TOKENS = 10**9  # nano-USD per million tokens: so many are 1 USD per million tokens
 PER_UNIT = 10**15  # nano-USD per million units: so many are 1 USD each
+FALLBACK_REASONS = ("unavailable", "context_window", "content_filter")
+STICKY = ("user", "prompt_cache_key")
+CAPABILITIES = {"modalities": list, "tools": bool, "json_schema": bool, "context_window": int}
 EACH = ("image", "second", "character", "request")
 
 
@@ -53,12 +56,33 @@ class ModelRowForm(Revivable):
             "max_output_tokens",
             "modalities",
             "supports_tools",
+            "fallbacks",
+            "metadata",
             "owned_by",
         )
 
     @override
     def tombstone(self, cleaned: dict[str, Any]) -> Any:
         return Model.objects.filter(alias=cleaned.get("alias"), removed=True).first()
+
+    def clean_fallbacks(self) -> dict[str, list[str]]:
+        value = self.cleaned_data["fallbacks"] or {}
+        if not isinstance(value, dict) or not value.keys() <= set(FALLBACK_REASONS):
+            raise forms.ValidationError(
+                f'Lists of aliases by reason, such as {{"unavailable": ["gpt-4o"]}}; reasons: '
+                f"{', '.join(FALLBACK_REASONS)}."
+            )
+        if not all(
+            isinstance(names, list) and all(isinstance(n, str) for n in names) for names in value.values()
+        ):
+            raise forms.ValidationError("Each reason has a list of aliases.")
+        return value
+
+    def clean_metadata(self) -> dict[str, Any]:
+        value = self.cleaned_data["metadata"] or {}
+        if not isinstance(value, dict) or value.get("sticky", "user") not in STICKY:
+            raise forms.ValidationError('Such as {"sticky": "user"}; sticky is user or prompt_cache_key.')
+        return value
 
     def clean_alias(self) -> str:
         alias = str(self.cleaned_data["alias"]).strip()
@@ -93,6 +117,7 @@ class DeploymentForm(Revivable):
             "enabled",
             "timeouts",
             "metadata",
+            "capabilities",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -133,6 +158,16 @@ class DeploymentForm(Revivable):
         if not all(type(seconds) in {int, float} and seconds > 0 for seconds in value.values()):
             raise forms.ValidationError("Each time is a number of seconds above 0.")
         return {name: float(seconds) for name, seconds in value.items()}
+
+    def clean_capabilities(self) -> dict[str, Any]:
+        value = self.cleaned_data["capabilities"] or {}
+        if not isinstance(value, dict) or not all(
+            name in CAPABILITIES and isinstance(item, CAPABILITIES[name]) for name, item in value.items()
+        ):
+            raise forms.ValidationError(
+                'Such as {"modalities": ["text"], "tools": false, "json_schema": false, "context_window": 8192}.'
+            )
+        return value
 
     def clean_metadata(self) -> dict[str, Any]:
         value = self.cleaned_data["metadata"] or {}

@@ -14,7 +14,7 @@ from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
 from catalog.price_map import lookup
 from catalog.prices import ImageRate, PriceSheet, unpriced
-from catalog.snapshot import Deployment, Model, Problem, Snapshot
+from catalog.snapshot import Can, Deployment, Model, Problem, Snapshot
 from gateway.config import Config
 from providers.registry import PROVIDERS, default_base_url, default_secret
 from providers.target import Secret, Target, Timeouts
@@ -85,7 +85,15 @@ def _model(
                 Problem(model.alias, row.name, "no price, neither in the catalog nor in the price map")
             )
             continue
-        usable.append(Deployment(target=target, priority=row.priority, weight=row.weight, sheet=sheet))
+        usable.append(
+            Deployment(
+                target=target,
+                priority=row.priority,
+                weight=row.weight,
+                sheet=sheet,
+                can=_can(model, row, known.context_window if known is not None else None),
+            )
+        )
     return Model(
         alias=model.alias,
         model_type=model.model_type,
@@ -95,7 +103,23 @@ def _model(
         owned_by=model.owned_by or (rows[0].provider if rows else "open-model-gateway"),
         created=int(model.created_at.timestamp()),
         deployments=tuple(usable),
+        sticky=str(model.metadata.get("sticky") or ""),
+        fallbacks={str(reason): tuple(aliases) for reason, aliases in model.fallbacks.items()},
         is_unpriced=not usable and without_price > 0,
+    )
+
+
+def _can(model: ModelRow, row: DeploymentRow, known_window: int | None) -> Can:
+    """What the row says of itself, else what its alias says; an administrator's word on the alias goes first."""
+    said = row.capabilities
+    modalities = said.get("modalities") or model.modalities
+    return Can(
+        modalities=frozenset(modalities) if modalities else None,
+        tools=bool(said.get("tools", model.supports_tools)),
+        json_schema=bool(said.get("json_schema", True)),
+        context_window=None
+        if model.edited and not row.edited
+        else said.get("context_window") or known_window,
     )
 
 

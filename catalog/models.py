@@ -70,7 +70,14 @@ class Model(Owned):
     supports_tools = models.BooleanField(default=True)
     enabled = models.BooleanField(default=True)
     owned_by = models.CharField(max_length=200, default="open-model-gateway", blank=True)
-    metadata = models.JSONField(default=dict, blank=True)
+    metadata = models.JSONField(
+        default=dict, blank=True, help_text='{"sticky": "user" or "prompt_cache_key"}'
+    )
+    fallbacks = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Other aliases by reason: unavailable, context_window, content_filter.",
+    )
     created_at = models.DateTimeField(default=now, editable=False)
 
     class Meta:
@@ -144,6 +151,11 @@ class Deployment(Owned):
         default=dict, blank=True, help_text="Seconds: connect, first_byte, idle, total."
     )
     metadata = models.JSONField(default=dict, blank=True)
+    capabilities = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Where it can do less than its alias: modalities, tools, json_schema, context_window.",
+    )
     problem = models.TextField(blank=True, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)
 

@@ -183,11 +183,38 @@ def _model_columns(entries: list[ModelEntry]) -> dict[str, Any]:
         "strategy": entries[0].strategy,
         "context_window": max((e.context_window for e in entries if e.context_window), default=None),
         "max_output_tokens": max((e.max_output_tokens for e in entries if e.max_output_tokens), default=None),
-        "modalities": list(dict.fromkeys(modality for entry in entries for modality in entry.modalities)),
+        "modalities": _stated_modalities(entries),
         "supports_tools": any(entry.supports_tools for entry in entries),
         "enabled": any(entry.enabled for entry in entries),
         "owned_by": entries[0].owned_by or entries[0].provider,
+        "fallbacks": next((found for entry in entries if (found := _fallbacks(entry))), {}),
+        "metadata": next(({"sticky": e.sticky} for e in entries if e.sticky != "none"), {}),
     }
+
+
+def _stated_modalities(entries: list[ModelEntry]) -> list[str]:
+    """Return what all rows together take, or nothing when one of them does not say."""
+    if not all("modalities" in entry.model_fields_set for entry in entries):
+        return []
+    return list(dict.fromkeys(modality for entry in entries for modality in entry.modalities))
+
+
+def _fallbacks(entry: ModelEntry) -> dict[str, list[str]]:
+    return {reason: list(aliases) for reason, aliases in entry.fallbacks.model_dump().items() if aliases}
+
+
+def _capabilities(entry: ModelEntry) -> dict[str, Any]:
+    """Return what a row says about itself; what it does not say stays out."""
+    stated: dict[str, Any] = {}
+    if "modalities" in entry.model_fields_set:
+        stated["modalities"] = list(entry.modalities)
+    if not entry.supports_tools:
+        stated["tools"] = False
+    if not entry.supports_json_schema:
+        stated["json_schema"] = False
+    if entry.context_window:
+        stated["context_window"] = entry.context_window
+    return stated
 
 
 def _deployment_columns(entry: ModelEntry) -> dict[str, Any]:
@@ -202,5 +229,6 @@ def _deployment_columns(entry: ModelEntry) -> dict[str, Any]:
         "enabled": entry.enabled and not entry.problem,
         "timeouts": entry.timeouts.model_dump(exclude_unset=True),
         "metadata": dict(entry.metadata),
+        "capabilities": _capabilities(entry),
         "problem": entry.problem,
     }

@@ -72,6 +72,18 @@ class Pricing(Section):
     request: Price | None = Field(None, description="Each call, on top.")
 
 
+def _plain_list(value: Any) -> Any:
+    return {"unavailable": value} if isinstance(value, list | tuple) else value
+
+
+class Fallbacks(Section):
+    """A plain list is `unavailable`. Only aliases that the caller may use himself are asked."""
+
+    unavailable: tuple[str, ...] = Field((), description="When no deployment of this alias can answer.")
+    context_window: tuple[str, ...] = Field((), description="When the prompt is too long for this alias.")
+    content_filter: tuple[str, ...] = Field((), description="When the provider's filter refuses the prompt.")
+
+
 class ModelEntry(Section):
     alias: str = Field(
         min_length=1,
@@ -102,6 +114,16 @@ class ModelEntry(Section):
     context_window: Count | None = Field(None, description="Most tokens of prompt and answer together.")
     modalities: tuple[str, ...] = Field(("text",), description="Such as text, image, audio.")
     supports_tools: bool = Field(default=True, description="Whether tools may be sent.")
+    supports_json_schema: bool = Field(
+        default=True, description="Whether `response_format: json_schema` may be sent."
+    )
+    fallbacks: Annotated[Fallbacks, BeforeValidator(_plain_list)] = Field(
+        Fallbacks(), description="Other aliases to ask; of the alias, so stated in one row."
+    )
+    sticky: Literal["none", "user", "prompt_cache_key"] = Field(
+        "none",
+        description="The request's member whose value always meets the same deployment; stated in one row.",
+    )
     price_input: Price | None = Field(None, description="USD per `price_per` tokens of input.")
     price_output: Price | None = Field(None, description="USD per `price_per` tokens of output.")
     price_per: Annotated[Literal["1k", "1m"], BeforeValidator(_lower)] = Field(

@@ -178,7 +178,7 @@ class Observability(Section):
 class Health(Section):
     check_interval: Wait = Field(60.0, description="Time between two background probes of a deployment.")
     rolling_window: Count = Field(5, description="Consecutive failures that take a deployment out.")
-    cooldown: Wait = Field(300.0, description="Longest rest of a deployment that was taken out.")
+    cooldown: Wait = Field(300.0, description="Longest rest of a deployment that was taken out; 2m at most.")
 
 
 class LocalFiles(Section):
