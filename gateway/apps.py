@@ -11,4 +11,10 @@ class GatewayConfig(AppConfig):
 
     @override
     def ready(self) -> None:
-        from gateway import checks  # noqa: F401, PLC0415 - registers itself, after the settings are there
+        from django.conf import settings  # noqa: PLC0415 - as the rest: after the settings are there
+
+        from gateway import checks  # noqa: F401, PLC0415 - registers itself
+        from gateway.changes import Changes  # noqa: PLC0415
+        from tenants.signals import config_changed  # noqa: PLC0415
+
+        config_changed.connect(Changes(settings.GATEWAY), weak=False, dispatch_uid="gateway.changes")

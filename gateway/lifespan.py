@@ -29,6 +29,7 @@ from gateway.config.sections import Health as HealthConfig
 from gateway.connections import Connections
 from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
+from gateway.invalidation_redis import Listener
 from gateway.metrics import Metrics
 from gateway.shedding import Shedding
 from gateway.stopping import Stop
@@ -43,7 +44,7 @@ from providers.breaker import Policy
 from providers.health import Health
 from providers.simulator import Simulator
 from providers.transport import Transport
-from tenants.key_cache import KeyCache, Stored
+from tenants.key_cache import CAREFUL_TTL_S, TTL_S, KeyCache, Stored
 from tenants.loaders import load_key, stopped_keys
 from tenants.queries import config_version
 
@@ -110,6 +111,7 @@ class Lifespan:
             self._tasks.add(asyncio.create_task(work))
         if not self.config.embedded:
             self._tasks.add(asyncio.create_task(_every(ADOPT_S, self._adopt_the_dead, live)))
+            self._tasks.add(asyncio.create_task(_listener(live).run()))
 
     async def drain(self, grace_s: float, stop: Stop) -> None:
         """Refuse new calls, let running ones finish within `grace_s`, then end the rest, accounted."""
@@ -225,6 +227,21 @@ class Lifespan:
         if keys:
             stopped = await self.in_database(stopped_keys, keys)
             live.running.stop_where(lambda call: stopped.get(call.caller.key_id, ""))
+
+
+def _listener(live: Connections) -> Listener:
+    """Hear of changes at once; while that is impossible, trust what is known of keys for a shorter time."""
+
+    def found() -> None:
+        live.keys.trust(TTL_S)
+        live.invalidation.poke()
+
+    return Listener(
+        live.config.redis.url,
+        changed=live.invalidation.poke,
+        lost=lambda: live.keys.trust(CAREFUL_TTL_S),
+        found=found,
+    )
 
 
 async def _idle(live: Connections) -> None:

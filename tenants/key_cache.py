@@ -18,6 +18,7 @@ from tenants.errors import InvalidKey
 from tenants.keys import digest, split
 
 TTL_S = 30.0
+CAREFUL_TTL_S = 5.0
 NEGATIVE_TTL_S = 5.0
 CAPACITY = 50_000
 NEGATIVE_CAPACITY = 10_000
@@ -47,6 +48,7 @@ class KeyCache:
         self._refused: dict[str, float] = {}
         self._loading: dict[str, asyncio.Future[Stored | None]] = {}
         self._generation = 0
+        self.ttl_s = TTL_S  # shorter while changes may come late
 
     async def caller(self, token: str) -> Caller:
         """Return who holds this key. Raises InvalidKey, KeysUnavailable."""
@@ -66,7 +68,7 @@ class KeyCache:
     async def _verify(self, prefix: str, fingerprint: str) -> Caller:
         generation = self._generation
         stored = await self._load_once(prefix)
-        good_for_s = _good_for_s(stored, fingerprint)
+        good_for_s = _good_for_s(stored, fingerprint, self.ttl_s)
         now = self._clock()
         if stored is None or good_for_s <= 0:
             if generation == self._generation:
@@ -87,6 +89,11 @@ class KeyCache:
             running.add_done_callback(lambda _: self._loading.pop(prefix, None))
         return await asyncio.shield(running)
 
+    def trust(self, ttl_s: float) -> None:
+        """Forget everything, and from now on remember for so long."""
+        self.ttl_s = ttl_s
+        self.clear()
+
     def clear(self) -> None:
         """Forget everything: some key or tenant was changed."""
         self._generation += 1
@@ -94,7 +101,7 @@ class KeyCache:
         self._refused.clear()
 
 
-def _good_for_s(stored: Stored | None, fingerprint: str) -> float:
+def _good_for_s(stored: Stored | None, fingerprint: str, ttl_s: float) -> float:
     """Return for how long the answer may be remembered; 0 refuses. Both comparisons are always made."""
     nothing = "0" * len(fingerprint)
     expected, previous = (
@@ -106,9 +113,9 @@ def _good_for_s(stored: Stored | None, fingerprint: str) -> float:
     if stored is None or (stored.revoked_at is not None and stored.revoked_at <= now):
         return 0.0
     if is_current:
-        return TTL_S
+        return ttl_s
     return (
-        min(TTL_S, stored.previous_until - now) if is_previous and stored.previous_until is not None else 0.0
+        min(ttl_s, stored.previous_until - now) if is_previous and stored.previous_until is not None else 0.0
     )
 
 

@@ -13,6 +13,7 @@ from django.db.models import F
 from tenants import keys
 from tenants.audit import Actor, facts_of, record
 from tenants.models import ApiKey, ConfigVersion, Tenant, TenantStatus, User
+from tenants.signals import config_changed
 
 CONFIG = "config"
 QUIET_FIELDS = frozenset({"last_used_at", "last_login"})
@@ -49,10 +50,13 @@ def bump_version() -> None:
         ConfigVersion.objects.filter(pk=row.pk).update(version=F("version") + 1)
     if connection.in_atomic_block:
         transaction.on_commit(_bumped)  # a rollback, also of a savepoint, forgets this mark with the bump
+    else:
+        _bumped()
 
 
 def _bumped() -> None:
-    """Mark a transaction that has raised the version."""
+    """Mark a transaction that has raised the version, and say so once it is committed."""
+    config_changed.send_robust(sender=None)
 
 
 def bump_on_change(**signal: Any) -> None:

@@ -1,0 +1,25 @@
+"""Passes on that the configuration changed: to the server in this process, and in production mode to all others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway import connections
+from gateway.config import Config
+
+
+class Changes:
+    """The receiver of tenants.signals.config_changed; called in the thread that committed."""
+
+    def __init__(self, config: Config) -> None:
+        self._url = "" if config.embedded else config.redis.url
+
+    def __call__(self, **_: Any) -> None:
+        if connections.is_open():
+            live = connections.live()
+            if hasattr(live, "invalidation"):
+                live.invalidation.poke()
+        if self._url:
+            from gateway.invalidation_redis import Announcer  # noqa: PLC0415 - embedded mode does without
+
+            Announcer(self._url).announce()

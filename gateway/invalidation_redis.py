@@ -1,0 +1,87 @@
+"""Tells every worker on every machine at once that the configuration changed, over Redis pub/sub.
+
+A hint, never the truth: the number in the database is (gateway/invalidation.py), and it is read each second anyway. A
+worker that cannot listen trusts what it knows of keys for a shorter time. Costs one idle connection a worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import redis
+from redis import asyncio as redis_async
+
+logger = logging.getLogger("gateway.invalidation")
+
+CHANNEL = "gateway:config"
+SILENCE_S = 5.0  # after so long a silence Redis is asked whether it lives, and given as long again to answer
+PATIENCE_S = 1.0
+PUBLISH_S = 0.5  # a change that was made must not wait long for this
+
+
+class Announcer:
+    """Publishes a change; what goes wrong is logged, because the change was made all the same. Blocking."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def announce(self) -> None:
+        """Connect, publish, disconnect: changes are rare."""
+        try:
+            with redis.Redis.from_url(
+                self._url, socket_timeout=PUBLISH_S, socket_connect_timeout=PUBLISH_S
+            ) as client:
+                client.publish(CHANNEL, b"changed")
+        except (redis.RedisError, OSError) as error:
+            logger.warning("a change was not announced (%s); servers notice it by polling", error)
+
+
+class Listener:
+    """Calls `changed` for each announcement, `lost` when it can no longer hear them, `found` when it can again."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        changed: Callable[[], None],
+        lost: Callable[[], None],
+        found: Callable[[], None],
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        self._url, self._silence_s = url, silence_s
+        self._changed, self._lost, self._found = changed, lost, found
+        self._hears = True  # until it is known that it does not
+
+    async def run(self) -> None:
+        """Listen for ever."""
+        while True:
+            try:
+                await self._listen()
+            except (redis.RedisError, OSError) as error:
+                if self._hears:
+                    self._hears = False
+                    logger.warning("announcements of changes cannot be heard (%s)", error)
+                    self._lost()
+            await asyncio.sleep(PATIENCE_S)
+
+    async def _listen(self) -> None:
+        client = redis_async.Redis.from_url(self._url, socket_connect_timeout=PATIENCE_S)
+        async with client, client.pubsub() as channel:
+            await channel.subscribe(CHANNEL)
+            is_asked = False
+            while True:
+                message = await channel.get_message(timeout=self._silence_s)
+                if message is None:
+                    if is_asked:
+                        raise redis.ConnectionError("it does not answer")
+                    await channel.ping()
+                    is_asked = True
+                    continue
+                is_asked = False
+                if message["type"] == "subscribe":
+                    self._hears = True
+                    self._found()
+                elif message["type"] == "message":
+                    self._changed()

@@ -1,0 +1,70 @@
+"""A change is heard at once, and a worker knows when it can no longer hear."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.invalidation_redis import Announcer, Listener
+from tests.redis_server import RedisServer
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    server = RedisServer()
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def heard(redis):
+    """Yield the queue of what a listener says."""
+    said: asyncio.Queue[str] = asyncio.Queue()
+    listener = Listener(
+        redis.url,
+        changed=lambda: said.put_nowait("changed"),
+        lost=lambda: said.put_nowait("lost"),
+        found=lambda: said.put_nowait("found"),
+        silence_s=0.3,
+    )
+    task = asyncio.create_task(listener.run())
+    yield said
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def next_of(said) -> str:
+    return await asyncio.wait_for(said.get(), 10)
+
+
+async def test_an_announced_change_is_heard(redis, heard):
+    assert await next_of(heard) == "found"
+    await asyncio.to_thread(Announcer(redis.url).announce)
+    assert await next_of(heard) == "changed"
+
+
+async def test_a_dead_redis_is_noticed_and_found_again(redis, heard):
+    assert await next_of(heard) == "found"
+    redis.kill()
+    assert await next_of(heard) == "lost"
+    redis.start()
+    assert await next_of(heard) == "found"
+    await asyncio.to_thread(Announcer(redis.url).announce)
+    assert await next_of(heard) == "changed"
+
+
+async def test_a_redis_that_hangs_counts_as_lost(redis, heard):
+    assert await next_of(heard) == "found"
+    redis.hang()
+    assert await next_of(heard) == "lost"
+    redis.go_on()
+    assert await next_of(heard) == "found"
+
+
+async def test_a_change_is_made_although_nobody_can_be_told(redis, caplog):
+    redis.kill()
+    await asyncio.to_thread(Announcer(redis.url).announce)
+    assert "not announced" in caplog.text
