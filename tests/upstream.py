@@ -140,6 +140,7 @@ def _seen(request: Request, model: str, number: int) -> Seen:
         number=number,
         model=model,
         path=request.path,
+        query=request.query,
         at=time.monotonic(),
         connection=request.connection,
         headers=sorted(headers),

@@ -28,6 +28,7 @@ class Seen(msgspec.Struct, kw_only=True):
     number: int
     model: str
     path: str
+    query: str = ""
     at: float
     connection: int
     headers: list[str]
