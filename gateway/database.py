@@ -4,6 +4,7 @@ PostgreSQL that is still starting, and the lock that lets many machines prepare 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     from gateway.config.sections import Database
+
+logger = logging.getLogger("gateway.database")
 
 LEDGER = "ledger"  # the alias, on PostgreSQL, of patient connections outside the pool: shipper, migrations, exports
 CONNECT_TIMEOUT_S = 3
@@ -61,7 +64,7 @@ def django_databases(database: Database, data_dir: Path) -> dict[str, dict[str, 
         },
         LEDGER: {
             **place,
-            "CONN_MAX_AGE": None,
+            "CONN_MAX_AGE": 0,  # the shipper's thread ends no request, so it keeps its connection
             "CONN_HEALTH_CHECKS": True,
             "OPTIONS": _options(extra, PATIENT_STATEMENT_MS, PATIENT_LOCK_MS),
             "TEST": {"MIRROR": "default"},
@@ -79,14 +82,19 @@ def wait_until_up(seconds: float, using: str = "default") -> None:
     deadline = time.monotonic() + seconds
     pause = threading.Event()
     connection = connections[using]
+    is_told = False
     while True:
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
         except DatabaseError as error:
             connection.close()
+            reason = " ".join(str(error).split())
             if time.monotonic() + _POLL_S > deadline:
-                raise DatabaseAway(seconds, " ".join(str(error).split())) from error
+                raise DatabaseAway(seconds, reason) from error
+            if not is_told:
+                logger.warning("waiting for the database: %s", reason)
+                is_told = True
             pause.wait(_POLL_S)
         else:
             return

@@ -27,6 +27,7 @@ from gateway import connections
 from gateway.access_log import AccessLog
 from gateway.config.sections import Health as HealthConfig
 from gateway.connections import Connections
+from gateway.database import patient_alias
 from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
 from gateway.invalidation_redis import Listener
@@ -143,7 +144,7 @@ class Lifespan:
 
     async def _open_journal(self, live: Connections) -> None:
         root = self.config.data_dir / "journal"
-        await self.in_database(adopt, root)
+        await self.in_database(adopt, root, patient_alias())
         if self.config.embedded:
             await live.replays.recover()
         live.journal = Journal(
@@ -152,7 +153,7 @@ class Lifespan:
             allow_volatile=self.config.metering.allow_volatile,
         )
         live.admission = LocalAdmission(self._load_windows)
-        live.shipper = Shipper(live.journal, live.admission)
+        live.shipper = Shipper(live.journal, live.admission, patient_alias())
         live.shipper.start()
         live.books = Books(live.journal, live.admission, live.running, live.metrics.observe)
 
@@ -219,7 +220,7 @@ class Lifespan:
         def tell(posts: Sequence[Post], request_ids: Sequence[str]) -> None:
             asyncio.run_coroutine_threadsafe(live.admission.post(posts, request_ids), loop).result(TELL_S)
 
-        await self.in_database(adopt, self.config.data_dir / "journal", "default", tell)
+        await self.in_database(adopt, self.config.data_dir / "journal", patient_alias(), tell)
 
     async def _stop_revoked(self, live: Connections) -> None:
         """End running calls of keys that were revoked and of tenants that were suspended."""

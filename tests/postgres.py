@@ -43,7 +43,7 @@ class Postgres:
         self._root.chmod(0o755)
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
-        self.port = _free_port()
+        self.port = free_port()
         if os.geteuid() == 0:
             shutil.chown(self._root, "postgres", "postgres")
         self._run(
@@ -136,7 +136,7 @@ def _open_directory() -> str:
     return "/tmp" if os.geteuid() == 0 else tempfile.gettempdir()  # noqa: S108 - mkdtemp makes a private one in it
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

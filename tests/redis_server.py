@@ -17,7 +17,8 @@ START_S = 10.0
 class RedisServer:
     """The port stays the same over restarts. `run` sends one command and returns the raw reply."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        self._options = options
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -39,7 +40,7 @@ class RedisServer:
             "noeviction",
         )
         self._process = subprocess.Popen(
-            [_binary(), "--port", str(self.port), *options],
+            [_binary(), "--port", str(self.port), *options, *self._options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -17,6 +17,7 @@ import httpx
 import yaml
 from openai import AsyncOpenAI, OpenAI
 
+from tests import stores
 from tests.processes import ROOT, START_S, STOP_S, ServerProcess, clean_environment
 
 MANAGE = str(ROOT / "manage.py")
@@ -105,7 +106,7 @@ class Gateway:
             ROUTER_CONFIG_FILE=str(self.config_file),
             ROUTER_DATA_DIR=str(data_dir),
             ROUTER_ADMIN_SESSION_JWT_SECRET=JWT_SECRET,
-            **(env or {}),
+            **(env if env and "ROUTER_DB_URL" in env else stores.environment() | dict(env or {})),
         )
         self._process: ServerProcess | None = None
         self.url = ""
@@ -115,12 +116,19 @@ class Gateway:
         """Write another configuration, for the next start."""
         self.config_file.write_text(yaml.safe_dump(dict(config), sort_keys=False))
 
-    def start(self) -> Self:
-        """Start and return once it listens."""
+    def start(self, bind: str = "127.0.0.1:0", *, until: str = "") -> Self:
+        """Start, and return once it listens; or, given `until`, once it has said that."""
         assert self._process is None, "it is running"
         self._process = ServerProcess(
-            MANAGE, "serve", "--bind", "127.0.0.1:0", env=self._env, cwd=self.data_dir.parent
+            MANAGE, "serve", "--bind", bind, env=self._env, cwd=self.data_dir.parent
         )
+        if until:
+            self._process.stderr.first(lambda line: until in line or None, START_S)
+            return self
+        return self.wait_until_listening()
+
+    def wait_until_listening(self) -> Self:
+        assert self._process is not None, "it is not running"
         try:
             self.url = self._process.stderr.first(_address, START_S)
         except AssertionError:

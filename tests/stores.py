@@ -13,38 +13,48 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 from tests.postgres import Postgres
+from tests.redis_server import RedisServer
 
 POSTGRES = "OMG_TEST_POSTGRES"  # the URL of the server the tests may make databases in
+REDIS = "OMG_TEST_REDIS"  # the port of a Redis with many logical databases
+DATABASES = 1024
 JWT_SECRET = "for-tests-only-0123456789-0123456789-0123456789"
 
 
-def new_database() -> str:
-    """Return the URL of a new, empty database; an empty text when the tests run embedded."""
+def environment() -> dict[str, str]:
+    """Return what gives a gateway stores of its own; nothing when the tests run embedded."""
     server = os.environ.get(POSTGRES, "")
     if not server:
-        return ""
+        return {}
     with psycopg.connect(server, autocommit=True) as connection:
-        row = connection.execute("SELECT count(*) FROM pg_database").fetchone()
-        name = f"town_{os.getpid()}_{row[0] if row else 0}"
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+        row = connection.execute("SELECT nextval('town')").fetchone()
+        number = row[0] if row else 0
+        connection.execute(f"CREATE DATABASE town_{number}".encode())
+    return {
+        "ROUTER_DB_URL": urlunsplit(urlsplit(server)._replace(path=f"/town_{number}")),
+        "ROUTER_REDIS_URL": f"redis://127.0.0.1:{os.environ[REDIS]}/{number % DATABASES}",
+    }
 
 
 def main(command: list[str]) -> int:
     """Run the command with the stores up; return its exit code."""
-    postgres = Postgres()
+    postgres, redis = Postgres(), RedisServer("--databases", str(DATABASES))
     try:
         postgres.start()
-        environment = {
-            **os.environ,
+        redis.start()
+        with psycopg.connect(postgres.url, autocommit=True) as connection:
+            connection.execute("CREATE SEQUENCE town")
+        stores = {
             POSTGRES: postgres.url,
-            "ROUTER_DB_URL": postgres.url_of("postgres"),
-            "ROUTER_REDIS_URL": os.environ.get("ROUTER_REDIS_URL", "redis://127.0.0.1:1/0"),
+            REDIS: str(redis.port),
+            "ROUTER_DB_URL": postgres.url,
+            "ROUTER_REDIS_URL": redis.url,
             "ROUTER_ADMIN_SESSION_JWT_SECRET": JWT_SECRET,
             "PYTEST_ADDOPTS": f"{os.environ.get('PYTEST_ADDOPTS', '')} --reuse-db",  # it goes with its server
         }
-        return subprocess.run(command, env=environment, check=False).returncode
+        return subprocess.run(command, env={**os.environ, **stores}, check=False).returncode
     finally:
+        redis.kill()
         postgres.close()
 
 

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from argparse import SUPPRESS, ArgumentParser
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from typing_extensions import override
 from gateway import logs
 from gateway.config import Config, ConfigError
 from gateway.data_lock import DataDirInUse, hold
+from gateway.database import DatabaseAway, persistently, preparing
 from gateway.server import CannotListen, announce, bind, run
 from gateway.supervisor import Supervisor
+from gateway.waiting_room import waiting_room
 from gateway.worker_link import WorkerLink
 
 
@@ -55,31 +58,34 @@ class Command(BaseCommand):
         try:
             with hold(config.data_dir):
                 listener = bind(host, port)
-                prepare()
+                with waiting_room(listener):
+                    prepare()
                 if workers > 1:
                     supervise(config, listener, workers, _welcome(options["welcome"]))
                 else:
                     run(config, listener, _welcome(options["welcome"]))
         except DataDirInUse as error:
             raise ConfigError(str(error)) from error
-        except CannotListen as error:
+        except (CannotListen, DatabaseAway) as error:
             sys.stderr.write(f"{error}\n")
             raise SystemExit(1) from error
 
 
 def prepare() -> None:
-    """Bring the database up to date and apply the configuration to it."""
+    """Bring the database up to date and apply the configuration to it. Raises DatabaseAway."""
     from catalog.sync import sync_catalog  # noqa: PLC0415 - needs the tables' apps, not only their names
     from gateway.bootstrap import bootstrap  # noqa: PLC0415
 
     config = settings.GATEWAY
-    if config.database.run_migrations:
-        call_command("migrate", verbosity=0, interactive=False)
-    for warning in config.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
-    for message in bootstrap(config):
-        sys.stderr.write(f"{message}\n")
-    sync_catalog(config)
+    with preparing(config.database.start_timeout) as alias:
+        if config.database.run_migrations:
+            migrate = partial(call_command, "migrate", database=alias, verbosity=0, interactive=False)
+            persistently(migrate, config.database.start_timeout)
+        for warning in config.warnings:
+            sys.stderr.write(f"warning: {warning}\n")
+        for message in bootstrap(config):
+            sys.stderr.write(f"{message}\n")
+        sync_catalog(config)
 
 
 def supervise(config: Config, listener: socket.socket, workers: int, welcome: str) -> None:

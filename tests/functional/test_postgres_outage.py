@@ -1,0 +1,121 @@
+"""PostgreSQL late, away and back: calls go on, the ledger waits, nothing is lost and nothing is there twice."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from tests import town
+from tests.postgres import Postgres, free_port
+from tests.redis_server import RedisServer
+from tests.servers import Gateway, Upstream
+
+OUTAGE_S = 5.0
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    yield server.start()
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[str]:
+    server = RedisServer()
+    server.start()
+    yield server.url
+    server.kill()
+
+
+def environment(postgres: Postgres, redis: str) -> dict[str, str]:
+    return {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis}
+
+
+async def ask(client: httpx.AsyncClient, model: str) -> int:
+    body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
+    return (await client.post("/v1/chat/completions", json=body)).status_code
+
+
+async def ledger_of(gateway: Gateway, count: int) -> list[str]:
+    """Return the ids in the ledger once there are `count`; what there is after a while, if they do not come."""
+    rows: list[str] = []
+    for _ in range(30):
+        rows = [row["id"] for row in await asyncio.to_thread(gateway.ledger)]
+        if len(rows) >= count:
+            break
+    return rows
+
+
+async def test_calls_go_on_while_postgres_is_away_and_the_ledger_has_each_once(
+    fresh_gateway: Callable[..., Gateway], postgres: Postgres, redis: str, upstream: Upstream
+) -> None:
+    gateway = fresh_gateway(env=environment(postgres, redis))
+    async with gateway.client(town.ALICE) as client:
+        codes = [await ask(client, "m1") for _ in range(5)]
+        postgres.stop()
+        try:
+            async with asyncio.timeout(OUTAGE_S):
+                while True:
+                    codes.append(await ask(client, "m1"))
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            pass
+        finally:
+            await asyncio.to_thread(postgres.start)
+        codes += [await ask(client, "m1") for _ in range(5)]
+
+    assert set(codes) == {200}
+    rows = await ledger_of(gateway, len(codes))
+    assert len(rows) == len(set(rows))
+    assert len(codes) <= len(rows) <= len(codes) + 1  # the one that the timeout cut off
+
+
+def test_it_waits_for_postgres_lives_meanwhile_and_is_ready_soon_after(
+    fresh_gateway: Callable[..., Gateway], postgres: Postgres, redis: str
+) -> None:
+    gateway = fresh_gateway(env=environment(postgres, redis), start=False)
+    address = f"127.0.0.1:{free_port()}"
+    postgres.stop()
+    try:
+        gateway.start(address, until="waiting for the database")
+        alive = httpx.get(f"http://{address}/healthz", trust_env=False)
+        ready = httpx.get(f"http://{address}/readyz", trust_env=False)
+        refused = httpx.post(f"http://{address}/v1/chat/completions", json={}, trust_env=False)
+    finally:
+        postgres.start()
+    gateway.wait_until_listening()
+
+    assert (alive.status_code, ready.status_code, refused.status_code) == (200, 503, 503)
+    assert ready.json()["status"] == "starting"
+    assert refused.headers["retry-after"] == "1"
+    assert httpx.get(f"{gateway.url}/readyz", trust_env=False).status_code == 200
+
+
+def test_it_gives_up_with_a_reason_when_postgres_never_comes(
+    fresh_gateway: Callable[..., Gateway], redis: str, closed_port: int
+) -> None:
+    env = {"ROUTER_DB_URL": f"postgres://x@127.0.0.1:{closed_port}/x", "ROUTER_REDIS_URL": redis}
+    gateway = fresh_gateway({"database": {"start_timeout": "1s"}}, env=env, start=False)
+
+    with pytest.raises(AssertionError, match="the database did not answer within 1 s"):
+        gateway.start()
+
+
+def test_two_gateways_may_prepare_one_database_at_once(
+    fresh_gateway: Callable[..., Gateway], postgres: Postgres, redis: str
+) -> None:
+    env = environment(postgres, redis)
+    both = [fresh_gateway(env=env, start=False) for _ in range(2)]
+
+    starts = [threading.Thread(target=gateway.start) for gateway in both]
+    for start in starts:
+        start.start()
+    for start in starts:
+        start.join()
+
+    assert [httpx.get(f"{one.url}/readyz", trust_env=False).status_code for one in both] == [200, 200]
