@@ -6,19 +6,27 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
+from django.utils.timezone import now
 from typing_extensions import override
+from unfold.decorators import display
 
 from catalog.forms import EACH, PER_TOKENS, PER_UNIT, DeploymentForm, ModelRowForm, PriceForm
-from catalog.models import RATES, Deployment, Model, Origin, Price
+from catalog.health import DEGRADED, OFFLINE, ONLINE, UNKNOWN
+from catalog.models import RATES, Deployment, HealthProbe, Model, Origin, Price
+from catalog.queries import provider_health
 from catalog.services import bury, bury_model
 from gateway import connections
 from tenants.audit import actor_of
-from tenants.back_office import BackOffice, StackedInline, TabularInline
+from tenants.back_office import BackOffice, ReadOnly, StackedInline, TabularInline
 from tenants.form_fields import usd
 
 if TYPE_CHECKING:
+    from django.contrib.admin.views.main import ChangeList
     from django.db.models import QuerySet
     from django.http import HttpRequest
+
+
+COLORS = {ONLINE: "success", DEGRADED: "warning", OFFLINE: "danger", UNKNOWN: "info"}
 
 
 class Buries(BackOffice):
@@ -121,6 +129,7 @@ class DeploymentAdmin(Buries):
         "priority",
         "weight",
         "enabled",
+        "health_now",
         "problem_now",
     )
     list_filter = ("provider", "enabled", "origin")
@@ -147,6 +156,18 @@ class DeploymentAdmin(Buries):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         keyed = ("model", "name") if obj is not None and obj.origin == Origin.FILE else ()
         return (*self.readonly_fields, *keyed)
+
+    @override
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        page = super().get_changelist_instance(request)
+        states = {doing.id: doing.state for doing in provider_health(now())}
+        for row in page.result_list:
+            row.health_state = states.get(row.pk, UNKNOWN)
+        return page
+
+    @display(description="health", label=COLORS)  # type: ignore[untyped-decorator]  # Unfold has no types
+    def health_now(self, row: Any) -> str:
+        return str(row.health_state)
 
     @admin.display(description="problem")
     def problem_now(self, row: Deployment) -> str:
@@ -235,3 +256,17 @@ def _shown(rate: int | None) -> str:
 
 def _owner(row: Model | Deployment) -> str:
     return "file" if row.origin == Origin.FILE and not row.edited else "admin"
+
+
+@admin.register(HealthProbe)
+class HealthProbeAdmin(ReadOnly):
+    """The history of the background probes of the last week."""
+
+    list_display = ("at", "provider", "endpoint", "health", "since", "status", "latency_ms", "error")
+    list_filter = ("state", "provider")
+    search_fields = ("endpoint", "error")
+    ordering = ("-at", "-pk")
+
+    @display(description="state", label=COLORS, ordering="state")  # type: ignore[untyped-decorator]  # as above
+    def health(self, row: HealthProbe) -> str:
+        return row.state

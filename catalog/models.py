@@ -224,3 +224,29 @@ class Price(models.Model):
     @override
     def __str__(self) -> str:
         return f"price {self.pk} of deployment {self.deployment_id}"
+
+
+class HealthProbe(models.Model):
+    """What a background probe of one endpoint and credential saw. `since`: when its state began."""
+
+    place = models.CharField(max_length=32)
+    provider = models.CharField(max_length=32)
+    endpoint = models.CharField(max_length=500)
+    deployments = models.JSONField(default=list, help_text="Ids of the deployments it stands for.")
+    at = models.DateTimeField()
+    state = models.CharField(max_length=8)
+    since = models.DateTimeField()
+    failures = models.IntegerField(default=0, help_text="Failed probes in a row.")
+    status = models.IntegerField(null=True)
+    latency_ms = models.FloatField(default=0)
+    error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("place", "-at"), name="probe_place"),
+            models.Index(fields=("at",), name="probe_at"),
+        )
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.provider} {self.endpoint}: {self.state}"

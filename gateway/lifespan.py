@@ -22,6 +22,7 @@ from budgets.admission import Post, WindowKey
 from budgets.admission_local import LocalAdmission
 from budgets.loaders import load_rulebook
 from catalog.loaders import Source, load_snapshot, next_price_change
+from catalog.probes import aprobe_all
 from catalog.snapshot import Snapshot
 from gateway import connections
 from gateway.access_log import AccessLog
@@ -108,6 +109,7 @@ class Lifespan:
             _every(SWEEP_S, self._sweep_replays, live),
             _every(MARK_S, self._mark_streams, live),
             _every(self.config.streams.revoke_check / 2, self._stop_revoked, live),
+            *([_every(self.config.health.check_interval, self._probe, live)] if self.config.embedded else []),
         ):
             self._tasks.add(asyncio.create_task(work))
         if not self.config.embedded:
@@ -206,6 +208,10 @@ class Lifespan:
         claims = [call.record.id for call in live.running if call.record.idempotency_key]
         if claims:
             await live.replays.renew(claims)
+
+    async def _probe(self, _: Connections) -> None:
+        """In production mode the scheduler's task does it, once for all processes (catalog/probes.py)."""
+        await aprobe_all(datetime.now(UTC), self.in_database)
 
     async def _sweep_replays(self, live: Connections) -> None:
         await live.replays.sweep()

@@ -1,0 +1,27 @@
+"""Online, degraded, offline or unknown: what probes and real traffic say of a deployment, together. Pure."""
+
+from __future__ import annotations
+
+ONLINE, DEGRADED, OFFLINE, UNKNOWN = "online", "degraded", "offline", "unknown"
+OFFLINE_AFTER = 2  # failed probes in a row
+
+_RANK = {UNKNOWN: 0, ONLINE: 1, DEGRADED: 2, OFFLINE: 3}
+_TRAFFIC = {
+    "closed": ONLINE,
+    "half_open": DEGRADED,
+    "ramping": DEGRADED,
+    "cooling": DEGRADED,
+    "open": OFFLINE,
+}
+
+
+def probe_state(*, is_ok: bool, is_final: bool, failures: int) -> str:
+    """Return what a probe means, `failures` being those in a row with this one."""
+    if is_ok:
+        return ONLINE
+    return OFFLINE if is_final or failures >= OFFLINE_AFTER else DEGRADED
+
+
+def state_of(probe: str, traffic: str) -> str:
+    """Return the worse of both: a good probe never hides that real calls fail. `traffic` "": there was none."""
+    return max(probe, _TRAFFIC.get(traffic, UNKNOWN), key=_RANK.__getitem__)

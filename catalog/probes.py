@@ -1,0 +1,161 @@
+"""Background probes: each distinct endpoint and credential is asked once a round, however many aliases use it.
+
+Run by the scheduler every `health.check_interval`. Cost: one small request and one row for each place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import ssl
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+import httpx
+import msgspec
+from django.conf import settings
+
+from catalog.health import probe_state
+from catalog.loaders import Source, load_snapshot
+from catalog.models import Deployment, HealthProbe, Origin
+from catalog.snapshot import Snapshot
+from gateway import connections
+from providers.egress import EgressRefused, check_url
+from providers.probe import Probed, probe
+from providers.target import Target
+
+KEPT = timedelta(days=7)
+AT_ONCE = 16
+TIMEOUT_S = 10.0
+ENDPOINT_CHARS = 500
+
+InDatabase = Callable[..., Awaitable[Any]]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """One endpoint with one credential, and the deployments it stands for. `id` reveals nothing of the credential."""
+
+    id: str
+    target: Target
+    deployments: tuple[int, ...]
+    can_chat: bool = False
+    is_typed: bool = False  # an administrator's address is not trusted as the file's is
+
+
+def probe_all(now: datetime) -> int:
+    """Probe every place once and write down what was seen; return how many. Blocking."""
+    places = plan(now)
+    write(places, asyncio.run(ask(places)), now)
+    return len(places)
+
+
+async def aprobe_all(now: datetime, in_database: InDatabase) -> int:
+    """Do the same without blocking the event loop; `in_database` runs a function where queries may run."""
+    places = await in_database(plan, now)
+    await in_database(write, places, await ask(places), now)
+    return len(places)
+
+
+def plan(now: datetime) -> list[Place]:
+    """Return the distinct places of all deployments that can serve. Blocking."""
+    source = Source(settings.GATEWAY, settings.SECRETS.encryption_key)
+    snapshot = connections.live().snapshot if connections.is_open() else load_snapshot(source, 0, now)
+    typed = set(Deployment.objects.exclude(origin=Origin.FILE, edited=False).values_list("pk", flat=True))
+    return places_of(snapshot, source.encryption_key, typed)
+
+
+def places_of(snapshot: Snapshot, key: bytes, typed: Collection[int]) -> list[Place]:
+    """Return the places; `typed` are the deployments whose address an administrator may have entered."""
+    found: dict[str, Place] = {}
+    for model in snapshot.models.values():
+        for target in (deployment.target for deployment in model.deployments):
+            if not target.base_url:
+                continue
+            name = _place_id(target, key)
+            before = found.get(name) or Place(name, target, ())
+            found[name] = Place(
+                name,
+                before.target,
+                (*before.deployments, target.id),
+                can_chat=before.can_chat or model.model_type == "llm",
+                is_typed=before.is_typed or target.id in typed,
+            )
+    return list(found.values())
+
+
+def write(places: Sequence[Place], found: Iterable[Probed], now: datetime) -> None:
+    """Add one row a place, which carries on how long the state has lasted; forget what is older than a week."""
+    latest = {row.place: row for row in latest_probes([place.id for place in places])}
+    rows = []
+    for place, probed in zip(places, found, strict=True):
+        before = latest.get(place.id)
+        failures = 0 if probed.is_ok else (before.failures if before else 0) + 1
+        state = probe_state(is_ok=probed.is_ok, is_final=probed.is_final, failures=failures)
+        rows.append(
+            HealthProbe(
+                place=place.id,
+                provider=place.target.provider,
+                endpoint=place.target.base_url[:ENDPOINT_CHARS],
+                deployments=list(place.deployments),
+                at=now,
+                state=state,
+                since=before.since if before is not None and before.state == state else now,
+                failures=failures,
+                status=probed.status,
+                latency_ms=probed.latency_ms,
+                error=probed.error,
+            )
+        )
+    HealthProbe.objects.bulk_create(rows)
+    HealthProbe.objects.filter(at__lt=now - KEPT).delete()
+
+
+def latest_probes(places: Sequence[str]) -> list[HealthProbe]:
+    """Return the newest probe of each of these places."""
+    rows = (HealthProbe.objects.filter(place=place).order_by("-at", "-pk").first() for place in places)
+    return [row for row in rows if row is not None]
+
+
+def _place_id(target: Target, key: bytes) -> str:
+    facts = msgspec.json.encode(
+        [
+            target.provider,
+            target.base_url,
+            target.secret.reveal(),
+            target.api_version,
+            sorted(target.metadata.items()),
+        ]
+    )
+    return hmac.new(key, b"place:" + facts, hashlib.sha256).hexdigest()[:32]
+
+
+async def ask(places: Sequence[Place]) -> list[Probed]:
+    """Probe the places, some at a time, each within a bound."""
+    turn = asyncio.Semaphore(AT_ONCE)
+    timeout_s = min(TIMEOUT_S, settings.GATEWAY.health.check_interval)
+    async with httpx.AsyncClient(
+        timeout=timeout_s, verify=_trust(), trust_env=False, follow_redirects=False
+    ) as client:
+
+        async def one(place: Place) -> Probed:
+            try:
+                async with turn, asyncio.timeout(2 * timeout_s):
+                    if place.is_typed:
+                        allowed = settings.GATEWAY.server.egress_allow
+                        await asyncio.to_thread(check_url, place.target.base_url, allowed)
+                    return await probe(client, place.target, can_chat=place.can_chat)
+            except EgressRefused as refusal:
+                return Probed(is_ok=False, error=refusal.reason)
+            except TimeoutError:
+                return Probed(is_ok=False, latency_ms=2000 * timeout_s, error="no answer in time")
+
+        return list(await asyncio.gather(*(one(place) for place in places)))
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Read the system's authorities once: it takes 30 ms."""
+    return ssl.create_default_context()

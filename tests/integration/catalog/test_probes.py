@@ -1,0 +1,172 @@
+"""Background probes against a real server, with their history in a real database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from django.urls import reverse
+
+from catalog.models import Deployment, HealthProbe
+from catalog.probes import probe_all
+from catalog.queries import provider_health
+from catalog.sync import sync_catalog
+from gateway.config import Config
+from tenants.models import User
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Provider(ThreadingHTTPServer):
+    """Answers GET /models with `list_status` and POST with `chat_status`; keeps what was asked, and by whom."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.list_status = self.chat_status = 200
+        self.asked: list[tuple[str, str, str]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Provider
+
+    def do_GET(self) -> None:
+        self._answer(self.server.list_status)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self._answer(self.server.chat_status)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def _answer(self, status: int) -> None:
+        self.server.asked.append((self.command, self.path, self.headers.get("authorization", "")))
+        self.send_response(status)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    server = Provider()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def catalog(url: str, *keys: str) -> None:
+    rows = [
+        {
+            "alias": f"model-{number}",
+            "provider": "openai-compatible",
+            "provider_model": "up",
+            "endpoint": url,
+            "api_key": key,
+            "price_input": "1",
+            "price_output": "1",
+        }
+        for number, key in enumerate(keys)
+    ]
+    sync_catalog(Config.model_validate({"model_catalog": rows}), now=NOON - MINUTE)
+
+
+def states(now: datetime) -> list[str]:
+    return [doing.state for doing in provider_health(now)]
+
+
+def test_it_asks_each_endpoint_and_credential_once_however_many_aliases_use_it(provider: Provider) -> None:
+    catalog(provider.url, "sk-one-0000000000", "sk-one-0000000000", "sk-two-0000000000")
+    assert states(NOON) == ["unknown"] * 3
+    assert probe_all(NOON) == 2
+    assert sorted(provider.asked) == [
+        ("GET", "/v1/models", "Bearer sk-one-0000000000"),
+        ("GET", "/v1/models", "Bearer sk-two-0000000000"),
+    ]
+    assert states(NOON) == ["online"] * 3
+    assert "sk-" not in "".join(HealthProbe.objects.values_list("place", flat=True))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_credential_is_offline_at_once(provider: Provider, status: int) -> None:
+    catalog(provider.url, "sk-one-0000000000")
+    provider.list_status = status
+    probe_all(NOON)
+    [doing] = provider_health(NOON)
+    assert (doing.state, doing.error, doing.since, doing.last_probe_at) == (
+        "offline",
+        f"status {status}",
+        NOON,
+        NOON,
+    )
+
+
+def test_where_models_cannot_be_listed_it_asks_for_one_token(provider: Provider) -> None:
+    catalog(provider.url, "sk-one-0000000000")
+    provider.list_status = 404
+    probe_all(NOON)
+    assert [asked[:2] for asked in provider.asked] == [
+        ("GET", "/v1/models"),
+        ("POST", "/v1/chat/completions"),
+    ]
+    assert states(NOON) == ["online"]
+    provider.chat_status = 404
+    probe_all(NOON + MINUTE)
+    assert states(NOON + MINUTE) == ["offline"]
+
+
+def test_it_remembers_since_when_and_forgets_after_a_week(provider: Provider) -> None:
+    catalog(provider.url, "sk-one-0000000000")
+    seen = []
+    for number, status in enumerate((200, 200, 500, 500, 200)):
+        provider.list_status = status
+        now = NOON + number * MINUTE
+        probe_all(now)
+        [doing] = provider_health(now)
+        assert doing.since is not None
+        seen.append((doing.state, (doing.since - NOON) // MINUTE))
+    assert seen == [("online", 0), ("online", 0), ("degraded", 2), ("offline", 3), ("online", 4)]
+    probe_all(NOON + timedelta(days=8))
+    assert HealthProbe.objects.count() == 1
+    assert states(NOON + timedelta(days=9)) == ["unknown"]
+
+
+def test_an_address_typed_by_an_administrator_may_not_lead_inside(provider: Provider) -> None:
+    catalog(provider.url, "sk-one-0000000000")
+    Deployment.objects.update(edited=True)
+    probe_all(NOON)
+    assert provider.asked == []
+    [doing] = provider_health(NOON)
+    assert "inside this network" in doing.error
+
+
+def test_a_dead_endpoint_is_degraded_then_offline(provider: Provider) -> None:
+    catalog("http://127.0.0.1:9/v1", "sk-one-0000000000")
+    for number in range(2):
+        probe_all(NOON + number * MINUTE)
+    assert list(HealthProbe.objects.order_by("pk").values_list("state", flat=True)) == ["degraded", "offline"]
+
+
+def test_staff_see_the_states_and_the_history(provider: Provider, client, settings) -> None:
+    catalog(provider.url, "sk-one-0000000000")
+    probe_all(datetime.now(UTC))
+    client.force_login(User.objects.create(email="root@example.com", is_staff=True, is_superuser=True))
+    for name in ("admin:catalog_deployment_changelist", "admin:catalog_healthprobe_changelist"):
+        page = client.get(reverse(name))
+        assert page.status_code == 200
+        assert "online" in page.content.decode()

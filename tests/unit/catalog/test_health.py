@@ -1,0 +1,32 @@
+"""What probes and traffic say of a deployment, together."""
+
+from __future__ import annotations
+
+import pytest
+
+from catalog.health import probe_state, state_of
+
+
+@pytest.mark.parametrize(
+    ("probe", "traffic", "state"),
+    [
+        ("online", "", "online"),
+        ("unknown", "", "unknown"),
+        ("unknown", "closed", "online"),
+        ("online", "closed", "online"),
+        ("online", "open", "offline"),
+        ("online", "half_open", "degraded"),
+        ("online", "cooling", "degraded"),
+        ("degraded", "closed", "degraded"),
+        ("offline", "closed", "offline"),
+    ],
+)
+def test_the_worse_of_both_counts(probe: str, traffic: str, state: str) -> None:
+    assert state_of(probe, traffic) == state
+
+
+def test_one_failure_is_a_doubt_and_two_are_a_fact() -> None:
+    assert probe_state(is_ok=False, is_final=False, failures=1) == "degraded"
+    assert probe_state(is_ok=False, is_final=False, failures=2) == "offline"
+    assert probe_state(is_ok=False, is_final=True, failures=1) == "offline"
+    assert probe_state(is_ok=True, is_final=False, failures=0) == "online"
