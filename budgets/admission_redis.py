@@ -193,6 +193,7 @@ class RedisAdmission(Admission):
         call = HeldCall(ask.request_id, want, ask.tokens, ask.hold_nanousd, grant)
         call.seconds = reply.detail
         self._calls[ask.request_id] = call
+        self._backlog.trust(ask.request_id)
         self._allowances.note(want)
         return grant
 
@@ -206,6 +207,7 @@ class RedisAdmission(Admission):
         call.is_offline = True
         call.grant = Grant(ask.request_id, call.grant.admitted_at, grant.standing)
         self._calls[ask.request_id] = call
+        self._backlog.trust(ask.request_id)
         return call.grant
 
     def _call_of(self, ask: Ask) -> HeldCall:
@@ -215,8 +217,7 @@ class RedisAdmission(Admission):
         return HeldCall(ask.request_id, want, ask.tokens, ask.hold_nanousd, grant)
 
     async def _void(self, ask: Ask) -> None:
-        self._backlog.doubt(self._call_of(ask))
-        await self._backlog.flush()
+        await self._backlog.void(self._call_of(ask))
 
     async def _yield(self, want: Want, needed: int, reply: Reply) -> bool:
         """Before a refusal: would it fit without what workers have set aside? Then they give that back."""

@@ -30,6 +30,7 @@ class Backlog:
         self._owners = f"{prefix}:owners"  # the tenant of each key that has a window
         self._tags: dict[str, str] = {}
         self._unsettled: dict[str, HeldCall] = {}
+        self._is_settling_late = False
         self._posts: dict[Any, Post] = {}
         self._posted: dict[str, set[str]] = defaultdict(
             set
@@ -53,6 +54,16 @@ class Backlog:
         if call.request_id not in self._calls:
             call.tokens, call.amount, call.is_settled = 0, 0, True
             self._unsettled[call.request_id] = call
+
+    def trust(self, request_id: str) -> None:
+        """The same call asked again and was granted: there is nothing to take back."""
+        self._unsettled.pop(request_id, None)
+
+    async def void(self, call: HeldCall) -> None:
+        """Take it back now. Raises Unreachable; it will then be done later."""
+        self.doubt(call)
+        if call.is_settled:
+            await self.settle(call)
 
     async def renew(self, calls: Sequence[HeldCall]) -> None:
         """Keep the leases; what Redis does not know any more it is told again. Raises Unreachable."""
@@ -88,8 +99,7 @@ class Backlog:
 
     async def flush(self) -> None:
         """Tell what is waiting. Raises Unreachable; the rest goes on waiting."""
-        for call in list(self._unsettled.values()):
-            await self.settle(call)
+        await self._settle_late()
         if not self._posts and not self._posted:
             return
         posts, posted = self._posts, self._posted
@@ -99,6 +109,18 @@ class Backlog:
         except BaseException:
             self._put_back(posts, posted)
             raise
+
+    async def _settle_late(self) -> None:
+        """One walk at a time: those that are being told right now need no second voice."""
+        if self._is_settling_late:
+            return
+        self._is_settling_late = True
+        try:
+            for call in list(self._unsettled.values()):
+                if call.request_id in self._unsettled:
+                    await self.settle(call)
+        finally:
+            self._is_settling_late = False
 
     def _put_back(self, posts: dict[Any, Post], posted: dict[str, set[str]]) -> None:
         self._posts = {
