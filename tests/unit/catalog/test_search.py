@@ -1,0 +1,248 @@
+"""Strategies, capabilities, hints, sticky keys, fallbacks and broken deployments: pure, with loaded dice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import count
+from random import Random
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catalog import hints, routing
+from catalog.capabilities import Need, need_of
+from catalog.prices import PriceSheet
+from catalog.route import Asking
+from catalog.snapshot import Can, Deployment, Model, Snapshot
+from providers.breaker import Phase
+from providers.failures import Unavailable, UpstreamFailed, UpstreamStatus
+from providers.health import Health
+from providers.target import Secret, Target
+from tenants.caller import Caller
+
+ALICE = Caller(key_id=1, key_prefix="alice", key_name="Alice", tenant_id=1, tenant="alice-co")
+IDS = count(1)
+
+
+def deployment(name, *, alias="chat", can=None, price=1, **facts):
+    target = Target(
+        id=next(IDS),
+        alias=alias,
+        name=name,
+        provider="openai",
+        upstream_model="m",
+        base_url="http://u",
+        secret=Secret(""),
+    )
+    return Deployment(target=target, sheet=PriceSheet(input=price, output=price), can=can or Can(), **facts)
+
+
+def model(*deployments, alias="chat", **facts):
+    return Model(alias=alias, deployments=deployments, **facts)
+
+
+def resolve(*models, caller=ALICE, seed=1, **more):
+    snapshot = Snapshot(models={m.alias: m for m in models})
+    return routing.resolve(snapshot, "chat", caller, model_type="llm", dice=Random(seed).random, **more)
+
+
+def names(route):
+    return [d.target.name for d in route.deployments]
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def fails(health, *deployments, times=5):
+    for each in deployments:
+        for _ in range(times):
+            turn = health.start(each.target)
+            turn.failed(UpstreamFailed("status 500"))
+            turn.let_go()
+
+
+def test_weights_are_kept_by_chi_square():
+    weights = {"a": 50, "b": 30, "c": 15, "d": 5}
+    chat = model(*(deployment(name, weight=weight) for name, weight in weights.items()))
+    dice, calls = Random(11), 20_000
+    snapshot = Snapshot(models={"chat": chat})
+    first = Counter(
+        names(routing.resolve(snapshot, "chat", ALICE, model_type="llm", dice=dice.random))[0]
+        for _ in range(calls)
+    )
+    chi_square = sum((first[n] - calls * w / 100) ** 2 / (calls * w / 100) for n, w in weights.items())
+    assert chi_square < 16.27  # 3 degrees of freedom, p = 0.001
+
+
+def test_the_least_busy_goes_first_for_its_weight():
+    a, b, c = deployment("a"), deployment("b"), deployment("c", weight=300)
+    health = Health(clock=Clock())
+    for each, calls in ((a, 2), (b, 1), (c, 3)):
+        assert all(health.start(each.target) for _ in range(calls))
+    route = resolve(model(a, b, c, strategy="least_busy"), health=health)
+    assert set(names(route)[:2]) == {"b", "c"}
+    assert names(route)[2] == "a"
+
+
+def test_the_quicker_of_two_goes_first_and_a_slow_one_is_tried_again_later():
+    clock = Clock()
+    slow, quick = deployment("slow"), deployment("quick")
+    health = Health(clock=clock)
+    for each, seconds in ((slow, 2.0), (quick, 0.1)):
+        turn = health.start(each.target)
+        clock.now += seconds
+        turn.answered()
+        turn.end()
+    chat = model(slow, quick, strategy="latency")
+    assert {names(resolve(chat, health=health, seed=seed))[0] for seed in range(20)} == {"quick"}
+    assert health.get(slow.target.id).latency(clock.now + 60) < 0.01
+
+
+def test_the_cheapest_for_this_call_goes_first():
+    flat = Deployment(
+        target=deployment("flat").target, sheet=PriceSheet(input=0, output=0, request=1_000_000)
+    )
+    metered = deployment("metered", price=1_000)
+    chat = model(flat, metered, strategy="cost")
+    assert names(resolve(chat, asking=Asking(expected=(10, 10))))[0] == "metered"
+    assert names(resolve(chat, asking=Asking(expected=(9_000, 9_000))))[0] == "flat"
+
+
+def test_a_sticky_key_always_meets_the_same_deployment_and_only_its_own_move_when_one_goes():
+    several = [deployment(name) for name in "abcd"]
+    keys = [f"1:user-{number}" for number in range(200)]
+    before = {key: names(resolve(model(*several), asking=Asking(sticky_key=key)))[0] for key in keys}
+    after = {key: names(resolve(model(*several[:3]), asking=Asking(sticky_key=key)))[0] for key in keys}
+    assert set(before.values()) == set("abcd")
+    assert all(after[key] == before[key] for key in keys if before[key] != "d")
+
+
+def test_deployments_that_cannot_are_skipped_and_if_none_can_the_parameter_is_named():
+    blind = deployment("blind", can=Can(modalities=frozenset({"text"})))
+    seeing = deployment("seeing", can=Can(modalities=frozenset({"text", "image"})))
+    asking = Asking(need=Need(modalities=("image",)))
+    route = resolve(model(blind, seeing), asking=asking)
+    assert names(route) == ["seeing"]
+    assert route.decision[0]["skipped"][0]["deployment"] == "blind"
+    with pytest.raises(routing.ModelCannot) as refusal:
+        resolve(model(blind), asking=asking)
+    assert (refusal.value.code, refusal.value.param) == ("model_cannot", "messages")
+
+
+@pytest.mark.parametrize(
+    ("can", "need", "param", "code"),
+    [
+        (Can(tools=False), Need(tools=True), "tools", "model_cannot"),
+        (Can(json_schema=False), Need(json_schema=True), "response_format", "model_cannot"),
+        (Can(context_window=10), Need(prompt_tokens=11), "messages", "context_length_exceeded"),
+    ],
+)
+def test_every_lack_has_its_parameter(can, need, param, code):
+    with pytest.raises(routing.ModelCannot) as refusal:
+        resolve(model(deployment("a", can=can)), asking=Asking(need=need))
+    assert (refusal.value.param, refusal.value.code) == (param, code)
+
+
+def test_a_quoted_word_in_a_text_is_no_need():
+    chat = model(deployment("a", can=Can(tools=False, modalities=frozenset({"text"}))))
+    quoted = msgspec.json.encode({"messages": [{"role": "user", "content": 'say "tools" and "image_url"'}]})
+    assert need_of(quoted, [chat], None) == Need()
+    assert need_of(b'{"tools":[{}]}', [chat], None).tools
+
+
+def test_hints_choose_among_the_alias_own_deployments():
+    chat = model(deployment("a"), deployment("b"), deployment("c"))
+    for header, expected in (("only=a|b", {"a", "b"}), ("avoid=a", {"b", "c"}), ("only=a|b,avoid=b", {"a"})):
+        assert set(names(resolve(chat, asking=Asking(hints=hints.parse(header, chat))))) == expected
+    assert hints.parse("", chat) is None
+
+
+@pytest.mark.parametrize(
+    "header", ["only=x", "sort=luck", "only", "only=a,only=b", "only=a,avoid=a", "=", "a" * 2000]
+)
+def test_a_hint_that_cannot_be_followed_is_refused(header):
+    with pytest.raises(hints.BadHint):
+        hints.parse(header, model(deployment("a"), deployment("b")))
+
+
+def test_fallbacks_come_after_the_own_ones_and_only_where_the_caller_may_go():
+    chat = model(deployment("a"), fallbacks={"unavailable": ("other", "secret", "gone")})
+    other = model(deployment("o", alias="other", price=7), alias="other", max_output_tokens=9)
+    secret = model(deployment("s", alias="secret"), alias="secret")
+    caller = msgspec.structs.replace(ALICE, models=frozenset({"chat", "other"}))
+    route = resolve(chat, other, secret, caller=caller)
+    assert names(route) == ["a", "o"]
+    assert {sheet.input for sheet in route.sheets} == {1, 7}
+    assert route.max_output_tokens is None  # one of the two is not known
+
+
+def test_a_prompt_too_long_for_the_alias_goes_to_its_longer_one():
+    chat = model(deployment("a"), context_window=10, fallbacks={"context_window": ("long",)})
+    long = model(deployment("l", alias="long"), alias="long", context_window=1000)
+    route = resolve(chat, long, asking=Asking(need=Need(prompt_tokens=50)))
+    assert (names(route), route.reason) == (["l"], "context_window")
+    with pytest.raises(routing.ModelCannot):
+        resolve(chat, long, asking=Asking(need=Need(prompt_tokens=5000)))
+
+
+def test_a_broken_deployment_is_left_out_and_all_broken_ones_are_tried_in_panic():
+    a, b = deployment("a"), deployment("b", priority=1)
+    health = Health(clock=Clock(), dice=lambda: 0.5)
+    fails(health, a)
+    assert names(resolve(model(a, b), health=health)) == ["b"]
+    fails(health, b)
+    route = resolve(model(a, b), health=health)
+    assert (route.is_panic, set(names(route))) == (True, {"a", "b"})
+
+
+def test_if_every_provider_asked_not_to_be_called_the_client_hears_when():
+    a = deployment("a")
+    health = Health(clock=Clock(), dice=lambda: 0.0)
+    turn = health.start(a.target)
+    turn.failed(UpstreamStatus(429, b"", retry_after_s=30.0))
+    turn.let_go()
+    with pytest.raises(Unavailable) as refusal:
+        resolve(model(a), health=health)
+    assert (refusal.value.code, refusal.value.answer_status, refusal.value.retry_after_s) == (
+        "upstream_rate_limited",
+        429,
+        30.0,
+    )
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 413, 422])
+def test_a_clients_own_errors_never_open_a_breaker(status):
+    a = deployment("a")
+    health = Health(clock=Clock())
+    for _ in range(100):
+        turn = health.start(a.target)
+        turn.failed(UpstreamStatus(status, b""))
+        turn.let_go()
+    assert health.get(a.target.id).breaker.phase is Phase.CLOSED
+
+
+@given(size=st.integers(2, 7), data=st.data(), seed=st.integers(0, 1000))
+@settings(deadline=None, max_examples=60)
+def test_never_more_than_half_of_a_tier_is_ejected_while_one_of_it_works(size, data, seed):
+    tier = [deployment(str(number)) for number in range(size)]
+    broken = data.draw(st.sets(st.sampled_from(range(size)), max_size=size - 1))
+    health = Health(clock=Clock(), dice=Random(seed).random)
+    fails(health, *(tier[number] for number in broken))
+    assert len(names(resolve(model(*tier), health=health, seed=seed))) >= size - size // 2
+
+
+def test_a_changed_deployment_starts_with_a_clean_slate():
+    a = deployment("a")
+    health = Health(clock=Clock())
+    fails(health, a)
+    health.renew([msgspec.structs.replace(a.target, secret=Secret("new"))])
+    assert health.get(a.target.id).breaker.is_calm
+    health.renew([])
+    assert health.get(a.target.id) is None
