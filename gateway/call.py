@@ -52,8 +52,8 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
     """Serve one call. What it raises, the error table (gateway/errors.py) answers."""
     live, caller = connections.live(), request.auth
     require_scope(caller, endpoint.scope)  # 403
-    _check_capacity(request, live)  # 503, before the body is read
-    want = endpoint.peek(await _body(request, live))  # 400, 413, 415
+    check_capacity(request, live)  # 503, before the body is read
+    want = endpoint.peek(await json_body(request, live))  # 400, 413, 415
     request.facts.update(
         endpoint=endpoint.name, model=want.alias, tenant=caller.tenant, key=caller.key_prefix
     )
@@ -73,6 +73,7 @@ async def _perform(
         live.admission, Wish(request.id, rules, route, want.demand, request.raw)
     )  # 429
     request.standing = held.grant.standing
+    live.key_use.note(caller.key_id, held.grant.admitted_at)
     if held.is_clamped:
         request.extra_headers.append((b"x-gateway-clamped-max-tokens", str(held.output_cap).encode()))
     intent = _intent(request, endpoint, caller, route, want, held)
@@ -123,14 +124,16 @@ def _replayed(kept: Kept) -> Answer:
     return Answer(kept.status, kept.body, headers)
 
 
-async def _body(request: V1Request, live: Connections) -> bytes:
+async def json_body(request: V1Request, live: Connections) -> bytes:
+    """Raises WrongContentType, BodyTooLarge, EncodedBody."""
     content_type = request.header(b"content-type").partition(";")[0].strip().lower()
     if content_type != "application/json" and not content_type.endswith("+json"):
         raise WrongContentType
     return await request.read_body(live.config.server.body_limit_bytes)
 
 
-def _check_capacity(request: V1Request, live: Connections) -> None:
+def check_capacity(request: V1Request, live: Connections) -> None:
+    """Take a slot, which the handler gives back when the answer has left. Raises ShuttingDown, Overloaded."""
     if live.is_draining:
         raise ShuttingDown
     caller = request.auth

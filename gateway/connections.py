@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from providers.simulator import Simulator
     from providers.transport import Transport
     from tenants.key_cache import KeyCache
+    from tenants.key_use import KeyUse
 
 
 class NotServing(RuntimeError):
@@ -41,6 +42,7 @@ class Connections:
     transport: Transport
     health: Health
     keys: KeyCache
+    key_use: KeyUse
     snapshot: Snapshot
     rulebook: Rulebook
     admission: Admission

@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import close_old_connections
 
-from budgets.admission import Post, WindowKey
+from budgets.admission import Admission, Post, WindowKey
 from budgets.admission_local import LocalAdmission
+from budgets.admission_redis import RedisAdmission
 from budgets.loaders import load_rulebook
 from catalog.loaders import Source, load_snapshot, next_price_change
 from catalog.probes import aprobe_all
@@ -32,13 +33,15 @@ from gateway.database import patient_alias
 from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
 from gateway.invalidation_redis import Listener
+from gateway.jobs import Jobs
 from gateway.metrics import Metrics
+from gateway.schedule import JOBS
 from gateway.shedding import Shedding
 from gateway.stopping import Stop
 from metering.adoption import adopt
 from metering.journal import Journal
 from metering.meter import Books
-from metering.running import Running
+from metering.running import Running, RunningCall
 from metering.shipper import Shipper
 from metering.windows import load_windows
 from providers import tokens
@@ -47,6 +50,7 @@ from providers.health import Health
 from providers.simulator import Simulator
 from providers.transport import Transport
 from tenants.key_cache import CAREFUL_TTL_S, TTL_S, KeyCache, Stored
+from tenants.key_use import KeyUse, write_key_use
 from tenants.loaders import load_key, stopped_keys
 from tenants.queries import config_version
 
@@ -55,8 +59,8 @@ T = TypeVar("T")
 
 RENEW_S = 10.0
 MARK_S = 1.0
-SWEEP_S = 600.0
 LAG_S = 0.1
+KEY_USE_S = 10.0
 STOP_S = 5.0
 SHIP_AT_CLOSE_S = 3.0
 ADOPT_S = 10.0
@@ -71,6 +75,7 @@ class Lifespan:
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="database")
         self._tasks: set[asyncio.Task[None]] = set()
         self._renew_catalog_at = float("inf")
+        self._closing: list[Callable[[], Awaitable[None]]] = []
 
     async def in_database(self, read: Callable[..., T], *arguments: Any) -> T:
         """Run a blocking read in the database threads."""
@@ -85,6 +90,7 @@ class Lifespan:
         live.access_log = AccessLog(as_json=self.config.observability.log_format == "json")
         live.running = Running()
         live.shedding = Shedding(self.config.server.max_inflight)
+        live.key_use = KeyUse()
         live.keys = KeyCache(settings.SECRETS.pepper, self._load_key)
         live.health = _health(self.config.health, live.metrics)
         live.transport = Transport()
@@ -106,13 +112,15 @@ class Lifespan:
             live.invalidation.run(),
             _watch_lag(live.shedding),
             _every(RENEW_S, self._renew_leases, live),
-            _every(SWEEP_S, self._sweep_replays, live),
+            _every(KEY_USE_S, self._write_key_use, live),
             _every(MARK_S, self._mark_streams, live),
             _every(self.config.streams.revoke_check / 2, self._stop_revoked, live),
             *([_every(self.config.health.check_interval, self._probe, live)] if self.config.embedded else []),
         ):
             self._tasks.add(asyncio.create_task(work))
-        if not self.config.embedded:
+        if self.config.embedded:
+            self._tasks.add(asyncio.create_task(Jobs(JOBS, self.in_database).run()))
+        else:
             self._tasks.add(asyncio.create_task(_every(ADOPT_S, self._adopt_the_dead, live)))
             self._tasks.add(asyncio.create_task(_listener(live).run()))
 
@@ -137,6 +145,8 @@ class Lifespan:
                 await live.shipper.flush()
         await live.shipper.stop()
         await live.journal.close()
+        for close in self._closing:
+            await close()
         await live.transport.aclose()
         if live.simulator is not None:
             await live.simulator.aclose()
@@ -145,19 +155,27 @@ class Lifespan:
         self._executor.shutdown()
 
     async def _open_journal(self, live: Connections) -> None:
-        root = self.config.data_dir / "journal"
-        await self.in_database(adopt, root, patient_alias())
+        live.admission = await self._open_admission()
+        await self._adopt_the_dead(live)
         if self.config.embedded:
             await live.replays.recover()
         live.journal = Journal(
-            root,
+            self.config.data_dir / "journal",
             durability=self.config.metering.durability,
             allow_volatile=self.config.metering.allow_volatile,
         )
-        live.admission = LocalAdmission(self._load_windows)
         live.shipper = Shipper(live.journal, live.admission, patient_alias())
         live.shipper.start()
         live.books = Books(live.journal, live.admission, live.running, live.metrics.observe)
+
+    async def _open_admission(self) -> Admission:
+        """Limits and money are decided in this process when it is the only one, else in Redis."""
+        if self.config.embedded:
+            return LocalAdmission(self._load_windows)
+        shared = RedisAdmission(self.config.redis.url, self._load_windows)
+        await shared.open()
+        self._closing.append(shared.aclose)
+        return shared
 
     async def _open_simulator(self, live: Connections) -> None:
         live.simulator = None
@@ -209,15 +227,19 @@ class Lifespan:
         if claims:
             await live.replays.renew(claims)
 
+    async def _write_key_use(self, live: Connections) -> None:
+        noted = live.key_use.take()
+        if noted:
+            await self.in_database(write_key_use, noted)
+
     async def _probe(self, _: Connections) -> None:
         """In production mode the scheduler's task does it, once for all processes (catalog/probes.py)."""
         await aprobe_all(datetime.now(UTC), self.in_database)
 
-    async def _sweep_replays(self, live: Connections) -> None:
-        await live.replays.sweep()
-
     async def _mark_streams(self, live: Connections) -> None:
         live.running.mark(live.journal)
+        for call in live.running:
+            await _keep_within_hold(live, call)
 
     async def _adopt_the_dead(self, live: Connections) -> None:
         """Bill what a worker left behind that died while others live."""
@@ -249,6 +271,17 @@ def _listener(live: Connections) -> Listener:
         lost=lambda: live.keys.trust(CAREFUL_TTL_S),
         found=found,
     )
+
+
+async def _keep_within_hold(live: Connections, call: RunningCall) -> None:
+    """Hold more for a stream that a provider lets grow beyond its cap, or end it when that cannot be paid."""
+    so_far = call.cost_so_far()
+    if so_far <= call.held_nanousd:
+        return
+    if await live.admission.top_up(call.record.id, so_far * 2):
+        call.held_nanousd = so_far * 2
+    elif not await live.admission.top_up(call.record.id, so_far):
+        call.stop("budget_exceeded")
 
 
 async def _idle(live: Connections) -> None:
