@@ -1,0 +1,88 @@
+"""Every exception that can reach the front door has a row in the error table; the others are named with a reason."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+
+import pytest
+
+from gateway.errors import ERRORS, answer_to
+from providers.failures import UpstreamFailed
+from tests.sources import ROOT, SOURCES, is_ours
+
+NEVER_AT_THE_DOOR = {
+    "gateway.config.problems.ConfigError": "stops the start: exit 2",
+    "gateway.data_lock.DataDirInUse": "stops the start: exit 2",
+    "gateway.server.CannotListen": "stops the start: exit 1",
+    "gateway.database.DatabaseAway": "stops the start: exit 1",
+    "gateway.request.ClientGone": "there is nobody to answer",
+    "catalog.loaders.Unusable": "disables its row of the catalog",
+    "catalog.encryption.CredentialUnreadable": "disables its row of the catalog",
+    "tenants.queries.UnknownTenant": "shell commands",
+    "metering.disk.VolatileDisk": "stops the start",
+    "budgets.windows.UnknownSchedule": "refused where a budget is written",
+    "budgets.redis_wire.Unreachable": "becomes AdmissionUnavailable",
+    "budgets.redis_wire.Refused": "becomes RateRefused or BudgetRefused",
+    "providers.egress.EgressRefused": "a form's error",
+    "providers.simulator_refusal.Refused": "the simulator answers it as a provider would",
+    "providers.dialects.base.MalformedStream": "becomes UpstreamBroken",
+    "providers.dialects.base.MalformedAnswer": "becomes UpstreamBroken",
+    "providers.sse.EventTooLarge": "becomes MalformedStream",
+}
+
+
+def exceptions():
+    """Return the exception classes that the apps define, by their full name."""
+    found = {}
+    for path in SOURCES:
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if not is_ours(path) or not _defines_a_class(path):
+            continue
+        module = importlib.import_module(".".join(part for part in parts if part != "__init__"))
+        for name, value in inspect.getmembers(module, inspect.isclass):
+            if issubclass(value, Exception) and value.__module__ == module.__name__:
+                found[f"{module.__name__}.{name}"] = value
+    return found
+
+
+def _defines_a_class(path):
+    """Say so of a module that may define exceptions; the others need not be imported (some only run in production)."""
+    classes = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef))
+    bases = {ast.unparse(base) for node in classes for base in node.bases}
+    return any(base.endswith(("Exception", "Error", "Failed", "Refused")) for base in bases)
+
+
+def has_a_row(kind):
+    return issubclass(kind, UpstreamFailed) or any(parent in ERRORS for parent in kind.__mro__)
+
+
+def test_every_exception_has_a_row_or_a_reason():
+    homeless = [
+        name for name, kind in exceptions().items() if not has_a_row(kind) and name not in NEVER_AT_THE_DOOR
+    ]
+    # A base class may stand for its family without a row of its own.
+    bases = {parent for kind in exceptions().values() for parent in kind.__bases__}
+    assert [name for name in homeless if exceptions()[name] not in bases] == []
+
+
+def test_nothing_with_a_row_is_listed_as_absent():
+    assert [
+        name for name, kind in exceptions().items() if has_a_row(kind) and name in NEVER_AT_THE_DOOR
+    ] == []
+
+
+@pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
+def test_a_row_is_an_error_of_http(kind):
+    row = ERRORS[kind]
+    assert 400 <= row.status <= 503
+    assert row.code == row.code.lower()
+    assert " " not in row.code
+
+
+def test_an_unknown_exception_is_a_500_that_tells_nothing():
+    answer = answer_to(LookupError("secret"), [])
+    assert answer.status_code == 500
+    assert b"internal_error" in answer.body
+    assert b"secret" not in answer.body

@@ -1,0 +1,73 @@
+"""What the repository promises about itself: links that lead somewhere, migrations in step, no foreign hosts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+from django.core.management import call_command
+from django.urls import resolve
+
+from gateway.api import HOT, auth
+from tests.sources import ROOT
+
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+REGISTRIES = re.compile(
+    r"\b(pypi\.org|files\.pythonhosted\.org|registry\.npmjs\.org|crates\.io|hub\.docker\.com|cdn\.jsdelivr\.net|unpkg\.com)"
+)
+LOCKS = {"requirements/base.txt", "requirements/dev.txt"}  # written by uv, which names its index
+
+
+def tracked(*patterns):
+    done = subprocess.run(
+        ["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    return [path for path in done.stdout.split() if (ROOT / path).is_file()]
+
+
+def documents():
+    return [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+
+
+@pytest.mark.parametrize("page", documents(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    targets = [target.partition("#")[0] for target in LINK.findall(page.read_text())]
+    local = [
+        target for target in targets if target and not target.startswith(("http://", "https://", "mailto:"))
+    ]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.django_db
+def test_models_and_migrations_are_in_step():
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+def test_no_file_names_the_host_of_a_package_registry():
+    guilty = []
+    for path in tracked():
+        if path in LOCKS or path.startswith("tests/architecture/"):
+            continue
+        try:
+            text = (ROOT / path).read_text()
+        except UnicodeDecodeError:
+            continue
+        guilty += [f"{path}: {found}" for found in REGISTRIES.findall(text)]
+    assert guilty == []
+
+
+def test_hot_views_are_the_operations_that_ninja_documents():
+    for path, view in HOT.items():
+        [operation] = operations_of(resolve(path, "gateway.v1_urls").func)
+        assert operation.view_func is view
+        assert operation.methods == ["POST"]
+        assert operation.auth_callbacks == [auth]
+
+
+def operations_of(function):
+    """Return the operations behind a view of ninja, which keeps them in a closure."""
+    held = (getattr(cell.cell_contents, "operations", None) for cell in function.__closure__ or ())
+    return next(found for found in held if found)
