@@ -104,10 +104,6 @@ class Replays:
         """Free the claims that a dead process of embedded mode left behind; called before serving."""
         await self._in_database(replay_rows.drop_started)
 
-    async def sweep(self) -> None:
-        """Delete what is older than a day."""
-        await self._in_database(replay_rows.sweep, datetime.now(UTC))
-
     def _seal(self, row_id: str, body: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
         return nonce + self._cipher.encrypt(nonce, zlib.compress(body, 1), row_id.encode())

@@ -1,0 +1,84 @@
+"""Celery of production mode: `celery -A gateway worker` and exactly one `celery -A gateway beat`.
+
+JSON only, one queue an app. A task is acknowledged when it is done, so one whose worker dies is done again; all of
+them bear that. Embedded mode needs none of this: the server does the same jobs itself (gateway/jobs.py).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+
+from celery import Celery
+from celery.schedules import crontab
+from celery.signals import beat_init, celeryd_init
+from django.conf import settings
+from kombu.entity import Queue
+
+from gateway.config import Config
+from gateway.schedule import JOBS, Daily, Job
+
+SOFT_LIMIT_S = 600  # a task that takes longer is broken off and done again at its next turn
+HARD_LIMIT_S = 660
+VISIBILITY_S = 3600  # beyond the hard limit, so that nothing is delivered twice that is still being done
+
+
+def make(config: Config) -> Celery:
+    """Return the application for a configuration."""
+    made = Celery("gateway", broker=config.redis.url or "memory://", set_as_current=True)
+    made.conf.update(
+        task_serializer="json",
+        result_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        task_soft_time_limit=SOFT_LIMIT_S,
+        task_time_limit=HARD_LIMIT_S,
+        broker_transport_options={"visibility_timeout": VISIBILITY_S},
+        broker_connection_retry_on_startup=True,
+        task_default_queue="gateway",
+        task_queues=_queues(),
+        task_routes={job.name: {"queue": job.queue} for job in JOBS},
+        beat_schedule={job.name: _entry(job) for job in JOBS},
+        beat_schedule_filename=str(config.data_dir / "celerybeat-schedule"),
+        timezone="UTC",
+        enable_utc=True,
+        worker_hijack_root_logger=False,
+    )
+    made.autodiscover_tasks(["gateway", "metering"])
+    return made
+
+
+def _queues() -> list[Queue]:
+    """All of them: a worker takes from each unless it is told otherwise."""
+    names = sorted({job.queue for job in JOBS})
+    return [Queue(name) for name in names]  # type: ignore[no-untyped-call]  # kombu says nothing of types
+
+
+def _entry(job: Job) -> dict[str, Any]:
+    """A turn that nobody took before the next one is dropped, not piled up."""
+    when = job.when
+    if isinstance(when, Daily):
+        return {
+            "task": job.name,
+            "schedule": crontab(hour=str(when.hour), minute=str(when.minute)),
+            "options": {"expires": 6 * 3600},
+        }
+    return {"task": job.name, "schedule": float(when.seconds), "options": {"expires": when.seconds}}
+
+
+def _insist_on_production(**_: Any) -> None:
+    if settings.GATEWAY.embedded:
+        raise SystemExit(
+            "Celery needs production mode: the embedded server does these jobs itself. "
+            "Hint: set ROUTER_DB_URL and ROUTER_REDIS_URL."
+        )
+
+
+app = make(settings.GATEWAY)
+celeryd_init.connect(_insist_on_production, weak=False)
+beat_init.connect(_insist_on_production, weak=False)

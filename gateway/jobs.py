@@ -1,0 +1,59 @@
+"""Does the jobs of gateway/schedule.py inside the server, in embedded mode: one at a time, in the database threads.
+
+Never blocks the loop; a job that fails is logged, and comes again at its next turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.utils.module_loading import import_string
+
+from gateway.schedule import Job
+
+logger = logging.getLogger("gateway.jobs")
+
+SOON = timedelta(minutes=5)  # a server that is off at night does its daily jobs so long after its start
+
+InDatabase = Callable[..., Awaitable[Any]]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Jobs:
+    """`in_database` runs a blocking function in the database threads."""
+
+    def __init__(
+        self, jobs: Sequence[Job], in_database: InDatabase, now: Callable[[], datetime] = _now
+    ) -> None:
+        self._jobs, self._in_database, self._now = jobs, in_database, now
+        started = now()
+        self._due = {job.name: min(job.when.after(started), started + SOON) for job in jobs}
+
+    @property
+    def next_at(self) -> datetime:
+        return min(self._due.values())
+
+    async def run(self) -> None:
+        """Do them for ever."""
+        while True:
+            await asyncio.sleep(max(0.0, (self.next_at - self._now()).total_seconds()))
+            await self.do_due()
+
+    async def do_due(self) -> None:
+        """Do what is due now, one after another."""
+        for job in self._jobs:
+            now = self._now()
+            if self._due[job.name] > now:
+                continue
+            self._due[job.name] = job.when.after(now)
+            try:
+                await self._in_database(import_string(job.work), now)
+            except Exception:  # the next turn comes all the same
+                logger.exception("gateway.job.failed %s", job.name)

@@ -1,0 +1,56 @@
+"""What is done again and again, and when: read by Celery beat in production mode (gateway/celery.py) and by the server
+itself in embedded mode (gateway/jobs.py). Every job may be done twice, or late, without harm.
+
+Places kept here for what comes: a probe of each deployment every `health.check_interval` (queue "catalog"), and the
+alerts of budgets after each posting of totals (queue "budgets"). Each becomes one more line below.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+
+class Every(msgspec.Struct, frozen=True):
+    """At every multiple of so many seconds since 1970, so that a restart does not put it off."""
+
+    seconds: int
+
+    def after(self, now: datetime) -> datetime:
+        """Return the next time that is later than `now`."""
+        return datetime.fromtimestamp((int(now.timestamp()) // self.seconds + 1) * self.seconds, UTC)
+
+
+class Daily(msgspec.Struct, frozen=True):
+    """Once a day, in UTC."""
+
+    hour: int
+    minute: int
+
+    def after(self, now: datetime) -> datetime:
+        """Return the next time that is later than `now`."""
+        today = now.astimezone(UTC).replace(hour=self.hour, minute=self.minute, second=0, microsecond=0)
+        return today if today > now else today + timedelta(days=1)
+
+
+class Job(msgspec.Struct, frozen=True):
+    """`name` is the Celery task's, `<app>.<verb>`; `work` is the path of the function, which takes `now`."""
+
+    name: str
+    work: str
+    when: Every | Daily
+
+    @property
+    def queue(self) -> str:
+        """Each app has its own queue."""
+        return self.name.partition(".")[0]
+
+
+JOBS = (
+    Job("metering.roll_up", "metering.rollup.roll_up", Every(60)),
+    Job("metering.expire", "metering.retention.expire", Daily(3, 20)),
+    Job("metering.reconcile", "metering.nightly.reconcile", Daily(3, 40)),
+    Job("gateway.sweep_replays", "gateway.sweeps.sweep_replays", Every(600)),
+    Job("gateway.sweep_sessions", "gateway.sweeps.sweep_sessions", Daily(3, 10)),
+)

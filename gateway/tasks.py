@@ -1,0 +1,20 @@
+"""This app's work as Celery tasks; when it is done says gateway/schedule.py. Tasks take what they do not know."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import shared_task
+
+from gateway import sweeps
+
+
+@shared_task(name="gateway.sweep_replays")
+def sweep_replays(**_: Any) -> None:
+    sweeps.sweep_replays(datetime.now(UTC))
+
+
+@shared_task(name="gateway.sweep_sessions")
+def sweep_sessions(**_: Any) -> None:
+    sweeps.sweep_sessions(datetime.now(UTC))

@@ -1,0 +1,23 @@
+"""The nightly look at the money of the last days: what disagrees is logged for the operator. Blocking; reads only."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from itertools import islice
+
+from metering.exports import Period
+from metering.reconciliation import wrong_receipts, wrong_windows
+
+_LOG = logging.getLogger("metering.nightly")
+_DAYS = 2  # one more than passes between two looks
+_MOST_LOGGED = 50
+
+
+def reconcile(now: datetime) -> int:
+    """Compare windows and receipts with the ledger; return how many disagree, fifty at most."""
+    period = Period(since=now - timedelta(days=_DAYS), until=now)
+    wrong = [*wrong_windows(period)[:_MOST_LOGGED], *islice(wrong_receipts(period), _MOST_LOGGED)]
+    for found in wrong[:_MOST_LOGGED]:
+        _LOG.error("metering.money.disagrees %s: %d, ledger %d", found.what, found.says, found.ledger)
+    return len(wrong[:_MOST_LOGGED])

@@ -1,0 +1,25 @@
+"""This app's work as Celery tasks; when it is done says gateway/schedule.py. Tasks take what they do not know."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import shared_task
+
+from metering import nightly, retention, rollup
+
+
+@shared_task(name="metering.roll_up")
+def roll_up(**_: Any) -> None:
+    rollup.roll_up(datetime.now(UTC))
+
+
+@shared_task(name="metering.expire")
+def expire(**_: Any) -> None:
+    retention.expire(datetime.now(UTC))
+
+
+@shared_task(name="metering.reconcile")
+def reconcile(**_: Any) -> None:
+    nightly.reconcile(datetime.now(UTC))
