@@ -52,6 +52,18 @@ def names(route):
     return [d.target.name for d in route.deployments]
 
 
+def begun(health, deployment):
+    turn = health.start(deployment.target)
+    assert turn is not None
+    return turn
+
+
+def known(health, deployment):
+    entry = health.get(deployment.target.id)
+    assert entry is not None
+    return entry
+
+
 class Clock:
     def __init__(self):
         self.now = 1000.0
@@ -63,7 +75,7 @@ class Clock:
 def fails(health, *deployments, times=5):
     for each in deployments:
         for _ in range(times):
-            turn = health.start(each.target)
+            turn = begun(health, each)
             turn.failed(UpstreamFailed("status 500"))
             turn.let_go()
 
@@ -85,7 +97,7 @@ def test_the_least_busy_goes_first_for_its_weight():
     a, b, c = deployment("a"), deployment("b"), deployment("c", weight=300)
     health = Health(clock=Clock())
     for each, calls in ((a, 2), (b, 1), (c, 3)):
-        assert all(health.start(each.target) for _ in range(calls))
+        assert all(begun(health, each) for _ in range(calls))
     route = resolve(model(a, b, c, strategy="least_busy"), health=health)
     assert set(names(route)[:2]) == {"b", "c"}
     assert names(route)[2] == "a"
@@ -96,13 +108,13 @@ def test_the_quicker_of_two_goes_first_and_a_slow_one_is_tried_again_later():
     slow, quick = deployment("slow"), deployment("quick")
     health = Health(clock=clock)
     for each, seconds in ((slow, 2.0), (quick, 0.1)):
-        turn = health.start(each.target)
+        turn = begun(health, each)
         clock.now += seconds
         turn.answered()
         turn.end()
     chat = model(slow, quick, strategy="latency")
     assert {names(resolve(chat, health=health, seed=seed))[0] for seed in range(20)} == {"quick"}
-    assert health.get(slow.target.id).latency(clock.now + 60) < 0.01
+    assert known(health, slow).latency(clock.now + 60) < 0.01
 
 
 def test_the_cheapest_for_this_call_goes_first():
@@ -205,7 +217,7 @@ def test_a_broken_deployment_is_left_out_and_all_broken_ones_are_tried_in_panic(
 def test_if_every_provider_asked_not_to_be_called_the_client_hears_when():
     a = deployment("a")
     health = Health(clock=Clock(), dice=lambda: 0.0)
-    turn = health.start(a.target)
+    turn = begun(health, a)
     turn.failed(UpstreamStatus(429, b"", retry_after_s=30.0))
     turn.let_go()
     with pytest.raises(Unavailable) as refusal:
@@ -222,10 +234,10 @@ def test_a_clients_own_errors_never_open_a_breaker(status):
     a = deployment("a")
     health = Health(clock=Clock())
     for _ in range(100):
-        turn = health.start(a.target)
+        turn = begun(health, a)
         turn.failed(UpstreamStatus(status, b""))
         turn.let_go()
-    assert health.get(a.target.id).breaker.phase is Phase.CLOSED
+    assert known(health, a).breaker.phase is Phase.CLOSED
 
 
 @given(size=st.integers(2, 7), data=st.data(), seed=st.integers(0, 1000))
@@ -243,6 +255,6 @@ def test_a_changed_deployment_starts_with_a_clean_slate():
     health = Health(clock=Clock())
     fails(health, a)
     health.renew([msgspec.structs.replace(a.target, secret=Secret("new"))])
-    assert health.get(a.target.id).breaker.is_calm
+    assert known(health, a).breaker.is_calm
     health.renew([])
     assert health.get(a.target.id) is None
