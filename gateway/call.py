@@ -24,7 +24,7 @@ from gateway.connections import Connections
 from gateway.headers import of_call, of_fallback
 from gateway.idempotency import Claim, Kept
 from gateway.pulse import pulse_of
-from gateway.refusals import Overloaded, ShuttingDown, Stopped, WrongContentType
+from gateway.refusals import Overloaded, ShuttingDown, WrongContentType, stopped
 from gateway.relay import Relay
 from gateway.request import V1Request
 from gateway.routes import fallback_reason, plan_of, route_of
@@ -204,7 +204,7 @@ async def _call(request: V1Request, live: Connections, meter: Meter, route: Rout
     except asyncio.CancelledError:
         await _cancelled(meter, route, running.stop_code or "client_disconnected")
         if running.stop_code:
-            raise Stopped(running.stop_code) from None
+            raise stopped(running.stop_code) from None
         raise
     except Exception:
         await _failed(request, meter, route, UpstreamFailed("internal error", code="internal_error"))

@@ -32,6 +32,9 @@ from gateway.refusals import (
     Overloaded,
     ShuttingDown,
     Stopped,
+    StoppedByBudget,
+    StoppedByRevocation,
+    StoppedBySuspension,
     WrongContentType,
 )
 from gateway.replay_rows import InProgress, Mismatch, ResultUnavailable
@@ -214,6 +217,9 @@ ERRORS: dict[type[Exception], Row] = {
         headers=lambda _: _retry_after(random.choice((1, 2, 3))),  # noqa: S311 - so that not all come back at once
     ),
     Stopped: Row(503, "server_shutdown", API, headers=lambda _: _retry_after(1)),
+    StoppedByRevocation: Row(401, "key_revoked", AUTH),
+    StoppedBySuspension: Row(403, "tenant_suspended", PERMISSION),
+    StoppedByBudget: Row(429, "budget_exceeded", "insufficient_quota", headers=lambda _: NEVER_RETRY),
     ShuttingDown: Row(
         503, "server_shutdown", API, "The gateway is restarting.", headers=lambda _: _retry_after(1)
     ),

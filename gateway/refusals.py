@@ -40,16 +40,37 @@ class ShuttingDown(Exception):
 
 
 class Stopped(Exception):
-    """The gateway itself ended a running call; `code` says why (STOPPED has the words)."""
+    """The gateway itself ended a running call; `code` says why."""
+
+    words = "The gateway ended this call."
 
     def __init__(self, code: str) -> None:
         self.code = code
-        super().__init__(STOPPED.get(code, "The gateway ended this call."))
+        super().__init__(self.words)
 
 
-STOPPED = {
-    "key_revoked": "The API key was revoked while the call was running.",
-    "tenant_suspended": "The tenant was suspended while the call was running.",
-    "server_shutdown": "The gateway is shutting down; try again.",
-    "budget_exceeded": "The budget was used up while the call was running.",
-}
+class StoppedByRevocation(Stopped):
+    words = "The API key was revoked while the call was running."
+
+
+class StoppedBySuspension(Stopped):
+    words = "The tenant was suspended while the call was running."
+
+
+class StoppedByShutdown(Stopped):
+    words = "The gateway is shutting down; try again."
+
+
+class StoppedByBudget(Stopped):
+    words = "The budget was used up while the call was running."
+
+
+def stopped(code: str) -> Stopped:
+    """Return the refusal for the code that a running call was stopped with."""
+    kinds = {
+        "key_revoked": StoppedByRevocation,
+        "tenant_suspended": StoppedBySuspension,
+        "server_shutdown": StoppedByShutdown,
+        "budget_exceeded": StoppedByBudget,
+    }
+    return kinds.get(code, Stopped)(code)

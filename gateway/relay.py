@@ -14,7 +14,7 @@ from gateway import connections
 from gateway.errors import error_event
 from gateway.idempotency import MAX_BODY, Claim
 from gateway.pulse import Pulse
-from gateway.refusals import Stopped
+from gateway.refusals import stopped
 from metering.meter import Ending, Meter
 from metering.running import RunningCall
 from providers.dialects.openai_openai import DONE
@@ -111,7 +111,7 @@ class Relay:
         await self._settle_claim(is_complete=False)
         if not code:
             raise asyncio.CancelledError
-        await self._pulse.send(error_event(code, str(Stopped(code))), more=False)
+        await self._pulse.send(error_event(code, str(stopped(code))), more=False)
 
     def _end(self, status: str, code: str) -> Ending:
         stream = self._call.stream

@@ -102,7 +102,7 @@ async def test_a_call_that_still_waits_for_its_answer_ends_too(gateway, upstream
     [seen] = await upstream.wait("arrived", model="up-stop-waiting")
     await do(gateway, REVOKE.format("waiting"))
     answer = await waiting
-    assert answer.status == 503
+    assert answer.status == 401
     assert answer.error["code"] == "key_revoked"
     await upstream.wait("closed", call=seen["id"])
     await settled(gateway)
