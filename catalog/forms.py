@@ -11,6 +11,7 @@ from typing_extensions import override
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
 from catalog.encryption import SECRET_METADATA, seal_metadata
+from catalog.experiments import BadExperiment, experiment_of
 from catalog.models import RATES, Deployment, Model, Price, PriceSource
 from catalog.services import end_price, set_deployment_key
 from providers.egress import EgressRefused, check_url
@@ -82,6 +83,10 @@ class ModelRowForm(Revivable):
         value = self.cleaned_data["metadata"] or {}
         if not isinstance(value, dict) or value.get("sticky", "user") not in STICKY:
             raise forms.ValidationError('Such as {"sticky": "user"}; sticky is user or prompt_cache_key.')
+        try:
+            experiment_of(value.get("experiment"))
+        except BadExperiment as error:
+            raise forms.ValidationError(str(error)) from error
         return value
 
     def clean_alias(self) -> str:

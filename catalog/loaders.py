@@ -9,12 +9,13 @@ import msgspec
 from django.db.models import Q
 
 from catalog.encryption import CredentialUnreadable, decrypt, open_metadata
+from catalog.experiments import BadExperiment, experiment_of
 from catalog.models import RATES, Price
 from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
 from catalog.price_map import lookup
 from catalog.prices import ImageRate, PriceSheet, unpriced
-from catalog.snapshot import Can, Deployment, Model, Problem, Snapshot
+from catalog.snapshot import Can, Deployment, Experiment, Model, Problem, Snapshot
 from gateway.config import Config
 from providers.registry import PROVIDERS, default_base_url, default_secret
 from providers.target import Secret, Target, Timeouts
@@ -105,8 +106,27 @@ def _model(
         deployments=tuple(usable),
         sticky=str(model.metadata.get("sticky") or ""),
         fallbacks={str(reason): tuple(aliases) for reason, aliases in model.fallbacks.items()},
+        experiment=_experiment(model, rows, problems),
         is_unpriced=not usable and without_price > 0,
     )
+
+
+def _experiment(model: ModelRow, rows: list[DeploymentRow], problems: list[Problem]) -> Experiment | None:
+    """An experiment that cannot be read splits nobody; the alias serves all the same."""
+    try:
+        found = experiment_of(model.metadata.get("experiment"))
+        unknown = (
+            {name for name, _ in found.arms} - {row.name for row in rows} if found is not None else set()
+        )
+        if unknown:
+            raise BadExperiment(
+                f"The experiment names deployments that do not exist: {', '.join(sorted(unknown))}."
+            )
+    except BadExperiment as error:
+        problems.append(Problem(model.alias, "", str(error)))
+        return None
+    else:
+        return found
 
 
 def _can(model: ModelRow, row: DeploymentRow, known_window: int | None) -> Can:

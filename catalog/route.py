@@ -36,6 +36,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     need: Need = NOTHING
     hints: Hints | None = None
     sticky_key: str = ""
+    arm: str = ""  # of the alias's experiment
     expected: tuple[int, int] = (0, 0)  # tokens in and out, for the strategy `cost`
 
 
@@ -61,6 +62,7 @@ class Route(msgspec.Struct, frozen=True):
     skipped: tuple[Skipped, ...] = ()
     reason: str = "unavailable"
     is_panic: bool = False
+    arm: str = ""  # of the experiment this call is part of
 
     @property
     def every(self) -> tuple[Deployment, ...]:

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import groupby
 
 from catalog.capabilities import NOTHING, Lack, lack_of
+from catalog.experiments import put_first
 from catalog.hints import Hints
 from catalog.route import Asking, ModelCannot, NoDeployment, Route, Skipped
 from catalog.snapshot import Deployment, Model, Snapshot
@@ -36,6 +37,9 @@ class Search:
     def route(self, model: Model) -> Route:
         hints = self._asking.hints
         own = self._order(model, model.deployments, hints)
+        arm = self._asking.arm
+        if arm:
+            own = put_first(arm, own)
         lacks, has_candidates = list(self._lacks), bool(own or self._resting)
         others: dict[str, Model] = {}
         instead: dict[str, tuple[Deployment, ...]] = {}
@@ -54,6 +58,7 @@ class Search:
             others=tuple(others.values()),
             skipped=tuple(self._skipped),
             reason=reason,
+            arm=arm,
         )
         if deployments:
             return build(deployments=deployments)

@@ -35,6 +35,13 @@ class Problem(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Experiment(msgspec.Struct, frozen=True):
+    """How an alias splits its callers over its deployments (catalog/experiments.py)."""
+
+    by: str  # tenant | user
+    arms: tuple[tuple[str, int], ...]  # deployment and share
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """A public alias. `deployments` holds only those that can serve; token limits None mean unknown."""
 
@@ -52,6 +59,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     fallbacks: dict[
         str, tuple[str, ...]
     ] = {}  # unavailable | context_window | content_filter -> other aliases
+    experiment: Experiment | None = None
     is_unpriced: bool = False  # there are deployments, but none with a price and none declared free
 
 

@@ -188,7 +188,7 @@ def _model_columns(entries: list[ModelEntry]) -> dict[str, Any]:
         "enabled": any(entry.enabled for entry in entries),
         "owned_by": entries[0].owned_by or entries[0].provider,
         "fallbacks": next((found for entry in entries if (found := _fallbacks(entry))), {}),
-        "metadata": next(({"sticky": e.sticky} for e in entries if e.sticky != "none"), {}),
+        "metadata": _habits(entries),
     }
 
 
@@ -197,6 +197,12 @@ def _stated_modalities(entries: list[ModelEntry]) -> list[str]:
     if not all("modalities" in entry.model_fields_set for entry in entries):
         return []
     return list(dict.fromkeys(modality for entry in entries for modality in entry.modalities))
+
+
+def _habits(entries: list[ModelEntry]) -> dict[str, Any]:
+    sticky = next(({"sticky": e.sticky} for e in entries if e.sticky != "none"), {})
+    tried = next((e.experiment.model_dump() for e in entries if e.experiment is not None), None)
+    return {**sticky, "experiment": tried} if tried is not None else dict(sticky)
 
 
 def _fallbacks(entry: ModelEntry) -> dict[str, list[str]]:

@@ -12,8 +12,9 @@ import msgspec
 from budgets import holds
 from catalog import hints, routing
 from catalog.capabilities import NOTHING, Need, need_of
+from catalog.experiments import arm_of
 from catalog.routing import ANYTHING, Asking, ModelCannot, Route
-from catalog.snapshot import Model
+from catalog.snapshot import Experiment, Model
 from gateway.api.schemas import Want
 from gateway.config.sections import Server
 from gateway.connections import Connections
@@ -106,10 +107,15 @@ def _asking(request: V1Request, live: Connections, want: Want, model: Model) -> 
     need = _need(request, live, want, model)
     sticky_key = _sticky_key(request, model) if model.sticky else ""
     is_by_cost = model.strategy == "cost" or (hint is not None and hint.strategy == "cost")
-    if hint is None and need is NOTHING and not sticky_key and not is_by_cost:
+    arm = (
+        _arm(request, model.experiment, model.alias) if model.experiment is not None and hint is None else ""
+    )
+    if hint is None and need is NOTHING and not sticky_key and not is_by_cost and not arm:
         return ANYTHING
     expected = (holds.prompt_tokens(request.raw), want.demand.output_cap or EXPECTED_OUTPUT)
-    return Asking(need=need, hints=hint, sticky_key=sticky_key, expected=expected if is_by_cost else (0, 0))
+    return Asking(
+        need=need, hints=hint, sticky_key=sticky_key, arm=arm, expected=expected if is_by_cost else (0, 0)
+    )
 
 
 def _need(request: V1Request, live: Connections, want: Want, model: Model) -> Need:
@@ -118,6 +124,18 @@ def _need(request: V1Request, live: Connections, want: Want, model: Model) -> Ne
         models += [other for alias in aliases if (other := live.snapshot.models.get(alias)) is not None]
     is_chat = want.demand.kind == "chat"  # a request for embeddings may carry many prompts
     return need_of(request.raw, models, holds.prompt_tokens if is_chat else None)
+
+
+def _arm(request: V1Request, experiment: Experiment, alias: str) -> str:
+    """Return the arm of this caller; a call that names no user counts by its tenant. Hints step out of experiments."""
+    subject = str(request.auth.tenant_id)
+    if experiment.by == "user":
+        try:
+            user = _sticky.decode(request.raw).user
+        except msgspec.ValidationError:
+            user = None
+        subject = f"{subject}:{user}" if user else subject
+    return arm_of(experiment, alias, subject)
 
 
 def _sticky_key(request: V1Request, model: Model) -> str:

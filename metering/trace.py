@@ -53,6 +53,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     order: tuple[str, ...]  # deployments, best first
     price_ids: tuple[int, ...] = ()  # of the deployments in `order`
     strategy: str = "weighted"
+    arm: str = ""  # of the alias's experiment
     skipped: tuple[Skipped, ...] = ()
     prompt: int = 0  # tokens, counted or estimated
     counted: bool = False  # the hold was made for a counted prompt, not for its bytes
@@ -75,6 +76,7 @@ def trace_of(
         order=tuple([deployment.target.name for deployment in deployments]),
         price_ids=tuple([deployment.sheet.id for deployment in deployments]),
         strategy=route.model.strategy,
+        arm=route.arm,
         skipped=skipped_rows(route.model.alias, problems) if problems else (),
         prompt=held.input_tokens,
         counted=held.is_counted,

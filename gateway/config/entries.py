@@ -84,6 +84,13 @@ class Fallbacks(Section):
     content_filter: tuple[str, ...] = Field((), description="When the provider's filter refuses the prompt.")
 
 
+class Experiment(Section):
+    by: Literal["tenant", "user"] = Field("tenant", description="Who always meets the same arm.")
+    arms: dict[str, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(
+        min_length=2, description="Share of each arm, by the name of a deployment."
+    )
+
+
 class ModelEntry(Section):
     alias: str = Field(
         min_length=1,
@@ -123,6 +130,9 @@ class ModelEntry(Section):
     sticky: Literal["none", "user", "prompt_cache_key"] = Field(
         "none",
         description="The request's member whose value always meets the same deployment; stated in one row.",
+    )
+    experiment: Experiment | None = Field(
+        None, description="Splits callers over the deployments of the alias; stated in one row."
     )
     price_input: Price | None = Field(None, description="USD per `price_per` tokens of input.")
     price_output: Price | None = Field(None, description="USD per `price_per` tokens of output.")

@@ -1,0 +1,55 @@
+"""An alias that splits its users: each meets one arm, failover stays, and the ledger tells the arms apart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from tests import town
+from tests.raw_calls import ask, question
+
+ARMS = {"by": "user", "arms": {"ab-a": 50, "ab-b": 50}}
+
+
+@pytest.fixture
+def split(fresh_gateway, upstream):
+    rows = [
+        town.row("ab", "up-ab-a", upstream.base_url, deployment="ab-a", priority=0, experiment=ARMS),
+        town.row("ab", "up-ab-b", upstream.base_url, deployment="ab-b", priority=1),
+    ]
+    return fresh_gateway({"model_catalog": rows})
+
+
+async def deployments(gateway, users, **headers):
+    answers = [
+        await ask(gateway.url, town.ALICE, question("ab", user=user), headers=headers) for user in users
+    ]
+    return [answer.headers["x-gateway-deployment"] for answer in answers]
+
+
+def arms_of(gateway):
+    script = (
+        "from datetime import datetime, UTC; from metering.experiments import results; "
+        "print([(a.name, a.calls, a.failed, a.cost_nanousd) for a in results('ab', datetime(2020,1,1,tzinfo=UTC), "
+        "datetime(2100,1,1,tzinfo=UTC))])"
+    )
+    return gateway.manage("shell", "-v", "0", "-c", script)[-1]
+
+
+async def test_a_user_always_meets_the_same_arm_and_each_arm_has_its_results(split, upstream):
+    users = [f"user-{number}" for number in range(24)]
+    first = await deployments(split, users)
+    assert await deployments(split, users) == first
+    counts = Counter(first)
+    assert set(counts) == {"ab-a", "ab-b"}
+    expected = [(name, 2 * counts[name], 0, 2 * counts[name] * 20_000) for name in ("ab-a", "ab-b")]
+    assert await asyncio.to_thread(arms_of, split) == str(expected)
+
+
+async def test_a_broken_arm_fails_over_and_hints_step_out(split, upstream):
+    users = [f"user-{number}" for number in range(8)]
+    upstream.script("up-ab-b", {"kind": "status", "status": 503})
+    assert set(await deployments(split, users)) == {"ab-a"}
+    assert set(await deployments(split, users, **{"x-gateway-route": "only=ab-a"})) == {"ab-a"}
