@@ -133,11 +133,24 @@ def _what(event: UsageEvent, trace: Trace | None) -> tuple[str, ...]:
 def _where(trace: Trace | None) -> tuple[str, ...]:
     if trace is None:
         return (UNTOLD,)
-    first, *others = trace.order
-    if others:
-        said = [f"By strategy {trace.strategy}: {first} first, then {', then '.join(others)}."]
-    else:
-        said = [f"To {first} only."]
+    own = trace.order[: len(trace.order) - len(trace.others)]
+    more = [f"{name} of {alias}" for name, alias in zip(trace.order[len(own) :], trace.others, strict=False)]
+    said = []
+    if own:
+        first, *rest = own
+        said.append(
+            f"By strategy {trace.strategy}: {', then '.join((f'{first} first', *rest))}."
+            if rest
+            else f"To {first}."
+        )
+    if more:
+        said.append(f"If the model is not available: {', then '.join(more)}.")
+    if trace.panic:
+        said.append("All of them were resting after failures, so they were asked all the same.")
+    said += [
+        f"Had it been refused for {reason.replace('_', ' ')}: to {_and(names)}."
+        for reason, names in trace.instead.items()
+    ]
     said += [f"Not to {row.deployment}: {row.reason.rstrip('.')}." for row in trace.skipped]
     return tuple(said)
 

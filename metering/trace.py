@@ -51,10 +51,13 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     """What routing and admission decided. Pairs are (limit, left after this call) of the scope with the least left."""
 
     order: tuple[str, ...]  # deployments, best first
+    others: tuple[str, ...] = ()  # the aliases of the last of them, where they are not of the one asked for
     price_ids: tuple[int, ...] = ()  # of the deployments in `order`
     strategy: str = "weighted"
     arm: str = ""  # of the alias's experiment
     skipped: tuple[Skipped, ...] = ()
+    instead: dict[str, tuple[str, ...]] = {}  # by the refusal that sends the call there
+    panic: bool = False  # all of them were resting, and were asked all the same
     prompt: int = 0  # tokens, counted or estimated
     counted: bool = False  # the hold was made for a counted prompt, not for its bytes
     hold_nanousd: int = 0
@@ -71,13 +74,16 @@ def trace_of(
 ) -> Trace:
     """Return the facts of a call that was just granted."""
     rate, budget = held.grant.standing.rate, held.grant.standing.budget
-    deployments = route.deployments
+    deployments, alias = route.deployments, route.model.alias
     return Trace(
         order=tuple([deployment.target.name for deployment in deployments]),
+        others=tuple([each.target.alias for each in deployments if each.target.alias != alias]),
         price_ids=tuple([deployment.sheet.id for deployment in deployments]),
         strategy=route.model.strategy,
         arm=route.arm,
-        skipped=skipped_rows(route.model.alias, problems) if problems else (),
+        skipped=_skipped(route, problems) if route.skipped or problems else (),
+        instead=_instead(route) if route.instead else {},
+        panic=route.is_panic,
         prompt=held.input_tokens,
         counted=held.is_counted,
         hold_nanousd=held.hold_nanousd,
@@ -116,6 +122,27 @@ def skipped_rows(alias: str, problems: Iterable[Problem]) -> tuple[Skipped, ...]
     return tuple(
         [Skipped(row.deployment, row.reason[:LONGEST_REASON]) for row in problems if row.alias == alias]
     )
+
+
+def _skipped(route: Route, problems: Sequence[Problem]) -> tuple[Skipped, ...]:
+    alias = route.model.alias
+    passed_over = [Skipped(_name(alias, each.alias, each.deployment), each.why) for each in route.skipped]
+    return (*passed_over, *skipped_rows(alias, problems))
+
+
+def _instead(route: Route) -> dict[str, tuple[str, ...]]:
+    """Deployments for when none is available are in the order already."""
+    return {
+        reason: tuple([_name(route.model.alias, each.target.alias, each.target.name) for each in several])
+        for reason, several in route.instead.items()
+        if several and reason != "unavailable"
+    }
+
+
+def _name(asked: str, alias: str, name: str) -> str:
+    if alias == asked:
+        return name
+    return f"{name} of {alias}" if name else alias
 
 
 def document(trace: Trace | None, attempts: Iterable[Attempt]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from typing_extensions import override
 
-from gateway.api import chat_completions, embeddings, model_list
+from gateway.api import chat_completions, embeddings, model_list, simulate
 from tenants.auth import ApiKeyAuth
 
 
@@ -32,7 +32,7 @@ api = V1API(
     auth=auth,
     urls_namespace="v1",
 )
-for module in (chat_completions, embeddings, model_list):
+for module in (chat_completions, embeddings, model_list, simulate):
     api.add_router("", module.router)
 
 patterns = api.urls  # taken once: ninja refuses to be mounted twice

@@ -73,3 +73,23 @@ EMBEDDINGS = _operation(
     },
     {"model": "demo-embed", "input": "The quick brown fox"},
 )
+SIMULATE = _operation(
+    [],
+    {
+        "endpoint": {
+            "type": "string",
+            "enum": ["chat.completions", "embeddings"],
+            "description": "By shape if not given",
+        },
+        "body": {
+            "type": "object",
+            "description": "The request; or send its members directly",
+            "additionalProperties": True,
+        },
+    },
+    {
+        "endpoint": "chat.completions",
+        "body": {"model": "demo-chat", "messages": [{"role": "user", "content": "Say hello."}]},
+    },
+)
+SIMULATE["responses"][200] = {"description": "The report; `admitted` says whether the call would be made"}

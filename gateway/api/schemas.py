@@ -56,7 +56,7 @@ _MISSING = re.compile(r"missing required field `(\w+)`")
 
 def peek_chat(raw: bytes) -> Want:
     """Raises BadRequest."""
-    body = _decode(_chat, raw)
+    body = decode(_chat, raw)
     caps = [cap for cap in (body.max_completion_tokens, body.max_tokens) if cap is not None]
     shape = Shape(
         alias=body.model,
@@ -86,7 +86,7 @@ def peek_chat(raw: bytes) -> Want:
 
 def peek_embeddings(raw: bytes) -> Want:
     """Raises BadRequest."""
-    body = _decode(_embeddings, raw)
+    body = decode(_embeddings, raw)
     given = bytes(body.input)
     if given[:1] not in b'"[' or given in (b'""', b"[]"):
         raise BadRequest("'input' must be a non-empty string, or a list of strings or of token ids.", "input")
@@ -94,7 +94,8 @@ def peek_embeddings(raw: bytes) -> Want:
     return Want(body.model, shape, Demand(kind="embeddings", body_bytes=len(given)))
 
 
-def _decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
+def decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
+    """Raises BadRequest, in words that name the member."""
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:

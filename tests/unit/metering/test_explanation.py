@@ -78,6 +78,21 @@ def test_it_says_where_the_call_could_go_and_where_not() -> None:
     )
 
 
+def test_it_says_which_other_models_stood_behind() -> None:
+    trace = Trace(
+        order=("east", "mini-1"),
+        others=("mini",),
+        instead={"content_filter": ("mini-1 of mini",)},
+        panic=True,
+    )
+    assert story(event(decision=document(trace, ())))["Where it could go"] == (
+        "To east.",
+        "If the model is not available: mini-1 of mini.",
+        "All of them were resting after failures, so they were asked all the same.",
+        "Had it been refused for content filter: to mini-1 of mini.",
+    )
+
+
 def test_it_says_what_was_allowed_and_held() -> None:
     assert story(event())["What was allowed and held"] == (
         "The key may make 60 requests a minute.",

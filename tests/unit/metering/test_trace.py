@@ -16,6 +16,7 @@ from budgets.admission import (
     Standing,
 )
 from budgets.holds import Held
+from catalog import route as routes
 from catalog.prices import PriceSheet
 from catalog.routing import Route
 from catalog.snapshot import Deployment, Model, Problem
@@ -38,10 +39,10 @@ ATTEMPTS = [
 ]
 
 
-def deployment(name: str, price_id: int) -> Deployment:
+def deployment(name: str, price_id: int, alias: str = "gpt-4o") -> Deployment:
     target = Target(
         id=price_id,
-        alias="gpt-4o",
+        alias=alias,
         name=name,
         provider="openai",
         upstream_model="gpt-4o",
@@ -83,6 +84,30 @@ def test_it_keeps_what_routing_and_admission_decided():
         True,
     )
     assert decision.attempts == tuple(ATTEMPTS)
+
+
+def test_it_names_the_models_to_fall_back_to_and_what_routing_passed_over():
+    mini = deployment("mini-1", 9, alias="mini")
+    route = Route(
+        Model(alias="gpt-4o"),
+        (*ROUTE.deployments, mini),
+        instead={"unavailable": (mini,), "content_filter": (mini,)},
+        skipped=(
+            routes.Skipped("gpt-4o", "gpt-4o-north", "it failed: upstream_timeout"),
+            routes.Skipped("o9", "", "this key may not use it"),
+        ),
+        is_panic=True,
+    )
+    trace = read(document(trace_of(route, RULES, HELD), ())).trace
+    assert trace is not None
+    assert trace.order == ("gpt-4o-eastus", "gpt-4o-west", "mini-1")
+    assert trace.others == ("mini",)
+    assert trace.instead == {"content_filter": ("mini-1 of mini",)}
+    assert trace.skipped == (
+        Skipped("gpt-4o-north", "it failed: upstream_timeout"),
+        Skipped("o9", "this key may not use it"),
+    )
+    assert trace.panic
 
 
 def test_a_row_of_an_older_release_has_attempts_only():

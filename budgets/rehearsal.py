@@ -1,0 +1,133 @@
+"""What admission would say, without asking it for anything: the same checks on a snapshot of where the scopes stand.
+
+Reads every scope and every budget on its own, so it costs as many steps as there are rules; for simulations only.
+The numbers of parallel calls are those of this process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from budgets.admission import (
+    Ask,
+    BudgetRefused,
+    BudgetStanding,
+    Grant,
+    Limits,
+    RateRefused,
+    RateStanding,
+    ScopeRules,
+    Standing,
+)
+
+SLOT_RETRY_MS = 1000  # nobody knows when a running call ends
+
+
+class Standings(Protocol):
+    """Admission, as far as it only reads."""
+
+    async def standing(self, scopes: list[ScopeRules]) -> Standing: ...
+
+
+class RateLook(msgspec.Struct, frozen=True):
+    """A limit and what is left of it. `resets_in_ms` is when all of it is free again: the longest wait."""
+
+    scope: str
+    rule: str  # parallel | requests | tokens
+    limit: int
+    remaining: int
+    needed: int
+    resets_in_ms: int
+
+    @property
+    def calls_left(self) -> int:
+        """How many calls like this one still fit."""
+        return self.remaining // self.needed
+
+
+class BudgetLook(msgspec.Struct, frozen=True):
+    """A budget, and what the call would hold of it."""
+
+    standing: BudgetStanding
+    needed_nanousd: int
+
+    @property
+    def room_nanousd(self) -> int:
+        return max(0, self.standing.limit_nanousd - self.standing.spent_nanousd - self.standing.held_nanousd)
+
+    @property
+    def calls_left(self) -> int | None:
+        """How many calls like this one still fit; None: it costs nothing, so any number."""
+        return self.room_nanousd // self.needed_nanousd if self.needed_nanousd else None
+
+
+class Rehearsal:
+    """A gate for budgets/holds.py that grants and refuses like admission, and remembers nothing anywhere else.
+
+    One look is taken, at the first question; a second question with another hold is judged by the same look.
+    """
+
+    def __init__(self, admission: Standings, running: Callable[[str], int], now: Callable[[], float]) -> None:
+        self.asked: Ask | None = None
+        self._admission, self._running, self._now = admission, running, now
+        self._rates: list[tuple[ScopeRules, RateStanding]] = []
+        self._budgets: list[BudgetStanding] = []
+        self._whole: Standing | None = None
+
+    async def admit(self, ask: Ask) -> Grant:
+        """Return a grant that grants nothing. Raises RateRefused, BudgetRefused, AdmissionUnavailable."""
+        self.asked = ask
+        if self._whole is None:
+            self._whole = await self._look(ask)
+        whole = self._whole
+        for look in self.rates():
+            if look.remaining < look.needed:
+                refusal = RateRefused(
+                    look.scope,
+                    look.rule,
+                    look.limit,
+                    look.remaining,
+                    look.resets_in_ms,
+                    possible=look.needed <= look.limit,
+                )
+                refusal.standing = whole
+                raise refusal
+        tightest = min(self.budgets(), key=lambda look: look.room_nanousd, default=None)
+        if tightest is not None and tightest.room_nanousd < ask.hold_nanousd:
+            raise BudgetRefused(tightest.standing, ask.hold_nanousd, whole.rate)
+        return Grant(ask.request_id, self._now(), whole)
+
+    def rates(self) -> list[RateLook]:
+        """Return every limit that binds the call, in the order of admission."""
+        tokens = self.asked.tokens if self.asked is not None else 0
+        looks = []
+        for rules, rate in self._rates:
+            scope, limit = rules.scope, rules.limits.parallel_requests
+            if limit is not None:
+                left = max(0, limit - self._running(scope))
+                looks.append(RateLook(scope, "parallel", limit, left, 1, 0 if left else SLOT_RETRY_MS))
+            if rate.limit_requests is not None:
+                left, wait = rate.remaining_requests or 0, rate.reset_requests_ms
+                looks.append(RateLook(scope, "requests", rate.limit_requests, left, 1, wait))
+            if rate.limit_tokens is not None:
+                left, wait = rate.remaining_tokens or 0, rate.reset_tokens_ms
+                looks.append(RateLook(scope, "tokens", rate.limit_tokens, left, max(1, tokens), wait))
+        return looks
+
+    def budgets(self) -> list[BudgetLook]:
+        """Return every budget that binds the call."""
+        needed = self.asked.hold_nanousd if self.asked is not None else 0
+        return [BudgetLook(standing, needed) for standing in self._budgets]
+
+    async def _look(self, ask: Ask) -> Standing:
+        for rules in ask.scopes:
+            alone = ScopeRules(rules.scope, rules.limits)
+            self._rates.append((rules, (await self._admission.standing([alone])).rate or RateStanding()))
+            for budget in rules.budgets:
+                one = await self._admission.standing([ScopeRules(rules.scope, Limits(), (budget,))])
+                if one.budget is not None:
+                    self._budgets.append(one.budget)
+        return await self._admission.standing(list(ask.scopes))

@@ -1,0 +1,186 @@
+"""What would happen to a call, without making it: its own key, route, limits and prices; nothing is taken or sent.
+
+Everything that can refuse a call before a provider is asked is asked here in the same order, by the same code.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+import orjson
+
+from budgets import holds
+from budgets.holds import Held, Wish
+from budgets.rehearsal import BudgetLook, RateLook, Rehearsal
+from budgets.rules import rules_for
+from catalog.prices import cost
+from catalog.routing import Route
+from catalog.snapshot import Deployment
+from gateway.api.schemas import Want
+from gateway.call import Endpoint
+from gateway.connections import Connections
+from gateway.errors import ERRORS, answer_to
+from gateway.instants import rfc3339
+from gateway.money import usd
+from gateway.request import V1Request
+from gateway.routes import EXPECTED_OUTPUT, route_of
+from metering.trace import skipped_rows
+from providers.failures import UpstreamFailed
+from providers.usage import Usage
+from tenants.auth import require_scope
+
+REFUSALS: tuple[type[Exception], ...] = (*ERRORS, UpstreamFailed)
+NOTE = (
+    "Nothing was sent, counted or held. What is left of limits and budgets is a snapshot that running calls change; "
+    "parallel calls are those of the process that answered; resets_in_ms is the longest wait. With several "
+    "deployments the order is one draw: the next call may draw another."
+)
+
+
+async def simulate(request: V1Request, live: Connections, endpoint: Endpoint) -> dict[str, Any]:
+    """Return the report on a call whose body is `request.raw`."""
+    caller = request.auth
+    rehearsal = Rehearsal(live.admission, partial(_running, live), time.time)
+    report: dict[str, Any] = {
+        "object": "gateway.simulation",
+        "endpoint": endpoint.name,
+        "model": None,
+        "admitted": False,
+        "refusal": None,
+        "route": None,
+        "cost": None,
+        "output_cap": None,
+        "clamped": False,
+    }
+    try:
+        require_scope(caller, endpoint.scope)
+        want = endpoint.peek(request.raw)
+        report["model"] = want.alias
+        route = await route_of(request, live, want, endpoint.model_type)
+        report["route"] = _route(route, live)
+        wish = Wish(request.id, rules_for(live.rulebook, caller), route, want.demand, request.raw)
+        try:
+            held = await holds.reserve(rehearsal, wish)
+        except REFUSALS:
+            report["cost"] = await _cost(request, rehearsal, want, route, None)
+            raise
+        report |= {"admitted": True, "output_cap": held.output_cap, "clamped": held.is_clamped}
+        report["cost"] = await _cost(request, rehearsal, want, route, held)
+    except REFUSALS as refusal:
+        report["refusal"] = _refusal(refusal)
+    return report | _bounds(rehearsal) | {"snapshot": {"at": rfc3339(time.time()), "note": NOTE}}
+
+
+def _running(live: Connections, scope: str) -> int:
+    return sum(scope in (call.caller.key_scope, call.caller.tenant_scope) for call in live.running)
+
+
+def _refusal(error: Exception) -> dict[str, Any]:
+    """Return what the call itself would be answered: its status and its envelope."""
+    answer = answer_to(error, [])
+    return {"status": answer.status_code, **orjson.loads(answer.body)}
+
+
+def _route(route: Route, live: Connections) -> dict[str, Any]:
+    alias = route.model.alias
+    skipped = [
+        {"model": each.alias, "deployment": each.deployment, "reason": each.why} for each in route.skipped
+    ]
+    skipped += [
+        {"model": alias, "deployment": row.deployment, "reason": row.reason}
+        for row in skipped_rows(alias, live.snapshot.problems)
+    ]
+    return {
+        "strategy": route.model.strategy,
+        "deployments": [_deployment(each) for each in route.deployments],
+        "instead": {
+            reason: [_deployment(each) for each in several]
+            for reason, several in route.instead.items()
+            if reason != "unavailable"
+        },
+        "skipped": skipped,
+        "all_are_resting": route.is_panic,
+    }
+
+
+def _deployment(deployment: Deployment) -> dict[str, Any]:
+    target = deployment.target
+    return {
+        "model": target.alias,
+        "deployment": target.name,
+        "provider": target.provider,
+        "upstream_model": target.upstream_model,
+        "priority": deployment.priority,
+        "weight": deployment.weight,
+        "price_id": deployment.sheet.id,
+    }
+
+
+async def _cost(
+    request: V1Request, rehearsal: Rehearsal, want: Want, route: Route, held: Held | None
+) -> dict[str, Any]:
+    """Return the worst case, as it would be held, and what a call of a usual length costs where it goes first."""
+    first = route.deployments[0]
+    reads = await holds.count(request.raw, first.target.upstream_model)
+    writes = 0
+    if want.demand.kind == "chat":
+        caps = (
+            want.demand.output_cap,
+            held.output_cap if held is not None else None,
+            route.max_output_tokens,
+        )
+        writes = min([EXPECTED_OUTPUT, *(cap for cap in caps if cap is not None)]) * want.demand.n
+    worst = rehearsal.asked.hold_nanousd if rehearsal.asked is not None else 0
+    expected = cost(Usage(input_tokens=reads, output_tokens=writes), first.sheet)
+    return {
+        **_money("worst_case", worst),
+        **_money("expected", expected),
+        "expected_of": {"deployment": first.target.name, "input_tokens": reads, "output_tokens": writes},
+    }
+
+
+def _bounds(rehearsal: Rehearsal) -> dict[str, Any]:
+    """Return every rule that was looked at, and the one that the fewest calls like this one still fit into."""
+    looks: list[tuple[int | None, dict[str, Any]]] = [
+        (look.calls_left, _rate(look)) for look in rehearsal.rates()
+    ]
+    limits = [facts for _, facts in looks]
+    budgets = [(look.calls_left, _budget(look)) for look in rehearsal.budgets()]
+    bound = [(left, facts) for left, facts in (*looks, *budgets) if left is not None]
+    binding = min(bound, key=lambda pair: pair[0], default=None)
+    return {
+        "binding": None if binding is None else {**binding[1], "calls_left": binding[0]},
+        "limits": limits,
+        "budgets": [facts for _, facts in budgets],
+    }
+
+
+def _rate(look: RateLook) -> dict[str, Any]:
+    return {
+        "scope": look.scope.partition(":")[0],
+        "rule": look.rule,
+        "limit": look.limit,
+        "remaining": look.remaining,
+        "needed": look.needed,
+        "resets_in_ms": look.resets_in_ms,
+    }
+
+
+def _budget(look: BudgetLook) -> dict[str, Any]:
+    standing = look.standing
+    return {
+        "scope": standing.scope.partition(":")[0],
+        "rule": "budget",
+        "schedule": standing.schedule,
+        **_money("limit", standing.limit_nanousd),
+        **_money("spent", standing.spent_nanousd),
+        **_money("held", standing.held_nanousd),
+        **_money("needed", look.needed_nanousd),
+        "resets_at": rfc3339(standing.resets_at),
+    }
+
+
+def _money(name: str, nanousd: int) -> dict[str, Any]:
+    return {f"{name}_usd": usd(nanousd), f"{name}_nanousd": nanousd}
