@@ -1,0 +1,78 @@
+"""A gateway that is full says so at once, to the batch keys first, and keeps 429 for the caller's own limits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from tests import town
+from tests.raw_calls import ask, question
+
+BATCH = "sk-batch.batch-secret"
+SLOTS = 10
+
+
+@pytest.fixture
+def small(fresh_gateway):
+    """Return a gateway that serves ten calls at a time."""
+    keys = [town.key("charlie-co", BATCH, priority="batch")]
+    return fresh_gateway({"server": {"max_inflight": SLOTS}, "bootstrap": {"api_keys": keys}})
+
+
+async def occupied(gateway, upstream, count, key=town.ALICE, before=0):
+    """Start calls that stay, and return them once the provider has them all."""
+    calls = [asyncio.create_task(ask(gateway.url, key, question("m5"))) for _ in range(count)]
+    await upstream.wait("arrived", model="up-m5", count=before + count)
+    return calls
+
+
+async def test_it_refuses_in_the_order_of_importance_and_serves_again(small, upstream):
+    upstream.script("up-m5", {"hold_before_head": True})
+    already = len(upstream.seen(model="up-m5"))
+    calls = await occupied(small, upstream, 5, before=already)
+    calls += await occupied(small, upstream, 3, town.BOB, before=already + 5)
+    batch = await ask(small.url, BATCH, question("m1"))
+    assert (batch.status, batch.error["code"]) == (503, "overloaded")
+    assert batch.headers["retry-after"] in {"1", "2", "3"}
+    calls += await occupied(small, upstream, 1, town.BOB, before=already + 8)
+    greedy = await ask(small.url, town.ALICE, question("m1"))  # has its half of a nearly full gateway
+    assert greedy.error["code"] == "overloaded"
+    calls += await occupied(small, upstream, 1, town.CHARLIE, before=already + 9)
+    assert (await ask(small.url, town.BOB, question("m1"))).status == 503
+    async with small.client() as client:
+        assert (await client.get("/healthz")).status_code == 200
+        metrics = (await client.get("/metrics")).text
+    for reason in ("batch", "tenant_share", "full"):
+        assert f'gateway_shed_total{{reason="{reason}"}} 1.0' in metrics
+    upstream.release(model="up-m5")
+    assert [answer.status for answer in await asyncio.gather(*calls)] == [200] * 10
+    assert (await ask(small.url, BATCH, question("m1"))).status == 200
+
+
+async def test_a_refusal_costs_no_more_than_milliseconds_and_does_not_wait_for_the_body(small, upstream):
+    upstream.script("up-m6", {"hold_before_head": True})
+    calls = [
+        asyncio.create_task(ask(small.url, key, question("m6")))
+        for key in (town.ALICE, town.BOB)
+        for _ in range(5)
+    ]
+    await upstream.wait("arrived", model="up-m6", count=10)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(small.url.rpartition(":")[2]))
+    times = []
+    for _ in range(20):
+        begun = time.perf_counter()
+        head = (
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n"
+            f"authorization: Bearer {town.ALICE}\r\ncontent-length: 100000\r\n\r\n"
+        )
+        writer.write(head.encode())
+        assert b" 503 " in await reader.readline()  # not a byte of the body was sent
+        times.append(time.perf_counter() - begun)
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(small.url.rpartition(":")[2]))
+    writer.close()
+    assert sorted(times)[len(times) // 2] < 0.005
+    upstream.release(model="up-m6")
+    assert [answer.status for answer in await asyncio.gather(*calls)] == [200] * 10

@@ -1,0 +1,93 @@
+"""SIGTERM: the load balancer learns it first, running calls finish, the rest are cut and billed, the exit code is 0."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+
+from tests import town
+from tests.calls import eventually
+from tests.raw_calls import ask, question
+
+
+def stream(gateway, model):
+    return asyncio.create_task(ask(gateway.url, town.ALICE, question(model, stream=True)))
+
+
+async def test_running_calls_finish_within_the_grace(fresh_gateway, upstream):
+    gateway = fresh_gateway({"server": {"graceful_shutdown_delay": "10s"}})
+    upstream.script("up-m7", {"chunks": 10, "pause": 0.1})
+    running = stream(gateway, "m7")
+    await upstream.wait("chunk", model="up-m7", count=2)
+    gateway.send(signal.SIGTERM)
+    assert (await running).saw_the_end
+    assert gateway.wait() == 0
+    assert [row["status"] for row in gateway.ledger()] == ["ok"]
+
+
+async def test_what_takes_longer_is_cut_with_a_reason_and_billed(fresh_gateway, upstream):
+    gateway = fresh_gateway({"server": {"graceful_shutdown_delay": "1s"}})
+    upstream.script("up-m8", {"chunks": 300, "pause": 0.1})
+    running = stream(gateway, "m8")
+    await upstream.wait("chunk", model="up-m8", count=2)
+    asked_at = time.monotonic()
+    gateway.send(signal.SIGTERM)
+    answer = await running
+    assert b'"server_shutdown"' in answer.body
+    assert b"[DONE]" not in answer.body
+    assert gateway.wait() == 0
+    assert time.monotonic() - asked_at < 10
+    [row] = gateway.ledger()
+    assert (row["status"], row["error_code"]) == ("cancelled", "server_shutdown")
+    assert row["cost_nanousd"] > 0
+
+
+async def test_a_second_signal_cuts_at_once(fresh_gateway, upstream):
+    gateway = fresh_gateway({"server": {"graceful_shutdown_delay": "60s"}})
+    upstream.script("up-m9", {"chunks": 300, "pause": 0.1})
+    running = stream(gateway, "m9")
+    await upstream.wait("chunk", model="up-m9", count=2)
+    gateway.send(signal.SIGTERM)
+    await eventually(lambda: cannot_connect(gateway.url), 10)
+    gateway.send(signal.SIGTERM)
+    assert b'"server_shutdown"' in (await running).body
+    assert gateway.wait() == 0
+    assert len(gateway.ledger()) == 1
+
+
+async def test_before_it_stops_accepting_it_tells_the_load_balancer_and_still_serves(fresh_gateway):
+    gateway = fresh_gateway({"server": {"prestop_delay": "3s"}})
+    gateway.send(signal.SIGTERM)
+    async with gateway.client(town.ALICE) as client:
+        ready = 200
+        async with asyncio.timeout(3):
+            while ready == 200:
+                ready = (await client.get("/readyz")).status_code
+        answer = await client.post("/v1/chat/completions", json=question("m1"))
+    assert (ready, answer.status_code) == (503, 200)
+    assert gateway.wait() == 0
+
+
+async def test_the_last_answer_of_a_kept_connection_says_that_it_is_the_last(fresh_gateway, upstream):
+    gateway = fresh_gateway({"server": {"graceful_shutdown_delay": "10s"}})
+    upstream.script("up-m10", {"hold_before_head": True})
+    async with gateway.client(town.ALICE) as client:
+        asking = asyncio.create_task(client.post("/v1/chat/completions", json=question("m10")))
+        await upstream.wait("arrived", model="up-m10")
+        gateway.send(signal.SIGTERM)
+        await eventually(lambda: cannot_connect(gateway.url), 10)
+        upstream.release(model="up-m10")
+        answer = await asking
+    assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+    assert gateway.wait() == 0
+
+
+def cannot_connect(url: str) -> bool:
+    host, _, port = url.removeprefix("http://").partition(":")
+    try:
+        socket.create_connection((host, int(port)), 1).close()
+    except OSError:
+        return True
+    return False
