@@ -1,0 +1,128 @@
+"""A key that is made or revoked counts at once: in Django admin of the same process, and from a shell within 2 s."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import httpx
+import pytest
+
+from tests import town
+from tests.raw_calls import question
+
+CHAT = "/v1/chat/completions"
+EMAIL, PASSWORD = "root@example.com", "a-long-root-password"
+WITHIN_S = 2.0
+TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+
+
+@pytest.fixture
+def gateway(fresh_gateway):
+    return fresh_gateway(
+        {"bootstrap": {"admin_users": [{"email": EMAIL, "name": "Root", "password": PASSWORD}]}}
+    )
+
+
+class BackOffice:
+    """A member of staff in a browser: forms with their tokens, redirects followed."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def log_in(self):
+        page = await self.submit("/admin/ui/login/?next=/admin/ui/", username=EMAIL, password=PASSWORD)
+        assert "Log out" in page.text or "logout" in page.text
+
+    async def submit(self, path, **fields):
+        shown = await self._client.get(path)
+        assert shown.status_code == 200, shown.text[:500]
+        fields["csrfmiddlewaretoken"] = found_in(shown, TOKEN)
+        done = await self._client.post(path, data=fields, headers={"referer": str(shown.url)})
+        assert done.status_code == 200, done.text[:500]
+        return done
+
+    async def key_number(self, prefix):
+        listed = await self._client.get("/admin/ui/tenants/apikey/", params={"q": prefix})
+        return found_in(listed, rf'/apikey/(\d+)/change/[^"]*"[^>]*>\s*{prefix}\s*<')
+
+    async def act_on_key(self, prefix, action):
+        chosen = await self.key_number(prefix)
+        await self.submit("/admin/ui/tenants/apikey/", action=action, index="0", _selected_action=chosen)
+
+
+def found_in(page, pattern):
+    """Return what the pattern's group holds in the page."""
+    found = re.search(pattern, page.text)
+    assert found is not None, page.text[:2000]
+    return found.group(1)
+
+
+async def status(gateway, key):
+    async with gateway.client(key) as client:
+        return (await client.post(CHAT, json=question("chat"))).status_code
+
+
+async def until(gateway, key, wanted):
+    """Return how long it took until the key got this status, at most a little more than allowed."""
+    start = time.monotonic()
+    while time.monotonic() - start < WITHIN_S * 2:
+        if await status(gateway, key) == wanted:
+            return time.monotonic() - start
+    raise AssertionError(f"never {wanted}")
+
+
+async def test_a_key_revoked_in_admin_stops_working_at_once(gateway):
+    assert await status(gateway, town.BOB) == 200
+    async with gateway.client(follow_redirects=True) as browser:
+        office = BackOffice(browser)
+        await office.log_in()
+        await office.act_on_key("bob", "revoke")
+    assert await until(gateway, town.BOB, 401) < WITHIN_S
+    assert await status(gateway, town.ALICE) == 200
+
+
+async def test_a_key_made_in_admin_is_shown_once_and_works_at_once(gateway):
+    async with gateway.client(follow_redirects=True) as browser:
+        office = BackOffice(browser)
+        await office.log_in()
+        tenants = await browser.get("/admin/ui/tenants/tenant/", params={"q": "alice-co"})
+        tenant = found_in(tenants, r"/tenants/tenant/(\d+)/change/")
+        inlines = {
+            f"{prefix}-{name}": number
+            for prefix in await formsets(browser)
+            for name, number in (("TOTAL_FORMS", "0"), ("INITIAL_FORMS", "0"))
+        }
+        shown = await office.submit(
+            "/admin/ui/tenants/apikey/add/", tenant=tenant, name="made", priority="interactive", **inlines
+        )
+        found = re.search(r"sk-[a-z0-9A-Z_-]+\.[A-Za-z0-9_-]+", shown.text)
+        again = await browser.get("/admin/ui/tenants/apikey/")
+    assert found is not None, shown.text
+    assert found.group() not in again.text
+    assert await until(gateway, found.group(), 200) < WITHIN_S
+
+
+async def formsets(browser):
+    page = await browser.get("/admin/ui/tenants/apikey/add/")
+    return re.findall(r'name="([\w-]+)-TOTAL_FORMS"', page.text)
+
+
+async def test_a_key_from_the_shell_works_within_two_seconds(gateway):
+    [token] = gateway.manage("create_key", "alice-co", "--name", "from the shell", "--scopes", "chat")
+    assert await until(gateway, token, 200) < WITHIN_S
+    async with gateway.client(token) as client:
+        refused = await client.post("/v1/embeddings", json={"model": "embed", "input": "hi"})
+    assert refused.json()["error"]["code"] == "scope_not_allowed"
+
+
+async def test_a_key_that_was_refused_before_it_existed_works_afterwards(gateway):
+    [token] = gateway.manage("create_key", "alice-co")
+    wrong = token[:-1] + ("a" if token[-1] != "a" else "b")
+    assert await status(gateway, wrong) == 401
+    assert await until(gateway, token, 200) < WITHIN_S
+    assert await status(gateway, wrong) == 401
+
+
+def test_a_key_for_nobody_is_refused_in_words(gateway):
+    gateway.manage("create_key", "alice-company", code=1)

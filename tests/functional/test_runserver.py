@@ -1,0 +1,46 @@
+"""`manage.py runserver`, which is daphne in development, serves /v1 like the real server."""
+
+from __future__ import annotations
+
+import signal
+import socket
+
+import httpx
+
+from tests import town
+from tests.processes import START_S, ServerProcess, clean_environment
+from tests.raw_calls import question
+from tests.servers import CALL_S, JWT_SECRET, MANAGE
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+async def test_it_serves_calls_on_daphne(fresh_gateway):
+    gateway = fresh_gateway()
+    gateway.stop()  # it has made the tables
+    address = f"127.0.0.1:{free_port()}"
+    env = clean_environment(
+        ROUTER_CONFIG_FILE=str(gateway.config_file),
+        ROUTER_DATA_DIR=str(gateway.data_dir),
+        ROUTER_ADMIN_SESSION_JWT_SECRET=JWT_SECRET,
+    )
+    server = ServerProcess(MANAGE, "runserver", "--noreload", address, env=env, cwd=gateway.data_dir.parent)
+    try:
+        server.stdout.first(lambda line: line if address in line else None, START_S)  # it listens soon after
+        headers = {"authorization": f"Bearer {town.ALICE}"}
+        transport = httpx.AsyncHTTPTransport(retries=5)
+        async with httpx.AsyncClient(
+            base_url=f"http://{address}", headers=headers, timeout=CALL_S, transport=transport
+        ) as client:
+            whole = await client.post("/v1/chat/completions", json=question("chat"))
+            stream = await client.post("/v1/chat/completions", json=question("chat", stream=True))
+            page = await client.get("/v1/docs")
+    finally:
+        server.end(signal.SIGINT)
+    assert whole.json()["model"] == "chat"
+    assert stream.text.endswith("data: [DONE]\n\n")
+    assert page.status_code == 200
