@@ -56,12 +56,12 @@ class BudgetLook(msgspec.Struct, frozen=True):
 
     @property
     def room_nanousd(self) -> int:
-        return max(0, self.standing.limit_nanousd - self.standing.spent_nanousd - self.standing.held_nanousd)
+        return self.standing.limit_nanousd - self.standing.spent_nanousd - self.standing.held_nanousd
 
     @property
     def calls_left(self) -> int | None:
         """How many calls like this one still fit; None: it costs nothing, so any number."""
-        return self.room_nanousd // self.needed_nanousd if self.needed_nanousd else None
+        return max(0, self.room_nanousd // self.needed_nanousd) if self.needed_nanousd else None
 
 
 class Rehearsal:
@@ -96,7 +96,7 @@ class Rehearsal:
                 refusal.standing = whole
                 raise refusal
         tightest = min(self.budgets(), key=lambda look: look.room_nanousd, default=None)
-        if tightest is not None and tightest.room_nanousd < ask.hold_nanousd:
+        if tightest is not None and ask.hold_nanousd > max(0, tightest.room_nanousd):
             raise BudgetRefused(tightest.standing, ask.hold_nanousd, whole.rate)
         return Grant(ask.request_id, self._now(), whole)
 

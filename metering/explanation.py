@@ -245,7 +245,9 @@ def _cost(event: UsageEvent, trace: Trace | None) -> tuple[str, ...]:
 def _end(event: UsageEvent, place: str) -> tuple[str, ...]:
     code = f" ({event.error_code})" if event.error_code else ""
     words = ENDS.get(event.status, "It ended as " + event.status).format(status=event.http_status, code=code)
-    first = f"; the first bytes left after {_ms(event.ttft_ms)}" if event.ttft_ms is not None else ""
+    first = (
+        f"; the first bytes left {_ms(event.ttft_ms)} after it came in" if event.ttft_ms is not None else ""
+    )
     own = f", {_ms(event.overhead_ms)} of them the gateway's own" if event.overhead_ms else ""
     said = [f"{words}, {_ms(event.latency_ms)} after it was admitted{own}{first}."]
     if place == "journal":

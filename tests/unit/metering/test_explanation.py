@@ -140,7 +140,7 @@ def test_it_says_how_it_ended() -> None:
     assert end(status="incomplete", error_code="gateway_died").startswith(
         "It broke off before its end (gateway_died), "
     )
-    assert end(ttft_ms=120.0).endswith("; the first bytes left after 120 ms.")
+    assert end(ttft_ms=120.0).endswith("; the first bytes left 120 ms after it came in.")
 
 
 def test_a_call_that_was_clamped_says_so() -> None:
