@@ -23,25 +23,21 @@ from budgets.admission_local import LocalAdmission
 from budgets.admission_redis import RedisAdmission
 from budgets.loaders import load_rulebook
 from catalog.loaders import Source, load_snapshot, next_price_change
-from catalog.probes import aprobe_all
 from catalog.snapshot import Snapshot
 from gateway import connections
 from gateway.access_log import AccessLog
+from gateway.chores import Chores
 from gateway.config.sections import Health as HealthConfig
 from gateway.connections import Connections
 from gateway.database import patient_alias
 from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
-from gateway.invalidation_redis import Listener
-from gateway.jobs import Jobs
 from gateway.metrics import Metrics
-from gateway.schedule import JOBS
 from gateway.shedding import Shedding
 from gateway.stopping import Stop
-from metering.adoption import adopt
 from metering.journal import Journal
 from metering.meter import Books
-from metering.running import Running, RunningCall
+from metering.running import Running
 from metering.shipper import Shipper
 from metering.windows import load_windows
 from providers import tokens
@@ -49,22 +45,16 @@ from providers.breaker import Policy
 from providers.health import Health
 from providers.simulator import Simulator
 from providers.transport import Transport
-from tenants.key_cache import CAREFUL_TTL_S, TTL_S, KeyCache, Stored
-from tenants.key_use import KeyUse, write_key_use
-from tenants.loaders import load_key, stopped_keys
+from tenants.key_cache import KeyCache, Stored
+from tenants.key_use import KeyUse
+from tenants.loaders import load_key
 from tenants.queries import config_version
 
 logger = logging.getLogger("gateway")
 T = TypeVar("T")
 
-RENEW_S = 10.0
-MARK_S = 1.0
-LAG_S = 0.1
-KEY_USE_S = 10.0
 STOP_S = 5.0
 SHIP_AT_CLOSE_S = 3.0
-ADOPT_S = 10.0
-TELL_S = 5.0
 
 
 class Lifespan:
@@ -108,21 +98,7 @@ class Lifespan:
         live.metrics.watch_load(lambda: live.shedding.cap, lambda: live.shedding.lag_s)
         await self.in_database(tokens.warm)
         connections.set_live(live)
-        for work in (
-            live.invalidation.run(),
-            _watch_lag(live.shedding),
-            _every(RENEW_S, self._renew_leases, live),
-            _every(KEY_USE_S, self._write_key_use, live),
-            _every(MARK_S, self._mark_streams, live),
-            _every(self.config.streams.revoke_check / 2, self._stop_revoked, live),
-            *([_every(self.config.health.check_interval, self._probe, live)] if self.config.embedded else []),
-        ):
-            self._tasks.add(asyncio.create_task(work))
-        if self.config.embedded:
-            self._tasks.add(asyncio.create_task(Jobs(JOBS, self.in_database).run()))
-        else:
-            self._tasks.add(asyncio.create_task(_every(ADOPT_S, self._adopt_the_dead, live)))
-            self._tasks.add(asyncio.create_task(_listener(live).run()))
+        self._tasks = Chores(live, self.in_database).start()
 
     async def drain(self, grace_s: float, stop: Stop) -> None:
         """Refuse new calls, let running ones finish within `grace_s`, then end the rest, accounted."""
@@ -156,7 +132,7 @@ class Lifespan:
 
     async def _open_journal(self, live: Connections) -> None:
         live.admission = await self._open_admission()
-        await self._adopt_the_dead(live)
+        await Chores(live, self.in_database).adopt_the_dead()
         if self.config.embedded:
             await live.replays.recover()
         live.journal = Journal(
@@ -221,83 +197,11 @@ class Lifespan:
     async def _load_windows(self, keys: Sequence[WindowKey]) -> Sequence[Post]:
         return await self.in_database(load_windows, keys)
 
-    async def _renew_leases(self, live: Connections) -> None:
-        await live.admission.renew(live.running.ids)
-        claims = [call.record.id for call in live.running if call.record.idempotency_key]
-        if claims:
-            await live.replays.renew(claims)
-
-    async def _write_key_use(self, live: Connections) -> None:
-        noted = live.key_use.take()
-        if noted:
-            await self.in_database(write_key_use, noted)
-
-    async def _probe(self, _: Connections) -> None:
-        """In production mode the scheduler's task does it, once for all processes (catalog/probes.py)."""
-        await aprobe_all(datetime.now(UTC), self.in_database)
-
-    async def _mark_streams(self, live: Connections) -> None:
-        live.running.mark(live.journal)
-        for call in live.running:
-            await _keep_within_hold(live, call)
-
-    async def _adopt_the_dead(self, live: Connections) -> None:
-        """Bill what a worker left behind that died while others live."""
-        loop = asyncio.get_running_loop()
-
-        def tell(posts: Sequence[Post], request_ids: Sequence[str]) -> None:
-            asyncio.run_coroutine_threadsafe(live.admission.post(posts, request_ids), loop).result(TELL_S)
-
-        await self.in_database(adopt, self.config.data_dir / "journal", patient_alias(), tell)
-
-    async def _stop_revoked(self, live: Connections) -> None:
-        """End running calls of keys that were revoked and of tenants that were suspended."""
-        keys = {call.caller.key_id for call in live.running}
-        if keys:
-            stopped = await self.in_database(stopped_keys, keys)
-            live.running.stop_where(lambda call: stopped.get(call.caller.key_id, ""))
-
-
-def _listener(live: Connections) -> Listener:
-    """Hear of changes at once; while that is impossible, trust what is known of keys for a shorter time."""
-
-    def found() -> None:
-        live.keys.trust(TTL_S)
-        live.invalidation.poke()
-
-    return Listener(
-        live.config.redis.url,
-        changed=live.invalidation.poke,
-        lost=lambda: live.keys.trust(CAREFUL_TTL_S),
-        found=found,
-    )
-
-
-async def _keep_within_hold(live: Connections, call: RunningCall) -> None:
-    """Hold more for a stream that a provider lets grow beyond its cap, or end it when that cannot be paid."""
-    so_far = call.cost_so_far()
-    if so_far <= call.held_nanousd:
-        return
-    if await live.admission.top_up(call.record.id, so_far * 2):
-        call.held_nanousd = so_far * 2
-    elif not await live.admission.top_up(call.record.id, so_far):
-        call.stop("budget_exceeded")
-
 
 async def _idle(live: Connections) -> None:
     """Wait until no call is served and every end has been written."""
     await live.shedding.wait_until_idle()
     await live.running.wait_until_idle()
-
-
-async def _watch_lag(shedding: Shedding) -> None:
-    """Tell how late the loop is, ten times a second."""
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + LAG_S
-        await asyncio.sleep(LAG_S)
-        now = loop.time()
-        shedding.saw_lag(max(0.0, now - due), now)
 
 
 def _health(config: HealthConfig, metrics: Metrics) -> Health:
@@ -314,16 +218,6 @@ def _health(config: HealthConfig, metrics: Metrics) -> Health:
         on_change=lambda target, value: metrics.show_state(target.name, value),
         on_overflow=lambda provider: metrics.retry_overflow.labels(provider).inc(),
     )
-
-
-async def _every(seconds: float, work: Callable[[Connections], Awaitable[None]], live: Connections) -> None:
-    """Do the work for ever; what it raises is logged, and the next turn comes all the same."""
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await work(live)
-        except Exception:  # one bad turn (the database away) must not end the work
-            logger.exception("periodic work failed: %s", work.__name__)
 
 
 def _fresh(read: Callable[..., T]) -> Callable[..., T]:

@@ -1,0 +1,151 @@
+"""What a serving process does again and again beside its calls: leases, marks, revocations, adoption, lateness.
+
+The slower jobs, which one process does for all, are in gateway/schedule.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from budgets.admission import Post
+from catalog.probes import aprobe_all
+from gateway.connections import Connections
+from gateway.database import patient_alias
+from gateway.invalidation_redis import Listener
+from gateway.jobs import Jobs
+from gateway.schedule import JOBS
+from gateway.shedding import Shedding
+from metering.adoption import adopt
+from metering.running import RunningCall
+from tenants.key_cache import CAREFUL_TTL_S, TTL_S
+from tenants.key_use import write_key_use
+from tenants.loaders import stopped_keys
+
+logger = logging.getLogger("gateway")
+
+RENEW_S = 10.0
+KEY_USE_S = 10.0
+ADOPT_S = 10.0
+TELL_S = 5.0
+MARK_S = 1.0
+LAG_S = 0.1
+
+InDatabase = Callable[..., Awaitable[Any]]
+
+
+class Chores:
+    """`in_database` runs a blocking function in the database threads."""
+
+    def __init__(self, live: Connections, in_database: InDatabase) -> None:
+        self._live, self._in_database = live, in_database
+
+    def start(self) -> set[asyncio.Task[None]]:
+        """Begin, and return what ends it when it is cancelled."""
+        live, config = self._live, self._live.config
+        works = [
+            live.invalidation.run(),
+            _watch_lag(live.shedding),
+            _every(RENEW_S, self._renew_leases),
+            _every(KEY_USE_S, self._write_key_use),
+            _every(MARK_S, self._mark_streams),
+            _every(config.streams.revoke_check / 2, self._stop_revoked),
+        ]
+        if config.embedded:
+            works += [
+                _every(config.health.check_interval, self._probe),
+                Jobs(JOBS, self._in_database).run(),
+            ]
+        else:
+            works += [_every(ADOPT_S, self.adopt_the_dead), _listener(live).run()]
+        return {asyncio.create_task(work) for work in works}
+
+    async def _renew_leases(self) -> None:
+        live = self._live
+        await live.admission.renew(live.running.ids)
+        claims = [call.record.id for call in live.running if call.record.idempotency_key]
+        if claims:
+            await live.replays.renew(claims)
+
+    async def _write_key_use(self) -> None:
+        live = self._live
+        noted = live.key_use.take()
+        if noted:
+            await self._in_database(write_key_use, noted)
+
+    async def _probe(self) -> None:
+        """In production mode the scheduler's task does it, once for all processes (catalog/probes.py)."""
+        await aprobe_all(datetime.now(UTC), self._in_database)
+
+    async def _mark_streams(self) -> None:
+        live = self._live
+        live.running.mark(live.journal)
+        for call in live.running:
+            await _keep_within_hold(live, call)
+
+    async def adopt_the_dead(self) -> None:
+        """Bill what a worker left behind that died while others live."""
+        live = self._live
+        loop = asyncio.get_running_loop()
+
+        def tell(posts: Sequence[Post], request_ids: Sequence[str]) -> None:
+            asyncio.run_coroutine_threadsafe(live.admission.post(posts, request_ids), loop).result(TELL_S)
+
+        await self._in_database(adopt, live.config.data_dir / "journal", patient_alias(), tell)
+
+    async def _stop_revoked(self) -> None:
+        """End running calls of keys that were revoked and of tenants that were suspended."""
+        live = self._live
+        keys = {call.caller.key_id for call in live.running}
+        if keys:
+            stopped = await self._in_database(stopped_keys, keys)
+            live.running.stop_where(lambda call: stopped.get(call.caller.key_id, ""))
+
+
+def _listener(live: Connections) -> Listener:
+    """Hear of changes at once; while that is impossible, trust what is known of keys for a shorter time."""
+
+    def found() -> None:
+        live.keys.trust(TTL_S)
+        live.invalidation.poke()
+
+    return Listener(
+        live.config.redis.url,
+        changed=live.invalidation.poke,
+        lost=lambda: live.keys.trust(CAREFUL_TTL_S),
+        found=found,
+    )
+
+
+async def _keep_within_hold(live: Connections, call: RunningCall) -> None:
+    """Hold more for a stream that a provider lets grow beyond its cap, or end it when that cannot be paid."""
+    so_far = call.cost_so_far()
+    if so_far <= call.held_nanousd:
+        return
+    if await live.admission.top_up(call.record.id, so_far * 2):
+        call.held_nanousd = so_far * 2
+    elif not await live.admission.top_up(call.record.id, so_far):
+        call.stop("budget_exceeded")
+
+
+async def _watch_lag(shedding: Shedding) -> None:
+    """Tell how late the loop is, ten times a second."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LAG_S
+        await asyncio.sleep(LAG_S)
+        now = loop.time()
+        shedding.saw_lag(max(0.0, now - due), now)
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do the work for ever; what it raises is logged, and the next turn comes all the same."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except Exception:  # one bad turn (the database away) must not end the work
+            logger.exception("periodic work failed: %s", work.__name__)
