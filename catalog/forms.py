@@ -119,6 +119,7 @@ class DeploymentForm(Revivable):
             "region",
             "priority",
             "weight",
+            "shadow_percent",
             "enabled",
             "timeouts",
             "metadata",

@@ -66,6 +66,7 @@ def _model(
     problems: list[Problem],
 ) -> Model:
     usable: list[Deployment] = []
+    shadows: list[Deployment] = []
     without_price = 0
     window, most = model.context_window, model.max_output_tokens
     for row in rows:
@@ -86,11 +87,12 @@ def _model(
                 Problem(model.alias, row.name, "no price, neither in the catalog nor in the price map")
             )
             continue
-        usable.append(
+        (shadows if row.shadow_percent else usable).append(
             Deployment(
                 target=target,
                 priority=row.priority,
                 weight=row.weight,
+                shadow_percent=row.shadow_percent,
                 sheet=sheet,
                 can=_can(model, row, known.context_window if known is not None else None),
             )
@@ -104,6 +106,7 @@ def _model(
         owned_by=model.owned_by or (rows[0].provider if rows else "open-model-gateway"),
         created=int(model.created_at.timestamp()),
         deployments=tuple(usable),
+        shadows=tuple(shadows),
         sticky=str(model.metadata.get("sticky") or ""),
         fallbacks={str(reason): tuple(aliases) for reason, aliases in model.fallbacks.items()},
         experiment=_experiment(model, rows, problems),

@@ -146,6 +146,10 @@ class Deployment(Owned):
     region = models.CharField(max_length=64, blank=True)
     priority = models.IntegerField(default=0, help_text="Lower is tried first.")
     weight = models.IntegerField(default=100)
+    shadow_percent = models.IntegerField(
+        default=0,
+        help_text="Above 0 it never answers; so many percent of the alias's calls are mirrored to it.",
+    )
     enabled = models.BooleanField(default=True)
     timeouts = models.JSONField(
         default=dict, blank=True, help_text="Seconds: connect, first_byte, idle, total."
@@ -167,6 +171,9 @@ class Deployment(Owned):
             ),
             models.CheckConstraint(condition=Q(origin__in=Origin.values), name="deployment_origin_known"),
             models.CheckConstraint(condition=Q(weight__gte=0), name="deployment_weight_not_negative"),
+            models.CheckConstraint(
+                condition=Q(shadow_percent__gte=0, shadow_percent__lte=100), name="deployment_shadow_percent"
+            ),
             models.CheckConstraint(condition=Q(priority__gte=0), name="deployment_priority_not_negative"),
             models.CheckConstraint(condition=~Q(name=""), name="deployment_name_given"),
         )

@@ -71,7 +71,7 @@ def places_of(snapshot: Snapshot, key: bytes, typed: Collection[int]) -> list[Pl
     """Return the places; `typed` are the deployments whose address an administrator may have entered."""
     found: dict[str, Place] = {}
     for model in snapshot.models.values():
-        for target in (deployment.target for deployment in model.deployments):
+        for target in (deployment.target for deployment in (*model.deployments, *model.shadows)):
             if not target.base_url:
                 continue
             name = _place_id(target, key)

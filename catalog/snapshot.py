@@ -23,6 +23,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     target: Target
     priority: int = 0
     weight: int = 100
+    shadow_percent: int = 0
     sheet: PriceSheet
     can: Can = Can()
 
@@ -53,6 +54,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     owned_by: str = "open-model-gateway"
     created: int = 0
     deployments: tuple[Deployment, ...] = ()
+    shadows: tuple[Deployment, ...] = ()  # never answer; get a part of the calls once more
     sticky: str = (
         ""  # user | prompt_cache_key: the request's member whose value always meets the same deployment
     )

@@ -232,6 +232,7 @@ def _deployment_columns(entry: ModelEntry) -> dict[str, Any]:
         "region": entry.region,
         "priority": entry.priority,
         "weight": entry.weight,
+        "shadow_percent": entry.shadow_percent,
         "enabled": entry.enabled and not entry.problem,
         "timeouts": entry.timeouts.model_dump(exclude_unset=True),
         "metadata": dict(entry.metadata),

@@ -82,6 +82,10 @@ async def _perform(
     answer = await _call(
         request, live, meter, route, _capped(want, held)
     )  # 502, 503, 504, a provider's own 4xx
+    if route.model.shadows:
+        live.shadows.mirror(
+            request.id, endpoint.name, route.model, _capped(want, held), request.raw, held.input_tokens
+        )
     if claim is not None:
         await _keep(live, claim, answer)
     return answer

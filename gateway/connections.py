@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.idempotency import Replays
     from gateway.invalidation import Invalidation
     from gateway.metrics import Metrics
+    from gateway.shadows import Shadows
     from gateway.shedding import Shedding
     from metering.journal import Journal
     from metering.meter import Books
@@ -56,6 +57,7 @@ class Connections:
     invalidation: Invalidation
     simulator: Simulator | None = None
     shedding: Shedding
+    shadows: Shadows
     is_leaving: bool = False  # /readyz says so, so that nobody sends more; calls are still served
     is_draining: bool = False  # new calls are refused
 

@@ -113,6 +113,13 @@ class ModelEntry(Section):
     currency: Literal["USD"] = Field("USD", description="Nothing else is accepted.")
     priority: int = Field(0, ge=0, le=1000, description="Lower is tried first.")
     weight: int = Field(100, ge=0, le=1_000_000, description="Share within a priority.")
+    shadow_percent: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="Above 0 the row never answers: so many percent of the alias's calls are mirrored to it, at the "
+        "operator's cost.",
+    )
     enabled: bool = Field(default=True, description="Off: the row serves nothing.")
     strategy: Strategy = Field(
         "weighted", description="Choice within a priority; of the alias, so stated in one row."

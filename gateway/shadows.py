@@ -1,0 +1,178 @@
+"""Mirrors answered calls to deployments on trial. Nobody waits for a mirror, and nobody's budget pays for it.
+
+Its calls are in the ledger as those of the tenant `operator`, endpoint `shadow:...` (docs/decisions/0007). Bounded:
+what does not fit into the queue is not mirrored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from catalog.snapshot import Deployment, Model
+from gateway.api.schemas import Want
+from gateway.request_id import mint
+from metering.journal import MeteringUnavailable
+from metering.meter import Books, Ending, Meter
+from metering.records import Open
+from metering.running import Running
+from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.failures import UpstreamFailed
+from providers.health import Health
+from providers.plan import Plan
+from providers.transport import Transport
+from providers.upstream import Call, Outgoing, open_call
+from tenants.caller import Caller
+
+logger = logging.getLogger("gateway.shadows")
+
+AT_ONCE = 4
+WAITING = 64
+MAX_BODY = 256 * 1024  # so that what waits is 16 MiB at most
+OPERATOR = Caller(key_id=0, key_prefix="shadow", key_name="shadow", tenant_id=0, tenant="operator")
+
+
+class Mirrored(msgspec.Struct, frozen=True, kw_only=True):
+    """An answered call, as it is sent once more."""
+
+    request_id: str  # of the call that was answered
+    endpoint: str
+    raw: bytes
+    want: Want
+    input_tokens: int
+    deployment: Deployment
+
+
+class Shadows:
+    """The queue and its workers. Has its own health and its own list of running calls: a trial disturbs nothing."""
+
+    def __init__(self, transport: Transport, books: Books, dice: Callable[[], float] = random.random) -> None:
+        self._transport, self._dice = transport, dice
+        self._books = Books(books.journal, books.admission, Running(), lambda *_: None)
+        self._health = Health()
+        self._queue: asyncio.Queue[Mirrored] = asyncio.Queue(WAITING)
+
+    def mirror(
+        self, request_id: str, endpoint: str, model: Model, want: Want, raw: bytes, input_tokens: int
+    ) -> None:
+        """Queue an answered call for each shadow of its alias that the dice choose. Never waits."""
+        for deployment in model.shadows:
+            if len(raw) > MAX_BODY or self._dice() * 100 >= deployment.shadow_percent:
+                continue
+            try:
+                self._queue.put_nowait(
+                    Mirrored(
+                        request_id=request_id,
+                        endpoint=endpoint,
+                        raw=raw,
+                        want=want,
+                        input_tokens=input_tokens,
+                        deployment=deployment,
+                    )
+                )
+            except asyncio.QueueFull:
+                return
+
+    async def run(self) -> None:
+        """Work until canceled; what runs then is recorded as it stands."""
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(AT_ONCE):
+                workers.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            mirrored = await self._queue.get()
+            try:
+                await self._send(mirrored)
+            except Exception:  # a defect in one mirror must not end the others
+                logger.exception("a mirror of %s failed", mirrored.request_id)
+
+    async def _send(self, mirrored: Mirrored) -> None:
+        meter = Meter(self._books, _intent(mirrored), mirrored.raw)
+        try:
+            meter.open(OPERATOR)
+        except MeteringUnavailable:
+            await meter.void()
+            return
+        call: Call | None = None
+        try:
+            call = await self._open(mirrored, meter)
+            await _read(call)
+        except UpstreamFailed as failure:
+            if call is None and not failure.reached:
+                await meter.void()
+            else:
+                await meter.close(_ending(mirrored, call, "incomplete" if call else "error", failure.code))
+        except asyncio.CancelledError:
+            await meter.close(_ending(mirrored, call, "cancelled", "server_shutdown"))
+            raise
+        else:
+            await meter.close(_ending(mirrored, call, "ok", ""))
+        finally:
+            if call is not None:
+                await call.aclose()
+
+    async def _open(self, mirrored: Mirrored, meter: Meter) -> Call:
+        shape = mirrored.want.shape
+        outgoing = Outgoing(
+            request_id=meter.record.id, path=shape.path, raw=mirrored.raw, streams=shape.stream
+        )
+        plan = Plan(targets=[mirrored.deployment.target])
+        return await open_call(
+            self._transport, OpenAIToOpenAI(shape), outgoing, plan, meter.attempts, self._health
+        )
+
+
+async def _read(call: Call) -> None:
+    stream = call.stream
+    if stream is None:
+        return
+    async for _ in call.rest():
+        pass
+    if not stream.done or stream.failure is not None:
+        raise UpstreamFailed("the mirrored stream is not complete")
+
+
+def _ending(mirrored: Mirrored, call: Call | None, status: str, code: str) -> Ending:
+    deployment = mirrored.deployment
+    stream = call.stream if call is not None else None
+    answered = call.answered if call is not None else None
+    usage = stream.usage if stream is not None else answered.usage if answered is not None else None
+    produced = stream.produced() if stream is not None else answered.produced if answered is not None else ""
+    return Ending(
+        status=status,
+        http_status=200 if call is not None else 502,
+        error_code=code,
+        target=deployment.target,
+        sheet=deployment.sheet,
+        usage=usage,
+        produced="" if usage is not None and usage.total_tokens else produced,
+        produced_events=stream.produced_events if stream is not None else 0,
+        is_billed=status != "error",
+    )
+
+
+def _intent(mirrored: Mirrored) -> Open:
+    target = mirrored.deployment.target
+    return Open(
+        id=mint(),
+        started_at=time.time(),
+        tenant_id=OPERATOR.tenant_id,
+        tenant=OPERATOR.tenant,
+        key_id=OPERATOR.key_id,
+        key_prefix=OPERATOR.key_prefix,
+        endpoint=f"shadow:{mirrored.endpoint}",
+        model=target.alias,
+        provider=target.provider,
+        deployment=target.name,
+        upstream_model=target.upstream_model,
+        stream=mirrored.want.shape.stream,
+        input_tokens=mirrored.input_tokens,
+        sheet=mirrored.deployment.sheet,
+        client_request_id=mirrored.request_id,
+    )
