@@ -18,7 +18,7 @@ from django.conf import settings
 from kombu.entity import Queue
 
 from gateway.config import Config
-from gateway.schedule import JOBS, Daily, Job
+from gateway.schedule import Daily, Job, of_production
 
 SOFT_LIMIT_S = 600  # a task that takes longer is broken off and done again at its next turn
 HARD_LIMIT_S = 660
@@ -27,6 +27,8 @@ VISIBILITY_S = 3600  # beyond the hard limit, so that nothing is delivered twice
 
 def make(config: Config) -> Celery:
     """Return the application for a configuration."""
+    jobs = of_production(config)
+    queues = sorted({job.queue for job in jobs})
     made = Celery("gateway", broker=config.redis.url or "memory://", set_as_current=True)
     made.conf.update(
         task_serializer="json",
@@ -41,22 +43,16 @@ def make(config: Config) -> Celery:
         broker_transport_options={"visibility_timeout": VISIBILITY_S},
         broker_connection_retry_on_startup=True,
         task_default_queue="gateway",
-        task_queues=_queues(),
-        task_routes={job.name: {"queue": job.queue} for job in JOBS},
-        beat_schedule={job.name: _entry(job) for job in JOBS},
+        task_queues=[Queue(name) for name in queues],  # type: ignore[no-untyped-call]  # kombu says nothing of types
+        task_routes={job.name: {"queue": job.queue} for job in jobs},
+        beat_schedule={job.name: _entry(job) for job in jobs},
         beat_schedule_filename=str(config.data_dir / "celerybeat-schedule"),
         timezone="UTC",
         enable_utc=True,
         worker_hijack_root_logger=False,
     )
-    made.autodiscover_tasks(["gateway", "metering"])
+    made.autodiscover_tasks(queues)
     return made
-
-
-def _queues() -> list[Queue]:
-    """All of them: a worker takes from each unless it is told otherwise."""
-    names = sorted({job.queue for job in JOBS})
-    return [Queue(name) for name in names]  # type: ignore[no-untyped-call]  # kombu says nothing of types
 
 
 def _entry(job: Job) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """What is done again and again, and when: read by Celery beat in production mode (gateway/celery.py) and by the server
 itself in embedded mode (gateway/jobs.py). Every job may be done twice, or late, without harm.
 
-Places kept here for what comes: a probe of each deployment every `health.check_interval` (queue "catalog"), and the
-alerts of budgets after each posting of totals (queue "budgets"). Each becomes one more line below.
+A place kept for what comes: the alerts of budgets, each minute (queue "budgets"); they become one more line of JOBS.
 """
 
 from __future__ import annotations
@@ -10,6 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+
+from gateway.config import Config
 
 
 class Every(msgspec.Struct, frozen=True):
@@ -54,3 +55,9 @@ JOBS = (
     Job("gateway.sweep_replays", "gateway.sweeps.sweep_replays", Every(600)),
     Job("gateway.sweep_sessions", "gateway.sweeps.sweep_sessions", Daily(3, 10)),
 )
+
+
+def of_production(config: Config) -> tuple[Job, ...]:
+    """Return the jobs of Celery: those, and the probes, which an embedded server does on its own loop."""
+    interval = Every(max(1, int(config.health.check_interval)))
+    return (*JOBS, Job("catalog.probe_all", "catalog.probes.probe_all", interval))

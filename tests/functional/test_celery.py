@@ -53,7 +53,7 @@ def test_a_worker_does_what_it_is_asked_even_with_arguments_of_a_newer_release(e
     try:
         worker.stderr.first(lambda line: True if " ready." in line else None, START_S)
         with Celery("somebody", broker=redis.url) as other:
-            for name in ("gateway.sweep_replays", "metering.roll_up"):
+            for name in ("gateway.sweep_replays", "metering.roll_up", "catalog.probe_all"):
                 other.send_task(name, kwargs={"since": "a newer release"}, queue=name.partition(".")[0])
                 worker.stderr.first(
                     lambda line, name=name: True if f"Task {name}" in line and "succeeded" in line else None,
