@@ -48,6 +48,7 @@ class Chores:
         live, config = self._live, self._live.config
         works = [
             live.invalidation.run(),
+            live.shadows.run(),
             _watch_lag(live.shedding),
             _every(RENEW_S, self._renew_leases),
             _every(KEY_USE_S, self._write_key_use),

@@ -33,11 +33,7 @@ from gateway.database import patient_alias
 from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
 from gateway.metrics import Metrics
-<<<<<<< HEAD
-=======
-from gateway.schedule import JOBS
 from gateway.shadows import Shadows
->>>>>>> b44c3a8 (wip)
 from gateway.shedding import Shedding
 from gateway.stopping import Stop
 from metering.journal import Journal
@@ -104,26 +100,7 @@ class Lifespan:
         await self.in_database(tokens.warm)
         live.shadows = Shadows(live.transport, live.books)
         connections.set_live(live)
-<<<<<<< HEAD
         self._tasks = Chores(live, self.in_database).start()
-=======
-        for work in (
-            live.invalidation.run(),
-            live.shadows.run(),
-            _watch_lag(live.shedding),
-            _every(RENEW_S, self._renew_leases, live),
-            _every(KEY_USE_S, self._write_key_use, live),
-            _every(MARK_S, self._mark_streams, live),
-            _every(self.config.streams.revoke_check / 2, self._stop_revoked, live),
-            *([_every(self.config.health.check_interval, self._probe, live)] if self.config.embedded else []),
-        ):
-            self._tasks.add(asyncio.create_task(work))
-        if self.config.embedded:
-            self._tasks.add(asyncio.create_task(Jobs(JOBS, self.in_database).run()))
-        else:
-            self._tasks.add(asyncio.create_task(_every(ADOPT_S, self._adopt_the_dead, live)))
-            self._tasks.add(asyncio.create_task(_listener(live).run()))
->>>>>>> b44c3a8 (wip)
 
     async def drain(self, grace_s: float, stop: Stop) -> None:
         """Refuse new calls, let running ones finish within `grace_s`, then end the rest, accounted."""
