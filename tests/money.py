@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
@@ -62,6 +60,4 @@ def windows(gateway: Gateway) -> dict[tuple[str, str], int]:
 
 def query(gateway: Gateway, statement: str, *parameters: Any) -> list[Any]:
     """Read the gateway's database beside it."""
-    file = gateway.data_dir / "gateway.sqlite3"
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as database:
-        return database.execute(statement, parameters).fetchall()
+    return gateway.sql(statement, *parameters)

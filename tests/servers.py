@@ -6,16 +6,20 @@ import json
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import psycopg
 import yaml
 from openai import AsyncOpenAI, OpenAI
+from psycopg.types.string import TextLoader
 
 from tests import stores
 from tests.processes import ROOT, START_S, STOP_S, ServerProcess, clean_environment
@@ -195,6 +199,16 @@ class Gateway:
     def ledger(self, *arguments: str) -> list[dict[str, Any]]:
         """Return the rows of `export_usage`: committed ones only."""
         return [json.loads(line) for line in self.manage("export_usage", *arguments)]
+
+    def sql(self, statement: str, *parameters: Any) -> list[Any]:
+        """Run one statement on its database, beside it, with `?` for each parameter; return the rows, if any."""
+        if url := self._env.get("ROUTER_DB_URL"):
+            with psycopg.connect(url) as postgres:
+                postgres.adapters.register_loader("jsonb", TextLoader)  # as SQLite has it
+                done = postgres.execute(statement.replace("?", "%s").encode(), parameters)
+                return done.fetchall() if done.description else []
+        with closing(sqlite3.connect(self.data_dir / "gateway.sqlite3", timeout=10)) as database, database:
+            return database.execute(statement, parameters).fetchall()
 
     def client(self, key: str | None = None, **arguments: Any) -> httpx.AsyncClient:
         """Return a client that starts at the server's root; with a key it sends the bearer token."""

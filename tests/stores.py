@@ -36,6 +36,11 @@ def environment() -> dict[str, str]:
     }
 
 
+def are_shared() -> bool:
+    """Tell whether this run is about production mode."""
+    return POSTGRES in os.environ
+
+
 def main(command: list[str]) -> int:
     """Run the command with the stores up; return its exit code."""
     postgres, redis = Postgres(), RedisServer("--databases", str(DATABASES))

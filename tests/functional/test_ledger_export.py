@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-import sqlite3
-from contextlib import closing
 
 from tests import town
 from tests.money import settled
@@ -70,8 +68,7 @@ async def test_reconcile_says_so_when_somebody_changed_a_number(fresh_gateway, u
     await ask(gateway.url, ONE, question("chat"))
     await settled(gateway)
     assert "Everything agrees." in gateway.manage("reconcile")
-    with closing(sqlite3.connect(gateway.data_dir / "gateway.sqlite3")) as database, database:
-        database.execute("UPDATE budgets_spendwindow SET spent_nanousd = spent_nanousd + 1")
+    gateway.sql("UPDATE budgets_spendwindow SET spent_nanousd = spent_nanousd + 1")
     told = gateway.manage("reconcile", code=1)
     assert any("disagree" in line for line in told)
     assert any("tenant:" in line for line in told)

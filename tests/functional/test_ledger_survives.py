@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from tests import town
+from tests import stores, town
 from tests.money import samples, settled, standing
 from tests.raw_calls import RawAnswer, ask, question
 from tests.servers import Gateway
@@ -32,6 +32,7 @@ def config(upstream, **more):
     }
 
 
+@pytest.mark.skipif(stores.are_shared(), reason="locks the file of SQLite")
 async def test_calls_are_served_while_another_process_locks_the_database(fresh_gateway, upstream):
     gateway = fresh_gateway(config(upstream), bare=True)
     await ask(gateway.url, KEY, question("chat"))  # the key is known now
@@ -56,6 +57,7 @@ async def test_calls_are_served_while_another_process_locks_the_database(fresh_g
     gateway.manage("reconcile")
 
 
+@pytest.mark.skipif(stores.are_shared(), reason="locks the file of SQLite")
 async def test_a_journal_damaged_in_the_middle_costs_only_what_was_damaged(fresh_gateway, upstream):
     gateway = fresh_gateway(config(upstream), bare=True)
     await ask(gateway.url, KEY, question("chat"))
