@@ -8,7 +8,7 @@ import pytest
 
 from tenants.caller import Caller
 from tenants.errors import InvalidKey, KeysUnavailable
-from tenants.key_cache import NEGATIVE_TTL_S, TTL_S, KeyCache, Stored
+from tenants.key_cache import CAREFUL_TTL_S, NEGATIVE_TTL_S, TTL_S, KeyCache, Stored
 from tenants.keys import digest
 
 PEPPER = b"p" * 32
@@ -143,3 +143,11 @@ async def test_it_does_not_remember_that_the_database_was_away(cache, shelf):
 
     shelf.keys = keys
     assert await cache.caller("sk-alice.secret") is ALICE
+
+
+async def test_it_asks_sooner_while_changes_may_come_late(cache, shelf, clock):
+    cache.trust(CAREFUL_TTL_S)
+    await cache.caller("sk-alice.secret")
+    clock.now += CAREFUL_TTL_S + 0.1
+    await cache.caller("sk-alice.secret")
+    assert shelf.reads == 2
