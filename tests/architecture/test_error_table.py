@@ -18,6 +18,7 @@ NEVER_AT_THE_DOOR = {
     "gateway.server.CannotListen": "stops the start: exit 1",
     "gateway.database.DatabaseAway": "stops the start: exit 1",
     "gateway.request.ClientGone": "there is nobody to answer",
+    "catalog.experiments.BadExperiment": "a form's error; disables its row of the catalog",
     "catalog.loaders.Unusable": "disables its row of the catalog",
     "catalog.encryption.CredentialUnreadable": "disables its row of the catalog",
     "tenants.queries.UnknownTenant": "shell commands",

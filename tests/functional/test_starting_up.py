@@ -160,8 +160,9 @@ async def test_sigterm_lets_a_running_stream_end_and_exits_0(fresh_gateway, upst
     ):
         parts = answer.aiter_bytes()
         received = await anext(parts)
-        gateway.send(signal.SIGTERM)
         async with gateway.client(town.ALICE) as other:
+            assert (await other.get("/v1/models")).status_code == 200  # its connection is open and is kept
+            gateway.send(signal.SIGTERM)
             refused = await until_draining(other)
         upstream.release(call=answer.headers["x-request-id"])
         received += b"".join([part async for part in parts])
@@ -175,7 +176,7 @@ async def test_sigterm_lets_a_running_stream_end_and_exits_0(fresh_gateway, upst
 
 
 async def until_draining(client):
-    """Ask until the gateway refuses; every answer takes its time, so nothing here sleeps."""
+    """Ask on one kept connection until it refuses; every answer takes its time, so nothing here sleeps."""
     for _ in range(200):
         answer = await client.post("/v1/chat/completions", json=question("dead"))
         if answer.status_code == 503:
