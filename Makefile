@@ -20,6 +20,7 @@ setup: .venv/base.stamp  ## make .venv from the pinned requirements
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing what the gateway needs (once) ..."
 	@$(BIN)/python -m pip install -q --require-hashes -r requirements/base.txt
+	@$(BIN)/python -m compileall -q gateway tenants catalog metering budgets providers
 	@touch $@
 
 setup-dev: .venv/dev.stamp
