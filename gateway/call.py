@@ -218,12 +218,8 @@ async def _call(request: V1Request, live: Connections, meter: Meter, route: Rout
     if pulse is not None:
         running.stream = call.stream
         headers = _call_headers(request, route, call, meter, waited_s)
-        return Answer(
-            200,
-            b"",
-            [*EVENT_STREAM, *headers],
-            Relay(call, meter, running, ending, pulse, request.received_at),
-        )
+        relay = Relay(call, meter, running, ending, pulse, request.received_at)
+        return Answer(200, b"", [*EVENT_STREAM, *headers], relay)
     return await _complete(request, route, meter, call, ending, waited_s)
 
 
