@@ -1,7 +1,7 @@
 """Lets go of calls that are older than they must be kept. What they cost stays, in the roll-ups by hour.
 
 No month's partition is dropped: the ledger takes a call once by its id alone, on both databases
-(docs/decisions/0006). Hour by hour, each in one transaction; about 10 us a call. Blocking.
+(docs/decisions/0008). Hour by hour, each in one transaction; about 10 us a call. Blocking.
 """
 
 from __future__ import annotations

@@ -12,8 +12,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from tests import stores
 from tests.calls import CLOSED_COST
 
 ROOT = Path(__file__).parents[3]
@@ -34,6 +36,7 @@ class Site:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
         self.journal = data_dir / "journal"
+        self.stores = stores.environment()  # a database of its own, whichever engine this run is about
 
     def migrate(self) -> None:
         assert self._run("-m", "django", "migrate", "--verbosity=0") == 0
@@ -66,6 +69,9 @@ class Site:
         return int(self._query("SELECT spent_nanousd FROM budgets_spendwindow")[0][0])
 
     def _query(self, sql: str) -> list[tuple[Any, ...]]:
+        if url := self.stores.get("ROUTER_DB_URL"):
+            with psycopg.connect(url) as postgres:
+                return postgres.execute(sql.encode()).fetchall()
         with closing(sqlite3.connect(self.data_dir / "gateway.sqlite3")) as database:
             return database.execute(sql).fetchall()
 
@@ -77,7 +83,7 @@ class Site:
 
     def _env(self, failpoint: str) -> dict[str, str]:
         own = {"ROUTER_DATA_DIR": str(self.data_dir), "OMG_FAILPOINT": failpoint}
-        return os.environ | own | {"DJANGO_SETTINGS_MODULE": "gateway.settings"}
+        return os.environ | self.stores | own | {"DJANGO_SETTINGS_MODULE": "gateway.settings"}
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +95,10 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def site(migrated: Path, tmp_path: Path) -> Site:
-    return Site(Path(shutil.copytree(migrated, tmp_path / "data")))
+    copy = Site(Path(shutil.copytree(migrated, tmp_path / "data")))
+    if copy.stores:
+        copy.migrate()
+    return copy
 
 
 def assert_complete(site: Site, said: list[tuple[str, str]]) -> None:
