@@ -13,7 +13,7 @@ from catalog.experiments import BadExperiment, experiment_of
 from catalog.models import RATES, Price
 from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
-from catalog.price_map import lookup
+from catalog.price_map import Known, lookup
 from catalog.prices import ImageRate, PriceSheet, unpriced
 from catalog.snapshot import Can, Deployment, Experiment, Model, Problem, Snapshot
 from gateway.config import Config
@@ -23,6 +23,10 @@ from providers.target import Secret, Target, Timeouts
 
 class Unusable(Exception):
     """Why a deployment cannot serve; the text is for administrators."""
+
+
+class Priceless(Unusable):
+    """It could serve, but what it costs is unknown, so no budget could be kept."""
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -65,38 +69,22 @@ def _model(
     prices: dict[int, Price],
     problems: list[Problem],
 ) -> Model:
-    usable: list[Deployment] = []
-    shadows: list[Deployment] = []
+    found: list[Deployment] = []
     without_price = 0
     window, most = model.context_window, model.max_output_tokens
     for row in rows:
         if not row.enabled and not row.problem:
             continue
-        try:
-            target = _target(source, model, row)
-        except Unusable as reason:
-            problems.append(Problem(model.alias, row.name, str(reason)))
-            continue
         known = lookup(row.provider, row.upstream_model)
-        if known is not None:
-            window, most = window or known.context_window, most or known.max_output_tokens
-        sheet = _sheet(prices.get(row.pk), known.sheet if known is not None else None)
-        if sheet is None or unpriced(sheet, model.model_type):
-            without_price += 1
-            problems.append(
-                Problem(model.alias, row.name, "no price, neither in the catalog nor in the price map")
-            )
-            continue
-        (shadows if row.shadow_percent else usable).append(
-            Deployment(
-                target=target,
-                priority=row.priority,
-                weight=row.weight,
-                shadow_percent=row.shadow_percent,
-                sheet=sheet,
-                can=_can(model, row, known.context_window if known is not None else None),
-            )
-        )
+        try:
+            found.append(_deployment(source, model, row, prices.get(row.pk), known))
+        except Unusable as reason:
+            without_price += isinstance(reason, Priceless)
+            problems.append(Problem(model.alias, row.name, str(reason)))
+        else:
+            if known is not None:
+                window, most = window or known.context_window, most or known.max_output_tokens
+    usable = tuple(deployment for deployment in found if not deployment.shadow_percent)
     return Model(
         alias=model.alias,
         model_type=model.model_type,
@@ -105,12 +93,29 @@ def _model(
         max_output_tokens=most,
         owned_by=model.owned_by or (rows[0].provider if rows else "open-model-gateway"),
         created=int(model.created_at.timestamp()),
-        deployments=tuple(usable),
-        shadows=tuple(shadows),
+        deployments=usable,
+        shadows=tuple(deployment for deployment in found if deployment.shadow_percent),
         sticky=str(model.metadata.get("sticky") or ""),
         fallbacks={str(reason): tuple(aliases) for reason, aliases in model.fallbacks.items()},
         experiment=_experiment(model, rows, problems),
         is_unpriced=not usable and without_price > 0,
+    )
+
+
+def _deployment(
+    source: Source, model: ModelRow, row: DeploymentRow, price: Price | None, known: Known | None
+) -> Deployment:
+    target = _target(source, model, row)
+    sheet = _sheet(price, known.sheet if known is not None else None)
+    if sheet is None or unpriced(sheet, model.model_type):
+        raise Priceless("no price, neither in the catalog nor in the price map")
+    return Deployment(
+        target=target,
+        priority=row.priority,
+        weight=row.weight,
+        shadow_percent=row.shadow_percent,
+        sheet=sheet,
+        can=_can(model, row, known.context_window if known is not None else None),
     )
 
 
