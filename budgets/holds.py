@@ -20,11 +20,12 @@ from catalog.routing import Route
 from providers.prompt import count_prompt
 
 BYTES_PER_TOKEN = 4
+SHORT_BYTES = 4_000
 DEFAULT_OUTPUT_TOKENS = (
     256  # reserved against TPM when the client gives no cap; the true number is charged at the end
 )
 IN_THREAD_BYTES = 10_000
-_BASE64 = re.compile(rb";base64,[A-Za-z0-9+/=\\]+")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/=\\]{1000,}")  # pictures and sound inside the body; text has spaces
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -102,7 +103,7 @@ async def _clamped(admission: Gate, wish: Wish, tokens: int, prompt: int, refusa
 def prompt_tokens(raw: bytes) -> int:
     """Return a cheap estimate of the prompt's tokens; pictures sent inside the body are not text."""
     size = len(raw)
-    if b";base64," in raw:
+    if size > SHORT_BYTES:
         size -= sum(len(match) for match in _BASE64.findall(raw))
     return max(1, size // BYTES_PER_TOKEN)
 

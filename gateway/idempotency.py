@@ -88,7 +88,9 @@ class Replays:
         """Remember the answer; `body` None or too large: only that the call was made."""
         sealed = None if body is None or len(body) > MAX_BODY else self._seal(claim.id, body)
         try:
-            await self._in_database(replay_rows.keep, claim.id, claim.request_id, status, content_type, sealed)
+            await self._in_database(
+                replay_rows.keep, claim.id, claim.request_id, status, content_type, sealed
+            )
         except DatabaseError:  # the answer was made and paid for, so it is given all the same
             logger.exception("the answer to %s could not be kept for replay", claim.request_id)
 

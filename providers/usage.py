@@ -38,7 +38,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def total_input_tokens(self) -> int:
         """The provider's `prompt_tokens`."""
-        return self.input_tokens + self.cached_input_tokens + self.cache_write_tokens + self.audio_input_tokens
+        return (
+            self.input_tokens + self.cached_input_tokens + self.cache_write_tokens + self.audio_input_tokens
+        )
 
     @property
     def total_output_tokens(self) -> int:

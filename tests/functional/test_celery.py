@@ -46,6 +46,11 @@ def environment(redis, tmp_path_factory):
         postgres.close()
 
 
+def succeeded(name):
+    """Return a reader of the worker's lines that stops at this task's success."""
+    return lambda line: True if f"Task {name}" in line and "succeeded" in line else None
+
+
 def test_a_worker_does_what_it_is_asked_even_with_arguments_of_a_newer_release(environment, redis):
     worker = ServerProcess(
         "-m", "celery", "-A", "gateway", "worker", "-P", "solo", "-l", "INFO", env=environment
@@ -55,10 +60,7 @@ def test_a_worker_does_what_it_is_asked_even_with_arguments_of_a_newer_release(e
         with Celery("somebody", broker=redis.url) as other:
             for name in ("gateway.sweep_replays", "metering.roll_up", "catalog.probe_all"):
                 other.send_task(name, kwargs={"since": "a newer release"}, queue=name.partition(".")[0])
-                worker.stderr.first(
-                    lambda line, name=name: True if f"Task {name}" in line and "succeeded" in line else None,
-                    DONE_S,
-                )
+                worker.stderr.first(succeeded(name), DONE_S)
     finally:
         code = worker.end(signal.SIGTERM)
     assert code == 0

@@ -113,7 +113,7 @@ async def test_what_a_dead_worker_left_is_billed_by_the_other(two_workers, upstr
     assert {answer.status for answer in answers} == {0}
 
     def adopted() -> bool:
-        return sum(row["model"] == "m3" for row in two_workers.ledger()) == 4
+        return len([row for row in two_workers.ledger() if row["model"] == "m3"]) == 4
 
     await eventually(adopted, 40)
     upstream.release(model="up-m3")

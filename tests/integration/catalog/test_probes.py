@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from django.urls import reverse
+from typing_extensions import override
 
 from catalog.models import Deployment, HealthProbe
 from catalog.probes import probe_all
@@ -48,6 +49,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["content-length"]))
         self._answer(self.server.chat_status)
 
+    @override
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ USAGE = {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16}
 
 def recorded(line_end: bytes) -> bytes:
     """Return a stream with a byte order mark, comments, names, ids, an event in two lines, usage and its end."""
-    events = [
+    events: list[dict[str, Any]] = [
         {"id": "c", "model": "up", "choices": [{"index": 0, "delta": {"content": text}}]} for text in SAID
     ]
     events.append({"id": "c", "model": "up", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})

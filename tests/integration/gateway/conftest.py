@@ -1,0 +1,20 @@
+"""A signed-in administrator and her tenant."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from tenants.models import Tenant, User
+
+
+@pytest.fixture
+def client() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root@example.com", "a long password"))
+    return client
+
+
+@pytest.fixture
+def acme() -> Tenant:
+    return Tenant.objects.create(name="acme")

@@ -1,0 +1,172 @@
+"""Staff look after models, deployments, credentials and prices in Django admin."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from catalog.encryption import decrypt, open_metadata
+from catalog.models import Deployment, Model, Price
+from catalog.sync import sync_catalog
+from gateway.config import Config
+from tenants.models import AuditEvent
+from tests.back_office import KEY, NOW, ROW, deployment_fields, post, refusal
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_model_and_its_deployment_are_one_page(client):
+    fields = {
+        "alias": "gpt-4o",
+        "model_type": "llm",
+        "strategy": "weighted",
+        "enabled": "on",
+        "modalities": "text, image",
+        "deployments-TOTAL_FORMS": 1,
+        **{
+            f"deployments-0-{k}": v
+            for k, v in (deployment_fields(Model(), api_key="sk-upstream-1234567") | {"model": ""}).items()
+        },
+    }
+
+    post(client, "catalog_model_add", fields)
+
+    row = Deployment.objects.select_related("credential", "model").get()
+    assert row.credential is not None
+    assert (row.model.alias, row.model.modalities, row.credential.hint) == (
+        "gpt-4o",
+        ["text", "image"],
+        "4567",
+    )
+    assert decrypt(KEY, row.credential.name, row.credential.ciphertext) == "sk-upstream-1234567"
+
+
+def test_a_stored_api_key_is_never_shown_and_empty_keeps_it(client):
+    sync_catalog(Config.model_validate({"model_catalog": [{**ROW, "api_key": "sk-upstream-1234567"}]}))
+    row = Deployment.objects.get()
+
+    page = client.get(reverse("admin:catalog_deployment_change", args=[row.pk])).content.decode()
+    post(client, "catalog_deployment_change", deployment_fields(row.model, weight=5), row.pk)
+
+    row = Deployment.objects.select_related("credential").get()
+    assert ("sk-upstream" in page, "ends in …4567" in page) == (False, True)
+    assert (row.weight, row.edited) == (5, True)
+    assert row.credential is not None
+    assert "sk-upstream" not in str(list(AuditEvent.objects.values()))
+
+
+def test_a_stored_api_key_can_be_forgotten(client):
+    sync_catalog(Config.model_validate({"model_catalog": [{**ROW, "api_key": "sk-upstream-1234567"}]}))
+    row = Deployment.objects.get()
+
+    post(client, "catalog_deployment_change", deployment_fields(row.model, forget_key="on"), row.pk)
+
+    assert Deployment.objects.get().credential is None
+
+
+def test_secret_metadata_is_masked_and_kept(client):
+    secret = {"aws_secret_access_key": "buried-treasure", "gcp_project_id": "p1"}
+    sync_catalog(Config.model_validate({"model_catalog": [{**ROW, "metadata": secret}]}))
+    row = Deployment.objects.get()
+
+    page = client.get(reverse("admin:catalog_deployment_change", args=[row.pk])).content.decode()
+    masked = '{"aws_secret_access_key": "********", "gcp_project_id": "p2"}'
+    post(client, "catalog_deployment_change", deployment_fields(row.model, metadata=masked), row.pk)
+
+    assert "buried-treasure" not in page
+    assert "v1:" not in page
+    assert open_metadata(KEY, Deployment.objects.get().metadata) == {
+        "aws_secret_access_key": "buried-treasure",
+        "gcp_project_id": "p2",
+    }
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://127.0.0.1:9/v1", "http://169.254.169.254/", "file:///etc/passwd"]
+)
+def test_an_endpoint_may_not_lead_inside(client, endpoint):
+    model = Model.objects.create(alias="gpt-4o")
+
+    refusal(client, "catalog_deployment_add", deployment_fields(model, endpoint=endpoint))
+
+    assert not Deployment.objects.exists()
+
+
+def test_the_refusal_of_an_endpoint_says_what_to_configure(client):
+    model = Model.objects.create(alias="gpt-4o")
+
+    text = refusal(client, "catalog_deployment_add", deployment_fields(model, endpoint="http://10.0.0.1/v1"))
+
+    assert "server.egress_allow" in text
+
+
+@pytest.mark.parametrize(
+    "timeouts", ['{"total": 0}', '{"totl": 5}', "[]5", '{"total": "5"}', '{"total": true}']
+)
+def test_it_refuses_timeouts_that_are_none(client, timeouts):
+    model = Model.objects.create(alias="gpt-4o")
+
+    refusal(client, "catalog_deployment_add", deployment_fields(model, timeouts=timeouts))
+
+    assert not Deployment.objects.exists()
+
+
+def test_a_new_price_closes_the_one_in_force(client):
+    sync_catalog(Config.model_validate({"model_catalog": [ROW]}), now=NOW)
+    row = Deployment.objects.get()
+
+    post(client, "catalog_price_add", {"deployment": row.pk, "input": "2.5", "image": "0.04", "images": "[]"})
+
+    old, new = Price.objects.order_by("active_from")
+    assert (old.active_to, new.active_to, new.source) == (new.active_from, None, "admin")
+    assert (new.input, new.image, new.output) == (2_500_000_000, 40_000_000_000_000, None)
+
+
+def test_a_price_is_added_on_the_deployments_page(client):
+    sync_catalog(Config.model_validate({"model_catalog": [ROW]}), now=NOW)
+    row = Deployment.objects.get()
+
+    fields = deployment_fields(row.model) | {"prices-TOTAL_FORMS": 1, "prices-0-input": "3"}
+    post(client, "catalog_deployment_change", fields, row.pk)
+
+    assert Price.objects.get(active_to=None).input == 3_000_000_000
+    assert Price.objects.count() == 2
+
+
+def test_a_price_that_says_nothing_is_refused(client):
+    sync_catalog(Config.model_validate({"model_catalog": [ROW]}), now=NOW)
+
+    text = refusal(client, "catalog_price_add", {"deployment": Deployment.objects.get().pk, "images": "[]"})
+
+    assert "State a price" in text
+
+
+def test_a_deleted_deployment_stays_away_and_can_be_added_again(client):
+    sync_catalog(Config.model_validate({"model_catalog": [ROW]}), now=NOW)
+    row = Deployment.objects.get()
+
+    client.post(reverse("admin:catalog_deployment_delete", args=[row.pk]), {"post": "yes"})
+    sync_catalog(Config.model_validate({"model_catalog": [ROW]}), now=NOW)
+    assert Deployment.objects.get().removed
+
+    post(client, "catalog_deployment_add", deployment_fields(row.model, weight=9))
+    again = Deployment.objects.get()
+    assert (again.pk, again.removed, again.weight, again.edited) == (row.pk, False, 9, True)
+
+
+def test_a_deleted_model_can_be_added_again(client):
+    sync_catalog(Config.model_validate({"model_catalog": [ROW]}), now=NOW)
+    model = Model.objects.get()
+    client.post(reverse("admin:catalog_model_delete", args=[model.pk]), {"post": "yes"})
+    assert Model.objects.get().removed
+
+    fields = {
+        "alias": "gpt-4o",
+        "model_type": "llm",
+        "strategy": "cost",
+        "enabled": "on",
+        "modalities": "text",
+    }
+    post(client, "catalog_model_add", fields)
+
+    assert (Model.objects.get().removed, Model.objects.get().strategy) == (False, "cost")

@@ -1,0 +1,111 @@
+"""Every list of Django admin opens, searches and stays cheap; the ledger can only be read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from budgets.models import Budget, RateLimit, SpendWindow
+from catalog.models import Deployment, Model, Price
+from catalog.sync import sync_catalog
+from gateway.config import Config
+from metering.models import UsageEvent
+from tenants.models import ApiKey, AuditEvent, Tenant, User
+from tests.back_office import NOW, ROW
+
+pytestmark = pytest.mark.django_db
+
+
+def ledger_row(number: int) -> UsageEvent:
+    return UsageEvent(
+        id=f"req_{number}",
+        started_at=NOW + timedelta(seconds=number),
+        finished_at=NOW,
+        tenant_id=1,
+        tenant="acme",
+        key_id=1,
+        api_key_prefix="app",
+        endpoint="chat",
+        model="gpt-4o",
+        provider="openai",
+        deployment="east",
+        upstream_model="gpt-4o",
+        status="ok",
+        http_status=200,
+        cost_nanousd=1_500_000,
+    )
+
+
+def test_the_ledger_can_be_read_and_not_touched(client):
+    event = ledger_row(1)
+    event.save()
+    change = reverse("admin:metering_usageevent_change", args=[event.pk])
+
+    assert "0.0015" in client.get(change).content.decode()
+    assert client.post(change, {"cost_nanousd": 0}).status_code == 403
+    assert client.get(reverse("admin:metering_usageevent_add")).status_code == 403
+    assert (
+        client.post(reverse("admin:metering_usageevent_delete", args=[event.pk]), {"post": "yes"}).status_code
+        == 403
+    )
+
+
+def fill(numbers):
+    tenants = Tenant.objects.bulk_create(Tenant(name=f"t{n}") for n in numbers)
+    members = User.objects.bulk_create(User(email=f"p{n}@example.com") for n in numbers)
+    owned = ApiKey.objects.bulk_create(
+        ApiKey(tenant=tenant, name="k", prefix=f"k{tenant.name}", secret_hmac="x") for tenant in tenants
+    )
+    RateLimit.objects.bulk_create(RateLimit(key=key, requests_per_minute=1) for key in owned)
+    Budget.objects.bulk_create(Budget(tenant=tenant, limit_nanousd=1) for tenant in tenants)
+    rows = [{**ROW, "alias": f"m{n}", "api_key": "sk-upstream-1234567"} for n in range(max(numbers) + 1)]
+    sync_catalog(Config.model_validate({"model_catalog": rows}), now=NOW)
+    UsageEvent.objects.bulk_create(ledger_row(n) for n in numbers)
+    return members
+
+
+PAGES = {
+    "auth_group": Group,
+    "tenants_user": User,
+    "tenants_tenant": Tenant,
+    "tenants_apikey": ApiKey,
+    "tenants_auditevent": AuditEvent,
+    "catalog_model": Model,
+    "catalog_deployment": Deployment,
+    "catalog_price": Price,
+    "budgets_ratelimit": RateLimit,
+    "budgets_budget": Budget,
+    "budgets_spendwindow": SpendWindow,
+    "metering_usageevent": UsageEvent,
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_list_costs_the_same_number_of_queries_however_long(client, page):
+    url = reverse(f"admin:{page}_changelist")
+    fill(range(2))
+    client.get(url)
+
+    with CaptureQueriesContext(connection) as few:
+        assert client.get(url).status_code == 200
+    fill(range(2, 12))
+    with CaptureQueriesContext(connection) as many:
+        assert client.get(url).status_code == 200
+
+    assert len(many) <= len(few)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_page_opens_and_searches(client, page):
+    fill(range(2))
+    url = reverse(f"admin:{page}_changelist")
+
+    assert client.get(url, {"q": "k"}).status_code == 200
+    first = PAGES[page].objects.first()  # type: ignore[attr-defined]  # every model here has it
+    assert first is None or client.get(reverse(f"admin:{page}_change", args=[first.pk])).status_code == 200
+    assert client.get(reverse(f"admin:{page}_add")).status_code in {200, 403}
