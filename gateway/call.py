@@ -31,9 +31,10 @@ from gateway.routes import fallback_reason, plan_of, route_of
 from gateway.standing import standing_of
 from metering.meter import Ending, Meter
 from metering.records import Open
-from metering.trace import trace_of
+from metering.trace import Trace, trace_of
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed
+from providers.plan import Plan
 from providers.upstream import Call, Outgoing, open_call
 from tenants.auth import require_scope
 from tenants.caller import Caller
@@ -64,31 +65,39 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
     return await _once(request, endpoint, route, want)
 
 
-async def _perform(
-    request: V1Request, endpoint: Endpoint, route: Route, want: Want, claim: Claim | None = None
-) -> Answer:
+async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: Want) -> Answer:
     live, caller = connections.live(), request.auth
     rules = rules_for(live.rulebook, caller)
     held = await holds.reserve(
         live.admission, Wish(request.id, rules, route, want.demand, request.raw)
     )  # 429
-    request.standing = held.grant.standing
-    live.key_use.note(caller.key_id, held.grant.admitted_at)
-    if held.is_clamped:
-        request.extra_headers.append((b"x-gateway-clamped-max-tokens", str(held.output_cap).encode()))
-    intent = _intent(request, endpoint, caller, route, want, held)
-    trace = trace_of(route, rules, held, live.snapshot.problems)
-    meter = Meter(live.books, intent, request.raw, trace)
+    try:  # nothing here waits, and nothing was sent yet
+        plan = plan_of(request, live, route, want)
+        meter = _meter(
+            request, endpoint, route, want, held, trace_of(route, rules, held, live.snapshot.problems)
+        )
+    except BaseException:
+        await live.admission.settle(request.id, 0, 0)  # what was granted goes back
+        raise
     answer = await _call(
-        request, live, meter, route, _capped(want, held)
+        request, live, meter, route, _capped(want, held), plan
     )  # 502, 503, 504, a provider's own 4xx
     if route.model.shadows:
         live.shadows.mirror(
             request.id, endpoint.name, route.model, _capped(want, held), request.raw, held.input_tokens
         )
-    if claim is not None:
-        await _keep(live, claim, answer)
     return answer
+
+
+def _meter(
+    request: V1Request, endpoint: Endpoint, route: Route, want: Want, held: Held, trace: Trace
+) -> Meter:
+    live, caller = connections.live(), request.auth
+    request.standing = held.grant.standing
+    live.key_use.note(caller.key_id, held.grant.admitted_at)
+    if held.is_clamped:
+        request.extra_headers.append((b"x-gateway-clamped-max-tokens", str(held.output_cap).encode()))
+    return Meter(live.books, _intent(request, endpoint, caller, route, want, held), request.raw, trace)
 
 
 async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Want) -> Answer:
@@ -103,12 +112,16 @@ async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Want
     )
     if isinstance(claim, Kept):
         request.standing = await standing_of(caller)
-        return _replayed(claim)
+        return claim.answer()
     try:
-        return await _perform(request, endpoint, route, want, claim)
+        answer = await _perform(request, endpoint, route, want)
     except BaseException:
-        await asyncio.shield(live.replays.drop(claim))  # a refusal or a failure is not kept: a retry may run
+        await live.running.surely(
+            live.replays.drop(claim)
+        )  # a refusal or a failure is not kept: a retry may run
         raise
+    await _keep(live, claim, answer)  # from here on it was made: whoever leaves, it is not made again
+    return answer
 
 
 async def _keep(live: Connections, claim: Claim, answer: Answer) -> None:
@@ -116,16 +129,7 @@ async def _keep(live: Connections, claim: Claim, answer: Answer) -> None:
         answer.relay.claim = claim  # the stream is kept, or dropped, where it ends
         return
     body = None if live.config.retention.zero_retention else answer.body
-    await asyncio.shield(live.replays.keep(claim, answer.status_code, "application/json", body))
-
-
-def _replayed(kept: Kept) -> Answer:
-    headers = [
-        (b"content-type", kept.content_type.encode()),
-        (b"idempotency-replayed", b"true"),
-        (b"x-original-request-id", kept.request_id.encode()),
-    ]
-    return Answer(kept.status, kept.body, headers)
+    await live.running.surely(live.replays.keep(claim, answer.status_code, "application/json", body))
 
 
 async def json_body(request: V1Request, live: Connections) -> bytes:
@@ -183,7 +187,9 @@ def _intent(
     )
 
 
-async def _call(request: V1Request, live: Connections, meter: Meter, route: Route, want: Want) -> Answer:
+async def _call(
+    request: V1Request, live: Connections, meter: Meter, route: Route, want: Want, plan: Plan
+) -> Answer:
     dialect = OpenAIToOpenAI(want.shape)
     outgoing = Outgoing(
         request_id=request.id,
@@ -192,7 +198,6 @@ async def _call(request: V1Request, live: Connections, meter: Meter, route: Rout
         streams=want.shape.stream,
         trace_parent=request.header(b"traceparent"),
     )
-    plan = plan_of(request, live, route, want)
     try:
         running = meter.open(request.auth)
     except BaseException:

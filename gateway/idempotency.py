@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import DatabaseError
 
 from gateway import replay_rows
+from gateway.answer import Answer
 
 logger = logging.getLogger("gateway.idempotency")
 
@@ -52,6 +53,14 @@ class Kept(msgspec.Struct, frozen=True):
     status: int
     content_type: str
     body: bytes
+
+    def answer(self) -> Answer:
+        headers = [
+            (b"content-type", self.content_type.encode()),
+            (b"idempotency-replayed", b"true"),
+            (b"x-original-request-id", self.request_id.encode()),
+        ]
+        return Answer(self.status, self.body, headers)
 
 
 InDatabase = Callable[..., Awaitable[Any]]
@@ -95,8 +104,11 @@ class Replays:
             logger.exception("the answer to %s could not be kept for replay", claim.request_id)
 
     async def drop(self, claim: Claim) -> None:
-        """Forget the claim: nothing was executed, a retry may run."""
-        await self._in_database(replay_rows.drop, claim.id, claim.request_id)
+        """Forget the claim: nothing was executed, a retry may run. Without a database its lease runs out instead."""
+        try:
+            await self._in_database(replay_rows.drop, claim.id, claim.request_id)
+        except DatabaseError:  # the client is owed the reason of its refusal, not this
+            logger.exception("the claim of %s could not be dropped", claim.request_id)
 
     async def renew(self, request_ids: Iterable[str]) -> None:
         """Keep the claims of running calls alive."""
@@ -115,6 +127,12 @@ class Replays:
 
 
 def fingerprint(scope: str, raw: bytes) -> str:
-    """Return the SHA-256 of the call: the same for the same JSON, however its members are ordered or spaced."""
-    canonical = orjson.dumps(orjson.loads(raw), option=orjson.OPT_SORT_KEYS)
+    """Return the SHA-256 of the call: the same for the same JSON, however its members are ordered or spaced.
+
+    What orjson cannot represent (nesting beyond 254, numbers beyond a double) is compared byte by byte.
+    """
+    try:
+        canonical = orjson.dumps(orjson.loads(raw), option=orjson.OPT_SORT_KEYS)
+    except (ValueError, TypeError, RecursionError):
+        canonical = raw
     return hashlib.sha256(scope.encode() + b"\n" + canonical).hexdigest()

@@ -91,8 +91,10 @@ class Relay:
         elif not stream.done:
             await self._break("upstream_error", "The provider's stream ended before it was complete.")
         else:
-            await self._meter.close(self._end("ok", ""))
-            await self._settle_claim(is_complete=True)
+            try:
+                await self._meter.close(self._end("ok", ""))
+            finally:  # also when the client leaves now: the call was made and will be billed
+                await self._settle_claim(is_complete=True)
             await self._pulse.send(DONE, more=False)
 
     async def _break(self, code: str, words: str) -> None:

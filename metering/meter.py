@@ -5,6 +5,7 @@ then the grant is settled. Every way a call can end goes through exactly one of 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 
@@ -21,6 +22,8 @@ from providers.target import Target
 from providers.upstream import Attempt
 from providers.usage import Usage
 from tenants.caller import Caller
+
+logger = logging.getLogger("metering.meter")
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +104,12 @@ class Meter:
         await self._books.admission.settle(self.record.id, 0, 0)
 
     async def _count_and_finish(self, ending: Ending) -> Standing:
-        usage = await estimate(self.record, self._raw, ending.produced, ending.produced_events)
+        try:
+            usage = await estimate(self.record, self._raw, ending.produced, ending.produced_events)
+        except Exception:  # a body that no counter can read is billed all the same
+            logger.exception("the usage of %s could not be counted", self.record.id)
+            produced = max(len(ending.produced) // 4, ending.produced_events)
+            usage = Usage(input_tokens=self.record.input_tokens, output_tokens=produced, estimated=True)
         return await self._finish(ending, usage)
 
     async def _finish(self, ending: Ending, usage: Usage) -> Standing:

@@ -50,8 +50,23 @@ class Want(msgspec.Struct, frozen=True):
 
 _chat = msgspec.json.Decoder(ChatBody)
 _embeddings = msgspec.json.Decoder(EmbeddingsBody)
+MOST_TOKENS = 100_000_000  # what a client states beyond this is reckoned as this: no model writes so much
 _LOCATION = re.compile(r" - at `\$(?:\.|\b)?(.*)`$")
 _MISSING = re.compile(r"missing required field `(\w+)`")
+
+
+def _count(word: tuple[bytes, re.Pattern[bytes]], raw: bytes) -> int:
+    """Count a JSON string; JSON lets any of its letters be written as an escape, so those are looked for too."""
+    plain, escaped = word
+    return len(escaped.findall(raw)) if b"\\u00" in raw else raw.count(plain)
+
+
+def _spelled(word: str) -> tuple[bytes, re.Pattern[bytes]]:
+    letters = (rf"(?:{letter}|\\u00(?i:{ord(letter):02x}))" for letter in word)
+    return f'"{word}"'.encode(), re.compile(f'"{"".join(letters)}"'.encode())
+
+
+_IMAGE_URL, _TOOLS, _FUNCTIONS = _spelled("image_url"), _spelled("tools"), _spelled("functions")
 
 
 def peek_chat(raw: bytes) -> Want:
@@ -75,11 +90,11 @@ def peek_chat(raw: bytes) -> Want:
     demand = Demand(
         kind="chat",
         body_bytes=len(raw),
-        output_cap=min(caps) if caps else None,
+        output_cap=min(*caps, MOST_TOKENS) if caps else None,
         n=body.n or 1,
         messages=len(body.messages),
-        tools=b'"tools"' in raw or b'"functions"' in raw,
-        images_in=raw.count(b'"image_url"') // 2,
+        tools=_count(_TOOLS, raw) + _count(_FUNCTIONS, raw) > 0,
+        images_in=_count(_IMAGE_URL, raw) // 2,
     )
     return Want(body.model, shape, demand)
 
@@ -97,6 +112,8 @@ def peek_embeddings(raw: bytes) -> Want:
 def decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
     """Raises BadRequest, in words that name the member."""
     try:
+        if not raw.isascii():
+            raw.decode()  # msgspec looks only at the members it knows; what is not UTF-8 is not JSON
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise _explain(str(error)) from None

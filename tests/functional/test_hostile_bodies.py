@@ -1,0 +1,92 @@
+"""Bodies made to break a parser: each is a 400 or a served call, never a 500, and nothing stays held behind it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import town
+from tests.raw_calls import question
+
+CHAT = "/v1/chat/completions"
+JSON = {"content-type": "application/json"}
+USER = b'{"role":"user","content":"hi"}'
+
+
+def body(*members: bytes, model: bytes = b'"chat"') -> bytes:
+    return b"{" + b",".join([b'"model":' + model, b'"messages":[' + USER + b"]", *members]) + b"}"
+
+
+def deep(levels: int) -> bytes:
+    return b'"metadata":' + b"[" * levels + b"]" * levels
+
+
+async def post(gateway, content, headers=JSON):
+    async with gateway.client(town.ALICE) as client:
+        return await client.post(CHAT, content=content, headers=headers)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        body(b'"\xff":1'),
+        body(b'"x":"\xff\xfe"'),
+        body(b'"\\ud800":1'),
+        body(model=b'"\\ud800"'),
+        body(deep(100_000)),
+        body(b'"temperature":Infinity'),
+    ],
+    ids=["key", "value", "surrogate-key", "surrogate-model", "deep", "infinity"],
+)
+async def test_what_is_no_json_is_refused_and_not_an_error_of_ours(gateway, content):
+    answer = await post(gateway, content)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
+
+
+@pytest.mark.parametrize("headers", [{}, {"idempotency-key": "odd"}], ids=["plain", "idempotent"])
+@pytest.mark.parametrize(
+    "member",
+    [
+        deep(500),
+        b'"seed":' + b"9" * 5000,
+        b'"temperature":1e99999',
+        b'"max_tokens":' + b"9" * 400,
+        b'"max_tokens":9223372036854775807,"n":128',
+        b'"model":"chat","model":"chat"',
+        b",".join(b'"k%d":1' % number for number in range(20_000)),
+    ],
+    ids=["deep", "big-int", "big-float", "huge-cap", "cap-of-64-bits", "twice", "many-keys"],
+)
+async def test_odd_json_is_answered(gateway, member, headers):
+    key = {name: f"{value}-{hash(member)}" for name, value in headers.items()}
+    answer = await post(gateway, body(member), JSON | key)
+    assert answer.status_code in {200, 400, 429}, answer.text
+    assert answer.json()
+
+
+async def test_of_two_models_in_one_body_the_priced_one_is_called(gateway, upstream):
+    upstream.script("up-m7", {})
+    answer = await post(gateway, body(b'"mod\\u0065l":"m7"'))
+    assert (answer.status_code, answer.json()["model"]) == (200, "m7")
+    assert len(upstream.seen(model="up-m7")) == 1
+
+
+async def test_a_picture_cannot_be_hidden_from_the_budget_by_its_spelling(fresh_gateway):
+    keys = [town.key("alice-co", "sk-poor.poor-secret", budget_usd=0.000_001)]
+    gateway = fresh_gateway({"bootstrap": {"api_keys": keys}})
+    asked = b'"messages":[{"role":"user","content":[{"type":"%s","%s":{"url":"https://example.com/x.png"}}]}]'
+    needed = []
+    for word in (b"image_url", b"im\\u0061ge_url"):
+        content = b'{"model":"chat","max_tokens":1,' + asked % (word, word) + b"}"
+        async with gateway.client("sk-poor.poor-secret") as client:
+            answer = await client.post(CHAT, content=content, headers=JSON)
+        assert answer.status_code == 429, answer.text
+        needed.append(answer.json()["error"]["budget"]["needed_nanousd"])
+    assert needed[1] >= needed[0]
+
+
+async def test_a_bad_header_after_a_good_body_holds_nothing(gateway):
+    async with gateway.client(town.CHARLIE) as client:
+        refused = await client.post(CHAT, json=question("chat"), headers={"x-request-timeout-ms": "soon"})
+        assert refused.status_code == 400
+        served = await client.post(CHAT, json=question("chat"))
+    assert (served.status_code, served.headers["x-budget-held-usd"].rstrip("0")) == (200, "0.")
