@@ -20,6 +20,7 @@ NEVER_AT_THE_DOOR = {
     "gateway.request.ClientGone": "there is nobody to answer",
     "catalog.experiments.BadExperiment": "a form's error; disables its row of the catalog",
     "catalog.loaders.Unusable": "disables its row of the catalog",
+    "catalog.loaders.Priceless": "disables its row of the catalog",
     "catalog.encryption.CredentialUnreadable": "disables its row of the catalog",
     "tenants.queries.UnknownTenant": "shell commands",
     "metering.disk.VolatileDisk": "stops the start",
