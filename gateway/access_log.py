@@ -47,12 +47,21 @@ class AccessLog:
         while self._lines:
             batch = [self._lines.popleft() for _ in range(min(500, len(self._lines)))]
             data = b"".join(self._format(line) for line in batch)
-            while data:
-                data = data[os.write(self._fd, data) :]
+            try:
+                while data:
+                    data = data[os.write(self._fd, data) :]
+            except OSError:  # nobody reads it, or not now: calls go on
+                self.dropped += len(batch)
+                return
 
     def _format(self, line: dict[str, Any]) -> bytes:
         at = datetime.fromtimestamp(line.pop("at"), UTC).isoformat(timespec="milliseconds")
         if self._as_json:
             return orjson.dumps({"at": at, "event": "request", **line}) + b"\n"
-        words = " ".join(f"{key}={value}" for key, value in line.items() if value not in ("", None))
+        words = " ".join(f"{key}={_word(value)}" for key, value in line.items() if value not in ("", None))
         return f"{at} {words}\n".encode()
+
+
+def _word(value: Any) -> str:
+    """Return a value that cannot begin a line of its own: much of it was written by clients."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(value))

@@ -21,6 +21,7 @@ from gateway.api import HOT, auth  # noqa: E402
 from gateway.handler import V1Handler  # noqa: E402
 from gateway.lifespan import Lifespan  # noqa: E402
 from gateway.request import Receive, Scope, Send  # noqa: E402
+from gateway.site_body import SiteBody  # noqa: E402
 from gateway.status_socket import StatusSocket  # noqa: E402
 
 ORDINARY_V1 = frozenset({"/v1/docs", "/v1/openapi.json"})
@@ -51,7 +52,7 @@ class Application:
         elif path in health.PATHS:
             await health.answer(path, send)
         else:
-            await django_application(scope, receive, send)
+            await SiteBody(scope, receive, send).pass_to(django_application)
 
     async def _open(self) -> None:
         async with self._opening:

@@ -38,7 +38,7 @@ from gateway.refusals import (
     WrongContentType,
 )
 from gateway.replay_rows import InProgress, Mismatch, ResultUnavailable
-from gateway.request import BodyTooLarge, EncodedBody
+from gateway.request import BodyTooLarge, BodyTooSlow, EncodedBody
 from metering.journal import MeteringUnavailable
 from providers.failures import UpstreamFailed
 from tenants.errors import (
@@ -48,6 +48,7 @@ from tenants.errors import (
     ModelNotAllowed,
     ScopeNotAllowed,
     TenantSuspended,
+    TooManyMisses,
 )
 
 logger = logging.getLogger("gateway.errors")
@@ -57,6 +58,7 @@ AUTH = "authentication_error"
 PERMISSION = "permission_error"
 RATE = "rate_limit_error"
 API = "api_error"
+HANG_UP = (b"connection", b"close")
 NEVER_RETRY: Headers = [(b"x-should-retry", b"false")]  # OpenAI's clients obey it
 
 
@@ -134,6 +136,9 @@ ERRORS: dict[type[Exception], Row] = {
         "Keys cannot be checked at the moment.",
         headers=lambda _: _retry_after(1),
     ),
+    TooManyMisses: Row(
+        429, "too_many_unknown_keys", AUTH, headers=lambda error: _retry_after(error.retry_after_s)
+    ),
     TenantSuspended: Row(403, "tenant_suspended", PERMISSION),
     AddressNotAllowed: Row(403, "address_not_allowed", PERMISSION),
     ScopeNotAllowed: Row(403, "scope_not_allowed", PERMISSION),
@@ -150,6 +155,9 @@ ERRORS: dict[type[Exception], Row] = {
         415, "unsupported_media_type", INVALID, "Send the body as 'Content-Type: application/json'."
     ),
     EncodedBody: Row(415, "unsupported_encoding", INVALID, "Send the body without Content-Encoding."),
+    BodyTooSlow: Row(
+        408, "request_timeout", INVALID, "The body did not arrive in time.", headers=lambda _: [HANG_UP]
+    ),
     BodyTooLarge: Row(413, "request_too_large", INVALID),
     NotFound: Row(
         404, "not_found", INVALID, "There is nothing at this address; the API page is at /v1/docs."

@@ -42,12 +42,12 @@ class TextFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
-def configure(log_format: str, level: int = logging.INFO) -> None:
+def configure(log_format: str, level: str = "info") -> None:
     """Send all logging to stderr in this format. Called once, by the process's entry point."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(level.upper())
     for quiet in ("httpx", "httpcore", "django.request", "uvicorn.error", "asyncio"):
-        logging.getLogger(quiet).setLevel(logging.WARNING)
+        logging.getLogger(quiet).setLevel(max(logging.WARNING, root.level))

@@ -27,6 +27,10 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
+BODY_S = 30.0
+BODY_RATE = 16 * 1024
+
+
 class BodyTooLarge(Exception):
     """The body is larger than `limit` bytes; nothing beyond the limit was kept."""
 
@@ -37,6 +41,10 @@ class BodyTooLarge(Exception):
 
 class EncodedBody(Exception):
     """The body came with a Content-Encoding; only plain bodies are read (a compressed one could be a bomb)."""
+
+
+class BodyTooSlow(Exception):
+    """The body did not come in time: BODY_S for its beginning, then at least BODY_RATE bytes a second."""
 
 
 class ClientGone(Exception):
@@ -107,7 +115,7 @@ class V1Request(HttpRequest):
     async def read_body(self, limit: int) -> bytes:
         """Read the body, then start watching for the client's departure, which cancels the running task.
 
-        Raises BodyTooLarge, EncodedBody, ClientGone.
+        Raises BodyTooLarge, BodyTooSlow, EncodedBody, ClientGone.
         """
         encoding = self.raw_headers.get(b"content-encoding", b"identity")
         if encoding != b"identity":
@@ -115,22 +123,19 @@ class V1Request(HttpRequest):
         declared = self.raw_headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared) > limit:
             raise BodyTooLarge(limit)
-        message = await self._receive()
-        raw: bytes = message.get("body", b"")
-        if message.get("more_body"):
-            raw = await self._read_rest(raw, limit)
-        elif message["type"] == "http.disconnect":
-            raise ClientGone
-        if len(raw) > limit:
-            raise BodyTooLarge(limit)
+        try:
+            async with asyncio.timeout(BODY_S) as patience:
+                raw = await self._read_all(limit, patience)
+        except TimeoutError:
+            raise BodyTooSlow from None
         self.raw = raw
         self._watch()
         return raw
 
-    async def _read_rest(self, first: bytes, limit: int) -> bytes:
-        parts, size = [first], len(first)
-        more = True
-        while more:
+    async def _read_all(self, limit: int, patience: asyncio.Timeout) -> bytes:
+        parts: list[bytes] = []
+        size, began = 0, asyncio.get_running_loop().time()
+        while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
@@ -139,8 +144,9 @@ class V1Request(HttpRequest):
             if size > limit:
                 raise BodyTooLarge(limit)
             parts.append(part)
-            more = message.get("more_body", False)
-        return b"".join(parts)
+            if not message.get("more_body", False):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+            patience.reschedule(began + BODY_S + size / BODY_RATE)
 
     def _watch(self) -> None:
         task = asyncio.current_task()

@@ -14,10 +14,10 @@ from typing import Any
 
 import uvicorn
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway import connections
 from gateway.config import Config
+from gateway.http_protocol import patient
 from gateway.lifespan import Lifespan
 from gateway.stopping import Stop
 from gateway.worker_link import WorkerLink
@@ -31,15 +31,6 @@ KEEP_ALIVE_S = 75  # longer than load balancers' usual 60, so that it is they wh
 
 class CannotListen(Exception):
     """The address cannot be bound; the text says which and why."""
-
-
-class _Http(HttpToolsProtocol):
-    """Tells a request how to end its connection at once: a polite close waits for a client that may never read."""
-
-    @override
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["state"]["abort"] = self.transport.abort
 
 
 class _Uvicorn(uvicorn.Server):
@@ -137,7 +128,7 @@ def _settings(config: Config, application: Any) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         loop="none",
-        http=_Http,
+        http=patient(config.server.read_header_timeout),
         ws="websockets-sansio",
         lifespan="off",
         access_log=False,

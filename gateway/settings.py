@@ -19,7 +19,7 @@ SECRETS = load_secrets(GATEWAY)
 DATA_DIR = GATEWAY.data_dir
 
 SECRET_KEY = SECRETS.django_secret
-DEBUG = False
+DEBUG = GATEWAY.server.debug  # refused with server.production
 ALLOWED_HOSTS = ["*"]  # Host is never used to decide anything; a proxy in front narrows it
 ROOT_URLCONF = "gateway.urls"
 ASGI_APPLICATION = "gateway.asgi.application"
@@ -49,6 +49,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [  # of the ordinary site; /v1 has its own handler (gateway/handler.py)
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "gateway.page_security.PageSecurity",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

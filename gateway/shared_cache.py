@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from gateway.config.sections import Redis
 
 TIMEOUT_S = 1.0
+LOCAL_ENTRIES = 100_000  # Django's own 300 would let a stranger push out what counts failed sign-ins
 
 
 def django_caches(redis: Redis) -> dict[str, dict[str, Any]]:
     """Return Django's CACHES."""
     if not redis.url:
-        return {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+        local = "django.core.cache.backends.locmem.LocMemCache"
+        return {"default": {"BACKEND": local, "OPTIONS": {"MAX_ENTRIES": LOCAL_ENTRIES}}}
     return {
         "default": {
             "BACKEND": "django_redis.cache.RedisCache",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
-
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -11,6 +9,9 @@ from django.utils.crypto import constant_time_compare
 from django_prometheus.exports import ExportToDjangoView
 
 from gateway.health import readiness
+from tenants.addresses import is_inside
+
+LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -37,12 +38,12 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _is_allowed(request: HttpRequest) -> bool:
-    try:
-        address = ip_address(request.META.get("REMOTE_ADDR", ""))
-    except ValueError:
-        return False
-    allowed = settings.GATEWAY.observability.metrics_allow
-    return address.is_loopback or any(address in ip_network(network, strict=False) for network in allowed)
+    address = request.META.get("REMOTE_ADDR", "")
+    if is_inside(address, settings.GATEWAY.observability.metrics_allow):
+        return True
+    # What a proxy on this machine hands on does not come from this machine.
+    is_handed_on = "HTTP_X_FORWARDED_FOR" in request.META or "HTTP_FORWARDED" in request.META
+    return not is_handed_on and is_inside(address, LOOPBACK)
 
 
 def _has_token(request: HttpRequest) -> bool:

@@ -6,7 +6,9 @@ A channels websocket; it sends numbers only, never names of tenants or keys.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from channels.auth import AuthMiddlewareStack
@@ -31,6 +33,9 @@ class StatusSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
     @override
     async def connect(self) -> None:
         user = self.scope["user"]
+        if not _is_from_here(self.scope["headers"]):
+            await self.close(code=4403)
+            return
         if not (user.is_authenticated and user.is_staff):
             await self.close(code=4403)
             return
@@ -47,3 +52,10 @@ class StatusSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
             _, body = readiness()
             await self.send(text_data=orjson.dumps(body).decode())
             await asyncio.sleep(PERIOD_S)
+
+
+def _is_from_here(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """A page of another site may open a websocket with its visitor's cookies; only its Origin tells."""
+    named = {name: value.decode("latin-1").lower() for name, value in headers}
+    origin = named.get(b"origin", "")
+    return not origin or urlsplit(origin).netloc == named.get(b"host")

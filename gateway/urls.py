@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from gateway.api import patterns
 from gateway.site import home, metrics, readme
+from tenants.login_throttle import throttled
 
 urlpatterns = [
     path("", home, name="home"),
@@ -15,6 +16,7 @@ urlpatterns = [
     path("favicon.ico", RedirectView.as_view(url="/static/gateway/favicon.svg")),
     path("metrics", metrics, name="metrics"),
     path("admin/", RedirectView.as_view(url="/admin/ui/"), name="admin"),
+    path("admin/ui/login/", throttled(admin.site.login)),
     path("admin/ui/", admin.site.urls),
     path("v1/", patterns),
 ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from ninja.security import HttpBearer
 from typing_extensions import override
 
 from gateway import connections
+from tenants.addresses import is_inside
 from tenants.errors import AddressNotAllowed, InvalidKey, ScopeNotAllowed, TenantSuspended
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class ApiKeyAuth(HttpBearer):
 
     @override
     async def __call__(self, request: HttpRequest) -> Caller:
-        """Return the Caller. Raises InvalidKey, TenantSuspended, AddressNotAllowed, KeysUnavailable."""
-        caller = await connections.live().keys.caller(token_of(request))
+        """Return the Caller. Raises InvalidKey, TooManyMisses, TenantSuspended, AddressNotAllowed, KeysUnavailable."""
+        caller = await connections.live().keys.caller(token_of(request), request.client_ip)  # type: ignore[attr-defined]
         request.caller = caller  # type: ignore[attr-defined]  # so that a refusal can say where the caller stands
         check(caller, now=time.time(), address=request.client_ip)  # type: ignore[attr-defined]  # a V1Request
         return caller
@@ -59,7 +59,7 @@ def check(caller: Caller, *, now: float, address: str) -> None:
         raise InvalidKey("This API key has expired.")
     if not caller.tenant_active:
         raise TenantSuspended(caller.tenant)
-    if caller.allowed_ips and not _is_inside(address, caller.allowed_ips):
+    if caller.allowed_ips and not is_inside(address, caller.allowed_ips):
         raise AddressNotAllowed
 
 
@@ -67,11 +67,3 @@ def require_scope(caller: Caller, scope: str) -> None:
     """Raise ScopeNotAllowed unless the key may use this family of endpoints."""
     if caller.scopes and scope not in caller.scopes:
         raise ScopeNotAllowed(scope, caller.scopes)
-
-
-def _is_inside(address: str, networks: tuple[str, ...]) -> bool:
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return False
-    return any(ip in ip_network(network, strict=False) for network in networks)

@@ -2,6 +2,7 @@
 
 - Refused
   - InvalidKey          missing, malformed, unknown, revoked or expired; never says which half was wrong
+  - TooManyMisses       unknown keys from one address
   - TenantSuspended
   - AddressNotAllowed
   - ScopeNotAllowed
@@ -20,6 +21,12 @@ class InvalidKey(Refused):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class TooManyMisses(Refused):
+    def __init__(self, retry_after_s: float) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__("Too many unknown API keys came from this address.")
 
 
 class TenantSuspended(Refused):

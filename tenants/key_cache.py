@@ -15,6 +15,7 @@ from typing import NamedTuple
 from tenants.auth import INVALID
 from tenants.caller import Caller
 from tenants.errors import InvalidKey
+from tenants.key_misses import KeyMisses
 from tenants.keys import digest, split
 
 TTL_S = 30.0
@@ -48,10 +49,11 @@ class KeyCache:
         self._refused: dict[str, float] = {}
         self._loading: dict[str, asyncio.Future[Stored | None]] = {}
         self._generation = 0
+        self._misses = KeyMisses(clock)
         self.ttl_s = TTL_S  # shorter while changes may come late
 
-    async def caller(self, token: str) -> Caller:
-        """Return who holds this key. Raises InvalidKey, KeysUnavailable."""
+    async def caller(self, token: str, address: str = "") -> Caller:
+        """Return who holds this key, asked for from this address. Raises InvalidKey, TooManyMisses, KeysUnavailable."""
         parts = split(token)
         if parts is None:
             raise InvalidKey(INVALID)
@@ -63,7 +65,12 @@ class KeyCache:
             return known[1]
         if self._refused.get(fingerprint, 0.0) > now:
             raise InvalidKey(INVALID)
-        return await self._verify(prefix, fingerprint)
+        self._misses.check(address)
+        try:
+            return await self._verify(prefix, fingerprint)
+        except InvalidKey:
+            self._misses.note(address)
+            raise
 
     async def _verify(self, prefix: str, fingerprint: str) -> Caller:
         generation = self._generation

@@ -43,7 +43,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         config = settings.GATEWAY
         os.environ["GATEWAY_MANAGED"] = "1"
-        logs.configure(config.observability.log_format)
+        logs.configure(config.observability.log_format, config.observability.log_level)
         if options["listener_fd"] is not None:
             link = WorkerLink.inherited(options["listener_fd"], options["line_fd"])
             run(config, link.listener, link=link)

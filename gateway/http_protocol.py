@@ -1,0 +1,159 @@
+"""What a connection may cost before it has said what it wants: time for its head and its body, and bytes of its head.
+
+Uvicorn bounds none of these. A request that arrives in one piece, as nearly all do, costs no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+MAX_HEAD = 64 * 1024
+LINGER_S = (
+    30.0  # a body that nobody wants may still come for so long, so that the client gets to read its answer
+)
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One connection. `patience_s` is what the head of a request may take, from the first to the last byte."""
+
+    patience_s = 5.0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._head_bytes = self._unparsed_bytes = 0
+        self._is_head, self._is_body = True, False
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._linger_timer: asyncio.TimerHandle | None = None
+        self._served: RequestResponseCycle | None = None  # `cycle` is the last one that was asked for
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(self.patience_s, self._head_is_late)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_timers()
+        if self._served is not None and self._served is not self.cycle:
+            self._served.disconnected = True  # uvicorn tells only the last of several pipelined requests
+            self._served.message_event.set()
+        super().connection_lost(exc)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._is_head:
+            self._unparsed_bytes += len(data)  # the parser says nothing of a header that has not ended
+            if self._unparsed_bytes > MAX_HEAD:
+                self._refuse(431)
+        if self._awaits_head:
+            if self._head_timer is None and not self.transport.is_closing():
+                self._head_timer = self.loop.call_later(self.patience_s, self._head_is_late)
+        elif self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    @override
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_head = True
+        # A polite close waits for a client that may never read; a request can end its connection at once.
+        self.scope["state"]["abort"] = self.transport.abort
+
+    @override
+    def on_url(self, url: bytes) -> None:
+        self._grow(len(url))
+        super().on_url(url)
+
+    @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._grow(len(name) + len(value))
+        super().on_header(name, value)
+
+    @override
+    def on_headers_complete(self) -> None:
+        self._is_head, self._is_body = False, True
+        self._head_bytes = self._unparsed_bytes = 0
+        super().on_headers_complete()
+
+    @override
+    def on_message_complete(self) -> None:
+        self._is_body = False
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+            self._linger_timer = None
+        super().on_message_complete()
+
+    @override
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        is_unwanted = self._is_body and self.cycle.response_complete
+        if is_unwanted and self._linger_timer is None and not self.transport.is_closing():
+            self._linger_timer = self.loop.call_later(LINGER_S, self.transport.abort)
+
+    @override
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._served = cycle
+        super()._start_asgi_task(cycle, app)
+
+    @override
+    def handle_websocket_upgrade(self) -> None:
+        self._forget_timers()
+        super().handle_websocket_upgrade()
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        if self._head_bytes > MAX_HEAD:
+            self._refuse(431)
+        elif not self.transport.is_closing():
+            super().send_400_response(msg)
+
+    @property
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def _awaits_head(self) -> bool:
+        """Also between requests: whoever sends only line ends is not idle, and uvicorn has stopped its clock."""
+        return self._is_head or (self._is_idle and not self._is_body)
+
+    def _grow(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD:
+            raise ValueError("the head is too large")  # ends the parser; send_400_response answers
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if not self._is_idle:
+            return  # the beginning of a next request must not end the answer to this one
+        if self._unparsed_bytes:
+            self._refuse(408)
+        else:
+            self.transport.close()  # it never asked anything
+
+    def _refuse(self, status: int) -> None:
+        """End the connection, with an answer where none is being given."""
+        if self.transport.is_closing():
+            return
+        if self._is_idle:
+            self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+        self.transport.close()
+
+    def _forget_timers(self) -> None:
+        for timer in (self._head_timer, self._linger_timer):
+            if timer is not None:
+                timer.cancel()
+        self._head_timer = self._linger_timer = None
+
+
+def patient(seconds: float) -> type[HttpProtocol]:
+    """Return the protocol with this patience; uvicorn makes the connections itself."""
+
+    class Patient(HttpProtocol):
+        patience_s = seconds
+
+    return Patient

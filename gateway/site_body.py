@@ -1,0 +1,58 @@
+"""Bodies sent to the ordinary site: bounded in size and time before Django writes them to disk for anyone who asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from gateway.request import BODY_S, Receive, Scope, Send
+
+MAX_BODY = 5 * 1024 * 1024  # forms of the back office are a few kilobytes
+
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Message = MutableMapping[str, Any]
+
+
+class SiteBody:
+    """One request: passes to `application` what is acceptable, and answers 413 or 408 where it stops being so."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
+        self._size = 0
+        self._is_whole = self._has_begun = False
+        self._refusal = 0
+        self._ends = asyncio.get_running_loop().time() + BODY_S
+
+    async def pass_to(self, application: Application) -> None:
+        declared = next((value for name, value in self._scope["headers"] if name == b"content-length"), b"")
+        if declared.isdigit() and int(declared) > MAX_BODY:
+            self._refusal = 413
+        else:
+            await application(self._scope, self._next, self._pass)
+        if self._refusal and not self._has_begun:
+            headers = [(b"content-length", b"0"), (b"connection", b"close")]
+            await self._send({"type": "http.response.start", "status": self._refusal, "headers": headers})
+            await self._send({"type": "http.response.body", "body": b""})
+
+    async def _next(self) -> Message:
+        if self._is_whole:
+            return await self._receive()  # waits for the client to leave
+        try:
+            async with asyncio.timeout_at(self._ends):
+                message = await self._receive()
+        except TimeoutError:
+            return self._refuse(408)
+        self._size += len(message.get("body", b""))
+        if self._size > MAX_BODY:
+            return self._refuse(413)
+        self._is_whole = not message.get("more_body", False)
+        return message
+
+    def _refuse(self, status: int) -> Message:
+        self._refusal = status
+        return {"type": "http.disconnect"}  # Django gives up without a word
+
+    async def _pass(self, message: Message) -> None:
+        self._has_begun = True
+        await self._send(message)

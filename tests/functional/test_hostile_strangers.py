@@ -1,0 +1,95 @@
+"""Strangers who guess keys and passwords, or write into what others read."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests import town
+from tests.raw_calls import question
+
+CHAT = "/v1/chat/completions"
+LOGIN = "/admin/ui/login/"
+PEOPLE = {"admin_users": [{"email": "root@example.com", "password": "right-password-1"}]}
+
+
+async def sign_in(client, email, password):
+    page = await client.get(LOGIN)
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+    assert token is not None
+    form = {"username": email, "password": password, "csrfmiddlewaretoken": token[1]}
+    return await client.post(LOGIN, data=form, headers={"referer": f"{client.base_url}{LOGIN}"})
+
+
+async def test_guessing_keys_ends_while_known_keys_go_on(fresh_gateway):
+    gateway = fresh_gateway()
+    async with gateway.client(town.ALICE) as client:
+        assert (await client.post(CHAT, json=question("chat"))).status_code == 200
+        codes = []
+        for number in range(105):
+            guess = {"authorization": f"Bearer sk-guess{number}.wrong"}
+            codes.append((await client.get("/v1/models", headers=guess)).status_code)
+        assert codes == [401] * 100 + [429] * 5
+        refused = await client.get("/v1/models", headers={"authorization": "Bearer sk-other.wrong"})
+        assert refused.json()["error"]["code"] == "too_many_unknown_keys"
+        assert 1 <= int(refused.headers["retry-after"]) <= 10
+        assert (await client.post(CHAT, json=question("chat"))).status_code == 200
+
+
+async def test_guessing_a_password_is_stopped_and_the_right_one_too(fresh_gateway):
+    gateway = fresh_gateway({"bootstrap": PEOPLE})
+    async with gateway.client() as client:
+        codes = [(await sign_in(client, "root@example.com", "wrong")).status_code for _ in range(11)]
+        assert codes == [200] * 10 + [429]
+        refused = await sign_in(client, "Root@example.com", "right-password-1")
+        assert refused.status_code == 429
+        assert 1 <= int(refused.headers["retry-after"]) <= 900
+        assert (await sign_in(client, "someone@example.com", "wrong")).status_code == 200
+
+
+async def test_signing_in_again_and_again_is_no_failure(fresh_gateway):
+    gateway = fresh_gateway({"bootstrap": PEOPLE})
+    for _ in range(11):
+        async with gateway.client() as client:
+            answer = await sign_in(client, "root@example.com", "right-password-1")
+            assert answer.status_code == 302, answer.text
+
+
+@pytest.mark.parametrize(("proxies", "is_secure"), [(["127.0.0.1"], True), ([], False)])
+async def test_cookies_are_secure_where_a_trusted_proxy_ended_tls(fresh_gateway, proxies, is_secure):
+    gateway = fresh_gateway({"server": {"trusted_proxies": proxies}})
+    async with gateway.client() as client:
+        page = await client.get(LOGIN, headers={"x-forwarded-proto": "https"})
+    cookies = page.headers.get_list("set-cookie")
+    assert cookies
+    assert all(("Secure" in cookie) is is_secure for cookie in cookies)
+
+
+async def test_pages_say_where_they_may_load_from(gateway):
+    async with gateway.client() as client:
+        for path in ("/", LOGIN, "/v1/docs"):
+            page = await client.get(path)
+            assert "frame-ancestors 'none'" in page.headers["content-security-policy"], path
+            assert page.headers["x-frame-options"] == "DENY"
+            assert page.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_metrics_handed_on_by_a_proxy_are_not_from_this_machine(gateway):
+    async with gateway.client() as client:
+        assert (await client.get("/metrics")).status_code == 200
+        assert (await client.get("/metrics", headers={"x-forwarded-for": "203.0.113.9"})).status_code == 403
+
+
+async def test_a_client_cannot_write_a_line_of_its_own_into_the_log(fresh_gateway):
+    gateway = fresh_gateway({"observability": {"log_format": "text"}})
+    async with gateway.client(town.ALICE) as client:
+        assert (await client.get("/v1/%0AFORGED%20line")).status_code == 404
+    gateway.stop()
+    assert not [line for line in gateway.logs() if line.startswith("FORGED")]
+
+
+async def test_a_quiet_gateway_writes_only_what_is_bad(fresh_gateway):
+    gateway = fresh_gateway({"observability": {"log_level": "error"}})
+    gateway.stop()
+    assert not [line for line in gateway.records() if line.get("level") in {"info", "warning"}]
