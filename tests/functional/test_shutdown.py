@@ -16,11 +16,17 @@ def stream(gateway, model):
     return asyncio.create_task(ask(gateway.url, town.ALICE, question(model, stream=True)))
 
 
+def serving(fresh_gateway, upstream, model, grace):
+    """Start a gateway with a model of its own: the upstream's counts are of all tests together."""
+    row = town.row(model, f"up-{model}", upstream.base_url)
+    return fresh_gateway({"server": {"graceful_shutdown_delay": grace}, "model_catalog": [row]})
+
+
 async def test_running_calls_finish_within_the_grace(fresh_gateway, upstream):
-    gateway = fresh_gateway({"server": {"graceful_shutdown_delay": "10s"}})
-    upstream.script("up-m7", {"chunks": 10, "pause": 0.1})
-    running = stream(gateway, "m7")
-    await upstream.wait("chunk", model="up-m7", count=2)
+    gateway = serving(fresh_gateway, upstream, "finishing", "10s")
+    upstream.script("up-finishing", {"chunks": 10, "pause": 0.1})
+    running = stream(gateway, "finishing")
+    await upstream.wait("chunk", model="up-finishing", count=2)
     gateway.send(signal.SIGTERM)
     assert (await running).saw_the_end
     assert gateway.wait() == 0
@@ -28,10 +34,10 @@ async def test_running_calls_finish_within_the_grace(fresh_gateway, upstream):
 
 
 async def test_what_takes_longer_is_cut_with_a_reason_and_billed(fresh_gateway, upstream):
-    gateway = fresh_gateway({"server": {"graceful_shutdown_delay": "1s"}})
-    upstream.script("up-m8", {"chunks": 300, "pause": 0.1})
-    running = stream(gateway, "m8")
-    await upstream.wait("chunk", model="up-m8", count=2)
+    gateway = serving(fresh_gateway, upstream, "cut", "1s")
+    upstream.script("up-cut", {"chunks": 300, "pause": 0.1})
+    running = stream(gateway, "cut")
+    await upstream.wait("chunk", model="up-cut", count=2)
     asked_at = time.monotonic()
     gateway.send(signal.SIGTERM)
     answer = await running
@@ -45,10 +51,10 @@ async def test_what_takes_longer_is_cut_with_a_reason_and_billed(fresh_gateway, 
 
 
 async def test_a_second_signal_cuts_at_once(fresh_gateway, upstream):
-    gateway = fresh_gateway({"server": {"graceful_shutdown_delay": "60s"}})
-    upstream.script("up-m9", {"chunks": 300, "pause": 0.1})
-    running = stream(gateway, "m9")
-    await upstream.wait("chunk", model="up-m9", count=2)
+    gateway = serving(fresh_gateway, upstream, "hurried", "60s")
+    upstream.script("up-hurried", {"chunks": 300, "pause": 0.1})
+    running = stream(gateway, "hurried")
+    await upstream.wait("chunk", model="up-hurried", count=2)
     gateway.send(signal.SIGTERM)
     await eventually(lambda: cannot_connect(gateway.url), 10)
     gateway.send(signal.SIGTERM)

@@ -35,9 +35,14 @@ def stores() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def two_workers(fresh_gateway, stores):
+def two_workers(fresh_gateway, stores, upstream):
     gateway = fresh_gateway(
-        {"server": {"workers": 2, "graceful_shutdown_delay": "10s"}, "database": {"max_conns": 4}}, env=stores
+        {
+            "server": {"workers": 2, "graceful_shutdown_delay": "10s"},
+            "database": {"max_conns": 4},
+            "model_catalog": [town.row("left-behind", "up-left-behind", upstream.base_url)],
+        },
+        env=stores,
     )
     yield gateway
     gateway.stop()
@@ -103,20 +108,20 @@ async def test_renewing_the_workers_fails_no_call(two_workers):
 
 
 async def test_what_a_dead_worker_left_is_billed_by_the_other(two_workers, upstream):
-    upstream.script("up-m3", {"hold_before_head": True})
+    upstream.script("up-left-behind", {"hold_before_head": True})
     before = workers_of(two_workers)
-    calls = [asyncio.create_task(call(two_workers, "m3")) for _ in range(4)]
-    await upstream.wait("arrived", model="up-m3", count=4)
+    calls = [asyncio.create_task(call(two_workers, "left-behind")) for _ in range(4)]
+    await upstream.wait("arrived", model="up-left-behind", count=4)
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     answers = await asyncio.gather(*calls)
     assert {answer.status for answer in answers} == {0}
 
     def adopted() -> bool:
-        return len([row for row in two_workers.ledger() if row["model"] == "m3"]) == 4
+        return len([row for row in two_workers.ledger() if row["model"] == "left-behind"]) == 4
 
     await eventually(adopted, 40)
-    upstream.release(model="up-m3")
+    upstream.release(model="up-left-behind")
 
 
 async def test_a_change_reaches_every_worker_within_two_seconds(two_workers):
