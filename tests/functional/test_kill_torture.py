@@ -91,6 +91,7 @@ async def torture(gateway, upstream, rounds):
     seed = secrets.randbits(32)
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails
     dice = random.Random(seed)
+    earlier = set(upstream.bills())  # of the other test of this file
     upstream.script("up-doomed", {"chunks": MOST_TOKENS, "pause": PAUSE_S, "prompt_tokens": PROMPT})
     answers: list[RawAnswer] = []
     for _ in range(rounds):
