@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.templatetags.static import static
 
@@ -17,6 +18,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 GATEWAY = load()
 SECRETS = load_secrets(GATEWAY)
 DATA_DIR = GATEWAY.data_dir
+
+_public = urlsplit(GATEWAY.server.public_url)
 
 SECRET_KEY = SECRETS.django_secret
 DEBUG = GATEWAY.server.debug  # refused with server.production
@@ -95,6 +98,8 @@ SERVESTATIC_AUTOREFRESH = False
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = GATEWAY.server.production
+# Where a proxy ends TLS, forms come from an https address that Django does not see by itself.
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if _public.netloc else []
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -17,7 +17,9 @@ LOOPBACK = ("127.0.0.0/8", "::1/128")
 def home(request: HttpRequest) -> HttpResponse:
     """The state of the gateway and where to go from here. Names no tenant, no model and no reason."""
     status, body = readiness()
-    return render(request, "gateway/home.html", {"is_ready": status == 200, "checks": body.get("checks", {})})  # noqa: PLR2004
+    address = settings.GATEWAY.server.public_url.rstrip("/") or f"{request.scheme}://{request.get_host()}"
+    facts = {"is_ready": status == 200, "checks": body.get("checks", {}), "address": address}  # noqa: PLR2004
+    return render(request, "gateway/home.html", facts)
 
 
 def readme(_: HttpRequest) -> HttpResponse:

@@ -22,6 +22,9 @@ class KeyMisses:
         self._clock = clock
         self._seen: dict[str, tuple[float, int]] = {}  # by origin: the window's end, how many in it
 
+    def __len__(self) -> int:
+        return len(self._seen)
+
     def check(self, address: str) -> None:
         """Raise TooManyMisses if this address may not ask for another unknown key now."""
         ends, count = self._seen.get(origin(address), (0.0, 0))

@@ -93,3 +93,13 @@ async def test_a_quiet_gateway_writes_only_what_is_bad(fresh_gateway):
     gateway = fresh_gateway({"observability": {"log_level": "error"}})
     gateway.stop()
     assert not [line for line in gateway.records() if line.get("level") in {"info", "warning"}]
+
+
+async def test_forms_are_taken_from_the_public_address_only(fresh_gateway):
+    server = {"public_url": "https://ai.example.com", "trusted_proxies": []}
+    gateway = fresh_gateway({"server": server, "bootstrap": PEOPLE})
+    for origin, status in (("https://ai.example.com", 302), ("https://evil.example.com", 403)):
+        async with gateway.client() as client:
+            assert "https://ai.example.com/v1/chat" in (await client.get("/")).text
+            client.headers["origin"] = origin
+            assert (await sign_in(client, "root@example.com", "right-password-1")).status_code == status
