@@ -1,6 +1,6 @@
 """The seam of admission: one atomic step decides rate, parallel and money for all scopes of a call.
 
-Implementations: admission_local.py (in this process); admission_redis.py comes with production mode. Both
+Implementations: admission_local.py (in this process); admission_redis.py (shared by all workers). Both
 obey this page: all checks first, then all writes; a refusal changes nothing; everything is idempotent by
 request id. Money is integer nano-USD; instants are epoch seconds of the store's clock.
 """
@@ -179,4 +179,8 @@ class Admission(Protocol):
 
     async def forget(self) -> None:
         """Drop every total learnt from the ledger, so that the next step loads it again (rebuild)."""
+        ...
+
+    async def bury(self, workers: Sequence[str]) -> None:
+        """Learn that these processes are surely dead: nothing waits for them any longer."""
         ...

@@ -144,6 +144,10 @@ class LocalAdmission(Admission):
     async def forget(self) -> None:
         self._purses.forget()
 
+    @override
+    async def bury(self, workers: Sequence[str]) -> None:
+        """Nobody else decides here: the dead have left nothing."""
+
     def audit(self) -> list[str]:
         """Return every purse whose running sums are not the sums of its rows. Walks everything; for checks."""
         wrong = []

@@ -27,7 +27,7 @@ from budgets.admission import (
     Standing,
 )
 from budgets.purses import Load
-from budgets.redis_allowance import Allowances
+from budgets.redis_allowance import KEPT_S, Allowances
 from budgets.redis_backlog import LEASE_S, ORPHAN_S, Backlog
 from budgets.redis_calls import HeldCall, Reply, Want, budget_of, rate_refusal, rates_of, standing_of, want_of
 from budgets.redis_connection import TIMEOUT_S, RedisConnection
@@ -37,7 +37,7 @@ from budgets.redis_upkeep import Upkeep
 from budgets.redis_wire import Unreachable
 
 QUEUE_S = 1.0
-YIELD_S = 0.02
+YIELD_S, YIELD_WAIT_S = 0.02, 0.3  # between two looks at what was given back; in all
 
 Clock = Callable[[], tuple[float, float]]  # steady seconds, date
 
@@ -53,8 +53,9 @@ class RedisAdmission(Admission):
         timeout_s: float = TIMEOUT_S,
         clock: Clock | None = None,
         prefix: str = "omg",
+        worker: str = "",
     ) -> None:
-        self.worker = uuid.uuid4().hex
+        self.worker = worker or uuid.uuid4().hex  # no other process ever has the same
         self._load, self._clock, self._prefix = load, clock, prefix
         self._skew = 0.0
         self._calls: dict[str, HeldCall] = {}
@@ -68,7 +69,7 @@ class RedisAdmission(Admission):
 
     async def open(self, *, tend: bool = True) -> None:
         """Connect and begin to tend; Redis may be away. `tend` False: nothing happens but what is asked."""
-        self._allowances = Allowances(self._run, self._peers)
+        self._allowances = Allowances(self._run, self._peers, self._is_buried, self._tell_all)
         parts = (self._connection, self._peers, self._backlog, self._allowances)
         self._upkeep = Upkeep(*parts, lambda: self._instant)
         await self._connection.open()
@@ -110,6 +111,12 @@ class RedisAdmission(Admission):
                 call.amount = max(call.amount, hold_nanousd)
             if reply.status in ("granted", "refused"):
                 return reply.status == "granted"
+            if reply.status == "aside":
+                try:
+                    await self._take_back(reply, call.want, deadline)
+                except (AdmissionUnavailable, Unreachable):
+                    return False
+                continue
             await self._prepare(reply, call.want, deadline)
 
     @override
@@ -161,6 +168,13 @@ class RedisAdmission(Admission):
             if cursor == b"0":
                 return
 
+    @override
+    async def bury(self, workers: Sequence[str]) -> None:
+        """What they set aside is free for whoever needs it."""
+        with contextlib.suppress(Unreachable):  # it ends by itself too, only later
+            for worker in workers:
+                await self._connection.call("SET", f"{self._prefix}:buried:{worker}", 1, "EX", KEPT_S)
+
     @property
     def _instant(self) -> float:
         """What the store's clock says, as far as is known: its answers say when that is wrong."""
@@ -168,7 +182,6 @@ class RedisAdmission(Admission):
 
     async def _admit(self, ask: Ask) -> Grant:
         deadline = asyncio.get_running_loop().time() + QUEUE_S
-        may_yield = True
         while True:
             want = want_of(ask.scopes, self._instant)
             arguments = [ask.request_id, ask.tokens, ask.hold_nanousd, LEASE_S, ORPHAN_S, want.packed]
@@ -181,11 +194,11 @@ class RedisAdmission(Admission):
             if reply.status in ("parallel", "requests", "tokens"):
                 raise rate_refusal(want, reply, ask.tokens)
             if reply.status == "budget":
-                if may_yield and await self._yield(want, ask.hold_nanousd, reply):
-                    may_yield = False
-                    continue
                 short = budget_of(want, reply, reply.detail[0])
                 raise BudgetRefused(short, ask.hold_nanousd, rates_of(want.scopes, reply))
+            if reply.status == "aside":
+                await self._take_back(reply, want, deadline)
+                continue
             await self._prepare(reply, want, deadline)
 
     def _granted(self, ask: Ask, want: Want, reply: Reply) -> Grant:
@@ -219,18 +232,25 @@ class RedisAdmission(Admission):
     async def _void(self, ask: Ask) -> None:
         await self._backlog.void(self._call_of(ask))
 
-    async def _yield(self, want: Want, needed: int, reply: Reply) -> bool:
-        """Before a refusal: would it fit without what workers have set aside? Then they give that back."""
-        short = budget_of(want, reply, reply.detail[0])
-        room = short.limit_nanousd - short.spent_nanousd
-        if needed > room:
-            return False
-        given = await self._allowances.give_back(want, self._instant)
-        if self._allowances.should_ask_others(want):
-            await self._upkeep.say("yield " + " ".join(rules.scope for rules in want.scopes))
-            await asyncio.sleep(YIELD_S)
-            given = True
-        return given
+    async def _take_back(self, reply: Reply, want: Want, deadline: float) -> None:
+        """The call would fit but for what workers have set aside: they give that back.
+
+        Raises AdmissionUnavailable when one is silent: it may be spending that now, so nobody can tell.
+        """
+        if asyncio.get_running_loop().time() + QUEUE_S - YIELD_WAIT_S >= deadline:
+            raise AdmissionUnavailable
+        scopes = await self._allowances.take_back(want, reply.detail, self._instant)
+        if scopes:
+            await self._upkeep.say("yield " + " ".join(scopes))
+        await asyncio.sleep(YIELD_S)
+
+    async def _tell_all(self) -> None:
+        await self._backlog.tell_again(None)
+        for request_id in self._calls:
+            self._allowances.told(request_id)
+
+    async def _is_buried(self, worker: str) -> bool:
+        return bool(await self._connection.call("EXISTS", f"{self._prefix}:buried:{worker}"))
 
     async def _prepare(self, reply: Reply, want: Want, deadline: float) -> None:
         """Do what the store asks for before it can decide. Raises AdmissionUnavailable, also at the deadline."""

@@ -1,46 +1,57 @@
 """What this worker may still grant while Redis is away: money it set aside in good times, and its share of the rates.
 
-An allowance is a hold like any other, so what is spent of it is inside the budget: the least of 1 % of the limit,
-one dollar, and half of this worker's share of what is left. It is renewed each minute and worth nothing nine minutes
-after that; Redis gives it free after ten. Below a cent it is not worth having: small budgets wait for Redis.
+The least of 1 % of the limit, one dollar, and half of this worker's share of what is left. It is subtracted from what
+others may spend, so what is spent of it is inside the budget, but it is not held: no call runs on it. It is worth
+something for two minutes and renewed each half; Redis keeps it for as long again as a call is held that nobody renews,
+because calls may run on it. A call that needs it takes it back: from whoever answers, and from the dead (`bury`).
+Below a cent it is not worth having: small budgets wait for Redis.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from budgets.admission import AdmissionUnavailable, Ask, Grant, Limits, Post, ScopeRules, WindowKey
 from budgets.admission_local import LocalAdmission
-from budgets.redis_calls import Bound, Want, want_of
+from budgets.redis_calls import Want, want_of
 from budgets.redis_rebuild import Peers, Run
 
 MOST_NANOUSD = 1_000_000_000
 LEAST_NANOUSD = 10_000_000
 RENEW_S = 60.0
-KEPT_S = 600.0
-VALID_S = 540.0
+VALID_S = 120.0
+KEPT_S = 270  # valid, and then as long as the hold of a call that gives no sign of life
 IDLE_S = 180.0
+ASK_S = 0.05
 
 
 class Allowance:
     """Of one scope. `left` is what may be granted of it; `until` is when it ends (loop time)."""
 
-    __slots__ = ("asked_at", "left", "renew_at", "rules", "tag", "until", "used_at")
+    __slots__ = ("asked_at", "left", "renew_at", "rules", "tag", "turn", "until", "used_at")
 
     def __init__(self, tag: str, rules: ScopeRules, now: float) -> None:
         self.tag, self.rules, self.used_at = tag, rules, now
         self.left, self.until, self.renew_at = 0, 0.0, now
-        self.asked_at = -RENEW_S  # when the other workers were asked to give theirs back
+        self.turn = 0  # of the commands that change it in Redis: only the newest one's answer counts
+        self.asked_at = 0.0  # when the other workers were asked to give theirs back
 
 
 class Allowances:
     """Of all scopes with a budget that this worker saw lately, and the calls that were granted out of them."""
 
-    def __init__(self, run: Run, peers: Peers) -> None:
-        self._run, self._peers = run, peers
+    def __init__(
+        self,
+        run: Run,
+        peers: Peers,
+        is_buried: Callable[[str], Awaitable[bool]],
+        tell_all: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._run, self._peers, self._is_buried, self._tell_all = run, peers, is_buried, tell_all
+        self._is_ahead = False  # calls were granted here that Redis has not heard of
         self._loop = asyncio.get_running_loop()
         self._of: dict[str, Allowance] = {}
         self._spent: dict[str, int | None] = {}  # by running call; None: Redis has taken it over
@@ -66,28 +77,32 @@ class Allowances:
             elif allowance.renew_at <= now:
                 await self._reserve(allowance, instant, self._peers.workers)
 
-    async def give_back(self, want: Want, instant: float) -> bool:
-        """Return True if money was set aside here for these scopes: it is free again, for a minute at least."""
-        return await self.yield_scopes([rules.scope for rules in want.scopes], instant)
-
-    async def yield_scopes(self, scopes: Sequence[str], instant: float) -> bool:
-        """Give back what was set aside for these."""
-        given = False
+    async def yield_scopes(self, scopes: Sequence[str], instant: float) -> None:
+        """Give back what was set aside for these. Raises Unreachable."""
         for scope in scopes:
             allowance = self._of.get(scope)
-            if allowance is not None and allowance.left:
+            if allowance is not None:
                 await self._reserve(allowance, instant, 0)
-                given = True
-        return given
 
-    def should_ask_others(self, want: Want) -> bool:
-        """Return True, once a minute, if other workers may have set something aside for these scopes."""
+    async def take_back(self, want: Want, holders: Sequence[str], instant: float) -> list[str]:
+        """Free what these workers set aside, as far as that is known to be safe; return whom to ask: scopes.
+
+        Nothing is done, and nobody needs to be asked, when that was just begun by another call. Raises Unreachable.
+        """
         now = self._loop.time()
-        of = [self._of.setdefault(b.key.scope, Allowance(want.tag, r, now)) for r, b in _bound(want)]
-        due = [allowance for allowance in of if allowance.asked_at + RENEW_S <= now]
-        for allowance in due:
-            allowance.asked_at, allowance.renew_at = now, now + RENEW_S
-        return self._peers.workers > 1 and bool(due)
+        scopes = [rules for rules in want.scopes if rules.budgets]
+        of = [self._of.setdefault(r.scope, Allowance(want.tag, r, now)) for r in scopes]
+        if all(now < allowance.asked_at + ASK_S for allowance in of):
+            return []
+        for allowance in of:
+            allowance.asked_at = now
+        for holder in dict.fromkeys(holders):
+            if holder != self._peers.worker and await self._is_buried(holder):
+                for allowance in of:
+                    await self._free(holder, allowance, instant)
+        names = [rules.scope for rules in scopes]
+        await self.yield_scopes(names, instant)
+        return names if set(holders) - {self._peers.worker} else []
 
     def renew_all(self) -> None:
         """Everything is due now."""
@@ -103,6 +118,7 @@ class Allowances:
         for allowance in self._of.values():
             if allowance.tag == tag:
                 allowance.left, allowance.renew_at = 0, self._loop.time()
+                allowance.turn += 1
 
     async def admit(self, ask: Ask) -> Grant:
         """Grant out of what was set aside. Raises RateRefused, AdmissionUnavailable."""
@@ -117,6 +133,7 @@ class Allowances:
         )
         grant = await self._rates.admit(msgspec.structs.replace(ask, scopes=share, hold_nanousd=0))
         if ask.request_id not in self._spent:
+            self._is_ahead = True
             self._spent[ask.request_id] = ask.hold_nanousd
             for allowance in of:
                 if allowance is not None:
@@ -144,19 +161,23 @@ class Allowances:
 
     async def _reserve(self, allowance: Allowance, instant: float, workers: int) -> None:
         now = self._loop.time()
+        allowance.turn += 1
+        turn = allowance.turn
         allowance.left, allowance.renew_at = 0, now + RENEW_S
-        want = want_of((allowance.rules,), instant)
-        name = f"allowance:{self._peers.worker}:{allowance.rules.scope}"
-        arguments = [name, KEPT_S, workers, MOST_NANOUSD, LEAST_NANOUSD, want.packed]
+        if self._is_ahead:  # what was spent of it must be counted before it is free
+            await self._tell_all()
+            self._is_ahead = False
+        amount = await self._free(self._peers.worker, allowance, instant, workers)
+        if allowance.turn == turn:
+            allowance.left, allowance.until = amount, now + VALID_S
+
+    async def _free(self, worker: str, allowance: Allowance, instant: float, workers: int = 0) -> int:
+        """Give back what the worker set aside; then, unless `workers` is 0, set aside anew and return how much."""
+        packed = want_of((allowance.rules,), instant).packed
+        arguments = [worker, KEPT_S, workers, MOST_NANOUSD, LEAST_NANOUSD, packed]
         reply = await self._run("reserve", allowance.tag, arguments)
-        allowance.left, allowance.until = reply.detail[0], now + VALID_S
-
-
-def _bound(want: Want) -> list[tuple[ScopeRules, Bound]]:
-    """Budgets large enough to set something aside of."""
-    rules = {each.scope: each for each in want.scopes}
-    large = [bound for bound in want.bounds if bound.rule.limit_nanousd >= 100 * LEAST_NANOUSD]
-    return [(rules[bound.key.scope], bound) for bound in large]
+        amount: int = reply.detail[0]
+        return amount
 
 
 def _share(limits: Limits, workers: int) -> Limits:

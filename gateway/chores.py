@@ -94,8 +94,11 @@ class Chores:
 
         def tell(posts: Sequence[Post], request_ids: Sequence[str]) -> None:
             asyncio.run_coroutine_threadsafe(live.admission.post(posts, request_ids), loop).result(TELL_S)
+            live.replays.free(request_ids)
 
-        await self._in_database(adopt, live.config.data_dir / "journal", patient_alias(), tell)
+        root = live.config.data_dir / "journal"
+        adopted = await self._in_database(adopt, root, patient_alias(), tell)
+        await live.admission.bury([each.journal for each in adopted])
 
     async def _stop_revoked(self) -> None:
         """End running calls of keys that were revoked and of tenants that were suspended."""

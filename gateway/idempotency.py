@@ -118,6 +118,10 @@ class Replays:
         """Free the claims that a dead process of embedded mode left behind; called before serving."""
         await self._in_database(replay_rows.drop_started)
 
+    def free(self, request_ids: Iterable[str]) -> None:
+        """Free the claims of calls whose process is known to be dead. Blocking: for the database threads."""
+        replay_rows.drop_started_by(list(request_ids))
+
     def _seal(self, row_id: str, body: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
         return nonce + self._cipher.encrypt(nonce, zlib.compress(body, 1), row_id.encode())

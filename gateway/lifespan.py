@@ -39,6 +39,7 @@ from gateway.stopping import Stop
 from metering.journal import Journal
 from metering.meter import Books
 from metering.running import Running
+from metering.segments import new_name
 from metering.shipper import Shipper
 from metering.windows import load_windows
 from providers import tokens
@@ -133,7 +134,8 @@ class Lifespan:
         self._executor.shutdown()
 
     async def _open_journal(self, live: Connections) -> None:
-        live.admission = await self._open_admission()
+        name = new_name()  # of this process, for those who find it dead
+        live.admission = await self._open_admission(name)
         await Chores(live, self.in_database).adopt_the_dead()
         if self.config.embedded:
             await live.replays.recover()
@@ -141,16 +143,17 @@ class Lifespan:
             self.config.data_dir / "journal",
             durability=self.config.metering.durability,
             allow_volatile=self.config.metering.allow_volatile,
+            name=name,
         )
         live.shipper = Shipper(live.journal, live.admission, patient_alias())
         live.shipper.start()
         live.books = Books(live.journal, live.admission, live.running, live.metrics.observe)
 
-    async def _open_admission(self) -> Admission:
+    async def _open_admission(self, worker: str) -> Admission:
         """Limits and money are decided in this process when it is the only one, else in Redis."""
         if self.config.embedded:
             return LocalAdmission(self._load_windows)
-        shared = RedisAdmission(self.config.redis.url, self._load_windows)
+        shared = RedisAdmission(self.config.redis.url, self._load_windows, worker=worker)
         await shared.open()
         self._closing.append(shared.aclose)
         return shared

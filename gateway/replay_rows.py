@@ -80,3 +80,8 @@ def sweep(now: datetime) -> None:
 def drop_started() -> None:
     """Drop the claims of a process that is known to be dead (embedded mode has only one)."""
     Replay.objects.filter(state=Replay.State.STARTED).delete()
+
+
+def drop_started_by(request_ids: list[str]) -> None:
+    """Drop the claims of these calls; what was answered stays."""
+    Replay.objects.filter(request_id__in=request_ids, state=Replay.State.STARTED).delete()

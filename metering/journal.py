@@ -50,11 +50,12 @@ class Journal:
         segment_bytes: int = 16 * _MIB,
         *,
         allow_volatile: bool = False,
+        name: str = "",
     ) -> None:
         root.mkdir(parents=True, exist_ok=True)
         if not allow_volatile:
             refuse_volatile(root)
-        self.directory = Directory.create(root)
+        self.directory = Directory.create(root, name)
         self._loop = asyncio.get_running_loop()
         self._waits = durability == "power"
         self._segment_bytes = segment_bytes

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +30,12 @@ class Position(NamedTuple):
 START = Position(0, 0)
 
 
+def new_name() -> str:
+    """Return a name that no process had before: of this boot, this process, and chance, for ids come again."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{boot}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
 class Directory:
     """A directory whose lock this process holds. `create` makes one, `take` inherits one from the dead."""
 
@@ -37,18 +44,14 @@ class Directory:
         self._lock = lock
 
     @classmethod
-    def create(cls, root: Path) -> Self:
+    def create(cls, root: Path, name: str = "") -> Self:
         """Make this process's own directory; it appears under its name only when its lock is already held."""
         root.mkdir(parents=True, exist_ok=True)
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        unborn = root / f"{_UNBORN}{boot}-{os.getpid()}"
+        path = root / (name or new_name())
+        unborn = root / f"{_UNBORN}{path.name}"
         unborn.mkdir(exist_ok=True)
         lock = os.open(unborn / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        path, turn = root / f"{boot}-{os.getpid()}", 1
-        while path.exists():  # a process id of this boot that was used before, and not yet adopted
-            turn += 1
-            path = root / f"{boot}-{os.getpid()}-{turn}"
         unborn.rename(path)
         sync_directory(root)
         return cls(path, lock)

@@ -24,16 +24,8 @@ end
 local unknown = unknown_of(scopes)
 if unknown then return answer('unknown', unknown) end
 if hold > 0 then
-  local least, which, place = nil, 0, 0
-  for _, s in ipairs(scopes) do
-    for _, b in ipairs(s[5]) do
-      local w = money_of(s[1])[b[1]]
-      local room = b[4] - w.spent - w.settled - w.held
-      if not least or room < least then least, which = room, place end
-      place = place + 1
-    end
-  end
-  if least and least < hold then return answer('budget', {which}, scopes) end
+  local status, detail = shortage(scopes, hold)
+  if status then return answer(status, detail, scopes) end
 end
 local row = {hold, tokens, instant, 0, 0}
 local seconds = {}

@@ -246,3 +246,42 @@ local function unknown_of(scopes)
   end
   return #missing > 2 and missing
 end
+
+-- What workers have set aside of a scope for the time that the store is away, and which ones (reserve.lua).
+local function aside_of(scope, holders)
+  local sum = 0
+  local all = redis.call('HGETALL', base .. 'aside:' .. scope)
+  for i = 1, #all, 2 do
+    local amount, stop = struct.unpack('<dd', all[i + 1])
+    if stop > now then
+      sum = sum + amount
+      holders[#holders + 1] = all[i]
+    end
+  end
+  return sum
+end
+
+-- Why so much more does not fit into every budget, or nothing: 'budget' and the place of the shortest one, or 'aside'
+-- and the workers that have set aside what is missing. Nothing is set aside of those scopes again for a minute.
+local function shortage(scopes, more)
+  local least, which, place, tight, holders = nil, 0, 0, {}, {}
+  for _, s in ipairs(scopes) do
+    local names = {}
+    local aside = #s[5] > 0 and aside_of(s[1], names) or 0
+    local is_tight = false
+    for _, b in ipairs(s[5]) do
+      local w = money_of(s[1])[b[1]]
+      local room = b[4] - w.spent - w.settled - w.held
+      if not least or room < least then least, which = room, place end
+      if room - aside < more then is_tight = true end
+      place = place + 1
+    end
+    if is_tight and aside > 0 then
+      tight[#tight + 1] = s[1]
+      for _, name in ipairs(names) do holders[#holders + 1] = name end
+    end
+  end
+  if least and least < more then return 'budget', {which} end
+  for _, scope in ipairs(tight) do redis.call('SET', base .. 'asked:' .. scope, 1, 'EX', 60) end
+  if #tight > 0 then return 'aside', holders end
+end

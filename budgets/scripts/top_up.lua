@@ -9,12 +9,8 @@ if more <= 0 then return answer('granted', {}) end
 if not is_open then return answer('rebuild', {}) end
 local unknown = unknown_of(scopes)
 if unknown then return answer('unknown', unknown) end
-for _, s in ipairs(scopes) do
-  for _, b in ipairs(s[5]) do
-    local w = money_of(s[1])[b[1]]
-    if b[4] - w.spent - w.settled - w.held < more then return answer('refused', {}) end
-  end
-end
+local status, detail = shortage(scopes, more)
+if status then return answer(status == 'budget' and 'refused' or status, detail) end
 count(row, more, 0)
 row[1] = hold
 keep(id, row)

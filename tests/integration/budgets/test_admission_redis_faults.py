@@ -92,7 +92,7 @@ async def test_an_outage_is_bridged_by_what_was_set_aside_and_never_beyond_it(
         scopes = rules(limit, tenant=33)
         for _ in crew.workers:
             await until_granted(crew, scopes, DOLLAR)
-        await reserved(crew, scopes, 2 * DOLLAR + 2 * limit // 100)
+        await set_aside(redis_server, 33, 2)
         redis_server.hang()
         try:
             offline = await crew.burst(scopes, DOLLAR // 50, 40, at_once=4)
@@ -106,14 +106,43 @@ async def test_an_outage_is_bridged_by_what_was_set_aside_and_never_beyond_it(
         assert held >= limit * 0.98
 
 
-async def reserved(crew: Crew, scopes: tuple[ScopeRules, ...], amount: int) -> None:
-    """Return when the workers hold so much beside what was granted."""
+async def set_aside(redis_server: RedisServer, tenant: int, workers: int) -> None:
+    """Return when so many workers have set money aside for the tenant."""
+    key = f"omg:{{t{tenant}}}:aside:tenant:{tenant}"
     async with asyncio.timeout(5):
         while True:
-            standing = (await crew.workers[0].standing(scopes)).budget
-            if standing is not None and standing.held_nanousd == amount:
+            if await asyncio.to_thread(redis_server.run, "HLEN", key) == b":%d\r\n" % workers:
                 return
-            await asyncio.sleep(0.05)  # they set money aside once a second
+            await asyncio.sleep(0.05)  # they do it once a second
+
+
+async def test_what_is_set_aside_is_not_held_and_refuses_no_call(redis_server: RedisServer) -> None:
+    async with Crew(redis_server.url, 2) as crew:
+        limit = 10 * DOLLAR
+        scopes = rules(limit, tenant=35)
+        for _ in crew.workers:
+            await until_granted(crew, scopes, DOLLAR)
+        await set_aside(redis_server, 35, 2)
+        standing = await crew.workers[0].standing(scopes)
+        assert standing.budget is not None
+        assert standing.budget.held_nanousd == 2 * DOLLAR
+        assert len(await crew.burst(scopes, DOLLAR // 50, 500)) == 400
+        assert crew.outcomes["unavailable"] == 0
+
+
+async def test_what_a_dead_worker_set_aside_is_taken_back_once_its_death_is_known(
+    redis_server: RedisServer,
+) -> None:
+    async with Crew(redis_server.url, 1) as crew:
+        scopes = rules(10 * DOLLAR, tenant=36)
+        await until_granted(crew, scopes, DOLLAR)
+        await set_aside(redis_server, 36, 1)
+        left_behind = "redis.call('HSET', KEYS[1], 'dead', struct.pack('<dd', 1e8, 1e12))"
+        key = "omg:{t36}:aside:tenant:36"
+        await asyncio.to_thread(redis_server.run, "EVAL", left_behind, "1", key)
+        assert await crew.ask(scopes, 9 * DOLLAR) == "unavailable"  # it may live elsewhere, and spend
+        await crew.workers[0].bury(["dead"])
+        assert (await crew.ask(scopes, 9 * DOLLAR)).startswith("call-")
 
 
 async def test_calls_that_ran_through_a_crash_of_redis_still_count(redis_server: RedisServer) -> None:
