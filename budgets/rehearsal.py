@@ -123,11 +123,14 @@ class Rehearsal:
         return [BudgetLook(standing, needed) for standing in self._budgets]
 
     async def _look(self, ask: Ask) -> Standing:
-        for rules in ask.scopes:
-            alone = ScopeRules(rules.scope, rules.limits)
-            self._rates.append((rules, (await self._admission.standing([alone])).rate or RateStanding()))
+        for place, rules in enumerate(ask.scopes):
+            # The others are asked about too, without rules: a shared store finds all of a tenant in one place.
+            others = [ScopeRules(each.scope) for each in ask.scopes[:place] + ask.scopes[place + 1 :]]
+            rates = await self._admission.standing([ScopeRules(rules.scope, rules.limits), *others])
+            self._rates.append((rules, rates.rate or RateStanding()))
             for budget in rules.budgets:
-                one = await self._admission.standing([ScopeRules(rules.scope, Limits(), (budget,))])
+                alone = ScopeRules(rules.scope, Limits(), (budget,))
+                one = await self._admission.standing([alone, *others])
                 if one.budget is not None:
                     self._budgets.append(one.budget)
         return await self._admission.standing(list(ask.scopes))

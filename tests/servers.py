@@ -145,6 +145,11 @@ class Gateway:
         return f"{self.url}/v1"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """Where its configuration, its data and its stores are, for another process on the same ones."""
+        return dict(self._env)
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid

@@ -8,9 +8,9 @@ import socket
 import httpx
 
 from tests import town
-from tests.processes import START_S, ServerProcess, clean_environment
+from tests.processes import START_S, ServerProcess
 from tests.raw_calls import question
-from tests.servers import CALL_S, JWT_SECRET, MANAGE
+from tests.servers import CALL_S, MANAGE
 
 
 def free_port():
@@ -23,12 +23,9 @@ async def test_it_serves_calls_on_daphne(fresh_gateway):
     gateway = fresh_gateway()
     gateway.stop()  # it has made the tables
     address = f"127.0.0.1:{free_port()}"
-    env = clean_environment(
-        ROUTER_CONFIG_FILE=str(gateway.config_file),
-        ROUTER_DATA_DIR=str(gateway.data_dir),
-        ROUTER_ADMIN_SESSION_JWT_SECRET=JWT_SECRET,
+    server = ServerProcess(
+        MANAGE, "runserver", "--noreload", address, env=gateway.environment, cwd=gateway.data_dir.parent
     )
-    server = ServerProcess(MANAGE, "runserver", "--noreload", address, env=env, cwd=gateway.data_dir.parent)
     try:
         server.stdout.first(lambda line: line if address in line else None, START_S)  # it listens soon after
         headers = {"authorization": f"Bearer {town.ALICE}"}

@@ -1,0 +1,119 @@
+"""Two workers count as one: 64 clients at once get exactly what every limit allows, and no cent more."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import islice
+
+import pytest
+
+from tests import stores, town
+from tests.calls import eventually
+from tests.money import nanousd, standing, windows
+from tests.raw_calls import ask, question
+from tests.servers import Gateway
+
+pytestmark = pytest.mark.skipif(not stores.are_shared(), reason="many workers need PostgreSQL and Redis")
+
+CLIENTS = 64
+CENT = 10_000_000
+
+
+def token(name):
+    return f"sk-{name}.{name}-secret"
+
+
+def config(endpoint):
+    rates = {
+        "rpm": {"requests_per_minute": 30},
+        "tpm": {"tokens_per_minute": 1000},
+        "slots": {"parallel_requests": 4},
+        "purse": {},
+    }
+    return {
+        **town.NO_LIMITS,
+        "server": {"workers": 2},
+        "model_catalog": [
+            town.row("chat", "up-two-chat", endpoint),
+            town.row("chatty", "up-two-chatty", endpoint),
+            town.row("slow", "up-two-slow", endpoint, timeouts={"first_byte": "20s"}),
+            town.row(
+                "cent", "up-two-cent", endpoint, price_input=0, price_output=0, pricing={"request": 0.01}
+            ),
+        ],
+        "bootstrap": {
+            "tenants": [{"name": name} for name in rates],
+            "tenant_budgets": [{"tenant": "purse", "budget_usd": 5}],
+            "api_keys": [town.key(name, token(name), rate_limit=limits) for name, limits in rates.items()],
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, tmp_path_factory):
+    with Gateway(config(upstream.base_url), tmp_path_factory.mktemp("two") / "data") as server:
+        yield server
+
+
+async def crowd(gateway, name, body, calls=CLIENTS):
+    """Let 64 clients ask until so many calls were made; return the served and the refused."""
+    gate = asyncio.Semaphore(CLIENTS)
+
+    async def one():
+        async with gate:
+            return await ask(gateway.url, token(name), body)
+
+    answers = await asyncio.gather(*(one() for _ in range(calls)))
+    served = [answer for answer in answers if answer.status == 200]
+    refused = [answer for answer in answers if answer.status == 429]
+    assert len(served) + len(refused) == calls, {answer.status for answer in answers}
+    return served, refused
+
+
+async def test_as_many_calls_are_served_as_a_minute_allows(gateway):
+    served, refused = await crowd(gateway, "rpm", question("chat"), 128)
+    assert len(served) == 30
+    assert {answer.error["limit"]["rule"] for answer in refused} == {"requests"}
+
+
+async def test_as_many_tokens_are_used_as_a_minute_allows(gateway, upstream):
+    upstream.script("up-two-chatty", {"prompt_tokens": 10, "chunks": 90})
+    body = question("chatty", max_tokens=180)  # about 200 are reserved, exactly 100 are used
+    served, refused = await crowd(gateway, "tpm", body)
+    assert {answer.error["limit"]["rule"] for answer in refused} == {"tokens"}
+    more = 0
+    while (await ask(gateway.url, token("tpm"), body)).status == 200:
+        more += 1
+    assert len(served) + more == 9  # the 100 that are left are less than a call may need
+
+
+async def test_only_so_many_calls_run_at_a_time(gateway, upstream):
+    upstream.script("up-two-slow", {"hold_before_head": True})
+    calls = [asyncio.create_task(ask(gateway.url, token("slots"), question("slow"))) for _ in range(CLIENTS)]
+    await upstream.wait("arrived", model="up-two-slow", count=4)
+    refused = [await answer for answer in islice(asyncio.as_completed(calls), CLIENTS - 4)]
+    running = [call for call in calls if not call.done()]
+    assert {(answer.status, answer.error["limit"]["rule"]) for answer in refused} == {(429, "parallel")}
+    assert upstream.release(model="up-two-slow") == len(running) == 4
+    assert {answer.status for answer in await asyncio.gather(*running)} == {200}
+    assert len(upstream.seen(model="up-two-slow")) == 4
+
+
+async def test_five_dollars_buy_five_hundred_calls_at_a_cent(gateway):
+    served, refused = await crowd(gateway, "purse", question("cent"), 700)
+    assert (len(served), len(refused)) == (500, 200)
+    assert {answer.error["code"] for answer in refused} == {"insufficient_quota"}
+    for answer in refused:
+        budget = answer.error["budget"]
+        assert nanousd(budget["spent_usd"]) + nanousd(budget["held_usd"]) == 500 * CENT
+    await eventually(lambda: windows(gateway).get(("tenant", "calendar_month")) == 500 * CENT, 20)
+    assert (await standing(gateway, token("purse")))["held"] == 0
+    assert {row["id"] for row in gateway.ledger() if row["model"] == "cent"} == {
+        answer.id for answer in served
+    }
+
+
+def test_both_workers_had_their_part_in_it(gateway):
+    journals = [path for path in (gateway.data_dir / "journal").iterdir() if path.is_dir()]
+    assert len(journals) == 2
+    assert all(any(segment.stat().st_size for segment in path.glob("*.log")) for path in journals)
