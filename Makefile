@@ -37,6 +37,9 @@ run: setup  ## start the embedded gateway with the demo on http://127.0.0.1:8080
 test: setup-dev  ## run the whole test suite
 	@$(BIN)/python -m pytest $(ARGS)
 
+test-production: setup-dev  ## run the functional tests again on PostgreSQL and Redis
+	@$(BIN)/python -m tests.stores $(BIN)/python -m pytest tests/functional $(ARGS)
+
 lint: setup-dev  ## check style, formatting and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
