@@ -10,10 +10,10 @@ import pytest
 from tests import stores, town
 from tests.calls import eventually
 from tests.money import nanousd, standing, windows
+from tests.postgres import Postgres
 from tests.raw_calls import ask, question
+from tests.redis_server import RedisServer
 from tests.servers import Gateway
-
-pytestmark = pytest.mark.skipif(not stores.are_shared(), reason="many workers need PostgreSQL and Redis")
 
 CLIENTS = 64
 CENT = 10_000_000
@@ -50,8 +50,24 @@ def config(endpoint):
 
 
 @pytest.fixture(scope="module")
-def gateway(upstream, tmp_path_factory):
-    with Gateway(config(upstream.base_url), tmp_path_factory.mktemp("two") / "data") as server:
+def own_stores():
+    """Yield the environment of a gateway with stores of its own, where the tests do not run on shared ones anyway."""
+    if stores.are_shared():
+        yield {}
+        return
+    postgres, redis = Postgres(), RedisServer()
+    try:
+        postgres.start()
+        redis.start()
+        yield {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
+    finally:
+        redis.kill()
+        postgres.close()
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, tmp_path_factory, own_stores):
+    with Gateway(config(upstream.base_url), tmp_path_factory.mktemp("two") / "data", own_stores) as server:
         yield server
 
 
