@@ -27,10 +27,11 @@ from budgets.admission import (
     Standing,
 )
 from budgets.purses import Load
-from budgets.redis_allowance import KEPT_S, Allowances
+from budgets.redis_allowance import Allowances
 from budgets.redis_backlog import LEASE_S, ORPHAN_S, Backlog
 from budgets.redis_calls import HeldCall, Reply, Want, budget_of, rate_refusal, rates_of, standing_of, want_of
 from budgets.redis_connection import TIMEOUT_S, RedisConnection
+from budgets.redis_graves import Graves
 from budgets.redis_learning import Learning
 from budgets.redis_rebuild import Peers, Rebuilds
 from budgets.redis_upkeep import Upkeep
@@ -63,13 +64,14 @@ class RedisAdmission(Admission):
         self._peers = Peers(self.worker)
         self._rebuilds = Rebuilds(self._connection, self._run, load, self._peers)
         self._learning = Learning(self._run, load)
-        self._backlog = Backlog(self._run, self._connection, self._calls, prefix)
+        self._backlog = Backlog(self._run, self._connection, self._calls, prefix, self.worker)
+        self._graves = Graves(self._run, self._connection, self._backlog, prefix)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Reply).decode
 
     async def open(self, *, tend: bool = True) -> None:
         """Connect and begin to tend; Redis may be away. `tend` False: nothing happens but what is asked."""
-        self._allowances = Allowances(self._run, self._peers, self._is_buried, self._tell_all)
+        self._allowances = Allowances(self._run, self._peers, self._graves.has, self._tell_all)
         parts = (self._connection, self._peers, self._backlog, self._allowances)
         self._upkeep = Upkeep(*parts, lambda: self._instant)
         await self._connection.open()
@@ -139,6 +141,7 @@ class RedisAdmission(Admission):
         await self._allowances.renew_leases(request_ids)
         with contextlib.suppress(Unreachable):
             await self._backlog.renew([self._calls[each] for each in request_ids if each in self._calls])
+            await self._graves.dig()
 
     @override
     async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None:
@@ -159,21 +162,15 @@ class RedisAdmission(Admission):
     @override
     async def forget(self) -> None:
         """Of every tenant, for every worker."""
-        cursor = b"0"
-        pattern = f"{self._prefix}:{{*}}:meta"
-        while True:
-            cursor, keys = await self._connection.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
-            for key in keys:
-                await self._run("forget", key.decode().split("{")[1].split("}")[0], [])
-            if cursor == b"0":
-                return
+        async for tag in self._graves.tenants():
+            await self._run("forget", tag, [])
 
     @override
     async def bury(self, workers: Sequence[str]) -> None:
-        """What they set aside is free for whoever needs it."""
-        with contextlib.suppress(Unreachable):  # it ends by itself too, only later
-            for worker in workers:
-                await self._connection.call("SET", f"{self._prefix}:buried:{worker}", 1, "EX", KEPT_S)
+        """What they were granted and never wrote down, and what they set aside, is free again."""
+        self._graves.note(workers)
+        with contextlib.suppress(Unreachable):
+            await self._graves.dig()
 
     @property
     def _instant(self) -> float:
@@ -184,7 +181,15 @@ class RedisAdmission(Admission):
         deadline = asyncio.get_running_loop().time() + QUEUE_S
         while True:
             want = want_of(ask.scopes, self._instant)
-            arguments = [ask.request_id, ask.tokens, ask.hold_nanousd, LEASE_S, ORPHAN_S, want.packed]
+            arguments = [
+                ask.request_id,
+                ask.tokens,
+                ask.hold_nanousd,
+                LEASE_S,
+                ORPHAN_S,
+                want.packed,
+                self.worker,
+            ]
             reply = await self._run("admit", want.tag, arguments)
             if reply.status == "granted":
                 return self._granted(ask, want, reply)
@@ -248,9 +253,6 @@ class RedisAdmission(Admission):
         await self._backlog.tell_again(None)
         for request_id in self._calls:
             self._allowances.told(request_id)
-
-    async def _is_buried(self, worker: str) -> bool:
-        return bool(await self._connection.call("EXISTS", f"{self._prefix}:buried:{worker}"))
 
     async def _prepare(self, reply: Reply, want: Want, deadline: float) -> None:
         """Do what the store asks for before it can decide. Raises AdmissionUnavailable, also at the deadline."""

@@ -24,9 +24,10 @@ class Backlog:
     """`calls` is the worker's memory, shared with its admission."""
 
     def __init__(
-        self, run: Run, connection: RedisConnection, calls: dict[str, HeldCall], prefix: str
+        self, run: Run, connection: RedisConnection, calls: dict[str, HeldCall], prefix: str, worker: str
     ) -> None:
         self._run, self._connection, self._calls = run, connection, calls
+        self._worker = worker
         self._owners = f"{prefix}:owners"  # the tenant of each key that has a window
         self._tags: dict[str, str] = {}
         self._unsettled: dict[str, HeldCall] = {}
@@ -167,7 +168,7 @@ class Backlog:
     async def _tell(self, tag: str, calls: Sequence[HeldCall]) -> None:
         told = [call for call in calls if call.is_worth_telling]
         for some in batches(told, BATCH):
-            rows = [word for call in some for word in (call.request_id, call.row())]
+            rows = [word for call in some for word in (call.request_id, call.row(self._worker))]
             await self._run("rehold", tag, [LEASE_S, ORPHAN_S, KEEP_SETTLED_S, rows])
             for call in some:
                 call.is_offline = False

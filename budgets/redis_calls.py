@@ -133,14 +133,15 @@ class HeldCall:
         """Whether the store should hold something for it: a slot, or money."""
         return not self.is_settled or (self.amount > 0 and not self.is_posted)
 
-    def row(self) -> list[Any]:
-        """Return it as the scripts keep it."""
+    def row(self, worker: str) -> list[Any]:
+        """Return it as the scripts keep it: whose it is, so that it ends with its worker."""
         row: list[Any] = [
             self.amount,
             self.tokens,
             self.grant.admitted_at,
             int(self.is_settled),
             int(self.is_posted),
+            worker,
         ]
         for place, rules in enumerate(self.want.scopes):
             row += [rules.scope, self.seconds[place] if self.seconds else NO_SECOND]

@@ -1,4 +1,4 @@
--- {run, now, instant, id, tokens, hold, lease, orphan, scopes}: grant one call in every scope, or change nothing.
+-- {run, now, instant, id, tokens, hold, lease, orphan, scopes, worker}: grant one call in every scope, or change nothing.
 local id, tokens, hold, scopes = arg[4], arg[5], arg[6], arg[9]
 look()
 if row_of(id) then return answer('known', {}, scopes) end
@@ -27,7 +27,7 @@ if hold > 0 then
   local status, detail = shortage(scopes, hold)
   if status then return answer(status, detail, scopes) end
 end
-local row = {hold, tokens, instant, 0, 0}
+local row = {hold, tokens, instant, 0, 0, arg[10]}
 local seconds = {}
 for i, s in ipairs(scopes) do
   seconds[i] = take(s[1], tokens)

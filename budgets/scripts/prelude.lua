@@ -53,7 +53,8 @@ local function save(scope, w)
     w.held, w.settled, gen, w.learnt, w.posted))
 end
 
--- A row: {amount, tokens, instant, is settled, is posted, scope, its second, scope, its second ...}
+-- A row: {amount, tokens, instant, is settled, is posted, worker, scope, its second, scope, its second ...}
+local FIRST = 7
 local function row_of(id)
   local packed = redis.call('HGET', calls_key, id)
   return packed and cmsgpack.unpack(packed)
@@ -66,7 +67,7 @@ end
 -- Change what the row's scopes hold and owe, in every window that its instant is in.
 local function count(row, held, settled)
   if row[5] == 1 or (held == 0 and settled == 0) then return end
-  for i = 6, #row, 2 do
+  for i = FIRST, #row, 2 do
     for _, w in pairs(money_of(row[i])) do
       if w.start <= row[3] and row[3] < w.stop then
         w.held, w.settled = w.held + held, w.settled + settled
@@ -83,12 +84,12 @@ local function leave(id, row)
 end
 
 local function free_slots(id, row)
-  for i = 6, #row, 2 do redis.call('ZREM', base .. 'slots:' .. row[i], id) end
+  for i = FIRST, #row, 2 do redis.call('ZREM', base .. 'slots:' .. row[i], id) end
 end
 
 local function live_on(id, row, lease, orphan)
   redis.call('ZADD', life_key, now + orphan, id)
-  for i = 6, #row, 2 do redis.call('ZADD', base .. 'slots:' .. row[i], now + lease, id) end
+  for i = FIRST, #row, 2 do redis.call('ZADD', base .. 'slots:' .. row[i], now + lease, id) end
 end
 
 -- Drop the calls that gave no sign of life for too long.
@@ -115,7 +116,7 @@ local function register(scope, name, start, stop)
   for i = 2, #all, 2 do
     local row = cmsgpack.unpack(all[i])
     if row[5] == 0 and start <= row[3] and row[3] < stop then
-      for j = 6, #row, 2 do
+      for j = FIRST, #row, 2 do
         if row[j] == scope then
           if row[4] == 1 then w.settled = w.settled + row[1] else w.held = w.held + row[1] end
         end

@@ -5,7 +5,7 @@ local row = row_of(id)
 if not row then return answer(is_open and 'gone' or 'rebuild', {}) end
 if row[4] == 0 then
   free_slots(id, row)
-  for i = 6, #row, 2 do correct(row[i], row[i + 1], tokens - row[2]) end
+  for i = FIRST, #row, 2 do correct(row[i], row[i + 1], tokens - row[2]) end
   if cost == 0 or row[5] == 1 then
     leave(id, row)
   else

@@ -130,6 +130,23 @@ async def test_what_is_set_aside_is_not_held_and_refuses_no_call(redis_server: R
         assert crew.outcomes["unavailable"] == 0
 
 
+async def test_what_a_dead_worker_was_granted_and_never_wrote_down_is_free_again(
+    redis_server: RedisServer,
+) -> None:
+    async with Crew(redis_server.url, 2) as crew:
+        scopes = rules(1000, Limits(parallel_requests=2), tenant=37)
+        first, second = [await crew.ask(scopes, 500) for _ in range(2)]
+        living, dead = crew.workers  # the first call went to the second worker
+        assert await crew.ask(scopes, 500) == "parallel"
+        await living.bury([dead.worker])
+        standing = await living.standing(scopes)
+        assert standing.budget is not None
+        assert standing.budget.held_nanousd == 500
+        assert (await crew.ask(scopes, 500)).startswith("call-")
+        await crew.settle(second, 500)
+        assert first != second
+
+
 async def test_what_a_dead_worker_set_aside_is_taken_back_once_its_death_is_known(
     redis_server: RedisServer,
 ) -> None:

@@ -1,0 +1,54 @@
+"""What dead workers have left in Redis: calls that were granted and never written down, and money set aside.
+
+A death is proven by the lock of the worker's journal. Costs nothing until then; then one command a tenant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+
+from budgets.redis_allowance import KEPT_S
+from budgets.redis_backlog import ORPHAN_S, Backlog
+from budgets.redis_connection import RedisConnection
+from budgets.redis_rebuild import Run
+
+
+class Graves:
+    """The dead that this worker found, until Redis knows."""
+
+    def __init__(self, run: Run, connection: RedisConnection, backlog: Backlog, prefix: str) -> None:
+        self._run, self._connection, self._backlog, self._prefix = run, connection, backlog, prefix
+        self._waiting: dict[str, None] = {}
+
+    def note(self, workers: Iterable[str]) -> None:
+        """Remember these dead, who are never heard of again."""
+        self._waiting |= dict.fromkeys(workers)
+
+    async def dig(self) -> None:
+        """Bury whoever waits. Raises Unreachable; the rest goes on waiting."""
+        if not self._waiting:
+            return
+        await self._backlog.flush()  # the bills of their calls come before their holds go
+        for worker in list(self._waiting):
+            async for tag in self.tenants():
+                await self._run("bury", tag, [ORPHAN_S, worker])
+            await self._connection.call("SET", self._name(worker), 1, "EX", KEPT_S)
+            self._waiting.pop(worker, None)
+
+    async def has(self, worker: str) -> bool:
+        """Tell whether somebody has buried it. Raises Unreachable."""
+        return bool(await self._connection.call("EXISTS", self._name(worker)))
+
+    async def tenants(self) -> AsyncIterator[str]:
+        """Yield the tag of every tenant that Redis knows, some of them twice. Raises Unreachable."""
+        cursor = b"0"
+        pattern = f"{self._prefix}:{{*}}:meta"
+        while True:
+            cursor, keys = await self._connection.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+            for key in keys:
+                yield key.decode().split("{")[1].split("}")[0]
+            if cursor == b"0":
+                return
+
+    def _name(self, worker: str) -> str:
+        return f"{self._prefix}:buried:{worker}"
