@@ -184,7 +184,7 @@ async def until_draining(client):
     for _ in range(200):
         try:
             answer = await client.post("/v1/chat/completions", json=question("dead"))
-        except httpx.ConnectError:
+        except httpx.TransportError:
             return None
         if answer.status_code == 503:
             return answer
