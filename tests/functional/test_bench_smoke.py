@@ -53,6 +53,6 @@ async def test_slow_streams_arrive_whole_and_in_their_own_time():
         spec = LoadSpec(port, "slow", SLOW.model, {}, clients=10, seconds=0.1, watch=(os.getpid(),))
         result = msgspec.json.decode(await ask("tests.bench.slow_streams", spec), type=SlowResult)
     assert (result.errors, result.streams) == ({}, 10)
-    assert result.wall_s >= result.ideal_s
+    assert result.wall_s >= 0.98 * result.ideal_s  # the two ends are timed by two clocks
     assert result.memory_before_mib > 0
     assert result.memory_peak_mib > 0  # not more than before: a process may give memory back meanwhile
