@@ -1,58 +1,82 @@
 """Results of an experiment: what each arm of an alias cost, how long it took and how often it failed.
 
-One indexed query over the alias's calls of the period. Arms are those callers were assigned to, whoever answered.
+One query over the calls of the alias in the period, found by an index that holds nothing but calls of experiments.
+Arms are those callers were assigned to, whoever answered. Blocking; about 4 us a call.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 import msgspec
-from django.db.models import Avg, Count, Q, Sum
-from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db import connections
 
-from metering.models import UsageEvent
+SHARES = (0.5, 0.95)
+_WAITS = ("latency_ms", "ttft_ms")
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
-    """One arm of an alias in a period."""
+    """One arm of an alias in a period. Waits are of calls that ended well, by nearest rank."""
 
     name: str
     calls: int
     failed: int  # error and incomplete; a client that leaves says nothing about an arm
+    input_tokens: int
     output_tokens: int
     cost_nanousd: int
-    latency_ms: float | None
-    ttft_ms: float | None
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+    ttft_p50_ms: float | None  # of streams
+    ttft_p95_ms: float | None
 
 
 def results(alias: str, since: datetime, until: datetime, using: str = "default") -> list[Arm]:
     """Return the arms that were met, by name."""
-    calls = UsageEvent.objects.using(using).filter(model=alias, started_at__gte=since, started_at__lt=until)
-    arm = KeyTextTransform("arm", KeyTransform("0", "decision"))
-    rows = (
-        calls.annotate(arm=arm)
-        .filter(arm__isnull=False)
-        .values("arm")
-        .annotate(
-            calls=Count("pk"),
-            failed=Count("pk", filter=Q(status__in=("error", "incomplete"))),
-            produced=Sum("output_tokens"),
-            cost=Sum("cost_nanousd"),
-            latency=Avg("latency_ms"),
-            ttft=Avg("ttft_ms"),
-        )
-        .order_by("arm")
+    connection = connections[using]
+    adapt = connection.ops.adapt_datetimefield_value
+    with connection.cursor() as cursor:
+        cursor.execute(_query(), [alias, adapt(since), adapt(until)])
+        return [_arm(row) for row in cursor.fetchall()]
+
+
+def _arm(row: tuple[Any, ...]) -> Arm:
+    name, *sums, latency_p50, latency_p95, ttft_p50, ttft_p95 = row
+    calls, failed, tokens_in, tokens_out, cost = (int(value or 0) for value in sums)
+    return Arm(
+        name=name,
+        calls=calls,
+        failed=failed,
+        input_tokens=tokens_in,
+        output_tokens=tokens_out,
+        cost_nanousd=cost,
+        latency_p50_ms=latency_p50,
+        latency_p95_ms=latency_p95,
+        ttft_p50_ms=ttft_p50,
+        ttft_p95_ms=ttft_p95,
     )
-    return [
-        Arm(
-            name=row["arm"],
-            calls=row["calls"],
-            failed=row["failed"],
-            output_tokens=row["produced"] or 0,
-            cost_nanousd=row["cost"] or 0,
-            latency_ms=row["latency"],
-            ttft_ms=row["ttft"],
-        )
-        for row in rows
-    ]
+
+
+@lru_cache(maxsize=1)
+def _query() -> str:
+    """One dialect of SQL for SQLite and PostgreSQL: a rank of its own for each wait, then the first beyond a share."""
+    good = "status = 'ok'"
+    ranks = ", ".join(
+        f"CUME_DIST() OVER (PARTITION BY arm, {good} AND {wait} IS NOT NULL ORDER BY {wait}) AS {wait}_rank"
+        for wait in _WAITS
+    )
+    shares = ", ".join(
+        f"MIN(CASE WHEN {good} AND {wait}_rank >= {share} THEN {wait} END)"
+        for wait in _WAITS
+        for share in SHARES
+    )
+    return (
+        "WITH met AS ("  # noqa: S608 - names are our own, values are parameters
+        f"SELECT arm, status, input_tokens, output_tokens, cost_nanousd, {', '.join(_WAITS)}, {ranks} "
+        "FROM metering_usageevent "
+        "WHERE model = %s AND NOT (arm = '') AND started_at >= %s AND started_at < %s) "
+        "SELECT arm, COUNT(*), SUM(CASE WHEN status IN ('error', 'incomplete') THEN 1 ELSE 0 END), "
+        f"SUM(input_tokens), SUM(output_tokens), SUM(cost_nanousd), {shares} "
+        "FROM met GROUP BY arm ORDER BY arm"
+    )

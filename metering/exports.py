@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from django.db import connection, transaction
 
+from metering.insertion import COLUMNS
 from metering.models import UsageEvent
 from tenants.queries import UnknownTenant, tenant_named
 
@@ -18,38 +19,12 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-FIELDS = (
-    "id",
-    "started_at",
-    "finished_at",
-    "tenant",
-    "api_key_prefix",
-    "endpoint",
-    "model",
-    "provider",
-    "deployment",
-    "upstream_model",
-    "status",
-    "http_status",
-    "error_code",
-    "stream",
-    "attempts",
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "images",
-    "audio_seconds",
-    "characters",
-    "estimated",
-    "cost_nanousd",
-    "latency_ms",
-    "ttft_ms",
-    "overhead_ms",
-    "trace_id",
-    "idempotency_key",
+INTERNAL = frozenset(
+    {"tenant_id", "key_id", "price_id", "client_request_id", "arm", "usage", "receipt", "decision"}
 )
+FIELDS = tuple(
+    name for name in COLUMNS if name not in INTERNAL
+)  # promised: contracts name them, in this order
 _CHUNK = 1000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -19,6 +19,7 @@ from budgets.admission import Post, WindowKey
 from metering import failpoints
 from metering.hours import mark_hours
 from metering.insertion import insert_rows
+from metering.trace import arm_met
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -200,6 +201,7 @@ def _row(call: Call, instant: Callable[[float], Any], *, keep_words: bool = True
         _text(opened.trace_id, 64),
         _text(opened.idempotency_key, 255) if keep_words else "",
         _text(opened.client_request_id, 255) if keep_words else "",
+        _text(arm_met(closed.decision), 200),
         _document(usage),
         _document(closed.receipt),
         _document(closed.decision),

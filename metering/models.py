@@ -55,6 +55,7 @@ class UsageEvent(models.Model):
     trace_id = models.CharField(max_length=64, blank=True)
     idempotency_key = models.CharField(max_length=255, blank=True)
     client_request_id = models.CharField(max_length=255, blank=True)
+    arm = models.CharField(max_length=200, blank=True, db_default="", help_text="Of the alias's experiment.")
     usage = models.JSONField(default=dict)
     receipt = models.JSONField(default=list)
     decision = models.JSONField(default=list)
@@ -69,6 +70,7 @@ class UsageEvent(models.Model):
             models.Index(fields=("key_id", "started_at"), name="usage_event_key"),
             models.Index(fields=("model", "started_at"), name="usage_event_model"),
             models.Index(fields=("started_at",), name="usage_event_started"),
+            models.Index(fields=("model", "started_at"), condition=~Q(arm=""), name="usage_event_experiment"),
         )
 
     @override

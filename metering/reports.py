@@ -17,24 +17,12 @@ from django.db.models.functions import TruncDate
 
 from metering.hours import HOUR, hour_of
 from metering.models import HourlyUsage, Status, UsageEvent
-from metering.rollup import stale_hours, state_of
+from metering.rollup import SUMS, stale_hours, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Dimension = Literal["day", "tenant", "key", "model", "provider", "deployment", "status"]
-SUMS = (
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "images",
-    "audio_seconds",
-    "characters",
-    "cost_nanousd",
-    "latency_ms",
-)
 _COUNTS = ("calls", "failed_calls", "estimated_calls")
 _COLUMN = {"tenant": "tenant_id", "key": "key_id"}
 

@@ -24,7 +24,7 @@ PATIENT_MS = 60_000
 _LOG = logging.getLogger("metering.rollup")
 _LOCK = 0x6F6D6775  # of whoever changes roll-ups, on PostgreSQL
 _GROUP = "tenant_id, key_id, model, provider, deployment, status"
-_SUMS = (
+SUMS = (
     "input_tokens",
     "cached_input_tokens",
     "cache_write_tokens",
@@ -36,7 +36,7 @@ _SUMS = (
     "cost_nanousd",
     "latency_ms",
 )
-_COLUMNS = f"hour, tenant, api_key_prefix, {_GROUP}, calls, estimated_calls, {', '.join(_SUMS)}"
+_COLUMNS = f"hour, tenant, api_key_prefix, {_GROUP}, calls, estimated_calls, {', '.join(SUMS)}"
 
 
 def roll_up(now: datetime, using: str = "default") -> int:
@@ -90,7 +90,7 @@ def rebuild(hour: datetime, using: str = "default") -> None:
 
 def add_late(hour: datetime, using: str = "default") -> None:
     """Add calls that came after their hour's other calls expired: to sums that can no longer be made anew."""
-    names = ("calls", "estimated_calls", *_SUMS)
+    names = ("calls", "estimated_calls", *SUMS)
     adding = [f"{name} = metering_hourlyusage.{name} + excluded.{name}" for name in names]
     _insert_sums(hour, using, f"ON CONFLICT (hour, {_GROUP}) DO UPDATE SET {', '.join(adding)}")
 
@@ -103,7 +103,7 @@ def _insert_sums(hour: datetime, using: str, conflict: str = "") -> None:
         cursor.execute(
             f"INSERT INTO metering_hourlyusage ({_COLUMNS}) "  # noqa: S608 - names and placeholders
             f"SELECT {instant}, MAX(tenant), MAX(api_key_prefix), {_GROUP}, COUNT(*), "
-            f"SUM(CASE WHEN estimated THEN 1 ELSE 0 END), {', '.join(f'SUM({name})' for name in _SUMS)} "
+            f"SUM(CASE WHEN estimated THEN 1 ELSE 0 END), {', '.join(f'SUM({name})' for name in SUMS)} "
             f"FROM metering_usageevent WHERE started_at >= %s AND started_at < %s GROUP BY {_GROUP} {conflict}",
             [adapt(hour), adapt(hour), adapt(hour + HOUR)],
         )

@@ -151,6 +151,12 @@ def document(trace: Trace | None, attempts: Iterable[Attempt]) -> list[dict[str,
     return stored if trace is None else [msgspec.to_builtins(trace), *stored]
 
 
+def arm_met(stored: Sequence[dict[str, Any]]) -> str:
+    """Return the arm of an experiment in what `document` stored, without reading all of it; "" for none."""
+    first = stored[0] if stored else {}
+    return str(first.get("arm", "")) if first.get("is") == "trace" else ""
+
+
 class Decision(msgspec.Struct, frozen=True):
     """A stored decision, read back. `trace` is None for calls of older releases and of processes that died."""
 
