@@ -37,6 +37,10 @@ class Peer:
         self.server.asked.set()
         return head + body
 
+    async def head(self) -> bytes:
+        """Read only the head of a request."""
+        return await self._reader.readuntil(HEAD_END)
+
     async def send(self, *parts: bytes) -> None:
         self._writer.write(b"".join(parts))
         await self._writer.drain()

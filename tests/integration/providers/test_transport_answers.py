@@ -51,12 +51,12 @@ async def test_it_sends_what_it_was_given_and_asks_for_no_encoding(transport: Tr
     assert body == b'{"model":"m"}'
 
 
-async def test_headers_are_found_in_any_case(transport: Transport) -> None:
+async def test_headers_are_found_by_their_lower_case_names(transport: Transport) -> None:
     async with RawServer(answers_for_ever) as server:
         response = await transport.send(ask(server.url), LIMITS)
         await response.read(MANY)
 
-    assert (response.headers["x-upstream-id"], response.headers["X-UPSTREAM-ID"]) == ("abc", "abc")
+    assert response.headers["x-upstream-id"] == "abc"
     assert response.headers.get("retry-after") is None
 
 

@@ -1,0 +1,71 @@
+"""Where a request goes and how its head reads on the wire (RFC 9112). Pure; the parts of an address are kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from providers.failures import ConnectFailed
+
+_PORTS: Final = {"http": 80, "https": 443}
+_AS_IT_IS: Final = "%/:@!$&'()*+,;=-._~"  # RFC 3986: legal in a path; what is quoted already stays so
+_FORBIDDEN: Final = re.compile(r"[^\t\x20-\x7e\x80-\xff]")  # RFC 9110, 5.5: not in a field's value
+_NO_TOKEN: Final = re.compile(r"[^!#$%&'*+\-.^_`|~0-9A-Za-z]")  # RFC 9110, 5.6.2
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Whom a connection leads to."""
+
+    host: str
+    port: int
+    is_tls: bool
+
+
+class Place(msgspec.Struct, frozen=True):
+    """An address, taken apart: `after_method` is the rest of the request line and the fields every request has."""
+
+    origin: Origin
+    after_method: str
+
+
+@lru_cache(maxsize=4096)
+def place_of(url: str) -> Place:
+    """Raises ConnectFailed if this is not an http(s) URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        host = (parts.hostname or "").encode("idna" if not (parts.hostname or "").isascii() else "ascii")
+    except ValueError as error:
+        raise ConnectFailed(f"not an address: {error}"[:200]) from None
+    if parts.scheme not in _PORTS or not host:
+        raise ConnectFailed("not an http or https address")
+    default = _PORTS[parts.scheme]
+    name = host.decode()
+    shown = f"[{name}]" if ":" in name else name
+    if port not in {None, default}:
+        shown += f":{port}"
+    path = quote(parts.path or "/", safe=_AS_IT_IS)
+    if parts.query:
+        path += "?" + quote(parts.query, safe=_AS_IT_IS + "?")
+    if _FORBIDDEN.search(shown) or " " in shown:
+        raise ConnectFailed("not an address: the host has characters that no host has")
+    return Place(
+        Origin(name, port or default, parts.scheme == "https"),
+        f" {path} HTTP/1.1\r\nhost: {shown}\r\naccept-encoding: identity\r\n",
+    )
+
+
+def head_of(method: str, place: Place, headers: Mapping[str, str], length: int) -> bytes:
+    """Return the head of a request. Raises ConnectFailed, naming the field but never showing its value."""
+    lines = [method, place.after_method, f"content-length: {length}\r\n"]
+    for name, value in headers.items():
+        if _FORBIDDEN.search(value) or _NO_TOKEN.search(name):
+            raise ConnectFailed(f"the header {name!r:.80} cannot be sent")
+        lines.append(f"{name}: {value}\r\n")
+    lines.append("\r\n")
+    return "".join(lines).encode("latin-1")

@@ -1,0 +1,135 @@
+"""The connections of one process, kept per origin: the one used last is used next, the others time out.
+
+Cost of a kept connection: 1 us. Names are looked up again after NAMES_S; the fastest of several addresses is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING, Final
+
+import aiohappyeyeballs
+
+from providers.connection import Connection
+from providers.failures import UpstreamBroken
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from providers.place import Origin
+
+NAMES_S: Final = 10.0
+NEXT_ADDRESS_S: Final = 0.25  # RFC 8305: "Connection Attempt Delay"
+_MAX_NAMES: Final = 1024
+
+
+class Lane:
+    """The connections to one origin: the idle ones, the newest last, and slots for those in use."""
+
+    __slots__ = ("idle", "slots")
+
+    def __init__(self, slots: int) -> None:
+        self.idle: list[Connection] = []
+        self.slots = asyncio.Semaphore(slots)
+
+
+class Pool:
+    """Whoever takes a connection gives it back, whatever has become of it."""
+
+    def __init__(self, trust: ssl.SSLContext, connections_per_host: int, keep_alive_s: float) -> None:
+        self._trust, self._per_host, self._keep_alive_s = trust, connections_per_host, keep_alive_s
+        self._loop = asyncio.get_running_loop()
+        self._lanes: dict[Origin, Lane] = {}
+        self._names: dict[tuple[str, int], tuple[float, Sequence[aiohappyeyeballs.AddrInfoType]]] = {}
+        self._open: set[Connection] = set()
+        self._sweep = self._loop.call_later(keep_alive_s, self._close_idle)
+
+    def close(self) -> None:
+        """Close every connection, also those in use."""
+        self._sweep.cancel()
+        for connection in list(self._open):
+            connection.fail(UpstreamBroken("the transport was closed"))
+
+    async def kept(self, origin: Origin) -> Connection | None:
+        """Take a connection that was kept from before; never waits. None: there is none, or no slot."""
+        lane = self._lane(origin)
+        if lane.slots.locked():
+            return None
+        while lane.idle:
+            connection = lane.idle.pop()
+            if connection.is_open and self._loop.time() - connection.kept_since < self._keep_alive_s:
+                await lane.slots.acquire()
+                return connection
+            connection.abort()
+        return None
+
+    async def fresh(self, origin: Origin) -> Connection:
+        """Wait for a slot and make a connection. Raises OSError, ssl.SSLError; the caller bounds the wait."""
+        slots = self._lane(origin).slots
+        await slots.acquire()
+        try:
+            return await self._dial(origin)
+        except BaseException:
+            slots.release()
+            raise
+
+    def give(self, origin: Origin, connection: Connection) -> None:
+        """Take a connection back: kept if its last answer was read to the end and it may serve again."""
+        lane = self._lane(origin)
+        lane.slots.release()
+        if connection.may_serve_again:
+            connection.kept_since = self._loop.time()
+            lane.idle.append(connection)
+        else:
+            connection.abort()
+
+    def _lane(self, origin: Origin) -> Lane:
+        lane = self._lanes.get(origin)
+        if lane is None:
+            lane = self._lanes[origin] = Lane(self._per_host)
+        return lane
+
+    async def _dial(self, origin: Origin) -> Connection:
+        addresses = await self._addresses(origin)
+        try:
+            sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_S)
+        except OSError:
+            self._names.pop((origin.host, origin.port), None)  # it may have moved
+            raise
+        try:
+            _, connection = await self._loop.create_connection(
+                self._connection,
+                sock=sock,
+                ssl=self._trust if origin.is_tls else None,
+                server_hostname=origin.host if origin.is_tls else None,
+            )
+        except BaseException:
+            sock.close()
+            raise
+        return connection
+
+    def _connection(self) -> Connection:
+        connection = Connection(self._loop, self._open.discard)
+        self._open.add(connection)
+        return connection
+
+    async def _addresses(self, origin: Origin) -> Sequence[aiohappyeyeballs.AddrInfoType]:
+        key, now = (origin.host, origin.port), self._loop.time()
+        until, found = self._names.get(key, (0.0, ()))
+        if now >= until:
+            found = await self._loop.getaddrinfo(*key, type=1)
+            if len(self._names) >= _MAX_NAMES:
+                self._names.clear()
+            self._names[key] = (now + NAMES_S, found)
+        return found
+
+    def _close_idle(self) -> None:
+        """Close what nobody has used for so long."""
+        oldest = self._loop.time() - self._keep_alive_s
+        for lane in self._lanes.values():
+            for connection in lane.idle:
+                if connection.kept_since <= oldest:
+                    connection.abort()
+            lane.idle = [one for one in lane.idle if one.is_open and one.kept_since > oldest]
+        self._sweep = self._loop.call_later(self._keep_alive_s / 2, self._close_idle)
