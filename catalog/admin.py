@@ -6,24 +6,27 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.timezone import now
 from typing_extensions import override
-from unfold.decorators import display
+from unfold.decorators import action, display
 
-from catalog.forms import EACH, PER_TOKENS, PER_UNIT, DeploymentForm, ModelRowForm, PriceForm
+from catalog.forms import DeploymentForm, ModelRowForm
 from catalog.health import DEGRADED, OFFLINE, ONLINE, UNKNOWN
-from catalog.models import RATES, Deployment, HealthProbe, Model, Origin, Price
+from catalog.models import Deployment, HealthProbe, Model, Origin
+from catalog.price_admin import PriceInline
 from catalog.queries import provider_health
 from catalog.services import bury, bury_model
 from gateway import connections
 from tenants.audit import actor_of
-from tenants.back_office import BackOffice, ReadOnly, StackedInline, TabularInline
-from tenants.form_fields import usd
+from tenants.back_office import BackOffice, ReadOnly, StackedInline
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
     from django.db.models import QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
 
 COLORS = {ONLINE: "success", DEGRADED: "warning", OFFLINE: "danger", UNKNOWN: "info"}
@@ -62,11 +65,35 @@ class ModelAdmin(Buries):
         "deployment_names",
         "owner",
         "context_window",
+        "problem_now",
     )
+    fields: ClassVar[tuple[str, ...]] = (*ModelRowForm.Meta.fields, "problem_now")
+    readonly_fields = ("problem_now",)
     list_filter = ("model_type", "enabled", "origin")
     search_fields = ("alias",)
     ordering = ("alias",)
     inlines: ClassVar[tuple[Any, ...]] = (DeploymentInline,)
+    actions_list = ("experiments",)
+    actions_detail = ("experiment",)
+
+    @action(
+        description="Experiments",
+        url_path="experiments",
+        icon="science",
+        permissions=["metering.view_usageevent"],
+    )  # type: ignore[untyped-decorator]  # Unfold has no types
+    def experiments(self, _: HttpRequest) -> HttpResponse:
+        return redirect("admin:metering_experiments")
+
+    @action(
+        description="Experiment",
+        url_path="experiment",
+        icon="science",
+        permissions=["metering.view_usageevent"],
+    )  # type: ignore[untyped-decorator]  # as above
+    def experiment(self, _: HttpRequest, object_id: int) -> HttpResponse:
+        alias = get_object_or_404(Model, pk=object_id).alias
+        return redirect(f"{reverse('admin:metering_experiments')}?{urlencode({'alias': alias})}")
 
     @override
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -74,11 +101,17 @@ class ModelAdmin(Buries):
 
     @override
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("alias",) if obj is not None and obj.origin == Origin.FILE else ()
+        keyed = ("alias",) if obj is not None and obj.origin == Origin.FILE else ()
+        return (*self.readonly_fields, *keyed)
 
     @admin.display(description="deployments")
     def deployment_names(self, model: Model) -> str:
         return ", ".join(sorted(row.name for row in model.deployments.all() if not row.removed)) or "none"
+
+    @admin.display(description="problem")
+    def problem_now(self, model: Model) -> str:
+        """Say what of the alias itself is left out, such as a fallback, as this process found when it read it."""
+        return _problem(model.alias, "")
 
     @admin.display(description="follows")
     def owner(self, model: Model) -> str:
@@ -88,33 +121,6 @@ class ModelAdmin(Buries):
     def _delete(self, request: HttpRequest, rows: Iterable[Any]) -> None:
         for row in rows:
             bury_model(row, actor_of(request))
-
-
-class PriceInline(TabularInline):
-    """Prices are added, never changed: the row in force is closed when the next one is saved."""
-
-    model = Price
-    form = PriceForm
-    fields: ClassVar[tuple[str, ...]] = (
-        "input",
-        "output",
-        "cached_input",
-        "image",
-        "second",
-        "request",
-        "free",
-    )
-    extra = 0
-    can_delete = False
-    verbose_name = "new price, in force from now on"
-
-    @override
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @override
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).none()  # what was in force is on the page of prices
 
 
 @admin.register(Deployment)
@@ -176,9 +182,7 @@ class DeploymentAdmin(Buries):
             return row.problem
         if not row.enabled:
             return "disabled by the configuration file" if _owner(row) == "file" else "disabled"
-        problems = connections.live().snapshot.problems if connections.is_open() else ()
-        found = (p.reason for p in problems if (p.alias, p.deployment) == (row.model.alias, row.name))
-        return next(found, "")
+        return _problem(row.model.alias, row.name)
 
     @admin.display(description="follows")
     def owner(self, row: Deployment) -> str:
@@ -190,68 +194,9 @@ class DeploymentAdmin(Buries):
             bury(row, actor_of(request))
 
 
-@admin.register(Price)
-class PriceAdmin(BackOffice):
-    form = PriceForm
-    list_display = (
-        "deployment",
-        "alias",
-        "active_from",
-        "active_to",
-        "input_usd",
-        "output_usd",
-        "free",
-        "source",
-    )
-    list_filter = ("source", "free", ("active_to", admin.EmptyFieldListFilter))
-    list_select_related = ("deployment__model",)
-    search_fields = ("deployment__name", "deployment__model__alias")
-    autocomplete_fields = ("deployment",)
-    ordering = ("-active_from", "-pk")
-
-    @override
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        if obj is None:
-            return ("deployment", "free", *RATES, "images")
-        return ("deployment", "alias", "active_from", "active_to", "source", "free", "rates_usd", "images")
-
-    @override
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return () if obj is None else ("alias", "active_from", "active_to", "source", "rates_usd")
-
-    @override
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @override
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @admin.display(description="alias")
-    def alias(self, price: Price) -> str:
-        return price.deployment.model.alias
-
-    @admin.display(description="USD")
-    def rates_usd(self, price: Price) -> str:
-        stated = {rate: getattr(price, rate) for rate in RATES if getattr(price, rate) is not None}
-        return ", ".join(
-            f"{rate.replace('_', ' ')} {usd(value, PER_UNIT):f} each"
-            if rate in EACH
-            else f"{rate.replace('_', ' ')} {usd(value, PER_TOKENS):f} per 1M"
-            for rate, value in stated.items()
-        )
-
-    @admin.display(description="USD per 1M input tokens")
-    def input_usd(self, price: Price) -> str:
-        return _shown(price.input)
-
-    @admin.display(description="USD per 1M output tokens")
-    def output_usd(self, price: Price) -> str:
-        return _shown(price.output)
-
-
-def _shown(rate: int | None) -> str:
-    return "" if rate is None else f"{usd(rate, PER_TOKENS):f}"
+def _problem(alias: str, deployment: str) -> str:
+    problems = connections.live().snapshot.problems if connections.is_open() else ()
+    return " ".join(each.reason for each in problems if (each.alias, each.deployment) == (alias, deployment))
 
 
 def _owner(row: Model | Deployment) -> str:

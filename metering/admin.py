@@ -6,17 +6,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.core.paginator import Paginator
+from django.shortcuts import redirect
+from django.urls import path
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from typing_extensions import override
+from unfold.decorators import action
 
+from metering.experiment_page import page
 from metering.explanation import explain, receipt_lines
 from metering.models import UsageEvent
 from tenants.back_office import ReadOnly
 from tenants.form_fields import usd
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
+    from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
 MOST_COUNTED = 10_000
@@ -58,6 +63,20 @@ class UsageEventAdmin(ReadOnly):
     search_help_text = "The whole request id, tenant, key prefix or model."
     ordering = ("-started_at",)
     sortable_by: ClassVar[tuple[str, ...]] = ("started_at",)
+    actions_list = ("open_experiments",)
+
+    @override
+    def get_urls(self) -> list[URLPattern]:
+        own = path(
+            "experiments/",
+            self.admin_site.admin_view(lambda request: page(request, self)),
+            name="metering_experiments",
+        )
+        return [own, *super().get_urls()]
+
+    @action(description="Experiments", icon="science")  # type: ignore[untyped-decorator]  # Unfold has no types
+    def open_experiments(self, _: HttpRequest) -> HttpResponse:
+        return redirect("admin:metering_experiments")
 
     @override
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

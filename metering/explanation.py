@@ -218,9 +218,9 @@ def _attempt(attempt: Attempt) -> str:
     who = f"{attempt.deployment} ({attempt.provider})"
     status = f" with HTTP {attempt.status}" if attempt.status is not None else ""
     if attempt.outcome == "ok":
-        return f"{who} answered{status} after {_ms(attempt.ms)}."
+        return f"{who} answered{status} after {milliseconds(attempt.ms)}."
     why = OUTCOMES.get(attempt.outcome, f"failed as {attempt.outcome}")
-    return f"{who}: {why}{status} after {_ms(attempt.ms)}."
+    return f"{who}: {why}{status} after {milliseconds(attempt.ms)}."
 
 
 def _cost(event: UsageEvent, trace: Trace | None) -> tuple[str, ...]:
@@ -246,10 +246,12 @@ def _end(event: UsageEvent, place: str) -> tuple[str, ...]:
     code = f" ({event.error_code})" if event.error_code else ""
     words = ENDS.get(event.status, "It ended as " + event.status).format(status=event.http_status, code=code)
     first = (
-        f"; the first bytes left {_ms(event.ttft_ms)} after it came in" if event.ttft_ms is not None else ""
+        f"; the first bytes left {milliseconds(event.ttft_ms)} after it came in"
+        if event.ttft_ms is not None
+        else ""
     )
-    own = f", {_ms(event.overhead_ms)} of them the gateway's own" if event.overhead_ms else ""
-    said = [f"{words}, {_ms(event.latency_ms)} after it was admitted{own}{first}."]
+    own = f", {milliseconds(event.overhead_ms)} of them the gateway's own" if event.overhead_ms else ""
+    said = [f"{words}, {milliseconds(event.latency_ms)} after it was admitted{own}{first}."]
     if place == "journal":
         said.append("It is in the journal and not in the ledger yet.")
     return tuple(said)
@@ -272,7 +274,7 @@ def _and(words: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _ms(milliseconds: float) -> str:
+def milliseconds(milliseconds: float) -> str:
     return f"{milliseconds:,.1f} ms" if milliseconds < 10 else f"{milliseconds:,.0f} ms"  # noqa: PLR2004
 
 

@@ -1,0 +1,108 @@
+"""The back office of prices: added, never changed, so that every receipt can be recomputed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin
+from typing_extensions import override
+
+from catalog.forms import EACH, PER_TOKENS, PER_UNIT, PriceForm
+from catalog.models import RATES, Price
+from tenants.back_office import BackOffice, TabularInline
+from tenants.form_fields import usd
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+
+class PriceInline(TabularInline):
+    """Prices are added, never changed: the row in force is closed when the next one is saved."""
+
+    model = Price
+    form = PriceForm
+    fields: ClassVar[tuple[str, ...]] = (
+        "input",
+        "output",
+        "cached_input",
+        "image",
+        "second",
+        "request",
+        "free",
+    )
+    extra = 0
+    can_delete = False
+    verbose_name = "new price, in force from now on"
+
+    @override
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @override
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).none()  # what was in force is on the page of prices
+
+
+@admin.register(Price)
+class PriceAdmin(BackOffice):
+    form = PriceForm
+    list_display = (
+        "deployment",
+        "alias",
+        "active_from",
+        "active_to",
+        "input_usd",
+        "output_usd",
+        "free",
+        "source",
+    )
+    list_filter = ("source", "free", ("active_to", admin.EmptyFieldListFilter))
+    list_select_related = ("deployment__model",)
+    search_fields = ("deployment__name", "deployment__model__alias")
+    autocomplete_fields = ("deployment",)
+    ordering = ("-active_from", "-pk")
+
+    @override
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return ("deployment", "free", *RATES, "images")
+        return ("deployment", "alias", "active_from", "active_to", "source", "free", "rates_usd", "images")
+
+    @override
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if obj is None else ("alias", "active_from", "active_to", "source", "rates_usd")
+
+    @override
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @override
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="alias")
+    def alias(self, price: Price) -> str:
+        return price.deployment.model.alias
+
+    @admin.display(description="USD")
+    def rates_usd(self, price: Price) -> str:
+        stated = {rate: getattr(price, rate) for rate in RATES if getattr(price, rate) is not None}
+        return ", ".join(
+            f"{rate.replace('_', ' ')} {usd(value, PER_UNIT):f} each"
+            if rate in EACH
+            else f"{rate.replace('_', ' ')} {usd(value, PER_TOKENS):f} per 1M"
+            for rate, value in stated.items()
+        )
+
+    @admin.display(description="USD per 1M input tokens")
+    def input_usd(self, price: Price) -> str:
+        return _shown(price.input)
+
+    @admin.display(description="USD per 1M output tokens")
+    def output_usd(self, price: Price) -> str:
+        return _shown(price.output)
+
+
+def _shown(rate: int | None) -> str:
+    return "" if rate is None else f"{usd(rate, PER_TOKENS):f}"
