@@ -36,14 +36,14 @@ PERIODS = {1: "24 hours", 7: "7 days", 30: "30 days"}
 USUAL = 7
 HEADERS = (
     "arm",
-    "share set / met",
+    "share",
     "calls",
     "failed",
-    "tokens in / out",
-    "cost, USD",
+    "tokens",
+    "USD",
     "USD a call",
-    "latency p50 / p95",
-    "first token p50 / p95",
+    "latency",
+    "first token",
 )
 UNKNOWN = "-"
 NOTHING = Arm(
@@ -86,7 +86,6 @@ def page(request: HttpRequest, admin: ModelAdmin[Any]) -> TemplateResponse:
     context = {
         **admin.admin_site.each_context(request),
         "title": f"Experiment of {alias}" if alias else "Experiments",
-        "opts": admin.opts,
         "alias": alias,
         "period": PERIODS[days],
         "periods": [
@@ -162,4 +161,4 @@ def _waits(middle: float | None, late: float | None) -> str:
 
 
 def _percent(part: int | None, whole: int) -> str:
-    return UNKNOWN if part is None or not whole else f"{100 * part / whole:.1f} %"
+    return UNKNOWN if part is None or not whole else f"{100 * part / whole:.1f}%"

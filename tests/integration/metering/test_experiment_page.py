@@ -66,7 +66,7 @@ def test_arms_stand_side_by_side_with_what_they_cost_and_how_long_they_took(clie
 
     assert east == [
         "east",
-        "75.0 % / 75.0 %",
+        "75.0% / 75.0%",
         "3",
         "0",
         "300 / 150",
@@ -75,7 +75,7 @@ def test_arms_stand_side_by_side_with_what_they_cost_and_how_long_they_took(clie
         "200 ms / 300 ms",
         "-",
     ]
-    assert west == ["west", "25.0 % / 25.0 %", "1", "1 (100.0 %)", "100 / 50", "0.045", "0.045", "-", "-"]
+    assert west == ["west", "25.0% / 25.0%", "1", "1 (100.0%)", "100 / 50", "0.045", "0.045", "-", "-"]
 
 
 def test_an_arm_that_nobody_met_is_shown_and_so_is_one_that_is_gone(client: Client) -> None:
@@ -86,10 +86,10 @@ def test_an_arm_that_nobody_met_is_shown_and_so_is_one_that_is_gone(client: Clie
     found = [row[:3] for row in rows(client)]
 
     assert found == [
-        ["south", "- / 100.0 %", "1"],
-        ["east", "75.0 % / 0.0 %", "0"],
-        ["west", "25.0 % / 0.0 %", "0"],
-        ["north", "- / 100.0 %", "1"],
+        ["south", "- / 100.0%", "1"],
+        ["east", "75.0% / 0.0%", "0"],
+        ["west", "25.0% / 0.0%", "0"],
+        ["north", "- / 100.0%", "1"],
     ]
     assert [row[0] for row in rows(client, alias="gpt-4o")] == ["east", "west", "north"]
 
