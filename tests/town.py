@@ -10,6 +10,7 @@ from typing import Any
 INPUT_NANOUSD = 1_000
 OUTPUT_NANOUSD = 2_000
 POOL = [f"m{number}" for number in range(1, 21)]
+FAILING = [f"f{number}" for number in range(1, 61)]  # one a test that fails it: failures are remembered
 
 ALICE = "sk-alice.alice-secret"  # no limits
 BOB = "sk-bob.bob-secret"
@@ -70,7 +71,7 @@ def catalog(endpoint: str, closed_port: int) -> list[dict[str, Any]]:
         row("pair", "up-b", endpoint, deployment="pair-b", priority=1),
         row("dead", "up-dead", f"http://127.0.0.1:{closed_port}/v1"),
         row("badrow", "up-badrow", endpoint, api_key="${SURELY_NOT_SET}"),
-        *(row(alias, f"up-{alias}", endpoint) for alias in POOL),
+        *(row(alias, f"up-{alias}", endpoint) for alias in [*POOL, *FAILING]),
     ]
 
 

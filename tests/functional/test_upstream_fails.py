@@ -8,6 +8,13 @@ from tests import town
 from tests.raw_calls import question
 
 MODEL, UPSTREAM = "m4", "up-m4"
+CASES = {}
+
+
+@pytest.fixture
+def model(request):
+    """Return an alias that no other test has broken: a breaker remembers."""
+    return town.FAILING[CASES.setdefault(request.node.nodeid, len(CASES))]
 
 
 async def ask(gateway, model=MODEL, **more):
@@ -46,10 +53,10 @@ FAILURES = {
 
 @BOTH
 @pytest.mark.parametrize("how", FAILURES)
-async def test_it_says_what_went_wrong_in_its_own_words(gateway, upstream, how, stream):
+async def test_it_says_what_went_wrong_in_its_own_words(gateway, upstream, model, how, stream):
     behavior, expected, code = FAILURES[how]
-    upstream.script(UPSTREAM, behavior)
-    answer = await ask(gateway, stream=stream)
+    upstream.script(f"up-{model}", behavior)
+    answer = await ask(gateway, model, stream=stream)
     error = error_of(answer)
     assert (answer.status_code, error["code"]) == (expected, code)
     assert "Scripted" not in error["message"]
@@ -61,18 +68,18 @@ async def test_it_says_what_went_wrong_in_its_own_words(gateway, upstream, how, 
 
 @BOTH
 @pytest.mark.parametrize("kind", ["hang_before_head", "hang_after_head"])
-async def test_a_provider_that_says_nothing_times_out(gateway, upstream, kind, stream):
-    upstream.script(UPSTREAM, {"kind": kind})
-    answer = await ask(gateway, stream=stream)
+async def test_a_provider_that_says_nothing_times_out(gateway, upstream, model, kind, stream):
+    upstream.script(f"up-{model}", {"kind": kind})
+    answer = await ask(gateway, model, stream=stream)
     assert (answer.status_code, error_of(answer)["code"]) == (504, "upstream_timeout")
     [seen] = await upstream.wait("closed", call=answer.headers["x-request-id"])
     assert seen["ended_at"] - seen["at"] < 6
 
 
 @BOTH
-async def test_a_rate_limited_provider_says_when_to_come_back(gateway, upstream, stream):
-    upstream.script(UPSTREAM, status(429, headers={"retry-after": "17"}))
-    answer = await ask(gateway, stream=stream)
+async def test_a_rate_limited_provider_says_when_to_come_back(gateway, upstream, model, stream):
+    upstream.script(f"up-{model}", status(429, headers={"retry-after": "17"}))
+    answer = await ask(gateway, model, stream=stream)
     error = error_of(answer)
     assert (answer.status_code, error["code"], error["type"]) == (
         429,
