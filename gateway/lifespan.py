@@ -99,7 +99,7 @@ class Lifespan:
         )
         live.metrics.watch_load(lambda: live.shedding.cap, lambda: live.shedding.lag_s)
         await self.in_database(tokens.warm)
-        live.shadows = Shadows(live.transport, live.books)
+        live.shadows = Shadows(live.transport, live.books, live.metrics)
         connections.set_live(live)
         self._tasks = Chores(live, self.in_database).start()
 

@@ -40,6 +40,15 @@ class Metrics:
             "gateway_retry_overflow", "Further tries that the retry budget did not allow", "provider"
         )
         self.overshoot = counter("gateway_budget_overshoot_usd", "Cost beyond what was held, in USD")
+        self.shadow_calls = counter(
+            "gateway_shadow_calls", "Mirrored calls by how they ended", "model", "deployment", "status"
+        )
+        self.shadow_cost = counter(
+            "gateway_shadow_cost_usd", "Cost of mirrored calls in USD, the operator's", "model", "deployment"
+        )
+        self.shadow_dropped = counter(
+            "gateway_shadow_dropped", "Calls that a bound kept from being mirrored", "reason"
+        )
         self.access_log_dropped = counter(
             "gateway_access_log_dropped", "Access log lines lost to a full buffer"
         )
@@ -108,6 +117,12 @@ class Metrics:
         self.overhead.observe(closed.overhead_ms / 1000)
         if closed.ttft_ms is not None:
             self.first_token.observe(closed.ttft_ms / 1000)
+
+    def observe_shadow(self, opened: Open, status: str, cost_nanousd: int = 0) -> None:
+        """Count a mirrored call that ended; those who paid for the one it copies have nothing to do with it."""
+        self.child(self.shadow_calls, opened.model, opened.deployment, status).inc()
+        if cost_nanousd:
+            self.child(self.shadow_cost, opened.model, opened.deployment).inc(cost_nanousd / NANO)
 
     def show_deployments(self, usable: Iterable[str], disabled: Iterable[str]) -> None:
         """Say which deployments can serve, after the catalog changed."""

@@ -16,10 +16,11 @@ import msgspec
 
 from catalog.snapshot import Deployment, Model
 from gateway.api.schemas import Want
+from gateway.metrics import Metrics
 from gateway.request_id import mint
 from metering.journal import MeteringUnavailable
 from metering.meter import Books, Ending, Meter
-from metering.records import Open
+from metering.records import Close, Open
 from metering.running import Running
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed
@@ -51,9 +52,15 @@ class Mirrored(msgspec.Struct, frozen=True, kw_only=True):
 class Shadows:
     """The queue and its workers. Has its own health and its own list of running calls: a trial disturbs nothing."""
 
-    def __init__(self, transport: Transport, books: Books, dice: Callable[[], float] = random.random) -> None:
-        self._transport, self._dice = transport, dice
-        self._books = Books(books.journal, books.admission, Running(), lambda *_: None)
+    def __init__(
+        self,
+        transport: Transport,
+        books: Books,
+        metrics: Metrics,
+        dice: Callable[[], float] = random.random,
+    ) -> None:
+        self._transport, self._metrics, self._dice = transport, metrics, dice
+        self._books = Books(books.journal, books.admission, Running(), self._ended)
         self._health = Health()
         self._queue: asyncio.Queue[Mirrored] = asyncio.Queue(WAITING)
 
@@ -62,7 +69,10 @@ class Shadows:
     ) -> None:
         """Queue an answered call for each shadow of its alias that the dice choose. Never waits."""
         for deployment in model.shadows:
-            if len(raw) > MAX_BODY or self._dice() * 100 >= deployment.shadow_percent:
+            if self._dice() * 100 >= deployment.shadow_percent:
+                continue
+            if len(raw) > MAX_BODY:
+                self._drop("body_too_large")
                 continue
             try:
                 self._queue.put_nowait(
@@ -76,7 +86,7 @@ class Shadows:
                     )
                 )
             except asyncio.QueueFull:
-                return
+                self._drop("queue_full")
 
     async def run(self) -> None:
         """Work until canceled; what runs then is recorded as it stands."""
@@ -92,12 +102,19 @@ class Shadows:
             except Exception:  # a defect in one mirror must not end the others
                 logger.exception("a mirror of %s failed", mirrored.request_id)
 
+    def _ended(self, opened: Open, closed: Close, _: object) -> None:
+        self._metrics.observe_shadow(opened, closed.status, closed.cost_nanousd)
+
+    def _drop(self, reason: str) -> None:
+        self._metrics.child(self._metrics.shadow_dropped, reason).inc()
+
     async def _send(self, mirrored: Mirrored) -> None:
         meter = Meter(self._books, _intent(mirrored), mirrored.raw)
         try:
             meter.open(OPERATOR)
         except MeteringUnavailable:
             await meter.void()
+            self._drop("metering_unavailable")
             return
         call: Call | None = None
         try:
@@ -106,10 +123,14 @@ class Shadows:
         except UpstreamFailed as failure:
             if call is None and not failure.reached:
                 await meter.void()
+                self._metrics.observe_shadow(meter.record, "unreached")
             else:
                 await meter.close(_ending(mirrored, call, "incomplete" if call else "error", failure.code))
         except asyncio.CancelledError:
             await meter.close(_ending(mirrored, call, "cancelled", "server_shutdown"))
+            raise
+        except Exception:  # a defect of ours: what was opened is closed all the same, then _work tells of it
+            await meter.close(_ending(mirrored, call, "incomplete" if call else "error", "internal_error"))
             raise
         else:
             await meter.close(_ending(mirrored, call, "ok", ""))

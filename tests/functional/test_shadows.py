@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests import town
+from tests.money import samples, settled
 from tests.raw_calls import ask, question
 
 BUDGETED = "sk-frugal.frugal-secret"
@@ -59,3 +60,47 @@ async def test_a_broken_or_slow_trial_disturbs_nobody(tried, upstream):
 async def test_a_shadow_never_answers_even_when_there_is_nobody_else(tried):
     answer = await ask(tried.url, town.ALICE, question("only"))
     assert (answer.status, answer.error["code"]) == (503, "no_deployment_available")
+
+
+async def counted(gateway, metric):
+    """Return the samples of one metric that are not 0, by their labels."""
+    found = await samples(gateway)
+    return {
+        name.removeprefix(metric): value for name, value in found.items() if name.startswith(metric) and value
+    }
+
+
+async def mirrors(gateway, count):
+    async with asyncio.timeout(20):
+        while sum((await counted(gateway, "gateway_shadow_calls_total")).values()) < count:  # noqa: ASYNC110 - as settled()
+            await asyncio.sleep(0.02)
+
+
+async def test_metrics_tell_what_became_of_mirrors_and_what_they_cost(tried, upstream):
+    upstream.script("up-trial", {}, {"kind": "status", "status": 500}, {"end": "cut", "after": 2})
+    for number in range(3):
+        assert (await ask(tried.url, BUDGETED, question("tried", stream=True))).status == 200
+        await mirrors(tried, number + 1)
+    await settled(tried)
+    ended = await counted(tried, "gateway_shadow_calls_total")
+    assert ended == {
+        f'{{deployment="trial",model="tried",status="{status}"}}': 1.0
+        for status in ("ok", "error", "incomplete")
+    }
+    [(_, cost)] = (await counted(tried, "gateway_shadow_cost_usd_total")).items()
+    rows = [row for row in await asyncio.to_thread(tried.ledger) if row["tenant"] == "operator"]
+    assert round(cost * 1e9) == sum(row["cost_nanousd"] for row in rows) > 0
+    own = await counted(tried, "gateway_requests_total")
+    assert sum(own.values()) == 3, "mirrors are not counted as calls of anybody"
+
+
+async def test_what_is_not_mirrored_for_a_bound_is_counted(tried, upstream):
+    upstream.script("up-trial", {"hold_before_head": True})
+    long = [{"role": "user", "content": "x" * 300_000}]
+    assert (await ask(tried.url, town.ALICE, question("tried") | {"messages": long})).status == 200
+    calls = [ask(tried.url, town.ALICE, question("tried")) for _ in range(160)]
+    assert {answer.status for answer in await asyncio.gather(*calls)} == {200}
+    dropped = await counted(tried, "gateway_shadow_dropped_total")
+    assert dropped['{reason="body_too_large"}'] == 1
+    assert dropped['{reason="queue_full"}'] >= 160 - 2 * (4 + 64)
+    upstream.release(model="up-trial")
