@@ -14,6 +14,7 @@ from catalog.encryption import SECRET_METADATA, seal_metadata
 from catalog.experiments import BadExperiment, experiment_of
 from catalog.models import RATES, Deployment, Model, Price, PriceSource
 from catalog.services import end_price, set_deployment_key
+from gateway.config.problems import nearest
 from providers.egress import EgressRefused, check_url
 from tenants.form_fields import ModelForm, UsdField, WordsField
 
@@ -77,7 +78,25 @@ class ModelRowForm(Revivable):
             isinstance(names, list) and all(isinstance(n, str) for n in names) for names in value.values()
         ):
             raise forms.ValidationError("Each reason has a list of aliases.")
+        self._check_aliases({alias for names in value.values() for alias in names})
         return value
+
+    def _check_aliases(self, named: set[str]) -> None:
+        """Refuse aliases that could not be fallen back to. Raises ValidationError."""
+        own = self.cleaned_data.get("alias") or self.instance.alias
+        own_type = self.cleaned_data.get("model_type")
+        types = dict(Model.objects.filter(removed=False).values_list("alias", "model_type")) if named else {}
+        wrong = []
+        for alias in sorted(named):
+            if alias not in types:
+                near = nearest(alias, types)
+                wrong.append(f"There is no model {alias}" + (f": {near}" if near else "."))
+            elif alias == own:
+                wrong.append(f"{alias} would fall back to itself.")
+            elif own_type and types[alias] != own_type:
+                wrong.append(f"{alias} is of type {types[alias]}.")
+        if wrong:
+            raise forms.ValidationError(wrong)
 
     def clean_metadata(self) -> dict[str, Any]:
         value = self.cleaned_data["metadata"] or {}

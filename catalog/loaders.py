@@ -47,8 +47,15 @@ def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
         rows[row.model_id].append(row)
     models: dict[str, Model] = {}
     problems: list[Problem] = []
-    for model in ModelRow.objects.filter(enabled=True, removed=False).order_by("alias"):
-        models[model.alias] = _model(source, model, rows[model.pk], prices, problems)
+    disabled: set[str] = set()
+    for model in ModelRow.objects.filter(removed=False).order_by("alias"):
+        if model.enabled:
+            models[model.alias] = _model(source, model, rows[model.pk], prices, problems)
+        else:
+            disabled.add(model.alias)
+    for alias, found in models.items():
+        if found.fallbacks:
+            models[alias] = _with_live_fallbacks(found, models, disabled, problems)
     return Snapshot(version=version, models=models, problems=tuple(problems))
 
 
@@ -100,6 +107,33 @@ def _model(
         experiment=_experiment(model, rows, problems),
         is_unpriced=not usable and without_price > 0,
     )
+
+
+def _with_live_fallbacks(
+    model: Model, models: dict[str, Model], disabled: set[str], problems: list[Problem]
+) -> Model:
+    """Leave out the fallbacks that lead nowhere (any more); the alias and its other fallbacks serve all the same."""
+    live: dict[str, tuple[str, ...]] = {}
+    for reason, aliases in model.fallbacks.items():
+        wrong = {alias: _dead_end(model, alias, models, disabled) for alias in aliases}
+        live[reason] = tuple(alias for alias in aliases if not wrong[alias])
+        problems += [
+            Problem(model.alias, "", f"Its fallback {alias} ({reason}) is left out: {why}.")
+            for alias, why in wrong.items()
+            if why
+        ]
+    return msgspec.structs.replace(
+        model, fallbacks={reason: aliases for reason, aliases in live.items() if aliases}
+    )
+
+
+def _dead_end(model: Model, alias: str, models: dict[str, Model], disabled: set[str]) -> str:
+    other = models.get(alias)
+    if other is None:
+        return "it is disabled" if alias in disabled else "there is no such model"
+    if alias == model.alias:
+        return "it is the model itself"
+    return "" if other.model_type == model.model_type else f"it is of type {other.model_type}"
 
 
 def _deployment(

@@ -29,7 +29,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """A row that disabled itself, and why."""
+    """A row that disabled itself, and why; `deployment` empty: a part of the alias, such as a fallback."""
 
     alias: str
     deployment: str

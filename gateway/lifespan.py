@@ -172,15 +172,14 @@ class Lifespan:
             live.keys.clear()
             live.metrics.show_deployments(
                 (d.target.name for model in live.snapshot.models.values() for d in model.deployments),
-                (problem.deployment for problem in live.snapshot.problems),
+                (problem.deployment for problem in live.snapshot.problems if problem.deployment),
             )
             live.health.renew(d.target for model in live.snapshot.models.values() for d in model.deployments)
             for seen in live.health.seen():
                 live.metrics.show_state(seen.deployment, seen.value)
             for problem in live.snapshot.problems:
-                logger.warning(
-                    "deployment %s of %s is disabled: %s", problem.deployment, problem.alias, problem.reason
-                )
+                who = f"deployment {problem.deployment} of {problem.alias} is disabled"
+                logger.warning("%s: %s", who if problem.deployment else problem.alias, problem.reason)
 
         return reload
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
-from gateway.config.problems import Problem
+from gateway.config.problems import Problem, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,6 +190,22 @@ def _rows(config: Config) -> Iterator[Problem]:
             yield Problem(f"model_catalog[{index}].model_type", f"{row.alias} is {kind} in an earlier row")
         if row.strategy != strategy:
             yield Problem(f"model_catalog[{index}].strategy", f"{row.alias} has {strategy} in an earlier row")
+
+
+def fallback_problems(config: Config) -> Iterator[Problem]:
+    """Yield the fallbacks that lead nowhere. For the catalog as it is written, rows of other machines included."""
+    types = {row.alias: row.model_type for row in reversed(config.model_catalog)}
+    for index, row in enumerate(config.model_catalog):
+        for reason, aliases in row.fallbacks.model_dump().items():
+            for place, alias in enumerate(aliases):
+                where = f"model_catalog[{index}].fallbacks.{reason}[{place}]"
+                if alias not in types:
+                    hint = nearest(alias, types) or "what an administrator added is named in the back office"
+                    yield Problem(where, f"{alias!r} is no model of this file", hint)
+                elif alias == row.alias:
+                    yield Problem(where, f"{alias} would fall back to itself")
+                elif types[alias] != types[row.alias]:
+                    yield Problem(where, f"{alias} is {types[alias]}, {row.alias} is {types[row.alias]}")
 
 
 def _twice(config: Config) -> Iterator[Problem]:

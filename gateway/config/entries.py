@@ -77,11 +77,17 @@ def _plain_list(value: Any) -> Any:
 
 
 class Fallbacks(Section):
-    """A plain list is `unavailable`. Only aliases that the caller may use himself are asked."""
+    """A plain list is `unavailable`. Aliases of this file, of the same type; asked only if the caller may use them."""
 
     unavailable: tuple[str, ...] = Field((), description="When no deployment of this alias can answer.")
     context_window: tuple[str, ...] = Field((), description="When the prompt is too long for this alias.")
     content_filter: tuple[str, ...] = Field((), description="When the provider's filter refuses the prompt.")
+
+    def among(self, aliases: set[str]) -> Fallbacks:
+        """Return those of them that are among these aliases."""
+        return Fallbacks(
+            **{reason: [a for a in named if a in aliases] for reason, named in self.model_dump().items()}
+        )
 
 
 class Experiment(Section):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from gateway.config.crosschecks import notes_of, problems_of
+from gateway.config.crosschecks import fallback_problems, notes_of, problems_of
 from gateway.config.entries import ModelEntry
 from gateway.config.model import Config
 from gateway.config.problems import ConfigError, Problem, explain, path_text
@@ -52,6 +52,7 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> C
         told = {problem.where for problem in problems}
         said = [problem for problem in explain(error, Config) if problem.where not in told]
         raise ConfigError(*problems, *_with_variables(said, overrides)) from None
+    problems += fallback_problems(config)
     config = _completed(config, variables, broken)
     problems += _with_variables(problems_of(config), overrides)
     if problems:
@@ -109,6 +110,9 @@ def _completed(config: Config, variables: Mapping[str, str], broken: Mapping[Loc
         for index, row in enumerate(config.model_catalog)
         if not row.requires_env or row.requires_env in variables
     )
+    if len(rows) < len(config.model_catalog):
+        here = {row.alias for row in rows}
+        rows = tuple(row.model_copy(update={"fallbacks": row.fallbacks.among(here)}) for row in rows)
     return config.model_copy(update={"model_catalog": rows})
 
 

@@ -170,3 +170,45 @@ def test_a_deleted_model_can_be_added_again(client):
     post(client, "catalog_model_add", fields)
 
     assert (Model.objects.get().removed, Model.objects.get().strategy) == (False, "cost")
+
+
+MODEL = {
+    "alias": "gpt-4o",
+    "model_type": "llm",
+    "strategy": "weighted",
+    "enabled": "on",
+    "modalities": "text",
+}
+
+
+@pytest.mark.parametrize(
+    ("alias", "said"),
+    [
+        ("steedy", "There is no model steedy: did you mean &quot;steady&quot;?"),
+        ("gpt-4o", "There is no model gpt-4o."),
+        ("vectors", "vectors is of type embedding."),
+        ("buried", "There is no model buried."),
+    ],
+)
+def test_a_fallback_to_what_cannot_answer_is_refused(client, alias, said):
+    Model.objects.create(alias="steady")
+    Model.objects.create(alias="vectors", model_type="embedding")
+    Model.objects.create(alias="buried", removed=True)
+    Model.objects.filter(alias="gpt-4o").delete()
+
+    text = refusal(client, "catalog_model_add", MODEL | {"fallbacks": f'{{"unavailable": ["{alias}"]}}'})
+
+    assert said in text
+
+
+def test_a_model_cannot_fall_back_to_itself_and_may_to_another(client):
+    row = Model.objects.create(alias="gpt-4o")
+    Model.objects.create(alias="steady", enabled=False)
+
+    own = refusal(
+        client, "catalog_model_change", MODEL | {"fallbacks": '{"content_filter": ["gpt-4o"]}'}, row.pk
+    )
+    post(client, "catalog_model_change", MODEL | {"fallbacks": '{"content_filter": ["steady"]}'}, row.pk)
+
+    assert "gpt-4o would fall back to itself." in own
+    assert Model.objects.get(alias="gpt-4o").fallbacks == {"content_filter": ["steady"]}

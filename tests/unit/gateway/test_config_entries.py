@@ -199,3 +199,16 @@ def test_what_is_not_a_duration_is_refused(text: Any) -> None:
 def test_the_parts_of_a_duration_add_up(hours: int, minutes: int, seconds: int, millis: int) -> None:
     exact = hours * 3600 + minutes * 60 + seconds + millis / 1000
     assert parse_duration(f"{hours}h{minutes}m{seconds}s{millis}ms") == pytest.approx(exact)
+
+
+def test_a_fallback_to_a_row_of_another_machine_is_no_mistake_and_not_asked(tmp_path: Path) -> None:
+    catalog = [
+        {**ROW, "fallbacks": {"unavailable": ["b", "c"], "content_filter": ["b"]}},
+        {**ROW, "alias": "b", "requires_env": "KEY"},
+        {**ROW, "alias": "c"},
+    ]
+    (tmp_path / "router.yaml").write_text(yaml.safe_dump({"model_catalog": catalog}))
+    [here, _] = load({}, tmp_path).model_catalog
+    assert (here.fallbacks.unavailable, here.fallbacks.content_filter) == (("c",), ())
+    [there, _, _] = load({"KEY": "k"}, tmp_path).model_catalog
+    assert (there.fallbacks.unavailable, there.fallbacks.content_filter) == (("b", "c"), ("b",))

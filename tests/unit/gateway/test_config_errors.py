@@ -109,6 +109,33 @@ def lines(tmp_path: Path, keys: Any = None, **environ: str) -> list[str]:
             {"model_catalog": [{**ROW, "strategy": "cost"}, {**ROW, "strategy": "latency"}]},
             "model_catalog[1].strategy: a has cost in an earlier row",
         ),
+        (
+            {"model_catalog": [{**ROW, "fallbacks": {"context_window": ["lnog"]}}, {**ROW, "alias": "long"}]},
+            (
+                "model_catalog[0].fallbacks.context_window[0]: 'lnog' is no model of this file "
+                '(did you mean "long"?)'
+            ),
+        ),
+        (
+            {"model_catalog": [{**ROW, "fallbacks": ["xyz"]}]},
+            (
+                "model_catalog[0].fallbacks.unavailable[0]: 'xyz' is no model of this file "
+                "(what an administrator added is named in the back office)"
+            ),
+        ),
+        (
+            {"model_catalog": [{**ROW, "fallbacks": ["a"]}]},
+            "model_catalog[0].fallbacks.unavailable[0]: a would fall back to itself",
+        ),
+        (
+            {
+                "model_catalog": [
+                    {**ROW, "fallbacks": ["e"]},
+                    {**ROW, "alias": "e", "model_type": "embedding"},
+                ]
+            },
+            "model_catalog[0].fallbacks.unavailable[0]: e is embedding, a is llm",
+        ),
         ({"bootstrap": {"tenants": [{"name": "x"}, {"name": "x"}]}}, "bootstrap.tenants: x is there 2 times"),
         (
             {"bootstrap": {"api_keys": [{"tenant": "t", "secret": "s", "name": "n"}]}},

@@ -1,0 +1,72 @@
+"""The catalog as it is read: what cannot work disables only itself, and says why."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from django.conf import settings
+
+from catalog.loaders import Source, load_snapshot
+from catalog.models import Model
+from catalog.snapshot import Problem, Snapshot
+from catalog.sync import sync_catalog
+from gateway.config import Config
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def row(alias: str, **more: object) -> dict[str, object]:
+    return {
+        "alias": alias,
+        "provider": "openai",
+        "provider_model": "gpt-4o",
+        "api_key": "k",
+        "price_input": 1,
+        **more,
+    }
+
+
+def read() -> Snapshot:
+    return load_snapshot(Source(Config(), settings.SECRETS.encryption_key), 1, NOW)
+
+
+def written(*rows: dict[str, object]) -> None:
+    sync_catalog(Config.model_validate({"model_catalog": rows}), now=NOW)
+
+
+def test_a_fallback_that_goes_bad_is_left_out_alone_and_named() -> None:
+    fallbacks = {"unavailable": ["steady", "gone"], "context_window": ["long"], "content_filter": ["vectors"]}
+    written(
+        row("fast", fallbacks=fallbacks),
+        row("steady"),
+        row("long"),
+        row("vectors", model_type="embedding"),
+        row("gone"),
+    )
+    Model.objects.filter(alias="gone").update(removed=True)
+    Model.objects.filter(alias="long").update(enabled=False)
+
+    snapshot = read()
+
+    fast = snapshot.models["fast"]
+    assert fast.fallbacks == {"unavailable": ("steady",)}
+    assert len(fast.deployments) == 1, "the alias itself serves"
+    assert snapshot.problems == (
+        Problem("fast", "", "Its fallback gone (unavailable) is left out: there is no such model."),
+        Problem("fast", "", "Its fallback long (context_window) is left out: it is disabled."),
+        Problem("fast", "", "Its fallback vectors (content_filter) is left out: it is of type embedding."),
+    )
+
+
+def test_a_fallback_that_is_good_again_is_taken_again() -> None:
+    written(row("fast", fallbacks=["steady"]), row("steady"))
+    Model.objects.filter(alias="steady").update(enabled=False)
+    assert read().models["fast"].fallbacks == {}
+
+    Model.objects.filter(alias="steady").update(enabled=True)
+
+    assert read().models["fast"].fallbacks == {"unavailable": ("steady",)}
+    assert read().problems == ()
