@@ -16,11 +16,11 @@ from budgets import holds
 from budgets.holds import Held, Wish
 from budgets.rules import rules_for
 from catalog.routing import Route
-from catalog.snapshot import Deployment
 from gateway import connections
 from gateway.answer import EVENT_STREAM, JSON, Answer, Headers
 from gateway.api.schemas import Peek, Want
 from gateway.connections import Connections
+from gateway.endings import cancelled, ending_of, failed
 from gateway.headers import of_call, of_fallback
 from gateway.idempotency import Claim, Kept
 from gateway.pulse import pulse_of
@@ -29,7 +29,7 @@ from gateway.relay import Relay
 from gateway.request import V1Request
 from gateway.routes import fallback_reason, plan_of, route_of
 from gateway.standing import standing_of
-from metering.meter import Ending, Meter
+from metering.meter import Meter
 from metering.records import Open
 from metering.trace import Trace, trace_of
 from providers.dialects.openai_openai import OpenAIToOpenAI
@@ -208,29 +208,24 @@ async def _call(
     try:
         call = await open_call(live.transport, dialect, outgoing, plan, meter.attempts, live.health)
     except UpstreamFailed as failure:
-        await _failed(request, meter, route, failure)
+        await failed(request, meter, route, failure)
         raise
     except asyncio.CancelledError:
-        await _cancelled(meter, route, running.stop_code or "client_disconnected")
+        await cancelled(meter, route, running.stop_code or "client_disconnected")
         if running.stop_code:
             raise stopped(running.stop_code) from None
         raise
-    except Exception:
-        await _failed(request, meter, route, UpstreamFailed("internal error", code="internal_error"))
+    except Exception:  # a defect of ours: the call has its row all the same, the error table logs it
+        await failed(request, meter, route, UpstreamFailed("internal error", code="internal_error"))
         raise
     waited_s = time.perf_counter() - sent_at
-    ending = partial(_ending, route, call, waited_s, request.received_at)
+    ending = partial(ending_of, route, call, waited_s, request.received_at)
     if pulse is not None:
         running.stream = call.stream
         headers = _call_headers(request, route, call, meter, waited_s)
         relay = Relay(call, meter, running, ending, pulse, request.received_at)
         return Answer(200, b"", [*EVENT_STREAM, *headers], relay)
     return await _complete(request, route, meter, call, ending, waited_s)
-
-
-def _status_seen(request: V1Request, status: int) -> int:
-    """Return the status the client saw: a stream that began with a heartbeat has said 200 already."""
-    return 200 if request.pulse is not None and request.pulse.has_begun else status
 
 
 async def _complete(
@@ -243,49 +238,6 @@ async def _complete(
     )
     request.standing = await closing
     return Answer(200, answered.body, [JSON, *_call_headers(request, route, call, meter, waited_s)])
-
-
-async def _failed(request: V1Request, meter: Meter, route: Route, failure: UpstreamFailed) -> None:
-    """Record a call that no deployment answered: a row if a provider saw it, nothing if none could be reached."""
-    request.extra_headers += of_call(failure.provider, failure.deployment, len(meter.attempts), None)
-    if not failure.reached:
-        await meter.void()
-        return
-    deployment = _deployment(route, failure.target_id)
-    ending = Ending(
-        status="error",
-        http_status=_status_seen(request, failure.answer_status),
-        error_code=failure.code,
-        target=deployment.target,
-        sheet=deployment.sheet,
-        is_billed=False,
-    )
-    request.standing = await meter.close(ending)
-
-
-async def _cancelled(meter: Meter, route: Route, code: str) -> None:
-    """The client left before anything came back: the provider may bill the prompt, so it is estimated."""
-    deployment = _deployment(route, meter.attempts[-1].deployment if meter.attempts else "")
-    await meter.close(
-        Ending(
-            status="cancelled",
-            http_status=499,
-            error_code=code,
-            target=deployment.target,
-            sheet=deployment.sheet,
-        )
-    )
-
-
-def _ending(route: Route, call: Call, waited_s: float, received_at: float, **how: Any) -> Ending:
-    deployment = _deployment(route, call.target.id)
-    overhead = 0.0 if call.stream is not None else time.perf_counter() - received_at - waited_s
-    return Ending(target=call.target, sheet=deployment.sheet, overhead_ms=round(overhead * 1000, 3), **how)
-
-
-def _deployment(route: Route, which: int | str) -> Deployment:
-    """Return the deployment of this id or name, or the first when none was tried."""
-    return next((d for d in route.every if which in (d.target.id, d.target.name)), route.deployments[0])
 
 
 def _call_headers(request: V1Request, route: Route, call: Call, meter: Meter, waited_s: float) -> Headers:

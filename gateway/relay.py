@@ -58,7 +58,9 @@ class Relay:
             await self._break(failure.code, failure.words)
         except asyncio.CancelledError:
             await self._abandon()
-        except Exception:
+        except (
+            Exception
+        ):  # a defect of ours: 200 is out already, so the client is told by an event, and the row closed
             logger.exception("a stream failed inside the gateway")
             await self._break("internal_error", "The gateway failed.")
         else:

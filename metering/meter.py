@@ -151,5 +151,5 @@ class Meter:
             latency_ms=round((time.perf_counter() - self._began) * 1000, 3),
             ttft_ms=ending.ttft_ms,
             overhead_ms=ending.overhead_ms,
-            decision=document(self.trace, self.attempts),
+            decision=document(self.trace, self.attempts, self.record.model),
         )

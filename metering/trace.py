@@ -52,6 +52,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
 
     order: tuple[str, ...]  # deployments, best first
     others: tuple[str, ...] = ()  # the aliases of the last of them, where they are not of the one asked for
+    reason: str = ""  # why no deployment of the alias itself was a candidate
     price_ids: tuple[int, ...] = ()  # of the deployments in `order`
     strategy: str = "weighted"
     arm: str = ""  # of the alias's experiment
@@ -81,6 +82,7 @@ def trace_of(
         price_ids=tuple([deployment.sheet.id for deployment in deployments]),
         strategy=route.model.strategy,
         arm=route.arm,
+        reason=route.reason if deployments[0].target.alias != alias else "",
         skipped=_skipped(route, problems) if route.skipped or problems else (),
         instead=_instead(route) if route.instead else {},
         panic=route.is_panic,
@@ -145,9 +147,12 @@ def _name(asked: str, alias: str, name: str) -> str:
     return f"{name} of {alias}" if name else alias
 
 
-def document(trace: Trace | None, attempts: Iterable[Attempt]) -> list[dict[str, Any]]:
-    """Return the decision as it is stored: the trace first, then every attempt."""
-    stored = [msgspec.to_builtins(attempt) for attempt in attempts]
+def document(trace: Trace | None, attempts: Iterable[Attempt], asked: str = "") -> list[dict[str, Any]]:
+    """Return the decision as it is stored: the trace first, then every attempt, with its alias if not the one asked."""
+    stored = [
+        msgspec.to_builtins(attempt if attempt.alias != asked else msgspec.structs.replace(attempt, alias=""))
+        for attempt in attempts
+    ]
     return stored if trace is None else [msgspec.to_builtins(trace), *stored]
 
 

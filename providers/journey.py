@@ -25,8 +25,10 @@ class Journey:
 
     def next(self) -> tuple[Target, Turn] | None:
         """Begin the next attempt, or say that there is none."""
-        while self._queue and self.tried < MAX_ATTEMPTS:
+        while self._queue:
             target = self._queue.popleft()
+            if self.tried >= self._most(target):
+                continue
             turn = self._health.start(target)
             if turn is None:
                 continue
@@ -45,6 +47,10 @@ class Journey:
             self._queue.append(target)
             return backoff_s(self.tried) if self.tried < MAX_ATTEMPTS else 0.0
         return 0.0
+
+    def _most(self, target: Target) -> int:
+        """Another alias gets one try beyond those of the one asked for, however many deployments that one has."""
+        return MAX_ATTEMPTS + (target.alias != self._plan.targets[0].alias)
 
     def _may_go(self) -> bool:
         budget = self._budget

@@ -34,14 +34,15 @@ TIMER_S = 0.002  # a timer may fire this much early
 USER_AGENT = "open-model-gateway"
 
 
-class Attempt(msgspec.Struct, frozen=True):
-    """One try at one deployment, as the decision trace keeps it."""
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One try at one deployment, as the decision trace keeps it, which leaves out the alias that was asked for."""
 
     provider: str
     deployment: str
     outcome: str  # ok | an error code
     status: int | None
     ms: float
+    alias: str = ""
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,5 +258,6 @@ def _is_over(stream: Stream) -> bool:
 
 def _note(attempts: list[Attempt], target: Target, outcome: str, status: int | None, started: float) -> float:
     seconds = time.perf_counter() - started
-    attempts.append(Attempt(target.provider, target.name, outcome, status, round(seconds * 1000, 3)))
+    ms = round(seconds * 1000, 3)
+    attempts.append(Attempt(target.provider, target.name, outcome, status, ms, target.alias))
     return seconds

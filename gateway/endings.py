@@ -1,0 +1,66 @@
+"""How a call that did not simply go well is recorded: nobody answered, or the client left; and which prices it has."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from catalog.routing import Route
+from catalog.snapshot import Deployment
+from gateway.headers import of_call
+from gateway.request import V1Request
+from metering.meter import Ending, Meter
+from providers.failures import UpstreamFailed
+from providers.upstream import Call
+
+
+async def failed(request: V1Request, meter: Meter, route: Route, failure: UpstreamFailed) -> None:
+    """Record a call that no deployment answered: a row if a provider saw it, nothing if none could be reached."""
+    request.extra_headers += of_call(failure.provider, failure.deployment, len(meter.attempts), None)
+    if not failure.reached:
+        await meter.void()
+        return
+    deployment = _deployment(route, failure.target_id)
+    ending = Ending(
+        status="error",
+        http_status=_status_seen(request, failure.answer_status),
+        error_code=failure.code,
+        target=deployment.target,
+        sheet=deployment.sheet,
+        is_billed=False,
+    )
+    request.standing = await meter.close(ending)
+
+
+async def cancelled(meter: Meter, route: Route, code: str) -> None:
+    """The client left before anything came back: the provider may bill the prompt, so it is estimated."""
+    last = meter.attempts[-1] if meter.attempts else None
+    deployment = _deployment(route, (last.alias, last.deployment) if last is not None else 0)
+    await meter.close(
+        Ending(
+            status="cancelled",
+            http_status=499,
+            error_code=code,
+            target=deployment.target,
+            sheet=deployment.sheet,
+        )
+    )
+
+
+def ending_of(route: Route, call: Call, waited_s: float, received_at: float, **how: Any) -> Ending:
+    deployment = _deployment(route, call.target.id)
+    overhead = 0.0 if call.stream is not None else time.perf_counter() - received_at - waited_s
+    return Ending(target=call.target, sheet=deployment.sheet, overhead_ms=round(overhead * 1000, 3), **how)
+
+
+def _deployment(route: Route, which: int | tuple[str, str]) -> Deployment:
+    """Return the deployment of this id, or alias and name, or the first when none was tried."""
+    return next(
+        (d for d in route.every if which in (d.target.id, (d.target.alias, d.target.name))),
+        route.deployments[0],
+    )
+
+
+def _status_seen(request: V1Request, status: int) -> int:
+    """Return the status the client saw: a stream that began with a heartbeat has said 200 already."""
+    return 200 if request.pulse is not None and request.pulse.has_begun else status
