@@ -94,6 +94,8 @@ def _route(route: Route, live: Connections) -> dict[str, Any]:
     ]
     return {
         "strategy": route.model.strategy,
+        "arm": route.arm or None,
+        "fallback": route.reason if route.deployments[0].target.alias != alias else None,
         "deployments": [_deployment(each) for each in route.deployments],
         "instead": {
             reason: [_deployment(each) for each in several]

@@ -18,8 +18,8 @@ from django.utils.timezone import now
 from catalog.experiments import BadExperiment, experiment_of
 from catalog.models import Model
 from metering.experiments import Arm, results
-from metering.explanation import milliseconds
 from metering.models import UsageEvent
+from metering.wording import milliseconds
 from tenants.form_fields import usd
 
 if TYPE_CHECKING:

@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from metering.trace import Decision, read
+from metering.trace import read
+from metering.way import candidates, tries
+from metering.wording import UNTOLD, instant, listed, many, milliseconds, price_row, usd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from metering.models import UsageEvent
     from metering.trace import BudgetSeen, LimitSeen, Trace
-    from providers.upstream import Attempt
 
-NANO = Decimal(10**9)
 PER_MILLION = Decimal(10**6)
 RULES = {
     "parallel": "{:,} at a time",
@@ -41,10 +41,9 @@ ENDS = {
     "cancelled": "It was stopped before its end{code}",
     "incomplete": "It broke off before its end{code}",
 }
-OUTCOMES = {"cancelled": "the call was stopped while it waited"}
-UNTOLD = (
-    "This was not kept: the call is of an older release, or the process that served it died before its end."
-)
+
+
+SHADOW = "shadow:"
 
 
 class Part(NamedTuple):
@@ -72,7 +71,7 @@ def explain(
     parts = [
         Part("Who called", _who(event)),
         Part("What was asked", _what(event, decision.trace)),
-        Part("Where it could go", _where(decision.trace)),
+        Part("Where it could go", candidates(event, decision.trace)),
         Part("What was allowed and held", _held(decision.trace)),
     ]
     if place == "running":
@@ -85,7 +84,7 @@ def explain(
         return [*parts[:2], Part("How it ended", (words,))]
     return [
         *parts,
-        Part("What was tried", _tried(event, decision)),
+        Part("What was tried", tries(event, decision)),
         Part("What it cost", _cost(event, decision.trace)),
         Part("How it ended", _end(event, place)),
     ]
@@ -101,19 +100,18 @@ def receipt_lines(event: UsageEvent) -> list[Line]:
             f"{line['quantity']:,}",
             usd(line["unit_price_nanousd"]),
             usd(line["amount_nanousd"]),
-            _price(line.get("price_id", 0)),
+            price_row(line.get("price_id", 0)),
         )
         for line in event.receipt
     ]
 
 
-def usd(nanousd: int | str) -> str:
-    """Return an exact amount in USD, at least to the cent."""
-    whole, _, rest = f"{Decimal(nanousd) / NANO:f}".partition(".")
-    return f"{whole}.{rest.rstrip('0').ljust(2, '0')}"
-
-
 def _who(event: UsageEvent) -> tuple[str, ...]:
+    if event.endpoint.startswith(SHADOW):
+        copied = event.client_request_id
+        return (
+            f"The operator: it is call {copied} once more, for a deployment on trial. Nobody was answered from it.",
+        )
     named = f" The client called it {event.client_request_id}." if event.client_request_id else ""
     traced = f" Its trace is {event.trace_id}." if event.trace_id else ""
     return (f"Key {event.api_key_prefix} of tenant {event.tenant}.{named}{traced}",)
@@ -121,37 +119,12 @@ def _who(event: UsageEvent) -> tuple[str, ...]:
 
 def _what(event: UsageEvent, trace: Trace | None) -> tuple[str, ...]:
     how = "as a stream" if event.stream else "as one answer"
-    said = [f"The model {event.model} at {event.endpoint}, {how}, on {_instant(event.started_at)}."]
+    said = [f"The model {event.model} at {event.endpoint}, {how}, on {instant(event.started_at)}."]
     prompt = trace.prompt if trace is not None else 0
     if prompt:
-        said.append(f"Its prompt was taken for {_many(prompt, 'token')} when it came in.")
+        said.append(f"Its prompt was taken for {many(prompt, 'token')} when it came in.")
     if event.idempotency_key:
         said.append(f"It carried the Idempotency-Key {event.idempotency_key}, so it was made at most once.")
-    return tuple(said)
-
-
-def _where(trace: Trace | None) -> tuple[str, ...]:
-    if trace is None:
-        return (UNTOLD,)
-    own = trace.order[: len(trace.order) - len(trace.others)]
-    more = [f"{name} of {alias}" for name, alias in zip(trace.order[len(own) :], trace.others, strict=False)]
-    said = []
-    if own:
-        first, *rest = own
-        said.append(
-            f"By strategy {trace.strategy}: {', then '.join((f'{first} first', *rest))}."
-            if rest
-            else f"To {first}."
-        )
-    if more:
-        said.append(f"If the model is not available: {', then '.join(more)}.")
-    if trace.panic:
-        said.append("All of them were resting after failures, so they were asked all the same.")
-    said += [
-        f"Had it been refused for {reason.replace('_', ' ')}: to {_and(names)}."
-        for reason, names in trace.instead.items()
-    ]
-    said += [f"Not to {row.deployment}: {row.reason.rstrip('.')}." for row in trace.skipped]
     return tuple(said)
 
 
@@ -173,11 +146,11 @@ def _held(trace: Trace | None) -> tuple[str, ...]:
         said.append(_budget(trace.budget))
     if trace.clamped:
         said.append(
-            f"Its output was cut to {_many(trace.cap or 0, 'token')}: more did not fit into the budget."
+            f"Its output was cut to {many(trace.cap or 0, 'token')}: more did not fit into the budget."
         )
     elif trace.cap is not None:
         said.append(
-            f"A cap of {_many(trace.cap, 'output token')} was sent along, so that the hold was enough."
+            f"A cap of {many(trace.cap, 'output token')} was sent along, so that the hold was enough."
         )
     return tuple(said)
 
@@ -189,38 +162,16 @@ def _limits(limits: Sequence[LimitSeen]) -> list[str]:
     for seen in limits:
         words = RULES.get(seen.rule, f"{seen.rule} {{:,}}").format(seen.limit)
         scopes.setdefault(_scope(seen.scope), []).append(words)
-    return [f"The {scope} may make {_and(words)}." for scope, words in scopes.items()]
+    return [f"The {scope} may make {listed(words)}." for scope, words in scopes.items()]
 
 
 def _budget(budget: BudgetSeen) -> str:
-    resets = _instant(datetime.fromtimestamp(budget.resets_at, UTC))
+    resets = instant(datetime.fromtimestamp(budget.resets_at, UTC))
     return (
         f"The tightest budget was the {budget.schedule} one of the {_scope(budget.scope)}: "
         f"{usd(budget.limit_nanousd)} USD, of which {usd(budget.spent_nanousd)} were spent and "
         f"{usd(budget.held_nanousd)} held by running calls, this one included; it resets on {resets}."
     )
-
-
-def _tried(event: UsageEvent, decision: Decision) -> tuple[str, ...]:
-    if not decision.attempts:
-        return (UNTOLD,)
-    said = [f"{turn}. {_attempt(attempt)}" for turn, attempt in enumerate(decision.attempts, start=1)]
-    tried = {attempt.deployment for attempt in decision.attempts}
-    left = [name for name in decision.trace.order if name not in tried] if decision.trace is not None else []
-    if left:
-        said.append(f"Not tried: {_and(left)}.")
-    if event.upstream_model != event.model:
-        said.append(f"There the model is called {event.upstream_model}.")
-    return tuple(said)
-
-
-def _attempt(attempt: Attempt) -> str:
-    who = f"{attempt.deployment} ({attempt.provider})"
-    status = f" with HTTP {attempt.status}" if attempt.status is not None else ""
-    if attempt.outcome == "ok":
-        return f"{who} answered{status} after {milliseconds(attempt.ms)}."
-    why = OUTCOMES.get(attempt.outcome, f"failed as {attempt.outcome}")
-    return f"{who}: {why}{status} after {milliseconds(attempt.ms)}."
 
 
 def _cost(event: UsageEvent, trace: Trace | None) -> tuple[str, ...]:
@@ -252,6 +203,10 @@ def _end(event: UsageEvent, place: str) -> tuple[str, ...]:
     )
     own = f", {milliseconds(event.overhead_ms)} of them the gateway's own" if event.overhead_ms else ""
     said = [f"{words}, {milliseconds(event.latency_ms)} after it was admitted{own}{first}."]
+    if event.status == "incomplete" and event.error_code.startswith("upstream"):
+        said.append(
+            "A part of the answer had left by then, so nobody else could be asked; what had left is billed."
+        )
     if place == "journal":
         said.append("It is in the journal and not in the ledger yet.")
     return tuple(said)
@@ -259,24 +214,3 @@ def _end(event: UsageEvent, place: str) -> tuple[str, ...]:
 
 def _scope(scope: str) -> str:
     return scope.partition(":")[0]
-
-
-def _price(price_id: int) -> str:
-    return f"price row {price_id}" if price_id else "no price row"
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def _and(words: Iterable[str]) -> str:
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def milliseconds(milliseconds: float) -> str:
-    return f"{milliseconds:,.1f} ms" if milliseconds < 10 else f"{milliseconds:,.0f} ms"  # noqa: PLR2004
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,6 +12,8 @@ from tests.raw_calls import ask, question
 from tests.servers import Gateway
 
 KEY = "sk-teller.teller-secret"
+CLAMPED = "sk-thrifty.thrifty-secret"
+TRIED = {"by": "user", "arms": {"told-m": 50, "told-n": 50}}
 
 
 def config(endpoint, closed_port):
@@ -23,8 +25,18 @@ def config(endpoint, closed_port):
             town.row("told", "up-told-c", endpoint, deployment="told-c", priority=2),
             town.row("told", "up-told-d", endpoint, deployment="told-d", api_key="${SURELY_NOT_SET}"),
             town.row("waits", "up-told-waits", endpoint, timeouts={"first_byte": "30s"}),
+            town.row("cut", "up-told-cut", endpoint),
+            town.row("mild", "up-told-mild", endpoint, deployment="mild-1"),
+            town.row("strict", "up-told-strict", endpoint, fallbacks={"content_filter": ["mild"]}),
+            town.row(
+                "small", "up-told-small", endpoint, context_window=50, fallbacks={"context_window": ["mild"]}
+            ),
+            town.row("arms", "up-told-m", endpoint, deployment="told-m", experiment=TRIED),
+            town.row("arms", "up-told-n", endpoint, deployment="told-n"),
+            town.row("arms", "up-told-o", endpoint, deployment="told-o", shadow_percent=100),
             town.row("dead", "up-told-dead", f"http://127.0.0.1:{closed_port}/v1"),
         ],
+        "budgets": {"default_usd": 1000, "on_insufficient": "clamp"},
         "bootstrap": {
             "tenants": [{"name": "tellers"}],
             "api_keys": [
@@ -33,7 +45,8 @@ def config(endpoint, closed_port):
                     KEY,
                     budget_usd=5,
                     rate_limit={"requests_per_minute": 60, "parallel_requests": 4},
-                )
+                ),
+                town.key("tellers", CLAMPED, budget_usd=0.0005),
             ],
         },
     }
@@ -92,3 +105,67 @@ async def test_it_says_when_no_provider_was_reached_or_nobody_knows_the_call(gat
     refused = await ask(gateway.url, KEY, question("nobody"))
     for call in ("never-heard-of", refused.id):
         assert gateway.manage("explain", call, code=1) == []
+
+
+async def told_of(gateway, answer):
+    await settled(gateway)
+    return await asyncio.to_thread(gateway.manage, "explain", answer.id)
+
+
+async def test_it_says_why_another_model_answered(gateway, upstream):
+    filtered = {"error": {"message": "no", "code": "content_filter"}}
+    upstream.script("up-told-strict", {"kind": "status", "status": 400, "body": filtered})
+    lines = await told_of(gateway, await ask(gateway.url, KEY, question("strict")))
+    assert "  Had it been refused for content filter: to mild-1 of mild." in lines
+    assert any(
+        line.startswith("  1. strict-1 (openai-compatible): refused the call with HTTP 400") for line in lines
+    )
+    assert any(
+        line.startswith("  2. mild-1 of mild (openai-compatible) answered with HTTP 200") for line in lines
+    )
+    assert "  So the model mild answered, because the provider's filter refused its prompt." in lines
+
+    long = {"messages": [{"role": "user", "content": "one two three " * 100}]}
+    lines = await told_of(gateway, await ask(gateway.url, KEY, question("small") | long))
+    assert "  To another model, because its prompt was too long for small: mild-1 of mild." in lines
+    assert "  Not to small-1: reads at most 50 tokens." in lines
+    assert "  So the model mild answered, because its prompt was too long for small." in lines
+
+
+async def test_a_stream_cut_in_the_middle_is_told_to_its_end(gateway, upstream):
+    upstream.script("up-told-cut", {"end": "cut", "after": 3})
+    answer = await ask(gateway.url, KEY, question("cut", stream=True))
+    assert not answer.saw_the_end
+    lines = await told_of(gateway, answer)
+    assert any(
+        line.startswith("  1. cut-1 (openai-compatible) answered with HTTP 200 after ") for line in lines
+    )
+    assert any(line.startswith("  3 output tokens at 0.000002 USD each") for line in lines)
+    assert "  The provider did not say what was used; the gateway counted it." in lines
+    assert any(line.startswith("  It broke off before its end (upstream_error), ") for line in lines)
+    assert lines[-1].startswith("  A part of the answer had left by then, so nobody else could be asked")
+
+
+async def test_a_clamped_call_says_what_was_cut_and_why(gateway):
+    answer = await ask(gateway.url, CLAMPED, question("cut", max_tokens=1000))
+    cap = answer.headers["x-gateway-clamped-max-tokens"]
+    lines = await told_of(gateway, answer)
+    assert f"  Its output was cut to {cap} tokens: more did not fit into the budget." in lines
+    assert any("for its prompt as counted" in line for line in lines)
+
+
+def mirrored(gateway):
+    return [row["id"] for row in gateway.ledger() if row["deployment"] == "told-o"]
+
+
+async def test_the_arm_and_the_mirror_of_a_call_are_told(gateway, upstream):
+    answer = await ask(gateway.url, KEY, question("arms", user="u1"))
+    arm = answer.headers["x-gateway-deployment"]
+    assert f"  Its caller is in the arm {arm} of the model's experiment." in await told_of(gateway, answer)
+    await upstream.wait("ended", model="up-told-o")
+    async with asyncio.timeout(20):
+        while not (found := await asyncio.to_thread(mirrored, gateway)):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.1)
+    lines = await asyncio.to_thread(gateway.manage, "explain", found[0])
+    said = f"  The operator: it is call {answer.id} once more, for a deployment on trial. Nobody was answered from it."
+    assert said in lines

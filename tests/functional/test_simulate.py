@@ -10,6 +10,8 @@ from tests.raw_calls import ask, question
 from tests.servers import Gateway
 
 RICH, POOR, SLOW, NARROW = (f"sk-{name}.{name}-secret" for name in ("rich", "poor", "slow", "narrow"))
+THRIFTY = "sk-thrift.thrift-secret"
+ARMS = {"by": "user", "arms": {"sim-m": 50, "sim-n": 50}}
 PATH = "/v1/gateway/simulate"
 
 
@@ -20,10 +22,16 @@ def config(endpoint, closed_port):
             town.row("sim", "up-sim-a", endpoint, deployment="sim-a"),
             town.row("sim", "up-sim-b", endpoint, deployment="sim-b", priority=1, price_output=4.0),
             town.row("sim", "up-sim-c", endpoint, deployment="sim-c", api_key="${SURELY_NOT_SET}"),
+            town.row(
+                "small", "up-sim-small", endpoint, context_window=50, fallbacks={"context_window": ["sim"]}
+            ),
+            town.row("arms", "up-sim-m", endpoint, deployment="sim-m", experiment=ARMS),
+            town.row("arms", "up-sim-n", endpoint, deployment="sim-n"),
             town.row("vectors", "up-sim-vectors", endpoint, model_type="embedding"),
         ],
         "bootstrap": {
-            "tenants": [{"name": "planners"}],
+            "tenants": [{"name": "planners"}, {"name": "thrifty"}],
+            "tenant_budgets": [{"tenant": "thrifty", "budget_usd": 0.0005, "on_insufficient": "clamp"}],
             "api_keys": [
                 town.key(
                     "planners",
@@ -34,6 +42,7 @@ def config(endpoint, closed_port):
                 town.key("planners", POOR, budget_usd=0.0001),
                 town.key("planners", SLOW, rate_limit={"requests_per_minute": 1}),
                 town.key("planners", NARROW, scopes=["embeddings"]),
+                town.key("thrifty", THRIFTY),
             ],
         },
     }
@@ -150,3 +159,37 @@ async def test_it_is_guarded_like_every_endpoint(gateway):
     async with gateway.client(RICH) as client:
         broken = await client.post(PATH, content=b"{", headers={"content-type": "application/json"})
     assert (broken.status_code, broken.json()["error"]["code"]) == (400, "invalid_json")
+
+
+async def test_it_says_which_other_model_would_answer_and_why(gateway):
+    long = question("small") | {"messages": [{"role": "user", "content": "one two three " * 100}]}
+    short = (await simulate(gateway, RICH, question("small")))["route"]
+    assert (short["fallback"], short["deployments"][0]["model"]) == (None, "small")
+    assert [each["model"] for each in short["instead"]["context_window"]] == ["sim", "sim"]
+    route = (await simulate(gateway, RICH, long))["route"]
+    assert (route["fallback"], {each["model"] for each in route["deployments"]}) == (
+        "context_window",
+        {"sim"},
+    )
+    assert ("small", "small-1") in {(each["model"], each["deployment"]) for each in route["skipped"]}
+    answer = await ask(gateway.url, RICH, long)
+    assert (answer.headers["x-gateway-fallback"], answer.headers["x-gateway-model"]) == (
+        "context_window",
+        "sim",
+    )
+
+
+async def test_it_says_that_the_budget_would_cut_the_output(gateway):
+    body = question("sim", max_tokens=1000)
+    report = await simulate(gateway, THRIFTY, body)
+    assert (report["admitted"], report["clamped"]) == (True, True)
+    answer = await ask(gateway.url, THRIFTY, body)
+    assert answer.headers["x-gateway-clamped-max-tokens"] == str(report["output_cap"])
+    assert report["cost"]["worst_case_nanousd"] <= 500_000
+
+
+async def test_it_says_which_arm_a_user_is_in(gateway):
+    for user in ("a", "b", "c"):
+        route = (await simulate(gateway, RICH, question("arms", user=user)))["route"]
+        answer = await ask(gateway.url, RICH, question("arms", user=user))
+        assert route["arm"] == route["deployments"][0]["deployment"] == answer.headers["x-gateway-deployment"]

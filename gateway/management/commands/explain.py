@@ -29,8 +29,8 @@ class Command(BaseCommand):
             raise CommandError(f"{error}. Hint: manage.py migrate, or start the gateway once.") from None
         if found is None:
             raise CommandError(
-                f"No call {request_id} is known. A call that was refused, or that no provider was reached for, is "
-                "only in the access log; the id is the answer's X-Request-ID.",
+                f"No call {request_id} is known. A call that was refused was never admitted, so it has no row: it is "
+                "only in the access log, and its answer said why. The id is the answer's X-Request-ID.",
                 returncode=1,
             )
         self.stdout.write(f"Call {request_id}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from metering.explanation import explain, receipt_lines, usd
+from metering.explanation import explain, receipt_lines
 from metering.models import UsageEvent
 from metering.trace import BudgetSeen, LimitSeen, Skipped, Trace, document
+from metering.wording import usd
 from providers.upstream import Attempt
 
 NOON = datetime(2026, 7, 24, 12, tzinfo=UTC)
@@ -75,6 +76,7 @@ def test_it_says_where_the_call_could_go_and_where_not() -> None:
     assert story(event())["Where it could go"] == (
         "By strategy weighted: east first, then west, then north.",
         "Not to old: it has no price.",
+        "By price row 4, price row 5 and price row 6, in that order.",
     )
 
 
@@ -90,6 +92,65 @@ def test_it_says_which_other_models_stood_behind() -> None:
         "If the model is not available: mini-1 of mini.",
         "All of them were resting after failures, so they were asked all the same.",
         "Had it been refused for content filter: to mini-1 of mini.",
+    )
+
+
+def test_it_says_why_another_model_answered() -> None:
+    def told(trace: Trace, *tries: Attempt) -> tuple[str, ...]:
+        return story(event(decision=document(trace, tries, "gpt-4o"), upstream_model="gpt-4o"))[
+            "What was tried"
+        ]
+
+    behind = Trace(order=("east", "east"), others=("mini",), instead={"content_filter": ("east of mild",)})
+    assert told(
+        behind,
+        Attempt("openai", "east", "upstream_error", 503, 1.0, "gpt-4o"),
+        Attempt("openai", "east", "ok", 200, 2.0, "mini"),
+    ) == (
+        "1. east (openai): failed as upstream_error with HTTP 503 after 1.0 ms.",
+        "2. east of mini (openai) answered with HTTP 200 after 2.0 ms.",
+        "So the model mini answered, because no deployment of gpt-4o could.",
+    )
+    assert told(
+        behind,
+        Attempt("openai", "east", "upstream_refused", 400, 1.0, "gpt-4o"),
+        Attempt("openai", "east", "ok", 200, 2.0, "mild"),
+    ) == (
+        "1. east (openai): refused the call with HTTP 400 after 1.0 ms.",
+        "2. east of mild (openai) answered with HTTP 200 after 2.0 ms.",
+        "So the model mild answered, because the provider's filter refused its prompt.",
+        "Not tried: east of mini.",
+    )
+    too_long = Trace(order=("big",), others=("long",), reason="context_window")
+    assert told(too_long, Attempt("openai", "big", "ok", 200, 2.0, "long"))[1] == (
+        "So the model long answered, because its prompt was too long for gpt-4o."
+    )
+    assert story(event(decision=document(too_long, ())))["Where it could go"] == (
+        "To another model, because its prompt was too long for gpt-4o: big of long.",
+    )
+
+
+def test_it_says_which_arm_and_what_of_the_model_is_left_out() -> None:
+    trace = Trace(order=("east",), arm="east", skipped=(Skipped("", "Its fallback x is left out."),))
+    assert story(event(decision=document(trace, ())))["Where it could go"] == (
+        "Its caller is in the arm east of the model's experiment.",
+        "To east.",
+        "Its fallback x is left out.",
+    )
+
+
+def test_a_mirrored_call_says_whose_it_is() -> None:
+    mirrored = event(endpoint="shadow:chat.completions", client_request_id="req_9", tenant="operator")
+    assert story(mirrored)["Who called"] == (
+        "The operator: it is call req_9 once more, for a deployment on trial. Nobody was answered from it.",
+    )
+
+
+def test_a_stream_that_broke_says_why_nobody_else_was_asked() -> None:
+    told = story(event(status="incomplete", error_code="upstream_error"))["How it ended"]
+    assert told[0].startswith("It broke off before its end (upstream_error), ")
+    assert told[1] == (
+        "A part of the answer had left by then, so nobody else could be asked; what had left is billed."
     )
 
 

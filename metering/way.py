@@ -1,0 +1,104 @@
+"""The way of a call in sentences: where it could go, what was tried, and why another model answered. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metering.wording import UNTOLD, listed, milliseconds, price_row
+
+if TYPE_CHECKING:
+    from metering.models import UsageEvent
+    from metering.trace import Decision, Trace
+    from providers.upstream import Attempt
+
+OUTCOMES = {
+    "cancelled": "the call was stopped while it waited",
+    "upstream_refused": "refused the call",
+}
+REFUSALS = {
+    "context_window": "its prompt was too long for {model}",
+    "content_filter": "the provider's filter refused its prompt",
+}
+
+
+def candidates(event: UsageEvent, trace: Trace | None) -> tuple[str, ...]:
+    """Say where a call could go, in order, and where not and why."""
+    if trace is None:
+        return (UNTOLD,)
+    own, more = _order(trace)
+    said = []
+    if trace.arm:
+        said.append(f"Its caller is in the arm {trace.arm} of the model's experiment.")
+    if own:
+        first, *rest = own
+        said.append(
+            f"By strategy {trace.strategy}: {', then '.join((f'{first} first', *rest))}."
+            if rest
+            else f"To {first}."
+        )
+    if more and own:
+        said.append(f"If the model is not available: {', then '.join(more)}.")
+    elif more:
+        why = REFUSALS.get(trace.reason, "no deployment of {model} was available").format(model=event.model)
+        said.append(f"To another model, because {why}: {', then '.join(more)}.")
+    if trace.panic:
+        said.append("All of them were resting after failures, so they were asked all the same.")
+    said += [
+        f"Had it been refused for {reason.replace('_', ' ')}: to {listed(names)}."
+        for reason, names in trace.instead.items()
+    ]
+    said += [
+        f"Not to {row.deployment}: {row.reason.rstrip('.')}." if row.deployment else row.reason
+        for row in trace.skipped
+    ]
+    if trace.price_ids:
+        rows = listed(price_row(each) for each in trace.price_ids)
+        said.append(f"By {rows}, in that order." if len(trace.price_ids) > 1 else f"By {rows}.")
+    return tuple(said)
+
+
+def tries(event: UsageEvent, decision: Decision) -> tuple[str, ...]:
+    """Say what was tried, how it went, and what was not tried."""
+    if not decision.attempts:
+        return (UNTOLD,)
+    said = [f"{turn}. {_try(attempt)}" for turn, attempt in enumerate(decision.attempts, start=1)]
+    last = decision.attempts[-1]
+    if last.alias and last.outcome == "ok":
+        said.append(f"So the model {last.alias} answered, because {_why_another(event, decision)}.")
+    tried = {_named(attempt) for attempt in decision.attempts}
+    order = [name for names in _order(decision.trace) for name in names] if decision.trace is not None else []
+    if left := [name for name in order if name not in tried]:
+        said.append(f"Not tried: {listed(left)}.")
+    if event.upstream_model != event.model:
+        said.append(f"There the model is called {event.upstream_model}.")
+    return tuple(said)
+
+
+def _order(trace: Trace) -> tuple[list[str], list[str]]:
+    """Return the names of the model's own candidates, and those of other models."""
+    own = list(trace.order[: len(trace.order) - len(trace.others)])
+    more = zip(trace.order[len(own) :], trace.others, strict=True)
+    return own, [f"{name} of {alias}" for name, alias in more]
+
+
+def _why_another(event: UsageEvent, decision: Decision) -> str:
+    """Return why a fallback answered: what a provider refused, or what was found before anybody was asked."""
+    trace, before = decision.trace, decision.attempts[:-1]
+    reason = trace.reason if trace is not None else ""
+    if trace is not None and before and before[-1].outcome == "upstream_refused":
+        here = _named(decision.attempts[-1])
+        reason = next((each for each, names in trace.instead.items() if here in names), reason)
+    return REFUSALS.get(reason, "no deployment of {model} could").format(model=event.model)
+
+
+def _named(attempt: Attempt) -> str:
+    return f"{attempt.deployment} of {attempt.alias}" if attempt.alias else attempt.deployment
+
+
+def _try(attempt: Attempt) -> str:
+    who = f"{_named(attempt)} ({attempt.provider})"
+    status = f" with HTTP {attempt.status}" if attempt.status is not None else ""
+    if attempt.outcome == "ok":
+        return f"{who} answered{status} after {milliseconds(attempt.ms)}."
+    why = OUTCOMES.get(attempt.outcome, f"failed as {attempt.outcome}")
+    return f"{who}: {why}{status} after {milliseconds(attempt.ms)}."
