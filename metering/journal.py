@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Literal
 from metering import failpoints
 from metering.disk import Reserve, refuse_volatile
 from metering.frames import encode
+from metering.group import End, Group, Waiter
 from metering.lag import Lag
 from metering.records import Close, Mark, Open, Void
 from metering.segments import Directory, Position
-from metering.syncer import Syncer, Waiter
+from metering.syncer import Syncer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 Durability = Literal["power", "process"]
@@ -61,9 +62,11 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._reserve = Reserve(self.directory.path / "reserve", reserve_bytes)
         self._syncer = Syncer(self._loop, self.directory.path, self._reserve, self._write_again)
+        self._group = Group(self._loop, self._write_ends, self._syncer.wait)
         self._live: set[str] = set()
+        self._closing: set[str] = set()  # over, but their end is not written yet
         self._lag = Lag()
-        self._backlog: deque[tuple[bytes, Waiter]] = deque()  # ends of calls that the disk had no room for
+        self._backlog: deque[End] = deque()  # those that the disk had no room for
         self._file, self._segment, self._offset = -1, 0, 0
         self._next_segment()
 
@@ -84,27 +87,28 @@ class Journal:
                 self._append(encode(record))
 
     async def close_call(self, record: Close) -> None:
-        """Write the end down; return when it is durable. The write happens before the first await."""
+        """Write the end down; return when it is durable. It will be written even if whoever waits is canceled."""
         if record.id not in self._live:
             return
         self._live.discard(record.id)
-        late = self._append_surely(encode(record))
-        failpoints.reach("after_close_write")
-        if late is not None:
-            await late
+        self._closing.add(record.id)
+        frame = encode(record)
         if self._waits:
-            await self.sync()
+            await self._group.join(record.id, frame)
+            return
+        for late in self._write_ends([End(record.id, frame, self._loop.create_future())]):
+            await late
 
     def void(self, request_id: str) -> None:
         """Forget the call: it never reached a provider."""
         if request_id in self._live:
             self._live.discard(request_id)
-            self._append_surely(encode(Void(request_id)))
+            self._append_surely(End(request_id, encode(Void(request_id)), self._loop.create_future()))
 
     def carry(self, opens: Iterable[tuple[Open, int]]) -> None:
         """Write the OPEN and the last mark of calls that still run again, so that old segments can go."""
         for record, output_tokens in opens:
-            if record.id in self._live:
+            if record.id in self._live or record.id in self._closing:
                 self._append(
                     encode(record) + (encode(Mark(record.id, output_tokens)) if output_tokens else b"")
                 )
@@ -112,15 +116,16 @@ class Journal:
     async def sync(self) -> None:
         """Return when everything written so far is durable."""
         waiter: Waiter = self._loop.create_future()
-        self._syncer.wait(waiter)
+        self._syncer.wait([waiter])
         await waiter
 
     async def close(self, patience_s: float = 5.0) -> None:
         """Stop. The directory goes if all of it was shipped; otherwise the next start adopts it."""
+        self._group.commit()
         with suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
                 while self._backlog:
-                    await asyncio.shield(self._backlog[0][1])
+                    await asyncio.shield(self._backlog[0].waiter)
         await self._loop.run_in_executor(None, self._syncer.stop)
         self._reserve.release()
         if self._live or self.unshipped_records:
@@ -164,36 +169,47 @@ class Journal:
         self._offset += count
         self._syncer.frames.append(frame)
 
-    def _append_surely(self, frame: bytes) -> Waiter | None:
+    def _write_ends(self, ends: Sequence[End]) -> list[Waiter]:
+        """Write the ends of calls, together if they fit. Returns what to await for those that found no room."""
+        if not ends or (not self._backlog and self._try_append_ends(ends)):
+            late = []
+        else:
+            late = [waiter for end in ends if (waiter := self._append_surely(end)) is not None]
+        failpoints.reach("after_close_write")
+        return late
+
+    def _append_surely(self, end: End) -> Waiter | None:
         """Write the end of a call, into the reserve if need be. Returns what to await if there is no room."""
         if not self._backlog:
-            if self._try_append_end(frame):
+            if self._try_append_ends([end]):
                 return None
             self._reserve.release()
-            if self._try_append_end(frame):
+            if self._try_append_ends([end]):
                 return None
             self._loop.call_later(_RETRY_S, self._retry)
-        waiter: Waiter = self._loop.create_future()
-        self._backlog.append((frame, waiter))
-        return waiter
+        late: Waiter = self._loop.create_future()
+        self._backlog.append(end._replace(waiter=late))
+        return late
 
-    def _try_append_end(self, frame: bytes) -> bool:
+    def _try_append_ends(self, ends: Sequence[End]) -> bool:
         try:
-            self._append(frame)
+            self._append(b"".join([end.frame for end in ends]))
         except OSError:
             return False
-        self._lag.close(self.written, self._loop.time())
+        now = self._loop.time()
+        for end in ends:
+            self._closing.discard(end.id)
+            self._lag.close(self.written, now)
         return True
 
     def _retry(self) -> None:
         while self._backlog:
-            frame, waiter = self._backlog[0]
-            if not self._try_append_end(frame):
+            if not self._try_append_ends([self._backlog[0]]):
                 self._loop.call_later(_RETRY_S, self._retry)
                 return
-            self._backlog.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
+            late = self._backlog.popleft().waiter
+            if not late.done():
+                late.set_result(None)
 
     def _write_again(self, waiters: list[Waiter]) -> None:
         """After a failed sync: put everything that is not durable into a fresh segment, and sync that."""
@@ -212,8 +228,7 @@ class Journal:
             return
         self._file, self._offset = file, len(data)
         self._syncer.replace(file)
-        for waiter in waiters:
-            self._syncer.wait(waiter)
+        self._syncer.wait(waiters)
 
     def _next_segment(self) -> None:
         self._file, self._offset = self._create_segment(), 0

@@ -1,7 +1,6 @@
-"""Group commit: one thread that makes written frames durable, many waiters at a time, and watches the disk.
+"""One thread that makes written frames durable and watches the disk.
 
-A waiter is woken when an fdatasync that began after its write has finished. A lone call waits for nothing
-else; while one sync runs the next group gathers by itself. One call_soon_threadsafe per group.
+A waiter is woken when an fdatasync that began after its write has finished. One call_soon_threadsafe per sync.
 """
 
 from __future__ import annotations
@@ -14,21 +13,16 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from metering.group import Waiter
 from metering.segments import sync_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from metering.disk import Reserve
 
-Waiter = asyncio.Future[None]
 FLUSH_S = 0.2  # frames that nobody waits for are durable after this
-# A sync costs about 0.2 ms of CPU whatever it carries. Under load the next one waits, counted from when the last one
-# began, so long for each call that was in that one: worth a tenth of the throughput. A lone call never waits.
-LINGER_PER_CALL_S = 0.0006
-LONGEST_LINGER_S = 0.005
-CROWD = 3
 
 
 class Syncer:
@@ -49,15 +43,12 @@ class Syncer:
         self.frames: list[bytes] = []  # written, but not known to be durable
         self.syncs = 0
         self._loop, self._directory, self._reserve, self._on_failure = loop, directory, reserve, on_failure
-        self._queue: SimpleQueue[Waiter | None] = SimpleQueue()
+        self._queue: SimpleQueue[Sequence[Waiter] | None] = SimpleQueue()
         self._lock = threading.Lock()  # guards the next two
         self._files: list[int] = []  # the last one is being written, the others have their last bytes to sync
         self._has_new_name = False
         self._may_go_on = threading.Event()
         self._looked_at = 0.0
-        self._began_at = 0.0
-        self._linger_s = 0.0
-        self._pause = threading.Event()  # never set: its wait is a pause
         self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
         self._thread.start()
 
@@ -76,9 +67,9 @@ class Syncer:
             os.close(old)
         self._may_go_on.set()
 
-    def wait(self, waiter: Waiter) -> None:
-        """Resolve the waiter once everything written before now is durable."""
-        self._queue.put(waiter)
+    def wait(self, waiters: Sequence[Waiter]) -> None:
+        """Resolve the waiters, in order, once everything written before now is durable."""
+        self._queue.put(waiters)
 
     def stop(self) -> None:
         """Sync what is left, end the thread, close the files."""
@@ -92,9 +83,9 @@ class Syncer:
     def _run(self) -> None:
         running = True
         while running:
-            group = self._next_group()
-            running = None not in group
-            waiters = [waiter for waiter in group if waiter is not None]
+            asked = self._next_asked()
+            running = None not in asked
+            waiters = [waiter for waiters in asked if waiters is not None for waiter in waiters]
             self._watch_disk()
             try:
                 if waiters or self.frames:
@@ -108,19 +99,12 @@ class Syncer:
                 if waiters:
                     self._tell(_resolve, waiters)
 
-    def _next_group(self) -> list[Waiter | None]:
+    def _next_asked(self) -> list[Sequence[Waiter] | None]:
         try:
             first = self._queue.get(timeout=FLUSH_S)
         except Empty:
             return []
-        if self._linger_s and first is not None:
-            early = self._began_at + self._linger_s - time.monotonic()
-            if early > 0:
-                self._pause.wait(early)
-        group = [first, *(self._queue.get_nowait() for _ in range(self._queue.qsize()))]
-        self._linger_s = min(LONGEST_LINGER_S, LINGER_PER_CALL_S * len(group)) if len(group) >= CROWD else 0.0
-        self._began_at = time.monotonic()
-        return group
+        return [first, *(self._queue.get_nowait() for _ in range(self._queue.qsize()))]
 
     def _sync(self) -> None:
         count = len(self.frames)  # taken first: these are in the files that are read next

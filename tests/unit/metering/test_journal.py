@@ -212,3 +212,34 @@ def _descriptor_of(path: Path) -> int:
     """Return this process's descriptor of a file."""
     own = Path("/proc/self/fd")
     return next(int(entry.name) for entry in own.iterdir() if entry.exists() and entry.readlink() == path)
+
+
+async def test_a_call_whose_end_is_not_written_yet_is_carried_too(journal: Journal) -> None:
+    journal.open_call(opened("req_1"))
+    journal.open_call(opened("req_2"))
+    first = asyncio.ensure_future(journal.close_call(closed("req_1")))
+    second = asyncio.ensure_future(journal.close_call(closed("req_2")))
+    await asyncio.sleep(0)  # the first is being synced, the second gathers
+    assert [call.open.id for call in calls_of(journal)] == ["req_1"]
+
+    journal.carry([(opened("req_1"), 0), (opened("req_2"), 7)])
+
+    await asyncio.gather(first, second)
+    tail = read(journal)
+    assert [call.open.id for call in tail.read(journal.written, 10)] == ["req_1", "req_2"]
+    assert tail.running == {}
+
+
+async def test_what_has_gathered_is_written_when_the_journal_closes(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, reserve_bytes=0, allow_volatile=True)
+    ids = ["req_1", "req_2", "req_3"]
+    for request_id in ids:
+        journal.open_call(opened(request_id))
+    leaving = [asyncio.ensure_future(journal.close_call(closed(request_id))) for request_id in ids]
+    await asyncio.sleep(0)
+    for one in leaving:
+        one.cancel()
+
+    await journal.close()
+
+    assert [call.open.id for call in calls_of(journal)] == ids
