@@ -14,7 +14,7 @@ from catalog.experiments import put_first
 from catalog.hints import Hints
 from catalog.route import Asking, ModelCannot, NoDeployment, Route, Skipped
 from catalog.snapshot import Deployment, Model, Snapshot
-from catalog.strategies import Circumstances, arrange
+from catalog.strategies import Circumstances, arrange, lot_of
 from providers.breaker import Breaker
 from providers.health import Health
 from tenants.caller import Caller
@@ -137,12 +137,17 @@ class Search:
                 broken.append((entry.breaker, deployment))
             else:
                 kept += 1
-                (ready if self._dice() < entry.breaker.share(self._now) else late).append(deployment)
+                (ready if self._lot(deployment) < entry.breaker.share(self._now) else late).append(deployment)
         if broken:
             spared = self._eject(broken, len(tier), is_whole_tier=not ready and not kept)
             for deployment in spared:
-                (ready if self._dice() < SPARED_SHARE else late).append(deployment)
+                (ready if self._lot(deployment) < SPARED_SHARE else late).append(deployment)
         return ready
+
+    def _lot(self, deployment: Deployment) -> float:
+        """Draw whether a call goes to one that comes back. A sticky value draws the same each time: it moves once."""
+        key = self._asking.sticky_key
+        return lot_of(key, deployment) if key else self._dice()
 
     def _eject(
         self, broken: list[tuple[Breaker, Deployment]], size: int, *, is_whole_tier: bool

@@ -96,11 +96,19 @@ def _sticky(tier: Sequence[Deployment], key: str) -> Tier:
     """Weighted rendezvous hashing: the same key meets the same deployment, whoever else comes or goes."""
 
     def score(deployment: Deployment) -> float:
-        text = f"{key}\n{deployment.target.name}".encode()
-        point = (int.from_bytes(blake2b(text, digest_size=8).digest()) + 1) / (2**64 + 1)
+        point = _point(f"{key}\n{deployment.target.name}")
         return -math.log(point) / deployment.weight if deployment.weight else math.inf
 
     return sorted(tier, key=score)
+
+
+def lot_of(key: str, deployment: Deployment) -> float:
+    """Return a number from 0 to 1 that a sticky value always draws for a deployment, whatever place it has for it."""
+    return _point(f"{key}\n{deployment.target.name}\nlot")
+
+
+def _point(text: str) -> float:
+    return (int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) + 1) / (2**64 + 1)
 
 
 _STRATEGIES: dict[str, Callable[[Tier, Circumstances], Tier]] = {

@@ -214,6 +214,36 @@ def test_a_broken_deployment_is_left_out_and_all_broken_ones_are_tried_in_panic(
     assert (route.is_panic, set(names(route))) == (True, {"a", "b"})
 
 
+def test_sticky_values_come_back_one_by_one_and_each_only_once():
+    a, b = deployment("a"), deployment("b")
+    chat = model(a, b)
+    clock = Clock()
+    health = Health(clock=clock, dice=lambda: 0.5)
+    users = [f"u{number}" for number in range(200)]
+
+    def at_home(seed: int) -> set[str]:
+        asked = {u: resolve(chat, health=health, seed=seed, asking=Asking(sticky_key=u)) for u in users}
+        return {user for user, route in asked.items() if names(route)[0] == "a"}
+
+    home = at_home(0)
+    fails(health, a)
+    assert not at_home(1)
+    clock.now += 60.0
+    for _ in range(3):
+        turn = begun(health, a)
+        turn.answered()
+        turn.end()
+        turn.let_go()
+    sizes, before = [], set()
+    for second in range(12):
+        back = at_home(second)
+        assert before <= back <= home, "who is back stays, whatever the dice say"
+        sizes.append(len(back))
+        before = back
+        clock.now += 1.0
+    assert sizes[0] < sizes[4] < sizes[-1] == len(home)
+
+
 def test_if_every_provider_asked_not_to_be_called_the_client_hears_when():
     a = deployment("a")
     health = Health(clock=Clock(), dice=lambda: 0.0)

@@ -1,0 +1,93 @@
+"""Sticky aliases: the same user, or the same cache key, meets the same deployment, as long as it works."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from tests import town
+from tests.raw_calls import ask, question
+from tests.servers import Gateway
+
+ALIASES = {"user": "home", "prompt_cache_key": "warm"}
+NAMES = ("a", "b", "c")
+VALUES = [f"value-{number}" for number in range(30)]
+
+
+def rows(endpoint):
+    return [
+        town.row(alias, f"up-{alias}-{name}", endpoint, deployment=f"{alias}-{name}", sticky=member)
+        for member, alias in ALIASES.items()
+        for name in NAMES
+    ]
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, closed_port, tmp_path_factory):
+    config = town.config(upstream.base_url, closed_port)
+    config["model_catalog"] = rows(upstream.base_url)
+    for key in config["bootstrap"]["api_keys"]:
+        key.pop("models", None)
+    with Gateway(config, tmp_path_factory.mktemp("sticky") / "data") as server:
+        yield server
+
+
+@pytest.fixture(params=ALIASES)
+def member(request):
+    return request.param
+
+
+async def where(gateway, member, values, key=town.ALICE):
+    """Return the deployment that each value meets, asked all at once."""
+    bodies = [question(ALIASES[member], **{member: value}) for value in values]
+    answers = await asyncio.gather(*(ask(gateway.url, key, body) for body in bodies))
+    assert {answer.status for answer in answers} == {200}
+    return [answer.headers["x-gateway-deployment"] for answer in answers]
+
+
+async def test_the_same_value_meets_the_same_deployment_and_values_spread(gateway, member):
+    first = await where(gateway, member, VALUES)
+    for _ in range(4):
+        assert await where(gateway, member, VALUES) == first
+    assert min(Counter(first)[f"{ALIASES[member]}-{name}"] for name in NAMES) >= 3
+
+
+async def test_another_member_does_not_bind(gateway, member):
+    other = next(name for name in ALIASES if name != member)
+    bodies = [question(ALIASES[member], **{other: "same"}) for _ in range(40)]
+    answers = [await ask(gateway.url, town.ALICE, body) for body in bodies]
+    assert len({answer.headers["x-gateway-deployment"] for answer in answers}) > 1
+
+
+async def test_two_tenants_with_the_same_values_are_not_bound_together(gateway, member):
+    assert await where(gateway, member, VALUES) != await where(gateway, member, VALUES, town.BOB)
+
+
+async def test_it_survives_a_restart(fresh_gateway, upstream, member):
+    rows_only = {"model_catalog": rows(upstream.base_url)}
+    server = fresh_gateway(rows_only)
+    before = await where(server, member, VALUES[:10])
+    server.restart()
+    assert await where(server, member, VALUES[:10]) == before
+
+
+async def test_a_value_moves_while_its_deployment_fails_and_comes_back(gateway, upstream, member):
+    home = dict(zip(VALUES, await where(gateway, member, VALUES), strict=True))
+    broken = home[VALUES[0]]
+    moved = [value for value in VALUES if home[value] == broken]
+    stay = [value for value in VALUES if home[value] != broken]
+    model = f"up-{broken}"
+
+    upstream.script(model, {"kind": "status", "status": 500})
+    refuge = await where(gateway, member, moved)
+    assert broken not in refuge
+    assert await where(gateway, member, moved) == refuge, "there they stay together too"
+    assert await where(gateway, member, stay) == [home[value] for value in stay], "nobody else moves"
+
+    upstream.script(model, {})
+    rounds = 0
+    async with asyncio.timeout(40):
+        while rounds < 5:  # it comes back slowly, and every worker for itself
+            rounds = rounds + 1 if await where(gateway, member, VALUES) == list(home.values()) else 0

@@ -1,0 +1,53 @@
+"""Two thousand calls fall on deployments as their weights say, end to end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from tests import town
+from tests.money import settled
+from tests.raw_calls import ask, question
+
+WEIGHTS = {"heavy": 70, "middle": 20, "light": 10, "none": 0}
+CALLS = 2_000
+AT_ONCE = 16
+LIKELY = 27.63  # chi-square with two degrees of freedom: a fair gateway exceeds it once in 1,000,000 runs
+
+
+@pytest.fixture
+def gateway(fresh_gateway):
+    rows = [
+        {
+            "alias": "weighed",
+            "provider": "simulator",
+            "provider_model": "sim",
+            "deployment": name,
+            "weight": weight,
+            "free": True,
+        }
+        for name, weight in WEIGHTS.items()
+    ]
+    return fresh_gateway({"model_catalog": rows})
+
+
+async def test_calls_fall_as_the_weights_say(gateway):
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def one():
+        async with turn:
+            answer = await ask(gateway.url, town.ALICE, question("weighed", max_tokens=5))
+        assert (answer.status, answer.headers["x-gateway-attempts"]) == (200, "1")
+        return answer.headers["x-gateway-deployment"]
+
+    met = Counter(await asyncio.gather(*(one() for _ in range(CALLS))))
+    expected = {name: CALLS * weight / 100 for name, weight in WEIGHTS.items() if weight}
+    chi_square = sum((met[name] - mean) ** 2 / mean for name, mean in expected.items())
+    print(f"chi-square {chi_square:.2f} of {dict(met)}")  # noqa: T201 - shown with -s
+    assert met["none"] == 0, "a weight of 0 is only for when nobody else is left"
+    assert chi_square < LIKELY
+    await settled(gateway)
+    rows = await asyncio.to_thread(gateway.ledger)
+    assert Counter(row["deployment"] for row in rows) == met
