@@ -1,15 +1,19 @@
 """What a connection may cost before it has said what it wants: time for its head and its body, and bytes of its head.
 
-Uvicorn bounds none of these. A request that arrives in one piece, as nearly all do, costs no timer.
+Uvicorn bounds none of these. A request that arrives in one piece, as nearly all do, costs no timer. Requests learn
+here, without a task of their own, that their client has left.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from gateway.cork import Cork
 
 MAX_HEAD = 64 * 1024
 LINGER_S = (
@@ -29,6 +33,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._linger_timer: asyncio.TimerHandle | None = None
         self._served: RequestResponseCycle | None = None  # `cycle` is the last one that was asked for
+        self._left: Callable[[], None] | None = None
+        self._is_lost = False
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
@@ -37,7 +43,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
+        self._is_lost = True
         self._forget_timers()
+        if self._left is not None:
+            self._left()
         if self._served is not None and self._served is not self.cycle:
             self._served.disconnected = True  # uvicorn tells only the last of several pipelined requests
             self._served.message_event.set()
@@ -63,6 +72,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_head = True
         # A polite close waits for a client that may never read; a request can end its connection at once.
         self.scope["state"]["abort"] = self.transport.abort
+        self.scope["state"]["watch"] = self.watch
 
     @override
     def on_url(self, url: bytes) -> None:
@@ -98,6 +108,7 @@ class HttpProtocol(HttpToolsProtocol):
     @override
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._served = cycle
+        cycle.transport = Cork(self.transport, self.loop)  # type: ignore[assignment]  # all of it that a cycle uses
         super()._start_asgi_task(cycle, app)
 
     @override
@@ -111,6 +122,12 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(431)
         elif not self.transport.is_closing():
             super().send_400_response(msg)
+
+    def watch(self, left: Callable[[], None] | None) -> None:
+        """Call `left` when the client leaves; None: whoever watched is no longer interested."""
+        self._left = left
+        if left is not None and self._is_lost:
+            self.loop.call_soon(left)
 
     @property
     def _is_idle(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest, QueryDict
@@ -74,6 +74,7 @@ class V1Request(HttpRequest):
         self.pulse: Pulse | None = None  # of a stream, from before its upstream is called
         self._receive = receive
         self._watcher: asyncio.Task[None] | None = None
+        self._watch_connection: Callable[[Callable[[], None] | None], None] | None = None
         self.slot: Slot | None = None  # of those that this process has
 
     @cached_property
@@ -151,19 +152,28 @@ class V1Request(HttpRequest):
     def _watch(self) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a handler always runs in a task
-        self._watcher = asyncio.get_running_loop().create_task(self._cancel_when_gone(task))
+        self._watch_connection = self.scope.get("state", {}).get("watch")
+        if self._watch_connection is not None:
+            self._watch_connection(partial(self._leave, task))
+        else:  # a server other than ours
+            self._watcher = asyncio.get_running_loop().create_task(self._wait_until_gone(task))
 
-    async def _cancel_when_gone(self, task: asyncio.Task[Any]) -> None:
+    async def _wait_until_gone(self, task: asyncio.Task[Any]) -> None:
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 break
+        self._leave(task)
+
+    def _leave(self, task: asyncio.Task[Any]) -> None:
         self.client_left = True
         task.cancel()
 
     def stop_watching(self) -> None:
         if self.pulse is not None:
             self.pulse.stop()
+        if self._watch_connection is not None:
+            self._watch_connection(None)
         if self._watcher is not None:
             self._watcher.cancel()
             self._watcher = None
