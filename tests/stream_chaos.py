@@ -48,6 +48,28 @@ def _stop(reason: str = "stop") -> str:
     return json.dumps({"id": "x", "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
 
 
+def _raw(*blocks: str) -> dict[str, Any]:
+    return {"kind": "raw", "raw": "".join(blocks).encode().decode("latin-1")}
+
+
+def _odd_framing() -> list[Chaos]:
+    """Return streams that the standard of server-sent events allows, however odd they look."""
+    word, stop, done = f"data: {_event(' word')}\n\n", f"data: {_stop()}\n\n", "data: [DONE]\n\n"
+    front, back = _event(" word").split(", ", 1)
+    odd = {
+        "a byte order mark first": ("\ufeff", word, stop, done),
+        "fields beside the data": ("retry: 10\nid: 7\nevent: message\n", word, "id: 8\n\n", stop, done),
+        "data over two lines": (f"data: {front},\ndata: {back}\n\n", stop, done),
+        "no blank after the colon": (word.replace("data: ", "data:"), stop, done),
+        "no line end after [DONE]": (word, stop, "data: [DONE]"),
+        "words after [DONE]": (word, stop, done, word, word),
+        "mixed line ends": (word.replace("\n", "\r\n"), stop.replace("\n", "\r"), done),
+    }
+    return [
+        Chaos(name=name, behavior=_raw(*blocks), tokens=1, estimated=True) for name, blocks in odd.items()
+    ]
+
+
 def _whole() -> list[Chaos]:
     """Return the oddities that must not harm an answer."""
     odd: dict[str, dict[str, Any]] = {
@@ -69,6 +91,7 @@ def _whole() -> list[Chaos]:
     found = [Chaos(name=name, behavior=behavior) for name, behavior in odd.items()]
     return [
         *found,
+        *_odd_framing(),
         Chaos(name="no usage", behavior={"usage": "never"}, estimated=True),
         Chaos(name="usage doubled", behavior={"usage": "double"}, tokens=10),
         Chaos(name="usage of zeros", behavior=_zeros(), tokens=2, estimated=True),
@@ -95,6 +118,21 @@ def _broken() -> list[Chaos]:
         )
         for end in ("cut", "drop", "reset", "error", "malformed", "stall")
         for after in (1, 2, 5)
+    ]
+    word = f"data: {_event(' word')}\n\n"
+    raws = {
+        "half an event at the end": _raw(word, 'data: {"id": "x", "cho'),
+        "a whole event without its blank line": _raw(word, f"data: {_stop()}"),
+        "bytes that are no UTF-8": {
+            "kind": "raw",
+            "raw": word + 'data: {"choices": [{"delta": {"content": "\xff"}}]}\n\n',
+        },
+        "HTML in the middle": _raw(word, "data: <html>Bad Gateway</html>\n\n", "data: [DONE]\n\n"),
+        "an error, then [DONE]": _raw(word, 'data: {"error": {"message": "no"}}\n\n', "data: [DONE]\n\n"),
+    }
+    found += [
+        Chaos(name=name, behavior=raw, status="incomplete", code="upstream_error", tokens=1, estimated=True)
+        for name, raw in raws.items()
     ]
     events: dict[str, tuple[list[str], int, int]] = {
         "a huge event later": ([_event(" word"), _event("x" * 1_100_000), _stop(), "[DONE]"], 1, 1),
@@ -128,6 +166,9 @@ def _failed() -> list[Chaos]:
         "a page of HTML": {"kind": "html"},
         "a page of HTML that says 200": {"kind": "html", "status": 200},
         "a huge event first": {"huge": 1_100_000},
+        "events without data:": _raw(f"{_event(' word')}\n\n{_stop()}\n\n"),
+        "a stream that says it is JSON": {"headers": {"content-type": "application/json"}},
+        "a JSON answer instead of a stream": {"kind": "status", "status": 200, "body": {"choices": []}},
         "status 500": {"kind": "status", "status": 500},
         "nothing but [DONE] missing": {"kind": "events", "events": []},
     }

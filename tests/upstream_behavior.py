@@ -19,6 +19,7 @@ Kind = Literal[
     "hang_after_head",
     "reset_before_head",
     "events",  # a stream of exactly `events`
+    "raw",  # a stream of exactly these bytes, `raw` in Latin-1
 ]
 End = Literal[
     "done",  # finish reasons, usage, [DONE]
@@ -63,6 +64,7 @@ class Behavior(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     huge: int = 0  # so many more characters in the first content event
     close_delimited: bool = False  # no chunked encoding: the connection's end is the body's end
     events: list[str] = []
+    raw: str = ""
     ignore_cap: bool = False  # produce more than max_tokens allows
 
 

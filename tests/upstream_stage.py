@@ -37,7 +37,7 @@ class Stage:
         if behavior.kind == "reset_before_head":
             self._connection.reset()
             return "reset"
-        if behavior.kind in {"ok", "events", "hang_after_head"} and asked.stream:
+        if behavior.kind in {"ok", "events", "raw", "hang_after_head"} and asked.stream:
             return await self._stream(asked)
         return await self._whole(asked)
 
@@ -84,6 +84,10 @@ class Stage:
             for event in behavior.events:
                 await self._event(event.encode())
             return await self._finish("events")
+        if behavior.kind == "raw":
+            data = behavior.raw.encode("latin-1")
+            await self._write(data if behavior.close_delimited else b"%x\r\n%s\r\n" % (len(data), data))
+            return await self._finish("raw")
         self._seen.bill.prompt_tokens = behavior.prompt_tokens
         await self._prelude(asked)
         await self._content(asked)
