@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.bench import peers
+from tests.bench import peers, wrk
 from tests.bench.candidates import Site
 from tests.bench.machine import facts
 from tests.bench.processes import ROOT, DidNotStart, spread, upstream
@@ -34,6 +34,12 @@ def arguments() -> argparse.Namespace:
     )
     add("--clients", default="1,64", help="how many connections ask at once")
     add("--services", type=names_of(SERVICES), default=",".join(SERVICES), help="peers join when installed")
+    add(
+        "--generator",
+        choices=("auto", "wrk", "bundled"),
+        default="auto",
+        help="auto: wrk where it is installed",
+    )
     add("--install-peers", action="store_true", help="first install LiteLLM and Portkey into .bench")
     add("--slow-streams", type=int, default=0, metavar="N", help="also N slow streams started over 2 s")
     add("--profile", type=Path, metavar="FILE", help="run the gateway under cProfile, which halves its speed")
@@ -62,6 +68,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
         clients=tuple(int(count) for count in options.clients.split(",")),
         services=options.services,
         slow_streams=options.slow_streams,
+        uses_wrk=options.generator == "wrk" or (options.generator == "auto" and wrk.path() is not None),
     )
 
 
@@ -79,6 +86,7 @@ async def bench(options: argparse.Namespace) -> int:
         tempfile.mkdtemp(prefix="run-", dir=ROOT / ".bench")
     )  # beside the sources: a real disk, not /tmp
     say(f"{report.machine.cpu}, {cores}; load average {report.machine.load_average[0]:.1f}; scratch {folder}")
+    say("load by wrk" if plan.uses_wrk else "load by the bundled generator")
     async with upstream(sys.executable, cores.upstream) as port:
         site = Site(folder, cores, port, profile=profile)
         await Session(plan, site, report, say).run()

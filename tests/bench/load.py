@@ -36,7 +36,7 @@ class LoadSpec(msgspec.Struct, frozen=True):
 
 
 class LoadResult(msgspec.Struct, frozen=True):
-    """`answers` are those finished inside the window; `sent` counts warm-up and drain too."""
+    """`answers` are those finished inside the window; `sent` counts all; `cut` may have been left midway besides."""
 
     answers: int
     sent: int
@@ -45,6 +45,7 @@ class LoadResult(msgspec.Struct, frozen=True):
     p50_ms: float | None
     p99_ms: float | None
     errors: dict[str, int]
+    cut: int = 0
 
 
 class Load:

@@ -38,10 +38,15 @@ class SlowRow(msgspec.Struct, frozen=True):
 
 
 class Ledger(msgspec.Struct, frozen=True):
-    """Does the gateway's own ledger hold exactly the calls that were sent through it?"""
+    """Does the gateway's own ledger hold exactly the calls that were sent through it? `cut` of them may be missing."""
 
     sent: int
     recorded: int | None
+    cut: int = 0
+
+    @property
+    def is_right(self) -> bool:
+        return self.recorded is not None and self.sent <= self.recorded <= self.sent + self.cut
 
 
 class Report(msgspec.Struct):
@@ -91,7 +96,8 @@ def table(report: Report) -> str:
         recorded = (
             "export_usage failed, nothing" if report.ledger.recorded is None else report.ledger.recorded
         )
-        parts.append(f"ledger: {report.ledger.sent} calls sent, {recorded} recorded")
+        cut = f" and {report.ledger.cut} left midway" if report.ledger.cut else ""
+        parts.append(f"ledger: {report.ledger.sent} calls sent{cut}, {recorded} recorded")
     return "\n\n".join([*parts, *report.notes])
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tests.bench import candidates, peers
+from tests.bench import candidates, peers, wrk
 from tests.bench.candidates import Service, Site
 from tests.bench.load import LoadResult, LoadSpec
 from tests.bench.processes import ROOT, DidNotStart, memory_mib
@@ -35,6 +35,7 @@ class Plan(msgspec.Struct, frozen=True):
     clients: tuple[int, ...]
     services: tuple[str, ...]
     slow_streams: int = 0
+    uses_wrk: bool = False
 
 
 class BenchFailed(Exception):
@@ -59,7 +60,7 @@ class Session:
         self._site = site
         self._report = report
         self._say = say
-        self._sent_to_gateway = 0
+        self._sent_to_gateway = self._cut = 0
 
     async def run(self) -> None:
         for start in contenders(self._plan.services):
@@ -72,7 +73,7 @@ class Session:
                     raise
                 self._report.notes.append(f"did not start: {error}")
         if self._sent_to_gateway:
-            self._report.ledger = Ledger(self._sent_to_gateway, await recorded(self._site))
+            self._report.ledger = Ledger(self._sent_to_gateway, await recorded(self._site), self._cut)
 
     async def _measure_all(self, service: Service) -> None:
         for name in self._plan.workloads:
@@ -90,8 +91,8 @@ class Session:
         before = memory_mib(service.watch) if service.watch else None
         spec = self._spec(service, workload, clients, self._plan.seconds)
         with self._profiling(service):
-            result = msgspec.json.decode(await self._load("tests.bench.load", spec), type=LoadResult)
-        self._count(service, result.sent)
+            result = msgspec.json.decode(await self._load(self._generator(workload), spec), type=LoadResult)
+        self._count(service, result.sent, result.cut)
         base = next((row for row in self._report.rows if _twin(row, workload.name, clients)), None)
         return Row(
             service=service.name,
@@ -109,6 +110,10 @@ class Session:
             memory_after_mib=memory_mib(service.watch) if service.watch else None,
             errors=result.errors,
         )
+
+    def _generator(self, workload: Workload) -> str:
+        by_wrk = self._plan.uses_wrk and workload.name in wrk.WORKLOADS_OF_WRK
+        return "tests.bench.wrk" if by_wrk else "tests.bench.load"
 
     async def _slow(self, service: Service) -> SlowResult:
         few = self._spec(
@@ -151,9 +156,10 @@ class Session:
         yield
         os.kill(service.watch[0], signal.SIGUSR2)
 
-    def _count(self, service: Service, sent: int) -> None:
+    def _count(self, service: Service, sent: int, cut: int = 0) -> None:
         if service.name == "gateway":
             self._sent_to_gateway += sent
+            self._cut += cut
 
     def _note_errors(self, service: Service, what: str, errors: dict[str, int]) -> None:
         self._report.notes += [
@@ -204,6 +210,6 @@ def faults(report: Report) -> list[str]:
     found += [
         f"{row.service} slow streams" for row in report.slow if row.service in ours and row.result.errors
     ]
-    if report.ledger and report.ledger.sent != report.ledger.recorded:
+    if report.ledger and not report.ledger.is_right:
         found.append("the ledger does not hold exactly the calls that were sent")
     return found

@@ -36,6 +36,12 @@ def test_a_single_wrong_answer_of_the_gateway_fails_the_run():
     assert faults(report(msgspec.structs.replace(GOOD, errors={"HTTP 500: x": 1})))
 
 
+def test_calls_that_were_left_midway_may_be_recorded_or_not():
+    for recorded in (100, 104):
+        assert faults(report(GOOD, ledger=Ledger(sent=100, recorded=recorded, cut=4))) == []
+    assert faults(report(GOOD, ledger=Ledger(sent=100, recorded=105, cut=4)))
+
+
 def test_a_call_missing_from_the_ledger_fails_the_run():
     assert faults(report(GOOD, ledger=Ledger(sent=12_000, recorded=11_999)))
 
