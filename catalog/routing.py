@@ -87,7 +87,8 @@ def resolve(  # noqa: PLR0913 - each is a source of its own
     """
     model = find(snapshot, alias, caller, model_type=model_type)
     if len(model.deployments) == 1 and asking is ANYTHING and not model.fallbacks:
-        entry = health.get(model.deployments[0].target.id) if health is not None else None
-        if entry is None or entry.breaker.is_calm:
+        only = model.deployments[0].target.id
+        entry = health.get(only) if health is not None else None
+        if (entry is None or entry.breaker.is_calm) and not (health is not None and health.is_full(only)):
             return Route(model, model.deployments)
     return Search(snapshot, caller, asking, health or Health(), dice).route(model)

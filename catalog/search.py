@@ -32,6 +32,7 @@ class Search:
         self._now, self._dice = health.clock(), dice
         self._skipped: list[Skipped] = []
         self._resting: list[Deployment] = []
+        self._full: list[Deployment] = []
         self._lacks: list[Lack] = []
 
     def route(self, model: Model) -> Route:
@@ -40,7 +41,7 @@ class Search:
         arm = self._asking.arm
         if arm:
             own = put_first(arm, own)
-        lacks, has_candidates = list(self._lacks), bool(own or self._resting)
+        lacks, has_candidates = list(self._lacks), bool(own or self._resting or self._full)
         others: dict[str, Model] = {}
         instead: dict[str, tuple[Deployment, ...]] = {}
         if model.fallbacks and not (hints is not None and hints.only):
@@ -62,10 +63,10 @@ class Search:
         )
         if deployments:
             return build(deployments=deployments)
-        targets = [deployment.target for deployment in self._resting]
+        targets = [deployment.target for deployment in (*self._full, *self._resting)]
         if not targets:
             raise NoDeployment(model.alias)
-        if not self._health.least_bad(targets):
+        if self._full or not self._health.least_bad(targets):
             raise self._health.unavailable(targets)
         return build(deployments=tuple(self._resting), is_panic=True)
 
@@ -129,12 +130,16 @@ class Search:
         kept = 0
         for deployment in tier:
             entry = self._health.get(deployment.target.id)
-            if entry is None or entry.breaker.is_calm:
-                ready.append(deployment)
-            elif entry.breaker.cools(self._now):
+            if entry is not None and entry.breaker.cools(self._now):
                 self._rest(deployment, "its provider asked not to be called yet")
-            elif entry.breaker.is_ejected(self._now):
+            elif entry is not None and entry.breaker.is_ejected(self._now):
                 broken.append((entry.breaker, deployment))
+            elif self._health.is_full(deployment.target.id):
+                kept += 1
+                self._full.append(deployment)
+                self._skip(deployment, "full: as many calls as may be are in flight there")
+            elif entry is None or entry.breaker.is_calm:
+                ready.append(deployment)
             else:
                 kept += 1
                 (ready if self._lot(deployment) < entry.breaker.share(self._now) else late).append(deployment)
@@ -161,6 +166,9 @@ class Search:
 
     def _rest(self, deployment: Deployment, why: str) -> None:
         self._resting.append(deployment)
+        self._skip(deployment, why)
+
+    def _skip(self, deployment: Deployment, why: str) -> None:
         self._skipped.append(Skipped(deployment.target.alias, deployment.target.name, why))
 
 

@@ -71,3 +71,16 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     models: dict[str, Model] = {}
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def targets(self) -> list[Target]:
+        """Every place a client's call can be sent to."""
+        return [deployment.target for model in self.models.values() for deployment in model.deployments]
+
+    def tiers(self) -> list[list[int]]:
+        """Return the deployments that stand in for each other: those of one alias and priority, by id."""
+        tiers: dict[tuple[str, int], list[int]] = {}
+        for model in self.models.values():
+            for deployment in model.deployments:
+                tiers.setdefault((model.alias, deployment.priority), []).append(deployment.target.id)
+        return [tier for tier in tiers.values() if len(tier) > 1]

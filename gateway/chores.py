@@ -15,7 +15,8 @@ from budgets.admission import Post
 from catalog.probes import aprobe_all
 from gateway.connections import Connections
 from gateway.database import patient_alias
-from gateway.invalidation_redis import Listener
+from gateway.health_hints import HealthHints
+from gateway.invalidation_redis import CHANNEL, Listener
 from gateway.jobs import Jobs
 from gateway.schedule import JOBS
 from gateway.shedding import Shedding
@@ -33,6 +34,7 @@ ADOPT_S = 10.0
 TELL_S = 5.0
 MARK_S = 1.0
 LAG_S = 0.1
+WEIGH_S = 1.0
 
 InDatabase = Callable[..., Awaitable[Any]]
 
@@ -61,7 +63,11 @@ class Chores:
                 Jobs(JOBS, self._in_database).run(),
             ]
         else:
-            works += [_every(ADOPT_S, self.adopt_the_dead), _listener(live).run()]
+            works.append(_every(ADOPT_S, self.adopt_the_dead))
+        if live.hints is not None:
+            works += [live.hints.run(), _listener(live, live.hints).run()]
+        if config.health.eject_outliers:
+            works.append(_every(WEIGH_S, self._weigh))
         return {asyncio.create_task(work) for work in works}
 
     async def _renew_leases(self) -> None:
@@ -80,6 +86,9 @@ class Chores:
     async def _probe(self) -> None:
         """In production mode the scheduler's task does it, once for all processes (catalog/probes.py)."""
         await aprobe_all(datetime.now(UTC), self._in_database)
+
+    async def _weigh(self) -> None:
+        self._live.health.weigh()
 
     async def _mark_streams(self) -> None:
         live = self._live
@@ -109,16 +118,21 @@ class Chores:
             live.running.stop_where(lambda call: stopped.get(call.caller.key_id, ""))
 
 
-def _listener(live: Connections) -> Listener:
+def _listener(live: Connections, hints: HealthHints) -> Listener:
     """Hear of changes at once; while that is impossible, trust what is known of keys for a shorter time."""
 
     def found() -> None:
         live.keys.trust(TTL_S)
         live.invalidation.poke()
 
+    def advised(message: bytes) -> None:
+        hint = hints.hear(message)
+        if hint is not None:
+            live.health.hear(hint)
+
     return Listener(
         live.config.redis.url,
-        changed=live.invalidation.poke,
+        heard={CHANNEL: lambda _: live.invalidation.poke(), hints.channel: advised},
         lost=lambda: live.keys.trust(CAREFUL_TTL_S),
         found=found,
     )

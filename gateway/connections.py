@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from catalog.snapshot import Snapshot
     from gateway.access_log import AccessLog
     from gateway.config import Config
+    from gateway.health_hints import HealthHints
     from gateway.idempotency import Replays
     from gateway.invalidation import Invalidation
     from gateway.metrics import Metrics
@@ -56,6 +57,7 @@ class Connections:
     access_log: AccessLog
     invalidation: Invalidation
     simulator: Simulator | None = None
+    hints: HealthHints | None = None  # what is told to other processes, where there may be any
     shedding: Shedding
     shadows: Shadows
     is_leaving: bool = False  # /readyz says so, so that nobody sends more; calls are still served

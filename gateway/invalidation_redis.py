@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import redis
 from redis import asyncio as redis_async
@@ -39,19 +39,21 @@ class Announcer:
 
 
 class Listener:
-    """Calls `changed` for each announcement, `lost` when it can no longer hear them, `found` when it can again."""
+    """`heard` has for each channel who takes its messages; `lost` is called when nothing can be heard any longer,
+    `found` when it can again.
+    """
 
     def __init__(
         self,
         url: str,
         *,
-        changed: Callable[[], None],
+        heard: Mapping[str, Callable[[bytes], None]],
         lost: Callable[[], None],
         found: Callable[[], None],
         silence_s: float = SILENCE_S,
     ) -> None:
         self._url, self._silence_s = url, silence_s
-        self._changed, self._lost, self._found = changed, lost, found
+        self._heard, self._lost, self._found = heard, lost, found
         self._hears = True  # until it is known that it does not
 
     async def run(self) -> None:
@@ -69,7 +71,7 @@ class Listener:
     async def _listen(self) -> None:
         client = redis_async.Redis.from_url(self._url, socket_connect_timeout=PATIENCE_S)
         async with client, client.pubsub() as channel:
-            await channel.subscribe(CHANNEL)
+            await channel.subscribe(*self._heard)
             is_asked = False
             while True:
                 message = await channel.get_message(timeout=self._silence_s)
@@ -84,4 +86,4 @@ class Listener:
                     self._hears = True
                     self._found()
                 elif message["type"] == "message":
-                    self._changed()
+                    self._heard[message["channel"].decode()](message["data"])

@@ -27,9 +27,10 @@ from catalog.snapshot import Snapshot
 from gateway import connections
 from gateway.access_log import AccessLog
 from gateway.chores import Chores
-from gateway.config.sections import Health as HealthConfig
+from gateway.config import Config
 from gateway.connections import Connections
 from gateway.database import patient_alias
+from gateway.health_hints import HealthHints
 from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
 from gateway.metrics import Metrics
@@ -44,7 +45,8 @@ from metering.shipper import Shipper
 from metering.windows import load_windows
 from providers import tokens
 from providers.breaker import Policy
-from providers.health import Health
+from providers.bulkhead import Bulkheads
+from providers.health import Health, Watch
 from providers.simulator import Simulator
 from providers.transport import Transport
 from tenants.key_cache import KeyCache, Stored
@@ -84,7 +86,9 @@ class Lifespan:
         live.shedding = Shedding(self.config.server.max_inflight)
         live.key_use = KeyUse()
         live.keys = KeyCache(settings.SECRETS.pepper, self._load_key)
-        live.health = _health(self.config.health, live.metrics)
+        if not self.config.embedded:
+            live.hints = HealthHints(self.config.redis.url, lambda: live.snapshot.version)
+        live.health = _health(self.config, live.metrics, live.hints)
         live.transport = Transport()
         await live.transport.open()
         live.replays = Replays(self.in_database, settings.SECRETS.encryption_key)
@@ -174,7 +178,7 @@ class Lifespan:
                 (d.target.name for model in live.snapshot.models.values() for d in model.deployments),
                 (problem.deployment for problem in live.snapshot.problems if problem.deployment),
             )
-            live.health.renew(d.target for model in live.snapshot.models.values() for d in model.deployments)
+            live.health.renew(live.snapshot.targets, live.snapshot.tiers())
             for seen in live.health.seen():
                 live.metrics.show_state(seen.deployment, seen.value)
             for problem in live.snapshot.problems:
@@ -208,20 +212,23 @@ async def _idle(live: Connections) -> None:
     await live.running.wait_until_idle()
 
 
-def _health(config: HealthConfig, metrics: Metrics) -> Health:
+def _health(whole: Config, metrics: Metrics, hints: HealthHints | None) -> Health:
     """Make the registry of breakers; the configuration can shorten their rests."""
-    usual = Policy()
+    usual, config = Policy(), whole.health
     policy = Policy(
         consecutive=config.rolling_window,
         first_open_s=min(usual.first_open_s, config.cooldown),
         longest_open_s=min(usual.longest_open_s, config.cooldown),
         longest_cool_s=min(usual.longest_cool_s, config.cooldown),
     )
-    return Health(
-        policy,
-        on_change=lambda target, value: metrics.show_state(target.name, value),
-        on_overflow=lambda provider: metrics.retry_overflow.labels(provider).inc(),
+    watch = Watch(
+        changed=lambda target, value: metrics.show_state(target.name, value),
+        overflowed=lambda provider: metrics.retry_overflow.labels(provider).inc(),
+        full=lambda: metrics.shed.labels("endpoint_full").inc(),
+        learned=hints.say if hints is not None else lambda _: None,
     )
+    bulkheads = Bulkheads(whole.server.max_inflight, whole.server.max_inflight_per_endpoint)
+    return Health(policy, bulkheads=bulkheads, watch=watch)
 
 
 def _fresh(read: Callable[..., T]) -> Callable[..., T]:

@@ -1,7 +1,8 @@
 """The breaker of one deployment: when to leave it alone, and how to come back. Pure; clock and dice passed in.
 
 closed -> open (failures) -> half-open (one probe at a time) -> closed, at first with a small share that grows (ramp).
-Beside that a cool-down: a provider's Retry-After is a floor that nothing overrides. Cost: under 1 us a call.
+Beside that a cool-down: a provider's Retry-After is a floor that nothing overrides. What other processes saw is a hint:
+short, and overruled by what this one sees itself. Cost: under 1 us a call.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ RING_S = 10
 SOFT_COOL_S = 1.0  # after a 429 that does not say how long: others go first for so long
 COOL_JITTER = 0.1  # only upward: nobody comes before the Retry-After ends
 OPEN_JITTER = (0.8, 1.2)
+LONGEST_HINT_S = 10.0  # then this process looks for itself
+DEAF_S = 60.0  # no such hint is believed for so long after this process saw that it serves
 
 
 class Phase(Enum):
@@ -49,8 +52,10 @@ class Breaker:
         "_successes",
         "consecutive",
         "cool_until",
+        "deaf_until",
         "good_probes",
         "is_calm",
+        "is_hinted",
         "is_probing",
         "open_until",
         "openings",
@@ -69,7 +74,8 @@ class Breaker:
         self.openings = self.consecutive = self.good_probes = 0
         self.open_until = self.cool_until = self.soft_until = float("-inf")
         self.ramp_since: float | None = None
-        self.is_probing = False
+        self.deaf_until = float("-inf")
+        self.is_probing = self.is_hinted = False  # hinted: only another process has seen it fail
         self.is_calm = True
         self._seconds = [-1] * RING_S
         self._successes = [0] * RING_S
@@ -93,8 +99,10 @@ class Breaker:
         """The chance that a call comes here when it is this deployment's turn; 0: only after the others."""
         if self.is_calm:
             return 1.0
-        if now < self.soft_until:
-            return 0.0
+        return 0.0 if now < self.soft_until else self.ramp(now)
+
+    def ramp(self, now: float) -> float:
+        """The part of its usual calls that it gets: less than 1 for a while after it has closed again."""
         if self.ramp_since is None:
             return 1.0
         policy = self._policy
@@ -140,7 +148,7 @@ class Breaker:
         elif self.phase is Phase.OPEN and began >= self.since:  # tried although open, because all were
             self._enter(Phase.HALF_OPEN, now)
             self._probe_was_good(now)
-        elif is_probe:
+        elif is_probe or (self.phase is Phase.OPEN and self.is_hinted):  # others saw it fail; here it answers
             self._probe_was_good(now)
 
     def failed(self, now: float, began: float, reason: str = "", *, is_probe: bool = False) -> None:
@@ -166,6 +174,29 @@ class Breaker:
         if self.phase is not Phase.OPEN:
             self._open(now, reason)
 
+    def hear_open(self, now: float, seconds: float, reason: str) -> None:
+        """Another process leaves it alone: so does this one, unless it knows better, and never for long."""
+        if self.phase is not Phase.CLOSED or now < self.deaf_until or seconds <= 0:
+            return
+        self.open_until = now + min(seconds, LONGEST_HINT_S, self._policy.longest_open_s)
+        self.reason, self.ramp_since = reason, None
+        self._enter(Phase.OPEN, now)
+        self.is_hinted = True
+
+    def hear_cool(self, now: float, seconds: float) -> None:
+        """Another process was asked not to call for so long; the provider means whoever uses the credential."""
+        if seconds > 0:
+            self.is_calm = False
+            longest = self._policy.longest_cool_s * (1.0 + COOL_JITTER)
+            self.cool_until = max(self.cool_until, now + min(seconds, longest))
+
+    def hear_closed(self, now: float) -> None:
+        """For another process it serves again: come back slowly, or, having seen it fail ourselves, look now."""
+        if self.phase is Phase.OPEN:
+            self.open_until = min(self.open_until, now)
+            if self.is_hinted:
+                self._close(now)
+
     def cool(self, now: float, seconds: float | None) -> None:
         """Stay away for so long; None: the provider did not say, so others only go first for a moment."""
         self.is_calm = False
@@ -184,14 +215,20 @@ class Breaker:
         rest = min(policy.longest_open_s, policy.first_open_s * 2.0 ** min(self.openings - 1, 30))
         self.open_until = now + rest * (low + (high - low) * self._dice())
         self.reason, self.ramp_since = reason, None
+        self.is_hinted, self.deaf_until = False, float("-inf")
         self._enter(Phase.OPEN, now)
 
     def _probe_was_good(self, now: float) -> None:
         self.good_probes += 1
         if self.good_probes >= self._policy.successes:
-            self._enter(Phase.CLOSED, now)
-            self.ramp_since = now
-            self._seconds = [-1] * RING_S
+            if self.is_hinted:
+                self.deaf_until = now + DEAF_S
+            self._close(now)
+
+    def _close(self, now: float) -> None:
+        self._enter(Phase.CLOSED, now)
+        self.is_hinted, self.ramp_since = False, now
+        self._seconds = [-1] * RING_S
 
     def _enter(self, phase: Phase, now: float) -> None:
         self.phase, self.since = phase, now
@@ -210,9 +247,13 @@ class Breaker:
             self._successes[slot] = self._failures[slot] = 0
         counts[slot] += 1
 
-    def _fails_often(self, now: float) -> bool:
+    def counts(self, now: float) -> tuple[int, int]:
+        """Return the calls that were judged in the last ten seconds, and how many of them failed."""
         oldest = int(now) - RING_S
         live = [slot for slot in range(RING_S) if self._seconds[slot] > oldest]
         failures = sum(self._failures[slot] for slot in live)
-        samples = failures + sum(self._successes[slot] for slot in live)
+        return failures + sum(self._successes[slot] for slot in live), failures
+
+    def _fails_often(self, now: float) -> bool:
+        samples, failures = self.counts(now)
         return samples >= self._policy.samples and failures >= self._policy.ratio * samples

@@ -137,11 +137,11 @@ class DeadlineExceeded(UpstreamFailed):
 
 
 class Unavailable(UpstreamFailed):
-    """Every deployment rests. `is_limited`: only because their providers asked not to be called yet."""
+    """Every deployment rests or is full. `is_limited`: only because their providers asked not to be called yet."""
 
-    def __init__(self, wait_s: float, *, is_limited: bool) -> None:
+    def __init__(self, wait_s: float, *, is_limited: bool, reason: str = "every deployment rests") -> None:
         code = "upstream_rate_limited" if is_limited else "no_deployment_available"
-        super().__init__("every deployment rests", code=code, retry_after_s=wait_s)
+        super().__init__(reason, code=code, retry_after_s=wait_s)
         self.reached, self.answer_status = False, _TOO_MANY if is_limited else 503
 
 

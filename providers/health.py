@@ -1,4 +1,4 @@
-"""What this process has learned of each deployment from its own calls: breaker, calls in flight, time to first content.
+"""What this process has learned of each deployment: breaker, calls in flight, time to first content.
 
 In memory, per process, by the deployment's row id. Cost: about 2 us a call.
 """
@@ -6,7 +6,6 @@ In memory, per process, by the deployment's row id. Cost: about 2 us a call.
 from __future__ import annotations
 
 import logging
-import math
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -14,73 +13,60 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from providers.breaker import Breaker, Phase, Policy
+from providers.bulkhead import Bulkhead, Bulkheads
+from providers.entry import Entry, Seen, seen_of
 from providers.failures import Unavailable, UpstreamFailed
+from providers.hint import Hint
+from providers.outliers import worst
 from providers.retry_budget import RetryBudget
 from providers.target import Target
 
 logger = logging.getLogger("gateway.health")
 
-LATENCY_TAU_S = 10.0
 SERVER_ERROR = 500
+TELL_S = 1.0  # a cool-down that grows by less is not told to others again
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """One deployment as its traffic shows it: for pages and the operators' API."""
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """Who hears of what: a deployment's new value (Breaker.value), a retry or a call that was refused, and what other
+    processes should know.
+    """
 
-    id: int
-    alias: str
-    provider: str
-    deployment: str
-    state: str  # closed | open | half_open | ramping | cooling
-    value: float  # as in gateway_deployment_state
-    reason: str
-    consecutive_failures: int
-    retry_in_s: float
-    in_flight: int
-    latency_ms: float | None
-
-
-class Entry:
-    """One deployment's state."""
-
-    __slots__ = ("_cost_s", "_measured_at", "breaker", "in_flight", "target", "value")
-
-    def __init__(self, target: Target, breaker: Breaker) -> None:
-        self.target, self.breaker = target, breaker
-        self.in_flight = 0
-        self.value = 1.0  # as last told to `on_change`
-        self._cost_s = 0.0
-        self._measured_at = float("-inf")
-
-    def measure(self, now: float, seconds: float) -> None:
-        """Peak-EWMA: jumps up at once, comes down slowly."""
-        decay = math.exp(-max(0.0, now - self._measured_at) / LATENCY_TAU_S)
-        self._cost_s = max(seconds, self._cost_s * decay + seconds * (1.0 - decay))
-        self._measured_at = now
-
-    def latency(self, now: float) -> float:
-        """Seconds to the first content; fades while nothing is measured, so that it is tried again."""
-        if not self._cost_s:
-            return 0.0
-        return self._cost_s * math.exp(-max(0.0, now - self._measured_at) / LATENCY_TAU_S)
+    changed: Callable[[Target, float], None] = lambda _target, _value: None
+    overflowed: Callable[[str], None] = lambda _provider: None
+    full: Callable[[], None] = lambda: None
+    learned: Callable[[Hint], None] = lambda _hint: None
 
 
 class Turn:
     """One attempt at one deployment: exactly one verdict, and exactly one end of being in flight."""
 
-    __slots__ = ("_entry", "_health", "_is_in_flight", "began", "is_probe")
+    __slots__ = ("_bulkhead", "_entry", "_health", "_is_in_flight", "began", "is_probe")
 
-    def __init__(self, health: Health, entry: Entry, began: float, is_probe: bool) -> None:  # noqa: FBT001 - one fact
-        self._health, self._entry, self.began, self.is_probe = health, entry, began, is_probe
+    def __init__(
+        self,
+        health: Health,
+        entry: Entry,
+        bulkhead: Bulkhead,
+        began: float,
+        is_probe: bool,  # noqa: FBT001 - one fact
+    ) -> None:
+        self._health, self._entry, self._bulkhead = health, entry, bulkhead
+        self.began, self.is_probe = began, is_probe
         self._is_in_flight = True
         entry.in_flight += 1
+        bulkhead.in_flight += 1
 
     def answered(self) -> None:
         """The deployment showed content."""
         entry, now = self._entry, self._health.clock()
+        breaker = entry.breaker
         entry.measure(now, now - self.began)
-        entry.breaker.succeeded(now, self.began, is_probe=self.is_probe)
+        before, was_hinted = breaker.phase, breaker.is_hinted
+        breaker.succeeded(now, self.began, is_probe=self.is_probe)
         self.is_probe = False
+        if breaker.phase is not before and breaker.phase is Phase.CLOSED and not was_hinted:
+            self._health.watch.learned(Hint(entry.target.id, "closed"))
         self._health.tell(entry, now)
 
     def failed(self, failure: UpstreamFailed) -> None:
@@ -99,27 +85,28 @@ class Turn:
         if self._is_in_flight:
             self._is_in_flight = False
             self._entry.in_flight -= 1
-
-
-OnChange = Callable[[Target, float], None]
+            self._bulkhead.in_flight -= 1
 
 
 class Health:
-    """Every deployment that was called. `on_change` hears of a deployment's new value (Breaker.value)."""
+    """Every deployment that was called."""
 
     def __init__(
         self,
         policy: Policy | None = None,
         *,
+        bulkheads: Bulkheads | None = None,
+        watch: Watch | None = None,
         clock: Callable[[], float] = time.monotonic,
         dice: Callable[[], float] = random.random,
-        on_change: OnChange = lambda _target, _value: None,
-        on_overflow: Callable[[str], None] = lambda _provider: None,
     ) -> None:
         self.policy, self.clock, self.dice = policy or Policy(), clock, dice
-        self.on_change, self.on_overflow = on_change, on_overflow
+        self.watch = watch or Watch()
+        self._bulkheads = bulkheads or Bulkheads()
         self._entries: dict[int, Entry] = {}
         self._budgets: dict[str, RetryBudget] = {}
+        self._targets: dict[int, Target] = {}
+        self._tiers: Sequence[Sequence[int]] = ()
 
     def get(self, target_id: int) -> Entry | None:
         """What is known of a deployment; None: nothing yet, so nothing bad."""
@@ -135,18 +122,34 @@ class Health:
         """Begin an attempt; None: this deployment may not be called now."""
         entry = self._entries.get(target.id)
         if entry is None:
-            entry = self._entries[target.id] = Entry(target, Breaker(self.policy, self.dice))
+            entry = self._entry(target)
         now = self.clock()
+        bulkhead = self._bulkheads.of(target)
+        if bulkhead.in_flight >= bulkhead.limit or entry.is_crowded(now, bulkhead.limit):
+            return None
         is_probe = entry.breaker.begin(now)
         if is_probe is None:
             return None
         if is_probe:
             self.tell(entry, now)
-        return Turn(self, entry, now, is_probe)
+        return Turn(self, entry, bulkhead, now, is_probe)
+
+    def is_full(self, target_id: int) -> bool:
+        """Whether as many calls are in flight there as may be."""
+        bulkhead = self._bulkheads.get(target_id)
+        if bulkhead is None:
+            return False
+        if bulkhead.in_flight >= bulkhead.limit:
+            return True
+        entry = self._entries.get(target_id)
+        if entry is None or entry.breaker.is_calm:
+            return False
+        return entry.is_crowded(self.clock(), bulkhead.limit)
 
     def judge(self, entry: Entry, turn: Turn, failure: UpstreamFailed) -> None:
         """Move the breaker by what went wrong."""
         breaker, now = entry.breaker, self.clock()
+        before = breaker.phase
         if failure.code == "upstream_auth_failed":
             breaker.let_go(is_probe=turn.is_probe)
             if breaker.phase is not Phase.OPEN:
@@ -165,7 +168,38 @@ class Health:
             breaker.failed(now, turn.began, failure.reason[:200], is_probe=turn.is_probe)
             if failure.retry_after_s:
                 breaker.cool(now, failure.retry_after_s)
+        self._teach(entry, before, now)
         self.tell(entry, now)
+
+    def hear(self, hint: Hint) -> None:
+        """Take what another process has seen as a hint."""
+        target = self._targets.get(hint.deployment)
+        if target is None:
+            return
+        entry, now = self._entries.get(target.id) or self._entry(target), self.clock()
+        if hint.what == "open":
+            entry.breaker.hear_open(now, hint.seconds, f"{hint.reason} (seen by another process)")
+        elif hint.what == "cool":
+            entry.breaker.hear_cool(now, hint.seconds)
+            entry.told_cool_until = entry.breaker.cool_until
+        else:
+            entry.breaker.hear_closed(now)
+        self.tell(entry, now)
+
+    def weigh(self) -> None:
+        """Leave alone who does far worse than its peers: one at a time, and never more than half of a tier."""
+        now = self.clock()
+        for tier in self._tiers:
+            known = {each: entry for each in tier if (entry := self._entries.get(each)) is not None}
+            serving = {each: entry for each, entry in known.items() if entry.breaker.phase is Phase.CLOSED}
+            if len(known) - len(serving) + 1 > len(tier) // 2:
+                continue
+            found = worst([entry.record(now) for entry in serving.values()])
+            if found is not None:
+                entry = serving[found[0]]
+                entry.forget_latencies()
+                entry.breaker.trip(now, found[1])
+                self.tell(entry, now)
 
     def tell(self, entry: Entry, now: float) -> None:
         """Pass on a changed value."""
@@ -179,7 +213,7 @@ class Health:
                     entry.breaker.retry_at(now) - now,
                     entry.breaker.reason,
                 )
-            self.on_change(entry.target, value)
+            self.watch.changed(entry.target, value)
 
     def least_bad(self, targets: Iterable[Target]) -> list[Target]:
         """Return those that their providers allow to be called, the most promising first: all of them are resting."""
@@ -198,6 +232,9 @@ class Health:
 
     def unavailable(self, targets: Sequence[Target]) -> Unavailable:
         """Say that none of these can be called, and when the first may be."""
+        if any(self.is_full(target.id) for target in targets):
+            self.watch.full()
+            return Unavailable(1.0 + 2.0 * self.dice(), is_limited=False, reason="every deployment is full")
         now = self.clock()
         breakers = [
             entry.breaker for target in targets if (entry := self._entries.get(target.id)) is not None
@@ -208,11 +245,15 @@ class Health:
         )
         return Unavailable(max(wait, 1.0), is_limited=is_limited)
 
-    def renew(self, targets: Iterable[Target]) -> None:
-        """After the catalog changed: forget deployments that are gone, and the sins of those that were changed."""
-        present = {target.id: target for target in targets}
+    def renew(self, targets: Iterable[Target], tiers: Sequence[Sequence[int]] = ()) -> None:
+        """After the catalog changed: forget deployments that are gone, and the sins of those that were changed.
+
+        `tiers` are those that stand in for each other, by id.
+        """
+        self._targets, self._tiers = {target.id: target for target in targets}, tiers
+        self._bulkheads.renew(self._targets.values())
         for target_id, entry in list(self._entries.items()):
-            target = present.get(target_id)
+            target = self._targets.get(target_id)
             if target is None:
                 del self._entries[target_id]
             else:
@@ -223,7 +264,20 @@ class Health:
     def seen(self) -> list[Seen]:
         """Return every deployment that was called, as it is now."""
         now = self.clock()
-        return [_seen(entry, now) for entry in self._entries.values()]
+        return [seen_of(entry, now) for entry in self._entries.values()]
+
+    def _entry(self, target: Target) -> Entry:
+        entry = self._entries[target.id] = Entry(target, Breaker(self.policy, self.dice))
+        return entry
+
+    def _teach(self, entry: Entry, before: Phase, now: float) -> None:
+        """Tell other processes what this one has just learned the hard way."""
+        breaker, each = entry.breaker, entry.target.id
+        if breaker.phase is Phase.OPEN and before is not Phase.OPEN:
+            self.watch.learned(Hint(each, "open", breaker.open_until - now, breaker.reason))
+        if breaker.cool_until > max(now, entry.told_cool_until + TELL_S):
+            entry.told_cool_until = breaker.cool_until
+            self.watch.learned(Hint(each, "cool", breaker.cool_until - now))
 
 
 def _address(target: Target) -> tuple[object, ...]:
@@ -236,29 +290,3 @@ def _address(target: Target) -> tuple[object, ...]:
         target.secret.reveal(),
         target.metadata,
     )
-
-
-def _seen(entry: Entry, now: float) -> Seen:
-    breaker, target = entry.breaker, entry.target
-    latency = entry.latency(now)
-    return Seen(
-        id=target.id,
-        alias=target.alias,
-        provider=target.provider,
-        deployment=target.name,
-        state=_state(breaker, now),
-        value=breaker.value(now),
-        reason=breaker.reason,
-        consecutive_failures=breaker.consecutive,
-        retry_in_s=round(breaker.retry_at(now) - now, 3),
-        in_flight=entry.in_flight,
-        latency_ms=round(latency * 1000, 3) if latency else None,
-    )
-
-
-def _state(breaker: Breaker, now: float) -> str:
-    if breaker.phase is not Phase.CLOSED:
-        return str(breaker.phase.value)
-    if breaker.cools(now) or now < breaker.soft_until:
-        return "cooling"
-    return "ramping" if breaker.share(now) < 1.0 else "closed"

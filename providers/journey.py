@@ -63,7 +63,7 @@ class Journey:
             return True
         if budget.spend(self._health.clock()):
             return True
-        self._health.on_overflow(self._plan.targets[0].provider)
+        self._health.watch.overflowed(self._plan.targets[0].provider)
         return False
 
 

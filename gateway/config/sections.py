@@ -38,6 +38,11 @@ class Server(Section):
     max_inflight: Count = Field(
         2000, description="Most calls one worker serves at a time; while it is late, it takes on fewer."
     )
+    max_inflight_per_endpoint: Count | None = Field(
+        None,
+        description="Most of them at one endpoint with one credential; a call beyond it goes elsewhere or is refused. "
+        "Unset: three quarters of `max_inflight` where there are several endpoints, else all of it.",
+    )
     production: bool = Field(
         default=False, description="Demand both stores and strong secrets; refuse simulator and debug."
     )
@@ -179,6 +184,10 @@ class Health(Section):
     check_interval: Wait = Field(60.0, description="Time between two background probes of a deployment.")
     rolling_window: Count = Field(5, description="Consecutive failures that take a deployment out.")
     cooldown: Wait = Field(300.0, description="Longest rest of a deployment that was taken out; 2m at most.")
+    eject_outliers: bool = Field(
+        default=True,
+        description="Take out a deployment that does far worse than its peers (docs/routing.md).",
+    )
 
 
 class LocalFiles(Section):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.invalidation_redis import Announcer, Listener
+from gateway.invalidation_redis import CHANNEL, Announcer, Listener
 from tests.redis_server import RedisServer
 
 
@@ -25,7 +25,7 @@ async def heard(redis):
     said: asyncio.Queue[str] = asyncio.Queue()
     listener = Listener(
         redis.url,
-        changed=lambda: said.put_nowait("changed"),
+        heard={CHANNEL: lambda message: said.put_nowait(message.decode())},
         lost=lambda: said.put_nowait("lost"),
         found=lambda: said.put_nowait("found"),
         silence_s=0.3,

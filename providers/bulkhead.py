@@ -1,0 +1,68 @@
+"""How many calls may be in flight at one place - an endpoint with a credential - so that a slow one leaves room. Pure.
+
+A call that finds its place full goes elsewhere or is refused at once; it never waits. Cost: two additions a call.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from providers.target import Target
+
+SHARE = 0.75  # of all that the process takes on, where there are several places
+UNBOUNDED = sys.maxsize
+
+Place = tuple[str, str, str]
+
+
+class Bulkhead:
+    """One place: what is in flight there, whichever deployment sent it, and the most that may be."""
+
+    __slots__ = ("in_flight", "limit")
+
+    def __init__(self) -> None:
+        self.in_flight, self.limit = 0, UNBOUNDED
+
+
+class Bulkheads:
+    """`most` is what the process takes on at a time, `each` the bound of one place; None: a share of `most`."""
+
+    def __init__(self, most: int = UNBOUNDED, each: int | None = None) -> None:
+        self._most, self._each = most, each
+        self._by_place: dict[Place, Bulkhead] = {}
+        self._by_target: dict[int, Bulkhead] = {}
+
+    def get(self, target_id: int) -> Bulkhead | None:
+        return self._by_target.get(target_id)
+
+    def of(self, target: Target) -> Bulkhead:
+        """Return the bulkhead of a target's place, made when it is the first there."""
+        bulkhead = self._by_target.get(target.id)
+        if bulkhead is None:
+            bulkhead = self._by_target[target.id] = self._by_place.setdefault(_place(target), Bulkhead())
+            self._share_out()
+        return bulkhead
+
+    def renew(self, targets: Iterable[Target]) -> None:
+        """After the catalog changed: these are all that there are."""
+        before, self._by_place, self._by_target = self._by_place, {}, {}
+        for target in targets:
+            place = _place(target)
+            bulkhead = self._by_place.get(place)
+            if bulkhead is None:
+                bulkhead = self._by_place[place] = before.get(place) or Bulkhead()
+            self._by_target[target.id] = bulkhead
+        self._share_out()
+
+    def _share_out(self) -> None:
+        """Bound every place; where there is only one, nobody else needs the room."""
+        limit = self._each
+        if limit is None:
+            limit = self._most if len(self._by_place) <= 1 else max(1, int(self._most * SHARE))
+        for bulkhead in self._by_place.values():
+            bulkhead.limit = min(limit, self._most)
+
+
+def _place(target: Target) -> Place:
+    return target.provider, target.base_url, target.secret.reveal()

@@ -1,0 +1,175 @@
+"""Two processes with a Redis between them: what one learns of a deployment, the other hears."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+
+from gateway.health_hints import HealthHints, Said
+from gateway.invalidation_redis import Listener
+from providers.breaker import Phase
+from providers.failures import UpstreamFailed, UpstreamStatus
+from providers.health import Health, Watch
+from providers.hint import Hint
+from providers.target import Secret, Target
+from tests.redis_server import RedisServer
+
+TARGET = Target(
+    id=1,
+    alias="chat",
+    name="d",
+    provider="openai",
+    upstream_model="m",
+    base_url="http://u",
+    secret=Secret(""),
+)
+HEARD_S = 2.0
+
+
+class Process:
+    """What one gateway process has of this: breakers, and the way to the others."""
+
+    def __init__(self, url: str, version: int = 7) -> None:
+        self.hints = HealthHints(url, lambda: version)
+        self.health = Health(watch=Watch(learned=self.hints.say))
+        self.health.renew([TARGET])
+        self.listens, self.heard = asyncio.Event(), asyncio.Event()
+        self.is_deaf = asyncio.Event()
+        self._listener = Listener(
+            url,
+            heard={self.hints.channel: self._hear},
+            lost=self.is_deaf.set,
+            found=self.listens.set,
+            silence_s=0.2,
+        )
+
+    async def run(self) -> None:
+        await asyncio.gather(self.hints.run(), self._listener.run())
+
+    def _hear(self, message: bytes) -> None:
+        hint = self.hints.hear(message)
+        if hint is not None:
+            self.health.hear(hint)
+            self.heard.set()
+
+    def fail(self, failure: UpstreamFailed, times: int = 1) -> None:
+        for _ in range(times):
+            turn = self.health.start(TARGET)
+            assert turn is not None
+            turn.failed(failure)
+            turn.let_go()
+
+    @property
+    def rests(self) -> bool:
+        entry = self.health.get(TARGET.id)
+        return entry is not None and entry.breaker.rests(time.monotonic())
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    server = RedisServer()
+    server.start()
+    yield server
+    server.kill()
+
+
+@asynccontextmanager
+async def running(*processes: Process) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(process.run()) for process in processes]
+    try:
+        await asyncio.wait_for(asyncio.gather(*(process.listens.wait() for process in processes)), 10)
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("failure", "times"),
+    [
+        (UpstreamFailed("status 500"), 5),
+        (UpstreamStatus(401, b""), 1),
+        (UpstreamStatus(429, b"", retry_after_s=30.0), 1),
+    ],
+    ids=["failures", "credential", "retry-after"],
+)
+async def test_the_other_process_leaves_alone_what_one_has_seen_fail(redis, failure, times):
+    one, other = Process(redis.url), Process(redis.url)
+    async with running(one, other):
+        one.fail(failure, times)
+        await asyncio.wait_for(other.heard.wait(), HEARD_S)
+        assert other.rests
+
+
+async def test_the_other_process_comes_back_when_one_has_seen_it_serve(redis):
+    one, other = Process(redis.url), Process(redis.url)
+    async with running(one, other):
+        one.fail(UpstreamFailed("status 500"), 5)
+        await asyncio.wait_for(other.heard.wait(), HEARD_S)
+        other.heard.clear()
+        for _ in range(3):  # although it is open: as calls do when all deployments are
+            turn = one.health.start(TARGET)
+            assert turn is not None
+            turn.answered()
+            turn.end()
+        await asyncio.wait_for(other.heard.wait(), HEARD_S)
+        assert not other.rests
+
+
+async def test_without_redis_only_hints_are_lost(redis):
+    one, other = Process(redis.url), Process(redis.url)
+    async with running(one, other):
+        redis.kill()
+        one.fail(UpstreamFailed("status 500"), 5)
+        await asyncio.wait_for(other.is_deaf.wait(), 10)
+        assert (one.rests, other.rests) == (True, False)
+        other.listens.clear()
+        redis.start()
+        await asyncio.wait_for(other.listens.wait(), 10)
+        one.hints.say(Hint(TARGET.id, "open", 5.0))
+        await asyncio.wait_for(other.heard.wait(), 10)
+        assert other.rests
+
+
+async def test_databases_of_one_redis_do_not_hear_each_other(redis):
+    one, same, elsewhere = (
+        Process(redis.url),
+        Process(redis.url),
+        Process(redis.url.removesuffix("0") + "1"),
+    )
+    assert one.hints.channel != elsewhere.hints.channel
+    async with running(one, same, elsewhere):
+        one.fail(UpstreamFailed("status 500"), 5)
+        await asyncio.wait_for(same.heard.wait(), HEARD_S)
+        assert not elsewhere.rests
+
+
+async def test_a_hint_about_another_catalog_and_what_is_no_hint_are_passed_over(redis):
+    process = Process(redis.url, version=7)
+    hint = Hint(TARGET.id, "open", 5.0)
+    assert process.hints.hear(msgspec.json.encode(Said("them", 7, hint))) == hint
+    assert process.hints.hear(msgspec.json.encode(Said("them", 8, hint))) is None
+    for nonsense in (b"", b"{}", b'{"sender":"x","version":7,"hint":{"deployment":1,"what":"explode"}}'):
+        assert process.hints.hear(nonsense) is None
+
+
+async def test_a_hint_that_waited_is_shorter_by_the_wait(redis):
+    now = 0.0
+    late = HealthHints(redis.url, lambda: 7, clock=lambda: now)
+    other = Process(redis.url)
+    async with running(other):
+        late.say(Hint(TARGET.id, "open", 5.0))
+        now = 6.0
+        task = asyncio.create_task(late.run())
+        await asyncio.wait_for(other.heard.wait(), HEARD_S)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        entry = other.health.get(TARGET.id)
+        assert entry is not None
+        assert entry.breaker.phase is Phase.CLOSED

@@ -1,0 +1,65 @@
+"""Who does far worse than its peers, and who only had bad luck."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from providers.outliers import Record, worst
+
+
+def failing(*rates, calls=100):
+    return [Record(id=n, calls=calls, failures=round(calls * rate)) for n, rate in enumerate(rates)]
+
+
+def slow(*seconds, samples=60):
+    return [Record(id=n, calls=100, latencies=[each] * samples) for n, each in enumerate(seconds)]
+
+
+@pytest.mark.parametrize("rates", [(0.4, 0.0), (0.45, 0.05, 0.1), (0.3, 0.0, 0.0, 0.0, 0.02)])
+def test_the_one_that_fails_is_named(rates):
+    found = worst(failing(*rates))
+    assert found is not None
+    assert found[0] == 0
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        failing(),
+        failing(0.9),
+        failing(0.9, 0.9, 0.9),  # an outage is not one deployment's fault
+        failing(0.15, 0.0, 0.0),  # a small difference
+        failing(0.3, 0.0, calls=19),  # too few calls to tell
+        failing(0.6, 0.5, 0.1, 0.0),  # they all differ
+        [Record(id=1, calls=100, failures=40), Record(id=2, calls=3)],  # nobody to compare with
+    ],
+)
+def test_nobody_is_named_without_a_reason(records):
+    assert worst(records) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "named"),
+    [((4.0, 1.0, 1.0), 0), ((0.9, 0.1, 0.1), None), ((2.5, 1.0, 1.0), None), ((4.0, 1.0), 0), ((9.0,), None)],
+)
+def test_three_times_and_a_second_slower_is_too_slow(seconds, named):
+    found = worst(slow(*seconds))
+    assert (found[0] if found is not None else None) == named
+
+
+def test_few_latencies_say_nothing():
+    assert worst(slow(9.0, 1.0, 1.0, samples=49)) is None
+
+
+def test_equals_are_hardly_ever_told_apart_by_luck():
+    """Three deployments that all fail one call in five, looked at ten thousand times."""
+    dice = Random(5)
+    named = 0
+    for _ in range(10_000):
+        records = [
+            Record(id=n, calls=40, failures=sum(dice.random() < 0.2 for _ in range(40))) for n in range(3)
+        ]
+        named += worst(records) is not None
+    assert named < 20
