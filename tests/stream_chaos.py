@@ -119,21 +119,6 @@ def _broken() -> list[Chaos]:
         for end in ("cut", "drop", "reset", "error", "malformed", "stall")
         for after in (1, 2, 5)
     ]
-    word = f"data: {_event(' word')}\n\n"
-    raws = {
-        "half an event at the end": _raw(word, 'data: {"id": "x", "cho'),
-        "a whole event without its blank line": _raw(word, f"data: {_stop()}"),
-        "bytes that are no UTF-8": {
-            "kind": "raw",
-            "raw": word + 'data: {"choices": [{"delta": {"content": "\xff"}}]}\n\n',
-        },
-        "HTML in the middle": _raw(word, "data: <html>Bad Gateway</html>\n\n", "data: [DONE]\n\n"),
-        "an error, then [DONE]": _raw(word, 'data: {"error": {"message": "no"}}\n\n', "data: [DONE]\n\n"),
-    }
-    found += [
-        Chaos(name=name, behavior=raw, status="incomplete", code="upstream_error", tokens=1, estimated=True)
-        for name, raw in raws.items()
-    ]
     events: dict[str, tuple[list[str], int, int]] = {
         "a huge event later": ([_event(" word"), _event("x" * 1_100_000), _stop(), "[DONE]"], 1, 1),
         "one of two choices unfinished": ([_event(" word"), _event(" word", 1), _stop()], 2, 2),
@@ -153,6 +138,25 @@ def _broken() -> list[Chaos]:
             )
         )
     return found
+
+
+def _garbled() -> list[Chaos]:
+    """Return what is no stream any more after its first content."""
+    word = f"data: {_event(' word')}\n\n"
+    raws = {
+        "half an event at the end": _raw(word, 'data: {"id": "x", "cho'),
+        "a whole event without its blank line": _raw(word, f"data: {_stop()}"),
+        "bytes that are no UTF-8": {
+            "kind": "raw",
+            "raw": word + 'data: {"choices": [{"delta": {"content": "\xff"}}]}\n\n',
+        },
+        "HTML in the middle": _raw(word, "data: <html>Bad Gateway</html>\n\n", "data: [DONE]\n\n"),
+        "an error, then [DONE]": _raw(word, 'data: {"error": {"message": "no"}}\n\n', "data: [DONE]\n\n"),
+    }
+    return [
+        Chaos(name=name, behavior=raw, status="incomplete", code="upstream_error", tokens=1, estimated=True)
+        for name, raw in raws.items()
+    ]
 
 
 def _failed() -> list[Chaos]:
@@ -185,7 +189,7 @@ def _failed() -> list[Chaos]:
     ]
 
 
-CASES = [*_whole(), *_broken(), *_failed()]
+CASES = [*_whole(), *_broken(), *_garbled(), *_failed()]
 ALIASES = {case.name: f"chaos-{number}" for number, case in enumerate(CASES)}
 
 
