@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from catalog.forms import EACH, PER_TOKENS, PER_UNIT, PriceForm
 from catalog.models import RATES, Price
-from tenants.back_office import BackOffice, TabularInline
+from tenants.back_office import AddOnly, TabularInline
 from tenants.form_fields import usd
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class PriceInline(TabularInline):
 
 
 @admin.register(Price)
-class PriceAdmin(BackOffice):
+class PriceAdmin(AddOnly):
     form = PriceForm
     list_display = (
         "deployment",
@@ -72,14 +72,6 @@ class PriceAdmin(BackOffice):
     @override
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if obj is None else ("alias", "active_from", "active_to", "source", "rates_usd")
-
-    @override
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @override
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     @admin.display(description="alias")
     def alias(self, price: Price) -> str:

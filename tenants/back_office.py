@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 else:
     from unfold.admin import ModelAdmin, StackedInline, TabularInline
 
-__all__ = ["BackOffice", "ReadOnly", "StackedInline", "TabularInline"]
+__all__ = ["AddOnly", "BackOffice", "ReadOnly", "StackedInline", "TabularInline"]
 
 
 class BackOffice(ModelAdmin):
@@ -85,12 +85,8 @@ class BackOffice(ModelAdmin):
         return {row.pk: facts_of(row) for row in rows}
 
 
-class ReadOnly(BackOffice):
-    """Rows that nobody may add, change or delete, superusers included."""
-
-    @override
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+class AddOnly(BackOffice):
+    """Rows that nobody may change or delete once they are there, superusers included."""
 
     @override
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -98,6 +94,14 @@ class ReadOnly(BackOffice):
 
     @override
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnly(AddOnly):
+    """Rows that nobody may add either."""
+
+    @override
+    def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
 

@@ -41,7 +41,18 @@ class WordsField(forms.CharField):
         return list(initial or ()) != (self.clean(data) or [])
 
 
-class LimitField(forms.CharField):
+class ComparedByValue(forms.Field):
+    """Changed means another value, not another way to write it. In front of the field that it goes with."""
+
+    @override
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(self.clean(data) != initial)
+        except forms.ValidationError:
+            return True
+
+
+class LimitField(ComparedByValue, forms.CharField):
     """A positive number, nothing (inherit), or the word `unlimited`."""
 
     def __init__(self, **options: Any) -> None:
@@ -63,15 +74,8 @@ class LimitField(forms.CharField):
             raise forms.ValidationError("A positive whole number, nothing, or the word unlimited.")
         return int(text)
 
-    @override
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        try:
-            return bool(self.clean(data) != initial)
-        except forms.ValidationError:
-            return True
 
-
-class UsdField(forms.DecimalField):
+class UsdField(ComparedByValue, forms.DecimalField):
     """An amount in USD over a whole number of units: so many of them are one USD."""
 
     def __init__(self, *, units_per_usd: int = 10**9, **options: Any) -> None:
@@ -94,13 +98,6 @@ class UsdField(forms.DecimalField):
                 f"Too fine or too large: steps of {usd(1, self.units_per_usd):f} USD."
             )
         return int(units)
-
-    @override
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        try:
-            return bool(self.clean(data) != initial)
-        except forms.ValidationError:
-            return True
 
 
 def usd(units: int, units_per_usd: int = 10**9) -> Decimal:

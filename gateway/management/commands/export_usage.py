@@ -6,30 +6,27 @@ import os
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 from typing_extensions import override
 
+from gateway.management.period_command import PeriodCommand
 from metering.exports import Period, calls, csv_head, csv_line, json_line
 from tenants.queries import UnknownTenant
 
 
-class Command(BaseCommand):
+class Command(PeriodCommand):
     help = "Write every call of the ledger to stdout, oldest first."
 
     @override
     def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl")
-        parser.add_argument("--since", default="", help="ISO 8601; calls that started then or later")
-        parser.add_argument("--until", default="", help="ISO 8601; calls that started before")
         parser.add_argument("--tenant", default="", help="only calls of the tenant with this name")
 
     @override
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            period = Period.parse(options["since"], options["until"])
-        except ValueError as error:
-            raise CommandError(f"--since and --until are ISO 8601 instants: {error}", returncode=2) from None
+        period = self.period(options)
         try:
             self._write(period, options["tenant"], as_csv=options["format"] == "csv")
         except UnknownTenant as error:

@@ -6,10 +6,11 @@ import sys
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError
 from django.db import DatabaseError
 from typing_extensions import override
 
+from gateway.management.period_command import PeriodCommand
 from metering import reconciliation
 from metering.exports import Period
 from metering.reconciliation import Day, Disagreement, JournalState, Sums
@@ -18,20 +19,12 @@ _NANO = 10**9
 _MOST_SHOWN = 50
 
 
-class Command(BaseCommand):
+class Command(PeriodCommand):
     help = "Compare the ledger with everything that speaks of the same money; list what disagrees."
 
     @override
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--since", default="", help="ISO 8601; calls that started then or later")
-        parser.add_argument("--until", default="", help="ISO 8601; calls that started before")
-
-    @override
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            period = Period.parse(options["since"], options["until"])
-        except ValueError as error:
-            raise CommandError(f"--since and --until are ISO 8601 instants: {error}", returncode=2) from None
+        period = self.period(options)
         try:
             faults = self._report(period)
         except DatabaseError as error:

@@ -1,0 +1,25 @@
+"""What commands about a period of the ledger have in common: --since and --until."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from typing_extensions import override
+
+from metering.exports import Period
+
+
+class PeriodCommand(BaseCommand):
+    @override
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--since", default="", help="ISO 8601; calls that started then or later")
+        parser.add_argument("--until", default="", help="ISO 8601; calls that started before")
+
+    @staticmethod
+    def period(options: dict[str, Any]) -> Period:
+        """Return the period asked for. Raises CommandError."""
+        try:
+            return Period.parse(options["since"], options["until"])
+        except ValueError as error:
+            raise CommandError(f"--since and --until are ISO 8601 instants: {error}", returncode=2) from None
