@@ -115,7 +115,7 @@ async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Want
         return claim.answer()
     try:
         answer = await _perform(request, endpoint, route, want)
-    except BaseException:
+    except BaseException:  # canceled too
         await live.running.surely(
             live.replays.drop(claim)
         )  # a refusal or a failure is not kept: a retry may run

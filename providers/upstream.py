@@ -143,7 +143,7 @@ async def open_call(
             failure.provider, failure.deployment, failure.target_id = target.provider, target.name, target.id
             failures.append(failure)
             await _wait(journey.failed(target, failure), plan.deadline)
-        except BaseException as error:
+        except BaseException as error:  # however the try ended, its place at the deployment is given back
             turn.let_go()
             if isinstance(error, asyncio.CancelledError):
                 _note(attempts, target, "cancelled", None, started)
@@ -207,7 +207,7 @@ async def _try(
             call.first = await _first_content(response, call.blocks, call.stream)
         else:
             call.answered = dialect.response(await response.read(MAX_ANSWER))
-    except BaseException as error:
+    except BaseException as error:  # however it ended, the connection is not kept half read
         await response.aclose()
         if isinstance(error, MalformedAnswer | MalformedStream):
             raise UpstreamBroken(str(error)) from error
