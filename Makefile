@@ -8,7 +8,7 @@ export PIP_ROOT_USER_ACTION := ignore
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-production lint types bench bench-peers soak migrate lock clean
+.PHONY: help setup setup-dev run test test-production lint types bench bench-production bench-peers soak migrate lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
@@ -50,6 +50,9 @@ types: setup-dev  ## check types
 
 bench: setup-dev  ## measure throughput and added latency on this machine
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-production: setup-dev  ## the same in production mode, on a PostgreSQL and a Redis of its own
+	@$(BIN)/python -m tests.stores $(BIN)/python -m tests.bench $(ARGS)
 
 bench-peers: setup-dev  ## the same beside LiteLLM and Portkey, installed into .bench
 	@$(BIN)/python -m tests.bench --install-peers $(ARGS)

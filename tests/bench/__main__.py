@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from tests import stores
 from tests.bench import peers, wrk
 from tests.bench.candidates import Site
 from tests.bench.machine import facts
@@ -86,7 +87,8 @@ async def bench(options: argparse.Namespace) -> int:
         tempfile.mkdtemp(prefix="run-", dir=ROOT / ".bench")
     )  # beside the sources: a real disk, not /tmp
     say(f"{report.machine.cpu}, {cores}; load average {report.machine.load_average[0]:.1f}; scratch {folder}")
-    say("load by wrk" if plan.uses_wrk else "load by the bundled generator")
+    mode = "production mode, on PostgreSQL and Redis" if stores.are_shared() else "embedded mode"
+    say(f"{mode}; load by {'wrk' if plan.uses_wrk else 'the bundled generator'}")
     async with upstream(sys.executable, cores.upstream) as port:
         site = Site(folder, cores, port, profile=profile)
         await Session(plan, site, report, say).run()
