@@ -62,6 +62,7 @@ class Turn:
         entry, now = self._entry, self._health.clock()
         breaker = entry.breaker
         entry.measure(now, now - self.began)
+        self._health.budget(entry.target.provider).earn()
         before, was_hinted = breaker.phase, breaker.is_hinted
         breaker.succeeded(now, self.began, is_probe=self.is_probe)
         self.is_probe = False

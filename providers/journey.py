@@ -59,7 +59,6 @@ class Journey:
         if self._plan.is_panic:
             return self.tried == 0 and budget.spend_floor(self._health.clock())
         if self.tried == 0:
-            budget.earn()
             return True
         if budget.spend(self._health.clock()):
             return True

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-EARNED = 0.1  # by each first attempt: a tenth of the calls may be tried again
-MOST = 100.0
+EARNED = 0.1  # by each answer, not by each call: while nothing answers, nothing more is earned
+MOST = 50.0
 FLOOR_PER_S = 3.0  # and in any case so many a second
 
 
@@ -18,7 +18,7 @@ class RetryBudget:
         self._refilled_at = float("-inf")
 
     def earn(self) -> None:
-        """A first attempt was made."""
+        """A deployment answered: a tenth of the answers may be tries of calls that failed before."""
         if self._tokens < MOST:
             self._tokens = min(MOST, self._tokens + EARNED)
 
