@@ -9,14 +9,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from budgets.admission import Post
 from catalog.probes import aprobe_all
 from gateway.connections import Connections
 from gateway.database import patient_alias
-from gateway.health_hints import HealthHints
-from gateway.invalidation_redis import CHANNEL, Listener
 from gateway.jobs import Jobs
 from gateway.schedule import JOBS
 from gateway.shedding import Shedding
@@ -25,6 +23,10 @@ from metering.running import RunningCall
 from tenants.key_cache import CAREFUL_TTL_S, TTL_S
 from tenants.key_use import write_key_use
 from tenants.loaders import stopped_keys
+
+if TYPE_CHECKING:
+    from gateway.health_hints import HealthHints
+    from gateway.invalidation_redis import Listener
 
 logger = logging.getLogger("gateway")
 
@@ -120,6 +122,7 @@ class Chores:
 
 def _listener(live: Connections, hints: HealthHints) -> Listener:
     """Hear of changes at once; while that is impossible, trust what is known of keys for a shorter time."""
+    from gateway.invalidation_redis import CHANNEL, Listener  # noqa: PLC0415 - embedded mode does without Redis
 
     def found() -> None:
         live.keys.trust(TTL_S)

@@ -13,14 +13,13 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.conf import settings
 from django.db import close_old_connections
 
 from budgets.admission import Admission, Post, WindowKey
 from budgets.admission_local import LocalAdmission
-from budgets.admission_redis import RedisAdmission
 from budgets.loaders import load_rulebook
 from catalog.loaders import Source, load_snapshot, next_price_change
 from catalog.snapshot import Snapshot
@@ -30,7 +29,6 @@ from gateway.chores import Chores
 from gateway.config import Config
 from gateway.connections import Connections
 from gateway.database import patient_alias
-from gateway.health_hints import HealthHints
 from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
 from gateway.metrics import Metrics
@@ -53,6 +51,9 @@ from tenants.key_cache import KeyCache, Stored
 from tenants.key_use import KeyUse
 from tenants.loaders import load_key
 from tenants.queries import config_version
+
+if TYPE_CHECKING:
+    from gateway.health_hints import HealthHints
 
 logger = logging.getLogger("gateway")
 T = TypeVar("T")
@@ -87,6 +88,8 @@ class Lifespan:
         live.key_use = KeyUse()
         live.keys = KeyCache(settings.SECRETS.pepper, self._load_key)
         if not self.config.embedded:
+            from gateway.health_hints import HealthHints  # noqa: PLC0415 - embedded mode does without Redis' 24 MiB
+
             live.hints = HealthHints(self.config.redis.url, lambda: live.snapshot.version)
         live.health = _health(self.config, live.metrics, live.hints)
         live.transport = Transport()
@@ -157,6 +160,8 @@ class Lifespan:
         """Limits and money are decided in this process when it is the only one, else in Redis."""
         if self.config.embedded:
             return LocalAdmission(self._load_windows)
+        from budgets.admission_redis import RedisAdmission  # noqa: PLC0415 - as above
+
         shared = RedisAdmission(self.config.redis.url, self._load_windows, worker=worker)
         await shared.open()
         self._closing.append(shared.aclose)
