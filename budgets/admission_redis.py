@@ -33,7 +33,8 @@ from budgets.redis_calls import HeldCall, Reply, Want, budget_of, rate_refusal, 
 from budgets.redis_connection import TIMEOUT_S, RedisConnection
 from budgets.redis_graves import Graves
 from budgets.redis_learning import Learning
-from budgets.redis_rebuild import Peers, Rebuilds
+from budgets.redis_peers import SETTLE_S, Peers
+from budgets.redis_rebuild import Rebuilds
 from budgets.redis_upkeep import Upkeep
 from budgets.redis_wire import Unreachable
 
@@ -46,12 +47,13 @@ Clock = Callable[[], tuple[float, float]]  # steady seconds, date
 class RedisAdmission(Admission):
     """One for each worker. `open` it in the event loop that uses it, `aclose` it there."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but two have defaults
         self,
         url: str,
         load: Load,
         *,
         timeout_s: float = TIMEOUT_S,
+        settle_s: float = SETTLE_S,
         clock: Clock | None = None,
         prefix: str = "omg",
         worker: str = "",
@@ -61,11 +63,11 @@ class RedisAdmission(Admission):
         self._skew = 0.0
         self._calls: dict[str, HeldCall] = {}
         self._connection = RedisConnection(url, f"{prefix}:workers", timeout_s)
-        self._peers = Peers(self.worker)
-        self._rebuilds = Rebuilds(self._connection, self._run, load, self._peers)
+        self._peers = Peers(self.worker, self._connection, settle_s)
         self._learning = Learning(self._run, load)
         self._backlog = Backlog(self._run, self._connection, self._calls, prefix, self.worker)
         self._graves = Graves(self._run, self._connection, self._backlog, prefix)
+        self._rebuilds = Rebuilds(self._connection, self._run, load, self._peers, self._graves.has)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Reply).decode
 
@@ -89,6 +91,11 @@ class RedisAdmission(Admission):
     def is_up(self) -> bool:
         return self._connection.is_up
 
+    @property
+    def workers(self) -> int:
+        """How many there are, as far as this one has heard."""
+        return self._peers.workers
+
     @override
     async def admit(self, ask: Ask) -> Grant:
         try:
@@ -98,6 +105,10 @@ class RedisAdmission(Admission):
             raise
         except Unreachable:
             return await self._admit_offline(ask)
+        except AdmissionUnavailable:
+            if any(rules.budgets for rules in ask.scopes):
+                raise
+            return await self._admit_offline(ask)  # a minute's rates are forgiven sooner than money
 
     @override
     async def top_up(self, request_id: str, hold_nanousd: int) -> bool:
@@ -169,6 +180,8 @@ class RedisAdmission(Admission):
     async def bury(self, workers: Sequence[str]) -> None:
         """What they were granted and never wrote down, and what they set aside, is free again."""
         self._graves.note(workers)
+        for worker in workers:
+            self._peers.part(worker)
         with contextlib.suppress(Unreachable):
             await self._graves.dig()
 
@@ -209,7 +222,7 @@ class RedisAdmission(Admission):
     def _granted(self, ask: Ask, want: Want, reply: Reply) -> Grant:
         grant = Grant(ask.request_id, reply.instant, standing_of(want, reply))
         call = HeldCall(ask.request_id, want, ask.tokens, ask.hold_nanousd, grant)
-        call.seconds = reply.detail
+        call.seconds, call.link = reply.detail, self._connection.opened
         self._calls[ask.request_id] = call
         self._backlog.trust(ask.request_id)
         self._allowances.note(want)
@@ -277,5 +290,8 @@ class RedisAdmission(Admission):
 
     async def _run(self, name: str, tag: str, arguments: Sequence[Any]) -> Reply:
         now, instant = self._clock() if self._clock is not None else (-1, -1)
-        payload = self._encode([self._connection.run_id, now, instant, *arguments])
+
+        def payload(run_id: str) -> bytes:
+            return self._encode([run_id, now, instant, *arguments])
+
         return self._decode(await self._connection.run(name, f"{self._prefix}:{{{tag}}}:meta", payload))

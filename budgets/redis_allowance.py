@@ -17,13 +17,14 @@ import msgspec
 from budgets.admission import AdmissionUnavailable, Ask, Grant, Limits, Post, ScopeRules, WindowKey
 from budgets.admission_local import LocalAdmission
 from budgets.redis_calls import Want, want_of
-from budgets.redis_rebuild import Peers, Run
+from budgets.redis_peers import SILENT_S, Peers
+from budgets.redis_rebuild import Run
 
 MOST_NANOUSD = 1_000_000_000
 LEAST_NANOUSD = 10_000_000
 RENEW_S = 60.0
 VALID_S = 120.0
-KEPT_S = 270  # valid, and then as long as the hold of a call that gives no sign of life
+KEPT_S = int(SILENT_S)  # valid, and then as long as the hold of a call that gives no sign of life
 IDLE_S = 180.0
 ASK_S = 0.05
 

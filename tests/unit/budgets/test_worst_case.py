@@ -91,7 +91,7 @@ def test_the_affordable_output_is_the_largest_that_fits(
         assert hold(output + 1) > money
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 4), sizes := st.sampled_from(["", "auto", "1024x1024", "1792x1024"]), sizes)
 def test_a_picture_never_costs_more_than_its_bound(quantity: int, asked: str, got: str):
     sheet = PriceSheet(

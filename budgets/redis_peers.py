@@ -1,0 +1,90 @@
+"""Which other workers are alive, by what they say on the channel; and who has told again what it holds.
+
+A worker once heard is waited for until it says goodbye, until its death is proven, or until it was silent for 270 s.
+What it runs may cost money as long as that. Costs one message a second and worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from budgets.redis_connection import RedisConnection
+
+PRESENT_S = 5.0  # who was heard of within it shares in the rates and in what is set aside
+SILENT_S = 270.0  # as long as what a silent worker has set aside is kept for it (redis_allowance.py)
+SETTLE_S = 2.0  # everyone says twice in it that it is here, and everyone has connected again to a new server
+
+
+class Peers:
+    """As this worker sees them."""
+
+    def __init__(self, worker: str, connection: RedisConnection, settle_s: float = SETTLE_S) -> None:
+        self.worker, self.workers = worker, 1
+        self._connection, self._settle_s = connection, settle_s
+        self._heard: dict[str, float] = {}
+        self._told: dict[str, set[str]] = {}
+        self._changed = asyncio.Event()
+        self._knows_all = False
+
+    def hear(self, worker: str) -> bool:
+        """Note that it lives; True if that is news."""
+        is_new = worker not in self._heard and worker != self.worker
+        self._heard[worker] = asyncio.get_running_loop().time()
+        self._count()
+        return is_new
+
+    def hear_all(self) -> None:
+        """Begin to wait anew for a sign of life of each, after a time when nobody could be heard."""
+        self._heard = dict.fromkeys(self._heard, asyncio.get_running_loop().time())
+
+    def part(self, worker: str) -> None:
+        """Wait for it no longer: it has said goodbye, or its death is proven."""
+        self._heard.pop(worker, None)
+        self._count()
+        self._changed.set()
+
+    def refresh(self) -> None:
+        """Forget the silent ones. Only while connected: without Redis nobody can be heard."""
+        now = asyncio.get_running_loop().time()
+        self._heard = {worker: at for worker, at in self._heard.items() if now - at < SILENT_S}
+        self._count()
+
+    def expect(self, token: str) -> None:
+        """Begin to note who has told what it holds, in answer to the question of this name."""
+        self._told[token] = set()
+
+    def forget(self, token: str) -> None:
+        self._told.pop(token, None)
+
+    def told(self, token: str, worker: str) -> None:
+        if token in self._told:
+            self._told[token].add(worker)
+            self._changed.set()
+
+    async def change(self, seconds: float) -> None:
+        """Wait for news, so long at most."""
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+
+    def missing(self, token: str) -> set[str]:
+        """Return those alive who have not told yet."""
+        return {*self._heard, self.worker} - self._told[token]
+
+    def may_miss_someone(self, token: str, listeners: int) -> bool:
+        """Tell whether there may be workers that this one has not heard of: it is young, and so is the server, or one
+        of the `listeners` that got the question is a stranger.
+        """
+        now = asyncio.get_running_loop().time()
+        self._knows_all = self._knows_all or now - self._connection.since >= self._settle_s
+        if self._knows_all:
+            return False
+        return len(self._told[token]) < listeners or now - self._connection.born_at < self._settle_s
+
+    def _count(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self.workers = len(
+            {worker for worker, at in self._heard.items() if now - at < PRESENT_S} | {self.worker}
+        )

@@ -1,0 +1,65 @@
+"""A link to a server of this machine that a test can cut and mend, as a network does."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Self
+
+
+class Link:
+    """Passes bytes on, both ways, until it is cut; then it refuses until it is mended. `port` stays the same."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self.port = 0
+        self._server: asyncio.Server | None = None
+        self._pipes: set[asyncio.Task[None]] = set()
+        self._ends: set[asyncio.StreamWriter] = set()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Return when nothing passes any more."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        for end in self._ends:
+            end.transport.abort()
+        await asyncio.gather(*self._pipes, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        await self.mend()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.cut()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._ends.add(writer)
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._ends.add(back)
+        for source, sink in ((reader, back), (there, writer)):
+            task = asyncio.create_task(self._pipe(source, sink))
+            self._pipes.add(task)
+            task.add_done_callback(self._pipes.discard)
+
+    async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+        except OSError:
+            pass
+        finally:
+            sink.transport.abort()
+            self._ends.discard(sink)
