@@ -34,7 +34,9 @@ from budgets.redis_connection import TIMEOUT_S, RedisConnection
 from budgets.redis_graves import Graves
 from budgets.redis_learning import Learning
 from budgets.redis_peers import SETTLE_S, Peers
+from budgets.redis_preparation import Preparation
 from budgets.redis_rebuild import Rebuilds
+from budgets.redis_standings import LastStandings
 from budgets.redis_upkeep import Upkeep
 from budgets.redis_wire import Unreachable
 
@@ -59,15 +61,15 @@ class RedisAdmission(Admission):
         worker: str = "",
     ) -> None:
         self.worker = worker or uuid.uuid4().hex  # no other process ever has the same
-        self._load, self._clock, self._prefix = load, clock, prefix
-        self._skew = 0.0
+        self._clock, self._prefix = clock, prefix
         self._calls: dict[str, HeldCall] = {}
+        self._last = LastStandings()
         self._connection = RedisConnection(url, f"{prefix}:workers", timeout_s)
         self._peers = Peers(self.worker, self._connection, settle_s)
-        self._learning = Learning(self._run, load)
         self._backlog = Backlog(self._run, self._connection, self._calls, prefix, self.worker)
         self._graves = Graves(self._run, self._connection, self._backlog, prefix)
-        self._rebuilds = Rebuilds(self._connection, self._run, load, self._peers, self._graves.has)
+        rebuilds = Rebuilds(self._connection, self._run, load, self._peers, self._graves.has)
+        self._preparation = Preparation(self._backlog, rebuilds, Learning(self._run, load))
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Reply).decode
 
@@ -82,8 +84,7 @@ class RedisAdmission(Admission):
 
     async def aclose(self) -> None:
         """Tell what is waiting, say goodbye, disconnect."""
-        await self._rebuilds.aclose()
-        await self._learning.aclose()
+        await self._preparation.aclose()
         await self._upkeep.aclose()
         await self._connection.aclose()
 
@@ -130,7 +131,7 @@ class RedisAdmission(Admission):
                 except (AdmissionUnavailable, Unreachable):
                     return False
                 continue
-            await self._prepare(reply, call.want, deadline)
+            await self._preparation.make(reply, call.want, deadline)
 
     @override
     async def settle(self, request_id: str, tokens: int, cost_nanousd: int) -> Standing:
@@ -141,11 +142,14 @@ class RedisAdmission(Admission):
             call.tokens, call.amount, call.is_settled = tokens, cost_nanousd, True
             if call.is_offline:
                 await self._allowances.settle(call.want.scopes, request_id, tokens, cost_nanousd)
+        scopes = call.want.scopes
         try:
             reply = await self._backlog.settle(call)
         except Unreachable:
-            return Standing()
-        return standing_of(call.want, reply) if reply.status == "settled" else Standing()
+            return self._last.of(scopes, self._instant) or Standing()
+        if reply.status == "settled":
+            return self._last.note(scopes, standing_of(call.want, reply))
+        return Standing()
 
     @override
     async def renew(self, request_ids: Sequence[str]) -> None:
@@ -162,13 +166,23 @@ class RedisAdmission(Admission):
 
     @override
     async def standing(self, scopes: Sequence[ScopeRules]) -> Standing:
+        """As it was last known, when the store cannot tell; AdmissionUnavailable if it was never known."""
+        try:
+            return await self._read(scopes)
+        except AdmissionUnavailable:
+            last = self._last.of(scopes, self._instant)
+            if last is None:
+                raise
+            return last
+
+    async def _read(self, scopes: Sequence[ScopeRules]) -> Standing:
         deadline = asyncio.get_running_loop().time() + QUEUE_S
         while True:
             want = want_of(scopes, self._instant)
             reply = await self._run_or_refuse("standing", want.tag, [want.packed])
             if reply.status == "read":
-                return standing_of(want, reply)
-            await self._prepare(reply, want, deadline)
+                return self._last.note(scopes, standing_of(want, reply))
+            await self._preparation.make(reply, want, deadline)
 
     @override
     async def forget(self) -> None:
@@ -188,7 +202,7 @@ class RedisAdmission(Admission):
     @property
     def _instant(self) -> float:
         """What the store's clock says, as far as is known: its answers say when that is wrong."""
-        return self._clock()[1] if self._clock is not None else time.time() + self._skew
+        return self._clock()[1] if self._clock is not None else time.time() + self._preparation.skew_s
 
     async def _admit(self, ask: Ask) -> Grant:
         deadline = asyncio.get_running_loop().time() + QUEUE_S
@@ -217,10 +231,11 @@ class RedisAdmission(Admission):
             if reply.status == "aside":
                 await self._take_back(reply, want, deadline)
                 continue
-            await self._prepare(reply, want, deadline)
+            await self._preparation.make(reply, want, deadline)
 
     def _granted(self, ask: Ask, want: Want, reply: Reply) -> Grant:
-        grant = Grant(ask.request_id, reply.instant, standing_of(want, reply))
+        standing = self._last.note(ask.scopes, standing_of(want, reply))
+        grant = Grant(ask.request_id, reply.instant, standing)
         call = HeldCall(ask.request_id, want, ask.tokens, ask.hold_nanousd, grant)
         call.seconds, call.link = reply.detail, self._connection.opened
         self._calls[ask.request_id] = call
@@ -236,7 +251,8 @@ class RedisAdmission(Admission):
             raise
         call = self._call_of(ask)
         call.is_offline = True
-        call.grant = Grant(ask.request_id, call.grant.admitted_at, grant.standing)
+        standing = self._last.of(ask.scopes, self._instant) or grant.standing
+        call.grant = Grant(ask.request_id, call.grant.admitted_at, standing)
         self._calls[ask.request_id] = call
         self._backlog.trust(ask.request_id)
         return call.grant
@@ -266,21 +282,6 @@ class RedisAdmission(Admission):
         await self._backlog.tell_again(None)
         for request_id in self._calls:
             self._allowances.told(request_id)
-
-    async def _prepare(self, reply: Reply, want: Want, deadline: float) -> None:
-        """Do what the store asks for before it can decide. Raises AdmissionUnavailable, also at the deadline."""
-        if asyncio.get_running_loop().time() >= deadline:
-            raise AdmissionUnavailable
-        if want.bounds:
-            await self._backlog.own([bound.key.scope for bound in want.bounds], want.tag)
-        if reply.status == "rebuild":
-            await self._rebuilds.wait(want, deadline)
-        elif reply.status == "unknown":
-            await self._learning.learn(want, reply)
-        elif reply.status == "window":
-            self._skew = reply.instant - time.time()
-        else:
-            raise AdmissionUnavailable
 
     async def _run_or_refuse(self, name: str, tag: str, arguments: Sequence[Any]) -> Reply:
         try:

@@ -173,3 +173,19 @@ async def test_calls_that_ran_through_a_crash_of_redis_still_count(redis_server:
         more = await crew.burst(scopes, 10, 200)
         assert 30 * 8 + 30 * 10 + 10 + 10 * len(more) <= 1000
         assert len(more) >= 44
+
+
+async def test_a_hung_redis_leaves_everybody_where_they_stood(redis_server: RedisServer) -> None:
+    async with Crew(redis_server.url, 1, IMPATIENT_S) as crew:
+        [worker], scopes = crew.workers, rules(50_000, Limits(8), tenant=38)
+        await until_granted(crew, scopes, 10)
+        running = await crew.ask(scopes, 10)
+        before = await worker.standing(scopes)
+        redis_server.hang()
+        try:
+            assert await worker.standing(scopes) == before
+            assert await worker.settle(running, 1, 5) == before
+        finally:
+            redis_server.go_on()
+        assert before.budget is not None
+        assert before.rate is not None

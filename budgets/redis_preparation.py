@@ -1,0 +1,39 @@
+"""Does what the store asks for before it can decide: the date, totals of the ledger, or a new start after a loss."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from budgets.admission import AdmissionUnavailable
+from budgets.redis_backlog import Backlog
+from budgets.redis_calls import Reply, Want
+from budgets.redis_learning import Learning
+from budgets.redis_rebuild import Rebuilds
+
+
+class Preparation:
+    """`skew_s` is how far the store's clock is ahead of this machine's, as far as that ever mattered."""
+
+    def __init__(self, backlog: Backlog, rebuilds: Rebuilds, learning: Learning) -> None:
+        self._backlog, self._rebuilds, self._learning = backlog, rebuilds, learning
+        self.skew_s = 0.0
+
+    async def aclose(self) -> None:
+        await self._rebuilds.aclose()
+        await self._learning.aclose()
+
+    async def make(self, reply: Reply, want: Want, deadline: float) -> None:
+        """Return when it is worth asking again. Raises AdmissionUnavailable, also at the deadline (loop time)."""
+        if asyncio.get_running_loop().time() >= deadline:
+            raise AdmissionUnavailable
+        if want.bounds:
+            await self._backlog.own([bound.key.scope for bound in want.bounds], want.tag)
+        if reply.status == "rebuild":
+            await self._rebuilds.wait(want, deadline)
+        elif reply.status == "unknown":
+            await self._learning.learn(want, reply)
+        elif reply.status == "window":
+            self.skew_s = reply.instant - time.time()
+        else:
+            raise AdmissionUnavailable
