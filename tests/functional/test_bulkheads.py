@@ -1,0 +1,94 @@
+"""A provider that hangs takes its share of the gateway and no more; who finds it full goes elsewhere or hears so."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from tests.calls import eventually
+from tests.money import settled
+from tests.raw_calls import ask, question
+from tests.town import ALICE, row
+
+ROOM = 4
+CROWD = 40
+PATIENCE = {"first_byte": "30s", "idle": "30s"}
+
+
+@pytest.fixture
+def gateway(fresh_gateway, upstream):
+    """Return a gateway of which each endpoint and credential may take four calls."""
+    return fresh_gateway(
+        {
+            "server": {"max_inflight_per_endpoint": ROOM, "workers": 1},
+            "model_catalog": [
+                row("hung", "up-hung", upstream.base_url, api_key="one", timeouts=PATIENCE),
+                row("twin", "up-twin-a", upstream.base_url, deployment="twin-a", api_key="one"),
+                row("twin", "up-twin-b", upstream.base_url, deployment="twin-b", api_key="two", priority=1),
+                row("other", "up-other", upstream.base_url, api_key="two"),
+            ],
+        }
+    )
+
+
+async def test_a_provider_that_hangs_leaves_the_others_alone(gateway, upstream):
+    upstream.script("up-hung", {"hold_before_head": True})
+    crowd = [asyncio.create_task(ask(gateway.url, ALICE, question("hung"))) for _ in range(CROWD)]
+    await upstream.wait("arrived", model="up-hung", count=ROOM)
+    await eventually(lambda: sum(call.done() for call in crowd) == CROWD - ROOM)
+    assert len(upstream.seen(model="up-hung")) == ROOM
+    refused = [call.result() for call in crowd if call.done()]
+    assert {(answer.status, answer.error["code"]) for answer in refused} == {(503, "no_deployment_available")}
+    assert {answer.headers["retry-after"] for answer in refused} <= {"1", "2", "3"}
+
+    others = [await ask(gateway.url, ALICE, question("other")) for _ in range(20)]
+    assert [answer.status for answer in others] == [200] * 20
+    twin = await ask(gateway.url, ALICE, question("twin"))
+    assert (twin.headers["x-gateway-deployment"], twin.headers["x-gateway-attempts"]) == ("twin-b", "1")
+    async with gateway.client() as client:
+        assert 'gateway_shed_total{reason="endpoint_full"} 36.0' in (await client.get("/metrics")).text
+
+    upstream.release(model="up-hung")
+    assert [answer.status for answer in await asyncio.gather(*crowd)].count(200) == ROOM
+    upstream.script("up-hung", {})
+    assert (await ask(gateway.url, ALICE, question("hung"))).status == 200
+    await settled(gateway)
+    told = "\n".join(gateway.manage("explain", twin.id))
+    assert "Not to twin-a: full: as many calls as may be are in flight there." in told
+
+
+async def test_a_full_endpoint_refuses_at_once_and_streams_count_until_their_end(gateway, upstream):
+    upstream.script("up-hung", {"hold_after": 1})
+    before = sum(call["head_sent"] for call in upstream.seen(model="up-hung"))
+    streams = [
+        asyncio.create_task(ask(gateway.url, ALICE, question("hung", stream=True))) for _ in range(ROOM)
+    ]
+    await upstream.wait("head", model="up-hung", count=before + ROOM)
+    waits = []
+    for _ in range(50):
+        began = time.perf_counter()
+        assert (await ask(gateway.url, ALICE, question("hung"))).status == 503
+        waits.append(time.perf_counter() - began)
+    assert sorted(waits)[25] < 0.1  # 3 ms on an idle machine; nobody queues
+    upstream.release(model="up-hung")
+    assert all(answer.saw_the_end for answer in await asyncio.gather(*streams))
+    upstream.script("up-hung", {})
+    assert (await ask(gateway.url, ALICE, question("hung"))).status == 200
+
+
+async def test_a_client_that_leaves_gives_its_place_back(gateway, upstream):
+    upstream.script("up-hung", {"hold_before_head": True})
+    before = upstream.seen(model="up-hung")
+    calls = [asyncio.create_task(ask(gateway.url, ALICE, question("hung"))) for _ in range(ROOM)]
+    await upstream.wait("arrived", model="up-hung", count=len(before) + ROOM)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    left = sum(call["closed_early"] for call in before) + ROOM
+    await upstream.wait("closed", model="up-hung", count=left)
+    upstream.script("up-hung", {})
+    async with asyncio.timeout(10):
+        while (await ask(gateway.url, ALICE, question("hung"))).status != 200:
+            pass

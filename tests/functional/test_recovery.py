@@ -1,0 +1,109 @@
+"""A deployment breaks, rests, is probed by one call at a time, comes back slowly and is whole again: the whole story.
+
+The ramp takes ten seconds of real time, so these two tests are among the slow ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from tests import town
+from tests.calls import eventually
+from tests.raw_calls import ask, question
+from tests.servers import Gateway, merged
+from tests.town import ALICE, row
+
+BROKEN = {"kind": "status", "status": 500}
+SLOTS = 60
+PATIENCE = {"first_byte": "30s"}
+
+
+@pytest.fixture(scope="module")
+def recovering(upstream, closed_port, tmp_path_factory):
+    config = merged(
+        town.config(upstream.base_url, closed_port),
+        {
+            "server": {"max_inflight": SLOTS, "workers": 1},
+            "health": {"cooldown": "500ms"},
+            "model_catalog": [
+                row("twins", "up-rec-a", upstream.base_url, deployment="rec-a"),
+                row("twins", "up-rec-b", upstream.base_url, deployment="rec-b"),
+                row("sole", "up-rec-sole", upstream.base_url, deployment="rec-sole", timeouts=PATIENCE),
+            ],
+        },
+    )
+    with Gateway(config, tmp_path_factory.mktemp("recovering") / "data") as server:
+        yield server
+
+
+async def state_of(gateway, deployment):
+    async with gateway.client() as client:
+        metrics = (await client.get("/metrics")).text
+    [line] = [each for each in metrics.splitlines() if f'state{{deployment="{deployment}"}}' in each]
+    return float(line.rpartition(" ")[2])
+
+
+async def call(gateway, model):
+    return await ask(gateway.url, ALICE, question(model))
+
+
+async def until(gateway, model, deployment, state):
+    """Go on calling until the deployment is in that state; return who answered."""
+    met: Counter[str] = Counter()
+    async with asyncio.timeout(30):
+        while await state_of(gateway, deployment) != state:
+            answer = await call(gateway, model)
+            met[answer.headers.get("x-gateway-deployment", "") if answer.status == 200 else "none"] += 1
+    return met
+
+
+async def test_it_opens_is_probed_ramps_and_recovers_and_no_client_notices(recovering, upstream):
+    upstream.script("up-rec-a", BROKEN)
+    met = await until(recovering, "twins", "rec-a", 0.0)
+    assert set(met) <= {"rec-b"}
+    failed = len(upstream.seen(model="up-rec-a"))
+    assert failed == 5
+    for _ in range(30):  # at rest: nobody goes there, but for a probe when the rest is over
+        assert (await call(recovering, "twins")).headers["x-gateway-deployment"] == "rec-b"
+
+    upstream.script("up-rec-a", {})
+    async with asyncio.timeout(10):
+        while await state_of(recovering, "rec-a") == 0.0:
+            assert (await call(recovering, "twins")).status == 200
+    ramping = await asyncio.gather(*(call(recovering, "twins") for _ in range(20)))
+    early = Counter(answer.headers["x-gateway-deployment"] for answer in ramping)
+    assert early["rec-a"] <= 8  # half of a tenth is due
+
+    late = await until(recovering, "twins", "rec-a", 1.0)
+    assert late["rec-a"] > 0
+    assert "none" not in late
+    whole = Counter([(await call(recovering, "twins")).headers["x-gateway-deployment"] for _ in range(60)])
+    assert 12 <= whole["rec-a"] <= 48
+
+
+async def test_a_herd_that_waits_for_a_sole_deployment_is_let_in_slowly(recovering, upstream):
+    upstream.script("up-rec-sole", BROKEN)
+    assert set(await until(recovering, "sole", "rec-sole", 0.0)) == {"none"}
+    upstream.script("up-rec-sole", {})
+    async with asyncio.timeout(10):
+        while (await call(recovering, "sole")).status != 200:
+            pass
+    for _ in range(2):
+        await call(recovering, "sole")
+
+    upstream.script("up-rec-sole", {"hold_before_head": True})
+    before = len(upstream.seen(model="up-rec-sole"))
+    herd = [asyncio.create_task(call(recovering, "sole")) for _ in range(SLOTS - 10)]
+    held = SLOTS // 3  # a tenth may come at first; a third only when this machine took its time
+    await eventually(lambda: sum(task.done() for task in herd) >= len(herd) - held)
+    admitted = len(upstream.seen(model="up-rec-sole")) - before
+    assert 1 <= admitted <= held
+    refused = [task.result() for task in herd if task.done()]
+    assert {(answer.status, answer.error["code"]) for answer in refused} == {(503, "no_deployment_available")}
+    upstream.script("up-rec-sole", {})
+    upstream.release(model="up-rec-sole")
+    assert [answer.status for answer in await asyncio.gather(*herd)].count(200) == admitted
+    await until(recovering, "sole", "rec-sole", 1.0)
