@@ -6,6 +6,7 @@ Cost of a kept connection: 1 us. Names are looked up again after NAMES_S; the fa
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from typing import TYPE_CHECKING, Final
 
@@ -99,7 +100,7 @@ class Pool:
             raise
         try:
             _, connection = await self._loop.create_connection(
-                self._connection,
+                lambda: Connection(self._loop, self._open.discard),
                 sock=sock,
                 ssl=self._trust if origin.is_tls else None,
                 server_hostname=origin.host if origin.is_tls else None,
@@ -107,18 +108,15 @@ class Pool:
         except BaseException:
             sock.close()
             raise
-        return connection
-
-    def _connection(self) -> Connection:
-        connection = Connection(self._loop, self._open.discard)
-        self._open.add(connection)
+        if not connection.is_lost:
+            self._open.add(connection)
         return connection
 
     async def _addresses(self, origin: Origin) -> Sequence[aiohappyeyeballs.AddrInfoType]:
         key, now = (origin.host, origin.port), self._loop.time()
         until, found = self._names.get(key, (0.0, ()))
         if now >= until:
-            found = await self._loop.getaddrinfo(*key, type=1)
+            found = await self._loop.getaddrinfo(*key, type=socket.SOCK_STREAM)
             if len(self._names) >= _MAX_NAMES:
                 self._names.clear()
             self._names[key] = (now + NAMES_S, found)
