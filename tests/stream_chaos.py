@@ -38,14 +38,20 @@ class Outcome(msgspec.Struct):
     finished: list[str] = []
     error: str = ""  # the type of what was raised
     code: str = ""
+    collected: Any = None  # what the library's helper returned or raised, of a second call
+
+
+def _chunk(index: int, **choice: Any) -> str:
+    head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    return json.dumps({**head, "choices": [{"index": index, **choice}]})
 
 
 def _event(text: str, index: int = 0) -> str:
-    return json.dumps({"id": "x", "choices": [{"index": index, "delta": {"content": text}}]})
+    return _chunk(index, delta={"content": text})
 
 
 def _stop(reason: str = "stop") -> str:
-    return json.dumps({"id": "x", "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
+    return _chunk(0, delta={}, finish_reason=reason)
 
 
 def _raw(*blocks: str) -> dict[str, Any]:
@@ -209,6 +215,16 @@ async def perform(gateway: Gateway, cases: Sequence[Chaos]) -> dict[str, Outcome
 
         outcomes = await asyncio.gather(*(one(case) for case in cases))
     return {case.name: outcome for case, outcome in zip(cases, outcomes, strict=True)}
+
+
+def collect(gateway: Gateway, case: Chaos) -> str:
+    """Let the library's own helper collect the whole answer, waiting for it. Raises openai.APIError."""
+    with (
+        gateway.openai_sync(town.ALICE) as client,
+        client.chat.completions.stream(**question(ALIASES[case.name], n=case.choices)) as stream,
+    ):
+        answer: Any = stream.get_final_completion()
+    return str(answer.choices[0].message.content)
 
 
 async def _call(client: openai.AsyncOpenAI, case: Chaos) -> Outcome:

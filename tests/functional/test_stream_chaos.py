@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
+import openai
 import pytest
 
 from tests import town
 from tests.raw_calls import question
 from tests.servers import Gateway, merged
-from tests.stream_chaos import ALIASES, CASES, catalog, perform
+from tests.stream_chaos import ALIASES, CASES, catalog, collect, perform
 
 WORD = " word"
 
@@ -24,9 +26,24 @@ def views(upstream, closed_port, tmp_path_factory):
         for case in CASES:
             upstream.script(f"up-{ALIASES[case.name]}", case.behavior)
         clients = asyncio.run(perform(gateway, CASES))
+        for name, answer in collected(gateway).items():
+            clients[name].collected = answer
         rows = {row["id"]: row for row in gateway.ledger()}
         yield {name: (seen, rows.get(seen.id), upstream.seen(call=seen.id)) for name, seen in clients.items()}
         assert gateway.manage("reconcile")
+
+
+def collected(gateway):
+    """Return what the library's helper makes of every case: the text of an answer, or what it raised."""
+
+    def one(case):
+        try:
+            return collect(gateway, case)
+        except openai.APIError as error:
+            return error
+
+    with ThreadPoolExecutor(8) as workers:
+        return dict(zip((case.name for case in CASES), workers.map(one, CASES), strict=True))
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.name)
@@ -39,6 +56,15 @@ def test_the_official_client_raises_for_every_broken_stream_and_for_no_other(cas
     expected = {"ok": "", "incomplete": "event", "error": "status"}[case.status]
     assert (seen.error, seen.code) == (expected, case.code)
     assert (len(seen.finished) == case.choices) is (case.status == "ok")
+
+
+def test_the_librarys_helper_never_returns_a_broken_answer(case, views):
+    seen, _, _ = views[case.name]
+    if case.status == "ok":
+        assert seen.collected == seen.texts[0]
+    else:
+        assert isinstance(seen.collected, openai.APIError)
+        assert seen.collected.code == case.code
 
 
 def test_the_ledger_tells_what_the_client_saw(case, views):
