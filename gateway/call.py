@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
 import msgspec
 
 from budgets import holds
+from budgets.admission import Standing
 from budgets.holds import Held, Wish
 from budgets.rules import rules_for
 from catalog.routing import Route
@@ -113,31 +115,26 @@ async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Want
     if isinstance(claim, Kept):
         request.standing = await standing_of(caller)
         return claim.answer()
+    request.claim = claim  # whoever records how the call ends takes it
     try:
-        answer = await _perform(request, endpoint, route, want)
+        return await _perform(request, endpoint, route, want)
     except BaseException:  # canceled too
-        await live.running.surely(
-            live.replays.drop(claim)
-        )  # a refusal or a failure is not kept: a retry may run
+        if request.claim is not None:  # a refusal or a failure is not kept: a retry may run
+            await live.running.surely(live.replays.drop(claim))
         raise
-    await _keep(live, claim, answer)  # from here on it was made: whoever leaves, it is not made again
-    return answer
-
-
-async def _keep(live: Connections, claim: Claim, answer: Answer) -> None:
-    if answer.relay is not None:
-        answer.relay.claim = claim  # the stream is kept, or dropped, where it ends
-        return
-    body = None if live.config.retention.zero_retention else answer.body
-    await live.running.surely(live.replays.keep(claim, answer.status_code, "application/json", body))
 
 
 async def json_body(request: V1Request, live: Connections) -> bytes:
-    """Raises WrongContentType, BodyTooLarge, EncodedBody."""
+    """Raises WrongContentType, BodyTooLarge, EncodedBody, Overloaded."""
     content_type = request.header(b"content-type").partition(";")[0].strip().lower()
     if content_type != "application/json" and not content_type.endswith("+json"):
         raise WrongContentType
-    return await request.read_body(live.config.server.body_limit_bytes)
+    portion = live.bodies.portion(request.auth.tenant_id)
+    try:
+        return await request.read_body(live.config.server.body_limit_bytes, portion)
+    except Overloaded as refusal:
+        live.metrics.child(live.metrics.shed, refusal.reason).inc()
+        raise
 
 
 def check_capacity(request: V1Request, live: Connections) -> None:
@@ -224,6 +221,7 @@ async def _call(
         running.stream = call.stream
         headers = _call_headers(request, route, call, meter, waited_s)
         relay = Relay(call, meter, running, ending, pulse, request.received_at)
+        relay.claim, request.claim = request.claim, None  # the stream is kept, or dropped, where it ends
         return Answer(200, b"", [*EVENT_STREAM, *headers], relay)
     return await _complete(request, route, meter, call, ending, waited_s)
 
@@ -236,8 +234,24 @@ async def _complete(
     closing = meter.close(
         ending(status="ok", http_status=200, error_code="", usage=answered.usage, produced=answered.produced)
     )
-    request.standing = await closing
+    live = connections.live()
+    claim, request.claim = request.claim, None
+    if claim is None:
+        request.standing = await closing
+    else:  # from here on it was made: whoever leaves, it is not made again
+        assert meter.call is not None  # noqa: S101 - it was opened
+        meter.call.task = None  # there is nothing left to stop
+        request.standing = await live.running.surely(_close_and_keep(live, closing, claim, answered.body))
     return Answer(200, answered.body, [JSON, *_call_headers(request, route, call, meter, waited_s)])
+
+
+async def _close_and_keep(
+    live: Connections, closing: Coroutine[Any, Any, Standing], claim: Claim, body: bytes
+) -> Standing:
+    standing = await closing
+    kept = None if live.config.retention.zero_retention else body
+    await live.replays.keep(claim, 200, "application/json", kept)
+    return standing
 
 
 def _call_headers(request: V1Request, route: Route, call: Call, meter: Meter, waited_s: float) -> Headers:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from budgets.rules import Rulebook
     from catalog.snapshot import Snapshot
     from gateway.access_log import AccessLog
+    from gateway.body_room import BodyRoom
     from gateway.config import Config
     from gateway.health_hints import HealthHints
     from gateway.idempotency import Replays
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.metrics import Metrics
     from gateway.shadows import Shadows
     from gateway.shedding import Shedding
+    from gateway.worker_link import WorkerLink
     from metering.journal import Journal
     from metering.meter import Books
     from metering.running import Running
@@ -59,7 +61,9 @@ class Connections:
     simulator: Simulator | None = None
     hints: HealthHints | None = None  # what is told to other processes, where there may be any
     shedding: Shedding
+    bodies: BodyRoom
     shadows: Shadows
+    link: WorkerLink | None = None  # to the supervisor, where there are several workers
     is_leaving: bool = False  # /readyz says so, so that nobody sends more; calls are still served
     is_draining: bool = False  # new calls are refused
 

@@ -53,6 +53,8 @@ class V1Handler(ASGIHandler):
             request.stop_watching()
             if request.slot is not None:
                 request.slot.release()
+            if request.portion is not None:
+                request.portion.release()
 
     async def _answer(self, request: V1Request) -> Answer:
         try:

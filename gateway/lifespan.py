@@ -25,6 +25,7 @@ from catalog.loaders import Source, load_snapshot, next_price_change
 from catalog.snapshot import Snapshot
 from gateway import connections
 from gateway.access_log import AccessLog
+from gateway.body_room import BodyRoom
 from gateway.chores import Chores
 from gateway.config import Config
 from gateway.connections import Connections
@@ -85,6 +86,7 @@ class Lifespan:
         live.access_log = AccessLog(as_json=self.config.observability.log_format == "json")
         live.running = Running()
         live.shedding = Shedding(self.config.server.max_inflight)
+        live.bodies = BodyRoom(self.config.server.bodies_in_flight_bytes, self.config.server.body_limit_bytes)
         live.key_use = KeyUse()
         live.keys = KeyCache(settings.SECRETS.pepper, self._load_key)
         if not self.config.embedded:
@@ -92,7 +94,7 @@ class Lifespan:
 
             live.hints = HealthHints(self.config.redis.url, lambda: live.snapshot.version)
         live.health = _health(self.config, live.metrics, live.hints)
-        live.transport = Transport()
+        live.transport = Transport(egress_allow=self.config.server.egress_allow)
         await live.transport.open()
         live.replays = Replays(self.in_database, settings.SECRETS.encryption_key)
         await self._open_journal(live)

@@ -15,11 +15,13 @@ from django.http import HttpRequest, QueryDict
 from typing_extensions import override
 
 from budgets.admission import Standing
+from gateway.body_room import Portion
 from gateway.request_id import mint
 from gateway.shedding import Slot
 from tenants.caller import Caller
 
 if TYPE_CHECKING:
+    from gateway.idempotency import Claim
     from gateway.pulse import Pulse
 
 Scope = MutableMapping[str, Any]
@@ -76,6 +78,8 @@ class V1Request(HttpRequest):
         self._watcher: asyncio.Task[None] | None = None
         self._watch_connection: Callable[[Callable[[], None] | None], None] | None = None
         self.slot: Slot | None = None  # of those that this process has
+        self.portion: Portion | None = None  # of the memory that it has for bodies
+        self.claim: Claim | None = None  # of an Idempotency-Key, until the call was made
 
     @cached_property
     def raw_headers(self) -> dict[bytes, bytes]:
@@ -113,27 +117,30 @@ class V1Request(HttpRequest):
     def body(self) -> bytes:
         return self.raw
 
-    async def read_body(self, limit: int) -> bytes:
+    async def read_body(self, limit: int, portion: Portion) -> bytes:
         """Read the body, then start watching for the client's departure, which cancels the running task.
 
-        Raises BodyTooLarge, BodyTooSlow, EncodedBody, ClientGone.
+        Raises BodyTooLarge, BodyTooSlow, EncodedBody, ClientGone, Overloaded.
         """
+        self.portion = portion
         encoding = self.raw_headers.get(b"content-encoding", b"identity")
         if encoding != b"identity":
             raise EncodedBody
         declared = self.raw_headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > limit:
-            raise BodyTooLarge(limit)
+        if declared.isdigit():
+            if int(declared) > limit:
+                raise BodyTooLarge(limit)
+            portion.cover(int(declared))
         try:
             async with asyncio.timeout(BODY_S) as patience:
-                raw = await self._read_all(limit, patience)
+                raw = await self._read_all(limit, portion, patience)
         except TimeoutError:
             raise BodyTooSlow from None
         self.raw = raw
         self._watch()
         return raw
 
-    async def _read_all(self, limit: int, patience: asyncio.Timeout) -> bytes:
+    async def _read_all(self, limit: int, portion: Portion, patience: asyncio.Timeout) -> bytes:
         parts: list[bytes] = []
         size, began = 0, asyncio.get_running_loop().time()
         while True:
@@ -144,6 +151,7 @@ class V1Request(HttpRequest):
             size += len(part)
             if size > limit:
                 raise BodyTooLarge(limit)
+            portion.cover(size)
             parts.append(part)
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)

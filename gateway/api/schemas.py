@@ -33,6 +33,19 @@ class ChatBody(msgspec.Struct):
     n: Choices | None = None
 
 
+class _Bulk(msgspec.Struct):
+    """The members of a body that may be large for good reasons; they are never taken apart."""
+
+    messages: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = msgspec.Raw()
+    tools: msgspec.Raw = msgspec.Raw()
+    functions: msgspec.Raw = msgspec.Raw()
+    response_format: msgspec.Raw = msgspec.Raw()
+    metadata: msgspec.Raw = msgspec.Raw()
+    documents: msgspec.Raw = msgspec.Raw()
+    prediction: msgspec.Raw = msgspec.Raw()
+
+
 class EmbeddingsBody(msgspec.Struct):
     """POST /v1/embeddings: `input` is a string, a list of strings, token ids, or a list of those."""
 
@@ -48,8 +61,10 @@ class Want(msgspec.Struct, frozen=True):
     demand: Demand
 
 
+_bulk = msgspec.json.Decoder(_Bulk)
 _chat = msgspec.json.Decoder(ChatBody)
 _embeddings = msgspec.json.Decoder(EmbeddingsBody)
+MOST_MEMBERS = 20_000  # of a body, beside those inside its _Bulk: taking it apart blocks every other call
 MOST_TOKENS = 100_000_000  # what a client states beyond this is reckoned as this: no model writes so much
 _LOCATION = re.compile(r" - at `\$(?:\.|\b)?(.*)`$")
 _MISSING = re.compile(r"missing required field `(\w+)`")
@@ -114,13 +129,24 @@ def decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
     try:
         if not raw.isascii():
             raw.decode()  # msgspec looks only at the members it knows; what is not UTF-8 is not JSON
-        return decoder.decode(raw)
+        body = decoder.decode(raw)
+        if raw.count(b":") > MOST_MEMBERS:  # every member has one
+            _count_members(raw)
+        return body  # noqa: TRY300 - not the end of what can fail
     except msgspec.ValidationError as error:
         raise _explain(str(error)) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BadRequest(
             f"We could not parse the JSON body of your request: {error}.", code="invalid_json"
         ) from None
+
+
+def _count_members(raw: bytes) -> None:
+    """Count from above what is outside the bulk, without taking it apart. Raises BadRequest."""
+    bulk = _bulk.decode(raw)
+    inside = sum(bytes(getattr(bulk, name)).count(b":") for name in _Bulk.__struct_fields__)
+    if raw.count(b":") - inside > MOST_MEMBERS:
+        raise BadRequest(f"Your request has more than {MOST_MEMBERS} members.", code="too_many_members")
 
 
 def _explain(text: str) -> BadRequest:

@@ -53,6 +53,11 @@ class Server(Section):
         "", description="The address people use, for links in mails and for SSO redirects."
     )
     body_limit_mb: Megabytes = Field(20, description="Largest request body; more is answered 413.")
+    bodies_in_flight_mb: Megabytes = Field(
+        512,
+        description="Most megabytes of request bodies that one worker keeps at a time, half of it for one tenant; "
+        "more is answered 503 before it is read. Bodies up to 64 KiB are not counted.",
+    )
     sync_timeout: Wait = Field(
         300.0, description="Longest time of a call that is not a stream, every attempt included."
     )
@@ -80,6 +85,10 @@ class Server(Section):
     @property
     def body_limit_bytes(self) -> int:
         return self.body_limit_mb * 1024 * 1024
+
+    @property
+    def bodies_in_flight_bytes(self) -> int:
+        return self.bodies_in_flight_mb * 1024 * 1024
 
     @property
     def bind(self) -> tuple[str, int]:

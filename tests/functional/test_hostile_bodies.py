@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests import town
+from tests.money import samples
 from tests.raw_calls import question
 
 CHAT = "/v1/chat/completions"
@@ -61,6 +64,21 @@ async def test_odd_json_is_answered(gateway, member, headers):
     answer = await post(gateway, body(member), JSON | key)
     assert answer.status_code in {200, 400, 429}, answer.text
     assert answer.json()
+
+
+async def test_a_body_of_a_million_members_is_refused_at_once(gateway):
+    begun = time.perf_counter()
+    answer = await post(gateway, body(*(b'"k%d":1' % number for number in range(1_000_000))))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "too_many_members")
+    lag_s = (await samples(gateway))["gateway_event_loop_lag_seconds"]
+    assert time.perf_counter() - begun < 2
+    assert lag_s < 0.2
+
+
+async def test_many_members_inside_messages_are_the_providers_business(gateway):
+    nested = b'"tools":[{"type":"function","function":{"name":"f","parameters":{%s}}}]'
+    answer = await post(gateway, body(nested % b",".join(b'"k%d":1' % number for number in range(25_000))))
+    assert answer.json().get("error", {}).get("code") != "too_many_members"
 
 
 async def test_of_two_models_in_one_body_the_priced_one_is_called(gateway, upstream):

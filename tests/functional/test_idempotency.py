@@ -8,13 +8,14 @@ import pytest
 
 from tests import town
 from tests.money import settled, standing
-from tests.raw_calls import ask, question
+from tests.raw_calls import RawAnswer, ask, question
 from tests.servers import Gateway
 
 CAREFUL = "sk-careful.careful-secret"
 TWIN = "sk-twin.twin-secret"  # another key of the same tenant
 KEEPER = "sk-keeper.keeper-secret"  # its tenant lets finished streams be kept
-MODELS = ["once", "other", "flaky", "streamed", "broken", "left", "empty"]
+MOST_TURNS = 10
+MODELS = ["once", "other", "flaky", "streamed", "broken", "left", "empty", "late"]
 
 
 def config(endpoint):
@@ -165,6 +166,33 @@ async def test_after_its_client_left_a_retry_runs(gateway, upstream):
     await settled(gateway)
     second = await ask(gateway.url, CAREFUL, body, headers=headers)
     assert second.saw_the_end
+
+
+async def test_a_call_that_was_billed_is_not_made_again_whenever_its_client_left(gateway, upstream):
+    missed = 0
+    for turn in range(MOST_TURNS):
+        names = [f"left-{turn}-{number}" for number in range(16)]
+        upstream.script("up-idem-late", {"hold_before_head": True})
+        before = len(upstream.seen(model="up-idem-late"))
+        calls = [asyncio.create_task(repeat(gateway, name, question("late"))) for name in names]
+        await upstream.wait("arrived", model="up-idem-late", count=before + len(names))
+        upstream.release(model="up-idem-late")
+        for call in calls:  # one after the other, while their ends are being written
+            await asyncio.sleep(0.0005)
+            call.cancel()
+        done = await asyncio.gather(*calls, return_exceptions=True)
+        upstream.script("up-idem-late", {})
+        await settled(gateway)
+        made = {row["idempotency_key"] for row in gateway.ledger() if row["status"] == "ok"}
+        for name in made.intersection(names):
+            again = await repeat(gateway, name, question("late"))
+            assert (again.status, again.headers.get("idempotency-replayed")) == (200, "true"), name
+        missed += sum(
+            name in made and not isinstance(end, RawAnswer) for name, end in zip(names, done, strict=True)
+        )
+        if missed:
+            return
+    pytest.fail("no client left between the end of its call and its answer")
 
 
 async def test_an_answer_is_remembered_over_a_restart_and_a_power_cut(fresh_gateway, upstream):

@@ -18,7 +18,12 @@ SLOTS = 10
 def small(fresh_gateway):
     """Return a gateway that serves ten calls at a time."""
     keys = [town.key("charlie-co", BATCH, priority="batch")]
-    return fresh_gateway({"server": {"max_inflight": SLOTS}, "bootstrap": {"api_keys": keys}})
+    return fresh_gateway(
+        {
+            "server": {"max_inflight": SLOTS, "max_inflight_per_endpoint": SLOTS},
+            "bootstrap": {"api_keys": keys},
+        }
+    )
 
 
 async def occupied(gateway, upstream, count, key=town.ALICE, before=0):

@@ -1,0 +1,61 @@
+"""How many bytes of bodies this process keeps in memory at a time, and whose it refuses beyond that (503 `overloaded`).
+
+Pure counting, no I/O. Small bodies pass uncounted: `server.max_inflight` bounds what they can take together.
+"""
+
+from __future__ import annotations
+
+from gateway.refusals import Overloaded
+
+SMALL = 64 * 1024
+TENANT_SHARE = 0.5
+
+
+class Portion:
+    """What one request may keep, from before its body is read until its answer has left."""
+
+    __slots__ = ("_room", "_size", "_tenant_id")
+
+    def __init__(self, room: BodyRoom, tenant_id: int) -> None:
+        self._room, self._tenant_id, self._size = room, tenant_id, 0
+
+    def cover(self, size: int) -> None:
+        """Make sure of `size` bytes in all. Raises Overloaded when there is no room for them."""
+        if size > SMALL and size > self._size:
+            self._room.take(self._tenant_id, size - self._size)
+            self._size = size
+
+    def release(self) -> None:
+        if self._size:
+            self._room.give(self._tenant_id, self._size)
+            self._size = 0
+
+
+class BodyRoom:
+    """`most` bytes for all, half of it for one tenant, but for everybody at least the `largest` body there can be."""
+
+    def __init__(self, most: int, largest: int) -> None:
+        self._most = max(most, largest)
+        self._share = max(int(most * TENANT_SHARE), largest)
+        self.taken = 0
+        self._by_tenant: dict[int, int] = {}
+
+    def portion(self, tenant_id: int) -> Portion:
+        return Portion(self, tenant_id)
+
+    def take(self, tenant_id: int, size: int) -> None:
+        """Called by Portion only. Raises Overloaded."""
+        theirs = self._by_tenant.get(tenant_id, 0) + size
+        if self.taken + size > self._most or theirs > self._share:
+            raise Overloaded("bodies")
+        self.taken += size
+        self._by_tenant[tenant_id] = theirs
+
+    def give(self, tenant_id: int, size: int) -> None:
+        """Take bytes back; called by Portion only."""
+        self.taken -= size
+        left = self._by_tenant[tenant_id] - size
+        if left:
+            self._by_tenant[tenant_id] = left
+        else:
+            del self._by_tenant[tenant_id]

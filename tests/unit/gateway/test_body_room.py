@@ -1,0 +1,53 @@
+"""The memory for bodies: one bound for all, half of it for one tenant, and small ones always pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.body_room import SMALL, BodyRoom
+from gateway.refusals import Overloaded
+
+MB = 1024 * 1024
+
+
+def test_bodies_share_one_bound_and_give_it_back():
+    room = BodyRoom(8 * MB, MB)
+    portions = [room.portion(tenant) for tenant in range(8)]
+    for portion in portions:
+        portion.cover(MB)
+    with pytest.raises(Overloaded) as refusal:
+        room.portion(9).cover(SMALL + 1)
+    assert refusal.value.reason == "bodies"
+    portions[0].release()
+    room.portion(9).cover(MB)
+    for portion in portions:
+        portion.release()
+    assert room.taken == MB
+
+
+def test_one_tenant_gets_half():
+    room = BodyRoom(8 * MB, MB)
+    for _ in range(4):
+        room.portion(1).cover(MB)
+    with pytest.raises(Overloaded):
+        room.portion(1).cover(MB)
+    room.portion(2).cover(MB)
+
+
+def test_the_largest_body_fits_however_little_room_there_is():
+    room = BodyRoom(MB, 20 * MB)
+    room.portion(1).cover(20 * MB)
+    assert room.taken == 20 * MB
+
+
+def test_a_growing_body_is_counted_once_and_a_small_one_never():
+    room = BodyRoom(8 * MB, MB)
+    small, growing = room.portion(1), room.portion(1)
+    small.cover(SMALL)
+    for size in range(0, MB + 1, SMALL):
+        growing.cover(size)
+    growing.cover(MB // 2)
+    assert room.taken == MB
+    growing.release()
+    growing.release()
+    assert room.taken == 0
