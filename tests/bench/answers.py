@@ -106,3 +106,9 @@ def not_found() -> bytes:
         "code": "not_found",
     }
     return json_answer({"error": error}, b"404 Not Found")
+
+
+def broken() -> bytes:
+    """Return what a provider says on a bad day."""
+    error = {"message": "the bench upstream was told to fail", "type": "server_error", "code": None}
+    return json_answer({"error": error}, b"500 Internal Server Error")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import yaml
@@ -40,6 +40,7 @@ class Site(msgspec.Struct, frozen=True):
     cores: Cores
     upstream: int
     profile: str = ""
+    rows: tuple[dict[str, Any], ...] = ()  # of the catalog, besides the workloads'
 
 
 def gateway_config(site: Site) -> dict[str, object]:
@@ -52,7 +53,10 @@ def gateway_config(site: Site) -> dict[str, object]:
     key = {"tenant": "bench", "prefix": "bench", "secret": KEY.partition(".")[2], "name": "bench"}
     return {
         "data_dir": str(site.folder / "data"),
-        "model_catalog": [_catalog_row(workload, site.upstream) for workload in WORKLOADS.values()],
+        "model_catalog": [
+            *(_catalog_row(workload, site.upstream) for workload in WORKLOADS.values()),
+            *site.rows,
+        ],
         "bootstrap": {
             "tenants": [{"name": "bench", "status": "active"}],
             "api_keys": [{**key, "budget_usd": 1_000_000.0, "rate_limit": limits}],

@@ -33,6 +33,7 @@ class Prepared:
         self.base64 = answers.embedding_answer(packed=True)
         self.models = answers.model_list()
         self.not_found = answers.not_found()
+        self.broken = answers.broken()
         self.slow_event = answers.event({"content": "t%"}).split(b"t%")
         self.slow_end = answers.event({}, "stop")
 
@@ -108,6 +109,9 @@ class Conversation(asyncio.Protocol):
             self._transport.write(self._prepared.not_found)
 
     def _chat(self, body: bytes) -> None:
+        if b"up-broken" in body:
+            self._transport.write(self._prepared.broken)
+            return
         if b'"stream":true' not in body and b'"stream": true' not in body:
             self._transport.write(self._prepared.chat)
             return

@@ -11,6 +11,7 @@ from tests.bench.load import LoadResult, LoadSpec
 from tests.bench.processes import ROOT, spread, upstream
 from tests.bench.slow_streams import SlowResult
 from tests.bench.workloads import SLOW, WORKLOADS
+from tests.processes import clean_environment
 
 PYTHON = sys.executable
 
@@ -46,6 +47,22 @@ async def test_the_load_counts_every_answer_that_is_not_what_was_asked_for():
     assert sum(result.errors.values()) >= 100, (
         "a request the upstream cannot read is answered by a closed connection"
     )
+
+
+async def test_a_failover_adds_less_than_five_milliseconds():
+    process = await asyncio.create_subprocess_exec(
+        PYTHON,
+        "-m",
+        "tests.bench",
+        "--failover",
+        cwd=ROOT,
+        env=clean_environment(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    assert b"120 calls that failed over" in output
 
 
 async def test_slow_streams_arrive_whole_and_in_their_own_time():
