@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from catalog.encryption import CredentialUnreadable, decrypt, open_metadata
 from catalog.experiments import BadExperiment, experiment_of
-from catalog.models import RATES, Price
+from catalog.models import RATES, Origin, Price
 from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
 from catalog.price_map import Known, lookup
@@ -35,6 +35,11 @@ class Source(msgspec.Struct, frozen=True):
     config: Config
     encryption_key: bytes
     simulator_url: str = ""
+    trusted_endpoints: frozenset[str] = frozenset()  # those that the operator wrote into the configuration
+
+    def __post_init__(self) -> None:
+        written = frozenset(row.endpoint for row in self.config.model_catalog if row.endpoint)
+        msgspec.structs.force_setattr(self, "trusted_endpoints", written)
 
 
 def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
@@ -210,7 +215,14 @@ def _target(source: Source, model: ModelRow, row: DeploymentRow) -> Target:
         region=row.region,
         timeouts=_timeouts(source, row),
         metadata=_metadata(source, row),
+        is_guarded=_is_guarded(source, row),
     )
+
+
+def _is_guarded(source: Source, row: DeploymentRow) -> bool:
+    """Whether a person may have typed the address; an edited row may still have the operator's."""
+    may_be_typed = row.edited or row.origin != Origin.FILE
+    return may_be_typed and bool(row.endpoint) and row.endpoint not in source.trusted_endpoints
 
 
 def _timeouts(source: Source, row: DeploymentRow) -> Timeouts:

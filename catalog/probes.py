@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import hmac
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -20,7 +20,7 @@ from django.conf import settings
 
 from catalog.health import probe_state
 from catalog.loaders import Source, load_snapshot
-from catalog.models import Deployment, HealthProbe, Origin
+from catalog.models import HealthProbe
 from catalog.snapshot import Snapshot
 from gateway import connections
 from providers.egress import EgressRefused, check_url
@@ -42,7 +42,6 @@ class Place(msgspec.Struct, frozen=True):
     target: Target
     deployments: tuple[int, ...]
     can_chat: bool = False
-    is_typed: bool = False  # an administrator's address is not trusted as the file's is
 
 
 def probe_all(now: datetime) -> int:
@@ -63,12 +62,11 @@ def plan(now: datetime) -> list[Place]:
     """Return the distinct places of all deployments that can serve. Blocking."""
     source = Source(settings.GATEWAY, settings.SECRETS.encryption_key)
     snapshot = connections.live().snapshot if connections.is_open() else load_snapshot(source, 0, now)
-    typed = set(Deployment.objects.exclude(origin=Origin.FILE, edited=False).values_list("pk", flat=True))
-    return places_of(snapshot, source.encryption_key, typed)
+    return places_of(snapshot, source.encryption_key)
 
 
-def places_of(snapshot: Snapshot, key: bytes, typed: Collection[int]) -> list[Place]:
-    """Return the places; `typed` are the deployments whose address an administrator may have entered."""
+def places_of(snapshot: Snapshot, key: bytes) -> list[Place]:
+    """Return the places of a catalog."""
     found: dict[str, Place] = {}
     for model in snapshot.models.values():
         for target in (deployment.target for deployment in (*model.deployments, *model.shadows)):
@@ -81,7 +79,6 @@ def places_of(snapshot: Snapshot, key: bytes, typed: Collection[int]) -> list[Pl
                 before.target,
                 (*before.deployments, target.id),
                 can_chat=before.can_chat or model.model_type == "llm",
-                is_typed=before.is_typed or target.id in typed,
             )
     return list(found.values())
 
@@ -143,7 +140,7 @@ async def ask(places: Sequence[Place]) -> list[Probed]:
         async def one(place: Place) -> Probed:
             try:
                 async with turn, asyncio.timeout(2 * timeout_s):
-                    if place.is_typed:
+                    if place.target.is_guarded:
                         allowed = settings.GATEWAY.server.egress_allow
                         await asyncio.to_thread(check_url, place.target.base_url, allowed)
                     return await probe(client, place.target, can_chat=place.can_chat)

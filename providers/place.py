@@ -24,6 +24,7 @@ class Origin(msgspec.Struct, frozen=True):
     host: str
     port: int
     is_tls: bool
+    is_guarded: bool = False  # may lead to the public internet only
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -34,7 +35,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=4096)
-def place_of(url: str) -> Place:
+def place_of(url: str, *, is_guarded: bool = False) -> Place:
     """Raises ConnectFailed if this is not an http(s) URL."""
     try:
         parts = urlsplit(url)
@@ -55,7 +56,7 @@ def place_of(url: str) -> Place:
     if _FORBIDDEN.search(shown) or " " in shown:
         raise ConnectFailed("not an address: the host has characters that no host has")
     return Place(
-        Origin(name, port or default, parts.scheme == "https"),
+        Origin(name, port or default, parts.scheme == "https", is_guarded),
         f" {path} HTTP/1.1\r\nhost: {shown}\r\naccept-encoding: identity\r\n",
     )
 

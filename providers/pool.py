@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 import aiohappyeyeballs
 
 from providers.connection import Connection
-from providers.failures import UpstreamBroken
+from providers.egress import is_forbidden
+from providers.failures import ConnectFailed, UpstreamBroken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +39,15 @@ class Lane:
 class Pool:
     """Whoever takes a connection gives it back, whatever has become of it."""
 
-    def __init__(self, trust: ssl.SSLContext, connections_per_host: int, keep_alive_s: float) -> None:
+    def __init__(
+        self,
+        trust: ssl.SSLContext,
+        connections_per_host: int,
+        keep_alive_s: float,
+        egress_allow: Sequence[str] = (),
+    ) -> None:
         self._trust, self._per_host, self._keep_alive_s = trust, connections_per_host, keep_alive_s
+        self._egress_allow = egress_allow
         self._loop = asyncio.get_running_loop()
         self._lanes: dict[Origin, Lane] = {}
         self._names: dict[tuple[str, int], tuple[float, Sequence[aiohappyeyeballs.AddrInfoType]]] = {}
@@ -93,6 +101,8 @@ class Pool:
 
     async def _dial(self, origin: Origin) -> Connection:
         addresses = await self._addresses(origin)
+        if origin.is_guarded and any(is_forbidden(str(each[4][0]), self._egress_allow) for each in addresses):
+            raise ConnectFailed(f"{origin.host} leads inside this network")
         try:
             sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_S)
         except OSError:

@@ -52,3 +52,4 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     region: str = ""
     timeouts: Timeouts = Timeouts()
     metadata: dict[str, str] = {}
+    is_guarded: bool = False  # a person typed the address: it may not lead inside (providers/egress.py)

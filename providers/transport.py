@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Self
 
@@ -33,6 +33,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True):
     url: str
     headers: dict[str, str]
     body: bytes
+    is_guarded: bool = False
 
 
 class Transport:
@@ -42,19 +43,24 @@ class Transport:
         self,
         *,
         ca_file: str | None = None,
+        egress_allow: Sequence[str] = (),
         connections_per_host: int = CONNECTIONS_PER_HOST,
         keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
         self._ca_file, self._per_host, self._keep_alive_s = ca_file, connections_per_host, keep_alive_s
+        self._egress_allow = tuple(egress_allow)
         self._pool: Pool | None = None
         self._left: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Make the pool. `ca_file` is trusted besides the system's authorities; nothing turns verification off."""
+        """Make the pool. `ca_file` is trusted besides the system's authorities; nothing turns verification off.
+
+        Guarded requests go to the public internet and to the networks in `egress_allow`, wherever names lead by then.
+        """
         trust = ssl.create_default_context()
         if self._ca_file:
             trust.load_verify_locations(cafile=self._ca_file)
-        self._pool = Pool(trust, self._per_host, self._keep_alive_s)
+        self._pool = Pool(trust, self._per_host, self._keep_alive_s, self._egress_allow)
 
     async def aclose(self) -> None:
         """Close every connection; calls that still run fail."""
@@ -68,7 +74,7 @@ class Transport:
         pool = self._pool
         if pool is None:
             raise ConnectFailed("the transport is not open")
-        place = place_of(request.url)
+        place = place_of(request.url, is_guarded=request.is_guarded)
         head = head_of(request.method, place, request.headers, len(request.body))
         started = asyncio.get_running_loop().time()
         connection = await pool.kept(place.origin)

@@ -227,7 +227,11 @@ def _request(dialect: Dialect, outgoing: Outgoing, target: Target) -> UpstreamRe
         headers["traceparent"] = outgoing.trace_parent
     provider.auth(target, headers)
     return UpstreamRequest(
-        "POST", provider.url(target, outgoing.path), headers, dialect.request(outgoing.raw, target)
+        "POST",
+        provider.url(target, outgoing.path),
+        headers,
+        dialect.request(outgoing.raw, target),
+        target.is_guarded,
     )
 
 

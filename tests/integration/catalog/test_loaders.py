@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from catalog.loaders import Source, load_snapshot
-from catalog.models import Model
+from catalog.models import Deployment, Model
 from catalog.snapshot import Problem, Snapshot
 from catalog.sync import sync_catalog
 from gateway.config import Config
@@ -70,3 +70,16 @@ def test_a_fallback_that_is_good_again_is_taken_again() -> None:
 
     assert read().models["fast"].fallbacks == {"unavailable": ("steady",)}
     assert read().problems == ()
+
+
+def test_an_address_that_a_person_may_have_typed_is_guarded() -> None:
+    rows = [row(alias, endpoint="http://10.0.0.7/v1") for alias in ("files", "known", "typed")]
+    written(*rows)
+    Deployment.objects.filter(model__alias="known").update(edited=True)
+    Deployment.objects.filter(model__alias="typed").update(edited=True, endpoint="http://10.0.0.8/v1")
+    config = Config.model_validate({"model_catalog": rows})
+
+    models = load_snapshot(Source(config, settings.SECRETS.encryption_key), 1, NOW).models
+
+    guarded = {alias: model.deployments[0].target.is_guarded for alias, model in models.items()}
+    assert guarded == {"files": False, "known": False, "typed": True}

@@ -241,3 +241,30 @@ async def test_a_full_pool_is_waited_for_only_as_long_as_a_connection() -> None:
         for response in held:
             await response.aclose()
     await transport.aclose()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
+async def test_a_guarded_request_never_leads_inside_whatever_its_name_leads_to_now(host: str) -> None:
+    transport = Transport()
+    await transport.open()
+    async with RawServer(lambda peer: peer.until_gone()) as server:
+        url = f"http://{host}:{server.port}/v1"
+        with pytest.raises(ConnectFailed, match="leads inside"):
+            await transport.send(UpstreamRequest("POST", url, {}, b"{}", is_guarded=True), LIMITS)
+
+        assert server.peers == []
+    await transport.aclose()
+
+
+async def test_a_guarded_request_may_go_where_the_operator_allows_it() -> None:
+    async def answers(peer: Peer) -> None:
+        await peer.request()
+        await peer.answer()
+
+    transport = Transport(egress_allow=["127.0.0.0/8"])
+    await transport.open()
+    async with RawServer(answers) as server:
+        guarded = UpstreamRequest("POST", server.url, {}, b"{}", is_guarded=True)
+
+        assert await (await transport.send(guarded, LIMITS)).read(MANY) == b"{}"
+    await transport.aclose()
