@@ -57,6 +57,7 @@ class Chores:
             _every(RENEW_S, self._renew_leases),
             _every(KEY_USE_S, self._write_key_use),
             _every(MARK_S, self._mark_streams),
+            _every(WEIGH_S, self._weigh),
             _every(config.streams.revoke_check / 2, self._stop_revoked),
         ]
         if config.embedded:
@@ -68,8 +69,6 @@ class Chores:
             works.append(_every(ADOPT_S, self.adopt_the_dead))
         if live.hints is not None:
             works += [live.hints.run(), _listener(live, live.hints).run()]
-        if config.health.eject_outliers:
-            works.append(_every(WEIGH_S, self._weigh))
         return {asyncio.create_task(work) for work in works}
 
     async def _renew_leases(self) -> None:
@@ -90,7 +89,10 @@ class Chores:
         await aprobe_all(datetime.now(UTC), self._in_database)
 
     async def _weigh(self) -> None:
-        self._live.health.weigh()
+        health = self._live.health
+        health.refresh()
+        if self._live.config.health.eject_outliers:
+            health.weigh()
 
     async def _mark_streams(self) -> None:
         live = self._live

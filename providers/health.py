@@ -187,6 +187,13 @@ class Health:
             entry.breaker.hear_closed(now)
         self.tell(entry, now)
 
+    def refresh(self) -> None:
+        """Tell how those do that come back, also where no call comes to show it."""
+        now = self.clock()
+        for entry in self._entries.values():
+            if not entry.breaker.is_calm:
+                self.tell(entry, now)
+
     def weigh(self) -> None:
         """Leave alone who does far worse than its peers: one at a time, and never more than half of a tier."""
         now = self.clock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 
 import pytest
@@ -14,6 +15,7 @@ from tests.town import ALICE, row
 
 ROOM = 4
 CROWD = 40
+WORKERS = int(os.environ.get("OMG_TEST_WORKERS") or 1)  # each has its own bound
 PATIENCE = {"first_byte": "30s", "idle": "30s"}
 
 
@@ -22,7 +24,7 @@ def gateway(fresh_gateway, upstream):
     """Return a gateway of which each endpoint and credential may take four calls."""
     return fresh_gateway(
         {
-            "server": {"max_inflight_per_endpoint": ROOM, "workers": 1},
+            "server": {"max_inflight_per_endpoint": ROOM},
             "model_catalog": [
                 row("hung", "up-hung", upstream.base_url, api_key="one", timeouts=PATIENCE),
                 row("twin", "up-twin-a", upstream.base_url, deployment="twin-a", api_key="one"),
@@ -37,8 +39,11 @@ async def test_a_provider_that_hangs_leaves_the_others_alone(gateway, upstream):
     upstream.script("up-hung", {"hold_before_head": True})
     crowd = [asyncio.create_task(ask(gateway.url, ALICE, question("hung"))) for _ in range(CROWD)]
     await upstream.wait("arrived", model="up-hung", count=ROOM)
-    await eventually(lambda: sum(call.done() for call in crowd) == CROWD - ROOM)
-    assert len(upstream.seen(model="up-hung")) == ROOM
+    await eventually(
+        lambda: sum(call.done() for call in crowd) + len(upstream.seen(model="up-hung")) == CROWD
+    )
+    held = len(upstream.seen(model="up-hung"))
+    assert ROOM <= held <= ROOM * WORKERS
     refused = [call.result() for call in crowd if call.done()]
     assert {(answer.status, answer.error["code"]) for answer in refused} == {(503, "no_deployment_available")}
     assert {answer.headers["retry-after"] for answer in refused} <= {"1", "2", "3"}
@@ -46,19 +51,22 @@ async def test_a_provider_that_hangs_leaves_the_others_alone(gateway, upstream):
     others = [await ask(gateway.url, ALICE, question("other")) for _ in range(20)]
     assert [answer.status for answer in others] == [200] * 20
     twin = await ask(gateway.url, ALICE, question("twin"))
-    assert (twin.headers["x-gateway-deployment"], twin.headers["x-gateway-attempts"]) == ("twin-b", "1")
+    assert twin.headers["x-gateway-attempts"] == "1"
+    assert twin.headers["x-gateway-deployment"] == "twin-b" or WORKERS > 1  # the other one may have room
     async with gateway.client() as client:
-        assert 'gateway_shed_total{reason="endpoint_full"} 36.0' in (await client.get("/metrics")).text
+        counted = f'gateway_shed_total{{reason="endpoint_full"}} {CROWD - held}.0'
+        assert counted in (await client.get("/metrics")).text
 
     upstream.release(model="up-hung")
-    assert [answer.status for answer in await asyncio.gather(*crowd)].count(200) == ROOM
+    assert [answer.status for answer in await asyncio.gather(*crowd)].count(200) == held
     upstream.script("up-hung", {})
     assert (await ask(gateway.url, ALICE, question("hung"))).status == 200
     await settled(gateway)
     told = "\n".join(gateway.manage("explain", twin.id))
-    assert "Not to twin-a: full: as many calls as may be are in flight there." in told
+    assert "Not to twin-a: full: as many calls as may be are in flight there." in told or WORKERS > 1
 
 
+@pytest.mark.skipif(WORKERS > 1, reason="the bound is one process's; the system spreads calls as it likes")
 async def test_a_full_endpoint_refuses_at_once_and_streams_count_until_their_end(gateway, upstream):
     upstream.script("up-hung", {"hold_after": 1})
     before = sum(call["head_sent"] for call in upstream.seen(model="up-hung"))

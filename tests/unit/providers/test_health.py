@@ -137,6 +137,16 @@ def test_a_herd_of_two_thousand_meets_one_probe_and_then_a_growing_share():
     assert admitted == [200, 380, 560, 740, 920, 1100, 1280, 1460, 1640, 1820, 2000]
 
 
+def test_how_one_comes_back_is_shown_although_nobody_calls():
+    shown: list[float] = []
+    clock, a = Clock(), target(1)
+    subject = health(clock, watch=Watch(changed=lambda _, value: shown.append(value)))
+    recovered(subject, clock, a)
+    clock.now += 10.0
+    subject.refresh()
+    assert shown == [0.0, 0.5, 1.0]
+
+
 def test_one_that_fails_far_more_often_than_its_peers_is_left_alone():
     clock = Clock()
     tier = [target(number) for number in (1, 2, 3)]
