@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -54,7 +55,7 @@ class RedisConnection:
     """
 
     def __init__(self, url: str, channel: str, timeout_s: float = TIMEOUT_S) -> None:
-        self.run_id, self.opened = "", 0
+        self.run_id, self.opened, self.born_in = "", 0, ""
         self.born_at, self.since = 0.0, 0.0
         self.on_message: Callable[[str], None] = _ignore
         self.on_open: Callable[[], None] = _nothing
@@ -103,6 +104,16 @@ class RedisConnection:
             return await self._evaluate(script, key, payload)
         except Unreachable:
             return await self._evaluate(script, key, payload)
+
+    async def life(self) -> str:
+        """Return the name of the life of the data: another one after every loss. Raises Unreachable, Refused."""
+        wire = await self._connected()
+        return await self._life(wire)
+
+    async def _life(self, wire: Wire) -> str:
+        key = f"{self.channel}:life:{self.run_id}"  # what a restarted server has kept may be old
+        wire.send("SET", key, uuid.uuid4().hex, "NX").add_done_callback(_heed)
+        return str((await wire.send("GET", key)).decode())
 
     async def _connected(self) -> Wire:
         loop = asyncio.get_running_loop()
@@ -202,7 +213,14 @@ class RedisConnection:
             if ":" in line
         )
         self.run_id = info["run_id"]
+        self.born_in = self.born_in or await self._life(wire)
         self.born_at = asyncio.get_running_loop().time() - int(info["uptime_in_seconds"])
+
+
+def _heed(future: asyncio.Future[Any]) -> None:
+    """Its failure is that of the command behind it."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _ignore(_: str) -> None:

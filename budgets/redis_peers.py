@@ -1,7 +1,8 @@
 """Which other workers are alive, by what they say on the channel; and who has told again what it holds.
 
 A worker once heard is waited for until it says goodbye, until its death is proven, or until it was silent for 270 s.
-What it runs may cost money as long as that. Costs one message a second and worker.
+What it runs may cost money as long as that. Who was born in the present life of the data has nothing to tell that Redis
+does not know, and is not waited for. Costs one message a second and worker.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ class Peers:
         self.worker, self.workers = worker, 1
         self._connection, self._settle_s = connection, settle_s
         self._heard: dict[str, float] = {}
+        self._born: dict[str, str] = {}  # in which life of the data
         self._told: dict[str, set[str]] = {}
         self._changed = asyncio.Event()
         self._knows_all = False
 
-    def hear(self, worker: str) -> bool:
-        """Note that it lives; True if that is news."""
+    def hear(self, worker: str, life: str = "") -> bool:
+        """Note that it lives, and in which life of the data it was born; True if that is news."""
         is_new = worker not in self._heard and worker != self.worker
+        self._born[worker] = life
         self._heard[worker] = asyncio.get_running_loop().time()
         self._count()
         return is_new
@@ -41,6 +44,7 @@ class Peers:
     def part(self, worker: str) -> None:
         """Wait for it no longer: it has said goodbye, or its death is proven."""
         self._heard.pop(worker, None)
+        self._born.pop(worker, None)
         self._count()
         self._changed.set()
 
@@ -48,6 +52,7 @@ class Peers:
         """Forget the silent ones. Only while connected: without Redis nobody can be heard."""
         now = asyncio.get_running_loop().time()
         self._heard = {worker: at for worker, at in self._heard.items() if now - at < SILENT_S}
+        self._born = {worker: life for worker, life in self._born.items() if worker in self._heard}
         self._count()
 
     def expect(self, token: str) -> None:
@@ -69,9 +74,10 @@ class Peers:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
 
-    def missing(self, token: str) -> set[str]:
-        """Return those alive who have not told yet."""
-        return {*self._heard, self.worker} - self._told[token]
+    def missing(self, token: str, life: str) -> set[str]:
+        """Return those alive who have not told yet, and may hold what was lost before this life."""
+        older = {worker for worker in self._heard if self._born[worker] != life}
+        return {*older, self.worker} - self._told[token]
 
     def may_miss_someone(self, token: str, listeners: int) -> bool:
         """Tell whether there may be workers that this one has not heard of: it is young, and so is the server, or one

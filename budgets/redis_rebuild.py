@@ -101,8 +101,9 @@ class Rebuilds:
         """
         peers, now = self._peers, asyncio.get_running_loop().time
         began = asked = now()
+        life = await self._connection.life()
         listeners = await self._connection.call("PUBLISH", self._connection.channel, question)
-        while (missing := peers.missing(token)) or peers.may_miss_someone(token, listeners):
+        while (missing := peers.missing(token, life)) or peers.may_miss_someone(token, listeners):
             if now() >= began + WAIT_S:
                 raise AdmissionUnavailable
             await peers.change(asked + ASK_AGAIN_S - now())

@@ -45,6 +45,9 @@ class Upkeep:
     async def say(self, text: str) -> None:
         await self._connection.call("PUBLISH", self._connection.channel, text)
 
+    async def _say_here(self) -> None:
+        await self.say(f"here {self._peers.worker} {self._connection.born_in}")
+
     async def aclose(self) -> None:
         """End the tasks, tell what is waiting, say goodbye: no other worker shall wait for this one."""
         for task in list(self._tasks):
@@ -61,10 +64,8 @@ class Upkeep:
         verb, _, rest = text.partition(" ")
         words = rest.split(" ")
         if verb == "here":
-            if self._peers.hear(words[0]):
-                self.spawn(
-                    self.say(f"here {self._peers.worker}")
-                )  # a newcomer must know at once who is alive
+            if self._peers.hear(*words[:2]):
+                self.spawn(self._say_here())  # a newcomer must know at once who is alive
         elif verb == "gone":
             self._peers.part(words[0])
         elif verb == "told":
@@ -87,7 +88,7 @@ class Upkeep:
         while True:
             self._wake.clear()
             with contextlib.suppress(Unreachable):
-                await self.say(f"here {self._peers.worker}")
+                await self._say_here()
                 now_opened = self._connection.opened
                 if opened != now_opened:
                     self._peers.hear_all()  # nobody could be heard meanwhile, and nobody has died of that

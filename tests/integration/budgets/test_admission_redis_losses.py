@@ -105,6 +105,12 @@ async def test_a_worker_whose_death_is_proven_is_not_waited_for(
     assert await all_that_fits(crew, scopes) == LIMIT // HOLD - 30 - 30 - 1
 
 
+async def test_where_nothing_was_lost_nobody_waits_for_a_worker_that_has_died(link: Link, crew: Crew) -> None:
+    await crew.burst(rules(LIMIT, tenant=56), HOLD, 60)
+    await link.cut()  # so that it says no goodbye
+    assert await outcome(crew.workers[0], rules(LIMIT, tenant=57), "a first call") == "granted"
+
+
 async def test_a_worker_that_has_just_started_waits_for_those_that_it_cannot_know(
     redis_server: RedisServer, link: Link, crew: Crew
 ) -> None:
