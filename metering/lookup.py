@@ -15,6 +15,7 @@ from metering.ledger import moment
 from metering.models import UsageEvent
 from metering.records import Close, Open, Void
 from metering.segments import Directory, directories
+from metering.trace import arm_met
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +95,7 @@ def _begun(opened: Open) -> UsageEvent:
         trace_id=opened.trace_id,
         idempotency_key=opened.idempotency_key,
         client_request_id=opened.client_request_id,
+        arm="",
     )
 
 
@@ -116,4 +118,5 @@ def _ended(opened: Open, closed: Close) -> UsageEvent:
         "decision",
     ):
         setattr(event, name, getattr(closed, name))
+    event.arm = arm_met(closed.decision)
     return event

@@ -49,7 +49,7 @@ async def test_the_load_counts_every_answer_that_is_not_what_was_asked_for():
     )
 
 
-async def test_a_failover_adds_less_than_five_milliseconds():
+async def test_what_a_failover_adds_can_be_measured():
     process = await asyncio.create_subprocess_exec(
         PYTHON,
         "-m",
