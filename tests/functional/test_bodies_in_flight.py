@@ -26,7 +26,7 @@ def narrow(fresh_gateway, upstream):
                     "up-stuck",
                     upstream.base_url,
                     context_window=4_000_000,
-                    timeouts={"first_byte": "20s"},
+                    timeouts={"first_byte": "60s"},
                 )
             ],
         }
