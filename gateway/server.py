@@ -93,13 +93,14 @@ async def _serve(config: Config, listener: socket.socket, welcome: str, link: Wo
     stop.listen()
     lifespan = Lifespan()
     await lifespan.open()
+    connections.live().link = link
     quiet_collector()
     server = _Uvicorn(_settings(config, application))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     if link is None:
         announce(listener, welcome)
     else:
-        link.say_ready(when_orphaned=stop.ask)
+        await link.say_ready(when_orphaned=stop.ask)
     stopping = asyncio.create_task(stop.asked.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     connections.live().is_leaving = True
@@ -113,6 +114,8 @@ async def _serve(config: Config, listener: socket.socket, welcome: str, link: Wo
         async with asyncio.timeout(5):
             await serving
     await lifespan.close()
+    if link is not None:
+        await link.aclose()
     logger.info("stopped")
 
 

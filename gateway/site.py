@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.crypto import constant_time_compare
 from django_prometheus.exports import ExportToDjangoView
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from gateway import connections
 from gateway.health import readiness
+from gateway.metrics_sum import rendered
 from tenants.addresses import is_inside
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -29,14 +33,21 @@ def readme(_: HttpRequest) -> HttpResponse:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text, for loopback, `observability.metrics_allow` and holders of the token."""
+    """Prometheus text of all workers together: for loopback, `observability.metrics_allow` and holders of the token."""
     observability = settings.GATEWAY.observability
     if not observability.enable_metrics:
         return HttpResponse("Metrics are switched off.\n", status=404, content_type="text/plain")
     if not (_is_allowed(request) or _has_token(request)):
         return HttpResponse("Not from this address.\n", status=403, content_type="text/plain")
-    response: HttpResponse = ExportToDjangoView(request)
-    return response
+    link = connections.live().link if connections.is_open() else None
+    if link is None:
+        response: HttpResponse = ExportToDjangoView(request)
+        return response
+    try:
+        text = rendered(async_to_sync(link.totals)())
+    except TimeoutError:
+        return HttpResponse("The supervisor does not answer.\n", status=503, content_type="text/plain")
+    return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
 
 
 def _is_allowed(request: HttpRequest) -> bool:

@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from gateway.stopping import Stop
-from gateway.worker_link import READY
+from gateway.worker_process import Worker
+from gateway.workers_count import WorkersCount
 
 logger = logging.getLogger("gateway.supervisor")
 
@@ -23,64 +24,6 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 3.0
 EXIT_S = 15.0  # beyond the drain: what a worker needs to ship, sync and close
 KILL_S = 10.0
-
-
-class Worker:
-    """One process; `is_ready` and `ended` may be awaited by many."""
-
-    def __init__(self, process: asyncio.subprocess.Process, line: socket.socket) -> None:
-        self._process, self._line = process, line
-        self._ready = asyncio.create_task(self._hear())
-        self._ended = asyncio.create_task(self._wait())
-
-    @classmethod
-    async def start(cls, command: Sequence[str], listener: socket.socket) -> Worker:
-        """Start `command --listener-fd N --line-fd M`, which find the socket and the line there."""
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        with theirs:
-            fds = (listener.fileno(), theirs.fileno())
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                "--listener-fd",
-                str(fds[0]),
-                "--line-fd",
-                str(fds[1]),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=fds,
-                process_group=0,  # a terminal's Ctrl-C reaches the supervisor only, which passes it on once
-            )
-        return cls(process, ours)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    async def is_ready(self) -> bool:
-        """Wait until it serves; False if it ended before."""
-        return await asyncio.shield(self._ready)
-
-    async def ended(self) -> int:
-        return await asyncio.shield(self._ended)
-
-    def when_ended(self, tell: Callable[[], None]) -> None:
-        self._ended.add_done_callback(lambda _: tell())
-
-    def send(self, number: signal.Signals) -> None:
-        if self._process.returncode is None:
-            self._process.send_signal(number)
-
-    async def _hear(self) -> bool:
-        try:
-            return await asyncio.get_running_loop().sock_recv(self._line, 1) == READY
-        except ConnectionError:
-            return False
-
-    async def _wait(self) -> int:
-        code = await self._process.wait()
-        await self._ready
-        self._line.close()
-        return code
 
 
 class Slot:
@@ -107,6 +50,7 @@ class Supervisor:
         self._command, self._listener, self._drain_s, self._prepare = command, listener, drain_s, prepare
         self._slots = [Slot() for _ in range(count)]
         self._living: set[Worker] = set()
+        self._count = WorkersCount(self._living)
         self._stop = Stop()
         self._renewal = asyncio.Event()
 
@@ -125,6 +69,7 @@ class Supervisor:
             await Stop().pause(KILL_S, self._all_ended())
             self._tell(signal.SIGKILL)
             await self._all_ended()
+        self._count.close()
         for task in (*keepers, *others):
             task.cancel()
         await asyncio.gather(*keepers, *others, return_exceptions=True)
@@ -157,12 +102,16 @@ class Supervisor:
                 await self._stop.pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(early_deaths, 10)))
 
     async def _start(self) -> Worker:
-        worker = await Worker.start(self._command, self._listener)
+        worker = await Worker.start(self._command, self._listener, self._count.ask)
         self._living.add(worker)
-        worker.when_ended(lambda: self._living.discard(worker))
+        worker.when_ended(lambda: self._bury(worker))
         if self._stop.asked.is_set():
             worker.send(signal.SIGTERM)
         return worker
+
+    def _bury(self, worker: Worker) -> None:
+        self._living.discard(worker)
+        self._count.keep(worker)
 
     async def _renew_for_ever(self) -> None:
         while True:

@@ -1,38 +1,74 @@
-"""The thread between a supervisor and one worker: the worker says when it serves, and notices its supervisor's death.
-
-One socket pair a worker. A byte means "I serve"; the end of the stream means that the other one is gone.
-"""
+"""A worker's side of the line to its supervisor: says when it serves, tells what it counts, notices its death."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import Self
 
-READY = b"1"
+import msgspec
+from prometheus_client import REGISTRY
+
+from gateway.metrics_sum import Family, families_of
+from gateway.worker_line import ALL, MINE, READY, TELL, WANT, Line
+
+ANSWER_S = 3.0  # more than the supervisor waits for its slowest worker
 
 
 class WorkerLink:
-    """A worker's side: the listening socket it was born with, and the line to its supervisor."""
+    """The listening socket that the worker was born with, and the line."""
 
-    def __init__(self, listener: socket.socket, line: socket.socket) -> None:
-        self.listener, self._line = listener, line
+    def __init__(self, listener: socket.socket, end: socket.socket) -> None:
+        self.listener, self._end = listener, end
+        self._line: Line | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._waiting: deque[asyncio.Future[bytes]] = deque()
 
     @classmethod
     def inherited(cls, listener_fd: int, line_fd: int) -> Self:
         """Take over what the supervisor passed on."""
-        line = socket.socket(fileno=line_fd)
-        line.setblocking(False)
-        return cls(socket.socket(fileno=listener_fd), line)
+        end = socket.socket(fileno=line_fd)
+        end.setblocking(False)
+        return cls(socket.socket(fileno=listener_fd), end)
 
-    def say_ready(self, when_orphaned: Callable[[], None]) -> None:
+    async def say_ready(self, when_orphaned: Callable[[], None]) -> None:
         """Tell the supervisor that calls are served; from now on its death is an order to stop."""
-        loop = asyncio.get_running_loop()
-        self._line.send(READY)
+        self._line = await Line.over(self._end)
+        self._line.say(READY)
+        self._task = asyncio.create_task(self._listen(self._line, when_orphaned))
 
-        def ended() -> None:
-            loop.remove_reader(self._line)
-            when_orphaned()
+    async def totals(self) -> list[Family]:
+        """Return what all workers of this machine count together. Raises TimeoutError."""
+        if self._line is None:
+            raise TimeoutError
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting.append(answer)
+        self._line.say(WANT)
+        async with asyncio.timeout(ANSWER_S):
+            return msgspec.msgpack.decode(await answer, type=list[Family])
 
-        loop.add_reader(self._line, ended)
+    async def aclose(self) -> None:
+        """Tell for the last time what was counted."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._line is not None:
+            self._line.say(MINE, _mine())
+            await self._line.aclose()
+
+    async def _listen(self, line: Line, when_orphaned: Callable[[], None]) -> None:
+        while (frame := await line.hear()) is not None:
+            what, payload = frame
+            if what == TELL:
+                line.say(MINE, _mine())
+            elif what == ALL and self._waiting:
+                answer = self._waiting.popleft()
+                if not answer.done():
+                    answer.set_result(payload)
+        when_orphaned()
+
+
+def _mine() -> bytes:
+    return msgspec.msgpack.encode(families_of(REGISTRY))

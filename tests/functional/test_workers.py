@@ -168,3 +168,32 @@ def refuses(client: httpx.Client, url: str) -> bool:
         return client.get(f"{url}/readyz").status_code == 503
     except httpx.TransportError:
         return True
+
+
+async def counted(gateway, name: str) -> float:
+    """Return a counter's value as Prometheus would see it."""
+    async with gateway.client() as client:
+        text = (await client.get("/metrics")).text
+    values = [line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(name)]
+    return sum(float(value) for value in values)
+
+
+REQUESTS = 'gateway_requests_total{endpoint="chat.completions",model="m2"'
+
+
+async def test_metrics_are_of_all_workers_and_never_fall(two_workers):
+    served_calls = [(await call(two_workers)).status for _ in range(20)].count(200)
+    assert served_calls == 20
+    for _ in range(4):  # whichever worker is asked
+        assert await counted(two_workers, REQUESTS) == 20
+    before, ready = workers_of(two_workers), served(two_workers)
+    os.kill(max(before), signal.SIGKILL)
+    await until_ready_again(two_workers, ready, 1)
+    assert await counted(two_workers, REQUESTS) == 20
+    assert (await call(two_workers)).status == 200
+    two_workers.send(signal.SIGHUP)
+    await until_ready_again(two_workers, ready, 3)
+    await eventually(lambda: not workers_of(two_workers) & before, 60)
+    await eventually(lambda: len(workers_of(two_workers)) == 2, 60)
+    assert await counted(two_workers, REQUESTS) == 21
+    assert await counted(two_workers, "gateway_capacity_requests ") > 1

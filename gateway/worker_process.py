@@ -1,0 +1,101 @@
+"""A worker as its supervisor sees it: a process, and the line to it (gateway/worker_line.py)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from gateway.metrics_sum import Family
+from gateway.worker_line import ALL, MINE, READY, TELL, WANT, Line
+
+
+class Worker:
+    """One process; `is_ready` and `ended` may be awaited by many. `counted` is what it has told last."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, line: Line, when_asked: Callable[[Worker], None]
+    ) -> None:
+        self._process, self._line, self._when_asked = process, line, when_asked
+        self.counted: list[Family] = []
+        self._is_ready = asyncio.get_running_loop().create_future()
+        self._answered = asyncio.Event()
+        self._hearing = asyncio.create_task(self._hear())
+        self._ended = asyncio.create_task(self._wait())
+
+    @classmethod
+    async def start(
+        cls, command: Sequence[str], listener: socket.socket, when_asked: Callable[[Worker], None]
+    ) -> Worker:
+        """Start `command --listener-fd N --line-fd M`, which find the socket and the line there."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with theirs:
+            fds = (listener.fileno(), theirs.fileno())
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                "--listener-fd",
+                str(fds[0]),
+                "--line-fd",
+                str(fds[1]),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=fds,
+                process_group=0,  # a terminal's Ctrl-C reaches the supervisor only, which passes it on once
+            )
+        return cls(process, await Line.over(ours), when_asked)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def is_ready(self) -> bool:
+        """Wait until it serves; False if it ended before."""
+        return bool(await asyncio.shield(self._is_ready))
+
+    async def ended(self) -> int:
+        return await asyncio.shield(self._ended)
+
+    def when_ended(self, tell: Callable[[], None]) -> None:
+        self._ended.add_done_callback(lambda _: tell())
+
+    def send(self, number: signal.Signals) -> None:
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+
+    async def count(self, within_s: float) -> None:
+        """Let it tell what it counts; what it told before stands when it is silent."""
+        if not self._is_ready.done() or self._hearing.done():
+            return
+        self._answered.clear()
+        self._line.say(TELL)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._answered.wait()
+
+    def answer(self, totals: bytes) -> None:
+        """Tell it what all count, as it has asked."""
+        self._line.say(ALL, totals)
+
+    async def _hear(self) -> None:
+        while (frame := await self._line.hear()) is not None:
+            what, payload = frame
+            if what == READY and not self._is_ready.done():
+                self._is_ready.set_result(True)
+            elif what == MINE:
+                self.counted = msgspec.msgpack.decode(payload, type=list[Family])
+                self._answered.set()
+            elif what == WANT:
+                self._when_asked(self)
+        self._answered.set()
+        if not self._is_ready.done():
+            self._is_ready.set_result(False)
+
+    async def _wait(self) -> int:
+        code = await self._process.wait()
+        await self._hearing
+        await self._line.aclose()
+        return code
