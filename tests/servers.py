@@ -123,9 +123,8 @@ class Gateway:
     def start(self, bind: str = "127.0.0.1:0", *, until: str = "") -> Self:
         """Start, and return once it listens; or, given `until`, once it has said that."""
         assert self._process is None, "it is running"
-        self._process = ServerProcess(
-            MANAGE, "serve", "--bind", bind, env=self._env, cwd=self.data_dir.parent
-        )
+        command = ("serve", "--bind", bind, *self._workers())
+        self._process = ServerProcess(MANAGE, *command, env=self._env, cwd=self.data_dir.parent)
         if until:
             self._process.stderr.first(lambda line: until in line or None, START_S)
             return self
@@ -227,6 +226,9 @@ class Gateway:
 
     def openai_sync(self, key: str) -> OpenAI:
         return OpenAI(api_key=key, base_url=self.base_url, max_retries=0, timeout=CALL_S)
+
+    def _workers(self) -> Sequence[str]:
+        return ("--workers", stores.workers()) if stores.workers() and "ROUTER_DB_URL" in self._env else ()
 
     def __enter__(self) -> Self:
         return self.start()

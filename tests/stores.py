@@ -17,6 +17,7 @@ from tests.redis_server import RedisServer
 
 POSTGRES = "OMG_TEST_POSTGRES"  # the URL of the server the tests may make databases in
 REDIS = "OMG_TEST_REDIS"  # the port of a Redis with many logical databases
+WORKERS = "OMG_TEST_WORKERS"  # how many workers every gateway has that the tests start
 DATABASES = 1024
 JWT_SECRET = "for-tests-only-0123456789-0123456789-0123456789"
 
@@ -34,6 +35,11 @@ def environment() -> dict[str, str]:
         "ROUTER_DB_URL": urlunsplit(urlsplit(server)._replace(path=f"/town_{number}")),
         "ROUTER_REDIS_URL": f"redis://127.0.0.1:{os.environ[REDIS]}/{number % DATABASES}",
     }
+
+
+def workers() -> str:
+    """Return how many workers a gateway in production mode has in this run; nothing where it is left to the test."""
+    return os.environ.get(WORKERS, "")
 
 
 def are_shared() -> bool:
