@@ -93,6 +93,20 @@ class Postgres:
         """End it at once, as `pg_ctl stop -m immediate` does: connections break, recovery at the next start."""
         self._end(signal.SIGQUIT)
 
+    def hang(self) -> None:
+        """Stop every process of it in its tracks: connections stay and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        pid = self._process.pid
+        os.kill(pid, number)  # the first one, so that it starts no others
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            os.kill(int(child), number)
+
     def close(self) -> None:
         """End it and remove its files."""
         self._end(signal.SIGQUIT)

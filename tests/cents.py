@@ -1,0 +1,124 @@
+"""A crowd that spends a budget cent by cent while something breaks, and the books that must agree afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Self
+
+import msgspec
+
+from tests import town
+from tests.money import NANO, query, settled
+from tests.raw_calls import RawAnswer, ask, question
+from tests.servers import Gateway, Upstream
+
+KEY = "sk-spender.spender-secret"
+CENT = NANO // 100
+PAUSE_S = 0.1
+EXHAUST = 64
+
+
+def config(endpoint: str, cents: int, **more: Any) -> dict[str, Any]:
+    """Return a gateway with one tenant, whose every call costs a cent of its budget."""
+    cent = {"price_input": 0, "price_output": 0, "pricing": {"request": 0.01}}
+    return {
+        **town.NO_LIMITS,
+        "model_catalog": [town.row("cent", "up-cents", endpoint, **cent)],
+        "bootstrap": {
+            "tenants": [{"name": "spender"}],
+            "tenant_budgets": [{"tenant": "spender", "budget_usd": cents / 100}],
+            "api_keys": [town.key("spender", KEY)],
+        },
+        **more,
+    }
+
+
+class Said(msgspec.Struct, frozen=True):
+    """One answer: when it was asked for (monotonic), how long it took, what it was."""
+
+    at: float
+    seconds: float
+    answer: RawAnswer
+
+    @property
+    def word(self) -> str:
+        """`200`, the code of an error, or `broken`."""
+        status = self.answer.status
+        if not status or not self.answer.is_whole:
+            return "broken"
+        return "200" if status == 200 else str(self.answer.error["code"])
+
+
+class Crowd:
+    """Clients that ask ten times a second each, from `start` to `stop`."""
+
+    def __init__(self, gateway: Gateway, clients: int = 16, body: Mapping[str, Any] | None = None) -> None:
+        self._gateway, self._clients = gateway, clients
+        self._body = body or question("cent")
+        self._over = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.said: list[Said] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._ask()) for _ in range(self._clients)]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over.set()
+        await asyncio.gather(*self._tasks)
+
+    async def _ask(self) -> None:
+        while not self._over.is_set():
+            at = time.monotonic()
+            answer = await ask(self._gateway.url, KEY, self._body)
+            self.said.append(Said(at, time.monotonic() - at, answer))
+            await asyncio.sleep(PAUSE_S)  # the pace
+
+    def words(self, since: float = 0.0, until: float = float("inf")) -> Counter[str]:
+        return Counter(said.word for said in self.said if since <= said.at < until)
+
+    def p99_ms(self, since: float = 0.0, until: float = float("inf")) -> float:
+        times = sorted(said.seconds for said in self.said if since <= said.at < until)
+        return times[int(len(times) * 0.99)] * 1000 if times else 0.0
+
+
+async def exhaust(gateway: Gateway) -> list[RawAnswer]:
+    """Spend what is left, whatever is in the way for a while; return the calls that were served."""
+    served: list[RawAnswer] = []
+    async with asyncio.timeout(60):
+        while True:
+            answers = await asyncio.gather(*(ask(gateway.url, KEY, question("cent")) for _ in range(EXHAUST)))
+            served += [answer for answer in answers if answer.status == 200]
+            refused = [answer.error["code"] for answer in answers if answer.status not in {0, 200}]
+            if len(refused) == EXHAUST and set(refused) == {"insufficient_quota"}:
+                return served
+
+
+async def agree(
+    gateway: Gateway, upstream: Upstream, answers: list[RawAnswer], cents: int, within_s: float = 10.0
+) -> None:
+    """Insist that ledger, budget, provider and clients agree, and that the budget was spent to the last cent."""
+    begun = time.monotonic()
+    paid = {answer.id for answer in answers if answer.status == 200}
+    rows: dict[str, int] = {}
+    while time.monotonic() - begun < within_s and sum(rows.values()) < cents * CENT:
+        await settled(gateway)
+        found = query(gateway, "SELECT id, cost_nanousd FROM metering_usageevent")
+        rows = dict(found)
+        assert len(rows) == len(found)
+    assert paid <= rows.keys(), "a call that was answered is not in the ledger"
+    bills = {call for call, tries in upstream.bills().items() if tries[0]["model"] == "up-cents"}
+    mine = {row for row, cost in rows.items() if cost}
+    assert mine <= bills
+    refusal = await ask(gateway.url, KEY, question("cent"))
+    assert sum(rows.values()) == cents * CENT, (len(rows), len(paid), len(bills), cents, refusal.body)
+    spent = query(gateway, "SELECT spent_nanousd FROM budgets_spendwindow WHERE scope LIKE 'tenant:%%'")
+    assert [row[0] for row in spent] == [cents * CENT]
+    answer = await ask(gateway.url, KEY, question("cent"))
+    assert answer.error["code"] == "insufficient_quota"
+    assert answer.error["budget"]["spent_nanousd"] == cents * CENT
+    assert answer.error["budget"]["held_nanousd"] == 0
+    await asyncio.to_thread(gateway.manage, "reconcile")

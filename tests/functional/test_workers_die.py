@@ -1,0 +1,115 @@
+"""Workers of one gateway are killed under load, one after the other: no call is lost or doubled, no money stays held.
+And a whole gateway is killed at each step between a call's end and the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests import cents
+from tests.cents import Crowd, agree, exhaust
+from tests.money import settled
+from tests.postgres import Postgres
+from tests.raw_calls import ask, question
+from tests.redis_server import RedisServer
+from tests.servers import Gateway
+
+LONG = [pytest.mark.soak, pytest.mark.timeout(900)]
+FAILPOINTS = (
+    "after_close_write",
+    "before_insert",
+    "before_commit",
+    "after_commit",
+    "before_cursor",
+    "before_unlink",
+)
+
+
+@pytest.fixture
+def stores():
+    postgres, redis = Postgres(), RedisServer()
+    try:
+        postgres.start()
+        redis.start()
+        yield {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
+    finally:
+        redis.kill()
+        postgres.close()
+
+
+def workers_of(gateway):
+    children = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children").read_text()
+    return [int(pid) for pid in children.split()]
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("deaths", [pytest.param(3, id="short"), pytest.param(20, id="long", marks=LONG)])
+async def test_workers_killed_under_load_lose_no_call_and_hold_no_money(
+    fresh_gateway, stores, upstream, deaths
+):
+    seed = secrets.randbits(32)
+    print(f"seed {seed}")  # noqa: T201 - shown when the test fails
+    dice = random.Random(seed)
+    limit = 600 + 400 * deaths
+    upstream.script("up-cents", {"delay": 0.05, "chunks": 5, "pause": 0.02})
+    plan = cents.config(upstream.base_url, limit, server={"workers": 2}, database={"max_conns": 4})
+    gateway = fresh_gateway(plan, bare=True, env=stores)
+    async with Crowd(gateway, 8) as calls, Crowd(gateway, 8, question("cent", stream=True)) as streams:
+        for _ in range(deaths):
+            await asyncio.sleep(dice.uniform(0.5, 3.0))  # the moment of death is the point
+            living = workers_of(gateway)
+            if living:
+                os.kill(dice.choice(living), signal.SIGKILL)
+        await asyncio.sleep(4.0)
+    said = [*calls.said, *streams.said]
+    words = calls.words() + streams.words()
+    print(dict(words))  # noqa: T201 - the figures
+    assert set(words) <= {"200", "broken", "limiter_unavailable"}
+    assert words["broken"] < 200
+    rest = await exhaust(gateway)
+    await agree(gateway, upstream, [one.answer for one in said if one.word == "200"] + rest, limit, 40.0)
+
+
+async def asks_until_it_dies(doomed):
+    """Return the calls whose end a client saw. It may die while it starts: it adopts what the one before left."""
+    try:
+        doomed.start()
+    except AssertionError:
+        return set()
+    finished = set()
+    async with asyncio.timeout(30):
+        while doomed.is_running:
+            answers = await asyncio.gather(*(ask(doomed.url, cents.KEY, question("cent")) for _ in range(8)))
+            finished |= {answer.id for answer in answers if answer.saw_the_end}
+    assert doomed.wait() == -signal.SIGKILL
+    return finished
+
+
+@pytest.mark.timeout(240)
+async def test_a_gateway_killed_at_each_step_behind_a_call_loses_none(fresh_gateway, upstream):
+    upstream.script("up-cents", {})
+    plan = cents.config(upstream.base_url, 10_000)
+    gateway = fresh_gateway(plan, bare=True, start=False)
+    stores = ("ROUTER_DB_URL", "ROUTER_REDIS_URL")  # of this run, if it has any
+    own = {name: value for name, value in gateway.environment.items() if name in stores}
+    finished: set[str] = set()
+    for failpoint in FAILPOINTS:
+        doomed = Gateway(plan, gateway.data_dir, own | {"OMG_FAILPOINT": failpoint})
+        finished |= await asks_until_it_dies(doomed)
+    gateway.start()
+    last = await ask(gateway.url, cents.KEY, question("cent"))
+    await settled(gateway)
+    rows = gateway.ledger()
+    ids = [row["id"] for row in rows]
+    assert len(ids) == len(set(ids))
+    assert finished | {last.id} <= set(ids)
+    bills = {call for call, tries in upstream.bills().items() if tries[0]["model"] == "up-cents"}
+    assert {row["id"] for row in rows if row["status"] == "ok"} <= bills
+    gateway.manage("reconcile")
