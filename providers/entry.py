@@ -108,3 +108,16 @@ def _state(breaker: Breaker, now: float) -> str:
     if breaker.cools(now) or now < breaker.soft_until:
         return "cooling"
     return "ramping" if breaker.share(now) < 1.0 else "closed"
+
+
+def address_of(target: Target) -> tuple[object, ...]:
+    """Return what must change for a deployment to start with a clean slate."""
+    return (
+        target.provider,
+        target.base_url,
+        target.upstream_model,
+        target.api_version,
+        target.region,
+        target.secret.reveal(),
+        target.metadata,
+    )

@@ -14,7 +14,7 @@ import msgspec
 
 from providers.breaker import Breaker, Phase, Policy
 from providers.bulkhead import Bulkhead, Bulkheads
-from providers.entry import Entry, Seen, seen_of
+from providers.entry import Entry, Seen, address_of, seen_of
 from providers.failures import Unavailable, UpstreamFailed
 from providers.hint import Hint
 from providers.outliers import worst
@@ -126,7 +126,9 @@ class Health:
             entry = self._entry(target)
         now = self.clock()
         bulkhead = self._bulkheads.of(target)
-        if bulkhead.in_flight >= bulkhead.limit or entry.is_crowded(now, bulkhead.limit):
+        if bulkhead.in_flight >= bulkhead.limit:
+            return None
+        if not entry.breaker.is_calm and entry.is_crowded(now, bulkhead.limit):
             return None
         is_probe = entry.breaker.begin(now)
         if is_probe is None:
@@ -265,7 +267,7 @@ class Health:
             if target is None:
                 del self._entries[target_id]
             else:
-                if not entry.breaker.is_calm and _address(target) != _address(entry.target):
+                if not entry.breaker.is_calm and address_of(target) != address_of(entry.target):
                     entry.breaker = Breaker(self.policy, self.dice)
                 entry.target = target
 
@@ -286,15 +288,3 @@ class Health:
         if breaker.cool_until > max(now, entry.told_cool_until + TELL_S):
             entry.told_cool_until = breaker.cool_until
             self.watch.learned(Hint(each, "cool", breaker.cool_until - now))
-
-
-def _address(target: Target) -> tuple[object, ...]:
-    return (
-        target.provider,
-        target.base_url,
-        target.upstream_model,
-        target.api_version,
-        target.region,
-        target.secret.reveal(),
-        target.metadata,
-    )

@@ -1,0 +1,39 @@
+"""A deployment that fails a third of its calls stays below every breaker, but not beside a peer that fails none."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+from tests.raw_calls import ask, question
+from tests.town import ALICE, row
+
+FAILS, ANSWERS = {"kind": "status", "status": 500}, {"kind": "ok"}
+
+
+async def test_the_odd_one_of_a_tier_is_left_alone_and_clients_see_no_error(fresh_gateway, upstream):
+    gateway = fresh_gateway(
+        {
+            "health": {"cooldown": "60s"},
+            "model_catalog": [
+                row("peers", "up-odd", upstream.base_url, deployment="odd"),
+                row("peers", "up-even", upstream.base_url, deployment="even"),
+            ],
+        }
+    )
+    upstream.script("up-odd", *[FAILS, ANSWERS, ANSWERS] * 1000)
+    turns = itertools.count()
+
+    async def client():
+        while not any("of its calls fail" in line for line in gateway.logs()):
+            for _ in range(20):
+                answer = await ask(gateway.url, ALICE, question("peers"))
+                assert answer.status == 200
+                next(turns)
+
+    async with asyncio.timeout(40):
+        await asyncio.gather(*(client() for _ in range(2)))
+    before = len(upstream.seen(model="up-odd"))
+    for _ in range(20):
+        assert (await ask(gateway.url, ALICE, question("peers"))).headers["x-gateway-deployment"] == "even"
+    assert len(upstream.seen(model="up-odd")) == before
