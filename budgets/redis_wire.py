@@ -1,7 +1,8 @@
 """One socket to Redis. Commands of one turn of the loop leave in one write; replies are matched by their order.
 
-A cancelled command keeps its place in the order, so its reply can never reach another caller. A command that is not
-answered in time, and anything that is not RESP3, ends the socket and everything that waits on it. About 9 us a call.
+A cancelled or late command keeps its place in the order, so its reply can never reach another caller. A command is late
+when Redis has said nothing at all for the timeout: one that is busy answering others is not away. A long silence, and
+anything that is not RESP3, ends the socket and everything that waits on it. About 9 us a call.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, cast
 import hiredis
 from typing_extensions import override
 
+SILENCES = 8  # so many timeouts without a word, and the socket is given up
+LONGEST_S = 1.0  # nobody waits for longer, however busy Redis is
 SECOND_LOOK_S = 0.002  # a busy loop may run its timers before it reads what has long arrived
 _NOTHING = object()
 
@@ -30,16 +33,26 @@ class Wire(asyncio.Protocol):
     """Made by the loop for each connection; used once."""
 
     def __init__(
-        self, timeout_s: float, on_message: Callable[[str], None], on_lost: Callable[[Wire, int], None]
+        self,
+        timeout_s: float,
+        on_message: Callable[[str], None],
+        on_late: Callable[[], None],
+        on_lost: Callable[[Wire], None],
     ) -> None:
-        self._timeout_s, self._on_message, self._on_lost = timeout_s, on_message, on_lost
+        self._timeout_s, self._on_message, self._on_late, self._on_lost = (
+            timeout_s,
+            on_message,
+            on_late,
+            on_lost,
+        )
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(notEnoughData=_NOTHING, protocolError=Unreachable, replyError=Refused)
-        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()  # and when it was sent
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._late: asyncio.Future[Any] | None = None
+        self._heard_at = 0.0
+        self._is_second_look = False
         self.is_lost = False
 
     def send(self, *command: str | bytes | int) -> asyncio.Future[Any]:
@@ -49,7 +62,7 @@ class Wire(asyncio.Protocol):
             future.set_exception(Unreachable())
             return future
         self.tell(*command)
-        self._waiting.append((future, self._loop.time() + self._timeout_s))
+        self._waiting.append((future, self._loop.time()))
         if self._timer is None:
             self._timer = self._loop.call_later(self._timeout_s, self._look)
         return future
@@ -69,12 +82,11 @@ class Wire(asyncio.Protocol):
             self._timer.cancel()
         if self._transport is not None:
             self._transport.abort()
-        lost = len(self._waiting)
         for future, _ in self._waiting:
             if not future.done():
                 future.set_exception(Unreachable())
         self._waiting.clear()
-        self._on_lost(self, lost)
+        self._on_lost(self)
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -88,6 +100,7 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.is_lost:
             return
+        self._heard_at = self._loop.time()
         try:
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not _NOTHING:
@@ -117,15 +130,32 @@ class Wire(asyncio.Protocol):
         self._unsent.clear()
 
     def _look(self) -> None:
-        """Is the oldest command too late? One timer for all of them."""
+        """Has Redis been silent for too long? One timer for all that wait."""
         self._timer = None
         if not self._waiting:
             return
-        future, deadline = self._waiting[0]
-        left = deadline - self._loop.time()
-        if left <= 0 and self._late is future:
-            self.drop()
-            return
-        if left <= 0:
-            self._late, left = future, SECOND_LOOK_S
-        self._timer = self._loop.call_later(left, self._look)
+        now, oldest = self._loop.time(), self._waiting[0][1]
+        silent_s = now - max(self._heard_at, oldest)
+        late = [f for f, sent in self._waiting if not f.done() and self._is_late(now, sent)]
+        again_s = self._timeout_s
+        if late and not self._is_second_look:
+            self._is_second_look, again_s = True, SECOND_LOOK_S
+        else:
+            self._is_second_look = False
+            for future in late:
+                future.set_exception(Unreachable())
+            if late:
+                self._on_late()
+            if silent_s >= SILENCES * self._timeout_s:
+                self.drop()
+                return
+            again_s = self._next_look_s(now)
+        self._timer = self._loop.call_later(again_s, self._look)
+
+    def _is_late(self, now: float, sent: float) -> bool:
+        return now - max(self._heard_at, sent) >= self._timeout_s or now - sent >= LONGEST_S
+
+    def _next_look_s(self, now: float) -> float:
+        """Return how long the oldest that still waits may go on doing so."""
+        sent = next((sent for future, sent in self._waiting if not future.done()), now)
+        return max(SECOND_LOOK_S, max(self._heard_at, sent) + self._timeout_s - now)

@@ -1,0 +1,102 @@
+"""The socket to Redis: a busy store is waited for, a silent one is not, and no reply reaches another caller."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from budgets.redis_wire import Unreachable, Wire
+
+TIMEOUT_S = 0.2
+
+
+class Slow:
+    """A server that answers each command with its number, when it is told to."""
+
+    def __init__(self) -> None:
+        self.commands = self.port = 0
+        self.arrived = asyncio.Condition()
+        self._writer: asyncio.StreamWriter | None = None
+        self._answered = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        while (line := await reader.readline()).startswith(b"*"):
+            for _ in range(2 * int(line[1:])):
+                await reader.readline()
+            async with self.arrived:
+                self.commands += 1
+                self.arrived.notify_all()
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+    def answer(self) -> None:
+        assert self._writer is not None
+        self._answered += 1
+        self._writer.write(b":%d\r\n" % self._answered)
+
+    async def has(self, commands: int) -> None:
+        async with self.arrived:
+            await self.arrived.wait_for(lambda: self.commands >= commands)
+
+
+@pytest.fixture
+async def slow() -> AsyncIterator[Slow]:
+    slow = Slow()
+    server = await asyncio.start_server(slow.serve, "127.0.0.1", 0)
+    slow.port = server.sockets[0].getsockname()[1]
+    yield slow
+    slow.close()
+    server.close()
+    await asyncio.sleep(0)  # the aborted socket closes in the next turn
+
+
+async def connected(slow: Slow, on_late: Callable[[], None], on_lost: Callable[[Wire], None]) -> Wire:
+    loop = asyncio.get_running_loop()
+    wire = Wire(TIMEOUT_S, lambda _: None, on_late, on_lost)
+    await loop.create_connection(lambda: wire, "127.0.0.1", slow.port)
+    return wire
+
+
+async def test_a_long_queue_is_waited_for_as_long_as_it_moves(slow: Slow) -> None:
+    late: list[str] = []
+    wire = await connected(slow, lambda: late.append("late"), lambda _: late.append("lost"))
+    replies = [wire.send("PING") for _ in range(8)]
+    await slow.has(8)
+    for _ in range(8):
+        await asyncio.sleep(TIMEOUT_S / 3)  # how fast this store is
+        slow.answer()
+    assert await asyncio.gather(*replies) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert late == []
+    wire.drop()
+
+
+async def test_a_late_command_is_given_up_and_its_reply_reaches_nobody_else(slow: Slow) -> None:
+    late: list[str] = []
+    wire = await connected(slow, lambda: late.append("late"), lambda _: late.append("lost"))
+    first = wire.send("PING")
+    with pytest.raises(Unreachable):
+        await first
+    second = wire.send("PING")
+    await slow.has(2)
+    slow.answer()
+    slow.answer()
+    assert await second == 2
+    assert late == ["late"]
+    wire.drop()
+
+
+async def test_a_store_that_says_nothing_for_long_is_left(slow: Slow) -> None:
+    lost = asyncio.Event()
+    wire = await connected(slow, lambda: None, lambda _: lost.set())
+    replies = [wire.send("PING") for _ in range(3)]
+    assert {type(each) for each in await asyncio.gather(*replies, return_exceptions=True)} == {Unreachable}
+    assert not wire.is_lost
+    async with asyncio.timeout(10):
+        await lost.wait()
+    with pytest.raises(Unreachable):
+        await wire.send("PING")
