@@ -14,6 +14,9 @@ from catalog.models import RATES, Credential, Deployment, Model, Price
 from catalog.prices import PriceSheet
 from tenants.audit import Actor, facts_of, record
 
+FIRST_PRICE_AGE = timedelta(
+    days=1
+)  # a clock that is set back finds a price too; nothing was called before it
 HINT_LENGTH = 4
 SHORTEST_HINTED = 12  # of a shorter secret, four characters would say too much
 TICK = timedelta(microseconds=1)
@@ -115,7 +118,7 @@ def end_price(deployment: Deployment, *, now: datetime) -> datetime:
     """Close the deployment's open price row, if any, and return when the next may begin."""
     latest = Price.objects.filter(deployment=deployment).order_by("-active_from").first()
     if latest is None:
-        return now
+        return now - FIRST_PRICE_AGE
     if latest.active_to is None:
         latest.active_to = max(now, latest.active_from + TICK)
         latest.save(update_fields=["active_to"])

@@ -16,7 +16,7 @@ from django.utils.timezone import now as current_time
 from catalog.config_prices import sheet_of
 from catalog.encryption import CredentialUnreadable, decrypt, open_metadata, seal_metadata
 from catalog.models import Credential, Deployment, Model, Origin, Price, PriceSource
-from catalog.services import PRICE_COLUMNS, columns_of, credential_name, end_price, seal_into
+from catalog.services import FIRST_PRICE_AGE, PRICE_COLUMNS, columns_of, credential_name, end_price, seal_into
 from gateway.config import Config
 from gateway.config.entries import ModelEntry
 from tenants.services import bump_version
@@ -101,7 +101,12 @@ class _Run:
         Deployment.objects.bulk_create(rows)
         sheets = [(row, sheet_of(entry)) for row, entry in zip(rows, entries, strict=True)]
         Price.objects.bulk_create(
-            Price(deployment=row, active_from=self.now, source=PriceSource.CONFIG, **columns_of(sheet))
+            Price(
+                deployment=row,
+                active_from=self.now - FIRST_PRICE_AGE,
+                source=PriceSource.CONFIG,
+                **columns_of(sheet),
+            )
             for row, sheet in sheets
             if sheet is not None
         )
