@@ -1,0 +1,121 @@
+"""Jobs that die, run twice or come again, and tables that somebody else holds: sums stay right and calls go on."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+
+import psycopg
+import pytest
+from celery import Celery
+
+from tests import town
+from tests.calls import eventually
+from tests.money import settled
+from tests.postgres import Postgres
+from tests.processes import ServerProcess
+from tests.raw_calls import ask, question
+from tests.redis_server import RedisServer
+
+START_S, DONE_S = 60, 40
+TABLES = ("metering_usageevent", "tenants_apikey", "catalog_price", "budgets_budget", "tenants_configversion")
+SUMS = "SELECT SUM(calls), SUM(cost_nanousd) FROM metering_hourlyusage"
+TRUTH = "SELECT COUNT(*), SUM(cost_nanousd) FROM metering_usageevent"
+
+
+@pytest.fixture
+def stores():
+    postgres, redis = Postgres(), RedisServer()
+    try:
+        postgres.start()
+        redis.start()
+        yield {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
+    finally:
+        redis.kill()
+        postgres.close()
+
+
+def celery(gateway, *arguments):
+    return ServerProcess("-m", "celery", "-A", "gateway", *arguments, env=gateway.environment)
+
+
+def worker(gateway):
+    """Start a Celery worker and return it once it takes jobs."""
+    started = celery(gateway, "worker", "-P", "solo", "-l", "INFO", "--without-gossip", "--without-mingle")
+    started.stderr.first(lambda line: True if " ready." in line else None, START_S)
+    return started
+
+
+@pytest.mark.timeout(240)
+async def test_a_job_killed_in_the_middle_and_done_by_two_at_once_adds_up_once(
+    fresh_gateway, upstream, stores
+):
+    upstream.script("up-m1", {})
+    gateway = fresh_gateway(env=stores)
+    answers = await asyncio.gather(*(ask(gateway.url, town.ALICE, question("m1")) for _ in range(40)))
+    assert {answer.status for answer in answers} == {200}
+    await settled(gateway)
+
+    with Celery("somebody", broker=stores["ROUTER_REDIS_URL"]) as somebody:
+
+        def ask_for_sums():
+            somebody.send_task("metering.roll_up", queue="metering")
+
+        with psycopg.connect(stores["ROUTER_DB_URL"]) as holder:
+            holder.execute("LOCK TABLE metering_hourlyusage IN ACCESS EXCLUSIVE MODE")
+            doomed = await asyncio.to_thread(worker, gateway)
+            ask_for_sums()
+            received = "Task metering.roll_up"
+            await asyncio.to_thread(
+                doomed.stderr.first,
+                lambda line: True if received in line and "received" in line else None,
+                DONE_S,
+            )
+            await eventually(lambda: waits(stores), DONE_S)
+            doomed.end(signal.SIGKILL)
+        two = [await asyncio.to_thread(worker, gateway) for _ in range(2)]
+        for _ in range(6):
+            ask_for_sums()
+        await eventually(lambda: gateway.sql(SUMS) == gateway.sql(TRUTH), DONE_S)
+    assert [one.end(signal.SIGTERM) for one in two] == [0, 0]
+    assert gateway.sql(SUMS) == gateway.sql(TRUTH) == [(40, gateway.sql(TRUTH)[0][1])]
+    gateway.manage("reconcile")
+
+
+def waits(stores):
+    """Tell whether somebody stands in the middle of a transaction, before a table."""
+    with psycopg.connect(stores["ROUTER_DB_URL"]) as connection:
+        found = connection.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%metering_hourlyusage%'"
+        )
+        return found.fetchone() is not None
+
+
+@pytest.mark.timeout(180)
+async def test_calls_go_on_while_a_migration_holds_every_table(fresh_gateway, upstream, stores):
+    upstream.script("up-m1", {"delay": 0.01})
+    gateway = fresh_gateway(env=stores)
+    assert (await ask(gateway.url, town.ALICE, question("m1"))).status == 200
+    statuses = []
+    over = threading.Event()
+
+    async def keep_asking():
+        while not over.is_set():
+            statuses.append((await ask(gateway.url, town.ALICE, question("m1"))).status)
+
+    def migrate():
+        with psycopg.connect(stores["ROUTER_DB_URL"]) as connection:
+            connection.execute("SET lock_timeout = '10s'")
+            for table in TABLES:
+                connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN of_tomorrow integer".encode())
+            threading.Event().wait(3)  # as long as a slow migration
+        over.set()
+
+    await asyncio.gather(asyncio.to_thread(migrate), *(keep_asking() for _ in range(8)))
+    statuses.append((await ask(gateway.url, town.ALICE, question("m1"))).status)
+    assert set(statuses) == {200}
+    assert len(statuses) > 50
+    await settled(gateway)
+    assert len(gateway.ledger()) == len(statuses) + 1
