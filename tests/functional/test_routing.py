@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 
 import openai
@@ -12,6 +13,7 @@ from tests import town
 from tests.servers import Gateway, merged
 from tests.town import ALICE, BOB, ONLY_CHAT_MODEL, row
 
+WORKERS = int(os.environ.get("OMG_TEST_WORKERS") or 1)
 QUESTION = [{"role": "user", "content": "hi"}]
 BROKEN = {"kind": "status", "status": 500, "body": {"error": {"message": "no"}}}
 
@@ -52,13 +54,15 @@ async def ask(server, model, *, key=ALICE, headers=None, **more):
 async def test_a_broken_deployment_is_left_alone_and_comes_back(routed, upstream):
     upstream.script("r-a", BROKEN)
     upstream.script("r-b", {"kind": "ok"})
-    for _ in range(5):
+    tries: list[str] = []
+    while not tries or tries[-1] != "1":
         answer = await ask(routed, "duo")
-        assert (answer.status_code, answer.headers["x-gateway-attempts"]) == (200, "2")
-    answer = await ask(routed, "duo")
-    assert (answer.headers["x-gateway-deployment"], answer.headers["x-gateway-attempts"]) == ("duo-b", "1")
+        assert (answer.status_code, answer.headers["x-gateway-deployment"]) == (200, "duo-b")
+        tries.append(answer.headers["x-gateway-attempts"])
+    assert 5 <= tries.count("2") <= 5 * WORKERS
     async with routed.client() as client:
-        assert 'gateway_deployment_state{deployment="duo-a"} 0.0' in (await client.get("/metrics")).text
+        metrics = (await client.get("/metrics")).text
+    assert 'gateway_deployment_state{deployment="duo-a"} 0.' in metrics  # out, or on its way back
 
     upstream.script("r-a", {"kind": "ok"})
     async with asyncio.timeout(20):
