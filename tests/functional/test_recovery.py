@@ -29,7 +29,7 @@ def recovering(upstream, closed_port, tmp_path_factory):
         town.config(upstream.base_url, closed_port),
         {
             "server": {"max_inflight": SLOTS},
-            "health": {"cooldown": "500ms"},
+            "health": {"cooldown": "2s"},
             "model_catalog": [
                 row("twins", "up-rec-a", upstream.base_url, deployment="rec-a"),
                 row("twins", "up-rec-b", upstream.base_url, deployment="rec-b"),
