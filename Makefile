@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 DEMO ?= deploy/demo.yaml
+IN_PRODUCTION = OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.stores $(BIN)/python -m pytest tests/functional
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,11 +35,15 @@ run: setup  ## start the embedded gateway with the demo on http://127.0.0.1:8080
 	@ROUTER_CONFIG_FILE="$${ROUTER_CONFIG_FILE:-$(DEMO)}" ROUTER_OBSERVABILITY_LOG_FORMAT="$${ROUTER_OBSERVABILITY_LOG_FORMAT:-text}" \
 		exec $(BIN)/python manage.py serve --welcome deploy/welcome.txt
 
-test: setup-dev  ## run the whole test suite
+test: setup-dev  ## run the whole test suite, embedded and in production mode; with ARGS only those, embedded
+ifeq ($(ARGS),)
+	@embedded=0; $(BIN)/python -m pytest || embedded=$$?; $(IN_PRODUCTION) && exit $$embedded
+else
 	@$(BIN)/python -m pytest $(ARGS)
+endif
 
-test-production: setup-dev  ## run the functional tests again on PostgreSQL and Redis
-	@$(BIN)/python -m tests.stores $(BIN)/python -m pytest tests/functional $(ARGS)
+test-production: setup-dev  ## run the functional tests on PostgreSQL and Redis, two workers each
+	@$(IN_PRODUCTION) $(ARGS)
 
 lint: setup-dev  ## check style, formatting and the direction of imports
 	@$(BIN)/ruff check .
