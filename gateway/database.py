@@ -153,7 +153,7 @@ def _sqlite(data_dir: Path) -> dict[str, Any]:
             "transaction_mode": "IMMEDIATE",
             "init_command": (
                 "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
-                "PRAGMA journal_size_limit=67108864;PRAGMA cache_size=-8000;PRAGMA temp_store=MEMORY;"
+                "PRAGMA journal_size_limit=67108864;PRAGMA cache_size=-2000;PRAGMA temp_store=FILE;"
             ),
         },
         "TEST": {"NAME": data_dir / "test.sqlite3"},  # a file: async views use the ORM from other threads
