@@ -118,6 +118,7 @@ class Gateway:
 
     def configure(self, config: Mapping[str, Any]) -> None:
         """Write another configuration, for the next start."""
+        self._has_said_workers = "workers" in config.get("server", {})
         self.config_file.write_text(yaml.safe_dump(dict(config), sort_keys=False))
 
     def start(self, bind: str = "127.0.0.1:0", *, until: str = "") -> Self:
@@ -228,7 +229,9 @@ class Gateway:
         return OpenAI(api_key=key, base_url=self.base_url, max_retries=0, timeout=CALL_S)
 
     def _workers(self) -> Sequence[str]:
-        return ("--workers", stores.workers()) if stores.workers() and "ROUTER_DB_URL" in self._env else ()
+        """As many as the run says, unless the test has said it."""
+        is_left_open = "ROUTER_DB_URL" in self._env and not self._has_said_workers
+        return ("--workers", stores.workers()) if stores.workers() and is_left_open else ()
 
     def __enter__(self) -> Self:
         return self.start()

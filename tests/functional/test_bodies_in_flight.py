@@ -19,7 +19,7 @@ ROOM = 4  # MB; two for one tenant
 def narrow(fresh_gateway, upstream):
     return fresh_gateway(
         {
-            "server": {"body_limit_mb": 2, "bodies_in_flight_mb": ROOM},
+            "server": {"body_limit_mb": 2, "bodies_in_flight_mb": ROOM, "workers": 1},  # one worker's room
             "model_catalog": [
                 town.row(
                     "stuck",

@@ -24,7 +24,7 @@ def gateway(fresh_gateway, upstream):
     """Return a gateway of which each endpoint and credential may take four calls."""
     return fresh_gateway(
         {
-            "server": {"max_inflight_per_endpoint": ROOM},
+            "server": {"max_inflight_per_endpoint": ROOM, "workers": 1},  # the room is one worker's
             "model_catalog": [
                 row("hung", "up-hung", upstream.base_url, api_key="one", timeouts=PATIENCE),
                 row("twin", "up-twin-a", upstream.base_url, deployment="twin-a", api_key="one"),

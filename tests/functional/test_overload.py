@@ -20,7 +20,11 @@ def small(fresh_gateway):
     keys = [town.key("charlie-co", BATCH, priority="batch")]
     return fresh_gateway(
         {
-            "server": {"max_inflight": SLOTS, "max_inflight_per_endpoint": SLOTS},
+            "server": {  # the slots are one worker's
+                "max_inflight": SLOTS,
+                "max_inflight_per_endpoint": SLOTS,
+                "workers": 1,
+            },
             "bootstrap": {"api_keys": keys},
         }
     )
