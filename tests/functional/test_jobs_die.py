@@ -52,7 +52,7 @@ async def test_a_job_killed_in_the_middle_and_done_by_two_at_once_adds_up_once(
     fresh_gateway, upstream, stores
 ):
     upstream.script("up-m1", {})
-    gateway = fresh_gateway(env=stores)
+    gateway = fresh_gateway({"server": {"workers": 1}}, env=stores)
     answers = await asyncio.gather(*(ask(gateway.url, town.ALICE, question("m1")) for _ in range(40)))
     assert {answer.status for answer in answers} == {200}
     await settled(gateway)
@@ -95,7 +95,7 @@ def waits(stores):
 @pytest.mark.timeout(180)
 async def test_calls_go_on_while_a_migration_holds_every_table(fresh_gateway, upstream, stores):
     upstream.script("up-m1", {"delay": 0.01})
-    gateway = fresh_gateway(env=stores)
+    gateway = fresh_gateway({"server": {"workers": 1}}, env=stores)
     assert (await ask(gateway.url, town.ALICE, question("m1"))).status == 200
     statuses = []
     over = threading.Event()

@@ -95,7 +95,7 @@ async def asks_until_it_dies(doomed):
 @pytest.mark.timeout(240)
 async def test_a_gateway_killed_at_each_step_behind_a_call_loses_none(fresh_gateway, upstream):
     upstream.script("up-cents", {})
-    plan = cents.config(upstream.base_url, 10_000)
+    plan = cents.config(upstream.base_url, 10_000, server={"workers": 1})
     gateway = fresh_gateway(plan, bare=True, start=False)
     stores = ("ROUTER_DB_URL", "ROUTER_REDIS_URL")  # of this run, if it has any
     own = {name: value for name, value in gateway.environment.items() if name in stores}
