@@ -14,7 +14,7 @@ import pytest
 from tests import stores, town
 from tests.money import samples, settled, standing
 from tests.raw_calls import RawAnswer, ask, question
-from tests.servers import Gateway
+from tests.servers import Gateway, merged
 
 KEY = "sk-survivor.survivor-secret"
 LOCKED_S = 5.0
@@ -156,7 +156,10 @@ async def readiness(gateway, wanted):
 
 async def test_a_full_disk_stops_new_calls_and_loses_none(small_disk, upstream):
     upstream.script("up-survive-held", {"chunks": 5, "hold_after": 2})
-    gateway = Gateway(config(upstream), small_disk / "data")
+    alone = {
+        "server": {"workers": 1}
+    }  # /readyz speaks for the worker that answers, and the next call goes to it
+    gateway = Gateway(merged(config(upstream), alone), small_disk / "data")
     with gateway:
         running = asyncio.create_task(ask(gateway.url, KEY, question("held", stream=True)))
         await upstream.wait("chunk", model="up-survive-held", count=2)
