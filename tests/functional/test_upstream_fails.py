@@ -8,7 +8,7 @@ from tests import town
 from tests.raw_calls import question
 
 MODEL, UPSTREAM = "m4", "up-m4"
-CASES = {}
+CASES: dict[str, int] = {}
 
 
 @pytest.fixture

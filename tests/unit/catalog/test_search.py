@@ -176,7 +176,8 @@ def test_sticky_values_come_back_one_by_one_and_each_only_once():
         turn.answered()
         turn.end()
         turn.let_go()
-    sizes, before = [], set()
+    sizes: list[int] = []
+    before: set[str] = set()
     for second in range(12):
         back = at_home(second)
         assert before <= back <= home, "who is back stays, whatever the dice say"
