@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 DEMO ?= deploy/demo.yaml
-IN_PRODUCTION = OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.stores $(BIN)/python -m pytest tests/functional
+SIDE_BY_SIDE = -n 3 --dist loadfile  # they wait more than they work
+IN_PRODUCTION = OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.stores $(BIN)/python -m pytest tests/functional $(SIDE_BY_SIDE)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 unexport PYTHONDONTWRITEBYTECODE
@@ -37,7 +38,7 @@ run: setup  ## start the embedded gateway with the demo on http://127.0.0.1:8080
 
 test: setup-dev  ## run the whole test suite, embedded and in production mode; with ARGS only those, embedded
 ifeq ($(ARGS),)
-	@embedded=0; $(BIN)/python -m pytest || embedded=$$?; $(IN_PRODUCTION) && exit $$embedded
+	@embedded=0; $(BIN)/python -m pytest $(SIDE_BY_SIDE) || embedded=$$?; $(IN_PRODUCTION) && exit $$embedded
 else
 	@$(BIN)/python -m pytest $(ARGS)
 endif

@@ -105,6 +105,9 @@ async def agree(
     paid = {answer.id for answer in answers if answer.status == 200}
     rows: dict[str, int] = {}
     while time.monotonic() - begun < within_s and sum(rows.values()) < cents * CENT:
+        paid |= {
+            answer.id for answer in await exhaust(gateway)
+        }  # what a dead worker was granted comes back later
         await settled(gateway)
         found = query(gateway, "SELECT id, cost_nanousd FROM metering_usageevent")
         rows = dict(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -91,10 +92,17 @@ class ServerProcess:
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
+    def _children(self) -> list[int]:
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
     def end(self, number: signal.Signals | None, seconds: float = STOP_S) -> int:
         """Send a signal if there is one, and return the exit code; kills what does not end in time."""
         if number is not None and self.is_running:
+            doomed = self._children() if number is signal.SIGKILL else []
             self.send(number)
+            for pid in doomed:  # a power cut spares no worker
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
