@@ -1,4 +1,4 @@
-"""A link to a server of this machine that a test can cut and mend, as a network does."""
+"""A link to a server of this machine that a test can cut, mend and slow down, as a network does."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ class Link:
     def __init__(self, port: int) -> None:
         self._target = port
         self.port = 0
+        self.late_s = 0.0  # what the server says arrives so much later
         self._server: asyncio.Server | None = None
         self._pipes: set[asyncio.Task[None]] = set()
         self._ends: set[asyncio.StreamWriter] = set()
@@ -48,14 +49,18 @@ class Link:
             writer.transport.abort()
             return
         self._ends.add(back)
-        for source, sink in ((reader, back), (there, writer)):
-            task = asyncio.create_task(self._pipe(source, sink))
+        for source, sink, is_answer in ((reader, back, False), (there, writer, True)):
+            task = asyncio.create_task(self._pipe(source, sink, is_answer=is_answer))
             self._pipes.add(task)
             task.add_done_callback(self._pipes.discard)
 
-    async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pipe(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, is_answer: bool
+    ) -> None:
         try:
             while data := await source.read(65536):
+                if is_answer and self.late_s:
+                    await asyncio.sleep(self.late_s)
                 sink.write(data)
                 await sink.drain()
         except OSError:
