@@ -108,17 +108,19 @@ async def test_a_gateway_killed_before_the_step_adopts_its_journal_after_it(fres
     upstream.script("up-clock-long", {"chunks": 6, "hold_after": 3})
     gateway = fresh_gateway(config(upstream.base_url), bare=True, env=clock.environment)
     ids = await paid(gateway, 20)
+    before = len(upstream.seen(model="up-clock-long"))
     running = asyncio.create_task(ask(gateway.url, PAYING, question("long", stream=True)))
-    await upstream.wait("chunk", model="up-clock-long", count=len(upstream.seen(model="up-clock-long")) * 3)
+    [*_, cut] = await upstream.wait("arrived", model="up-clock-long", count=before + 1)
+    await upstream.wait("chunk", call=cut["id"], count=3)
     gateway.kill()
-    cut = await running
+    await running
     clock.step(-HOUR)
     gateway.start()
     ids += await paid(gateway, 20)
     await settled(gateway)
 
     rows = {row["id"]: row["status"] for row in gateway.ledger()}
-    assert rows == dict.fromkeys(ids, "ok") | {cut.id: "incomplete"}
+    assert rows == dict.fromkeys(ids, "ok") | {cut["id"]: "incomplete"}
     if stores.are_shared() or len(windows(gateway)) == 1:  # an hour ago may have been another month
         assert (await standing(gateway, PAYING))["spent"] == len(rows) * NANO // 100
     gateway.manage("reconcile")
