@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from tests import town
+from tests import stores, town
 from tests.money import nanousd, settled, standing, windows
 from tests.raw_calls import ask, question
 
@@ -54,11 +54,20 @@ async def spend_the_rest(gateway, body):
         costs.append(nanousd(answer.headers["x-gateway-cost-usd"]))
 
 
+async def patiently(gateway):
+    """Ask; where admission is shared, a busy machine may let Redis be late, which is a 503 that says to ask again."""
+    answer = await ask(gateway.url, KEY, question("cent"))
+    while stores.are_shared() and answer.status == 503 and answer.error["code"] == "limiter_unavailable":
+        await asyncio.sleep(0.2)
+        answer = await ask(gateway.url, KEY, question("cent"))
+    return answer
+
+
 async def test_of_a_thousand_calls_at_a_cent_one_dollar_buys_exactly_a_hundred(fresh_gateway, upstream):
     gateway = fresh_gateway(costs_a_cent(upstream), bare=True)
     stop = asyncio.Event()
     watching = asyncio.create_task(watch(gateway, stop, 100 * CENT))
-    answers = await asyncio.gather(*(ask(gateway.url, KEY, question("cent")) for _ in range(CLIENTS)))
+    answers = await asyncio.gather(*(patiently(gateway) for _ in range(CLIENTS)))
     stop.set()
     assert await watching
 

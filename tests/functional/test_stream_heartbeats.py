@@ -104,9 +104,9 @@ async def test_it_fails_with_a_status_while_no_ping_was_due(gateway, upstream):
 async def test_it_cuts_a_client_that_stops_reading_and_holds_the_provider_back(hasty, upstream):
     """40 MiB are offered; what nobody reads is not taken from the provider, and a second of it is the end."""
     megabyte = json.dumps({"choices": [{"index": 0, "delta": {"content": "x" * 1_000_000}}]})
-    upstream.script("up-m4", {"kind": "events", "events": [megabyte] * 40})
+    upstream.script("up-f60", {"kind": "events", "events": [megabyte] * 40})
     before = rss_kb(hasty.pid)
-    body = json.dumps(question("m4", stream=True)).encode()
+    body = json.dumps(question("f60", stream=True)).encode()
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.connect(("127.0.0.1", int(hasty.url.rpartition(":")[2])))
@@ -115,7 +115,7 @@ async def test_it_cuts_a_client_that_stops_reading_and_holds_the_provider_back(h
         + f"authorization: Bearer {town.ALICE}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
         + body
     )
-    [seen] = await upstream.wait("closed", model="up-m4")
+    [seen] = await upstream.wait("closed", model="up-f60")
     client.close()
     assert seen["bytes_sent"] < 20_000_000
     assert rss_kb(hasty.pid) - before < 40_000
