@@ -246,7 +246,7 @@ class RedisAdmission(Admission):
     async def _admit_offline(self, ask: Ask) -> Grant:
         try:
             grant = await self._allowances.admit(ask)
-        except BaseException:
+        except BaseException:  # canceled too: Redis may have granted it before it fell silent
             self._backlog.doubt(self._call_of(ask))
             raise
         call = self._call_of(ask)

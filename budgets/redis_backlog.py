@@ -110,7 +110,7 @@ class Backlog:
         self._posts, self._posted = {}, defaultdict(set)
         try:
             await self._post(posts, posted)
-        except BaseException:
+        except BaseException:  # canceled too: what was not told is told next time
             self._put_back(posts, posted)
             raise
 

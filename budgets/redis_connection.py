@@ -189,7 +189,7 @@ class RedisConnection:
                     host, port = options.get("host", "localhost"), options.get("port", 6379)
                     await loop.create_connection(lambda: wire, host, port, ssl=secure)
                 await self._shake_hands(wire)
-        except BaseException:
+        except BaseException:  # canceled too: no half-open socket stays
             wire.drop()
             raise
         return wire

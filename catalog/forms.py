@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 from django import forms
@@ -31,8 +32,9 @@ EACH = ("image", "second", "character", "request")
 class Revivable(ModelForm):
     """Adding a row under the name of one that was removed brings that one back, with its price history."""
 
+    @abstractmethod
     def tombstone(self, cleaned: dict[str, Any]) -> Any:
-        raise NotImplementedError
+        """Return the removed row of this name, or None."""
 
     @override
     def clean(self) -> dict[str, Any]:

@@ -78,7 +78,7 @@ async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: W
         meter = _meter(
             request, endpoint, route, want, held, trace_of(route, rules, held, live.snapshot.problems)
         )
-    except BaseException:
+    except BaseException:  # a defect of ours or the task's end
         await live.admission.settle(request.id, 0, 0)  # what was granted goes back
         raise
     answer = await _call(
@@ -197,7 +197,7 @@ async def _call(
     )
     try:
         running = meter.open(request.auth)
-    except BaseException:
+    except BaseException:  # no room in the journal, or the task's end
         await meter.void()  # nothing was sent: the grant goes back
         raise
     pulse = request.pulse = pulse_of(request, live.config.streams) if want.shape.stream else None

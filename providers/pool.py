@@ -79,7 +79,7 @@ class Pool:
         await slots.acquire()
         try:
             return await self._dial(origin)
-        except BaseException:
+        except BaseException:  # canceled too: a slot that nobody holds would be lost for ever
             slots.release()
             raise
 
@@ -115,7 +115,7 @@ class Pool:
                 ssl=self._trust if origin.is_tls else None,
                 server_hostname=origin.host if origin.is_tls else None,
             )
-        except BaseException:
+        except BaseException:  # canceled too, while TLS shakes hands
             sock.close()
             raise
         if not connection.is_lost:

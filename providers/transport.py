@@ -162,7 +162,7 @@ class UpstreamResponse:
             connection.ask(head, body)
             await connection.pour(body)
             await connection.head()
-        except BaseException:
+        except BaseException:  # a failure, or canceled
             self._finish()
             raise
         self.status, self.headers = connection.status, connection.headers

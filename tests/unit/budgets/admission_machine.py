@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -90,8 +91,9 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     ids = Bundle("ids")
 
+    @abstractmethod
     def subject(self) -> Subject:
-        raise NotImplementedError
+        """Return what is tested."""
 
     def __init__(self) -> None:
         super().__init__()
