@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests import town
+from tests import stores, town
 from tests.servers import ClosedPort, Gateway, Upstream, merged
 
 
@@ -35,6 +35,13 @@ def gateway(
     data_dir = tmp_path_factory.mktemp("gateway") / "data"
     with Gateway(town.config(upstream.base_url, closed_port), data_dir) as server:
         yield server
+
+
+@pytest.fixture
+def own_stores() -> Iterator[dict[str, str]]:
+    """Yield the environment of a gateway on a PostgreSQL and a Redis of its own."""
+    with stores.own() as environment:
+        yield environment
 
 
 FreshGateway = Callable[..., Gateway]

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
 
@@ -43,6 +45,19 @@ def environment() -> dict[str, str]:
 def workers() -> str:
     """Return how many workers a gateway in production mode has in this run; nothing where it is left to the test."""
     return os.environ.get(WORKERS, "")
+
+
+@contextmanager
+def own() -> Iterator[dict[str, str]]:
+    """Give a gateway a PostgreSQL and a Redis of its own, which go when the test does: they may be broken."""
+    postgres, redis = Postgres(), RedisServer()
+    try:
+        postgres.start()
+        redis.start()
+        yield {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
+    finally:
+        redis.kill()
+        postgres.close()
 
 
 def are_shared() -> bool:

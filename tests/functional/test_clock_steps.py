@@ -12,9 +12,7 @@ import pytest
 
 from tests import stores, town
 from tests.money import NANO, settled, standing, windows
-from tests.postgres import Postgres
 from tests.raw_calls import ask, question
-from tests.redis_server import RedisServer
 from tests.shifted_clock import ShiftedClock
 
 HOUR = 3600
@@ -138,18 +136,6 @@ async def spend(gateways):
         assert set(codes) <= {"insufficient_quota", "limiter_unavailable"}  # Redis is late on a busy machine
         refused = codes.count("insufficient_quota")
     return served
-
-
-@pytest.fixture
-def own_stores():
-    postgres, redis = Postgres(), RedisServer()
-    try:
-        postgres.start()
-        redis.start()
-        yield {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
-    finally:
-        redis.kill()
-        postgres.close()
 
 
 @pytest.mark.timeout(180)

@@ -13,27 +13,13 @@ from celery import Celery
 from tests import town
 from tests.calls import eventually
 from tests.money import settled
-from tests.postgres import Postgres
 from tests.processes import ServerProcess
 from tests.raw_calls import ask, question
-from tests.redis_server import RedisServer
 
 START_S, DONE_S = 60, 40
 TABLES = ("metering_usageevent", "tenants_apikey", "catalog_price", "budgets_budget", "tenants_configversion")
 SUMS = "SELECT SUM(calls), SUM(cost_nanousd) FROM metering_hourlyusage"
 TRUTH = "SELECT COUNT(*), SUM(cost_nanousd) FROM metering_usageevent"
-
-
-@pytest.fixture
-def stores():
-    postgres, redis = Postgres(), RedisServer()
-    try:
-        postgres.start()
-        redis.start()
-        yield {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
-    finally:
-        redis.kill()
-        postgres.close()
 
 
 def celery(gateway, *arguments):
@@ -49,20 +35,20 @@ def worker(gateway):
 
 @pytest.mark.timeout(240)
 async def test_a_job_killed_in_the_middle_and_done_by_two_at_once_adds_up_once(
-    fresh_gateway, upstream, stores
+    fresh_gateway, upstream, own_stores
 ):
     upstream.script("up-m1", {})
-    gateway = fresh_gateway({"server": {"workers": 1}}, env=stores)
+    gateway = fresh_gateway({"server": {"workers": 1}}, env=own_stores)
     answers = await asyncio.gather(*(ask(gateway.url, town.ALICE, question("m1")) for _ in range(40)))
     assert {answer.status for answer in answers} == {200}
     await settled(gateway)
 
-    with Celery("somebody", broker=stores["ROUTER_REDIS_URL"]) as somebody:
+    with Celery("somebody", broker=own_stores["ROUTER_REDIS_URL"]) as somebody:
 
         def ask_for_sums():
             somebody.send_task("metering.roll_up", queue="metering")
 
-        with psycopg.connect(stores["ROUTER_DB_URL"]) as holder:
+        with psycopg.connect(own_stores["ROUTER_DB_URL"]) as holder:
             holder.execute("LOCK TABLE metering_hourlyusage IN ACCESS EXCLUSIVE MODE")
             doomed = await asyncio.to_thread(worker, gateway)
             ask_for_sums()
@@ -72,7 +58,7 @@ async def test_a_job_killed_in_the_middle_and_done_by_two_at_once_adds_up_once(
                 lambda line: True if received in line and "received" in line else None,
                 DONE_S,
             )
-            await eventually(lambda: waits(stores), DONE_S)
+            await eventually(lambda: waits(own_stores), DONE_S)
             doomed.end(signal.SIGKILL)
         two = [await asyncio.to_thread(worker, gateway) for _ in range(2)]
         for _ in range(6):
@@ -83,9 +69,9 @@ async def test_a_job_killed_in_the_middle_and_done_by_two_at_once_adds_up_once(
     gateway.manage("reconcile")
 
 
-def waits(stores):
+def waits(own_stores):
     """Tell whether somebody stands in the middle of a transaction, before a table."""
-    with psycopg.connect(stores["ROUTER_DB_URL"]) as connection:
+    with psycopg.connect(own_stores["ROUTER_DB_URL"]) as connection:
         found = connection.execute(
             "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%metering_hourlyusage%'"
         )
@@ -93,9 +79,9 @@ def waits(stores):
 
 
 @pytest.mark.timeout(180)
-async def test_calls_go_on_while_a_migration_holds_every_table(fresh_gateway, upstream, stores):
+async def test_calls_go_on_while_a_migration_holds_every_table(fresh_gateway, upstream, own_stores):
     upstream.script("up-m1", {"delay": 0.01})
-    gateway = fresh_gateway({"server": {"workers": 1}}, env=stores)
+    gateway = fresh_gateway({"server": {"workers": 1}}, env=own_stores)
     assert (await ask(gateway.url, town.ALICE, question("m1"))).status == 200
     said = []
     over = threading.Event()
@@ -106,7 +92,7 @@ async def test_calls_go_on_while_a_migration_holds_every_table(fresh_gateway, up
             said.append("200" if answer.status == 200 else answer.error["code"])
 
     def migrate():
-        with psycopg.connect(stores["ROUTER_DB_URL"]) as connection:
+        with psycopg.connect(own_stores["ROUTER_DB_URL"]) as connection:
             connection.execute("SET lock_timeout = '10s'")
             for table in TABLES:
                 connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())

@@ -14,35 +14,27 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests import town
+from tests import stores, town
 from tests.calls import eventually
-from tests.postgres import Postgres
 from tests.raw_calls import ask, question
-from tests.redis_server import RedisServer
 
 
 @pytest.fixture(scope="module")
-def stores() -> Iterator[dict[str, str]]:
-    """Yield the environment of a gateway on its own PostgreSQL and Redis."""
-    postgres, redis = Postgres(), RedisServer()
-    try:
-        postgres.start()
-        redis.start()
-        yield {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
-    finally:
-        redis.kill()
-        postgres.close()
+def environment() -> Iterator[dict[str, str]]:
+    """Yield that of a gateway on its own PostgreSQL and Redis."""
+    with stores.own() as own:
+        yield own
 
 
 @pytest.fixture
-def two_workers(fresh_gateway, stores, upstream):
+def two_workers(fresh_gateway, environment, upstream):
     gateway = fresh_gateway(
         {
             "server": {"workers": 2, "graceful_shutdown_delay": "10s"},
             "database": {"max_conns": 4},
             "model_catalog": [town.row("left-behind", "up-left-behind", upstream.base_url)],
         },
-        env=stores,
+        env=environment,
     )
     yield gateway
     gateway.stop()

@@ -16,9 +16,7 @@ import pytest
 from tests import cents
 from tests.cents import Crowd, agree, exhaust
 from tests.money import settled
-from tests.postgres import Postgres
 from tests.raw_calls import ask, question
-from tests.redis_server import RedisServer
 from tests.servers import Gateway
 
 LONG = [pytest.mark.soak, pytest.mark.timeout(900)]
@@ -32,18 +30,6 @@ FAILPOINTS = (
 )
 
 
-@pytest.fixture
-def stores():
-    postgres, redis = Postgres(), RedisServer()
-    try:
-        postgres.start()
-        redis.start()
-        yield {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
-    finally:
-        redis.kill()
-        postgres.close()
-
-
 def workers_of(gateway):
     children = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children").read_text()
     return [int(pid) for pid in children.split()]
@@ -52,7 +38,7 @@ def workers_of(gateway):
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("deaths", [pytest.param(3, id="short"), pytest.param(20, id="long", marks=LONG)])
 async def test_workers_killed_under_load_lose_no_call_and_hold_no_money(
-    fresh_gateway, stores, upstream, deaths
+    fresh_gateway, own_stores, upstream, deaths
 ):
     seed = secrets.randbits(32)
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails
@@ -60,7 +46,7 @@ async def test_workers_killed_under_load_lose_no_call_and_hold_no_money(
     limit = 600 + 400 * deaths
     upstream.script("up-cents", {"delay": 0.05, "chunks": 5, "pause": 0.02})
     plan = cents.config(upstream.base_url, limit, server={"workers": 2}, database={"max_conns": 4})
-    gateway = fresh_gateway(plan, bare=True, env=stores)
+    gateway = fresh_gateway(plan, bare=True, env=own_stores)
     async with Crowd(gateway, 8) as calls, Crowd(gateway, 8, question("cent", stream=True)) as streams:
         for _ in range(deaths):
             await asyncio.sleep(dice.uniform(0.5, 3.0))  # the moment of death is the point
