@@ -2,6 +2,7 @@
 
 Cost when warm: one HMAC-SHA-256 and one dictionary lookup. Finding the digest proves the secret: a digest is only
 stored after it was compared, in constant time, with the database's. Bounded: the oldest half goes when it is full.
+While the database is away, who was verified in the last STALE_S stays known: nobody can revoke a key meanwhile.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from typing import NamedTuple
 
 from tenants.auth import INVALID
 from tenants.caller import Caller
-from tenants.errors import InvalidKey
+from tenants.errors import InvalidKey, KeysUnavailable
 from tenants.key_misses import KeyMisses
 from tenants.keys import digest, split
 
 TTL_S = 30.0
 CAREFUL_TTL_S = 5.0
 NEGATIVE_TTL_S = 5.0
+STALE_S = 900.0
+PATIENCE_S = 0.25  # how long somebody who was known waits for the database
+LOAD_S = 5.0  # how long a stranger does
+MAX_REFRESHES = 4  # at once, while it is away
 CAPACITY = 50_000
 NEGATIVE_CAPACITY = 10_000
 
@@ -35,6 +40,14 @@ class Stored(NamedTuple):
     previous_until: float | None = None
 
 
+class Known(NamedTuple):
+    """Who was verified, in monotonic seconds: until when that is believed, and until when if it cannot be asked."""
+
+    caller: Caller
+    fresh_until: float
+    stale_until: float
+
+
 class KeyCache:
     """`load(prefix)` reads one key from the database, or None; it may raise KeysUnavailable."""
 
@@ -45,9 +58,11 @@ class KeyCache:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pepper, self._load, self._clock = pepper, load, clock
-        self._known: dict[str, tuple[float, Caller]] = {}
+        self._known: dict[str, Known] = {}
         self._refused: dict[str, float] = {}
         self._loading: dict[str, asyncio.Future[Stored | None]] = {}
+        self._refreshing: dict[str, asyncio.Task[Caller]] = {}
+        self._is_away = False  # the last question to the database got no answer
         self._generation = 0
         self._misses = KeyMisses(clock)
         self.ttl_s = TTL_S  # shorter while changes may come late
@@ -61,8 +76,10 @@ class KeyCache:
         fingerprint = digest(self._pepper, prefix, secret)
         now = self._clock()
         known = self._known.get(fingerprint)
-        if known is not None and known[0] > now:
-            return known[1]
+        if known is not None and known.fresh_until > now:
+            return known.caller
+        if known is not None and known.stale_until > now:
+            return await self._refresh(prefix, fingerprint, known.caller)
         if self._refused.get(fingerprint, 0.0) > now:
             raise InvalidKey(INVALID)
         self._misses.check(address)
@@ -72,34 +89,66 @@ class KeyCache:
             self._misses.note(address)
             raise
 
+    async def _refresh(self, prefix: str, fingerprint: str, known: Caller) -> Caller:
+        """Return who it is now, or who it was if the database does not say so soon. Raises InvalidKey."""
+        task = self._refreshing.get(fingerprint)
+        if task is None and (not self._is_away or len(self._refreshing) < MAX_REFRESHES):
+            task = asyncio.create_task(self._verify(prefix, fingerprint))
+            self._refreshing[fingerprint] = task
+            task.add_done_callback(lambda done: self._refreshed(fingerprint, done))
+        if task is None or self._is_away:
+            return known
+        done, _ = await asyncio.wait({task}, timeout=PATIENCE_S)
+        if not done:
+            self._is_away = True
+        if not done or isinstance(task.exception(), KeysUnavailable):
+            return known
+        return task.result()
+
+    def _refreshed(self, fingerprint: str, task: asyncio.Task[Caller]) -> None:
+        del self._refreshing[fingerprint]
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; perhaps nobody did
+
     async def _verify(self, prefix: str, fingerprint: str) -> Caller:
         generation = self._generation
         stored = await self._load_once(prefix)
-        good_for_s = _good_for_s(stored, fingerprint, self.ttl_s)
+        good_for_s = _good_for_s(stored, fingerprint)
         now = self._clock()
         if stored is None or good_for_s <= 0:
+            self._known.pop(fingerprint, None)
             if generation == self._generation:
                 _make_room(self._refused, NEGATIVE_CAPACITY)
                 self._refused[fingerprint] = now + NEGATIVE_TTL_S
             raise InvalidKey(INVALID)
         if generation == self._generation:  # not while a change is being announced
             _make_room(self._known, CAPACITY)
-            self._known[fingerprint] = (now + good_for_s, stored.caller)
+            fresh_s, stale_s = min(self.ttl_s, good_for_s), min(STALE_S, good_for_s)
+            self._known[fingerprint] = Known(stored.caller, now + fresh_s, now + stale_s)
         return stored.caller
 
     async def _load_once(self, prefix: str) -> Stored | None:
-        """Let a crowd asking for one cold key cause one read."""
+        """Let a crowd asking for one cold key cause one read. Raises KeysUnavailable, after LOAD_S at the latest."""
         running = self._loading.get(prefix)
         if running is None:
             running = asyncio.ensure_future(self._load(prefix))
             self._loading[prefix] = running
             running.add_done_callback(lambda _: self._loading.pop(prefix, None))
-        return await asyncio.shield(running)
+        try:
+            async with asyncio.timeout(LOAD_S):
+                stored = await asyncio.shield(running)
+        except (TimeoutError, KeysUnavailable) as error:
+            self._is_away = True
+            raise KeysUnavailable from error
+        self._is_away = False
+        return stored
 
     def trust(self, ttl_s: float) -> None:
-        """Forget everything, and from now on remember for so long."""
+        """Ask again about everybody, and from now on after so long: changes may have been missed."""
         self.ttl_s = ttl_s
-        self.clear()
+        self._generation += 1
+        self._known = {each: known._replace(fresh_until=0.0) for each, known in self._known.items()}
+        self._refused.clear()
 
     def clear(self) -> None:
         """Forget everything: some key or tenant was changed."""
@@ -108,8 +157,8 @@ class KeyCache:
         self._refused.clear()
 
 
-def _good_for_s(stored: Stored | None, fingerprint: str, ttl_s: float) -> float:
-    """Return for how long the answer may be remembered; 0 refuses. Both comparisons are always made."""
+def _good_for_s(stored: Stored | None, fingerprint: str) -> float:
+    """Return for how long this key is good as far as its row says; 0 refuses. Both comparisons are always made."""
     nothing = "0" * len(fingerprint)
     expected, previous = (
         (stored.secret_hmac, stored.previous_hmac or nothing) if stored else (nothing, nothing)
@@ -120,15 +169,11 @@ def _good_for_s(stored: Stored | None, fingerprint: str, ttl_s: float) -> float:
     if stored is None or (stored.revoked_at is not None and stored.revoked_at <= now):
         return 0.0
     if is_current:
-        return ttl_s
-    return (
-        min(ttl_s, stored.previous_until - now) if is_previous and stored.previous_until is not None else 0.0
-    )
+        return float("inf")
+    return stored.previous_until - now if is_previous and stored.previous_until is not None else 0.0
 
 
-def _make_room(
-    entries: dict[str, object] | dict[str, float] | dict[str, tuple[float, Caller]], capacity: int
-) -> None:
+def _make_room(entries: dict[str, object] | dict[str, float] | dict[str, Known], capacity: int) -> None:
     if len(entries) >= capacity:
         for key in list(entries)[: capacity // 2]:  # insertion order: the oldest
             del entries[key]

@@ -84,6 +84,9 @@ class Crowd:
         times = sorted(said.seconds for said in self.said if since <= said.at < until)
         return times[int(len(times) * 0.99)] * 1000 if times else 0.0
 
+    def longest_s(self, since: float = 0.0) -> float:
+        return max(said.seconds for said in self.said if said.at >= since)
+
 
 async def exhaust(gateway: Gateway) -> list[RawAnswer]:
     """Spend what is left, whatever is in the way for a while; return the calls that were served."""

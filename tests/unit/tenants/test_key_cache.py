@@ -8,7 +8,15 @@ import pytest
 
 from tenants.caller import Caller
 from tenants.errors import InvalidKey, KeysUnavailable
-from tenants.key_cache import CAREFUL_TTL_S, NEGATIVE_TTL_S, TTL_S, KeyCache, Stored
+from tenants.key_cache import (
+    CAREFUL_TTL_S,
+    MAX_REFRESHES,
+    NEGATIVE_TTL_S,
+    STALE_S,
+    TTL_S,
+    KeyCache,
+    Stored,
+)
 from tenants.keys import digest
 
 PEPPER = b"p" * 32
@@ -22,6 +30,7 @@ class Shelf:
         self.keys = {"alice": Stored(digest(PEPPER, "alice", "secret"), ALICE, None)}
         self.reads = 0
         self.gate = None
+        self.answered = asyncio.Event()
 
     async def __call__(self, prefix):
         self.reads += 1
@@ -29,6 +38,7 @@ class Shelf:
             await self.gate.wait()
         if self.keys is None:
             raise KeysUnavailable
+        self.answered.set()
         return self.keys.get(prefix)
 
 
@@ -151,3 +161,76 @@ async def test_it_asks_sooner_while_changes_may_come_late(cache, shelf, clock):
     clock.now += CAREFUL_TTL_S + 0.1
     await cache.caller("sk-alice.secret")
     assert shelf.reads == 2
+
+
+async def test_who_was_known_stays_known_while_the_database_is_away(cache, shelf, clock):
+    await cache.caller("sk-alice.secret")
+    shelf.keys = None
+    clock.now += TTL_S + 1
+    assert await cache.caller("sk-alice.secret") is ALICE
+    clock.now = STALE_S - 1
+    assert await cache.caller("sk-alice.secret") is ALICE
+    clock.now = STALE_S + 1
+    with pytest.raises(KeysUnavailable):
+        await cache.caller("sk-alice.secret")
+
+
+async def test_a_worker_that_hears_nobody_still_knows_whom_it_knew(cache, shelf):
+    await cache.caller("sk-alice.secret")
+    shelf.keys = None
+    cache.trust(CAREFUL_TTL_S)
+    assert await cache.caller("sk-alice.secret") is ALICE
+
+
+async def test_a_key_announced_as_changed_is_not_believed_while_the_database_is_away(cache, shelf):
+    await cache.caller("sk-alice.secret")
+    shelf.keys = None
+    cache.clear()
+    with pytest.raises(KeysUnavailable):
+        await cache.caller("sk-alice.secret")
+
+
+async def test_nobody_who_was_known_waits_for_a_database_that_hangs(cache, shelf, clock):
+    await cache.caller("sk-alice.secret")
+    clock.now += TTL_S + 1
+    shelf.gate = asyncio.Event()
+    shelf.answered.clear()
+    crowd = [cache.caller("sk-alice.secret") for _ in range(10)]
+    assert set(await asyncio.gather(*crowd)) == {ALICE}  # the gate is still closed
+    assert shelf.reads == 2
+
+    shelf.keys = {}
+    shelf.gate.set()
+    await shelf.answered.wait()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    with pytest.raises(InvalidKey):
+        await cache.caller("sk-alice.secret")
+
+
+async def test_a_database_that_is_away_is_asked_about_a_few_keys_only(cache, shelf, clock):
+    names = [f"k{number}" for number in range(20)]
+    shelf.keys = {name: Stored(digest(PEPPER, name, "secret"), ALICE, None) for name in names}
+    for name in names:
+        await cache.caller(f"sk-{name}.secret")
+    clock.now += TTL_S + 1
+    shelf.gate = asyncio.Event()
+    await cache.caller(f"sk-{names[0]}.secret")
+    for name in names:
+        await cache.caller(f"sk-{name}.secret")
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert shelf.reads == len(names) + MAX_REFRESHES
+
+
+async def test_a_crowd_of_known_keys_is_asked_about_while_the_database_answers(cache, shelf, clock):
+    names = [f"k{number}" for number in range(20)]
+    shelf.keys = {name: Stored(digest(PEPPER, name, "secret"), ALICE, None) for name in names}
+    for name in names:
+        await cache.caller(f"sk-{name}.secret")
+    clock.now += TTL_S + 1
+    shelf.keys = {}
+    answers = await asyncio.gather(
+        *(cache.caller(f"sk-{name}.secret") for name in names), return_exceptions=True
+    )
+    assert {type(answer) for answer in answers} == {InvalidKey}

@@ -45,7 +45,7 @@ async def test_a_remembered_old_secret_is_not_remembered_beyond_the_overlap():
     cache = cache_of(time.time() + 5)
     assert await cache.caller("sk-alice.old") is ALICE
 
-    assert all(until <= now + 6 for until, _ in cache._known.values())  # noqa: SLF001 - the very thing under test
+    assert all(known.stale_until <= now + 6 for known in cache._known.values())  # noqa: SLF001 - the very thing under test
 
 
 async def test_revoking_ends_both_secrets():
