@@ -1,0 +1,62 @@
+"""A crowd that connects at once is let in many a turn of the loop; each of its members waits for few turns."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+import uvloop
+from typing_extensions import override
+
+from gateway.server import ACCEPTS_A_TURN, bind, listeners
+
+CROWD = 64
+
+
+class Turns:
+    """Counts the turns of the loop."""
+
+    def __init__(self):
+        self.count = 0
+        self._loop = asyncio.get_running_loop()
+        self._turn()
+
+    def _turn(self):
+        self.count += 1
+        self._next = self._loop.call_soon(self._turn)
+
+    def stop(self):
+        self._next.cancel()
+
+
+async def turns_to_let_in(sockets):
+    """Return how many turns pass between the first and the last of a crowd that waits already."""
+    loop, turns, let_in, done = asyncio.get_running_loop(), Turns(), [], asyncio.Event()
+
+    class Door(asyncio.Protocol):
+        @override
+        def connection_made(self, transport):
+            transport.close()
+            let_in.append(turns.count)
+            if len(let_in) == CROWD:
+                done.set()
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(CROWD):
+            stack.enter_context(socket.create_connection(sockets[0].getsockname()))
+        servers = [await loop.create_server(Door, sock=each) for each in sockets]
+        await done.wait()
+        for server in servers:
+            server.close()
+    turns.stop()
+    return let_in[-1] - let_in[0]
+
+
+def test_many_are_let_in_a_turn():
+    sockets = listeners(bind("127.0.0.1", 0))
+    assert uvloop.run(turns_to_let_in(sockets)) <= CROWD / ACCEPTS_A_TURN + 2
+
+
+def test_one_socket_would_let_in_one_a_turn():
+    assert uvloop.run(turns_to_let_in([bind("127.0.0.1", 0)])) >= CROWD / 2
