@@ -22,8 +22,10 @@ from gateway.handler import V1Handler  # noqa: E402
 from gateway.lifespan import Lifespan  # noqa: E402
 from gateway.request import Receive, Scope, Send  # noqa: E402
 from gateway.site_body import SiteBody  # noqa: E402
+from gateway.site_patience import SitePatience  # noqa: E402
 from gateway.status_socket import StatusSocket  # noqa: E402
 
+BACK_OFFICE = "/admin/"
 ORDINARY_V1 = frozenset({"/v1/docs", "/v1/openapi.json"})
 
 
@@ -32,6 +34,7 @@ class Application:
 
     def __init__(self) -> None:
         self._v1 = V1Handler("gateway.v1_urls", HOT, auth)
+        self._back_office = SitePatience(django_application, _is_database_late)
         self._websocket = ProtocolTypeRouter({"websocket": URLRouter(StatusSocket.routes())})
         self._opening = asyncio.Lock()
         self._lifespan: Lifespan | None = None
@@ -52,7 +55,8 @@ class Application:
         elif path in health.PATHS:
             await health.answer(path, send)
         else:
-            await SiteBody(scope, receive, send).pass_to(django_application)
+            site = self._back_office if path.startswith(BACK_OFFICE) else django_application
+            await SiteBody(scope, receive, send).pass_to(site)
 
     async def _open(self) -> None:
         async with self._opening:
@@ -71,6 +75,10 @@ class Application:
         if self._lifespan is not None:
             await self._lifespan.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _is_database_late() -> bool:
+    return connections.is_open() and connections.live().pulse.is_late
 
 
 def is_managed() -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.access_log import AccessLog
     from gateway.body_room import BodyRoom
     from gateway.config import Config
+    from gateway.database_pulse import DatabasePulse
     from gateway.health_hints import HealthHints
     from gateway.idempotency import Replays
     from gateway.invalidation import Invalidation
@@ -43,6 +44,7 @@ class Connections:
 
     config: Config
     database: Executor
+    pulse: DatabasePulse
     transport: Transport
     health: Health
     keys: KeyCache

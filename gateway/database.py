@@ -31,7 +31,7 @@ WEB_LOCK_MS = 2_000
 PATIENT_STATEMENT_MS = 600_000
 PATIENT_LOCK_MS = 30_000
 MIGRATION_LOCK_MS = 2_000  # a migration that waits for a lock longer makes every query behind it wait
-POOL_WAIT_S = 5.0
+POOL_WAIT_S = 2.0  # then the page is a 503
 POOL_GIVE_UP_S = (
     2.0  # then the next query tries at once, instead of after a back-off that outlasts the outage
 )

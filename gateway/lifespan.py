@@ -30,6 +30,7 @@ from gateway.chores import Chores
 from gateway.config import Config
 from gateway.connections import Connections
 from gateway.database import patient_alias
+from gateway.database_pulse import DatabasePulse
 from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
 from gateway.metrics import Metrics
@@ -71,6 +72,7 @@ class Lifespan:
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="database")
         self._tasks: set[asyncio.Task[None]] = set()
         self._renew_catalog_at = float("inf")
+        self._pulse = DatabasePulse()
         self._closing: list[Callable[[], Awaitable[None]]] = []
 
     async def in_database(self, read: Callable[..., T], *arguments: Any) -> T:
@@ -81,7 +83,7 @@ class Lifespan:
         """Open everything; raises what makes serving impossible, after closing what was opened."""
         live = Connections()
         live.config = self.config
-        live.database = self._executor
+        live.database, live.pulse = self._executor, self._pulse
         live.metrics = Metrics()
         live.access_log = AccessLog(as_json=self.config.observability.log_format == "json")
         live.running = Running()
@@ -202,7 +204,8 @@ class Lifespan:
         return load_snapshot(source, version, now)
 
     async def _version(self) -> int:
-        version = await self.in_database(config_version)
+        with self._pulse.asking():
+            version = await self.in_database(config_version)
         # A price that begins by the clock is a change that nobody announces.
         return version if time.time() < self._renew_catalog_at else -version - 2
 

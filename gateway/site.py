@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from asgiref.sync import async_to_sync
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.crypto import constant_time_compare
@@ -24,6 +27,13 @@ def home(request: HttpRequest) -> HttpResponse:
     address = settings.GATEWAY.server.public_url.rstrip("/") or f"{request.scheme}://{request.get_host()}"
     facts = {"is_ready": status == 200, "checks": body.get("checks", {}), "address": address}  # noqa: PLR2004
     return render(request, "gateway/home.html", facts)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """Django's page for what a view raised (`handler500`): 503 where the database is why."""
+    is_database = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    status = 503 if is_database else 500
+    return render(request, "gateway/failure.html", {"is_database": is_database}, status=status)
 
 
 def readme(_: HttpRequest) -> HttpResponse:

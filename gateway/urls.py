@@ -10,6 +10,8 @@ from gateway.api import patterns
 from gateway.site import home, metrics, readme
 from tenants.login_throttle import throttled
 
+handler500 = "gateway.site.failed"
+
 urlpatterns = [
     path("", home, name="home"),
     path("readme", readme, name="readme"),

@@ -5,57 +5,18 @@ from __future__ import annotations
 import re
 import time
 
-import httpx
 import pytest
 
-from tests import town
+from tests import staff, town
 from tests.raw_calls import question
 
 CHAT = "/v1/chat/completions"
-EMAIL, PASSWORD = "root@example.com", "a-long-root-password"
 WITHIN_S = 2.0
-TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 @pytest.fixture
 def gateway(fresh_gateway):
-    return fresh_gateway(
-        {"bootstrap": {"admin_users": [{"email": EMAIL, "name": "Root", "password": PASSWORD}]}}
-    )
-
-
-class BackOffice:
-    """A member of staff in a browser: forms with their tokens, redirects followed."""
-
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self._client = client
-
-    async def log_in(self):
-        page = await self.submit("/admin/ui/login/?next=/admin/ui/", username=EMAIL, password=PASSWORD)
-        assert "Log out" in page.text or "logout" in page.text
-
-    async def submit(self, path, **fields):
-        shown = await self._client.get(path)
-        assert shown.status_code == 200, shown.text[:500]
-        fields["csrfmiddlewaretoken"] = found_in(shown, TOKEN)
-        done = await self._client.post(path, data=fields, headers={"referer": str(shown.url)})
-        assert done.status_code == 200, done.text[:500]
-        return done
-
-    async def key_number(self, prefix):
-        listed = await self._client.get("/admin/ui/tenants/apikey/", params={"q": prefix})
-        return found_in(listed, rf'/apikey/(\d+)/change/[^"]*"[^>]*>\s*{prefix}\s*<')
-
-    async def act_on_key(self, prefix, action):
-        chosen = await self.key_number(prefix)
-        await self.submit("/admin/ui/tenants/apikey/", action=action, index="0", _selected_action=chosen)
-
-
-def found_in(page, pattern):
-    """Return what the pattern's group holds in the page."""
-    found = re.search(pattern, page.text)
-    assert found is not None, page.text[:2000]
-    return found.group(1)
+    return fresh_gateway({"bootstrap": {"admin_users": [staff.ROOT]}})
 
 
 async def status(gateway, key):
@@ -75,7 +36,7 @@ async def until(gateway, key, wanted):
 async def test_a_key_revoked_in_admin_stops_working_at_once(gateway):
     assert await status(gateway, town.BOB) == 200
     async with gateway.client(follow_redirects=True) as browser:
-        office = BackOffice(browser)
+        office = staff.BackOffice(browser)
         await office.log_in()
         await office.act_on_key("bob", "revoke")
     assert await until(gateway, town.BOB, 401) < WITHIN_S
@@ -84,10 +45,10 @@ async def test_a_key_revoked_in_admin_stops_working_at_once(gateway):
 
 async def test_a_key_made_in_admin_is_shown_once_and_works_at_once(gateway):
     async with gateway.client(follow_redirects=True) as browser:
-        office = BackOffice(browser)
+        office = staff.BackOffice(browser)
         await office.log_in()
         tenants = await browser.get("/admin/ui/tenants/tenant/", params={"q": "alice-co"})
-        tenant = found_in(tenants, r"/tenants/tenant/(\d+)/change/")
+        tenant = staff.found_in(tenants, r"/tenants/tenant/(\d+)/change/")
         inlines = {
             f"{prefix}-{name}": number
             for prefix in await formsets(browser)

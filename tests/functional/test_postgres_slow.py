@@ -1,4 +1,6 @@
-"""PostgreSQL answers two seconds late, or takes no more connections: no call waits for it, and nothing is lost."""
+"""PostgreSQL answers two seconds late, or takes no more connections: no call waits for it, and nothing is lost. Pages
+that need it say so soon.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import threading
 import psycopg
 import pytest
 
-from tests import cents
+from tests import cents, staff
 from tests.cents import Crowd, agree, exhaust
 from tests.link import Link
 from tests.postgres import Postgres
@@ -19,6 +21,8 @@ CENTS = 600
 WORKERS = 2
 MOST_CONNECTIONS = 30
 SPAN_S = 4.0
+PAGE_S = 3.0  # no page takes longer, or the client gives up
+KEYS = "/admin/ui/tenants/apikey/"
 
 
 @pytest.fixture
@@ -45,7 +49,9 @@ def spender(fresh_gateway, redis, upstream):
         upstream.script("up-cents", {"delay": 0.01})
         more = {"server": {"workers": WORKERS}, "database": {"max_conns": 4}}
         env = {"ROUTER_DB_URL": database, "ROUTER_REDIS_URL": redis.url}
-        return fresh_gateway(cents.config(upstream.base_url, CENTS, **more), bare=True, env=env)
+        plan = cents.config(upstream.base_url, CENTS, **more)
+        plan["bootstrap"]["admin_users"] = [staff.ROOT]
+        return fresh_gateway(plan, bare=True, env=env)
 
     return start
 
@@ -103,3 +109,44 @@ async def test_calls_go_on_while_postgres_takes_no_more_connections(spender, pos
     assert words["200"] >= 0.99 * len(crowd.said)
     rest = await exhaust(gateway)
     await agree(gateway, upstream, [said.answer for said in crowd.said] + rest, CENTS, 30.0)
+
+
+@contextlib.asynccontextmanager
+async def signed_in(gateway):
+    async with gateway.client(follow_redirects=True, timeout=PAGE_S) as browser:
+        await staff.BackOffice(browser).log_in()
+        yield browser
+
+
+async def comes_back(browser):
+    async with asyncio.timeout(20):
+        while (await browser.get(KEYS)).status_code != 200:
+            pass
+
+
+async def test_pages_answer_or_say_soon_that_a_slow_postgres_is_why(spender, postgres, link):
+    name = postgres.new_database().rpartition("/")[2]
+    gateway = await asyncio.to_thread(spender, f"postgresql://gateway@127.0.0.1:{link.port}/{name}")
+    async with signed_in(gateway) as browser:
+        link.late_s = 2.0
+        first, *later = [await browser.get(KEYS) for _ in range(3)]
+        assert {answer.status_code for answer in (first, *later)} <= {200, 503}
+        assert later[-1].status_code == 503
+        assert "The database does not answer" in later[-1].text
+        assert later[-1].headers["retry-after"]
+        assert (await browser.get("/")).status_code == 200
+        link.late_s = 0.0
+        await comes_back(browser)
+    await asyncio.to_thread(gateway.stop)
+
+
+async def test_pages_say_soon_that_postgres_hangs_or_is_gone(spender, postgres):
+    gateway = await asyncio.to_thread(spender, postgres.new_database())
+    async with signed_in(gateway) as browser:
+        for fault, heal in ((postgres.hang, postgres.go_on), (postgres.stop, postgres.start)):
+            await asyncio.to_thread(fault)
+            answers = [await browser.get(KEYS) for _ in range(4)]
+            assert {answer.status_code for answer in answers} == {503}
+            assert all("The database does not answer" in answer.text for answer in answers)
+            await asyncio.to_thread(heal)
+            await comes_back(browser)

@@ -1,0 +1,34 @@
+"""Whether the database answers at present, as a question that is asked each second tells. Costs nothing but a look."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+LATE_S = 1.5
+
+
+class DatabasePulse:
+    """It is late when its last answer failed or took longer than LATE_S, or when the next one already does."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._asked_at: float | None = None
+        self._was_late = False
+
+    @property
+    def is_late(self) -> bool:
+        return self._was_late or (self._asked_at is not None and self._clock() - self._asked_at > LATE_S)
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[None]:
+        """Time what is done inside; one at a time."""
+        self._asked_at = began = self._clock()
+        has_failed = True
+        try:
+            yield
+            has_failed = False
+        finally:
+            self._asked_at = None
+            self._was_late = has_failed or self._clock() - began > LATE_S

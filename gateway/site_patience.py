@@ -1,0 +1,84 @@
+"""The back office while the database is late: a page within three seconds, if only the one that says so.
+
+A thread that waits for the database cannot be ended. It ends with its question, and nobody hears the answer; while the
+database is late no further page asks it anything, so these threads are as many as there were pages at the beginning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from django.template.loader import render_to_string
+
+from gateway.page_security import STRICT
+from gateway.request import Receive, Scope, Send
+
+PATIENCE_S = 2.5
+LOOK_AGAIN_S = 0.25
+RETRY_AFTER_S = b"5"
+
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class SitePatience:
+    """Wraps the application that makes pages from the database. `is_late` tells how the database is."""
+
+    def __init__(self, application: Application, is_late: Callable[[], bool]) -> None:
+        self._application, self._is_late = application, is_late
+        self._abandoned: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._is_late():
+            await _refuse(send)
+            return
+        voice = Voice(send)
+        page = asyncio.ensure_future(self._application(scope, receive, voice.say))
+        try:
+            await asyncio.wait({page}, timeout=PATIENCE_S)
+            while not (page.done() or voice.has_begun or self._is_late()):
+                await asyncio.wait({page}, timeout=LOOK_AGAIN_S)
+            if page.done() or voice.has_begun:
+                await page
+                return
+        except asyncio.CancelledError:
+            page.cancel()
+            raise
+        voice.is_muted = True
+        self._abandoned.add(page)
+        page.add_done_callback(self._forget)
+        await _refuse(send)
+
+    def _forget(self, page: asyncio.Task[None]) -> None:
+        self._abandoned.discard(page)
+        if not page.cancelled():
+            page.exception()  # Django has logged it
+
+
+class Voice:
+    """What one page says, until it is muted."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_begun = self.is_muted = False
+
+    async def say(self, message: MutableMapping[str, Any]) -> None:
+        if not self.is_muted:
+            self.has_begun = True
+            await self._send(message)
+
+
+async def _refuse(send: Send) -> None:
+    body = render_to_string("gateway/failure.html", {"is_database": True}).encode()
+    headers = [
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"retry-after", RETRY_AFTER_S),
+        (b"content-security-policy", STRICT.encode()),
+        (b"x-frame-options", b"DENY"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,89 @@
+"""No page waits for ever for a PostgreSQL: not for a statement, not for a lock, not for a connection."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError
+from django.db.utils import ConnectionHandler
+
+from gateway.config.sections import Database
+from gateway.database import LEDGER, django_databases
+from tests.postgres import Postgres
+
+PATIENCE_S = 15  # of the test
+
+
+@pytest.fixture(scope="module")
+def server():
+    postgres = Postgres()
+    postgres.start()
+    yield postgres
+    postgres.close()
+
+
+@pytest.fixture
+def databases(server, django_db_blocker):
+    url = server.new_database()
+    handler = ConnectionHandler(django_databases(Database(url=url, min_conns=1, max_conns=1), Path()))
+    with django_db_blocker.unblock():
+        yield handler
+    handler.close_all()
+    handler["default"].close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has it
+
+
+def ask(connection, *statements):
+    """Return what the last one said; psycopg's own error is the cause of Django's."""
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        return cursor.fetchone()
+
+
+def state_of(raised):
+    return getattr(raised.value.__cause__, "sqlstate", "")
+
+
+@pytest.mark.timeout(PATIENCE_S)
+def test_a_statement_is_canceled(databases):
+    with pytest.raises(OperationalError) as raised:
+        ask(databases["default"], "SELECT pg_sleep(60)")
+    assert state_of(raised) == "57014"  # query_canceled
+    assert ask(databases["default"], "SELECT 1") == (1,)
+
+
+@pytest.mark.timeout(PATIENCE_S)
+def test_a_lock_that_is_not_free_is_not_waited_for(databases):
+    ledger = databases[LEDGER]
+    ledger.set_autocommit(False)
+    ask(ledger, "CREATE TABLE kept (id int)", "SELECT 1")
+    ledger.commit()
+    ask(ledger, "LOCK TABLE kept IN ACCESS EXCLUSIVE MODE", "SELECT 1")
+    with pytest.raises(OperationalError) as raised:
+        ask(databases["default"], "SELECT count(*) FROM kept")
+    assert state_of(raised) == "55P03"  # lock_not_available
+    ledger.rollback()
+    assert ask(databases["default"], "SELECT count(*) FROM kept") == (0,)
+
+
+@pytest.mark.timeout(PATIENCE_S)
+def test_a_pool_that_is_empty_says_so(databases):
+    assert ask(databases["default"], "SELECT 1") == (1,)  # this thread has the only connection
+    said = []
+
+    def another():
+        with pytest.raises(OperationalError) as raised:
+            ask(databases["default"], "SELECT 1")
+        said.append(type(raised.value.__cause__).__name__)
+
+    thread = threading.Thread(target=another)
+    thread.start()
+    thread.join()
+    assert said == ["PoolTimeout"]
+
+
+def test_the_ledger_may_take_its_time(databases):
+    assert ask(databases[LEDGER], "SHOW statement_timeout") == ("10min",)
+    assert ask(databases["default"], "SHOW statement_timeout") == ("5s",)
