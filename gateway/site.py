@@ -18,6 +18,7 @@ from gateway.health import readiness
 from gateway.metrics_sum import rendered
 from tenants.addresses import is_inside
 
+RETRY_AFTER_S = 5
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 
@@ -33,7 +34,11 @@ def failed(request: HttpRequest) -> HttpResponse:
     """Django's page for what a view raised (`handler500`): 503 where the database is why."""
     is_database = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
     status = 503 if is_database else 500
-    return render(request, "gateway/failure.html", {"is_database": is_database}, status=status)
+    page = render(request, "gateway/failure.html", {"is_database": is_database}, status=status)
+    page["Cache-Control"] = "no-store"
+    if is_database:
+        page["Retry-After"] = RETRY_AFTER_S
+    return page
 
 
 def readme(_: HttpRequest) -> HttpResponse:

@@ -14,10 +14,10 @@ from django.template.loader import render_to_string
 
 from gateway.page_security import STRICT
 from gateway.request import Receive, Scope, Send
+from gateway.site import RETRY_AFTER_S
 
 PATIENCE_S = 2.5
 LOOK_AGAIN_S = 0.25
-RETRY_AFTER_S = b"5"
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -75,7 +75,7 @@ async def _refuse(send: Send) -> None:
         (b"content-type", b"text/html; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
-        (b"retry-after", RETRY_AFTER_S),
+        (b"retry-after", b"%d" % RETRY_AFTER_S),
         (b"content-security-policy", STRICT.encode()),
         (b"x-frame-options", b"DENY"),
         (b"x-content-type-options", b"nosniff"),

@@ -19,6 +19,7 @@ def page_after(error, rf):
 def test_a_database_that_is_away_is_said_to_be(rf, error):
     page = page_after(error, rf)
     assert page.status_code == 503
+    assert page["Retry-After"]
     assert "The database does not answer" in page.content.decode()
 
 
