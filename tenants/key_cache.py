@@ -146,7 +146,6 @@ class KeyCache:
     def trust(self, ttl_s: float) -> None:
         """Ask again about everybody, and from now on after so long: changes may have been missed."""
         self.ttl_s = ttl_s
-        self._generation += 1
         self._known = {each: known._replace(fresh_until=0.0) for each, known in self._known.items()}
         self._refused.clear()
 

@@ -182,6 +182,17 @@ async def test_a_worker_that_hears_nobody_still_knows_whom_it_knew(cache, shelf)
     assert await cache.caller("sk-alice.secret") is ALICE
 
 
+async def test_who_is_looked_up_while_a_worker_begins_to_hear_is_known(cache, shelf):
+    shelf.gate = asyncio.Event()
+    asking = asyncio.create_task(cache.caller("sk-alice.secret"))
+    await asyncio.sleep(0)
+    cache.trust(TTL_S)
+    shelf.gate.set()
+    await asking
+    shelf.keys = None
+    assert await cache.caller("sk-alice.secret") is ALICE
+
+
 async def test_a_key_announced_as_changed_is_not_believed_while_the_database_is_away(cache, shelf):
     await cache.caller("sk-alice.secret")
     shelf.keys = None
