@@ -105,13 +105,20 @@ def _meter(
 async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Want) -> Answer:
     """Make the call at most once for its Idempotency-Key, or give its answer again. 409, 422, 503"""
     live, caller = connections.live(), request.auth
-    claim = await live.replays.claim(
-        f"{caller.key_id} POST {request.path}",
-        request.header(b"idempotency-key"),
-        request.raw,
-        request.id,
-        keeps_streams=caller.stores_answers and not live.config.retention.zero_retention,
+    claiming = asyncio.ensure_future(
+        live.replays.claim(
+            f"{caller.key_id} POST {request.path}",
+            request.header(b"idempotency-key"),
+            request.raw,
+            request.id,
+            keeps_streams=caller.stores_answers and not live.config.retention.zero_retention,
+        )
     )
+    try:
+        claim = await asyncio.shield(claiming)
+    except asyncio.CancelledError:  # its row may be there before long
+        live.running.later(live.replays.forsake(claiming))
+        raise
     if isinstance(claim, Kept):
         request.standing = await standing_of(caller)
         return claim.answer()

@@ -33,9 +33,15 @@ async def failed(request: V1Request, meter: Meter, route: Route, failure: Upstre
 
 
 async def cancelled(meter: Meter, route: Route, code: str) -> None:
-    """The client left before anything came back: the provider may bill the prompt, so it is estimated."""
+    """Record that the client left before anything came back, nothing if no provider saw the call.
+
+    Who was working on it may bill the prompt, so that is estimated; who had failed before bills nothing.
+    """
     last = meter.attempts[-1] if meter.attempts else None
-    deployment = _deployment(route, (last.alias, last.deployment) if last is not None else 0)
+    if last is None or not any(attempt.reached for attempt in meter.attempts):
+        await meter.void()
+        return
+    deployment = _deployment(route, (last.alias, last.deployment))
     await meter.close(
         Ending(
             status="cancelled",
@@ -43,6 +49,7 @@ async def cancelled(meter: Meter, route: Route, code: str) -> None:
             error_code=code,
             target=deployment.target,
             sheet=deployment.sheet,
+            is_billed=last.outcome == "cancelled" and last.reached,
         )
     )
 

@@ -1,4 +1,5 @@
-"""What a connection may cost before it has said what it wants: time for its head and its body, and bytes of its head.
+"""What a connection may cost before it has said what it wants, or when it does not read the answer: time for its head,
+its body and its answer, bytes of its head.
 
 Uvicorn bounds none of these. A request that arrives in one piece, as nearly all do, costs no timer. Requests learn
 here, without a task of their own, that their client has left.
@@ -14,6 +15,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.cork import Cork
+from gateway.unread import Unread
 
 MAX_HEAD = 64 * 1024
 LINGER_S = (
@@ -22,14 +24,17 @@ LINGER_S = (
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection. `patience_s` is what the head of a request may take, from the first to the last byte."""
+    """One connection. `patience_s` is what the head of a request may take, from the first to the last byte; `unread_s`
+    is how long an answer may wait for a client that reads none of it.
+    """
 
     patience_s = 5.0
+    unread_s = 120.0
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._head_bytes = self._unparsed_bytes = 0
-        self._is_head, self._is_body = True, False
+        self._is_head, self._is_body, self._has_begun = True, False, False
         self._head_timer: asyncio.TimerHandle | None = None
         self._linger_timer: asyncio.TimerHandle | None = None
         self._served: RequestResponseCycle | None = None  # `cycle` is the last one that was asked for
@@ -39,6 +44,7 @@ class HttpProtocol(HttpToolsProtocol):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
+        self._unread = Unread(transport, self.loop, self.unread_s)
         self._head_timer = self.loop.call_later(self.patience_s, self._head_is_late)
 
     @override
@@ -54,8 +60,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        self._has_begun = False
         super().data_received(data)
-        if self._is_head:
+        if self._is_head and not self._has_begun:  # what came before it in this read was of another request
             self._unparsed_bytes += len(data)  # the parser says nothing of a header that has not ended
             if self._unparsed_bytes > MAX_HEAD:
                 self._refuse(431)
@@ -69,7 +76,8 @@ class HttpProtocol(HttpToolsProtocol):
     @override
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._is_head = True
+        self._is_head = self._has_begun = True
+        self._unparsed_bytes = 0
         # A polite close waits for a client that may never read; a request can end its connection at once.
         self.scope["state"]["abort"] = self.transport.abort
         self.scope["state"]["watch"] = self.watch
@@ -104,6 +112,23 @@ class HttpProtocol(HttpToolsProtocol):
         is_unwanted = self._is_body and self.cycle.response_complete
         if is_unwanted and self._linger_timer is None and not self.transport.is_closing():
             self._linger_timer = self.loop.call_later(LINGER_S, self.transport.abort)
+        if self.transport.is_closing():
+            self._unread.watch()
+
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread.watch()
+
+    @override
+    def resume_writing(self) -> None:
+        self._unread.moved()
+        super().resume_writing()
+
+    @override
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._unread.watch()
 
     @override
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -161,16 +186,21 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _forget_timers(self) -> None:
+        self._unread.stop()
         for timer in (self._head_timer, self._linger_timer):
             if timer is not None:
                 timer.cancel()
         self._head_timer = self._linger_timer = None
 
 
-def patient(seconds: float) -> type[HttpProtocol]:
-    """Return the protocol with this patience; uvicorn makes the connections itself."""
+def patient(head_s: float, stall_s: float) -> type[HttpProtocol]:
+    """Return the protocol with this patience; uvicorn makes the connections itself.
+
+    Streams have their own end after `stall_s` (gateway/pulse.py), which names the reason; so this one comes later.
+    """
 
     class Patient(HttpProtocol):
-        patience_s = seconds
+        patience_s = head_s
+        unread_s = 2 * stall_s
 
     return Patient

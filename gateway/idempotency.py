@@ -6,6 +6,8 @@ Stripe's practice (refusals before execution are not kept). Cost: nothing withou
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import logging
 import os
@@ -92,6 +94,13 @@ class Replays:
         if kept is None:
             return Claim(row_id, request_id, keeps_streams)
         return Kept(kept.request_id, kept.status, kept.content_type, self._open(row_id, bytes(kept.body)))
+
+    async def forsake(self, claiming: asyncio.Future[Claim | Kept]) -> None:
+        """Drop what a claim turns out to have got whose client left before it was made."""
+        with contextlib.suppress(Exception):  # a refusal leaves nothing to drop
+            claim = await claiming
+            if isinstance(claim, Claim):
+                await self.drop(claim)
 
     async def keep(self, claim: Claim, status: int, content_type: str, body: bytes | None) -> None:
         """Remember the answer; `body` None or too large: only that the call was made."""

@@ -102,8 +102,7 @@ class Relay:
     async def _break(self, code: str, words: str) -> None:
         """After the first content a failure is an event and a close without [DONE], never a silent truncation."""
         await self._call.aclose()
-        await self._meter.close(self._end("incomplete", code))
-        await self._settle_claim(is_complete=False)
+        await self._close("incomplete", code)
         await self._pulse.send(error_event(code, words), more=False)
 
     async def _abandon(self) -> None:
@@ -111,11 +110,17 @@ class Relay:
         code = self._running.stop_code
         gone = "client_stalled" if self._pulse.is_stalled else "client_disconnected"
         await self._call.aclose()
-        await self._meter.close(self._end("cancelled", code or gone))
-        await self._settle_claim(is_complete=False)
+        await self._close("cancelled", code or gone)
         if not code:
             raise asyncio.CancelledError
         await self._pulse.send(error_event(code, str(stopped(code))), more=False)
+
+    async def _close(self, status: str, code: str) -> None:
+        """Record a stream that is not complete; a retry with its Idempotency-Key may run."""
+        try:
+            await self._meter.close(self._end(status, code))
+        finally:
+            await self._settle_claim(is_complete=False)
 
     def _end(self, status: str, code: str) -> Ending:
         stream = self._call.stream

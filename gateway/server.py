@@ -152,7 +152,7 @@ def _settings(config: Config, application: Any) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         loop="none",
-        http=patient(config.server.read_header_timeout),
+        http=patient(config.server.read_header_timeout, config.streams.client_stall),
         ws="websockets-sansio",
         lifespan="off",
         access_log=False,

@@ -28,12 +28,15 @@ STALE_S: Final = (
 )
 
 
-class UpstreamRequest(msgspec.Struct, frozen=True):
+class UpstreamRequest(msgspec.Struct):
+    """`was_sent` is noted by the transport: from then on the provider may have seen it."""
+
     method: str
     url: str
     headers: dict[str, str]
     body: bytes
     is_guarded: bool = False
+    was_sent: bool = False
 
 
 class Transport:
@@ -80,6 +83,7 @@ class Transport:
         connection = await pool.kept(place.origin)
         if connection is not None:
             response = UpstreamResponse(self, place.origin, connection, timeouts, started, started)
+            request.was_sent = True
             try:
                 await response.start(head, request.body)
             except UpstreamBroken:
@@ -90,6 +94,7 @@ class Transport:
         connection = await _connected(pool, place.origin, timeouts, started)
         sent_at = asyncio.get_running_loop().time()
         response = UpstreamResponse(self, place.origin, connection, timeouts, started, sent_at)
+        request.was_sent = True
         await response.start(head, request.body)
         return response
 

@@ -43,6 +43,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int | None
     ms: float
     alias: str = ""
+    reached: bool = True  # the provider may have seen it
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,17 +137,18 @@ async def open_call(
         target, turn = step
         started = time.perf_counter()
         try:
-            call = await _try(transport, dialect, outgoing, target, plan.deadline)
+            request = _request(dialect, outgoing, target)
+            call = await _try(transport, dialect, outgoing, target, request, plan.deadline)
         except UpstreamFailed as raised:
             failure = _judge(raised, turn, plan.deadline)
-            spent += _note(attempts, target, failure.code, failure.status, started)
+            spent += _note(attempts, target, failure.code, failure.status, started, reached=failure.reached)
             failure.provider, failure.deployment, failure.target_id = target.provider, target.name, target.id
             failures.append(failure)
             await _wait(journey.failed(target, failure), plan.deadline)
         except BaseException as error:  # however the try ended, its place at the deployment is given back
             turn.let_go()
             if isinstance(error, asyncio.CancelledError):
-                _note(attempts, target, "cancelled", None, started)
+                _note(attempts, target, "cancelled", None, started, reached=request.was_sent)
             raise
         else:
             turn.answered()
@@ -188,13 +190,18 @@ async def _wait(seconds: float, deadline: Deadline | None) -> None:
 
 
 async def _try(
-    transport: Transport, dialect: Dialect, outgoing: Outgoing, target: Target, deadline: Deadline | None
+    transport: Transport,
+    dialect: Dialect,
+    outgoing: Outgoing,
+    target: Target,
+    request: UpstreamRequest,
+    deadline: Deadline | None,
 ) -> Call:
     now = time.perf_counter()
     if deadline is not None and now >= deadline.at:
         raise DeadlineExceeded(deadline.seconds, reached=False)
     timeouts = timeouts_within(target.timeouts, deadline, now, streams=outgoing.streams)
-    response = await transport.send(_request(dialect, outgoing, target), timeouts)
+    response = await transport.send(request, timeouts)
     try:
         if response.status >= 300:  # noqa: PLR2004 - HTTP's success range; redirects are never followed
             raise UpstreamStatus.of(
@@ -260,8 +267,16 @@ def _is_over(stream: Stream) -> bool:
     return stream.done or stream.failure is not None
 
 
-def _note(attempts: list[Attempt], target: Target, outcome: str, status: int | None, started: float) -> float:
+def _note(
+    attempts: list[Attempt],
+    target: Target,
+    outcome: str,
+    status: int | None,
+    started: float,
+    *,
+    reached: bool = True,
+) -> float:
     seconds = time.perf_counter() - started
     ms = round(seconds * 1000, 3)
-    attempts.append(Attempt(target.provider, target.name, outcome, status, ms, target.alias))
+    attempts.append(Attempt(target.provider, target.name, outcome, status, ms, target.alias, reached))
     return seconds

@@ -152,7 +152,10 @@ class Streams(Section):
     heartbeat: Wait = Field(
         15.0, description="A comment is sent to the client of a stream after so long a silence."
     )
-    client_stall: Wait = Field(60.0, description="A client that reads nothing for so long is cut off.")
+    client_stall: Wait = Field(
+        60.0,
+        description="A client that reads nothing of its stream for so long is cut off; other answers wait twice that.",
+    )
 
 
 class Reporting(Section):

@@ -8,6 +8,8 @@ import time
 import pytest
 
 from tests import town
+from tests.deaf_port import deaf_port
+from tests.money import samples, settled
 from tests.raw_calls import question
 from tests.servers import CALL_S
 
@@ -69,3 +71,22 @@ async def test_a_client_that_left_before_the_answer_is_one_row_too(fresh_gateway
     gateway.stop()
     [row] = gateway.ledger()
     assert (row["id"], row["status"], row["output_tokens"]) == (seen["id"], "cancelled", 0)
+
+
+async def test_a_client_that_left_before_anybody_was_reached_has_no_row_and_pays_nothing(fresh_gateway):
+    with deaf_port() as port:
+        row = town.row("deaf", "up-deaf", f"http://127.0.0.1:{port}/v1")
+        gateway = fresh_gateway({"model_catalog": [row]})
+        async with gateway.client(town.CHARLIE) as client:
+            call = asyncio.create_task(read_from(client, "deaf"))
+            while not (await samples(gateway))["gateway_inflight_requests"]:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.01)
+            call.cancel()
+            await asyncio.wait([call], timeout=CALL_S)
+        await settled(gateway)
+        gateway.stop()
+    assert gateway.ledger() == []
+
+
+async def read_from(client, model):
+    await client.post("/v1/chat/completions", json=question(model))

@@ -15,6 +15,7 @@ CAREFUL = "sk-careful.careful-secret"
 TWIN = "sk-twin.twin-secret"  # another key of the same tenant
 KEEPER = "sk-keeper.keeper-secret"  # its tenant lets finished streams be kept
 MOST_TURNS = 10
+LEFT_S = 10.0  # far less than the lease of a claim
 MODELS = ["once", "other", "flaky", "streamed", "broken", "left", "empty", "late"]
 
 
@@ -216,3 +217,17 @@ async def test_a_call_cut_short_by_a_power_cut_may_be_made_again(fresh_gateway, 
     await asked
     gateway.start()
     assert (await repeat(gateway, "cut", question("empty"))).status == 200
+
+
+async def test_a_client_that_leaves_at_any_moment_can_ask_again_at_once(gateway, upstream):
+    upstream.script("up-idem-left", {})
+    for number in range(60):
+        name = f"moment-{number}"
+        first = asyncio.create_task(repeat(gateway, name, question("left")))
+        await asyncio.wait([first], timeout=number / 5000)  # up to 12 ms: the claim, the call, the answer
+        first.cancel()
+        await asyncio.wait([first])
+        async with asyncio.timeout(LEFT_S):
+            while (again := await repeat(gateway, name, question("left"))).status == 409:
+                pass
+        assert again.status == 200

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from providers.failures import UpstreamFailed, UpstreamTimeout
 from providers.target import Timeouts
 from providers.transport import Transport, UpstreamRequest
+from tests.deaf_port import deaf_port
 from tests.integration.providers.raw_server import Peer, RawServer
 
 MANY = 1 << 30
@@ -54,17 +54,8 @@ async def seen_gone(server: RawServer) -> None:
 
 @pytest.fixture
 def full_backlog() -> Iterator[int]:
-    """A port whose handshakes are never completed: its queue of waiting connections is full."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(0)
-    waiting = [socket.socket() for _ in range(4)]
-    for one in waiting:
-        one.setblocking(False)
-        one.connect_ex(listener.getsockname())
-    yield listener.getsockname()[1]
-    for one in (*waiting, listener):
-        one.close()
+    with deaf_port() as port:
+        yield port
 
 
 async def test_connecting_ends_in_time_and_never_reached_the_provider(

@@ -1,0 +1,52 @@
+"""What a call costs whose client left before there was an answer: what the provider that worked on it may bill."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gateway.endings import cancelled
+from providers.upstream import Attempt
+
+EAST = SimpleNamespace(target=SimpleNamespace(id=1, alias="chat", name="east"), sheet=None)
+ROUTE: Any = SimpleNamespace(every=[EAST], deployments=[EAST])
+
+
+class Book:
+    """Notes how the call was closed."""
+
+    def __init__(self, attempts):
+        self.attempts = attempts
+        self.said = []
+
+    async def void(self):
+        self.said.append("void")
+
+    async def close(self, ending):
+        self.said.append("billed" if ending.is_billed else "free")
+
+
+def tried(outcome, *, reached):
+    return Attempt("openai", "east", outcome, None, 1.0, "chat", reached)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "said"),
+    [
+        ([], "void"),
+        ([tried("cancelled", reached=False)], "void"),
+        ([tried("upstream_timeout", reached=False)], "void"),
+        ([tried("upstream_timeout", reached=False), tried("cancelled", reached=False)], "void"),
+        ([tried("cancelled", reached=True)], "billed"),
+        ([tried("upstream_error", reached=True), tried("cancelled", reached=True)], "billed"),
+        ([tried("upstream_error", reached=True), tried("cancelled", reached=False)], "free"),
+        ([tried("upstream_error", reached=True)], "free"),
+    ],
+)
+async def test_only_who_worked_on_it_bills_it(monkeypatch, attempts, said):
+    monkeypatch.setattr("gateway.endings.Ending", SimpleNamespace)
+    book: Any = Book(attempts)
+    await cancelled(book, ROUTE, "client_disconnected")
+    assert book.said == [said]
