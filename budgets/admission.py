@@ -169,8 +169,11 @@ class Admission(Protocol):
         """Keep the leases of running calls alive; called every few seconds by the process that runs them."""
         ...
 
-    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None:
-        """Take over the ledger's totals and drop the holds of the calls that are now in them."""
+    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> bool:
+        """Take over the ledger's totals and drop the holds of the calls that are now in them.
+
+        False: it is only remembered, and told later; if this process ends before that, somebody must post it again.
+        """
         ...
 
     async def standing(self, scopes: Sequence[ScopeRules]) -> Standing:

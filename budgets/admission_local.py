@@ -112,7 +112,7 @@ class LocalAdmission(Admission):
                 self._run(request_id, call, now)
 
     @override
-    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None:
+    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> bool:
         self._look(self._steady())
         self._purses.post(posts)
         for request_id in request_ids:
@@ -124,6 +124,7 @@ class LocalAdmission(Admission):
             if call is not None:  # the ledger has the call before its settlement got here
                 call.empty()
                 call.is_posted = True
+        return True
 
     @override
     async def standing(self, scopes: Sequence[ScopeRules]) -> Standing:

@@ -159,10 +159,11 @@ class RedisAdmission(Admission):
             await self._graves.dig()
 
     @override
-    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None:
+    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> bool:
         self._backlog.take(posts, request_ids)
         with contextlib.suppress(Unreachable):
             await self._backlog.flush()
+        return self._backlog.is_told
 
     @override
     async def standing(self, scopes: Sequence[ScopeRules]) -> Standing:

@@ -32,6 +32,7 @@ class Backlog:
         self._tags: dict[str, str] = {}
         self._unsettled: dict[str, HeldCall] = {}
         self._is_settling_late = False
+        self._telling = 0  # flushes that are on their way
         self._posts: dict[Any, Post] = {}
         self._posted: dict[str, set[str]] = defaultdict(
             set
@@ -101,6 +102,11 @@ class Backlog:
             if call.is_settled:
                 del self._calls[request_id]
 
+    @property
+    def is_told(self) -> bool:
+        """Tell whether Redis has heard of every post."""
+        return not (self._posts or self._posted or self._telling)
+
     async def flush(self) -> None:
         """Tell what is waiting. Raises Unreachable; the rest goes on waiting."""
         await self._settle_late()
@@ -108,11 +114,14 @@ class Backlog:
             return
         posts, posted = self._posts, self._posted
         self._posts, self._posted = {}, defaultdict(set)
+        self._telling += 1
         try:
             await self._post(posts, posted)
         except BaseException:  # canceled too: what was not told is told next time
             self._put_back(posts, posted)
             raise
+        finally:
+            self._telling -= 1
 
     async def _settle_late(self) -> None:
         """One walk at a time: those that are being told right now need no second voice."""

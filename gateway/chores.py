@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from budgets.admission import Post
+from budgets.admission import AdmissionUnavailable, Post
 from catalog.probes import aprobe_all
 from gateway.connections import Connections
 from gateway.database import patient_alias
@@ -106,7 +106,9 @@ class Chores:
         loop = asyncio.get_running_loop()
 
         def tell(posts: Sequence[Post], request_ids: Sequence[str]) -> None:
-            asyncio.run_coroutine_threadsafe(live.admission.post(posts, request_ids), loop).result(TELL_S)
+            telling = asyncio.run_coroutine_threadsafe(live.admission.post(posts, request_ids), loop)
+            if not telling.result(TELL_S):
+                raise AdmissionUnavailable  # the journal stays, and is read again at the next turn
             live.replays.free(request_ids)
 
         root = live.config.data_dir / "journal"

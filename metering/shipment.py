@@ -46,18 +46,18 @@ class Shipment:
         self.tail = Tail(directory)
         self.rejected: list[str] = []
         self._using = using
-        self._calls: list[Call] = []  # read, and not settled yet
+        self._calls: list[Call] = []  # read, and not in the ledger yet
 
     def write(self, until: Position) -> Batch:
         """Put the next calls into the ledger. After an error the same calls come again."""
         if not self._calls:
             self._calls = self.tail.read(until, BATCH)
         posts = self.insert(self._calls) if self._calls else []
-        return Batch(self._calls, posts, self.tail.position)
+        calls, self._calls = self._calls, []
+        return Batch(calls, posts, self.tail.position)
 
     def settle(self) -> None:
         """After the counters were told: note it durably, then let go of the segments nothing depends on."""
-        self._calls = []
         done = [n for n in self.directory.segments() if n < self.tail.oldest_segment]
         failpoints.reach("before_cursor")
         self.directory.note_cursor(self.tail.position, durable=bool(done))

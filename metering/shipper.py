@@ -30,7 +30,7 @@ _LONGEST_BACKOFF_S = 5.0
 class TakesPosts(Protocol):
     """The one step of admission that the shipper takes."""
 
-    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None: ...
+    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> bool: ...
 
 
 class Shipper:
@@ -40,7 +40,7 @@ class Shipper:
         self._journal, self._admission = journal, admission
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shipper")
         self._shipment = Shipment(journal.directory, database)
-        self._position = self._shipment.tail.position
+        self._position = self._read = self._shipment.tail.position  # told of up to, in the ledger up to
         self._wanted, self._moved = asyncio.Event(), asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
@@ -91,19 +91,26 @@ class Shipper:
     async def _ship(self) -> bool:
         """Ship one batch; True if there may be another one at once."""
         until = self._journal.written
-        if self._position >= until:
+        if self._read >= until:
+            if self._position < self._read:
+                await self._tell([], [])
             return False
         await self._journal.sync()  # and with it, calls that closed before now go on to settle before we post
         batch = await self._in_thread(self._shipment.write, until)
-        if batch.calls:
-            await self._admission.post(batch.posts, [call.open.id for call in batch.calls])
-        await self._in_thread(self._shipment.settle)
-        self._journal.shipped(batch.position)
-        self._position = batch.position
-        self._moved.set()
+        self._read = batch.position
+        await self._tell(batch.posts, [call.open.id for call in batch.calls])
         if stragglers := self._shipment.stragglers():
             self._journal.carry([(call.record, call.output_tokens) for call in stragglers])
         return len(batch.calls) == BATCH
+
+    async def _tell(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None:
+        """Tell admission; only when it knows everything, the journal may forget."""
+        if not await self._admission.post(posts, request_ids):
+            return
+        await self._in_thread(self._shipment.settle)
+        self._journal.shipped(self._read)
+        self._position = self._read
+        self._moved.set()
 
     async def _pause(self) -> None:
         delay = min(_LONGEST_BACKOFF_S, INTERVAL_S * 2 ** min(self.failures, 10))

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from budgets.admission import AdmissionUnavailable, Ask, BudgetRefused, Limits, RateRefused, ScopeRules
+from budgets.admission import AdmissionUnavailable, Ask, BudgetRefused, Limits, Post, RateRefused, ScopeRules
 from budgets.admission_redis import RedisAdmission
+from budgets.redis_calls import want_of
 from tests.calls import eventually
 from tests.integration.budgets.crew import Crew, rules
 from tests.link import Link
@@ -148,3 +149,43 @@ async def test_a_newcomer_knows_at_once_who_is_alive(redis_server: RedisServer) 
             await eventually(lambda: newcomer.workers == 2, 0.5)  # the others say so once a second
         finally:
             await newcomer.aclose()
+
+
+def posted(scopes: tuple[ScopeRules, ...], spent: int, version: int) -> list[Post]:
+    return [Post(bound.key, spent, version) for bound in want_of(scopes, time.time()).bounds]
+
+
+@pytest.mark.parametrize(("tenant", "is_settled"), [(58, False), (60, True)])
+async def test_what_a_worker_could_not_post_before_it_died_is_counted_once(
+    link: Link, crew: Crew, tenant: int, *, is_settled: bool
+) -> None:
+    scopes = rules(LIMIT, tenant=tenant)
+    living, dead = crew.workers
+    await dead.admit(Ask("a-call", scopes, 1, 800))
+    if is_settled:
+        await dead.settle("a-call", 1, 800)
+    await link.cut()
+    await dead.settle("a-call", 1, 800)
+    assert not await dead.post(posted(scopes, 800, 2), ["a-call"])  # so its journal is kept ...
+    assert await living.post(posted(scopes, 800, 2), ["a-call"])  # ... and tells whoever adopts it
+    await living.bury([dead.worker])
+    standing = await living.standing(scopes)
+    assert standing.budget is not None
+    assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (800, 0)
+    assert await all_that_fits(crew, scopes) == 200 // HOLD
+
+
+async def test_a_worker_that_is_heard_again_has_posted_everything(link: Link, crew: Crew) -> None:
+    scopes = rules(LIMIT, tenant=59)
+    worker = crew.workers[1]
+    await worker.admit(Ask("b-call", scopes, 1, 800))
+    await worker.settle("b-call", 1, 800)
+    await link.cut()
+    assert not await worker.post(posted(scopes, 800, 2), ["b-call"])
+    await link.mend()
+    async with asyncio.timeout(20):
+        while not await worker.post([], []):  # noqa: ASYNC110 - a link has no bell
+            await asyncio.sleep(0.01)
+    standing = await crew.workers[0].standing(scopes)
+    assert standing.budget is not None
+    assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (800, 0)

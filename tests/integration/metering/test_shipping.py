@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -21,6 +22,7 @@ from metering.journal import Journal
 from metering.models import UsageEvent
 from metering.records import Mark
 from metering.segments import Directory
+from metering.shipment import Batch, Shipment
 from metering.shipper import Shipper
 from metering.windows import load_windows
 from providers.usage import ImageCount, Usage
@@ -39,10 +41,12 @@ class Posts:
     def __init__(self) -> None:
         self.totals: dict[WindowKey, Post] = {}
         self.request_ids: list[str] = []
+        self.is_heard = True
 
-    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None:
+    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> bool:
         self.totals |= {post.window: post for post in posts}
         self.request_ids += request_ids
+        return self.is_heard
 
 
 @pytest.fixture
@@ -263,3 +267,31 @@ def impatient_connections() -> Iterator[None]:
     connection_created.connect(hurry)
     yield
     connection_created.disconnect(hurry)
+
+
+def again(journal: Journal) -> Batch:
+    """Ship what the journal still has a second time."""
+    return Shipment(journal.directory).write(journal.written)
+
+
+async def test_what_admission_has_not_heard_stays_in_the_journal_although_the_ledger_has_it(
+    journal: Journal, shipper: Shipper, posts: Posts
+) -> None:
+    await sync_to_async(load_windows)([TENANT_JULY, KEY_JULY])
+    posts.is_heard = False
+    for request_id in ("req_1", "req_2"):
+        await serve(journal, request_id)
+        async with asyncio.timeout(10):
+            while request_id not in await ledger():  # noqa: ASYNC110 - another thread
+                await asyncio.sleep(0.01)
+    assert journal.unshipped_records == 2
+
+    copy = Posts()  # of whoever finds the journal if this process dies now
+    calls = await sync_to_async(again)(journal)
+    await copy.post(calls.posts, [call.open.id for call in calls.calls])
+    assert copy.request_ids == ["req_1", "req_2"]
+    assert copy.totals[TENANT_JULY].spent_nanousd == 2 * CLOSED_COST
+
+    posts.is_heard = True
+    await shipper.flush()
+    assert journal.unshipped_records == 0
