@@ -25,10 +25,11 @@ class House:
     """A server whose every answer is large; `inside` counts the requests that have not been answered."""
 
     def __init__(self):
-        self.inside = 0
+        self.inside = self.asked = 0
         self.server = uvicorn.Server(
             uvicorn.Config(
                 self.answer,
+                interface="asgi3",
                 loop="none",
                 http=patient(5.0, UNREAD_S / 2),
                 lifespan="off",
@@ -41,6 +42,7 @@ class House:
 
     async def answer(self, _, receive, send):
         self.inside += 1
+        self.asked += 1
         try:
             while (await receive()).get("more_body"):
                 pass
@@ -68,11 +70,13 @@ async def client(port):
 async def with_house(work):
     house, listener = House(), bind("127.0.0.1", 0)
     serving = asyncio.create_task(house.server.serve(sockets=[listener]))
-    async with asyncio.timeout(WITHIN_S):
-        await eventually(lambda: house.server.started)
-        await work(house, listener.getsockname()[1])
-    house.server.should_exit = True
-    await serving
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            await eventually(lambda: house.server.started)
+            await work(house, listener.getsockname()[1])
+    finally:
+        house.server.should_exit = house.server.force_exit = True
+        await serving
 
 
 @pytest.mark.parametrize("questions", [[ASKED], [ASKED, ASKED], [LAST]], ids=["one", "two", "the last"])
@@ -81,7 +85,7 @@ def test_who_reads_nothing_is_sent_away(questions):
         sock = await client(port)
         for each in questions:
             await asyncio.get_running_loop().sock_sendall(sock, each)
-        await eventually(lambda: not house.is_empty)
+        await eventually(lambda: house.asked == len(questions))
         await eventually(lambda: house.is_empty)
         sock.close()
 
@@ -94,7 +98,7 @@ def test_who_reads_slowly_gets_all_of_it():
         await loop.sock_sendall(sock, LAST)
         while data := await loop.sock_recv(sock, 1_000_000):
             got += len(data)
-            await asyncio.sleep(UNREAD_S / 6)  # several times as long in all as nobody may read nothing
+            await asyncio.sleep(UNREAD_S / 60)  # in all, several times as long as one may read nothing
         assert got > len(ANSWER)
         sock.close()
 
