@@ -50,10 +50,12 @@ class Pool:
         self._lanes: dict[Origin, Lane] = {}
         self._names = Names()
         self._open: set[Connection] = set()
+        self._is_closed = False
         self._sweep = self._loop.call_later(keep_alive_s, self._close_idle)
 
     def close(self) -> None:
-        """Close every connection, also those in use."""
+        """Close every connection, also those in use; one that is being made ends as soon as it stands."""
+        self._is_closed = True
         self._sweep.cancel()
         self._names.close()
         for connection in list(self._open):
@@ -117,6 +119,9 @@ class Pool:
         except BaseException:  # canceled too, while TLS shakes hands
             sock.close()
             raise
+        if self._is_closed:
+            connection.abort()
+            raise ConnectFailed("the transport was closed")
         if not connection.is_lost:
             self._open.add(connection)
         return connection
