@@ -85,7 +85,8 @@ class Connection(asyncio.Protocol):
     @property
     def may_serve_again(self) -> bool:
         """Tell whether this exchange is over on both sides and another may follow."""
-        return self._is_kept and not self._is_cut and self.failure is None and self.is_open
+        is_whole = self._is_kept and not self._is_cut and self.failure is None
+        return is_whole and not self._is_paused and self.is_open  # paused: nobody came for all of the answer
 
     def ask(self, head: bytes, body: bytes) -> None:
         """Send a question. A body beyond _ONE_WRITE bytes goes out with `pour`."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 from collections.abc import Iterator
 
 import pytest
 
+from providers.connection import HIGH_WATER
 from providers.failures import UpstreamFailed, UpstreamTimeout
 from providers.target import Timeouts
 from providers.transport import Transport, UpstreamRequest
@@ -237,6 +239,23 @@ async def test_a_half_read_connection_is_never_used_again(transport: Transport) 
         second = await transport.send(ask(server.url), LIMITS)
 
         assert await second.read(MANY) == b"first answer" * 100_000
+        assert len(server.peers) == 2
+
+
+async def test_a_connection_whose_answer_was_too_much_to_be_held_is_not_used_again(
+    transport: Transport,
+) -> None:
+    async def says_much_at_once(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await peer.answer(gzip.compress(much), b"content-encoding: gzip\r\n")  # one packet
+
+    much = bytes(HIGH_WATER + 1)
+    async with RawServer(says_much_at_once) as server:
+        await (await transport.send(ask(server.url), LIMITS)).aclose()
+        second = await transport.send(ask(server.url), LIMITS)
+
+        assert await second.read(MANY) == much
         assert len(server.peers) == 2
 
 
