@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import random
+import zlib
 
 import pytest
 
@@ -156,9 +158,10 @@ async def test_an_idle_connection_is_closed_in_time() -> None:
     [
         (b"gzip", gzip.compress(bytes(MAX_UNZIPPED * 2))),
         (b"gzip", gzip.compress(b'{"ok":true}')[:-4]),
+        (b"gzip", gzip.compress(b'{"ok":') + gzip.compress(b"true}")),
         (b"br", b"\x0b\x02\x80{}\x03"),
     ],
-    ids=["bomb", "cut", "unknown"],
+    ids=["bomb", "cut", "in two", "unknown"],
 )
 async def test_an_encoding_it_did_not_ask_for_is_understood_or_refused(
     transport: Transport, encoding: bytes, body: bytes
@@ -167,6 +170,96 @@ async def test_an_encoding_it_did_not_ask_for_is_understood_or_refused(
     async with RawServer(says(head + body)) as server:
         with pytest.raises(UpstreamBroken):
             await call(transport, server.url)
+
+
+async def test_a_bomb_in_many_chunks_is_one_bomb(transport: Transport) -> None:
+    zipper = zlib.compressobj(9, zlib.DEFLATED, 31)
+    pieces = [zipper.compress(bytes(MAX_UNZIPPED // 2)) + zipper.flush(zlib.Z_SYNC_FLUSH) for _ in range(3)]
+    packed = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n"
+    async with RawServer(says(head + packed)) as server:
+        with pytest.raises(UpstreamBroken, match="grows too much"):
+            await call(transport, server.url)
+
+
+async def test_a_long_zipped_answer_is_no_bomb(transport: Transport) -> None:
+    text = random.Random(1).randbytes(2 * MAX_UNZIPPED)  # which do not shrink
+    body = gzip.compress(text, 1)
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(body)
+    async with RawServer(says(head + body)) as server:
+        assert await call(transport, server.url) == text
+
+
+@pytest.mark.parametrize("cut", [0, 4], ids=["whole", "cut"])
+async def test_a_zipped_body_without_a_length_ends_where_it_says(transport: Transport, cut: int) -> None:
+    body = gzip.compress(b'{"ok":true}')
+
+    async def old_fashioned(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n", body[: len(body) - cut])
+
+    async with RawServer(old_fashioned) as server:
+        if cut:
+            with pytest.raises(UpstreamBroken):
+                await call(transport, server.url)
+        else:
+            assert await call(transport, server.url) == b'{"ok":true}'
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"br"])
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"204 No Content\r\n", 204),
+        (b"304 Not Modified\r\n", 304),
+        (b"429 Slow\r\ncontent-length: 0\r\n", 429),
+    ],
+)
+async def test_an_empty_answer_may_claim_any_encoding(
+    transport: Transport, encoding: bytes, line: bytes, status: int
+) -> None:
+    empty = b"HTTP/1.1 %bcontent-encoding: %b\r\n\r\n" % (line, encoding)
+    async with RawServer(says(empty, OK)) as server:
+        response = await transport.send(ask(server.url), LIMITS)
+
+        assert (response.status, await response.read(MANY)) == (status, b"")
+        assert await call(transport, server.url) == b"{}"
+        assert len(server.peers) == 1
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"2\r\n{}\r\n0\r\nx-checksum: ", b"2\r\n{}\r\n0\r\n", b"2;x=", b"2\r\n{}\r\n2;x="],
+    ids=["trailer", "trailers", "extension of the first chunk", "extension of another chunk"],
+)
+async def test_what_surrounds_a_body_has_an_end(transport: Transport, beginning: bytes) -> None:
+    filling = b"x-a: b\r\n" * 128 if beginning.endswith(b"0\r\n") else b"a" * 1024
+
+    async def babbles(peer: Peer) -> None:
+        await peer.request()
+        await peer.start_stream(b"application/json")
+        await peer.send(beginning)
+        while not peer.gone.is_set():
+            await peer.send(filling)
+
+    async with RawServer(babbles) as server:
+        with pytest.raises(UpstreamBroken, match="too large"):
+            await call(transport, server.url)
+
+
+async def test_a_head_in_pieces_may_be_as_large_as_one_in_one(transport: Transport) -> None:
+    fields = b"x-long: %b\r\n" % (b"y" * 1000) * 60
+
+    async def drips(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\n")
+        for start in range(0, len(fields), 1000):
+            await peer.send(fields[start : start + 1000])
+            await asyncio.sleep(0)  # a piece a write
+        await peer.send(b"content-length: 2\r\n\r\n{}")
+
+    async with RawServer(drips) as server:
+        assert await call(transport, server.url) == b"{}"
 
 
 async def test_a_refusal_of_a_large_body_is_heard_before_all_of_it_was_sent(transport: Transport) -> None:
