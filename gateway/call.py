@@ -185,7 +185,7 @@ def _intent(
         input_tokens=held.input_tokens,
         hold_nanousd=held.hold_nanousd,
         sheet=first.sheet,
-        trace_id=request.header(b"traceparent")[3:35],
+        trace_id=request.trace_parent[3:35],
         idempotency_key=request.header(b"idempotency-key")[:255],
         client_request_id=request.header(b"x-client-request-id")[:128],
     )
@@ -200,7 +200,7 @@ async def _call(
         path=want.shape.path,
         raw=request.raw,
         streams=want.shape.stream,
-        trace_parent=request.header(b"traceparent"),
+        trace_parent=request.trace_parent,
     )
     try:
         running = meter.open(request.auth)

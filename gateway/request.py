@@ -6,6 +6,7 @@ It reads its body itself, up to the limit and in memory, and then watches for th
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cached_property, partial
@@ -31,6 +32,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_S = 30.0
 BODY_RATE = 16 * 1024
+_TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class BodyTooLarge(Exception):
@@ -93,6 +95,12 @@ class V1Request(HttpRequest):
         """Return a header's value as text ("" when absent)."""
         value = self.raw_headers.get(name)
         return value.decode("latin-1") if value is not None else ""
+
+    @cached_property
+    def trace_parent(self) -> str:
+        """The client's place in its trace (W3C Trace Context), "" where what it sent has not that form."""
+        value = self.header(b"traceparent")
+        return value if value and _TRACE_PARENT.fullmatch(value) else ""
 
     @property
     def client_ip(self) -> str:

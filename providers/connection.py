@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HIGH_WATER: Final = 64 * 1024
-MAX_HEAD: Final = 64 * 1024
+MAX_HEAD: Final = 64 * 1024  # also of what follows or divides the body: trailers, extensions of chunks
 MAX_UNZIPPED: Final = 16 * 1024 * 1024  # out of one read: more is a bomb
 _ONE_WRITE: Final = 1024 * 1024  # larger bodies go out in pieces, so that nobody else waits for them
 _ZLIB_OR_GZIP: Final = zlib.MAX_WBITS | 32
 _INFORMATIONAL: Final = range(100, 200)  # RFC 9110, 15.2: may come before the answer, is not the answer
+_ZIPPED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _WITHOUT_BODY: Final = frozenset({204, 304})
 
 
@@ -31,7 +32,9 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_blocks",
+        "_encoding",
         "_gone",
+        "_had_body",
         "_head_bytes",
         "_is_asked",
         "_is_cut",
@@ -45,6 +48,7 @@ class Connection(asyncio.Protocol):
         "_size",
         "_transport",
         "_unzip",
+        "_unzipped",
         "_waiter",
         "failure",
         "has_head",
@@ -73,7 +77,9 @@ class Connection(asyncio.Protocol):
         self.failure: UpstreamFailed | None = None
         self.has_head = self.is_over = self.was_heard = self._is_kept = False
         self._is_delimited = self._is_interim = self._is_paused = False
-        self._head_bytes = self._size = 0
+        self._had_body = False  # in the last read
+        self._head_bytes = self._size = self._unzipped = 0
+        self._encoding = ""
         self._blocks: list[bytes] = []
         self._unzip: zlib._Decompress | None = None
 
@@ -85,7 +91,8 @@ class Connection(asyncio.Protocol):
     @property
     def may_serve_again(self) -> bool:
         """Tell whether this exchange is over on both sides and another may follow."""
-        return self._is_kept and not self._is_cut and self.failure is None and self.is_open
+        is_whole = self._is_kept and not self._is_cut and self.failure is None
+        return is_whole and not self._is_paused and self.is_open  # paused: nobody came for all of the answer
 
     def ask(self, head: bytes, body: bytes) -> None:
         """Send a question. A body beyond _ONE_WRITE bytes goes out with `pour`."""
@@ -167,7 +174,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_lost = True
         if not self.is_over and self.failure is None:
-            if self.has_head and not self._is_delimited and exc is None:
+            if self.has_head and not self._is_delimited and not self._lacks_an_end and exc is None:
                 self.is_over = True  # RFC 9112, 6.3: without a length the end of the connection is the end
             else:
                 self.failure = UpstreamBroken(f"the connection was closed: {type(exc).__name__}: {exc}"[:200])
@@ -189,9 +196,12 @@ class Connection(asyncio.Protocol):
             self.abort()  # an answer to nothing
             return
         self.was_heard = True
+        self._had_body, self._unzipped = False, 0
+        before = self._head_bytes
         try:
             self._parser.feed_data(data)
-            if not self.has_head:
+            if not self._had_body and not self.is_over:
+                self._head_bytes = before  # the headers in it are counted with the rest of it
                 self._grow(len(data))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError, zlib.error) as error:
             reason = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
@@ -218,23 +228,19 @@ class Connection(asyncio.Protocol):
         if self.status in _INFORMATIONAL:
             self._is_interim, self.headers = True, {}
             return
-        self._head_bytes, self.has_head = 0, True
+        self.has_head = True
         self._is_delimited = (
             "content-length" in self.headers
             or "transfer-encoding" in self.headers
             or self.status in _WITHOUT_BODY
         )
         encoding = self.headers.get("content-encoding", "identity").lower()
-        if encoding in {"gzip", "x-gzip", "deflate"}:  # although it was told not to
-            self._unzip = zlib.decompressobj(_ZLIB_OR_GZIP)
-        elif encoding != "identity":
-            raise ValueError(f"an answer encoded with {encoding!r:.40}")
+        self._encoding = "" if encoding == "identity" else encoding
 
     def on_body(self, body: bytes) -> None:
-        if self._unzip is not None:
-            body = self._unzip.decompress(body, MAX_UNZIPPED)
-            if self._unzip.unconsumed_tail:
-                raise ValueError("a compressed answer that grows too much")
+        self._had_body, self._head_bytes = True, 0
+        if self._encoding:
+            body = self._decoded(body)
             if not body:
                 return
         self._blocks.append(body)
@@ -247,10 +253,28 @@ class Connection(asyncio.Protocol):
         if self._is_interim:
             self._is_interim = False
             return
-        if self._unzip is not None and not self._unzip.eof:
+        if self._lacks_an_end:
             raise ValueError("a compressed answer that ends too early")
         self.is_over = True
         self._is_kept = self._parser.should_keep_alive()
+
+    def _decoded(self, body: bytes) -> bytes:
+        """Unzip an answer that was zipped although it was told not to; an empty one may claim any encoding."""
+        if self._unzip is None:
+            if self._encoding not in _ZIPPED:
+                raise ValueError(f"an answer encoded with {self._encoding!r:.40}")
+            self._unzip = zlib.decompressobj(_ZLIB_OR_GZIP)
+        body = self._unzip.decompress(body, MAX_UNZIPPED + 1 - self._unzipped)
+        self._unzipped += len(body)
+        if self._unzipped > MAX_UNZIPPED:
+            raise ValueError("a compressed answer that grows too much")
+        if self._unzip.unused_data:  # RFC 1952 allows further members; no provider is known to send them
+            raise ValueError("a compressed answer that goes on after its end")
+        return body
+
+    @property
+    def _lacks_an_end(self) -> bool:
+        return self._unzip is not None and not self._unzip.eof
 
     def _grow(self, size: int) -> None:
         self._head_bytes += size

@@ -1,12 +1,11 @@
 """The connections of one process, kept per origin: the one used last is used next, the others time out.
 
-Cost of a kept connection: 1 us. Names are looked up again after NAMES_S; the fastest of several addresses is used.
+Cost of a kept connection: 1 us. The fastest of a name's addresses is used.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from typing import TYPE_CHECKING, Final
 
@@ -15,15 +14,14 @@ import aiohappyeyeballs
 from providers.connection import Connection
 from providers.egress import is_forbidden
 from providers.failures import ConnectFailed, UpstreamBroken
+from providers.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from providers.place import Origin
 
-NAMES_S: Final = 10.0
 NEXT_ADDRESS_S: Final = 0.25  # RFC 8305: "Connection Attempt Delay"
-_MAX_NAMES: Final = 1024
 
 
 class Lane:
@@ -50,13 +48,16 @@ class Pool:
         self._egress_allow = egress_allow
         self._loop = asyncio.get_running_loop()
         self._lanes: dict[Origin, Lane] = {}
-        self._names: dict[tuple[str, int], tuple[float, Sequence[aiohappyeyeballs.AddrInfoType]]] = {}
+        self._names = Names()
         self._open: set[Connection] = set()
+        self._is_closed = False
         self._sweep = self._loop.call_later(keep_alive_s, self._close_idle)
 
     def close(self) -> None:
-        """Close every connection, also those in use."""
+        """Close every connection, also those in use; one that is being made ends as soon as it stands."""
+        self._is_closed = True
         self._sweep.cancel()
+        self._names.close()
         for connection in list(self._open):
             connection.fail(UpstreamBroken("the transport was closed"))
 
@@ -100,13 +101,13 @@ class Pool:
         return lane
 
     async def _dial(self, origin: Origin) -> Connection:
-        addresses = await self._addresses(origin)
+        addresses = await self._names.addresses(origin.host, origin.port)
         if origin.is_guarded and any(is_forbidden(str(each[4][0]), self._egress_allow) for each in addresses):
             raise ConnectFailed(f"{origin.host} leads inside this network")
         try:
             sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_S)
         except OSError:
-            self._names.pop((origin.host, origin.port), None)  # it may have moved
+            self._names.doubt(origin.host, origin.port)
             raise
         try:
             _, connection = await self._loop.create_connection(
@@ -118,19 +119,12 @@ class Pool:
         except BaseException:  # canceled too, while TLS shakes hands
             sock.close()
             raise
+        if self._is_closed:
+            connection.abort()
+            raise ConnectFailed("the transport was closed")
         if not connection.is_lost:
             self._open.add(connection)
         return connection
-
-    async def _addresses(self, origin: Origin) -> Sequence[aiohappyeyeballs.AddrInfoType]:
-        key, now = (origin.host, origin.port), self._loop.time()
-        until, found = self._names.get(key, (0.0, ()))
-        if now >= until:
-            found = await self._loop.getaddrinfo(*key, type=socket.SOCK_STREAM)
-            if len(self._names) >= _MAX_NAMES:
-                self._names.clear()
-            self._names[key] = (now + NAMES_S, found)
-        return found
 
     def _close_idle(self) -> None:
         """Close what nobody has used for so long."""

@@ -23,6 +23,7 @@ from providers.target import Timeouts
 CONNECTIONS_PER_HOST: Final = 4096
 KEEP_ALIVE_S: Final = 30.0
 LEAVE_S: Final = 0.25  # to keep a connection, the rest of an answer nobody needs must come within this
+TICK_S: Final = 0.001  # loops count time in milliseconds
 STALE_S: Final = (
     1.0  # a kept connection that breaks later than this was not stale: the provider had the request
 )
@@ -171,6 +172,7 @@ class UpstreamResponse:
             self._finish()
             raise
         self.status, self.headers = connection.status, connection.headers
+        self._waiting_since = 0.0  # until the reader comes for more
 
     async def read(self, max_bytes: int, *, truncate: bool = False) -> bytes:
         """Return the whole body; beyond `max_bytes` it is cut or raises UpstreamBroken. Raises UpstreamFailed."""
@@ -230,28 +232,31 @@ class UpstreamResponse:
 
     def _wait_from(self, now: float) -> None:
         self._waiting_since = now
-        if self._is_heard and self._limit_at(now) < self._watch.when():
-            self._watch.cancel()  # silence inside a stream may end sooner than that before it
-            self._watch = self._loop.call_at(self._limit_at(now), self._tick)
+        limit = self._limit_at(now)
+        if limit < self._watch.when() - TICK_S:  # silence inside a stream may end sooner than that before it
+            self._watch.cancel()
+            self._watch = self._loop.call_at(limit, self._tick)
 
     def _limit_at(self, now: float) -> float:
         """Return when to look again; a reader who is not waiting is not kept waiting by the provider."""
-        if not self._is_heard:
-            return min(self._first_by, self._total_at)
-        return min((self._waiting_since or now) + self._timeouts.idle, self._total_at)
+        if self._is_heard:
+            limit = (self._waiting_since or now) + self._timeouts.idle
+        else:
+            limit = self._first_by if self._waiting_since else max(self._first_by, now + self._timeouts.idle)
+        return min(limit, self._total_at)
 
     def _tick(self) -> None:
         now = self._loop.time()
         if now >= self._total_at:
             self._connection.fail(UpstreamTimeout("total", self._timeouts.total))
-        elif self._waiting_since and now >= self._limit_at(now):
+        elif self._waiting_since and now >= self._limit_at(now) and not self._connection.has_block:
             limits = self._timeouts
             silence = UpstreamTimeout("idle", limits.idle)
             self._connection.fail(
                 silence if self._is_heard else UpstreamTimeout("first_byte", limits.first_byte)
             )
         else:
-            self._watch = self._loop.call_at(max(self._limit_at(now), now + 0.001), self._tick)
+            self._watch = self._loop.call_at(max(self._limit_at(now), now + TICK_S), self._tick)
 
     def _finish(self) -> None:
         """Give the connection back, once: kept if the answer is over, else closed."""

@@ -11,6 +11,7 @@ from tests import town
 
 MODEL, UPSTREAM = "m1", "up-m1"
 CHAT = "/v1/chat/completions"
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 HELLO = '{"role": "user", "content": "hi"}'
 ALL_OF_IT = (
     '{"messages":[{"role":"user","content":[{"type":"text","text":"\\u00e9 \\ud83d\\ude00 \u00e9\\/"},'
@@ -43,6 +44,14 @@ async def test_every_field_known_or_not_arrives_as_the_bytes_that_were_written(g
     assert seen["body"] == expected.decode()
     assert seen["body_sha256"] == hashlib.sha256(expected).hexdigest()
     assert len(answer.json()["choices"]) == 2
+
+
+@pytest.mark.parametrize(("trace_parent", "is_sent"), [(TRACE, True), (TRACE + "0" * 30_000, False)])
+async def test_a_trace_goes_on_at_the_provider_if_it_is_one(gateway, upstream, trace_parent, is_sent):
+    upstream.script(UPSTREAM, {})
+    answer = await post(gateway, f'{{"model":"{MODEL}","messages":[{HELLO}]}}', traceparent=trace_parent)
+    assert answer.status_code == 200, answer.text
+    assert ("traceparent" in sent_for(upstream, answer)["headers"]) is is_sent
 
 
 async def test_a_stream_differs_only_in_the_usage_we_must_know(gateway, upstream):

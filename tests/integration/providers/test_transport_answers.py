@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import gzip
 from pathlib import Path
 
 import pytest
@@ -138,15 +137,6 @@ async def test_an_error_beyond_the_cap_is_cut(transport: Transport) -> None:
         response = await transport.send(ask(server.url), LIMITS)
 
         assert (response.status, await response.read(1000, truncate=True)) == (400, b"e" * 1000)
-
-
-async def test_a_provider_that_compresses_unasked_is_understood(transport: Transport) -> None:
-    async def zipped(peer: Peer) -> None:
-        await peer.request()
-        await peer.answer(gzip.compress(b'{"ok":true}'), b"content-encoding: gzip\r\n")
-
-    async with RawServer(zipped) as server:
-        assert await call(transport, server.url) == b'{"ok":true}'
 
 
 async def test_a_redirect_is_an_answer_and_not_followed(transport: Transport) -> None:

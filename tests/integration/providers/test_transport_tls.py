@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -97,6 +99,36 @@ async def test_a_private_authority_is_trusted_when_named(authority: trustme.CA, 
 
         assert (len(server.peers), len(server.requests)) == (1, 20)
         await transport.aclose()
+
+
+async def test_a_connection_that_stands_only_after_the_transport_was_closed_is_never_used(
+    authority: trustme.CA, ca_file: str
+) -> None:
+    heard: list[bytes] = []
+    arrived = asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            heard.append(await reader.read(1))
+        writer.close()
+
+    transport = Transport(ca_file=ca_file)
+    await transport.open()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(listener, arrived.set)
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/v1"
+        sending = asyncio.create_task(transport.send(ask(url), LIMITS))
+        await arrived.wait()  # nobody has answered the handshake yet
+        loop.remove_reader(listener)
+
+        await transport.aclose()
+        trust = served_with(authority.issue_cert("127.0.0.1"))
+        async with await asyncio.start_server(listen, sock=listener, ssl=trust):
+            with pytest.raises(ConnectFailed, match="closed"):
+                await sending
+
+    assert not any(heard)
 
 
 @pytest.mark.parametrize("has_head", [False, True])

@@ -135,28 +135,6 @@ async def test_a_stream_that_never_ends_does_so_at_the_total_timeout(transport: 
         await seen_gone(server)
 
 
-async def test_a_slow_reader_is_not_mistaken_for_a_silent_provider(transport: Transport) -> None:
-    async def two_chunks(peer: Peer) -> None:
-        await peer.request()
-        await peer.start_stream()
-        await peer.chunk(b"data: 1\n\n")
-        await slept.wait()
-        await peer.chunk(b"data: 2\n\n")
-        await peer.send(b"0\r\n\r\n")
-
-    slept = asyncio.Event()
-    async with RawServer(two_chunks) as server:
-        response = await transport.send(
-            ask(server.url), Timeouts(connect=2, first_byte=10, idle=0.1, total=20)
-        )
-        chunks = response.chunks()
-        await anext(chunks)
-        await asyncio.sleep(0.3)  # the reader's own pause is what is tested
-        slept.set()
-
-        assert b"".join([block async for block in chunks]) == b"data: 2\n\n"
-
-
 async def test_canceling_while_connecting_ends_at_once(transport: Transport, full_backlog: int) -> None:
     sending = asyncio.create_task(transport.send(ask(f"http://127.0.0.1:{full_backlog}/v1"), LIMITS))
     await asyncio.sleep(0.05)
