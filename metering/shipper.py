@@ -25,6 +25,9 @@ R = TypeVar("R")
 _LOG = logging.getLogger("metering.shipper")
 INTERVAL_S = 0.2
 _LONGEST_BACKOFF_S = 5.0
+_SYNC_PATIENCE_S = (
+    5.0  # then it is a failure like others: a disk that syncs nothing must not keep the server from stopping
+)
 
 
 class TakesPosts(Protocol):
@@ -93,7 +96,10 @@ class Shipper:
         until = self._journal.written
         if self._position >= until:
             return False
-        await self._journal.sync()  # and with it, calls that closed before now go on to settle before we post
+        async with asyncio.timeout(_SYNC_PATIENCE_S):
+            await (
+                self._journal.sync()
+            )  # and with it, calls that closed before now go on to settle before we post
         batch = await self._in_thread(self._shipment.write, until)
         if batch.calls:
             await self._admission.post(batch.posts, [call.open.id for call in batch.calls])

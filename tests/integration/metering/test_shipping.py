@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -263,3 +264,26 @@ def impatient_connections() -> Iterator[None]:
     connection_created.connect(hurry)
     yield
     connection_created.disconnect(hurry)
+
+
+async def test_a_disk_that_syncs_nothing_does_not_keep_the_shipper_from_stopping(
+    journal: Journal, posts: Posts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metering.shipper._SYNC_PATIENCE_S", 0.01)
+    asked = asyncio.Event()
+
+    async def hang() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    await serve(journal, "req_1")
+    with monkeypatch.context() as disk:
+        disk.setattr(journal, "sync", hang)
+        shipper = Shipper(journal, posts)
+        shipper.start()
+        await asked.wait()
+        async with asyncio.timeout(10):
+            await shipper.stop()
+
+    assert shipper.failures > 0
+    assert await ledger() == []
