@@ -39,6 +39,7 @@ from gateway.refusals import (
 )
 from gateway.replay_rows import InProgress, Mismatch, ResultUnavailable
 from gateway.request import BodyTooLarge, BodyTooSlow, EncodedBody
+from metering.end import EndNotKept
 from metering.journal import MeteringUnavailable
 from providers.failures import UpstreamFailed
 from tenants.errors import (
@@ -216,6 +217,9 @@ ERRORS: dict[type[Exception], Row] = {
         API,
         "Calls cannot be recorded at the moment.",
         headers=lambda _: _retry_after(5),
+    ),
+    EndNotKept: Row(
+        503, "metering_unavailable", API, "The call was not recorded.", headers=lambda _: NEVER_RETRY
     ),
     Overloaded: Row(
         503,

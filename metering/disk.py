@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
+RETRY_S = 0.1  # how long a disk that refused is left alone
 _VOLATILE = frozenset({"tmpfs", "ramfs"})
 
 
@@ -24,11 +26,14 @@ class VolatileDisk(Exception):
 
 
 class Reserve:
-    """Bytes of disk kept for the ends of running calls. `refresh` belongs to a thread that may block."""
+    """Bytes of disk kept for the ends of running calls. `refresh` belongs to a thread that may block.
+
+    Nothing here raises OSError: a disk that cannot be asked has no room.
+    """
 
     def __init__(self, path: Path, size: int) -> None:
         self._path, self._size = path, size
-        self._is_held = False
+        self._is_held = self._is_closed = False
         self._lock = threading.Lock()  # refresh runs in the sync thread, release in the event loop
         self.free_bytes = 0
         self.has_room = False
@@ -41,28 +46,49 @@ class Reserve:
     def refresh(self) -> None:
         """Look at the disk; take the reserve back when there is room for it and as much again."""
         with self._lock:
-            self.free_bytes = _free_bytes(self._path.parent)
-            if not self._is_held and self.free_bytes >= 2 * self._size:
-                self._hold()
-            self.has_room = self._is_held and self.free_bytes >= self._size
+            if self._is_closed:
+                return
+            try:
+                self._look()
+            except OSError:
+                self.has_room = False
 
     def release(self) -> None:
         """Give the bytes to the calls that are running."""
         with self._lock:
             self.has_room = self._is_held = False
-            self._path.unlink(missing_ok=True)
+            self._let_go()
+
+    def close(self) -> None:
+        """Give the bytes to the last calls; there is no room for new ones any more."""
+        self._is_closed = True
+        self.release()
+
+    def _look(self) -> None:
+        if not self._is_held:
+            self._let_go()  # the last time may have failed
+        self.free_bytes = _free_bytes(self._path.parent)
+        if not self._is_held and self.free_bytes >= 2 * self._size:
+            self._hold()
+        self.has_room = self._is_held and self.free_bytes >= self._size
 
     def _hold(self) -> None:
         file = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             if self._size:
                 os.posix_fallocate(file, 0, self._size)
-            self._is_held = True
             self.free_bytes = _free_bytes(self._path.parent)
+            self._is_held = True
         except OSError:  # someone else was quicker to take the space
-            self._path.unlink(missing_ok=True)
+            self._let_go()
         finally:
             os.close(file)
+
+    def _let_go(self) -> None:
+        with suppress(
+            OSError
+        ):  # a disk that keeps it is read-only or fails: it has no room for anything else
+            self._path.unlink(missing_ok=True)
 
 
 def refuse_volatile(directory: Path, mounts: str | None = None) -> None:

@@ -7,23 +7,19 @@ after a crowd the next group gathers a little longer; measured: a tenth of the t
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple
+import logging
+from typing import TYPE_CHECKING
+
+from metering.disk import RETRY_S
+from metering.end import End, Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-Waiter = asyncio.Future[None]
+_LOG = logging.getLogger("metering.group")
 LINGER_PER_CALL_S = 0.0006
 LONGEST_LINGER_S = 0.005
 CROWD = 3
-
-
-class End(NamedTuple):
-    """The last frame of a call, and who waits for it to be durable."""
-
-    id: str
-    frame: bytes
-    waiter: Waiter
 
 
 class Group:
@@ -37,33 +33,75 @@ class Group:
     ) -> None:
         self._loop, self._write, self._sync = loop, write, sync
         self._gathered: list[End] = []
+        self._in_flight: dict[Waiter, list[End]] = {}  # by what is resolved after them
         self._is_busy = False
+        self._again: asyncio.TimerHandle | None = None
+        self.is_stuck = False  # what has gathered could not be handed over, and is tried again
 
     async def join(self, request_id: str, frame: bytes) -> None:
         """Return when the frame is durable. It will be written even if whoever waits is canceled."""
         waiter: Waiter = self._loop.create_future()
         self._gathered.append(End(request_id, frame, waiter))
         if not self._is_busy:
-            self.commit()
+            self._commit()
         await waiter
 
-    def commit(self) -> None:
+    async def drain(self) -> None:
+        """Write what has gathered, without waiting for the sync at work; return when all of it is durable."""
+        while self._gathered or self._in_flight:
+            if self._gathered:
+                self._commit()
+            if self._in_flight:
+                await asyncio.wait(self._in_flight)
+            else:
+                await asyncio.sleep(RETRY_S)
+
+    def give_up(self) -> None:
+        """Write no more; whoever waits is told."""
+        if self._again is not None:
+            self._again.cancel()
+        for ends in (self._gathered, *self._in_flight.values()):
+            for end in ends:
+                end.give_up()
+        self._gathered = []
+
+    def _commit(self) -> None:
         """Write what has gathered, and have it synced."""
         ends, self._gathered = self._gathered, []
         self._is_busy = True
+        try:
+            late = self._write(ends)
+        except Exception:  # noqa: BLE001 - whatever it was, those who wait must not wait for ever
+            _LOG.exception("metering.group.write-failed %d ends, tried again", len(ends))
+            self._put_back(ends)
+            return
+        self.is_stuck = False
         next_at = self._loop.time()
         if len(ends) >= CROWD:
             next_at += min(LONGEST_LINGER_S, LINGER_PER_CALL_S * len(ends))
         done: Waiter = self._loop.create_future()
-        done.add_done_callback(lambda _: self._synced(next_at))
+        done.add_done_callback(lambda _: self._synced(done, next_at))
+        self._in_flight[done] = ends
         waiters = [*(end.waiter for end in ends), done]
-        late = self._write(ends)
         if late:
-            asyncio.gather(*late).add_done_callback(lambda _: self._sync(waiters))
+            asyncio.gather(*late).add_done_callback(lambda all_late: self._all_written(all_late, waiters))
         else:
             self._sync(waiters)
 
-    def _synced(self, next_at: float) -> None:
+    def _put_back(self, ends: list[End]) -> None:
+        """Keep ends that `write` choked on. Some may be written by now: the second end of a call changes nothing."""
+        self._gathered[:0] = ends
+        self.is_stuck = True
+        if self._again is not None:
+            self._again.cancel()
+        self._again = self._loop.call_later(RETRY_S, self._go_on)
+
+    def _all_written(self, all_late: asyncio.Future[list[None]], waiters: list[Waiter]) -> None:
+        if all_late.exception() is None:  # else the journal has closed, and they were told
+            self._sync(waiters)
+
+    def _synced(self, done: Waiter, next_at: float) -> None:
+        del self._in_flight[done]
         if next_at > self._loop.time():
             self._loop.call_at(next_at, self._go_on)
         else:
@@ -71,6 +109,6 @@ class Group:
 
     def _go_on(self) -> None:
         if self._gathered:
-            self.commit()
+            self._commit()
         else:
             self._is_busy = False

@@ -7,15 +7,17 @@ its record is durable (survives power loss, with durability "power"). All of it 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from metering import failpoints
-from metering.disk import Reserve, refuse_volatile
+from metering.backlog import Backlog
+from metering.disk import RETRY_S, Reserve, refuse_volatile
+from metering.end import End, EndNotKept, Waiter
 from metering.frames import encode
-from metering.group import End, Group, Waiter
+from metering.group import Group
 from metering.lag import Lag
 from metering.records import Close, Mark, Open, Void
 from metering.segments import Directory, Position
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Durability = Literal["power", "process"]
-_RETRY_S = 0.1
+_LOG = logging.getLogger("metering.journal")
 _MIB = 1 << 20
 
 
@@ -61,13 +63,19 @@ class Journal:
         self._waits = durability == "power"
         self._segment_bytes = segment_bytes
         self._reserve = Reserve(self.directory.path / "reserve", reserve_bytes)
-        self._syncer = Syncer(self._loop, self.directory.path, self._reserve, self._write_again)
+        self._syncer = Syncer(self._loop, self.directory.path, self._reserve, self._mend)
         self._group = Group(self._loop, self._write_ends, self._syncer.wait)
         self._live: set[str] = set()
         self._closing: set[str] = set()  # over, but their end is not written yet
+        self._left: set[str] = set()  # those that the journal closed without
         self._lag = Lag()
-        self._backlog: deque[End] = deque()  # those that the disk had no room for
+        self._backlog = Backlog(self._loop, lambda end: self._try_append_ends([end]))
         self._file, self._segment, self._offset = -1, 0, 0
+        self._is_torn = False  # half a frame stands at the end of the segment
+        self._newest = 0  # the last number that was tried for a segment
+        self._copy = 0  # the first segment that only repeats what no sync has confirmed
+        self._mending: asyncio.TimerHandle | None = None
+        self._is_closed = False
         self._next_segment()
 
     def open_call(self, record: Open) -> None:
@@ -87,8 +95,13 @@ class Journal:
                 self._append(encode(record))
 
     async def close_call(self, record: Close) -> None:
-        """Write the end down; return when it is durable. It will be written even if whoever waits is canceled."""
+        """Write the end down; return when it is durable. It will be written even if whoever waits is canceled.
+
+        Raises EndNotKept only if the journal closes before the disk has taken it.
+        """
         if record.id not in self._live:
+            if record.id in self._left:
+                raise EndNotKept(record.id)
             return
         self._live.discard(record.id)
         self._closing.add(record.id)
@@ -120,18 +133,22 @@ class Journal:
         await waiter
 
     async def close(self, patience_s: float = 5.0) -> None:
-        """Stop. The directory goes if all of it was shipped; otherwise the next start adopts it."""
-        self._group.commit()
+        """Stop. The directory goes if all of it was shipped; otherwise the next start adopts it.
+
+        Ends that the disk does not take in time fail with EndNotKept: for who adopts it, their calls still run.
+        """
+        self._reserve.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
-                while self._backlog:
-                    await asyncio.shield(self._backlog[0].waiter)
+                await self._group.drain()
+                await self._backlog.emptied()
+                await self.sync()
+        self._give_up()
         await self._loop.run_in_executor(None, self._syncer.stop)
-        self._reserve.release()
-        if self._live or self.unshipped_records:
-            self.directory.release()
-        else:
-            self.directory.remove()
+        if not (self._left or self.unshipped_records):
+            with suppress(OSError):  # whoever adopts what is left of it finds every call in the ledger
+                self.directory.remove()
+        self.directory.release()
 
     def shipped(self, position: Position) -> None:
         """Take note that the ledger has every call that closed before this place."""
@@ -140,7 +157,7 @@ class Journal:
     @property
     def has_room(self) -> bool:
         """Whether new calls may start; part of readiness."""
-        return self._reserve.has_room and not self._backlog
+        return self._reserve.has_room and not self._backlog.ends and not self._group.is_stuck
 
     @property
     def written(self) -> Position:
@@ -152,7 +169,7 @@ class Journal:
 
     @property
     def unshipped_records(self) -> int:
-        return self._lag.records + len(self._backlog)
+        return self._lag.records + len(self._backlog.ends)
 
     @property
     def oldest_unshipped_s(self) -> float:
@@ -160,18 +177,20 @@ class Journal:
 
     def _append(self, frame: bytes) -> None:
         """Write a whole frame or nothing; raises OSError."""
-        if self._offset + len(frame) > self._segment_bytes and self._offset:
+        if self._is_torn or (self._offset + len(frame) > self._segment_bytes and self._offset):
             self._next_segment()
         count = os.write(self._file, frame)
         if count != len(frame):
+            self._is_torn = True  # no frame may follow half a one: if the half stays, so does the segment
             os.ftruncate(self._file, self._offset)
+            self._is_torn = False
             raise OSError(f"only {count} of {len(frame)} bytes fitted")
         self._offset += count
         self._syncer.frames.append(frame)
 
     def _write_ends(self, ends: Sequence[End]) -> list[Waiter]:
         """Write the ends of calls, together if they fit. Returns what to await for those that found no room."""
-        if not ends or (not self._backlog and self._try_append_ends(ends)):
+        if not ends or (not self._backlog.ends and self._try_append_ends(ends)):
             late = []
         else:
             late = [waiter for end in ends if (waiter := self._append_surely(end)) is not None]
@@ -180,16 +199,13 @@ class Journal:
 
     def _append_surely(self, end: End) -> Waiter | None:
         """Write the end of a call, into the reserve if need be. Returns what to await if there is no room."""
-        if not self._backlog:
+        if not self._backlog.ends:
             if self._try_append_ends([end]):
                 return None
             self._reserve.release()
             if self._try_append_ends([end]):
                 return None
-            self._loop.call_later(_RETRY_S, self._retry)
-        late: Waiter = self._loop.create_future()
-        self._backlog.append(end._replace(waiter=late))
-        return late
+        return self._backlog.add(end)
 
     def _try_append_ends(self, ends: Sequence[End]) -> bool:
         try:
@@ -202,40 +218,70 @@ class Journal:
             self._lag.close(self.written, now)
         return True
 
-    def _retry(self) -> None:
-        while self._backlog:
-            if not self._try_append_ends([self._backlog[0]]):
-                self._loop.call_later(_RETRY_S, self._retry)
-                return
-            late = self._backlog.popleft().waiter
-            if not late.done():
-                late.set_result(None)
+    def _mend(self, waiters: list[Waiter]) -> None:
+        """After a failed sync: write again what is not durable. A disk that goes on failing gets no new calls."""
+        if self._is_closed:
+            return
+        if self._syncer.failures == 1:
+            self._write_again(waiters)
+        else:
+            self._reserve.release()
+            self._mending = self._loop.call_later(RETRY_S, self._write_again, waiters)
 
     def _write_again(self, waiters: list[Waiter]) -> None:
-        """After a failed sync: put everything that is not durable into a fresh segment, and sync that."""
-        frames = list(self._syncer.frames)
-        data = b"".join(frames)
-        file = -1
+        """Put everything that is not durable into a fresh segment, and sync that."""
+        # The next try comes first, so that nothing can end the trying.
+        self._mending = self._loop.call_later(RETRY_S, self._write_again, waiters)
         try:
-            file = self._create_segment()
-            whole = os.write(file, data) == len(data)
+            self._create_segment(b"".join(self._syncer.frames))
         except OSError:
-            whole = False
-        if not whole:  # what did fit is only there twice, which harms nobody
-            if file >= 0:
-                os.close(file)
-            self._loop.call_later(_RETRY_S, self._write_again, waiters)
+            self._reserve.release()
             return
-        self._file, self._offset = file, len(data)
-        self._syncer.replace(file)
+        self._mending.cancel()
+        if self._syncer.failures > 1:
+            self._remove_copies()
+        self._copy = self._segment
+        self._syncer.replace(self._file)  # last: up to here the thread stands still
         self._syncer.wait(waiters)
 
+    def _remove_copies(self) -> None:
+        """Unlink the segments whose every frame is in the present one too."""
+        with suppress(OSError):
+            for number in self.directory.segments():
+                if self._copy <= number < self._segment:
+                    self.directory.remove_segment(number)
+
     def _next_segment(self) -> None:
-        self._file, self._offset = self._create_segment(), 0
+        self._create_segment()
         self._syncer.use(self._file)
 
-    def _create_segment(self) -> int:
-        path = self.directory.segment(self._segment + 1)
+    def _create_segment(self, data: bytes = b"") -> None:
+        """Go on in a new segment that begins with this; raises OSError, and then nothing has changed."""
+        self._newest += 1
+        path = self.directory.segment(self._newest)
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._segment += 1
-        return file
+        try:
+            _write_whole(file, data)
+        except OSError:
+            with suppress(OSError):  # where it stays, its frames are only there twice
+                path.unlink()
+            with suppress(OSError):
+                os.close(file)
+            raise
+        self._file, self._segment, self._offset, self._is_torn = file, self._newest, len(data), False
+
+    def _give_up(self) -> None:
+        """Write nothing any more. What still runs or found no place is left to whoever adopts the directory."""
+        self._is_closed = True
+        if self._closing:
+            _LOG.error("metering.journal.closed-early %d ends are not written", len(self._closing))
+        self._left, self._live, self._closing = self._live | self._closing, set(), set()
+        if self._mending is not None:
+            self._mending.cancel()
+        self._group.give_up()
+        self._backlog.give_up()
+
+
+def _write_whole(file: int, data: bytes) -> None:
+    if data and (count := os.write(file, data)) != len(data):
+        raise OSError(f"only {count} of {len(data)} bytes fitted")

@@ -25,6 +25,7 @@ R = TypeVar("R")
 _LOG = logging.getLogger("metering.shipper")
 INTERVAL_S = 0.2
 _LONGEST_BACKOFF_S = 5.0
+_SYNC_PATIENCE_S = 5.0  # a disk that syncs nothing must not keep the server from stopping
 
 
 class TakesPosts(Protocol):
@@ -95,7 +96,8 @@ class Shipper:
             if self._position < self._read:
                 await self._tell([], [])
             return False
-        await self._journal.sync()  # and with it, calls that closed before now go on to settle before we post
+        async with asyncio.timeout(_SYNC_PATIENCE_S):
+            await self._journal.sync()  # calls that closed before now go on with it, to settle before we post
         batch = await self._in_thread(self._shipment.write, until)
         self._read = batch.position
         await self._tell(batch.posts, [call.open.id for call in batch.calls])

@@ -6,6 +6,7 @@ A waiter is woken when an fdatasync that began after its write has finished. One
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import time
@@ -13,7 +14,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from metering.group import Waiter
+from metering.end import Waiter
 from metering.segments import sync_directory
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from metering.disk import Reserve
 
+_LOG = logging.getLogger("metering.syncer")
 FLUSH_S = 0.2  # frames that nobody waits for are durable after this
 
 
@@ -30,7 +32,7 @@ class Syncer:
 
     After a failed sync the kernel may have dropped the pages and call the next one a success. So the thread
     stands still until `on_failure`, in the loop, has written all `frames` again and gave it the new file by
-    `replace`.
+    `replace`; if the journal closes before that, it syncs nothing any more. Nothing else ends the thread.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class Syncer:
     ) -> None:
         self.frames: list[bytes] = []  # written, but not known to be durable
         self.syncs = 0
+        self.failures = 0  # in a row
         self._loop, self._directory, self._reserve, self._on_failure = loop, directory, reserve, on_failure
         self._queue: SimpleQueue[Sequence[Waiter] | None] = SimpleQueue()
         self._lock = threading.Lock()  # guards the next two
         self._files: list[int] = []  # the last one is being written, the others have their last bytes to sync
         self._has_new_name = False
         self._may_go_on = threading.Event()
+        self._is_stopping = False
         self._looked_at = 0.0
         self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
         self._thread.start()
@@ -64,7 +68,7 @@ class Syncer:
             stale, self._files = self._files, [file]
             self._has_new_name = True
         for old in stale:
-            os.close(old)
+            _close(old)
         self._may_go_on.set()
 
     def wait(self, waiters: Sequence[Waiter]) -> None:
@@ -72,12 +76,13 @@ class Syncer:
         self._queue.put(waiters)
 
     def stop(self) -> None:
-        """Sync what is left, end the thread, close the files."""
+        """Sync what is left, end the thread, close the files. Blocks; `on_failure` is not called for the last sync."""
+        self._is_stopping = True
         self._queue.put(None)
         self._may_go_on.set()
         self._thread.join()
         for file in self._files:
-            os.close(file)
+            _close(file)
         self._files = []
 
     def _run(self) -> None:
@@ -86,18 +91,30 @@ class Syncer:
             asked = self._next_asked()
             running = None not in asked
             waiters = [waiter for waiters in asked if waiters is not None for waiter in waiters]
-            self._watch_disk()
             try:
-                if waiters or self.frames:
-                    self._sync()
-            except OSError:
-                self._may_go_on.clear()
-                self._tell(self._on_failure, waiters)
-                if running:
-                    self._may_go_on.wait()
+                self._serve(waiters)
+            except Exception:  # noqa: BLE001 - without this thread no call ever ends
+                if not self.failures:
+                    _LOG.exception("metering.journal.sync-failed")
+                self.failures += 1
+                running = running and self._is_mended(waiters)
             else:
                 if waiters:
                     self._tell(_resolve, waiters)
+
+    def _serve(self, waiters: list[Waiter]) -> None:
+        if not self.failures:  # a disk that fails has no room for new calls, whatever it says
+            self._watch_disk()
+        if waiters or self.frames or self.failures:
+            self._sync()
+
+    def _is_mended(self, waiters: list[Waiter]) -> bool:
+        """Wait until all is written elsewhere. False: the journal closes; no sync of these files can be believed."""
+        self._may_go_on.clear()
+        self._tell(self._on_failure, waiters)
+        if not self._is_stopping:
+            self._may_go_on.wait()
+        return not self._is_stopping
 
     def _next_asked(self) -> list[Sequence[Waiter] | None]:
         try:
@@ -115,11 +132,12 @@ class Syncer:
         for file in files:
             os.fdatasync(file)
         self.syncs += 1
+        self.failures = 0
         del self.frames[:count]
         with self._lock:
             del self._files[: len(files) - 1]
         for file in files[:-1]:
-            os.close(file)
+            _close(file)
 
     def _watch_disk(self) -> None:
         now = time.monotonic()
@@ -136,3 +154,8 @@ def _resolve(waiters: list[Waiter]) -> None:
     for waiter in waiters:
         if not waiter.done():  # a cancelled call no longer waits
             waiter.set_result(None)
+
+
+def _close(file: int) -> None:
+    with suppress(OSError):  # it is synced or given up, and the descriptor is gone whatever close says
+        os.close(file)

@@ -295,3 +295,26 @@ async def test_what_admission_has_not_heard_stays_in_the_journal_although_the_le
     posts.is_heard = True
     await shipper.flush()
     assert journal.unshipped_records == 0
+
+
+async def test_a_disk_that_syncs_nothing_does_not_keep_the_shipper_from_stopping(
+    journal: Journal, posts: Posts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metering.shipper._SYNC_PATIENCE_S", 0.01)
+    asked = asyncio.Event()
+
+    async def hang() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    await serve(journal, "req_1")
+    with monkeypatch.context() as disk:
+        disk.setattr(journal, "sync", hang)
+        shipper = Shipper(journal, posts)
+        shipper.start()
+        await asked.wait()
+        async with asyncio.timeout(10):
+            await shipper.stop()
+
+    assert shipper.failures > 0
+    assert await ledger() == []

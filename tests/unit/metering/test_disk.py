@@ -60,3 +60,43 @@ def test_a_disk_smaller_than_the_reserve_has_no_room(tmp_path: Path) -> None:
 
     assert not reserve.has_room
     assert not (tmp_path / "reserve").exists()
+
+
+def test_a_reserve_that_cannot_be_given_back_raises_nothing_and_comes_back(tmp_path: Path) -> None:
+    reserve = Reserve(tmp_path / "reserve", 1 << 20)
+    (tmp_path / "reserve").unlink()
+    (tmp_path / "reserve").mkdir()  # neither unlink nor open takes it
+
+    reserve.release()
+    reserve.refresh()
+    stuck = reserve.has_room
+    (tmp_path / "reserve").rmdir()
+    reserve.refresh()
+
+    assert not stuck
+    assert reserve.has_room
+
+
+def test_a_disk_that_cannot_be_asked_has_no_room(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    reserve = Reserve(disk / "reserve", 1 << 20)
+
+    away = disk.rename(tmp_path / "away")
+    reserve.refresh()
+    had_room = reserve.has_room
+    away.rename(disk)
+    reserve.refresh()
+
+    assert not had_room
+    assert reserve.has_room
+
+
+def test_a_closed_reserve_does_not_come_back(tmp_path: Path) -> None:
+    reserve = Reserve(tmp_path / "reserve", 1 << 20)
+    reserve.close()
+
+    reserve.refresh()
+
+    assert not reserve.has_room
+    assert not (tmp_path / "reserve").exists()
