@@ -6,12 +6,13 @@ The slower jobs, which one process does for all, are in gateway/schedule.py.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from budgets.admission import Post
+from budgets.admission import AdmissionUnavailable, Post
 from catalog.probes import aprobe_all
 from gateway.connections import Connections
 from gateway.database import patient_alias
@@ -98,7 +99,8 @@ class Chores:
         live = self._live
         live.running.mark(live.journal)
         for call in live.running:
-            await _keep_within_hold(live, call)
+            with contextlib.suppress(AdmissionUnavailable):  # nobody knows now; the next stream may still fit
+                await _keep_within_hold(live, call)
 
     async def adopt_the_dead(self) -> None:
         """Bill what a worker left behind that died while others live."""
