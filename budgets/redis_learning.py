@@ -19,15 +19,21 @@ class Learning:
         self._run, self._load, self._owners = run, load, owners
         self._tasks: dict[tuple[WindowKey, ...], asyncio.Task[Exception | None]] = {}
 
-    async def learn(self, want: Want, reply: Reply) -> None:
-        """Return when the windows that the reply names were asked for. Raises AdmissionUnavailable."""
+    async def learn(self, want: Want, reply: Reply, deadline: float) -> None:
+        """Return when the windows that the reply names were asked for. Raises AdmissionUnavailable, also at the
+        deadline (loop time); the load goes on for whoever asks next.
+        """
         gen, forgot, *places = reply.detail
         keys = tuple(dict.fromkeys(want.bounds[place].key for place in places))
         task = self._tasks.get(keys)
         if task is None:
             task = self._tasks[keys] = asyncio.create_task(self._learn(want, keys, [gen, forgot]))
             task.add_done_callback(lambda _: self._tasks.pop(keys, None))
-        failure = await asyncio.shield(task)
+        now = asyncio.get_running_loop().time()
+        done, _ = await asyncio.wait({task}, timeout=max(0.0, deadline - now))
+        if not done:
+            raise AdmissionUnavailable
+        failure = task.result()
         if failure is not None:
             raise AdmissionUnavailable from failure
 

@@ -29,7 +29,7 @@ class Preparation:
         if reply.status == "rebuild":
             await self._rebuilds.wait(want, deadline)
         elif reply.status == "unknown":
-            await self._learning.learn(want, reply)
+            await self._learning.learn(want, reply, deadline)
         elif reply.status == "window":
             self.skew_s = reply.instant - time.time()
         else:
