@@ -33,6 +33,7 @@ from budgets.redis_calls import HeldCall, Reply, Want, budget_of, rate_refusal, 
 from budgets.redis_connection import TIMEOUT_S, RedisConnection
 from budgets.redis_graves import Graves
 from budgets.redis_learning import Learning
+from budgets.redis_owners import Owners
 from budgets.redis_peers import SETTLE_S, Peers
 from budgets.redis_preparation import Preparation
 from budgets.redis_rebuild import Rebuilds
@@ -66,10 +67,11 @@ class RedisAdmission(Admission):
         self._last = LastStandings()
         self._connection = RedisConnection(url, f"{prefix}:workers", timeout_s)
         self._peers = Peers(self.worker, self._connection, settle_s)
-        self._backlog = Backlog(self._run, self._connection, self._calls, prefix, self.worker)
+        owners = Owners(self._connection, prefix)
+        self._backlog = Backlog(self._run, self._connection, self._calls, owners, self.worker)
         self._graves = Graves(self._run, self._connection, self._backlog, prefix)
-        rebuilds = Rebuilds(self._connection, self._run, load, self._peers, self._graves.has)
-        self._preparation = Preparation(self._backlog, rebuilds, Learning(self._run, load))
+        rebuilds = Rebuilds(self._connection, self._run, load, self._peers, owners, self._graves.has)
+        self._preparation = Preparation(rebuilds, Learning(self._run, load, owners))
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Reply).decode
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from budgets.admission import Post
-from budgets.redis_calls import HeldCall, Reply, batches, packed_post, tenant_tag
+from budgets.redis_calls import HeldCall, Reply, batches, packed_post
 from budgets.redis_connection import RedisConnection
+from budgets.redis_owners import Owners
 from budgets.redis_rebuild import Run
 
 LEASE_S, ORPHAN_S = 30.0, 150.0
@@ -24,12 +25,10 @@ class Backlog:
     """`calls` is the worker's memory, shared with its admission."""
 
     def __init__(
-        self, run: Run, connection: RedisConnection, calls: dict[str, HeldCall], prefix: str, worker: str
+        self, run: Run, connection: RedisConnection, calls: dict[str, HeldCall], owners: Owners, worker: str
     ) -> None:
         self._run, self._connection, self._calls = run, connection, calls
-        self._worker = worker
-        self._owners = f"{prefix}:owners"  # the tenant of each key that has a window
-        self._tags: dict[str, str] = {}
+        self._owners, self._worker = owners, worker
         self._unsettled: dict[str, HeldCall] = {}
         self._is_settling_late = False
         self._telling = 0  # flushes that are on their way
@@ -110,6 +109,8 @@ class Backlog:
     async def flush(self) -> None:
         """Tell what is waiting. Raises Unreachable; the rest goes on waiting."""
         await self._settle_late()
+        for found, ids in await self._owners.found():
+            self._put_back(found, {"": ids})
         if not self._posts and not self._posted:
             return
         posts, posted = self._posts, self._posted
@@ -144,38 +145,25 @@ class Backlog:
             self._posted[tag] |= ids
 
     async def _post(self, posts: dict[Any, Post], posted: dict[str, set[str]]) -> None:
+        """Tell each tenant its totals together with its calls: a call that goes without its cost is spent twice.
+
+        A total whose tenant is not known, and calls that this worker never saw, go to all of these tenants: only its
+        own takes them. There may be none of its own among them, so both are also kept.
+        """
+        owners = await self._owners.of(key.scope for key in posts)
         by_tag: dict[str, list[Any]] = defaultdict(list)
-        owners = await self._owners_of([key.scope for key in posts])
         for key, post in posts.items():
             by_tag[owners.get(key.scope, "")].append(packed_post(key, post.spent_nanousd, post.version))
+        ownerless = by_tag.pop("", [])
         strangers = sorted(posted.get("", ()))
-        by_tag.pop("", None)
         for tag in {*by_tag, *posted} - {""}:
             ids = [*sorted(posted.get(tag, ())), *strangers]
-            await self._run("post", tag, [by_tag.get(tag, []), ids[:BATCH]])
+            await self._run("post", tag, [[*by_tag.get(tag, []), *ownerless], ids[:BATCH]])
             for some in batches(ids[BATCH:], BATCH):
                 await self._run("post", tag, [[], some])
-
-    async def _owners_of(self, scopes: Sequence[str]) -> dict[str, str]:
-        """Return the tag of each scope: a tenant's is its name; a key's was noted when it was first asked for."""
-        owners = {scope: tenant_tag(scope) for scope in scopes if scope.startswith("tenant:")}
-        owners |= {scope: self._tags[scope] for scope in scopes if scope in self._tags}
-        unknown = [scope for scope in scopes if scope not in owners]
-        if unknown:
-            found = await self._connection.call("HMGET", self._owners, *unknown)
-            named = {scope: tag.decode() for scope, tag in zip(unknown, found, strict=True) if tag}
-            self._tags |= named
-            owners |= named
-        return owners
-
-    async def own(self, scopes: Sequence[str], tag: str) -> None:
-        """Note whose windows these are, for workers that never saw the key. Raises Unreachable."""
-        fresh = [scope for scope in scopes if self._tags.get(scope) != tag]
-        if fresh:
-            await self._connection.call(
-                "HSET", self._owners, *(word for scope in fresh for word in (scope, tag))
-            )
-            self._tags |= dict.fromkeys(fresh, tag)
+        if ownerless and strangers:
+            lone = {key: post for key, post in posts.items() if key.scope not in owners}
+            self._owners.keep(lone, set(strangers))
 
     async def _tell(self, tag: str, calls: Sequence[HeldCall]) -> None:
         told = [call for call in calls if call.is_worth_telling]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import ssl
 import uuid
 from collections import deque
@@ -19,9 +20,12 @@ from redis.asyncio.connection import parse_url
 from budgets.redis_scripts import Script, read_scripts
 from budgets.redis_wire import Refused, Unreachable, Wire
 
+_LOG = logging.getLogger("budgets.redis")
 TIMEOUT_S = 0.03
 HANDSHAKE_S = 0.5
 AGAIN_S = 0.1
+SAY_AGAIN_S = 10.0
+OUR_FAULT = ("ERR", "WRONGTYPE", "NOPERM", "WRONGPASS", "NOAUTH")  # a defect or a setting: it does not pass
 
 
 class Breaker:
@@ -49,6 +53,25 @@ class Breaker:
             self._failed.clear()
 
 
+class Complaints:
+    """Logs what the store says against its commands, each kind once in ten seconds: a full disk refuses them all."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, float] = {}
+
+    def note(self, failure: Exception, now: float) -> None:
+        kind = str(failure).partition(" ")[0] if isinstance(failure, Refused) else type(failure).__name__
+        if now < self._next.get(kind, now):
+            return
+        self._next[kind] = now + SAY_AGAIN_S
+        if not isinstance(failure, Refused):
+            _LOG.error("budgets.redis.failed %r", failure, exc_info=failure)
+        elif kind in OUR_FAULT:
+            _LOG.error("budgets.redis.refused %s", failure)
+        else:
+            _LOG.warning("budgets.redis.refused %s", failure)
+
+
 class RedisConnection:
     """`run_id` names the life of the server behind the present connection, which began at `born_at` (loop time, at
     the latest); `opened` counts connections, `since` is when the present one was made.
@@ -64,7 +87,7 @@ class RedisConnection:
         self.channel = f"{channel}:{self._options.get('db', 0)}"
         self._timeout_s = timeout_s
         self._scripts = read_scripts()
-        self._breaker = Breaker()
+        self._breaker, self._complaints = Breaker(), Complaints()
         self._wire: Wire | None = None
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -89,31 +112,42 @@ class RedisConnection:
             wire.drop()
 
     async def call(self, *command: str | bytes | int) -> Any:
-        """Return the reply. Raises Unreachable, Refused."""
+        """Return the reply. Raises Unreachable, also when it is an error."""
         wire = await self._connected()
-        return await self._answer(wire.send(*command))
+        try:
+            return await self._answer(wire.send(*command))
+        except Refused as refused:
+            self._complain(refused)
+            raise
 
     async def run(self, name: str, key: str, payload: Callable[[str], bytes]) -> bytes:
         """Run a script; all of them may be run twice, so a lost connection is tried once more.
 
         `payload` is made for the life of the server that it is sent to: one that was made before a loss of data and
-        sent after it would be taken for a call of the time before.
+        sent after it would be taken for a call of the time before. Raises Unreachable, also when the answer is an
+        error: whatever Redis cannot do now, a paid answer is settled and a total posted when it can.
         """
         script = self._scripts[name]
         try:
             return await self._evaluate(script, key, payload)
+        except Refused as refused:
+            self._complain(refused)
+            raise
         except Unreachable:
             return await self._evaluate(script, key, payload)
 
     async def life(self) -> str:
-        """Return the name of the life of the data: another one after every loss. Raises Unreachable, Refused."""
+        """Return the name of the life of the data: another one after every loss. Raises Unreachable."""
         wire = await self._connected()
         return await self._life(wire)
 
     async def _life(self, wire: Wire) -> str:
         key = f"{self.channel}:life:{self.run_id}"  # what a restarted server has kept may be old
         wire.send("SET", key, uuid.uuid4().hex, "NX").add_done_callback(_heed)
-        return str((await wire.send("GET", key)).decode())
+        named = await wire.send("GET", key)
+        if named is None:  # it could not be written
+            raise Unreachable
+        return str(named.decode())
 
     async def _connected(self) -> Wire:
         loop = asyncio.get_running_loop()
@@ -142,12 +176,13 @@ class RedisConnection:
         try:
             reply: bytes = await self._answer(wire.send("EVALSHA", script.sha, 1, key, packed))
         except Refused as refused:
-            if str(refused).startswith(("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")):
-                raise Unreachable from refused
             if not str(refused).startswith("NOSCRIPT"):
                 raise
             reply = await self._answer(wire.send("EVAL", script.text, 1, key, packed))
         return reply
+
+    def _complain(self, failure: Exception) -> None:
+        self._complaints.note(failure, asyncio.get_running_loop().time())
 
     def _late(self) -> None:
         self._breaker.fail(asyncio.get_running_loop().time())
@@ -164,18 +199,23 @@ class RedisConnection:
             self._task = asyncio.create_task(self._keep_connecting(), name="redis-connect")
 
     async def _keep_connecting(self) -> None:
+        """Try until it succeeds, whatever answers there."""
         while True:
-            with contextlib.suppress(OSError, TimeoutError, Unreachable, Refused):
+            try:
                 wire = await self._connect()
-                if wire.is_lost:
-                    raise Unreachable
-                self._wire = wire
-                self.opened += 1
-                self.since = asyncio.get_running_loop().time()
-                self._ready.set()
-                self.on_open()
-                return
+                if not wire.is_lost:
+                    break
+            except OSError:  # TimeoutError too: it is away
+                pass
+            except Exception as failure:  # noqa: BLE001 - nobody else would ever connect again
+                if isinstance(failure, Refused) or not isinstance(failure, Unreachable):
+                    self._complain(failure)
             await asyncio.sleep(AGAIN_S)
+        self._wire = wire
+        self.opened += 1
+        self.since = asyncio.get_running_loop().time()
+        self._ready.set()
+        self.on_open()
 
     async def _connect(self) -> Wire:
         loop, options = asyncio.get_running_loop(), self._options

@@ -8,25 +8,32 @@ from collections.abc import Sequence
 from budgets.admission import AdmissionUnavailable, WindowKey
 from budgets.purses import Load
 from budgets.redis_calls import Reply, Want, packed_post
+from budgets.redis_owners import Owners
 from budgets.redis_rebuild import Run
 
 
 class Learning:
     """The loads under way in this worker."""
 
-    def __init__(self, run: Run, load: Load) -> None:
-        self._run, self._load = run, load
+    def __init__(self, run: Run, load: Load, owners: Owners) -> None:
+        self._run, self._load, self._owners = run, load, owners
         self._tasks: dict[tuple[WindowKey, ...], asyncio.Task[Exception | None]] = {}
 
-    async def learn(self, want: Want, reply: Reply) -> None:
-        """Return when the windows that the reply names were asked for. Raises AdmissionUnavailable."""
+    async def learn(self, want: Want, reply: Reply, deadline: float) -> None:
+        """Return when the windows that the reply names were asked for. Raises AdmissionUnavailable, also at the
+        deadline (loop time); the load goes on for whoever asks next.
+        """
         gen, forgot, *places = reply.detail
         keys = tuple(dict.fromkeys(want.bounds[place].key for place in places))
         task = self._tasks.get(keys)
         if task is None:
-            task = self._tasks[keys] = asyncio.create_task(self._learn(want.tag, keys, [gen, forgot]))
+            task = self._tasks[keys] = asyncio.create_task(self._learn(want, keys, [gen, forgot]))
             task.add_done_callback(lambda _: self._tasks.pop(keys, None))
-        failure = await asyncio.shield(task)
+        now = asyncio.get_running_loop().time()
+        done, _ = await asyncio.wait({task}, timeout=max(0.0, deadline - now))
+        if not done:
+            raise AdmissionUnavailable
+        failure = task.result()
         if failure is not None:
             raise AdmissionUnavailable from failure
 
@@ -35,12 +42,13 @@ class Learning:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _learn(self, tag: str, keys: Sequence[WindowKey], age: Sequence[int]) -> Exception | None:
+    async def _learn(self, want: Want, keys: Sequence[WindowKey], age: Sequence[int]) -> Exception | None:
         """Return instead of raise: those who wait may all have left."""
         try:
+            await self._owners.note(want)  # first: what is posted from now on may be newer than the load
             posts = await self._load(keys)
             packed = [packed_post(post.window, post.spent_nanousd, post.version) for post in posts]
-            await self._run("learn", tag, [*age, packed])
+            await self._run("learn", want.tag, [*age, packed])
         except Exception as failure:  # noqa: BLE001 - whatever the ledger or the store raises, the answer is "unknown"
             return failure
         return None

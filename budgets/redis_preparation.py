@@ -6,7 +6,6 @@ import asyncio
 import time
 
 from budgets.admission import AdmissionUnavailable
-from budgets.redis_backlog import Backlog
 from budgets.redis_calls import Reply, Want
 from budgets.redis_learning import Learning
 from budgets.redis_rebuild import Rebuilds
@@ -15,8 +14,8 @@ from budgets.redis_rebuild import Rebuilds
 class Preparation:
     """`skew_s` is how far the store's clock is ahead of this machine's, as far as that ever mattered."""
 
-    def __init__(self, backlog: Backlog, rebuilds: Rebuilds, learning: Learning) -> None:
-        self._backlog, self._rebuilds, self._learning = backlog, rebuilds, learning
+    def __init__(self, rebuilds: Rebuilds, learning: Learning) -> None:
+        self._rebuilds, self._learning = rebuilds, learning
         self.skew_s = 0.0
 
     async def aclose(self) -> None:
@@ -27,12 +26,10 @@ class Preparation:
         """Return when it is worth asking again. Raises AdmissionUnavailable, also at the deadline (loop time)."""
         if asyncio.get_running_loop().time() >= deadline:
             raise AdmissionUnavailable
-        if want.bounds:
-            await self._backlog.own([bound.key.scope for bound in want.bounds], want.tag)
         if reply.status == "rebuild":
             await self._rebuilds.wait(want, deadline)
         elif reply.status == "unknown":
-            await self._learning.learn(want, reply)
+            await self._learning.learn(want, reply, deadline)
         elif reply.status == "window":
             self.skew_s = reply.instant - time.time()
         else:

@@ -16,6 +16,7 @@ from budgets.admission import AdmissionUnavailable
 from budgets.purses import Load
 from budgets.redis_calls import Reply, Want, packed_post
 from budgets.redis_connection import RedisConnection
+from budgets.redis_owners import Owners
 from budgets.redis_peers import Peers
 
 LOCK_MS = 5000
@@ -36,10 +37,11 @@ class Rebuilds:
         run: Run,
         load: Load,
         peers: Peers,
+        owners: Owners,
         is_buried: Callable[[str], Awaitable[bool]],
     ) -> None:
         self._connection, self._run, self._load, self._peers = connection, run, load, peers
-        self._is_buried = is_buried
+        self._owners, self._is_buried = owners, is_buried
         self._tasks: dict[str, asyncio.Task[Exception | None]] = {}
         self._began: dict[str, float] = {}
 
@@ -84,6 +86,7 @@ class Rebuilds:
         return AdmissionUnavailable()
 
     async def _restore(self, want: Want, token: str) -> None:
+        await self._owners.note(want)  # it was lost too, and must be there when the first total is posted
         self._peers.expect(token)
         try:
             await self._hear_all(f"rehold {want.tag} {token}", token)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 
 from budgets.redis_allowance import Allowances
@@ -16,6 +17,7 @@ from budgets.redis_connection import RedisConnection
 from budgets.redis_peers import Peers
 from budgets.redis_wire import Unreachable
 
+_LOG = logging.getLogger("budgets.redis")
 TEND_S = 1.0
 
 
@@ -30,6 +32,7 @@ class Upkeep:
         self._backlog, self._allowances = backlog, allowances
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._opened = 0  # the connection over which everything was told again
         connection.on_message = self._hear
         connection.on_open = self._wake.set
 
@@ -84,28 +87,33 @@ class Upkeep:
         await self._allowances.yield_scopes(scopes, self._instant())
 
     async def _tend(self, calls: dict[str, HeldCall]) -> None:
-        opened = 0
         while True:
             self._wake.clear()
-            with contextlib.suppress(Unreachable):
-                await self._say_here()
-                now_opened = self._connection.opened
-                if opened != now_opened:
-                    self._peers.hear_all()  # nobody could be heard meanwhile, and nobody has died of that
-                    # first the calls granted meanwhile, then what is set aside
-                    await self._backlog.tell_again(None)
-                    for request_id in calls:
-                        self._allowances.told(request_id)
-                    self._allowances.renew_all()
-                    opened = now_opened
-                await self._backlog.flush()
-                await self._allowances.renew(self._instant())
-                self._peers.refresh()
+            await _quietly(self._turn(calls))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TEND_S):
                     await self._wake.wait()
 
+    async def _turn(self, calls: dict[str, HeldCall]) -> None:
+        await self._say_here()
+        opened = self._connection.opened
+        if self._opened != opened:
+            self._peers.hear_all()  # nobody could be heard meanwhile, and nobody has died of that
+            # first the calls granted meanwhile, then what is set aside
+            await self._backlog.tell_again(None)
+            for request_id in calls:
+                self._allowances.told(request_id)
+            self._allowances.renew_all()
+            self._opened = opened
+        await self._backlog.flush()
+        await self._allowances.renew(self._instant())
+        self._peers.refresh()
+
 
 async def _quietly(work: Coroutine[None, None, None]) -> None:
-    with contextlib.suppress(Unreachable):
+    try:
         await work
+    except Unreachable:
+        return
+    except Exception:  # noqa: BLE001 - a worker that tends no more is thought dead by the others
+        _LOG.exception("budgets.redis.upkeep-failed")

@@ -25,8 +25,8 @@ class Unreachable(Exception):
     """The store did not answer, or not in time. Whether it has done what it was asked is not known."""
 
 
-class Refused(Exception):
-    """The store answered with an error: its text."""
+class Refused(Unreachable):
+    """The store answered with an error: its text. What was asked is no more decided than if it had said nothing."""
 
 
 class Wire(asyncio.Protocol):

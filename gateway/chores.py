@@ -6,6 +6,7 @@ The slower jobs, which one process does for all, are in gateway/schedule.py.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -98,7 +99,8 @@ class Chores:
         live = self._live
         live.running.mark(live.journal)
         for call in live.running:
-            await _keep_within_hold(live, call)
+            with contextlib.suppress(AdmissionUnavailable):  # nobody knows now; the next stream may still fit
+                await _keep_within_hold(live, call)
 
     async def adopt_the_dead(self) -> None:
         """Bill what a worker left behind that died while others live."""

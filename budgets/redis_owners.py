@@ -1,0 +1,65 @@
+"""Whose windows the ledger's totals belong to: a key's name does not say its tenant, in whose slot of Redis it lives.
+
+Noted in Redis each time a worker is about to make a window known there, never from memory whether that was done before:
+Redis may have lost it. A total whose owner nobody knows waits here, and with it the calls that are in it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from budgets.admission import Post, WindowKey
+from budgets.redis_calls import Want, tenant_tag
+from budgets.redis_connection import RedisConnection
+
+MOST_WAITING = (
+    100  # batches; calls that are left out stay counted in Redis beside the ledger: too careful, if at all
+)
+
+
+class Owners:
+    """The tenant's tag of each key that has a window."""
+
+    def __init__(self, connection: RedisConnection, prefix: str) -> None:
+        self._connection, self._name = connection, f"{prefix}:owners"
+        self._tags: dict[str, str] = {}
+        self._waiting: deque[tuple[dict[WindowKey, Post], set[str]]] = deque(maxlen=MOST_WAITING)
+
+    async def note(self, want: Want) -> None:
+        """Tell all workers whose windows these are; before they become known. Raises Unreachable."""
+        scopes = dict.fromkeys(bound.key.scope for bound in want.bounds)
+        if scopes:
+            words = (word for scope in scopes for word in (scope, want.tag))
+            await self._connection.call("HSET", self._name, *words)
+            self._tags |= dict.fromkeys(scopes, want.tag)
+
+    async def of(self, scopes: Iterable[str]) -> dict[str, str]:
+        """Return the tag of each scope, as far as anybody knows. Raises Unreachable."""
+        wanted = list(dict.fromkeys(scopes))
+        owners = {scope: tenant_tag(scope) for scope in wanted if scope.startswith("tenant:")}
+        owners |= {scope: self._tags[scope] for scope in wanted if scope in self._tags}
+        unknown = [scope for scope in wanted if scope not in owners]
+        if unknown:
+            named = await self._ask(unknown)
+            self._tags |= named
+            owners |= named
+        return owners
+
+    def keep(self, posts: dict[WindowKey, Post], request_ids: set[str]) -> None:
+        """Let these wait until the owner of one of the windows is known."""
+        self._waiting.append((posts, request_ids))
+
+    async def found(self) -> list[tuple[dict[WindowKey, Post], set[str]]]:
+        """Return, and keep no longer, what has waited long enough. Raises Unreachable."""
+        if not self._waiting:
+            return []
+        owners = await self.of(key.scope for posts, _ in self._waiting for key in posts)
+        ready = [each for each in self._waiting if any(key.scope in owners for key in each[0])]
+        for each in ready:
+            self._waiting.remove(each)
+        return ready
+
+    async def _ask(self, scopes: Sequence[str]) -> dict[str, str]:
+        found = await self._connection.call("HMGET", self._name, *scopes)
+        return {scope: tag.decode() for scope, tag in zip(scopes, found, strict=True) if tag}

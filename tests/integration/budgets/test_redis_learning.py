@@ -1,0 +1,38 @@
+"""The database that knows a window's total says nothing: nobody waits for it for longer than for anything else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from budgets.admission import AdmissionUnavailable, Post, WindowKey
+from tests.integration.budgets.crew import Crew, rules
+from tests.redis_server import RedisServer
+
+LIMIT, HOLD = 1000, 10
+
+
+async def test_a_window_that_the_database_does_not_tell_is_refused_in_time(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = asyncio.Event()
+    async with Crew(redis_server.url, 1) as crew:
+        [worker], load = crew.workers, crew.ledger.load
+        await crew.ask(rules(0, tenant=80)[1:], 0)  # the tenant is open
+
+        async def late(keys: Sequence[WindowKey]) -> list[Post]:
+            await answers.wait()
+            return await load(keys)
+
+        monkeypatch.setattr(worker._preparation._learning, "_load", late)  # noqa: SLF001
+        scopes, began = rules(LIMIT, tenant=80), time.monotonic()
+        async with asyncio.timeout(10):
+            assert await crew.ask(scopes, HOLD) == "unavailable"
+            with pytest.raises(AdmissionUnavailable):
+                await worker.standing(scopes)
+        assert time.monotonic() - began < 4  # a second each, and a busy machine
+        answers.set()
+        assert (await crew.ask(scopes, HOLD)).startswith("call-")
