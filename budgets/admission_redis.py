@@ -173,8 +173,7 @@ class RedisAdmission(Admission):
         try:
             return await self._read(scopes)
         except AdmissionUnavailable:
-            last = self._last.of(scopes, self._instant)
-            if last is None:
+            if (last := self._last.of(scopes, self._instant)) is None:
                 raise
             return last
 

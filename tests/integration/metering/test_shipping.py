@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,67 +15,19 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 from django.db.backends.signals import connection_created
 
-from budgets.admission import Post, WindowKey
+from budgets.admission import WindowKey
 from budgets.models import SpendWindow
 from metering.journal import Journal
 from metering.models import UsageEvent
 from metering.records import Mark
 from metering.segments import Directory
-from metering.shipment import Batch, Shipment
 from metering.shipper import Shipper
 from metering.windows import load_windows
 from providers.usage import ImageCount, Usage
 from tests.calls import CLOSED_COST, NOON, closed, eventually, opened
+from tests.integration.metering.shipping import KEY_JULY, TENANT_JULY, Posts, ledger, serve
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-JULY = datetime(2026, 7, 1, tzinfo=UTC).timestamp()
-TENANT_JULY = WindowKey("tenant:3", "calendar_month", "UTC", JULY)
-KEY_JULY = WindowKey("key:7", "calendar_month", "UTC", JULY)
-
-
-class Posts:
-    """The part of admission that the shipper sees; it remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.totals: dict[WindowKey, Post] = {}
-        self.request_ids: list[str] = []
-        self.is_heard = True
-
-    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> bool:
-        self.totals |= {post.window: post for post in posts}
-        self.request_ids += request_ids
-        return self.is_heard
-
-
-@pytest.fixture
-def posts() -> Posts:
-    return Posts()
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    journal = Journal(tmp_path, "process", reserve_bytes=0, segment_bytes=4096, allow_volatile=True)
-    yield journal
-    await journal.close()
-
-
-@pytest.fixture
-async def shipper(journal: Journal, posts: Posts) -> AsyncIterator[Shipper]:
-    shipper = Shipper(journal, posts)
-    shipper.start()
-    yield shipper
-    await shipper.stop()
-
-
-async def serve(journal: Journal, *request_ids: str, at: float = NOON) -> None:
-    for request_id in request_ids:
-        journal.open_call(opened(request_id, at=at))
-        await journal.close_call(closed(request_id, at=at + 2))
-
-
-async def ledger() -> list[str]:
-    return [row.id async for row in UsageEvent.objects.order_by("id")]
 
 
 async def test_a_closed_call_becomes_a_row_with_everything_it_was(journal: Journal, shipper: Shipper) -> None:
@@ -267,54 +218,3 @@ def impatient_connections() -> Iterator[None]:
     connection_created.connect(hurry)
     yield
     connection_created.disconnect(hurry)
-
-
-def again(journal: Journal) -> Batch:
-    """Ship what the journal still has a second time."""
-    return Shipment(journal.directory).write(journal.written)
-
-
-async def test_what_admission_has_not_heard_stays_in_the_journal_although_the_ledger_has_it(
-    journal: Journal, shipper: Shipper, posts: Posts
-) -> None:
-    await sync_to_async(load_windows)([TENANT_JULY, KEY_JULY])
-    posts.is_heard = False
-    for request_id in ("req_1", "req_2"):
-        await serve(journal, request_id)
-        async with asyncio.timeout(10):
-            while request_id not in await ledger():  # noqa: ASYNC110 - another thread
-                await asyncio.sleep(0.01)
-    assert journal.unshipped_records == 2
-
-    copy = Posts()  # of whoever finds the journal if this process dies now
-    calls = await sync_to_async(again)(journal)
-    await copy.post(calls.posts, [call.open.id for call in calls.calls])
-    assert copy.request_ids == ["req_1", "req_2"]
-    assert copy.totals[TENANT_JULY].spent_nanousd == 2 * CLOSED_COST
-
-    posts.is_heard = True
-    await shipper.flush()
-    assert journal.unshipped_records == 0
-
-
-async def test_a_disk_that_syncs_nothing_does_not_keep_the_shipper_from_stopping(
-    journal: Journal, posts: Posts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("metering.shipper._SYNC_PATIENCE_S", 0.01)
-    asked = asyncio.Event()
-
-    async def hang() -> None:
-        asked.set()
-        await asyncio.Event().wait()
-
-    await serve(journal, "req_1")
-    with monkeypatch.context() as disk:
-        disk.setattr(journal, "sync", hang)
-        shipper = Shipper(journal, posts)
-        shipper.start()
-        await asked.wait()
-        async with asyncio.timeout(10):
-            await shipper.stop()
-
-    assert shipper.failures > 0
-    assert await ledger() == []

@@ -1,0 +1,32 @@
+"""A journal, its way to the ledger, and who hears what arrived."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from metering.journal import Journal
+from metering.shipper import Shipper
+from tests.integration.metering.shipping import Posts
+
+
+@pytest.fixture
+def posts() -> Posts:
+    return Posts()
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    journal = Journal(tmp_path, "process", reserve_bytes=0, segment_bytes=4096, allow_volatile=True)
+    yield journal
+    await journal.close()
+
+
+@pytest.fixture
+async def shipper(journal: Journal, posts: Posts) -> AsyncIterator[Shipper]:
+    shipper = Shipper(journal, posts)
+    shipper.start()
+    yield shipper
+    await shipper.stop()

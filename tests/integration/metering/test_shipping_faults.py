@@ -1,0 +1,68 @@
+"""The way to the ledger while admission hears nothing, and while the disk syncs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from metering.journal import Journal
+from metering.shipment import Batch, Shipment
+from metering.shipper import Shipper
+from metering.windows import load_windows
+from tests.calls import CLOSED_COST
+from tests.integration.metering.shipping import KEY_JULY, TENANT_JULY, Posts, ledger, serve
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def again(journal: Journal) -> Batch:
+    """Ship what the journal still has a second time."""
+    return Shipment(journal.directory).write(journal.written)
+
+
+async def test_what_admission_has_not_heard_stays_in_the_journal_although_the_ledger_has_it(
+    journal: Journal, shipper: Shipper, posts: Posts
+) -> None:
+    await sync_to_async(load_windows)([TENANT_JULY, KEY_JULY])
+    posts.is_heard = False
+    for request_id in ("req_1", "req_2"):
+        await serve(journal, request_id)
+        async with asyncio.timeout(10):
+            while request_id not in await ledger():  # noqa: ASYNC110 - another thread
+                await asyncio.sleep(0.01)
+    assert journal.unshipped_records == 2
+
+    copy = Posts()  # of whoever finds the journal if this process dies now
+    calls = await sync_to_async(again)(journal)
+    await copy.post(calls.posts, [call.open.id for call in calls.calls])
+    assert copy.request_ids == ["req_1", "req_2"]
+    assert copy.totals[TENANT_JULY].spent_nanousd == 2 * CLOSED_COST
+
+    posts.is_heard = True
+    await shipper.flush()
+    assert journal.unshipped_records == 0
+
+
+async def test_a_disk_that_syncs_nothing_does_not_keep_the_shipper_from_stopping(
+    journal: Journal, posts: Posts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metering.shipper._SYNC_PATIENCE_S", 0.01)
+    asked = asyncio.Event()
+
+    async def hang() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    await serve(journal, "req_1")
+    with monkeypatch.context() as disk:
+        disk.setattr(journal, "sync", hang)
+        shipper = Shipper(journal, posts)
+        shipper.start()
+        await asked.wait()
+        async with asyncio.timeout(10):
+            await shipper.stop()
+
+    assert shipper.failures > 0
+    assert await ledger() == []
