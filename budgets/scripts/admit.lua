@@ -5,9 +5,9 @@ if row_of(id) then return answer('known', {}, scopes) end
 if not is_open then return answer('rebuild', {}) end
 for i, s in ipairs(scopes) do
   local ring, slots = ring_of(s[1]), base .. 'slots:' .. s[1]
-  if s[4] >= 0 and redis.call('ZCARD', slots) >= s[4] then
-    redis.call('ZREMRANGEBYSCORE', slots, '-inf', now)
-    if redis.call('ZCARD', slots) >= s[4] then return answer('parallel', {i - 1, -1}, scopes) end
+  if s[4] >= 0 and redis.call('ZCARD', slots) >= s[4]
+    and redis.call('ZCOUNT', slots, string.format('(%.17g', now), '+inf') >= s[4] then
+    return answer('parallel', {i - 1, -1}, scopes)
   end
   if s[2] >= 0 and ring.r >= s[2] then
     return answer('requests', {i - 1, freed_by(ring, ring.r + 1 - s[2], false)}, scopes)

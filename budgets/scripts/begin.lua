@@ -2,7 +2,7 @@
 if is_open then return answer('open', {}) end
 if not redis.call('SET', base .. 'lock', arg[4], 'NX', 'PX', arg[5]) then return answer('locked', {}) end
 gen = gen + 1
-redis.call('DEL', calls_key, life_key)
+redis.call('UNLINK', calls_key, life_key)
 redis.call('HSET', meta, 'gen', gen, 'run', '', 'token', arg[4])
 for _, s in ipairs(arg[6]) do
   for _, b in ipairs(s[5]) do register(s[1], b[1], b[2], b[3]) end

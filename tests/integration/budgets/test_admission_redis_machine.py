@@ -29,6 +29,9 @@ class Hashes:
     def all(self, key: str) -> dict[bytes, bytes]:
         return cast("dict[bytes, bytes]", self._redis.hgetall(key))
 
+    def slots(self, key: str) -> set[bytes]:
+        return set(cast("list[bytes]", self._redis.zrange(key, 0, -1)))
+
     def number(self, key: str, field: str) -> int:
         return int(cast("bytes | None", self._redis.hget(key, field)) or 0)
 
@@ -68,8 +71,9 @@ class RedisSubject(Subject):
 
 
 def faults(redis: Hashes) -> list[str]:
-    """Return every window whose sums are not the sums of its rows."""
-    rows = [msgspec.msgpack.decode(row) for row in redis.all("omg:{t1}:calls").values()]
+    """Return every sum that is not the sum of its rows: of windows, and of what new windows are made of."""
+    calls = {name: msgspec.msgpack.decode(row) for name, row in redis.all("omg:{t1}:calls").items()}
+    rows = list(calls.values())
     gen = redis.number("omg:{t1}:meta", "gen")
     wrong = []
     for scope in ("key:1", "key:2", "tenant:1"):
@@ -79,6 +83,17 @@ def faults(redis: Hashes) -> list[str]:
             true = sum(row[0] for row in mine if not row[3]), sum(row[0] for row in mine if row[3])
             if of_gen == gen and true != (held, settled):
                 wrong.append(f"{scope} {name.decode()}: {held}, {settled} but the rows say {true}")
+        owed: Counter[bytes] = Counter()
+        for row in rows:
+            if scope in row[5:] and row[3] and not row[4]:
+                owed[f"{gen}|{row[2] // 900:.0f}".encode()] += row[0]
+        kept = {name: int(sum_) for name, sum_ in redis.all("omg:{t1}:owed:" + scope).items()}
+        current = {name: sum_ for name, sum_ in kept.items() if name.startswith(b"%d|" % gen)}
+        if current != owed:
+            wrong.append(f"{scope} owes {current} but the rows say {dict(owed)}")
+        running = {name for name, row in calls.items() if scope in row[5:] and not row[3]}
+        if missing := running - redis.slots("omg:{t1}:slots:" + scope):
+            wrong.append(f"{scope} has no slots for {missing}")
     return wrong
 
 
