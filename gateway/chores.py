@@ -114,8 +114,11 @@ class Chores:
             live.replays.free(request_ids)
 
         root = live.config.data_dir / "journal"
-        adopted = await self._in_database(adopt, root, patient_alias(), tell)
-        await live.admission.bury([each.journal for each in adopted])
+        gone: list[str] = []
+        try:
+            await self._in_database(adopt, root, patient_alias(), tell, gone.append)
+        finally:  # also those before a journal that raised: nothing of them is left to be found by the next turn
+            await live.admission.bury(gone)
 
     async def _stop_revoked(self) -> None:
         """End running calls of keys that were revoked and of tenants that were suspended."""
@@ -130,10 +133,6 @@ def _listener(live: Connections, hints: HealthHints) -> Listener:
     """Hear of changes at once; while that is impossible, trust what is known of keys for a shorter time."""
     from gateway.invalidation_redis import CHANNEL, Listener  # noqa: PLC0415 - embedded mode does without Redis
 
-    def found() -> None:
-        live.keys.trust(TTL_S)
-        live.invalidation.poke()
-
     def advised(message: bytes) -> None:
         hint = hints.hear(message)
         if hint is not None:
@@ -143,7 +142,7 @@ def _listener(live: Connections, hints: HealthHints) -> Listener:
         live.config.redis.url,
         heard={CHANNEL: lambda _: live.invalidation.poke(), hints.channel: advised},
         lost=lambda: live.keys.trust(CAREFUL_TTL_S),
-        found=found,
+        found=lambda: live.keys.trust(TTL_S),  # what was missed is found by polling, which never stopped
     )
 
 

@@ -16,12 +16,17 @@ POLL_S = 1.0
 
 
 class Invalidation:
-    """`version` reads the number; `reload` swaps in everything for a number that was not seen before."""
+    """`version` reads the number; `reload` swaps in everything for a number that was not seen before; `doubt` is called
+    when a change was announced and the number cannot be read, or what it stands for.
+    """
 
     def __init__(
-        self, version: Callable[[], Awaitable[int]], reload: Callable[[int], Awaitable[None]]
+        self,
+        version: Callable[[], Awaitable[int]],
+        reload: Callable[[int], Awaitable[None]],
+        doubt: Callable[[], None],
     ) -> None:
-        self._version, self._reload = version, reload
+        self._version, self._reload, self._doubt = version, reload, doubt
         self._seen = -1
         self._poke = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -34,7 +39,7 @@ class Invalidation:
             self._seen = version
 
     def poke(self) -> None:
-        """Check now instead of at the next second; may be called from any thread."""
+        """A change was announced: check now instead of at the next second. May be called from any thread."""
         self._loop.call_soon_threadsafe(self._poke.set)
 
     async def run(self) -> None:
@@ -45,8 +50,11 @@ class Invalidation:
                     await self._poke.wait()
             except TimeoutError:
                 pass
+            was_announced = self._poke.is_set()
             self._poke.clear()
             try:
                 await self.check()
             except Exception:  # the database may be away: serving goes on with what is known
                 logger.exception("configuration could not be reloaded")
+                if was_announced:
+                    self._doubt()

@@ -101,7 +101,7 @@ class Lifespan:
         live.replays = Replays(self.in_database, settings.SECRETS.encryption_key)
         await self._open_journal(live)
         await self._open_simulator(live)
-        live.invalidation = Invalidation(self._version, self._reload(live))
+        live.invalidation = Invalidation(self._version, self._reload(live), live.keys.doubt)
         await live.invalidation.check()
         live.metrics.watch_gauges(
             lambda: len(live.running),

@@ -87,15 +87,24 @@ def announce(listener: socket.socket, welcome: str) -> None:
     sys.stderr.flush()
 
 
-def run(config: Config, listener: socket.socket, welcome: str = "", link: WorkerLink | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, or until the supervisor dies; returns when everything is closed."""
+def run(
+    config: Config,
+    listener: socket.socket,
+    welcome: str = "",
+    link: WorkerLink | None = None,
+    workers: int = 1,
+) -> None:
+    """Serve until SIGTERM or SIGINT, or until the supervisor dies; returns when everything is closed.
+
+    `workers` is how many processes share the listener, this one among them.
+    """
     import uvloop  # noqa: PLC0415 - not on every platform, and only the server needs it
 
     share_arenas()
-    uvloop.run(_serve(config, listener, welcome, link))
+    uvloop.run(_serve(config, listeners(listener, workers), welcome, link))
 
 
-async def _serve(config: Config, listener: socket.socket, welcome: str, link: WorkerLink | None) -> None:
+async def _serve(config: Config, sockets: list[socket.socket], welcome: str, link: WorkerLink | None) -> None:
     from gateway.asgi import application  # noqa: PLC0415 - after the command has set Django up
 
     stop = Stop()
@@ -105,9 +114,9 @@ async def _serve(config: Config, listener: socket.socket, welcome: str, link: Wo
     connections.live().link = link
     quiet_collector()
     server = _Uvicorn(_settings(config, application))
-    serving = asyncio.create_task(server.serve(sockets=listeners(listener, config.server.workers)))
+    serving = asyncio.create_task(server.serve(sockets=sockets))
     if link is None:
-        announce(listener, welcome)
+        announce(sockets[0], welcome)
     else:
         await link.say_ready(when_orphaned=stop.ask)
     stopping = asyncio.create_task(stop.asked.wait())

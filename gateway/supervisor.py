@@ -22,6 +22,7 @@ logger = logging.getLogger("gateway.supervisor")
 SHORT_LIFE_S = 5.0  # who dies younger than this is started again after a pause that doubles
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 3.0
+OPEN_S = 60.0  # what a worker that is to replace a living one may take until it serves
 EXIT_S = 15.0  # beyond the drain: what a worker needs to ship, sync and close
 KILL_S = 10.0
 
@@ -82,8 +83,16 @@ class Supervisor:
     async def _keep(self, slot: Slot) -> None:
         early_deaths = 0
         while not self._stop.asked.is_set():
-            async with slot.filling:
-                worker = slot.worker = slot.worker or await self._start()
+            try:
+                async with slot.filling:
+                    worker = slot.worker = slot.worker or await self._start()
+            except (
+                OSError
+            ):  # no process to be had now, or no interpreter while it is replaced: both come back
+                logger.exception("a worker could not be started; it is tried again")
+                early_deaths += 1
+                await self._pause_after(early_deaths)
+                continue
             started_at = time.monotonic()
             is_ready = await worker.is_ready()
             if is_ready:
@@ -99,7 +108,10 @@ class Supervisor:
             early_deaths = early_deaths + 1 if is_early else 0
             logger.error("worker %d ended with code %d; another is started", worker.pid, code)
             if early_deaths:
-                await self._stop.pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(early_deaths, 10)))
+                await self._pause_after(early_deaths)
+
+    async def _pause_after(self, early_deaths: int) -> None:
+        await self._stop.pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(early_deaths, 10)))
 
     async def _start(self) -> Worker:
         worker = await Worker.start(self._command, self._listener, self._count.ask)
@@ -131,7 +143,7 @@ class Supervisor:
         for slot in self._slots:
             async with slot.filling:
                 new = await self._start()
-                if not await new.is_ready():
+                if not await _serves_in_time(new):
                     logger.error("a new worker did not start; the old ones serve on")
                     return
                 old, slot.worker = slot.worker, new
@@ -146,3 +158,13 @@ class Supervisor:
     def _tell(self, number: signal.Signals) -> None:
         for worker in list(self._living):
             worker.send(number)
+
+
+async def _serves_in_time(worker: Worker) -> bool:
+    """Wait until it serves; one that is held up, perhaps by a database that hangs, is ended: its place is needed."""
+    try:
+        async with asyncio.timeout(OPEN_S):
+            return await worker.is_ready()
+    except TimeoutError:
+        worker.send(signal.SIGKILL)
+        return False

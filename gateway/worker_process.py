@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -12,6 +13,8 @@ import msgspec
 
 from gateway.metrics_sum import Family
 from gateway.worker_line import ALL, MINE, READY, TELL, WANT, Line
+
+logger = logging.getLogger("gateway.supervisor")
 
 
 class Worker:
@@ -31,21 +34,25 @@ class Worker:
     async def start(
         cls, command: Sequence[str], listener: socket.socket, when_asked: Callable[[Worker], None]
     ) -> Worker:
-        """Start `command --listener-fd N --line-fd M`, which find the socket and the line there."""
+        """Start `command --listener-fd N --line-fd M`, which finds the socket and the line there. Raises OSError."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs:
             fds = (listener.fileno(), theirs.fileno())
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                "--listener-fd",
-                str(fds[0]),
-                "--line-fd",
-                str(fds[1]),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=fds,
-                process_group=0,  # a terminal's Ctrl-C reaches the supervisor only, which passes it on once
-            )
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    "--listener-fd",
+                    str(fds[0]),
+                    "--line-fd",
+                    str(fds[1]),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=fds,
+                    process_group=0,  # a terminal's Ctrl-C reaches the supervisor only, which passes it on once
+                )
+            except OSError:
+                ours.close()
+                raise
         return cls(process, await Line.over(ours), when_asked)
 
     @property
@@ -86,13 +93,19 @@ class Worker:
             if what == READY and not self._is_ready.done():
                 self._is_ready.set_result(True)
             elif what == MINE:
-                self.counted = msgspec.msgpack.decode(payload, type=list[Family])
+                self._take(payload)
                 self._answered.set()
             elif what == WANT:
                 self._when_asked(self)
         self._answered.set()
         if not self._is_ready.done():
             self._is_ready.set_result(False)
+
+    def _take(self, payload: bytes) -> None:
+        try:
+            self.counted = msgspec.msgpack.decode(payload, type=list[Family])
+        except msgspec.DecodeError as error:  # after an upgrade it may speak of things unknown here
+            logger.warning("worker %d tells what cannot be read (%s)", self.pid, error)
 
     async def _wait(self) -> int:
         code = await self._process.wait()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
+from django.db import Error as DatabaseFailed
 
 from catalog.prices import receipt
 from metering.records import Close
@@ -47,22 +48,29 @@ class Adopted(msgspec.Struct, frozen=True, kw_only=True):
 Tell = Callable[["Sequence[Post]", "Sequence[str]"], None]
 
 
-def adopt(root: Path, using: str = "default", tell: Tell | None = None) -> list[Adopted]:
+def adopt(
+    root: Path, using: str = "default", tell: Tell | None = None, gone: Callable[[str], None] | None = None
+) -> list[Adopted]:
     """Ship and delete the journal of every dead process under `root`. May raise DatabaseError.
 
-    `tell` learns the new totals and the ids of the calls, before the journal forgets them; what it raises ends this
-    turn, and the next one does the rest.
+    `tell` learns the new totals and the ids of the calls, before the journal forgets them; its TimeoutError ends this
+    turn, and the next one does the rest. `gone` learns the name of each journal as soon as it is deleted. A journal
+    that cannot be adopted is left to the next turn, and those behind it are adopted all the same.
     """
     adopted = []
     for path in directories(root):
-        directory = Directory.take(path)
-        if directory is None:
-            continue
         try:
-            adopted.append(_adopt(Shipment(directory, using), tell or _nobody))
-        finally:
-            directory.release()
-        _LOG.warning("metering.journal.adopted %s", msgspec.json.encode(adopted[-1]).decode())
+            found = _take(path, using, tell or _nobody)
+        except (DatabaseFailed, TimeoutError):
+            raise
+        except Exception:  # noqa: BLE001 - whatever is wrong with one directory
+            _LOG.exception("metering.journal.not-adopted %s", path.name)
+            continue
+        if found is not None:
+            adopted.append(found)
+            _LOG.warning("metering.journal.adopted %s", msgspec.json.encode(found).decode())
+            if gone is not None:
+                gone(found.journal)
     return adopted
 
 
@@ -91,6 +99,17 @@ def incomplete(call: Running, died_at: float) -> Close:
 
 def _nobody(posts: Sequence[Post], request_ids: Sequence[str]) -> None:
     """Before serving there is nobody to tell: totals are read afterwards."""
+
+
+def _take(path: Path, using: str, tell: Tell) -> Adopted | None:
+    """Adopt one journal; None if its process lives, or if someone else was quicker."""
+    directory = Directory.take(path)
+    if directory is None:
+        return None
+    try:
+        return _adopt(Shipment(directory, using), tell)
+    finally:
+        directory.release()
 
 
 def _adopt(shipment: Shipment, tell: Tell) -> Adopted:

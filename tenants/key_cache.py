@@ -2,7 +2,8 @@
 
 Cost when warm: one HMAC-SHA-256 and one dictionary lookup. Finding the digest proves the secret: a digest is only
 stored after it was compared, in constant time, with the database's. Bounded: the oldest half goes when it is full.
-While the database is away, who was verified in the last STALE_S stays known: nobody can revoke a key meanwhile.
+While the database is away, who was verified in the last STALE_S stays known: where it is away for everybody, nobody can
+revoke a key meanwhile. Where only this machine cannot reach it, `doubt` ends that once a change was heard of.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tenants.auth import INVALID
 from tenants.caller import Caller
 from tenants.errors import InvalidKey, KeysUnavailable
 from tenants.key_misses import KeyMisses
+from tenants.key_reads import KeyReads
 from tenants.keys import digest, split
 
 TTL_S = 30.0
@@ -24,8 +26,7 @@ CAREFUL_TTL_S = 5.0
 NEGATIVE_TTL_S = 5.0
 STALE_S = 900.0
 PATIENCE_S = 0.25  # how long somebody who was known waits for the database
-LOAD_S = 5.0  # how long a stranger does
-MAX_REFRESHES = 4  # at once, while it is away
+MAX_QUESTIONS = 4  # at once, while it is away
 CAPACITY = 50_000
 NEGATIVE_CAPACITY = 10_000
 
@@ -57,10 +58,10 @@ class KeyCache:
         load: Callable[[str], Awaitable[Stored | None]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._pepper, self._load, self._clock = pepper, load, clock
+        self._pepper, self._clock = pepper, clock
         self._known: dict[str, Known] = {}
         self._refused: dict[str, float] = {}
-        self._loading: dict[str, asyncio.Future[Stored | None]] = {}
+        self._reads = KeyReads(load)
         self._refreshing: dict[str, asyncio.Task[Caller]] = {}
         self._is_away = False  # the last question to the database got no answer
         self._generation = 0
@@ -83,16 +84,20 @@ class KeyCache:
         if self._refused.get(fingerprint, 0.0) > now:
             raise InvalidKey(INVALID)
         self._misses.check(address)
+        if self._is_away and len(self._reads) >= MAX_QUESTIONS and prefix not in self._reads:
+            raise KeysUnavailable
         try:
             return await self._verify(prefix, fingerprint)
-        except InvalidKey:
+        except (
+            InvalidKey
+        ):  # KeysUnavailable does not count: an outage must not shut out an address full of clients
             self._misses.note(address)
             raise
 
     async def _refresh(self, prefix: str, fingerprint: str, known: Caller) -> Caller:
         """Return who it is now, or who it was if the database does not say so soon. Raises InvalidKey."""
         task = self._refreshing.get(fingerprint)
-        if task is None and (not self._is_away or len(self._refreshing) < MAX_REFRESHES):
+        if task is None and (not self._is_away or len(self._refreshing) < MAX_QUESTIONS):
             task = asyncio.create_task(self._verify(prefix, fingerprint))
             self._refreshing[fingerprint] = task
             task.add_done_callback(lambda done: self._refreshed(fingerprint, done))
@@ -106,13 +111,14 @@ class KeyCache:
         return task.result()
 
     def _refreshed(self, fingerprint: str, task: asyncio.Task[Caller]) -> None:
-        del self._refreshing[fingerprint]
+        if self._refreshing.get(fingerprint) is task:
+            del self._refreshing[fingerprint]
         if not task.cancelled():
             task.exception()  # whoever waited has it; perhaps nobody did
 
     async def _verify(self, prefix: str, fingerprint: str) -> Caller:
         generation = self._generation
-        stored = await self._load_once(prefix)
+        stored = await self._read(prefix)
         good_for_s = _good_for_s(stored, fingerprint)
         now = self._clock()
         if stored is None or good_for_s <= 0:
@@ -127,19 +133,12 @@ class KeyCache:
             self._known[fingerprint] = Known(stored.caller, now + fresh_s, now + stale_s)
         return stored.caller
 
-    async def _load_once(self, prefix: str) -> Stored | None:
-        """Let a crowd asking for one cold key cause one read. Raises KeysUnavailable, after LOAD_S at the latest."""
-        running = self._loading.get(prefix)
-        if running is None:
-            running = asyncio.ensure_future(self._load(prefix))
-            self._loading[prefix] = running
-            running.add_done_callback(lambda _: self._loading.pop(prefix, None))
+    async def _read(self, prefix: str) -> Stored | None:
         try:
-            async with asyncio.timeout(LOAD_S):
-                stored = await asyncio.shield(running)
-        except (TimeoutError, KeysUnavailable) as error:
+            stored = await self._reads.read(prefix)
+        except KeysUnavailable:
             self._is_away = True
-            raise KeysUnavailable from error
+            raise
         self._is_away = False
         return stored
 
@@ -151,9 +150,23 @@ class KeyCache:
 
     def clear(self) -> None:
         """Forget everything: some key or tenant was changed."""
-        self._generation += 1
+        self._disregard_reads()
         self._known.clear()
         self._refused.clear()
+
+    def doubt(self) -> None:
+        """Believe nobody for longer than usual before the database was asked: a change was announced and not read."""
+        self._disregard_reads()
+        self._known = {
+            each: known._replace(stale_until=min(known.fresh_until, known.stale_until))
+            for each, known in self._known.items()
+        }
+
+    def _disregard_reads(self) -> None:
+        """Neither remember nor join what was asked before a change."""
+        self._generation += 1
+        self._reads.forget()
+        self._refreshing = {}
 
 
 def _good_for_s(stored: Stored | None, fingerprint: str) -> float:

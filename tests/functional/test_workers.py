@@ -8,12 +8,14 @@ import asyncio
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from gateway.server import ACCEPTS_A_TURN
 from tests import stores, town
 from tests.calls import eventually
 from tests.raw_calls import ask, question
@@ -44,6 +46,12 @@ def workers_of(gateway) -> set[int]:
     """Return the process ids of the supervisor's living children."""
     children = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children").read_text()
     return {int(pid) for pid in children.split()}
+
+
+def listening(pid: int) -> int:
+    """Return how often a worker has the listening socket open."""
+    files = [file.readlink().name for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink()]
+    return max(Counter(name for name in files if name.startswith("socket:")).values())
 
 
 async def call(gateway, model="m2"):
@@ -129,6 +137,13 @@ async def test_a_change_reaches_every_worker_within_two_seconds(two_workers):
 
     while not await is_refused_everywhere():
         assert time.monotonic() - changed_at < 2
+
+
+def test_workers_know_how_many_the_command_line_asked_for(fresh_gateway, environment, monkeypatch):
+    monkeypatch.setenv(stores.WORKERS, "2")
+    gateway = fresh_gateway({"database": {"max_conns": 4}}, env=environment)
+    assert [listening(pid) for pid in workers_of(gateway)] == [ACCEPTS_A_TURN // 2] * 2
+    gateway.stop()
 
 
 REVOKE_BOB = """

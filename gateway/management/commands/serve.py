@@ -44,12 +44,12 @@ class Command(BaseCommand):
         config = settings.GATEWAY
         os.environ["GATEWAY_MANAGED"] = "1"
         logs.configure(config.observability.log_format, config.observability.log_level)
+        workers = options["workers"] or config.server.workers
         if options["listener_fd"] is not None:
             link = WorkerLink.inherited(options["listener_fd"], options["line_fd"])
-            run(config, link.listener, link=link)
+            run(config, link.listener, link=link, workers=workers)
             return
         host, port = _address(options["bind"], config.server.bind)
-        workers = options["workers"] or config.server.workers
         if workers > 1 and config.embedded:
             raise ConfigError(
                 f"--workers {workers}: embedded mode runs one worker. Hint: set ROUTER_DB_URL and ROUTER_REDIS_URL."
@@ -96,7 +96,7 @@ def supervise(config: Config, listener: socket.socket, workers: int, welcome: st
             database.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL: its threads have nothing to do here
     manage = (sys.executable, sys.argv[0])
     supervisor = Supervisor(
-        (*manage, "serve"),
+        (*manage, "serve", "--workers", str(workers)),
         listener,
         workers,
         drain_s=config.server.prestop_delay + config.server.graceful_shutdown_delay,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError
 
+from budgets.admission import Post
 from catalog.prices import cost
 from metering.adoption import DIED, adopt
 from metering.frames import encode
 from metering.models import UsageEvent
 from metering.records import Mark, Record, Void
 from metering.segments import Directory
+from metering.shipment import Shipment
+from metering.tail import Call
 from providers.usage import Usage
 from tests.calls import CLOSED_COST, SHEET, closed, opened
 
@@ -123,3 +128,41 @@ def test_a_journal_that_was_half_shipped_is_not_counted_twice(dead: Directory, t
     adopt(tmp_path)
 
     assert UsageEvent.objects.count() == 2
+
+
+def test_a_journal_that_cannot_be_read_keeps_no_other_from_being_adopted(
+    dead: Directory, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    unreadable = tmp_path / "!"  # comes first
+    (unreadable / "lock").mkdir(parents=True)
+    write(dead, 1, opened("req_1"), closed("req_1"))
+
+    adopted = adopt(tmp_path)
+
+    assert [each.journal for each in adopted] == [dead.path.name]
+    assert "not-adopted !" in caplog.text
+
+
+def test_who_was_adopted_before_the_database_went_away_is_named(
+    dead: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = Directory.create(tmp_path, "~")  # comes last
+    late.release()
+    write(dead, 1, opened("req_1"), closed("req_1"))
+    write(late, 1, opened("req_2"), closed("req_2"))
+    gone: list[str] = []
+    insert = Shipment.insert
+
+    def away_soon(shipment: Shipment, calls: Sequence[Call]) -> list[Post]:
+        if shipment.directory.path == late.path:
+            raise OperationalError
+        return insert(shipment, calls)
+
+    monkeypatch.setattr(Shipment, "insert", away_soon)
+    with pytest.raises(OperationalError):
+        adopt(tmp_path, gone=gone.append)
+    assert gone == [dead.path.name]
+
+    monkeypatch.undo()
+    adopt(tmp_path, gone=gone.append)
+    assert gone == [dead.path.name, late.path.name]

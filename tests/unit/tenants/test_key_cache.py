@@ -10,13 +10,14 @@ from tenants.caller import Caller
 from tenants.errors import InvalidKey, KeysUnavailable
 from tenants.key_cache import (
     CAREFUL_TTL_S,
-    MAX_REFRESHES,
+    MAX_QUESTIONS,
     NEGATIVE_TTL_S,
     STALE_S,
     TTL_S,
     KeyCache,
     Stored,
 )
+from tenants.key_misses import MOST
 from tenants.keys import digest
 
 PEPPER = b"p" * 32
@@ -231,7 +232,7 @@ async def test_a_database_that_is_away_is_asked_about_a_few_keys_only(cache, she
         await cache.caller(f"sk-{name}.secret")
     for _ in range(10):
         await asyncio.sleep(0)
-    assert shelf.reads == len(names) + MAX_REFRESHES
+    assert shelf.reads == len(names) + MAX_QUESTIONS
 
 
 async def test_a_crowd_of_known_keys_is_asked_about_while_the_database_answers(cache, shelf, clock):
@@ -245,3 +246,85 @@ async def test_a_crowd_of_known_keys_is_asked_about_while_the_database_answers(c
         *(cache.caller(f"sk-{name}.secret") for name in names), return_exceptions=True
     )
     assert {type(answer) for answer in answers} == {InvalidKey}
+
+
+async def test_a_request_after_a_change_does_not_join_the_read_before_it(cache, shelf):
+    shelf.gate = asyncio.Event()
+    before = asyncio.create_task(cache.caller("sk-alice.secret"))
+    await asyncio.sleep(0)
+    cache.clear()
+    after = asyncio.create_task(cache.caller("sk-alice.secret"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert shelf.reads == 2
+    shelf.gate.set()
+    assert await before is await after is ALICE
+    await cache.caller("sk-alice.secret")
+    assert shelf.reads == 2
+
+
+async def test_who_was_known_does_not_join_the_question_before_a_change(cache, shelf, clock):
+    await cache.caller("sk-alice.secret")
+    clock.now += TTL_S + 1
+    shelf.gate = gate = asyncio.Event()
+    asking = asyncio.create_task(cache.caller("sk-alice.secret"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    cache.clear()
+    shelf.gate = None
+    await cache.caller("sk-alice.secret")
+    cache.trust(TTL_S)
+    await cache.caller("sk-alice.secret")
+    assert shelf.reads == 4
+    gate.set()
+    assert await asking is ALICE
+
+
+async def test_a_change_that_cannot_be_read_ends_the_time_of_outages(cache, shelf, clock):
+    await cache.caller("sk-alice.secret")
+    shelf.keys = None
+    cache.doubt()
+    assert await cache.caller("sk-alice.secret") is ALICE
+    clock.now += TTL_S + 1
+    with pytest.raises(KeysUnavailable):
+        await cache.caller("sk-alice.secret")
+
+
+async def test_what_was_read_before_a_doubt_is_not_remembered(cache, shelf):
+    shelf.gate = asyncio.Event()
+    asking = asyncio.create_task(cache.caller("sk-alice.secret"))
+    await asyncio.sleep(0)
+    cache.doubt()
+    shelf.gate.set()
+    await asking
+    shelf.keys = None
+    with pytest.raises(KeysUnavailable):
+        await cache.caller("sk-alice.secret")
+
+
+async def test_a_stranger_does_not_wait_for_a_database_that_many_wait_for_in_vain(cache, shelf):
+    keys, shelf.keys = shelf.keys, None
+    with pytest.raises(KeysUnavailable):
+        await cache.caller("sk-alice.secret")
+    shelf.keys, shelf.gate = keys, asyncio.Event()
+    crowd = [asyncio.create_task(cache.caller(f"sk-k{number}.secret")) for number in range(100)]
+    joined = asyncio.create_task(cache.caller("sk-k0.secret"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert shelf.reads == 1 + MAX_QUESTIONS
+    answered = [task for task in crowd if task.done()]
+    assert {type(task.exception()) for task in answered} == {KeysUnavailable}
+    assert (len(answered), joined.done()) == (100 - MAX_QUESTIONS, False)
+
+    shelf.gate.set()
+    await asyncio.gather(*crowd, joined, return_exceptions=True)
+    assert await cache.caller("sk-alice.secret") is ALICE
+
+
+async def test_an_outage_does_not_shut_out_an_address(cache, shelf):
+    keys, shelf.keys = shelf.keys, None
+    for number in range(MOST + 1):
+        with pytest.raises(KeysUnavailable):
+            await cache.caller(f"sk-k{number}.secret", "192.0.2.1")
+    shelf.keys = keys
+    assert await cache.caller("sk-alice.secret", "192.0.2.1") is ALICE

@@ -1,0 +1,86 @@
+"""A place for a worker is never lost: not when none can be started, not by what one says, not in a renewal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway import supervisor
+from gateway.supervisor import Supervisor
+from tests.calls import eventually
+
+CHILD = """
+import pathlib, socket, sys
+line = socket.socket(fileno=int(sys.argv[sys.argv.index("--line-fd") + 1]))
+if not pathlib.Path(__file__).with_name("hang").exists():
+    line.sendall(b"m\\0\\0\\0\\2\\xc1\\xc1" + b"r\\0\\0\\0\\0")
+line.recv(1)
+"""
+
+
+class Site:
+    """A supervisor of two workers that say what nobody can read, and then that they serve."""
+
+    def __init__(self, directory: Path, log: pytest.LogCaptureFixture) -> None:
+        self.python, self.hang, self._log = directory / "python", directory / "hang", log
+        self.install()
+        child = directory / "child.py"
+        child.write_text(CHILD)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        command = (str(self.python), str(child))
+        self.supervisor = Supervisor(command, self.listener, 2, drain_s=0, prepare=("true",))
+
+    def install(self) -> None:
+        self.python.symlink_to(sys.executable)
+
+    def said(self, what: str) -> list[logging.LogRecord]:
+        records = [record for when in ("setup", "call") for record in self._log.get_records(when)]
+        return [record for record in records if what in record.getMessage()]
+
+    @property
+    def serving(self) -> list[int]:
+        """The process ids of all that served, in order."""
+        return [int(record.getMessage().split()[1]) for record in self.said(" serves")]
+
+
+@pytest.fixture
+async def site(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "gateway.supervisor")
+    site = Site(tmp_path, caplog)
+    running = asyncio.create_task(site.supervisor.run(lambda: None))
+    await eventually(lambda: len(site.serving) == 2, 20)
+    yield site
+    signal.raise_signal(signal.SIGTERM)
+    await asyncio.wait_for(running, 30)
+
+
+async def test_a_worker_that_cannot_be_started_is_tried_again(site):
+    site.python.unlink()
+    for pid in site.serving:
+        os.kill(pid, signal.SIGKILL)
+    await eventually(lambda: len(site.said("could not be started")) >= 3, 20)
+    site.install()
+    await eventually(lambda: len(site.serving) == 4, 20)
+
+
+async def test_a_worker_that_said_what_cannot_be_read_is_replaced(site):
+    os.kill(site.serving[0], signal.SIGKILL)
+    await eventually(lambda: len(site.serving) == 3, 20)
+    assert site.said("cannot be read")
+
+
+async def test_a_new_worker_that_is_held_up_does_not_keep_the_place_of_the_old_one(site, monkeypatch):
+    monkeypatch.setattr(supervisor, "OPEN_S", 0.1)
+    site.hang.touch()
+    signal.raise_signal(signal.SIGHUP)
+    await eventually(lambda: site.said("did not start"), 20)
+    site.hang.unlink()
+    os.kill(site.serving[0], signal.SIGKILL)
+    await eventually(lambda: len(site.serving) == 3, 20)

@@ -1,0 +1,73 @@
+"""A change that was announced and cannot be read casts doubt on what is known."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway import invalidation
+from gateway.invalidation import Invalidation
+
+
+class Site:
+    """A database that may be away, and what it led to."""
+
+    def __init__(self):
+        self.version, self.is_away = 1, False
+        self.said: asyncio.Queue[str] = asyncio.Queue()
+
+    async def read(self):
+        if self.is_away:
+            self.said.put_nowait("away")
+            raise OSError
+        return self.version
+
+    async def reload(self, version):
+        self.said.put_nowait(f"reloaded {version}")
+
+    def doubt(self):
+        self.said.put_nowait("doubted")
+
+
+@pytest.fixture
+def site():
+    return Site()
+
+
+@pytest.fixture
+async def checks(site):
+    """Yield what checks already."""
+    checks = Invalidation(site.read, site.reload, site.doubt)
+    task = asyncio.create_task(checks.run())
+    checks.poke()
+    assert await next_of(site) == "reloaded 1"
+    yield checks
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def next_of(site):
+    return await asyncio.wait_for(site.said.get(), 10)
+
+
+async def test_an_announced_change_that_cannot_be_read_casts_doubt_once(site, checks, monkeypatch):
+    monkeypatch.setattr(invalidation, "POLL_S", 0.01)
+    site.is_away = True
+    checks.poke()
+    said = [await next_of(site) for _ in range(6)]
+    assert "doubted" in said
+    assert said.count("doubted") == 1
+
+
+async def test_a_database_that_is_away_casts_no_doubt_by_itself(site, checks, monkeypatch):
+    monkeypatch.setattr(invalidation, "POLL_S", 0.01)
+    site.is_away = True
+    assert [await next_of(site) for _ in range(3)] == ["away"] * 3
+
+
+async def test_an_announced_change_that_can_be_read_casts_none(site, checks):
+    site.version = 2
+    checks.poke()
+    assert await next_of(site) == "reloaded 2"
+    assert site.said.empty()
