@@ -94,7 +94,7 @@ async def test_nobody_waits_for_ever(reads, database, monkeypatch):
 
 async def test_a_crowd_that_gives_up_does_not_come_after_those_who_hang(reads, database, monkeypatch):
     monkeypatch.setattr(key_reads, "TURN_S", 0.01)
-    monkeypatch.setattr(key_reads, "LOAD_S", 0.1)
+    monkeypatch.setattr(key_reads, "LOAD_S", 1.0)
     answers = await asyncio.gather(*await crowd_of(reads, MOST * 3), return_exceptions=True)
     assert {type(answer) for answer in answers} == {KeysUnavailable}
     assert database.queued == MOST

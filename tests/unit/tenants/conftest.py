@@ -1,0 +1,25 @@
+"""A cache of keys in front of a shelf."""
+
+from __future__ import annotations
+
+import pytest
+
+from tenants.key_cache import (
+    KeyCache,
+)
+from tests.unit.tenants.shelf import PEPPER, Clock, Shelf
+
+
+@pytest.fixture
+def shelf():
+    return Shelf()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def cache(shelf, clock):
+    return KeyCache(PEPPER, shelf, clock)

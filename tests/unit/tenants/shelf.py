@@ -1,0 +1,41 @@
+"""A database of keys, and a clock, that a test has in its hands."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tenants.caller import Caller
+from tenants.errors import KeysUnavailable
+from tenants.key_cache import (
+    Stored,
+)
+from tenants.keys import digest
+
+PEPPER = b"p" * 32
+ALICE = Caller(key_id=1, key_prefix="alice", key_name="Alice", tenant_id=1, tenant="alice-co")
+
+
+class Shelf:
+    """The database: what is on it can be changed, and every read is counted."""
+
+    def __init__(self):
+        self.keys = {"alice": Stored(digest(PEPPER, "alice", "secret"), ALICE, None)}
+        self.reads = 0
+        self.gate = None
+        self.answered = asyncio.Event()
+
+    async def __call__(self, prefix):
+        self.reads += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.keys is None:
+            raise KeysUnavailable
+        self.answered.set()
+        return self.keys.get(prefix)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
