@@ -110,11 +110,16 @@ class WindowKey(msgspec.Struct, frozen=True):
 
 
 class Post(msgspec.Struct, frozen=True):
-    """What the ledger says of a window: absolute and versioned, so twice or out of order is harmless."""
+    """What the ledger says of a window: absolute and versioned, so twice or out of order is harmless.
+
+    `added_nanousd` is how much of it came with the calls that are posted together with this, as `version`; None when
+    nobody can tell (some of them were in the ledger before).
+    """
 
     window: WindowKey
     spent_nanousd: int
     version: int
+    added_nanousd: int | None = None
 
 
 class RateRefused(Exception):

@@ -6,11 +6,11 @@ again; commands of one worker reach Redis in order, because they share one socke
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from budgets.admission import Post
+from budgets.admission import Post, WindowKey
 from budgets.redis_calls import HeldCall, Reply, batches, packed_post
 from budgets.redis_connection import RedisConnection
 from budgets.redis_owners import Owners
@@ -19,6 +19,15 @@ from budgets.redis_rebuild import Run
 LEASE_S, ORPHAN_S = 30.0, 150.0
 KEEP_SETTLED_S = 400 * 86400.0
 BATCH = 200
+MOST_POSTED = 1000  # more than the ledger takes at once: a total and its calls must reach Redis in one step
+MOST_APART = 600  # two minutes of them
+
+
+class Told(NamedTuple):
+    """What one batch of the ledger said, and its calls by tag; "" when this worker never saw them."""
+
+    posts: list[Post]
+    ids: dict[str, set[str]]
 
 
 class Backlog:
@@ -32,10 +41,7 @@ class Backlog:
         self._unsettled: dict[str, HeldCall] = {}
         self._is_settling_late = False
         self._telling = 0  # flushes that are on their way
-        self._posts: dict[Any, Post] = {}
-        self._posted: dict[str, set[str]] = defaultdict(
-            set
-        )  # ids by tag; "" when this worker never saw the call
+        self._told: deque[Told] = deque()
 
     async def settle(self, call: HeldCall) -> Reply:
         """Tell the end of a call. Raises Unreachable; it will then be told later."""
@@ -87,42 +93,40 @@ class Backlog:
 
     def take(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None:
         """Note what the ledger has; from now on these calls are not told again."""
-        for post in posts:
-            known = self._posts.get(post.window)
-            if known is None or post.version > known.version:
-                self._posts[post.window] = post
+        told = Told(list(posts), defaultdict(set))
         for request_id in request_ids:
             call = self._calls.get(request_id)
             if call is None:
-                self._posted[""].add(request_id)
+                told.ids[""].add(request_id)
                 continue
-            self._posted[call.want.tag].add(request_id)
+            told.ids[call.want.tag].add(request_id)
             call.is_posted, call.amount = True, 0
             if call.is_settled:
                 del self._calls[request_id]
+        if told.posts or told.ids:
+            self._told.append(told)
+        while len(self._told) > MOST_APART:
+            self._told.appendleft(_together(self._told.popleft(), self._told.popleft()))
 
     @property
     def is_told(self) -> bool:
         """Tell whether Redis has heard of every post."""
-        return not (self._posts or self._posted or self._telling)
+        return not (self._told or self._telling)
 
     async def flush(self) -> None:
         """Tell what is waiting. Raises Unreachable; the rest goes on waiting."""
         await self._settle_late()
-        for found, ids in await self._owners.found():
-            self._put_back(found, {"": ids})
-        if not self._posts and not self._posted:
-            return
-        posts, posted = self._posts, self._posted
-        self._posts, self._posted = {}, defaultdict(set)
-        self._telling += 1
-        try:
-            await self._post(posts, posted)
-        except BaseException:  # canceled too: what was not told is told next time
-            self._put_back(posts, posted)
-            raise
-        finally:
-            self._telling -= 1
+        self._told.extend(Told(posts, {"": ids}) for posts, ids in await self._owners.found())
+        while self._told:
+            told = self._told.popleft()
+            self._telling += 1
+            try:
+                await self._post(told)
+            except BaseException:  # canceled too: what was not told is told next time
+                self._told.appendleft(told)
+                raise
+            finally:
+                self._telling -= 1
 
     async def _settle_late(self) -> None:
         """One walk at a time: those that are being told right now need no second voice."""
@@ -136,34 +140,27 @@ class Backlog:
         finally:
             self._is_settling_late = False
 
-    def _put_back(self, posts: dict[Any, Post], posted: dict[str, set[str]]) -> None:
-        self._posts = {
-            window: max((each for each in (posts.get(window), self._posts.get(window)) if each), key=_version)
-            for window in {**posts, **self._posts}
-        }
-        for tag, ids in posted.items():
-            self._posted[tag] |= ids
-
-    async def _post(self, posts: dict[Any, Post], posted: dict[str, set[str]]) -> None:
+    async def _post(self, told: Told) -> None:
         """Tell each tenant its totals together with its calls: a call that goes without its cost is spent twice.
 
         A total whose tenant is not known, and calls that this worker never saw, go to all of these tenants: only its
         own takes them. There may be none of its own among them, so both are also kept.
         """
-        owners = await self._owners.of(key.scope for key in posts)
+        owners = await self._owners.of(post.window.scope for post in told.posts)
         by_tag: dict[str, list[Any]] = defaultdict(list)
-        for key, post in posts.items():
-            by_tag[owners.get(key.scope, "")].append(packed_post(key, post.spent_nanousd, post.version))
+        for post in told.posts:
+            by_tag[owners.get(post.window.scope, "")].append(packed_post(post))
         ownerless = by_tag.pop("", [])
-        strangers = sorted(posted.get("", ()))
-        for tag in {*by_tag, *posted} - {""}:
-            ids = [*sorted(posted.get(tag, ())), *strangers]
-            await self._run("post", tag, [[*by_tag.get(tag, []), *ownerless], ids[:BATCH]])
-            for some in batches(ids[BATCH:], BATCH):
+        strangers = sorted(told.ids.get("", ()))
+        for tag in {*by_tag, *told.ids} - {""}:
+            ids = [*sorted(told.ids.get(tag, ())), *strangers]
+            await self._run("post", tag, [[*by_tag.get(tag, []), *ownerless], ids[:MOST_POSTED]])
+            for some in batches(ids[MOST_POSTED:], MOST_POSTED):
                 await self._run("post", tag, [[], some])
         if ownerless and strangers:
-            lone = {key: post for key, post in posts.items() if key.scope not in owners}
-            self._owners.keep(lone, set(strangers))
+            self._owners.keep(
+                [each for each in told.posts if each.window.scope not in owners], set(strangers)
+            )
 
     async def _tell(self, tag: str, calls: Sequence[HeldCall]) -> None:
         told = [call for call in calls if call.is_worth_telling]
@@ -181,5 +178,13 @@ def _by_tag(calls: Sequence[HeldCall]) -> dict[str, list[HeldCall]]:
     return found
 
 
-def _version(post: Post) -> int:
-    return post.version
+def _together(older: Told, newer: Told) -> Told:
+    """Return both as one, which no longer says what each has added."""
+    posts: dict[WindowKey, Post] = {}
+    for post in (*older.posts, *newer.posts):
+        known = posts.get(post.window)
+        if known is None or post.version >= known.version:
+            posts[post.window] = Post(post.window, post.spent_nanousd, post.version)
+    for tag, ids in newer.ids.items():
+        older.ids.setdefault(tag, set()).update(ids)
+    return Told(list(posts.values()), older.ids)

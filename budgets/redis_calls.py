@@ -15,6 +15,7 @@ from budgets.admission import (
     BudgetRule,
     BudgetStanding,
     Grant,
+    Post,
     RateRefused,
     RateStanding,
     ScopeRules,
@@ -96,9 +97,11 @@ def tenant_tag(scope: str) -> str:
     return "t" + scope.partition(":")[2]
 
 
-def packed_post(key: WindowKey, spent: int, version: int) -> list[Any]:
+def packed_post(post: Post) -> list[Any]:
+    key, added = post.window, post.added_nanousd
     end = window(key.schedule, key.timezone, key.start).end
-    return [key.scope, window_name(key), key.start, end, spent, version]
+    own = -1 if added is None else added
+    return [key.scope, window_name(key), key.start, end, post.spent_nanousd, post.version, own]
 
 
 class HeldCall:

@@ -47,7 +47,7 @@ class Learning:
         try:
             await self._owners.note(want)  # first: what is posted from now on may be newer than the load
             posts = await self._load(keys)
-            packed = [packed_post(post.window, post.spent_nanousd, post.version) for post in posts]
+            packed = [packed_post(post) for post in posts]
             await self._run("learn", want.tag, [*age, packed])
         except Exception as failure:  # noqa: BLE001 - whatever the ledger or the store raises, the answer is "unknown"
             return failure

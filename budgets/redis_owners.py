@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from budgets.admission import Post, WindowKey
+from budgets.admission import Post
 from budgets.redis_calls import Want, tenant_tag
 from budgets.redis_connection import RedisConnection
 
@@ -24,7 +24,7 @@ class Owners:
     def __init__(self, connection: RedisConnection, prefix: str) -> None:
         self._connection, self._name = connection, f"{prefix}:owners"
         self._tags: dict[str, str] = {}
-        self._waiting: deque[tuple[dict[WindowKey, Post], set[str]]] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[tuple[list[Post], set[str]]] = deque(maxlen=MOST_WAITING)
 
     async def note(self, want: Want) -> None:
         """Tell all workers whose windows these are; before they become known. Raises Unreachable."""
@@ -46,16 +46,16 @@ class Owners:
             owners |= named
         return owners
 
-    def keep(self, posts: dict[WindowKey, Post], request_ids: set[str]) -> None:
+    def keep(self, posts: list[Post], request_ids: set[str]) -> None:
         """Let these wait until the owner of one of the windows is known."""
         self._waiting.append((posts, request_ids))
 
-    async def found(self) -> list[tuple[dict[WindowKey, Post], set[str]]]:
+    async def found(self) -> list[tuple[list[Post], set[str]]]:
         """Return, and keep no longer, what has waited long enough. Raises Unreachable."""
         if not self._waiting:
             return []
-        owners = await self.of(key.scope for posts, _ in self._waiting for key in posts)
-        ready = [each for each in self._waiting if any(key.scope in owners for key in each[0])]
+        owners = await self.of(post.window.scope for posts, _ in self._waiting for post in posts)
+        ready = [each for each in self._waiting if any(post.window.scope in owners for post in each[0])]
         for each in ready:
             self._waiting.remove(each)
         return ready

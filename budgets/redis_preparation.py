@@ -1,4 +1,4 @@
-"""Does what the store asks for before it can decide: the date, totals of the ledger, or a new start after a loss."""
+"""Does what the store asks for before it can decide: a date, totals of the ledger, patience, a start after a loss."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from budgets.admission import AdmissionUnavailable
 from budgets.redis_calls import Reply, Want
 from budgets.redis_learning import Learning
 from budgets.redis_rebuild import Rebuilds
+
+DOUBT_S = 0.02  # between two looks whether a total still counts calls that are also counted on their own
 
 
 class Preparation:
@@ -30,6 +32,8 @@ class Preparation:
             await self._rebuilds.wait(want, deadline)
         elif reply.status == "unknown":
             await self._learning.learn(want, reply, deadline)
+        elif reply.status == "doubt":
+            await asyncio.sleep(DOUBT_S)
         elif reply.status == "window":
             self.skew_s = reply.instant - time.time()
         else:

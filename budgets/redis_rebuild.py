@@ -94,7 +94,7 @@ class Rebuilds:
             self._peers.forget(token)
         keys = list(dict.fromkeys(bound.key for bound in want.bounds))
         posts = await self._load(keys) if keys else ()
-        packed = [packed_post(post.window, post.spent_nanousd, post.version) for post in posts]
+        packed = [packed_post(post) for post in posts]
         await self._run("open", want.tag, [token, packed])
 
     async def _hear_all(self, question: str, token: str) -> None:

@@ -53,9 +53,11 @@ class Window(NamedTuple):
     spent_nanousd: int
     version: int
 
-    def post(self, added: int = 0) -> Post:
+    def post(self, added: int = 0, *, is_all: bool = False) -> Post:
+        """Return its total after so much was added to it; `is_all`: the batch has no call that was added before."""
         key = WindowKey(self.scope, self.schedule, self.timezone, self.start.timestamp())
-        return Post(key, self.spent_nanousd + added, self.version + bool(added))
+        own = added if is_all else None
+        return Post(key, self.spent_nanousd + added, self.version + bool(added), own)
 
 
 def write(calls: Sequence[Call], using: str = "default") -> Written:
@@ -138,7 +140,8 @@ def _add_up(connection: BaseDatabaseWrapper, calls: Sequence[Call], new: set[str
             "WHERE id = %s",
             [(amount, window.id) for window, amount in zip(windows, added, strict=True) if amount],
         )
-    return [window.post(amount) for window, amount in zip(windows, added, strict=True)]
+    is_all = all(call.open.id in new for call in calls)
+    return [window.post(amount, is_all=is_all) for window, amount in zip(windows, added, strict=True)]
 
 
 def _sum(entries: Sequence[tuple[float, int]], window: Window) -> int:

@@ -1,9 +1,16 @@
--- {run, now, instant, posts, ids}: take over newer totals; forget the calls that are in them.
+-- {run, now, instant, posts, ids}: take over what the ledger has; forget the calls that are in it. Posts as for `learn`,
+-- and what the batch itself added, or -1 where some of it was in the ledger before.
 look()
 for _, post in ipairs(arg[4]) do
   local w = money_of(post[1])[post[2]]
-  if w and post[6] > w.version then
-    w.spent, w.version, w.posted = post[5], post[6], forgot
+  if w then
+    if w.known then
+      add(w, post[5], post[6], post[7])
+    elseif w.posted ~= forgot or post[6] > w.version then
+      w.ahead = {}
+      total(w, post[5], post[6])
+    end
+    w.posted = forgot
     save(post[1], w)
   end
 end

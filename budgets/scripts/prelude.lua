@@ -6,6 +6,8 @@ local meta = KEYS[1]
 local base = string.sub(meta, 1, -5)
 local arg = cmsgpack.unpack(ARGV[1])
 local SPAN, BEFORE, QUARTER, SOME = 61, -1, 900, 1000
+local MOST_AHEAD = 64
+local DOUBT = arg[2] < 0 and 0.5 or 0 -- seconds; a clock that somebody sets by hand does not go on while he waits
 local FORMAT = '<ddddddddd'
 local calls_key, life_key = base .. 'calls', base .. 'life'
 
@@ -30,6 +32,8 @@ if now < 0 then
 end
 
 -- Windows of money: one hash for each scope, one field for each window. They hold the sums of the rows in `calls`.
+-- `spent` is the ledger's total at `version`, and what the posts `ahead` of a missing one have added: version to amount.
+-- Up to `doubt` of it may be counted a second time until `doubted`.
 local monies = {}
 
 local function money_of(scope)
@@ -39,18 +43,54 @@ local function money_of(scope)
   monies[scope] = found
   local all = redis.call('HGETALL', base .. 'money:' .. scope)
   for i = 1, #all, 2 do
-    local start, until_, spent, version, held, settled, of_gen, learnt, posted = struct.unpack(FORMAT, all[i + 1])
+    local start, until_, spent, version, held, settled, of_gen, learnt, posted, rest = struct.unpack(FORMAT, all[i + 1])
     if of_gen == gen then
+      local more = rest <= #all[i + 1] and cmsgpack.unpack(string.sub(all[i + 1], rest)) or {{}, 0, 0}
       found[all[i]] = {name = all[i], start = start, stop = until_, spent = spent, version = version, held = held,
-        settled = settled, learnt = learnt, posted = posted, known = learnt == forgot}
+        settled = settled, learnt = learnt, posted = posted, known = learnt == forgot, ahead = more[1],
+        doubt = more[2], doubted = more[3]}
     end
   end
   return found
 end
 
 local function save(scope, w)
+  local more = ''
+  if next(w.ahead) or w.doubted > now then more = cmsgpack.pack({w.ahead, w.doubt, w.doubted}) end
   redis.call('HSET', base .. 'money:' .. scope, w.name, struct.pack(FORMAT, w.start, w.stop, w.spent, w.version,
-    w.held, w.settled, gen, w.learnt, w.posted))
+    w.held, w.settled, gen, w.learnt, w.posted) .. more)
+end
+
+-- Posts of several workers overtake each other: what follows the total without a gap becomes part of it.
+local function close_up(w)
+  while w.ahead[w.version + 1] do
+    w.version = w.version + 1
+    w.ahead[w.version] = nil
+  end
+end
+
+-- Take over a total. A worker's calls may be in it that are still counted here, until its post comes a moment later.
+local function total(w, spent, version)
+  w.spent, w.version = spent, version
+  for at, added in pairs(w.ahead) do
+    if at > version then w.spent = w.spent + added else w.ahead[at] = nil end
+  end
+  close_up(w)
+  local doubt = w.settled + w.held
+  if doubt > 0 then w.doubt, w.doubted = doubt, now + DOUBT end
+end
+
+-- Add what one batch of calls came to, once: they leave the counts in the same step. A batch that does not say (-1), or
+-- that nobody can wait for any more, brings the ledger's total.
+local function add(w, spent, version, added)
+  if version <= w.version or added == 0 or w.ahead[version] then return end
+  if added < 0 then return total(w, spent, version) end
+  w.spent = w.spent + added
+  w.ahead[version] = added
+  close_up(w)
+  local count = 0
+  for _ in pairs(w.ahead) do count = count + 1 end
+  if count > MOST_AHEAD then total(w, spent, version) end
 end
 
 -- A row: {amount, tokens, instant, is settled, is posted, worker, scope, its second, scope, its second ...}
@@ -153,7 +193,8 @@ local function register(scope, name, start, stop)
   local w = money_of(scope)[name]
   if w then return w end
   w = {name = name, start = start, stop = stop, spent = 0, version = BEFORE, held = held_in(scope, start, stop),
-    settled = owed_in(scope, start, stop), learnt = BEFORE, posted = BEFORE, known = false}
+    settled = owed_in(scope, start, stop), learnt = BEFORE, posted = BEFORE, known = false, ahead = {}, doubt = 0,
+    doubted = 0}
   for other, old in pairs(money_of(scope)) do
     if old.stop + 86400 < instant and old.held == 0 and old.settled == 0 then
       redis.call('HDEL', base .. 'money:' .. scope, other)
@@ -165,14 +206,19 @@ local function register(scope, name, start, stop)
   return w
 end
 
--- posts: {{scope, window, start, stop, spent, version} ...}
+-- posts: {{scope, window, start, stop, spent, version} ...}. A window that is known hears of every batch: what was
+-- loaded meanwhile would count some twice.
 local function learn(posts)
   for _, post in ipairs(posts) do
     local w = register(post[1], post[2], post[3], post[4])
-    local is_newer = post[6] > w.version
-    if is_newer or (not w.known and w.posted ~= forgot) then w.spent, w.version = post[5], post[6] end
-    w.learnt, w.known = forgot, true
-    save(post[1], w)
+    if not w.known then
+      if post[6] > w.version or w.posted ~= forgot then
+        if post[6] < w.version then w.ahead = {} end -- the ledger was put back to an older state
+        total(w, post[5], post[6])
+      end
+      w.learnt, w.known = forgot, true
+      save(post[1], w)
+    end
   end
 end
 
@@ -293,10 +339,11 @@ local function aside_of(scope, holders)
   return sum
 end
 
--- Why so much more does not fit into every budget, or nothing: 'budget' and the place of the shortest one, or 'aside'
--- and the workers that have set aside what is missing. Nothing is set aside of those scopes again for a minute.
+-- Why so much more does not fit into every budget, or nothing: 'budget' and the place of the shortest one; 'doubt' if
+-- that will be known in a moment; 'aside' and the workers that have set aside what is missing. Nothing is set aside of
+-- those scopes again for a minute.
 local function shortage(scopes, more)
-  local least, which, place, tight, holders = nil, 0, 0, {}, {}
+  local least, which, place, tight, holders, doubted = nil, 0, 0, {}, {}, false
   for _, s in ipairs(scopes) do
     local names = {}
     local aside = #s[5] > 0 and aside_of(s[1], names) or 0
@@ -304,7 +351,11 @@ local function shortage(scopes, more)
     for _, b in ipairs(s[5]) do
       local w = money_of(s[1])[b[1]]
       local room = b[4] - w.spent - w.settled - w.held
-      if not least or room < least then least, which = room, place end
+      if room < more and w.doubted > now and room + w.doubt >= more then
+        doubted = true
+      elseif not least or room < least then
+        least, which = room, place
+      end
       if room - aside < more then is_tight = true end
       place = place + 1
     end
@@ -314,6 +365,7 @@ local function shortage(scopes, more)
     end
   end
   if least and least < more then return 'budget', {which} end
+  if doubted then return 'doubt', {} end
   for _, scope in ipairs(tight) do redis.call('SET', base .. 'asked:' .. scope, 1, 'EX', 60) end
   if #tight > 0 then return 'aside', holders end
 end

@@ -29,9 +29,13 @@ class SharedLedger:
 
     def __init__(self) -> None:
         self.spent, self.version, self.loads = 0, 1, 0
+        self.is_open, self.is_asked = asyncio.Event(), asyncio.Event()
+        self.is_open.set()
 
     async def load(self, keys: Sequence[WindowKey]) -> list[Post]:
         self.loads += 1
+        self.is_asked.set()
+        await self.is_open.wait()
         return [Post(key, self.spent, self.version) for key in keys]
 
 

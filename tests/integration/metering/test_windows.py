@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
+from msgspec.structs import replace
 
 from budgets.admission import WindowKey
 from budgets.models import SpendWindow
@@ -61,7 +62,17 @@ def test_the_ledger_raises_total_and_version_of_the_windows_a_call_is_in() -> No
     assert [posts[key].spent_nanousd // CLOSED_COST for key in KEYS[:3]] == [2, 2, 2]
     assert all(posts[post.window].version > post.version for post in before[:3])
     assert KEYS[3] not in posts
-    assert load_windows(KEYS[:3]) == [posts[key] for key in KEYS[:3]]
+    assert [posts[key].added_nanousd for key in KEYS[:3]] == [2 * CLOSED_COST] * 3
+    assert load_windows(KEYS[:3]) == [replace(posts[key], added_nanousd=None) for key in KEYS[:3]]
+
+
+def test_a_batch_that_was_partly_there_before_does_not_say_what_it_added() -> None:
+    load_windows(KEYS)
+    ledger.write(calls("a", 2))
+
+    posts = ledger.write(calls("a", 3)).posts
+
+    assert {post.added_nanousd for post in posts} == {None}
 
 
 def test_the_same_calls_twice_count_once() -> None:
