@@ -106,8 +106,8 @@ class RedisAdmission(Admission):
         except asyncio.CancelledError:
             self._upkeep.spawn(self._void(ask))  # it may have been granted: nobody will ever settle it
             raise
-        except Unreachable:
-            return await self._admit_offline(ask)
+        except Unreachable as away:
+            return await self._admit_offline(ask, is_unknown=away.is_undone)
         except AdmissionUnavailable:
             if any(rules.budgets for rules in ask.scopes):
                 raise
@@ -188,7 +188,6 @@ class RedisAdmission(Admission):
 
     @override
     async def forget(self) -> None:
-        """Of every tenant, for every worker."""
         async for tag in self._graves.tenants():
             await self._run("forget", tag, [])
 
@@ -210,15 +209,8 @@ class RedisAdmission(Admission):
         deadline = asyncio.get_running_loop().time() + QUEUE_S
         while True:
             want = want_of(ask.scopes, self._instant)
-            arguments = [
-                ask.request_id,
-                ask.tokens,
-                ask.hold_nanousd,
-                LEASE_S,
-                ORPHAN_S,
-                want.packed,
-                self.worker,
-            ]
+            holds = [ask.request_id, ask.tokens, ask.hold_nanousd, LEASE_S, ORPHAN_S]
+            arguments = [*holds, want.packed, self.worker]
             reply = await self._run("admit", want.tag, arguments)
             if reply.status == "granted":
                 return self._granted(ask, want, reply)
@@ -245,14 +237,16 @@ class RedisAdmission(Admission):
         self._allowances.note(want)
         return grant
 
-    async def _admit_offline(self, ask: Ask) -> Grant:
+    async def _admit_offline(self, ask: Ask, *, is_unknown: bool = False) -> Grant:
+        """Grant it here; `is_unknown` says that Redis has surely not heard of it."""
         try:
             grant = await self._allowances.admit(ask)
         except BaseException:  # canceled too: Redis may have granted it before it fell silent
-            self._backlog.doubt(self._call_of(ask))
+            if not is_unknown:
+                self._backlog.doubt(self._call_of(ask))
             raise
         call = self._call_of(ask)
-        call.is_offline = True
+        call.is_offline, call.is_unknown = True, is_unknown
         standing = self._last.of(ask.scopes, self._instant) or grant.standing
         call.grant = Grant(ask.request_id, call.grant.admitted_at, standing)
         self._calls[ask.request_id] = call
@@ -281,6 +275,7 @@ class RedisAdmission(Admission):
         await asyncio.sleep(YIELD_S)
 
     async def _tell_all(self) -> None:
+        await self._backlog.flush()
         await self._backlog.tell_again(None)
         for request_id in self._calls:
             self._allowances.told(request_id)

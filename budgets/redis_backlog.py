@@ -6,6 +6,7 @@ again; commands of one worker reach Redis in order, because they share one socke
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from budgets.redis_calls import HeldCall, Reply, batches, packed_post
 from budgets.redis_connection import RedisConnection
 from budgets.redis_owners import Owners
 from budgets.redis_rebuild import Run
+from budgets.redis_wire import Unreachable
 
 LEASE_S, ORPHAN_S = 30.0, 150.0
 KEEP_SETTLED_S = 400 * 86400.0
@@ -39,26 +41,35 @@ class Backlog:
         self._run, self._connection, self._calls = run, connection, calls
         self._owners, self._worker = owners, worker
         self._unsettled: dict[str, HeldCall] = {}
-        self._is_settling_late = False
-        self._telling = 0  # flushes that are on their way
+        self._is_behind = False  # calls have ended that Redis has not heard of at all
+        self._flushing = asyncio.Lock()
         self._told: deque[Told] = deque()
 
     async def settle(self, call: HeldCall) -> Reply:
-        """Tell the end of a call. Raises Unreachable; it will then be told later."""
+        """Tell the end of a call. Raises Unreachable; what Redis may know of it will then be told later."""
         self._unsettled[call.request_id] = call
         if call.is_offline:  # Redis has not heard of its grant either
-            await self._tell(call.want.tag, [call])
+            try:
+                await self._tell(call.want.tag, [call])
+            except Unreachable:
+                if call.is_unknown:
+                    self._is_behind = True
+                    self._leave(call, is_over=call.is_posted or not call.amount)
+                raise
         arguments = [call.request_id, call.tokens, call.amount, KEEP_SETTLED_S, call.want.packed]
         reply = await self._run("settle", call.want.tag, arguments)
         is_gone = reply.status == "gone"
         if is_gone and call.link != self._connection.opened:  # not given up: this Redis has never heard of it
             await self._tell(call.want.tag, [call])
             is_gone = False
+        self._leave(call, is_over=is_gone or call.is_posted or not call.amount)
+        return reply
+
+    def _leave(self, call: HeldCall, *, is_over: bool) -> None:
+        """Its end need not be told any more; nothing of it, if it is over."""
         self._unsettled.pop(call.request_id, None)
-        is_over = is_gone or call.is_posted or not call.amount
         if is_over and self._calls.get(call.request_id) is call:
             del self._calls[call.request_id]
-        return reply
 
     def doubt(self, call: HeldCall) -> None:
         """A grant that nobody took may have been written all the same: take it back when that is possible."""
@@ -99,7 +110,8 @@ class Backlog:
             if call is None:
                 told.ids[""].add(request_id)
                 continue
-            told.ids[call.want.tag].add(request_id)
+            if not call.is_unknown:
+                told.ids[call.want.tag].add(request_id)
             call.is_posted, call.amount = True, 0
             if call.is_settled:
                 del self._calls[request_id]
@@ -111,34 +123,32 @@ class Backlog:
     @property
     def is_told(self) -> bool:
         """Tell whether Redis has heard of every post."""
-        return not (self._told or self._telling)
+        return not self._told and not self._flushing.locked()
 
     async def flush(self) -> None:
         """Tell what is waiting. Raises Unreachable; the rest goes on waiting."""
-        await self._settle_late()
-        self._told.extend(Told(posts, {"": ids}) for posts, ids in await self._owners.found())
-        while self._told:
-            told = self._told.popleft()
-            self._telling += 1
-            try:
-                await self._post(told)
-            except BaseException:  # canceled too: what was not told is told next time
-                self._told.appendleft(told)
-                raise
-            finally:
-                self._telling -= 1
-
-    async def _settle_late(self) -> None:
-        """One walk at a time: those that are being told right now need no second voice."""
-        if self._is_settling_late:
-            return
-        self._is_settling_late = True
-        try:
+        async with self._flushing:
+            await self._catch_up()
             for call in list(self._unsettled.values()):
                 if call.request_id in self._unsettled:
                     await self.settle(call)
-        finally:
-            self._is_settling_late = False
+            self._told.extend(Told(posts, {"": ids}) for posts, ids in await self._owners.found())
+            while self._told:
+                told = self._told.popleft()
+                try:
+                    await self._post(told)
+                except BaseException:  # canceled too: what was not told is told next time
+                    self._told.appendleft(told)
+                    raise
+
+    async def _catch_up(self) -> None:
+        if self._is_behind:
+            self._is_behind = False
+            try:
+                await self.tell_again(None)
+            except BaseException:
+                self._is_behind = True
+                raise
 
     async def _post(self, told: Told) -> None:
         """Tell each tenant its totals together with its calls: a call that goes without its cost is spent twice.
@@ -166,9 +176,20 @@ class Backlog:
         told = [call for call in calls if call.is_worth_telling]
         for some in batches(told, BATCH):
             rows = [word for call in some for word in (call.request_id, call.row(self._worker))]
-            await self._run("rehold", tag, [LEASE_S, ORPHAN_S, KEEP_SETTLED_S, rows])
+            unknown = [call for call in some if call.is_unknown]
+            _know(unknown)
+            try:
+                await self._run("rehold", tag, [LEASE_S, ORPHAN_S, KEEP_SETTLED_S, rows])
+            except Unreachable as away:
+                _know(unknown, is_unknown=away.is_undone)
+                raise
             for call in some:
                 call.is_offline, call.link = False, self._connection.opened
+
+
+def _know(calls: Sequence[HeldCall], *, is_unknown: bool = False) -> None:
+    for call in calls:
+        call.is_unknown = is_unknown
 
 
 def _by_tag(calls: Sequence[HeldCall]) -> dict[str, list[HeldCall]]:

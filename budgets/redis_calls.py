@@ -113,6 +113,7 @@ class HeldCall:
         "is_offline",
         "is_posted",
         "is_settled",
+        "is_unknown",
         "link",
         "request_id",
         "seconds",
@@ -131,7 +132,8 @@ class HeldCall:
         self.seconds: Sequence[int] = ()
         self.is_settled = self.is_posted = False
         self.link = 0  # over which connection the store was told of it last
-        self.is_offline = False  # granted while the store was away, which has not heard of it yet
+        self.is_offline = False  # granted while the store was away, which has not been told of it yet
+        self.is_unknown = False  # and cannot know: nothing needs to be taken back there
 
     @property
     def is_worth_telling(self) -> bool:

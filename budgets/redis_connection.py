@@ -18,14 +18,13 @@ from typing import Any
 from redis.asyncio.connection import parse_url
 
 from budgets.redis_scripts import Script, read_scripts
-from budgets.redis_wire import Refused, Unreachable, Wire
+from budgets.redis_wire import OUR_FAULT, Refused, Unreachable, Unsent, Wire
 
 _LOG = logging.getLogger("budgets.redis")
 TIMEOUT_S = 0.03
 HANDSHAKE_S = 0.5
 AGAIN_S = 0.1
 SAY_AGAIN_S = 10.0
-OUR_FAULT = ("ERR", "WRONGTYPE", "NOPERM", "WRONGPASS", "NOAUTH")  # a defect or a setting: it does not pass
 
 
 class Breaker:
@@ -60,7 +59,7 @@ class Complaints:
         self._next: dict[str, float] = {}
 
     def note(self, failure: Exception, now: float) -> None:
-        kind = str(failure).partition(" ")[0] if isinstance(failure, Refused) else type(failure).__name__
+        kind = failure.kind if isinstance(failure, Refused) else type(failure).__name__
         if now < self._next.get(kind, now):
             return
         self._next[kind] = now + SAY_AGAIN_S
@@ -133,8 +132,11 @@ class RedisConnection:
         except Refused as refused:
             self._complain(refused)
             raise
-        except Unreachable:
-            return await self._evaluate(script, key, payload)
+        except Unreachable as first:
+            try:
+                return await self._evaluate(script, key, payload)
+            except Unreachable as second:
+                raise (second if first.is_undone else first) from None
 
     async def life(self) -> str:
         """Return the name of the life of the data: another one after every loss. Raises Unreachable."""
@@ -152,17 +154,17 @@ class RedisConnection:
     async def _connected(self) -> Wire:
         loop = asyncio.get_running_loop()
         if self._breaker.is_open(loop.time()):
-            raise Unreachable
+            raise Unsent
         if self._wire is None:
             try:
                 async with asyncio.timeout(self._timeout_s):
                     await self._ready.wait()
             except TimeoutError:
                 self._breaker.fail(loop.time())
-                raise Unreachable from None
+                raise Unsent from None
         wire = self._wire
         if wire is None:
-            raise Unreachable
+            raise Unsent
         return wire
 
     async def _answer(self, reply: Awaitable[Any]) -> Any:

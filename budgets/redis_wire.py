@@ -21,12 +21,37 @@ SECOND_LOOK_S = 0.002  # a busy loop may run its timers before it reads what has
 _NOTHING = object()
 
 
+OUR_FAULT = ("ERR", "WRONGTYPE", "NOPERM", "WRONGPASS", "NOAUTH")  # a defect or a setting: it does not pass
+
+
 class Unreachable(Exception):
-    """The store did not answer, or not in time. Whether it has done what it was asked is not known."""
+    """The store did not answer, or not in time. Unless `is_undone`, it may have done what it was asked."""
+
+    @property
+    def is_undone(self) -> bool:
+        return False
+
+
+class Unsent(Unreachable):
+    """There was nobody to ask."""
+
+    @property
+    @override
+    def is_undone(self) -> bool:
+        return True
 
 
 class Refused(Unreachable):
-    """The store answered with an error: its text. What was asked is no more decided than if it had said nothing."""
+    """The store answered with an error: its text. What it cannot do at present it has not begun."""
+
+    @property
+    def kind(self) -> str:
+        return str(self).partition(" ")[0]
+
+    @property
+    @override
+    def is_undone(self) -> bool:
+        return self.kind not in OUR_FAULT
 
 
 class Wire(asyncio.Protocol):
@@ -59,7 +84,7 @@ class Wire(asyncio.Protocol):
         """Put the command into the write of this turn. The future raises Unreachable or Refused."""
         future: asyncio.Future[Any] = self._loop.create_future()
         if self.is_lost:
-            future.set_exception(Unreachable())
+            future.set_exception(Unsent())
             return future
         self.tell(*command)
         self._waiting.append((future, self._loop.time()))
