@@ -1,0 +1,117 @@
+"""Workers and a ledger do whatever they may, in any order: money is never overspent, and no refusal is a phantom."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from budgets.admission import Ask, BudgetRefused, Post, WindowKey
+from budgets.admission_redis import RedisAdmission
+from tests.integration.budgets.crew import PATIENT_S, rules
+from tests.integration.budgets.test_admission_redis_posts import window_of
+from tests.redis_server import RedisServer
+
+LIMIT, WORKERS, STEPS = 3000, 3, 250
+
+
+class World:
+    """What is true: the holds of running calls, the costs of ended ones, and which of these are in the ledger."""
+
+    def __init__(self, server: RedisServer, tenant: int, dice: random.Random) -> None:
+        self.server, self.tenant, self.dice = server, tenant, dice
+        self.scopes, self.window = rules(LIMIT, tenant=tenant), window_of(tenant)
+        self.workers = [
+            RedisAdmission(server.url, self.load, timeout_s=PATIENT_S, settle_s=0) for _ in range(WORKERS)
+        ]
+        self.total, self.version, self.serial = 0, 1, 0
+        self.running: dict[str, tuple[RedisAdmission, int]] = {}
+        self.ended: dict[str, tuple[RedisAdmission, int]] = {}  # and not in the ledger
+        self.outbox: list[tuple[RedisAdmission, Post, Sequence[str]]] = []
+        self.spent = 0
+
+    async def load(self, keys: Sequence[WindowKey]) -> list[Post]:
+        posts = [Post(key, self.total, self.version) for key in keys]
+        await asyncio.sleep(self.dice.random() * 0.01)  # it is old when it arrives
+        return posts
+
+    @property
+    def room(self) -> int:
+        return LIMIT - self.spent - sum(hold for _, hold in self.running.values())
+
+    async def ask(self) -> None:
+        """Ask for one call; posts that are on their way arrive meanwhile."""
+        worker = self.dice.choice(self.workers)
+        hold = self.dice.choice((self.dice.randint(1, 400), max(1, self.room), self.room + 1))
+        self.serial += 1
+        name = f"w{self.tenant}-{self.serial}"
+        asked = asyncio.create_task(worker.admit(Ask(name, self.scopes, 1, hold)))
+        if self.outbox and self.dice.random() < 0.5:
+            await asyncio.sleep(0.005)
+        while self.outbox:
+            await self.deliver()
+        try:
+            await asked
+        except BudgetRefused:
+            assert self.room < hold
+        else:
+            self.running[name] = (worker, hold)
+            assert self.room >= 0
+
+    async def end(self) -> None:
+        if self.running:
+            name = self.dice.choice(list(self.running))
+            worker, hold = self.running.pop(name)
+            cost = self.dice.randint(0, min(hold, 40))
+            self.ended[name] = (worker, cost)
+            self.spent += cost
+            await worker.settle(name, 1, cost)
+
+    async def ship(self) -> None:
+        """Put what one worker has ended into the ledger; its post is on its way."""
+        worker = self.dice.choice(self.workers)
+        names = [name for name, (by, _) in self.ended.items() if by is worker]
+        added = sum(self.ended.pop(name)[1] for name in names)
+        if added:
+            self.total += added
+            self.version += 1
+        if names:
+            says = None if self.dice.random() < 0.1 else added  # a journal was adopted
+            self.outbox.append((worker, Post(self.window, self.total, self.version, says), names))
+
+    async def deliver(self) -> None:
+        if self.outbox:
+            worker, post, names = self.outbox.pop(self.dice.randrange(len(self.outbox)))
+            for _ in range(self.dice.choice((1, 1, 2))):
+                await worker.post([post], names)
+
+    async def look(self) -> None:
+        budget = (await self.dice.choice(self.workers).standing(self.scopes)).budget
+        assert budget is not None
+        assert budget.remaining_nanousd - budget.held_nanousd <= max(0, self.room)
+
+    async def lose(self) -> None:
+        if self.dice.random() < 0.3:
+            await asyncio.to_thread(self.server.run, "FLUSHALL")
+
+    async def forget(self) -> None:
+        await self.dice.choice(self.workers).forget()
+
+    async def live(self) -> None:
+        steps = (self.ask, self.end, self.ship, self.deliver, self.look, self.lose, self.forget)
+        for step in self.dice.choices(steps, (30, 30, 12, 10, 10, 2, 2), k=STEPS):
+            await step()
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_no_cent_too_much_and_no_call_too_few(redis_server: RedisServer, seed: int) -> None:
+    world = World(redis_server, 600 + seed, random.Random(seed))
+    async with contextlib.AsyncExitStack() as stack:
+        for worker in world.workers:
+            await worker.open()
+            stack.push_async_callback(worker.aclose)
+        await world.live()
+    assert world.serial > STEPS // 5
