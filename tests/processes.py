@@ -106,6 +106,9 @@ class ServerProcess:
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
+            self.send(signal.SIGABRT)  # it says where it stands (PYTHONFAULTHANDLER)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_S)
             self._process.kill()
             self._process.wait(STOP_S)
             raise AssertionError("did not end in time; it said:\n" + "\n".join(self.stderr.all())) from None
@@ -120,4 +123,4 @@ def clean_environment(**extra: str) -> dict[str, str]:
     """Return this environment without what would configure a gateway or a client."""
     secret = ("ROUTER_", "OPENAI_", "ANTHROPIC_", "DJANGO_", "GATEWAY_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(secret)}
-    return {**kept, "PYTHONUNBUFFERED": "1", **extra}
+    return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", **extra}

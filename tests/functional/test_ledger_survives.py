@@ -114,6 +114,7 @@ async def test_a_long_stream_is_told_that_the_server_stops_and_is_in_the_books(f
         assert b"[DONE]" not in answer.body
     ledger = {row["id"]: row for row in gateway.ledger()}
     assert set(ledger) == {answer.id for answer in answers}
+    await upstream.wait("ended", model="up-survive-long", count=3)
     bills = upstream.bills()
     for call, row in ledger.items():
         assert (row["status"], row["error_code"]) == ("cancelled", "server_shutdown")

@@ -37,7 +37,7 @@ async def test_it_serves_calls_on_daphne(fresh_gateway):
             stream = await client.post("/v1/chat/completions", json=question("chat", stream=True))
             page = await client.get("/v1/docs")
     finally:
-        server.end(signal.SIGINT)
+        server.end(signal.SIGTERM)  # SIGINT is not heard where the tests run in the background
     assert whole.json()["model"] == "chat"
     assert stream.text.endswith("data: [DONE]\n\n")
     assert page.status_code == 200

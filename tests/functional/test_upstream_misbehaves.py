@@ -45,6 +45,7 @@ async def body_of(raw, model):
 async def test_it_answers_like_openai_and_bills_what_it_says(client, upstream):
     headers = {"X-Client-Request-Id": "books-1"}
     answer = await client.chat.completions.create(model="fine", messages=QUESTION, extra_headers=headers)
+    await upstream.wait("ended", call="books-1")
     [bill] = upstream.bills()["books-1"]
     assert answer.usage.prompt_tokens == bill["bill"]["prompt_tokens"] == 10
     assert answer.usage.completion_tokens == bill["bill"]["completion_tokens"] == 5
