@@ -174,10 +174,13 @@ class Admission(Protocol):
         """Keep the leases of running calls alive; called every few seconds by the process that runs them."""
         ...
 
-    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> bool:
+    async def post(
+        self, posts: Sequence[Post], request_ids: Sequence[str], *, is_adopted: bool = False
+    ) -> bool:
         """Take over the ledger's totals and drop the holds of the calls that are now in them.
 
-        False: it is only remembered, and told later; if this process ends before that, somebody must post it again.
+        `is_adopted`: they are those of a process that has died. The answer False: it is only remembered, and told
+        later; if this process ends before that, somebody must post it again.
         """
         ...
 

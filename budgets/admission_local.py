@@ -112,7 +112,9 @@ class LocalAdmission(Admission):
                 self._run(request_id, call, now)
 
     @override
-    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> bool:
+    async def post(
+        self, posts: Sequence[Post], request_ids: Sequence[str], *, is_adopted: bool = False
+    ) -> bool:
         self._look(self._steady())
         self._purses.post(posts)
         for request_id in request_ids:

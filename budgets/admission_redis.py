@@ -161,8 +161,10 @@ class RedisAdmission(Admission):
             await self._graves.dig()
 
     @override
-    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> bool:
-        self._backlog.take(posts, request_ids)
+    async def post(
+        self, posts: Sequence[Post], request_ids: Sequence[str], *, is_adopted: bool = False
+    ) -> bool:
+        self._backlog.take(posts, request_ids, is_adopted=is_adopted)
         with contextlib.suppress(Unreachable):
             await self._backlog.flush()
         return self._backlog.is_told

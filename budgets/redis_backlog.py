@@ -102,13 +102,17 @@ class Backlog:
         for each, mine in _by_tag(calls).items():
             await self._tell(each, mine)
 
-    def take(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None:
-        """Note what the ledger has; from now on these calls are not told again."""
+    def take(self, posts: Sequence[Post], request_ids: Sequence[str], *, is_adopted: bool) -> None:
+        """Note what the ledger has; from now on these calls are not told again.
+
+        Of this worker's own calls those that cost nothing have left Redis already, and its memory.
+        """
         told = Told(list(posts), defaultdict(set))
         for request_id in request_ids:
             call = self._calls.get(request_id)
             if call is None:
-                told.ids[""].add(request_id)
+                if is_adopted:
+                    told.ids[""].add(request_id)
                 continue
             if not call.is_unknown:
                 told.ids[call.want.tag].add(request_id)

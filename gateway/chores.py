@@ -108,7 +108,8 @@ class Chores:
         loop = asyncio.get_running_loop()
 
         def tell(posts: Sequence[Post], request_ids: Sequence[str]) -> None:
-            telling = asyncio.run_coroutine_threadsafe(live.admission.post(posts, request_ids), loop)
+            post = live.admission.post(posts, request_ids, is_adopted=True)
+            telling = asyncio.run_coroutine_threadsafe(post, loop)
             if not telling.result(TELL_S):
                 raise AdmissionUnavailable  # the journal stays, and is read again at the next turn
             live.replays.free(request_ids)

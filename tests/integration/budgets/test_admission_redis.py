@@ -71,7 +71,7 @@ async def test_a_worker_that_never_saw_a_key_posts_its_calls(redis_server: Redis
         start = window("calendar_month", "UTC", standing.budget.resets_at - 1).start
         key = WindowKey("key:160", "calendar_month", "UTC", start)
         tenant = WindowKey("tenant:16", "calendar_month", "UTC", start)
-        await other.post([Post(key, 50, 2), Post(tenant, 50, 2)], [call])
+        await other.post([Post(key, 50, 2), Post(tenant, 50, 2)], [call], is_adopted=True)
         standing = await other.standing(scopes)
         assert standing.budget is not None
         assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (50, 0)

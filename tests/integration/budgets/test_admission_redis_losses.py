@@ -166,8 +166,9 @@ async def test_what_a_worker_could_not_post_before_it_died_is_counted_once(
         await dead.settle("a-call", 1, 800)
     await link.cut()
     await dead.settle("a-call", 1, 800)
-    assert not await dead.post(posted(scopes, 800, 2), ["a-call"])  # so its journal is kept ...
-    assert await living.post(posted(scopes, 800, 2), ["a-call"])  # ... and tells whoever adopts it
+    assert not await dead.post(posted(scopes, 800, 2), ["a-call"])
+    # so its journal is kept, and tells whoever adopts it
+    assert await living.post(posted(scopes, 800, 2), ["a-call"], is_adopted=True)
     await living.bury([dead.worker])
     standing = await living.standing(scopes)
     assert standing.budget is not None

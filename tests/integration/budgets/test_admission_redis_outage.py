@@ -58,6 +58,19 @@ async def test_calls_that_redis_never_heard_of_are_forgotten_once_the_ledger_has
             redis_server.start()
 
 
+async def test_calls_that_cost_nothing_leave_nothing_to_tell(redis_server: RedisServer) -> None:
+    async with Crew(redis_server.url, 1, 0.03) as crew:
+        [worker], scopes = crew.workers, rules(1000, tenant=55)
+        await until_granted(crew, scopes, 1)
+        await stop(redis_server, worker)
+        try:
+            names = await serve(crew, scopes, 0, 0)
+            assert len(names) == CALLS
+            assert await worker.post([], names)
+        finally:
+            redis_server.start()
+
+
 async def test_what_was_spent_meanwhile_is_counted_afterwards_and_once(redis_server: RedisServer) -> None:
     async with Crew(redis_server.url, 1, 0.2) as crew:
         [worker], scopes = crew.workers, rules(10 * DOLLAR, tenant=52)

@@ -79,7 +79,7 @@ class World:
             self.total += added
             self.version += 1
         if names:
-            says = None if self.dice.random() < 0.1 else added  # a journal was adopted
+            says = None if self.dice.random() < 0.1 else added  # some were in the ledger before
             self.outbox.append((worker, Post(self.window, self.total, self.version, says), names))
 
     async def deliver(self) -> None:

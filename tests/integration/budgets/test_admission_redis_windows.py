@@ -104,7 +104,7 @@ async def test_a_new_window_begins_with_what_its_days_owe(worker: RedisAdmission
     await serve(worker, "today", 5)
     await serve(worker, "posted", 11)
     await worker.admit(Ask("runs", scopes("busy"), 1, 3))
-    await worker.post([], ["posted"])
+    await worker.post([], ["posted"], is_adopted=True)
     today = await money(worker, "daily")
     assert (today.spent_nanousd, today.held_nanousd) == (5, 3)
     month = await money(worker, "rolling_366d")

@@ -28,7 +28,7 @@ async def ship(crew: Crew, worker: RedisAdmission, scopes: Scopes, name: str) ->
     crew.ledger.spent, crew.ledger.version = crew.ledger.spent + COST, crew.ledger.version + 1
     bounds = want_of(scopes, worker._instant).bounds  # noqa: SLF001
     posts = [Post(bound.key, crew.ledger.spent, crew.ledger.version) for bound in bounds]
-    await worker.post(posts, [name])
+    await worker.post(posts, [name], is_adopted=True)
 
 
 async def spent(worker: RedisAdmission, scopes: Scopes) -> int:
