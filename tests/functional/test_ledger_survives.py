@@ -25,7 +25,7 @@ def config(upstream, **more):
     return {
         **town.NO_LIMITS,
         "model_catalog": [
-            town.row(name, f"up-survive-{name}", upstream.base_url) for name in ("chat", "held", "long")
+            town.row(name, f"up-survive-{name}", upstream.base_url) for name in ("chat", "held", "full", "long")
         ],
         "bootstrap": {"tenants": [{"name": "survivor"}], "api_keys": [town.key("survivor", KEY)]},
         **more,
@@ -156,14 +156,14 @@ async def readiness(gateway, wanted):
 
 
 async def test_a_full_disk_stops_new_calls_and_loses_none(small_disk, upstream):
-    upstream.script("up-survive-held", {"chunks": 5, "hold_after": 2})
+    upstream.script("up-survive-full", {"chunks": 5, "hold_after": 2})
     alone = {
         "server": {"workers": 1}
     }  # /readyz speaks for the worker that answers, and the next call goes to it
     gateway = Gateway(merged(config(upstream), alone), small_disk / "data")
     with gateway:
-        running = asyncio.create_task(ask(gateway.url, KEY, question("held", stream=True)))
-        await upstream.wait("chunk", model="up-survive-held", count=2)
+        running = asyncio.create_task(ask(gateway.url, KEY, question("full", stream=True)))
+        await upstream.wait("chunk", model="up-survive-full", count=2)
         ballast = await asyncio.to_thread(fill, small_disk)
         assert "the disk is full: calls cannot be recorded" in (await readiness(gateway, 503))["reasons"]
         before = len(upstream.seen(model="up-survive-chat"))
@@ -172,7 +172,7 @@ async def test_a_full_disk_stops_new_calls_and_loses_none(small_disk, upstream):
         assert int(refused.headers["retry-after"]) >= 1
         assert len(upstream.seen(model="up-survive-chat")) == before
 
-        upstream.release(model="up-survive-held")
+        upstream.release(model="up-survive-full")
         finished = await running
         assert finished.saw_the_end
         ballast.unlink()

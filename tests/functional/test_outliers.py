@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 from tests.raw_calls import ask, question
 from tests.town import ALICE, row
 
-WORKERS = int(os.environ.get("OMG_TEST_WORKERS") or 1)
 FAILS, ANSWERS = {"kind": "status", "status": 500}, {"kind": "ok"}
 
 
@@ -16,6 +14,7 @@ async def test_the_odd_one_of_a_tier_is_left_alone_and_clients_see_no_error(fres
     gateway = fresh_gateway(
         {
             "health": {"cooldown": "60s"},
+            "server": {"workers": 1},  # of two, each sees a share where chance may open the breaker before
             "model_catalog": [
                 row("peers", "up-odd", upstream.base_url, deployment="odd"),
                 *(row("peers", "up-even", upstream.base_url, deployment=f"even-{n}") for n in range(3)),
@@ -33,8 +32,6 @@ async def test_the_odd_one_of_a_tier_is_left_alone_and_clients_see_no_error(fres
 
     async with asyncio.timeout(40):
         await asyncio.gather(*(client() for _ in range(2)))
-    if WORKERS > 1:  # each compares what it has seen itself, and the others go on
-        return
     before = len(upstream.seen(model="up-odd"))
     for _ in range(20):
         answer = await ask(gateway.url, ALICE, question("peers"))

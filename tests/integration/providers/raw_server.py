@@ -42,6 +42,8 @@ class Peer:
         return await self._reader.readuntil(HEAD_END)
 
     async def send(self, *parts: bytes) -> None:
+        if self._writer.is_closing():  # uvloop has no other word for it than a RuntimeError
+            raise ConnectionResetError
         self._writer.write(b"".join(parts))
         await self._writer.drain()
 
