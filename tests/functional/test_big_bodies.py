@@ -89,9 +89,9 @@ async def test_memory_stays_bounded_however_much_is_sent(gateway):
 
 
 async def test_a_body_under_the_limit_is_served(gateway, upstream):
-    upstream.script("up-m3", {})
+    upstream.script("up-m14", {})
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "aGk0" * (MB * 3 // 2)}}
-    long = {"model": "m3", "messages": [{"role": "user", "content": [picture]}]}
+    long = {"model": "m14", "messages": [{"role": "user", "content": [picture]}]}
     async with gateway.client(town.BOB) as client:
         answer = await client.post(CHAT, json=long)
     assert answer.status_code == 200, answer.text

@@ -32,14 +32,14 @@ def small(fresh_gateway):
 
 async def occupied(gateway, upstream, count, key=town.ALICE, before=0):
     """Start calls that stay, and return them once the provider has them all."""
-    calls = [asyncio.create_task(ask(gateway.url, key, question("m5"))) for _ in range(count)]
-    await upstream.wait("arrived", model="up-m5", count=before + count)
+    calls = [asyncio.create_task(ask(gateway.url, key, question("m15"))) for _ in range(count)]
+    await upstream.wait("arrived", model="up-m15", count=before + count)
     return calls
 
 
 async def test_it_refuses_in_the_order_of_importance_and_serves_again(small, upstream):
-    upstream.script("up-m5", {"hold_before_head": True})
-    already = len(upstream.seen(model="up-m5"))
+    upstream.script("up-m15", {"hold_before_head": True})
+    already = len(upstream.seen(model="up-m15"))
     calls = await occupied(small, upstream, 5, before=already)
     calls += await occupied(small, upstream, 3, town.BOB, before=already + 5)
     batch = await ask(small.url, BATCH, question("m1"))
@@ -55,19 +55,19 @@ async def test_it_refuses_in_the_order_of_importance_and_serves_again(small, ups
         metrics = (await client.get("/metrics")).text
     for reason in ("batch", "tenant_share", "full"):
         assert f'gateway_shed_total{{reason="{reason}"}} 1.0' in metrics
-    upstream.release(model="up-m5")
+    upstream.release(model="up-m15")
     assert [answer.status for answer in await asyncio.gather(*calls)] == [200] * 10
     assert (await ask(small.url, BATCH, question("m1"))).status == 200
 
 
 async def test_a_refusal_costs_no_more_than_milliseconds_and_does_not_wait_for_the_body(small, upstream):
-    upstream.script("up-m6", {"hold_before_head": True})
+    upstream.script("up-m16", {"hold_before_head": True})
     calls = [
-        asyncio.create_task(ask(small.url, key, question("m6")))
+        asyncio.create_task(ask(small.url, key, question("m16")))
         for key in (town.ALICE, town.BOB)
         for _ in range(5)
     ]
-    await upstream.wait("arrived", model="up-m6", count=10)
+    await upstream.wait("arrived", model="up-m16", count=10)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(small.url.rpartition(":")[2]))
     times = []
     for _ in range(20):
@@ -83,5 +83,5 @@ async def test_a_refusal_costs_no_more_than_milliseconds_and_does_not_wait_for_t
         reader, writer = await asyncio.open_connection("127.0.0.1", int(small.url.rpartition(":")[2]))
     writer.close()
     assert sorted(times)[len(times) // 2] < 0.005
-    upstream.release(model="up-m6")
+    upstream.release(model="up-m16")
     assert [answer.status for answer in await asyncio.gather(*calls)] == [200] * 10

@@ -101,9 +101,9 @@ def test_the_provider_is_called_once_and_left(case, views):
 async def test_a_stream_that_comes_byte_by_byte_leaves_as_the_same_bytes(gateway, upstream, framing):
     bodies = []
     for behavior in ({}, {"framing": framing, "drip": True, "comments": True}):
-        upstream.script("up-m5", behavior)
+        upstream.script("up-m17", behavior)
         async with gateway.client(town.ALICE) as client:
-            answer = await client.post("/v1/chat/completions", json=question("m5", stream=True, n=2))
+            answer = await client.post("/v1/chat/completions", json=question("m17", stream=True, n=2))
         bodies.append(answer.content)
     assert bodies[0] == bodies[1]
     assert bodies[0].endswith(b"data: [DONE]\n\n")

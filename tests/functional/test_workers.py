@@ -54,7 +54,7 @@ def listening(pid: int) -> int:
     return max(Counter(name for name in files if name.startswith("socket:")).values())
 
 
-async def call(gateway, model="m2"):
+async def call(gateway, model="m12"):
     return await ask(gateway.url, town.ALICE, question(model))
 
 
@@ -88,7 +88,7 @@ async def test_renewing_the_workers_fails_no_call(two_workers):
             town.ALICE
         ) as client:  # keeps its connection, and is told when to leave it
             while not done.is_set():
-                answer = await client.post("/v1/chat/completions", json=question("m2"))
+                answer = await client.post("/v1/chat/completions", json=question("m12"))
                 statuses.append(answer.status_code)
 
     async def connect_anew() -> None:
@@ -127,12 +127,12 @@ async def test_what_a_dead_worker_left_is_billed_by_the_other(two_workers, upstr
 async def test_a_change_reaches_every_worker_within_two_seconds(two_workers):
     urls = [two_workers.url] * 20
     for url in urls:
-        assert (await ask(url, town.BOB, question("m2"))).status == 200
+        assert (await ask(url, town.BOB, question("m12"))).status == 200
     two_workers.manage("shell", "-c", REVOKE_BOB)
     changed_at = time.monotonic()
 
     async def is_refused_everywhere() -> bool:
-        answers = await asyncio.gather(*(ask(url, town.BOB, question("m2")) for url in urls))
+        answers = await asyncio.gather(*(ask(url, town.BOB, question("m12")) for url in urls))
         return {answer.status for answer in answers} == {401}
 
     while not await is_refused_everywhere():
@@ -156,9 +156,9 @@ revoke_key(ApiKey.objects.get(prefix="bob").pk, actor=Actor("shell"), now=dateti
 
 
 async def test_two_signals_end_a_long_call_at_once(two_workers, upstream):
-    upstream.script("up-m4", {"chunks": 200, "pause": 0.1})
-    running = asyncio.create_task(ask(two_workers.url, town.ALICE, question("m4", stream=True)))
-    await upstream.wait("chunk", model="up-m4", count=2)
+    upstream.script("up-m13", {"chunks": 200, "pause": 0.1})
+    running = asyncio.create_task(ask(two_workers.url, town.ALICE, question("m13", stream=True)))
+    await upstream.wait("chunk", model="up-m13", count=2)
     two_workers.send(signal.SIGTERM)
     with httpx.Client(trust_env=False) as client:
         await eventually(lambda: refuses(client, two_workers.url), 10)
@@ -185,7 +185,7 @@ async def counted(gateway, name: str) -> float:
     return sum(float(value) for value in values)
 
 
-REQUESTS = 'gateway_requests_total{endpoint="chat.completions",model="m2"'
+REQUESTS = 'gateway_requests_total{endpoint="chat.completions",model="m12"'
 
 
 async def test_metrics_are_of_all_workers_and_never_fall(two_workers):
