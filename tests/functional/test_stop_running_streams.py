@@ -20,16 +20,16 @@ def token(name):
 
 
 def config(endpoint):
-    names = ["revoked", "suspended", "waiting"]
+    names = ["revoked", "beside-revoked", "suspended", "beside-suspended", "waiting"]
     return {
         **town.NO_LIMITS,
         "model_catalog": [
             town.row(name, f"up-stop-{name}", endpoint, timeouts={"first_byte": "20s", "idle": "20s"})
-            for name in [*names, "other"]
+            for name in names
         ],
         "bootstrap": {
-            "tenants": [{"name": name} for name in [*names, "other"]],
-            "api_keys": [town.key(name, token(name)) for name in [*names, "other"]],
+            "tenants": [{"name": name} for name in names],
+            "api_keys": [town.key(name, token(name)) for name in names],
         },
     }
 
@@ -71,9 +71,9 @@ SUSPEND = "services.suspend_tenant(Tenant.objects.get(name={!r}).pk, actor=ACTOR
     [("revoked", REVOKE, "key_revoked"), ("suspended", SUSPEND, "tenant_suspended")],
 )
 async def test_a_running_stream_ends_and_is_accounted(gateway, upstream, name, what, code):
-    stopped, other = start(gateway, upstream, name), start(gateway, upstream, "other")
+    stopped, other = start(gateway, upstream, name), start(gateway, upstream, f"beside-{name}")
     await upstream.wait("chunk", model=f"up-stop-{name}", count=5)
-    await upstream.wait("chunk", model="up-stop-other", count=5)
+    await upstream.wait("chunk", model=f"up-stop-beside-{name}", count=5)
     done_at = await do(gateway, what.format(name))
     answer = await stopped
     assert time.monotonic() - done_at < WITHIN_S + 0.5  # and what a busy machine adds
@@ -112,5 +112,6 @@ async def test_a_call_that_still_waits_for_its_answer_ends_too(gateway, upstream
 
 async def test_nothing_is_held_for_what_was_stopped(gateway):
     await settled(gateway)
-    assert (await standing(gateway, token("other")))["held"] == 0
+    for name in ("beside-revoked", "beside-suspended"):
+        assert (await standing(gateway, token(name)))["held"] == 0
     gateway.manage("reconcile")
