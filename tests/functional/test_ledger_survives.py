@@ -25,7 +25,8 @@ def config(upstream, **more):
     return {
         **town.NO_LIMITS,
         "model_catalog": [
-            town.row(name, f"up-survive-{name}", upstream.base_url) for name in ("chat", "held", "full", "long")
+            town.row(name, f"up-survive-{name}", upstream.base_url)
+            for name in ("chat", "held", "full", "long")
         ],
         "bootstrap": {"tenants": [{"name": "survivor"}], "api_keys": [town.key("survivor", KEY)]},
         **more,
