@@ -58,7 +58,11 @@ class _Uvicorn(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises CannotListen."""
+    """Return a listening socket that never blocks. Raises CannotListen.
+
+    All its copies, also those of other processes, are one file to the kernel: whoever let it block would let every
+    worker wait in accept(2) for a connection that another one took.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -68,6 +72,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror}") from error
     listener.listen(BACKLOG)
+    listener.setblocking(False)
     return listener
 
 

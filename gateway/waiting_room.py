@@ -27,11 +27,9 @@ _REFUSAL = (
 
 @contextmanager
 def waiting_room(listener: socket.socket) -> Iterator[None]:
-    """Answer until the block ends; connections that come after it are the server's."""
+    """Answer until the block ends; connections that come after it are the server's. The listener must not block."""
     done, stop = socket.socketpair()
     thread = threading.Thread(target=_answer_all, args=(listener, done), name="waiting-room")
-    timeout = listener.gettimeout()
-    listener.setblocking(False)
     thread.start()
     try:
         yield
@@ -39,7 +37,6 @@ def waiting_room(listener: socket.socket) -> Iterator[None]:
         stop.close()
         thread.join()
         done.close()
-        listener.settimeout(timeout)
 
 
 def _answer_all(listener: socket.socket, done: socket.socket) -> None:

@@ -29,9 +29,10 @@ class WorkerLink:
     @classmethod
     def inherited(cls, listener_fd: int, line_fd: int) -> Self:
         """Take over what the supervisor passed on."""
-        end = socket.socket(fileno=line_fd)
-        end.setblocking(False)
-        return cls(socket.socket(fileno=listener_fd), end)
+        listener, end = socket.socket(fileno=listener_fd), socket.socket(fileno=line_fd)
+        for inherited in (listener, end):
+            inherited.setblocking(False)  # else Python takes it for one that blocks, and makes its copies so
+        return cls(listener, end)
 
     async def say_ready(self, when_orphaned: Callable[[], None]) -> None:
         """Tell the supervisor that calls are served; from now on its death is an order to stop."""

@@ -55,11 +55,15 @@ async def ask(
     path: str = CHAT,
     leave_after: int | None = None,
 ) -> RawAnswer:
-    """Make one call on its own connection; leave after so many events if asked to. A broken one is a short answer."""
+    """Make one call on its own connection; leave after so many events if asked to. A broken one is a short answer;
+    one that never ends is a TimeoutError.
+    """
     answer = RawAnswer()
     try:
         async with asyncio.timeout(CALL_S):
             await _exchange(url, _request(key, body, headers or {}, path), answer, leave_after)
+    except TimeoutError:  # nobody died: somebody waits for ever
+        raise
     except (OSError, asyncio.IncompleteReadError):
         pass  # the server died: what came before stands
     return answer

@@ -78,6 +78,13 @@ async def test_a_worker_that_dies_is_replaced_while_the_other_one_serves(two_wor
     await until_ready_again(two_workers, ready, 1)
 
 
+async def test_a_worker_that_starts_lets_the_other_one_serve(two_workers):
+    ready = served(two_workers)
+    os.kill(min(workers_of(two_workers)), signal.SIGKILL)
+    while served(two_workers) == ready:
+        assert (await call(two_workers)).status == 200  # 0: nobody answered
+
+
 async def test_renewing_the_workers_fails_no_call(two_workers):
     before, ready = workers_of(two_workers), served(two_workers)
     statuses: list[int] = []

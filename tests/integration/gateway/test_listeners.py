@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 
 import uvloop
 from typing_extensions import override
 
 from gateway.server import ACCEPTS_A_TURN, bind, listeners
+from gateway.worker_link import WorkerLink
 
 CROWD = 64
 
@@ -67,3 +69,16 @@ def test_many_workers_leave_each_other_some():
     assert [len(each) for each in sockets] == [ACCEPTS_A_TURN, ACCEPTS_A_TURN // 4, 1]
     for each in (each for some in sockets for each in some):
         each.close()
+
+
+async def test_a_worker_that_takes_the_listener_over_lets_nobody_wait_for_connections():
+    first, (ours, theirs) = bind("127.0.0.1", 0), socket.socketpair()
+    with first, ours:
+        link = WorkerLink.inherited(os.dup(first.fileno()), theirs.detach())
+        copies = listeners(link.listener, 2)
+        assert len(copies) == ACCEPTS_A_TURN // 2
+        assert not os.get_blocking(first.fileno())
+        for each in copies:
+            each.close()
+        await link.say_ready(when_orphaned=lambda: None)
+        await link.aclose()
