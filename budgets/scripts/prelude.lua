@@ -81,10 +81,11 @@ local function total(w, spent, version)
 end
 
 -- Add what one batch of calls came to, once: they leave the counts in the same step. A batch that does not say (-1), or
--- that nobody can wait for any more, brings the ledger's total.
+-- that nobody can wait for any more, brings the ledger's total; also when that version has come: one before it may not.
 local function add(w, spent, version, added)
-  if version <= w.version or added == 0 or w.ahead[version] then return end
+  if version <= w.version or added == 0 then return end
   if added < 0 then return total(w, spent, version) end
+  if w.ahead[version] then return end
   w.spent = w.spent + added
   w.ahead[version] = added
   close_up(w)

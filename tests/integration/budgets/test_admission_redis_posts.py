@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 import pytest
+from msgspec import structs
 
 from budgets.admission import Admission, Ask, BudgetRefused, BudgetRule, Limits, Post, ScopeRules, WindowKey
 from budgets.windows import window
@@ -62,6 +63,35 @@ async def test_posts_that_overtake_each_other_never_change_what_was_spent(
             await dice.choice(crew.workers).post([post], ids, is_adopted=True)
             assert await spent(crew.workers[0], scopes) == 40 * COST
         assert len(await crew.burst(scopes, COST, 20)) == 1
+
+
+async def test_what_an_adopted_journal_brings_counts_although_later_posts_came_first(
+    redis_server: RedisServer,
+) -> None:
+    """A worker died between its batch and its post: whoever finds the batch in the ledger knows only the total."""
+    async with Crew(redis_server.url, 2) as crew:
+        scopes = rules(10 * COST, tenant=426)
+        first, dead, last = shipped(426, await spend(crew, scopes, 9), 3)
+        for post, ids in (first, last):
+            await crew.workers[0].post([post], ids, is_adopted=True)
+        await crew.workers[1].post([structs.replace(last[0], added_nanousd=None)], dead[1], is_adopted=True)
+        assert await spent(crew.workers[0], scopes) == 9 * COST
+        assert len(await crew.burst(scopes, COST, 5)) == 1
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_posts_of_the_living_and_for_the_dead_in_any_order_never_say_too_little(
+    redis_server: RedisServer, seed: int
+) -> None:
+    dice, tenant = random.Random(seed), 430 + seed
+    async with Crew(redis_server.url, 2) as crew:
+        scopes = rules(40 * COST, tenant=tenant)
+        batches = shipped(tenant, await spend(crew, scopes, 40), 4)
+        newest = structs.replace(batches[-1][0], added_nanousd=None)
+        for post, ids in dice.sample(batches, len(batches)):
+            await dice.choice(crew.workers).post([dice.choice([post, newest])], ids, is_adopted=True)
+            assert await spent(crew.workers[0], scopes) >= 40 * COST
+        assert await spent(crew.workers[0], scopes) == 40 * COST
 
 
 async def test_a_post_that_never_comes_is_not_waited_for_without_end(redis_server: RedisServer) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Sequence
 
@@ -24,9 +23,7 @@ class World:
     def __init__(self, server: RedisServer, tenant: int, dice: random.Random) -> None:
         self.server, self.tenant, self.dice = server, tenant, dice
         self.scopes, self.window = rules(LIMIT, tenant=tenant), window_of(tenant)
-        self.workers = [
-            RedisAdmission(server.url, self.load, timeout_s=PATIENT_S, settle_s=0) for _ in range(WORKERS)
-        ]
+        self.workers: list[RedisAdmission] = []
         self.total, self.version, self.serial = 0, 1, 0
         self.running: dict[str, tuple[RedisAdmission, int]] = {}
         self.ended: dict[str, tuple[RedisAdmission, int]] = {}  # and not in the ledger
@@ -88,6 +85,35 @@ class World:
             for _ in range(self.dice.choice((1, 1, 2))):
                 await worker.post([post], names)
 
+    async def die(self) -> None:
+        """One worker dies: another takes over what its journal knows, and finds what the ledger has of it already."""
+        dead = self.dice.choice(self.workers)
+        self.workers.remove(dead)
+        await killed(dead)
+        heir = self.dice.choice(self.workers)
+        lost = [names for worker, _, names in self.outbox if worker is dead]
+        self.outbox = [said for said in self.outbox if said[0] is not dead]
+        for names in lost:
+            await heir.post([Post(self.window, self.total, self.version)], names, is_adopted=True)
+        bills = {name: cost for name, (by, cost) in self.ended.items() if by is dead}
+        for name, hold in [(name, hold) for name, (by, hold) in self.running.items() if by is dead]:
+            del self.running[name]
+            if self.dice.random() < 0.7:  # the others were never written down
+                bills[name] = self.dice.randint(0, hold)
+                self.spent += bills[name]
+        for name in bills:
+            self.ended.pop(name, None)
+        added = sum(bills.values())
+        self.total, self.version = self.total + added, self.version + bool(added)
+        await heir.post([Post(self.window, self.total, self.version, added)], list(bills), is_adopted=True)
+        await heir.bury([dead.worker])
+        await self.hire()
+
+    async def hire(self) -> None:
+        worker = RedisAdmission(self.server.url, self.load, timeout_s=PATIENT_S, settle_s=0)
+        await worker.open()
+        self.workers.append(worker)
+
     async def look(self) -> None:
         budget = (await self.dice.choice(self.workers).standing(self.scopes)).budget
         assert budget is not None
@@ -101,17 +127,25 @@ class World:
         await self.dice.choice(self.workers).forget()
 
     async def live(self) -> None:
-        steps = (self.ask, self.end, self.ship, self.deliver, self.look, self.lose, self.forget)
-        for step in self.dice.choices(steps, (30, 30, 12, 10, 10, 2, 2), k=STEPS):
+        steps = (self.ask, self.end, self.ship, self.deliver, self.look, self.lose, self.forget, self.die)
+        for step in self.dice.choices(steps, (30, 30, 12, 10, 10, 2, 2, 2), k=STEPS):
             await step()
 
 
-@pytest.mark.parametrize("seed", range(4))
+async def killed(worker: RedisAdmission) -> None:
+    """End it as `kill -9` does: Redis hears nothing more of it."""
+    await worker._connection.aclose()  # noqa: SLF001
+    await worker.aclose()
+
+
+@pytest.mark.parametrize("seed", range(5))
 async def test_no_cent_too_much_and_no_call_too_few(redis_server: RedisServer, seed: int) -> None:
     world = World(redis_server, 600 + seed, random.Random(seed))
-    async with contextlib.AsyncExitStack() as stack:
-        for worker in world.workers:
-            await worker.open()
-            stack.push_async_callback(worker.aclose)
+    try:
+        for _ in range(WORKERS):
+            await world.hire()
         await world.live()
+    finally:
+        for worker in world.workers:
+            await worker.aclose()
     assert world.serial > STEPS // 5
