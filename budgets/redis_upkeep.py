@@ -44,6 +44,7 @@ class Upkeep:
         task = asyncio.create_task(_quietly(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # of one that was canceled before it began
 
     async def say(self, text: str) -> None:
         await self._connection.call("PUBLISH", self._connection.channel, text)
