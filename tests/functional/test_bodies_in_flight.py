@@ -84,6 +84,7 @@ async def test_a_crowd_of_large_bodies_takes_no_more_memory_than_was_set(narrow,
             await asyncio.sleep(0.05)
     grown = resident(narrow.pid) - before
     running = len(upstream.seen(model="up-stuck")) - earlier
+    upstream.script("up-stuck", {})  # also for those who have not arrived there yet
     upstream.release(model="up-stuck")
     answers = await asyncio.gather(*calls)
     assert {answer.status for answer in answers} <= {200, 503, 0}  # 0: refused while it was still sending

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import struct
 from collections.abc import Awaitable, Callable
@@ -100,7 +101,10 @@ class RawServer:
     ) -> None:
         self._server.close()
         for peer in self.peers:
-            peer._writer.transport.abort()  # noqa: SLF001 - its own peers
+            with contextlib.suppress(
+                AttributeError
+            ):  # asyncio's raises it when its last bytes have just left
+                peer._writer.transport.abort()  # noqa: SLF001 - its own peers
         running = list(self._running)
         for task in running:
             task.cancel()
