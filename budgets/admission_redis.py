@@ -37,6 +37,7 @@ from budgets.redis_owners import Owners
 from budgets.redis_peers import SETTLE_S, Peers
 from budgets.redis_preparation import Preparation
 from budgets.redis_rebuild import Rebuilds
+from budgets.redis_scripts import PREFIX
 from budgets.redis_standings import LastStandings
 from budgets.redis_upkeep import Upkeep
 from budgets.redis_wire import Unreachable
@@ -58,7 +59,7 @@ class RedisAdmission(Admission):
         timeout_s: float = TIMEOUT_S,
         settle_s: float = SETTLE_S,
         clock: Clock | None = None,
-        prefix: str = "omg",
+        prefix: str = PREFIX,
         worker: str = "",
     ) -> None:
         self.worker = worker or uuid.uuid4().hex  # no other process ever has the same

@@ -23,20 +23,22 @@ _COLUMN = {"tenant": "tenant_id", "key": "key_id"}
 def load_windows(keys: Sequence[WindowKey], using: str = "default") -> list[Post]:
     """Return the totals of the windows, in order; blocks on the database, so call it in a thread."""
     connection = connections[using]
-    found = _existing(connection, keys)
+    found = read_windows(keys, using)
     missing = [key for key in keys if key not in found]
     if missing:
         with transaction.atomic(using=using):
             lock_windows(connection, exclusive=True)
             for key in missing:
                 _create(connection, key)
-            found |= _existing(connection, missing)
+            found |= read_windows(missing, using)
     return [found[key] for key in keys]
 
 
-def _existing(connection: BaseDatabaseWrapper, keys: Sequence[WindowKey]) -> dict[WindowKey, Post]:
+def read_windows(keys: Sequence[WindowKey], using: str = "default") -> dict[WindowKey, Post]:
+    """Return the totals of those windows that have been asked for before."""
     if not keys:
         return {}
+    connection = connections[using]
     adapt = connection.ops.adapt_datetimefield_value
     each = "(scope = %s AND schedule = %s AND timezone = %s AND start = %s)"
     rows = select_windows(

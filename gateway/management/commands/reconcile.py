@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
@@ -14,6 +14,10 @@ from gateway.management.period_command import PeriodCommand
 from metering import reconciliation
 from metering.exports import Period
 from metering.reconciliation import Day, Disagreement, JournalState, Sums
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+    from metering.shared_counts import SharedCounts
 
 _NANO = 10**9
 _MOST_SHOWN = 50
@@ -48,6 +52,7 @@ class Command(PeriodCommand):
         for name in reconciliation.leftovers(root):
             self.stdout.write(f"set aside for you: {root / name}")
         return [
+            *self._shared(settings.GATEWAY),
             *(_of_amounts(wrong) for wrong in reconciliation.wrong_windows(period)),
             *(_of_amounts(wrong) for wrong in reconciliation.wrong_receipts(period)),
             *(
@@ -57,6 +62,20 @@ class Command(PeriodCommand):
                 if not journal.is_alive and journal.ended + journal.running
             ),
         ]
+
+    def _shared(self, config: Config) -> list[str]:
+        """Print what Redis counts, in production mode; return what is wrong with it."""
+        if config.embedded:
+            return []
+        from budgets.redis_audit import Unread  # noqa: PLC0415 - Redis is not loaded in embedded mode
+        from metering.shared_counts import shared_counts  # noqa: PLC0415
+
+        try:
+            counts = shared_counts(config.redis.url)
+        except Unread as away:
+            return [f"Redis was not compared: {away}"]
+        self.stdout.write(_of_counts(counts))
+        return [fault.sentence for fault in counts.faults]
 
     def _days(self, days: list[Day]) -> None:
         columns = ("opened", "confirmed", "estimated", "incomplete")
@@ -77,6 +96,14 @@ def _of_journal(journal: JournalState) -> str:
         f"journal {journal.name} ({state}): {journal.running} running, holding {_usd(journal.held_nanousd)} USD; "
         f"{journal.ended} ended and not in the ledger yet"
     )
+
+
+def _of_counts(counts: SharedCounts) -> str:
+    text = (
+        f"Redis ({counts.tenants} with budgets): {counts.running} running, holding {_usd(counts.held_nanousd)} USD; "
+        f"{counts.ended} ended and not in the ledger yet"
+    )
+    return f"{text}; {counts.unread} not looked at, there are too many" if counts.unread else text
 
 
 def _of_amounts(wrong: Disagreement) -> str:

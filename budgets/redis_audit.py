@@ -1,0 +1,115 @@
+"""What Redis counts, read in one step a tenant, for whoever compares it with the ledger. Blocking; changes nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from redis import Redis, RedisError
+
+from budgets.admission import WindowKey
+from budgets.redis_scripts import PREFIX, read_scripts
+
+TIMEOUT_S = 5.0
+MOST_CALLS = 5000  # a tenant's; reading so many takes Redis about 10 ms, in which nobody else is answered
+
+
+class Unread(Exception):
+    """Redis did not answer, or not with what it was asked for."""
+
+
+class CountedWindow(msgspec.Struct, frozen=True, array_like=True):
+    """`is_whole`: `spent_nanousd` is the ledger's total at `version`, with nothing that came ahead of it."""
+
+    scope: str
+    name: str
+    start: float
+    stop: float
+    spent_nanousd: int
+    version: int
+    held_nanousd: int
+    settled_nanousd: int
+    is_whole: bool
+
+    @property
+    def key(self) -> WindowKey:
+        schedule, timezone, _ = self.name.split("|")
+        return WindowKey(self.scope, schedule, timezone, self.start)
+
+    def counts(self, call: CountedCall) -> bool:
+        return self.scope in call.scopes and self.start <= call.instant < self.stop
+
+
+class CountedCall(msgspec.Struct, frozen=True):
+    """Holds `amount_nanousd`, or has cost it if it is settled. Once `is_posted` it counts for nothing."""
+
+    request_id: str
+    amount_nanousd: int
+    instant: float
+    is_settled: bool
+    is_posted: bool
+    scopes: tuple[str, ...]
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """One tenant at one moment: the known windows, the calls. `unread`: so many that they were only counted."""
+
+    windows: tuple[CountedWindow, ...] = ()
+    calls: tuple[CountedCall, ...] = ()
+    unread: int = 0
+
+
+class Audit:
+    """A connection to look through. Entering it, and every look, raises Unread."""
+
+    def __init__(self, url: str, prefix: str = PREFIX) -> None:
+        self._redis = Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+        self._prefix = prefix
+        self._script = read_scripts()["audit"].text
+
+    def __enter__(self) -> Self:
+        try:
+            server: Any = self._redis.info("server")
+        except RedisError as error:
+            raise Unread(str(error)) from None
+        self._life = server["run_id"]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._redis.close()
+
+    def tenants(self) -> dict[str, list[str]]:
+        """Return the scopes with money of each tenant's tag."""
+        found: dict[str, list[str]] = defaultdict(list)
+        try:
+            for key in self._redis.scan_iter(match=f"{self._prefix}:{{*}}:money:*", count=1000):
+                tag, _, scope = key.decode().partition("{")[2].partition("}:money:")
+                if scope not in found[tag]:
+                    found[tag].append(scope)
+        except RedisError as error:
+            raise Unread(str(error)) from None
+        return found
+
+    def picture(self, tag: str, scopes: list[str]) -> Picture:
+        """Return nothing of a tenant that is started over: its workers are about to tell what they hold."""
+        asked = msgspec.msgpack.encode([self._life, -1, -1, MOST_CALLS, scopes])
+        try:
+            reply: Any = self._redis.eval(self._script, 1, f"{self._prefix}:{{{tag}}}:meta", asked)
+        except RedisError as error:
+            raise Unread(str(error)) from None
+        status, _, _, detail, *_ = msgspec.msgpack.decode(reply)
+        if status == "many":
+            return Picture(unread=detail[0])
+        if status != "counted":
+            return Picture()
+        windows = msgspec.convert(detail[0], tuple[CountedWindow, ...], strict=False)
+        return Picture(windows, tuple(_call(name, row) for name, row in detail[1]))
+
+
+def _call(request_id: str, row: list[Any]) -> CountedCall:
+    amount, _, instant, is_settled, is_posted, _, *scopes = row
+    return CountedCall(request_id, amount, instant, bool(is_settled), bool(is_posted), tuple(scopes[::2]))

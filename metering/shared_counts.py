@@ -1,0 +1,150 @@
+"""Does Redis count what the ledger says? Blocking; reads only, and takes Redis some milliseconds a tenant.
+
+The ledger is read between two looks at Redis: what it says then, Redis may know already or count as calls, but cannot
+know less of. What follows of it for a moment only, while a batch is posted, is looked at again after two seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from budgets.redis_audit import Audit, CountedWindow, Picture
+from budgets.redis_calls import batches
+from gateway.money import usd
+from metering.ledger import moment
+from metering.models import UsageEvent
+from metering.windows import read_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from budgets.admission import Post, WindowKey
+
+AGAIN_S = 2.0
+_CHUNK = 500
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """`what` stays the same for as long as the fault does; `sentence` may have other amounts at each look."""
+
+    what: str
+    sentence: str
+
+
+class SharedCounts(msgspec.Struct, frozen=True):
+    """`ended`: calls that Redis counts beside the ledger. `unread`: calls of tenants with too many to look at."""
+
+    tenants: int
+    running: int
+    held_nanousd: int
+    ended: int
+    unread: int
+    faults: tuple[Fault, ...]
+
+
+class Ledger(msgspec.Struct, frozen=True):
+    """What it says of a picture: the windows' totals, and which of the calls it has."""
+
+    totals: dict[WindowKey, Post]
+    calls: frozenset[str]
+
+    def spent(self, window: CountedWindow) -> int:
+        post = self.totals.get(window.key)
+        return post.spent_nanousd if post is not None else 0
+
+    def version(self, window: CountedWindow) -> int:
+        post = self.totals.get(window.key)
+        return post.version if post is not None else 0
+
+
+def shared_counts(url: str) -> SharedCounts:
+    """Return what Redis counts, and what of it cannot be. Raises budgets.redis_audit.Unread."""
+    with Audit(url) as audit:
+        first = _look(audit)
+        if not first.faults:
+            return first
+        time.sleep(AGAIN_S)  # noqa: TID251 - in a command, never where calls are served
+        second, known = _look(audit), {fault.what for fault in first.faults}
+        return msgspec.structs.replace(second, faults=tuple(f for f in second.faults if f.what in known))
+
+
+def _look(audit: Audit) -> SharedCounts:
+    running = held = ended = unread = 0
+    faults: list[Fault] = []
+    tenants = audit.tenants()
+    for tag, scopes in tenants.items():
+        before = audit.picture(tag, scopes)
+        ledger = _ledger_of(before)
+        after = audit.picture(tag, scopes)
+        holding = [call for call in after.calls if not call.is_settled]
+        running, ended = running + len(holding), ended + len(after.calls) - len(holding)
+        held += sum(call.amount_nanousd for call in holding)
+        unread += after.unread
+        faults += [*_ahead(before, ledger), *_wrong_sums(after), *_wrong_totals(after, ledger)]
+        faults += _counted_twice(after, ledger)
+    return SharedCounts(len(tenants), running, held, ended, unread, tuple(faults))
+
+
+def _ledger_of(picture: Picture) -> Ledger:
+    totals: dict[WindowKey, Post] = {}
+    for windows in batches(picture.windows, _CHUNK):
+        totals |= read_windows([window.key for window in windows])
+    found: set[str] = set()
+    for some in batches([call.request_id for call in picture.calls], _CHUNK):
+        found.update(UsageEvent.objects.filter(id__in=some).values_list("id", flat=True))
+    return Ledger(totals, frozenset(found))
+
+
+def _ahead(before: Picture, ledger: Ledger) -> Iterator[Fault]:
+    """Redis hears of a batch after it is in the ledger."""
+    for window in before.windows:
+        if window.version > ledger.version(window):
+            what = f"{_name(window)}: Redis knows of more batches than the ledger has"
+            yield Fault(what, f"{what}: {window.version}, not {ledger.version(window)}")
+
+
+def _wrong_sums(picture: Picture) -> Iterator[Fault]:
+    """A window holds and owes what its calls do."""
+    for window in picture.windows:
+        calls = [call for call in picture.calls if window.counts(call) and not call.is_posted]
+        held = sum(call.amount_nanousd for call in calls if not call.is_settled)
+        owed = sum(call.amount_nanousd for call in calls if call.is_settled)
+        for name, says, true in (
+            ("held", window.held_nanousd, held),
+            ("ended", window.settled_nanousd, owed),
+        ):
+            if says != true:
+                what = f"{_name(window)}: {name} in Redis"
+                yield Fault(what, f"{what} {usd(says)} USD, but its calls there come to {usd(true)} USD")
+
+
+def _wrong_totals(after: Picture, ledger: Ledger) -> Iterator[Fault]:
+    """What the ledger has is in the total, or still counted as calls; as many batches are as much money."""
+    for window in after.windows:
+        spent = ledger.spent(window)
+        counted = window.spent_nanousd + window.settled_nanousd + window.held_nanousd
+        if counted < spent:
+            what = f"{_name(window)}: counted in Redis"
+            yield Fault(what, f"{what} {usd(counted)} USD in all, but the ledger has {usd(spent)} USD")
+        elif window.is_whole and window.version == ledger.version(window) and window.spent_nanousd != spent:
+            what = f"{_name(window)}: spent in Redis"
+            yield Fault(what, f"{what} {usd(window.spent_nanousd)} USD, but the ledger has {usd(spent)} USD")
+
+
+def _counted_twice(after: Picture, ledger: Ledger) -> Iterator[Fault]:
+    """A call leaves Redis' counts in the step in which its batch comes into the totals."""
+    told = [
+        window for window in after.windows if window.is_whole and window.version >= ledger.version(window)
+    ]
+    for call in after.calls:
+        is_told = any(window.counts(call) for window in told)
+        if call.request_id in ledger.calls and is_told and not call.is_posted and call.amount_nanousd:
+            what = f"call {call.request_id}"
+            yield Fault(what, f"{what} is in the ledger, and Redis counts it beside the ledger too")
+
+
+def _name(window: CountedWindow) -> str:
+    return f"{window.scope} {window.key.schedule} from {moment(window.start):%Y-%m-%d}"

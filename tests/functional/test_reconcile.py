@@ -1,0 +1,94 @@
+"""In production mode `reconcile` also compares what Redis counts with the ledger, beside a gateway that serves."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from redis import Redis
+
+from tests import cents
+from tests.money import settled
+from tests.postgres import Postgres
+from tests.raw_calls import ask, question
+from tests.redis_server import RedisServer
+from tests.servers import Gateway
+
+
+@pytest.fixture(scope="module")
+def redis():
+    server = RedisServer()
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, tmp_path_factory, redis):
+    postgres = Postgres()
+    try:
+        postgres.start()
+        own = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
+        plan = cents.config(upstream.base_url, 100, server={"workers": 2})
+        plan["model_catalog"][0]["timeouts"] = {"first_byte": "30s"}
+        with Gateway(plan, tmp_path_factory.mktemp("compared") / "data", own) as server:
+            yield server
+    finally:
+        postgres.close()
+
+
+def said(lines):
+    return next(line for line in lines if line.startswith("Redis"))
+
+
+async def reconcile(gateway, code=0):
+    return await asyncio.to_thread(gateway.manage, "reconcile", code=code)
+
+
+async def test_what_runs_and_what_it_holds_is_said(gateway, upstream):
+    upstream.script("up-cents", {})
+    assert {(await ask(gateway.url, cents.KEY, question("cent"))).status for _ in range(5)} == {200}
+    await settled(gateway)
+    upstream.script("up-cents", {"hold_before_head": True})
+    arrived = len(upstream.seen(model="up-cents"))
+    running = asyncio.create_task(ask(gateway.url, cents.KEY, question("cent")))
+    await upstream.wait("arrived", model="up-cents", count=arrived + 1)
+    assert said(await reconcile(gateway)) == (
+        "Redis (1 with budgets): 1 running, holding 0.010000000 USD; 0 ended and not in the ledger yet"
+    )
+    upstream.script("up-cents", {})
+    upstream.release(model="up-cents")
+    assert (await running).status == 200
+
+
+async def test_after_a_loss_of_data_there_is_nothing_to_compare(gateway, redis):
+    await settled(gateway)
+    redis.run("FLUSHALL")
+    assert said(await reconcile(gateway)).startswith("Redis (0 with budgets)")
+    assert (await ask(gateway.url, cents.KEY, question("cent"))).status == 200
+    await settled(gateway)
+    assert said(await reconcile(gateway)).startswith(
+        "Redis (1 with budgets): 0 running, holding 0.000000000 USD"
+    )
+
+
+async def test_what_disagrees_is_named_and_ends_in_an_error(gateway, redis, upstream):
+    upstream.script("up-cents", {"hold_before_head": True})
+    arrived = len(upstream.seen(model="up-cents"))
+    running = asyncio.create_task(ask(gateway.url, cents.KEY, question("cent")))
+    await upstream.wait("arrived", model="up-cents", count=arrived + 1)
+    with Redis.from_url(redis.url) as client:
+        (calls,) = client.keys("omg:*:calls")
+        client.delete(calls)
+    lines = await reconcile(gateway, code=1)
+    assert any("held in Redis 0.01 USD, but its calls there come to 0.00 USD" in line for line in lines)
+    upstream.script("up-cents", {})
+    upstream.release(model="up-cents")
+    assert (await running).status == 200
+
+
+async def test_without_redis_it_says_that_nothing_was_compared(gateway, redis):
+    redis.kill()
+    lines = await reconcile(gateway, code=1)
+    redis.start()
+    assert any(line.strip("- ").startswith("Redis was not compared: ") for line in lines)
