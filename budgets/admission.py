@@ -192,6 +192,6 @@ class Admission(Protocol):
         """Drop every total learnt from the ledger, so that the next step loads it again (rebuild)."""
         ...
 
-    async def bury(self, workers: Sequence[str]) -> None:
-        """Learn that these processes are surely dead: nothing waits for them any longer."""
+    async def bury(self, worker: str) -> bool:
+        """Learn that this process is surely dead: nothing waits for it any longer. False: say it again later."""
         ...

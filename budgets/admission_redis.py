@@ -159,7 +159,6 @@ class RedisAdmission(Admission):
         await self._allowances.renew_leases(request_ids)
         with contextlib.suppress(Unreachable):
             await self._backlog.renew([self._calls[each] for each in request_ids if each in self._calls])
-            await self._graves.dig()
 
     @override
     async def post(
@@ -195,13 +194,14 @@ class RedisAdmission(Admission):
             await self._run("forget", tag, [])
 
     @override
-    async def bury(self, workers: Sequence[str]) -> None:
-        """What they were granted and never wrote down, and what they set aside, is free again."""
-        self._graves.note(workers)
-        for worker in workers:
-            self._peers.part(worker)
-        with contextlib.suppress(Unreachable):
-            await self._graves.dig()
+    async def bury(self, worker: str) -> bool:
+        """What it was granted and never wrote down, and what it set aside, is free again."""
+        self._peers.part(worker)
+        try:
+            await self._graves.dig(worker)
+        except Unreachable:
+            return False
+        return True
 
     @property
     def _instant(self) -> float:

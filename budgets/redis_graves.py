@@ -1,11 +1,12 @@
 """What dead workers have left in Redis: calls that were granted and never written down, and money set aside.
 
-A death is proven by the lock of the worker's journal. Costs nothing until then; then one command a tenant.
+A death is proven by the lock of the worker's journal, which is kept until its grave is dug: whoever digs may die too.
+Costs nothing until then; then one command a tenant.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 
 from budgets.redis_allowance import KEPT_S
 from budgets.redis_backlog import ORPHAN_S, Backlog
@@ -14,27 +15,18 @@ from budgets.redis_rebuild import Run
 
 
 class Graves:
-    """The dead that this worker found, until Redis knows."""
+    """Those of workers that this one or others found dead."""
 
     def __init__(self, run: Run, connection: RedisConnection, backlog: Backlog, prefix: str) -> None:
         self._run, self._connection, self._backlog, self._prefix = run, connection, backlog, prefix
-        self._waiting: dict[str, None] = {}
 
-    def note(self, workers: Iterable[str]) -> None:
-        """Remember these dead, who are never heard of again."""
-        self._waiting |= dict.fromkeys(workers)
-
-    async def dig(self) -> None:
-        """Bury whoever waits. Raises Unreachable; the rest goes on waiting."""
-        if not self._waiting:
-            return
-        await self._backlog.flush()  # the bills of their calls come before their holds go
-        for worker in list(self._waiting):
-            async for tag in self.tenants():
-                await self._run("bury", tag, [ORPHAN_S, worker])
-            await self._connection.call("SET", self._name(worker), 1, "EX", KEPT_S)
-            await self._connection.call("PUBLISH", self._connection.channel, f"gone {worker}")
-            self._waiting.pop(worker, None)
+    async def dig(self, worker: str) -> None:
+        """Bury one. Raises Unreachable; doing it again does no harm."""
+        await self._backlog.flush()  # the bills of its calls come before their holds go
+        async for tag in self.tenants():
+            await self._run("bury", tag, [ORPHAN_S, worker])
+        await self._connection.call("SET", self._name(worker), 1, "EX", KEPT_S)
+        await self._connection.call("PUBLISH", self._connection.channel, f"gone {worker}")
 
     async def has(self, worker: str) -> bool:
         """Tell whether somebody has buried it. Raises Unreachable."""

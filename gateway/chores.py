@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -107,19 +107,18 @@ class Chores:
         live = self._live
         loop = asyncio.get_running_loop()
 
-        def tell(posts: Sequence[Post], request_ids: Sequence[str]) -> None:
-            post = live.admission.post(posts, request_ids, is_adopted=True)
-            telling = asyncio.run_coroutine_threadsafe(post, loop)
-            if not telling.result(TELL_S):
+        def insist(telling: Coroutine[Any, Any, bool]) -> None:
+            if not asyncio.run_coroutine_threadsafe(telling, loop).result(TELL_S):
                 raise AdmissionUnavailable  # the journal stays, and is read again at the next turn
+
+        def tell(posts: Sequence[Post], request_ids: Sequence[str]) -> None:
+            insist(live.admission.post(posts, request_ids, is_adopted=True))
             live.replays.free(request_ids)
 
-        root = live.config.data_dir / "journal"
-        gone: list[str] = []
-        try:
-            await self._in_database(adopt, root, patient_alias(), tell, gone.append)
-        finally:  # also those before a journal that raised: nothing of them is left to be found by the next turn
-            await live.admission.bury(gone)
+        def gone(worker: str) -> None:
+            insist(live.admission.bury(worker))
+
+        await self._in_database(adopt, live.config.data_dir / "journal", patient_alias(), tell, gone)
 
     async def _stop_revoked(self) -> None:
         """End running calls of keys that were revoked and of tenants that were suspended."""

@@ -46,21 +46,23 @@ class Adopted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Tell = Callable[["Sequence[Post]", "Sequence[str]"], None]
+Gone = Callable[[str], None]
 
 
 def adopt(
-    root: Path, using: str = "default", tell: Tell | None = None, gone: Callable[[str], None] | None = None
+    root: Path, using: str = "default", tell: Tell | None = None, gone: Gone | None = None
 ) -> list[Adopted]:
     """Ship and delete the journal of every dead process under `root`. May raise DatabaseError.
 
-    `tell` learns the new totals and the ids of the calls, before the journal forgets them; its TimeoutError ends this
-    turn, and the next one does the rest. `gone` learns the name of each journal as soon as it is deleted. A journal
-    that cannot be adopted is left to the next turn, and those behind it are adopted all the same.
+    `tell` learns the new totals and the ids of the calls, before the journal forgets them; `gone` learns the name of
+    each journal before it is deleted. TimeoutError of theirs ends this turn, and the next one does the rest; whatever
+    else they raise leaves the journal to the next turn, as one that cannot be read, and those behind it are adopted all
+    the same.
     """
     adopted = []
     for path in directories(root):
         try:
-            found = _take(path, using, tell or _nobody)
+            found = _take(path, using, tell or _nobody, gone or _nobody)
         except (DatabaseFailed, TimeoutError):
             raise
         except Exception:  # noqa: BLE001 - whatever is wrong with one directory
@@ -69,8 +71,6 @@ def adopt(
         if found is not None:
             adopted.append(found)
             _LOG.warning("metering.journal.adopted %s", msgspec.json.encode(found).decode())
-            if gone is not None:
-                gone(found.journal)
     return adopted
 
 
@@ -97,22 +97,22 @@ def incomplete(call: Running, died_at: float) -> Close:
     )
 
 
-def _nobody(posts: Sequence[Post], request_ids: Sequence[str]) -> None:
+def _nobody(*_: object) -> None:
     """Before serving there is nobody to tell: totals are read afterwards."""
 
 
-def _take(path: Path, using: str, tell: Tell) -> Adopted | None:
+def _take(path: Path, using: str, tell: Tell, gone: Gone) -> Adopted | None:
     """Adopt one journal; None if its process lives, or if someone else was quicker."""
     directory = Directory.take(path)
     if directory is None:
         return None
     try:
-        return _adopt(Shipment(directory, using), tell)
+        return _adopt(Shipment(directory, using), tell, gone)
     finally:
         directory.release()
 
 
-def _adopt(shipment: Shipment, tell: Tell) -> Adopted:
+def _adopt(shipment: Shipment, tell: Tell, gone: Gone) -> Adopted:
     tail, until = shipment.tail, shipment.tail.end()
     died_at = _last_write(shipment.directory)
     finished = 0
@@ -125,6 +125,7 @@ def _adopt(shipment: Shipment, tell: Tell) -> Adopted:
         part = running[start : start + BATCH]
         posts = shipment.insert([Call(call.record, incomplete(call, died_at)) for call in part])
         tell(posts, [call.record.id for call in part])
+    gone(shipment.directory.path.name)
     shipment.remove()
     return Adopted(
         journal=shipment.directory.path.name,

@@ -138,7 +138,7 @@ async def test_what_a_dead_worker_was_granted_and_never_wrote_down_is_free_again
         first, second = [await crew.ask(scopes, 500) for _ in range(2)]
         living, dead = crew.workers  # the first call went to the second worker
         assert await crew.ask(scopes, 500) == "parallel"
-        await living.bury([dead.worker])
+        await living.bury(dead.worker)
         standing = await living.standing(scopes)
         assert standing.budget is not None
         assert standing.budget.held_nanousd == 500
@@ -158,7 +158,7 @@ async def test_what_a_dead_worker_set_aside_is_taken_back_once_its_death_is_know
         key = "omg:{t36}:aside:tenant:36"
         await asyncio.to_thread(redis_server.run, "EVAL", left_behind, "1", key)
         assert await crew.ask(scopes, 9 * DOLLAR) == "unavailable"  # it may live elsewhere, and spend
-        await crew.workers[0].bury(["dead"])
+        await crew.workers[0].bury("dead")
         assert (await crew.ask(scopes, 9 * DOLLAR)).startswith("call-")
 
 

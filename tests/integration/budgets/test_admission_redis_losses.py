@@ -101,7 +101,7 @@ async def test_a_worker_whose_death_is_proven_is_not_waited_for(
     await lose_everything(redis_server)
     assert await outcome(living, scopes, "too-early") == "unavailable"
     crew.ledger.spent, crew.ledger.version = 30 * HOLD, 2  # what adoption found in its journal
-    await living.bury([dead.worker])
+    await living.bury(dead.worker)
     await eventually_granted(living, scopes)
     assert await all_that_fits(crew, scopes) == LIMIT // HOLD - 30 - 30 - 1
 
@@ -169,7 +169,7 @@ async def test_what_a_worker_could_not_post_before_it_died_is_counted_once(
     assert not await dead.post(posted(scopes, 800, 2), ["a-call"])
     # so its journal is kept, and tells whoever adopts it
     assert await living.post(posted(scopes, 800, 2), ["a-call"], is_adopted=True)
-    await living.bury([dead.worker])
+    await living.bury(dead.worker)
     standing = await living.standing(scopes)
     assert standing.budget is not None
     assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (800, 0)

@@ -106,7 +106,7 @@ class World:
         added = sum(bills.values())
         self.total, self.version = self.total + added, self.version + bool(added)
         await heir.post([Post(self.window, self.total, self.version, added)], list(bills), is_adopted=True)
-        await heir.bury([dead.worker])
+        await heir.bury(dead.worker)
         await self.hire()
 
     async def hire(self) -> None:

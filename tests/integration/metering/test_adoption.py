@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError
 
-from budgets.admission import Post
+from budgets.admission import AdmissionUnavailable, Post
 from catalog.prices import cost
 from metering.adoption import DIED, adopt
 from metering.frames import encode
@@ -166,3 +166,22 @@ def test_who_was_adopted_before_the_database_went_away_is_named(
     monkeypatch.undo()
     adopt(tmp_path, gone=gone.append)
     assert gone == [dead.path.name, late.path.name]
+
+
+def test_whose_death_could_not_be_told_is_adopted_again(
+    dead: Directory, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(dead, 1, opened("req_1"), closed("req_1"))
+    gone: list[str] = []
+
+    def tell(worker: str) -> None:
+        gone.append(worker)
+        if len(gone) == 1:
+            raise AdmissionUnavailable
+
+    assert adopt(tmp_path, gone=tell) == []
+    assert "not-adopted" in caplog.text
+    [adopted] = adopt(tmp_path, gone=tell)
+    assert gone == [adopted.journal, adopted.journal]
+    assert UsageEvent.objects.count() == 1
+    assert not dead.path.exists()
