@@ -14,6 +14,16 @@ _DAYS = 2  # one more than passes between two looks
 _MOST_LOGGED = 50
 
 
+def compare_redis(url: str) -> int:
+    """Compare what Redis counts with the ledger; return how many disagree. Raises budgets.redis_audit.Unread."""
+    from metering.shared_counts import shared_counts  # noqa: PLC0415 - embedded mode looks too, and has no Redis
+
+    faults = shared_counts(url).faults
+    for fault in faults[:_MOST_LOGGED]:
+        _LOG.error("metering.money.disagrees %s", fault.sentence)
+    return len(faults)
+
+
 def reconcile(now: datetime) -> int:
     """Compare windows and receipts with the ledger; return how many disagree, fifty at most."""
     period = Period(since=now - timedelta(days=_DAYS), until=now)

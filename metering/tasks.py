@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 
 from metering import nightly, retention, rollup
 
@@ -23,3 +24,4 @@ def expire(**_: Any) -> None:
 @shared_task(name="metering.reconcile")
 def reconcile(**_: Any) -> None:
     nightly.reconcile(datetime.now(UTC))
+    nightly.compare_redis(settings.GATEWAY.redis.url)

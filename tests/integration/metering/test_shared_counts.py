@@ -13,7 +13,7 @@ from msgspec import structs
 from budgets.admission import Ask, BudgetRule, Limits, Post, ScopeRules, WindowKey
 from budgets.admission_redis import RedisAdmission
 from budgets.redis_audit import Unread
-from metering import ledger
+from metering import ledger, tasks
 from metering.shared_counts import SharedCounts, shared_counts
 from metering.tail import Call
 from metering.windows import load_windows
@@ -127,6 +127,20 @@ async def test_what_the_ledger_has_and_redis_does_not_is_told(
     tenant = "tenant:3 calendar_month from 2026-07-01: counted in Redis 0.045 USD in all"
     assert f"{tenant}, but the ledger has 0.09 USD" in await sentences(server)
     assert len(await sentences(server)) == len(SCOPES)
+
+
+async def test_every_night_it_is_logged(
+    server: RedisServer, worker: RedisAdmission, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis = settings.GATEWAY.redis.model_copy(update={"url": server.url})
+    settings.GATEWAY = settings.GATEWAY.model_copy(update={"redis": redis})
+    await begin(worker, "known")
+    await beside(tasks.reconcile)
+    assert not caplog.records
+
+    await write(*(f"unheard-of-{n}" for n in range(6)))
+    await beside(tasks.reconcile)
+    assert len([one for one in caplog.messages if "metering.money.disagrees tenant:3" in one]) == 1
 
 
 async def test_a_call_that_stays_beside_its_total_is_told(
