@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Self
 
+from tests.ports import free_port
+
 
 class Link:
     """Passes bytes on, both ways, until it is cut; then it refuses until it is mended. `port` stays the same."""
 
     def __init__(self, port: int) -> None:
         self._target = port
-        self.port = 0
+        self.port = free_port()
         self.late_s = 0.0  # what the server says arrives so much later
         self._server: asyncio.Server | None = None
         self._pipes: set[asyncio.Task[None]] = set()
@@ -23,7 +25,6 @@ class Link:
 
     async def mend(self) -> None:
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         """Return when nothing passes any more."""

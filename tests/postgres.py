@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Self
 
 import psycopg
+
+from tests.ports import free_port
 
 START_S = 30.0
 _SETTINGS = ("fsync=off", "full_page_writes=off", "max_connections=200", "listen_addresses=127.0.0.1")
@@ -168,12 +169,6 @@ def _copied(binaries: Path, to: Path) -> Path:
 def _open_directory() -> str:
     """Return a directory that the owner of the server may enter, whatever TMPDIR is."""
     return "/tmp" if os.geteuid() == 0 else tempfile.gettempdir()  # noqa: S108 - mkdtemp makes a private one in it
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _until(is_so: Callable[[], bool], seconds: float, explain: Callable[[], str]) -> None:

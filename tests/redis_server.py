@@ -11,6 +11,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.ports import free_port
+
 START_S = 10.0
 
 
@@ -19,9 +21,7 @@ class RedisServer:
 
     def __init__(self, *options: str) -> None:
         self._options = options
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 
-from tests.bench.processes import ROOT, Cores, family, free_port, running, until_answering
+from tests.bench.processes import ROOT, Cores, family, running, until_answering
 from tests.bench.workloads import WORKLOADS, Workload
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import yaml
 
 from tests.bench.candidates import Service, Site
-from tests.bench.processes import ROOT, family, free_port, running, until_answering
+from tests.bench.processes import ROOT, family, running, until_answering
 from tests.bench.workloads import WORKLOADS
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

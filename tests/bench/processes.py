@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,13 +72,6 @@ def family(pid: int) -> tuple[int, ...]:
     for member in found:
         found.extend(parents.get(member, ()))
     return tuple(found)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.asynccontextmanager

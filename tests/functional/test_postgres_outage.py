@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests import town
-from tests.postgres import Postgres, free_port
+from tests.ports import free_port
+from tests.postgres import Postgres
 from tests.redis_server import RedisServer
 from tests.servers import Gateway, Upstream
 

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import signal
-import socket
 
 import httpx
 
 from tests import town
+from tests.ports import free_port
 from tests.processes import START_S, ServerProcess
 from tests.raw_calls import question
 from tests.servers import CALL_S, MANAGE
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def test_it_serves_calls_on_daphne(fresh_gateway):
