@@ -28,6 +28,7 @@ NEVER_AT_THE_DOOR = {
     "budgets.redis_wire.Unreachable": "becomes AdmissionUnavailable",
     "budgets.redis_wire.Unsent": "is an Unreachable",
     "budgets.redis_wire.Refused": "is an Unreachable",
+    "budgets.redis_audit.Unread": "shell commands and nightly jobs",
     "providers.egress.EgressRefused": "a form's error",
     "providers.simulator_refusal.Refused": "the simulator answers it as a provider would",
     "providers.dialects.base.MalformedStream": "becomes UpstreamBroken",
