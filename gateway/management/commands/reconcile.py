@@ -79,12 +79,12 @@ class Command(PeriodCommand):
 
     def _days(self, days: list[Day]) -> None:
         columns = ("opened", "confirmed", "estimated", "incomplete")
-        head = "".join(f"{name:>10}{'USD':>17}" for name in columns)
+        head = "".join(f"{name:>12}{'USD':>17}" for name in columns)
         self.stdout.write(f"{'day (UTC)':<10}{head}")
         for day in days:
             sums: list[Sums] = [getattr(day, name) for name in columns]
             self.stdout.write(
-                f"{day.day}" + "".join(f"{s.calls:>10}{_usd(s.cost_nanousd):>17}" for s in sums)
+                f"{day.day}" + "".join(f"{s.calls:>12}{_usd(s.cost_nanousd):>17}" for s in sums)
             )
         if not days:
             self.stdout.write("no calls")
