@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import msgspec
 
+from metering.adoption import DIED
 from tests import town
 from tests.money import NANO, query, settled
 from tests.raw_calls import RawAnswer, ask, question
@@ -107,18 +108,21 @@ async def agree(
     begun = time.monotonic()
     paid = {answer.id for answer in answers if answer.status == 200}
     rows: dict[str, int] = {}
+    died: set[str] = set()
     while time.monotonic() - begun < within_s and sum(rows.values()) < cents * CENT:
         paid |= {
             answer.id for answer in await exhaust(gateway)
         }  # what a dead worker was granted comes back later
         await settled(gateway)
-        found = query(gateway, "SELECT id, cost_nanousd FROM metering_usageevent")
-        rows = dict(found)
+        found = query(gateway, "SELECT id, cost_nanousd, error_code FROM metering_usageevent")
+        rows = {call: cost for call, cost, _ in found}
+        died = {call for call, _, code in found if code == DIED}
         assert len(rows) == len(found)
     assert paid <= rows.keys(), "a call that was answered is not in the ledger"
     bills = {call for call, tries in upstream.bills().items() if tries[0]["model"] == "up-cents"}
     mine = {row for row, cost in rows.items() if cost}
-    assert mine <= bills
+    unsent = mine - bills
+    assert unsent <= died - paid, "billed, and the provider never saw it"  # killed before a byte was sent
     refusal = await ask(gateway.url, KEY, question("cent"))
     assert sum(rows.values()) == cents * CENT, (len(rows), len(paid), len(bills), cents, refusal.body)
     spent = query(gateway, "SELECT spent_nanousd FROM budgets_spendwindow WHERE scope LIKE 'tenant:%%'")

@@ -11,6 +11,7 @@ import secrets
 
 import pytest
 
+from metering.adoption import DIED
 from tests import town
 from tests.money import NANO, nanousd, settled, standing
 from tests.raw_calls import RawAnswer, ask, question
@@ -23,7 +24,6 @@ TOKENS = 60
 MOST_TOKENS = 200  # four seconds: such streams rarely end
 A_SECOND_OF_TOKENS = round(1 / PAUSE_S)
 UNDER_WAY = 15  # in sockets, and while a busy machine lets the gateway wait
-DIED = "gateway_died"
 
 
 def config(upstream, limit_nanousd=50 * NANO):

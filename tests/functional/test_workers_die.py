@@ -9,13 +9,16 @@ import os
 import random
 import secrets
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 
+from metering.adoption import DIED
 from tests import cents
 from tests.cents import Crowd, agree, exhaust
 from tests.money import settled
+from tests.ports import free_port
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
 
@@ -61,6 +64,25 @@ async def test_workers_killed_under_load_lose_no_call_and_hold_no_money(
     assert words["broken"] < 200
     rest = await exhaust(gateway)
     await agree(gateway, upstream, [one.answer for one in said if one.word == "200"] + rest, limit, 40.0)
+
+
+async def test_a_call_killed_before_a_byte_was_sent_is_billed_as_if_it_had_been(fresh_gateway):
+    with socket.create_server(("127.0.0.1", free_port())) as mute:  # it never shakes hands
+        mute.setblocking(False)
+        host, port = mute.getsockname()
+        gateway = fresh_gateway(cents.config(f"https://{host}:{port}/v1", 10), bare=True)
+        running = asyncio.create_task(ask(gateway.url, cents.KEY, question("cent")))
+        async with asyncio.timeout(30):
+            knocked, _ = await asyncio.get_running_loop().sock_accept(mute)
+        with knocked:
+            gateway.kill()
+            await running
+    gateway.start()
+    await settled(gateway)
+    [row] = gateway.ledger()
+    said = (row["status"], row["error_code"], row["output_tokens"], row["cost_nanousd"])
+    assert said == ("incomplete", DIED, 0, cents.CENT)
+    gateway.manage("reconcile")
 
 
 async def asks_until_it_dies(doomed):
