@@ -126,6 +126,8 @@ class Chores:
         keys = {call.caller.key_id for call in live.running}
         if keys:
             stopped = await self._in_database(stopped_keys, keys)
+            if stopped:
+                live.keys.clear()  # whoever is told so must not be let in by the next call
             live.running.stop_where(lambda call: stopped.get(call.caller.key_id, ""))
 
 

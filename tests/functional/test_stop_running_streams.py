@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests import town
+from tests import stores, town
 from tests.money import settled, standing
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
@@ -62,6 +62,15 @@ async def do(gateway, what):
     return float(lines[-1])
 
 
+async def refusal(gateway, name):
+    """Return the status of the next call; of several workers, one may hear of it a second later."""
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            answer = await ask(gateway.url, token(name), question(name))
+            if answer.status != 200 or not stores.are_shared():
+                return answer.status
+
+
 REVOKE = "services.revoke_key(ApiKey.objects.get(prefix={!r}).pk, actor=ACTOR, now=datetime.now(UTC))"
 SUSPEND = "services.suspend_tenant(Tenant.objects.get(name={!r}).pk, actor=ACTOR)"
 
@@ -84,8 +93,7 @@ async def test_a_running_stream_ends_and_is_accounted(gateway, upstream, name, w
     [seen] = await upstream.wait("closed", call=answer.id)
     assert seen["ended_at"] - done_at < WITHIN_S + 0.5
 
-    refused = await ask(gateway.url, token(name), question(name))
-    assert refused.status == (401 if code == "key_revoked" else 403)
+    assert await refusal(gateway, name) == (401 if code == "key_revoked" else 403)
     assert not other.done()
     other.cancel()
     await asyncio.wait([other])
