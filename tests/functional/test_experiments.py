@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from tests import town
+from tests.money import settled
 from tests.raw_calls import ask, question
 
 ARMS = {"by": "user", "arms": {"ab-a": 50, "ab-b": 50}}
@@ -45,6 +46,7 @@ async def test_a_user_always_meets_the_same_arm_and_each_arm_has_its_results(spl
     counts = Counter(first)
     assert set(counts) == {"ab-a", "ab-b"}
     expected = [(name, 2 * counts[name], 0, 2 * counts[name] * 20_000) for name in ("ab-a", "ab-b")]
+    await settled(split)
     assert await asyncio.to_thread(arms_of, split) == str(expected)
 
 

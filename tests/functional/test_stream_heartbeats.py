@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from tests import town
+from tests.money import settled
 from tests.raw_calls import question
 
 PING = b": ping\n\n"
@@ -53,6 +54,7 @@ async def test_it_pings_a_client_that_waits_for_the_first_content(hasty, upstrea
     assert "x-budget-limit-usd" in answer.headers
     assert received.startswith(PING)
     assert received.endswith(b"data: [DONE]\n\n")
+    await settled(hasty)
     [row] = [row for row in hasty.ledger() if row["id"] == answer.headers["x-request-id"]]
     assert (row["status"], row["http_status"], row["output_tokens"]) == ("ok", 200, 5)
 
@@ -84,6 +86,7 @@ async def test_a_failure_after_a_ping_is_an_event_that_the_official_client_raise
         with pytest.raises(openai.APIError) as raised:
             [chunk async for chunk in stream]
     assert raised.value.code == "upstream_error"
+    await settled(hasty)
     [row] = hasty.ledger()
     assert (row["status"], row["http_status"], row["error_code"], row["cost_nanousd"]) == (
         "error",
