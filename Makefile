@@ -3,36 +3,43 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 DEMO ?= deploy/demo.yaml
-SIDE_BY_SIDE = -n 3 --dist loadfile  # they wait more than they work
-IN_PRODUCTION = OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.stores $(BIN)/python -m pytest tests/functional $(SIDE_BY_SIDE)
+SIDE_BY_SIDE = -n 3 --dist loadgroup --no-loadscope-reorder --durations=25  # they wait more than they work
+IN_PRODUCTION = OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.stores \
+	$(BIN)/python -m pytest -m "both_modes and not runs_once and not soak" $(SIDE_BY_SIDE)
+# The locks name every package, so nothing is left to resolve: no release of anything can change what is installed.
+INSTALL = $(BIN)/python -m pip install -q --no-deps --require-hashes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-production lint types bench bench-production bench-peers soak migrate lock clean
+.PHONY: help setup setup-dev run test test-fast test-production lint types bench bench-production bench-peers soak migrate lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
 
-setup: .venv/base.stamp  ## make .venv from the pinned requirements
+setup: .venv/production.stamp  ## make .venv from the pinned requirements, for both modes
 
 .venv/base.stamp: requirements/base.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; name it with PYTHON=..."; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing what the gateway needs (once) ..."
-	@$(BIN)/python -m pip install -q --require-hashes -r requirements/base.txt
-	@$(BIN)/python -m compileall -q gateway tenants catalog metering budgets providers
+	@$(INSTALL) -r requirements/base.txt
+	@touch $@
+
+.venv/production.stamp: .venv/base.stamp requirements/production.txt
+	@echo "Installing what PostgreSQL, Redis and Celery need (once) ..."
+	@$(INSTALL) -r requirements/base.txt -r requirements/production.txt
 	@touch $@
 
 setup-dev: .venv/dev.stamp
 
-.venv/dev.stamp: .venv/base.stamp requirements/dev.txt
+.venv/dev.stamp: .venv/production.stamp requirements/dev.txt
 	@echo "Installing what the tests need (once) ..."
-	@$(BIN)/python -m pip install -q --require-hashes -r requirements/base.txt -r requirements/dev.txt
+	@$(INSTALL) -r requirements/base.txt -r requirements/production.txt -r requirements/dev.txt
 	@touch $@
 
-run: setup  ## start the embedded gateway with the demo on http://127.0.0.1:8080
+run: .venv/base.stamp  ## start the embedded gateway with the demo on http://127.0.0.1:8080
 	@ROUTER_CONFIG_FILE="$${ROUTER_CONFIG_FILE:-$(DEMO)}" ROUTER_OBSERVABILITY_LOG_FORMAT="$${ROUTER_OBSERVABILITY_LOG_FORMAT:-text}" \
 		exec $(BIN)/python manage.py serve --welcome deploy/welcome.txt
 
@@ -43,7 +50,10 @@ else
 	@$(BIN)/python -m pytest $(ARGS)
 endif
 
-test-production: setup-dev  ## run the functional tests on PostgreSQL and Redis, two workers each
+test-fast: setup-dev lint  ## run what needs no servers of its own: unit, architecture, contract, lint
+	@$(BIN)/python -m pytest tests/unit tests/architecture tests/contract -n 2 --dist loadgroup --no-loadscope-reorder
+
+test-production: setup-dev  ## run the tests of both modes on PostgreSQL and Redis, two workers each
 	@$(IN_PRODUCTION) $(ARGS)
 
 lint: setup-dev  ## check style, formatting and the direction of imports
@@ -70,8 +80,9 @@ migrate: setup  ## bring the database of data_dir up to date
 	@$(BIN)/python manage.py migrate
 
 lock:  ## compile requirements/*.in into hashed *.txt
-	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url requirements/base.in -o requirements/base.txt
-	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url requirements/dev.in -o requirements/dev.txt
+	@for set in base production dev; do \
+		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
+			requirements/$$set.in -o requirements/$$set.txt || exit; done
 
 clean:  ## remove what the commands made, but not data/
 	@rm -rf .venv .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis bench-results

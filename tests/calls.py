@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-
 import msgspec
 
 from catalog.prices import PriceSheet, receipt
@@ -54,10 +51,3 @@ def closed(request_id: str, *, at: float = NOON + 2, output: int = 50, status: s
 
 
 CLOSED_COST = closed("any").cost_nanousd
-
-
-async def eventually(is_so: Callable[[], bool], within_s: float = 10.0) -> None:
-    """Return as soon as the claim holds; fail the test if it does not in time."""
-    async with asyncio.timeout(within_s):
-        while not is_so():  # noqa: ASYNC110 - what it waits for is in another thread or on a disk
-            await asyncio.sleep(0.005)

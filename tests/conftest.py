@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 
-from tests import stores, town
+from tests import stores, templates, town
+from tests.schedule import arrange
 from tests.servers import ClosedPort, Gateway, Upstream, merged
 
 # How long an example takes says something about the machine only.
@@ -16,6 +18,24 @@ hypothesis.settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("untimed")
+
+
+_RUN = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if (made := templates.open_run()) is not None:
+        config.stash[_RUN] = made
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _RUN in config.stash:
+        templates.close_run(config.stash[_RUN])
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    arrange(items)
 
 
 @pytest.fixture(scope="session")
@@ -67,11 +87,12 @@ def fresh_gateway(
         env: Mapping[str, str] | None = None,
         bare: bool = False,
         start: bool = True,
+        empty: bool = False,
     ) -> Gateway:
-        """`bare` takes the configuration as it is; `start=False` leaves starting to the test."""
+        """`bare` takes the configuration as it is; `start=False` leaves starting to the test; `empty`: no tables."""
         base = {} if bare else town.config(upstream.base_url, closed_port)
         data_dir = tmp_path_factory.mktemp("fresh") / "data"
-        server = Gateway(merged(base, config or {}), data_dir, env)
+        server = Gateway(merged(base, config or {}), data_dir, env, empty=empty)
         made.append(server)
         return server.start() if start else server
 

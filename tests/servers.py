@@ -21,14 +21,13 @@ import yaml
 from openai import AsyncOpenAI, OpenAI
 from psycopg.types.string import TextLoader
 
-from tests import stores
+from tests import stores, templates
 from tests.processes import ROOT, START_S, STOP_S, ServerProcess, clean_environment
 
 MANAGE = str(ROOT / "manage.py")
 CALL_S = 30.0
 WAIT_S = 12.0  # a little more than the upstream's own bound of GET /__wait
 _LISTENING = re.compile(r"listening on (http://\S+)")
-JWT_SECRET = "for-tests-only-0123456789-0123456789-0123456789"  # long enough not to be called weak
 
 
 class Upstream:
@@ -99,19 +98,28 @@ class Upstream:
 
 
 class Gateway:
-    """The gateway on one data_dir; may be stopped, killed and started again. Listens on another port each time."""
+    """The gateway on one data_dir; may be stopped, killed and started again. Listens on another port each time.
+
+    Its database has every table from the beginning (tests/templates.py), unless it is to be `empty`.
+    """
 
     def __init__(
-        self, config: Mapping[str, Any], data_dir: Path, env: Mapping[str, str] | None = None
+        self,
+        config: Mapping[str, Any],
+        data_dir: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        empty: bool = False,
     ) -> None:
         self.data_dir = data_dir
         self.config_file = data_dir.with_name(f"{data_dir.name}.yaml")
         self._env = clean_environment(
             ROUTER_CONFIG_FILE=str(self.config_file),
             ROUTER_DATA_DIR=str(data_dir),
-            ROUTER_ADMIN_SESSION_JWT_SECRET=JWT_SECRET,
+            ROUTER_ADMIN_SESSION_JWT_SECRET=templates.JWT_SECRET,
             **(env if env and "ROUTER_DB_URL" in env else stores.environment() | dict(env or {})),
         )
+        self._is_empty = empty or "ROUTER_DB_URL" in self._env
         self._process: ServerProcess | None = None
         self.url = ""
         self.configure(config)
@@ -124,6 +132,8 @@ class Gateway:
     def start(self, bind: str = "127.0.0.1:0", *, until: str = "") -> Self:
         """Start, and return once it listens; or, given `until`, once it has said that."""
         assert self._process is None, "it is running"
+        if not self._is_empty:
+            templates.lay_out(self.data_dir)
         command = ("serve", "--bind", bind, *self._workers())
         self._process = ServerProcess(MANAGE, *command, env=self._env, cwd=self.data_dir.parent)
         if until:
@@ -201,8 +211,8 @@ class Gateway:
         assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout.splitlines()
 
-    def ledger(self, *arguments: str) -> list[dict[str, Any]]:
-        """Return the rows of `export_usage`: committed ones only."""
+    def export_usage(self, *arguments: str) -> list[dict[str, Any]]:
+        """Return what the command says; tests that only want rows read them with tests/ledger.py."""
         return [json.loads(line) for line in self.manage("export_usage", *arguments)]
 
     def sql(self, statement: str, *parameters: Any) -> list[Any]:

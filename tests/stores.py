@@ -18,13 +18,13 @@ import psycopg
 from tests.postgres import Postgres
 from tests.processes import ROOT, clean_environment
 from tests.redis_server import RedisServer
+from tests.templates import JWT_SECRET
 
 POSTGRES = "OMG_TEST_POSTGRES"  # the URL of the server the tests may make databases in
 REDIS = "OMG_TEST_REDIS"  # the port of a Redis with many logical databases
 WORKERS = "OMG_TEST_WORKERS"  # how many workers every gateway has that the tests start
 DATABASES = 1024
 TEMPLATE = "town"  # has every table already: making them takes longer than most tests
-JWT_SECRET = "for-tests-only-0123456789-0123456789-0123456789"
 
 
 def environment() -> dict[str, str]:

@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from tests import town
-from tests.money import settled
+from tests.ledger import row_of
 from tests.raw_calls import question
 from tests.servers import Gateway, merged
 
@@ -68,7 +68,5 @@ async def test_the_official_client_raises_and_nothing_is_billed(gateway, broken)
         error = await asyncio.to_thread(refused, client, alias)
     assert (error.code, error.status_code) == (code, 504 if code == "upstream_timeout" else 502)
     assert not error.response.headers.get("x-gateway-cost-usd")
-    await settled(gateway)
-    rows = {row["id"]: row for row in await asyncio.to_thread(gateway.ledger)}
-    row = rows[error.response.headers["x-request-id"]]
+    row = await row_of(gateway, error.response.headers["x-request-id"])
     assert (row["status"], row["error_code"], row["cost_nanousd"]) == ("error", code, 0)

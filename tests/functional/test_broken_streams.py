@@ -8,6 +8,7 @@ import pytest
 from openai import APIError
 
 from tests import town
+from tests.ledger import committed
 from tests.raw_calls import question
 
 MODEL, UPSTREAM = "m5", "up-m5"
@@ -65,7 +66,7 @@ async def test_a_broken_stream_is_one_incomplete_row_with_what_was_produced(fres
     gateway = fresh_gateway()
     answer, _ = await events_of(gateway, upstream, {"end": "cut", "after": 3})
     gateway.stop()
-    [row] = gateway.ledger()
+    [row] = committed(gateway)
     assert row["id"] == answer.headers["x-request-id"]
     assert (row["status"], row["estimated"], row["output_tokens"]) == ("incomplete", True, 3)
 

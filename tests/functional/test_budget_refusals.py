@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests import town
+from tests.ledger import whole_ledger
 from tests.money import nanousd, samples, settled, standing, windows
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
+
+pytestmark = pytest.mark.both_modes
 
 WEEKLY = "sk-weekly.weekly-secret"
 KEYED = "sk-keyed.keyed-secret"
@@ -157,6 +160,5 @@ async def test_nothing_that_was_refused_is_in_the_ledger(gateway):
         await ask(gateway.url, POOR, question("words")),
         await ask(gateway.url, POOR, question("secret")),
     ]
-    await settled(gateway)
-    assert {answer.id for answer in refused}.isdisjoint(row["id"] for row in gateway.ledger())
+    assert {answer.id for answer in refused}.isdisjoint(row["id"] for row in await whole_ledger(gateway))
     gateway.manage("reconcile")

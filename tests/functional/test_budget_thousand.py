@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 
+import pytest
+
 from tests import stores, town
+from tests.ledger import committed, whole_ledger
 from tests.money import nanousd, settled, standing, windows
 from tests.raw_calls import ask, question
+
+pytestmark = pytest.mark.both_modes
 
 CENT = 10_000_000
 KEY = "sk-thousand.thousand-secret"
@@ -83,8 +88,7 @@ async def test_of_a_thousand_calls_at_a_cent_one_dollar_buys_exactly_a_hundred(f
         assert nanousd(budget["spent_usd"]) + nanousd(budget["held_usd"]) == 100 * CENT
         assert budget["resets_at"].endswith("-01T00:00:00Z")
 
-    await settled(gateway)
-    ledger = gateway.ledger()
+    ledger = await whole_ledger(gateway)
     assert {row["id"] for row in ledger} == {answer.id for answer in served}
     assert len(ledger) == 100
     assert len(upstream.seen(model="up-thousand")) == 100
@@ -125,8 +129,7 @@ async def test_streams_that_are_left_in_the_middle_neither_overspend_nor_strand_
     assert budget["held_usd"] == "0.00"
     assert limit - spent < nanousd(budget["needed_usd"]) <= 200_000
 
-    await settled(gateway)
-    ledger = gateway.ledger()
+    ledger = await whole_ledger(gateway)
     assert sum(row["cost_nanousd"] for row in ledger) == spent == windows(gateway)["tenant", "calendar_month"]
     assert {row["status"] for row in ledger} == {"ok", "cancelled"}
     assert all(row["cost_nanousd"] for row in ledger)
@@ -151,5 +154,5 @@ async def test_what_abandoned_streams_did_not_use_can_be_spent_to_the_last_cent(
         "remaining": 0,
         "held": 0,
     }
-    assert len(gateway.ledger()) == 100
+    assert len(committed(gateway)) == 100
     assert len(costs) >= 100 - len(answers)

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from tests.calls import eventually
 from tests.money import settled
 from tests.raw_calls import ask, question
 from tests.town import ALICE, row
+from tests.waiting import eventually
 
 ROOM = 4
 CROWD = 40

@@ -12,7 +12,7 @@ from celery import Celery
 from tests.postgres import Postgres
 from tests.processes import ROOT, ServerProcess, clean_environment
 from tests.redis_server import RedisServer
-from tests.servers import JWT_SECRET
+from tests.templates import JWT_SECRET
 
 START_S = 60
 DONE_S = 30

@@ -9,9 +9,12 @@ import pytest
 
 from tests import town
 from tests.deaf_port import deaf_port
+from tests.ledger import committed
 from tests.money import samples, settled
 from tests.raw_calls import question
 from tests.servers import CALL_S
+
+pytestmark = pytest.mark.both_modes
 
 MODEL, UPSTREAM = "m6", "up-m6"
 WITHIN_S = 1.0
@@ -59,7 +62,7 @@ async def test_it_is_one_cancelled_row_that_bills_what_was_produced(fresh_gatewa
     gateway = fresh_gateway()
     _, seen = await leave(gateway, upstream, {"hold_after": 3}, "chunk", stream=True)
     gateway.stop()
-    [row] = gateway.ledger()
+    [row] = committed(gateway)
     assert row["id"] == seen["id"]
     assert (row["status"], row["http_status"], row["estimated"]) == ("cancelled", 499, True)
     assert row["output_tokens"] <= 3
@@ -69,7 +72,7 @@ async def test_a_client_that_left_before_the_answer_is_one_row_too(fresh_gateway
     gateway = fresh_gateway()
     _, seen = await leave(gateway, upstream, {"kind": "hang_before_head"}, "arrived", stream=False)
     gateway.stop()
-    [row] = gateway.ledger()
+    [row] = committed(gateway)
     assert (row["id"], row["status"], row["output_tokens"]) == (seen["id"], "cancelled", 0)
 
 
@@ -85,7 +88,7 @@ async def test_a_client_that_left_before_anybody_was_reached_has_no_row_and_pays
             await asyncio.wait([call], timeout=CALL_S)
         await settled(gateway)
         gateway.stop()
-    assert gateway.ledger() == []
+    assert committed(gateway) == []
 
 
 async def read_from(client, model):

@@ -11,9 +11,12 @@ from datetime import datetime
 import pytest
 
 from tests import stores, town
+from tests.ledger import committed, whole_ledger
 from tests.money import NANO, settled, standing, windows
 from tests.raw_calls import ask, question
 from tests.shifted_clock import ShiftedClock
+
+pytestmark = pytest.mark.both_modes
 
 HOUR = 3600
 LIMITED, PAYING = "sk-limited.limited-secret", "sk-paying.paying-secret"
@@ -60,7 +63,7 @@ async def is_limited(gateway):
 
 def books(gateway, ids):
     """Insist that the ledger has exactly these calls, once, with times in their order; return what they cost."""
-    rows = gateway.ledger()
+    rows = committed(gateway)
     assert sorted(row["id"] for row in rows) == sorted(ids)
     for row in rows:
         assert datetime.fromisoformat(row["finished_at"]) >= datetime.fromisoformat(row["started_at"]), row
@@ -115,9 +118,7 @@ async def test_a_gateway_killed_before_the_step_adopts_its_journal_after_it(fres
     clock.step(-HOUR)
     gateway.start()
     ids += await paid(gateway, 20)
-    await settled(gateway)
-
-    rows = {row["id"]: row["status"] for row in gateway.ledger()}
+    rows = {row["id"]: row["status"] for row in await whole_ledger(gateway)}
     assert rows == dict.fromkeys(ids, "ok") | {cut["id"]: "incomplete"}
     if stores.are_shared() or len(windows(gateway)) == 1:  # an hour ago may have been another month
         assert (await standing(gateway, PAYING))["spent"] == len(rows) * NANO // 100
@@ -155,5 +156,5 @@ async def test_two_gateways_whose_clocks_differ_by_ten_minutes_keep_one_limit_an
     for gateway in (true, late):
         await settled(gateway)
         assert (await standing(gateway, PAYING))["spent"] == CENTS * NANO // 100
-    assert len(true.ledger()) == CENTS
+    assert len(committed(true)) == CENTS
     true.manage("reconcile")

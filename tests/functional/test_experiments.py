@@ -11,6 +11,8 @@ from tests import town
 from tests.money import settled
 from tests.raw_calls import ask, question
 
+pytestmark = pytest.mark.both_modes
+
 ARMS = {"by": "user", "arms": {"ab-a": 50, "ab-b": 50}}
 
 

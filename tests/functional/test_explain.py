@@ -7,9 +7,12 @@ import asyncio
 import pytest
 
 from tests import town
+from tests.ledger import committed
 from tests.money import settled
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
+
+pytestmark = pytest.mark.both_modes
 
 KEY = "sk-teller.teller-secret"
 CLAMPED = "sk-thrifty.thrifty-secret"
@@ -155,7 +158,7 @@ async def test_a_clamped_call_says_what_was_cut_and_why(gateway):
 
 
 def mirrored(gateway):
-    return [row["id"] for row in gateway.ledger() if row["deployment"] == "told-o"]
+    return [row["id"] for row in committed(gateway) if row["deployment"] == "told-o"]
 
 
 async def test_the_arm_and_the_mirror_of_a_call_are_told(gateway, upstream):

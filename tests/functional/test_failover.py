@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests import town
+from tests.ledger import committed
 from tests.raw_calls import question
 from tests.servers import Gateway, merged
 
@@ -121,7 +122,7 @@ async def test_when_all_fail_it_is_one_error_and_one_row(gateway, upstream):
     answer = await ask(gateway)
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
     gateway.stop()
-    [row] = gateway.ledger()
+    [row] = committed(gateway)
     assert row["attempts"] == 2
     assert row["status"] == "error"
 
@@ -131,5 +132,5 @@ async def test_a_call_that_failed_over_is_one_row_of_the_deployment_that_answere
     upstream.script(SECOND, {})
     await ask(gateway)
     gateway.stop()
-    [row] = gateway.ledger()
+    [row] = committed(gateway)
     assert (row["deployment"], row["upstream_model"], row["attempts"]) == ("pair-b", SECOND, 2)

@@ -7,9 +7,12 @@ import asyncio
 import pytest
 
 from tests import town
-from tests.money import nanousd, settled
+from tests.ledger import row_of
+from tests.money import nanousd
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
+
+pytestmark = pytest.mark.both_modes
 
 FREE, BOUND, HOUSED = (f"sk-{name}.{name}-secret" for name in ("free", "bound", "housed"))
 FAST = ["fast", "filtered", "short"]
@@ -90,8 +93,7 @@ async def test_the_other_alias_answers_says_so_and_is_what_is_paid_for(gateway, 
     assert said == [other, reason, f"{other}-1"]
     assert f'"model":"{alias}"'.encode() in answer.body.replace(b'": "', b'":"'), "as it was asked for"
 
-    await settled(gateway)
-    [row] = [row for row in await asyncio.to_thread(gateway.ledger) if row["id"] == answer.id]
+    row = await row_of(gateway, answer.id)
     assert (row["model"], row["deployment"], row["status"]) == (alias, f"{other}-1", "ok")
     price_in, price_out = PRICES[other]
     assert row["cost_nanousd"] == row["input_tokens"] * price_in + row["output_tokens"] * price_out > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests import town
+from tests.ledger import committed
 from tests.raw_calls import question
 
 CHAT = "/v1/chat/completions"
@@ -168,4 +169,4 @@ async def test_nothing_refused_reaches_a_provider_or_the_ledger(fresh_gateway, u
     for body in ({}, question("nowhere"), question("badrow"), question("m3", n=0)):
         await send(gateway, "POST", CHAT, json=body)
     gateway.stop()
-    assert gateway.ledger() == []
+    assert committed(gateway) == []

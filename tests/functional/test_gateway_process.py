@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests import town
+
+pytestmark = pytest.mark.both_modes
 
 QUESTION = [{"role": "user", "content": "hi"}]
 

@@ -9,6 +9,8 @@ import pytest
 from tests import town
 from tests.raw_calls import question
 
+pytestmark = pytest.mark.both_modes
+
 CHAT = "/v1/chat/completions"
 LOGIN = "/admin/ui/login/"
 PEOPLE = {"admin_users": [{"email": "root@example.com", "password": "right-password-1"}]}

@@ -7,9 +7,12 @@ import asyncio
 import pytest
 
 from tests import town
+from tests.ledger import whole_ledger
 from tests.money import settled, standing
 from tests.raw_calls import RawAnswer, ask, question
 from tests.servers import Gateway
+
+pytestmark = pytest.mark.both_modes
 
 CAREFUL = "sk-careful.careful-secret"
 TWIN = "sk-twin.twin-secret"  # another key of the same tenant
@@ -45,8 +48,7 @@ async def repeat(gateway, name, body, key=CAREFUL):
 
 
 async def rows(gateway, name):
-    await settled(gateway)
-    return [row for row in gateway.ledger() if row["idempotency_key"] == name]
+    return [row for row in await whole_ledger(gateway) if row["idempotency_key"] == name]
 
 
 async def test_of_fifty_at_once_one_is_called_and_the_others_wait_or_hear_the_same(gateway, upstream):
@@ -183,8 +185,7 @@ async def test_a_call_that_was_billed_is_not_made_again_whenever_its_client_left
             call.cancel()
         done = await asyncio.gather(*calls, return_exceptions=True)
         upstream.script("up-idem-late", {})
-        await settled(gateway)
-        made = {row["idempotency_key"] for row in gateway.ledger() if row["status"] == "ok"}
+        made = {row["idempotency_key"] for row in await whole_ledger(gateway) if row["status"] == "ok"}
         for name in made.intersection(names):
             again = await repeat(gateway, name, question("late"))
             assert (again.status, again.headers.get("idempotency-replayed")) == (200, "true"), name

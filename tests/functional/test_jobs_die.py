@@ -11,10 +11,11 @@ import pytest
 from celery import Celery
 
 from tests import town
-from tests.calls import eventually
+from tests.ledger import whole_ledger
 from tests.money import settled
 from tests.processes import ServerProcess
 from tests.raw_calls import ask, question
+from tests.waiting import eventually
 
 START_S, DONE_S = 60, 40
 WARM = 100
@@ -59,12 +60,12 @@ async def test_a_job_killed_in_the_middle_and_done_by_two_at_once_adds_up_once(
                 lambda line: True if received in line and "received" in line else None,
                 DONE_S,
             )
-            await eventually(lambda: waits(own_stores), DONE_S)
+            await eventually(lambda: waits(own_stores), within_s=DONE_S)
             doomed.end(signal.SIGKILL)
         two = [await asyncio.to_thread(worker, gateway) for _ in range(2)]
         for _ in range(6):
             ask_for_sums()
-        await eventually(lambda: gateway.sql(SUMS) == gateway.sql(TRUTH), DONE_S)
+        await eventually(lambda: gateway.sql(SUMS) == gateway.sql(TRUTH), within_s=DONE_S)
     assert [one.end(signal.SIGTERM) for one in two] == [0, 0]
     assert gateway.sql(SUMS) == gateway.sql(TRUTH) == [(40, gateway.sql(TRUTH)[0][1])]
     gateway.manage("reconcile")
@@ -107,5 +108,4 @@ async def test_calls_go_on_while_a_migration_holds_every_table(fresh_gateway, up
     late = said.count("limiter_unavailable")  # Redis, on a busy machine
     assert set(said) <= {"200", "limiter_unavailable"}
     assert len(said) > WARM + 50 + 100 * late
-    await settled(gateway)
-    assert len(gateway.ledger()) == len(said) - late
+    assert len(await whole_ledger(gateway)) == len(said) - late

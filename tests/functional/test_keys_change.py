@@ -10,6 +10,8 @@ import pytest
 from tests import staff, town
 from tests.raw_calls import question
 
+pytestmark = pytest.mark.both_modes
+
 CHAT = "/v1/chat/completions"
 WITHIN_S = 2.0
 

@@ -13,8 +13,11 @@ import pytest
 
 from metering.adoption import DIED
 from tests import town
+from tests.ledger import whole_ledger
 from tests.money import NANO, nanousd, settled, standing
 from tests.raw_calls import RawAnswer, ask, question
+
+pytestmark = pytest.mark.both_modes
 
 KEY = "sk-torture.torture-secret"
 CLIENTS = 50
@@ -96,9 +99,7 @@ async def torture(gateway, upstream, rounds):
     answers: list[RawAnswer] = []
     for _ in range(rounds):
         await one_round(gateway, dice, answers)
-    await settled(gateway)
-
-    exported = gateway.ledger()
+    exported = await whole_ledger(gateway)
     ledger = {row["id"]: row for row in exported}
     assert len(ledger) == len(exported)
     await upstream.wait("ended", model="up-doomed", count=len(upstream.seen(model="up-doomed")))

@@ -8,9 +8,12 @@ import json
 import pytest
 
 from tests import town
+from tests.ledger import committed, row_of, whole_ledger
 from tests.money import nanousd, query, settled
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
+
+pytestmark = pytest.mark.both_modes
 
 KEY = "sk-bookkeeper.bookkeeper-secret"
 MODELS = ["plain", "silent", "left", "waits", "broken", "cached", "fails"]
@@ -39,8 +42,7 @@ def gateway(upstream, closed_port, tmp_path_factory):
 
 async def rows(gateway, *answers):
     """Return the one row of each answer, from the ledger."""
-    await settled(gateway)
-    ledger = gateway.ledger()
+    ledger = await whole_ledger(gateway)
     found = [[row for row in ledger if row["id"] == answer.id] for answer in answers]
     assert all(len(each) == 1 for each in found), found
     return [each[0] for each in found]
@@ -109,8 +111,7 @@ async def test_a_call_that_is_left_while_it_waits_is_billed_for_its_prompt(gatew
     asked.cancel()
     await asyncio.wait([asked])
     await upstream.wait("closed", call=seen["id"])
-    await settled(gateway)
-    [row] = [row for row in gateway.ledger() if row["id"] == seen["id"]]
+    row = await row_of(gateway, seen["id"])
     assert (row["status"], row["estimated"], row["output_tokens"]) == ("cancelled", True, 0)
     assert row["cost_nanousd"] == cost(row) > 0
 
@@ -140,8 +141,7 @@ async def test_a_call_the_provider_refused_costs_nothing_but_is_written_down(gat
 async def test_a_call_that_never_reached_a_provider_has_no_row(gateway):
     answer = await ask(gateway.url, KEY, question("dead"))
     assert answer.status == 502
-    await settled(gateway)
-    assert answer.id not in {row["id"] for row in gateway.ledger()}
+    assert answer.id not in {row["id"] for row in await whole_ledger(gateway)}
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -175,6 +175,6 @@ async def test_everything_in_the_books_agrees(gateway, upstream):
         for call, attempts in upstream.bills().items()
         if any(attempt["model"].startswith("up-books-") for attempt in attempts)
     }
-    ledger = [row["id"] for row in gateway.ledger()]
+    ledger = [row["id"] for row in committed(gateway)]
     assert len(ledger) == len(set(ledger))
     assert set(ledger) == mine

@@ -6,9 +6,14 @@ import asyncio
 import csv
 import io
 
+import pytest
+
 from tests import town
+from tests.ledger import committed, whole_ledger
 from tests.money import settled
 from tests.raw_calls import ask, question
+
+pytestmark = pytest.mark.both_modes
 
 ONE, TWO = "sk-one.one-secret", "sk-two.two-secret"
 PATIENT = {"first_byte": "60s", "total": "90s"}
@@ -42,19 +47,17 @@ async def test_the_ledger_is_exported_while_calls_run(fresh_gateway, upstream):
     await settled(gateway)
     running = asyncio.create_task(ask(gateway.url, ONE, question("held")))
     await upstream.wait("arrived", model="up-export-held")
-    assert [row["id"] for row in gateway.ledger()] == [first.id]  # what runs is not in it yet
+    assert [row["id"] for row in committed(gateway)] == [first.id]  # what runs is not in it yet
     upstream.release(model="up-export-held")
     second = await running
     third = await ask(gateway.url, TWO, question("chat", stream=True))
-    await settled(gateway)
-
-    ledger = gateway.ledger()
+    ledger = await whole_ledger(gateway)
     assert [row["id"] for row in ledger] == [first.id, second.id, third.id]
     assert list(ledger[0]) == FIELDS
-    assert [row["id"] for row in gateway.ledger("--tenant", "second")] == [third.id]
+    assert [row["id"] for row in gateway.export_usage("--tenant", "second")] == [third.id]
     since = ledger[1]["started_at"]
-    assert [row["id"] for row in gateway.ledger("--since", since)] == [second.id, third.id]
-    assert [row["id"] for row in gateway.ledger("--until", since)] == [first.id]
+    assert [row["id"] for row in gateway.export_usage("--since", since)] == [second.id, third.id]
+    assert [row["id"] for row in gateway.export_usage("--until", since)] == [first.id]
     text = "\n".join(gateway.manage("export_usage", "--format", "csv"))
     [head, *lines] = list(csv.reader(io.StringIO(text)))
     assert head == FIELDS

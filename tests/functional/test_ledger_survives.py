@@ -11,10 +11,13 @@ from contextlib import closing
 
 import pytest
 
-from tests import stores, town
+from tests import town
+from tests.ledger import committed, whole_ledger
 from tests.money import samples, settled, standing
 from tests.raw_calls import RawAnswer, ask, question
 from tests.servers import Gateway, merged
+
+pytestmark = pytest.mark.both_modes
 
 KEY = "sk-survivor.survivor-secret"
 LOCKED_S = 5.0
@@ -33,7 +36,7 @@ def config(upstream, **more):
     }
 
 
-@pytest.mark.skipif(stores.are_shared(), reason="locks the file of SQLite")
+@pytest.mark.runs_once  # locks the file of SQLite
 async def test_calls_are_served_while_another_process_locks_the_database(fresh_gateway, upstream):
     gateway = fresh_gateway(config(upstream), bare=True)
     await ask(gateway.url, KEY, question("chat"))  # the key is known now
@@ -51,14 +54,13 @@ async def test_calls_are_served_while_another_process_locks_the_database(fresh_g
         assert (await samples(gateway))["gateway_journal_oldest_unshipped_seconds"] > 3
         locker.execute("ROLLBACK")
     assert all(answer.saw_the_end for answer in answers)
-    await settled(gateway)
-    ledger = [row["id"] for row in gateway.ledger()]
+    ledger = [row["id"] for row in await whole_ledger(gateway)]
     assert len(ledger) == len(set(ledger)) == len(answers) + 1
     assert {answer.id for answer in answers} <= set(ledger)
     gateway.manage("reconcile")
 
 
-@pytest.mark.skipif(stores.are_shared(), reason="locks the file of SQLite")
+@pytest.mark.runs_once  # locks the file of SQLite
 async def test_a_journal_damaged_in_the_middle_costs_only_what_was_damaged(fresh_gateway, upstream):
     gateway = fresh_gateway(config(upstream), bare=True)
     await ask(gateway.url, KEY, question("chat"))
@@ -70,7 +72,7 @@ async def test_a_journal_damaged_in_the_middle_costs_only_what_was_damaged(fresh
         locker.execute("ROLLBACK")
     damaged = damage(gateway.data_dir / "journal", answers[10].id)
     gateway.start()
-    ledger = gateway.ledger()
+    ledger = committed(gateway)
     assert {answer.id for answer in answers} - {row["id"] for row in ledger} <= {damaged}
     assert {row["status"] for row in ledger} <= {"ok", "incomplete"}
     assert (await ask(gateway.url, KEY, question("chat"))).status == 200
@@ -97,7 +99,7 @@ async def test_a_short_stream_ends_well_when_the_server_is_told_to_stop(fresh_ga
     answer = await running
     assert answer.saw_the_end
     assert await asyncio.to_thread(gateway.wait) == 0
-    assert [(row["id"], row["status"]) for row in gateway.ledger()] == [(seen["id"], "ok")]
+    assert [(row["id"], row["status"]) for row in committed(gateway)] == [(seen["id"], "ok")]
 
 
 async def test_a_long_stream_is_told_that_the_server_stops_and_is_in_the_books(fresh_gateway, upstream):
@@ -113,7 +115,7 @@ async def test_a_long_stream_is_told_that_the_server_stops_and_is_in_the_books(f
         assert answer.is_whole
         assert b'"server_shutdown"' in answer.body
         assert b"[DONE]" not in answer.body
-    ledger = {row["id"]: row for row in gateway.ledger()}
+    ledger = {row["id"]: row for row in committed(gateway)}
     assert set(ledger) == {answer.id for answer in answers}
     await upstream.wait("ended", model="up-survive-long", count=3)
     bills = upstream.bills()
@@ -180,7 +182,6 @@ async def test_a_full_disk_stops_new_calls_and_loses_none(small_disk, upstream):
         await readiness(gateway, 200)
         again = await ask(gateway.url, KEY, question("chat"))
         assert again.status == 200
-        await settled(gateway)
-        assert {row["id"] for row in gateway.ledger()} == {finished.id, again.id}
+        assert {row["id"] for row in await whole_ledger(gateway)} == {finished.id, again.id}
         assert (await standing(gateway, KEY))["held"] == 0
         gateway.manage("reconcile")

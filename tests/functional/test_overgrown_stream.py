@@ -8,6 +8,8 @@ import pytest
 from tests import town
 from tests.money import NANO
 
+pytestmark = pytest.mark.both_modes
+
 KEY = "sk-grow.grow-secret"
 
 

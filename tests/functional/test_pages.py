@@ -13,6 +13,8 @@ import pytest
 from tests import town
 from tests.raw_calls import question
 
+pytestmark = pytest.mark.both_modes
+
 NAMES = (
     "gateway_requests_total",
     "gateway_request_duration_seconds",

@@ -7,6 +7,8 @@ from openai import APIStatusError
 
 from tests import town
 
+pytestmark = pytest.mark.both_modes
+
 QUESTION = [{"role": "user", "content": "hi"}]
 
 

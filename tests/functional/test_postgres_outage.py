@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests import town
+from tests.ledger import whole_ledger
 from tests.ports import free_port
 from tests.postgres import Postgres
 from tests.redis_server import RedisServer
@@ -46,7 +47,7 @@ async def ledger_of(gateway: Gateway, count: int) -> list[str]:
     """Return the ids in the ledger once there are `count`; what there is after a while, if they do not come."""
     rows: list[str] = []
     for _ in range(30):
-        rows = [row["id"] for row in await asyncio.to_thread(gateway.ledger)]
+        rows = [row["id"] for row in await whole_ledger(gateway)]
         if len(rows) >= count:
             break
     return rows

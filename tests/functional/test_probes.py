@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests import stores
-from tests.calls import eventually
+from tests.waiting import eventually
 
 
 def probes(gateway):
     return gateway.sql("select state, deployments from catalog_healthprobe order by id")
 
 
-@pytest.mark.skipif(stores.are_shared(), reason="Celery probes there, once for all machines: test_celery.py")
 async def test_a_running_gateway_probes_each_place_once_a_round(fresh_gateway):
     gateway = fresh_gateway({"health": {"check_interval": "300ms"}})
     await eventually(lambda: len(probes(gateway)) >= 4)

@@ -11,6 +11,8 @@ from tests import town
 from tests.raw_calls import question
 from tests.servers import Gateway, merged
 
+pytestmark = pytest.mark.both_modes
+
 GLOBAL = "global-compatible-key"
 
 

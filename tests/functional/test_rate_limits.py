@@ -8,9 +8,12 @@ from itertools import islice
 import pytest
 
 from tests import town
+from tests.ledger import whole_ledger
 from tests.money import settled
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
+
+pytestmark = pytest.mark.both_modes
 
 CLIENTS = 64
 UNLIMITED = "unlimited"
@@ -188,8 +191,7 @@ async def test_unlimited_is_a_word_and_nothing_or_zero_inherits(gateway):
 
 
 async def test_calls_refused_by_a_rate_never_reach_provider_or_ledger(gateway, upstream):
-    await settled(gateway)
-    ledger = {row["id"] for row in gateway.ledger()}
+    ledger = {row["id"] for row in await whole_ledger(gateway)}
     seen = {
         call["id"] for name in ("chat", "slow", "chatty") for call in upstream.seen(model=f"up-rate-{name}")
     }

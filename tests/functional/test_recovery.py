@@ -12,10 +12,12 @@ from collections import Counter
 import pytest
 
 from tests import town
-from tests.calls import eventually
 from tests.raw_calls import ask, question
 from tests.servers import Gateway, merged
 from tests.town import ALICE, row
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.both_modes
 
 BROKEN = {"kind": "status", "status": 500}
 SLOTS = 60

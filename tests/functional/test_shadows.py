@@ -7,8 +7,11 @@ import asyncio
 import pytest
 
 from tests import town
+from tests.ledger import whole_ledger
 from tests.money import samples, settled
 from tests.raw_calls import ask, question
+
+pytestmark = pytest.mark.both_modes
 
 BUDGETED = "sk-frugal.frugal-secret"
 
@@ -30,7 +33,7 @@ async def test_an_answered_call_is_mirrored_at_the_operators_cost(tried, upstrea
     answer = await ask(tried.url, BUDGETED, question("tried", stream=stream))
     assert (answer.status, answer.headers["x-gateway-deployment"]) == (200, "real")
     await upstream.wait("ended", model="up-trial", count=before + 1)
-    rows = {row["deployment"]: row for row in await asyncio.to_thread(tried.ledger)}
+    rows = {row["deployment"]: row for row in await whole_ledger(tried)}
     real, trial = rows["real"], rows["trial"]
     assert (real["tenant"], real["id"]) == ("frugal-co", answer.id)
     assert (trial["tenant"], trial["endpoint"], trial["status"]) == (
@@ -50,7 +53,7 @@ async def test_a_broken_or_slow_trial_disturbs_nobody(tried, upstream):
     assert {answer.status for answer in answers} == {200}
     assert {answer.headers["x-gateway-attempts"] for answer in answers} == {"1"}
     tried.stop()
-    rows = [row for row in await asyncio.to_thread(tried.ledger) if row["tenant"] == "operator"]
+    rows = [row for row in await whole_ledger(tried) if row["tenant"] == "operator"]
     assert {(row["status"], row["error_code"]) for row in rows} == {
         ("error", "upstream_error"),
         ("cancelled", "server_shutdown"),
@@ -88,7 +91,7 @@ async def test_metrics_tell_what_became_of_mirrors_and_what_they_cost(tried, ups
         for status in ("ok", "error", "incomplete")
     }
     [(_, cost)] = (await counted(tried, "gateway_shadow_cost_usd_total")).items()
-    rows = [row for row in await asyncio.to_thread(tried.ledger) if row["tenant"] == "operator"]
+    rows = [row for row in await whole_ledger(tried) if row["tenant"] == "operator"]
     assert round(cost * 1e9) == sum(row["cost_nanousd"] for row in rows) > 0
     own = await counted(tried, "gateway_requests_total")
     assert sum(own.values()) == 3, "mirrors are not counted as calls of anybody"

@@ -7,9 +7,14 @@ import signal
 import socket
 import time
 
+import pytest
+
 from tests import town
-from tests.calls import eventually
+from tests.ledger import committed
 from tests.raw_calls import ask, question
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.both_modes
 
 
 def stream(gateway, model):
@@ -30,7 +35,7 @@ async def test_running_calls_finish_within_the_grace(fresh_gateway, upstream):
     gateway.send(signal.SIGTERM)
     assert (await running).saw_the_end
     assert gateway.wait() == 0
-    assert [row["status"] for row in gateway.ledger()] == ["ok"]
+    assert [row["status"] for row in committed(gateway)] == ["ok"]
 
 
 async def test_what_takes_longer_is_cut_with_a_reason_and_billed(fresh_gateway, upstream):
@@ -45,7 +50,7 @@ async def test_what_takes_longer_is_cut_with_a_reason_and_billed(fresh_gateway, 
     assert b"[DONE]" not in answer.body
     assert gateway.wait() == 0
     assert time.monotonic() - asked_at < 10
-    [row] = gateway.ledger()
+    [row] = committed(gateway)
     assert (row["status"], row["error_code"]) == ("cancelled", "server_shutdown")
     assert row["cost_nanousd"] > 0
 
@@ -56,11 +61,11 @@ async def test_a_second_signal_cuts_at_once(fresh_gateway, upstream):
     running = stream(gateway, "hurried")
     await upstream.wait("chunk", model="up-hurried", count=2)
     gateway.send(signal.SIGTERM)
-    await eventually(lambda: cannot_connect(gateway.url), 10)
+    await eventually(lambda: cannot_connect(gateway.url))
     gateway.send(signal.SIGTERM)
     assert b'"server_shutdown"' in (await running).body
     assert gateway.wait() == 0
-    assert len(gateway.ledger()) == 1
+    assert len(committed(gateway)) == 1
 
 
 async def test_before_it_stops_accepting_it_tells_the_load_balancer_and_still_serves(fresh_gateway):
@@ -83,7 +88,7 @@ async def test_the_last_answer_of_a_kept_connection_says_that_it_is_the_last(fre
         asking = asyncio.create_task(client.post("/v1/chat/completions", json=question("m10")))
         await upstream.wait("arrived", model="up-m10")
         gateway.send(signal.SIGTERM)
-        await eventually(lambda: cannot_connect(gateway.url), 10)
+        await eventually(lambda: cannot_connect(gateway.url))
         upstream.release(model="up-m10")
         answer = await asking
     assert (answer.status_code, answer.headers["connection"]) == (200, "close")

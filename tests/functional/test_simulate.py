@@ -9,6 +9,8 @@ from tests.money import settled, standing
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
 
+pytestmark = pytest.mark.both_modes
+
 RICH, POOR, SLOW, NARROW = (f"sk-{name}.{name}-secret" for name in ("rich", "poor", "slow", "narrow"))
 THRIFTY = "sk-thrift.thrift-secret"
 ARMS = {"by": "user", "arms": {"sim-m": 50, "sim-n": 50}}

@@ -11,9 +11,12 @@ import httpx
 import pytest
 
 from tests import town
+from tests.ledger import committed
 from tests.processes import START_S, ServerProcess, clean_environment
 from tests.raw_calls import question
 from tests.servers import MANAGE
+
+pytestmark = pytest.mark.both_modes
 
 WRONG = {
     "unknown key": ({"sever": {}}, "sever"),
@@ -172,7 +175,7 @@ async def test_sigterm_lets_a_running_stream_end_and_exits_0(fresh_gateway, upst
         assert refused.json()["error"]["code"] == "server_shutdown"
         assert refused.headers["retry-after"]
     assert gateway.wait() == 0
-    [row] = gateway.ledger()
+    [row] = committed(gateway)
     assert row["status"] == "ok"
 
 
@@ -205,4 +208,4 @@ async def test_a_stream_that_outlasts_the_grace_is_told_and_recorded(fresh_gatew
     assert b"server_shutdown" in body
     assert b"[DONE]" not in body
     assert gateway.wait() == 0
-    assert [row["status"] for row in gateway.ledger()] == ["cancelled"]
+    assert [row["status"] for row in committed(gateway)] == ["cancelled"]

@@ -8,9 +8,12 @@ import time
 import pytest
 
 from tests import stores, town
+from tests.ledger import row_of
 from tests.money import settled, standing
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
+
+pytestmark = pytest.mark.both_modes
 
 WITHIN_S = 2.0
 
@@ -97,8 +100,7 @@ async def test_a_running_stream_ends_and_is_accounted(gateway, upstream, name, w
     assert not other.done()
     other.cancel()
     await asyncio.wait([other])
-    await settled(gateway)
-    [row] = [row for row in gateway.ledger() if row["id"] == answer.id]
+    row = await row_of(gateway, answer.id)
     assert (row["status"], row["error_code"], row["estimated"]) == ("cancelled", code, True)
     assert abs(row["output_tokens"] - seen["bill"]["completion_tokens"]) <= 2
     assert row["output_tokens"] >= 5
@@ -113,8 +115,7 @@ async def test_a_call_that_still_waits_for_its_answer_ends_too(gateway, upstream
     assert answer.status == 401
     assert answer.error["code"] == "key_revoked"
     await upstream.wait("closed", call=seen["id"])
-    await settled(gateway)
-    [row] = [row for row in gateway.ledger() if row["id"] == seen["id"]]
+    row = await row_of(gateway, seen["id"])
     assert (row["status"], row["error_code"]) == ("cancelled", "key_revoked")
 
 

@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from tests import town
+from tests.ledger import committed
 from tests.raw_calls import question
 from tests.servers import Gateway, merged
 from tests.stream_chaos import ALIASES, CASES, catalog, collect, perform
@@ -28,7 +29,7 @@ def views(upstream, closed_port, tmp_path_factory):
         clients = asyncio.run(perform(gateway, CASES))
         for name, answer in collected(gateway).items():
             clients[name].collected = answer
-        rows = {row["id"]: row for row in gateway.ledger()}
+        rows = {row["id"]: row for row in committed(gateway)}
         yield {name: (seen, rows.get(seen.id), upstream.seen(call=seen.id)) for name, seen in clients.items()}
         assert gateway.manage("reconcile")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 from pathlib import Path
@@ -11,7 +10,7 @@ import openai
 import pytest
 
 from tests import town
-from tests.money import settled
+from tests.ledger import row_of, whole_ledger
 from tests.raw_calls import question
 
 PING = b": ping\n\n"
@@ -54,8 +53,7 @@ async def test_it_pings_a_client_that_waits_for_the_first_content(hasty, upstrea
     assert "x-budget-limit-usd" in answer.headers
     assert received.startswith(PING)
     assert received.endswith(b"data: [DONE]\n\n")
-    await settled(hasty)
-    [row] = [row for row in hasty.ledger() if row["id"] == answer.headers["x-request-id"]]
+    row = await row_of(hasty, answer.headers["x-request-id"])
     assert (row["status"], row["http_status"], row["output_tokens"]) == ("ok", 200, 5)
 
 
@@ -86,8 +84,7 @@ async def test_a_failure_after_a_ping_is_an_event_that_the_official_client_raise
         with pytest.raises(openai.APIError) as raised:
             [chunk async for chunk in stream]
     assert raised.value.code == "upstream_error"
-    await settled(hasty)
-    [row] = hasty.ledger()
+    [row] = await whole_ledger(hasty)
     assert (row["status"], row["http_status"], row["error_code"], row["cost_nanousd"]) == (
         "error",
         200,
@@ -122,6 +119,6 @@ async def test_it_cuts_a_client_that_stops_reading_and_holds_the_provider_back(h
     client.close()
     assert seen["bytes_sent"] < 20_000_000
     assert rss_kb(hasty.pid) - before < 40_000
-    [row] = await asyncio.to_thread(hasty.ledger)
+    [row] = await whole_ledger(hasty)
     assert (row["status"], row["error_code"], row["http_status"]) == ("cancelled", "client_stalled", 499)
     assert row["output_tokens"] > 0

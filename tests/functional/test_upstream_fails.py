@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests import town
+from tests.ledger import committed
 from tests.raw_calls import question
 
 MODEL, UPSTREAM = "m4", "up-m4"
@@ -126,7 +127,7 @@ async def test_a_dead_provider_is_a_502_and_no_row(fresh_gateway, upstream):
         answer = await ask(gateway, "dead", stream=stream)
         assert (answer.status_code, error_of(answer)["code"]) == (502, "upstream_error")
     gateway.stop()
-    assert gateway.ledger() == []
+    assert committed(gateway) == []
 
 
 async def test_a_failure_that_reached_the_provider_is_one_row_that_costs_nothing(fresh_gateway, upstream):
@@ -134,7 +135,7 @@ async def test_a_failure_that_reached_the_provider_is_one_row_that_costs_nothing
     upstream.script(UPSTREAM, status(500))
     answer = await ask(gateway)
     gateway.stop()
-    [row] = gateway.ledger()
+    [row] = committed(gateway)
     assert row["id"] == answer.headers["x-request-id"]
     assert (row["status"], row["http_status"], row["error_code"]) == ("error", 502, "upstream_error")
     assert row["cost_nanousd"] == 0

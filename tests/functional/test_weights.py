@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from tests import town
-from tests.money import settled
+from tests.ledger import whole_ledger
 from tests.raw_calls import ask, question
 
 WEIGHTS = {"heavy": 70, "middle": 20, "light": 10, "none": 0}
@@ -48,6 +48,5 @@ async def test_calls_fall_as_the_weights_say(gateway):
     print(f"chi-square {chi_square:.2f} of {dict(met)}")  # noqa: T201 - shown with -s
     assert met["none"] == 0, "a weight of 0 is only for when nobody else is left"
     assert chi_square < LIKELY
-    await settled(gateway)
-    rows = await asyncio.to_thread(gateway.ledger)
+    rows = await whole_ledger(gateway)
     assert Counter(row["deployment"] for row in rows) == met

@@ -17,8 +17,9 @@ import pytest
 
 from gateway.server import ACCEPTS_A_TURN
 from tests import stores, town
-from tests.calls import eventually
+from tests.ledger import committed
 from tests.raw_calls import ask, question
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ async def call(gateway, model="m12"):
 
 async def until_ready_again(gateway, before: int, count: int) -> None:
     """Wait until so many more workers than before have said that they serve."""
-    await eventually(lambda: served(gateway) >= before + count, 60)
+    await eventually(lambda: served(gateway) >= before + count, within_s=60)
 
 
 def served(gateway) -> int:
@@ -73,7 +74,7 @@ async def test_a_worker_that_dies_is_replaced_while_the_other_one_serves(two_wor
     os.kill(min(before), signal.SIGKILL)
     answers = [await call(two_workers) for _ in range(5)]
     assert [answer.status for answer in answers] == [200] * 5, two_workers.logs()
-    await eventually(lambda: len(workers_of(two_workers) - before) == 1, 3)
+    await eventually(lambda: len(workers_of(two_workers) - before) == 1)
     assert time.monotonic() - killed_at < 3
     await until_ready_again(two_workers, ready, 1)
 
@@ -107,7 +108,9 @@ async def test_renewing_the_workers_fails_no_call(two_workers):
     ]
     two_workers.send(signal.SIGHUP)
     await until_ready_again(two_workers, ready, 2)
-    await eventually(lambda: len(workers_of(two_workers)) == 2 and not workers_of(two_workers) & before, 60)
+    await eventually(
+        lambda: len(workers_of(two_workers)) == 2 and not workers_of(two_workers) & before, within_s=60
+    )
     done.set()
     await asyncio.gather(*callers)
     assert set(statuses) == {200}
@@ -125,9 +128,9 @@ async def test_what_a_dead_worker_left_is_billed_by_the_other(two_workers, upstr
     assert {answer.status for answer in answers} == {0}
 
     def adopted() -> bool:
-        return len([row for row in two_workers.ledger() if row["model"] == "left-behind"]) == 4
+        return len([row for row in committed(two_workers) if row["model"] == "left-behind"]) == 4
 
-    await eventually(adopted, 40)
+    await eventually(adopted, within_s=40)
     upstream.release(model="up-left-behind")
 
 
@@ -168,7 +171,7 @@ async def test_two_signals_end_a_long_call_at_once(two_workers, upstream):
     await upstream.wait("chunk", model="up-m13", count=2)
     two_workers.send(signal.SIGTERM)
     with httpx.Client(trust_env=False) as client:
-        await eventually(lambda: refuses(client, two_workers.url), 10)
+        await eventually(lambda: refuses(client, two_workers.url))
     asked_at = time.monotonic()
     two_workers.send(signal.SIGTERM)
     answer = await running
@@ -207,7 +210,7 @@ async def test_metrics_are_of_all_workers_and_never_fall(two_workers):
     assert (await call(two_workers)).status == 200
     two_workers.send(signal.SIGHUP)
     await until_ready_again(two_workers, ready, 3)
-    await eventually(lambda: not workers_of(two_workers) & before, 60)
-    await eventually(lambda: len(workers_of(two_workers)) == 2, 60)
+    await eventually(lambda: not workers_of(two_workers) & before, within_s=60)
+    await eventually(lambda: len(workers_of(two_workers)) == 2, within_s=60)
     assert await counted(two_workers, REQUESTS) == 21
     assert await counted(two_workers, "gateway_capacity_requests ") > 1

@@ -17,10 +17,12 @@ import pytest
 from metering.adoption import DIED
 from tests import cents
 from tests.cents import Crowd, agree, exhaust
-from tests.money import settled
+from tests.ledger import whole_ledger
 from tests.ports import free_port
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
+
+pytestmark = pytest.mark.both_modes
 
 LONG = [pytest.mark.soak, pytest.mark.timeout(900)]
 FAILPOINTS = (
@@ -38,6 +40,7 @@ def workers_of(gateway):
     return [int(pid) for pid in children.split()]
 
 
+@pytest.mark.runs_once  # brings its stores with it
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("deaths", [pytest.param(3, id="short"), pytest.param(20, id="long", marks=LONG)])
 async def test_workers_killed_under_load_lose_no_call_and_hold_no_money(
@@ -78,8 +81,7 @@ async def test_a_call_killed_before_a_byte_was_sent_is_billed_as_if_it_had_been(
             gateway.kill()
             await running
     gateway.start()
-    await settled(gateway)
-    [row] = gateway.ledger()
+    [row] = await whole_ledger(gateway)
     said = (row["status"], row["error_code"], row["output_tokens"], row["cost_nanousd"])
     assert said == ("incomplete", DIED, 0, cents.CENT)
     gateway.manage("reconcile")
@@ -113,8 +115,7 @@ async def test_a_gateway_killed_at_each_step_behind_a_call_loses_none(fresh_gate
         finished |= await asks_until_it_dies(doomed)
     gateway.start()
     last = await ask(gateway.url, cents.KEY, question("cent"))
-    await settled(gateway)
-    rows = gateway.ledger()
+    rows = await whole_ledger(gateway)
     ids = [row["id"] for row in rows]
     assert len(ids) == len(set(ids))
     assert finished | {last.id} <= set(ids)

@@ -8,12 +8,11 @@ from itertools import islice
 import pytest
 
 from tests import stores, town
-from tests.calls import eventually
+from tests.ledger import committed
 from tests.money import nanousd, standing, windows
-from tests.postgres import Postgres
 from tests.raw_calls import ask, question
-from tests.redis_server import RedisServer
 from tests.servers import Gateway
+from tests.waiting import eventually
 
 CLIENTS = 64
 CENT = 10_000_000
@@ -51,18 +50,9 @@ def config(endpoint):
 
 @pytest.fixture(scope="module")
 def own_stores():
-    """Yield the environment of a gateway with stores of its own, where the tests do not run on shared ones anyway."""
-    if stores.are_shared():
-        yield {}
-        return
-    postgres, redis = Postgres(), RedisServer()
-    try:
-        postgres.start()
-        redis.start()
-        yield {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
-    finally:
-        redis.kill()
-        postgres.close()
+    """Yield the environment of a gateway on a PostgreSQL and a Redis of its own, for the whole file."""
+    with stores.own() as environment:
+        yield environment
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +112,9 @@ async def test_five_dollars_buy_five_hundred_calls_at_a_cent(gateway):
     for answer in refused:
         budget = answer.error["budget"]
         assert nanousd(budget["spent_usd"]) + nanousd(budget["held_usd"]) == 500 * CENT
-    await eventually(lambda: windows(gateway).get(("tenant", "calendar_month")) == 500 * CENT, 20)
+    await eventually(lambda: windows(gateway).get(("tenant", "calendar_month")) == 500 * CENT)
     assert (await standing(gateway, token("purse")))["held"] == 0
-    assert {row["id"] for row in gateway.ledger() if row["model"] == "cent"} == {
+    assert {row["id"] for row in committed(gateway) if row["model"] == "cent"} == {
         answer.id for answer in served
     }
 

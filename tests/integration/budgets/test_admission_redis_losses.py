@@ -11,10 +11,10 @@ import pytest
 from budgets.admission import AdmissionUnavailable, Ask, BudgetRefused, Limits, Post, RateRefused, ScopeRules
 from budgets.admission_redis import RedisAdmission
 from budgets.redis_calls import want_of
-from tests.calls import eventually
 from tests.integration.budgets.crew import Crew, rules
 from tests.link import Link
 from tests.redis_server import RedisServer
+from tests.waiting import eventually
 
 LIMIT, HOLD = 1000, 10
 SHORT_S = 0.2  # what a lost store is told by
@@ -146,7 +146,7 @@ async def test_a_newcomer_knows_at_once_who_is_alive(redis_server: RedisServer) 
         newcomer = crew.worker(redis_server.url)
         await newcomer.open()
         try:
-            await eventually(lambda: newcomer.workers == 2, 0.5)  # the others say so once a second
+            await eventually(lambda: newcomer.workers == 2)  # the others say so once a second
         finally:
             await newcomer.aclose()
 

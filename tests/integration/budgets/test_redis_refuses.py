@@ -11,9 +11,9 @@ import pytest
 
 from budgets.admission_redis import RedisAdmission
 from budgets.redis_connection import RedisConnection
-from tests.calls import eventually
 from tests.integration.budgets.crew import Crew, rules
 from tests.redis_server import RedisServer
+from tests.waiting import eventually
 
 LIMIT, HOLD, COST = 1000, 10, 4
 
@@ -94,7 +94,7 @@ async def test_upkeep_goes_on_after_errors(redis_server: RedisServer) -> None:
         async with unable(redis_server, "min-replicas-to-write"):
             await crew.settle(running, COST)
             refused = errors(redis_server)
-            await eventually(lambda: errors(redis_server) > refused + 1, 5)  # nobody asks but upkeep
+            await eventually(lambda: errors(redis_server) > refused + 1)  # nobody asks but upkeep
         await until_told(crew.workers[0], 63, (COST, 0))
 
 
@@ -110,7 +110,7 @@ async def test_upkeep_goes_on_after_a_defect(
     async with Crew(redis_server.url, 1):
         with monkeypatch.context() as patch:
             patch.setattr("budgets.redis_backlog.Backlog.flush", flush)
-            await eventually(lambda: len(turns) > 1, 5)
+            await eventually(lambda: len(turns) > 1)
     assert "upkeep-failed" in caplog.text
 
 
@@ -120,7 +120,7 @@ async def test_it_connects_while_nothing_can_be_written(redis_server: RedisServe
         crew = Crew(redis_server.url, 1)
         await crew.workers[0].open()
     try:
-        await eventually(lambda: crew.workers[0].is_up, 5)
+        await eventually(lambda: crew.workers[0].is_up)
     finally:
         await crew.workers[0].aclose()
 
@@ -140,7 +140,7 @@ async def test_it_goes_on_connecting_whatever_answers(
     connection = RedisConnection(redis_server.url, "omg:workers")
     await connection.open()
     try:
-        await eventually(lambda: connection.is_up, 5)
+        await eventually(lambda: connection.is_up)
     finally:
         await connection.aclose()
     assert "run_id" in caplog.text

@@ -14,7 +14,7 @@ import pytest
 
 from gateway import supervisor
 from gateway.supervisor import Supervisor
-from tests.calls import eventually
+from tests.waiting import eventually
 
 CHILD = """
 import pathlib, socket, sys
@@ -55,7 +55,7 @@ async def site(tmp_path, caplog):
     caplog.set_level(logging.INFO, "gateway.supervisor")
     site = Site(tmp_path, caplog)
     running = asyncio.create_task(site.supervisor.run(lambda: None))
-    await eventually(lambda: len(site.serving) == 2, 20)
+    await eventually(lambda: len(site.serving) == 2)
     yield site
     signal.raise_signal(signal.SIGTERM)
     await asyncio.wait_for(running, 30)
@@ -65,14 +65,14 @@ async def test_a_worker_that_cannot_be_started_is_tried_again(site):
     site.python.unlink()
     for pid in site.serving:
         os.kill(pid, signal.SIGKILL)
-    await eventually(lambda: len(site.said("could not be started")) >= 3, 20)
+    await eventually(lambda: len(site.said("could not be started")) >= 3)
     site.install()
-    await eventually(lambda: len(site.serving) == 4, 20)
+    await eventually(lambda: len(site.serving) == 4)
 
 
 async def test_a_worker_that_said_what_cannot_be_read_is_replaced(site):
     os.kill(site.serving[0], signal.SIGKILL)
-    await eventually(lambda: len(site.serving) == 3, 20)
+    await eventually(lambda: len(site.serving) == 3)
     assert site.said("cannot be read")
 
 
@@ -80,7 +80,7 @@ async def test_a_new_worker_that_is_held_up_does_not_keep_the_place_of_the_old_o
     monkeypatch.setattr(supervisor, "OPEN_S", 0.1)
     site.hang.touch()
     signal.raise_signal(signal.SIGHUP)
-    await eventually(lambda: site.said("did not start"), 20)
+    await eventually(lambda: site.said("did not start"))
     site.hang.unlink()
     os.kill(site.serving[0], signal.SIGKILL)
-    await eventually(lambda: len(site.serving) == 3, 20)
+    await eventually(lambda: len(site.serving) == 3)

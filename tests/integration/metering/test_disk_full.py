@@ -13,7 +13,8 @@ import pytest
 from metering.journal import Journal, MeteringUnavailable
 from metering.segments import Directory
 from metering.tail import Tail
-from tests.calls import closed, eventually, opened
+from tests.calls import closed, opened
+from tests.waiting import eventually
 
 KIB = 1024
 

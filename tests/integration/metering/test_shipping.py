@@ -24,8 +24,9 @@ from metering.segments import Directory
 from metering.shipper import Shipper
 from metering.windows import load_windows
 from providers.usage import ImageCount, Usage
-from tests.calls import CLOSED_COST, NOON, closed, eventually, opened
+from tests.calls import CLOSED_COST, NOON, closed, opened
 from tests.integration.metering.shipping import KEY_JULY, TENANT_JULY, Posts, ledger, serve
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

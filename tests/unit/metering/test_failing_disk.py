@@ -15,8 +15,9 @@ from metering.end import EndNotKept
 from metering.journal import Journal, MeteringUnavailable
 from metering.segments import Directory, Position
 from metering.tail import Tail
-from tests.calls import closed, eventually, opened
+from tests.calls import closed, opened
 from tests.faulty_os import FaultyOs
+from tests.waiting import eventually
 
 IDS = ["req_1", "req_2", "req_3"]
 

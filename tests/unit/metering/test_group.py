@@ -7,7 +7,7 @@ import pytest
 
 from metering.end import End, EndNotKept, Waiter
 from metering.group import Group
-from tests.calls import eventually
+from tests.waiting import eventually
 
 
 class Disk:

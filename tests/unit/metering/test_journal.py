@@ -11,7 +11,8 @@ from metering.journal import Journal, MeteringUnavailable
 from metering.records import Mark
 from metering.segments import Directory, directories
 from metering.tail import Call, Tail
-from tests.calls import closed, eventually, opened
+from tests.calls import closed, opened
+from tests.waiting import eventually
 
 SEGMENT = 4096
 
