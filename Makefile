@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast test-production lint types bench bench-production bench-peers soak migrate lock clean
+.PHONY: help setup setup-dev run test test-fast test-production lint types installs bench bench-production bench-peers soak migrate lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
@@ -63,6 +63,9 @@ lint: setup-dev  ## check style, formatting and the direction of imports
 
 types: setup-dev  ## check types
 	@$(BIN)/mypy .
+
+installs: setup-dev  ## install the locks with the oldest and the newest pip; ARGS=--all on every Python at hand
+	@$(BIN)/python -m tests.installs $(ARGS)
 
 bench: setup-dev  ## measure throughput and added latency on this machine
 	@$(BIN)/python -m tests.bench $(ARGS)

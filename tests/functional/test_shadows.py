@@ -10,6 +10,7 @@ from tests import town
 from tests.ledger import committed, whole_ledger
 from tests.money import samples, settled
 from tests.raw_calls import ask, question
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -74,9 +75,9 @@ async def counted(gateway, metric):
 
 
 async def mirrors(gateway, count):
-    async with asyncio.timeout(20):
-        while sum((await counted(gateway, "gateway_shadow_calls_total")).values()) < count:  # noqa: ASYNC110 - as settled()
-            await asyncio.sleep(0.02)
+    await eventually(
+        lambda: counted(gateway, "gateway_shadow_calls_total"), lambda found: sum(found.values()) >= count
+    )
 
 
 async def test_metrics_tell_what_became_of_mirrors_and_what_they_cost(tried, upstream):
