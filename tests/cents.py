@@ -118,7 +118,7 @@ async def agree(gateway: Gateway, upstream: Upstream, answers: list[RawAnswer], 
     rows: dict[str, int] = {}
     died: set[str] = set()
 
-    async def spent() -> int:
+    async def sum_of_rows() -> int:
         paid.update([answer.id for answer in await exhaust(gateway)])
         await settled(gateway)
         found = query(gateway, "SELECT id, cost_nanousd, error_code FROM metering_usageevent")
@@ -128,7 +128,7 @@ async def agree(gateway: Gateway, upstream: Upstream, answers: list[RawAnswer], 
         return sum(rows.values())
 
     await eventually(
-        spent, lambda sum_: sum_ >= cents * CENT, within_s=60
+        sum_of_rows, lambda sum_: sum_ >= cents * CENT, within_s=60
     )  # a dead worker's grants come back
     assert paid <= rows.keys(), "a call that was answered is not in the ledger"
     bills = {call for call, tries in upstream.bills().items() if tries[0]["model"] == "up-cents"}

@@ -50,10 +50,28 @@ def install(copy: Path, python: str, pip: str) -> None:
     run(copy, inside, "-m", "pip", "install", "-q", "-U", pip)
     resolved = [word for name in LOCKS for word in ("-r", f"requirements/{name}.txt")]
     run(copy, inside, "-m", "pip", "install", "-q", "--dry-run", "--require-hashes", *resolved)
+    run(copy, "make", ".venv/base.stamp", f"PYTHON={python}")
+    refuses_production(copy, inside)
     run(copy, "make", "setup", f"PYTHON={python}")
     run(copy, inside, "-m", "pip", "check")
     run(copy, "make", "setup-dev", f"PYTHON={python}")
     run(copy, inside, "-m", "pip", "check")
+
+
+def refuses_production(copy: Path, python: str) -> None:
+    """Insist that what `make run` installs says in words what PostgreSQL and Redis need."""
+    stores = {"ROUTER_DB_URL": "postgres://127.0.0.1/none", "ROUTER_REDIS_URL": "redis://127.0.0.1/0"}
+    done = subprocess.run(
+        [python, "manage.py", "check"],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+        env=environment() | stores,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "requirements/production.txt" in done.stderr, done.stderr
 
 
 def run(place: Path, *command: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,10 +13,11 @@ from typing_extensions import override
 from gateway.config.problems import Problem, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from gateway.config.model import Config
 
+PRODUCTION_PACKAGES = ("psycopg", "redis", "django_redis", "channels_redis", "celery")
 STRONG_BYTES = 32
 STRONG_HINT = "`openssl rand -hex 32` makes a strong one"
 
@@ -31,6 +33,11 @@ class Note:
     @override
     def __str__(self) -> str:
         return f"{self.what} ({self.hint})"
+
+
+def missing_packages(names: Iterable[str]) -> list[str]:
+    """Return which of these cannot be imported here."""
+    return [name for name in names if find_spec(name) is None]
 
 
 def weak(secret: str) -> bool:
@@ -93,6 +100,12 @@ def _stores(config: Config) -> Iterator[Problem]:
             "database.url",
             "is empty while redis.url is set",
             "production mode needs both: set ROUTER_DB_URL, or neither",
+        )
+    if database and redis and (missing := missing_packages(PRODUCTION_PACKAGES)):
+        yield Problem(
+            "database.url",
+            f"needs packages that are not installed: {', '.join(missing)}",
+            "`make setup` installs requirements/production.txt",
         )
     if config.server.workers > 1 and not (database or redis):
         yield Problem(

@@ -33,7 +33,7 @@ def together(names):
 
 
 def by_name(requirements):
-    found = {}
+    found: dict[str, list[Requirement]] = {}
     for requirement in requirements:
         found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
     return found

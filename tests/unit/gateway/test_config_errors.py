@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from gateway.config import ConfigError, load
+from gateway.config.crosschecks import PRODUCTION_PACKAGES, missing_packages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -275,3 +276,10 @@ def test_production_starts_with_stores_and_a_strong_secret(tmp_path: Path) -> No
     config = load(environ, tmp_path)
     assert config.server.production
     assert config.warnings == ()
+
+
+def test_packages_of_production_mode_that_are_not_installed_are_named():
+    assert (
+        missing_packages(PRODUCTION_PACKAGES) == []
+    )  # as `make setup` leaves it; tests/installs.py tries the rest
+    assert missing_packages(["json", "no_such_package"]) == ["no_such_package"]
