@@ -30,7 +30,12 @@ def config(endpoint):
     return {
         **town.NO_LIMITS,
         "model_catalog": [
-            town.row(name, f"up-stop-{name}", endpoint, timeouts={"first_byte": "60s", "idle": "60s", "total": "600s"})
+            town.row(
+                name,
+                f"up-stop-{name}",
+                endpoint,
+                timeouts={"first_byte": "60s", "idle": "60s", "total": "600s"},
+            )
             for name in names
         ],
         "bootstrap": {

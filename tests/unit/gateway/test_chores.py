@@ -9,6 +9,7 @@ from gateway import chores
 from gateway.chores import Chores
 from gateway.config import Config
 from metering.running import Running
+from tests.waiting import eventually
 
 
 class Streams(list[Any]):
@@ -68,8 +69,7 @@ async def test_running_calls_are_looked_over_twice_within_the_two_seconds_that_a
     config = Config()
     live: Any = SimpleNamespace(invalidation=idle, shadows=idle, shedding=None, hints=None, config=config)
     tasks = Chores(live, asyncio.to_thread).start()
-    while len(periods) < 6:
-        await asyncio.sleep(0)
+    await eventually(lambda: "_stop_revoked" in periods)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -9,7 +9,6 @@ import pytest
 from gateway import invalidation
 from gateway.invalidation import Invalidation
 
-
 NEVER_S = 3600.0
 
 
