@@ -14,7 +14,7 @@ from tests.integration.budgets.test_admission_redis_posts import window_of
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
 
-CALLS = 300
+CALLS = 100
 
 
 def remembered() -> int:

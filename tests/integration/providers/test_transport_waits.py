@@ -12,6 +12,7 @@ from providers.target import Timeouts
 from providers.transport import Transport, UpstreamRequest
 from tests.deaf_port import deaf_port
 from tests.integration.providers.raw_server import Peer, RawServer
+from tests.waiting import eventually
 
 MANY = 1 << 30
 LIMITS = Timeouts(connect=60, first_byte=60, idle=60, total=120)  # longer than any wait of a test
@@ -232,7 +233,7 @@ async def test_a_stream_whose_end_comes_right_after_its_last_event_keeps_its_con
         await first.aclose()
         done_was_seen.set()
         await next_request.wait()
-        await asyncio.sleep(0.05)  # until the last bytes have crossed the loopback
+        await eventually(lambda: not transport._left)  # noqa: SLF001 - the end has come, whoever reads it
         second = await transport.send(ask(server.url), LIMITS)
 
         assert await second.read(MANY) == b"{}"
