@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Self
@@ -56,7 +55,6 @@ class Crew:
         self.workers = [self.worker(url, timeout_s) for url in each]
         self.serial = 0
         self.outcomes: Counter[str] = Counter()
-        self.slowest_s = 0.0
 
     def worker(self, url: str, timeout_s: float = PATIENT_S, settle_s: float = 0) -> RedisAdmission:
         """Return one more, not open yet. `settle_s` 0: no others are there but those in this test."""
@@ -76,7 +74,6 @@ class Crew:
         self.serial += 1
         name = f"call-{self.serial}"
         worker = self.workers[self.serial % len(self.workers)]
-        began = time.monotonic()
         try:
             await worker.admit(Ask(name, scopes, tokens, hold))
         except RateRefused as no:
@@ -85,7 +82,6 @@ class Crew:
             name = "budget"
         except AdmissionUnavailable:
             name = "unavailable"
-        self.slowest_s = max(self.slowest_s, time.monotonic() - began)
         self.outcomes["granted" if name.startswith("call-") else name] += 1
         return name
 

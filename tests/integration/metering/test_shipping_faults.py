@@ -13,6 +13,7 @@ from metering.shipper import Shipper
 from metering.windows import load_windows
 from tests.calls import CLOSED_COST
 from tests.integration.metering.shipping import KEY_JULY, TENANT_JULY, Posts, ledger, serve
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,9 +30,7 @@ async def test_what_admission_has_not_heard_stays_in_the_journal_although_the_le
     posts.is_heard = False
     for request_id in ("req_1", "req_2"):
         await serve(journal, request_id)
-        async with asyncio.timeout(10):
-            while request_id not in await ledger():  # noqa: ASYNC110 - another thread
-                await asyncio.sleep(0.01)
+        await eventually(ledger, lambda there, mine=request_id: mine in there)
     assert journal.unshipped_records == 2
 
     copy = Posts()  # of whoever finds the journal if this process dies now
