@@ -60,7 +60,7 @@ async def test_a_disk_that_syncs_nothing_does_not_keep_the_shipper_from_stopping
         shipper = Shipper(journal, posts)
         shipper.start()
         await asked.wait()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await shipper.stop()
 
     assert shipper.failures > 0
