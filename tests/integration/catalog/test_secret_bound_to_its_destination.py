@@ -40,7 +40,7 @@ ELSEWHERE = {"provider": "openai-compatible", "endpoint": "https://93.184.215.14
 @pytest.fixture
 def client() -> Client:
     client = Client()
-    person = User.objects.create_user("staff@example.com", "a long password", is_staff=True)
+    person = User.objects.create_user("staff@example.com", is_staff=True)
     person.user_permissions.set(
         Permission.objects.filter(
             codename__in=["view_deployment", "change_deployment", "view_model", "change_model"]
