@@ -11,9 +11,10 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
 from catalog.forms import Revivable
 from catalog.models import Deployment, new_seal_id
-from catalog.sealing import SECRET_METADATA, Seal, close_metadata, destination
+from catalog.sealing import Seal, close_metadata, destination
 from catalog.services import KeyNeeded, keeps_key, seal_of, set_deployment_key
 from providers.egress import EgressRefused, check_url
+from providers.target import SECRET_METADATA
 
 MASK = "********"
 TIMEOUTS = ("connect", "first_byte", "idle", "total")

@@ -13,13 +13,11 @@ import msgspec
 from catalog.encryption import CredentialUnreadable, decrypt, encrypt
 from providers.place import origin_text
 from providers.registry import PROVIDERS, default_base_url
+from providers.target import SECRET_METADATA
 
 if TYPE_CHECKING:
     from gateway.config.people import Providers
 
-SECRET_METADATA = frozenset(
-    {"gcp_credentials_json", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
-)
 API_KEY = "api_key"
 
 

@@ -14,7 +14,8 @@ from django.db import migrations
 
 from catalog.encryption import CredentialUnreadable, decrypt, key_id
 from catalog.models import new_seal_id
-from catalog.sealing import API_KEY, SECRET_METADATA, Seal, destination
+from catalog.sealing import API_KEY, Seal, destination
+from providers.target import SECRET_METADATA
 
 
 def seal_for_origin(apps: Any, schema_editor: Any) -> None:
