@@ -7,6 +7,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
+HSTS = "max-age=31536000"
 CSP = "Content-Security-Policy"
 STRICT = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
@@ -27,6 +28,7 @@ class PageSecurity(MiddlewareMixin):
         if CSP not in response:
             response[CSP] = STRICT if request.path == "/" else ORDINARY
         if request.is_secure():
+            response["Strict-Transport-Security"] = HSTS
             for cookie in response.cookies.values():
                 cookie["secure"] = True
         return response
