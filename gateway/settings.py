@@ -117,6 +117,7 @@ UNFOLD = {
     "SITE_TITLE": "Open Model Gateway",
     "SITE_HEADER": "Open Model Gateway",
     "SITE_URL": "/",
+    "SCRIPTS": [lambda _: static("gateway/expressions.js")],  # before Alpine, which it spares eval
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("gateway/favicon.svg")},
     ],
