@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import socket
 import sqlite3
 import ssl
 import subprocess
@@ -270,18 +269,6 @@ class Gateway:
     def _end(self, number: signal.Signals | None, seconds: float = STOP_S) -> int | None:
         process, self._process = self._process, None
         return process.end(number, seconds) if process is not None else None
-
-
-class ClosedPort:
-    """A port that refuses every connection, and that nobody else can get while it is held."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))  # bound, never listening
-        self.port: int = self._socket.getsockname()[1]
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 def _address(line: str) -> str | None:

@@ -24,7 +24,10 @@ async def sign_in(client, email, password):
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
     assert token is not None
     form = {"username": email, "password": password, "csrfmiddlewaretoken": token[1]}
-    return await client.post(LOGIN, data=form, headers={"referer": f"{client.base_url}{LOGIN}"})
+    # Where a proxy ends TLS in front, the cookies are for https only, and the browser sends them.
+    cookies = "; ".join(f"{name}={value}" for name, value in page.cookies.items())
+    headers = {"referer": f"{client.base_url}{LOGIN}", "cookie": cookies}
+    return await client.post(LOGIN, data=form, headers=headers)
 
 
 async def test_guessing_keys_ends_while_known_keys_go_on(fresh_gateway):
@@ -93,6 +96,17 @@ async def test_metrics_handed_on_by_a_proxy_are_not_from_this_machine(gateway):
     async with gateway.client() as client:
         assert (await client.get("/metrics")).status_code == 200
         assert (await client.get("/metrics", headers={"x-forwarded-for": "203.0.113.9"})).status_code == 403
+
+
+@pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"x-real-ip": "203.0.113.9"}])
+async def test_a_stranger_learns_no_details_of_readiness(gateway, headers):
+    async with gateway.client() as client:
+        whole, told = await client.get("/readyz"), await client.get("/readyz", headers=headers)
+        metrics = await client.get("/metrics", headers=headers)
+    assert {"checks", "problems"} <= whole.json().keys()
+    assert told.json() == {"status": "ready", "reasons": []}
+    assert (told.status_code, metrics.status_code) == (200, 403)
+    assert "observability.metrics_allow" in metrics.text
 
 
 async def test_a_client_cannot_write_a_line_of_its_own_into_the_log(fresh_gateway):

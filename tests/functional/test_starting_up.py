@@ -12,7 +12,7 @@ import pytest
 
 from tests import town
 from tests.ledger import committed
-from tests.processes import START_S, ServerProcess, clean_environment
+from tests.processes import ROOT, START_S, ServerProcess, clean_environment
 from tests.raw_calls import question
 from tests.servers import MANAGE
 
@@ -137,6 +137,22 @@ async def test_no_configuration_at_all_is_a_configuration(tmp_path):
         async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
             assert (await client.get("/readyz")).status_code == 200
             assert (await client.post("/v1/chat/completions", json=question("x"))).status_code == 401
+    finally:
+        assert server.end(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize(("bind", "warns"), [("0.0.0.0:0", True), ("127.0.0.1:0", False)])
+async def test_the_demo_on_an_open_address_says_that_strangers_know_its_secrets(tmp_path, bind, warns):
+    env = clean_environment(
+        ROUTER_DATA_DIR=str(tmp_path / "data"),
+        ROUTER_METERING_ALLOW_VOLATILE="true",
+        ROUTER_CONFIG_FILE=str(ROOT / "deploy" / "demo.yaml"),
+    )
+    server = ServerProcess(MANAGE, "serve", "--bind", bind, env=env, cwd=tmp_path)
+    try:
+        server.stderr.first(listening, START_S)
+        told = [line for line in server.stderr.all() if line.startswith("WARNING:")]
+        assert ["strangers can guess" in line for line in told] == ([True] if warns else [])
     finally:
         assert server.end(signal.SIGTERM) == 0
 

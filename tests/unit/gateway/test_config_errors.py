@@ -272,7 +272,12 @@ def test_a_weak_secret_warns_and_is_refused_in_production(tmp_path: Path, secret
 
 
 def test_production_starts_with_stores_and_a_strong_secret(tmp_path: Path) -> None:
-    environ = {**STORES, "ROUTER_SERVER_PRODUCTION": "true", "ROUTER_ADMIN_SESSION_JWT_SECRET": STRONG}
+    environ = {
+        **STORES,
+        "ROUTER_REDIS_URL": "redis://127.0.0.1",
+        "ROUTER_SERVER_PRODUCTION": "true",
+        "ROUTER_ADMIN_SESSION_JWT_SECRET": STRONG,
+    }
     config = load(environ, tmp_path)
     assert config.server.production
     assert config.warnings == ()
