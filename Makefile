@@ -5,7 +5,7 @@ BIN := .venv/bin
 DEMO ?= deploy/demo.yaml
 SIDE_BY_SIDE = -n 3 --dist loadgroup --no-loadscope-reorder --durations=25  # they wait more than they work
 IN_PRODUCTION = OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.stores \
-	$(BIN)/python -m pytest -m "both_modes and not runs_once and not soak" $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest tests/functional -m "both_modes and not runs_once and not soak" $(SIDE_BY_SIDE)
 # The locks name every package, so nothing is left to resolve: no release of anything can change what is installed.
 INSTALL = $(BIN)/python -m pip install -q --no-deps --require-hashes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
