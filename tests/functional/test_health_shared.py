@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -106,7 +107,7 @@ async def test_the_other_gateway_hears_without_a_call_of_its_own_what_broke_and_
         return await state(gateway)
 
     for gateway in two_gateways:  # the rest of five seconds ends; a call looks
-        await eventually(lambda gateway=gateway: closed(gateway), lambda value: value != 0.0)
+        await eventually(partial(closed, gateway), lambda value: value != 0.0)
     assert (await call(other)).status == 200
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -232,7 +233,7 @@ async def test_a_client_that_leaves_at_any_moment_can_ask_again_at_once(gateway,
         first.cancel()
         await asyncio.wait([first])
         again = await eventually(
-            lambda name=name: repeat(gateway, name, question("left")),
+            partial(repeat, gateway, name, question("left")),
             lambda answer: answer.status != 409,
             within_s=LEFT_S,
         )
