@@ -10,13 +10,23 @@ import pytest
 
 from tests import town
 from tests.raw_calls import question
+from tests.servers import Gateway, merged
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
 CHAT = "/v1/chat/completions"
 LOGIN = "/admin/ui/login/"
-PEOPLE = {"admin_users": [{"email": "root@example.com", "password": "right-password-1"}]}
+ROOT, OTHER, PASSWORD = "root@example.com", "other@example.com", "right-password-1"
+PEOPLE = {"admin_users": [{"email": email, "password": PASSWORD} for email in (ROOT, OTHER)]}
+
+
+@pytest.fixture(scope="module")
+def office(upstream, closed_port, tmp_path_factory):
+    """Yield a gateway where people sign in; who is locked out of it is nobody else's user."""
+    config = merged(town.config(upstream.base_url, closed_port), {"bootstrap": PEOPLE})
+    with Gateway(config, tmp_path_factory.mktemp("office") / "data") as server:
+        yield server
 
 
 async def sign_in(client, email, password):
@@ -30,9 +40,8 @@ async def sign_in(client, email, password):
     return await client.post(LOGIN, data=form, headers=headers)
 
 
-async def test_guessing_keys_ends_while_known_keys_go_on(fresh_gateway):
-    gateway = fresh_gateway()
-    async with gateway.client(town.ALICE) as client:
+async def test_guessing_keys_ends_while_known_keys_go_on(office):
+    async with office.client(town.ALICE) as client:
         assert (await client.post(CHAT, json=question("chat"))).status_code == 200
         numbers = itertools.count()
 
@@ -54,22 +63,20 @@ async def test_guessing_keys_ends_while_known_keys_go_on(fresh_gateway):
         assert (await client.post(CHAT, json=question("chat"))).status_code == 200
 
 
-async def test_guessing_a_password_is_stopped_and_the_right_one_too(fresh_gateway):
-    gateway = fresh_gateway({"bootstrap": PEOPLE})
-    async with gateway.client() as client:
-        codes = [(await sign_in(client, "root@example.com", "wrong")).status_code for _ in range(11)]
+async def test_guessing_a_password_is_stopped_and_the_right_one_too(office):
+    async with office.client() as client:
+        codes = [(await sign_in(client, ROOT, "wrong")).status_code for _ in range(11)]
         assert codes == [200] * 10 + [429]
-        refused = await sign_in(client, "Root@example.com", "right-password-1")
+        refused = await sign_in(client, "Root@example.com", PASSWORD)
         assert refused.status_code == 429
         assert 1 <= int(refused.headers["retry-after"]) <= 900
         assert (await sign_in(client, "someone@example.com", "wrong")).status_code == 200
 
 
-async def test_signing_in_again_and_again_is_no_failure(fresh_gateway):
-    gateway = fresh_gateway({"bootstrap": PEOPLE})
+async def test_signing_in_again_and_again_is_no_failure(office):
     for _ in range(11):
-        async with gateway.client() as client:
-            answer = await sign_in(client, "root@example.com", "right-password-1")
+        async with office.client() as client:
+            answer = await sign_in(client, OTHER, PASSWORD)
             assert answer.status_code == 302, answer.text
 
 
@@ -130,4 +137,4 @@ async def test_forms_are_taken_from_the_public_address_only(fresh_gateway):
         async with gateway.client() as client:
             assert "https://ai.example.com/v1/chat" in (await client.get("/")).text
             client.headers["origin"] = origin
-            assert (await sign_in(client, "root@example.com", "right-password-1")).status_code == status
+            assert (await sign_in(client, ROOT, PASSWORD)).status_code == status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -18,6 +19,10 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+def contains(request_id: str, there: list[str]) -> bool:
+    return request_id in there
+
+
 def again(journal: Journal) -> Batch:
     """Ship what the journal still has a second time."""
     return Shipment(journal.directory).write(journal.written)
@@ -30,7 +35,7 @@ async def test_what_admission_has_not_heard_stays_in_the_journal_although_the_le
     posts.is_heard = False
     for request_id in ("req_1", "req_2"):
         await serve(journal, request_id)
-        await eventually(ledger, lambda there: request_id in there)  # noqa: B023 - awaited in this turn
+        await eventually(ledger, partial(contains, request_id))
     assert journal.unshipped_records == 2
 
     copy = Posts()  # of whoever finds the journal if this process dies now
