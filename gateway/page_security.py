@@ -7,6 +7,8 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
+from tenants.password_hasher import RETRY_AFTER_S, TooManyHashes
+
 CSP = "Content-Security-Policy"
 STRICT = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
@@ -29,4 +31,13 @@ class PageSecurity(MiddlewareMixin):
         if request.is_secure():
             for cookie in response.cookies.values():
                 cookie["secure"] = True
+        return response
+
+    def process_exception(self, _: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer a page that would have needed a password hashed while too many others are."""
+        if not isinstance(exception, TooManyHashes):
+            return None
+        words = "Too many sign-ins at the moment. Try again in a second.\n"
+        response = HttpResponse(words, status=429, content_type="text/plain; charset=utf-8")
+        response["Retry-After"] = str(RETRY_AFTER_S)
         return response

@@ -25,6 +25,7 @@ from gateway.server import CannotListen, announce, bind, run
 from gateway.supervisor import Supervisor
 from gateway.waiting_room import waiting_room
 from gateway.worker_link import WorkerLink
+from tenants import login_throttle
 
 
 class Command(BaseCommand):
@@ -45,6 +46,7 @@ class Command(BaseCommand):
         os.environ["GATEWAY_MANAGED"] = "1"
         logs.configure(config.observability.log_format, config.observability.log_level)
         workers = options["workers"] or config.server.workers
+        os.environ[login_throttle.WORKERS] = str(workers)
         if options["listener_fd"] is not None:
             link = WorkerLink.inherited(options["listener_fd"], options["line_fd"])
             run(config, link.listener, link=link, workers=workers)
