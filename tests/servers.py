@@ -121,11 +121,13 @@ class Gateway:
         self._has_said_workers = "workers" in config.get("server", {})
         self.config_file.write_text(yaml.safe_dump(dict(config), sort_keys=False))
 
-    def start(self, bind: str = "127.0.0.1:0", *, until: str = "") -> Self:
+    def start(
+        self, bind: str = "127.0.0.1:0", *, until: str = "", files: tuple[int, int] | None = None
+    ) -> Self:
         """Start, and return once it listens; or, given `until`, once it has said that."""
         assert self._process is None, "it is running"
         command = ("serve", "--bind", bind, *self._workers())
-        self._process = ServerProcess(MANAGE, *command, env=self._env, cwd=self.data_dir.parent)
+        self._process = ServerProcess(MANAGE, *command, env=self._env, cwd=self.data_dir.parent, files=files)
         if until:
             self._process.stderr.first(lambda line: until in line or None, START_S)
             return self

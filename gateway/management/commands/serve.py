@@ -21,6 +21,7 @@ from gateway import logs
 from gateway.config import Config, ConfigError
 from gateway.data_lock import DataDirInUse, hold
 from gateway.database import DatabaseAway, persistently, preparing
+from gateway.descriptors import raise_limit
 from gateway.server import CannotListen, announce, bind, run
 from gateway.supervisor import Supervisor
 from gateway.waiting_room import waiting_room
@@ -56,6 +57,7 @@ class Command(BaseCommand):
             raise ConfigError(
                 f"--workers {workers}: embedded mode runs one worker. Hint: set ROUTER_DB_URL and ROUTER_REDIS_URL."
             )
+        raise_limit()
         Path(config.data_dir).mkdir(parents=True, exist_ok=True)
         try:
             with hold(config.data_dir):
