@@ -23,6 +23,7 @@ NEVER_AT_THE_DOOR = {
     "catalog.loaders.Priceless": "disables its row of the catalog",
     "catalog.encryption.CredentialUnreadable": "disables its row of the catalog",
     "tenants.queries.UnknownTenant": "shell commands",
+    "tenants.password_hasher.TooManyHashes": "gateway/page_security.py answers it; /v1 hashes no passwords",
     "metering.disk.VolatileDisk": "stops the start",
     "budgets.windows.UnknownSchedule": "refused where a budget is written",
     "budgets.redis_wire.Unreachable": "becomes AdmissionUnavailable",
