@@ -18,10 +18,14 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from gateway.connection_limits import ConnectionLimits
 from gateway.cork import Cork
+from gateway.http_head import HOST_LENGTH, refusal
 from gateway.request import KNOWN
 from gateway.unread import Unread
 
 MAX_HEAD = 64 * 1024
+SOCKET_LINE, SOCKET_HEADERS = 8000, 120  # of a handshake; what websockets reads is a little more
+LAST = b"content-length: 0\r\nconnection: close\r\n\r\n"
+HEADERS = {405: b"allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n", 503: b"retry-after: 1\r\n"}
 LINGER_S = (
     30.0  # a body that nobody wants may still come for so long, so that the client gets to read its answer
 )
@@ -46,6 +50,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._served: RequestResponseCycle | None = None  # `cycle` is the last one that was asked for
         self._left: Callable[[], None] | None = None
         self._is_lost = self._is_known = False
+        self._hosts: list[bytes] = []
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
@@ -53,7 +58,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._unread = Unread(transport, self.loop, self.unread_s)
         self._head_timer = self.loop.call_later(self.patience_s, self._head_is_late)
         if self.limits is not None:
-            self._long_keep_alive, self.timeout_keep_alive = self.timeout_keep_alive, self.stranger_s
+            self._long_keep_alive: float = self.timeout_keep_alive
+            self.timeout_keep_alive = self.stranger_s  # type: ignore[assignment]  # any number will do
             if not self.limits.admit(self, self.client[0] if self.client else ""):
                 self._refuse(503)
             elif not self.limits.is_stranger(self):
@@ -92,6 +98,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._is_head = self._has_begun = True
         self._unparsed_bytes = 0
+        self._hosts = []
         # A polite close waits for a client that may never read; a request can end its connection at once.
         self.scope["state"]["abort"] = self.transport.abort
         self.scope["state"]["watch"] = self.watch
@@ -104,12 +111,18 @@ class HttpProtocol(HttpToolsProtocol):
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
         self._grow(len(name) + len(value))
+        if len(name) == HOST_LENGTH and name.lower() == b"host":
+            self._hosts.append(value)
         super().on_header(name, value)
 
     @override
     def on_headers_complete(self) -> None:
         self._is_head, self._is_body = False, True
         self._head_bytes = self._unparsed_bytes = 0
+        status = refusal(self.parser.get_http_version(), self.parser.get_method(), self._hosts)
+        if status:
+            self._refuse(status)
+            raise ValueError("not a request for us")  # ends the parser
         super().on_headers_complete()
 
     @override
@@ -157,6 +170,12 @@ class HttpProtocol(HttpToolsProtocol):
     @override
     def handle_websocket_upgrade(self) -> None:
         self._forget_timers()
+        longest = max(len(self.url), *(len(name) + len(value) for name, value in self.headers))
+        if (
+            longest > SOCKET_LINE or len(self.headers) > SOCKET_HEADERS
+        ):  # its library would end it with a traceback
+            self._refuse(431)
+            return
         super().handle_websocket_upgrade()
         if self.limits is not None:
             self.limits.works(self)
@@ -168,6 +187,8 @@ class HttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         if self._head_bytes > MAX_HEAD:
             self._refuse(431)
+        elif not self._is_idle and self.cycle.response_started:
+            self.transport.close()  # another answer is on its way: a second one would be taken for its end
         elif not self.transport.is_closing():
             super().send_400_response(msg)
 
@@ -200,7 +221,8 @@ class HttpProtocol(HttpToolsProtocol):
             limits.waits(self)
 
     def _recognize(self) -> None:
-        self._is_known, self.timeout_keep_alive = True, self._long_keep_alive
+        self._is_known = True
+        self.timeout_keep_alive = self._long_keep_alive  # type: ignore[assignment]
 
     @property
     def _is_idle(self) -> bool:
@@ -230,7 +252,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._is_idle:
-            self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+            self.transport.write(STATUS_LINE[status] + HEADERS.get(status, b"") + LAST)
         self.transport.close()
 
     def _forget_timers(self) -> None:

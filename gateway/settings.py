@@ -95,6 +95,7 @@ STATIC_URL = "/static/"
 SERVESTATIC_USE_FINDERS = True  # served straight from the packages: nothing to collect before the first start
 SERVESTATIC_AUTOREFRESH = False
 
+SESSION_ENGINE = "gateway.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = GATEWAY.server.production

@@ -113,6 +113,7 @@ class Gateway:
             **(env if env and "ROUTER_DB_URL" in env else stores.environment() | dict(env or {})),
         )
         self._process: ServerProcess | None = None
+        self._ended: ServerProcess | None = None
         self.url = ""
         self.configure(config)
 
@@ -161,8 +162,9 @@ class Gateway:
         return self._process is not None and self._process.is_running
 
     def logs(self) -> list[str]:
-        """Return what this start has written to standard error so far."""
-        return self._process.stderr.all() if self._process is not None else []
+        """Return what this start, or the last one, has written to standard error so far."""
+        process = self._process or self._ended
+        return process.stderr.all() if process is not None else []
 
     def records(self) -> list[dict[str, Any]]:
         """Return the log lines that are JSON objects."""
@@ -248,6 +250,7 @@ class Gateway:
 
     def _end(self, number: signal.Signals | None, seconds: float = STOP_S) -> int | None:
         process, self._process = self._process, None
+        self._ended = process or self._ended
         return process.end(number, seconds) if process is not None else None
 
 

@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from gateway import logs
 from gateway.config import Config, ConfigError
+from gateway.data_dir import UMASK, make_private
 from gateway.data_lock import DataDirInUse, hold
 from gateway.database import DatabaseAway, persistently, preparing
 from gateway.descriptors import raise_limit
@@ -48,6 +49,7 @@ class Command(BaseCommand):
         logs.configure(config.observability.log_format, config.observability.log_level)
         workers = options["workers"] or config.server.workers
         os.environ[login_throttle.WORKERS] = str(workers)
+        os.umask(UMASK)
         if options["listener_fd"] is not None:
             link = WorkerLink.inherited(options["listener_fd"], options["line_fd"])
             run(config, link.listener, link=link, workers=workers)
@@ -58,7 +60,7 @@ class Command(BaseCommand):
                 f"--workers {workers}: embedded mode runs one worker. Hint: set ROUTER_DB_URL and ROUTER_REDIS_URL."
             )
         raise_limit()
-        Path(config.data_dir).mkdir(parents=True, exist_ok=True)
+        make_private(config.data_dir)
         try:
             with hold(config.data_dir):
                 listener = bind(host, port)

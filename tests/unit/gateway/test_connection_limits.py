@@ -33,7 +33,8 @@ class Line:
 
 class House(ConnectionLimits):
     def __init__(self, most=100, per_address=10, trusted=()):
-        self.clock, self.told = Clock(), Counter()
+        self.clock = Clock()
+        self.told: Counter[str] = Counter()
         super().__init__(
             self.clock,
             lambda why: self.told.update([why]),
@@ -159,7 +160,7 @@ def test_where_everybody_is_at_work_nobody_is_let_in():
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_happens_the_counts_are_those_of_who_is_there(seed):
     dice, house = random.Random(seed), House(most=40, per_address=5)
-    there = []
+    there: list[Line] = []
     for _ in range(3000):
         house.clock.now += dice.random()
         line = dice.choice(there) if there else None
