@@ -47,7 +47,8 @@ class Application:
         if not connections.is_open() and self._lifespan is None and not is_managed():
             await self._open()
         if kind == "websocket":
-            await self._websocket(scope, receive, send)
+            known = scope["path"] in StatusSocket.PATHS
+            await (self._websocket(scope, receive, send) if known else no_socket(scope, receive, send))
             return
         path = scope["path"]
         if (path.startswith("/v1/") or path == "/v1") and path not in ORDINARY_V1:
@@ -75,6 +76,17 @@ class Application:
         if self._lifespan is not None:
             await self._lifespan.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def no_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a handshake for a path where there is no websocket: 404, or a close where a server cannot say that."""
+    await receive()
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 4404})
+        return
+    headers = [(b"content-length", b"0"), (b"connection", b"close")]
+    await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": b""})
 
 
 def _is_database_late() -> bool:

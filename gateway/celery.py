@@ -46,7 +46,8 @@ def make(config: Config) -> Celery:
         task_queues=[Queue(name) for name in queues],  # type: ignore[no-untyped-call]  # kombu says nothing of types
         task_routes={job.name: {"queue": job.queue} for job in jobs},
         beat_schedule={job.name: _entry(job) for job in jobs},
-        beat_schedule_filename=str(config.data_dir / "celerybeat-schedule"),
+        beat_scheduler="gateway.beat:JsonScheduler",
+        beat_schedule_filename=str(config.data_dir / "beat.json"),
         timezone="UTC",
         enable_utc=True,
         worker_hijack_root_logger=False,

@@ -20,6 +20,7 @@ from gateway import connections
 from gateway.answer import Answer, Headers
 from gateway.errors import answer_to
 from gateway.headers import head
+from gateway.logs import cut
 from gateway.refusals import MethodNotAllowed, NotFound
 from gateway.request import ClientGone, Receive, Scope, Send, V1Request
 from gateway.standing import standing_of
@@ -122,7 +123,7 @@ class V1Handler(ASGIHandler):
             "at": time.time(),
             "id": request.id,
             "method": request.method,
-            "path": request.path,
+            "path": cut(request.path),
             "status": status,
             "error": error_code,
             "ms": round(elapsed * 1000, 2),

@@ -9,15 +9,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from gateway.connection_limits import ConnectionLimits
 from gateway.cork import Cork
+from gateway.http_head import HOST_LENGTH, refusal
+from gateway.request import KNOWN
 from gateway.unread import Unread
 
 MAX_HEAD = 64 * 1024
+SOCKET_LINE, SOCKET_HEADERS = 8000, 120  # of a handshake; what websockets reads is a little more
+LAST = b"content-length: 0\r\nconnection: close\r\n\r\n"
+HEADERS = {405: b"allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n", 503: b"retry-after: 1\r\n"}
 LINGER_S = (
     30.0  # a body that nobody wants may still come for so long, so that the client gets to read its answer
 )
@@ -30,6 +38,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     patience_s = 5.0
     unread_s = 120.0
+    stranger_s = 5.0  # how long a connection is kept idle before a key was accepted on it
+    limits: ConnectionLimits | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -39,18 +49,28 @@ class HttpProtocol(HttpToolsProtocol):
         self._linger_timer: asyncio.TimerHandle | None = None
         self._served: RequestResponseCycle | None = None  # `cycle` is the last one that was asked for
         self._left: Callable[[], None] | None = None
-        self._is_lost = False
+        self._is_lost = self._is_known = False
+        self._hosts: list[bytes] = []
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
         self._unread = Unread(transport, self.loop, self.unread_s)
         self._head_timer = self.loop.call_later(self.patience_s, self._head_is_late)
+        if self.limits is not None:
+            self._long_keep_alive: float = self.timeout_keep_alive
+            self.timeout_keep_alive = self.stranger_s  # type: ignore[assignment]  # any number will do
+            if not self.limits.admit(self, self.client[0] if self.client else ""):
+                self._refuse(503)
+            elif not self.limits.is_stranger(self):
+                self._recognize()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = True
         self._forget_timers()
+        if self.limits is not None:
+            self.limits.left(self)
         if self._left is not None:
             self._left()
         if self._served is not None and self._served is not self.cycle:
@@ -78,6 +98,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._is_head = self._has_begun = True
         self._unparsed_bytes = 0
+        self._hosts = []
         # A polite close waits for a client that may never read; a request can end its connection at once.
         self.scope["state"]["abort"] = self.transport.abort
         self.scope["state"]["watch"] = self.watch
@@ -90,12 +111,18 @@ class HttpProtocol(HttpToolsProtocol):
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
         self._grow(len(name) + len(value))
+        if len(name) == HOST_LENGTH and name.lower() == b"host":
+            self._hosts.append(value)
         super().on_header(name, value)
 
     @override
     def on_headers_complete(self) -> None:
         self._is_head, self._is_body = False, True
         self._head_bytes = self._unparsed_bytes = 0
+        status = refusal(self.parser.get_http_version(), self.parser.get_method(), self._hosts)
+        if status:
+            self._refuse(status)
+            raise ValueError("not a request for us")  # ends the parser
         super().on_headers_complete()
 
     @override
@@ -104,10 +131,14 @@ class HttpProtocol(HttpToolsProtocol):
         if self._linger_timer is not None:
             self._linger_timer.cancel()
             self._linger_timer = None
+        if not self._is_known and self.limits is not None:
+            self.limits.works(self)
         super().on_message_complete()
 
     @override
     def on_response_complete(self) -> None:
+        if not self._is_known and self.limits is not None:
+            self._look_who_it_is(self.limits)
         super().on_response_complete()
         is_unwanted = self._is_body and self.cycle.response_complete
         if is_unwanted and self._linger_timer is None and not self.transport.is_closing():
@@ -139,12 +170,25 @@ class HttpProtocol(HttpToolsProtocol):
     @override
     def handle_websocket_upgrade(self) -> None:
         self._forget_timers()
+        longest = max(len(self.url), *(len(name) + len(value) for name, value in self.headers))
+        if (
+            longest > SOCKET_LINE or len(self.headers) > SOCKET_HEADERS
+        ):  # its library would end it with a traceback
+            self._refuse(431)
+            return
         super().handle_websocket_upgrade()
+        if self.limits is not None:
+            self.limits.works(self)
+            heir = self.transport.get_protocol()
+            if isinstance(heir, WebSocket):
+                heir.when_lost = partial(self.limits.left, self)
 
     @override
     def send_400_response(self, msg: str) -> None:
         if self._head_bytes > MAX_HEAD:
             self._refuse(431)
+        elif not self._is_idle and self.cycle.response_started:
+            self.transport.close()  # another answer is on its way: a second one would be taken for its end
         elif not self.transport.is_closing():
             super().send_400_response(msg)
 
@@ -153,6 +197,32 @@ class HttpProtocol(HttpToolsProtocol):
         self._left = left
         if left is not None and self._is_lost:
             self.loop.call_soon(left)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a key was accepted on it; the one that is being answered counts."""
+        return self._is_known or (self._served is not None and KNOWN in self._served.scope["state"])
+
+    @property
+    def idle_until(self) -> float | None:
+        """When its keep-alive ends; None while it does something."""
+        timer = self.timeout_keep_alive_task
+        return timer.when() if timer is not None else None
+
+    def end(self) -> None:
+        """Close it now, whatever its client reads."""
+        self.transport.abort()
+
+    def _look_who_it_is(self, limits: ConnectionLimits) -> None:
+        if self.is_known:
+            limits.recognize(self)
+            self._recognize()
+        else:
+            limits.waits(self)
+
+    def _recognize(self) -> None:
+        self._is_known = True
+        self.timeout_keep_alive = self._long_keep_alive  # type: ignore[assignment]
 
     @property
     def _is_idle(self) -> bool:
@@ -182,7 +252,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._is_idle:
-            self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+            self.transport.write(STATUS_LINE[status] + HEADERS.get(status, b"") + LAST)
         self.transport.close()
 
     def _forget_timers(self) -> None:
@@ -193,7 +263,21 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_timer = self._linger_timer = None
 
 
-def patient(head_s: float, stall_s: float) -> type[HttpProtocol]:
+class WebSocket(WebSocketsSansIOProtocol):
+    """Uvicorn's, which tells when it is lost: it keeps the place of the connection that it came from."""
+
+    when_lost: Callable[[], None] | None = None
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.when_lost is not None:
+            self.when_lost()
+        super().connection_lost(exc)
+
+
+def patient(
+    head_s: float, stall_s: float, stranger_s: float = 5.0, within: ConnectionLimits | None = None
+) -> type[HttpProtocol]:
     """Return the protocol with this patience; uvicorn makes the connections itself.
 
     Streams have their own end after `stall_s` (gateway/pulse.py), which names the reason; so this one comes later.
@@ -202,5 +286,7 @@ def patient(head_s: float, stall_s: float) -> type[HttpProtocol]:
     class Patient(HttpProtocol):
         patience_s = head_s
         unread_s = 2 * stall_s
+        limits = within
 
+    Patient.stranger_s = stranger_s
     return Patient

@@ -51,7 +51,8 @@ from providers.simulator import Simulator
 from providers.transport import Transport
 from tenants.key_cache import KeyCache, Stored
 from tenants.key_use import KeyUse
-from tenants.loaders import load_key
+from tenants.known_prefixes import KnownPrefixes
+from tenants.loaders import load_key, load_prefixes
 from tenants.queries import config_version
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Lifespan:
         live.shedding = Shedding(self.config.server.max_inflight)
         live.bodies = BodyRoom(self.config.server.bodies_in_flight_bytes, self.config.server.body_limit_bytes)
         live.key_use = KeyUse()
-        live.keys = KeyCache(settings.SECRETS.pepper, self._load_key)
+        live.keys = KeyCache(settings.SECRETS.pepper, self._load_key, KnownPrefixes(self._load_prefixes))
         if not self.config.embedded:
             from gateway.health_hints import HealthHints  # noqa: PLC0415 - embedded mode does without Redis' 24 MiB
 
@@ -211,6 +212,9 @@ class Lifespan:
 
     async def _load_key(self, prefix: str) -> Stored | None:
         return await self.in_database(load_key, prefix)
+
+    async def _load_prefixes(self, after: int) -> list[tuple[int, str]]:
+        return await self.in_database(load_prefixes, after)
 
     async def _load_windows(self, keys: Sequence[WindowKey]) -> Sequence[Post]:
         return await self.in_database(load_windows, keys)

@@ -14,6 +14,21 @@ from typing_extensions import override
 
 from providers.redaction import redact
 
+LONGEST = 256  # of what a stranger wrote, a path for example
+_OF_REQUESTS = ("django.", "uvicorn.", "channels", "daphne")  # loggers of libraries that quote requests
+
+
+def cut(text: str) -> str:
+    """Return the beginning of what somebody else wrote: a line of the log must not be as long as a request."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def cut_arguments(record: logging.LogRecord) -> bool:
+    """Cut what libraries quote of requests. A filter that lets everything through."""
+    if record.name.startswith(_OF_REQUESTS) and isinstance(record.args, tuple):
+        record.args = tuple(cut(each) if isinstance(each, str) else each for each in record.args)
+    return True
+
 
 class JsonFormatter(logging.Formatter):
     @override
@@ -43,6 +58,7 @@ def configure(log_format: str, level: str = "info") -> None:
     """Send all logging to stderr in this format. Called once, by the process's entry point."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    handler.addFilter(cut_arguments)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

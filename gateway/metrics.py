@@ -52,6 +52,9 @@ class Metrics:
         self.access_log_dropped = counter(
             "gateway_access_log_dropped", "Access log lines lost to a full buffer"
         )
+        self.connections_closed = counter(
+            "gateway_connections_closed", "Connections ended or refused for want of room, by why", "reason"
+        )
         self.duration = Histogram(
             "gateway_request_duration_seconds", "Whole call", buckets=SECONDS, registry=registry
         )

@@ -12,6 +12,8 @@ from functools import lru_cache
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
+from tenants.password_hasher import RETRY_AFTER_S, TooManyHashes
+
 HSTS = "max-age=31536000"
 CSP = "Content-Security-Policy"
 STRICT = (
@@ -37,6 +39,15 @@ class PageSecurity(MiddlewareMixin):
             response["Strict-Transport-Security"] = HSTS
             for cookie in response.cookies.values():
                 cookie["secure"] = True
+        return response
+
+    def process_exception(self, _: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer a page that would have needed a password hashed while too many others are."""
+        if not isinstance(exception, TooManyHashes):
+            return None
+        words = "Too many sign-ins at the moment. Try again in a second.\n"
+        response = HttpResponse(words, status=429, content_type="text/plain; charset=utf-8")
+        response["Retry-After"] = str(RETRY_AFTER_S)
         return response
 
 

@@ -30,6 +30,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
+KNOWN = "is_known"  # in the state of a request whose key was accepted; its connection is kept longer for it
 BODY_S = 30.0
 BODY_RATE = 16 * 1024
 _TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -184,6 +185,12 @@ class V1Request(HttpRequest):
     def _leave(self, task: asyncio.Task[Any]) -> None:
         self.client_left = True
         task.cancel()
+
+    def recognize(self) -> None:
+        """Tell the connection that a key was accepted on it."""
+        state = self.scope.get("state")
+        if state is not None:  # servers other than ours need have none
+            state[KNOWN] = True
 
     def stop_watching(self) -> None:
         if self.pulse is not None:

@@ -59,7 +59,7 @@ def _generated(config: Config) -> bytes:
         raise ConfigError(Problem("admin.session.jwt_secret", "is required in production", hint))
     path = config.data_dir / FILE
     try:
-        config.data_dir.mkdir(parents=True, exist_ok=True)
+        config.data_dir.mkdir(0o700, parents=True, exist_ok=True)
         return _read_or_create(path)
     except OSError as error:
         hint = "the gateway must be able to write there"

@@ -18,7 +18,9 @@ from typing_extensions import override
 
 from gateway import connections
 from gateway.config import Config
-from gateway.http_protocol import patient
+from gateway.connection_limits import MOST, ConnectionLimits
+from gateway.descriptors import left_for_clients, raise_limit
+from gateway.http_protocol import WebSocket, patient
 from gateway.lifespan import Lifespan
 from gateway.stopping import Stop
 from gateway.worker_link import WorkerLink
@@ -161,13 +163,31 @@ def quiet_collector() -> None:
     gc.set_threshold(50_000, 50, 100)
 
 
+def _limits(config: Config) -> ConnectionLimits:
+    server, metrics = config.server, connections.live().metrics
+    most = left_for_clients(raise_limit(), server.reserved_descriptors, server.max_inflight)
+    return ConnectionLimits(
+        asyncio.get_running_loop().time,
+        lambda why: metrics.connections_closed.labels(why).inc(),
+        most=min(server.max_connections or MOST, most),
+        per_address=server.max_connections_per_address,
+        trusted=server.trusted_proxies,
+    )
+
+
 def _settings(config: Config, application: Any) -> uvicorn.Config:
-    proxies = list(config.server.trusted_proxies)
+    server = config.server
+    proxies = list(server.trusted_proxies)
     return uvicorn.Config(
         application,
         loop="none",
-        http=patient(config.server.read_header_timeout, config.streams.client_stall),
-        ws="websockets-sansio",
+        http=patient(
+            server.read_header_timeout,
+            config.streams.client_stall,
+            server.unauthenticated_keep_alive,
+            _limits(config),
+        ),
+        ws=WebSocket,
         lifespan="off",
         access_log=False,
         log_config=None,

@@ -82,7 +82,7 @@ TEMPLATES = [
 DATABASES = django_databases(GATEWAY.database, DATA_DIR)
 CACHES = django_caches(GATEWAY.redis)
 
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["tenants.password_hasher.PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -98,6 +98,7 @@ SERVESTATIC_AUTOREFRESH = False
 
 MESSAGE_STORAGE = "tenants.notices.SealedStorage"  # tokens of keys are told by messages
 SESSION_COOKIE_AGE = int(GATEWAY.admin.session.max_age)
+SESSION_ENGINE = "gateway.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = GATEWAY.server.production or _public.scheme == "https"

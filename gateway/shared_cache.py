@@ -1,6 +1,7 @@
 """Django's cache and the channel layer: in this process when embedded, in Redis when processes share. Settings only.
 
-Nothing here counts money or limits (budgets/ does): what is lost with this cache is asked for again.
+Nothing here counts money or limits (budgets/ does): what is lost with this cache is asked for again. Whoever can write
+to Redis must not run anything here: what is stored is JSON, and what is not JSON counts as absent.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ if TYPE_CHECKING:
     from gateway.config.sections import Redis
 
 TIMEOUT_S = 1.0
-LOCAL_ENTRIES = 100_000  # Django's own 300 would let a stranger push out what counts failed sign-ins
 
 
 def django_caches(redis: Redis) -> dict[str, dict[str, Any]]:
     """Return Django's CACHES."""
     if not redis.url:
         local = "django.core.cache.backends.locmem.LocMemCache"
-        return {"default": {"BACKEND": local, "OPTIONS": {"MAX_ENTRIES": LOCAL_ENTRIES}}}
+        return {"default": {"BACKEND": local}}
+    from redis.backoff import NoBackoff  # noqa: PLC0415 - embedded mode does without
+    from redis.retry import Retry  # noqa: PLC0415
+
     return {
         "default": {
             "BACKEND": "django_redis.cache.RedisCache",
@@ -28,7 +31,12 @@ def django_caches(redis: Redis) -> dict[str, dict[str, Any]]:
             "OPTIONS": {
                 "SOCKET_CONNECT_TIMEOUT": TIMEOUT_S,
                 "SOCKET_TIMEOUT": TIMEOUT_S,
-                "CONNECTION_POOL_KWARGS": {"max_connections": redis.pool_size},
+                # Once: whoever asks has something else to go by, and should not wait for several timeouts.
+                "CONNECTION_POOL_KWARGS": {
+                    "max_connections": redis.pool_size,
+                    "retry": Retry(NoBackoff(), 0),
+                },
+                "SERIALIZER": "gateway.cache_json.CacheJson",  # the default, pickle, would run what it reads
                 "IGNORE_EXCEPTIONS": True,  # without Redis a page is slower, not broken
             },
         }

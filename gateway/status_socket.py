@@ -24,6 +24,7 @@ PERIOD_S = 1.0
 class StatusSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
     """Refuses anyone who is not staff before accepting the connection."""
 
+    PATHS = frozenset({"/ws/status"})  # of all websockets there are
     _task: asyncio.Task[None] | None = None
 
     @classmethod

@@ -32,6 +32,7 @@ class ApiKeyAuth(HttpBearer):
         caller = await connections.live().keys.caller(token_of(request), request.client_ip)  # type: ignore[attr-defined]
         request.caller = caller  # type: ignore[attr-defined]  # so that a refusal can say where the caller stands
         check(caller, now=time.time(), address=request.client_ip)  # type: ignore[attr-defined]  # a V1Request
+        request.recognize()  # type: ignore[attr-defined]
         return caller
 
     @override

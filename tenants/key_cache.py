@@ -12,18 +12,22 @@ import asyncio
 import hmac
 import time
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tenants.auth import INVALID
 from tenants.caller import Caller
-from tenants.errors import InvalidKey, KeysUnavailable
+from tenants.errors import InvalidKey, KeysUnavailable, TooManyMisses
 from tenants.key_misses import KeyMisses
 from tenants.key_reads import KeyReads
 from tenants.keys import digest, split
+from tenants.known_prefixes import KnownPrefixes
 
 TTL_S = 30.0
 CAREFUL_TTL_S = 5.0
 NEGATIVE_TTL_S = 5.0
+ROW_TTL_S = (
+    1.0  # how long one read of a row serves all guesses at its secret from an address that guesses much
+)
 STALE_S = 900.0
 PATIENCE_S = 0.25  # how long somebody who was known waits for the database
 MAX_QUESTIONS = 4  # at once, while it is away
@@ -50,17 +54,23 @@ class Known(NamedTuple):
 
 
 class KeyCache:
-    """`load(prefix)` reads one key from the database, or None; it may raise KeysUnavailable."""
+    """`load(prefix)` reads one key from the database, or None; it may raise KeysUnavailable. `prefixes` are those of
+    all keys: they are looked up also from an address that has guessed too often.
+    """
 
     def __init__(
         self,
         pepper: bytes,
         load: Callable[[str], Awaitable[Stored | None]],
+        prefixes: KnownPrefixes,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._pepper, self._clock = pepper, clock
+        self._pepper, self._prefixes, self._clock = pepper, prefixes, clock
         self._known: dict[str, Known] = {}
         self._refused: dict[str, float] = {}
+        self._rows: dict[
+            str, tuple[float, Stored | None]
+        ] = {}  # until when; of addresses that guess much only
         self._reads = KeyReads(load)
         self._refreshing: dict[str, asyncio.Task[Caller]] = {}
         self._is_away = False  # the last question to the database got no answer
@@ -83,14 +93,15 @@ class KeyCache:
             return await self._refresh(prefix, fingerprint, known.caller)
         if self._refused.get(fingerprint, 0.0) > now:
             raise InvalidKey(INVALID)
-        self._misses.check(address)
+        is_suspect = self._misses.are_too_many(address)
+        if is_suspect and not await self._prefixes.has(prefix):
+            raise TooManyMisses(self._misses.left_s(address))
         if self._is_away and len(self._reads) >= MAX_QUESTIONS and prefix not in self._reads:
             raise KeysUnavailable
         try:
-            return await self._verify(prefix, fingerprint)
-        except (
-            InvalidKey
-        ):  # KeysUnavailable does not count: an outage must not shut out an address full of clients
+            return await self._verify(prefix, fingerprint, is_suspect=is_suspect)
+        except InvalidKey:
+            # KeysUnavailable does not count: an outage must not shut out an address full of clients.
             self._misses.note(address)
             raise
 
@@ -116,9 +127,9 @@ class KeyCache:
         if not task.cancelled():
             task.exception()  # whoever waited has it; perhaps nobody did
 
-    async def _verify(self, prefix: str, fingerprint: str) -> Caller:
+    async def _verify(self, prefix: str, fingerprint: str, *, is_suspect: bool = False) -> Caller:
         generation = self._generation
-        stored = await self._read(prefix)
+        stored = await (self._read_rarely(prefix) if is_suspect else self._read(prefix))
         good_for_s = _good_for_s(stored, fingerprint)
         now = self._clock()
         if stored is None or good_for_s <= 0:
@@ -133,6 +144,16 @@ class KeyCache:
             self._known[fingerprint] = Known(stored.caller, now + fresh_s, now + stale_s)
         return stored.caller
 
+    async def _read_rarely(self, prefix: str) -> Stored | None:
+        """Return a row as it was a moment ago, so that guesses at one secret are one question, not many."""
+        until, stored = self._rows.get(prefix, (0.0, None))
+        if until <= self._clock():
+            generation, stored = self._generation, await self._read(prefix)
+            if generation == self._generation:
+                _make_room(self._rows, NEGATIVE_CAPACITY)
+                self._rows[prefix] = (self._clock() + ROW_TTL_S, stored)
+        return stored
+
     async def _read(self, prefix: str) -> Stored | None:
         try:
             stored = await self._reads.read(prefix)
@@ -145,6 +166,7 @@ class KeyCache:
     def trust(self, ttl_s: float) -> None:
         """Ask again about everybody, and from now on after so long: changes may have been missed."""
         self.ttl_s = ttl_s
+        self._rows.clear()
         self._known = {each: known._replace(fresh_until=0.0) for each, known in self._known.items()}
         self._refused.clear()
 
@@ -166,6 +188,7 @@ class KeyCache:
         """Neither remember nor join what was asked before a change."""
         self._generation += 1
         self._reads.forget()
+        self._rows.clear()
         self._refreshing = {}
 
 
@@ -185,7 +208,7 @@ def _good_for_s(stored: Stored | None, fingerprint: str) -> float:
     return stored.previous_until - now if is_previous and stored.previous_until is not None else 0.0
 
 
-def _make_room(entries: dict[str, object] | dict[str, float] | dict[str, Known], capacity: int) -> None:
+def _make_room(entries: dict[str, Any], capacity: int) -> None:
     if len(entries) >= capacity:
         for key in list(entries)[: capacity // 2]:  # insertion order: the oldest
             del entries[key]

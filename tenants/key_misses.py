@@ -1,7 +1,7 @@
-"""Unknown keys from one address: after MOST of them in WINDOW_S, keys that are not remembered are not looked up.
+"""Unknown keys from one address: after MOST of them in WINDOW_S, prefixes that do not exist are not looked up.
 
-Each would cost the database a query. Keys in use go on, so a stranger behind the same address disturbs nobody who is
-at work. Bounded: the oldest half is forgotten when there are too many addresses.
+Each would cost the database a query. Who holds a key goes on, so a stranger behind the same address disturbs nobody
+(tenants/known_prefixes.py). Bounded: the oldest half is forgotten when there are too many addresses.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 
 from tenants.addresses import origin
-from tenants.errors import TooManyMisses
 
 MOST = 100
 WINDOW_S = 10.0
@@ -25,12 +24,14 @@ class KeyMisses:
     def __len__(self) -> int:
         return len(self._seen)
 
-    def check(self, address: str) -> None:
-        """Raise TooManyMisses if this address may not ask for another unknown key now."""
+    def are_too_many(self, address: str) -> bool:
+        """Tell whether this address has asked for too many unknown keys lately."""
+        return bool(self._seen) and self.left_s(address) > 0
+
+    def left_s(self, address: str) -> float:
+        """Return for how long it may not ask for another one; 0 or less: it may."""
         ends, count = self._seen.get(origin(address), (0.0, 0))
-        left_s = ends - self._clock()
-        if count >= MOST and left_s > 0:
-            raise TooManyMisses(left_s)
+        return ends - self._clock() if count >= MOST else 0.0
 
     def note(self, address: str) -> None:
         """Count a key that was not known."""

@@ -23,6 +23,15 @@ def load_key(prefix: str) -> Stored | None:
     return Stored(key.secret_hmac, _caller(key, key.tenant), revoked_at, key.previous_hmac, previous_until)
 
 
+def load_prefixes(after: int) -> list[tuple[int, str]]:
+    """Return number and prefix of the unrevoked keys after this number. Blocking: one query. Raises KeysUnavailable."""
+    newer = ApiKey.objects.filter(pk__gt=after, revoked_at__isnull=True)
+    try:
+        return list(newer.values_list("pk", "prefix"))
+    except OperationalError as error:
+        raise KeysUnavailable from error
+
+
 def stopped_keys(key_ids: set[int]) -> dict[int, str]:
     """Return which of these keys may no longer run calls, and why. Blocking: one query."""
     rows = ApiKey.objects.filter(id__in=key_ids).values_list("id", "revoked_at", "tenant__status")

@@ -1,55 +1,124 @@
-"""Guessing passwords: 10 failures per account and address, 100 per address, in 15 minutes; then 429, also for the
-right password. Successes do not count. Kept in Django's cache: shared by all processes in Redis, else in this one.
+"""Guessing passwords: 10 failures per account and address, 100 per address, 100 per account, in 15 minutes; then 429,
+also for the right password. Successes do not count.
+
+An attempt is counted before it is tried and taken back when it was none, so a crowd that comes at once tries no more
+than the limit. Counted in Redis where processes share one, and always in this process too: while Redis is away this
+count decides, with this process's share of each limit. That is logged once an outage and counted in a metric.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import logging
 import math
+import os
+import threading
 import time
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from django.core.cache import cache
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from prometheus_client import Counter
 
 from tenants.addresses import origin
+from tenants.attempt_counters import Limit, LocalCounters, SharedCounters
+from tenants.password_hasher import TooManyHashes
+
+logger = logging.getLogger("tenants.login")
 
 WINDOW_S = 900
-PER_ACCOUNT = 10
+PER_ACCOUNT = 10  # from one address
 PER_ADDRESS = 100
+PER_ACCOUNT_ANYWHERE = 100
+ASK_AGAIN_S = 5.0  # after Redis failed this process decides alone for so long
+WORKERS = "GATEWAY_WORKERS"  # set by `serve`: how many processes share a limit while nothing else is shared
+
+FALLBACKS = Counter("gateway_login_fallbacks", "Sign-ins decided by one process because Redis was away")
 
 View = Callable[..., HttpResponseBase]
 
 
 class LoginThrottle:
-    """The failures of one account from one address. `clock` is the time of day, which processes share."""
+    """Decides whether a sign-in may be tried. `shared` is None where there is one process."""
 
-    def __init__(self, account: str, address: str, clock: Callable[[], float] = time.time) -> None:
-        who = origin(address)
-        name = hashlib.sha256(f"{account.strip().casefold()}\n{who}".encode()).hexdigest()
-        self._limits = ((f"login:account:{name}", PER_ACCOUNT), (f"login:address:{who}", PER_ADDRESS))
-        self._clock = clock
+    def __init__(
+        self,
+        local: LocalCounters,
+        shared: SharedCounters | None = None,
+        *,
+        processes: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._local, self._shared, self._processes, self._clock = local, shared, processes, clock
+        self._ask_at = 0.0
+        self._lock = threading.Lock()
 
-    def wait_s(self) -> int:
-        """Return for how many seconds nobody may try; 0: now."""
-        waits = [0.0]
-        for name, most in self._limits:
-            if (cache.get(name) or 0) >= most:
-                waits.append((cache.get(f"{name}:ends") or 0) - self._clock())
-        return max(0, math.ceil(max(waits)))
+    def begin(self, account: str, address: str) -> Attempt:
+        """Count an attempt. The caller looks at its `wait_s`, and says how it went."""
+        limits = _limits(account, address)
+        wait_s = self._in_redis(lambda shared: shared.take(limits))
+        if wait_s is None:
+            FALLBACKS.inc()
+            own = [limit._replace(most=max(1, limit.most // self._processes)) for limit in limits]
+            return Attempt(self, limits, self._local.take(own), is_shared=False)
+        if wait_s:
+            return Attempt(self, limits, wait_s, is_shared=True)
+        wait_s = self._local.take(limits)
+        if wait_s:
+            self._in_redis(lambda shared: shared.give_back(limits))
+        return Attempt(self, limits, wait_s, is_shared=True)
 
-    def failed(self) -> None:
-        """Count a failure."""
-        for name, _ in self._limits:
-            if cache.add(name, 1, WINDOW_S):
-                cache.set(f"{name}:ends", self._clock() + WINDOW_S, WINDOW_S)
-                continue
-            try:
-                cache.incr(name)
-            except ValueError:  # its window ended in between
-                cache.set(name, 1, WINDOW_S)
+    def give_back(self, limits: list[Limit], *, is_shared: bool) -> None:
+        """Take an attempt back where it was counted."""
+        self._local.give_back(limits)
+        if is_shared:
+            self._in_redis(lambda shared: shared.give_back(limits))
+
+    def _in_redis(self, do: Callable[[SharedCounters], float | None]) -> float | None:
+        """Return what Redis says, 0 where there is none, None where it does not answer."""
+        if self._shared is None:
+            return 0.0
+        if self._clock() < self._ask_at:
+            return None
+        try:
+            answer = do(self._shared) or 0.0
+        except Exception as error:  # noqa: BLE001 - whatever it was, the count in this process decides
+            with self._lock:
+                if not self._ask_at:
+                    logger.warning("sign-ins are counted by each process alone: Redis failed (%s)", error)
+                self._ask_at = self._clock() + ASK_AGAIN_S
+            return None
+        self._ask_at = 0.0
+        return answer
+
+
+class Attempt:
+    """One sign-in. `wait_s` above 0: it may not be tried, and was not counted."""
+
+    def __init__(
+        self, throttle: LoginThrottle, limits: list[Limit], wait_s: float, *, is_shared: bool
+    ) -> None:
+        self._throttle, self._limits, self._is_shared = throttle, limits, is_shared
+        self.wait_s = math.ceil(wait_s)
+
+    def was_no_failure(self) -> None:
+        """It succeeded, or was not tried: it does not count."""
+        self._throttle.give_back(self._limits, is_shared=self._is_shared)
+
+
+@functools.cache
+def of_this_process() -> LoginThrottle:
+    """Return the one that all pages of this process share."""
+    shared = None
+    if settings.GATEWAY.redis.url:
+        from django_redis import get_redis_connection  # noqa: PLC0415 - embedded mode does without
+
+        shared = SharedCounters(WINDOW_S, lambda: get_redis_connection("default"))
+    return LoginThrottle(LocalCounters(WINDOW_S), shared, processes=int(os.environ.get(WORKERS) or 1))
 
 
 def throttled(login: View) -> View:
@@ -58,16 +127,38 @@ def throttled(login: View) -> View:
     def page(request: HttpRequest, *arguments: Any, **options: Any) -> HttpResponseBase:
         if request.method != "POST":
             return login(request, *arguments, **options)
-        throttle = LoginThrottle(request.POST.get("username", ""), request.META.get("REMOTE_ADDR", ""))
-        wait_s = throttle.wait_s()
-        if wait_s:
-            return _refusal(wait_s)
-        response = login(request, *arguments, **options)
-        if response.status_code == 200:  # noqa: PLR2004 - a success redirects
-            throttle.failed()
+        account, address = request.POST.get("username", ""), request.META.get("REMOTE_ADDR", "")
+        attempt = of_this_process().begin(account, address)
+        if attempt.wait_s:
+            return _refusal(attempt.wait_s)
+        try:
+            response = login(request, *arguments, **options)
+        except TooManyHashes:
+            attempt.was_no_failure()
+            raise  # the middleware of pages answers it
+        if response.status_code != 200:  # noqa: PLR2004 - a success redirects
+            attempt.was_no_failure()
         return response
 
     return page
+
+
+def _limits(account: str, address: str) -> list[Limit]:
+    name, who = _spelled(account), origin(address)
+    return [
+        Limit(f"account:{_digest(name, who)}", PER_ACCOUNT),
+        Limit(f"address:{_digest(who)}", PER_ADDRESS),
+        Limit(f"anywhere:{_digest(name)}", PER_ACCOUNT_ANYWHERE),
+    ]
+
+
+def _spelled(account: str) -> str:
+    """Return one spelling for all that the sign-in form takes for the same account."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", account).casefold()).strip()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _refusal(wait_s: int) -> HttpResponse:

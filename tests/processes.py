@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -66,7 +67,10 @@ class Lines:
 class ServerProcess:
     """Start, stop, kill. Its standard input stays open, so that a child may notice the death of the tests."""
 
-    def __init__(self, *arguments: str, env: Mapping[str, str], cwd: Path = ROOT) -> None:
+    def __init__(
+        self, *arguments: str, env: Mapping[str, str], cwd: Path = ROOT, files: tuple[int, int] | None = None
+    ) -> None:
+        """`files` are the soft and the hard limit of its open files."""
         self._process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=cwd,  # not the repository for a gateway: a .env there is not the test's
@@ -76,6 +80,10 @@ class ServerProcess:
             stderr=subprocess.PIPE,
             text=True,
         )
+        if files is not None:
+            resource.prlimit(
+                self._process.pid, resource.RLIMIT_NOFILE, files
+            )  # before it has imported anything
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self.stdout = Lines(self._process.stdout)

@@ -126,6 +126,7 @@ class Gateway:
         )
         self._is_empty = empty or "ROUTER_DB_URL" in self._env
         self._process: ServerProcess | None = None
+        self._ended: ServerProcess | None = None
         self.url = ""
         self.configure(config)
 
@@ -134,13 +135,15 @@ class Gateway:
         self._has_said_workers = "workers" in config.get("server", {})
         self.config_file.write_text(yaml.safe_dump(dict(config), sort_keys=False))
 
-    def start(self, bind: str = "127.0.0.1:0", *, until: str = "") -> Self:
+    def start(
+        self, bind: str = "127.0.0.1:0", *, until: str = "", files: tuple[int, int] | None = None
+    ) -> Self:
         """Start, and return once it listens; or, given `until`, once it has said that."""
         assert self._process is None, "it is running"
         if not self._is_empty:
             templates.lay_out(self.data_dir)
         command = ("serve", "--bind", bind, *self._workers())
-        self._process = ServerProcess(MANAGE, *command, env=self._env, cwd=self.data_dir.parent)
+        self._process = ServerProcess(MANAGE, *command, env=self._env, cwd=self.data_dir.parent, files=files)
         if until:
             self._process.stderr.first(lambda line: until in line or None, START_S)
             return self
@@ -174,8 +177,9 @@ class Gateway:
         return self._process is not None and self._process.is_running
 
     def logs(self) -> list[str]:
-        """Return what this start has written to standard error so far."""
-        return self._process.stderr.all() if self._process is not None else []
+        """Return what this start, or the last one, has written to standard error so far."""
+        process = self._process or self._ended
+        return process.stderr.all() if process is not None else []
 
     def records(self) -> list[dict[str, Any]]:
         """Return the log lines that are JSON objects."""
@@ -268,6 +272,7 @@ class Gateway:
 
     def _end(self, number: signal.Signals | None, seconds: float = STOP_S) -> int | None:
         process, self._process = self._process, None
+        self._ended = process or self._ended
         return process.end(number, seconds) if process is not None else None
 
 

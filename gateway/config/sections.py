@@ -69,6 +69,22 @@ class Server(Section):
     )
     stream_max_duration: Wait = Field(300.0, description="Longest time of a stream.")
     read_header_timeout: Wait = Field(5.0, description="A client must send its request's head within this.")
+    max_connections: Count | None = Field(
+        None,
+        description="Most connections of clients to one worker. Unset: 12000, or what the limit of open files leaves "
+        "(docs/operations.md).",
+    )
+    max_connections_per_address: Count = Field(
+        256,
+        description="Most of them from one address on which no key was accepted yet; more, and the longest idle ends. "
+        "`trusted_proxies` are not counted.",
+    )
+    reserved_descriptors: Count = Field(
+        256, description="Open files of one worker that clients cannot take: journal, database, Redis."
+    )
+    unauthenticated_keep_alive: Wait = Field(
+        5.0, description="An idle connection is closed after this; after 75s once a key was accepted on it."
+    )
     graceful_shutdown_delay: Duration = Field(
         5.0, description="After SIGTERM, running calls may finish within this."
     )

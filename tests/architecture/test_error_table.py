@@ -24,6 +24,7 @@ NEVER_AT_THE_DOOR = {
     "catalog.encryption.CredentialUnreadable": "disables its row of the catalog",
     "catalog.services.KeyNeeded": "a form's error",
     "tenants.queries.UnknownTenant": "shell commands",
+    "tenants.password_hasher.TooManyHashes": "gateway/page_security.py answers it; /v1 hashes no passwords",
     "metering.disk.VolatileDisk": "stops the start",
     "budgets.windows.UnknownSchedule": "refused where a budget is written",
     "budgets.redis_wire.Unreachable": "becomes AdmissionUnavailable",

@@ -21,12 +21,15 @@ from gateway import logs
 from gateway.config import Config, ConfigError
 from gateway.config.crosschecks import is_loopback
 from gateway.config.weak_secrets import weak_bootstrap_secrets
+from gateway.data_dir import UMASK, make_private
 from gateway.data_lock import DataDirInUse, hold
 from gateway.database import DatabaseAway, persistently, preparing
+from gateway.descriptors import raise_limit
 from gateway.server import CannotListen, announce, bind, run
 from gateway.supervisor import Supervisor
 from gateway.waiting_room import waiting_room
 from gateway.worker_link import WorkerLink
+from tenants import login_throttle
 
 
 class Command(BaseCommand):
@@ -47,6 +50,8 @@ class Command(BaseCommand):
         os.environ["GATEWAY_MANAGED"] = "1"
         logs.configure(config.observability.log_format, config.observability.log_level)
         workers = options["workers"] or config.server.workers
+        os.environ[login_throttle.WORKERS] = str(workers)
+        os.umask(UMASK)
         if options["listener_fd"] is not None:
             link = WorkerLink.inherited(options["listener_fd"], options["line_fd"])
             run(config, link.listener, link=link, workers=workers)
@@ -56,7 +61,8 @@ class Command(BaseCommand):
             raise ConfigError(
                 f"--workers {workers}: embedded mode runs one worker. Hint: set ROUTER_DB_URL and ROUTER_REDIS_URL."
             )
-        Path(config.data_dir).mkdir(parents=True, exist_ok=True)
+        raise_limit()
+        make_private(config.data_dir)
         try:
             with hold(config.data_dir):
                 listener = bind(host, port)

@@ -7,6 +7,7 @@ import pytest
 from tenants.key_cache import (
     KeyCache,
 )
+from tenants.known_prefixes import KnownPrefixes
 from tests.unit.tenants.shelf import PEPPER, Clock, Shelf
 
 
@@ -22,4 +23,4 @@ def clock():
 
 @pytest.fixture
 def cache(shelf, clock):
-    return KeyCache(PEPPER, shelf, clock)
+    return KeyCache(PEPPER, shelf, KnownPrefixes(shelf.prefixes, pace_s=0.0), clock)

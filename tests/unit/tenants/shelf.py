@@ -20,7 +20,7 @@ class Shelf:
 
     def __init__(self):
         self.keys = {"alice": Stored(digest(PEPPER, "alice", "secret"), ALICE, None)}
-        self.reads = 0
+        self.reads = self.lists = 0
         self.gate = None
         self.answered = asyncio.Event()
 
@@ -32,6 +32,13 @@ class Shelf:
             raise KeysUnavailable
         self.answered.set()
         return self.keys.get(prefix)
+
+    async def prefixes(self, after):
+        """Number the keys in the order in which they were put there."""
+        self.lists += 1
+        if self.keys is None:
+            raise KeysUnavailable
+        return [(number, prefix) for number, prefix in enumerate(self.keys, 1) if number > after]
 
 
 class Clock:

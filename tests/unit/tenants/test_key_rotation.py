@@ -10,6 +10,7 @@ from tenants.caller import Caller
 from tenants.errors import InvalidKey
 from tenants.key_cache import KeyCache, Stored
 from tenants.keys import digest
+from tenants.known_prefixes import KnownPrefixes
 
 PEPPER = b"p" * 32
 ALICE = Caller(key_id=1, key_prefix="alice", key_name="Alice", tenant_id=1, tenant="alice-co")
@@ -21,7 +22,10 @@ def cache_of(previous_until: float | None, revoked_at: float | None = None) -> K
     async def load(prefix: str) -> Stored:
         return Stored(new, ALICE, revoked_at, old, previous_until)
 
-    return KeyCache(PEPPER, load)
+    async def prefixes(_: int) -> list[tuple[int, str]]:
+        return [(1, "alice")]
+
+    return KeyCache(PEPPER, load, KnownPrefixes(prefixes))
 
 
 async def test_both_secrets_are_good_during_the_overlap():

@@ -1,0 +1,31 @@
+"""How values are written to Django's cache in Redis: as JSON, which runs nothing when it is read."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django_redis.serializers.json import JSONSerializer
+from prometheus_client import Counter
+from typing_extensions import override
+
+logger = logging.getLogger("gateway.cache")
+
+UNREADABLE = Counter("gateway_cache_unreadable", "Values in the shared cache that are not JSON")
+
+
+class CacheJson(JSONSerializer):  # type: ignore[misc]  # django-redis has no types
+    """A value that is not JSON was written by somebody else, or by an older release: it counts as absent."""
+
+    _has_said_so = False
+
+    @override
+    def loads(self, value: bytes) -> Any:
+        try:
+            return super().loads(value)
+        except (ValueError, RecursionError) as error:
+            UNREADABLE.inc()
+            if not CacheJson._has_said_so:
+                CacheJson._has_said_so = True
+                logger.warning("a value in the shared cache is not JSON and is ignored (%s)", error)
+            return None

@@ -1,0 +1,171 @@
+"""Who may keep a connection open: callers with a key before strangers, and no address all of them.
+
+A stranger is a connection on which no key was accepted yet. While there is room everybody is let in. An address with
+too many strangers loses those that wait longest; when connections are scarce, so does everybody's longest waiting one,
+before anybody is refused. A connection whose key was accepted costs nothing more here until it closes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from ipaddress import ip_network
+from typing import Protocol
+
+from tenants.addresses import origin, plain
+
+logger = logging.getLogger("gateway.connections")
+
+SCARCE, PLENTY = 0.8, 0.5  # of all that may be open
+GRACE_S = 1.0  # a crowd that connects at once may say what it wants before it is too many
+MOST = 12_000
+PER_ADDRESS = 256
+
+
+class Connection(Protocol):
+    """What is counted. It tells when it waits for its client, and ends when it is told to."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a key was accepted on it."""
+        ...
+
+    @property
+    def idle_until(self) -> float | None:
+        """When its keep-alive ends; None while it does something."""
+        ...
+
+    def end(self) -> None:
+        """Close it now."""
+        ...
+
+
+class ConnectionLimits:
+    """Of one process. `closed` is told why a connection was ended or refused; `clock` is the loop's."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        closed: Callable[[str], None],
+        *,
+        most: int = MOST,
+        per_address: int = PER_ADDRESS,
+        trusted: Iterable[str] = (),
+    ) -> None:
+        self._clock, self._closed = clock, closed
+        self._most, self._per_address = most, per_address
+        self._trusted = [ip_network(network, strict=False) for network in trusted]
+        self._strangers: dict[str, dict[Connection, None]] = {}  # by address; who waits longest comes first
+        self._waiting: dict[
+            Connection, float
+        ] = {}  # strangers, and since when; who waits longest comes first
+        self._addresses: dict[Connection, str] = {}  # of strangers
+        self._known: dict[Connection, None] = {}
+        self._has_warned = False
+
+    def __len__(self) -> int:
+        return len(self._addresses) + len(self._known)
+
+    def admit(self, connection: Connection, address: str) -> bool:
+        """Let a new connection in, and end another one for it where that is needed. False: there is no place.
+
+        Those of trusted proxies are nobody's in particular, and callers' from the beginning.
+        """
+        counted = "" if self._is_trusted(address) else origin(address)
+        is_scarce = self._is_scarce()
+        if counted:
+            self._thin_out(counted, is_scarce=is_scarce)
+        if is_scarce:
+            self._end_longest_waiting(self._waiting, "scarce")
+        if len(self) >= self._most and not self._end_idle_caller():
+            self._closed("refused")
+            return False
+        if counted:
+            self._addresses[connection] = counted
+            self._strangers.setdefault(counted, {})
+            self.waits(connection)
+        else:
+            self._known[connection] = None
+        return True
+
+    def is_stranger(self, connection: Connection) -> bool:
+        return connection in self._addresses
+
+    def waits(self, connection: Connection) -> None:
+        """Note that nothing can be done for this stranger until its client sends more."""
+        address = self._addresses.get(connection)
+        if address is not None:
+            self._waiting.pop(connection, None)  # to the end of both orders
+            self._waiting[connection] = self._clock()
+            self._strangers[address].pop(connection, None)
+            self._strangers[address][connection] = None
+
+    def works(self, connection: Connection) -> None:
+        """Note that a whole request of it is being served."""
+        self._waiting.pop(connection, None)
+
+    def recognize(self, connection: Connection) -> None:
+        """Note that a key was accepted on it: it is no stranger's any more."""
+        if self._forget_stranger(connection):
+            self._known[connection] = None
+
+    def left(self, connection: Connection) -> None:
+        """Note that it is closed. May be told more than once."""
+        self._forget_stranger(connection)
+        self._known.pop(connection, None)
+
+    def _is_trusted(self, address: str) -> bool:
+        if not self._trusted:
+            return False
+        ip = plain(address)
+        return ip is not None and any(ip in network for network in self._trusted)
+
+    def _is_scarce(self) -> bool:
+        is_scarce = len(self) >= SCARCE * self._most
+        if is_scarce and not self._has_warned:
+            logger.warning("%d of %d connections are open: idle ones of strangers end", len(self), self._most)
+            self._has_warned = True
+        elif len(self) < PLENTY * self._most:
+            self._has_warned = False
+        return is_scarce
+
+    def _thin_out(self, address: str, *, is_scarce: bool) -> None:
+        strangers = self._strangers.get(address, {})
+        if len(strangers) < self._per_address:
+            return
+        oldest = next((each for each in strangers if each in self._waiting), None)
+        if oldest is not None and (is_scarce or self._clock() - self._waiting[oldest] >= GRACE_S):
+            self._end_longest_waiting(strangers, "address")
+
+    def _end_longest_waiting(self, among: Iterable[Connection], why: str) -> None:
+        for connection in tuple(among):
+            if connection.is_known:  # its first answer with a key is still on its way
+                self.recognize(connection)
+            elif connection in self._waiting:
+                self._end(connection, why)
+                return
+
+    def _end_idle_caller(self) -> bool:
+        """End the caller's connection that has been idle longest: a place at last, where no stranger had one."""
+        idle = [(each.idle_until, each) for each in self._known]
+        waiting = [(until, number) for number, (until, _) in enumerate(idle) if until is not None]
+        if not waiting:
+            return False
+        self._end(idle[min(waiting)[1]][1], "full")
+        return True
+
+    def _end(self, connection: Connection, why: str) -> None:
+        self.left(connection)
+        self._closed(why)
+        connection.end()
+
+    def _forget_stranger(self, connection: Connection) -> bool:
+        self._waiting.pop(connection, None)
+        address = self._addresses.pop(connection, None)
+        if address is None:
+            return False
+        strangers = self._strangers[address]
+        strangers.pop(connection, None)
+        if not strangers:
+            del self._strangers[address]
+        return True

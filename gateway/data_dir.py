@@ -1,0 +1,63 @@
+"""Keeps data_dir to its owner: whoever can read the database, the journal or the secret there is one of the staff.
+
+New files are private by UMASK, which `serve` sets, old ones are made so at the start. Where that is not possible the
+start is refused: nobody notices an open directory later.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from gateway.config.problems import ConfigError, Problem
+
+UMASK = 0o077
+PRIVATE_DIR = 0o700
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+OURS = frozenset(
+    {"secret", "lock", "gateway.sqlite3", "journal", "beat.json"}
+)  # what tells that we were here
+
+
+def make_private(data_dir: Path) -> None:
+    """Create data_dir if needed and take it and its files from everybody else. Raises ConfigError."""
+    try:
+        data_dir.mkdir(PRIVATE_DIR, parents=True, exist_ok=True)
+        if data_dir.stat().st_mode & OTHERS:
+            _close(data_dir)
+        for each in (*data_dir.iterdir(), *(data_dir / "journal").glob("*")):
+            _take(each)
+    except OSError as error:
+        raise _refusal(data_dir, error.strerror or str(error)) from None
+    if data_dir.stat().st_mode & OTHERS:
+        raise _refusal(data_dir, "its file system keeps no permissions")
+
+
+def _close(data_dir: Path) -> None:
+    """Close a directory that is certainly ours: taking /tmp from everybody would break the machine."""
+    found = data_dir.stat()
+    if found.st_uid != os.geteuid():
+        raise _refusal(data_dir, f"it belongs to user {found.st_uid}")
+    if found.st_mode & stat.S_ISVTX:
+        raise _refusal(data_dir, "it is a directory for everybody")
+    entries = list(data_dir.iterdir())
+    is_ours = not OURS.isdisjoint(each.name for each in entries)
+    if not is_ours and any(each.is_dir() and not each.is_symlink() for each in entries):
+        raise _refusal(data_dir, "it holds directories of something else")
+    data_dir.chmod(PRIVATE_DIR)
+
+
+def _take(path: Path) -> None:
+    """Make a file of ours private. What belongs to somebody else is theirs, and inside a private directory."""
+    found = path.lstat()
+    is_plain = stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)
+    if is_plain and found.st_mode & OTHERS and found.st_uid == os.geteuid():
+        path.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
+
+
+def _refusal(data_dir: Path, why: str) -> ConfigError:
+    what = f"{data_dir.absolute()} can be read by others, or not be used, and that cannot be put right: {why}"
+    return ConfigError(
+        Problem("data_dir", what, "`chmod 700` it, or name a directory that only the gateway's user has")
+    )

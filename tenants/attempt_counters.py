@@ -1,0 +1,120 @@
+"""Counts attempts under limits, before they are made: in this process, or in Redis for all processes.
+
+All limits are checked first, then all counted, in one step: of a crowd that comes at once no more than the limit pass.
+A refusal changes nothing. Values in Redis are only ever read as integers; what is none is dropped.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+CAPACITY = 20_000  # names counted in one process
+PREFIX = "gateway:{attempts}:"  # one slot of a Redis Cluster
+
+# KEYS: the names; ARGV: the window in ms, then the limit of each. Returns how many ms nobody may try, 0: counted.
+# A value that is no integer, was made by somebody else, or would never end is dropped.
+TAKE = """
+local counts, wait = {}, 0
+for i, name in ipairs(KEYS) do
+  local value = redis.pcall('GET', name)
+  local count = type(value) == 'string' and string.match(value, '^%d+$') and tonumber(value)
+  local left = redis.call('PTTL', name)
+  if value and (not count or left < 0 or left > tonumber(ARGV[1])) then
+    redis.call('DEL', name)
+    count = nil
+  end
+  counts[i] = count or 0
+  if counts[i] >= tonumber(ARGV[i + 1]) then wait = math.max(wait, left, 1) end
+end
+if wait > 0 then return wait end
+for i, name in ipairs(KEYS) do
+  if counts[i] == 0 then redis.call('SET', name, 1, 'PX', ARGV[1]) else redis.call('INCR', name) end
+end
+return 0
+"""
+GIVE_BACK = """
+for _, name in ipairs(KEYS) do
+  local value = redis.pcall('GET', name)
+  if type(value) == 'string' and string.match(value, '^[1-9]%d*$') then redis.call('DECR', name) end
+end
+"""
+
+
+class Limit(NamedTuple):
+    """`most` attempts under `name` in a window, which begins with the first of them."""
+
+    name: str
+    most: int
+
+
+class LocalCounters:
+    """In this process. Bounded: when it is full, the half that is furthest from any limit is forgotten."""
+
+    def __init__(self, window_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._window_s, self._clock = window_s, clock
+        self._seen: dict[str, tuple[float, int]] = {}  # by name: the window's end, how many in it
+        self._lock = threading.Lock()  # pages are made in threads
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def take(self, limits: Sequence[Limit]) -> float:
+        """Count an attempt and return 0, or return for how many seconds nobody may try."""
+        with self._lock:
+            now = self._clock()
+            found = [self._current(limit.name, now) for limit in limits]
+            waits = [
+                ends - now for limit, (ends, count) in zip(limits, found, strict=True) if count >= limit.most
+            ]
+            if waits:
+                return max(waits)
+            for limit, (ends, count) in zip(limits, found, strict=True):
+                self._make_room(limit.name, now)
+                self._seen[limit.name] = (ends, count + 1)
+            return 0.0
+
+    def give_back(self, limits: Sequence[Limit]) -> None:
+        """Take one attempt back: it was no failure, or it was not made."""
+        with self._lock:
+            now = self._clock()
+            for limit in limits:
+                ends, count = self._current(limit.name, now)
+                if count:
+                    self._seen[limit.name] = (ends, count - 1)
+
+    def _current(self, name: str, now: float) -> tuple[float, int]:
+        ends, count = self._seen.get(name, (0.0, 0))
+        return (ends, count) if ends > now else (now + self._window_s, 0)
+
+    def _make_room(self, name: str, now: float) -> None:
+        if name in self._seen or len(self._seen) < CAPACITY:
+            return
+        live = {each: seen for each, seen in self._seen.items() if seen[0] > now and seen[1]}
+        if len(live) >= CAPACITY // 2:
+            ranked = sorted(live, key=lambda each: live[each][1], reverse=True)
+            live = {each: live[each] for each in ranked[: CAPACITY // 2]}
+        self._seen = live
+
+
+class SharedCounters:
+    """In Redis: one round trip for each step. Raises what the client raises. `client` gives the connection."""
+
+    def __init__(self, window_s: float, client: Callable[[], Any]) -> None:
+        self._window_ms, self._client = math.ceil(window_s * 1000), client
+
+    def take(self, limits: Sequence[Limit]) -> float:
+        """As LocalCounters.take."""
+        most = [limit.most for limit in limits]
+        return float(self._run(TAKE, limits, self._window_ms, *most)) / 1000
+
+    def give_back(self, limits: Sequence[Limit]) -> None:
+        """As LocalCounters.give_back."""
+        self._run(GIVE_BACK, limits)
+
+    def _run(self, script: str, limits: Sequence[Limit], *arguments: int) -> Any:
+        names = [PREFIX + limit.name for limit in limits]
+        return self._client().eval(script, len(names), *names, *arguments) or 0

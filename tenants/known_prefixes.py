@@ -1,0 +1,66 @@
+"""Which prefixes there are, read only while strangers guess: so that who holds a key is not refused for their sake.
+
+Prefixes are public. Nothing is read until an address has guessed too often; then all are, once, and after that only
+those of newer keys: one query for however many ask, at most one in PACE_S. So a key made a moment ago, by any process,
+is known in time, and a guess costs the database nothing of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from tenants.errors import KeysUnavailable
+
+PACE_S = 0.25
+READ_S = 5.0
+OVERLAP = 1000  # keys made at the same time need not appear in the order of their numbers
+
+
+class KnownPrefixes:
+    """`load(after)` returns number and prefix of the keys with a higher number; it may raise KeysUnavailable."""
+
+    def __init__(
+        self, load: Callable[[int], Awaitable[Iterable[tuple[int, str]]]], pace_s: float = PACE_S
+    ) -> None:
+        self._load, self._pace_s = load, pace_s
+        self._known: set[str] = set()
+        self._newest = 0
+        self._turn = asyncio.Lock()
+        self._next: asyncio.Task[None] | None = None
+        self._last = float("-inf")
+
+    async def has(self, prefix: str) -> bool:
+        """Tell whether there is such a key, as of now. Raises KeysUnavailable."""
+        if prefix not in self._known:
+            await self._look_again()
+        return prefix in self._known
+
+    async def _look_again(self) -> None:
+        """Wait for a reading that begins from now on; everybody who waits meanwhile shares it."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._read())
+            self._next.add_done_callback(_take_note)
+        await asyncio.shield(self._next)
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            await asyncio.sleep(max(0.0, self._last + self._pace_s - loop.time()))
+            self._next = None  # who comes later needs a later one
+            try:
+                async with asyncio.timeout(READ_S):
+                    found = await self._load(max(0, self._newest - OVERLAP))
+            except TimeoutError:
+                raise KeysUnavailable from None
+            finally:
+                self._last = loop.time()
+            for number, prefix in found:
+                self._known.add(prefix)
+                self._newest = max(self._newest, number)
+
+
+def _take_note(task: asyncio.Task[None]) -> None:
+    """Whoever waited has the exception; perhaps the last one has left."""
+    if not task.cancelled():
+        task.exception()

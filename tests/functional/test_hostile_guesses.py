@@ -1,0 +1,57 @@
+"""Somebody guesses keys from an address that others share: who holds a key is served, however new it is."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+from tests import town
+from tests.raw_calls import question
+
+CHAT = "/v1/chat/completions"
+GUESSES = 250
+NUMBERS = itertools.count()
+
+
+async def guess(client, count=GUESSES):
+    """Return the codes of so many guesses, each on a prefix of its own."""
+
+    async def one(number):
+        headers = {"authorization": f"Bearer sk-guess{number}.wrong", "connection": "close"}
+        return (await client.get("/v1/models", headers=headers)).status_code
+
+    return await asyncio.gather(*(one(number) for number in itertools.islice(NUMBERS, count)))
+
+
+async def call(gateway, key):
+    async with gateway.client(key) as client:  # a connection of its own, taken by any worker
+        return await client.post(CHAT, json=question("chat"))
+
+
+async def test_a_valid_key_is_never_refused_because_strangers_guessed(fresh_gateway):
+    """Not one that no worker has seen, nor one that was made a moment ago."""
+    gateway = fresh_gateway()
+    async with gateway.client() as stranger:
+        codes: set[int] = set()
+        while 429 not in codes:
+            codes |= set(await guess(stranger))
+        assert codes == {401, 429}
+        for key in (town.ALICE, town.BOB):
+            for _ in range(4):
+                assert (await call(gateway, key)).status_code == 200
+        for number in range(3):
+            made = gateway.manage("create_key", "alice-co", "--name", f"made while they guess {number}")
+            token = next(word for line in made for word in line.split() if word.startswith("sk-"))
+            await guess(stranger, 20)
+            assert {(await call(gateway, token)).status_code for _ in range(4)} == {200}
+
+
+async def test_guesses_at_the_secret_of_a_known_prefix_are_answered_and_let_nobody_in(fresh_gateway):
+    gateway = fresh_gateway()
+    prefix = town.ALICE.removeprefix("sk-").partition(".")[0]
+    async with gateway.client() as stranger:
+        await guess(stranger)
+        for number in range(20):
+            headers = {"authorization": f"Bearer sk-{prefix}.wrong{number}"}
+            assert (await stranger.get("/v1/models", headers=headers)).status_code == 401
+    assert (await call(gateway, town.ALICE)).status_code == 200

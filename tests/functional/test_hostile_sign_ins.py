@@ -1,0 +1,213 @@
+"""Strangers at the sign-in page: what they may try, what it costs, and what decides while Redis is away or not ours."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests import hostile_pickle, town
+from tests.postgres import Postgres
+from tests.raw_calls import question
+from tests.redis_server import RedisServer
+
+LOGIN = "/admin/ui/login/"
+EMAIL, RIGHT = "root@example.com", "right-password-1"
+PEOPLE = {"bootstrap": {"admin_users": [{"email": EMAIL, "password": RIGHT}]}}
+PROXY = {"server": {"trusted_proxies": ["127.0.0.1"]}}
+BUSY = "Too many sign-ins at the moment"
+
+
+class Visitor:
+    """A browser with the form open; `address` is where a trusted proxy says that it comes from."""
+
+    def __init__(self, client, address=""):
+        self._client, self._address = client, address
+        self._token = ""
+
+    async def open(self):
+        page = await self._client.get(LOGIN)
+        found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+        assert found is not None
+        self._token = found[1]
+        return self
+
+    async def sign_in(self, password, email=EMAIL, address=""):
+        form = {"username": email, "password": password, "csrfmiddlewaretoken": self._token}
+        address = address or self._address
+        headers = {"referer": f"{self._client.base_url}{LOGIN}"}
+        if address:
+            headers["x-forwarded-for"] = address
+        return await self._client.post(LOGIN, data=form, headers=headers)
+
+
+@pytest.fixture(scope="module")
+def shared_stores():
+    """Yield a PostgreSQL and a Redis that tests here may break."""
+    postgres, server = Postgres(), RedisServer()
+    try:
+        postgres.start()
+        server.start()
+        yield postgres, server
+    finally:
+        server.kill()
+        postgres.close()
+
+
+@pytest.fixture
+def production(fresh_gateway, shared_stores):
+    """Return a maker of gateways on these two."""
+    postgres, server = shared_stores
+    server.run("FLUSHALL")
+
+    def make(section):
+        env = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": server.url}
+        return fresh_gateway(PEOPLE | {"server": section}, env=env)
+
+    yield make
+    server.kill()
+    server.start()
+
+
+async def test_a_crowd_that_guesses_at_once_tries_no_more_than_the_limit(fresh_gateway):
+    gateway = fresh_gateway(PEOPLE)
+    async with gateway.client() as client:
+        visitor = await Visitor(client).open()
+        tries = 0
+        for _ in range(4):  # some are told that too many come at once, and come again
+            answers = await asyncio.gather(*(visitor.sign_in(f"wrong-{n}") for n in range(128)))
+            assert {answer.status_code for answer in answers} <= {200, 429}
+            tries += sum(answer.status_code == 200 for answer in answers)
+            if all(BUSY not in answer.text for answer in answers):
+                break
+        assert tries <= 10
+        refused = await visitor.sign_in(RIGHT)
+        assert refused.status_code == 429
+        assert 1 <= int(refused.headers["retry-after"]) <= 900
+
+
+async def test_strangers_passwords_are_refused_while_others_are_hashed(fresh_gateway):
+    """Many accounts at once: what is neither hashed nor waits is 429 with Retry-After, and memory stays."""
+    gateway = fresh_gateway(PEOPLE)
+    before = peak_mb(gateway.pid)
+    async with gateway.client() as client, gateway.client(town.ALICE) as payer:
+        visitor = await Visitor(client).open()
+        guesses = [visitor.sign_in("wrong", f"nobody-{number}@example.com") for number in range(90)]
+        answers = await asyncio.gather(*guesses, payer.post("/v1/chat/completions", json=question("chat")))
+        assert answers.pop().status_code == 200
+    assert {answer.status_code for answer in answers} <= {200, 429}
+    for answer in answers:
+        if answer.status_code == 429:
+            assert BUSY in answer.text
+            assert answer.headers["retry-after"] == "1"
+    assert peak_mb(gateway.pid) - before < 200  # it was more than 2,000
+
+
+def peak_mb(pid):
+    """Return the most memory a process ever had."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) // 1024
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["ROOT@example.com", " root@example.com ", "\uff52oot@example.com", "root@ex\uff21mple.com"],
+    ids=["capitals", "spaces", "wide-letter", "wide-capital"],
+)
+async def test_another_spelling_of_an_account_is_no_other_account(fresh_gateway, spelling):
+    gateway = fresh_gateway(PEOPLE)
+    async with gateway.client() as client:
+        visitor = await Visitor(client).open()
+        codes = [(await visitor.sign_in("wrong")).status_code for _ in range(10)]
+        assert codes == [200] * 10
+        assert (await visitor.sign_in("wrong", spelling)).status_code == 429
+
+
+async def test_many_addresses_together_may_not_guess_for_ever_at_one_account(fresh_gateway):
+    gateway = fresh_gateway(PEOPLE | PROXY)
+    async with gateway.client() as client:
+        visitor = await Visitor(client).open()
+        codes = []
+        for number in range(11):
+            guesses = [await visitor.sign_in("wrong", address=f"192.0.2.{number}") for _ in range(10)]
+            codes += [answer.status_code for answer in guesses]
+        assert codes == [200] * 100 + [429] * 10
+        assert (await visitor.sign_in("wrong", "someone@example.com", "192.0.2.99")).status_code == 200
+
+
+async def test_one_address_may_not_guess_for_ever_at_many_accounts(fresh_gateway):
+    gateway = fresh_gateway(PEOPLE)
+    async with gateway.client() as client:
+        visitor = await Visitor(client).open()
+        codes = [(await visitor.sign_in("wrong", f"a{n}@example.com")).status_code for n in range(103)]
+        assert codes == [200] * 100 + [429] * 3
+
+
+async def test_while_redis_is_away_each_worker_counts_and_denies(production, shared_stores):
+    """Loud, too: one line in the log, and a metric."""
+    gateway = production({"workers": 1})
+    async with gateway.client() as client:
+        visitor = await Visitor(client).open()
+        shared_stores[1].kill()
+        codes = [(await visitor.sign_in("wrong")).status_code for _ in range(30)]
+        assert codes == [200] * 10 + [429] * 20
+        assert (await visitor.sign_in(RIGHT)).status_code == 429
+        metrics = (await client.get("/metrics")).text
+    assert re.search(r"^gateway_login_fallbacks_total 31\.0$", metrics, re.MULTILINE)
+    assert sum("sign-ins are counted by each process alone" in line for line in gateway.logs()) == 1
+
+
+async def test_what_was_guessed_before_redis_went_still_counts(production, shared_stores):
+    gateway = production({"workers": 1})
+    async with gateway.client() as client:
+        visitor = await Visitor(client).open()
+        codes = [(await visitor.sign_in("wrong")).status_code for _ in range(8)]
+        shared_stores[1].kill()
+        codes += [(await visitor.sign_in("wrong")).status_code for _ in range(4)]
+    assert codes == [200] * 10 + [429] * 2
+
+
+async def test_several_workers_share_the_limit_while_redis_is_away(production, shared_stores):
+    gateway = production({"workers": 2})
+    shared_stores[1].kill()
+    codes = []
+    for _ in range(40):
+        async with gateway.client() as client:  # a connection of its own, taken by either worker
+            codes.append((await (await Visitor(client).open()).sign_in("wrong")).status_code)
+    assert codes.count(200) <= 10
+    assert set(codes) <= {200, 429}
+
+
+async def test_signing_in_while_redis_is_away_is_possible_and_counts_nothing(production, shared_stores):
+    gateway = production({"workers": 1})
+    shared_stores[1].kill()
+    for _ in range(12):
+        async with gateway.client() as client:
+            assert (await (await Visitor(client).open()).sign_in(RIGHT)).status_code == 302
+
+
+async def test_a_neighbour_in_redis_runs_nothing_and_breaks_no_sign_in(production, shared_stores, tmp_path):
+    """What is overwritten in Redis is counted in the process beside it, so that nobody gains by it."""
+    gateway, mark = production(PROXY["server"] | {"workers": 1}), tmp_path / "ran"
+    async with gateway.client() as client:
+        visitor = await Visitor(client).open()
+        for number, (kind, value) in enumerate(hostile_pickle.values(mark).items()):
+            email, address = f"{kind}@example.com", f"192.0.2.{number}"
+            assert (await visitor.sign_in("wrong", email, address)).status_code == 200
+            assert poison(shared_stores[1], value) >= 3
+            codes = [(await visitor.sign_in("wrong", email, address)).status_code for _ in range(10)]
+            assert codes == [200] * 9 + [429], kind
+    assert not mark.exists()
+
+
+def poison(server, value):
+    """Overwrite whatever the sign-ins keep in Redis; return how many values that were."""
+    with redis.Redis(port=server.port) as client:
+        names = [*client.scan_iter("*attempts*"), *client.scan_iter("gateway:cache*")]
+        for name in names:
+            client.set(name, value)
+        return len(names)

@@ -1,0 +1,185 @@
+"""Who keeps a connection when there are too many."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from gateway.connection_limits import GRACE_S, ConnectionLimits
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class Line:
+    """A connection in the hands of a test."""
+
+    def __init__(self, house):
+        self.house = house
+        self.is_known = self.is_ended = False
+        self.idle_until: float | None = None
+
+    def end(self):
+        assert not self.is_ended
+        self.is_ended = True
+        self.house.left(self)
+
+
+class House(ConnectionLimits):
+    def __init__(self, most=100, per_address=10, trusted=()):
+        self.clock = Clock()
+        self.told: Counter[str] = Counter()
+        super().__init__(
+            self.clock,
+            lambda why: self.told.update([why]),
+            most=most,
+            per_address=per_address,
+            trusted=trusted,
+        )
+
+    def come(self, address="192.0.2.1"):
+        line = Line(self)
+        return line if self.admit(line, address) else None
+
+    def caller(self, address="192.0.2.1"):
+        line = self.come(address)
+        assert line is not None
+        line.is_known = True
+        self.recognize(line)
+        return line
+
+
+def test_an_address_with_too_many_strangers_loses_the_longest_idle_one():
+    house = House()
+    lines = []
+    for _ in range(13):
+        house.clock.now += GRACE_S
+        lines.append(house.come())
+    assert [line.is_ended for line in lines] == [True] * 3 + [False] * 10
+    assert house.told == {"address": 3}
+
+
+def test_who_asked_lately_is_not_the_longest_idle():
+    house = House()
+    first, second = house.come(), house.come()
+    for _ in range(8):
+        house.come()
+    house.clock.now += GRACE_S
+    house.works(first)
+    house.waits(first)
+    house.come()
+    assert (first.is_ended, second.is_ended) == (False, True)
+
+
+def test_a_stranger_who_is_being_answered_is_not_ended():
+    house = House()
+    lines = [house.come() for _ in range(10)]
+    for line in lines:
+        house.works(line)
+    house.clock.now += 60
+    assert house.come() is not None
+    assert not any(line.is_ended for line in lines)
+
+
+def test_addresses_of_one_ipv6_customer_are_one():
+    house = House()
+    lines = [house.come(f"2001:db8::{number:x}") for number in range(10)]
+    house.clock.now += GRACE_S
+    house.come("2001:db8::ffff")
+    house.come("2001:db8:0:1::1")
+    assert [line.is_ended for line in lines].count(True) == 1
+
+
+def test_a_crowd_that_comes_at_once_is_let_in_while_there_is_room():
+    house = House(most=1000)
+    lines = [house.come() for _ in range(500)]
+    assert not any(line.is_ended for line in lines)
+
+
+def test_callers_count_for_no_address():
+    house = House()
+    callers = [house.caller() for _ in range(30)]
+    house.clock.now += 60
+    lines = [house.come() for _ in range(10)]
+    assert not any(line.is_ended for line in [*callers, *lines])
+
+
+def test_connections_of_a_trusted_proxy_count_for_no_address():
+    house = House(trusted=["192.0.2.0/24"])
+    lines = [house.come() for _ in range(50)]
+    house.clock.now += 60
+    house.come()
+    assert not any(line.is_ended for line in lines)
+
+
+def test_strangers_of_many_addresses_go_before_callers():
+    house = House(most=50)
+    callers = [house.caller() for _ in range(20)]
+    for number in range(500):
+        house.clock.now += 0.001
+        assert house.come(f"198.51.{number // 250}.{number % 250}") is not None
+    assert not any(caller.is_ended for caller in callers)
+    assert len(house) <= 50
+    assert house.told["scarce"] >= 450
+
+
+def test_a_stranger_whose_first_call_is_being_answered_is_a_caller():
+    """Its key was accepted; it tells so only when its answer is complete."""
+    house = House(most=10)
+    first = house.come()
+    first.is_known = True
+    for number in range(50):
+        house.come(f"198.51.100.{number}")
+    assert not first.is_ended
+
+
+def test_where_only_callers_are_left_the_longest_idle_one_goes():
+    house = House(most=10)
+    callers = [house.caller() for _ in range(10)]
+    for number, caller in enumerate(callers):
+        caller.idle_until = None if number < 3 else 100.0 - number
+    assert house.come() is not None
+    assert [caller.is_ended for caller in callers] == [False] * 9 + [True]
+
+
+def test_where_everybody_is_at_work_nobody_is_let_in():
+    house = House(most=10)
+    callers = [house.caller() for _ in range(10)]
+    assert house.come() is None
+    assert house.told == {"refused": 1}
+    house.left(callers[0])
+    assert house.come() is not None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_happens_the_counts_are_those_of_who_is_there(seed):
+    dice, house = random.Random(seed), House(most=40, per_address=5)
+    there: list[Line] = []
+    for _ in range(3000):
+        house.clock.now += dice.random()
+        line = dice.choice(there) if there else None
+        match dice.randrange(5):
+            case 1 if line is not None:
+                house.works(line)
+            case 2 if line is not None:
+                house.waits(line)
+            case 3 if line is not None:
+                line.is_known = True
+                house.recognize(line)
+            case 4 if line is not None:
+                house.left(line)
+                line.is_ended = True
+            case _:
+                new = house.come(f"192.0.2.{dice.randrange(12)}")
+                there += [new] if new is not None else []
+        there = [each for each in there if not each.is_ended]
+        assert len(house) == len(there) <= 40
+    for line in there:
+        house.left(line)
+    assert len(house) == 0
