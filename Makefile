@@ -5,7 +5,7 @@ BIN := .venv/bin
 DEMO ?= deploy/demo.yaml
 SIDE_BY_SIDE = -n 3 --dist loadgroup --no-loadscope-reorder --durations=25  # they wait more than they work
 IN_PRODUCTION = OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.stores \
-	$(BIN)/python -m pytest -m "both_modes and not runs_once and not soak" $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest tests/functional -m "both_modes and not runs_once and not soak" $(SIDE_BY_SIDE)
 # The locks name every package, so nothing is left to resolve: no release of anything can change what is installed.
 INSTALL = $(BIN)/python -m pip install -q --no-deps --require-hashes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast test-production lint types bench bench-production bench-peers soak migrate lock clean
+.PHONY: help setup setup-dev run test test-fast test-production lint types installs bench bench-production bench-peers soak migrate lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
@@ -63,6 +63,9 @@ lint: setup-dev  ## check style, formatting and the direction of imports
 
 types: setup-dev  ## check types
 	@$(BIN)/mypy .
+
+installs: setup-dev  ## install the locks with the oldest and the newest pip; ARGS=--all on every Python at hand
+	@$(BIN)/python -m tests.installs $(ARGS)
 
 bench: setup-dev  ## measure throughput and added latency on this machine
 	@$(BIN)/python -m tests.bench $(ARGS)

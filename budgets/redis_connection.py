@@ -25,6 +25,8 @@ TIMEOUT_S = 0.03
 HANDSHAKE_S = 0.5
 AGAIN_S = 0.1
 SAY_AGAIN_S = 10.0
+NO_EVICTION = "noeviction"
+EVICTS = "EVICTS"
 
 
 class Breaker:
@@ -87,6 +89,7 @@ class RedisConnection:
         self._timeout_s = timeout_s
         self._scripts = read_scripts()
         self._breaker, self._complaints = Breaker(), Complaints()
+        self._has_warned = False
         self._wire: Wire | None = None
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -249,21 +252,37 @@ class RedisConnection:
         commands += [["SCRIPT", "LOAD", script.text] for script in self._scripts.values()]
         replies = [wire.send(*command) for command in commands]  # one way there and back for all
         wire.tell("SUBSCRIBE", self.channel)
-        greeting, *_, about = await asyncio.gather(*replies, wire.send("INFO", "server"))
-        info = dict(line.split(":", 1) for line in about.decode().splitlines() if ":" in line)
+        greeting, *_, about, memory = await asyncio.gather(
+            *replies, wire.send("INFO", "server"), wire.send("INFO", "memory")
+        )
+        info = _facts(about)
+        self._check_eviction(_facts(memory).get("maxmemory_policy", ""))
         if self._client and self.run_id == info["run_id"]:
             await self._end_last(wire)
         self.run_id, self._client = info["run_id"], greeting[b"id"]
         self.born_in = self.born_in or await self._life(wire)
 
     async def _end_last(self, wire: Wire) -> None:
-        """Let the server forget what it has not read yet of the connection before this one: it would do it out of
-        order. Where it may not be told so, that is left to the network.
-        """
+        """End the connection before this one in the server too: what it has not read of it would come out of order."""
         try:
             await wire.send("CLIENT", "KILL", "ID", self._client)
         except Refused as refused:
             self._complain(refused)
+
+    def _check_eviction(self, policy: str) -> None:
+        """Refuse a Redis that drops what it was told when memory is short: that would be money and limits."""
+        if policy and policy != NO_EVICTION:
+            raise Refused(f"{EVICTS} maxmemory-policy is {policy}: set it to {NO_EVICTION}")
+        if not policy and not self._has_warned:
+            self._has_warned = True
+            _LOG.warning(
+                "budgets.redis.eviction_unknown: it does not say its maxmemory-policy; it must be %s",
+                NO_EVICTION,
+            )
+
+
+def _facts(info: bytes) -> dict[str, str]:
+    return dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
 
 
 def _heed(future: asyncio.Future[Any]) -> None:

@@ -21,7 +21,14 @@ SECOND_LOOK_S = 0.002  # a busy loop may run its timers before it reads what has
 _NOTHING = object()
 
 
-OUR_FAULT = ("ERR", "WRONGTYPE", "NOPERM", "WRONGPASS", "NOAUTH")  # a defect or a setting: it does not pass
+OUR_FAULT = (
+    "ERR",
+    "WRONGTYPE",
+    "NOPERM",
+    "WRONGPASS",
+    "NOAUTH",
+    "EVICTS",
+)  # a defect or a setting: it does not pass
 
 
 class Unreachable(Exception):

@@ -13,7 +13,8 @@ from django.utils.timezone import now
 from typing_extensions import override
 from unfold.decorators import action, display
 
-from catalog.forms import DeploymentForm, ModelRowForm
+from catalog.deployment_form import DeploymentForm
+from catalog.forms import ModelRowForm
 from catalog.health import DEGRADED, OFFLINE, ONLINE, UNKNOWN
 from catalog.models import Deployment, HealthProbe, Model, Origin
 from catalog.price_admin import PriceInline

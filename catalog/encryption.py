@@ -1,4 +1,4 @@
-"""Credentials at rest: AES-256-GCM, bound to the name they are stored under. Pure; about 10 us each way.
+"""Secrets at rest: AES-256-GCM, bound to the name they are sealed under (catalog/sealing.py). Pure; 10 us each way.
 
 Sealed text is `v1:<key id>:<nonce>:<ciphertext and tag>` in url-safe base64 without padding.
 """
@@ -8,15 +8,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Mapping
-from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-SECRET_METADATA = frozenset(
-    {"gcp_credentials_json", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
-)
 _VERSION = "v1"
 _NONCE_BYTES = 12
 
@@ -52,30 +47,6 @@ def decrypt(key: bytes, name: str, sealed: str) -> str:
         return AESGCM(key).decrypt(_decode(nonce), _decode(ciphertext), name.encode()).decode()
     except (InvalidTag, ValueError) as error:
         raise CredentialUnreadable(name, sealed_with) from error
-
-
-def seal_metadata(key: bytes, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metadata with its secrets sealed; what already is sealed stays as it is."""
-    return {
-        name: encrypt(key, name, value) if _is_bare_secret(name, value) else value
-        for name, value in metadata.items()
-    }
-
-
-def open_metadata(key: bytes, metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Return the metadata as texts with every secret in the clear. Raises CredentialUnreadable."""
-    return {
-        name: decrypt(key, name, value) if _is_sealed_secret(name, value) else str(value)
-        for name, value in metadata.items()
-    }
-
-
-def _is_bare_secret(name: str, value: object) -> bool:
-    return name in SECRET_METADATA and isinstance(value, str) and not _is_sealed_secret(name, value)
-
-
-def _is_sealed_secret(name: str, value: object) -> bool:
-    return name in SECRET_METADATA and isinstance(value, str) and value.startswith(f"{_VERSION}:")
 
 
 def _encode(raw: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Forms of the catalog's back office. Secrets go in and never come out; a row that was removed can be added again."""
+"""Forms of aliases and prices in the back office. A row that was removed can be added again."""
 
 from __future__ import annotations
 
@@ -6,26 +6,19 @@ from abc import abstractmethod
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.utils.timezone import now
 from typing_extensions import override
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
-from catalog.encryption import SECRET_METADATA, seal_metadata
 from catalog.experiments import BadExperiment, experiment_of
-from catalog.models import RATES, Deployment, Model, Price, PriceSource
-from catalog.services import end_price, set_deployment_key
+from catalog.models import RATES, Model, Price, PriceSource
+from catalog.services import end_price
 from gateway.config.problems import nearest
-from providers.egress import EgressRefused, check_url
 from tenants.form_fields import ModelForm, UsdField, WordsField
 
-MASK = "********"
-TIMEOUTS = ("connect", "first_byte", "idle", "total")
 PER_TOKENS = 10**9  # nano-USD per million tokens: so many are 1 USD per million tokens
 PER_UNIT = 10**15  # nano-USD per million units: so many are 1 USD each
 FALLBACK_REASONS = ("unavailable", "context_window", "content_filter")
 STICKY = ("user", "prompt_cache_key")
-CAPABILITIES = {"modalities": list, "tools": bool, "json_schema": bool, "context_window": int}
 EACH = ("image", "second", "character", "request")
 
 
@@ -115,108 +108,6 @@ class ModelRowForm(Revivable):
         if len(alias.split()) != 1:
             raise forms.ValidationError("One word, as clients send it.")
         return alias
-
-
-class DeploymentForm(Revivable):
-    api_key = forms.CharField(
-        required=False,
-        strip=True,
-        label="API key",
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-    )
-    forget_key = forms.BooleanField(
-        required=False, label="Forget the stored API key", widget=UnfoldBooleanWidget()
-    )
-
-    class Meta:
-        model = Deployment
-        fields = (
-            "model",
-            "name",
-            "provider",
-            "upstream_model",
-            "endpoint",
-            "api_version",
-            "region",
-            "priority",
-            "weight",
-            "shadow_percent",
-            "enabled",
-            "timeouts",
-            "metadata",
-            "capabilities",
-        )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        stored = self.instance.credential
-        hint = f"Stored, ends in …{stored.hint}. " if stored is not None and stored.hint else "Stored. "
-        self.fields["api_key"].help_text = (
-            hint if stored is not None else ""
-        ) + "Empty keeps what is stored."
-        self.initial["metadata"] = {
-            name: MASK if name in SECRET_METADATA else value for name, value in self.instance.metadata.items()
-        }
-        self._stored_metadata = dict(self.instance.metadata)
-
-    @override
-    def tombstone(self, cleaned: dict[str, Any]) -> Any:
-        model = cleaned.get("model")
-        model_id = (
-            model.pk if model is not None else self.instance.model_id
-        )  # None for an alias that is new too
-        return Deployment.objects.filter(model_id=model_id, name=cleaned.get("name"), removed=True).first()
-
-    def clean_endpoint(self) -> str:
-        endpoint = str(self.cleaned_data["endpoint"]).strip()
-        if endpoint and endpoint != self.instance.endpoint:
-            try:
-                check_url(endpoint, settings.GATEWAY.server.egress_allow)
-            except EgressRefused as error:
-                raise forms.ValidationError(str(error)) from None
-        return endpoint
-
-    def clean_timeouts(self) -> dict[str, float]:
-        value = self.cleaned_data["timeouts"] or {}
-        if not isinstance(value, dict) or not value.keys() <= set(TIMEOUTS):
-            raise forms.ValidationError(
-                f'Seconds by name, such as {{"total": 300}}; names: {", ".join(TIMEOUTS)}.'
-            )
-        if not all(type(seconds) in {int, float} and seconds > 0 for seconds in value.values()):
-            raise forms.ValidationError("Each time is a number of seconds above 0.")
-        return {name: float(seconds) for name, seconds in value.items()}
-
-    def clean_capabilities(self) -> dict[str, Any]:
-        value = self.cleaned_data["capabilities"] or {}
-        if not isinstance(value, dict) or not all(
-            name in CAPABILITIES and isinstance(item, CAPABILITIES[name]) for name, item in value.items()
-        ):
-            raise forms.ValidationError(
-                'Such as {"modalities": ["text"], "tools": false, "json_schema": false, "context_window": 8192}.'
-            )
-        return value
-
-    def clean_metadata(self) -> dict[str, Any]:
-        value = self.cleaned_data["metadata"] or {}
-        if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-            raise forms.ValidationError('Texts by name, such as {"gcp_project_id": "p1"}.')
-        kept = {
-            name: self._stored_metadata.get(name, "") if item == MASK else item
-            for name, item in value.items()
-        }
-        return seal_metadata(settings.SECRETS.encryption_key, kept)
-
-    @override
-    def save(self, commit: bool = True) -> Any:
-        row: Deployment = super().save(commit=False)
-        row.problem = ""
-        if self.cleaned_data["api_key"] or self.cleaned_data["forget_key"]:
-            key = settings.SECRETS.encryption_key
-            set_deployment_key(row, self.cleaned_data["api_key"], key=key, alias=row.model.alias)
-        if commit:
-            row.save()
-            self._save_m2m()  # type: ignore[attr-defined]  # Django's own, missing in the stubs
-        return row
 
 
 def _rate_field(rate: str) -> UsdField:

@@ -8,13 +8,14 @@ from datetime import datetime
 import msgspec
 from django.db.models import Q
 
-from catalog.encryption import CredentialUnreadable, decrypt, open_metadata
+from catalog.encryption import CredentialUnreadable, key_id
 from catalog.experiments import BadExperiment, experiment_of
 from catalog.models import RATES, Origin, Price
 from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
 from catalog.price_map import Known, lookup
 from catalog.prices import ImageRate, PriceSheet, unpriced
+from catalog.sealing import API_KEY, Seal, destination, open_metadata
 from catalog.snapshot import Can, Deployment, Experiment, Model, Problem, Snapshot
 from gateway.config import Config
 from providers.registry import PROVIDERS, default_base_url, default_secret
@@ -244,16 +245,27 @@ def _secret(source: Source, row: DeploymentRow, base_url: str) -> str:
     if row.credential is None:
         return default_secret(row.provider, base_url, source.config.providers)
     try:
-        return decrypt(source.encryption_key, row.credential.name, row.credential.ciphertext)
+        return _seal(source, row).open(API_KEY, row.credential.ciphertext)
     except CredentialUnreadable as error:
-        raise Unusable("the stored credential cannot be read with this encryption key") from error
+        raise _unreadable(source, error, "credential") from error
 
 
 def _metadata(source: Source, row: DeploymentRow) -> dict[str, str]:
     try:
-        return open_metadata(source.encryption_key, row.metadata)
+        return open_metadata(_seal(source, row), row.metadata)
     except CredentialUnreadable as error:
-        raise Unusable(f"the stored '{error.name}' cannot be read with this encryption key") from error
+        raise _unreadable(source, error, f"'{error.name}'") from error
+
+
+def _seal(source: Source, row: DeploymentRow) -> Seal:
+    origin = destination(row.provider, row.endpoint, source.config.providers)
+    return Seal(source.encryption_key, row.seal_id or "", origin)
+
+
+def _unreadable(source: Source, error: CredentialUnreadable, what: str) -> Unusable:
+    if error.sealed_with == key_id(source.encryption_key):
+        return Unusable(f"the stored {what} was given for another address: type it again for this one")
+    return Unusable(f"the stored {what} cannot be read with this encryption key")
 
 
 def _prices(now: datetime) -> dict[int, Price]:

@@ -6,6 +6,8 @@ Rates are integers: nano-USD per million units (see catalog/prices.py).
 
 from __future__ import annotations
 
+from secrets import token_hex
+
 from django.db import models
 from django.db.models import F, Q
 from django.utils.timezone import now
@@ -102,7 +104,10 @@ class Model(Owned):
 
 
 class Credential(models.Model):
-    """A provider's key, encrypted (catalog/encryption.py) and write-only; `hint` is how it ends."""
+    """A provider's key, sealed (catalog/sealing.py) and write-only; `hint` is how it ends.
+
+    `name` says what it is sealed for. It is read by the release before only: this one derives it from the deployment.
+    """
 
     name = models.CharField(max_length=420, unique=True)
     ciphertext = models.TextField(editable=False)
@@ -131,8 +136,15 @@ class Provider(models.TextChoices):
     SIMULATOR = "simulator"
 
 
+def new_seal_id() -> str:
+    return token_hex(16)
+
+
 class Deployment(Owned):
-    """A place that serves an alias. `problem` says why a row disabled itself."""
+    """A place that serves an alias. `problem` says why a row disabled itself.
+
+    `seal_id` is the row's name in what its secrets are sealed for; null in rows of the release before it.
+    """
 
     model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="deployments")
     name = models.CharField(max_length=200)
@@ -162,6 +174,7 @@ class Deployment(Owned):
     )
     problem = models.TextField(blank=True, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)
+    seal_id = models.CharField(max_length=32, null=True, unique=True, default=new_seal_id, editable=False)  # noqa: DJ001 - above
 
     class Meta:
         constraints = (

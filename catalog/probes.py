@@ -8,13 +8,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
-import httpx
 import msgspec
 from django.conf import settings
 
@@ -23,9 +20,9 @@ from catalog.loaders import Source, load_snapshot
 from catalog.models import HealthProbe
 from catalog.snapshot import Snapshot
 from gateway import connections
-from providers.egress import EgressRefused, check_url
 from providers.probe import Probed, probe
 from providers.target import Target
+from providers.transport import Transport
 
 KEPT = timedelta(days=7)
 AT_ONCE = 16
@@ -47,14 +44,14 @@ class Place(msgspec.Struct, frozen=True):
 def probe_all(now: datetime) -> int:
     """Probe every place once and write down what was seen; return how many. Blocking."""
     places = plan(now)
-    write(places, asyncio.run(ask(places)), now)
+    write(places, asyncio.run(_ask_alone(places)), now)
     return len(places)
 
 
-async def aprobe_all(now: datetime, in_database: InDatabase) -> int:
+async def aprobe_all(now: datetime, in_database: InDatabase, transport: Transport) -> int:
     """Do the same without blocking the event loop; `in_database` runs a function where queries may run."""
     places = await in_database(plan, now)
-    await in_database(write, places, await ask(places), now)
+    await in_database(write, places, await ask(places, transport), now)
     return len(places)
 
 
@@ -129,30 +126,26 @@ def _place_id(target: Target, key: bytes) -> str:
     return hmac.new(key, b"place:" + facts, hashlib.sha256).hexdigest()[:32]
 
 
-async def ask(places: Sequence[Place]) -> list[Probed]:
+async def _ask_alone(places: Sequence[Place]) -> list[Probed]:
+    """Probe from a process that makes no calls."""
+    transport = Transport(egress_allow=settings.GATEWAY.server.egress_allow)
+    await transport.open()
+    try:
+        return await ask(places, transport)
+    finally:
+        await transport.aclose()
+
+
+async def ask(places: Sequence[Place], transport: Transport) -> list[Probed]:
     """Probe the places, some at a time, each within a bound."""
     turn = asyncio.Semaphore(AT_ONCE)
     timeout_s = min(TIMEOUT_S, settings.GATEWAY.health.check_interval)
-    async with httpx.AsyncClient(
-        timeout=timeout_s, verify=_trust(), trust_env=False, follow_redirects=False
-    ) as client:
 
-        async def one(place: Place) -> Probed:
-            try:
-                async with turn, asyncio.timeout(2 * timeout_s):
-                    if place.target.is_guarded:
-                        allowed = settings.GATEWAY.server.egress_allow
-                        await asyncio.to_thread(check_url, place.target.base_url, allowed)
-                    return await probe(client, place.target, can_chat=place.can_chat)
-            except EgressRefused as refusal:
-                return Probed(is_ok=False, error=refusal.reason)
-            except TimeoutError:
-                return Probed(is_ok=False, latency_ms=2000 * timeout_s, error="no answer in time")
+    async def one(place: Place) -> Probed:
+        try:
+            async with turn, asyncio.timeout(2 * timeout_s):
+                return await probe(transport, place.target, timeout_s, can_chat=place.can_chat)
+        except TimeoutError:
+            return Probed(is_ok=False, latency_ms=2000 * timeout_s, error="no answer in time")
 
-        return list(await asyncio.gather(*(one(place) for place in places)))
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """Read the system's authorities once: it takes 30 ms."""
-    return ssl.create_default_context()
+    return list(await asyncio.gather(*(one(place) for place in places)))

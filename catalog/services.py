@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.db import transaction
+from django.utils.timezone import now as current_time
 
-from catalog.encryption import encrypt, key_id, seal_metadata
-from catalog.models import RATES, Credential, Deployment, Model, Price
+from catalog.encryption import key_id
+from catalog.models import RATES, Credential, Deployment, Model, Price, new_seal_id
 from catalog.prices import PriceSheet
+from catalog.sealing import API_KEY, Seal, close_metadata, destination, without_secrets
 from tenants.audit import Actor, facts_of, record
 
 FIRST_PRICE_AGE = timedelta(
@@ -23,10 +26,19 @@ TICK = timedelta(microseconds=1)
 PRICE_COLUMNS = (*RATES, "free", "images")
 
 
+class KeyNeeded(Exception):
+    """A deployment was given another origin and not the key for it: what is stored stays where it was meant for."""
+
+    def __init__(self, before: str, after: str) -> None:
+        self.before, self.after = before, after
+        was = f"for {before}" if before else "for another address"
+        super().__init__(f"The stored key is {was}. Type the key for {after or 'the new address'} again.")
+
+
 class NewDeployment(msgspec.Struct, frozen=True, kw_only=True):
     """A deployment as an administrator wants it. `model` holds columns of the alias to set with it.
 
-    `api_key` None keeps the stored credential, an empty text removes it.
+    `api_key` None keeps the stored credential, an empty text removes it. `metadata` is in the clear.
     """
 
     alias: str
@@ -47,7 +59,10 @@ class NewDeployment(msgspec.Struct, frozen=True, kw_only=True):
 
 @transaction.atomic
 def upsert_deployment(new: NewDeployment, *, key: bytes, actor: Actor) -> Deployment:
-    """Create or replace a deployment of an alias, and its alias if need be; the file no longer decides."""
+    """Create or replace a deployment of an alias, and its alias if need be; the file no longer decides.
+
+    Raises KeyNeeded.
+    """
     model, _ = Model.objects.get_or_create(alias=new.alias)
     before_model = facts_of(model)
     for column, value in (new.model | {"edited": True, "removed": False}).items():
@@ -58,47 +73,56 @@ def upsert_deployment(new: NewDeployment, *, key: bytes, actor: Actor) -> Deploy
     row = Deployment.objects.filter(model=model, name=new.name).first()
     before = facts_of(row) if row is not None else None
     row = row or Deployment(model=model, name=new.name)
+    origin = seal_of(row, key).origin
     for column in ("provider", "upstream_model", "endpoint", "api_version", "region", "priority", "weight"):
         setattr(row, column, getattr(new, column))
     row.enabled, row.edited, row.removed, row.problem = new.enabled, True, False, ""
-    row.timeouts, row.metadata = dict(new.timeouts), seal_metadata(key, new.metadata)
+    row.timeouts = dict(new.timeouts)
+    row.seal_id = row.seal_id or new_seal_id()
+    seal = seal_of(row, key)
+    row.metadata = close_metadata(seal, new.metadata)
     if new.api_key is not None:
-        set_deployment_key(row, new.api_key, key=key, alias=new.alias)
+        set_deployment_key(row, new.api_key, seal)
+    elif not keeps_key(row, seal, origin):
+        raise KeyNeeded(origin, seal.origin)
     row.save()
     record(actor, "update" if before else "create", row, before=before, after=facts_of(row))
     return row
 
 
-def set_deployment_key(row: Deployment, api_key: str, *, key: bytes, alias: str) -> None:
-    """Give an unsaved or changed deployment a credential of its own, or none for an empty text."""
-    name = credential_name(alias, row.name)
-    if row.credential is not None and row.credential.deployments.count() == 1:
-        name = row.credential.name  # kept over a change of the deployment's own name
-    row.credential = store_credential(name, api_key, key=key) if api_key else None
+def seal_of(row: Deployment, key: bytes) -> Seal:
+    """Return what the row's secrets are sealed for, as the row is now."""
+    return Seal(key, row.seal_id or "", destination(row.provider, row.endpoint, settings.GATEWAY.providers))
 
 
-def credential_name(alias: str, deployment: str) -> str:
-    """Return the name of the credential that belongs to one deployment only."""
-    return f"{alias}/{deployment}"
+def keeps_key(row: Deployment, seal: Seal, origin_before: str) -> bool:
+    """Whether the stored credential may stay: not if the row leads elsewhere than it was sealed for."""
+    stored = row.credential
+    return stored is None or seal.origin == origin_before or seal.opens(API_KEY, stored.ciphertext)
 
 
-@transaction.atomic
-def store_credential(name: str, plaintext: str, *, key: bytes, actor: Actor | None = None) -> Credential:
-    """Seal a secret under a name, replacing the one before it. Given an actor, it is audited by itself."""
-    row = Credential.objects.filter(name=name).first() or Credential(name=name)
-    before = facts_of(row) if row.pk else None
-    seal_into(row, plaintext, key=key)
-    row.save()
-    if actor is not None:
-        record(actor, "update" if before else "create", row, before=before, after=facts_of(row))
-    return row
+def set_deployment_key(row: Deployment, api_key: str, seal: Seal) -> None:
+    """Give a deployment a credential of its own, or none for an empty text. The caller saves the deployment."""
+    before = row.credential
+    is_own = before is not None and not before.deployments.exclude(pk=row.pk).exists()
+    if not api_key:
+        row.credential = None
+        if before is not None and is_own:
+            before.delete()
+        return
+    credential = before if before is not None and is_own else Credential()
+    seal_into(credential, api_key, seal)
+    credential.save()
+    row.credential = credential
 
 
-def seal_into(row: Credential, plaintext: str, *, key: bytes) -> None:
+def seal_into(row: Credential, plaintext: str, seal: Seal) -> None:
     """Put a sealed secret into a row; the caller saves."""
-    row.ciphertext = encrypt(key, row.name, plaintext)
-    row.key_id = key_id(key)
+    row.name = seal.name_of(API_KEY)
+    row.ciphertext = seal.close(API_KEY, plaintext)
+    row.key_id = key_id(seal.key)
     row.hint = plaintext[-HINT_LENGTH:] if len(plaintext) >= SHORTEST_HINTED else ""
+    row.updated_at = current_time()
 
 
 @transaction.atomic
@@ -156,13 +180,11 @@ def bury_model(model: Model, actor: Actor) -> int:
 
 @transaction.atomic
 def bury(row: Model | Deployment, actor: Actor) -> None:
-    """Leave a tombstone: prices stay, the file does not bring it back; its credential goes for good."""
+    """Leave a tombstone: prices stay, the file does not bring it back; its secrets go for good."""
     before = facts_of(row)
     row.removed = True
-    if isinstance(row, Deployment) and row.credential_id is not None:
-        Credential.objects.filter(
-            pk=row.credential_id, name=credential_name(row.model.alias, row.name)
-        ).delete()
-        row.credential = None
+    if isinstance(row, Deployment):
+        set_deployment_key(row, "", seal_of(row, b""))
+        row.metadata = without_secrets(row.metadata)
     row.save()
     record(actor, "delete", row, before=before, after=None)

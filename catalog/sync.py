@@ -14,11 +14,20 @@ from django.db import transaction
 from django.utils.timezone import now as current_time
 
 from catalog.config_prices import sheet_of
-from catalog.encryption import CredentialUnreadable, decrypt, open_metadata, seal_metadata
-from catalog.models import Credential, Deployment, Model, Origin, Price, PriceSource
-from catalog.services import FIRST_PRICE_AGE, PRICE_COLUMNS, columns_of, credential_name, end_price, seal_into
+from catalog.encryption import CredentialUnreadable
+from catalog.models import Credential, Deployment, Model, Origin, Price, PriceSource, new_seal_id
+from catalog.sealing import API_KEY, Seal, close_metadata, destination, open_metadata
+from catalog.services import (
+    FIRST_PRICE_AGE,
+    PRICE_COLUMNS,
+    columns_of,
+    end_price,
+    seal_into,
+    set_deployment_key,
+)
 from gateway.config import Config
 from gateway.config.entries import ModelEntry
+from gateway.config.people import Providers
 from tenants.services import bump_version
 
 GONE = {"enabled": False}
@@ -30,7 +39,7 @@ def sync_catalog(config: Config, *, update: bool = False, now: datetime | None =
 
     `update` lets the file win over administrators' edits and removals as well ("reset to file").
     """
-    run = _Run(settings.SECRETS.encryption_key, now or current_time(), update=update)
+    run = _Run(config.providers, now or current_time(), update=update)
     by_alias: dict[str, list[ModelEntry]] = {}
     for entry in config.model_catalog:
         by_alias.setdefault(entry.alias, []).append(entry)
@@ -44,8 +53,8 @@ def sync_catalog(config: Config, *, update: bool = False, now: datetime | None =
 class _Run:
     """One synchronization: the rows as they were read, and whether anything had to be written."""
 
-    def __init__(self, key: bytes, now: datetime, *, update: bool) -> None:
-        self.key, self.now, self.update = key, now, update
+    def __init__(self, providers: Providers, now: datetime, *, update: bool) -> None:
+        self.providers, self.now, self.update = providers, now, update
         self.changed = False
         self.models = {row.alias: row for row in Model.objects.all()}
         rows = Deployment.objects.select_related("credential", "model")
@@ -76,27 +85,24 @@ class _Run:
             if key not in wanted:
                 self._apply(row, GONE)
                 continue
-            self._apply(row, self._metadata_kept(row, _deployment_columns(wanted[key])))
+            self._apply(row, self._metadata_kept(row, wanted[key]))
             self._sync_credential(row, wanted[key])
             self._sync_price(row, wanted[key])
 
     def _create_deployments(self, entries: list[ModelEntry]) -> None:
-        sealed: list[Credential | None] = [self._new_credential(entry) for entry in entries]
-        Credential.objects.bulk_create(
-            [credential for credential in sealed if credential is not None],
-            update_conflicts=True,
-            unique_fields=["name"],
-            update_fields=["ciphertext", "key_id", "hint", "updated_at"],
-        )
+        seals = [self._seal(new_seal_id(), entry) for entry in entries]
+        sealed = [self._new_credential(*both) for both in zip(seals, entries, strict=True)]
+        Credential.objects.bulk_create([credential for credential in sealed if credential is not None])
         rows = [
             Deployment(
                 model=self.models[entry.alias],
                 name=entry.deployment,
                 origin=Origin.FILE,
                 credential=credential,
-                **self._sealed(_deployment_columns(entry)),
+                seal_id=seal.row,
+                **_sealed(seal, _deployment_columns(entry)),
             )
-            for entry, credential in zip(entries, sealed, strict=True)
+            for entry, seal, credential in zip(entries, seals, sealed, strict=True)
         ]
         Deployment.objects.bulk_create(rows)
         sheets = [(row, sheet_of(entry)) for row, entry in zip(rows, entries, strict=True)]
@@ -127,33 +133,26 @@ class _Run:
             row.save(update_fields=different)
             self.changed = True
 
-    def _new_credential(self, entry: ModelEntry) -> Credential | None:
+    def _seal(self, row: str, entry: ModelEntry) -> Seal:
+        """Return what a row's secrets are sealed for once it follows the file's entry."""
+        origin = destination(entry.provider, entry.endpoint, self.providers)
+        return Seal(settings.SECRETS.encryption_key, row, origin)
+
+    def _new_credential(self, seal: Seal, entry: ModelEntry) -> Credential | None:
         if not entry.api_key:
             return None
-        credential = Credential(name=credential_name(entry.alias, entry.deployment), updated_at=self.now)
-        seal_into(credential, entry.api_key, key=self.key)
+        credential = Credential()
+        seal_into(credential, entry.api_key, seal)
         return credential
 
     def _sync_credential(self, row: Deployment, entry: ModelEntry) -> None:
-        if self._stored_key(row) == entry.api_key:
+        """Store the file's key where it is another, or was sealed for another origin or with another secret."""
+        seal = self._seal(row.seal_id or "", entry)
+        if _stored_key(row, seal) == entry.api_key:
             return
-        name = credential_name(entry.alias, entry.deployment)
-        own = Credential.objects.filter(name=name).first() or Credential(name=name)
-        if entry.api_key:
-            seal_into(own, entry.api_key, key=self.key)
-            own.updated_at = self.now
-            own.save()
-        row.credential = own if entry.api_key else None
+        set_deployment_key(row, entry.api_key, seal)
         row.save(update_fields=["credential"])
         self.changed = True
-
-    def _stored_key(self, row: Deployment) -> str | None:
-        if row.credential is None:
-            return ""
-        try:
-            return decrypt(self.key, row.credential.name, row.credential.ciphertext)
-        except CredentialUnreadable:
-            return None  # sealed with another key: the file's is sealed anew
 
     def _sync_price(self, row: Deployment, entry: ModelEntry) -> None:
         latest = self.prices.get(row.pk)
@@ -169,16 +168,28 @@ class _Run:
             Price.objects.create(deployment=row, active_from=start, source=PriceSource.CONFIG, **wanted)
         self.changed = True
 
-    def _sealed(self, columns: dict[str, Any]) -> dict[str, Any]:
-        return {**columns, "metadata": seal_metadata(self.key, columns["metadata"])}
-
-    def _metadata_kept(self, row: Deployment, columns: dict[str, Any]) -> dict[str, Any]:
+    def _metadata_kept(self, row: Deployment, entry: ModelEntry) -> dict[str, Any]:
         """Keep the stored text of secrets that are the same: sealing them again would look like a change."""
+        columns = _deployment_columns(entry) | {"seal_id": row.seal_id or new_seal_id()}
+        seal = self._seal(columns["seal_id"], entry)
         try:
-            is_same = open_metadata(self.key, row.metadata) == columns["metadata"]
+            is_same = open_metadata(seal, row.metadata) == columns["metadata"]
         except CredentialUnreadable:
             is_same = False
-        return {**columns, "metadata": row.metadata} if is_same else self._sealed(columns)
+        return {**columns, "metadata": row.metadata} if is_same else _sealed(seal, columns)
+
+
+def _sealed(seal: Seal, columns: dict[str, Any]) -> dict[str, Any]:
+    return {**columns, "metadata": close_metadata(seal, columns["metadata"])}
+
+
+def _stored_key(row: Deployment, seal: Seal) -> str | None:
+    if row.credential is None:
+        return ""
+    try:
+        return seal.open(API_KEY, row.credential.ciphertext)
+    except CredentialUnreadable:
+        return None
 
 
 def _model_columns(entries: list[ModelEntry]) -> dict[str, Any]:

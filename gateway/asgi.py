@@ -53,7 +53,7 @@ class Application:
         if (path.startswith("/v1/") or path == "/v1") and path not in ORDINARY_V1:
             await self._v1(scope, receive, send)
         elif path in health.PATHS:
-            await health.answer(path, send)
+            await health.answer(scope, send)
         else:
             site = self._back_office if path.startswith(BACK_OFFICE) else django_application
             await SiteBody(scope, receive, send).pass_to(site)

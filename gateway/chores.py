@@ -88,7 +88,7 @@ class Chores:
 
     async def _probe(self) -> None:
         """In production mode the scheduler's task does it, once for all processes (catalog/probes.py)."""
-        await aprobe_all(datetime.now(UTC), self._in_database)
+        await aprobe_all(datetime.now(UTC), self._in_database, self._live.transport)
 
     async def _weigh(self) -> None:
         health = self._live.health

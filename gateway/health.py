@@ -1,23 +1,33 @@
-"""/healthz: the process lives. /readyz: it can serve, else 503 with the reasons. No Django, no authentication."""
+"""/healthz: the process lives. /readyz: it can serve, else 503 with the reasons; details only for insiders."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import orjson
+from django.conf import settings
 
 from gateway import connections
-from gateway.request import Send
+from gateway.insiders import may_see
+from gateway.request import Scope, Send
 
 PATHS = frozenset({"/healthz", "/readyz"})
 
 
-async def answer(path: str, send: Send) -> None:
-    """Answer one of PATHS."""
-    status, body = (200, {"status": "ok"}) if path == "/healthz" else readiness()
+async def answer(scope: Scope, send: Send) -> None:
+    """Answer one of PATHS. Strangers learn whether it can serve and why not, insiders the details too."""
+    status, body = (200, {"status": "ok"}) if scope["path"] == "/healthz" else readiness()
+    if not (len(body) == 1 or _is_insider(scope)):
+        body = {name: body[name] for name in ("status", "reasons")}
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": orjson.dumps(body)})
+
+
+def _is_insider(scope: Scope) -> bool:
+    client = scope.get("client")
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    return may_see(settings.GATEWAY, client[0] if client else "", headers)
 
 
 def readiness() -> tuple[int, dict[str, Any]]:

@@ -1,21 +1,18 @@
-"""Logging of everything that is not a /v1 access line: one JSON object a line on stderr, or text for people."""
+"""Logging of everything that is not a /v1 access line: one JSON object a line on stderr, or text for people.
+
+Whatever looks like a key is masked; that is the last line of defense, not the first.
+"""
 
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from datetime import UTC, datetime
 
 import orjson
 from typing_extensions import override
 
-_SECRETS = re.compile(r"sk-[A-Za-z0-9_\-]{1,64}[.][^\s\"']+|(?i:bearer)\s+\S+|sk-[A-Za-z0-9_\-]{20,}")
-
-
-def redact(text: str) -> str:
-    """Mask whatever looks like a key; the last line of defense, not the first."""
-    return _SECRETS.sub("***", text)
+from providers.redaction import redact
 
 
 class JsonFormatter(logging.Formatter):

@@ -55,6 +55,7 @@ MIDDLEWARE = [  # of the ordinary site; /v1 has its own handler (gateway/handler
     "gateway.page_security.PageSecurity",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "gateway.session_age.SessionAge",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -95,9 +96,14 @@ STATIC_URL = "/static/"
 SERVESTATIC_USE_FINDERS = True  # served straight from the packages: nothing to collect before the first start
 SERVESTATIC_AUTOREFRESH = False
 
+MESSAGE_STORAGE = "tenants.notices.SealedStorage"  # tokens of keys are told by messages
+SESSION_COOKIE_AGE = int(GATEWAY.admin.session.max_age)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = GATEWAY.server.production
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = GATEWAY.server.production or _public.scheme == "https"
+# Browsers take such a name only over TLS and from this very host, not from one beside or above it.
+_prefix = "__Host-" if SESSION_COOKIE_SECURE else ""
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_prefix}sessionid", f"{_prefix}csrftoken"
 # Where a proxy ends TLS, forms come from an https address that Django does not see by itself.
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if _public.netloc else []
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -111,6 +117,7 @@ UNFOLD = {
     "SITE_TITLE": "Open Model Gateway",
     "SITE_HEADER": "Open Model Gateway",
     "SITE_URL": "/",
+    "SCRIPTS": [lambda _: static("gateway/expressions.js")],  # before Alpine, which it spares eval
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("gateway/favicon.svg")},
     ],

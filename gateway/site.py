@@ -9,17 +9,20 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.crypto import constant_time_compare
 from django_prometheus.exports import ExportToDjangoView
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway import connections
 from gateway.health import readiness
+from gateway.insiders import may_see
 from gateway.metrics_sum import rendered
-from tenants.addresses import is_inside
 
 RETRY_AFTER_S = 5
-LOOPBACK = ("127.0.0.0/8", "::1/128")
+REFUSED = (
+    "Not from this address, or not under this host name.\n"
+    "Name the address in observability.metrics_allow (also 127.0.0.1 in production and behind a proxy), "
+    "or send observability.metrics_token as a bearer token.\n"
+)
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -52,8 +55,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
     observability = settings.GATEWAY.observability
     if not observability.enable_metrics:
         return HttpResponse("Metrics are switched off.\n", status=404, content_type="text/plain")
-    if not (_is_allowed(request) or _has_token(request)):
-        return HttpResponse("Not from this address.\n", status=403, content_type="text/plain")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    if not may_see(settings.GATEWAY, request.META.get("REMOTE_ADDR", ""), headers):
+        return HttpResponse(REFUSED, status=403, content_type="text/plain")
     link = connections.live().link if connections.is_open() else None
     if link is None:
         response: HttpResponse = ExportToDjangoView(request)
@@ -63,18 +67,3 @@ def metrics(request: HttpRequest) -> HttpResponse:
     except TimeoutError:
         return HttpResponse("The supervisor does not answer.\n", status=503, content_type="text/plain")
     return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
-
-
-def _is_allowed(request: HttpRequest) -> bool:
-    address = request.META.get("REMOTE_ADDR", "")
-    if is_inside(address, settings.GATEWAY.observability.metrics_allow):
-        return True
-    # What a proxy on this machine hands on does not come from this machine.
-    is_handed_on = "HTTP_X_FORWARDED_FOR" in request.META or "HTTP_FORWARDED" in request.META
-    return not is_handed_on and is_inside(address, LOOPBACK)
-
-
-def _has_token(request: HttpRequest) -> bool:
-    token = settings.GATEWAY.observability.metrics_token
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    return bool(token) and constant_time_compare(given, token)

@@ -118,7 +118,7 @@ class UsageEventAdmin(ReadOnly):
             "", "<th>{}</th>", ((name,) for name in ("what", "quantity", "USD each", "USD", "price"))
         )
         return format_html(
-            '<table style="border-spacing: 1rem 0"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
+            '<table cellpadding="6"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
             heads,
             rows,
         )

@@ -1,7 +1,8 @@
 """Where addresses typed by people may lead: nowhere inside, unless the operator allows it.
 
-`is_forbidden` is pure; `check_url` resolves the host's name once, within a timeout. A name that does not
-resolve is let through: it leads nowhere, and who opens the socket must ask `is_forbidden` again.
+Public is what this page says, not what the interpreter's version knows. `is_forbidden` is pure; `check_url` resolves
+the host's name once, within a timeout. A name that does not resolve is let through: it leads nowhere, and who opens
+the socket must ask `is_forbidden` again.
 """
 
 from __future__ import annotations
@@ -10,14 +11,39 @@ import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 RESOLVE_TIMEOUT_S = 2.0
 HINT = "An address inside the network must be named in server.egress_allow in the configuration."
 _INSIDE_NAMES = ("localhost", "metadata.google.internal")
 _INSIDE_SUFFIXES = (".localhost", ".local", ".internal")
-_NAT64 = ip_network("64:ff9b::/96")
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: packets end up at the IPv4 address in its last 32 bits
+_ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})  # RFC 5214: so do these, in the machine that tunnels
+_MULTICAST_AND_RESERVED = IPv4Network("224.0.0.0/3")
+# IANA, "IPv4 Special-Purpose Address Registry"; and where a cloud's machines ask for their credentials.
+_INSIDE_4 = tuple(
+    IPv4Network(block)
+    for block in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24"),
+        *("192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+        "168.63.129.16/32",  # Azure's WireServer
+    )
+)
+# IANA, "IPv6 Special-Purpose Address Registry": what is not public of the only block that is given out, 2000::/3.
+_GLOBAL_6 = IPv6Network("2000::/3")
+_INSIDE_6 = tuple(
+    IPv6Network(block)
+    for block in (
+        "2001::/23",  # protocols: Teredo, benchmarks, ORCHID, ...
+        "2001:db8::/32",
+        "2002::/16",  # 6to4
+        "2620:4f:8000::/48",
+        "3ffe::/16",  # the former 6bone
+        "3fff::/20",
+    )
+)
 
 Address = IPv4Address | IPv6Address
 
@@ -31,11 +57,23 @@ class EgressRefused(ValueError):
 
 
 def is_forbidden(address: str, allow: Iterable[str] = ()) -> bool:
-    """Whether an IP address is not of the public internet: loopback, private, link-local, metadata."""
-    ip = _unwrapped(ip_address(address.partition("%")[0]))
-    if any(ip in ip_network(network, strict=False) for network in allow):
+    """Whether packets to an IP address stay inside, and no network in `allow` has it."""
+    if is_public(address):
         return False
-    return not ip.is_global or ip.is_multicast
+    ip = ip_address(address.partition("%")[0])
+    every = {ip, _unwrapped(ip)}
+    return not any(each in ip_network(network, strict=False) for network in allow for each in every)
+
+
+def is_public(address: str) -> bool:
+    """Whether packets to an IP address go to the public internet. Raises ValueError."""
+    ip = _unwrapped(ip_address(address.partition("%")[0]))
+    if isinstance(ip, IPv4Address):
+        return ip not in _MULTICAST_AND_RESERVED and not any(ip in block for block in _INSIDE_4)
+    if ip not in _GLOBAL_6 or any(ip in block for block in _INSIDE_6):
+        return False
+    is_tunnel = int(ip) >> 32 & 0xFFFF_FFFF in _ISATAP
+    return not is_tunnel or is_public(str(_last_32_bits(ip)))
 
 
 def check_url(url: str, allow: Iterable[str] = (), timeout_s: float = RESOLVE_TIMEOUT_S) -> None:
@@ -84,6 +122,8 @@ def _unwrapped(ip: Address) -> Address:
     """Return the IPv4 address inside an IPv6 one, if that is where packets end up."""
     if isinstance(ip, IPv4Address):
         return ip
-    if ip in _NAT64:
-        return IPv4Address(int(ip) & 0xFFFF_FFFF)
-    return ip.ipv4_mapped or ip.sixtofour or ip
+    return _last_32_bits(ip) if ip in _NAT64 else ip.ipv4_mapped or ip
+
+
+def _last_32_bits(ip: IPv6Address) -> IPv4Address:
+    return IPv4Address(int(ip) & 0xFFFF_FFFF)

@@ -22,6 +22,9 @@ import msgspec
 import orjson
 from typing_extensions import override
 
+from providers.redaction import cleaned, redact
+from providers.target import Target
+
 Phase = Literal["connect", "first_byte", "idle", "total"]
 
 MAX_RETRY_AFTER_S: Final = 86_400.0
@@ -90,8 +93,15 @@ class UpstreamFailed(Exception):
         self.body, self.retry_after_s = body, retry_after_s
         self.reached = True
         self.answer_status = 504 if code == "upstream_timeout" else 502
-        self.provider = self.deployment = ""  # filled in by who knows the target
+        self.provider = self.deployment = ""  # filled in by `came_from`
         self.target_id = 0
+        self._secrets: tuple[str, ...] = ()
+
+    def came_from(self, target: Target) -> None:
+        """Note who failed, and take the secrets that it was sent out of what it said."""
+        self.provider, self.deployment, self.target_id = target.provider, target.name, target.id
+        self._secrets = target.secrets()
+        self.reason = redact(self.reason, self._secrets)
 
     @property
     def passed_on(self) -> PassedOn | None:
@@ -179,7 +189,7 @@ class UpstreamStatus(UpstreamFailed):
     def passed_on(self) -> PassedOn | None:
         if self.retryable or self.status is None:
             return None
-        return _passed_on(self.status, self.body or b"")
+        return cleaned(_passed_on(self.status, self.body or b""), self._secrets)
 
 
 def verdict_on(status: int) -> Verdict:

@@ -61,6 +61,16 @@ def place_of(url: str, *, is_guarded: bool = False) -> Place:
     )
 
 
+def origin_text(url: str) -> str:
+    """Return scheme, host and port of whom a request to this address reaches; "" where it reaches nobody."""
+    try:
+        origin = place_of(url).origin
+    except ConnectFailed:
+        return ""
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    return f"{'https' if origin.is_tls else 'http'}://{host}:{origin.port}"
+
+
 def head_of(method: str, place: Place, headers: Mapping[str, str], length: int) -> bytes:
     """Return the head of a request. Raises ConnectFailed, naming the field but never showing its value."""
     lines = [method, place.after_method, f"content-length: {length}\r\n"]

@@ -1,22 +1,25 @@
 """Asks a provider for a sign of life: its list of models, or one token of chat where it has no such list.
 
-Cost: one small request. It uses its own client and no part of the hot path, and says only what it saw.
+Cost: one small request, over the transport of the calls: what is guarded there is guarded here.
 """
 
 from __future__ import annotations
 
 import time
 
-import httpx
 import msgspec
 
+from providers.failures import UpstreamFailed
+from providers.redaction import redact
 from providers.registry import PROVIDERS
-from providers.target import Target
+from providers.target import Target, Timeouts
+from providers.transport import Transport, UpstreamRequest
 
 _OK = 200
 _NO_SUCH_LIST = frozenset({404, 405, 501})
 _LISTS = {"azure": "openai/models"}  # below the endpoint; everywhere else `models`
 _MOST_ERROR = 300
+_MOST_READ = 1024 * 1024
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,24 +35,37 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
         return self.status in {401, 403, 404}
 
 
-async def probe(client: httpx.AsyncClient, target: Target, *, can_chat: bool) -> Probed:
+async def probe(transport: Transport, target: Target, timeout_s: float, *, can_chat: bool) -> Probed:
     """Probe one endpoint with one credential. Raises nothing that a provider can cause."""
     began = time.perf_counter()
-    headers = {"accept": "application/json", "user-agent": "open-model-gateway"}
-    PROVIDERS[target.provider].auth(target, headers)
+    limits = Timeouts(connect=timeout_s, first_byte=timeout_s, idle=timeout_s, total=timeout_s)
     try:
-        answer = await client.get(_list_url(target), headers=headers)
-        if answer.status_code in _NO_SUCH_LIST and can_chat:
-            answer = await client.post(_chat_url(target), headers=headers, json=_one_token(target))
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        return Probed(
-            is_ok=False, latency_ms=_since(began), error=f"{type(error).__name__}: {error}"[:_MOST_ERROR]
-        )
-    status = answer.status_code
+        status = await _ask(transport, target, limits, _list_url(target), None)
+        if status in _NO_SUCH_LIST and can_chat:
+            status = await _ask(transport, target, limits, _chat_url(target), _one_token(target))
+    except UpstreamFailed as failure:
+        error = redact(f"{type(failure).__name__}: {failure.reason}", target.secrets())
+        return Probed(is_ok=False, latency_ms=_since(began), error=error[:_MOST_ERROR])
     is_ok = status == _OK
     return Probed(
         is_ok=is_ok, status=status, latency_ms=_since(began), error="" if is_ok else f"status {status}"
     )
+
+
+async def _ask(transport: Transport, target: Target, limits: Timeouts, url: str, body: bytes | None) -> int:
+    """Return the status of the answer; of its body nothing is kept. Redirects are not followed."""
+    headers = {"accept": "application/json", "user-agent": "open-model-gateway"}
+    PROVIDERS[target.provider].auth(target, headers)
+    if body is not None:
+        headers["content-type"] = "application/json"
+    method = "GET" if body is None else "POST"
+    request = UpstreamRequest(method, url, headers, body or b"", target.is_guarded)
+    response = await transport.send(request, limits)
+    try:
+        await response.read(_MOST_READ, truncate=True)
+    finally:
+        await response.aclose()
+    return response.status
 
 
 def _list_url(target: Target) -> str:
@@ -63,9 +79,10 @@ def _chat_url(target: Target) -> str:
     return PROVIDERS[target.provider].url(target, "chat/completions")
 
 
-def _one_token(target: Target) -> dict[str, object]:
+def _one_token(target: Target) -> bytes:
     cap = PROVIDERS[target.provider].cap_field
-    return {"model": target.upstream_model, "messages": [{"role": "user", "content": "ping"}], cap: 1}
+    question = {"model": target.upstream_model, "messages": [{"role": "user", "content": "ping"}], cap: 1}
+    return msgspec.json.encode(question)
 
 
 def _since(began: float) -> float:

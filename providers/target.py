@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import msgspec
 from typing_extensions import override
+
+SECRET_METADATA: Final = frozenset(
+    {"gcp_credentials_json", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
+)
+_SECRETS_OF_GCP: Final = ("private_key", "private_key_id", "refresh_token", "client_secret")
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -53,3 +60,21 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     metadata: dict[str, str] = {}
     is_guarded: bool = False  # a person typed the address: it may not lead inside (providers/egress.py)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return every secret that a request to it may carry, so that it can be looked for in what comes back."""
+        found = [self.secret.reveal()]
+        for name in SECRET_METADATA.intersection(self.metadata):
+            found += _parts(self.metadata[name])
+        return tuple(secret for secret in found if secret)
+
+
+def _parts(text: str) -> list[str]:
+    """Return the secrets inside a secret text: of a JSON document the members that are, else all of it."""
+    try:
+        document: Any = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return [text]
+    if not isinstance(document, dict):
+        return [text]
+    return [document[name] for name in _SECRETS_OF_GCP if isinstance(document.get(name), str)]

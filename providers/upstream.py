@@ -116,6 +116,7 @@ class Call:
         """Count a stream that broke after its first content; a stream that is only too long is nobody's fault."""
         if isinstance(failure, UpstreamTimeout) and failure.phase == "total":
             return _in_time(failure, self.deadline)
+        failure.came_from(self.target)
         if self.turn is not None:
             self.turn.failed(failure)
         return failure
@@ -140,9 +141,10 @@ async def open_call(
             request = _request(dialect, outgoing, target)
             call = await _try(transport, dialect, outgoing, target, request, plan.deadline)
         except UpstreamFailed as raised:
+            raised.came_from(target)
             failure = _judge(raised, turn, plan.deadline)
             spent += _note(attempts, target, failure.code, failure.status, started, reached=failure.reached)
-            failure.provider, failure.deployment, failure.target_id = target.provider, target.name, target.id
+            failure.came_from(target)
             failures.append(failure)
             await _wait(journey.failed(target, failure), plan.deadline)
         except BaseException as error:  # however the try ended, its place at the deployment is given back
@@ -210,6 +212,7 @@ async def _try(
         call = Call(target, response, [])
         if outgoing.streams:
             call.stream = dialect.stream()
+            call.stream.secrets = target.secrets()
             call.blocks = response.chunks()
             call.first = await _first_content(response, call.blocks, call.stream)
         else:

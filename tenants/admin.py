@@ -1,4 +1,4 @@
-"""The back office of people, tenants and keys. A key's token is shown once, after it was made; its hash never."""
+"""The back office of tenants and keys. A key's token is shown once, after it was made; its hash never."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
 from django.utils.html import format_html
 from django.utils.timezone import now
 from typing_extensions import override
-from unfold.forms import AdminPasswordChangeForm
 
-from tenants import keys
+from tenants import keys, people_admin  # noqa: F401 - the pages of people and groups are there
 from tenants.audit import actor_of
 from tenants.back_office import BackOffice, ReadOnly, TabularInline
-from tenants.forms import ApiKeyForm, TenantForm, UserChangeForm, UserCreationForm
+from tenants.forms import ApiKeyForm, TenantForm
 from tenants.models import ApiKey, AuditEvent, Membership, Tenant, User
 from tenants.services import give_secret, resume_tenant, revoke_key, rotate_key, suspend_tenant
 
@@ -28,37 +24,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 ROTATION_OVERLAP = timedelta(hours=24)
-
-admin.site.unregister(Group)
-
-
-@admin.register(Group)
-class GroupAdmin(BackOffice, DjangoGroupAdmin):
-    ordering = ("name",)
-
-
-@admin.register(User)
-class UserAdmin(BackOffice, DjangoUserAdmin):  # type: ignore[type-arg]  # generic for the checker only
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-    list_display = ("email", "name", "is_active", "is_staff", "is_superuser", "last_login")
-    list_filter = ("is_active", "is_staff", "is_superuser")
-    search_fields = ("email", "name")
-    ordering = ("email",)
-    readonly_fields = ("last_login", "created_at")
-    filter_horizontal = ("groups", "user_permissions")
-    fieldsets = (
-        (None, {"fields": ("email", "name", "password")}),
-        ("May", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
-        ("When", {"fields": ("last_login", "created_at")}),
-    )
-    add_fieldsets = (
-        (
-            None,
-            {"classes": ("wide",), "fields": ("email", "name", "usable_password", "password1", "password2")},
-        ),
-    )
 
 
 class MembershipInline(TabularInline):

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.urls import reverse
 
+from catalog.sealing import API_KEY, open_metadata
+from catalog.services import seal_of
+
 KEY = settings.SECRETS.encryption_key
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ROW = {
@@ -51,3 +54,12 @@ def deployment_fields(model, **changes):
         "metadata": "{}",
     }
     return plain | changes
+
+
+def api_key_of(row) -> str:
+    """Return the stored key of a deployment, opened as the gateway opens it."""
+    return seal_of(row, KEY).open(API_KEY, row.credential.ciphertext)
+
+
+def metadata_of(row) -> dict[str, str]:
+    return open_metadata(seal_of(row, KEY), row.metadata)

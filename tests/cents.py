@@ -15,6 +15,7 @@ from tests import town
 from tests.money import NANO, query, settled
 from tests.raw_calls import RawAnswer, ask, question
 from tests.servers import Gateway, Upstream
+from tests.waiting import eventually
 
 KEY = "sk-spender.spender-secret"
 CENT = NANO // 100
@@ -38,7 +39,7 @@ def config(endpoint: str, cents: int, **more: Any) -> dict[str, Any]:
 
 
 class Said(msgspec.Struct, frozen=True):
-    """One answer: when it was asked for (monotonic), how long it took, what it was."""
+    """One answer: when it was asked for (monotonic), how long it took, what it was. Times are for reports only."""
 
     at: float
     seconds: float
@@ -46,11 +47,14 @@ class Said(msgspec.Struct, frozen=True):
 
     @property
     def word(self) -> str:
-        """`200`, the code of an error, or `broken`."""
-        status = self.answer.status
-        if not status or not self.answer.is_whole:
-            return "broken"
-        return "200" if status == 200 else str(self.answer.error["code"])
+        return word_of(self.answer)
+
+
+def word_of(answer: RawAnswer) -> str:
+    """Return `200`, the code of an error, or `broken`."""
+    if not answer.status or not answer.is_whole:
+        return "broken"
+    return "200" if answer.status == 200 else str(answer.error["code"])
 
 
 class Crowd:
@@ -81,43 +85,51 @@ class Crowd:
     def words(self, since: float = 0.0, until: float = float("inf")) -> Counter[str]:
         return Counter(said.word for said in self.said if since <= said.at < until)
 
+    async def hears(self, count: int, *words: str, since: float = 0.0) -> None:
+        """Wait for so many answers, of these words, to calls that were made since then.
+
+        While a fault lasts, this is the proof that calls do not wait for its end.
+        """
+        await eventually(
+            lambda: self.words(since), lambda heard: sum(heard[word] for word in words) >= count, within_s=60
+        )
+
     def p99_ms(self, since: float = 0.0, until: float = float("inf")) -> float:
         times = sorted(said.seconds for said in self.said if since <= said.at < until)
         return times[int(len(times) * 0.99)] * 1000 if times else 0.0
-
-    def longest_s(self, since: float = 0.0) -> float:
-        return max(said.seconds for said in self.said if said.at >= since)
 
 
 async def exhaust(gateway: Gateway) -> list[RawAnswer]:
     """Spend what is left, whatever is in the way for a while; return the calls that were served."""
     served: list[RawAnswer] = []
-    async with asyncio.timeout(60):
-        while True:
-            answers = await asyncio.gather(*(ask(gateway.url, KEY, question("cent")) for _ in range(EXHAUST)))
-            served += [answer for answer in answers if answer.status == 200]
-            refused = [answer.error["code"] for answer in answers if answer.status not in {0, 200}]
-            if len(refused) == EXHAUST and set(refused) == {"insufficient_quota"}:
-                return served
+
+    async def words() -> Counter[str]:
+        answers = await asyncio.gather(*(ask(gateway.url, KEY, question("cent")) for _ in range(EXHAUST)))
+        served.extend(answer for answer in answers if answer.status == 200)
+        return Counter(word_of(answer) for answer in answers)
+
+    await eventually(words, lambda heard: heard["insufficient_quota"] == EXHAUST, within_s=60)
+    return served
 
 
-async def agree(
-    gateway: Gateway, upstream: Upstream, answers: list[RawAnswer], cents: int, within_s: float = 10.0
-) -> None:
+async def agree(gateway: Gateway, upstream: Upstream, answers: list[RawAnswer], cents: int) -> None:
     """Insist that ledger, budget, provider and clients agree, and that the budget was spent to the last cent."""
-    begun = time.monotonic()
     paid = {answer.id for answer in answers if answer.status == 200}
     rows: dict[str, int] = {}
     died: set[str] = set()
-    while time.monotonic() - begun < within_s and sum(rows.values()) < cents * CENT:
-        paid |= {
-            answer.id for answer in await exhaust(gateway)
-        }  # what a dead worker was granted comes back later
+
+    async def sum_of_rows() -> int:
+        paid.update([answer.id for answer in await exhaust(gateway)])
         await settled(gateway)
         found = query(gateway, "SELECT id, cost_nanousd, error_code FROM metering_usageevent")
-        rows = {call: cost for call, cost, _ in found}
-        died = {call for call, _, code in found if code == DIED}
+        rows.update({call: cost for call, cost, _ in found})
+        died.update(call for call, _, code in found if code == DIED)
         assert len(rows) == len(found)
+        return sum(rows.values())
+
+    await eventually(
+        sum_of_rows, lambda sum_: sum_ >= cents * CENT, within_s=60
+    )  # a dead worker's grants come back
     assert paid <= rows.keys(), "a call that was answered is not in the ledger"
     bills = {call for call, tries in upstream.bills().items() if tries[0]["model"] == "up-cents"}
     mine = {row for row, cost in rows.items() if cost}

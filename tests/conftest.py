@@ -10,8 +10,9 @@ import hypothesis
 import pytest
 
 from tests import stores, templates, town
+from tests.ports import ClosedPort
 from tests.schedule import arrange
-from tests.servers import ClosedPort, Gateway, Upstream, merged
+from tests.servers import Gateway, Upstream, merged
 
 # How long an example takes says something about the machine only.
 hypothesis.settings.register_profile(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 
-from metering.exports import FIELDS
+from metering.exports import FIELDS, json_line
 from tests.money import settled
 from tests.servers import Gateway
 from tests.waiting import eventually
@@ -12,6 +14,7 @@ from tests.waiting import eventually
 Row = dict[str, Any]
 
 FLAGS = ("stream", "estimated")  # SQLite keeps them as 0 and 1
+INSTANTS = ("started_at", "finished_at")  # and these as texts without a zone
 
 
 def committed(gateway: Gateway) -> list[Row]:
@@ -44,5 +47,17 @@ async def whole_ledger(gateway: Gateway) -> list[Row]:
 
 
 def _row(values: tuple[Any, ...]) -> Row:
+    """Return it as `export_usage` writes it, whichever database keeps it."""
     row = dict(zip(FIELDS, values, strict=True))
-    return row | {name: bool(row[name]) for name in FLAGS}
+    row |= {name: bool(row[name]) for name in FLAGS}
+    row |= {name: _instant(row[name]) for name in INSTANTS}
+    found: Row = json.loads(json_line(tuple(row.values())))
+    return found
+
+
+def _instant(value: datetime | str) -> datetime:
+    return (
+        value.astimezone(UTC)
+        if isinstance(value, datetime)
+        else datetime.fromisoformat(value).replace(tzinfo=UTC)
+    )

@@ -20,3 +20,15 @@ def free_port() -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
+
+
+class ClosedPort:
+    """A port that refuses every connection, and that nobody else can get while it is held."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))  # bound, never listening
+        self.port: int = self._socket.getsockname()[1]
+
+    def close(self) -> None:
+        self._socket.close()

@@ -9,15 +9,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 import psycopg
 
 from tests.ports import free_port
+from tests.waiting import wait_until
 
 START_S = 30.0
 _SETTINGS = ("fsync=off", "full_page_writes=off", "max_connections=200", "listen_addresses=127.0.0.1")
@@ -87,7 +85,7 @@ class Postgres:
             cwd="/",
         )
         log.close()
-        _until(self._answers, START_S, (self._root / "log").read_text)
+        wait_until(self._trouble, lambda trouble: not trouble, within_s=START_S)
         return self
 
     def stop(self) -> None:
@@ -119,14 +117,15 @@ class Postgres:
             process.send_signal(number)
             process.wait(START_S)
 
-    def _answers(self) -> bool:
+    def _trouble(self) -> str:
+        """Return why it does not answer yet, with what it has logged; nothing when it answers."""
         assert self._process is not None
         assert self._process.poll() is None, (self._root / "log").read_text()
         try:
             psycopg.connect(self.url, connect_timeout=2).close()
-        except psycopg.OperationalError:
-            return False
-        return True
+        except psycopg.OperationalError as error:
+            return f"{error}\n{(self._root / 'log').read_text()}"
+        return ""
 
     def _run(self, program: str, *arguments: str) -> None:
         command = _as_owner(str(self._bin / program), *arguments)
@@ -169,10 +168,3 @@ def _copied(binaries: Path, to: Path) -> Path:
 def _open_directory() -> str:
     """Return a directory that the owner of the server may enter, whatever TMPDIR is."""
     return "/tmp" if os.geteuid() == 0 else tempfile.gettempdir()  # noqa: S108 - mkdtemp makes a private one in it
-
-
-def _until(is_so: Callable[[], bool], seconds: float, explain: Callable[[], str]) -> None:
-    deadline, pause = time.monotonic() + seconds, threading.Event()
-    while not is_so():
-        assert time.monotonic() < deadline, explain()
-        pause.wait(0.05)

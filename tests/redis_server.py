@@ -8,10 +8,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 from tests.ports import free_port
+from tests.waiting import wait_until
 
 START_S = 10.0
 
@@ -44,14 +44,7 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + START_S
-        while True:
-            try:
-                if self.run("PING").startswith(b"+PONG"):
-                    return
-            except OSError:
-                assert self._process.poll() is None, "redis-server ended at once"
-                assert time.monotonic() < deadline, "redis-server did not start"
+        wait_until(self._answers, within_s=START_S, despite=(OSError,))
 
     def run(self, *command: str) -> bytes:
         parts = b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in command)
@@ -71,6 +64,11 @@ class RedisServer:
             self._process.kill()
             self._process.wait(START_S)
             self._process = None
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, "redis-server ended at once"
+        return self.run("PING").startswith(b"+PONG")
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None

@@ -8,11 +8,42 @@ from __future__ import annotations
 
 import pytest
 
-LONGEST = (  # seconds of one run, rounded; only their order matters
+LONGEST = (  # by what one run took; only the order matters
     "functional/test_workers.py",
     "functional/test_stores_fail.py",
+    "functional/test_postgres_slow.py",
+    "functional/test_workers_die.py",
+    "functional/test_kill_torture.py",
+    "integration/metering/test_kill.py",
+    "functional/test_jobs_die.py",
+    "functional/test_clock_steps.py",
+    "functional/test_starting_up.py",
+    "functional/test_hostile_strangers.py",
+    "functional/test_ledger_survives.py",
+    "functional/test_postgres_outage.py",
+    "functional/test_gateway_process.py",
+    "functional/test_explain.py",
+    "functional/test_stream_chaos.py",
+    "functional/test_sticky.py",
+    "functional/test_failover.py",
+    "functional/test_amplification.py",
+    "functional/test_recovery.py",
+    "functional/test_keys_change.py",
+    "functional/test_idempotency.py",
+    "functional/test_shadows.py",
+    "functional/test_reconcile.py",
+    "functional/test_bench_smoke.py",
 )
-SHARE_NOTHING = ("functional/test_stores_fail.py",)
+SHARE_NOTHING = (
+    "functional/test_stores_fail.py",
+    "functional/test_postgres_slow.py",
+    "functional/test_workers_die.py",
+    "functional/test_jobs_die.py",
+    "functional/test_clock_steps.py",
+    "functional/test_starting_up.py",
+    "functional/test_ledger_survives.py",
+    "functional/test_gateway_process.py",
+)
 
 
 def arrange(items: list[pytest.Item]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import signal
-import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from typing import Any, Self
 import httpx
 import psycopg
 import yaml
-from openai import AsyncOpenAI, OpenAI
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient, DefaultHttpxClient, OpenAI
 from psycopg.types.string import TextLoader
 
 from tests import stores, templates
@@ -27,6 +27,9 @@ from tests.processes import ROOT, START_S, STOP_S, ServerProcess, clean_environm
 MANAGE = str(ROOT / "manage.py")
 CALL_S = 30.0
 WAIT_S = 12.0  # a little more than the upstream's own bound of GET /__wait
+NO_AUTHORITIES = ssl.SSLContext(
+    ssl.PROTOCOL_TLS_CLIENT
+)  # httpx reads all those of the world for each client: 27 ms
 _LISTENING = re.compile(r"listening on (http://\S+)")
 
 
@@ -41,7 +44,7 @@ class Upstream:
         self.port: int = self._process.stdout.first(lambda line: int(json.loads(line)["port"]), START_S)
         self.url = f"http://127.0.0.1:{self.port}"
         self.base_url = f"{self.url}/v1"
-        self._client = httpx.Client(base_url=self.url, timeout=CALL_S, trust_env=False)
+        self._client = httpx.Client(base_url=self.url, timeout=CALL_S, trust_env=False, verify=NO_AUTHORITIES)
 
     def script(self, model: str, *behaviors: Mapping[str, Any]) -> None:
         """Let the upstream model behave like this, call after call; the last behavior repeats."""
@@ -65,7 +68,9 @@ class Upstream:
     ) -> list[dict[str, Any]]:
         """Wait, 10 s at most, until `count` calls arrived | head | closed | ended, or one sent `count` (chunk)s."""
         params = _given(model=model, id=call) | {"event": event, "count": str(count)}
-        async with httpx.AsyncClient(base_url=self.url, timeout=WAIT_S, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=self.url, timeout=WAIT_S, trust_env=False, verify=NO_AUTHORITIES
+        ) as client:
             answer = await client.get("/__wait", params=params)
         assert answer.status_code == 200, f"{event} x {count} did not happen; seen: {answer.text}"
         found: list[dict[str, Any]] = answer.json()
@@ -229,14 +234,21 @@ class Gateway:
         """Return a client that starts at the server's root; with a key it sends the bearer token."""
         headers = {"authorization": f"Bearer {key}"} if key else {}
         return httpx.AsyncClient(
-            base_url=self.url, headers=headers, **{"timeout": CALL_S, "trust_env": False, **arguments}
+            base_url=self.url,
+            headers=headers,
+            verify=NO_AUTHORITIES,
+            **{"timeout": CALL_S, "trust_env": False, **arguments},
         )
 
     def openai(self, key: str) -> AsyncOpenAI:
-        return AsyncOpenAI(api_key=key, base_url=self.base_url, max_retries=0, timeout=CALL_S)
+        client = DefaultAsyncHttpxClient(verify=NO_AUTHORITIES)
+        return AsyncOpenAI(
+            api_key=key, base_url=self.base_url, max_retries=0, timeout=CALL_S, http_client=client
+        )
 
     def openai_sync(self, key: str) -> OpenAI:
-        return OpenAI(api_key=key, base_url=self.base_url, max_retries=0, timeout=CALL_S)
+        client = DefaultHttpxClient(verify=NO_AUTHORITIES)
+        return OpenAI(api_key=key, base_url=self.base_url, max_retries=0, timeout=CALL_S, http_client=client)
 
     def _workers(self) -> Sequence[str]:
         """As many as the run says, unless the test has said it."""
@@ -257,18 +269,6 @@ class Gateway:
     def _end(self, number: signal.Signals | None, seconds: float = STOP_S) -> int | None:
         process, self._process = self._process, None
         return process.end(number, seconds) if process is not None else None
-
-
-class ClosedPort:
-    """A port that refuses every connection, and that nobody else can get while it is held."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))  # bound, never listening
-        self.port: int = self._socket.getsockname()[1]
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 def _address(line: str) -> str | None:

@@ -7,7 +7,7 @@ import inspect
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -20,13 +20,33 @@ class NeverHeld(AssertionError):
     """What was waited for did not come; the text holds the last value."""
 
 
+@overload
 async def eventually(
-    read: Callable[[], T | Awaitable[T]],
+    read: Callable[[], Awaitable[T]],
     holds: Callable[[T], object] = bool,
     *,
     within_s: float = WITHIN_S,
     despite: tuple[type[BaseException], ...] = (),
-) -> T:
+) -> T: ...
+
+
+@overload
+async def eventually(
+    read: Callable[[], T],
+    holds: Callable[[T], object] = bool,
+    *,
+    within_s: float = WITHIN_S,
+    despite: tuple[type[BaseException], ...] = (),
+) -> T: ...
+
+
+async def eventually(
+    read: Callable[[], Any],
+    holds: Callable[[Any], object] = bool,
+    *,
+    within_s: float = WITHIN_S,
+    despite: tuple[type[BaseException], ...] = (),
+) -> Any:
     """Read until the value holds, and return that value. `despite` names errors of reading that mean "not yet".
 
     Raises NeverHeld with the last value, or the last error, after `within_s`.
@@ -40,8 +60,8 @@ async def eventually(
         except despite as error:
             turns.last = error
         else:
-            if holds(value):  # type: ignore[arg-type]  # awaited above
-                return value  # type: ignore[return-value]  # as above
+            if holds(value):
+                return value
             turns.last = value
         await asyncio.sleep(turns.next_pause_s())
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from importlib.util import find_spec
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from typing_extensions import override
 
 from gateway.config.problems import Problem, nearest
+from gateway.config.weak_secrets import weak_bootstrap_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from gateway.config.model import Config
 
+PRODUCTION_PACKAGES = ("psycopg", "redis", "django_redis", "channels_redis", "celery")
 STRONG_BYTES = 32
 STRONG_HINT = "`openssl rand -hex 32` makes a strong one"
 
@@ -31,6 +35,11 @@ class Note:
     @override
     def __str__(self) -> str:
         return f"{self.what} ({self.hint})"
+
+
+def missing_packages(names: Iterable[str]) -> list[str]:
+    """Return which of these cannot be imported here."""
+    return [name for name in names if find_spec(name) is None]
 
 
 def weak(secret: str) -> bool:
@@ -56,6 +65,8 @@ def notes_of(config: Config) -> Iterator[Note]:
     for name, value in _named_secrets(config):
         if value and weak(value):
             yield Note("W001", f"{name} is weak: an example, or under {STRONG_BYTES} bytes", STRONG_HINT)
+    for where, what, hint in weak_bootstrap_secrets(config):
+        yield Note("W011", f"{where} {what}{_reach(config)}", hint)
     if config.metering.allow_volatile:
         yield Note(
             "W002", "metering.allow_volatile is on", "a restart of the machine may lose finished calls"
@@ -70,6 +81,39 @@ def notes_of(config: Config) -> Iterator[Note]:
         yield Note("W005", "database.migrations_dir has no effect", "migrations ship with the program")
     if config.budgets.alert.smtp.skip_tls_verify:
         yield Note("W006", "budgets.alert.smtp.skip_tls_verify is on", "others on the way can read the mails")
+
+
+def _reach(config: Config) -> str:
+    host, _ = config.server.bind
+    return "" if is_loopback(host) else f", and anybody who reaches {config.server.listen_addr} may try it"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches a host."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _redis_in_production(config: Config) -> Iterator[Problem]:
+    """Whoever can write to Redis decides about limits and money, and what is said to it crosses the network."""
+    parts = urlsplit(config.redis.url)
+    if not config.redis.url or config.redis.allow_insecure or parts.scheme == "unix":
+        return
+    if is_loopback(parts.hostname or "localhost"):
+        return
+    allow = "or redis.allow_insecure: true where nobody else is on its network"
+    if not parts.password:
+        yield Problem(
+            "redis.url", "has no password", f"write it like rediss://:password@host:6379/0, {allow}"
+        )
+    if parts.scheme != "rediss":
+        yield Problem(
+            "redis.url", "is not encrypted", f"write it like rediss://:password@host:6379/0, {allow}"
+        )
+    elif "none" in parse_qs(parts.query).get("ssl_cert_reqs", []):
+        yield Problem("redis.url", "trusts any certificate", f"leave out ssl_cert_reqs=none, {allow}")
 
 
 def _stores(config: Config) -> Iterator[Problem]:
@@ -93,6 +137,12 @@ def _stores(config: Config) -> Iterator[Problem]:
             "database.url",
             "is empty while redis.url is set",
             "production mode needs both: set ROUTER_DB_URL, or neither",
+        )
+    if database and redis and (missing := missing_packages(PRODUCTION_PACKAGES)):
+        yield Problem(
+            "database.url",
+            f"needs packages that are not installed: {', '.join(missing)}",
+            "`make setup` installs requirements/production.txt",
         )
     if config.server.workers > 1 and not (database or redis):
         yield Problem(
@@ -139,6 +189,8 @@ def _production(config: Config) -> Iterator[Problem]:
         yield Problem(
             "server.production", "needs PostgreSQL and Redis", "set ROUTER_DB_URL and ROUTER_REDIS_URL"
         )
+    yield from _redis_in_production(config)
+    yield from (Problem(*weak_one) for weak_one in weak_bootstrap_secrets(config))
     for index, row in enumerate(config.model_catalog):
         if row.provider == "simulator":
             yield Problem(

@@ -21,6 +21,8 @@ class Session(Section):
         pattern=r"^[A-Za-z0-9_-]+$",
         description="Cookie of the refresh token.",
     )
+    max_age: Wait = Field(43200.0, description="A person signs in again after this, however busy.")
+    idle_timeout: Wait = Field(3600.0, description="A person who opens no page for so long signs in again.")
 
 
 class LocalSignIn(Section):

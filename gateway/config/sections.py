@@ -120,6 +120,10 @@ class Redis(Section):
     )
     db: int = Field(0, ge=0, description="Logical database, where the URL names none.")
     pool_size: Count = Field(20, description="Largest number of connections of one process.")
+    allow_insecure: bool = Field(
+        default=False,
+        description="With `server.production`, allow a Redis of another machine without password or TLS.",
+    )
 
 
 class Metering(Section):

@@ -38,6 +38,7 @@ class Stream(Protocol):
     usage: Usage | None
     failure: bytes | None  # an error the provider sent inside the stream
     produced_events: int
+    secrets: tuple[str, ...]  # of the call's target: events that are no content are searched for them
 
     def feed(self, block: bytes) -> bytes:
         """Return what goes to the client for these upstream bytes. Raises MalformedStream."""

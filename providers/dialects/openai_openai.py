@@ -13,6 +13,7 @@ import msgspec
 from typing_extensions import override
 
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Shape, Stream
+from providers.redaction import redact_json, without_values
 from providers.registry import PROVIDERS
 from providers.sse import EventTooLarge, SseParser
 from providers.target import Target
@@ -62,6 +63,7 @@ class _Document(msgspec.Struct):
     error: Any = None
 
 
+_ODD = _Chunk(choices=[_Choice(delta=_Delta(content=""))])  # a dialect of the dialect: passes, uncounted
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _chunk = msgspec.json.Decoder(_Chunk)
 _document = msgspec.json.Decoder(_Document)
@@ -128,6 +130,7 @@ class OpenAIStream(Stream):
         self.usage: Usage | None = None
         self.failure: bytes | None = None
         self.produced_events = 0
+        self.secrets: tuple[str, ...] = ()
         self._shape = shape
         self._parser = SseParser()
         self._texts: list[str] = []
@@ -185,11 +188,19 @@ class OpenAIStream(Stream):
             self.usage = usage_of(chunk.usage) or self.usage
         for choice in chunk.choices or ():
             self._note(choice)
+        data = self._searched(data, chunk)
         if not self._shape.include_usage:
             if not chunk.choices and chunk.usage is not None:
                 return None  # the usage chunk that we asked for, not the client
             data = _NULL_USAGE.sub(b"", data, count=1) if b'"usage"' in data else data
         return self._restore_model(data)
+
+    def _searched(self, data: bytes, chunk: _Chunk) -> bytes:
+        """Take our secrets out of what is no content: it may be an error in a shape of its own."""
+        if chunk is _ODD:
+            return without_values(data, self.secrets)
+        is_content = chunk.choices or chunk.usage is not None
+        return data if is_content else redact_json(data, self.secrets)
 
     def _decode(self, data: bytes) -> _Chunk:
         try:
@@ -198,9 +209,7 @@ class OpenAIStream(Stream):
             if b'"choices"' not in data and b'"error"' not in data:
                 raise MalformedStream(str(error)) from error
             self._check_object(data)
-            return _Chunk(
-                choices=[_Choice(delta=_Delta(content=""))]
-            )  # a dialect of the dialect: passes, uncounted
+            return _ODD
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise MalformedStream(str(error)) from error
 

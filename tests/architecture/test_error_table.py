@@ -22,6 +22,7 @@ NEVER_AT_THE_DOOR = {
     "catalog.loaders.Unusable": "disables its row of the catalog",
     "catalog.loaders.Priceless": "disables its row of the catalog",
     "catalog.encryption.CredentialUnreadable": "disables its row of the catalog",
+    "catalog.services.KeyNeeded": "a form's error",
     "tenants.queries.UnknownTenant": "shell commands",
     "metering.disk.VolatileDisk": "stops the start",
     "budgets.windows.UnknownSchedule": "refused where a budget is written",

@@ -44,9 +44,8 @@ async def test_the_load_counts_every_answer_that_is_not_what_was_asked_for():
             port, "embed", "up-embed", {"Transfer-Encoding": "chunked"}, clients=2, seconds=0.3, warmup_s=0.1
         )
         result = msgspec.json.decode(await ask("tests.bench.load", spec), type=LoadResult)
-    assert sum(result.errors.values()) >= 100, (
-        "a request the upstream cannot read is answered by a closed connection"
-    )
+    assert result.answers == 0
+    assert result.errors, "a request the upstream cannot read is answered by a closed connection"
 
 
 async def test_what_a_failover_adds_can_be_measured():

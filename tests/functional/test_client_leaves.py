@@ -1,23 +1,23 @@
-"""A client that goes away cancels the provider's call within a second, and its call is one row `cancelled`."""
+"""A client that goes away cancels the provider's call, whatever it waits for; its call is one row `cancelled`."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
 from tests import town
 from tests.deaf_port import deaf_port
-from tests.ledger import committed
+from tests.ledger import committed, row_of
 from tests.money import samples, settled
 from tests.raw_calls import question
-from tests.servers import CALL_S
+from tests.servers import CALL_S, Gateway, merged
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
-MODEL, UPSTREAM = "m6", "up-m6"
-WITHIN_S = 1.0
+MODEL, UPSTREAM = "leaving", "up-leaving"
+PATIENCE = {"first_byte": "60s", "idle": "60s", "total": "90s"}  # no timeout ends what a client has left
 MOMENTS = {
     "before the head": ({"kind": "hang_before_head"}, "arrived", True),
     "before the head, no stream": ({"kind": "hang_before_head"}, "arrived", False),
@@ -25,12 +25,20 @@ MOMENTS = {
     "after the head": ({"kind": "hang_after_head"}, "head", True),
     "after the role": ({"end": "stall", "after": 0}, "head", True),
     "between chunks": ({"hold_after": 2}, "chunk", True),
-    "while chunks flow": ({"chunks": 2000, "pause": 0.005}, "chunk", True),
+    "while chunks flow": ({"chunks": 20_000, "pause": 0.005}, "chunk", True),
 }
 
 
+@pytest.fixture(scope="module")
+def gateway(upstream, closed_port, tmp_path_factory):
+    row = town.row(MODEL, UPSTREAM, upstream.base_url, timeouts=PATIENCE)
+    config = merged(town.config(upstream.base_url, closed_port), {"model_catalog": [row]})
+    with Gateway(config, tmp_path_factory.mktemp("leaving") / "data") as server:
+        yield server
+
+
 async def leave(gateway, upstream, behavior, moment, *, stream):
-    """Leave at the moment; return when that was and what the provider saw."""
+    """Leave at the moment; return what the provider saw once its call has ended, which nothing else would end."""
     upstream.script(UPSTREAM, behavior)
     before = len(upstream.seen(model=UPSTREAM))
     async with gateway.client(town.CHARLIE) as client:
@@ -38,11 +46,10 @@ async def leave(gateway, upstream, behavior, moment, *, stream):
         await upstream.wait("arrived", model=UPSTREAM, count=before + 1)
         name = upstream.seen(model=UPSTREAM)[-1]["id"]
         await upstream.wait(moment, call=name)
-        left_at = time.monotonic()
         call.cancel()
         await asyncio.wait([call], timeout=CALL_S)
     [seen] = await upstream.wait("closed", call=name)
-    return left_at, seen
+    return seen
 
 
 async def read(client, *, stream):
@@ -51,29 +58,23 @@ async def read(client, *, stream):
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-async def test_the_provider_is_cancelled_within_a_second(gateway, upstream, moment):
+async def test_the_provider_is_cancelled_as_soon_as_the_client_has_left(gateway, upstream, moment):
     behavior, event, stream = MOMENTS[moment]
-    left_at, seen = await leave(gateway, upstream, behavior, event, stream=stream)
+    seen = await leave(gateway, upstream, behavior, event, stream=stream)
     assert seen["closed_early"]
-    assert seen["ended_at"] - left_at < WITHIN_S
 
 
-async def test_it_is_one_cancelled_row_that_bills_what_was_produced(fresh_gateway, upstream):
-    gateway = fresh_gateway()
-    _, seen = await leave(gateway, upstream, {"hold_after": 3}, "chunk", stream=True)
-    gateway.stop()
-    [row] = committed(gateway)
-    assert row["id"] == seen["id"]
+async def test_it_is_one_cancelled_row_that_bills_what_was_produced(gateway, upstream):
+    seen = await leave(gateway, upstream, {"hold_after": 3}, "chunk", stream=True)
+    row = await row_of(gateway, seen["id"])
     assert (row["status"], row["http_status"], row["estimated"]) == ("cancelled", 499, True)
     assert row["output_tokens"] <= 3
 
 
-async def test_a_client_that_left_before_the_answer_is_one_row_too(fresh_gateway, upstream):
-    gateway = fresh_gateway()
-    _, seen = await leave(gateway, upstream, {"kind": "hang_before_head"}, "arrived", stream=False)
-    gateway.stop()
-    [row] = committed(gateway)
-    assert (row["id"], row["status"], row["output_tokens"]) == (seen["id"], "cancelled", 0)
+async def test_a_client_that_left_before_the_answer_is_one_row_too(gateway, upstream):
+    seen = await leave(gateway, upstream, {"kind": "hang_before_head"}, "arrived", stream=False)
+    row = await row_of(gateway, seen["id"])
+    assert (row["status"], row["output_tokens"]) == ("cancelled", 0)
 
 
 async def test_a_client_that_left_before_anybody_was_reached_has_no_row_and_pays_nothing(fresh_gateway):
@@ -82,8 +83,7 @@ async def test_a_client_that_left_before_anybody_was_reached_has_no_row_and_pays
         gateway = fresh_gateway({"model_catalog": [row]})
         async with gateway.client(town.CHARLIE) as client:
             call = asyncio.create_task(read_from(client, "deaf"))
-            while not (await samples(gateway))["gateway_inflight_requests"]:  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.01)
+            await eventually(lambda: samples(gateway), lambda found: found["gateway_inflight_requests"])
             call.cancel()
             await asyncio.wait([call], timeout=CALL_S)
         await settled(gateway)

@@ -11,6 +11,7 @@ from tests.ledger import committed
 from tests.money import settled
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -166,9 +167,7 @@ async def test_the_arm_and_the_mirror_of_a_call_are_told(gateway, upstream):
     arm = answer.headers["x-gateway-deployment"]
     assert f"  Its caller is in the arm {arm} of the model's experiment." in await told_of(gateway, answer)
     await upstream.wait("ended", model="up-told-o")
-    async with asyncio.timeout(20):
-        while not (found := await asyncio.to_thread(mirrored, gateway)):  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.1)
+    found = await eventually(lambda: asyncio.to_thread(mirrored, gateway))
     lines = await asyncio.to_thread(gateway.manage, "explain", found[0])
     said = f"  The operator: it is call {answer.id} once more, for a deployment on trial. Nobody was answered from it."
     assert said in lines

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from tests import town
@@ -11,6 +9,7 @@ from tests.ledger import row_of
 from tests.money import nanousd
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -147,10 +146,8 @@ async def test_an_administrators_removal_of_the_other_alias_leaves_only_that_out
         "from catalog.models import Model; from tenants.services import bump_version; "
         "Model.objects.filter(alias='steady').update(removed=True, edited=True); bump_version()",
     )
-    async with asyncio.timeout(20), server.client() as client:
-        while not (await client.get("/readyz")).json()["problems"]:  # noqa: ASYNC110 - another process; it has no bell
-            await asyncio.sleep(0.1)
-        ready = await client.get("/readyz")
+    async with server.client() as client:
+        ready = await eventually(lambda: client.get("/readyz"), lambda answer: answer.json()["problems"])
         metrics = (await client.get("/metrics")).text
     assert ready.status_code == 200
     assert ready.json()["problems"][0] == {
@@ -160,9 +157,9 @@ async def test_an_administrators_removal_of_the_other_alias_leaves_only_that_out
     }
     assert 'gateway_deployment_state{deployment=""}' not in metrics
     upstream.script("up-fb-fast", CASES["unavailable"][2])
-    async with asyncio.timeout(20):  # another worker may hear of it a moment later
-        while (answer := await ask(server.url, FREE, question("fast"))).status == 200:
-            pass
+    answer = await eventually(  # another worker may hear of it a moment later
+        lambda: ask(server.url, FREE, question("fast")), lambda answer: answer.status != 200
+    )
     assert answer.status in {502, 503}
     upstream.script("up-fb-fast", CASES["filtered"][2])
     answer = await ask(server.url, FREE, question("fast"))

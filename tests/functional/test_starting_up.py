@@ -12,7 +12,7 @@ import pytest
 
 from tests import town
 from tests.ledger import committed
-from tests.processes import START_S, ServerProcess, clean_environment
+from tests.processes import ROOT, START_S, ServerProcess, clean_environment
 from tests.raw_calls import question
 from tests.servers import MANAGE
 
@@ -141,6 +141,22 @@ async def test_no_configuration_at_all_is_a_configuration(tmp_path):
         assert server.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.parametrize(("bind", "warns"), [("0.0.0.0:0", True), ("127.0.0.1:0", False)])
+async def test_the_demo_on_an_open_address_says_that_strangers_know_its_secrets(tmp_path, bind, warns):
+    env = clean_environment(
+        ROUTER_DATA_DIR=str(tmp_path / "data"),
+        ROUTER_METERING_ALLOW_VOLATILE="true",
+        ROUTER_CONFIG_FILE=str(ROOT / "deploy" / "demo.yaml"),
+    )
+    server = ServerProcess(MANAGE, "serve", "--bind", bind, env=env, cwd=tmp_path)
+    try:
+        server.stderr.first(listening, START_S)
+        told = [line for line in server.stderr.all() if line.startswith("WARNING:")]
+        assert ["strangers can guess" in line for line in told] == ([True] if warns else [])
+    finally:
+        assert server.end(signal.SIGTERM) == 0
+
+
 def listening(line):
     return line.partition("listening on ")[2] or None
 
@@ -192,20 +208,3 @@ async def until_draining(client):
         if answer.status_code == 503:
             return answer
     raise AssertionError("it never refused")
-
-
-async def test_a_stream_that_outlasts_the_grace_is_told_and_recorded(fresh_gateway, upstream):
-    patient = town.row("patient", "up-m8", upstream.base_url, timeouts={"idle": "30s"})
-    gateway = fresh_gateway({"server": {"graceful_shutdown_delay": "1s"}, "model_catalog": [patient]})
-    upstream.script("up-m8", {"hold_after": 2})
-    async with (
-        gateway.client(town.ALICE) as client,
-        client.stream("POST", "/v1/chat/completions", json=question("patient", stream=True)) as answer,
-    ):
-        await upstream.wait("chunk", call=answer.headers["x-request-id"], count=2)
-        gateway.send(signal.SIGTERM)
-        body = await answer.aread()
-    assert b"server_shutdown" in body
-    assert b"[DONE]" not in body
-    assert gateway.wait() == 0
-    assert [row["status"] for row in committed(gateway)] == ["cancelled"]

@@ -1,9 +1,11 @@
-"""A revoked key or a suspended tenant: what runs ends within two seconds, told and billed; everyone else goes on."""
+"""A revoked key or a suspended tenant: what runs ends, told and billed; everyone else goes on.
+
+How soon: tests/unit/gateway/test_chores.py.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -12,10 +14,11 @@ from tests.ledger import row_of
 from tests.money import settled, standing
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
-WITHIN_S = 2.0
+MANY = 20_000  # chunks: for a quarter of an hour, so that nothing else ends these streams
 
 
 def token(name):
@@ -27,7 +30,12 @@ def config(endpoint):
     return {
         **town.NO_LIMITS,
         "model_catalog": [
-            town.row(name, f"up-stop-{name}", endpoint, timeouts={"first_byte": "20s", "idle": "20s"})
+            town.row(
+                name,
+                f"up-stop-{name}",
+                endpoint,
+                timeouts={"first_byte": "60s", "idle": "60s", "total": "600s"},
+            )
             for name in names
         ],
         "bootstrap": {
@@ -44,34 +52,31 @@ def gateway(upstream, tmp_path_factory):
 
 
 def start(gateway, upstream, name, **more):
-    upstream.script(f"up-stop-{name}", {"chunks": 2000, "pause": 0.05})
+    upstream.script(f"up-stop-{name}", {"chunks": MANY, "pause": 0.05})
     body = question(name, stream=True, **more)
     return asyncio.create_task(ask(gateway.url, token(name), body))
 
 
 async def do(gateway, what):
-    """Act as an administrator on another machine would: in another process. Return when it was done."""
+    """Act as an administrator on another machine would: in another process."""
     code = (
         "from datetime import UTC, datetime\n"
         "from tenants.audit import Actor\n"
         "from tenants import services\n"
         "from tenants.models import ApiKey, Tenant\n"
-        "import time\n"
         "ACTOR = Actor('shell')\n"
         f"{what}\n"
-        "print(time.monotonic())"
     )
-    lines = await asyncio.to_thread(gateway.manage, "shell", "--verbosity", "0", "-c", code)
-    return float(lines[-1])
+    await asyncio.to_thread(gateway.manage, "shell", "--verbosity", "0", "-c", code)
 
 
 async def refusal(gateway, name):
     """Return the status of the next call; of several workers, one may hear of it a second later."""
-    async with asyncio.timeout(WITHIN_S):
-        while True:
-            answer = await ask(gateway.url, token(name), question(name))
-            if answer.status != 200 or not stores.are_shared():
-                return answer.status
+
+    async def asked():
+        return (await ask(gateway.url, token(name), question(name))).status
+
+    return await eventually(asked, lambda status: status != 200) if stores.are_shared() else await asked()
 
 
 REVOKE = "services.revoke_key(ApiKey.objects.get(prefix={!r}).pk, actor=ACTOR, now=datetime.now(UTC))"
@@ -86,15 +91,14 @@ async def test_a_running_stream_ends_and_is_accounted(gateway, upstream, name, w
     stopped, other = start(gateway, upstream, name), start(gateway, upstream, f"beside-{name}")
     await upstream.wait("chunk", model=f"up-stop-{name}", count=5)
     await upstream.wait("chunk", model=f"up-stop-beside-{name}", count=5)
-    done_at = await do(gateway, what.format(name))
+    await do(gateway, what.format(name))
     answer = await stopped
-    assert time.monotonic() - done_at < WITHIN_S + 0.5  # and what a busy machine adds
     assert (answer.status, answer.is_whole) == (200, True)
     assert answer.body.rstrip().splitlines()[-1].startswith(b'data: {"error"')
     assert f'"{code}"'.encode() in answer.body
     assert b"[DONE]" not in answer.body
     [seen] = await upstream.wait("closed", call=answer.id)
-    assert seen["ended_at"] - done_at < WITHIN_S + 0.5
+    assert seen["closed_early"]
 
     assert await refusal(gateway, name) == (401 if code == "key_revoked" else 403)
     assert not other.done()

@@ -10,19 +10,22 @@ import openai
 import pytest
 
 from tests import town
-from tests.ledger import row_of, whole_ledger
+from tests.ledger import row_of
 from tests.raw_calls import question
+from tests.servers import Gateway, merged
 
 PING = b": ping\n\n"
 MODEL, UPSTREAM = "m3", "up-m3"
-HASTE = {"streams": {"heartbeat": "250ms", "client_stall": "1s"}}
+HASTE = {"streams": {"heartbeat": "100ms", "client_stall": "1s"}}
 PAGE_KB = 4
 
 
-@pytest.fixture
-def hasty(fresh_gateway):
-    """Return a gateway whose heart beats four times a second."""
-    return fresh_gateway(HASTE)
+@pytest.fixture(scope="module")
+def hasty(upstream, closed_port, tmp_path_factory):
+    """Yield a gateway whose heart beats ten times a second."""
+    config = merged(town.config(upstream.base_url, closed_port), HASTE)
+    with Gateway(config, tmp_path_factory.mktemp("hasty") / "data") as server:
+        yield server
 
 
 def rss_kb(pid):
@@ -61,30 +64,31 @@ async def test_it_pings_between_events_and_the_official_client_does_not_mind(has
     upstream.script(UPSTREAM, {"hold_after": 2})
     _, received = await collect(hasty, upstream, PING)
     assert received.index(b" word") < received.index(PING) < received.index(b"[DONE]")
-    upstream.script(UPSTREAM, {"delay": 0.6, "pause": 0.3})
+    upstream.script(UPSTREAM, {"hold_before_head": True, "pause": 0.15})
     async with hasty.openai(town.ALICE) as client:
-        chunks = [
-            chunk async for chunk in await client.chat.completions.create(**question(MODEL, stream=True))
-        ]
+        stream = await client.chat.completions.create(**question(MODEL, stream=True))
+        upstream.release(model=UPSTREAM)  # the provider has said nothing: the head came with a ping
+        chunks = [chunk async for chunk in stream]
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == " word" * 5
 
 
 async def test_it_still_fails_over_after_a_ping(hasty, upstream):
-    upstream.script("up-a", {"kind": "status", "status": 503, "delay": 0.6})
+    upstream.script("up-a", {"kind": "status", "status": 503, "hold_before_head": True})
     upstream.script("up-b", {})
-    _, received = await collect(hasty, upstream, b"[DONE]", "pair")
+    _, received = await collect(hasty, upstream, PING, "pair")
     assert received.startswith(PING)
     assert received.count(b" word") == 5
 
 
 async def test_a_failure_after_a_ping_is_an_event_that_the_official_client_raises(hasty, upstream):
-    upstream.script(UPSTREAM, {"kind": "status", "status": 503, "delay": 0.6})
+    upstream.script(UPSTREAM, {"kind": "status", "status": 500, "hold_before_head": True})
     async with hasty.openai(town.ALICE) as client:
         stream = await client.chat.completions.create(**question(MODEL, stream=True))
+        upstream.release(model=UPSTREAM)  # the provider has said nothing: the head came with a ping
         with pytest.raises(openai.APIError) as raised:
             [chunk async for chunk in stream]
     assert raised.value.code == "upstream_error"
-    [row] = await whole_ledger(hasty)
+    row = await row_of(hasty, stream.response.headers["x-request-id"])
     assert (row["status"], row["http_status"], row["error_code"], row["cost_nanousd"]) == (
         "error",
         200,
@@ -119,6 +123,6 @@ async def test_it_cuts_a_client_that_stops_reading_and_holds_the_provider_back(h
     client.close()
     assert seen["bytes_sent"] < 20_000_000
     assert rss_kb(hasty.pid) - before < 40_000
-    [row] = await whole_ledger(hasty)
+    row = await row_of(hasty, seen["id"])
     assert (row["status"], row["error_code"], row["http_status"]) == ("cancelled", "client_stalled", 499)
     assert row["output_tokens"] > 0

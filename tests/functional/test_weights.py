@@ -1,4 +1,7 @@
-"""Two thousand calls fall on deployments as their weights say, end to end."""
+"""Calls fall on deployments as their weights say, end to end.
+
+How exactly: tests/unit/catalog/test_search.py, and the long run here (make soak).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ from tests.ledger import whole_ledger
 from tests.raw_calls import ask, question
 
 WEIGHTS = {"heavy": 70, "middle": 20, "light": 10, "none": 0}
-CALLS = 2_000
 AT_ONCE = 16
 LIKELY = 27.63  # chi-square with two degrees of freedom: a fair gateway exceeds it once in 1,000,000 runs
 
@@ -33,7 +35,8 @@ def gateway(fresh_gateway):
     return fresh_gateway({"model_catalog": rows})
 
 
-async def test_calls_fall_as_the_weights_say(gateway):
+@pytest.mark.parametrize("calls", [600, pytest.param(5_000, marks=pytest.mark.soak)])
+async def test_calls_fall_as_the_weights_say(gateway, calls):
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def one():
@@ -42,8 +45,8 @@ async def test_calls_fall_as_the_weights_say(gateway):
         assert (answer.status, answer.headers["x-gateway-attempts"]) == (200, "1")
         return answer.headers["x-gateway-deployment"]
 
-    met = Counter(await asyncio.gather(*(one() for _ in range(CALLS))))
-    expected = {name: CALLS * weight / 100 for name, weight in WEIGHTS.items() if weight}
+    met = Counter(await asyncio.gather(*(one() for _ in range(calls))))
+    expected = {name: calls * weight / 100 for name, weight in WEIGHTS.items() if weight}
     chi_square = sum((met[name] - mean) ** 2 / mean for name, mean in expected.items())
     print(f"chi-square {chi_square:.2f} of {dict(met)}")  # noqa: T201 - shown with -s
     assert met["none"] == 0, "a weight of 0 is only for when nobody else is left"

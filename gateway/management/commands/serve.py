@@ -19,6 +19,8 @@ from typing_extensions import override
 
 from gateway import logs
 from gateway.config import Config, ConfigError
+from gateway.config.crosschecks import is_loopback
+from gateway.config.weak_secrets import weak_bootstrap_secrets
 from gateway.data_lock import DataDirInUse, hold
 from gateway.database import DatabaseAway, persistently, preparing
 from gateway.server import CannotListen, announce, bind, run
@@ -58,6 +60,7 @@ class Command(BaseCommand):
         try:
             with hold(config.data_dir):
                 listener = bind(host, port)
+                _warn_of_the_network(config, host)
                 with waiting_room(listener):
                     prepare()
                 if workers > 1:
@@ -103,6 +106,16 @@ def supervise(config: Config, listener: socket.socket, workers: int, welcome: st
         prepare=(*manage, "bootstrap"),
     )
     asyncio.run(supervisor.run(lambda: announce(listener, welcome)))
+
+
+def _warn_of_the_network(config: Config, host: str) -> None:
+    """Say so where others reach a gateway whose secrets everybody knows, such as those of the demo."""
+    weak = [where for where, _, _ in weak_bootstrap_secrets(config)]
+    if weak and not is_loopback(host):
+        names = ", ".join(weak)
+        sys.stderr.write(
+            f"WARNING: {host} is open to the network and strangers can guess {names}: they can sign in and call.\n"
+        )
 
 
 def _address(text: str | None, default: tuple[str, int]) -> tuple[str, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Self
@@ -64,7 +63,6 @@ class Crew:
         self.serial = 0
         self.outcomes: Counter[str] = Counter()
         self.refusals: list[str] = []  # each with its reason, for the reader of a failure
-        self.slowest_s = 0.0
 
     def worker(self, url: str, timeout_s: float = PATIENT_S) -> RedisAdmission:
         """Return one more, not open yet. The database names every worker that was ever made here."""
@@ -89,13 +87,11 @@ class Crew:
         self.serial += 1
         name = f"call-{self.serial}"
         worker = self.workers[self.serial % len(self.workers)]
-        began = time.monotonic()
         try:
             await worker.admit(Ask(name, scopes, tokens, hold))
         except (RateRefused, BudgetRefused, AdmissionUnavailable) as no:
-            said, name = f"{name} after {time.monotonic() - began:.2f} s: {no!r}", _word(no)
+            said, name = f"{name}: {no!r}", _word(no)
             self.refusals.append(f"{said}, {vars(no)}, because of {no.__cause__ or no.__context__!r}")
-        self.slowest_s = max(self.slowest_s, time.monotonic() - began)
         self.outcomes["granted" if name.startswith("call-") else name] += 1
         return name
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import random
 
+import pytest
+
 from budgets.admission import Ask, BudgetRule, Limits, Post, ScopeRules, WindowKey
 from budgets.windows import window
 from tests.integration.budgets.crew import Crew, rules
@@ -32,8 +34,9 @@ async def test_a_freed_slot_is_free_for_every_worker(redis_server: RedisServer) 
         assert (await crew.ask(scopes, 0)).startswith("call-")
 
 
+@pytest.mark.parametrize("calls", [2_000, pytest.param(10_000, marks=pytest.mark.soak)])
 async def test_cancelled_callers_leave_nothing_behind_and_get_nobodys_answer(
-    redis_server: RedisServer,
+    redis_server: RedisServer, calls: int
 ) -> None:
     dice = random.Random(7)
     async with Crew(redis_server.url, 1) as crew:
@@ -51,7 +54,7 @@ async def test_cancelled_callers_leave_nothing_behind_and_get_nobodys_answer(
                 assert done.request_id == name
                 await worker.settle(name, 1, 0)
 
-        for start in range(0, 10_000, 100):
+        for start in range(0, calls, 100):
             await asyncio.gather(*(one(number) for number in range(start, start + 100)))
         await worker.post([], [])  # what was granted to nobody has been taken back when this is answered
         standing = await worker.standing(scopes)

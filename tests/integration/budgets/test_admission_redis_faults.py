@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
+from typing import Any
+
+import pytest
 
 from budgets.admission import Limits, ScopeRules
+from budgets.redis_wire import Wire
 from tests.integration.budgets.crew import Crew, rules
 from tests.redis_server import RedisServer
+from tests.waiting import eventually
 
 DOLLAR = 1_000_000_000
 IMPATIENT_S = 0.03
@@ -29,12 +33,8 @@ async def serve(crew: Crew, scopes: tuple[ScopeRules, ...], hold: int, calls: in
     return spent
 
 
-async def until_granted(crew: Crew, scopes: tuple[ScopeRules, ...], hold: int) -> float:
-    began = time.monotonic()
-    while not (await crew.ask(scopes, hold)).startswith("call-"):
-        assert time.monotonic() - began < 10
-        await asyncio.sleep(0.02)
-    return time.monotonic() - began
+async def until_granted(crew: Crew, scopes: tuple[ScopeRules, ...], hold: int) -> None:
+    await eventually(lambda: crew.ask(scopes, hold), lambda outcome: outcome.startswith("call-"))
 
 
 async def test_nothing_is_overspent_when_redis_forgets_everything_under_load(
@@ -52,33 +52,50 @@ async def test_nothing_is_overspent_when_redis_forgets_everything_under_load(
             assert crew.outcomes["unavailable"] == 0
 
 
-async def test_a_tenant_is_open_again_soon_after_a_flush(redis_server: RedisServer) -> None:
+async def test_a_tenant_is_open_again_after_a_flush_once_the_ledger_has_told_its_sum(
+    redis_server: RedisServer,
+) -> None:
     async with Crew(redis_server.url, 2) as crew:
         scopes = rules(5000, tenant=30)
         await crew.burst(scopes, 10, 100)
         await asyncio.to_thread(redis_server.run, "FLUSHALL")
-        assert await until_granted(crew, scopes, 10) < 0.5
+        loads = crew.ledger.loads
+        await until_granted(crew, scopes, 10)
+        assert 1 <= crew.ledger.loads - loads <= len(crew.workers)
         granted = await crew.burst(scopes, 10, 500)
         assert 100 + 1 + len(granted) == 500
 
 
-async def test_a_hung_redis_makes_nobody_wait_and_nothing_overspent(redis_server: RedisServer) -> None:
+async def test_a_hung_redis_makes_nobody_wait_and_nothing_overspent(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+    send = Wire.send
+
+    def counted(wire: Wire, *command: str | bytes | int) -> asyncio.Future[Any]:
+        sent.append(command[0])
+        return send(wire, *command)
+
     async with Crew(redis_server.url, 1, IMPATIENT_S) as crew:
         small, free = rules(50_000, tenant=31), rules(0, Limits(8), tenant=32)
         await until_granted(crew, small, 10)
         await until_granted(crew, free, 0)
-        crew.slowest_s, before = 0.0, crew.outcomes["granted"]
+        before = crew.outcomes["granted"]
         redis_server.hang()
-        try:
+        monkeypatch.setattr(Wire, "send", counted)
+        try:  # all of it ends while Redis still hangs
             names = [await crew.ask(small, 10) for _ in range(30)]
             shared = [await crew.ask(free, 0) for _ in range(20)]
         finally:
+            monkeypatch.undo()
             redis_server.go_on()
         assert set(names) == {"unavailable"}  # a small budget has nothing set aside
         assert shared.count("requests") == 12
         assert crew.outcomes["granted"] == before + 8
-        assert crew.slowest_s < 0.15  # 60 ms, and a busy machine
-        assert await until_granted(crew, small, 10) < 2
+        assert (
+            5 <= len(sent) < len(names + shared)
+        )  # most did not even ask: unit/budgets/test_redis_breaker.py
+        await until_granted(crew, small, 10)
         standing = await crew.workers[0].standing(small)
         assert standing.budget is not None
         assert standing.budget.held_nanousd % 10 == 0
@@ -109,11 +126,9 @@ async def test_an_outage_is_bridged_by_what_was_set_aside_and_never_beyond_it(
 async def set_aside(redis_server: RedisServer, tenant: int, workers: int) -> None:
     """Return when so many workers have set money aside for the tenant."""
     key = f"omg:{{t{tenant}}}:aside:tenant:{tenant}"
-    async with asyncio.timeout(5):
-        while True:
-            if await asyncio.to_thread(redis_server.run, "HLEN", key) == b":%d\r\n" % workers:
-                return
-            await asyncio.sleep(0.05)  # they do it once a second
+    await eventually(  # they do it once a second
+        lambda: asyncio.to_thread(redis_server.run, "HLEN", key), lambda said: said == b":%d\r\n" % workers
+    )
 
 
 async def test_what_is_set_aside_is_not_held_and_refuses_no_call(redis_server: RedisServer) -> None:

@@ -46,10 +46,7 @@ async def outcome(worker: RedisAdmission, scopes: tuple[ScopeRules, ...], name: 
 
 
 async def eventually_granted(worker: RedisAdmission, scopes: tuple[ScopeRules, ...]) -> None:
-    began = time.monotonic()
-    while await outcome(worker, scopes, "again") != "granted":
-        assert time.monotonic() - began < 20
-        await asyncio.sleep(0.01)
+    await eventually(lambda: outcome(worker, scopes, "again"), lambda said: said == "granted")
 
 
 async def all_that_fits(crew: Crew, scopes: tuple[ScopeRules, ...]) -> int:
@@ -184,9 +181,7 @@ async def test_a_worker_that_is_heard_again_has_posted_everything(link: Link, cr
     await link.cut()
     assert not await worker.post(posted(scopes, 800, 2), ["b-call"])
     await link.mend()
-    async with asyncio.timeout(20):
-        while not await worker.post([], []):  # noqa: ASYNC110 - a link has no bell
-            await asyncio.sleep(0.01)
+    await eventually(lambda: worker.post([], []))
     standing = await crew.workers[0].standing(scopes)
     assert standing.budget is not None
     assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (800, 0)

@@ -5,6 +5,7 @@ from collections import Counter
 from typing import cast
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 from redis import Redis
@@ -15,7 +16,6 @@ from budgets.purses import Load
 from tests.redis_server import RedisServer
 from tests.unit.budgets.admission_machine import LAST_MINUTE_OF_A_LEAP_DAY, AdmissionMachine, Subject
 
-STEPS = 2000
 PATIENT_S = 5.0  # not the subject here: a busy machine must not look like a lost store
 
 
@@ -97,7 +97,10 @@ def faults(redis: Hashes) -> list[str]:
     return wrong
 
 
-def test_it_decides_like_the_naive_model_in_two_thousand_steps(redis_server: RedisServer) -> None:
+@pytest.mark.parametrize(("examples", "steps"), [(20, 500), pytest.param(60, 2_000, marks=pytest.mark.soak)])
+def test_it_decides_like_the_naive_model_in_thousands_of_steps(
+    redis_server: RedisServer, examples: int, steps: int
+) -> None:
     seen: Counter[str] = Counter()
 
     class RedisMachine(AdmissionMachine):
@@ -118,7 +121,7 @@ def test_it_decides_like_the_naive_model_in_two_thousand_steps(redis_server: Red
     run_state_machine_as_test(
         RedisMachine,
         settings=settings(
-            max_examples=60,
+            max_examples=examples,
             stateful_step_count=50,
             derandomize=True,
             database=None,
@@ -127,4 +130,4 @@ def test_it_decides_like_the_naive_model_in_two_thousand_steps(redis_server: Red
             suppress_health_check=list(HealthCheck),
         ),
     )
-    assert seen["steps"] >= STEPS
+    assert seen["steps"] >= steps

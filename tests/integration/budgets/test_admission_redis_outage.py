@@ -12,8 +12,9 @@ from tests.integration.budgets.crew import Crew, rules
 from tests.integration.budgets.test_admission_redis_faults import DOLLAR, set_aside, until_granted
 from tests.integration.budgets.test_admission_redis_posts import window_of
 from tests.redis_server import RedisServer
+from tests.waiting import eventually
 
-CALLS = 300
+CALLS = 100
 
 
 def remembered() -> int:
@@ -25,9 +26,7 @@ def remembered() -> int:
 async def stop(server: RedisServer, worker: RedisAdmission) -> None:
     """Kill Redis; return when the worker has noticed: nothing is on its way any more."""
     server.kill()
-    async with asyncio.timeout(5):
-        while worker.is_up:  # noqa: ASYNC110 - the worker has no event for it
-            await asyncio.sleep(0.01)
+    await eventually(lambda: not worker.is_up)
 
 
 async def serve(crew: Crew, scopes: tuple[ScopeRules, ...], hold: int, cost: int) -> list[str]:
@@ -85,9 +84,7 @@ async def test_what_was_spent_meanwhile_is_counted_afterwards_and_once(redis_ser
             assert not await worker.post([Post(window_of(52), spent, 2, spent)], early)
         finally:
             redis_server.go_on()
-        async with asyncio.timeout(5):
-            while not await worker.post([], []):  # noqa: ASYNC110 - it is asked of Redis
-                await asyncio.sleep(0.05)
+        await eventually(lambda: worker.post([], []))
         standing = await worker.standing(scopes)
         assert standing.budget is not None
         assert standing.budget.spent_nanousd == len(names) * cost
@@ -104,9 +101,7 @@ async def test_a_call_that_redis_may_have_granted_is_taken_back(redis_server: Re
             assert await crew.ask(scopes, 500) == "unavailable"
         finally:
             redis_server.go_on()
-        async with asyncio.timeout(5):
-            while not await worker.post([], []):  # noqa: ASYNC110 - it is asked of Redis
-                await asyncio.sleep(0.05)
+        await eventually(lambda: worker.post([], []))
         await until_granted(crew, scopes, 490)
         assert (await crew.ask(scopes, 500)).startswith("call-")
 

@@ -53,9 +53,7 @@ async def held(worker: RedisAdmission, tenant: int) -> tuple[int, int]:
 
 
 async def until_told(worker: RedisAdmission, tenant: int, expected: tuple[int, int]) -> None:
-    async with asyncio.timeout(5):
-        while await held(worker, tenant) != expected:  # noqa: ASYNC110 - it is asked of Redis
-            await asyncio.sleep(0.05)
+    await eventually(lambda: held(worker, tenant), lambda found: found == expected)
 
 
 @pytest.mark.parametrize("setting", ["min-replicas-to-write", "maxmemory"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 import pytest
 
-from budgets.redis_wire import Unreachable, Wire
+from budgets.redis_wire import SILENCES, Unreachable, Wire
 
 TIMEOUT_S = 0.2
 
@@ -55,30 +56,77 @@ async def slow() -> AsyncIterator[Slow]:
     await asyncio.sleep(0)  # the aborted socket closes in the next turn
 
 
-async def connected(slow: Slow, on_late: Callable[[], None], on_lost: Callable[[Wire], None]) -> Wire:
-    loop = asyncio.get_running_loop()
+class Timer:
+    """What call_later returns."""
+
+    def __init__(self, at: float, callback: Callable[[], None]) -> None:
+        self.at, self.callback, self.is_cancelled = at, callback, False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+
+class HandClock:
+    """The loop of a wire, whose time goes on only when the test says so."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.create_future, self.call_soon = loop.create_future, loop.call_soon
+        self._now, self._timers = 1000.0, list[Timer]()
+
+    def time(self) -> float:
+        return self._now
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        self._timers.append(Timer(self._now + seconds, callback))
+        return self._timers[-1]
+
+    def pass_by(self, seconds: float) -> None:
+        end = self._now + seconds
+        while due := [each for each in self._timers if not each.is_cancelled and each.at <= end]:
+            first = min(due, key=lambda each: each.at)
+            self._timers.remove(first)
+            self._now = first.at
+            first.callback()
+        self._now = end
+
+
+@pytest.fixture
+async def clock() -> HandClock:
+    return HandClock()
+
+
+async def connected(
+    slow: Slow, clock: HandClock, on_late: Callable[[], None], on_lost: Callable[[Wire], None]
+) -> Wire:
     wire = Wire(TIMEOUT_S, lambda _: None, on_late, on_lost)
-    await loop.create_connection(lambda: wire, "127.0.0.1", slow.port)
+    wire._loop = cast("asyncio.AbstractEventLoop", clock)  # noqa: SLF001
+    await asyncio.get_running_loop().create_connection(lambda: wire, "127.0.0.1", slow.port)
     return wire
 
 
-async def test_a_long_queue_is_waited_for_as_long_as_it_moves(slow: Slow) -> None:
+async def test_a_long_queue_is_waited_for_as_long_as_it_moves(slow: Slow, clock: HandClock) -> None:
     late: list[str] = []
-    wire = await connected(slow, lambda: late.append("late"), lambda _: late.append("lost"))
+    wire = await connected(slow, clock, lambda: late.append("late"), lambda _: late.append("lost"))
     replies = [wire.send("PING") for _ in range(8)]
     await slow.has(8)
-    for _ in range(8):
-        await asyncio.sleep(TIMEOUT_S / 3)  # how fast this store is
+    for number, reply in enumerate(replies, start=1):
+        clock.pass_by(TIMEOUT_S * 0.6)  # how fast this store is
         slow.answer()
-    assert await asyncio.gather(*replies) == [1, 2, 3, 4, 5, 6, 7, 8]
+        assert await reply == number
     assert late == []
     wire.drop()
 
 
-async def test_a_late_command_is_given_up_and_its_reply_reaches_nobody_else(slow: Slow) -> None:
+async def test_a_late_command_is_given_up_and_its_reply_reaches_nobody_else(
+    slow: Slow, clock: HandClock
+) -> None:
     late: list[str] = []
-    wire = await connected(slow, lambda: late.append("late"), lambda _: late.append("lost"))
+    wire = await connected(slow, clock, lambda: late.append("late"), lambda _: late.append("lost"))
     first = wire.send("PING")
+    clock.pass_by(TIMEOUT_S * 0.9)
+    assert not first.done()
+    clock.pass_by(TIMEOUT_S * 0.2)
     with pytest.raises(Unreachable):
         await first
     second = wire.send("PING")
@@ -90,13 +138,15 @@ async def test_a_late_command_is_given_up_and_its_reply_reaches_nobody_else(slow
     wire.drop()
 
 
-async def test_a_store_that_says_nothing_for_long_is_left(slow: Slow) -> None:
+async def test_a_store_that_says_nothing_for_long_is_left(slow: Slow, clock: HandClock) -> None:
     lost = asyncio.Event()
-    wire = await connected(slow, lambda: None, lambda _: lost.set())
+    wire = await connected(slow, clock, lambda: None, lambda _: lost.set())
     replies = [wire.send("PING") for _ in range(3)]
+    clock.pass_by(TIMEOUT_S * 1.1)
     assert {type(each) for each in await asyncio.gather(*replies, return_exceptions=True)} == {Unreachable}
+    clock.pass_by(TIMEOUT_S * (SILENCES - 2))
     assert not wire.is_lost
-    async with asyncio.timeout(10):
-        await lost.wait()
+    clock.pass_by(TIMEOUT_S * 2)
+    assert lost.is_set()
     with pytest.raises(Unreachable):
         await wire.send("PING")

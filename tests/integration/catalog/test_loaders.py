@@ -73,7 +73,8 @@ def test_a_fallback_that_is_good_again_is_taken_again() -> None:
 
 
 def test_an_address_that_a_person_may_have_typed_is_guarded() -> None:
-    rows = [row(alias, endpoint="http://10.0.0.7/v1") for alias in ("files", "known", "typed")]
+    plain = {"provider": "openai-compatible", "api_key": "", "endpoint": "http://10.0.0.7/v1"}
+    rows = [row(alias, **plain) for alias in ("files", "known", "typed")]
     written(*rows)
     Deployment.objects.filter(model__alias="known").update(edited=True)
     Deployment.objects.filter(model__alias="typed").update(edited=True, endpoint="http://10.0.0.8/v1")

@@ -5,17 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from catalog.encryption import decrypt
 from catalog.models import Credential, Deployment, Model, Price
 from catalog.prices import ImageRate, PriceSheet
 from catalog.services import NewDeployment, columns_of, remove_model, set_price, upsert_deployment
 from tenants.audit import Actor
 from tenants.models import AuditEvent
+from tests.back_office import KEY, api_key_of
 
-KEY = settings.SECRETS.encryption_key
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALICE = Actor("alice@example.com")
 pytestmark = pytest.mark.django_db
@@ -32,7 +30,7 @@ def test_it_creates_the_alias_with_its_first_deployment():
     stored = Deployment.objects.select_related("model", "credential").get(pk=row.pk)
     assert stored.credential is not None
     assert (stored.model.alias, stored.model.context_window, stored.origin) == ("gpt-4o", 8192, "admin")
-    assert decrypt(KEY, stored.credential.name, stored.credential.ciphertext) == "sk-upstream-1234567"
+    assert api_key_of(stored) == "sk-upstream-1234567"
 
 
 def test_leaving_the_key_out_keeps_it_and_an_empty_one_removes_it():

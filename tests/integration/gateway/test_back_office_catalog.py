@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from catalog.encryption import decrypt, open_metadata
 from catalog.models import Deployment, Model, Price
 from catalog.sync import sync_catalog
 from gateway.config import Config
 from tenants.models import AuditEvent
-from tests.back_office import KEY, NOW, ROW, deployment_fields, post, refusal
+from tests.back_office import NOW, ROW, api_key_of, deployment_fields, metadata_of, post, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +37,7 @@ def test_a_model_and_its_deployment_are_one_page(client):
         ["text", "image"],
         "4567",
     )
-    assert decrypt(KEY, row.credential.name, row.credential.ciphertext) == "sk-upstream-1234567"
+    assert api_key_of(row) == "sk-upstream-1234567"
 
 
 def test_a_stored_api_key_is_never_shown_and_empty_keeps_it(client):
@@ -75,7 +74,7 @@ def test_secret_metadata_is_masked_and_kept(client):
 
     assert "buried-treasure" not in page
     assert "v1:" not in page
-    assert open_metadata(KEY, Deployment.objects.get().metadata) == {
+    assert metadata_of(Deployment.objects.get()) == {
         "aws_secret_access_key": "buried-treasure",
         "gcp_project_id": "p2",
     }

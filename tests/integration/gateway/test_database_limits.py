@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from django.db import OperationalError
 from django.db.utils import ConnectionHandler
 
+from gateway import database
 from gateway.config.sections import Database
 from gateway.database import LEDGER, django_databases
 from tests.postgres import Postgres
 
-PATIENCE_S = 15  # of the test
+SHORT_MS = 300
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,21 @@ def server():
 
 @pytest.fixture
 def databases(server, django_db_blocker):
-    url = server.new_database()
+    with opened(server.new_database(), django_db_blocker) as handler:
+        yield handler
+
+
+@pytest.fixture
+def impatient(server, django_db_blocker, monkeypatch):
+    """Yield connections with the same bounds, but shorter: what the URL says wins."""
+    monkeypatch.setattr(database, "POOL_WAIT_S", SHORT_MS / 1000)
+    options = quote(f"-c statement_timeout={SHORT_MS} -c lock_timeout={SHORT_MS // 2}")
+    with opened(f"{server.new_database()}?options={options}", django_db_blocker) as handler:
+        yield handler
+
+
+@contextmanager
+def opened(url, django_db_blocker):
     handler = ConnectionHandler(django_databases(Database(url=url, min_conns=1, max_conns=1), Path()))
     with django_db_blocker.unblock():
         yield handler
@@ -46,36 +63,33 @@ def state_of(raised):
     return getattr(raised.value.__cause__, "sqlstate", "")
 
 
-@pytest.mark.timeout(PATIENCE_S)
-def test_a_statement_is_canceled(databases):
+def test_a_statement_is_canceled(impatient):
     with pytest.raises(OperationalError) as raised:
-        ask(databases["default"], "SELECT pg_sleep(60)")
+        ask(impatient["default"], "SELECT pg_sleep(60)")
     assert state_of(raised) == "57014"  # query_canceled
-    assert ask(databases["default"], "SELECT 1") == (1,)
+    assert ask(impatient["default"], "SELECT 1") == (1,)
 
 
-@pytest.mark.timeout(PATIENCE_S)
-def test_a_lock_that_is_not_free_is_not_waited_for(databases):
-    ledger = databases[LEDGER]
+def test_a_lock_that_is_not_free_is_not_waited_for(impatient):
+    ledger = impatient[LEDGER]
     ledger.set_autocommit(False)
     ask(ledger, "CREATE TABLE kept (id int)", "SELECT 1")
     ledger.commit()
     ask(ledger, "LOCK TABLE kept IN ACCESS EXCLUSIVE MODE", "SELECT 1")
     with pytest.raises(OperationalError) as raised:
-        ask(databases["default"], "SELECT count(*) FROM kept")
+        ask(impatient["default"], "SELECT count(*) FROM kept")
     assert state_of(raised) == "55P03"  # lock_not_available
     ledger.rollback()
-    assert ask(databases["default"], "SELECT count(*) FROM kept") == (0,)
+    assert ask(impatient["default"], "SELECT count(*) FROM kept") == (0,)
 
 
-@pytest.mark.timeout(PATIENCE_S)
-def test_a_pool_that_is_empty_says_so(databases):
-    assert ask(databases["default"], "SELECT 1") == (1,)  # this thread has the only connection
+def test_a_pool_that_is_empty_says_so(impatient):
+    assert ask(impatient["default"], "SELECT 1") == (1,)  # this thread has the only connection
     said = []
 
     def another():
         with pytest.raises(OperationalError) as raised:
-            ask(databases["default"], "SELECT 1")
+            ask(impatient["default"], "SELECT 1")
         said.append(type(raised.value.__cause__).__name__)
 
     thread = threading.Thread(target=another)
@@ -84,6 +98,8 @@ def test_a_pool_that_is_empty_says_so(databases):
     assert said == ["PoolTimeout"]
 
 
-def test_the_ledger_may_take_its_time(databases):
+def test_the_ledger_may_take_its_time_and_pages_may_not(databases):
     assert ask(databases[LEDGER], "SHOW statement_timeout") == ("10min",)
     assert ask(databases["default"], "SHOW statement_timeout") == ("5s",)
+    assert ask(databases["default"], "SHOW lock_timeout") == ("2s",)
+    assert databases["default"].settings_dict["OPTIONS"]["pool"]["timeout"] == database.POOL_WAIT_S == 2.0

@@ -37,7 +37,7 @@ async def heard(redis):
 
 
 async def next_of(said) -> str:
-    return await asyncio.wait_for(said.get(), 10)
+    return await asyncio.wait_for(said.get(), 30)
 
 
 async def test_an_announced_change_is_heard(redis, heard):

@@ -55,7 +55,7 @@ async def test_a_full_disk_refuses_new_calls_and_ends_the_running_ones_into_the_
 
     with pytest.raises(MeteringUnavailable):
         journal.open_call(opened("req_new"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await asyncio.gather(*(journal.close_call(closed(request_id)) for request_id in ids))
 
     tail = Tail(Directory.look(journal.directory.path))
@@ -90,7 +90,7 @@ async def test_an_end_that_not_even_the_reserve_can_take_waits_in_memory(small_d
     fill(small_disk)
     waited = not closing.done()
     (small_disk / "ballast").unlink()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await closing
 
     tail = Tail(Directory.look(journal.directory.path))

@@ -12,10 +12,11 @@ from providers.target import Timeouts
 from providers.transport import Transport, UpstreamRequest
 from tests.deaf_port import deaf_port
 from tests.integration.providers.raw_server import Peer, RawServer
+from tests.waiting import eventually
 
 MANY = 1 << 30
-LIMITS = Timeouts(connect=2, first_byte=10, idle=10, total=20)
-PROMPT = 1.0  # seconds within which a provider sees that the call is over
+LIMITS = Timeouts(connect=60, first_byte=60, idle=60, total=120)  # longer than any wait of a test
+PROMPT = 30.0  # seconds; nothing else ends a call within them
 
 
 def ask(url: str) -> UpstreamRequest:
@@ -64,7 +65,7 @@ async def test_connecting_ends_in_time_and_never_reached_the_provider(
     with pytest.raises(UpstreamTimeout) as caught:
         await transport.send(
             ask(f"http://127.0.0.1:{full_backlog}/v1"),
-            Timeouts(connect=0.2, first_byte=10, idle=10, total=20),
+            Timeouts(connect=0.2, first_byte=60, idle=60, total=120),
         )
 
     assert (caught.value.phase, caught.value.reached, caught.value.code) == (
@@ -78,7 +79,7 @@ async def test_the_total_bounds_connecting_too(transport: Transport, full_backlo
     with pytest.raises(UpstreamTimeout) as caught:
         await transport.send(
             ask(f"http://127.0.0.1:{full_backlog}/v1"),
-            Timeouts(connect=10, first_byte=10, idle=10, total=0.2),
+            Timeouts(connect=60, first_byte=60, idle=60, total=0.2),
         )
 
     assert (caught.value.phase, caught.value.reached) == ("total", False)
@@ -87,7 +88,7 @@ async def test_the_total_bounds_connecting_too(transport: Transport, full_backlo
 async def test_a_provider_that_never_answers_is_left_at_the_first_byte_timeout(transport: Transport) -> None:
     async with RawServer(never_answers) as server:
         with pytest.raises(UpstreamTimeout) as caught:
-            await transport.send(ask(server.url), Timeouts(connect=2, first_byte=0.1, idle=10, total=20))
+            await transport.send(ask(server.url), Timeouts(connect=2, first_byte=0.1, idle=60, total=120))
 
         assert (caught.value.phase, caught.value.reached, caught.value.answer_status) == (
             "first_byte",
@@ -100,7 +101,7 @@ async def test_a_provider_that_never_answers_is_left_at_the_first_byte_timeout(t
 async def test_a_head_without_content_is_still_waiting_for_the_first_byte(transport: Transport) -> None:
     async with RawServer(stalls_after_the_head) as server:
         response = await transport.send(
-            ask(server.url), Timeouts(connect=2, first_byte=0.1, idle=10, total=20)
+            ask(server.url), Timeouts(connect=2, first_byte=0.1, idle=60, total=120)
         )
         with pytest.raises(UpstreamTimeout) as caught:
             await asyncio.wait_for(response.read(MANY), PROMPT)
@@ -112,7 +113,7 @@ async def test_a_head_without_content_is_still_waiting_for_the_first_byte(transp
 async def test_silence_inside_a_stream_ends_at_the_idle_timeout(transport: Transport) -> None:
     async with RawServer(stalls_in_the_body) as server:
         response = await transport.send(
-            ask(server.url), Timeouts(connect=2, first_byte=10, idle=0.1, total=20)
+            ask(server.url), Timeouts(connect=2, first_byte=60, idle=0.1, total=120)
         )
         chunks = response.chunks()
         assert await anext(chunks) == b"data: 1\n\n"
@@ -126,7 +127,7 @@ async def test_silence_inside_a_stream_ends_at_the_idle_timeout(transport: Trans
 async def test_a_stream_that_never_ends_does_so_at_the_total_timeout(transport: Transport) -> None:
     async with RawServer(drips_for_ever) as server:
         response = await transport.send(
-            ask(server.url), Timeouts(connect=2, first_byte=10, idle=10, total=0.2)
+            ask(server.url), Timeouts(connect=2, first_byte=60, idle=60, total=0.2)
         )
         with pytest.raises(UpstreamTimeout) as caught:
             await asyncio.wait_for(response.read(MANY), PROMPT)
@@ -232,7 +233,7 @@ async def test_a_stream_whose_end_comes_right_after_its_last_event_keeps_its_con
         await first.aclose()
         done_was_seen.set()
         await next_request.wait()
-        await asyncio.sleep(0.05)  # until the last bytes have crossed the loopback
+        await eventually(lambda: not transport._left)  # noqa: SLF001 - the end has come, whoever reads it
         second = await transport.send(ask(server.url), LIMITS)
 
         assert await second.read(MANY) == b"{}"

@@ -12,7 +12,7 @@ from providers.transport import Transport, UpstreamRequest
 from tests.integration.providers.raw_server import Peer, RawServer, Script
 
 MANY = 1 << 30
-LIMITS = Timeouts(connect=2, first_byte=5, idle=5, total=10)
+LIMITS = Timeouts(connect=60, first_byte=60, idle=60, total=120)  # longer than any wait of a test
 
 
 def ask(url: str, body: bytes = b"{}") -> UpstreamRequest:
@@ -125,7 +125,7 @@ async def test_what_is_said_on_an_idle_connection_closes_it(transport: Transport
     async with RawServer(babbles) as server:
         assert await call(transport, server.url) == b"{}"
         first_was_read.set()
-        await asyncio.wait_for(server.peers[0].gone.wait(), 1)
+        await asyncio.wait_for(server.peers[0].gone.wait(), 30)
 
         assert await call(transport, server.url) == b"{}"
         assert len(server.peers) == 2
@@ -145,7 +145,7 @@ async def test_an_idle_connection_is_closed_in_time() -> None:
     async with RawServer(says(OK)) as server:
         assert await call(transport, server.url) == b"{}"
 
-        await asyncio.wait_for(server.peers[0].gone.wait(), 1)
+        await asyncio.wait_for(server.peers[0].gone.wait(), 30)
     await transport.aclose()
 
 
@@ -192,7 +192,7 @@ async def test_a_refusal_of_a_large_body_is_heard_before_all_of_it_was_sent(tran
 
     hold = asyncio.Event()
     async with RawServer(refuses) as server:
-        response = await asyncio.wait_for(transport.send(ask(server.url, bytes(64 << 20)), LIMITS), 5)
+        response = await asyncio.wait_for(transport.send(ask(server.url, bytes(64 << 20)), LIMITS), 30)
 
         assert (response.status, await response.read(MANY)) == (413, b"{}")
         second = await transport.send(ask(server.url), LIMITS)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 from typing_extensions import override
@@ -10,8 +11,6 @@ from budgets.admission_local import LocalAdmission
 from budgets.purses import Load
 from tests.unit.budgets.admission_machine import LAST_MINUTE_OF_A_LEAP_DAY, AdmissionMachine, Subject
 from tests.unit.budgets.admission_model import LEASE_S, ORPHAN_S
-
-STEPS = 5000
 
 
 class LocalSubject(Subject):
@@ -36,7 +35,10 @@ class LocalSubject(Subject):
         return sizes["running"], sizes["settled"], self.admission.orphans
 
 
-def test_it_decides_like_the_naive_model_in_five_thousand_steps() -> None:
+@pytest.mark.parametrize(
+    ("examples", "steps"), [(50, 1_000), pytest.param(180, 5_000, marks=pytest.mark.soak)]
+)
+def test_it_decides_like_the_naive_model_in_thousands_of_steps(examples: int, steps: int) -> None:
     seen: Counter[str] = Counter()
 
     class LocalMachine(AdmissionMachine):
@@ -51,7 +53,7 @@ def test_it_decides_like_the_naive_model_in_five_thousand_steps() -> None:
     run_state_machine_as_test(
         LocalMachine,
         settings=settings(
-            max_examples=180,
+            max_examples=examples,
             stateful_step_count=60,
             derandomize=True,
             database=None,
@@ -60,4 +62,4 @@ def test_it_decides_like_the_naive_model_in_five_thousand_steps() -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
-    assert seen["steps"] >= STEPS
+    assert seen["steps"] >= steps

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
 from budgets.admission import AdmissionUnavailable
+from gateway import chores
 from gateway.chores import Chores
+from gateway.config import Config
 from metering.running import Running
+from tests.waiting import eventually
 
 
 class Streams(list[Any]):
@@ -52,3 +56,21 @@ async def test_who_is_stopped_is_unknown_before_he_hears_of_it():
     running.add(call(7))
     await chores._stop_revoked()  # noqa: SLF001
     assert happened == ["unknown", "key_revoked"]
+
+
+async def test_running_calls_are_looked_over_twice_within_the_two_seconds_that_are_promised(monkeypatch):
+    periods: dict[str, float] = {}
+
+    async def every(seconds: float, work: Any) -> None:
+        periods[work.__name__] = seconds
+
+    monkeypatch.setattr(chores, "_every", every)
+    idle = SimpleNamespace(run=lambda: asyncio.sleep(0))
+    config = Config()
+    live: Any = SimpleNamespace(invalidation=idle, shadows=idle, shedding=None, hints=None, config=config)
+    tasks = Chores(live, asyncio.to_thread).start()
+    await eventually(lambda: "_stop_revoked" in periods)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert periods["_stop_revoked"] * 2 == config.streams.revoke_check == 2.0

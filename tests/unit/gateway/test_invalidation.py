@@ -9,6 +9,8 @@ import pytest
 from gateway import invalidation
 from gateway.invalidation import Invalidation
 
+NEVER_S = 3600.0
+
 
 class Site:
     """A database that may be away, and what it led to."""
@@ -48,7 +50,7 @@ async def checks(site):
 
 
 async def next_of(site):
-    return await asyncio.wait_for(site.said.get(), 10)
+    return await asyncio.wait_for(site.said.get(), 30)
 
 
 async def test_an_announced_change_that_cannot_be_read_casts_doubt_once(site, checks, monkeypatch):
@@ -64,6 +66,23 @@ async def test_a_database_that_is_away_casts_no_doubt_by_itself(site, checks, mo
     monkeypatch.setattr(invalidation, "POLL_S", 0.01)
     site.is_away = True
     assert [await next_of(site) for _ in range(3)] == ["away"] * 3
+
+
+async def test_an_announced_change_is_read_without_waiting_for_the_next_poll(site, checks, monkeypatch):
+    monkeypatch.setattr(invalidation, "POLL_S", NEVER_S)
+    site.version = 2
+    checks.poke()
+    assert await next_of(site) == "reloaded 2"  # what waited for the poll that was under way
+    site.version = 3
+    checks.poke()
+    assert await next_of(site) == "reloaded 3"
+
+
+async def test_a_change_that_nobody_announced_is_found_by_polling_once_a_second(site, checks, monkeypatch):
+    assert invalidation.POLL_S == 1.0  # of the two seconds that the documentation promises
+    monkeypatch.setattr(invalidation, "POLL_S", 0.01)
+    site.version = 2
+    assert await next_of(site) == "reloaded 2"
 
 
 async def test_an_announced_change_that_can_be_read_casts_none(site, checks):

@@ -108,7 +108,7 @@ async def test_it_is_idle_only_when_every_slot_is_back():
     await asyncio.sleep(0)
     assert not waiting.done()
     slots[1].release()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 30)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["take", "batch", "give", "late", "fine"]), st.integers(1, 4))))

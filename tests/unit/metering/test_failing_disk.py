@@ -60,7 +60,7 @@ def end_of_files(journal: Journal) -> Position:
 
 
 async def end_all(journal: Journal) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await asyncio.gather(*(journal.close_call(closed(request_id)) for request_id in IDS))
 
 
@@ -224,7 +224,7 @@ async def test_after_a_failed_sync_no_later_sync_of_that_file_is_believed(
     synced_by.break_("fdatasync", fail_once)
     ending = asyncio.ensure_future(journal.close_call(closed("req_1")))
     await eventually(lambda: written_by.calls["open"] > 0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await journal.close(patience_s=0.01)
 
     with pytest.raises(EndNotKept):
@@ -248,7 +248,7 @@ async def test_a_journal_closes_while_its_last_sync_fails(
     journal.open_call(opened("req_1"))
     await eventually(lambda: synced_by.calls["fdatasync"] > 0)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await journal.close(patience_s=0.01)
 
 

@@ -59,7 +59,7 @@ async def test_ends_that_write_chokes_on_are_tried_again_in_order(disk: Disk, gr
     disk.is_well = True
     await eventually(lambda: len(disk.unsynced) > 0)
     disk.sync()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await asyncio.gather(first, second)
 
     assert was_stuck
@@ -74,7 +74,7 @@ async def test_draining_writes_what_has_gathered_behind_a_slow_sync(disk: Disk, 
     assert not draining.done()
 
     disk.sync()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await asyncio.gather(draining, *ends)
 
 

@@ -1,0 +1,149 @@
+"""The form of a deployment in the back office. Secrets go in, never come out, and stay with their origin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from typing_extensions import override
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
+
+from catalog.forms import Revivable
+from catalog.models import Deployment, new_seal_id
+from catalog.sealing import Seal, close_metadata, destination
+from catalog.services import KeyNeeded, keeps_key, seal_of, set_deployment_key
+from providers.egress import EgressRefused, check_url
+from providers.target import SECRET_METADATA
+
+MASK = "********"
+TIMEOUTS = ("connect", "first_byte", "idle", "total")
+CAPABILITIES = {"modalities": list, "tools": bool, "json_schema": bool, "context_window": int}
+
+
+class DeploymentForm(Revivable):
+    api_key = forms.CharField(
+        required=False,
+        strip=True,
+        label="API key",
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )
+    forget_key = forms.BooleanField(
+        required=False, label="Forget the stored API key", widget=UnfoldBooleanWidget()
+    )
+
+    class Meta:
+        model = Deployment
+        fields = (
+            "model",
+            "name",
+            "provider",
+            "upstream_model",
+            "endpoint",
+            "api_version",
+            "region",
+            "priority",
+            "weight",
+            "shadow_percent",
+            "enabled",
+            "timeouts",
+            "metadata",
+            "capabilities",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        stored = self.instance.credential
+        hint = f"Stored, ends in …{stored.hint}. " if stored is not None and stored.hint else "Stored. "
+        self.fields["api_key"].help_text = (
+            hint if stored is not None else ""
+        ) + "Empty keeps what is stored."
+        self.initial["metadata"] = {
+            name: MASK if name in SECRET_METADATA else value for name, value in self.instance.metadata.items()
+        }
+        self._stored_metadata = dict(self.instance.metadata)
+        self._origin_before = seal_of(self.instance, b"").origin if self.instance.pk else ""
+
+    @override
+    def tombstone(self, cleaned: dict[str, Any]) -> Any:
+        model = cleaned.get("model")
+        model_id = (
+            model.pk if model is not None else self.instance.model_id
+        )  # None for an alias that is new too
+        return Deployment.objects.filter(model_id=model_id, name=cleaned.get("name"), removed=True).first()
+
+    def clean_endpoint(self) -> str:
+        endpoint = str(self.cleaned_data["endpoint"]).strip()
+        if endpoint and endpoint != self.instance.endpoint:
+            try:
+                check_url(endpoint, settings.GATEWAY.server.egress_allow)
+            except EgressRefused as error:
+                raise forms.ValidationError(str(error)) from None
+        return endpoint
+
+    def clean_timeouts(self) -> dict[str, float]:
+        value = self.cleaned_data["timeouts"] or {}
+        if not isinstance(value, dict) or not value.keys() <= set(TIMEOUTS):
+            raise forms.ValidationError(
+                f'Seconds by name, such as {{"total": 300}}; names: {", ".join(TIMEOUTS)}.'
+            )
+        if not all(type(seconds) in {int, float} and seconds > 0 for seconds in value.values()):
+            raise forms.ValidationError("Each time is a number of seconds above 0.")
+        return {name: float(seconds) for name, seconds in value.items()}
+
+    def clean_capabilities(self) -> dict[str, Any]:
+        value = self.cleaned_data["capabilities"] or {}
+        if not isinstance(value, dict) or not all(
+            name in CAPABILITIES and isinstance(item, CAPABILITIES[name]) for name, item in value.items()
+        ):
+            raise forms.ValidationError(
+                'Such as {"modalities": ["text"], "tools": false, "json_schema": false, "context_window": 8192}.'
+            )
+        return value
+
+    def clean_metadata(self) -> dict[str, Any]:
+        value = self.cleaned_data["metadata"] or {}
+        if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+            raise forms.ValidationError('Texts by name, such as {"gcp_project_id": "p1"}.')
+        return value
+
+    @override
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if not {"provider", "endpoint", "metadata"} <= cleaned.keys():
+            return cleaned
+        row = self.instance
+        row.seal_id = row.seal_id or new_seal_id()
+        self._seal = seal = Seal(
+            settings.SECRETS.encryption_key,
+            row.seal_id,
+            destination(cleaned["provider"], cleaned["endpoint"], settings.GATEWAY.providers),
+        )
+        is_given = cleaned.get("api_key") or cleaned.get("forget_key")
+        if not is_given and not keeps_key(row, seal, self._origin_before):
+            needed = KeyNeeded(self._origin_before, seal.origin)
+            self.add_error("api_key", f"{needed} Or tick 'Forget the stored API key'.")
+        cleaned["metadata"] = self._closed(cleaned["metadata"], seal)
+        return cleaned
+
+    def _closed(self, given: dict[str, str], seal: Seal) -> dict[str, Any]:
+        """Seal what was typed and keep what is stored, if it is for the same origin."""
+        kept = {name for name, value in given.items() if name in SECRET_METADATA and value == MASK}
+        closed = close_metadata(seal, {name: value for name, value in given.items() if name not in kept})
+        for name in given.keys() & kept:
+            sealed = str(self._stored_metadata.get(name, ""))
+            if not sealed or not (seal.origin == self._origin_before or seal.opens(name, sealed)):
+                self.add_error("metadata", f"{name}: {KeyNeeded(self._origin_before, seal.origin)}")
+            closed[name] = sealed
+        return {name: closed[name] for name in given}
+
+    @override
+    def save(self, commit: bool = True) -> Any:
+        row: Deployment = super().save(commit=False)
+        row.problem = ""
+        if self.cleaned_data["api_key"] or self.cleaned_data["forget_key"]:
+            set_deployment_key(row, self.cleaned_data["api_key"], self._seal)
+        if commit:
+            row.save()
+            self._save_m2m()  # type: ignore[attr-defined]  # Django's own, missing in the stubs
+        return row

@@ -1,0 +1,78 @@
+"""Secrets that strangers guess: those of examples, short ones, words. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gateway.config.model import Config
+
+KEY_LENGTH = 20  # about 100 bits where it is made by a machine
+PASSWORD_LENGTH = 12
+LONG_PASSWORD = 20  # words are fine in a phrase
+DIFFERENT = 6
+_WORDS = (
+    *(
+        "password",
+        "passwort",
+        "passw0rd",
+        "secret",
+        "change",
+        "admin",
+        "root",
+        "welcome",
+        "letmein",
+        "qwerty",
+    ),
+    *("demo", "test", "example", "gateway", "abc123", "12345", "default", "hunter2", "iloveyou"),
+)
+_EXAMPLES = frozenset({"my-secret", "admin-password", "change-me"})  # of our own pages
+
+
+def weak_key_secret(secret: str) -> bool:
+    """Tell whether the secret part of an API key is too easy; an empty one is generated."""
+    return bool(secret) and (
+        len(secret) < KEY_LENGTH or len(set(secret)) < DIFFERENT or _is_example(secret) or _repeats(secret)
+    )
+
+
+def weak_password(password: str, email: str = "") -> bool:
+    """Tell whether a person's password is too easy; an empty one lets nobody in."""
+    if not password:
+        return False
+    lower = password.lower()
+    is_short = len(password) < PASSWORD_LENGTH or len(set(lower)) < DIFFERENT
+    names = [part for part in email.lower().partition("@")[0].split(".") if len(part) > 3]  # noqa: PLR2004 - letters
+    is_word = len(password) < LONG_PASSWORD and any(word in lower for word in (*_WORDS, *names))
+    return is_short or is_word or _is_example(password) or _repeats(password)
+
+
+def weak_bootstrap_secrets(config: Config) -> Iterator[tuple[str, str, str]]:
+    """Yield where a weak secret of the bootstrap section stands, what it is, and how to write it instead."""
+    for index, key in enumerate(config.bootstrap.api_keys):
+        if weak_key_secret(key.secret):
+            what = f"is weak: an example, or under {KEY_LENGTH} characters"
+            hint = "leave prefix and secret out to have them generated, or use `openssl rand -hex 24`"
+            yield f"bootstrap.api_keys[{index}].secret", what, hint
+    for index, person in enumerate(config.bootstrap.admin_users):
+        if weak_password(person.password, person.email):
+            what = f"is weak: an example, a word, or under {PASSWORD_LENGTH} characters"
+            hint = "use `openssl rand -base64 18`, or leave it out and run `manage.py changepassword`"
+            yield f"bootstrap.admin_users[{index}].password", what, hint
+    if weak_key_secret(config.observability.metrics_token):
+        what = f"is weak: an example, or under {KEY_LENGTH} characters"
+        yield "observability.metrics_token", what, "use `openssl rand -hex 24`"
+
+
+def _is_example(secret: str) -> bool:
+    lower = secret.lower()
+    return any(example in lower for example in _EXAMPLES)
+
+
+def _repeats(secret: str) -> bool:
+    """Tell whether it is a few characters again and again."""
+    return any(
+        secret == (secret[:size] * len(secret))[: len(secret)] for size in range(1, len(secret) // 2 + 1)
+    )

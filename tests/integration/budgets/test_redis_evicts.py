@@ -1,0 +1,72 @@
+"""A Redis that drops keys when memory is short would forget money and limits: it is not used, and the log says why."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from budgets.redis_connection import RedisConnection
+from tests.redis_server import RedisServer
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    server = RedisServer()
+    server.start()
+    yield server
+    server.kill()
+
+
+async def opened(redis: RedisServer, user: str = "") -> RedisConnection:
+    connection = RedisConnection(redis.url.replace("//", f"//{user}"), "test")
+    await connection.open()
+    return connection
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl", "allkeys-random", "volatile-lru"])
+async def test_a_redis_that_evicts_is_not_used(
+    redis: RedisServer, caplog: pytest.LogCaptureFixture, policy: str
+) -> None:
+    redis.run("CONFIG", "SET", "maxmemory-policy", policy)
+    with caplog.at_level(logging.ERROR, "budgets.redis"):
+        connection = await opened(redis)
+        assert not connection.is_up
+        await connection.aclose()
+
+    assert f"maxmemory-policy is {policy}: set it to noeviction" in caplog.text
+
+
+async def test_it_is_used_once_it_was_put_right(redis: RedisServer) -> None:
+    redis.run("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    connection = await opened(redis)
+    redis.run("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+    await connection.open()
+
+    assert connection.is_up
+    await connection.aclose()
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "noeviction"])
+async def test_it_is_known_also_where_config_is_forbidden(redis: RedisServer, policy: str) -> None:
+    redis.run("CONFIG", "SET", "maxmemory-policy", policy)
+    redis.run("ACL", "SETUSER", "omg", "on", ">pw", "~*", "&*", "+@all", "-config")
+
+    connection = await opened(redis, "omg:pw@")
+
+    assert connection.is_up is (policy == "noeviction")
+    await connection.aclose()
+
+
+async def test_one_that_does_not_say_is_used_with_a_warning(
+    redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = RedisConnection(redis.url, "test")
+    for _ in range(2):
+        connection._check_eviction("")  # noqa: SLF001 - no Redis of ours keeps it to itself
+
+    [warning] = caplog.messages
+    assert "eviction_unknown" in warning
+    assert "noeviction" in warning
