@@ -34,7 +34,7 @@ from budgets.redis_connection import TIMEOUT_S, RedisConnection
 from budgets.redis_graves import Graves
 from budgets.redis_learning import Learning
 from budgets.redis_owners import Owners
-from budgets.redis_peers import SETTLE_S, Peers
+from budgets.redis_peers import Members, Peers, nobody_else
 from budgets.redis_preparation import Preparation
 from budgets.redis_rebuild import Rebuilds
 from budgets.redis_scripts import PREFIX
@@ -57,7 +57,7 @@ class RedisAdmission(Admission):
         load: Load,
         *,
         timeout_s: float = TIMEOUT_S,
-        settle_s: float = SETTLE_S,
+        members: Members = nobody_else,
         clock: Clock | None = None,
         prefix: str = PREFIX,
         worker: str = "",
@@ -67,45 +67,54 @@ class RedisAdmission(Admission):
         self._calls: dict[str, HeldCall] = {}
         self._last = LastStandings()
         self._connection = RedisConnection(url, f"{prefix}:workers", timeout_s)
-        self._peers = Peers(self.worker, self._connection, settle_s)
+        self.peers = Peers(self.worker, members)
         owners = Owners(self._connection, prefix)
         self._backlog = Backlog(self._run, self._connection, self._calls, owners, self.worker)
         self._graves = Graves(self._run, self._connection, self._backlog, prefix)
-        rebuilds = Rebuilds(self._connection, self._run, load, self._peers, owners, self._graves.has)
+        rebuilds = Rebuilds(self._connection, self._run, load, self.peers, owners, self._graves.has)
         self._preparation = Preparation(rebuilds, Learning(self._run, load, owners))
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Reply).decode
 
     async def open(self, *, tend: bool = True) -> None:
         """Connect and begin to tend; Redis may be away. `tend` False: nothing happens but what is asked."""
-        self._allowances = Allowances(self._run, self._peers, self._graves.has, self._tell_all)
-        parts = (self._connection, self._peers, self._backlog, self._allowances)
+        self._allowances = Allowances(self._run, self.peers, self._graves.has, self._tell_all)
+        parts = (self._connection, self.peers, self._backlog, self._allowances)
         self._upkeep = Upkeep(*parts, lambda: self._instant)
         await self._connection.open()
         if tend:
             self._upkeep.start(self._calls)
 
-    async def aclose(self) -> None:
-        """Tell what is waiting, say goodbye, disconnect."""
+    async def aclose(self) -> bool:
+        """Tell what is waiting, say goodbye, disconnect. False: the ledger has not got all of its calls."""
         await self._preparation.aclose()
-        await self._upkeep.aclose()
+        is_done = await self._upkeep.aclose()
         await self._connection.aclose()
+        return is_done
 
     @property
     def is_up(self) -> bool:
         return self._connection.is_up
 
     @property
+    def born_in(self) -> str:
+        """In which life of the data this worker connected first; "" if it never did."""
+        return self._connection.born_in
+
+    @property
     def workers(self) -> int:
         """How many there are, as far as this one has heard."""
-        return self._peers.workers
+        return self.peers.workers
 
     @override
     async def admit(self, ask: Ask) -> Grant:
         try:
             return await self._admit(ask)
         except asyncio.CancelledError:
-            self._upkeep.spawn(self._void(ask))  # it may have been granted: nobody will ever settle it
+            call = HeldCall.of(ask, self._instant)
+            self._upkeep.spawn(
+                self._backlog.void(call)
+            )  # it may have been granted: nobody will ever settle it
             raise
         except Unreachable as away:
             return await self._admit_offline(ask, is_unknown=away.is_undone)
@@ -144,7 +153,7 @@ class RedisAdmission(Admission):
         if not call.is_settled:  # remembered before it is told: what may be told again must be true
             call.tokens, call.amount, call.is_settled = tokens, cost_nanousd, True
             if call.is_offline:
-                await self._allowances.settle(call.want.scopes, request_id, tokens, cost_nanousd)
+                await self._allowances.settle(request_id, tokens, cost_nanousd)
         scopes = call.want.scopes
         try:
             reply = await self._backlog.settle(call)
@@ -196,7 +205,7 @@ class RedisAdmission(Admission):
     @override
     async def bury(self, worker: str) -> bool:
         """What it was granted and never wrote down, and what it set aside, is free again."""
-        self._peers.part(worker)
+        self.peers.part(worker)
         try:
             await self._graves.dig(worker)
         except Unreachable:
@@ -246,24 +255,15 @@ class RedisAdmission(Admission):
             grant = await self._allowances.admit(ask)
         except BaseException:  # canceled too: Redis may have granted it before it fell silent
             if not is_unknown:
-                self._backlog.doubt(self._call_of(ask))
+                self._backlog.doubt(HeldCall.of(ask, self._instant))
             raise
-        call = self._call_of(ask)
+        call = HeldCall.of(ask, self._instant)
         call.is_offline, call.is_unknown = True, is_unknown
         standing = self._last.of(ask.scopes, self._instant) or grant.standing
         call.grant = Grant(ask.request_id, call.grant.admitted_at, standing)
         self._calls[ask.request_id] = call
         self._backlog.trust(ask.request_id)
         return call.grant
-
-    def _call_of(self, ask: Ask) -> HeldCall:
-        instant = self._instant
-        want = want_of(ask.scopes, instant)
-        grant = Grant(ask.request_id, instant, Standing())
-        return HeldCall(ask.request_id, want, ask.tokens, ask.hold_nanousd, grant)
-
-    async def _void(self, ask: Ask) -> None:
-        await self._backlog.void(self._call_of(ask))
 
     async def _take_back(self, reply: Reply, want: Want, deadline: float) -> None:
         """The call would fit but for what workers have set aside: they give that back.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -41,6 +42,13 @@ class Allowance:
         self.asked_at = 0.0  # when the other workers were asked to give theirs back
 
 
+class Spent(NamedTuple):
+    """What a call was granted, and out of which allowances, at which turn of theirs."""
+
+    hold: int
+    of: list[tuple[Allowance, int]]
+
+
 class Allowances:
     """Of all scopes with a budget that this worker saw lately, and the calls that were granted out of them."""
 
@@ -52,10 +60,12 @@ class Allowances:
         tell_all: Callable[[], Awaitable[None]],
     ) -> None:
         self._run, self._peers, self._is_buried, self._tell_all = run, peers, is_buried, tell_all
-        self._is_ahead = False  # calls were granted here that Redis has not heard of
+        self._granted = self._told = (
+            0  # how many calls were granted here; how many of them Redis has heard of
+        )
         self._loop = asyncio.get_running_loop()
         self._of: dict[str, Allowance] = {}
-        self._spent: dict[str, int | None] = {}  # by running call; None: Redis has taken it over
+        self._spent: dict[str, Spent | None] = {}  # by running call; None: Redis has taken it over
         self._rates = LocalAdmission(_nothing_spent)
 
     def note(self, want: Want) -> None:
@@ -134,23 +144,23 @@ class Allowances:
         )
         grant = await self._rates.admit(msgspec.structs.replace(ask, scopes=share, hold_nanousd=0))
         if ask.request_id not in self._spent:
-            self._is_ahead = True
-            self._spent[ask.request_id] = ask.hold_nanousd
+            self._granted += 1
+            self._spent[ask.request_id] = spent = Spent(ask.hold_nanousd, [])
             for allowance in of:
                 if allowance is not None:
                     allowance.left -= ask.hold_nanousd
+                    spent.of.append((allowance, allowance.turn))
         return grant
 
-    async def settle(self, ask_scopes: Sequence[ScopeRules], request_id: str, tokens: int, cost: int) -> None:
-        """Free what a call granted here did not spend."""
-        hold = self._spent.pop(request_id, None)
+    async def settle(self, request_id: str, tokens: int, cost: int) -> None:
+        """Free what a call granted here did not spend, of what it was granted out of: that may be void by now."""
+        spent = self._spent.pop(request_id, None)
         await self._rates.settle(request_id, tokens, 0)
-        if hold is None:
+        if spent is None:
             return
-        for rules in ask_scopes:
-            allowance = self._of.get(rules.scope)
-            if allowance is not None and rules.budgets:
-                allowance.left = max(0, allowance.left + hold - cost)
+        for allowance, turn in spent.of:
+            if allowance.turn == turn:
+                allowance.left = max(0, allowance.left + spent.hold - cost)
 
     async def renew_leases(self, request_ids: Sequence[str]) -> None:
         await self._rates.renew([each for each in request_ids if each in self._spent])
@@ -165,9 +175,9 @@ class Allowances:
         allowance.turn += 1
         turn = allowance.turn
         allowance.left, allowance.renew_at = 0, now + RENEW_S
-        if self._is_ahead:  # what was spent of it must be counted before it is free
+        if (granted := self._granted) > self._told:  # what was spent of it must be counted before it is free
             await self._tell_all()
-            self._is_ahead = False
+            self._told = max(self._told, granted)
         amount = await self._free(self._peers.worker, allowance, instant, workers)
         if allowance.turn == turn:
             allowance.left, allowance.until = amount, now + VALID_S

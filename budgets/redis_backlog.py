@@ -105,7 +105,8 @@ class Backlog:
     def take(self, posts: Sequence[Post], request_ids: Sequence[str], *, is_adopted: bool) -> None:
         """Note what the ledger has; from now on these calls are not told again.
 
-        Of this worker's own calls those that cost nothing have left Redis already, and its memory.
+        Of this worker's own calls those that cost nothing have left Redis already, and its memory. A call whose end
+        Redis has not heard yet keeps its amount: told as one that cost nothing it would be free until the post comes.
         """
         told = Told(list(posts), defaultdict(set))
         for request_id in request_ids:
@@ -116,13 +117,18 @@ class Backlog:
                 continue
             if not call.is_unknown:
                 told.ids[call.want.tag].add(request_id)
-            call.is_posted, call.amount = True, 0
+            call.is_posted = True
             if call.is_settled:
                 del self._calls[request_id]
         if told.posts or told.ids:
             self._told.append(told)
         while len(self._told) > MOST_APART:
             self._told.appendleft(_together(self._told.popleft(), self._told.popleft()))
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether nothing would be missed if this worker were never heard again."""
+        return self.is_told and not any(call.is_worth_telling for call in self._calls.values())
 
     @property
     def is_told(self) -> bool:
@@ -180,6 +186,7 @@ class Backlog:
         told = [call for call in calls if call.is_worth_telling]
         for some in batches(told, BATCH):
             rows = [word for call in some for word in (call.request_id, call.row(self._worker))]
+            unposted = [call for call in some if not call.is_posted]
             unknown = [call for call in some if call.is_unknown]
             _know(unknown)
             try:
@@ -187,8 +194,15 @@ class Backlog:
             except Unreachable as away:
                 _know(unknown, is_unknown=away.is_undone)
                 raise
+            finally:
+                self._drop(tag, [call.request_id for call in unposted if call.is_posted])
             for call in some:
                 call.is_offline, call.link = False, self._connection.opened
+
+    def _drop(self, tag: str, request_ids: Sequence[str]) -> None:
+        """Let these be posted again: while they were told, which may happen twice, the ledger has got them."""
+        if request_ids:
+            self._told.append(Told([], defaultdict(set, {tag: set(request_ids)})))
 
 
 def _know(calls: Sequence[HeldCall], *, is_unknown: bool = False) -> None:

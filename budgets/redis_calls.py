@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from budgets.admission import (
+    Ask,
     BudgetRule,
     BudgetStanding,
     Grant,
@@ -135,6 +136,12 @@ class HeldCall:
         self.is_offline = False  # granted while the store was away, which has not been told of it yet
         self.is_unknown = False  # and cannot know: nothing needs to be taken back there
 
+    @classmethod
+    def of(cls, ask: Ask, instant: float) -> Self:
+        """Return the call as it is remembered where Redis has not answered."""
+        grant = Grant(ask.request_id, instant, Standing())
+        return cls(ask.request_id, want_of(ask.scopes, instant), ask.tokens, ask.hold_nanousd, grant)
+
     @property
     def is_worth_telling(self) -> bool:
         """Whether the store should hold something for it: a slot, or money."""
@@ -143,7 +150,7 @@ class HeldCall:
     def row(self, worker: str) -> list[Any]:
         """Return it as the scripts keep it: whose it is, so that it ends with its worker."""
         row: list[Any] = [
-            self.amount,
+            0 if self.is_posted else self.amount,
             self.tokens,
             self.grant.admitted_at,
             int(self.is_settled),

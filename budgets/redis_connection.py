@@ -74,13 +74,13 @@ class Complaints:
 
 
 class RedisConnection:
-    """`run_id` names the life of the server behind the present connection, which began at `born_at` (loop time, at
-    the latest); `opened` counts connections, `since` is when the present one was made.
+    """`run_id` names the life of the server behind the present connection; `opened` counts connections. `born_in` is
+    the life of the data in which this worker connected first.
     """
 
     def __init__(self, url: str, channel: str, timeout_s: float = TIMEOUT_S) -> None:
         self.run_id, self.opened, self.born_in = "", 0, ""
-        self.born_at, self.since = 0.0, 0.0
+        self._client = 0  # as the server calls the present connection
         self.on_message: Callable[[str], None] = _ignore
         self.on_open: Callable[[], None] = _nothing
         self._options: dict[str, Any] = dict(parse_url(url))
@@ -218,7 +218,6 @@ class RedisConnection:
             await asyncio.sleep(AGAIN_S)
         self._wire = wire
         self.opened += 1
-        self.since = asyncio.get_running_loop().time()
         self._ready.set()
         self.on_open()
 
@@ -253,14 +252,22 @@ class RedisConnection:
         commands += [["SCRIPT", "LOAD", script.text] for script in self._scripts.values()]
         replies = [wire.send(*command) for command in commands]  # one way there and back for all
         wire.tell("SUBSCRIBE", self.channel)
-        *_, about, memory = await asyncio.gather(
+        greeting, *_, about, memory = await asyncio.gather(
             *replies, wire.send("INFO", "server"), wire.send("INFO", "memory")
         )
         info = _facts(about)
         self._check_eviction(_facts(memory).get("maxmemory_policy", ""))
-        self.run_id = info["run_id"]
+        if self._client and self.run_id == info["run_id"]:
+            await self._end_last(wire)
+        self.run_id, self._client = info["run_id"], greeting[b"id"]
         self.born_in = self.born_in or await self._life(wire)
-        self.born_at = asyncio.get_running_loop().time() - int(info["uptime_in_seconds"])
+
+    async def _end_last(self, wire: Wire) -> None:
+        """End the connection before this one in the server too: what it has not read of it would come out of order."""
+        try:
+            await wire.send("CLIENT", "KILL", "ID", self._client)
+        except Refused as refused:
+            self._complain(refused)
 
     def _check_eviction(self, policy: str) -> None:
         """Refuse a Redis that drops what it was told when memory is short: that would be money and limits."""

@@ -1,37 +1,45 @@
 """Which other workers are alive, by what they say on the channel; and who has told again what it holds.
 
-A worker once heard is waited for until it says goodbye, until its death is proven, or until it was silent for 270 s.
-What it runs may cost money as long as that. Who was born in the present life of the data has nothing to tell that Redis
-does not know, and is not waited for. Costs one message a second and worker.
+Who has to be waited for does not depend on who was heard: the database names every worker that may have been granted
+anything (gateway/worker_rows.py). A worker is waited for until it says goodbye, until its death is proven, or until it
+was silent for 270 s. What it runs may cost money as long as that. Who was born in the present life of the data has
+nothing to tell that Redis does not know, and is not waited for. Costs one message a second and worker.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-
-from budgets.redis_connection import RedisConnection
+from collections.abc import Awaitable, Callable, Mapping
 
 PRESENT_S = 5.0  # who was heard of within it shares in the rates and in what is set aside
 SILENT_S = 270.0  # as long as what a silent worker has set aside is kept for it (redis_allowance.py)
-SETTLE_S = 2.0  # everyone says twice in it that it is here, and everyone has connected again to a new server
+
+Members = Callable[
+    [], Awaitable[Mapping[str, str]]
+]  # workers by name, and in which life of the data they were born
+
+
+async def nobody_else() -> Mapping[str, str]:
+    return {}
 
 
 class Peers:
     """As this worker sees them."""
 
-    def __init__(self, worker: str, connection: RedisConnection, settle_s: float = SETTLE_S) -> None:
+    def __init__(self, worker: str, members: Members = nobody_else) -> None:
         self.worker, self.workers = worker, 1
-        self._connection, self._settle_s = connection, settle_s
+        self._members = members
         self._heard: dict[str, float] = {}
         self._born: dict[str, str] = {}  # in which life of the data
+        self._gone: set[str] = set()  # and not heard again since
         self._told: dict[str, set[str]] = {}
         self._changed = asyncio.Event()
-        self._knows_all = False
 
     def hear(self, worker: str, life: str = "") -> bool:
         """Note that it lives, and in which life of the data it was born; True if that is news."""
         is_new = worker not in self._heard and worker != self.worker
+        self._gone.discard(worker)
         self._born[worker] = life
         self._heard[worker] = asyncio.get_running_loop().time()
         self._count()
@@ -41,8 +49,24 @@ class Peers:
         """Begin to wait anew for a sign of life of each, after a time when nobody could be heard."""
         self._heard = dict.fromkeys(self._heard, asyncio.get_running_loop().time())
 
+    async def learn(self) -> None:
+        """Wait for all whom the database names. Raises what it raises."""
+        self.know(await self._members())
+
+    def lost(self, members: Mapping[str, str]) -> set[str]:
+        """Return those of them that nobody waits for any more; the others are waited for from now on."""
+        self.know(members)
+        return self._gone & members.keys()
+
+    def know(self, members: Mapping[str, str]) -> None:
+        """Wait for these too, although they may never have been heard."""
+        now = asyncio.get_running_loop().time()
+        for worker in members.keys() - self._heard.keys() - self._gone - {self.worker}:
+            self._heard[worker], self._born[worker] = now - PRESENT_S, members[worker]
+
     def part(self, worker: str) -> None:
         """Wait for it no longer: it has said goodbye, or its death is proven."""
+        self._gone.add(worker)
         self._heard.pop(worker, None)
         self._born.pop(worker, None)
         self._count()
@@ -51,7 +75,8 @@ class Peers:
     def refresh(self) -> None:
         """Forget the silent ones. Only while connected: without Redis nobody can be heard."""
         now = asyncio.get_running_loop().time()
-        self._heard = {worker: at for worker, at in self._heard.items() if now - at < SILENT_S}
+        self._gone |= {worker for worker, at in self._heard.items() if now - at >= SILENT_S}
+        self._heard = {worker: at for worker, at in self._heard.items() if worker not in self._gone}
         self._born = {worker: life for worker, life in self._born.items() if worker in self._heard}
         self._count()
 
@@ -78,16 +103,6 @@ class Peers:
         """Return those alive who have not told yet, and may hold what was lost before this life."""
         older = {worker for worker in self._heard if self._born[worker] != life}
         return {*older, self.worker} - self._told[token]
-
-    def may_miss_someone(self, token: str, listeners: int) -> bool:
-        """Tell whether there may be workers that this one has not heard of: it is young, and so is the server, or one
-        of the `listeners` that got the question is a stranger.
-        """
-        now = asyncio.get_running_loop().time()
-        self._knows_all = self._knows_all or now - self._connection.since >= self._settle_s
-        if self._knows_all:
-            return False
-        return len(self._told[token]) < listeners or now - self._connection.born_at < self._settle_s
 
     def _count(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -1,8 +1,8 @@
 """Starts a tenant over after Redis has lost its data: the ledger says what was spent, the workers what they hold.
 
-One rebuild at a time for each tenant, over all workers. Nothing is admitted until every worker that is alive
-(redis_peers.py) has told again what it holds; who is not heard of is asked again and again. Callers wait a second at
-most.
+One rebuild at a time for each tenant, over all workers. Nothing is admitted until every worker that may hold something
+(redis_peers.py) has told it again; who is not heard of is asked again and again. The ledger is read after that: what a
+worker does not tell because it is in the ledger is then found there. Callers wait a second at most.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Rebuilds:
             for _ in range(int(LOCK_MS / 1000 / ANOTHERS_S)):
                 reply = await self._run("begin", want.tag, [token, LOCK_MS, want.packed])
                 if reply.status == "begun":
-                    await self._restore(want, token)
+                    await self._restore(want, token, reply.detail[0])
                     return None
                 if reply.status == "open":
                     return None
@@ -85,7 +85,7 @@ class Rebuilds:
             return failure
         return AdmissionUnavailable()
 
-    async def _restore(self, want: Want, token: str) -> None:
+    async def _restore(self, want: Want, token: str, gen: int) -> None:
         await self._owners.note(want)  # it was lost too, and must be there when the first total is posted
         self._peers.expect(token)
         try:
@@ -95,18 +95,20 @@ class Rebuilds:
         keys = list(dict.fromkeys(bound.key for bound in want.bounds))
         posts = await self._load(keys) if keys else ()
         packed = [packed_post(post) for post in posts]
-        await self._run("open", want.tag, [token, packed])
+        await self._run("open", want.tag, [token, gen, packed])
 
     async def _hear_all(self, question: str, token: str) -> None:
-        """Return when every living worker has told what it holds. Raises AdmissionUnavailable, Unreachable.
+        """Return when every worker has told what it holds. Raises AdmissionUnavailable, Unreachable, or what the
+        database raises.
 
         Who has just connected again has not heard the question, so those who are missing are asked by name.
         """
         peers, now = self._peers, asyncio.get_running_loop().time
         began = asked = now()
         life = await self._connection.life()
-        listeners = await self._connection.call("PUBLISH", self._connection.channel, question)
-        while (missing := peers.missing(token, life)) or peers.may_miss_someone(token, listeners):
+        await self._connection.call("PUBLISH", self._connection.channel, question)
+        await peers.learn()  # asked now: who comes later was never granted what is lost
+        while missing := peers.missing(token, life):
             if now() >= began + WAIT_S:
                 raise AdmissionUnavailable
             await peers.change(asked + ASK_AGAIN_S - now())
@@ -116,4 +118,4 @@ class Rebuilds:
                 if await self._is_buried(worker):
                     peers.part(worker)
             asked, again = now(), " ".join((question, *missing))
-            listeners = await self._connection.call("PUBLISH", self._connection.channel, again)
+            await self._connection.call("PUBLISH", self._connection.channel, again)

@@ -52,8 +52,10 @@ class Upkeep:
     async def _say_here(self) -> None:
         await self.say(f"here {self._peers.worker} {self._connection.born_in}")
 
-    async def aclose(self) -> None:
-        """End the tasks, tell what is waiting, say goodbye: no other worker shall wait for this one."""
+    async def aclose(self) -> bool:
+        """End the tasks, tell what is waiting, say goodbye: no other worker shall wait for this one. False: there are
+        calls that the ledger has not got. Then nobody may start over without them, before its journal is adopted.
+        """
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -61,7 +63,10 @@ class Upkeep:
             with contextlib.suppress(Unreachable):
                 await self._backlog.flush()
                 await self._allowances.release(self._instant())
-                await self.say(f"gone {self._peers.worker}")
+                if self._backlog.is_done:
+                    await self.say(f"gone {self._peers.worker}")
+                    return True
+        return self._backlog.is_done
 
     def _hear(self, text: str) -> None:
         """What workers say to each other; also what this one said."""

@@ -34,6 +34,7 @@ logger = logging.getLogger("gateway")
 RENEW_S = 10.0
 KEY_USE_S = 10.0
 ADOPT_S = 10.0
+TIDY_S = 10.0
 TELL_S = 5.0
 MARK_S = 1.0
 LAG_S = 0.1
@@ -67,7 +68,7 @@ class Chores:
                 Jobs(JOBS, self._in_database).run(),
             ]
         else:
-            works.append(_every(ADOPT_S, self.adopt_the_dead))
+            works += [_every(ADOPT_S, self.adopt_the_dead), _every(TIDY_S, self._tidy_workers)]
         if live.hints is not None:
             works += [live.hints.run(), _listener(live, live.hints).run()]
         return {asyncio.create_task(work) for work in works}
@@ -119,6 +120,12 @@ class Chores:
             insist(live.admission.bury(worker))
 
         await self._in_database(adopt, live.config.data_dir / "journal", patient_alias(), tell, gone)
+
+    async def _tidy_workers(self) -> None:
+        """Find out which workers there are, and stop waiting for those that are lost with their machine."""
+        live = self._live
+        if live.worker_rows is not None and live.peers is not None:
+            await live.worker_rows.tidy(live.peers)
 
     async def _stop_revoked(self) -> None:
         """End running calls of keys that were revoked and of tenants that were suspended."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from budgets.admission import Admission
+    from budgets.redis_peers import Peers
     from budgets.rules import Rulebook
     from catalog.snapshot import Snapshot
     from gateway.access_log import AccessLog
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gateway.shadows import Shadows
     from gateway.shedding import Shedding
     from gateway.worker_link import WorkerLink
+    from gateway.worker_rows import WorkerRows
     from metering.journal import Journal
     from metering.meter import Books
     from metering.running import Running
@@ -61,6 +63,8 @@ class Connections:
     access_log: AccessLog
     invalidation: Invalidation
     simulator: Simulator | None = None
+    worker_rows: WorkerRows | None = None  # where other processes may share Redis
+    peers: Peers | None = None  # as far as this one has heard of them
     hints: HealthHints | None = None  # what is told to other processes, where there may be any
     shedding: Shedding
     bodies: BodyRoom

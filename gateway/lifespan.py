@@ -37,6 +37,7 @@ from gateway.metrics import Metrics
 from gateway.shadows import Shadows
 from gateway.shedding import Shedding
 from gateway.stopping import Stop
+from gateway.worker_rows import WorkerRows
 from metering.journal import Journal
 from metering.meter import Books
 from metering.running import Running
@@ -73,6 +74,7 @@ class Lifespan:
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="database")
         self._tasks: set[asyncio.Task[None]] = set()
         self._renew_catalog_at = float("inf")
+        self._born_in = ""  # budgets/redis_peers.py
         self._pulse = DatabasePulse()
         self._closing: list[Callable[[], Awaitable[None]]] = []
 
@@ -147,7 +149,7 @@ class Lifespan:
 
     async def _open_journal(self, live: Connections) -> None:
         name = new_name()  # of this process, for those who find it dead
-        live.admission = await self._open_admission(name)
+        live.admission = await self._open_admission(live, name)
         await Chores(live, self.in_database).adopt_the_dead()
         if self.config.embedded:
             await live.replays.recover()
@@ -157,19 +159,29 @@ class Lifespan:
             allow_volatile=self.config.metering.allow_volatile,
             name=name,
         )
+        if live.worker_rows is not None:
+            await live.worker_rows.enter(self._born_in)
         live.shipper = Shipper(live.journal, live.admission, patient_alias())
         live.shipper.start()
         live.books = Books(live.journal, live.admission, live.running, live.metrics.observe)
 
-    async def _open_admission(self, worker: str) -> Admission:
+    async def _open_admission(self, live: Connections, worker: str) -> Admission:
         """Limits and money are decided in this process when it is the only one, else in Redis."""
         if self.config.embedded:
             return LocalAdmission(self._load_windows)
         from budgets.admission_redis import RedisAdmission  # noqa: PLC0415 - as above
 
-        shared = RedisAdmission(self.config.redis.url, self._load_windows, worker=worker)
+        rows = live.worker_rows = WorkerRows(worker, self.in_database)
+        url = self.config.redis.url
+        shared = RedisAdmission(url, self._load_windows, members=rows.members, worker=worker)
+
+        async def leave() -> None:
+            if await shared.aclose():
+                await rows.leave()
+
         await shared.open()
-        self._closing.append(shared.aclose)
+        self._closing.append(leave)
+        live.peers, self._born_in = shared.peers, shared.born_in
         return shared
 
     async def _open_simulator(self, live: Connections) -> None:

@@ -1,4 +1,6 @@
-"""What the front door itself must remember over a restart: answers to calls that carried an Idempotency-Key."""
+"""What the front door itself must remember over a restart: answers to calls that carried an Idempotency-Key, and which
+workers serve.
+"""
 
 from __future__ import annotations
 
@@ -34,3 +36,15 @@ class Replay(models.Model):
     @override
     def __str__(self) -> str:
         return f"{self.state} {self.request_id}"
+
+
+class ServingWorker(models.Model):
+    """A process that may have been granted calls (gateway/worker_rows.py). `born_in`: see budgets/redis_peers.py."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    born_in = models.CharField(max_length=64, blank=True)
+    since = models.DateTimeField(auto_now_add=True)
+
+    @override
+    def __str__(self) -> str:
+        return self.name

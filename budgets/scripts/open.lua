@@ -1,6 +1,7 @@
--- {run, now, instant, token, posts}: the ledger has answered and the workers have told what they hold.
-if redis.call('HGET', meta, 'token') ~= arg[4] then return answer('late', {}) end
-learn(arg[5])
+-- {run, now, instant, token, gen, posts}: the ledger has answered and the workers have told what they hold: in this
+-- generation, so that nothing was lost since they were asked.
+if redis.call('HGET', meta, 'token') ~= arg[4] or gen ~= arg[5] then return answer('late', {}) end
+learn(arg[6])
 redis.call('HSET', meta, 'run', arg[1])
 redis.call('HDEL', meta, 'token')
 redis.call('DEL', base .. 'lock')

@@ -45,20 +45,33 @@ def rules(limit: int, limits: Limits = Limits(), tenant: int = 1) -> tuple[Scope
     )
 
 
+def _word(refusal: RateRefused | BudgetRefused | AdmissionUnavailable) -> str:
+    if isinstance(refusal, RateRefused):
+        return refusal.rule
+    return "budget" if isinstance(refusal, BudgetRefused) else "unavailable"
+
+
 class Crew:
     """Workers that share a Redis and a ledger. `granted`: what the calls cost that were let through."""
 
     def __init__(self, urls: str | Sequence[str], workers: int, timeout_s: float = PATIENT_S) -> None:
         """Give each worker an address of its own to be able to cut it off."""
         self.ledger = SharedLedger()
+        self._names: list[str] = []
         each = [urls] * workers if isinstance(urls, str) else urls
         self.workers = [self.worker(url, timeout_s) for url in each]
         self.serial = 0
         self.outcomes: Counter[str] = Counter()
+        self.refusals: list[str] = []  # each with its reason, for the reader of a failure
 
-    def worker(self, url: str, timeout_s: float = PATIENT_S, settle_s: float = 0) -> RedisAdmission:
-        """Return one more, not open yet. `settle_s` 0: no others are there but those in this test."""
-        return RedisAdmission(url, self.ledger.load, timeout_s=timeout_s, settle_s=settle_s)
+    def worker(self, url: str, timeout_s: float = PATIENT_S) -> RedisAdmission:
+        """Return one more, not open yet. The database names every worker that was ever made here."""
+        one = RedisAdmission(url, self.ledger.load, timeout_s=timeout_s, members=self._members)
+        self._names.append(one.worker)
+        return one
+
+    async def _members(self) -> dict[str, str]:
+        return dict.fromkeys(self._names, "")
 
     async def __aenter__(self) -> Self:
         for worker in self.workers:
@@ -76,12 +89,9 @@ class Crew:
         worker = self.workers[self.serial % len(self.workers)]
         try:
             await worker.admit(Ask(name, scopes, tokens, hold))
-        except RateRefused as no:
-            name = no.rule
-        except BudgetRefused:
-            name = "budget"
-        except AdmissionUnavailable:
-            name = "unavailable"
+        except (RateRefused, BudgetRefused, AdmissionUnavailable) as no:
+            said, name = f"{name}: {no!r}", _word(no)
+            self.refusals.append(f"{said}, {vars(no)}, because of {no.__cause__ or no.__context__!r}")
         self.outcomes["granted" if name.startswith("call-") else name] += 1
         return name
 

@@ -114,7 +114,7 @@ async def test_a_worker_that_has_just_started_waits_for_those_that_it_cannot_kno
 ) -> None:
     scopes = rules(LIMIT, tenant=53)
     running = await crew.burst(scopes, HOLD, 60)
-    newcomer = crew.worker(redis_server.url, settle_s=30)
+    newcomer = crew.worker(redis_server.url)
     await link.cut()
     await lose_everything(redis_server)
     await newcomer.open()

@@ -50,7 +50,7 @@ class RedisSubject(Subject):
             await self.admission.aclose()
         self._redis.flushall()
         clock = lambda: (self.now, self.instant)  # noqa: E731 - two clocks in the test's hand
-        self.admission = RedisAdmission(self._url, load, timeout_s=PATIENT_S, settle_s=0, clock=clock)
+        self.admission = RedisAdmission(self._url, load, timeout_s=PATIENT_S, clock=clock)
         await self.admission.open(tend=False)
         self._is_started = True
 

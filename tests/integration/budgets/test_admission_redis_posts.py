@@ -16,6 +16,14 @@ from tests.integration.budgets.crew import Crew, rules
 from tests.redis_server import RedisServer
 
 COST = 100
+NO_BOUND_S = 3600.0
+
+
+@pytest.fixture(autouse=True)
+def nobody_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let calls wait for Redis: a machine that stood still for a second is not the subject here. Money is."""
+    monkeypatch.setattr("budgets.admission_redis.QUEUE_S", NO_BOUND_S)
+    monkeypatch.setattr("budgets.redis_wire.LONGEST_S", NO_BOUND_S)
 
 
 def window_of(tenant: int) -> WindowKey:
@@ -27,6 +35,7 @@ def window_of(tenant: int) -> WindowKey:
 async def spend(crew: Crew, scopes: tuple[ScopeRules, ...], calls: int) -> list[str]:
     """Make so many calls of 100 each, by all workers in turn; return their ids."""
     names = await crew.burst(scopes, COST, calls)
+    assert crew.refusals == []
     for name in names:
         await crew.settle(name, COST)
     assert len(names) == calls

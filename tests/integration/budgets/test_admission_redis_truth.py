@@ -110,7 +110,7 @@ class World:
         await self.hire()
 
     async def hire(self) -> None:
-        worker = RedisAdmission(self.server.url, self.load, timeout_s=PATIENT_S, settle_s=0)
+        worker = RedisAdmission(self.server.url, self.load, timeout_s=PATIENT_S)
         await worker.open()
         self.workers.append(worker)
 

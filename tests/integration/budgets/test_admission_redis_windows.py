@@ -35,7 +35,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def worker(redis_server: RedisServer, clock: Clock) -> AsyncIterator[RedisAdmission]:
     redis_server.run("FLUSHALL")
-    one = RedisAdmission(redis_server.url, _nothing_spent, timeout_s=2.0, settle_s=0, clock=clock)
+    one = RedisAdmission(redis_server.url, _nothing_spent, timeout_s=2.0, clock=clock)
     await one.open(tend=False)
     yield one
     await one.aclose()

@@ -41,7 +41,7 @@ def server() -> Iterator[RedisServer]:
 async def worker(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RedisAdmission]:
     monkeypatch.setattr("metering.shared_counts.AGAIN_S", 0.0)
     server.run("FLUSHALL")
-    worker = RedisAdmission(server.url, load, timeout_s=2.0, settle_s=0, clock=lambda: (1000.0, NOON))
+    worker = RedisAdmission(server.url, load, timeout_s=2.0, clock=lambda: (1000.0, NOON))
     await worker.open()
     yield worker
     await worker.aclose()

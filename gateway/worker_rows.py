@@ -1,0 +1,70 @@
+"""Which workers may have been granted calls by Redis: a row each in the database, from before the first call until
+nothing of it can be missed.
+
+Redis forgets who there was when it forgets what they hold; whoever starts over then asks here, and not how long ago
+somebody was heard. A row goes soon after a goodbye, after the adoption of the journal, or after 270 s of silence.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from django.db import DatabaseError
+
+from gateway.models import ServingWorker
+
+logger = logging.getLogger("gateway")
+
+InDatabase = Callable[..., Awaitable[Any]]
+
+
+class KnowsPeers(Protocol):
+    """What is asked of the worker's knowledge of the others (budgets/redis_peers.py)."""
+
+    def lost(self, members: Mapping[str, str]) -> set[str]: ...
+
+
+def read() -> dict[str, str]:
+    """Return where each worker was born, by name. Blocking, as all of these."""
+    return dict(ServingWorker.objects.values_list("name", "born_in"))
+
+
+def enroll(name: str, born_in: str) -> None:
+    ServingWorker.objects.get_or_create(name=name, defaults={"born_in": born_in})
+
+
+def dismiss(*names: str) -> None:
+    ServingWorker.objects.filter(name__in=names).delete()
+
+
+class WorkerRows:
+    """This worker's own row, and those that nobody else deletes."""
+
+    def __init__(self, name: str, in_database: InDatabase) -> None:
+        self._name, self._in_database = name, in_database
+
+    async def members(self) -> Mapping[str, str]:
+        found: dict[str, str] = await self._in_database(read)
+        return found
+
+    async def enter(self, born_in: str) -> None:
+        """Be known: before the first call is granted, and once the journal exists, whose adoption deletes the row."""
+        await self._in_database(enroll, self._name, born_in)
+
+    async def tidy(self, peers: KnowsPeers) -> None:
+        """Delete the rows of the silent; write this worker's own again, if it was thought silent."""
+        members = await self.members()
+        if lost := peers.lost(members):
+            logger.warning("workers that are gone, or were silent for too long: %s", ", ".join(sorted(lost)))
+            await self._in_database(dismiss, *lost)
+        if self._name not in members:
+            await self._in_database(enroll, self._name, "")
+
+    async def leave(self) -> None:
+        """Say that nothing of this worker can be missed any more. Without a database the others find that out."""
+        try:
+            await self._in_database(dismiss, self._name)
+        except DatabaseError:
+            logger.warning("the row of worker %s stays for others to delete", self._name)

@@ -1,0 +1,73 @@
+"""Which workers there are is known from the database, also to who has just started and heard nobody."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from budgets.redis_peers import SILENT_S, Peers
+from gateway.worker_rows import WorkerRows, dismiss, enroll, read
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIFE, EARLIER = "this-life", "an-earlier-life"
+
+
+async def in_database(work, *arguments):
+    """Run what is blocking as a gateway does: beside the loop."""
+    return await sync_to_async(work)(*arguments)
+
+
+async def asked(peers: Peers) -> set[str]:
+    """Return for whom a tenant waits that starts over in this life of the data."""
+    await peers.learn()
+    peers.expect("token")
+    return peers.missing("token", LIFE)
+
+
+async def test_a_newcomer_waits_for_workers_that_it_has_never_heard():
+    for name, life in (("old", EARLIER), ("young", LIFE)):
+        await WorkerRows(name, in_database).enter(life)
+    newcomer = WorkerRows("new", in_database)
+    await newcomer.enter(LIFE)
+    peers = Peers("new", newcomer.members)
+    assert await asked(peers) == {"old", "new"}  # the young one was never granted what is lost
+    assert peers.workers == 1  # nobody else is heard
+
+    peers.part("old")
+    assert await asked(peers) == {"new"}  # although its row is still there
+
+
+async def test_the_row_of_a_worker_goes_when_nothing_of_it_can_be_missed():
+    mine = WorkerRows("mine", in_database)
+    await mine.enter(LIFE)
+    assert await in_database(read) == {"mine": LIFE}
+    await mine.leave()
+    assert await in_database(read) == {}
+
+
+async def test_rows_of_the_dead_and_the_silent_are_deleted_by_who_no_longer_waits_for_them():
+    for name in ("dead", "silent", "living"):
+        await in_database(enroll, name, EARLIER)
+    mine = WorkerRows("mine", in_database)
+    await mine.enter(LIFE)
+    peers = Peers("mine", mine.members)
+    await mine.tidy(peers)
+    peers.part("dead")
+    later = asyncio.get_running_loop().time() + SILENT_S
+    peers._heard["living"] = later  # noqa: SLF001 - it goes on saying so
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("budgets.redis_peers.SILENT_S", 0.0)
+        peers.refresh()
+    await mine.tidy(peers)
+    assert await in_database(read) == {"living": EARLIER, "mine": LIFE}
+
+
+async def test_who_was_thought_silent_enters_itself_again():
+    mine = WorkerRows("mine", in_database)
+    await mine.enter(LIFE)
+    await in_database(dismiss, "mine")  # by another worker
+    await mine.tidy(Peers("mine", mine.members))
+    assert await in_database(read) == {"mine": ""}  # waited for in any life
