@@ -7,7 +7,7 @@ Rates are integers: nano-USD per million units (see catalog/prices.py).
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.utils.timezone import now
 from typing_extensions import override
 
@@ -131,6 +131,11 @@ class Provider(models.TextChoices):
     SIMULATOR = "simulator"
 
 
+class UnknownMembers(models.TextChoices):
+    TAKE = "pass"
+    REFUSE = "refuse"
+
+
 class Deployment(Owned):
     """A place that serves an alias. `problem` says why a row disabled itself."""
 
@@ -151,6 +156,19 @@ class Deployment(Owned):
         help_text="Above 0 it never answers; so many percent of the alias's calls are mirrored to it.",
     )
     enabled = models.BooleanField(default=True)
+    unknown_members = models.CharField(
+        max_length=8,
+        choices=UnknownMembers,
+        default=UnknownMembers.TAKE,
+        db_default=UnknownMembers.TAKE,
+        help_text="Request members that the gateway does not know.",
+    )
+    refused_members = models.JSONField(
+        default=list,
+        db_default=Value([], models.JSONField()),
+        blank=True,
+        help_text="Of those, not under a budget: a call with them cost more than was held. Empty it to try them again.",
+    )
     timeouts = models.JSONField(
         default=dict, blank=True, help_text="Seconds: connect, first_byte, idle, total."
     )

@@ -86,7 +86,7 @@ def trace_of(
         skipped=_skipped(route, problems) if route.skipped or problems else (),
         instead=_instead(route) if route.instead else {},
         panic=route.is_panic,
-        prompt=held.input_tokens,
+        prompt=held.prompt.tokens,
         counted=held.is_counted,
         hold_nanousd=held.hold_nanousd,
         cap=held.output_cap,

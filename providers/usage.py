@@ -52,6 +52,12 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.total_input_tokens + self.total_output_tokens
 
     @property
+    def is_lacking(self) -> bool:
+        """Whether a side is zero, which cannot be where something was answered; media are counted otherwise."""
+        is_media = bool(self.images or self.audio_ms or self.characters)
+        return not is_media and not (self.total_input_tokens and self.total_output_tokens)
+
+    @property
     def image_count(self) -> int:
         return sum(image.quantity for image in self.images)
 

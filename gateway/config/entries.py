@@ -157,6 +157,10 @@ class ModelEntry(Section):
         default=False, description="Costs nothing; a row without any price is refused otherwise."
     )
     timeouts: Timeouts = Timeouts()
+    unknown_members: Literal["pass", "refuse"] = Field(
+        "pass",
+        description="Request members that the gateway does not know: pass, bounded by the context window, or refuse.",
+    )
     metadata: Texts = Field(
         {},
         description="The provider's own settings. The blocks `azure`, `vertex`, `bedrock`, `openai`, "

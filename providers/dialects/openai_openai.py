@@ -13,6 +13,7 @@ import msgspec
 from typing_extensions import override
 
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Shape, Stream
+from providers.dialects.loose import bytes_of, sound_in
 from providers.registry import PROVIDERS
 from providers.sse import EventTooLarge, SseParser
 from providers.target import Target
@@ -85,19 +86,23 @@ class OpenAIToOpenAI(Dialect):
         self._shape = shape
 
     @override
-    def request(self, raw: bytes, target: Target) -> bytes:
+    def request(self, raw: bytes, target: Target, cap_field: str = "") -> bytes:
         """Return the body for this target; the very same bytes when there is nothing to change."""
         shape = self._shape
         injects_usage = shape.stream and not shape.include_usage
-        if target.upstream_model == shape.alias and not injects_usage and shape.output_cap is None:
+        cap = shape.output_cap
+        field = cap_field or PROVIDERS[target.provider].cap_field
+        is_capped = cap is None or (cap == shape.stated_cap and shape.cap_names == (field,))
+        if target.upstream_model == shape.alias and not injects_usage and is_capped and shape.exact:
             return raw
         parts = members(raw)
         parts["model"] = msgspec.Raw(_encode(target.upstream_model))
         if injects_usage:
             parts["stream_options"] = _with_usage(parts.get("stream_options"))
-        if shape.output_cap is not None:
-            for field in shape.cap_fields or (PROVIDERS[target.provider].cap_field,):
-                parts[field] = msgspec.Raw(_encode(shape.output_cap))
+        if not is_capped:
+            for name in shape.cap_names:
+                del parts[name]
+            parts[field] = msgspec.Raw(_encode(cap))
         return assemble(parts)
 
     @override
@@ -113,7 +118,8 @@ class OpenAIToOpenAI(Dialect):
             parts["model"] = msgspec.Raw(_encode(self._shape.alias))
             raw = assemble(parts)
         usage = usage_of(document.usage) if document.usage is not None else None
-        return Answered(raw, usage, "" if usage is not None else _text_of(document.choices or []))
+        is_said = usage is not None and not usage.is_lacking
+        return Answered(raw, usage, "" if is_said else _text_of(document.choices or []))
 
     @override
     def stream(self) -> OpenAIStream:
@@ -127,7 +133,7 @@ class OpenAIStream(Stream):
         self.started = self.done = False
         self.usage: Usage | None = None
         self.failure: bytes | None = None
-        self.produced_events = 0
+        self.produced_events = self.produced_bytes = self.sound_chars = 0
         self._shape = shape
         self._parser = SseParser()
         self._texts: list[str] = []
@@ -198,9 +204,8 @@ class OpenAIStream(Stream):
             if b'"choices"' not in data and b'"error"' not in data:
                 raise MalformedStream(str(error)) from error
             self._check_object(data)
-            return _Chunk(
-                choices=[_Choice(delta=_Delta(content=""))]
-            )  # a dialect of the dialect: passes, uncounted
+            self.produced_bytes += bytes_of(data)
+            return _Chunk(choices=[_Choice(delta=_Delta(content=""))])  # a dialect of the dialect: passes
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise MalformedStream(str(error)) from error
 
@@ -215,7 +220,12 @@ class OpenAIStream(Stream):
     def _note(self, choice: _Choice) -> None:
         delta = choice.delta
         text = choice.text or (_text(delta) if delta is not None else "")
+        if delta is not None and delta.audio is not None:
+            chars, words = sound_in(delta.audio)
+            self.sound_chars += chars
+            self.produced_bytes += words
         if text:
+            self.produced_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
             self.produced_events += 1
             self.started = True
             if self._chars < MAX_PRODUCED_CHARS:
