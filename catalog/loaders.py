@@ -15,7 +15,7 @@ from catalog.models import RATES, Origin, Price, UnknownMembers
 from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
 from catalog.price_map import Known, lookup
-from catalog.prices import ImageRate, PriceSheet, unpriced
+from catalog.prices import ImageRate, PriceSheet, lacking
 from catalog.snapshot import Can, Deployment, Experiment, Model, Problem, Snapshot
 from gateway.config import Config
 from providers.registry import PROVIDERS, default_base_url, default_secret
@@ -155,8 +155,9 @@ def _deployment(
 ) -> Deployment:
     target = _target(source, model, row)
     sheet = _sheet(price, known.sheet if known is not None else None)
-    if sheet is None or unpriced(sheet, model.model_type):
-        raise Priceless("no price, neither in the catalog nor in the price map")
+    why = lacking(sheet or PriceSheet(), model.model_type)
+    if sheet is None or why:
+        raise Priceless(why)
     return Deployment(
         target=target,
         priority=row.priority,

@@ -131,12 +131,17 @@ def image_rate(sheet: PriceSheet, size: str, quality: str) -> int:
     return max((listed.rate for listed in sheet.images), default=0)
 
 
-def unpriced(sheet: PriceSheet, model_type: str) -> bool:
-    """Say whether nothing on the sheet can price a model of this type, and nobody said that it is free."""
+def lacking(sheet: PriceSheet, model_type: str) -> str:
+    """Say what is missing for pricing a model of this type; "" when nothing is, or when it is said to be free."""
     if sheet.free:
-        return False
+        return ""
     names = APPLICABLE.get(model_type, APPLICABLE["llm"])
-    return all(getattr(sheet, name) in (None, ()) for name in names)
+    if all(getattr(sheet, name) in (None, ()) for name in names):
+        return "no price, neither in the catalog nor in the price map"
+    if model_type == "llm" and (sheet.input is None) != (sheet.output is None):
+        missing = "price_output" if sheet.output is None else "price_input"
+        return f"an incomplete price: {missing} is missing, and no side of a call is free by omission"
+    return ""
 
 
 def _tokens(usage: Usage, sheet: PriceSheet) -> tuple[Part, ...]:

@@ -109,7 +109,7 @@ def _meter(
         request.extra_headers.append((b"x-gateway-max-tokens", cap))
         if held.is_clamped:
             request.extra_headers.append((b"x-gateway-clamped-max-tokens", cap))
-    most = Most(held.most_output, held.most_nanousd)
+    most = Most(held.most_output, held.most_nanousd, held.sent_cap is not None)
     meter = Meter(live.books, _intent(request, endpoint, caller, route, want, held), request.raw, trace, most)
     if want.demand.unknown and held.most_nanousd is not None:
         meter.exceeded = partial(refuse_members, live, route, want.demand.unknown)
@@ -241,7 +241,6 @@ async def _call(
         running.stream = call.stream
         headers = _call_headers(request, route, call, meter, waited_s)
         relay = Relay(call, meter, running, ending, pulse, request.received_at)
-        relay.most_tokens = meter.most.output_tokens if outgoing.has_cap else None
         relay.claim, request.claim = request.claim, None  # the stream is kept, or dropped, where it ends
         return Answer(200, b"", [*EVENT_STREAM, *headers], relay)
     return await _complete(request, route, meter, call, ending, waited_s)

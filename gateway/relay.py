@@ -42,7 +42,6 @@ class Relay:
     ) -> None:
         self._call, self._meter, self._running, self._ending = call, meter, running, ending
         self._pulse, self._received_at = pulse, received_at
-        self.most_tokens: int | None = None  # of the output; a stream that surely has more is cut
         self._ttft_ms: float | None = None
         self.claim: Claim | None = None  # of an Idempotency-Key
         self._kept: list[bytes] = []
@@ -78,8 +77,11 @@ class Relay:
         await self._pulse.send(out)
 
     def _is_overgrown(self) -> bool:
-        stream, most = self._call.stream, self.most_tokens
-        return most is not None and stream is not None and least_tokens(stream) > most + SLACK_TOKENS
+        """Whether the stream surely has more than the one cap allows."""
+        stream, most = self._call.stream, self._meter.most
+        if stream is None or most.output_tokens is None or not most.is_sent:
+            return False
+        return least_tokens(stream) > most.output_tokens + SLACK_TOKENS
 
     async def _settle_claim(self, *, is_complete: bool) -> None:
         """A broken stream is forgotten, so that a retry may run; a complete one is never called again."""

@@ -18,6 +18,7 @@ class Most(msgspec.Struct, frozen=True):
 
     output_tokens: int | None = None
     nanousd: int | None = None
+    is_sent: bool = False  # the cap went upstream for a limit's sake, so a stream that passes it is cut
 
 
 class Charge(msgspec.Struct, frozen=True):

@@ -25,7 +25,6 @@ class Caps(NamedTuple):
     """`against` could make a server exceed the cap; `unknown` is what is left of the names that nobody listed."""
 
     cap: int | None
-    names: tuple[str, ...]
     choices: int
     against: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -54,7 +53,7 @@ def caps_of(stated: Mapping[str, bytes], unknown: Iterable[str]) -> Caps:
         )
     like = [name for name in unknown if _LIKE_A_CAP.search(fold(name))]
     rest = [name for name in unknown if name not in like]
-    return Caps(next(iter(values), None), tuple(sorted(names)), choices, (*against, *like), tuple(rest))
+    return Caps(next(iter(values), None), choices, (*against, *like), tuple(rest))
 
 
 def _more_choices(name: str, value: bytes, before: int) -> int:

@@ -78,7 +78,7 @@ def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], 
     return Reading(
         text_bytes=len(raw) - found.media_bytes,
         cap=caps.cap,
-        cap_names=caps.names,
+        cap_names=tuple(sorted(special & chat.CAPS)),  # also those that say nothing: one cap goes upstream
         choices=caps.choices,
         tools="tools" in stated or "functions" in stated,
         pictures=tuple(found.pictures),
