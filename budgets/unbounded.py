@@ -54,11 +54,13 @@ def check_cap(demand: Demand) -> None:
 
 def check_bounded(demand: Demand, sheets: Sequence[PriceSheet], context_window: int | None) -> None:
     """Raises FeatureUnpriced and Unbounded."""
-    if all(sheet.free for sheet in sheets):
+    terms = [sheet.terms for sheet in sheets if not sheet.free]
+    if not terms:
         return
-    if demand.tier:
+    if demand.tier and not all(demand.tier in {tier.name for tier in each.tiers} for each in terms):
         raise FeatureUnpriced("service_tier", f"service_tier {demand.tier}")
     for feature in demand.features:
-        raise FeatureUnpriced(feature, feature)
+        if not all(feature in {tool.name for tool in each.tool_calls} for each in terms):
+            raise FeatureUnpriced(feature, feature)
     if demand.needs_window and context_window is None:
-        raise Unbounded((*demand.unknown, *demand.references)[0])
+        raise Unbounded((*demand.unknown, *demand.references, *demand.features)[0])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from catalog.price_terms import NO_TERMS, dearest
 from catalog.prices import PER, PriceSheet, image_rate
 from providers.amounts import Bound
 from providers.media.pictures import most_tokens
@@ -30,6 +31,8 @@ PRODUCED_PICTURE_TOKENS: Final = 8_000
 # Speech: twenty tokens a second, slowed down four times, at twelve characters a second, rounded up.
 SPOKEN_CHARACTER_TOKENS: Final = 8
 HEARD_SECOND_TOKENS: Final = 50  # the densest published audio tokenizer uses 32
+# Calls of a tool that a provider may make within one call.
+MOST_TOOL_CALLS: Final = 10
 # Where neither the client nor the catalog nor the price map knows a limit, this cap is sent upstream.
 UNKNOWN_OUTPUT_TOKENS: Final = 4_096
 # What a provider's template may add to an exact count.
@@ -75,8 +78,9 @@ def worst_case(
     cap = output_cap(demand, max_output_tokens, context_window)
     reads = _input_tokens(demand, context_window, models)
     writes = _output_tokens(demand, cap)
+    dear = [_dear(sheet, demand, reads) for sheet in sheets]
     exact = max(
-        (_before_output(demand, sheet, reads) + writes * _per_output(demand, sheet) for sheet in sheets),
+        (_before_output(demand, sheet, reads) + writes * _per_output(demand, sheet) for sheet in dear),
         default=0,
     )
     return WorstCase(Bound(reads.total), Bound(writes), -(-exact // _SCALE), cap)
@@ -106,7 +110,7 @@ def affordable_output(
     demand = _with_count(demand, prompt) if prompt is not None else demand
     reads = _input_tokens(demand, context_window, models)
     caps = [] if demand.output_cap is None else [demand.output_cap]
-    for sheet in sheets:
+    for sheet in [_dear(sheet, demand, reads) for sheet in sheets]:
         rate = _per_output(demand, sheet)
         left = remaining_nanousd * _SCALE - _before_output(demand, sheet, reads)
         left -= demand.predicted_bytes * demand.n * rate
@@ -160,17 +164,25 @@ def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[s
     return found
 
 
+def _dear(sheet: PriceSheet, demand: Demand, reads: _Input) -> PriceSheet:
+    """Return the rates that the call can have at most."""
+    return sheet if sheet.terms is NO_TERMS else dearest(sheet, reads.total, demand.tier)
+
+
 def _before_output(demand: Demand, sheet: PriceSheet, reads: _Input) -> int:
     """Everything that does not depend on the output's length, in thousandths."""
     if sheet.free:
         return 0
-    per_text = _dearest(sheet.input, sheet.cached_input, sheet.cache_write)
+    per_text = _dearest(sheet.input, sheet.cached_input, sheet.cache_write, sheet.cache_write_1h)
     exact = reads.text * per_text
     if reads.audio or reads.any:
         exact += (reads.audio + reads.any) * max(per_text, sheet.audio_input or 0)
     exact += _dearest(sheet.request)
     if demand.image_quantity:
         exact += demand.image_quantity * _dearest_image(demand, sheet)
+    if demand.features:
+        rates = {tool.name: tool.rate for tool in sheet.terms.tool_calls}
+        exact += sum([MOST_TOOL_CALLS * rates.get(feature, 0) for feature in demand.features])
     exact += demand.characters * _dearest(sheet.character)
     return exact * 1000 + demand.audio_ms * _dearest(sheet.second)
 

@@ -15,6 +15,7 @@ from catalog.models import RATES, Origin, Price, UnknownMembers
 from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
 from catalog.price_map import Known, lookup
+from catalog.price_terms import NO_TERMS, Terms
 from catalog.prices import ImageRate, PriceSheet, lacking
 from catalog.snapshot import Can, Deployment, Experiment, Model, Problem, Snapshot
 from gateway.config import Config
@@ -279,7 +280,8 @@ def _sheet(price: Price | None, known: PriceSheet | None) -> PriceSheet | None:
         return known
     rates = {rate: getattr(price, rate) for rate in RATES}
     images = tuple(ImageRate(*image) for image in price.images)
-    return PriceSheet(id=price.pk, source=price.source, free=price.free, images=images, **rates)
+    terms = msgspec.convert(price.terms, Terms) if price.terms else NO_TERMS
+    return PriceSheet(id=price.pk, source=price.source, free=price.free, images=images, terms=terms, **rates)
 
 
 def simulator_is_wanted() -> bool:

@@ -16,6 +16,7 @@ RATES = (
     "output",
     "cached_input",
     "cache_write",
+    "cache_write_1h",
     "reasoning",
     "audio_input",
     "audio_output",
@@ -218,6 +219,7 @@ class Price(models.Model):
     output = models.BigIntegerField(null=True, blank=True)
     cached_input = models.BigIntegerField(null=True, blank=True)
     cache_write = models.BigIntegerField(null=True, blank=True)
+    cache_write_1h = models.BigIntegerField(null=True, blank=True)
     reasoning = models.BigIntegerField(null=True, blank=True)
     audio_input = models.BigIntegerField(null=True, blank=True)
     audio_output = models.BigIntegerField(null=True, blank=True)
@@ -226,6 +228,12 @@ class Price(models.Model):
     second = models.BigIntegerField(null=True, blank=True)
     character = models.BigIntegerField(null=True, blank=True)
     request = models.BigIntegerField(null=True, blank=True)
+    terms = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        blank=True,
+        help_text="Steps (above), tiers, geography and tool_calls; rates as in images, factors in millionths.",
+    )
     source = models.CharField(max_length=8, choices=PriceSource, default=PriceSource.ADMIN, editable=False)
 
     class Meta:

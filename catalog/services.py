@@ -21,7 +21,7 @@ FIRST_PRICE_AGE = timedelta(
 HINT_LENGTH = 4
 SHORTEST_HINTED = 12  # of a shorter secret, four characters would say too much
 TICK = timedelta(microseconds=1)
-PRICE_COLUMNS = (*RATES, "free", "images")
+PRICE_COLUMNS = (*RATES, "free", "images", "terms")
 
 
 class NewDeployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +130,8 @@ def columns_of(sheet: PriceSheet) -> dict[str, Any]:
     """Return a sheet as columns of a price row."""
     rates: Mapping[str, int | None] = {rate: getattr(sheet, rate) for rate in RATES}
     images = [[image.rate, image.size, image.quality] for image in sheet.images]
-    return {**rates, "free": sheet.free, "images": images}
+    terms: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(sheet.terms))
+    return {**rates, "free": sheet.free, "images": images, "terms": terms}
 
 
 @transaction.atomic

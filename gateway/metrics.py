@@ -122,7 +122,7 @@ class Metrics:
         for kind, quantity in (
             ("input", usage.input_tokens),
             ("cached_input", usage.cached_input_tokens),
-            ("cache_write", usage.cache_write_tokens),
+            ("cache_write", usage.cache_write_tokens + usage.cache_write_1h_tokens),
             ("output", usage.output_tokens),
             ("reasoning", usage.reasoning_tokens),
             ("audio_input", usage.audio_input_tokens),

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.usage import Usage
+from providers.usage import ToolCount, Usage
 
 # More tokens than any one call can use. Beyond it the number is a fault, not a count.
 MAX_TOKENS: Final = 100_000_000
@@ -32,6 +32,9 @@ class UsageJson(msgspec.Struct):
     input_token_details: Any = None  # transcriptions
     output_tokens_details: Any = None
     seconds: Any = None
+    cache_creation: Any = None  # Anthropic's split of writes by lifetime
+    server_tool_use: Any = None  # and its count of searches, which others have taken over
+    inference_geo: Any = None
 
 
 def usage_of(given: UsageJson) -> Usage | None:
@@ -62,10 +65,14 @@ def usage_of(given: UsageJson) -> Usage | None:
     if details:
         cached, cache_write, audio_in, cut = _split_input(details, reads)
         flawed = flawed or cut
+    kept_long = min(cache_write, _kept_long(given, details)) if cache_write else 0
     return Usage(
         input_tokens=reads - cached - cache_write - audio_in,
         cached_input_tokens=cached,
-        cache_write_tokens=cache_write,
+        cache_write_tokens=cache_write - kept_long,
+        cache_write_1h_tokens=kept_long,
+        tool_calls=_tools(given.server_tool_use) if given.server_tool_use is not None else (),
+        place=given.inference_geo[:64] if isinstance(given.inference_geo, str) else "",
         audio_input_tokens=audio_in,
         output_tokens=writes - reasoning - audio_out,
         reasoning_tokens=reasoning,
@@ -107,6 +114,21 @@ def _split_input(details: Any, reads: int) -> tuple[int, int, int, bool]:
         cache_write = min(cache_write, reads - audio)
         cached = min(cached, reads - audio - cache_write)
     return cached, cache_write, audio, flawed
+
+
+def _kept_long(given: UsageJson, details: Any) -> int:
+    """Return the cache writes that are kept for an hour or longer."""
+    split = details.get("cache_write_tokens_details") if isinstance(details, dict) else None
+    longest, _ = _part(given.cache_creation or {}, "ephemeral_1h_input_tokens")
+    return max(longest, _part(split or {}, "ttl_12h_tokens")[0], _part(split or {}, "ttl_1h_tokens")[0])
+
+
+def _tools(used: Any) -> tuple[ToolCount, ...]:
+    """Return the calls of tools: `web_search_requests` counts calls of `web_search`."""
+    if type(used) is not dict:
+        return ()
+    counts = {name.removesuffix("_requests"): _part(used, name)[0] for name in used if isinstance(name, str)}
+    return tuple([ToolCount(name[:64], quantity) for name, quantity in counts.items() if quantity])
 
 
 def _needs_repair(reads: int | None, writes: int | None, total: int | None) -> bool:

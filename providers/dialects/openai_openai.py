@@ -20,6 +20,7 @@ from providers.target import Target
 from providers.usage import Usage
 from providers.usage_openai import UsageJson, usage_of
 
+USUAL_TIERS = frozenset({"auto", "default", "standard"})
 DONE = b"data: [DONE]\n\n"
 MAX_PRODUCED_CHARS = 4_000_000  # beyond this the text is no longer kept, only counted in events
 
@@ -54,12 +55,14 @@ class _Choice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: UsageJson | None = None
+    service_tier: Any = None
     error: Any = None
 
 
 class _Document(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: UsageJson | None = None
+    service_tier: Any = None
     error: Any = None
 
 
@@ -117,7 +120,9 @@ class OpenAIToOpenAI(Dialect):
         if "model" in parts:
             parts["model"] = msgspec.Raw(_encode(self._shape.alias))
             raw = assemble(parts)
-        usage = usage_of(document.usage) if document.usage is not None else None
+        usage = (
+            _in_tier(usage_of(document.usage), document.service_tier) if document.usage is not None else None
+        )
         is_said = usage is not None and not usage.is_lacking
         return Answered(raw, usage, "" if is_said else _text_of(document.choices or []))
 
@@ -135,6 +140,7 @@ class OpenAIStream(Stream):
         self.failure: bytes | None = None
         self.produced_events = self.produced_bytes = self.sound_chars = 0
         self._shape = shape
+        self._tier: Any = None
         self._parser = SseParser()
         self._texts: list[str] = []
         self._chars = 0
@@ -187,8 +193,10 @@ class OpenAIStream(Stream):
             self.failure = _encode(chunk.error)
         if self.failure is not None:
             return None
+        if chunk.service_tier is not None:
+            self._tier = chunk.service_tier
         if chunk.usage is not None:
-            self.usage = usage_of(chunk.usage) or self.usage
+            self.usage = _in_tier(usage_of(chunk.usage), self._tier) or self.usage
         for choice in chunk.choices or ():
             self._note(choice)
         if not self._shape.include_usage:
@@ -249,6 +257,13 @@ class OpenAIStream(Stream):
             return data
         self._foreign_model = found.group()
         return data.replace(self._foreign_model, self._own_model)
+
+
+def _in_tier(usage: Usage | None, tier: Any) -> Usage | None:
+    """Note the tier that the answer reports, unless it is the usual one."""
+    if usage is None or not isinstance(tier, str) or tier in USUAL_TIERS:
+        return usage
+    return msgspec.structs.replace(usage, service_tier=tier[:64])
 
 
 def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:

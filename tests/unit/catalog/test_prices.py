@@ -238,4 +238,4 @@ def test_a_free_model_costs_nothing_whatever_its_sheet_says():
 def test_a_model_is_unpriced_when_no_rate_applies_to_its_type(
     sheet: PriceSheet, model_type: str, *, verdict: bool
 ):
-    assert lacking(sheet, model_type) is verdict
+    assert bool(lacking(sheet, model_type)) is verdict
