@@ -22,6 +22,7 @@ from budgets.worst_case import (
     output_cap,
     worst_case,
 )
+from catalog.prices import PriceSheet
 from catalog.routing import Route
 from providers.amounts import Bound, Estimate
 from providers.media.pictures import most_tokens
@@ -72,122 +73,141 @@ class Wish(msgspec.Struct, frozen=True):
     tenant_id: int = 0
     counter: Counter | None = None
 
-    @property
-    def keeps_money(self) -> bool:
-        """Whether a budget binds the call, and the call can cost something."""
-        return any(rule.budgets for rule in self.rules) and not all(sheet.free for sheet in self.route.sheets)
+
+class _Terms(msgspec.Struct, frozen=True):
+    """What binds a call, and where it may go, read once."""
+
+    sheets: tuple[PriceSheet, ...]
+    models: tuple[str, ...]
+    max_output_tokens: int | None
+    context_window: int | None
+    tokens_per_minute: int | None  # the lowest of its scopes
+    keeps_money: bool  # a budget binds the call, and the call can cost something
 
     @property
     def needs_cap(self) -> bool:
-        """Whether a limit only holds if the provider gets a cap."""
-        limits_tokens = any(rule.limits.tokens_per_minute is not None for rule in self.rules)
-        return self.demand.kind == "chat" and (limits_tokens or self.keeps_money)
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        return tuple([deployment.target.upstream_model for deployment in self.route.every])
+        return self.keeps_money or self.tokens_per_minute is not None
 
     def bound(self, demand: Demand, prompt: Bound | None = None) -> WorstCase:
         """Return the worst case by bytes, or by a counted prompt."""
-        route, sheets = self.route, self.route.sheets
+        window, most = self.context_window, self.max_output_tokens
         if prompt is None:
-            return worst_case(demand, sheets, route.max_output_tokens, route.context_window, self.models)
-        return counted(demand, prompt, sheets, route.max_output_tokens, route.context_window, self.models)
+            return worst_case(demand, self.sheets, most, window, self.models)
+        return counted(demand, prompt, self.sheets, most, window, self.models)
+
+
+def _terms(wish: Wish) -> _Terms:
+    route = wish.route
+    has_budget, per_minute = False, None
+    for rule in wish.rules:
+        has_budget = has_budget or bool(rule.budgets)
+        limit = rule.limits.tokens_per_minute
+        if limit is not None and (per_minute is None or limit < per_minute):
+            per_minute = limit
+    sheets, models = [], []
+    for deployment in route.every:
+        sheets.append(deployment.sheet)
+        models.append(deployment.target.upstream_model)
+    costs = has_budget and not all(sheet.free for sheet in sheets)
+    return _Terms(
+        tuple(sheets), tuple(models), route.max_output_tokens, route.context_window, per_minute, costs
+    )
 
 
 async def reserve(admission: Gate, wish: Wish) -> Held:
     """Return the grant. Raises RateRefused, BudgetRefused, AdmissionUnavailable, FeatureUnpriced, Unbounded and
     AgainstCap; then nothing was changed.
     """
-    needs_cap = wish.needs_cap
-    if needs_cap or wish.keeps_money:
-        check_cap(wish.demand)
-    if wish.keeps_money:
-        check_bounded(wish.demand, wish.route.sheets, wish.route.context_window)
-    prompt = prompt_estimate(wish.demand)
-    bound = wish.bound(wish.demand)
-    tokens = _rate_tokens(wish, prompt)
+    terms, demand = _terms(wish), wish.demand
+    if terms.needs_cap:
+        check_cap(demand)
+        if terms.keeps_money:
+            check_bounded(demand, terms.sheets, terms.context_window)
+    prompt = prompt_estimate(demand)
+    bound = terms.bound(demand)
+    tokens = _rate_tokens(demand, terms, prompt, bound)
     try:
         grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
     except BudgetRefused as refusal:
-        return await _with_counted_prompt(admission, wish, tokens, refusal)
-    return _held(wish, grant, bound, prompt, needs_cap=needs_cap)
+        return await _with_counted_prompt(admission, wish, terms, tokens, refusal)
+    return _held(demand, terms, grant, bound, prompt)
 
 
-async def _with_counted_prompt(admission: Gate, wish: Wish, tokens: int, refusal: BudgetRefused) -> Held:
+async def _with_counted_prompt(
+    admission: Gate, wish: Wish, terms: _Terms, tokens: int, refusal: BudgetRefused
+) -> Held:
     prompt: Bound | None = None
     if wish.counter is not None and not wish.demand.needs_window:
-        prompt = await wish.counter.count(wish.tenant_id, wish.raw, wish.models)
+        prompt = await wish.counter.count(wish.tenant_id, wish.raw, terms.models)
     if prompt is None:
-        return await _clamped(admission, wish, tokens, None, refusal)
-    bound = wish.bound(wish.demand, prompt)
+        return await _clamped(admission, wish, terms, tokens, None, refusal)
+    bound = terms.bound(wish.demand, prompt)
     try:
         grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
     except BudgetRefused as again:
         again.is_counted = True
-        return await _clamped(admission, wish, tokens, prompt, again)
-    return _held(wish, grant, bound, Estimate(prompt.tokens), needs_cap=True, is_counted=True)
+        return await _clamped(admission, wish, terms, tokens, prompt, again)
+    held = _held(wish.demand, terms, grant, bound, Estimate(prompt.tokens))
+    return msgspec.structs.replace(held, is_counted=True)
 
 
 async def _clamped(
-    admission: Gate, wish: Wish, tokens: int, prompt: Bound | None, refusal: BudgetRefused
+    admission: Gate, wish: Wish, terms: _Terms, tokens: int, prompt: Bound | None, refusal: BudgetRefused
 ) -> Held:
     """Ask for as much output as the money that is free can buy, where every budget of the scope allows that."""
-    if wish.demand.kind != "chat" or not _may_clamp(wish.rules, refusal):
+    demand, budget = wish.demand, refusal.budget
+    if demand.kind != "chat" or not _may_clamp(wish.rules, refusal):
         raise refusal
-    budget, route = refusal.budget, wish.route
     free = budget.limit_nanousd - budget.spent_nanousd - budget.held_nanousd
-    output = affordable_output(free, wish.demand, prompt, route.sheets, route.context_window, wish.models)
-    output = min(output, output_cap(wish.demand, route.max_output_tokens, route.context_window))
+    output = affordable_output(free, demand, prompt, terms.sheets, terms.context_window, terms.models)
+    output = min(output, output_cap(demand, terms.max_output_tokens, terms.context_window))
     if output < 1:
         raise refusal
-    bound = wish.bound(msgspec.structs.replace(wish.demand, output_cap=output), prompt)
+    bound = terms.bound(msgspec.structs.replace(demand, output_cap=output), prompt)
     grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
-    believed = Estimate(prompt.tokens) if prompt is not None else prompt_estimate(wish.demand)
-    held = _held(wish, grant, bound, believed, needs_cap=True, is_counted=prompt is not None)
-    return msgspec.structs.replace(held, is_clamped=True, is_cap_ours=True)
+    believed = Estimate(prompt.tokens) if prompt is not None else prompt_estimate(demand)
+    held = _held(demand, terms, grant, bound, believed)
+    return msgspec.structs.replace(held, is_clamped=True, is_cap_ours=True, is_counted=prompt is not None)
 
 
-def _held(
-    wish: Wish, grant: Grant, bound: WorstCase, prompt: Estimate, *, needs_cap: bool, is_counted: bool = False
-) -> Held:
-    demand, most = wish.demand, bound.nanousd if wish.keeps_money else None
+def _held(demand: Demand, terms: _Terms, grant: Grant, bound: WorstCase, prompt: Estimate) -> Held:
+    most = bound.nanousd if terms.keeps_money else None
     if demand.kind != "chat":
-        return Held(grant, bound.nanousd, prompt, most_nanousd=most, is_counted=is_counted)
-    cap = bound.output_cap if needs_cap else demand.output_cap
+        return Held(grant, bound.nanousd, prompt, None, None, most)
+    stated, needs_cap = demand.output_cap, terms.needs_cap
+    cap = bound.output_cap if needs_cap else stated
     return Held(
         grant,
         bound.nanousd,
         prompt,
-        sent_cap=bound.output_cap if needs_cap else None,
-        most_output=None if cap is None else (cap + demand.predicted_bytes) * demand.n,
-        most_nanousd=most,
-        is_cap_ours=needs_cap and (demand.output_cap is None or demand.output_cap > bound.output_cap),
-        is_counted=is_counted,
+        bound.output_cap if needs_cap else None,
+        None if cap is None else (cap + demand.predicted_bytes) * demand.n,
+        most,
+        needs_cap and (stated is None or stated > bound.output_cap),
     )
 
 
 def prompt_estimate(demand: Demand) -> Estimate:
     """Return a cheap estimate of the prompt's tokens; media inside the body are not text."""
-    pictures = sum([most_tokens(picture, ("gpt-4o",)) for picture in demand.pictures])
-    sounds = demand.audio_ms * HEARD_SECOND_TOKENS // 1000
-    return Estimate(max(1, demand.body_bytes // BYTES_PER_TOKEN + pictures + sounds))
+    tokens = demand.body_bytes // BYTES_PER_TOKEN
+    if demand.pictures:
+        tokens += sum([most_tokens(picture, ("gpt-4o",)) for picture in demand.pictures])
+    if demand.audio_ms:
+        tokens += demand.audio_ms * HEARD_SECOND_TOKENS // 1000
+    return Estimate(tokens or 1)
 
 
-def _rate_tokens(wish: Wish, prompt: Estimate) -> int:
+def _rate_tokens(demand: Demand, terms: _Terms, prompt: Estimate, bound: WorstCase) -> int:
     """What TPM reserves: the prompt, and the most that the call may write. The true number is charged at its end.
 
     Only the prompt may make a call impossible. A call that alone could use up the limit takes half of it, so that it
     is granted beside others.
     """
-    demand = wish.demand
     if demand.kind != "chat":
         return prompt.tokens
-    writes = output_cap(demand, wish.route.max_output_tokens, wish.route.context_window) * demand.n
-    whole = prompt.tokens + writes
-    rates = [rule.limits.tokens_per_minute for rule in wish.rules]
-    least = min([rate for rate in rates if rate is not None], default=whole)
-    return whole if whole <= least else max(prompt.tokens, least // 2)
+    whole = prompt.tokens + bound.output_cap * demand.n
+    least = terms.tokens_per_minute
+    return whole if least is None or whole <= least else max(prompt.tokens, least // 2)
 
 
 def _may_clamp(rules: tuple[ScopeRules, ...], refusal: BudgetRefused) -> bool:

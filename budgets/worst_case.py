@@ -80,8 +80,7 @@ def worst_case(
     writes = _output_tokens(demand, cap)
     dear = [_dear(sheet, demand, reads) for sheet in sheets]
     exact = max(
-        (_before_output(demand, sheet, reads) + writes * _per_output(demand, sheet) for sheet in dear),
-        default=0,
+        [_before_output(demand, each, reads) + writes * _per_output(demand, each) for each in dear] or [0]
     )
     return WorstCase(Bound(reads.total), Bound(writes), -(-exact // _SCALE), cap)
 
@@ -151,17 +150,18 @@ def _output_tokens(demand: Demand, cap: int) -> int:
 def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[str]) -> _Input:
     if demand.needs_window and context_window is not None:
         return _Input(any=context_window * demand.inputs)
-    text = Bound(demand.body_bytes + FRAME_TOKENS + MESSAGE_TOKENS * demand.messages)
+    text = demand.body_bytes + FRAME_TOKENS + MESSAGE_TOKENS * demand.messages
     if demand.tools:
-        text += Bound(TOOLS_TOKENS)
-    text = text.lower(demand.counted)
-    pictures = sum([most_tokens(picture, models) for picture in demand.pictures])
+        text += TOOLS_TOKENS
+    if demand.counted is not None:
+        text = min(text, demand.counted.tokens)
+    if demand.pictures:
+        text += sum([most_tokens(picture, models) for picture in demand.pictures])
     sounds = -(-demand.audio_ms * HEARD_SECOND_TOKENS // 1000)
-    found = _Input(text=text.tokens + pictures, audio=sounds)
     # A window bounds one prompt; a request for embeddings may carry many.
-    if context_window is not None and demand.kind == "chat" and found.total > context_window:
-        return _Input(any=context_window) if sounds else _Input(text=context_window)
-    return found
+    if context_window is not None and demand.kind == "chat" and text + sounds > context_window:
+        return _Input(0, 0, context_window) if sounds else _Input(context_window)
+    return _Input(text, sounds)
 
 
 def _dear(sheet: PriceSheet, demand: Demand, reads: _Input) -> PriceSheet:
@@ -173,18 +173,21 @@ def _before_output(demand: Demand, sheet: PriceSheet, reads: _Input) -> int:
     """Everything that does not depend on the output's length, in thousandths."""
     if sheet.free:
         return 0
-    per_text = _dearest(sheet.input, sheet.cached_input, sheet.cache_write, sheet.cache_write_1h)
+    per_text = sheet.input or 0
+    for rate in (sheet.cached_input, sheet.cache_write, sheet.cache_write_1h):
+        if rate is not None and rate > per_text:
+            per_text = rate
     exact = reads.text * per_text
     if reads.audio or reads.any:
         exact += (reads.audio + reads.any) * max(per_text, sheet.audio_input or 0)
-    exact += _dearest(sheet.request)
+    exact += sheet.request or 0
     if demand.image_quantity:
         exact += demand.image_quantity * _dearest_image(demand, sheet)
     if demand.features:
         rates = {tool.name: tool.rate for tool in sheet.terms.tool_calls}
         exact += sum([MOST_TOOL_CALLS * rates.get(feature, 0) for feature in demand.features])
-    exact += demand.characters * _dearest(sheet.character)
-    return exact * 1000 + demand.audio_ms * _dearest(sheet.second)
+    exact += demand.characters * (sheet.character or 0)
+    return exact * 1000 + demand.audio_ms * (sheet.second or 0)
 
 
 def _per_output(demand: Demand, sheet: PriceSheet) -> int:

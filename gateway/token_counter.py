@@ -31,6 +31,7 @@ REFILL: Final = 0.1  # CPU seconds a second
 LEAST_S: Final = 0.05  # less is not worth a try
 MOST_TENANTS: Final = 10_000
 ANSWER_S: Final = 10.0  # the process is stuck, or the machine is
+START_S: Final = 30.0  # the first answer comes when the vocabulary is loaded
 
 _done = msgspec.msgpack.Decoder(Done)
 
@@ -90,7 +91,7 @@ class TokenCounter:
             FALLBACKS.note("token_counter_quota", f"tenant {tenant_id} has used its counting time")
             return None
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(ANSWER_S if self._process is not None else START_S):
                 done = await self._ask(Job(raw, encoding, left))
         except (OSError, EOFError, TimeoutError, msgspec.DecodeError) as fault:
             FALLBACKS.note("token_counter", fault)

@@ -5,7 +5,6 @@ It has no database, no keys and no sockets, and ends when its parent does, whose
 
 from __future__ import annotations
 
-import os
 import struct
 import sys
 import time
@@ -17,7 +16,6 @@ from providers.exact_count import exact_prompt
 from providers.tokens import warm
 
 LENGTH: Final = struct.Struct(">I")
-NICENESS: Final = 10
 
 
 class Job(msgspec.Struct, frozen=True, array_like=True):
@@ -68,6 +66,5 @@ def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(NICENESS)
     warm()
     serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -14,12 +14,13 @@ import msgspec
 from providers.media.pictures import Picture
 from providers.requests import chat, embeddings
 from providers.requests.caps import Caps, caps_of
-from providers.requests.classes import Money, Unacceptable
+from providers.requests.classes import Money, Table, Unacceptable
 from providers.requests.parts import Parts, parts_of
 from providers.requests.spelling import Raws, check_objects, check_spelling, folded, is_exact
 
 _CHAT_SPELLINGS: Final = folded(chat.MEMBERS)
 _EMBEDDINGS_SPELLINGS: Final = folded(embeddings.MEMBERS)
+MOST_UNKNOWN: Final = 64
 _NEUTRAL: Final = frozenset({b"null", b"false", b"0", b"{}", b"[]", b'""'})
 _FUNCTIONS: Final = frozenset({b'"function"', b'"custom"'})
 _USUAL_TIERS: Final = frozenset({"auto", "default", "standard"})
@@ -66,9 +67,7 @@ def read_chat(raw: bytes, messages: Sequence[Raws]) -> Reading:
 
 
 def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], found: Parts) -> Reading:
-    unknown = sorted(special - chat.MEMBERS.keys())
-    if unknown:
-        check_spelling(unknown, _CHAT_SPELLINGS)
+    unknown = _unknown(special, chat.MEMBERS, _CHAT_SPELLINGS)
     stated = {name: bytes(parts[name]) for name in special if name in chat.MEMBERS}
     stated = {name: value for name, value in stated.items() if value not in _NEUTRAL}
     _refuse_destinations(stated)
@@ -102,8 +101,7 @@ def read_embeddings(raw: bytes, given: bytes) -> Reading:
     has_objects = b"{" in given and given[:1] != b'"' and not _is_texts(given)
     if not special and not has_objects:
         return Reading(text_bytes=len(given), exact=exact)
-    unknown = sorted(special - embeddings.MEMBERS.keys())
-    check_spelling(unknown, _EMBEDDINGS_SPELLINGS)
+    unknown = _unknown(special, embeddings.MEMBERS, _EMBEDDINGS_SPELLINGS)
     stated = {name: bytes(parts[name]) for name in special if name in embeddings.MEMBERS}
     stated = {name: value for name, value in stated.items() if value not in _NEUTRAL}
     _refuse_destinations(stated)
@@ -120,6 +118,16 @@ def read_embeddings(raw: bytes, given: bytes) -> Reading:
         exact=exact,
         inputs=given.count(b",") + 1 if given[:1] == b"[" else 1,
     )
+
+
+def _unknown(special: set[str], table: Table, spellings: dict[str, str]) -> list[str]:
+    """Return the members that nobody knows. Raises Unacceptable for other spellings, and for too many of them."""
+    unknown = sorted(special - table.keys())
+    if len(unknown) > MOST_UNKNOWN:
+        message = f"More than {MOST_UNKNOWN} members of your request are not known."
+        raise Unacceptable(message, unknown[0][:64], "too_many_members")
+    check_spelling(unknown, spellings)
+    return unknown
 
 
 def _is_texts(given: bytes) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -26,8 +27,9 @@ def is_exact(raw: bytes, parts: Raws) -> bool:
 
 def check_objects(raw: bytes, several: Sequence[Raws]) -> None:
     """Refuse a list of objects in one of which a key is twice. Raises Unacceptable."""
-    rest = len(raw) - sum([_size(parts) for parts in several])
-    if rest == sum([2 * len(parts) + 1 for parts in several]) + len(several) + 1:
+    size = sum(map(len, chain.from_iterable(several)))
+    size += sum(map(len, chain.from_iterable([parts.values() for parts in several])))
+    if len(raw) == size + 4 * sum(map(len, several)) + 2 * len(several) + 1:
         return  # not one byte more than these keys and values take
     if b"[" + b", ".join([_spaced(parts) for parts in several]) + b"]" != raw:
         strictly(raw)
