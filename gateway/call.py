@@ -40,6 +40,7 @@ from metering.trace import Trace, trace_of
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed
 from providers.plan import Plan
+from providers.requests.classes import Unacceptable
 from providers.upstream import Call, Outgoing, open_call
 from tenants.auth import require_scope
 from tenants.caller import Caller
@@ -60,6 +61,8 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
     require_scope(caller, endpoint.scope)  # 403
     check_capacity(request, live)  # 503, before the body is read
     want = endpoint.peek(await json_body(request, live))  # 400, 413, 415
+    if want.demand.stores and live.config.retention.zero_retention:
+        raise Unacceptable("'store' asks the provider to keep the call, which is not allowed here.", "store")
     request.facts.update(
         endpoint=endpoint.name, model=want.alias, tenant=caller.tenant, key=caller.key_prefix
     )

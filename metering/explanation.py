@@ -88,7 +88,7 @@ def explain(
     return [
         *parts,
         Part("What was tried", tries(event, decision)),
-        Part("What it cost", _cost(event, decision.trace)),
+        Part("What it cost", (*_cost(event, decision.trace), *_disputed(decision.disputed_nanousd))),
         Part("How it ended", _end(event, place)),
     ]
 
@@ -194,6 +194,12 @@ def _cost(event: UsageEvent, trace: Trace | None) -> tuple[str, ...]:
     if trace is not None and event.cost_nanousd > trace.hold_nanousd:
         said.append(f"That is {usd(event.cost_nanousd - trace.hold_nanousd)} USD more than was held.")
     return tuple(said)
+
+
+def _disputed(nanousd: int) -> tuple[str, ...]:
+    if not nanousd:
+        return ()
+    return (f"The provider reported {usd(nanousd)} USD more than it was allowed to: that is the operator's.",)
 
 
 def _end(event: UsageEvent, place: str) -> tuple[str, ...]:

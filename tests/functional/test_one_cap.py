@@ -169,5 +169,19 @@ async def test_what_is_reported_above_the_cap_is_the_operators_dispute(gateway, 
     await settled(gateway)
     after = await standing(gateway, CENT)
     assert after["spent"] - before["spent"] <= 2 * (10_000 + 10 * 2_000) + 20 * 1_000
-    assert "reported" in " ".join(gateway.manage("explain", answer.id)) or stream
     gateway.manage("reconcile")
+
+
+async def test_a_disputed_call_says_so(gateway, upstream):
+    upstream.script("up-cap-known", {"chunks": 4000, "ignore_cap": True})
+    answer = await ask(gateway.url, CENT, question("known", max_tokens=1))
+    await settled(gateway)
+    told = " ".join(gateway.manage("explain", answer.id))
+    assert "The provider reported 0.007998 USD more than it was allowed to: that is the operator's." in told
+
+
+async def test_nothing_is_stored_at_a_provider_where_nothing_may_be_kept(fresh_gateway):
+    gateway = fresh_gateway({"retention": {"zero_retention": True}})
+    for value, status in ((True, 400), (False, 200), (None, 200)):
+        answer = await ask(gateway.url, town.ALICE, question("chat", store=value))
+        assert answer.status == status

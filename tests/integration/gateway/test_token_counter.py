@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from budgets.admission import Limits, RateRefused, ScopeRules
+from budgets.admission import Ask, Limits, RateRefused, ScopeRules
 from budgets.admission_local import LocalAdmission
 from gateway import token_counter
 from gateway.token_counter import QUOTA_S, TokenCounter, charge
@@ -118,7 +118,7 @@ async def test_a_count_in_vain_takes_one_request_of_the_rate_and_no_money():
     for number in range(2):
         await charge(admission, f"r{number}", rules)
     await charge(admission, "r3", rules)  # beyond the limit it is no error either
-    ask = token_counter.Ask("r4", rules, 0, 0)
+    ask = Ask("r4", rules, 0, 0)
     with pytest.raises(RateRefused) as refused:
         await admission.admit(ask)
     assert refused.value.rule == "requests"
