@@ -25,7 +25,7 @@ from budgets.worst_case import (
 from catalog.prices import PriceSheet
 from catalog.routing import Route
 from providers.amounts import Bound, Estimate
-from providers.media.pictures import most_tokens
+from providers.media.pictures import most_tokens, name_at
 from providers.prompt import BYTES_PER_TOKEN
 
 
@@ -107,7 +107,7 @@ def _terms(wish: Wish) -> _Terms:
     sheets, models = [], []
     for deployment in route.every:
         sheets.append(deployment.sheet)
-        models.append(deployment.target.upstream_model)
+        models.append(name_at(deployment.target.provider, deployment.target.upstream_model))
     costs = has_budget and not all(sheet.free for sheet in sheets)
     return _Terms(
         tuple(sheets), tuple(models), route.max_output_tokens, route.context_window, per_minute, costs

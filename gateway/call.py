@@ -210,14 +210,7 @@ async def _call(
     request: V1Request, live: Connections, meter: Meter, route: Route, want: Want, plan: Plan
 ) -> Answer:
     dialect = OpenAIToOpenAI(want.shape)
-    outgoing = Outgoing(
-        request_id=request.id,
-        path=want.shape.path,
-        raw=request.raw,
-        streams=want.shape.stream,
-        trace_parent=request.trace_parent,
-        has_cap=want.shape.output_cap is not None,
-    )
+    outgoing = _outgoing(request, want)
     try:
         running = meter.open(request.auth)
     except BaseException:  # no room in the journal, or the task's end
@@ -247,6 +240,17 @@ async def _call(
         relay.claim, request.claim = request.claim, None  # the stream is kept, or dropped, where it ends
         return Answer(200, b"", [*EVENT_STREAM, *headers], relay)
     return await _complete(request, route, meter, call, ending, waited_s)
+
+
+def _outgoing(request: V1Request, want: Want) -> Outgoing:
+    return Outgoing(
+        request_id=request.id,
+        path=want.shape.path,
+        raw=request.raw,
+        streams=want.shape.stream,
+        trace_parent=request.trace_parent,
+        has_cap=want.shape.output_cap is not None,
+    )
 
 
 async def _complete(

@@ -65,20 +65,18 @@ def usage_of(given: UsageJson) -> Usage | None:
     if details:
         cached, cache_write, audio_in, cut = _split_input(details, reads)
         flawed = flawed or cut
-    kept_long = min(cache_write, _kept_long(given, details)) if cache_write else 0
-    return Usage(
+    found = Usage(
         input_tokens=reads - cached - cache_write - audio_in,
         cached_input_tokens=cached,
-        cache_write_tokens=cache_write - kept_long,
-        cache_write_1h_tokens=kept_long,
-        tool_calls=_tools(given.server_tool_use) if given.server_tool_use is not None else (),
-        place=given.inference_geo[:64] if isinstance(given.inference_geo, str) else "",
+        cache_write_tokens=cache_write,
         audio_input_tokens=audio_in,
         output_tokens=writes - reasoning - audio_out,
         reasoning_tokens=reasoning,
         audio_output_tokens=audio_out,
         estimated=flawed,
     )
+    is_plain = not cache_write and given.server_tool_use is None and given.inference_geo is None
+    return found if is_plain else _with_terms(found, given, details)
 
 
 def _split_output(details: Any, writes: int, hidden: int) -> tuple[int, int, int, bool]:
@@ -114,6 +112,18 @@ def _split_input(details: Any, reads: int) -> tuple[int, int, int, bool]:
         cache_write = min(cache_write, reads - audio)
         cached = min(cached, reads - audio - cache_write)
     return cached, cache_write, audio, flawed
+
+
+def _with_terms(usage: Usage, given: UsageJson, details: Any) -> Usage:
+    """Add what a price may depend on beside tokens: lifetimes of cache writes, tools, the place."""
+    kept_long = min(usage.cache_write_tokens, _kept_long(given, details))
+    return msgspec.structs.replace(
+        usage,
+        cache_write_tokens=usage.cache_write_tokens - kept_long,
+        cache_write_1h_tokens=kept_long,
+        tool_calls=_tools(given.server_tool_use),
+        place=given.inference_geo[:64] if isinstance(given.inference_geo, str) else "",
+    )
 
 
 def _kept_long(given: UsageJson, details: Any) -> int:

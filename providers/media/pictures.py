@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 _STRICT: Final = re.compile(r"[A-Za-z0-9+/]*+={0,2}")
 _JPEG_FRAMES: Final = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _KINDS: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
+_HEIF: Final = frozenset({b"heic", b"heix", b"mif1", b"avif"})
 _MOST_SEGMENTS: Final = 200
 
 GENERIC_MOST: Final = 16_384 + 64
@@ -67,6 +68,13 @@ def most_tokens(picture: Picture, models: Sequence[str]) -> int:
     return max(_tokens(picture, model.lower()) for model in models)
 
 
+def name_at(provider: str, model: str) -> str:
+    """Return the name to bound pictures by: a deployment's own name at OpenAI or Azure may hide the dearest model."""
+    if provider in {"openai", "azure"} and not _OPENAI.search(model.lower()):
+        return f"unknown-{INFLATED}"
+    return model
+
+
 def _tokens(picture: Picture, model: str) -> int:
     if INFLATED in model:
         return _inflated(picture)
@@ -107,8 +115,9 @@ def _grid(picture: Picture, pixels: int) -> int:
 
 
 def _is_picture(first: bytes) -> bool:
-    riff = first[:4] == b"RIFF" and first[8:12] == b"WEBP"
-    return riff or first[4:8] == b"ftyp" or first.startswith(_KINDS)
+    is_webp = first[:4] == b"RIFF" and first[8:12] == b"WEBP"
+    is_heif = first[4:8] == b"ftyp" and first[8:12] in _HEIF  # other brands are videos
+    return is_webp or is_heif or first.startswith(_KINDS)
 
 
 def _measured(first: bytes, data: str) -> Picture:

@@ -41,7 +41,12 @@ MEMBERS: Final[Table] = {
         "custom_llm_provider deployment deployment_id engine fallbacks model_list extra_headers extra_query headers "
         "azure_endpoint organization project endpoint callback_url webhook background",
     ),
-    **rows(Money.DESTINATION, "data_sources dataSources previous_response_id conversation", shares=True),
+    **rows(
+        Money.DESTINATION,
+        "data_sources dataSources previous_response_id response_id conversation conversation_id thread_id assistant_id "
+        "file_id file_ids container container_id vector_store_ids prompt_id cached_content cachedContent",
+        shares=True,
+    ),
     **rows(
         Money.REFUSED,
         "extra_body options parameters generation_config generationConfig sampling_params model_kwargs kwargs "

@@ -11,6 +11,7 @@ from providers.media.pictures import Picture, of_url
 from providers.media.sounds import most_ms
 from providers.requests import chat
 from providers.requests.classes import Money, Unacceptable
+from providers.requests.objects import refuse_objects
 from providers.requests.spelling import Raws, strictly
 
 _TEXT_MEMBERS: Final = frozenset(
@@ -74,25 +75,15 @@ def _take(part: Any, place: int, found: Parts) -> None:
         found.unknown.append(f"{where}.{str(kind)[:64]}")
     for name, value in part.items():
         row = chat.PART.get(name)
-        if row is None:
-            found.unknown.append(f"{where}.{name[:64]}")
-        elif value is None:
+        if value is None:
             continue
-        elif row.money is Money.REFERENCE:
-            _refer(name, value, where, found)
+        if row is None or row.money is Money.REFERENCE:
+            refuse_objects({name: value}, f"{where}.{name[:64]}")
+            (found.unknown if row is None else found.references).append(f"{where}.{name[:64]}")
         elif name == "image_url":
             _picture(value, where, found)
         elif name == "input_audio":
             _sound(value, found)
-
-
-def _refer(name: str, value: Any, where: str, found: Parts) -> None:
-    """A reference may unpack any amount of text. One that names an object by its id may be another tenant's."""
-    if isinstance(value, dict) and any(
-        key.endswith("id") and text for key, text in value.items() if key != "uuid"
-    ):
-        raise Unacceptable(f"'{where}.{name}' names an object whose owner the gateway cannot know.", where)
-    found.references.append(f"{where}.{name}")
 
 
 def _picture(value: Any, where: str, found: Parts) -> None:

@@ -15,6 +15,8 @@ from providers.media.pictures import Picture
 from providers.requests import chat, embeddings
 from providers.requests.caps import Caps, caps_of
 from providers.requests.classes import Money, Table, Unacceptable
+from providers.requests.expanding import extra_bytes
+from providers.requests.objects import refuse_objects
 from providers.requests.parts import Parts, parts_of
 from providers.requests.spelling import Raws, check_objects, check_spelling, folded, is_exact
 
@@ -22,6 +24,7 @@ _CHAT_SPELLINGS: Final = folded(chat.MEMBERS)
 _EMBEDDINGS_SPELLINGS: Final = folded(embeddings.MEMBERS)
 MOST_UNKNOWN: Final = 64
 _NEUTRAL: Final = frozenset({b"null", b"false", b"0", b"{}", b"[]", b'""'})
+_OFF: Final = frozenset({b"null", b"false"})
 _FUNCTIONS: Final = frozenset({b'"function"', b'"custom"'})
 _USUAL_TIERS: Final = frozenset({"auto", "default", "standard"})
 
@@ -62,20 +65,22 @@ def read_chat(raw: bytes, messages: Sequence[Raws]) -> Reading:
     special = parts.keys() - chat.PLAIN
     special.discard("messages")
     if not special and found is None:
-        return Reading(text_bytes=len(raw), exact=exact)
+        return Reading(text_bytes=len(raw) + extra_bytes(raw), exact=exact)
     return msgspec.structs.replace(_chat_reading(raw, parts, special, found or Parts()), exact=exact)
 
 
 def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], found: Parts) -> Reading:
     unknown = _unknown(special, chat.MEMBERS, _CHAT_SPELLINGS)
     stated = {name: bytes(parts[name]) for name in special if name in chat.MEMBERS}
-    stated = {name: value for name, value in stated.items() if value not in _NEUTRAL}
+    stated = {name: value for name, value in stated.items() if not _is_neutral(name, value)}
     _refuse_destinations(stated)
+    if "audio" in stated:
+        refuse_objects(_any.decode(stated["audio"]), "audio")
     caps = caps_of(stated, unknown)
     features, tools_unknown = _features(parts, stated)
     of_window = [name for name in stated if chat.MEMBERS[name].money is Money.REFERENCE]
     return Reading(
-        text_bytes=len(raw) - found.media_bytes,
+        text_bytes=len(raw) - found.media_bytes + extra_bytes(raw),
         cap=caps.cap,
         cap_names=tuple(sorted(special & chat.CAPS)),  # also those that say nothing: one cap goes upstream
         choices=caps.choices,
@@ -88,7 +93,7 @@ def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], 
         tier=_tier(stated.get("service_tier")),
         against_cap=caps.against,
         predicted_bytes=len(stated.get("prediction", b"")),
-        speaks="audio" in stated or b'"audio"' in stated.get("modalities", b""),
+        speaks="audio" in stated or "audio" in str(_any.decode(stated.get("modalities", b'""'))),
         stores="store" in stated,
     )
 
@@ -100,7 +105,7 @@ def read_embeddings(raw: bytes, given: bytes) -> Reading:
     special = parts.keys() - embeddings.PLAIN
     has_objects = b"{" in given and given[:1] != b'"' and not _is_texts(given)
     if not special and not has_objects:
-        return Reading(text_bytes=len(given), exact=exact)
+        return Reading(text_bytes=len(given) + extra_bytes(given), exact=exact)
     unknown = _unknown(special, embeddings.MEMBERS, _EMBEDDINGS_SPELLINGS)
     stated = {name: bytes(parts[name]) for name in special if name in embeddings.MEMBERS}
     stated = {name: value for name, value in stated.items() if value not in _NEUTRAL}
@@ -110,7 +115,7 @@ def read_embeddings(raw: bytes, given: bytes) -> Reading:
     if has_objects:
         of_window.append("input")
     return Reading(
-        text_bytes=len(raw),
+        text_bytes=len(raw) + extra_bytes(raw),
         references=tuple(of_window),
         unknown=tuple(unknown),
         against_cap=tuple(refused),
@@ -128,6 +133,11 @@ def _unknown(special: set[str], table: Table, spellings: dict[str, str]) -> list
         raise Unacceptable(message, unknown[0][:64], "too_many_members")
     check_spelling(unknown, spellings)
     return unknown
+
+
+def _is_neutral(name: str, value: bytes) -> bool:
+    """Whether a member says nothing. An empty object turns a feature on."""
+    return value in (_OFF if chat.MEMBERS[name].money is Money.FEATURE else _NEUTRAL)
 
 
 def _is_texts(given: bytes) -> bool:
@@ -160,6 +170,7 @@ def _features(parts: dict[str, msgspec.Raw], stated: dict[str, bytes]) -> tuple[
     for tool in tools:
         kind = bytes(tool.get("type", b'"function"'))
         if kind not in _FUNCTIONS:
+            refuse_objects({name: _any.decode(value) for name, value in tool.items()}, "tools")
             found.append(_feature(kind))
     return tuple(dict.fromkeys(found)), []
 

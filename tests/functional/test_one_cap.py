@@ -25,6 +25,7 @@ def gateway(upstream, tmp_path_factory):
     unpriced = {"price_input": None, "price_output": None, "price_per": None}
     config = {
         **town.NO_LIMITS,
+        "server": {"workers": 1},  # each worker learns a provider's words by itself
         "model_catalog": [
             row("known", max_output_tokens=100),
             row("unknown", max_output_tokens=None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
 import pytest
 
@@ -11,6 +12,7 @@ from catalog.prices import PriceSheet
 from gateway.api.schemas import peek_chat, peek_embeddings
 from providers.requests import chat, embeddings
 from providers.requests.classes import Money, Unacceptable
+from providers.requests.expanding import extra_bytes
 
 SHEET = PriceSheet(input=10**9, output=2 * 10**9)
 
@@ -31,6 +33,11 @@ def demand(**members):
         {"fallbacks": ["dear"]},
         {"previous_response_id": "resp_of_another_tenant"},
         {"extra_headers": {"authorization": "Bearer x"}},
+        {"thread_id": "thread_of_another_tenant"},
+        {"cached_content": "cachedContents/1"},
+        {"audio": {"voice": {"id": "voice_of_another_tenant"}}},
+        {"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]},
+        {"tools": [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["file-1"]}}]},
     ],
 )
 def test_where_a_call_goes_only_the_gateway_decides(members):
@@ -47,6 +54,8 @@ def test_where_a_call_goes_only_the_gateway_decides(members):
         {"tools": [{"type": "code_interpreter"}]},
         {"tools": [{"type": "function", "function": {"name": "f"}}, {"type": "web_search_preview"}]},
         {"search_parameters": {"mode": "on"}},
+        {"web_search_options": {}},
+        {"enable_search": True},
         {"service_tier": "fast"},
     ],
 )
@@ -89,7 +98,9 @@ def test_a_prediction_is_output_beyond_the_cap():
     assert demand(prediction={"type": "content", "content": text}).predicted_bytes >= len(text)
 
 
-@pytest.mark.parametrize("members", [{"audio": {"voice": "x"}}, {"modalities": ["text", "audio"]}])
+@pytest.mark.parametrize(
+    "members", [{"audio": {"voice": "x"}}, {"modalities": ["text", "audio"]}, {"modalities": ["\u0061udio"]}]
+)
 def test_an_answer_in_sound_is_known_as_such(members):
     assert demand(**members).speaks
 
@@ -127,3 +138,27 @@ def test_no_row_both_passes_freely_and_shares_an_object():
         assert not [
             name for name, row in table.items() if row.shares and row.money in {Money.FREE, Money.TEXT}
         ]
+
+
+@pytest.mark.parametrize("letter", ["\ufdfa", "\u0958", "\U0001d160", "\u337f"])
+@pytest.mark.parametrize("form", ["NFC", "NFKC"])
+def test_letters_that_a_tokenizer_writes_out_are_bounded_by_what_they_become(letter, form):
+    """K3: Qwen normalises to NFC, many embedding models to NFKC, so that three bytes may be 33."""
+    text = letter * 100
+    written = len(unicodedata.normalize(form, text).encode())
+    raw = json.dumps(
+        {"model": "m", "messages": [{"role": "user", "content": text}]}, ensure_ascii=False
+    ).encode()
+    assert peek_chat(raw).demand.body_bytes >= written
+    given = json.dumps({"model": "m", "input": [text]}, ensure_ascii=False).encode()
+    assert peek_embeddings(given).demand.body_bytes >= written
+
+
+def test_every_letter_that_grows_is_known():
+    for point in range(0x80, 0x30000):
+        letter = chr(point)
+        if 0xD800 <= point < 0xE000:
+            continue
+        written = [len(unicodedata.normalize(form, letter).encode()) for form in ("NFC", "NFKC")]
+        grows = max(written) > len(letter.encode())
+        assert bool(extra_bytes(letter.encode())) is grows, hex(point)

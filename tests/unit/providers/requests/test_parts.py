@@ -9,7 +9,7 @@ import time
 import pytest
 
 from gateway.api.schemas import peek_chat
-from providers.media.pictures import Picture
+from providers.media.pictures import Picture, most_tokens, name_at
 from providers.requests.classes import Unacceptable
 from tests.media import bmp, data_url, gif, jpeg, mp3, png, wav, webp
 
@@ -50,6 +50,9 @@ def test_what_only_refers_to_its_content_is_bounded_by_the_window(part):
         {"type": "file", "file": {"id": "file-1"}},
         {"type": "input_file", "input_file": {"file_id": "file-1"}},
         {"type": "document", "document": {"document_id": "d"}},
+        {"type": "image_file", "image_file": {"file_id": "file-1"}},
+        {"type": "input_image", "file_id": "file-1"},
+        {"type": "hologram", "source": {"kind": "stored", "asset_ids": ["a"]}},
     ],
 )
 def test_an_object_of_the_shared_account_is_refused(parts):
@@ -101,7 +104,10 @@ def test_a_picture_that_does_not_say_its_size_is_the_largest(url):
     assert demand(image(url)).pictures == (Picture(),)
 
 
-@pytest.mark.parametrize("data", [b"just text " * 500, b"%PDF-1.7" + b"x" * 5000, b"\0" * 5000])
+@pytest.mark.parametrize(
+    "data",
+    [b"just text " * 500, b"%PDF-1.7" + b"x" * 5000, b"\0" * 5000, b"\0\0\0\x20ftypisom" + b"\0" * 5000],
+)
 def test_bytes_that_no_decoder_takes_for_a_picture_stay_text(data):
     assert demand(image(data_url(data))).body_bytes > len(data)
 
@@ -145,3 +151,18 @@ def test_a_run_of_base64_is_read_in_time_that_grows_with_its_size():
 
     cpu(1_000_000)
     assert min(cpu(2_000_000) for _ in range(3)) < 0.2  # it was 3.3 s
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "least"),
+    [
+        ("azure", "production", 48_169),  # a name of one's own may hide gpt-4o-mini
+        ("openai", "ft-model", 48_169),
+        ("azure", "gpt-4o", 1_445),
+        ("openai-compatible", "qwen-vl-max", 16_384),
+        ("openai-compatible", "gpt-4o-mini", 48_169),
+        ("openai", "gpt-5.2", 10_000),
+    ],
+)
+def test_the_largest_picture_is_bounded_by_the_family(provider, model, least):
+    assert most_tokens(Picture(), [name_at(provider, model)]) >= least
