@@ -141,6 +141,7 @@ class BudgetRefused(Exception):
         self, standing: BudgetStanding, needed_nanousd: int, rates: RateStanding | None = None
     ) -> None:
         self.budget, self.needed_nanousd = standing, needed_nanousd
+        self.is_counted = False  # its prompt was counted in vain, which is work
         self.standing = Standing(rate=rates, budget=standing)
         super().__init__(f"{standing.scope}: {needed_nanousd} nano-USD do not fit")
 

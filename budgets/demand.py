@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from providers.amounts import Bound
+from providers.media.pictures import Picture
+
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The quantities that bound a call. Every field is an upper bound, or None where the client set none.
@@ -12,15 +15,32 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     kind: str = "chat"
-    body_bytes: int = 0  # UTF-8 bytes of the prompt's JSON
-    input_tokens: int | None = None  # a bound from a real count, without pictures; set by worst_case.counted
-    output_cap: int | None = None  # max_completion_tokens or max_tokens, per choice
+    body_bytes: int = 0  # UTF-8 bytes of the prompt's JSON, without the media that were measured
+    counted: Bound | None = (
+        None  # of a real count of the prompt's text, media aside; set by worst_case.counted
+    )
+    output_cap: int | None = None  # what the client stated, per choice
     n: int = 1  # choices
     messages: int = 1
     tools: bool = False  # functions are offered: providers put text of their own around them
-    images_in: int = 0  # image parts in the prompt
+    pictures: tuple[Picture, ...] = ()  # in the prompt
+    references: tuple[str, ...] = ()  # what only the context window bounds, by name
+    unknown: tuple[
+        str, ...
+    ] = ()  # members that nobody knows: as references, and a deployment may refuse them
+    features: tuple[str, ...] = ()  # need a price of their own
+    tier: str = ""  # asked for, where it is not the usual one
+    against_cap: tuple[str, ...] = ()  # members that could make a provider exceed the cap
+    predicted_bytes: int = 0  # output that is billed beyond the cap
+    speaks: bool = False  # the answer may be sound
+    inputs: int = 1  # prompts in one request
+    stores: bool = False  # asks the provider to keep the call
     image_quantity: int = 0  # images to produce
     image_size: str = ""
     image_quality: str = ""
     audio_ms: int = 0  # length of audio given, or the most that may be produced
     characters: int = 0  # text to speak
+
+    @property
+    def needs_window(self) -> bool:
+        return bool(self.references or self.unknown or self.features)

@@ -1,48 +1,65 @@
 """Stopped for lack of money: reserves the worst case of a call before anything is sent, in one atomic admission.
 
-First the cheap bound (bytes), which costs nothing; only when that does not fit are the tokens counted; only when that
-does not fit either is the call refused, or its output clamped to what the money buys. Texts beyond 10 kB are counted
-in a thread, so that the event loop is not held.
+First the cheap bound (bytes), which costs nothing; only when that does not fit are the tokens counted, exactly or not
+at all; only when that does not fit either is the call refused, or its output clamped to what the money buys. A hold is
+made of bounds only; estimates go to rates and to people.
 """
 
 from __future__ import annotations
 
-import asyncio
-import re
 from typing import Protocol
 
 import msgspec
 
 from budgets.admission import Ask, BudgetRefused, Grant, ScopeRules
 from budgets.demand import Demand
-from budgets.worst_case import Bound, affordable_output, counted, worst_case
-from catalog.routing import Route
-from providers.prompt import count_prompt
-
-BYTES_PER_TOKEN = 4
-SHORT_BYTES = 4_000
-DEFAULT_OUTPUT_TOKENS = (
-    256  # reserved against TPM when the client gives no cap; the true number is charged at the end
+from budgets.unbounded import check_bounded, check_cap
+from budgets.worst_case import (
+    HEARD_SECOND_TOKENS,
+    WorstCase,
+    affordable_output,
+    counted,
+    output_cap,
+    worst_case,
 )
-IN_THREAD_BYTES = 10_000
-_BASE64 = re.compile(rb"[A-Za-z0-9+/=\\]{1000,}")  # pictures and sound inside the body; text has spaces
+from catalog.prices import PriceSheet
+from catalog.routing import Route
+from providers.amounts import Bound, Estimate
+from providers.media.pictures import most_tokens, name_at
+from providers.prompt import BYTES_PER_TOKEN
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A granted call: what is held for it, what its prompt is believed to be, and a lowered cap if it was clamped."""
+    """A granted call: what is held for it, what its prompt is believed to be, and the cap that must be sent."""
 
     grant: Grant
     hold_nanousd: int
-    input_tokens: int
-    output_cap: int | None = None
+    prompt: Estimate
+    sent_cap: int | None = None  # per choice: goes upstream as the only one; None: nothing needs it
+    most_output: int | None = None  # tokens of all choices that may be charged; None: nobody limits them
+    most_nanousd: int | None = None  # that may be charged; None: no budget binds
+    is_cap_ours: bool = False  # the client did not state it, or stated more
     is_clamped: bool = False
     is_counted: bool = False  # made for the counted prompt: its bytes alone did not fit
+
+    @property
+    def output_cap(self) -> int | None:
+        """The cap, where the gateway set it."""
+        return self.sent_cap if self.is_cap_ours else None
 
 
 class Gate(Protocol):
     """Who grants: admission, or a rehearsal of it (budgets/rehearsal.py)."""
 
     async def admit(self, ask: Ask) -> Grant: ...
+
+
+class Counter(Protocol):
+    """Who counts a prompt exactly (gateway/token_counter.py)."""
+
+    async def count(self, tenant_id: int, raw: bytes, models: tuple[str, ...]) -> Bound | None:
+        """Return the tokens of all text that becomes prompt; None: nobody can say, so the cheap bound stands."""
+        ...
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -53,88 +70,144 @@ class Wish(msgspec.Struct, frozen=True):
     route: Route
     demand: Demand
     raw: bytes
+    tenant_id: int = 0
+    counter: Counter | None = None
 
-    def bound(self, demand: Demand, prompt: int | None = None) -> Bound:
+
+class _Terms(msgspec.Struct, frozen=True):
+    """What binds a call, and where it may go, read once."""
+
+    sheets: tuple[PriceSheet, ...]
+    models: tuple[str, ...]
+    max_output_tokens: int | None
+    context_window: int | None
+    tokens_per_minute: int | None  # the lowest of its scopes
+    keeps_money: bool  # a budget binds the call, and the call can cost something
+
+    @property
+    def needs_cap(self) -> bool:
+        return self.keeps_money or self.tokens_per_minute is not None
+
+    def bound(self, demand: Demand, prompt: Bound | None = None) -> WorstCase:
         """Return the worst case by bytes, or by a counted prompt."""
-        route, sheets = self.route, self.route.sheets
-        names = [deployment.target.upstream_model for deployment in route.every]
+        window, most = self.context_window, self.max_output_tokens
         if prompt is None:
-            return worst_case(demand, sheets, route.max_output_tokens, route.context_window, names)
-        return counted(demand, prompt, sheets, route.max_output_tokens, route.context_window, names)
+            return worst_case(demand, self.sheets, most, window, self.models)
+        return counted(demand, prompt, self.sheets, most, window, self.models)
+
+
+def _terms(wish: Wish) -> _Terms:
+    route = wish.route
+    has_budget, per_minute = False, None
+    for rule in wish.rules:
+        has_budget = has_budget or bool(rule.budgets)
+        limit = rule.limits.tokens_per_minute
+        if limit is not None and (per_minute is None or limit < per_minute):
+            per_minute = limit
+    sheets, models = [], []
+    for deployment in route.every:
+        sheets.append(deployment.sheet)
+        models.append(name_at(deployment.target.provider, deployment.target.upstream_model))
+    costs = has_budget and not all(sheet.free for sheet in sheets)
+    return _Terms(
+        tuple(sheets), tuple(models), route.max_output_tokens, route.context_window, per_minute, costs
+    )
 
 
 async def reserve(admission: Gate, wish: Wish) -> Held:
-    """Return the grant. Raises RateRefused, BudgetRefused, AdmissionUnavailable; then nothing was changed."""
-    prompt = prompt_tokens(wish.raw)
-    bound = wish.bound(wish.demand)
-    tokens = _rate_tokens(wish, prompt)
-    try:
-        grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
-    except BudgetRefused:
-        return await _with_counted_prompt(admission, wish, tokens)
-    return Held(grant, bound.nanousd, prompt, _cap_to_send(wish, bound))
-
-
-async def _with_counted_prompt(admission: Gate, wish: Wish, tokens: int) -> Held:
-    prompt = await count(wish.raw, wish.route.deployments[0].target.upstream_model)
-    bound = wish.bound(wish.demand, prompt)
+    """Return the grant. Raises RateRefused, BudgetRefused, AdmissionUnavailable, FeatureUnpriced, Unbounded and
+    AgainstCap; then nothing was changed.
+    """
+    terms, demand = _terms(wish), wish.demand
+    if terms.needs_cap:
+        check_cap(demand)
+        if terms.keeps_money:
+            check_bounded(demand, terms.sheets, terms.context_window)
+    prompt = prompt_estimate(demand)
+    bound = terms.bound(demand)
+    tokens = _rate_tokens(demand, terms, prompt, bound)
     try:
         grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
     except BudgetRefused as refusal:
-        if not _may_clamp(wish.rules, refusal):
-            raise
-        return await _clamped(admission, wish, tokens, prompt, refusal)
-    return Held(grant, bound.nanousd, prompt, _cap_to_send(wish, bound), is_counted=True)
+        return await _with_counted_prompt(admission, wish, terms, tokens, refusal)
+    return _held(demand, terms, grant, bound, prompt)
 
 
-async def _clamped(admission: Gate, wish: Wish, tokens: int, prompt: int, refusal: BudgetRefused) -> Held:
-    """Ask for as much output as the money that is free can buy."""
-    budget = refusal.budget
+async def _with_counted_prompt(
+    admission: Gate, wish: Wish, terms: _Terms, tokens: int, refusal: BudgetRefused
+) -> Held:
+    prompt: Bound | None = None
+    if wish.counter is not None and not wish.demand.needs_window:
+        prompt = await wish.counter.count(wish.tenant_id, wish.raw, terms.models)
+    if prompt is None:
+        return await _clamped(admission, wish, terms, tokens, None, refusal)
+    bound = terms.bound(wish.demand, prompt)
+    try:
+        grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
+    except BudgetRefused as again:
+        again.is_counted = True
+        return await _clamped(admission, wish, terms, tokens, prompt, again)
+    held = _held(wish.demand, terms, grant, bound, Estimate(prompt.tokens))
+    return msgspec.structs.replace(held, is_counted=True)
+
+
+async def _clamped(
+    admission: Gate, wish: Wish, terms: _Terms, tokens: int, prompt: Bound | None, refusal: BudgetRefused
+) -> Held:
+    """Ask for as much output as the money that is free can buy, where every budget of the scope allows that."""
+    demand, budget = wish.demand, refusal.budget
+    if demand.kind != "chat" or not _may_clamp(wish.rules, refusal):
+        raise refusal
     free = budget.limit_nanousd - budget.spent_nanousd - budget.held_nanousd
-    names = [deployment.target.upstream_model for deployment in wish.route.every]
-    output = affordable_output(free, wish.demand, prompt, wish.route.sheets, names)
+    output = affordable_output(free, demand, prompt, terms.sheets, terms.context_window, terms.models)
+    output = min(output, output_cap(demand, terms.max_output_tokens, terms.context_window))
     if output < 1:
         raise refusal
-    bound = wish.bound(msgspec.structs.replace(wish.demand, output_cap=output), prompt)
+    bound = terms.bound(msgspec.structs.replace(demand, output_cap=output), prompt)
     grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
-    return Held(grant, bound.nanousd, prompt, bound.output_cap, is_clamped=True, is_counted=True)
+    believed = Estimate(prompt.tokens) if prompt is not None else prompt_estimate(demand)
+    held = _held(demand, terms, grant, bound, believed)
+    return msgspec.structs.replace(held, is_clamped=True, is_cap_ours=True, is_counted=prompt is not None)
 
 
-def prompt_tokens(raw: bytes) -> int:
-    """Return a cheap estimate of the prompt's tokens; pictures sent inside the body are not text."""
-    size = len(raw)
-    if size > SHORT_BYTES:
-        size -= sum(len(match) for match in _BASE64.findall(raw))
-    return max(1, size // BYTES_PER_TOKEN)
-
-
-def _rate_tokens(wish: Wish, prompt: int) -> int:
-    """What TPM reserves: the prompt and the stated cap, or a modest output when none is stated.
-
-    Only the prompt may make a call impossible: an output that would not fit is cut to the limit, and the true
-    number is charged when the call is settled.
-    """
-    demand = wish.demand
+def _held(demand: Demand, terms: _Terms, grant: Grant, bound: WorstCase, prompt: Estimate) -> Held:
+    most = bound.nanousd if terms.keeps_money else None
     if demand.kind != "chat":
-        return prompt
-    most = wish.route.max_output_tokens or DEFAULT_OUTPUT_TOKENS
-    output = demand.output_cap or min(most, DEFAULT_OUTPUT_TOKENS)
-    rates = [rule.limits.tokens_per_minute for rule in wish.rules]
-    limits = [rate for rate in rates if rate is not None]
-    return max(prompt, min([prompt + output * demand.n, *limits]))
+        return Held(grant, bound.nanousd, prompt, None, None, most)
+    stated, needs_cap = demand.output_cap, terms.needs_cap
+    cap = bound.output_cap if needs_cap else stated
+    return Held(
+        grant,
+        bound.nanousd,
+        prompt,
+        bound.output_cap if needs_cap else None,
+        None if cap is None else (cap + demand.predicted_bytes) * demand.n,
+        most,
+        needs_cap and (stated is None or stated > bound.output_cap),
+    )
 
 
-def _cap_to_send(wish: Wish, bound: Bound) -> int | None:
-    """The cap that must reach the provider for the hold to be enough; None when the request says it already.
+def prompt_estimate(demand: Demand) -> Estimate:
+    """Return a cheap estimate of the prompt's tokens; media inside the body are not text."""
+    tokens = demand.body_bytes // BYTES_PER_TOKEN
+    if demand.pictures:
+        tokens += sum([most_tokens(picture, ("gpt-4o",)) for picture in demand.pictures])
+    if demand.audio_ms:
+        tokens += demand.audio_ms * HEARD_SECOND_TOKENS // 1000
+    return Estimate(tokens or 1)
 
-    A model whose maximum is known keeps to it by itself; where nothing is known, a cap is sent along.
+
+def _rate_tokens(demand: Demand, terms: _Terms, prompt: Estimate, bound: WorstCase) -> int:
+    """What TPM reserves: the prompt, and the most that the call may write. The true number is charged at its end.
+
+    Only the prompt may make a call impossible. A call that alone could use up the limit takes half of it, so that it
+    is granted beside others.
     """
-    if wish.demand.kind != "chat" or not any(rule.budgets for rule in wish.rules):
-        return None
-    stated = wish.demand.output_cap
-    if stated is None:
-        return bound.output_cap if wish.route.max_output_tokens is None and bound.nanousd else None
-    return bound.output_cap if stated > bound.output_cap else None
+    if demand.kind != "chat":
+        return prompt.tokens
+    whole = prompt.tokens + bound.output_cap * demand.n
+    least = terms.tokens_per_minute
+    return whole if least is None or whole <= least else max(prompt.tokens, least // 2)
 
 
 def _may_clamp(rules: tuple[ScopeRules, ...], refusal: BudgetRefused) -> bool:
@@ -143,10 +216,3 @@ def _may_clamp(rules: tuple[ScopeRules, ...], refusal: BudgetRefused) -> bool:
         rule.scope == refusal.budget.scope and rule.budgets and all(budget.clamp for budget in rule.budgets)
         for rule in rules
     )
-
-
-async def count(raw: bytes, model: str) -> int:
-    """Return the tokens of the prompt, counted with the model's tokenizer or the closest one there is."""
-    if len(raw) > IN_THREAD_BYTES:
-        return await asyncio.to_thread(count_prompt, raw, model)
-    return count_prompt(raw, model)

@@ -1,8 +1,8 @@
 """The most a call can cost: what a budget must be able to pay before the call is made. Pure, integers only.
 
-The first bound takes each UTF-8 byte of the prompt for a token, which no byte-level tokenizer can exceed;
-when that does not fit the budget, `counted` gives a tighter one. Output is bounded by a cap that must reach
-the upstream.
+The first bound takes each UTF-8 byte of the prompt's text for a token, which no byte-level tokenizer can exceed; when
+that does not fit the budget, `counted` gives a tighter one. Media are bounded by their size, what is only referred to
+by the context window. Output is bounded by a cap that must reach the upstream.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from catalog.price_terms import NO_TERMS, dearest
 from catalog.prices import PER, PriceSheet, image_rate
+from providers.amounts import Bound
+from providers.media.pictures import most_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,19 +26,16 @@ if TYPE_CHECKING:
 FRAME_TOKENS: Final = 16
 MESSAGE_TOKENS: Final = 8
 TOOLS_TOKENS: Final = 768
-# Tokens of one picture at the highest detail, by OpenAI's published formula: 8 tiles of 512 pixels.
-# gpt-4o-mini inflates its count (2833 + 8 x 5667); the other families stay below 5,000 (Claude: 4,784).
-PICTURE_TOKENS: Final = 5_000
-PICTURE_TOKENS_INFLATED: Final = 48_169
-INFLATED: Final = "4o-mini"
 # Tokens of one produced picture: gpt-image at high quality and 1536x1024 reports 6,240.
 PRODUCED_PICTURE_TOKENS: Final = 8_000
 # Speech: twenty tokens a second, slowed down four times, at twelve characters a second, rounded up.
 SPOKEN_CHARACTER_TOKENS: Final = 8
 HEARD_SECOND_TOKENS: Final = 50  # the densest published audio tokenizer uses 32
+# Calls of a tool that a provider may make within one call.
+MOST_TOOL_CALLS: Final = 10
 # Where neither the client nor the catalog nor the price map knows a limit, this cap is sent upstream.
 UNKNOWN_OUTPUT_TOKENS: Final = 4_096
-# A count with the wrong tokenizer is off by less than this on ordinary text.
+# What a provider's template may add to an exact count.
 COUNT_MARGIN_PERCENT: Final = 10
 COUNT_MESSAGE_TOKENS: Final = 16
 
@@ -43,13 +43,25 @@ _WRITES_TEXT: Final = ("chat", "transcription")
 _NAMELESS: Final = ("", "auto")
 
 
-class Bound(msgspec.Struct, frozen=True):
-    """The worst case. `output_cap` is per choice and must reach the upstream, or the bound does not hold."""
+class WorstCase(msgspec.Struct, frozen=True):
+    """`output_cap` is per choice and must reach the upstream, or the rest does not hold."""
 
-    input_tokens: int
-    output_tokens: int
+    input: Bound
+    output: Bound
     nanousd: int
     output_cap: int
+
+
+class _Input(msgspec.Struct, frozen=True):
+    """Tokens by what they may be billed as: `any` is text, picture or sound, whatever is dearest."""
+
+    text: int = 0
+    audio: int = 0
+    any: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.text + self.audio + self.any
 
 
 def worst_case(
@@ -58,70 +70,76 @@ def worst_case(
     max_output_tokens: int | None = None,
     context_window: int | None = None,
     models: Sequence[str] = (),
-) -> Bound:
-    """Return the bound of a call at the dearest of its deployments; `models` are their upstream names."""
-    cap = _output_cap(demand, max_output_tokens, context_window)
+) -> WorstCase:
+    """Return the bound of a call at the dearest of its deployments; `models` are their upstream names.
+
+    What only a window bounds is bounded by its bytes where no window is known: whoever keeps a budget refuses it then.
+    """
+    cap = output_cap(demand, max_output_tokens, context_window)
     reads = _input_tokens(demand, context_window, models)
     writes = _output_tokens(demand, cap)
+    dear = [_dear(sheet, demand, reads) for sheet in sheets]
     exact = max(
-        (_before_output(demand, sheet, reads) + writes * _per_output(sheet) for sheet in sheets), default=0
+        [_before_output(demand, each, reads) + writes * _per_output(demand, each) for each in dear] or [0]
     )
-    return Bound(reads, writes, -(-exact // _SCALE), cap)
+    return WorstCase(Bound(reads.total), Bound(writes), -(-exact // _SCALE), cap)
 
 
 def counted(
     demand: Demand,
-    input_tokens: int,
+    prompt: Bound,
     sheets: Sequence[PriceSheet],
     max_output_tokens: int | None,
     context_window: int | None,
     models: Sequence[str] = (),
-) -> Bound:
-    """Return the bound with the prompt as counted, plus a margin for a foreign tokenizer and the template."""
-    return worst_case(_with_count(demand, input_tokens), sheets, max_output_tokens, context_window, models)
+) -> WorstCase:
+    """Return the bound with the prompt's text as counted, plus a margin for the template."""
+    return worst_case(_with_count(demand, prompt), sheets, max_output_tokens, context_window, models)
 
 
 def affordable_output(
     remaining_nanousd: int,
     demand: Demand,
-    input_tokens: int,
+    prompt: Bound | None,
     sheets: Sequence[PriceSheet],
+    context_window: int | None = None,
     models: Sequence[str] = (),
 ) -> int:
-    """Return the largest output cap per choice whose `counted` bound `remaining_nanousd` can pay; 0: none."""
-    demand = _with_count(demand, input_tokens)
-    reads = _input_tokens(demand, None, models)
+    """Return the largest output cap per choice whose bound `remaining_nanousd` can pay; 0: none."""
+    demand = _with_count(demand, prompt) if prompt is not None else demand
+    reads = _input_tokens(demand, context_window, models)
     caps = [] if demand.output_cap is None else [demand.output_cap]
-    for sheet in sheets:
+    for sheet in [_dear(sheet, demand, reads) for sheet in sheets]:
+        rate = _per_output(demand, sheet)
         left = remaining_nanousd * _SCALE - _before_output(demand, sheet, reads)
+        left -= demand.predicted_bytes * demand.n * rate
         if left < 0:
             return 0
-        per_token = _per_output(sheet) * demand.n
-        if per_token:
-            caps.append(left // per_token)
+        if rate:
+            caps.append(left // (rate * demand.n))
     return min(caps, default=UNKNOWN_OUTPUT_TOKENS)
 
 
-def _with_count(demand: Demand, input_tokens: int) -> Demand:
-    bound = -(-input_tokens * (100 + COUNT_MARGIN_PERCENT) // 100) + COUNT_MESSAGE_TOKENS * demand.messages
-    if demand.tools:
-        bound += TOOLS_TOKENS
-    return msgspec.structs.replace(demand, input_tokens=bound)
-
-
-_SCALE: Final = PER * 1000  # audio is measured in milliseconds, so sums are kept in thousandths
-
-
-def _output_cap(demand: Demand, max_output_tokens: int | None, context_window: int | None) -> int:
+def output_cap(demand: Demand, max_output_tokens: int | None, context_window: int | None) -> int:
     """Return the smallest limit that anybody set."""
     limits = [limit for limit in (demand.output_cap, max_output_tokens) if limit is not None]
     cap = min(limits) if limits else UNKNOWN_OUTPUT_TOKENS
     return cap if context_window is None else min(cap, context_window)
 
 
+def _with_count(demand: Demand, prompt: Bound) -> Demand:
+    tokens = -(-prompt.tokens * (100 + COUNT_MARGIN_PERCENT) // 100) + COUNT_MESSAGE_TOKENS * demand.messages
+    if demand.tools:
+        tokens += TOOLS_TOKENS
+    return msgspec.structs.replace(demand, counted=Bound(tokens))
+
+
+_SCALE: Final = PER * 1000  # audio is measured in milliseconds, so sums are kept in thousandths
+
+
 def _output_tokens(demand: Demand, cap: int) -> int:
     if demand.kind in _WRITES_TEXT:
-        return cap * demand.n
+        return (cap + demand.predicted_bytes) * demand.n
     if demand.kind == "images":
         return demand.image_quantity * PRODUCED_PICTURE_TOKENS
     if demand.kind == "speech":
@@ -129,40 +147,55 @@ def _output_tokens(demand: Demand, cap: int) -> int:
     return 0
 
 
-def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[str]) -> int:
-    pictures = demand.images_in * _picture_tokens(models)
-    sounds = -(-demand.audio_ms * HEARD_SECOND_TOKENS // 1000)
+def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[str]) -> _Input:
+    if demand.needs_window and context_window is not None:
+        return _Input(any=context_window * demand.inputs)
     text = demand.body_bytes + FRAME_TOKENS + MESSAGE_TOKENS * demand.messages
     if demand.tools:
         text += TOOLS_TOKENS
-    if demand.input_tokens is not None:
-        text = min(text, demand.input_tokens)
-    tokens = text + pictures + sounds
+    if demand.counted is not None:
+        text = min(text, demand.counted.tokens)
+    if demand.pictures:
+        text += sum([most_tokens(picture, models) for picture in demand.pictures])
+    sounds = -(-demand.audio_ms * HEARD_SECOND_TOKENS // 1000)
     # A window bounds one prompt; a request for embeddings may carry many.
-    return min(tokens, context_window) if context_window is not None and demand.kind == "chat" else tokens
+    if context_window is not None and demand.kind == "chat" and text + sounds > context_window:
+        return _Input(0, 0, context_window) if sounds else _Input(context_window)
+    return _Input(text, sounds)
 
 
-def _picture_tokens(models: Sequence[str]) -> int:
-    if models and not any(INFLATED in model for model in models):
-        return PICTURE_TOKENS
-    return PICTURE_TOKENS_INFLATED
+def _dear(sheet: PriceSheet, demand: Demand, reads: _Input) -> PriceSheet:
+    """Return the rates that the call can have at most."""
+    return sheet if sheet.terms is NO_TERMS else dearest(sheet, reads.total, demand.tier)
 
 
-def _before_output(demand: Demand, sheet: PriceSheet, reads: int) -> int:
+def _before_output(demand: Demand, sheet: PriceSheet, reads: _Input) -> int:
     """Everything that does not depend on the output's length, in thousandths."""
     if sheet.free:
         return 0
-    exact = reads * _dearest(sheet.input, sheet.cached_input, sheet.cache_write, sheet.audio_input)
-    exact += _dearest(sheet.request)
+    per_text = sheet.input or 0
+    for rate in (sheet.cached_input, sheet.cache_write, sheet.cache_write_1h):
+        if rate is not None and rate > per_text:
+            per_text = rate
+    exact = reads.text * per_text
+    if reads.audio or reads.any:
+        exact += (reads.audio + reads.any) * max(per_text, sheet.audio_input or 0)
+    exact += sheet.request or 0
     if demand.image_quantity:
         exact += demand.image_quantity * _dearest_image(demand, sheet)
-    exact += demand.characters * _dearest(sheet.character)
-    return exact * 1000 + demand.audio_ms * _dearest(sheet.second)
+    if demand.features:
+        rates = {tool.name: tool.rate for tool in sheet.terms.tool_calls}
+        exact += sum([MOST_TOOL_CALLS * rates.get(feature, 0) for feature in demand.features])
+    exact += demand.characters * (sheet.character or 0)
+    return exact * 1000 + demand.audio_ms * (sheet.second or 0)
 
 
-def _per_output(sheet: PriceSheet) -> int:
+def _per_output(demand: Demand, sheet: PriceSheet) -> int:
     """Return the dearest output rate, in thousandths."""
-    return 0 if sheet.free else 1000 * _dearest(sheet.output, sheet.reasoning, sheet.audio_output)
+    if sheet.free:
+        return 0
+    spoken = sheet.audio_output if demand.speaks or demand.needs_window or demand.kind == "speech" else None
+    return 1000 * _dearest(sheet.output, sheet.reasoning, spoken)
 
 
 def _dearest(*rates: int | None) -> int:

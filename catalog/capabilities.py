@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
@@ -16,6 +16,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     tools: bool = False
     json_schema: bool = False
     prompt_tokens: int = 0
+    members: tuple[str, ...] = ()  # that the gateway does not know
+    keeps_money: bool = False  # a budget binds the call
 
 
 class Lack(msgspec.Struct, frozen=True):
@@ -41,17 +43,25 @@ def lack_of(deployment: Deployment, model: Model, need: Need) -> Lack | None:
         return Lack("tools", "takes no tools")
     if need.json_schema and not can.json_schema:
         return Lack("response_format", "does not keep to a JSON schema")
+    for member in need.members:
+        if not can.unknown_members or (need.keeps_money and _top(member) in can.refused_members):
+            return Lack(member, f"takes no member '{_top(member)}', which the gateway does not know")
     window = can.context_window or model.context_window
     if window is not None and need.prompt_tokens > window:
         return Lack("messages", f"reads at most {window} tokens", is_window=True)
     return None
 
 
-def need_of(raw: bytes, models: Iterable[Model], estimate: Callable[[bytes], int] | None) -> Need:
+def _top(member: str) -> str:
+    """Return the name of an unknown member without its place: `messages[3].content.video` is `video`."""
+    return member.rpartition(".")[2]
+
+
+def need_of(raw: bytes, models: Iterable[Model], estimate: int | None) -> Need:
     """Read from a request's bytes what it needs; looks only for what somebody in `models` could lack.
 
     A quotation mark inside a JSON text is escaped, so the names below can only be members or values of their own.
-    `estimate` counts the prompt's tokens; None: the request is not one prompt.
+    `estimate` is about the prompt's tokens; None: the request is not one prompt.
     """
     is_limited, window = False, None
     for model in models:
@@ -69,5 +79,5 @@ def need_of(raw: bytes, models: Iterable[Model], estimate: Callable[[bytes], int
         modalities=tuple([modality for modality, name in names if name in raw]),
         tools=is_limited and (b'"tools"' in raw or b'"functions"' in raw),
         json_schema=is_limited and b'"json_schema"' in raw,
-        prompt_tokens=estimate(raw) if is_long and estimate is not None else 0,
+        prompt_tokens=estimate or 0 if is_long else 0,
     )

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from catalog.price_terms import NO_TERMS, ONE, Factor, Step, Terms, ToolRate
+from catalog.price_terms import TOKEN_PARTS as STEP_PARTS
 from catalog.prices import PER, ImageRate, PriceSheet
 
 if TYPE_CHECKING:
     from gateway.config.entries import ModelEntry
 
 NANO: Final = 10**9
-TOKEN_PARTS: Final = ("cached_input", "cache_write", "reasoning", "audio_input", "audio_output")
+TOKEN_PARTS: Final = (
+    "cached_input",
+    "cache_write",
+    "cache_write_1h",
+    "reasoning",
+    "audio_input",
+    "audio_output",
+)
 EACH_PARTS: Final = ("image", "second", "character", "request")
 FLAT_IMAGE_CENTS: Final = "price_image_cents"  # metadata of older files: cents an image
 
@@ -33,7 +43,32 @@ def sheet_of(entry: ModelEntry) -> PriceSheet | None:
     )
     if not any(rates.values()) and not any(image.rate for image in images):
         return None
-    return replace(PriceSheet(images=images), **rates)
+    terms = _terms(entry)
+    return replace(PriceSheet(images=images, terms=NO_TERMS if terms == NO_TERMS else terms), **rates)
+
+
+def _terms(entry: ModelEntry) -> Terms:
+    pricing, unit = entry.pricing, entry.token_unit
+    return Terms(
+        tool_calls=tuple(
+            ToolRate(name, _rate_of(price, Decimal(1))) for name, price in pricing.tool_calls.items()
+        ),
+        above=tuple(
+            Step(
+                prompt_tokens=step.prompt_tokens,
+                **{name: _rate(getattr(step, name), unit) for name in STEP_PARTS},
+            )
+            for step in pricing.above
+        ),
+        tiers=_factors(pricing.tiers),
+        geography=_factors(pricing.geography),
+    )
+
+
+def _factors(factors: Mapping[str, Decimal]) -> tuple[Factor, ...]:
+    return tuple(
+        Factor(name, int((factor * ONE).to_integral_value(ROUND_CEILING))) for name, factor in factors.items()
+    )
 
 
 def _rate(price: Decimal | None, unit: Decimal) -> int | None:

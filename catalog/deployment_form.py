@@ -46,6 +46,8 @@ class DeploymentForm(Revivable):
             "weight",
             "shadow_percent",
             "enabled",
+            "unknown_members",
+            "refused_members",
             "timeouts",
             "metadata",
             "capabilities",
@@ -99,6 +101,12 @@ class DeploymentForm(Revivable):
             raise forms.ValidationError(
                 'Such as {"modalities": ["text"], "tools": false, "json_schema": false, "context_window": 8192}.'
             )
+        return value
+
+    def clean_refused_members(self) -> list[str]:
+        value = self.cleaned_data["refused_members"] or []
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise forms.ValidationError('Names, such as ["vendor_option"].')
         return value
 
     def clean_metadata(self) -> dict[str, Any]:

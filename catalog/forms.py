@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
+import msgspec
 from django import forms
 from django.utils.timezone import now
 from typing_extensions import override
 
 from catalog.experiments import BadExperiment, experiment_of
 from catalog.models import RATES, Model, Price, PriceSource
+from catalog.price_terms import Terms, is_image_rate
 from catalog.services import end_price
 from gateway.config.problems import nearest
 from tenants.form_fields import ModelForm, UsdField, WordsField
@@ -123,6 +125,7 @@ class PriceForm(ModelForm):
     output = _rate_field("output")
     cached_input = _rate_field("cached_input")
     cache_write = _rate_field("cache_write")
+    cache_write_1h = _rate_field("cache_write_1h")
     reasoning = _rate_field("reasoning")
     audio_input = _rate_field("audio_input")
     audio_output = _rate_field("audio_output")
@@ -133,7 +136,7 @@ class PriceForm(ModelForm):
 
     class Meta:
         model = Price
-        fields = ("deployment", "free", *RATES, "images")
+        fields = ("deployment", "free", *RATES, "images", "terms")
 
     @override
     def clean(self) -> dict[str, Any]:
@@ -144,11 +147,19 @@ class PriceForm(ModelForm):
 
     def clean_images(self) -> list[Any]:
         images = self.cleaned_data["images"] or []
-        if not isinstance(images, list) or not all(_is_image_rate(image) for image in images):
+        if not isinstance(images, list) or not all(is_image_rate(image) for image in images):
             raise forms.ValidationError(
                 'A list such as [[40000000000000, "1024x1024", "high"]]: rate, size, quality.'
             )
         return images
+
+    def clean_terms(self) -> dict[str, Any]:
+        value = self.cleaned_data["terms"] or {}
+        try:
+            msgspec.convert(value, Terms)
+        except msgspec.ValidationError as error:
+            raise forms.ValidationError(f'Such as {{"tiers": [["flex", 500000]]}}: {error}.') from error
+        return dict(value)
 
     @staticmethod
     def _states_a_price(cleaned: dict[str, Any]) -> bool:
@@ -162,13 +173,3 @@ class PriceForm(ModelForm):
         if commit:
             row.save()
         return row
-
-
-def _is_image_rate(image: Any) -> bool:
-    return (
-        isinstance(image, list)
-        and len(image) == 3  # noqa: PLR2004 - rate, size, quality
-        and type(image[0]) is int
-        and image[0] >= 0
-        and all(isinstance(text, str) for text in image[1:])
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -10,11 +11,12 @@ from django.db.models import Q
 
 from catalog.encryption import CredentialUnreadable, key_id
 from catalog.experiments import BadExperiment, experiment_of
-from catalog.models import RATES, Origin, Price
+from catalog.models import RATES, Origin, Price, UnknownMembers
 from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
 from catalog.price_map import Known, lookup
-from catalog.prices import ImageRate, PriceSheet, unpriced
+from catalog.price_terms import NO_TERMS, Terms
+from catalog.prices import ImageRate, PriceSheet, lacking
 from catalog.sealing import API_KEY, Seal, destination, open_metadata
 from catalog.snapshot import Can, Deployment, Experiment, Model, Problem, Snapshot
 from gateway.config import Config
@@ -84,7 +86,8 @@ def _model(
 ) -> Model:
     found: list[Deployment] = []
     without_price = 0
-    window, most = model.context_window, model.max_output_tokens
+    most = model.max_output_tokens
+    windows: list[int | None] = []
     for row in rows:
         if not row.enabled and not row.problem:
             continue
@@ -96,13 +99,14 @@ def _model(
             problems.append(Problem(model.alias, row.name, str(reason)))
         else:
             if known is not None:
-                window, most = window or known.context_window, most or known.max_output_tokens
+                most = most or known.max_output_tokens
+            windows.append(known.context_window if known is not None else None)
     usable = tuple(deployment for deployment in found if not deployment.shadow_percent)
     return Model(
         alias=model.alias,
         model_type=model.model_type,
         strategy=model.strategy,
-        context_window=window,
+        context_window=model.context_window or _widest(windows),
         max_output_tokens=most,
         owned_by=model.owned_by or (rows[0].provider if rows else "open-model-gateway"),
         created=int(model.created_at.timestamp()),
@@ -113,6 +117,12 @@ def _model(
         experiment=_experiment(model, rows, problems),
         is_unpriced=not usable and without_price > 0,
     )
+
+
+def _widest(windows: Sequence[int | None]) -> int | None:
+    """Return what bounds a prompt wherever it is sent; None where one of the windows is unknown."""
+    known = [window for window in windows if window is not None]
+    return max(known) if known and len(known) == len(windows) else None
 
 
 def _with_live_fallbacks(
@@ -147,8 +157,9 @@ def _deployment(
 ) -> Deployment:
     target = _target(source, model, row)
     sheet = _sheet(price, known.sheet if known is not None else None)
-    if sheet is None or unpriced(sheet, model.model_type):
-        raise Priceless("no price, neither in the catalog nor in the price map")
+    why = lacking(sheet or PriceSheet(), model.model_type)
+    if sheet is None or why:
+        raise Priceless(why)
     return Deployment(
         target=target,
         priority=row.priority,
@@ -185,9 +196,9 @@ def _can(model: ModelRow, row: DeploymentRow, known_window: int | None) -> Can:
         modalities=frozenset(modalities) if modalities else None,
         tools=bool(said.get("tools", model.supports_tools)),
         json_schema=bool(said.get("json_schema", True)),
-        context_window=None
-        if model.edited and not row.edited
-        else said.get("context_window") or known_window,
+        unknown_members=row.unknown_members == UnknownMembers.TAKE,
+        refused_members=frozenset(row.refused_members),
+        context_window=None if model.edited and not row.edited else said.get("context_window") or known_window,
     )
 
 
@@ -279,7 +290,8 @@ def _sheet(price: Price | None, known: PriceSheet | None) -> PriceSheet | None:
         return known
     rates = {rate: getattr(price, rate) for rate in RATES}
     images = tuple(ImageRate(*image) for image in price.images)
-    return PriceSheet(id=price.pk, source=price.source, free=price.free, images=images, **rates)
+    terms = msgspec.convert(price.terms, Terms) if price.terms else NO_TERMS
+    return PriceSheet(id=price.pk, source=price.source, free=price.free, images=images, terms=terms, **rates)
 
 
 def simulator_is_wanted() -> bool:

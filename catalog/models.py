@@ -9,7 +9,7 @@ from __future__ import annotations
 from secrets import token_hex
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.utils.timezone import now
 from typing_extensions import override
 
@@ -18,6 +18,7 @@ RATES = (
     "output",
     "cached_input",
     "cache_write",
+    "cache_write_1h",
     "reasoning",
     "audio_input",
     "audio_output",
@@ -136,6 +137,11 @@ class Provider(models.TextChoices):
     SIMULATOR = "simulator"
 
 
+class UnknownMembers(models.TextChoices):
+    TAKE = "pass"
+    REFUSE = "refuse"
+
+
 def new_seal_id() -> str:
     return token_hex(16)
 
@@ -163,6 +169,19 @@ class Deployment(Owned):
         help_text="Above 0 it never answers; so many percent of the alias's calls are mirrored to it.",
     )
     enabled = models.BooleanField(default=True)
+    unknown_members = models.CharField(
+        max_length=8,
+        choices=UnknownMembers,
+        default=UnknownMembers.TAKE,
+        db_default=UnknownMembers.TAKE,
+        help_text="Request members that the gateway does not know.",
+    )
+    refused_members = models.JSONField(
+        default=list,
+        db_default=Value([], models.JSONField()),
+        blank=True,
+        help_text="Of those, not under a budget: a call with them cost more than was held. Empty it to try them again.",
+    )
     timeouts = models.JSONField(
         default=dict, blank=True, help_text="Seconds: connect, first_byte, idle, total."
     )
@@ -213,6 +232,7 @@ class Price(models.Model):
     output = models.BigIntegerField(null=True, blank=True)
     cached_input = models.BigIntegerField(null=True, blank=True)
     cache_write = models.BigIntegerField(null=True, blank=True)
+    cache_write_1h = models.BigIntegerField(null=True, blank=True)
     reasoning = models.BigIntegerField(null=True, blank=True)
     audio_input = models.BigIntegerField(null=True, blank=True)
     audio_output = models.BigIntegerField(null=True, blank=True)
@@ -221,6 +241,12 @@ class Price(models.Model):
     second = models.BigIntegerField(null=True, blank=True)
     character = models.BigIntegerField(null=True, blank=True)
     request = models.BigIntegerField(null=True, blank=True)
+    terms = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        blank=True,
+        help_text="Steps (above), tiers, geography and tool_calls; rates as in images, factors in millionths.",
+    )
     source = models.CharField(max_length=8, choices=PriceSource, default=PriceSource.ADMIN, editable=False)
 
     class Meta:

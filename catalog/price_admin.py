@@ -66,8 +66,18 @@ class PriceAdmin(AddOnly):
     @override
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
-            return ("deployment", "free", *RATES, "images")
-        return ("deployment", "alias", "active_from", "active_to", "source", "free", "rates_usd", "images")
+            return ("deployment", "free", *RATES, "images", "terms")
+        return (
+            "deployment",
+            "alias",
+            "active_from",
+            "active_to",
+            "source",
+            "free",
+            "rates_usd",
+            "images",
+            "terms",
+        )
 
     @override
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from catalog.price_terms import NO_TERMS, Terms, charged
+
 if TYPE_CHECKING:
     from providers.usage import Usage
 
@@ -43,6 +45,7 @@ class PriceSheet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     output: int | None = None
     cached_input: int | None = None
     cache_write: int | None = None
+    cache_write_1h: int | None = None
     reasoning: int | None = None
     audio_input: int | None = None
     audio_output: int | None = None
@@ -51,6 +54,7 @@ class PriceSheet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     second: int | None = None
     character: int | None = None
     request: int | None = None
+    terms: Terms = NO_TERMS  # steps, tiers, places, tools
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -85,12 +89,15 @@ def cost(usage: Usage, sheet: PriceSheet) -> int:
     """Return what the call costs in nano-USD, rounded up: the total of its receipt, without the lines."""
     if sheet.free:
         return 0
+    sheet = _in_force(sheet, usage)
     per_input, per_output = sheet.input or 0, sheet.output or 0
     exact = usage.input_tokens * per_input + usage.output_tokens * per_output
     if usage.cached_input_tokens:
         exact += usage.cached_input_tokens * _either(sheet.cached_input, per_input)
     if usage.cache_write_tokens:
         exact += usage.cache_write_tokens * _either(sheet.cache_write, per_input)
+    if usage.cache_write_1h_tokens:
+        exact += usage.cache_write_1h_tokens * _long_write(sheet)
     if usage.audio_input_tokens:
         exact += usage.audio_input_tokens * _either(sheet.audio_input, per_input)
     if usage.reasoning_tokens:
@@ -99,7 +106,7 @@ def cost(usage: Usage, sheet: PriceSheet) -> int:
         exact += usage.audio_output_tokens * _either(sheet.audio_output, per_output)
     if sheet.request is not None:
         exact += usage.requests * sheet.request
-    if usage.images or usage.audio_ms or usage.characters:
+    if usage.images or usage.audio_ms or usage.characters or usage.tool_calls:
         thousandths = exact * 1000 + sum(
             part.quantity * part.rate * (1000 // part.units) for part in _media(usage, sheet)
         )
@@ -111,6 +118,7 @@ def receipt(usage: Usage, sheet: PriceSheet) -> Receipt:
     """Return the line items of a call; the total equals `cost`, and the lines recompute it for ever."""
     if sheet.free:
         return Receipt((), 0)
+    sheet = _in_force(sheet, usage)
     parts = [part for part in (*_tokens(usage, sheet), *_media(usage, sheet)) if part.quantity]
     lines = tuple(_line(part, sheet.id) for part in parts)
     thousandths = sum(part.quantity * part.rate * (1000 // part.units) for part in parts)
@@ -131,12 +139,17 @@ def image_rate(sheet: PriceSheet, size: str, quality: str) -> int:
     return max((listed.rate for listed in sheet.images), default=0)
 
 
-def unpriced(sheet: PriceSheet, model_type: str) -> bool:
-    """Say whether nothing on the sheet can price a model of this type, and nobody said that it is free."""
+def lacking(sheet: PriceSheet, model_type: str) -> str:
+    """Say what is missing for pricing a model of this type; "" when nothing is, or when it is said to be free."""
     if sheet.free:
-        return False
+        return ""
     names = APPLICABLE.get(model_type, APPLICABLE["llm"])
-    return all(getattr(sheet, name) in (None, ()) for name in names)
+    if all(getattr(sheet, name) in (None, ()) for name in names):
+        return "no price, neither in the catalog nor in the price map"
+    if model_type == "llm" and (sheet.input is None) != (sheet.output is None):
+        missing = "price_output" if sheet.output is None else "price_input"
+        return f"an incomplete price: {missing} is missing, and no side of a call is free by omission"
+    return ""
 
 
 def _tokens(usage: Usage, sheet: PriceSheet) -> tuple[Part, ...]:
@@ -145,6 +158,7 @@ def _tokens(usage: Usage, sheet: PriceSheet) -> tuple[Part, ...]:
         Part("input", usage.input_tokens, per_input),
         Part("cached_input", usage.cached_input_tokens, _either(sheet.cached_input, per_input)),
         Part("cache_write", usage.cache_write_tokens, _either(sheet.cache_write, per_input)),
+        Part("cache_write_1h", usage.cache_write_1h_tokens, _long_write(sheet)),
         Part("audio_input", usage.audio_input_tokens, _either(sheet.audio_input, per_input)),
         Part("output", usage.output_tokens, per_output),
         Part("reasoning", usage.reasoning_tokens, _either(sheet.reasoning, per_output)),
@@ -166,6 +180,12 @@ def _media(usage: Usage, sheet: PriceSheet) -> list[Part]:
         parts.append(Part("audio_ms", usage.audio_ms, sheet.second, units=1000))
     if sheet.character is not None:
         parts.append(Part("character", usage.characters, sheet.character))
+    rates = {tool.name: tool.rate for tool in sheet.terms.tool_calls}
+    parts += [
+        Part("tool_call", tool.quantity, rates[tool.name], note=tool.name)
+        for tool in usage.tool_calls
+        if tool.name in rates
+    ]
     return parts
 
 
@@ -191,6 +211,15 @@ def _decimal(numerator: int, scale: int) -> str:
 
 def _either(rate: int | None, instead: int) -> int:
     return instead if rate is None else rate
+
+
+def _in_force(sheet: PriceSheet, usage: Usage) -> PriceSheet:
+    return sheet if sheet.terms is NO_TERMS else charged(sheet, usage)
+
+
+def _long_write(sheet: PriceSheet) -> int:
+    """A write that is kept longer is never cheaper than one that is not."""
+    return _either(sheet.cache_write_1h, _either(sheet.cache_write, sheet.input or 0))
 
 
 def _closeness(listed: ImageRate) -> int:

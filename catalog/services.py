@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from catalog.models import RATES, Credential, Deployment, Model, Price, new_seal
 from catalog.prices import PriceSheet
 from catalog.sealing import API_KEY, Seal, close_metadata, destination, without_secrets
 from tenants.audit import Actor, facts_of, record
+from tenants.services import bump_version
 
 FIRST_PRICE_AGE = timedelta(
     days=1
@@ -23,7 +24,7 @@ FIRST_PRICE_AGE = timedelta(
 HINT_LENGTH = 4
 SHORTEST_HINTED = 12  # of a shorter secret, four characters would say too much
 TICK = timedelta(microseconds=1)
-PRICE_COLUMNS = (*RATES, "free", "images")
+PRICE_COLUMNS = (*RATES, "free", "images", "terms")
 
 
 class KeyNeeded(Exception):
@@ -153,7 +154,23 @@ def columns_of(sheet: PriceSheet) -> dict[str, Any]:
     """Return a sheet as columns of a price row."""
     rates: Mapping[str, int | None] = {rate: getattr(sheet, rate) for rate in RATES}
     images = [[image.rate, image.size, image.quality] for image in sheet.images]
-    return {**rates, "free": sheet.free, "images": images}
+    terms: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(sheet.terms))
+    return {**rates, "free": sheet.free, "images": images, "terms": terms}
+
+
+@transaction.atomic
+def refuse_members(deployment_id: int, names: Sequence[str], *, actor: Actor) -> bool:
+    """Refuse request members under a budget at a deployment, until somebody clears them; return whether that is new."""
+    row = Deployment.objects.select_for_update().get(pk=deployment_id)
+    refused = sorted({*row.refused_members, *names})
+    if refused == row.refused_members:
+        return False
+    before = facts_of(row)
+    row.refused_members = refused
+    row.save(update_fields=["refused_members"])
+    record(actor, "update", row, before=before, after=facts_of(row))
+    bump_version()
+    return True
 
 
 @transaction.atomic

@@ -15,6 +15,10 @@ class Can(msgspec.Struct, frozen=True, kw_only=True):
     tools: bool = True
     json_schema: bool = True
     context_window: int | None = None
+    unknown_members: bool = True  # request members that the gateway does not know may pass
+    refused_members: frozenset[str] = (
+        frozenset()
+    )  # of those, not under a budget: they cost more than was held once
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):

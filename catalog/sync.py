@@ -250,6 +250,7 @@ def _deployment_columns(entry: ModelEntry) -> dict[str, Any]:
         "weight": entry.weight,
         "shadow_percent": entry.shadow_percent,
         "enabled": entry.enabled and not entry.problem,
+        "unknown_members": entry.unknown_members,
         "timeouts": entry.timeouts.model_dump(exclude_unset=True),
         "metadata": dict(entry.metadata),
         "capabilities": _capabilities(entry),

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from budgets import holds
-from budgets.admission import Standing
+from budgets.admission import BudgetRefused, Standing
 from budgets.holds import Held, Wish
 from budgets.rules import rules_for
 from catalog.routing import Route
@@ -31,12 +31,16 @@ from gateway.relay import Relay
 from gateway.request import V1Request
 from gateway.routes import fallback_reason, plan_of, route_of
 from gateway.standing import standing_of
+from gateway.token_counter import charge
+from gateway.unknown_members import refuse_members
+from metering.dispute import Most
 from metering.meter import Meter
 from metering.records import Open
 from metering.trace import Trace, trace_of
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed
 from providers.plan import Plan
+from providers.requests.classes import Unacceptable
 from providers.upstream import Call, Outgoing, open_call
 from tenants.auth import require_scope
 from tenants.caller import Caller
@@ -57,6 +61,8 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
     require_scope(caller, endpoint.scope)  # 403
     check_capacity(request, live)  # 503, before the body is read
     want = endpoint.peek(await json_body(request, live))  # 400, 413, 415
+    if want.demand.stores and live.config.retention.zero_retention:
+        raise Unacceptable("'store' asks the provider to keep the call, which is not allowed here.", "store")
     request.facts.update(
         endpoint=endpoint.name, model=want.alias, tenant=caller.tenant, key=caller.key_prefix
     )
@@ -70,9 +76,13 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
 async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: Want) -> Answer:
     live, caller = connections.live(), request.auth
     rules = rules_for(live.rulebook, caller)
-    held = await holds.reserve(
-        live.admission, Wish(request.id, rules, route, want.demand, request.raw)
-    )  # 429
+    wish = Wish(request.id, rules, route, want.demand, request.raw, caller.tenant_id, live.counter)
+    try:
+        held = await holds.reserve(live.admission, wish)  # 400, 403, 429
+    except BudgetRefused as refusal:
+        if refusal.is_counted:
+            await charge(live.admission, request.id, rules)
+        raise
     try:  # nothing here waits, and nothing was sent yet
         plan = plan_of(request, live, route, want)
         meter = _meter(
@@ -86,7 +96,7 @@ async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: W
     )  # 502, 503, 504, a provider's own 4xx
     if route.model.shadows:
         live.shadows.mirror(
-            request.id, endpoint.name, route.model, _capped(want, held), request.raw, held.input_tokens
+            request.id, endpoint.name, route.model, _capped(want, held), request.raw, held.prompt.tokens
         )
     return answer
 
@@ -97,9 +107,16 @@ def _meter(
     live, caller = connections.live(), request.auth
     request.standing = held.grant.standing
     live.key_use.note(caller.key_id, held.grant.admitted_at)
-    if held.is_clamped:
-        request.extra_headers.append((b"x-gateway-clamped-max-tokens", str(held.output_cap).encode()))
-    return Meter(live.books, _intent(request, endpoint, caller, route, want, held), request.raw, trace)
+    if held.output_cap is not None:
+        cap = str(held.output_cap).encode()
+        request.extra_headers.append((b"x-gateway-max-tokens", cap))
+        if held.is_clamped:
+            request.extra_headers.append((b"x-gateway-clamped-max-tokens", cap))
+    most = Most(held.most_output, held.most_nanousd, held.sent_cap is not None)
+    meter = Meter(live.books, _intent(request, endpoint, caller, route, want, held), request.raw, trace, most)
+    if want.demand.unknown and held.most_nanousd is not None:
+        meter.exceeded = partial(refuse_members, live, route, want.demand.unknown)
+    return meter
 
 
 async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Want) -> Answer:
@@ -158,11 +175,9 @@ def check_capacity(request: V1Request, live: Connections) -> None:
 
 def _capped(want: Want, held: Held) -> Want:
     """Tell the dialect to send the cap that the hold was made for."""
-    if held.output_cap is None:
+    if held.sent_cap is None:
         return want
-    return msgspec.structs.replace(
-        want, shape=msgspec.structs.replace(want.shape, output_cap=held.output_cap)
-    )
+    return msgspec.structs.replace(want, shape=msgspec.structs.replace(want.shape, output_cap=held.sent_cap))
 
 
 def _intent(
@@ -182,7 +197,7 @@ def _intent(
         deployment=first.target.name,
         upstream_model=first.target.upstream_model,
         stream=want.shape.stream,
-        input_tokens=held.input_tokens,
+        input_tokens=held.prompt.tokens,
         hold_nanousd=held.hold_nanousd,
         sheet=first.sheet,
         trace_id=request.trace_parent[3:35],
@@ -195,13 +210,7 @@ async def _call(
     request: V1Request, live: Connections, meter: Meter, route: Route, want: Want, plan: Plan
 ) -> Answer:
     dialect = OpenAIToOpenAI(want.shape)
-    outgoing = Outgoing(
-        request_id=request.id,
-        path=want.shape.path,
-        raw=request.raw,
-        streams=want.shape.stream,
-        trace_parent=request.trace_parent,
-    )
+    outgoing = _outgoing(request, want)
     try:
         running = meter.open(request.auth)
     except BaseException:  # no room in the journal, or the task's end
@@ -231,6 +240,17 @@ async def _call(
         relay.claim, request.claim = request.claim, None  # the stream is kept, or dropped, where it ends
         return Answer(200, b"", [*EVENT_STREAM, *headers], relay)
     return await _complete(request, route, meter, call, ending, waited_s)
+
+
+def _outgoing(request: V1Request, want: Want) -> Outgoing:
+    return Outgoing(
+        request_id=request.id,
+        path=want.shape.path,
+        raw=request.raw,
+        streams=want.shape.stream,
+        trace_parent=request.trace_parent,
+        has_cap=want.shape.output_cap is not None,
+    )
 
 
 async def _complete(

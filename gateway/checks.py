@@ -9,12 +9,17 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
+from catalog.config_prices import sheet_of
+from catalog.price_map import lookup
+from catalog.prices import lacking
 from gateway.config.crosschecks import notes_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from gateway.config import Config
+    from gateway.config.entries import ModelEntry
 
 
 @register
@@ -27,10 +32,30 @@ def messages_of(config: Config) -> list[CheckMessage]:
     found: list[CheckMessage] = [
         CheckWarning(note.what, hint=note.hint, id=f"gateway.{note.id}") for note in notes_of(config)
     ]
+    found += [message for row in config.model_catalog for message in _of_row(row)]
     if not _writable(config.data_dir):
         hint = "set ROUTER_DATA_DIR to a directory this user may write to"
         found.append(Error(f"data_dir {config.data_dir} cannot be written", hint=hint, id="gateway.E001"))
     return found
+
+
+def _of_row(row: ModelEntry) -> Iterator[CheckMessage]:
+    """Yield what keeps a row's calls from being bounded, so that a budget would refuse some or all of them."""
+    if row.model_type != "llm" or row.free or row.problem or not row.enabled:
+        return
+    name = f"{row.alias}/{row.deployment}"
+    known = lookup(row.provider, row.provider_model)
+    sheet = sheet_of(row) or (known.sheet if known is not None else None)
+    why = lacking(sheet, row.model_type) if sheet is not None else ""
+    if why:
+        yield CheckWarning(
+            f"{name} has {why}", hint="state both, 0 where one costs nothing", id="gateway.W021"
+        )
+    if not row.context_window and (known is None or known.context_window is None):
+        hint = (
+            "state context_window: without it, files, videos and unknown members are refused under a budget"
+        )
+        yield CheckWarning(f"{name} has no known context window", hint=hint, id="gateway.W022")
 
 
 def _writable(directory: Path) -> bool:

@@ -6,7 +6,6 @@ The slower jobs, which one process does for all, are in gateway/schedule.py.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
@@ -20,7 +19,6 @@ from gateway.jobs import Jobs
 from gateway.schedule import JOBS
 from gateway.shedding import Shedding
 from metering.adoption import adopt
-from metering.running import RunningCall
 from tenants.key_cache import CAREFUL_TTL_S, TTL_S
 from tenants.key_use import write_key_use
 from tenants.loaders import stopped_keys
@@ -99,9 +97,6 @@ class Chores:
     async def _mark_streams(self) -> None:
         live = self._live
         live.running.mark(live.journal)
-        for call in live.running:
-            with contextlib.suppress(AdmissionUnavailable):  # nobody knows now; the next stream may still fit
-                await _keep_within_hold(live, call)
 
     async def adopt_the_dead(self) -> None:
         """Bill what a worker left behind that died while others live."""
@@ -153,17 +148,6 @@ def _listener(live: Connections, hints: HealthHints) -> Listener:
         lost=lambda: live.keys.trust(CAREFUL_TTL_S),
         found=lambda: live.keys.trust(TTL_S),  # what was missed is found by polling, which never stopped
     )
-
-
-async def _keep_within_hold(live: Connections, call: RunningCall) -> None:
-    """Hold more for a stream that a provider lets grow beyond its cap, or end it when that cannot be paid."""
-    so_far = call.cost_so_far()
-    if so_far <= call.held_nanousd:
-        return
-    if await live.admission.top_up(call.record.id, so_far * 2):
-        call.held_nanousd = so_far * 2
-    elif not await live.admission.top_up(call.record.id, so_far):
-        call.stop("budget_exceeded")
 
 
 async def _watch_lag(shedding: Shedding) -> None:

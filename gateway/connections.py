@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.metrics import Metrics
     from gateway.shadows import Shadows
     from gateway.shedding import Shedding
+    from gateway.token_counter import TokenCounter
     from gateway.worker_link import WorkerLink
     from gateway.worker_rows import WorkerRows
     from metering.journal import Journal
@@ -69,6 +70,7 @@ class Connections:
     shedding: Shedding
     bodies: BodyRoom
     shadows: Shadows
+    counter: TokenCounter | None = None  # of prompts whose bytes do not fit a budget
     link: WorkerLink | None = None  # to the supervisor, where there are several workers
     is_leaving: bool = False  # /readyz says so, so that nobody sends more; calls are still served
     is_draining: bool = False  # new calls are refused

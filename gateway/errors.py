@@ -18,6 +18,7 @@ from ninja.errors import AuthenticationError, HttpError
 from ninja.errors import ValidationError as NinjaValidationError
 
 from budgets.admission import AdmissionUnavailable, BudgetRefused, RateRefused
+from budgets.unbounded import FeatureUnpriced
 from catalog.hints import BadHint
 from catalog.routing import ModelCannot, ModelNotFound, ModelUnpriced, NoDeployment, WrongModelType
 from gateway.answer import Answer, Headers, json_answer
@@ -32,7 +33,6 @@ from gateway.refusals import (
     Overloaded,
     ShuttingDown,
     Stopped,
-    StoppedByBudget,
     StoppedByRevocation,
     StoppedBySuspension,
     WrongContentType,
@@ -42,6 +42,7 @@ from gateway.request import BodyTooLarge, BodyTooSlow, EncodedBody
 from metering.end import EndNotKept
 from metering.journal import MeteringUnavailable
 from providers.failures import UpstreamFailed
+from providers.requests.classes import Unacceptable
 from tenants.errors import (
     AddressNotAllowed,
     InvalidKey,
@@ -145,6 +146,8 @@ ERRORS: dict[type[Exception], Row] = {
     ScopeNotAllowed: Row(403, "scope_not_allowed", PERMISSION),
     ModelNotAllowed: Row(403, "model_not_allowed", PERMISSION, param=lambda _: "model"),
     ModelUnpriced: Row(403, "model_unpriced", PERMISSION, param=lambda _: "model"),
+    FeatureUnpriced: Row(403, "feature_unpriced", PERMISSION, param=lambda error: error.param),
+    Unacceptable: Row(400, "unsupported_parameter", INVALID, param=lambda error: error.param or None),
     ModelNotFound: Row(404, "model_not_found", INVALID, param=lambda _: "model"),
     WrongModelType: Row(400, "wrong_model_type", INVALID, param=lambda _: "model"),
     ModelCannot: Row(400, "model_cannot", INVALID, param=lambda error: error.param),
@@ -174,11 +177,7 @@ ERRORS: dict[type[Exception], Row] = {
         headers=lambda error: _retry_after(error.resets_in_ms / 1000) if error.possible else NEVER_RETRY,
     ),
     BudgetRefused: Row(
-        429,
-        "insufficient_quota",
-        "insufficient_quota",
-        facts=_budget,
-        headers=lambda _: NEVER_RETRY,
+        429, "insufficient_quota", "insufficient_quota", facts=_budget, headers=lambda _: NEVER_RETRY
     ),
     BadIdempotencyKey: Row(
         400, "invalid_idempotency_key", INVALID, "An Idempotency-Key is 1 to 255 printable ASCII characters."
@@ -231,7 +230,6 @@ ERRORS: dict[type[Exception], Row] = {
     Stopped: Row(503, "server_shutdown", API, headers=lambda _: _retry_after(1)),
     StoppedByRevocation: Row(401, "key_revoked", AUTH),
     StoppedBySuspension: Row(403, "tenant_suspended", PERMISSION),
-    StoppedByBudget: Row(429, "budget_exceeded", "insufficient_quota", headers=lambda _: NEVER_RETRY),
     ShuttingDown: Row(
         503, "server_shutdown", API, "The gateway is restarting.", headers=lambda _: _retry_after(1)
     ),

@@ -37,6 +37,7 @@ from gateway.metrics import Metrics
 from gateway.shadows import Shadows
 from gateway.shedding import Shedding
 from gateway.stopping import Stop
+from gateway.token_counter import TokenCounter
 from gateway.worker_rows import WorkerRows
 from metering.journal import Journal
 from metering.meter import Books
@@ -112,6 +113,8 @@ class Lifespan:
             lambda: live.journal.oldest_unshipped_s,
         )
         live.metrics.watch_load(lambda: live.shedding.cap, lambda: live.shedding.lag_s)
+        live.counter = TokenCounter()
+        self._closing.append(live.counter.aclose)
         await self.in_database(tokens.warm)
         live.shadows = Shadows(live.transport, live.books, live.metrics)
         connections.set_live(live)

@@ -6,17 +6,32 @@ catalog and from our own tables, so their number is bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+from typing_extensions import override
 
 from gateway.money import NANO
 from metering.records import Close, Open
+from providers.fallbacks import FALLBACKS
 from providers.upstream import Attempt
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 OVERHEAD = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1)
+
+
+class FallbackCounts(Collector):
+    """How often each place did not do what it is for (providers/fallbacks.py)."""
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily("gateway_fallbacks", "Fallbacks by place", labels=["where"])
+        for where, times in FALLBACKS.happened.items():
+            family.add_metric([where], times)
+        yield family
 
 
 class Metrics:
@@ -39,7 +54,13 @@ class Metrics:
         self.retry_overflow = counter(
             "gateway_retry_overflow", "Further tries that the retry budget did not allow", "provider"
         )
-        self.overshoot = counter("gateway_budget_overshoot_usd", "Cost beyond what was held, in USD")
+        self.overshoot = counter("gateway_budget_overshoot_usd", "Reported cost beyond what was held, in USD")
+        self.disputed = counter(
+            "gateway_disputed_usd",
+            "Reported beyond what was allowed, charged to nobody",
+            "provider",
+            "deployment",
+        )
         self.shadow_calls = counter(
             "gateway_shadow_calls", "Mirrored calls by how they ended", "model", "deployment", "status"
         )
@@ -86,6 +107,7 @@ class Metrics:
             ["deployment"],
             registry=registry,
         )
+        registry.register(FallbackCounts())
         self._children: dict[tuple[Any, ...], Any] = {}
 
     def child(self, instrument: Any, *labels: str) -> Any:
@@ -103,7 +125,7 @@ class Metrics:
         for kind, quantity in (
             ("input", usage.input_tokens),
             ("cached_input", usage.cached_input_tokens),
-            ("cache_write", usage.cache_write_tokens),
+            ("cache_write", usage.cache_write_tokens + usage.cache_write_1h_tokens),
             ("output", usage.output_tokens),
             ("reasoning", usage.reasoning_tokens),
             ("audio_input", usage.audio_input_tokens),
@@ -113,8 +135,11 @@ class Metrics:
                 self.child(self.tokens, model, provider, kind).inc(quantity)
         if closed.cost_nanousd:
             self.child(self.cost, model, provider).inc(closed.cost_nanousd / NANO)
-        if closed.cost_nanousd > opened.hold_nanousd:
-            self.overshoot.inc((closed.cost_nanousd - opened.hold_nanousd) / NANO)
+        reported = closed.cost_nanousd + closed.disputed_nanousd
+        if reported > opened.hold_nanousd:
+            self.overshoot.inc((reported - opened.hold_nanousd) / NANO)
+        if closed.disputed_nanousd:
+            self.child(self.disputed, closed.provider, closed.deployment).inc(closed.disputed_nanousd / NANO)
         for attempt in attempts:
             self.child(self.attempts, attempt.provider, attempt.deployment, attempt.outcome).inc()
         self.overhead.observe(closed.overhead_ms / 1000)

@@ -61,16 +61,11 @@ class StoppedByShutdown(Stopped):
     words = "The gateway is shutting down; try again."
 
 
-class StoppedByBudget(Stopped):
-    words = "The budget was used up while the call was running."
-
-
 def stopped(code: str) -> Stopped:
     """Return the refusal for the code that a running call was stopped with."""
     kinds = {
         "key_revoked": StoppedByRevocation,
         "tenant_suspended": StoppedBySuspension,
         "server_shutdown": StoppedByShutdown,
-        "budget_exceeded": StoppedByBudget,
     }
     return kinds.get(code, Stopped)(code)

@@ -17,12 +17,14 @@ from gateway.pulse import Pulse
 from gateway.refusals import stopped
 from metering.meter import Ending, Meter
 from metering.running import RunningCall
+from providers.dialects.base import least_tokens
 from providers.dialects.openai_openai import DONE
 from providers.failures import UpstreamFailed
 from providers.upstream import Call
 
 logger = logging.getLogger("gateway.relay")
 
+SLACK_TOKENS = 16  # a few tokens of blanks may be longer than any others
 CLIENT_GONE = frozenset({"client_disconnected", "client_stalled"})
 
 
@@ -54,6 +56,8 @@ class Relay:
                 await self._pass(self._call.first)
             async for out in self._call.rest():
                 await self._pass(out)
+                if self._is_overgrown():
+                    break
         except UpstreamFailed as failure:
             await self._break(failure.code, failure.words)
         except asyncio.CancelledError:
@@ -72,6 +76,13 @@ class Relay:
             self._kept_bytes += len(out)
         await self._pulse.send(out)
 
+    def _is_overgrown(self) -> bool:
+        """Whether the stream surely has more than the one cap allows."""
+        stream, most = self._call.stream, self._meter.most
+        if stream is None or most.output_tokens is None or not most.is_sent:
+            return False
+        return least_tokens(stream) > most.output_tokens + SLACK_TOKENS
+
     async def _settle_claim(self, *, is_complete: bool) -> None:
         """A broken stream is forgotten, so that a retry may run; a complete one is never called again."""
         if self.claim is None:
@@ -88,7 +99,9 @@ class Relay:
         stream = self._call.stream
         assert stream is not None  # noqa: S101 - a relay has one
         await self._call.aclose()
-        if stream.failure is not None:
+        if self._is_overgrown():
+            await self._break("output_cap_exceeded", "The provider wrote more than it was allowed to.")
+        elif stream.failure is not None:
             await self._break("upstream_error", "The provider reported an error inside the stream.")
         elif not stream.done:
             await self._break("upstream_error", "The provider's stream ended before it was complete.")
@@ -131,7 +144,7 @@ class Relay:
             error_code=code,
             http_status=499 if code in CLIENT_GONE else 200,
             usage=usage,
-            produced="" if usage is not None and usage.total_tokens else stream.produced(),
+            produced="" if usage is not None and not usage.is_lacking else stream.produced(),
             produced_events=stream.produced_events,
             ttft_ms=self._ttft_ms,
         )

@@ -10,6 +10,7 @@ import asyncio
 import msgspec
 
 from budgets import holds
+from budgets.rules import rules_for
 from catalog import hints, routing
 from catalog.capabilities import NOTHING, Need, need_of
 from catalog.experiments import arm_of
@@ -54,7 +55,7 @@ async def route_of(request: V1Request, live: Connections, want: Want, model_type
             raise
     # By its bytes the prompt is too long for everybody: count it before saying so.
     counted = await asyncio.to_thread(count_prompt, request.raw, want.alias)
-    need = msgspec.structs.replace(asking.need, prompt_tokens=int(counted * OTHER_TOKENIZER))
+    need = msgspec.structs.replace(asking.need, prompt_tokens=int(counted.tokens * OTHER_TOKENIZER))
     asking = msgspec.structs.replace(asking, need=need)
     return routing.resolve(
         snapshot, want.alias, caller, model_type=model_type, asking=asking, health=live.health
@@ -112,7 +113,7 @@ def _asking(request: V1Request, live: Connections, want: Want, model: Model) -> 
     )
     if hint is None and need is NOTHING and not sticky_key and not is_by_cost and not arm:
         return ANYTHING
-    expected = (holds.prompt_tokens(request.raw), want.demand.output_cap or EXPECTED_OUTPUT)
+    expected = (holds.prompt_estimate(want.demand).tokens, want.demand.output_cap or EXPECTED_OUTPUT)
     return Asking(
         need=need, hints=hint, sticky_key=sticky_key, arm=arm, expected=expected if is_by_cost else (0, 0)
     )
@@ -123,7 +124,12 @@ def _need(request: V1Request, live: Connections, want: Want, model: Model) -> Ne
     for aliases in model.fallbacks.values():
         models += [other for alias in aliases if (other := live.snapshot.models.get(alias)) is not None]
     is_chat = want.demand.kind == "chat"  # a request for embeddings may carry many prompts
-    return need_of(request.raw, models, holds.prompt_tokens if is_chat else None)
+    estimate = holds.prompt_estimate(want.demand).tokens if is_chat else None
+    need = need_of(request.raw, models, estimate)
+    if not want.demand.unknown:
+        return need
+    is_kept = any(rule.budgets for rule in rules_for(live.rulebook, request.auth))
+    return msgspec.structs.replace(need, members=want.demand.unknown, keeps_money=is_kept)
 
 
 def _arm(request: V1Request, experiment: Experiment, alias: str) -> str:

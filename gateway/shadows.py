@@ -141,7 +141,11 @@ class Shadows:
     async def _open(self, mirrored: Mirrored, meter: Meter) -> Call:
         shape = mirrored.want.shape
         outgoing = Outgoing(
-            request_id=meter.record.id, path=shape.path, raw=mirrored.raw, streams=shape.stream
+            request_id=meter.record.id,
+            path=shape.path,
+            raw=mirrored.raw,
+            streams=shape.stream,
+            has_cap=shape.output_cap is not None,
         )
         plan = Plan(targets=[mirrored.deployment.target])
         return await open_call(

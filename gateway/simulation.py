@@ -5,6 +5,7 @@ Everything that can refuse a call before a provider is asked is asked here in th
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import partial
 from typing import Any
@@ -28,6 +29,7 @@ from gateway.request import V1Request
 from gateway.routes import EXPECTED_OUTPUT, route_of
 from metering.trace import skipped_rows
 from providers.failures import UpstreamFailed
+from providers.prompt import count_prompt
 from providers.usage import Usage
 from tenants.auth import require_scope
 
@@ -60,7 +62,8 @@ async def simulate(request: V1Request, live: Connections, endpoint: Endpoint) ->
         report["model"] = want.alias
         route = await route_of(request, live, want, endpoint.model_type)
         report["route"] = _route(route, live)
-        wish = Wish(request.id, rules_for(live.rulebook, caller), route, want.demand, request.raw)
+        rules = rules_for(live.rulebook, caller)
+        wish = Wish(request.id, rules, route, want.demand, request.raw, caller.tenant_id, live.counter)
         try:
             held = await holds.reserve(rehearsal, wish)
         except REFUSALS:
@@ -125,7 +128,7 @@ async def _cost(
 ) -> dict[str, Any]:
     """Return the worst case, as it would be held, and what a call of a usual length costs where it goes first."""
     first = route.deployments[0]
-    reads = await holds.count(request.raw, first.target.upstream_model)
+    reads = (await asyncio.to_thread(count_prompt, request.raw, first.target.upstream_model)).tokens
     writes = 0
     if want.demand.kind == "chat":
         caps = (

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec.structs import replace
+
 from metering.records import Open
 from providers.prompt import count_prompt
 from providers.tokens import count
@@ -14,17 +16,24 @@ from providers.usage import Usage
 IN_THREAD_BYTES = 10_000
 
 
-async def estimate(record: Open, raw: bytes, produced: str, produced_events: int) -> Usage:
-    """Return the estimated usage of a call from its request body and what came back."""
+async def estimate(
+    record: Open, raw: bytes, produced: str, produced_events: int, reported: Usage | None = None
+) -> Usage:
+    """Return the estimated usage from the request body and what came back; a side that was reported stands."""
     if len(raw) + len(produced) > IN_THREAD_BYTES:
-        return await asyncio.to_thread(_count, record, raw, produced, produced_events)
-    return _count(record, raw, produced, produced_events)
+        return await asyncio.to_thread(_count, record, raw, produced, produced_events, reported)
+    return _count(record, raw, produced, produced_events, reported)
 
 
-def _count(record: Open, raw: bytes, produced: str, produced_events: int) -> Usage:
+def _count(record: Open, raw: bytes, produced: str, produced_events: int, reported: Usage | None) -> Usage:
     output = count(produced, record.upstream_model) if produced else 0
+    if reported is not None and reported.total_input_tokens:
+        return replace(reported, output_tokens=max(output, min(produced_events, 1)), estimated=True)
+    if reported is not None and reported.total_output_tokens:
+        prompt = count_prompt(raw, record.upstream_model)
+        return replace(reported, input_tokens=prompt.tokens, estimated=True)
     return Usage(
-        input_tokens=count_prompt(raw, record.upstream_model),
+        input_tokens=count_prompt(raw, record.upstream_model).tokens,
         output_tokens=max(output, min(produced_events, 1)),
         estimated=True,
     )

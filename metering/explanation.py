@@ -26,6 +26,9 @@ QUANTITIES = {
     "input": "input tokens",
     "cached_input": "input tokens read from the provider's cache",
     "cache_write": "input tokens written to the provider's cache",
+    "cache_write_1h": "input tokens kept in the provider's cache for an hour or longer",
+    "tool_call": "calls of a tool",
+    "beyond_hold": "reported beyond what was held, which is not charged",
     "audio_input": "input tokens of audio",
     "output": "output tokens",
     "reasoning": "reasoning tokens",
@@ -85,7 +88,7 @@ def explain(
     return [
         *parts,
         Part("What was tried", tries(event, decision)),
-        Part("What it cost", _cost(event, decision.trace)),
+        Part("What it cost", (*_cost(event, decision.trace), *_disputed(decision.disputed_nanousd))),
         Part("How it ended", _end(event, place)),
     ]
 
@@ -191,6 +194,12 @@ def _cost(event: UsageEvent, trace: Trace | None) -> tuple[str, ...]:
     if trace is not None and event.cost_nanousd > trace.hold_nanousd:
         said.append(f"That is {usd(event.cost_nanousd - trace.hold_nanousd)} USD more than was held.")
     return tuple(said)
+
+
+def _disputed(nanousd: int) -> tuple[str, ...]:
+    if not nanousd:
+        return ()
+    return (f"The provider reported {usd(nanousd)} USD more than it was allowed to: that is the operator's.",)
 
 
 def _end(event: UsageEvent, place: str) -> tuple[str, ...]:

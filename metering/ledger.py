@@ -189,7 +189,7 @@ def _row(call: Call, instant: Callable[[float], Any], *, keep_words: bool = True
         closed.attempts,
         usage.total_input_tokens,
         usage.cached_input_tokens,
-        usage.cache_write_tokens,
+        usage.cache_write_tokens + usage.cache_write_1h_tokens,
         usage.total_output_tokens,
         usage.reasoning_tokens,
         usage.image_count,

@@ -12,12 +12,14 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from budgets.admission import Admission, Standing
-from catalog.prices import PriceSheet, Receipt, receipt
+from catalog.prices import PriceSheet, Receipt
+from metering.dispute import UNLIMITED, Charge, Most, charge
 from metering.estimate import estimate
 from metering.journal import Journal
 from metering.records import Close, Open
 from metering.running import Running, RunningCall
 from metering.trace import Trace, document
+from providers.fallbacks import FALLBACKS
 from providers.target import Target
 from providers.upstream import Attempt
 from providers.usage import Usage
@@ -47,7 +49,7 @@ def _said(ending: Ending) -> Usage | None:
     if not ending.is_billed:
         return Usage(requests=0)
     usage = ending.usage
-    if usage is None or (usage.total_tokens == 0 and ending.produced_events):
+    if usage is None or (usage.is_lacking and (ending.produced_events or ending.produced)):
         return None
     return usage
 
@@ -64,8 +66,11 @@ class Books(msgspec.Struct, frozen=True):
 class Meter:
     """Made per call, after it was granted."""
 
-    def __init__(self, books: Books, record: Open, raw: bytes, trace: Trace | None = None) -> None:
-        self.record, self.trace = record, trace
+    def __init__(
+        self, books: Books, record: Open, raw: bytes, trace: Trace | None = None, most: Most = UNLIMITED
+    ) -> None:
+        self.record, self.trace, self.most = record, trace, most
+        self.exceeded: Callable[[Close], None] | None = None  # hears of a call that cost more than was held
         self.attempts: list[Attempt] = []
         self.cost_nanousd: int | None = None
         self.usage = Usage()
@@ -105,17 +110,22 @@ class Meter:
 
     async def _count_and_finish(self, ending: Ending) -> Standing:
         try:
-            usage = await estimate(self.record, self._raw, ending.produced, ending.produced_events)
+            usage = await estimate(
+                self.record, self._raw, ending.produced, ending.produced_events, ending.usage
+            )
         except Exception:  # a body that no counter can read is billed all the same
             logger.exception("the usage of %s could not be counted", self.record.id)
+            FALLBACKS.note("usage_counter", self.record.id)
             produced = max(len(ending.produced) // 4, ending.produced_events)
             usage = Usage(input_tokens=self.record.input_tokens, output_tokens=produced, estimated=True)
         return await self._finish(ending, usage)
 
     async def _finish(self, ending: Ending, usage: Usage) -> Standing:
-        bill = receipt(usage, ending.sheet) if ending.is_billed else Receipt((), 0)
-        self.usage, self.cost_nanousd = usage, bill.total_nanousd
-        close = self._close_record(ending, bill)
+        charged = charge(usage, ending.sheet, self.most) if ending.is_billed else Charge(Receipt((), 0))
+        self.usage, self.cost_nanousd = usage, charged.bill.total_nanousd
+        close = self._close_record(ending, charged)
+        if charged.disputed_nanousd:
+            self._dispute(close)
         books = self._books
         try:
             await books.journal.close_call(
@@ -132,8 +142,24 @@ class Meter:
     async def _settle(self, close: Close) -> Standing:
         return await self._books.admission.settle(close.id, close.usage.total_tokens, close.cost_nanousd)
 
-    def _close_record(self, ending: Ending, bill: Receipt) -> Close:
-        target = ending.target
+    def _dispute(self, close: Close) -> None:
+        logger.warning(
+            "%s: %s/%s reported %d nano-USD more than it was allowed to; the tenant is charged %d",
+            close.id,
+            close.provider,
+            close.deployment,
+            close.disputed_nanousd,
+            close.cost_nanousd,
+        )
+        if (
+            self.exceeded is not None
+            and close.cost_nanousd + close.disputed_nanousd > self.record.hold_nanousd
+        ):
+            self.exceeded(close)
+
+    def _close_record(self, ending: Ending, charged: Charge) -> Close:
+        target, bill = ending.target, charged.bill
+        decision = document(self.trace, self.attempts, self.record.model)
         return Close(
             id=self.record.id,
             finished_at=self.record.started_at + (time.perf_counter() - self._began),
@@ -151,5 +177,6 @@ class Meter:
             latency_ms=round((time.perf_counter() - self._began) * 1000, 3),
             ttft_ms=ending.ttft_ms,
             overhead_ms=ending.overhead_ms,
-            decision=document(self.trace, self.attempts, self.record.model),
+            decision=[*decision, charged.facts] if charged.disputed_nanousd else decision,
+            disputed_nanousd=charged.disputed_nanousd,
         )

@@ -59,6 +59,7 @@ class Close(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     latency_ms: float = 0.0
     ttft_ms: float | None = None
     overhead_ms: float = 0.0
+    disputed_nanousd: int = 0  # reported beyond what was allowed: not the tenant's
     decision: list[dict[str, Any]] = []  # attempts and why, for `explain`
 
 

@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
-from catalog.prices import cost
 from metering.journal import Journal
 from metering.records import Mark, Open
 from providers.dialects.base import Stream
-from providers.usage import Usage
 from tenants.caller import Caller
 
 T = TypeVar("T")
@@ -19,21 +17,13 @@ T = TypeVar("T")
 class RunningCall:
     """One call between its OPEN and its CLOSE. `stop_code` says why the gateway itself ends it."""
 
-    __slots__ = ("caller", "held_nanousd", "marked", "record", "stop_code", "stream", "task")
+    __slots__ = ("caller", "marked", "record", "stop_code", "stream", "task")
 
     def __init__(self, record: Open, caller: Caller, task: asyncio.Task[object] | None) -> None:
         self.record, self.caller, self.task = record, caller, task
         self.stream: Stream | None = None
         self.marked = 0
-        self.held_nanousd = record.hold_nanousd
         self.stop_code = ""
-
-    def cost_so_far(self) -> int:
-        """Return at least what a running stream has cost: its prompt as estimated, a token for each event."""
-        if self.stream is None:
-            return 0
-        produced = Usage(input_tokens=self.record.input_tokens, output_tokens=self.stream.produced_events)
-        return cost(produced, self.record.sheet)
 
     def stop(self, code: str) -> None:
         """End the call as soon as it awaits anything; it will be accounted as it stands."""

@@ -86,7 +86,7 @@ def trace_of(
         skipped=_skipped(route, problems) if route.skipped or problems else (),
         instead=_instead(route) if route.instead else {},
         panic=route.is_panic,
-        prompt=held.input_tokens,
+        prompt=held.prompt.tokens,
         counted=held.is_counted,
         hold_nanousd=held.hold_nanousd,
         cap=held.output_cap,
@@ -167,17 +167,20 @@ class Decision(msgspec.Struct, frozen=True):
 
     trace: Trace | None = None
     attempts: tuple[Attempt, ...] = ()
+    disputed_nanousd: int = 0  # reported beyond what was allowed, and charged to nobody
 
 
 def read(stored: Iterable[dict[str, Any]]) -> Decision:
     """Return what `document` stored; members of a later release are passed over."""
-    trace, attempts = None, []
+    trace, attempts, disputed = None, [], 0
     for entry in stored:
         if entry.get("is") == "trace":
             trace = msgspec.convert(entry, Trace)
+        elif entry.get("is") == "dispute":
+            disputed = int(entry["nanousd"])
         elif "outcome" in entry:
             attempts.append(msgspec.convert(entry, Attempt))
-    return Decision(trace, tuple(attempts))
+    return Decision(trace, tuple(attempts), disputed)
 
 
 def _pair(limit: int | None, left: int | None) -> tuple[int, int] | None:

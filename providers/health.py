@@ -14,6 +14,7 @@ import msgspec
 
 from providers.breaker import Breaker, Phase, Policy
 from providers.bulkhead import Bulkhead, Bulkheads
+from providers.cap_words import CapWords
 from providers.entry import Entry, Seen, address_of, seen_of
 from providers.failures import Unavailable, UpstreamFailed
 from providers.hint import Hint
@@ -108,6 +109,7 @@ class Health:
         self._budgets: dict[str, RetryBudget] = {}
         self._targets: dict[int, Target] = {}
         self._tiers: Sequence[Sequence[int]] = ()
+        self.cap_words = CapWords()
 
     def get(self, target_id: int) -> Entry | None:
         """What is known of a deployment; None: nothing yet, so nothing bad."""

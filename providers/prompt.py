@@ -1,4 +1,7 @@
-"""How many tokens the prompt of a request body is: chat messages with their tools, or embedding inputs. No I/O."""
+"""About how many tokens the prompt of a request body is: chat messages with their tools, or embedding inputs. No I/O.
+
+For rates, display, routing and the bills of calls whose usage nobody reported; holds are made of bounds.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +9,42 @@ from typing import Any
 
 import msgspec
 
+from providers.amounts import Estimate
+from providers.fallbacks import FALLBACKS
 from providers.tokens import count, count_messages
 
 
 class _Body(msgspec.Struct):
-    messages: msgspec.Raw | None = None
-    tools: msgspec.Raw | None = None
-    response_format: msgspec.Raw | None = None
+    """A union of Raw and None decodes null alone (msgspec 0.22), so that what is absent is an empty Raw here."""
+
+    messages: msgspec.Raw = msgspec.Raw()
+    tools: msgspec.Raw = msgspec.Raw()
+    functions: msgspec.Raw = msgspec.Raw()
+    response_format: msgspec.Raw = msgspec.Raw()
+    documents: msgspec.Raw = msgspec.Raw()
     input: Any = None
 
 
 _body = msgspec.json.Decoder(_Body)
+_AROUND = ("functions", "response_format", "documents")
+BYTES_PER_TOKEN = 4
 
 
-def count_prompt(raw: bytes, model: str) -> int:
-    """Return the tokens of a request body; a body that cannot be read counts by its length."""
+def count_prompt(raw: bytes, model: str) -> Estimate:
+    """Return the tokens of a request body; one that cannot be read counts by its length, loudly."""
     try:
         body = _body.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return max(1, len(raw) // 4)
-    if body.messages is None:
-        return _inputs(body.input, model)
-    tools = bytes(body.tools) if body.tools is not None else b""
-    extra = count(bytes(body.response_format).decode(errors="replace"), model) if body.response_format else 0
-    return count_messages(bytes(body.messages), model, tools) + extra
+        if not bytes(body.messages):
+            return Estimate(_inputs(body.input, model))
+        around = [bytes(getattr(body, name)).decode(errors="replace") for name in _AROUND]
+        extra = sum([count(text, model) for text in around if text and text != "null"])
+        tools = bytes(body.tools)
+        return Estimate(
+            count_messages(bytes(body.messages), model, b"" if tools == b"null" else tools) + extra
+        )
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        FALLBACKS.note("prompt_counter", error)
+        return Estimate(max(1, len(raw) // BYTES_PER_TOKEN))
 
 
 def _inputs(value: Any, model: str) -> int:

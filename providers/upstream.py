@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import cast
 
 import msgspec
 
+from providers.cap_words import CapWords
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Stream
+from providers.exchange import first_content, request_for
 from providers.failures import (
     DeadlineExceeded,
     UpstreamBroken,
@@ -23,15 +26,12 @@ from providers.failures import (
 from providers.health import Health, Turn
 from providers.journey import Journey
 from providers.plan import Deadline, Plan, timeouts_within
-from providers.registry import PROVIDERS
 from providers.target import Target
 from providers.transport import Transport, UpstreamRequest, UpstreamResponse
 
 MAX_ANSWER = 64 * 1024 * 1024
 MAX_ERROR = 256 * 1024
-MAX_PRELUDE = 1024 * 1024  # lifecycle events held back until the first content
 TIMER_S = 0.002  # a timer may fire this much early
-USER_AGENT = "open-model-gateway"
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -54,6 +54,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes
     streams: bool
     trace_parent: str = ""
+    has_cap: bool = False  # the gateway sends a cap, so a provider that refuses its name is asked once more
 
 
 class Call:
@@ -136,30 +137,66 @@ async def open_call(
     spent = 0.0
     while (step := journey.next()) is not None:
         target, turn = step
-        started = time.perf_counter()
+        sending = _Sending(transport, dialect, outgoing, plan.deadline)
         try:
-            request = _request(dialect, outgoing, target)
-            call = await _try(transport, dialect, outgoing, target, request, plan.deadline)
+            call = await sending.to(target, health.cap_words, attempts)
         except UpstreamFailed as raised:
             raised.came_from(target)
             failure = _judge(raised, turn, plan.deadline)
-            spent += _note(attempts, target, failure.code, failure.status, started, reached=failure.reached)
+            spent += _note(
+                attempts, target, failure.code, failure.status, sending.started, reached=failure.reached
+            )
             failure.came_from(target)
             failures.append(failure)
             await _wait(journey.failed(target, failure), plan.deadline)
         except BaseException as error:  # however the try ended, its place at the deployment is given back
             turn.let_go()
             if isinstance(error, asyncio.CancelledError):
-                _note(attempts, target, "cancelled", None, started, reached=request.was_sent)
+                _note(attempts, target, "cancelled", None, sending.started, reached=sending.was_sent)
             raise
         else:
             turn.answered()
             call.attempts, call.turn, call.deadline = attempts, turn, plan.deadline
-            call.upstream_s = spent + _note(attempts, target, "ok", call.response.status, started)
+            call.upstream_s = spent + _note(attempts, target, "ok", call.response.status, sending.started)
             if call.stream is None:
                 turn.end()
             return call
     raise summarize(failures) if failures else health.unavailable(plan.targets)
+
+
+class _Sending:
+    """One target's turn: the request, and once more under the other word for the cap if its name is refused."""
+
+    __slots__ = ("_deadline", "_dialect", "_outgoing", "_request", "_transport", "started")
+
+    def __init__(
+        self, transport: Transport, dialect: Dialect, outgoing: Outgoing, deadline: Deadline | None
+    ) -> None:
+        self._transport, self._dialect, self._outgoing = transport, dialect, outgoing
+        self._deadline, self._request = deadline, cast("UpstreamRequest | None", None)
+        self.started = time.perf_counter()
+
+    @property
+    def was_sent(self) -> bool:
+        return self._request is not None and self._request.was_sent
+
+    async def to(self, target: Target, words: CapWords, attempts: list[Attempt]) -> Call:
+        """Raises UpstreamFailed."""
+        try:
+            return await self._under(target, words.word(target))
+        except UpstreamStatus as refusal:
+            other = words.other(target, refusal) if self._outgoing.has_cap else None
+            if other is None:
+                raise
+            _note(attempts, target, refusal.code, refusal.status, self.started)
+        self.started = time.perf_counter()
+        call = await self._under(target, other)
+        words.learn(target, other)
+        return call
+
+    async def _under(self, target: Target, word: str) -> Call:
+        request = self._request = request_for(self._dialect, self._outgoing, target, word)
+        return await _try(self._transport, self._dialect, self._outgoing, target, request, self._deadline)
 
 
 def _judge(failure: UpstreamFailed, turn: Turn, deadline: Deadline | None) -> UpstreamFailed:
@@ -214,7 +251,7 @@ async def _try(
             call.stream = dialect.stream()
             call.stream.secrets = target.secrets()
             call.blocks = response.chunks()
-            call.first = await _first_content(response, call.blocks, call.stream)
+            call.first = await first_content(response, call.blocks, call.stream)
         else:
             call.answered = dialect.response(await response.read(MAX_ANSWER))
     except BaseException as error:  # however it ended, the connection is not kept half read
@@ -223,47 +260,6 @@ async def _try(
             raise UpstreamBroken(str(error)) from error
         raise
     return call
-
-
-def _request(dialect: Dialect, outgoing: Outgoing, target: Target) -> UpstreamRequest:
-    provider = PROVIDERS[target.provider]
-    headers = {
-        "content-type": "application/json",
-        "accept": "text/event-stream" if outgoing.streams else "application/json",
-        "user-agent": USER_AGENT,
-        "x-client-request-id": outgoing.request_id,
-    }
-    if outgoing.trace_parent:
-        headers["traceparent"] = outgoing.trace_parent
-    provider.auth(target, headers)
-    return UpstreamRequest(
-        "POST",
-        provider.url(target, outgoing.path),
-        headers,
-        dialect.request(outgoing.raw, target),
-        target.is_guarded,
-    )
-
-
-async def _first_content(response: UpstreamResponse, blocks: AsyncIterator[bytes], stream: Stream) -> bytes:
-    """Read until the stream shows content, so that everything before it may still fail over."""
-    if not response.headers.get("content-type", "").startswith("text/event-stream"):
-        raise UpstreamBroken(f"not an event stream: {response.headers.get('content-type', '')!r}")
-    held = b""
-    async for block in blocks:
-        held += stream.feed(block)
-        if stream.started or stream.done:
-            return (
-                held  # also when an error follows in the same block: this content was produced and is billed
-            )
-        if stream.failure is not None:
-            raise UpstreamBroken("the provider sent an error instead of content", body=stream.failure)
-        if len(held) > MAX_PRELUDE:
-            raise UpstreamBroken("more than 1 MiB before the first content")
-    held += stream.end()
-    if not stream.done:
-        raise UpstreamBroken("the stream ended before its first content")
-    return held
 
 
 def _is_over(stream: Stream) -> bool:

@@ -15,6 +15,13 @@ class ImageCount(msgspec.Struct, frozen=True, array_like=True):
     quality: str = ""
 
 
+class ToolCount(msgspec.Struct, frozen=True, array_like=True):
+    """So many calls of a tool that the provider ran itself."""
+
+    name: str
+    quantity: int
+
+
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The usage vector of one call. Tokens are integers, audio is milliseconds, characters are Unicode characters.
 
@@ -25,6 +32,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     input_tokens: int = 0
     cached_input_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0  # kept by the provider for an hour or longer
     audio_input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
@@ -32,6 +40,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     images: tuple[ImageCount, ...] = ()
     audio_ms: int = 0
     characters: int = 0
+    tool_calls: tuple[ToolCount, ...] = ()
+    service_tier: str = ""  # and the place: as the answer reports them
+    place: str = ""
     requests: int = 1
     estimated: bool = False
 
@@ -39,7 +50,11 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def total_input_tokens(self) -> int:
         """The provider's `prompt_tokens`."""
         return (
-            self.input_tokens + self.cached_input_tokens + self.cache_write_tokens + self.audio_input_tokens
+            self.input_tokens
+            + self.cached_input_tokens
+            + self.cache_write_tokens
+            + self.cache_write_1h_tokens
+            + self.audio_input_tokens
         )
 
     @property
@@ -50,6 +65,12 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def total_tokens(self) -> int:
         return self.total_input_tokens + self.total_output_tokens
+
+    @property
+    def is_lacking(self) -> bool:
+        """Whether a side is zero, which cannot be where something was answered; media are counted otherwise."""
+        is_media = bool(self.images or self.audio_ms or self.characters)
+        return not is_media and not (self.total_input_tokens and self.total_output_tokens)
 
     @property
     def image_count(self) -> int:

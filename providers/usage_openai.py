@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.usage import Usage
+from providers.usage import ToolCount, Usage
 
 # More tokens than any one call can use. Beyond it the number is a fault, not a count.
 MAX_TOKENS: Final = 100_000_000
@@ -32,6 +32,9 @@ class UsageJson(msgspec.Struct):
     input_token_details: Any = None  # transcriptions
     output_tokens_details: Any = None
     seconds: Any = None
+    cache_creation: Any = None  # Anthropic's split of writes by lifetime
+    server_tool_use: Any = None  # and its count of searches, which others have taken over
+    inference_geo: Any = None
 
 
 def usage_of(given: UsageJson) -> Usage | None:
@@ -62,7 +65,7 @@ def usage_of(given: UsageJson) -> Usage | None:
     if details:
         cached, cache_write, audio_in, cut = _split_input(details, reads)
         flawed = flawed or cut
-    return Usage(
+    found = Usage(
         input_tokens=reads - cached - cache_write - audio_in,
         cached_input_tokens=cached,
         cache_write_tokens=cache_write,
@@ -72,6 +75,8 @@ def usage_of(given: UsageJson) -> Usage | None:
         audio_output_tokens=audio_out,
         estimated=flawed,
     )
+    is_plain = not cache_write and given.server_tool_use is None and given.inference_geo is None
+    return found if is_plain else _with_terms(found, given, details)
 
 
 def _split_output(details: Any, writes: int, hidden: int) -> tuple[int, int, int, bool]:
@@ -107,6 +112,33 @@ def _split_input(details: Any, reads: int) -> tuple[int, int, int, bool]:
         cache_write = min(cache_write, reads - audio)
         cached = min(cached, reads - audio - cache_write)
     return cached, cache_write, audio, flawed
+
+
+def _with_terms(usage: Usage, given: UsageJson, details: Any) -> Usage:
+    """Add what a price may depend on beside tokens: lifetimes of cache writes, tools, the place."""
+    kept_long = min(usage.cache_write_tokens, _kept_long(given, details))
+    return msgspec.structs.replace(
+        usage,
+        cache_write_tokens=usage.cache_write_tokens - kept_long,
+        cache_write_1h_tokens=kept_long,
+        tool_calls=_tools(given.server_tool_use),
+        place=given.inference_geo[:64] if isinstance(given.inference_geo, str) else "",
+    )
+
+
+def _kept_long(given: UsageJson, details: Any) -> int:
+    """Return the cache writes that are kept for an hour or longer."""
+    split = details.get("cache_write_tokens_details") if isinstance(details, dict) else None
+    longest, _ = _part(given.cache_creation or {}, "ephemeral_1h_input_tokens")
+    return max(longest, _part(split or {}, "ttl_12h_tokens")[0], _part(split or {}, "ttl_1h_tokens")[0])
+
+
+def _tools(used: Any) -> tuple[ToolCount, ...]:
+    """Return the calls of tools: `web_search_requests` counts calls of `web_search`."""
+    if type(used) is not dict:
+        return ()
+    counts = {name.removesuffix("_requests"): _part(used, name)[0] for name in used if isinstance(name, str)}
+    return tuple([ToolCount(name[:64], quantity) for name, quantity in counts.items() if quantity])
 
 
 def _needs_repair(reads: int | None, writes: int | None, total: int | None) -> bool:

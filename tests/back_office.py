@@ -18,6 +18,7 @@ ROW = {
     "provider_model": "gpt-4o",
     "deployment": "east",
     "price_input": 1,
+    "price_output": 1,
 }
 NO_INLINES = {
     f"{prefix}-{name}": 0
@@ -50,6 +51,7 @@ def deployment_fields(model, **changes):
         "weight": 100,
         "shadow_percent": 0,
         "enabled": "on",
+        "unknown_members": "pass",
         "timeouts": "{}",
         "metadata": "{}",
     }

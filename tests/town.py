@@ -63,9 +63,10 @@ def key(tenant: str, token: str, **more: Any) -> dict[str, Any]:
 
 
 def catalog(endpoint: str, closed_port: int) -> list[dict[str, Any]]:
-    """Return the models: `chat`, `embed`, `pair` (fails over), `dead`, `badrow`, and a pool to be scripted."""
+    """Return the models: `chat`, `roomy` (long answers), `embed`, `pair` (fails over), `dead`, `badrow`, and a pool."""
     return [
         row("chat", "up-chat", endpoint),
+        row("roomy", "up-roomy", endpoint, context_window=300_000, max_output_tokens=200_000),
         row("embed", "up-embed", endpoint, model_type="embedding"),
         row("pair", "up-a", endpoint, deployment="pair-a", priority=0),
         row("pair", "up-b", endpoint, deployment="pair-b", priority=1),

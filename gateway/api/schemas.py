@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from budgets.demand import Demand
 from gateway.refusals import BadRequest
 from providers.dialects.base import Shape
+from providers.requests.reading import Reading, read_chat, read_embeddings
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Choices = Annotated[int, msgspec.Meta(ge=1, le=128)]
@@ -25,7 +27,7 @@ class ChatBody(msgspec.Struct):
     """POST /v1/chat/completions, as far as we act on it."""
 
     model: Name
-    messages: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1)]
+    messages: Annotated[list[dict[str, msgspec.Raw]], msgspec.Meta(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: Positive | None = None
@@ -70,58 +72,68 @@ _LOCATION = re.compile(r" - at `\$(?:\.|\b)?(.*)`$")
 _MISSING = re.compile(r"missing required field `(\w+)`")
 
 
-def _count(word: tuple[bytes, re.Pattern[bytes]], raw: bytes) -> int:
-    """Count a JSON string; JSON lets any of its letters be written as an escape, so those are looked for too."""
-    plain, escaped = word
-    return len(escaped.findall(raw)) if b"\\u00" in raw else raw.count(plain)
-
-
-def _spelled(word: str) -> tuple[bytes, re.Pattern[bytes]]:
-    letters = (rf"(?:{letter}|\\u00(?i:{ord(letter):02x}))" for letter in word)
-    return f'"{word}"'.encode(), re.compile(f'"{"".join(letters)}"'.encode())
-
-
-_IMAGE_URL, _TOOLS, _FUNCTIONS = _spelled("image_url"), _spelled("tools"), _spelled("functions")
-
-
 def peek_chat(raw: bytes) -> Want:
-    """Raises BadRequest."""
+    """Raises BadRequest, Unacceptable."""
     body = decode(_chat, raw)
-    caps = [cap for cap in (body.max_completion_tokens, body.max_tokens) if cap is not None]
+    read = _read(partial(read_chat, raw, body.messages))
     shape = Shape(
         alias=body.model,
         path="chat/completions",
         stream=bool(body.stream),
         include_usage=body.stream_options is not None and bool(body.stream_options.include_usage),
-        cap_fields=tuple(
-            name
-            for name, cap in (
-                ("max_completion_tokens", body.max_completion_tokens),
-                ("max_tokens", body.max_tokens),
-            )
-            if cap is not None
-        ),
+        stated_cap=read.cap,
+        cap_names=read.cap_names,
+        exact=read.exact,
     )
     demand = Demand(
         kind="chat",
-        body_bytes=len(raw),
-        output_cap=min(*caps, MOST_TOKENS) if caps else None,
-        n=body.n or 1,
+        body_bytes=read.text_bytes,
+        output_cap=min(read.cap, MOST_TOKENS) if read.cap is not None else None,
+        n=read.choices,
         messages=len(body.messages),
-        tools=_count(_TOOLS, raw) + _count(_FUNCTIONS, raw) > 0,
-        images_in=_count(_IMAGE_URL, raw) // 2,
+        tools=read.tools,
+        pictures=read.pictures,
+        audio_ms=read.audio_ms,
+        references=read.references,
+        unknown=read.unknown,
+        features=read.features,
+        tier=read.tier,
+        against_cap=read.against_cap,
+        predicted_bytes=read.predicted_bytes,
+        speaks=read.speaks,
+        stores=read.stores,
     )
     return Want(body.model, shape, demand)
 
 
 def peek_embeddings(raw: bytes) -> Want:
-    """Raises BadRequest."""
+    """Raises BadRequest, Unacceptable."""
     body = decode(_embeddings, raw)
     given = bytes(body.input)
     if given[:1] not in b'"[' or given in (b'""', b"[]"):
         raise BadRequest("'input' must be a non-empty string, or a list of strings or of token ids.", "input")
-    shape = Shape(alias=body.model, path="embeddings", content_key="data")
-    return Want(body.model, shape, Demand(kind="embeddings", body_bytes=len(given)))
+    read = _read(partial(read_embeddings, raw, given))
+    shape = Shape(alias=body.model, path="embeddings", content_key="data", exact=read.exact)
+    demand = Demand(
+        kind="embeddings",
+        body_bytes=read.text_bytes,
+        references=read.references,
+        unknown=read.unknown,
+        against_cap=read.against_cap,
+        inputs=read.inputs,
+        stores=read.stores,
+    )
+    return Want(body.model, shape, demand)
+
+
+def _read(reading: Callable[[], Reading]) -> Reading:
+    """Raises BadRequest, Unacceptable."""
+    try:
+        return reading()
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadRequest(
+            f"We could not parse the JSON body of your request: {error}.", code="invalid_json"
+        ) from None
 
 
 def decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:

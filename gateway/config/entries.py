@@ -24,6 +24,9 @@ _LIFTED = {"base_url": "endpoint"} | {
 }
 
 
+PriceFactor = Annotated[Decimal, Field(gt=0, le=100)]
+
+
 def _hyphen(value: Any) -> Any:
     return "openai-compatible" if value == "openai_compatible" else value
 
@@ -51,6 +54,20 @@ class ImagePrice(Section):
     price: Price = Field(description="USD for one image.")
 
 
+class PriceStep(Section):
+    prompt_tokens: Count = Field(description="The whole call costs so from a longer prompt on.")
+    input: Price | None = Field(
+        None, description="Parts in the row's `price_per` unit; one left out keeps its price."
+    )
+    output: Price | None = Field(None, description="As `input`.")
+    cached_input: Price | None = Field(None, description="As `input`.")
+    cache_write: Price | None = Field(None, description="As `input`.")
+    cache_write_1h: Price | None = Field(None, description="As `input`.")
+    reasoning: Price | None = Field(None, description="As `input`.")
+    audio_input: Price | None = Field(None, description="As `input`.")
+    audio_output: Price | None = Field(None, description="As `input`.")
+
+
 class Pricing(Section):
     """Token parts are in the row's `price_per` unit; image, second, character and request are USD each."""
 
@@ -59,6 +76,9 @@ class Pricing(Section):
     )
     cache_write: Price | None = Field(
         None, description="Input written to the provider's cache. Unset: as input."
+    )
+    cache_write_1h: Price | None = Field(
+        None, description="Input kept in the provider's cache for an hour or longer. Unset: as `cache_write`."
     )
     reasoning: Price | None = Field(None, description="Reasoning output. Unset: as output.")
     audio_input: Price | None = Field(None, description="Audio tokens in. Unset: as input.")
@@ -70,6 +90,16 @@ class Pricing(Section):
     second: Price | None = Field(None, description="One second of audio.")
     character: Price | None = Field(None, description="One character of speech input.")
     request: Price | None = Field(None, description="Each call, on top.")
+    tool_calls: dict[str, Price] = Field(
+        {}, description="USD for each call of a tool that the provider runs, such as web_search: 0.01."
+    )
+    above: tuple[PriceStep, ...] = Field(
+        (), description="Steps by the prompt's length; the highest reached counts."
+    )
+    tiers: dict[str, PriceFactor] = Field(
+        {}, description="Factors on all token parts by the tier that the answer reports, such as flex: 0.5."
+    )
+    geography: dict[str, PriceFactor] = Field({}, description="The same by place, such as us: 1.1.")
 
 
 def _plain_list(value: Any) -> Any:
@@ -157,6 +187,10 @@ class ModelEntry(Section):
         default=False, description="Costs nothing; a row without any price is refused otherwise."
     )
     timeouts: Timeouts = Timeouts()
+    unknown_members: Literal["pass", "refuse"] = Field(
+        "pass",
+        description="Request members that the gateway does not know: pass, bounded by the context window, or refuse.",
+    )
     metadata: Texts = Field(
         {},
         description="The provider's own settings. The blocks `azure`, `vertex`, `bedrock`, `openai`, "
@@ -169,7 +203,9 @@ class ModelEntry(Section):
     @property
     def states_only_zero_prices(self) -> bool:
         """Tell whether prices are written and all are 0: that is not yet a promise that the model is free."""
-        pricing = self.pricing.model_dump(exclude_none=True, exclude={"images"})
+        pricing = self.pricing.model_dump(
+            exclude_none=True, exclude={"images", "tool_calls", "above", "tiers", "geography"}
+        )
         stated = [
             self.price_input,
             self.price_output,

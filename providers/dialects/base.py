@@ -9,6 +9,9 @@ import msgspec
 from providers.target import Target
 from providers.usage import Usage
 
+BYTES_IN_A_TOKEN = 16  # ordinary text has 4, tables of blanks a few more
+SOUND_CHARS_IN_A_TOKEN = 3_200  # base64 of 50 ms of 24 kHz PCM, the longest token of speech in the most bytes
+
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """What the dialect must know of the client's request; filled in by the endpoint's peek."""
@@ -17,8 +20,12 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     path: str  # below /v1, for example "chat/completions"
     stream: bool = False
     include_usage: bool = False  # the client asked for the usage chunk
-    output_cap: int | None = None  # inject this cap because the client gave none (or a clamp lowered it)
-    cap_fields: tuple[str, ...] = ()  # the cap fields the client sent, to be replaced when clamped
+    output_cap: int | None = (
+        None  # goes upstream as the only cap; None: nothing needs one, bytes pass as they came
+    )
+    stated_cap: int | None = None  # what the client wrote
+    cap_names: tuple[str, ...] = ()  # under these names, which the one cap replaces
+    exact: bool = True  # False: a key may be twice, so the body is put together again
     content_key: str = "choices"  # the member an answer must have to be believed
 
 
@@ -39,6 +46,8 @@ class Stream(Protocol):
     failure: bytes | None  # an error the provider sent inside the stream
     produced_events: int
     secrets: tuple[str, ...]  # of the call's target: events that are no content are searched for them
+    produced_bytes: int  # of text, tool arguments and reasoning, in UTF-8
+    sound_chars: int  # of sound, in base64
 
     def feed(self, block: bytes) -> bytes:
         """Return what goes to the client for these upstream bytes. Raises MalformedStream."""
@@ -53,6 +62,11 @@ class Stream(Protocol):
         ...
 
 
+def least_tokens(stream: Stream) -> int:
+    """Return how many tokens a stream surely has: no text has more bytes in a token than this, on the whole."""
+    return stream.produced_bytes // BYTES_IN_A_TOKEN + stream.sound_chars // SOUND_CHARS_IN_A_TOKEN
+
+
 class MalformedStream(Exception):
     """The upstream sent something that is not an event of this dialect."""
 
@@ -60,7 +74,9 @@ class MalformedStream(Exception):
 class Dialect(Protocol):
     """Translates one call. Made per call."""
 
-    def request(self, raw: bytes, target: Target) -> bytes: ...
+    def request(self, raw: bytes, target: Target, cap_field: str = "") -> bytes:
+        """Return the body for this target; `cap_field` is its word for the cap, where it is not its provider's."""
+        ...
 
     def response(self, raw: bytes) -> Answered:
         """Raises MalformedAnswer."""

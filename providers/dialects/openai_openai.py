@@ -13,6 +13,7 @@ import msgspec
 from typing_extensions import override
 
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Shape, Stream
+from providers.dialects.loose import bytes_of, sound_in
 from providers.redaction import redact_json, without_values
 from providers.registry import PROVIDERS
 from providers.sse import EventTooLarge, SseParser
@@ -20,6 +21,7 @@ from providers.target import Target
 from providers.usage import Usage
 from providers.usage_openai import UsageJson, usage_of
 
+USUAL_TIERS = frozenset({"auto", "default", "standard"})
 DONE = b"data: [DONE]\n\n"
 MAX_PRODUCED_CHARS = 4_000_000  # beyond this the text is no longer kept, only counted in events
 
@@ -54,12 +56,14 @@ class _Choice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: UsageJson | None = None
+    service_tier: Any = None
     error: Any = None
 
 
 class _Document(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: UsageJson | None = None
+    service_tier: Any = None
     error: Any = None
 
 
@@ -87,19 +91,23 @@ class OpenAIToOpenAI(Dialect):
         self._shape = shape
 
     @override
-    def request(self, raw: bytes, target: Target) -> bytes:
+    def request(self, raw: bytes, target: Target, cap_field: str = "") -> bytes:
         """Return the body for this target; the very same bytes when there is nothing to change."""
         shape = self._shape
         injects_usage = shape.stream and not shape.include_usage
-        if target.upstream_model == shape.alias and not injects_usage and shape.output_cap is None:
+        cap = shape.output_cap
+        field = cap_field or PROVIDERS[target.provider].cap_field
+        is_capped = cap is None or (cap == shape.stated_cap and shape.cap_names == (field,))
+        if target.upstream_model == shape.alias and not injects_usage and is_capped and shape.exact:
             return raw
         parts = members(raw)
         parts["model"] = msgspec.Raw(_encode(target.upstream_model))
         if injects_usage:
             parts["stream_options"] = _with_usage(parts.get("stream_options"))
-        if shape.output_cap is not None:
-            for field in shape.cap_fields or (PROVIDERS[target.provider].cap_field,):
-                parts[field] = msgspec.Raw(_encode(shape.output_cap))
+        if not is_capped:
+            for name in shape.cap_names:
+                del parts[name]
+            parts[field] = msgspec.Raw(_encode(cap))
         return assemble(parts)
 
     @override
@@ -114,8 +122,11 @@ class OpenAIToOpenAI(Dialect):
         if "model" in parts:
             parts["model"] = msgspec.Raw(_encode(self._shape.alias))
             raw = assemble(parts)
-        usage = usage_of(document.usage) if document.usage is not None else None
-        return Answered(raw, usage, "" if usage is not None else _text_of(document.choices or []))
+        usage = (
+            _in_tier(usage_of(document.usage), document.service_tier) if document.usage is not None else None
+        )
+        is_said = usage is not None and not usage.is_lacking
+        return Answered(raw, usage, "" if is_said else _text_of(document.choices or []))
 
     @override
     def stream(self) -> OpenAIStream:
@@ -129,9 +140,10 @@ class OpenAIStream(Stream):
         self.started = self.done = False
         self.usage: Usage | None = None
         self.failure: bytes | None = None
-        self.produced_events = 0
+        self.produced_events = self.produced_bytes = self.sound_chars = 0
         self.secrets: tuple[str, ...] = ()
         self._shape = shape
+        self._tier: Any = None
         self._parser = SseParser()
         self._texts: list[str] = []
         self._chars = 0
@@ -184,8 +196,10 @@ class OpenAIStream(Stream):
             self.failure = _encode(chunk.error)
         if self.failure is not None:
             return None
+        if chunk.service_tier is not None:
+            self._tier = chunk.service_tier
         if chunk.usage is not None:
-            self.usage = usage_of(chunk.usage) or self.usage
+            self.usage = _in_tier(usage_of(chunk.usage), self._tier) or self.usage
         for choice in chunk.choices or ():
             self._note(choice)
         data = self._searched(data, chunk)
@@ -209,6 +223,7 @@ class OpenAIStream(Stream):
             if b'"choices"' not in data and b'"error"' not in data:
                 raise MalformedStream(str(error)) from error
             self._check_object(data)
+            self.produced_bytes += bytes_of(data)
             return _ODD
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise MalformedStream(str(error)) from error
@@ -224,7 +239,12 @@ class OpenAIStream(Stream):
     def _note(self, choice: _Choice) -> None:
         delta = choice.delta
         text = choice.text or (_text(delta) if delta is not None else "")
+        if delta is not None and delta.audio is not None:
+            chars, words = sound_in(delta.audio)
+            self.sound_chars += chars
+            self.produced_bytes += words
         if text:
+            self.produced_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
             self.produced_events += 1
             self.started = True
             if self._chars < MAX_PRODUCED_CHARS:
@@ -248,6 +268,13 @@ class OpenAIStream(Stream):
             return data
         self._foreign_model = found.group()
         return data.replace(self._foreign_model, self._own_model)
+
+
+def _in_tier(usage: Usage | None, tier: Any) -> Usage | None:
+    """Note the tier that the answer reports, unless it is the usual one."""
+    if usage is None or not isinstance(tier, str) or tier in USUAL_TIERS:
+        return usage
+    return msgspec.structs.replace(usage, service_tier=tier[:64])
 
 
 def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:

@@ -24,7 +24,7 @@ UNPRICED = {"price_input": None, "price_output": None, "price_per": None}
 
 def config(endpoint):
     def row(alias, **more):
-        found = town.row(alias, f"up-money-{more.get('deployment', alias)}", endpoint, **more)
+        found = town.row(alias, f"up-money-{more.get('deployment', alias)}", endpoint) | more
         return {name: value for name, value in found.items() if value is not None}
 
     budgets = [
@@ -43,6 +43,7 @@ def config(endpoint):
         "model_catalog": [
             row("cent", **CENT),
             row("words"),
+            row("counted", provider_model="gpt-4o-up-money"),
             row("present", free=True, **UNPRICED),
             row("secret", **UNPRICED),
             row("two", deployment="cheap", price_output=0.1),
@@ -116,10 +117,18 @@ async def test_it_refuses_where_not_even_one_token_can_be_bought(gateway):
 
 async def test_a_long_prompt_is_counted_before_it_is_refused(gateway):
     word = "incomprehensibilities "  # 22 bytes, and few tokens
-    body = question("words", max_tokens=10)
+    body = question("counted", max_tokens=10)
     body["messages"][0]["content"] = word * 40
     answer = await ask(gateway.url, FRUGAL, body)  # 900 bytes as tokens would be more than the whole budget
     assert answer.status == 200
+    assert "for its prompt as counted" in " ".join(gateway.manage("explain", answer.id))
+
+
+async def test_where_nobody_knows_the_tokenizer_the_bytes_stand(gateway):
+    body = question("words", max_tokens=10)
+    body["messages"][0]["content"] = "incomprehensibilities " * 40
+    answer = await ask(gateway.url, FRUGAL, body)
+    assert (answer.status, answer.error["code"]) == (429, "insufficient_quota")
 
 
 async def test_a_model_without_a_price_is_refused_with_a_hint(gateway, upstream):
@@ -141,17 +150,18 @@ async def test_a_call_that_may_fail_over_must_be_able_to_pay_the_dearest(gateway
     assert nanousd(answer.error["budget"]["needed_usd"]) >= 20 * 50_000
 
 
-async def test_a_provider_that_charges_more_than_it_was_allowed_is_counted_as_overshoot(gateway, upstream):
+async def test_what_a_provider_charges_above_the_cap_is_disputed_and_not_billed(gateway, upstream):
     upstream.script("up-money-words", {"chunks": 2000, "ignore_cap": True})
     before = await samples(gateway)
     answer = await ask(gateway.url, LIAR, question("words", max_tokens=1))
     after = await samples(gateway)
-    name = "gateway_budget_overshoot_usd_total"
-    overshoot = (after[name] - before[name]) * 10**9
+    overshoot = "gateway_budget_overshoot_usd_total"
+    disputed = 'gateway_disputed_usd_total{deployment="words-1",provider="openai-compatible"}'
     assert answer.status == 200
     cost = nanousd(answer.headers["x-gateway-cost-usd"])
-    assert cost == 10_000 + 2000 * 2_000
-    assert cost - 400_000 < overshoot < cost
+    assert cost == 10_000 + 1 * 2_000
+    assert after[overshoot] > before[overshoot]
+    assert round((after[disputed] - before.get(disputed, 0)) * 10**9) == 1999 * 2_000
     assert (await standing(gateway, LIAR))["spent"] == cost
 
 

@@ -1,4 +1,4 @@
-"""What the client writes reaches the provider byte for byte, and its answer comes back; `model` alone differs."""
+"""What the client writes reaches the provider byte for byte, and its answer comes back; only `model` and cap differ."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests import town
 MODEL, UPSTREAM = "m1", "up-m1"
 CHAT = "/v1/chat/completions"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+CAP = ',"max_tokens":1024}'  # the model's own maximum: alice-co has a budget
 HELLO = '{"role": "user", "content": "hi"}'
 ALL_OF_IT = (
     '{"messages":[{"role":"user","content":[{"type":"text","text":"\\u00e9 \\ud83d\\ude00 \u00e9\\/"},'
@@ -39,7 +40,7 @@ async def test_every_field_known_or_not_arrives_as_the_bytes_that_were_written(g
     upstream.script(UPSTREAM, {})
     answer = await post(gateway, (ALL_OF_IT % f'"{MODEL}"').encode())
     assert answer.status_code == 200, answer.text
-    expected = (ALL_OF_IT % f'"{UPSTREAM}"').encode()
+    expected = (ALL_OF_IT % f'"{UPSTREAM}"').encode()[:-1] + CAP.encode()
     seen = sent_for(upstream, answer)
     assert seen["body"] == expected.decode()
     assert seen["body_sha256"] == hashlib.sha256(expected).hexdigest()
@@ -60,7 +61,7 @@ async def test_a_stream_differs_only_in_the_usage_we_must_know(gateway, upstream
     answer = await post(gateway, body)
     assert sent_for(upstream, answer)["body"] == (
         f'{{"stream":true,"messages":[{HELLO}],"x":1.50,"model":"{UPSTREAM}",'
-        '"stream_options":{"include_usage":true}}'
+        '"stream_options":{"include_usage":true}' + CAP
     )
 
 
@@ -115,4 +116,4 @@ async def test_white_space_and_order_do_not_matter(gateway, upstream):
     upstream.script(UPSTREAM, {})
     body = f' {{\n "messages" : [ {HELLO} ] ,\r\n\t"model" : "{MODEL}" }}\n'
     answer = await post(gateway, body)
-    assert sent_for(upstream, answer)["body"] == f'{{"messages":[ {HELLO} ],"model":"{UPSTREAM}"}}'
+    assert sent_for(upstream, answer)["body"] == f'{{"messages":[ {HELLO} ],"model":"{UPSTREAM}"' + CAP

@@ -13,11 +13,11 @@ MODEL, UPSTREAM = "m2", "up-m2"
 DONE = "[DONE]"
 
 
-async def stream(gateway, upstream, behavior, **more):
+async def stream(gateway, upstream, behavior, model=MODEL, **more):
     """Return the answer and the data of its events."""
-    upstream.script(UPSTREAM, behavior)
+    upstream.script(f"up-{model}", behavior)
     async with gateway.client(town.ALICE) as client:
-        answer = await client.post("/v1/chat/completions", json=question(MODEL, stream=True, **more))
+        answer = await client.post("/v1/chat/completions", json=question(model, stream=True, **more))
     assert answer.status_code == 200, answer.text
     assert answer.content.endswith(b"\n\n")
     blocks = [block for block in answer.text.split("\n\n") if block]
@@ -91,7 +91,7 @@ async def test_a_finished_stream_without_done_is_complete(gateway, upstream):
 
 
 async def test_a_chunk_of_half_a_megabyte_passes(gateway, upstream):
-    _, events = await stream(gateway, upstream, {"huge": 500_000})
+    _, events = await stream(gateway, upstream, {"huge": 500_000}, "roomy")
     assert len(text_of(events)) == 500_000 + 5 * len(" word")
 
 

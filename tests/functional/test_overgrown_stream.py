@@ -1,46 +1,103 @@
-"""A provider that produces beyond the cap it was given cannot spend a budget that is not there."""
+"""K3: a stream is watched by the bytes of what it produces, not by its events; one that passed its cap is cut."""
 
 from __future__ import annotations
 
-import openai
+import base64
+import json
+
 import pytest
 
 from tests import town
-from tests.money import NANO
+from tests.money import NANO, nanousd, settled, standing
+from tests.raw_calls import ask, question
+from tests.servers import Gateway
 
 pytestmark = pytest.mark.both_modes
 
 KEY = "sk-grow.grow-secret"
 
 
-async def drink(client):
-    stream = await client.chat.completions.create(
-        model="overgrown", messages=[{"role": "user", "content": "go"}], max_tokens=10, stream=True
-    )
-    async with stream:
-        async for _ in stream:
-            pass
+def event(delta):
+    choices = [{"index": 0, "delta": delta, "finish_reason": None}]
+    return json.dumps({"id": "c", "object": "chat.completion.chunk", "model": "x", "choices": choices})
 
 
-async def test_a_stream_that_outgrows_its_hold_is_ended_when_the_budget_cannot_pay(fresh_gateway, upstream):
-    """120 tokens are held for 10; a tenth of a cent buys about 500."""
-    upstream.script("up-overgrown", {"chunks": 4000, "pause": 0.002, "prompt_tokens": 10, "ignore_cap": True})
-    gateway = fresh_gateway(
-        {
-            **town.NO_LIMITS,
-            "model_catalog": [town.row("overgrown", "up-overgrown", upstream.base_url)],
-            "bootstrap": {
-                "tenants": [{"name": "grow"}],
-                "api_keys": [town.key("grow", KEY)],
-                "tenant_budgets": [{"tenant": "grow", "budget_usd": 1_000_000 / NANO}],
-            },
+def tool(arguments):
+    return {"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": arguments}}]}
+
+
+LONG = " word" * 226
+ODD = {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": LONG}]}]}
+SOUND = {"audio": {"id": "a", "data": base64.b64encode(bytes(200_000)).decode()}}
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, tmp_path_factory):
+    config = {
+        **town.NO_LIMITS,
+        "model_catalog": [town.row("overgrown", "up-overgrown", upstream.base_url, max_output_tokens=100)],
+        "bootstrap": {
+            "tenants": [{"name": "grow"}],
+            "api_keys": [town.key("grow", KEY)],
+            "tenant_budgets": [{"tenant": "grow", "budget_usd": 20_000_000 / NANO}],
         },
-        bare=True,
+    }
+    with Gateway(config, tmp_path_factory.mktemp("overgrown") / "data") as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"content": LONG},  # M2: 226 tokens an event
+        tool(LONG),
+        {"reasoning_content": LONG},
+        {"reasoning": LONG},
+        {"refusal": LONG},
+        {"audio": {"transcript": LONG}},
+        SOUND,
+        ODD,
+    ],
+    ids=["text", "tools", "reasoning_content", "reasoning", "refusal", "transcript", "sound", "odd"],
+)
+async def test_a_stream_that_surely_passed_its_cap_is_cut_and_charged_up_to_it(gateway, upstream, delta):
+    upstream.script(
+        "up-overgrown", {"kind": "events", "events": [event({"content": "a"}), *[event(delta)] * 40]}
     )
+    before = await standing(gateway, KEY)
+    answer = await ask(gateway.url, KEY, question("overgrown", stream=True))
+    assert b'"output_cap_exceeded"' in answer.body
+    assert b"[DONE]" not in answer.body
+    await settled(gateway)
+    [row] = [row for row in gateway.ledger() if row["id"] == answer.id]
+    assert row["status"] == "incomplete"
+    spent = (await standing(gateway, KEY))["spent"] - before["spent"]
+    assert row["cost_nanousd"] == spent <= 60 * 1_000 + 100 * 2_000
 
-    async with gateway.openai(KEY) as client:
-        with pytest.raises(openai.APIError) as caught:
-            await drink(client)
 
-    assert "budget" in str(caught.value).lower()
-    await upstream.wait("closed", model="up-overgrown")
+async def test_a_stream_within_its_cap_is_left_alone_however_it_is_cut_into_events(gateway, upstream):
+    for chunks, size in ((100, 1), (1, 100), (4, 25)):
+        upstream.script("up-overgrown", {"chunks": chunks, "tokens_per_chunk": size})
+        answer = await ask(gateway.url, KEY, question("overgrown", stream=True))
+        assert answer.body.endswith(b"data: [DONE]\n\n")
+    blanks = event({"content": " " * 1_000})  # 8 tokens in o200k
+    done = event({}).replace("null", '"stop"')
+    upstream.script("up-overgrown", {"kind": "events", "events": [blanks, done, "[DONE]"]})
+    answer = await ask(gateway.url, KEY, question("overgrown", stream=True))
+    assert answer.body.endswith(b"data: [DONE]\n\n")
+
+
+async def test_zeros_for_an_answer_that_is_not_empty_are_no_usage(gateway, upstream):
+    """M8, as one JSON answer; and its kind: one side that is zero."""
+    for usage in (
+        {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+        {"prompt_tokens": 10, "completion_tokens": 0, "total_tokens": 10},
+        {"prompt_tokens": 0, "completion_tokens": 5, "total_tokens": 5},
+        {},
+    ):
+        message = {"role": "assistant", "content": " word" * 5}
+        choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+        body = {"id": "c", "object": "chat.completion", "model": "x", "choices": choices, "usage": usage}
+        upstream.script("up-overgrown", {"kind": "status", "status": 200, "body": body})
+        answer = await ask(gateway.url, KEY, question("overgrown"))
+        assert nanousd(answer.headers["x-gateway-cost-usd"]) >= 8 * 1_000 + 5 * 2_000, usage

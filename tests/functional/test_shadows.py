@@ -8,6 +8,7 @@ import pytest
 
 from tests import town
 from tests.ledger import committed, whole_ledger
+from tests.media import data_url, png
 from tests.money import samples, settled
 from tests.raw_calls import ask, question
 from tests.waiting import eventually
@@ -100,7 +101,8 @@ async def test_metrics_tell_what_became_of_mirrors_and_what_they_cost(tried, ups
 
 async def test_what_is_not_mirrored_for_a_bound_is_counted(tried, upstream):
     upstream.script("up-trial", {"hold_before_head": True})
-    long = [{"role": "user", "content": "x" * 300_000}]
+    picture = {"type": "image_url", "image_url": {"url": data_url(png(100, 100, 225_000))}}
+    long = [{"role": "user", "content": [picture]}]
     assert (await ask(tried.url, town.ALICE, question("tried") | {"messages": long})).status == 200
     for _ in range(10):
         calls = [ask(tried.url, town.ALICE, question("tried")) for _ in range(16)]

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from catalog.price_map import PATH, load, lookup
-from catalog.prices import unpriced
+from catalog.prices import lacking
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_every_kind_of_well_known_model_is_priced(provider: str, model: str):
     known = lookup(provider, model)
 
     assert known is not None
-    assert not unpriced(known.sheet, known.model_type)
+    assert not lacking(known.sheet, known.model_type)
 
 
 def test_nothing_in_the_map_costs_zero_and_every_row_can_price_its_type():
@@ -69,7 +69,7 @@ def test_nothing_in_the_map_costs_zero_and_every_row_can_price_its_type():
         for name in rows:
             known = lookup(provider, name)
             assert known is not None
-            assert not unpriced(known.sheet, known.model_type), name
+            assert not lacking(known.sheet, known.model_type), name
             assert 0 not in (known.sheet.input, known.sheet.output, known.sheet.request), name
 
 

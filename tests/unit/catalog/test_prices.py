@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.prices import ImageRate, PriceSheet, cost, receipt, unpriced
+from catalog.prices import ImageRate, PriceSheet, cost, lacking, receipt
 from providers.usage import ImageCount, Usage
 from providers.usage_openai import UsageJson, usage_of
 
@@ -221,7 +221,13 @@ def test_a_free_model_costs_nothing_whatever_its_sheet_says():
     [
         (PriceSheet(), "llm", True),
         (PriceSheet(free=True), "llm", False),
-        (PriceSheet(input=1), "llm", False),
+        (PriceSheet(input=1), "llm", True),  # M8: one side is not free by omission
+        (PriceSheet(output=1), "llm", True),
+        (PriceSheet(output=1, cached_input=1), "llm", True),
+        (PriceSheet(input=1, request=1), "llm", True),
+        (PriceSheet(input=0, output=1), "llm", False),
+        (PriceSheet(request=1), "llm", False),
+        (PriceSheet(input=1), "embedding", False),
         (PriceSheet(request=1), "embedding", False),
         (PriceSheet(second=1), "llm", True),
         (PriceSheet(second=1), "audio", False),
@@ -232,4 +238,4 @@ def test_a_free_model_costs_nothing_whatever_its_sheet_says():
 def test_a_model_is_unpriced_when_no_rate_applies_to_its_type(
     sheet: PriceSheet, model_type: str, *, verdict: bool
 ):
-    assert unpriced(sheet, model_type) is verdict
+    assert bool(lacking(sheet, model_type)) is verdict

@@ -21,6 +21,7 @@ from catalog.prices import PriceSheet
 from catalog.routing import Route
 from catalog.snapshot import Deployment, Model, Problem
 from metering.trace import BudgetSeen, LimitSeen, Skipped, document, read, trace_of
+from providers.amounts import Estimate
 from providers.target import Secret, Target
 from providers.upstream import Attempt
 
@@ -32,7 +33,15 @@ STANDING = Standing(
     RateStanding(60, 59, 1000, 60_000, 59_000, 1000),
     BudgetStanding("key:7", "calendar_month", 10_000_000_000, 2_000, 3_000, 1_764_547_200.0),
 )
-HELD = Held(Grant("r1", 1_763_800_000.0, STANDING), 3_000, 12, 256, is_clamped=True, is_counted=True)
+HELD = Held(
+    Grant("r1", 1_763_800_000.0, STANDING),
+    3_000,
+    Estimate(12),
+    sent_cap=256,
+    is_cap_ours=True,
+    is_clamped=True,
+    is_counted=True,
+)
 ATTEMPTS = [
     Attempt("openai", "gpt-4o-eastus", "upstream_error", 503, 12.5),
     Attempt("azure", "gpt-4o-west", "ok", 200, 412.125),

@@ -96,12 +96,19 @@ class TestRequest:
 
     @pytest.mark.parametrize(
         ("sent_by_client", "expected"),
-        [((), {"max_completion_tokens": 9}), (("max_tokens",), {"max_tokens": 9})],
+        [
+            ((), {"max_completion_tokens": 9}),
+            (("max_tokens",), {"max_completion_tokens": 9}),
+            (("max_completion_tokens", "max_tokens"), {"max_completion_tokens": 9}),
+            (("n_predict",), {"max_completion_tokens": 9}),
+        ],
     )
-    def test_it_lowers_the_cap_where_the_client_put_it(self, sent_by_client, expected):
+    def test_exactly_one_cap_goes_upstream_under_the_name_of_the_deployment(self, sent_by_client, expected):
         raw = json.dumps({"model": "chat", **dict.fromkeys(sent_by_client, 100)}).encode()
 
-        sent = json.loads(OpenAIToOpenAI(shape(output_cap=9, cap_fields=sent_by_client)).request(raw, TARGET))
+        sent = json.loads(
+            OpenAIToOpenAI(shape(output_cap=9, stated_cap=100, cap_names=sent_by_client)).request(raw, TARGET)
+        )
 
         assert {name: sent[name] for name in sent if name.startswith("max_")} == expected
 

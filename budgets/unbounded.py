@@ -1,0 +1,66 @@
+"""What a call must not ask for where a budget has to be kept, because nobody could say what it costs at most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from providers.requests.classes import Unacceptable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from budgets.demand import Demand
+    from catalog.prices import PriceSheet
+
+
+class FeatureUnpriced(Exception):
+    """It has a price of its own, which nobody wrote into the catalog."""
+
+    def __init__(self, param: str, feature: str) -> None:
+        self.param = param
+        super().__init__(
+            f"'{feature}' has a price of its own, which the catalog does not have for this model."
+        )
+
+
+class Unbounded(Unacceptable):
+    """A member or part whose cost has no bound here; `param` names it."""
+
+    def __init__(self, param: str) -> None:
+        super().__init__(
+            f"'{param}' could cost as much as the model's whole context window, which nobody knows, so no budget could "
+            "be kept. Leave it out, or let the operator state 'context_window' for this model.",
+            param,
+            "unbounded_parameter",
+        )
+
+
+class AgainstCap(Unacceptable):
+    """A member that could make a provider write more than the one cap that the gateway sends."""
+
+    def __init__(self, param: str) -> None:
+        super().__init__(
+            f"'{param}' could make the provider exceed the limit of its output, which a budget or rate limit needs. "
+            "Use 'max_completion_tokens' or 'max_tokens'.",
+            param,
+        )
+
+
+def check_cap(demand: Demand) -> None:
+    """Raises AgainstCap."""
+    if demand.against_cap:
+        raise AgainstCap(demand.against_cap[0])
+
+
+def check_bounded(demand: Demand, sheets: Sequence[PriceSheet], context_window: int | None) -> None:
+    """Raises FeatureUnpriced and Unbounded."""
+    terms = [sheet.terms for sheet in sheets if not sheet.free]
+    if not terms:
+        return
+    if demand.tier and not all(demand.tier in {tier.name for tier in each.tiers} for each in terms):
+        raise FeatureUnpriced("service_tier", f"service_tier {demand.tier}")
+    for feature in demand.features:
+        if not all(feature in {tool.name for tool in each.tool_calls} for each in terms):
+            raise FeatureUnpriced(feature, feature)
+    if demand.needs_window and context_window is None:
+        raise Unbounded((*demand.unknown, *demand.references, *demand.features)[0])

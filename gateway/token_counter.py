@@ -1,0 +1,140 @@
+"""Counts prompts exactly where their bytes do not fit a budget: in a process of its own, on the tenant's account.
+
+A tenant's counting may take a tenth of one core in the long run, and two seconds at once. Whatever cannot be counted -
+an unknown tokenizer, a spent quota, a queue, a fault - is answered with None, and the cheap bound stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from budgets.admission import Admission, AdmissionUnavailable, Ask, RateRefused, ScopeRules
+from providers.amounts import Bound
+from providers.count_process import LENGTH, Done, Job
+from providers.exact_count import encoding_of
+from providers.fallbacks import FALLBACKS
+
+ROOT: Final = Path(__file__).parents[1]
+MOST_BYTES: Final = 512_000
+MOST_WAITING: Final = 8
+QUOTA_S: Final = 2.0  # of CPU at once
+REFILL: Final = 0.1  # CPU seconds a second
+LEAST_S: Final = 0.05  # less is not worth a try
+MOST_TENANTS: Final = 10_000
+ANSWER_S: Final = 10.0  # the process is stuck, or the machine is
+START_S: Final = 30.0  # the first answer comes when the vocabulary is loaded
+
+_done = msgspec.msgpack.Decoder(Done)
+
+
+class Quota:
+    """CPU seconds of each tenant, refilled as time goes by."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._left: dict[int, tuple[float, float]] = {}
+
+    def left(self, tenant_id: int) -> float:
+        left, at = self._left.get(tenant_id, (QUOTA_S, 0.0))
+        return min(QUOTA_S, left + (self._clock() - at) * REFILL)
+
+    def spend(self, tenant_id: int, seconds: float) -> None:
+        if len(self._left) >= MOST_TENANTS:
+            self._left = {who: kept for who, kept in self._left.items() if self.left(who) < QUOTA_S}
+        self._left[tenant_id] = (self.left(tenant_id) - seconds, self._clock())
+
+
+class TokenCounter:
+    """`counted` is how many prompts were; the process is started by the first."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.counted = 0
+        self._quota = Quota(clock)
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._process: Process | None = None
+
+    async def count(self, tenant_id: int, raw: bytes, models: tuple[str, ...]) -> Bound | None:
+        """Return the tokens of all text that becomes prompt; None where nobody can say."""
+        encoding = encoding_of(models)
+        if encoding is None or len(raw) > MOST_BYTES:
+            return None
+        if self._waiting >= MOST_WAITING:
+            FALLBACKS.note("token_counter_busy", f"{self._waiting} prompts wait")
+            return None
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await self._count(tenant_id, raw, encoding)
+        finally:
+            self._waiting -= 1
+
+    async def aclose(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def _count(self, tenant_id: int, raw: bytes, encoding: str) -> Bound | None:
+        left = self._quota.left(tenant_id)
+        if left < LEAST_S:
+            FALLBACKS.note("token_counter_quota", f"tenant {tenant_id} has used its counting time")
+            return None
+        try:
+            async with asyncio.timeout(ANSWER_S if self._process is not None else START_S):
+                done = await self._ask(Job(raw, encoding, left))
+        except (OSError, EOFError, TimeoutError, msgspec.DecodeError) as fault:
+            FALLBACKS.note("token_counter", fault)
+            await self.aclose()
+            return None
+        except asyncio.CancelledError:  # its answer would be taken for the next one's
+            await asyncio.shield(self.aclose())
+            raise
+        self._quota.spend(tenant_id, done.cpu_s)
+        if done.error:
+            FALLBACKS.note("token_counter", done.error)
+        if done.tokens is None:
+            return None
+        self.counted += 1
+        return Bound(done.tokens)
+
+    async def _ask(self, job: Job) -> Done:
+        process = self._process
+        if process is None or process.returncode is not None:
+            process = self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "providers.count_process",
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                cwd=ROOT,
+                env={},
+                start_new_session=True,  # a key press in the terminal is for the server
+            )
+        incoming, outgoing = process.stdout, process.stdin
+        assert incoming is not None  # noqa: S101 - both are pipes
+        assert outgoing is not None  # noqa: S101
+        frame = msgspec.msgpack.encode(job)
+        outgoing.write(LENGTH.pack(len(frame)) + frame)
+        await outgoing.drain()
+        (size,) = LENGTH.unpack(await incoming.readexactly(LENGTH.size))
+        return _done.decode(await incoming.readexactly(size))
+
+
+async def charge(admission: Admission, request_id: str, rules: tuple[ScopeRules, ...]) -> None:
+    """Take one request of the tenant's rate for a count that did not help: counting is work."""
+    ask = Ask(f"{request_id}:count", tuple([ScopeRules(each.scope, each.limits) for each in rules]), 0, 0)
+    with contextlib.suppress(RateRefused, AdmissionUnavailable):
+        await admission.admit(ask)
+        await admission.settle(ask.request_id, 0, 0)

@@ -1,0 +1,40 @@
+"""Learns from a call that cost more than was held for it: the members that nobody knew are refused there from now on.
+
+Only under a budget, only at that deployment, until an administrator clears them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from catalog.routing import Route
+from gateway.connections import Connections
+from metering.records import Close
+from tenants.audit import Actor
+
+logger = logging.getLogger("gateway.unknown_members")
+
+
+def refuse_members(live: Connections, route: Route, members: tuple[str, ...], close: Close) -> None:
+    """Remember them for the deployment that answered. Does not wait."""
+    names = [member.rpartition(".")[2] for member in members]
+    found = next((d for d in route.every if d.target.name == close.deployment), None)
+    if found is not None:
+        live.running.later(_refuse(live, found.target.id, names, close.id))
+
+
+async def _refuse(live: Connections, deployment_id: int, names: list[str], request_id: str) -> None:
+    from catalog.services import refuse_members as write  # noqa: PLC0415 - the hot path imports no models
+
+    actor = Actor(f"call {request_id}")
+    try:
+        is_new = await asyncio.get_running_loop().run_in_executor(
+            live.database, lambda: write(deployment_id, names, actor=actor)
+        )
+    except Exception:  # the database is away: the next such call tells again
+        logger.exception("members %s could not be refused at deployment %d", names, deployment_id)
+        return
+    if is_new:
+        logger.error("%s cost more than was held: %s is refused under a budget there", request_id, names)
+        live.invalidation.poke()

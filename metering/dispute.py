@@ -1,0 +1,66 @@
+"""What a call is charged when its provider reports more than it was allowed to: up to the cap, and up to the hold.
+
+The rest is the operator's dispute with the provider: in the row's decision, a metric and a log line. Pure.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from catalog.prices import Line, PriceSheet, Receipt, cost, receipt
+from providers.usage import Usage
+
+BEYOND = "beyond_hold"
+
+
+class Most(msgspec.Struct, frozen=True):
+    """What may be charged; None: nobody limits it. Tokens are of the output, all choices together."""
+
+    output_tokens: int | None = None
+    nanousd: int | None = None
+    is_sent: bool = False  # the cap went upstream for a limit's sake, so a stream that passes it is cut
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """The bill, and what the provider reported beyond it."""
+
+    bill: Receipt
+    disputed_nanousd: int = 0
+    disputed_tokens: int = 0
+
+    @property
+    def facts(self) -> dict[str, object]:
+        return {"is": "dispute", "output_tokens": self.disputed_tokens, "nanousd": self.disputed_nanousd}
+
+
+UNLIMITED = Most()
+
+
+def charge(usage: Usage, sheet: PriceSheet, most: Most) -> Charge:
+    """Return what the tenant pays for this usage."""
+    allowed = within(usage, most.output_tokens)
+    bill = receipt(allowed, sheet)
+    if most.nanousd is not None and bill.total_nanousd > most.nanousd:
+        bill = _cut(bill, most.nanousd, sheet.id)
+    elif allowed is usage:
+        return Charge(bill)
+    beyond = usage.total_output_tokens - allowed.total_output_tokens
+    return Charge(bill, cost(usage, sheet) - bill.total_nanousd, beyond)
+
+
+def within(usage: Usage, most: int | None) -> Usage:
+    """Return the usage with no more output than allowed; what nobody saw goes first."""
+    if most is None or usage.total_output_tokens <= most:
+        return usage
+    text = min(usage.output_tokens, most)
+    sound = min(usage.audio_output_tokens, most - text)
+    hidden = min(usage.reasoning_tokens, most - text - sound)
+    return msgspec.structs.replace(
+        usage, output_tokens=text, audio_output_tokens=sound, reasoning_tokens=hidden
+    )
+
+
+def _cut(bill: Receipt, most_nanousd: int, price_id: int) -> Receipt:
+    """Give back what is beyond the hold, as a line of its own, so that the lines still sum to the total."""
+    back = str(most_nanousd - bill.total_nanousd)
+    return Receipt((*bill.lines, Line(BEYOND, 1, back, back, price_id)), most_nanousd)

@@ -1,0 +1,28 @@
+"""Two kinds of numbers of tokens that cannot be mixed: what is surely enough, and what is probably about right.
+
+Holds are made of bounds only. Estimates serve display, rates, routing and bills of calls whose usage nobody reported.
+Neither is an `int`, so that mypy refuses one where the other is wanted.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """Never below what a provider that keeps to its rules bills."""
+
+    tokens: int
+
+    def __add__(self, other: Bound) -> Bound:
+        return Bound(self.tokens + other.tokens)
+
+    def lower(self, other: Bound | None) -> Bound:
+        """Return the lower of two bounds of the same thing."""
+        return self if other is None or self.tokens <= other.tokens else other
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """About what will be billed; may be too low as well as too high."""
+
+    tokens: int

@@ -1,0 +1,59 @@
+"""One exchange with a provider: the request as it is sent, and the first content of a stream. Used by upstream.py."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from providers.dialects.base import Dialect, Stream
+from providers.failures import UpstreamBroken
+from providers.registry import PROVIDERS
+from providers.target import Target
+from providers.transport import UpstreamRequest, UpstreamResponse
+
+if TYPE_CHECKING:
+    from providers.upstream import Outgoing
+
+MAX_PRELUDE = 1024 * 1024  # lifecycle events held back until the first content
+USER_AGENT = "open-model-gateway"
+
+
+def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, cap_field: str) -> UpstreamRequest:
+    provider = PROVIDERS[target.provider]
+    headers = {
+        "content-type": "application/json",
+        "accept": "text/event-stream" if outgoing.streams else "application/json",
+        "user-agent": USER_AGENT,
+        "x-client-request-id": outgoing.request_id,
+    }
+    if outgoing.trace_parent:
+        headers["traceparent"] = outgoing.trace_parent
+    provider.auth(target, headers)
+    return UpstreamRequest(
+        "POST",
+        provider.url(target, outgoing.path),
+        headers,
+        dialect.request(outgoing.raw, target, cap_field),
+        target.is_guarded,
+    )
+
+
+async def first_content(response: UpstreamResponse, blocks: AsyncIterator[bytes], stream: Stream) -> bytes:
+    """Read until the stream shows content, so that everything before it may still fail over."""
+    if not response.headers.get("content-type", "").startswith("text/event-stream"):
+        raise UpstreamBroken(f"not an event stream: {response.headers.get('content-type', '')!r}")
+    held = b""
+    async for block in blocks:
+        held += stream.feed(block)
+        if stream.started or stream.done:
+            return (
+                held  # also when an error follows in the same block: this content was produced and is billed
+            )
+        if stream.failure is not None:
+            raise UpstreamBroken("the provider sent an error instead of content", body=stream.failure)
+        if len(held) > MAX_PRELUDE:
+            raise UpstreamBroken("more than 1 MiB before the first content")
+    held += stream.end()
+    if not stream.done:
+        raise UpstreamBroken("the stream ended before its first content")
+    return held

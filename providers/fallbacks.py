@@ -1,0 +1,36 @@
+"""Makes every fallback loud: a metric for each time, and a log line for the first of its kind in a minute.
+
+A plausible answer in place of a failed one hides a dead branch for ever; whoever falls back says so here.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+
+logger = logging.getLogger("gateway.fallbacks")
+
+QUIET_S = 60.0
+
+
+class Fallbacks:
+    """How often each place did not do what it is for. `happened` is read when metrics are scraped."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.happened: Counter[str] = Counter()
+        self._clock = clock
+        self._said_at: dict[str, float] = {}
+
+    def note(self, where: str, why: object) -> None:
+        """Count it; log it unless this place spoke within the last minute."""
+        self.happened[where] += 1
+        now = self._clock()
+        said_at = self._said_at.get(where)
+        if said_at is None or now - said_at >= QUIET_S:
+            self._said_at[where] = now
+            logger.error("fallback in %s: %s", where, str(why)[:200] or type(why).__name__)
+
+
+FALLBACKS = Fallbacks()

@@ -1,0 +1,166 @@
+"""How large a picture inside a request is, from its own first bytes, and how many tokens that can be at most.
+
+The formulas are upper bounds: OpenAI's and Anthropic's published ones, and for models nobody recognises the densest of
+the open families (28 pixels a token with at most 16,384, Pixtral's 16 pixels up to 1,024, LLaVA-NeXT's 2,880).
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+_STRICT: Final = re.compile(r"[A-Za-z0-9+/]*+={0,2}")
+_JPEG_FRAMES: Final = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+_KINDS: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
+_HEIF: Final = frozenset({b"heic", b"heix", b"mif1", b"avif"})
+_MOST_SEGMENTS: Final = 200
+
+GENERIC_MOST: Final = 16_384 + 64
+GENERIC_LEAST: Final = 2_880  # models that cut every picture into the same number of tiles
+TILES_MOST: Final = 8
+INFLATED: Final = "4o-mini"
+_TILED: Final = re.compile(
+    r"(^|/)(gpt-4o|gpt-4\.1|gpt-4-turbo|gpt-4\.5|chatgpt-4o|o1|o3)(?!-?\w*(mini|nano))"
+)
+_OPENAI: Final = re.compile(r"(^|/)(gpt-|o\d|chatgpt)")
+_PATCH_MOST: Final = 10_000  # patches of 32 pixels at the detail `original`
+_PATCH_FACTOR: Final = (246, 100)  # the dearest published multiplier
+
+
+class Picture(NamedTuple):
+    """Pixels; zeros where the picture did not say, or is not here."""
+
+    width: int = 0
+    height: int = 0
+
+
+UNKNOWN: Final = Picture()
+
+
+def of_url(url: str) -> tuple[Picture, int]:
+    """Return the picture behind a URL, and how many of the URL's characters are it rather than text.
+
+    Only what surely is a picture inside the request is not text: bytes that no decoder takes for one stay text.
+    """
+    if url[:5].lower() != "data:":
+        return UNKNOWN, 0
+    head, comma, data = url.partition(",")
+    if not comma or not head.lower().endswith(";base64"):
+        return UNKNOWN, 0
+    try:
+        first = _bytes_at(data, 0, 32)
+    except (binascii.Error, ValueError):
+        return UNKNOWN, 0
+    if not _is_picture(first):
+        return UNKNOWN, 0
+    try:
+        return _measured(first, data), len(data)
+    except (binascii.Error, ValueError, IndexError):
+        return UNKNOWN, len(data)
+
+
+def most_tokens(picture: Picture, models: Sequence[str]) -> int:
+    """Return the most tokens that a picture can be at any of these models, by their upstream names."""
+    if not models:
+        return max(_inflated(picture), _generic(picture))
+    return max(_tokens(picture, model.lower()) for model in models)
+
+
+def name_at(provider: str, model: str) -> str:
+    """Return the name to bound pictures by: a deployment's own name at OpenAI or Azure may hide the dearest model."""
+    if provider in {"openai", "azure"} and not _OPENAI.search(model.lower()):
+        return f"unknown-{INFLATED}"
+    return model
+
+
+def _tokens(picture: Picture, model: str) -> int:
+    if INFLATED in model:
+        return _inflated(picture)
+    if _TILED.search(model):
+        return 85 + 170 * _tiles(picture)
+    if _OPENAI.search(model):
+        return max(_patches(picture), 85 + 170 * _tiles(picture))
+    return _generic(picture)
+
+
+def _inflated(picture: Picture) -> int:
+    return 2_833 + 5_667 * _tiles(picture)
+
+
+def _tiles(picture: Picture) -> int:
+    """OpenAI's tiles of 512 pixels: fitted into 2048 x 2048, then the shorter side is brought to 768."""
+    shorter, longer = sorted((picture.width, picture.height))
+    if not shorter:
+        return TILES_MOST
+    return 2 * min(4, -(-min(2048, -(-768 * longer // shorter)) // 512))
+
+
+def _patches(picture: Picture) -> int:
+    most = _grid(picture, 32) if picture.width else _PATCH_MOST
+    return -(-min(most, _PATCH_MOST) * _PATCH_FACTOR[0] // _PATCH_FACTOR[1])
+
+
+def _generic(picture: Picture) -> int:
+    if not picture.width:
+        return GENERIC_MOST
+    fine = _grid(picture, 16) if max(picture) <= 1024 else _grid(Picture(1024, 1024), 16)  # noqa: PLR2004 - Pixtral's
+    return max(GENERIC_LEAST, fine, min(GENERIC_MOST, _grid(picture, 28) + 64))
+
+
+def _grid(picture: Picture, pixels: int) -> int:
+    """Tokens of a grid with a break after each row."""
+    return (-(-picture.width // pixels) + 1) * -(-picture.height // pixels) + 2
+
+
+def _is_picture(first: bytes) -> bool:
+    is_webp = first[:4] == b"RIFF" and first[8:12] == b"WEBP"
+    is_heif = first[4:8] == b"ftyp" and first[8:12] in _HEIF  # other brands are videos
+    return is_webp or is_heif or first.startswith(_KINDS)
+
+
+def _measured(first: bytes, data: str) -> Picture:
+    if first.startswith(b"\x89PNG") and first[12:16] == b"IHDR":
+        return Picture(int.from_bytes(first[16:20]), int.from_bytes(first[20:24]))
+    if first.startswith(b"\xff\xd8"):
+        return _jpeg(data)
+    if first[8:12] == b"WEBP":
+        return _webp(first)
+    return UNKNOWN
+
+
+def _webp(first: bytes) -> Picture:
+    kind = first[12:16]
+    if kind == b"VP8X":
+        return Picture(1 + int.from_bytes(first[24:27], "little"), 1 + int.from_bytes(first[27:30], "little"))
+    if kind == b"VP8L" and first[20] == 0x2F:  # noqa: PLR2004 - its signature
+        bits = int.from_bytes(first[21:25], "little")
+        return Picture(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
+    if kind == b"VP8 " and first[23:26] == b"\x9d\x01\x2a":
+        size = int.from_bytes(first[26:30], "little")
+        return Picture(size & 0x3FFF, size >> 16 & 0x3FFF)
+    return UNKNOWN
+
+
+def _jpeg(data: str) -> Picture:
+    """Walk the segments up to the frame that says the size; what is skipped is base64 without surprises."""
+    at = 2
+    for _ in range(_MOST_SEGMENTS):
+        head = _bytes_at(data, at, 9)
+        if head[0] != 0xFF:  # noqa: PLR2004 - a marker begins so
+            return UNKNOWN
+        if head[1] in _JPEG_FRAMES:
+            is_plain = _STRICT.fullmatch(data, 0, (at + 9) // 3 * 4)
+            found = Picture(int.from_bytes(head[7:9]), int.from_bytes(head[5:7]))
+            return found if is_plain and all(found) else UNKNOWN
+        at += 2 + int.from_bytes(head[2:4])
+    return UNKNOWN
+
+
+def _bytes_at(data: str, start: int, count: int) -> bytes:
+    """Return some of the bytes that base64 text stands for, without decoding all of it."""
+    begin, end = start // 3 * 4, -(-(start + count) // 3) * 4
+    piece = data[begin:end]
+    skip = start - start // 3 * 3
+    return binascii.a2b_base64(piece, strict_mode=True)[skip : skip + count]

@@ -1,0 +1,98 @@
+"""How long a sound in a request is at most, from its own bytes: what cannot be read counts as the slowest coding."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Final
+
+SLOWEST_BYTES_PER_MS: Final = 1  # 8 kbit/s: below it no coding that providers take is in use
+_TAG: Final = 10  # bytes of an ID3 header
+_RATES_1: Final = (
+    0,
+    32,
+    40,
+    48,
+    56,
+    64,
+    80,
+    96,
+    112,
+    128,
+    160,
+    192,
+    224,
+    256,
+    320,
+)  # MPEG 1 layer III, kbit/s
+_RATES_2: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_SAMPLING: Final = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
+
+
+def most_ms(data: str) -> int | None:
+    """Return the most milliseconds that base64 text can be as a sound; None: it is no base64."""
+    try:
+        sound = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if sound[:4] == b"RIFF" and sound[8:12] == b"WAVE":
+        return _wave(sound)
+    return _mpeg(sound)
+
+
+def _wave(sound: bytes) -> int:
+    """Uncompressed samples by their own rate; any other coding, or a header that contradicts itself, as the slowest."""
+    slowest = len(sound) // SLOWEST_BYTES_PER_MS + 1
+    at = sound.find(b"fmt ", 12, 256)
+    if at < 0 or len(sound) < at + 24:
+        return slowest
+    coding, channels = int.from_bytes(sound[at + 8 : at + 10], "little"), sound[at + 10]
+    rate = int.from_bytes(sound[at + 12 : at + 16], "little")
+    bits = int.from_bytes(sound[at + 22 : at + 24], "little")
+    if (
+        coding not in {1, 3}
+        or not channels
+        or bits not in {8, 16, 24, 32}
+        or sound.count(b"fmt ", 0, 4096) != 1
+    ):
+        return slowest
+    per_second = rate * channels * bits // 8
+    return -(-len(sound) * 1000 // per_second) if per_second else slowest
+
+
+def _mpeg(sound: bytes) -> int:
+    """Frame by frame; from the first byte that is none on, the rest counts as the slowest coding."""
+    at, micros = _after_tag(sound), 0
+    if _frame(sound[at : at + 4]) is None:
+        at = 0  # a tag that leads nowhere hides nothing
+    while at + 4 <= len(sound):
+        frame = _frame(sound[at : at + 4])
+        if frame is None:
+            break
+        at += frame[0]
+        micros += frame[1]
+    rest = max(0, len(sound) - at) // SLOWEST_BYTES_PER_MS
+    return -(-micros // 1000) + rest + 1
+
+
+def _after_tag(sound: bytes) -> int:
+    if sound[:3] != b"ID3" or len(sound) < _TAG:
+        return 0
+    size = 0
+    for byte in sound[6:10]:
+        size = size << 7 | byte & 0x7F
+    return size + _TAG
+
+
+def _frame(head: bytes) -> tuple[int, int] | None:
+    """Return the bytes and microseconds of an MPEG layer III frame, or None."""
+    if len(head) < 4:  # noqa: PLR2004 - a frame's header
+        return None
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    rate, sampling = head[2] >> 4, head[2] >> 2 & 3
+    if head[0] != 0xFF or head[1] < 0xE0 or version == 1 or layer != 1 or not 0 < rate < 15 or sampling == 3:  # noqa: PLR2004
+        return None
+    samples, rates = (1152, _RATES_1) if version == 3 else (576, _RATES_2)  # noqa: PLR2004 - MPEG 1, else 2
+    hertz = _SAMPLING[version][sampling]
+    size = samples // 8 * rates[rate] * 1000 // hertz + (head[2] >> 1 & 1)
+    return size, samples * 1_000_000 // hertz + 1

@@ -1,0 +1,39 @@
+"""Letters that some tokenizers write out before they count: one of three bytes may become eighteen others.
+
+Qwen's tokenizers normalise to NFC, those of many embedding models to NFKC. Everything else has at most a token a byte.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from typing import Final
+
+# Code points whose NFC or NFKC takes more bytes than they do themselves (Unicode 14).
+_RANGES: Final = (
+    "a8 af b4 b8 bc-be 13f-140 149 1c4-1c6 2d8-2dd 344 37a 384-385 587 675-678 958-95f 9dc-9dd 9df a33 "
+    "a36 a59-a5b a5e b5c-b5d e33 eb3 edc-edd f43 f4d f52 f57 f5c f69 f73 f75-f79 f81 f93 f9d fa2 fa7 fac "
+    "fb9 1fc1 1fcd-1fcf 1fdd-1fdf 1fed-1fee 2033-2034 2036-2037 2057 2150-215f 2167 2177 2189 222c-222d "
+    "222f-2230 247d-2487 2a0c 2adc 309b-309c 309f 30ff 3200-321e 3220-3243 327c-327d 32c0-32cb 32ff-3370 "
+    "337b-337f 3389 33a7-33a8 33ae-33af 33c2 33c6 33d8 33de-33fe fa6c facf-fad1 fad5-fad7 fb13-fb17 fb1d "
+    "fb1f fb2a-fb36 fb38-fb3c fb3e fb40-fb41 fb43-fb44 fb46-fb4f fbdd fbea-fbfb fc00-fd3d fd50-fd8f "
+    "fd92-fdc7 fdf0-fdfc fe71 fe77 fe79 fe7b fe7d fe7f fef5-fefc 1d15e-1d164 1d1bb-1d1c0 1f12a "
+    "1f200-1f201 1f240-1f248 "
+)
+_EXPANDING: Final = re.compile(
+    "[" + "".join("-".join(chr(int(end, 16)) for end in each.split("-")) for each in _RANGES.split()) + "]"
+)
+
+
+def extra_bytes(raw: bytes) -> int:
+    """Return by how many bytes a text may grow when it is normalised."""
+    if raw.isascii():
+        return 0
+    found = Counter(_EXPANDING.findall(raw.decode("utf-8", "replace")))
+    return sum([times * _growth(letter) for letter, times in found.items()])
+
+
+def _growth(letter: str) -> int:
+    longest = max(len(unicodedata.normalize(form, letter).encode()) for form in ("NFC", "NFKC"))
+    return longest - len(letter.encode())

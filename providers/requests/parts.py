@@ -1,0 +1,105 @@
+"""What the messages of a chat carry besides text: pictures, sounds, references. One pass, nothing backtracks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from providers.media.pictures import Picture, of_url
+from providers.media.sounds import most_ms
+from providers.requests import chat
+from providers.requests.classes import Money, Unacceptable
+from providers.requests.objects import refuse_objects
+from providers.requests.spelling import Raws, strictly
+
+_TEXT_MEMBERS: Final = frozenset(
+    name for name, row in chat.MESSAGE.items() if row.money is not Money.REFERENCE
+)
+_LIST: Final = ord("[")
+_OBJECT: Final = ord("{")
+
+
+class Parts(msgspec.Struct):
+    """What was found. `media_bytes` of the body are media that were measured, and so are not text."""
+
+    media_bytes: int = 0
+    audio_ms: int = 0
+    pictures: list[Picture] = []
+    references: list[str] = []
+    unknown: list[str] = []
+
+
+def parts_of(messages: Sequence[Raws]) -> Parts | None:
+    """Return None where all is plain text. Raises Unacceptable."""
+    found: Parts | None = None
+    for place, message in enumerate(messages):
+        content = message.get("content")
+        is_plain = content is None or memoryview(content)[0] not in (_LIST, _OBJECT)
+        if is_plain and message.keys() <= _TEXT_MEMBERS:
+            continue
+        found = found or Parts()
+        _check_members(message, place, found)
+        if not is_plain and content is not None:
+            given = strictly(bytes(content))
+            for part in given if isinstance(given, list) else [given]:
+                _take(part, place, found)
+    return found
+
+
+def _check_members(message: Raws, place: int, found: Parts) -> None:
+    for name in message.keys() - _TEXT_MEMBERS:
+        if bytes(message[name]) == b"null":
+            continue
+        row = chat.MESSAGE.get(name)
+        where = f"messages[{place}].{name}"
+        if row is None:
+            found.unknown.append(where)
+        elif row.shares:
+            raise Unacceptable(f"'{where}' names an object whose owner the gateway cannot know.", where)
+        else:
+            found.references.append(where)
+
+
+def _take(part: Any, place: int, found: Parts) -> None:
+    """Add one content part. It counts as all that it carries, whatever its type says."""
+    if isinstance(part, str):
+        return
+    where = f"messages[{place}].content"
+    if not isinstance(part, dict):
+        found.unknown.append(where)
+        return
+    kind = part.get("type")
+    if kind is not None and kind not in chat.PART_TYPES and kind not in chat.PART:
+        found.unknown.append(f"{where}.{str(kind)[:64]}")
+    for name, value in part.items():
+        row = chat.PART.get(name)
+        if value is None:
+            continue
+        if row is None or row.money is Money.REFERENCE:
+            refuse_objects({name: value}, f"{where}.{name[:64]}")
+            (found.unknown if row is None else found.references).append(f"{where}.{name[:64]}")
+        elif name == "image_url":
+            _picture(value, where, found)
+        elif name == "input_audio":
+            _sound(value, found)
+
+
+def _picture(value: Any, where: str, found: Parts) -> None:
+    url = value.get("url") if isinstance(value, dict) else value
+    if not isinstance(url, str):
+        found.unknown.append(f"{where}.image_url")
+        return
+    picture, size = of_url(url)
+    found.pictures.append(picture)
+    found.media_bytes += size
+
+
+def _sound(value: Any, found: Parts) -> None:
+    """Sounds are shorter in tokens than in bytes, so one that cannot be read is bounded by its bytes."""
+    data = value.get("data") if isinstance(value, dict) else None
+    length = most_ms(data) if isinstance(data, str) else None
+    if length is not None and isinstance(data, str):
+        found.audio_ms += length
+        found.media_bytes += len(data)

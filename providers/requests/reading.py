@@ -1,0 +1,194 @@
+"""What a request asks for, read once: caps, choices, media, references, and what the table does not know. Pure.
+
+Everything in a `Reading` is an upper bound or a fact. Text is bounded by the bytes of the whole body less the media
+that were recognised and measured, so no member can be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from providers.media.pictures import Picture
+from providers.requests import chat, embeddings
+from providers.requests.caps import Caps, caps_of
+from providers.requests.classes import Money, Table, Unacceptable
+from providers.requests.expanding import extra_bytes
+from providers.requests.objects import refuse_objects
+from providers.requests.parts import Parts, parts_of
+from providers.requests.spelling import Raws, check_objects, check_spelling, folded, is_exact
+
+_CHAT_SPELLINGS: Final = folded(chat.MEMBERS)
+_EMBEDDINGS_SPELLINGS: Final = folded(embeddings.MEMBERS)
+MOST_UNKNOWN: Final = 64
+_NEUTRAL: Final = frozenset({b"null", b"false", b"0", b"{}", b"[]", b'""'})
+_OFF: Final = frozenset({b"null", b"false"})
+_FUNCTIONS: Final = frozenset({b'"function"', b'"custom"'})
+_USUAL_TIERS: Final = frozenset({"auto", "default", "standard"})
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_tools = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_any = msgspec.json.Decoder()
+_texts = msgspec.json.Decoder(list[str])
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A body by the table of its API. Names are for refusals and for the log."""
+
+    text_bytes: int
+    cap: int | None = None  # what the client stated, under whatever name
+    cap_names: tuple[str, ...] = ()  # the members that state it
+    choices: int = 1
+    tools: bool = False
+    pictures: tuple[Picture, ...] = ()
+    audio_ms: int = 0
+    references: tuple[str, ...] = ()  # only the context window bounds them
+    unknown: tuple[str, ...] = ()  # members and parts that the table does not know: as references
+    features: tuple[str, ...] = ()  # need a price of their own
+    tier: str = ""
+    against_cap: tuple[str, ...] = ()  # refused where a limit needs the cap
+    predicted_bytes: int = 0  # output that is billed beyond the cap
+    speaks: bool = False  # may answer with sound
+    stores: bool = False  # asks the provider to keep the call
+    exact: bool = True  # False: a key may be twice, so the body must be sent as it was read
+    inputs: int = 1  # prompts in one body, at most
+
+
+def read_chat(raw: bytes, messages: Sequence[Raws]) -> Reading:
+    """Read a chat body whose messages were taken apart. Raises Unacceptable, msgspec.DecodeError."""
+    parts = _members.decode(raw)
+    exact = is_exact(raw, parts)
+    check_objects(bytes(parts["messages"]), messages)
+    found = parts_of(messages)
+    special = parts.keys() - chat.PLAIN
+    special.discard("messages")
+    if not special and found is None:
+        return Reading(text_bytes=len(raw) + extra_bytes(raw), exact=exact)
+    return msgspec.structs.replace(_chat_reading(raw, parts, special, found or Parts()), exact=exact)
+
+
+def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], found: Parts) -> Reading:
+    unknown = _unknown(special, chat.MEMBERS, _CHAT_SPELLINGS)
+    stated = {name: bytes(parts[name]) for name in special if name in chat.MEMBERS}
+    stated = {name: value for name, value in stated.items() if not _is_neutral(name, value)}
+    _refuse_destinations(stated)
+    if "audio" in stated:
+        refuse_objects(_any.decode(stated["audio"]), "audio")
+    caps = caps_of(stated, unknown)
+    features, tools_unknown = _features(parts, stated)
+    of_window = [name for name in stated if chat.MEMBERS[name].money is Money.REFERENCE]
+    return Reading(
+        text_bytes=len(raw) - found.media_bytes + extra_bytes(raw),
+        cap=caps.cap,
+        cap_names=tuple(sorted(special & chat.CAPS)),  # also those that say nothing: one cap goes upstream
+        choices=caps.choices,
+        tools="tools" in stated or "functions" in stated,
+        pictures=tuple(found.pictures),
+        audio_ms=found.audio_ms,
+        references=(*found.references, *of_window),
+        unknown=(*caps.unknown, *found.unknown, *tools_unknown),
+        features=features,
+        tier=_tier(stated.get("service_tier")),
+        against_cap=caps.against,
+        predicted_bytes=len(stated.get("prediction", b"")),
+        speaks="audio" in stated or "audio" in str(_any.decode(stated.get("modalities", b'""'))),
+        stores="store" in stated,
+    )
+
+
+def read_embeddings(raw: bytes, given: bytes) -> Reading:
+    """Read an embeddings body whose `input` is `given`. Raises Unacceptable, msgspec.DecodeError."""
+    parts = _members.decode(raw)
+    exact = is_exact(raw, parts)
+    special = parts.keys() - embeddings.PLAIN
+    has_objects = b"{" in given and given[:1] != b'"' and not _is_texts(given)
+    if not special and not has_objects:
+        return Reading(text_bytes=len(given) + extra_bytes(given), exact=exact)
+    unknown = _unknown(special, embeddings.MEMBERS, _EMBEDDINGS_SPELLINGS)
+    stated = {name: bytes(parts[name]) for name in special if name in embeddings.MEMBERS}
+    stated = {name: value for name, value in stated.items() if value not in _NEUTRAL}
+    _refuse_destinations(stated)
+    refused = [name for name in stated if embeddings.MEMBERS[name].money is Money.REFUSED]
+    of_window = [name for name in stated if embeddings.MEMBERS[name].money is Money.REFERENCE]
+    if has_objects:
+        of_window.append("input")
+    return Reading(
+        text_bytes=len(raw) + extra_bytes(raw),
+        references=tuple(of_window),
+        unknown=tuple(unknown),
+        against_cap=tuple(refused),
+        stores="store" in stated,
+        exact=exact,
+        inputs=given.count(b",") + 1 if given[:1] == b"[" else 1,
+    )
+
+
+def _unknown(special: set[str], table: Table, spellings: dict[str, str]) -> list[str]:
+    """Return the members that nobody knows. Raises Unacceptable for other spellings, and for too many of them."""
+    unknown = sorted(special - table.keys())
+    if len(unknown) > MOST_UNKNOWN:
+        message = f"More than {MOST_UNKNOWN} members of your request are not known."
+        raise Unacceptable(message, unknown[0][:64], "too_many_members")
+    check_spelling(unknown, spellings)
+    return unknown
+
+
+def _is_neutral(name: str, value: bytes) -> bool:
+    """Whether a member says nothing. An empty object turns a feature on."""
+    return value in (_OFF if chat.MEMBERS[name].money is Money.FEATURE else _NEUTRAL)
+
+
+def _is_texts(given: bytes) -> bool:
+    try:
+        _texts.decode(given)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _refuse_destinations(stated: dict[str, bytes]) -> None:
+    for name in stated:
+        row = chat.MEMBERS.get(name) or embeddings.MEMBERS[name]
+        if row.shares and row.money is Money.DESTINATION:
+            raise Unacceptable(f"'{name}' names an object whose owner the gateway cannot know.", name)
+        if row.money is Money.DESTINATION:
+            raise Unacceptable(f"'{name}' decides where a call goes, which only the gateway does.", name)
+
+
+def _features(parts: dict[str, msgspec.Raw], stated: dict[str, bytes]) -> tuple[tuple[str, ...], list[str]]:
+    """Return the features that cost extra, and tools that are not what OpenAI's are."""
+    found = ["web_search" for name in stated if chat.MEMBERS[name].money is Money.FEATURE][:1]
+    if "tools" not in stated:
+        return tuple(found), []
+    try:
+        tools = _tools.decode(parts["tools"])
+    except msgspec.ValidationError:
+        return tuple(found), ["tools"]
+    check_objects(stated["tools"], tools)
+    for tool in tools:
+        kind = bytes(tool.get("type", b'"function"'))
+        if kind not in _FUNCTIONS:
+            refuse_objects({name: _any.decode(value) for name, value in tool.items()}, "tools")
+            found.append(_feature(kind))
+    return tuple(dict.fromkeys(found)), []
+
+
+def _feature(kind: bytes) -> str:
+    name = _any.decode(kind)
+    return "web_search" if isinstance(name, str) and name.startswith("web_search") else str(name)[:64]
+
+
+def _tier(stated: bytes | None) -> str:
+    if stated is None:
+        return ""
+    tier: Any = _any.decode(stated)
+    if not isinstance(tier, str):
+        raise Unacceptable(
+            "Invalid value for 'service_tier': expected a string.", "service_tier", "invalid_value"
+        )
+    return "" if tier in _USUAL_TIERS else tier[:64]
+
+
+__all__ = ["Caps", "Reading", "read_chat", "read_embeddings"]

@@ -1,0 +1,194 @@
+"""K1 and K3 through the whole gateway: what could cost more than its bytes is measured, bounded or refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from tests import town
+from tests.media import data_url, jpeg, png
+from tests.money import nanousd, samples, settled, standing
+from tests.raw_calls import ask, question
+from tests.servers import Gateway
+
+CENT = "sk-cent.cent-secret"
+RICH = "sk-rich.rich-secret"
+FREE = "sk-free.free-secret"
+TIGHT = "sk-tight.tight-secret"
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, tmp_path_factory):
+    def row(alias, **more):
+        found = town.row(alias, f"up-unbounded-{alias}", upstream.base_url) | more
+        return {name: value for name, value in found.items() if value is not None}
+
+    names = ("cent", "rich", "tight")
+    config = {
+        **town.NO_LIMITS,
+        "model_catalog": [
+            row("seen", context_window=None, max_output_tokens=200),
+            row("window", context_window=50_000),
+            row("strict", unknown_members="refuse"),
+            row("learns", context_window=2_000),
+            row("counted", provider_model="gpt-4o-unbounded", max_output_tokens=10, context_window=None),
+            row("half", price_output=None),
+            row(
+                "present", free=True, price_input=None, price_output=None, price_per=None, context_window=None
+            ),
+        ],
+        "bootstrap": {
+            "tenants": [{"name": name} for name in (*names, "free")],
+            "api_keys": [
+                town.key("cent", CENT),
+                town.key("rich", RICH),
+                town.key("tight", TIGHT, rate_limit={"requests_per_minute": 3}),
+                town.key("free", FREE),
+            ],
+            "tenant_budgets": [
+                {"tenant": "cent", "budget_usd": 0.01},
+                {"tenant": "rich", "budget_usd": 10},
+                {"tenant": "tight", "budget_usd": 0.001},
+            ],
+        },
+    }
+    with Gateway(config, tmp_path_factory.mktemp("unbounded") / "data") as server:
+        yield server
+
+
+def carrying(model, *parts, **more):
+    messages = [{"role": "user", "content": [{"type": "text", "text": "what is this?"}, *parts]}]
+    return {"model": model, "messages": messages, **more}
+
+
+async def until_answered(gateway, body, status):
+    """Ask until the gateway has heard of what changed in its database."""
+    async with asyncio.timeout(20):
+        while (answer := await ask(gateway.url, RICH, body)).status != status:
+            pass  # the question itself waits
+    return answer
+
+
+def image(data):
+    return {"type": "image_url", "image_url": {"url": data_url(data)}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        carrying("seen", image(png(600, 600, 1_000_000))),  # M3: a picture of 1 MB
+        carrying("seen", image(jpeg(1000, 750, 1_500_000))),
+        {"model": "seen", "messages": [{"role": "user", "content": "        return 1\n" * 400}]},
+        carrying("seen", tools=[{"type": "function", "function": {"name": "f", "description": "d" * 3_000}}]),
+        carrying(
+            "seen", response_format={"type": "json_schema", "json_schema": {"schema": {"d": "e" * 3_000}}}
+        ),
+    ],
+    ids=["png", "jpeg", "code", "tools", "schema"],
+)
+async def test_what_costs_less_than_a_cent_fits_a_cent(gateway, body):
+    answer = await ask(gateway.url, CENT, body)
+    assert answer.status == 200, answer.body
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "video_url", "video_url": {"url": "http://x/y.mp4"}},  # M6, A3
+        {"type": "audio_url", "audio_url": {"url": "http://x/y.mp3"}},
+        {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}},
+        {"type": "hologram", "hologram": {"url": "http://x"}},
+    ],
+)
+async def test_a_reference_is_held_as_a_whole_window(gateway, upstream, part):
+    """The provider says that it read 50,000 tokens, which a cent cannot pay; without a known window it is refused."""
+    upstream.script("up-unbounded-window", {"prompt_tokens": 50_000, "chunks": 2})
+    before = await standing(gateway, CENT)
+    refused = await ask(gateway.url, CENT, carrying("window", part, max_tokens=2))
+    assert (refused.status, refused.error["code"]) == (429, "insufficient_quota")
+    served = await ask(gateway.url, RICH, carrying("window", part, max_tokens=2))
+    assert served.status == 200
+    assert nanousd(served.headers["x-gateway-cost-usd"]) == 50_000_000 + 2 * 2_000
+    nowhere = await ask(gateway.url, RICH, carrying("seen", part))
+    assert (nowhere.status, nowhere.error["code"]) == (400, "unbounded_parameter")
+    assert nowhere.error["param"].startswith("messages[0].content")
+    assert await standing(gateway, CENT) == before
+
+
+@pytest.mark.parametrize("member", ["vendor_option", "enable_magic", "safe_prompt"])
+async def test_a_member_nobody_knows_passes_within_the_window_or_not_at_all(gateway, upstream, member):
+    body = question("window", max_tokens=2, **{member: 1})
+    answer = await ask(gateway.url, RICH, body)
+    assert answer.status == 200
+    [seen] = upstream.seen(call=answer.id)
+    assert json.loads(seen["body"])[member] == 1
+    for model, code in (("seen", "unbounded_parameter"), ("strict", "model_cannot")):
+        refused = await ask(gateway.url, RICH, {**body, "model": model})
+        assert (refused.status, refused.error["code"], refused.error["param"]) == (400, code, member)
+    assert (await ask(gateway.url, FREE, {**body, "model": "present"})).status == 200
+
+
+async def test_a_member_that_cost_more_than_was_held_is_refused_until_somebody_clears_it(gateway, upstream):
+    upstream.script("up-unbounded-learns", {"prompt_tokens": 90_000})
+    body = question("learns", max_tokens=5, secret_search=True)
+    first = await ask(gateway.url, RICH, body)
+    assert first.status == 200
+    assert (
+        nanousd(first.headers["x-gateway-cost-usd"]) <= 2_000 * 1_000 + 5 * 2_000
+    )  # never more than was held
+    answer = await until_answered(gateway, body, 400)
+    assert answer.error["param"] == "secret_search"
+    assert (await ask(gateway.url, RICH, question("learns", max_tokens=5))).status == 200
+    gateway.sql("UPDATE catalog_deployment SET refused_members = '[]' WHERE name = 'learns-1'")
+    gateway.sql("UPDATE tenants_configversion SET version = version + 1")
+    await until_answered(gateway, body, 200)
+    await settled(gateway)
+    gateway.manage("reconcile")
+
+
+@pytest.mark.parametrize(
+    ("members", "param"),
+    [
+        ({"service_tier": "priority"}, "service_tier"),  # M7
+        ({"web_search_options": {}}, "web_search"),
+        ({"web_search_options": {"search_context_size": "high"}}, "web_search"),
+        ({"tools": [{"type": "code_interpreter"}]}, "code_interpreter"),
+    ],
+)
+async def test_a_feature_without_a_price_is_refused_under_a_budget(gateway, members, param):
+    answer = await ask(gateway.url, RICH, question("window", **members))
+    assert (answer.status, answer.error["code"], answer.error["param"]) == (403, "feature_unpriced", param)
+    assert (await ask(gateway.url, FREE, question("present", **members))).status == 200
+
+
+@pytest.mark.parametrize("member", ["models", "api_base", "plugins", "data_sources", "previous_response_id"])
+async def test_a_destination_is_refused_for_everybody(gateway, member):
+    for key, model in ((RICH, "window"), (FREE, "present")):
+        answer = await ask(gateway.url, key, question(model, **{member: ["x"]}))
+        assert (answer.status, answer.error["param"]) == (400, member)
+
+
+async def test_half_a_price_is_no_price(gateway):
+    answer = await ask(gateway.url, RICH, question("half"))
+    assert (answer.status, answer.error["code"]) == (403, "model_unpriced")
+
+
+async def test_a_prompt_is_counted_exactly_and_in_another_process(gateway, upstream):
+    """A thousandth of a dollar pays 1,000 tokens: 6,000 bytes of words fit when they are counted."""
+    upstream.script("gpt-4o-unbounded", {})
+    body = question("counted")
+    body["messages"][0]["content"] = "incomprehensibilities " * 200
+    answer = await ask(gateway.url, TIGHT, body)
+    assert answer.status == 200, answer.body
+    found = await samples(gateway)
+    assert not [name for name in found if name.startswith("gateway_fallbacks") and "counter" in name]
+
+
+async def test_counting_that_does_not_help_is_charged_to_the_rate(gateway):
+    body = question("counted")
+    body["messages"][0]["content"] = "incomprehensibilities " * 2_000
+    codes = [(await ask(gateway.url, TIGHT, body)).error["code"] for _ in range(4)]
+    assert codes[0] == "insufficient_quota"
+    assert codes[-1] == "rate_limit_exceeded"

@@ -1,0 +1,124 @@
+"""The counting process: a tenant's share, a spent quota, a fault. Whatever happens, the cheap bound stands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+
+import pytest
+
+from budgets.admission import Ask, Limits, RateRefused, ScopeRules
+from budgets.admission_local import LocalAdmission
+from gateway import token_counter
+from gateway.token_counter import QUOTA_S, TokenCounter, charge
+from providers.amounts import Bound
+from providers.count_process import Done, Job, count
+from providers.fallbacks import FALLBACKS
+
+MODELS = ("gpt-4o",)
+
+
+def body(text):
+    return json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]}).encode()
+
+
+@pytest.fixture
+async def counter():
+    counter = TokenCounter(lambda: 0.0)
+    yield counter
+    await counter.aclose()
+
+
+@pytest.fixture
+def heard():
+    before = FALLBACKS.happened.copy()
+    return lambda where: FALLBACKS.happened[where] - before[where]
+
+
+async def test_it_counts_in_a_process_of_its_own(counter, heard):
+    found = await counter.count(1, body("hello world"), MODELS)
+    assert isinstance(found, Bound)
+    assert 8 <= found.tokens <= 30
+    assert counter.counted == 1
+    assert counter._process.pid != os.getpid()  # noqa: SLF001
+    assert heard("token_counter") == 0
+
+
+async def test_what_nobody_can_count_is_not_even_tried(counter):
+    assert await counter.count(1, body("hello"), ("up-unknown",)) is None
+    assert await counter.count(1, body("hello"), ("gpt-4o", "gpt-4")) is None
+    assert await counter.count(1, body("x" * 600_000), MODELS) is None
+    assert counter._process is None  # noqa: SLF001
+
+
+async def test_a_tenant_that_used_its_time_waits_and_others_do_not(counter, heard):
+    counter._quota.spend(1, QUOTA_S)  # noqa: SLF001
+    assert await counter.count(1, body("hello"), MODELS) is None
+    assert heard("token_counter_quota") == 1
+    assert await counter.count(2, body("hello"), MODELS) is not None
+
+
+async def test_time_comes_back():
+    now = [0.0]
+    quota = token_counter.Quota(lambda: now[0])
+    quota.spend(1, QUOTA_S)
+    assert quota.left(1) == 0
+    now[0] = 10.0
+    assert quota.left(1) == pytest.approx(1.0)
+    now[0] = 1_000.0
+    assert quota.left(1) == QUOTA_S
+
+
+async def test_a_process_that_died_is_heard_of_and_replaced(counter, heard):
+    assert await counter.count(1, body("hello"), MODELS) is not None
+    process = counter._process  # noqa: SLF001
+    os.kill(process.pid, signal.SIGKILL)
+    await process.wait()
+    assert await counter.count(1, body("hello"), MODELS) is not None
+    os.kill(counter._process.pid, signal.SIGSTOP)  # noqa: SLF001
+    waiting = asyncio.ensure_future(counter.count(1, body("hello"), MODELS))
+    await asyncio.sleep(0)
+    os.kill(counter._process.pid, signal.SIGKILL)  # noqa: SLF001
+    assert await waiting is None
+    assert heard("token_counter") == 1
+    assert await counter.count(1, body("hello"), MODELS) is not None
+
+
+async def test_who_leaves_while_it_counts_spoils_no_other_count(counter):
+    long = asyncio.ensure_future(counter.count(1, body("word " * 50_000), MODELS))
+    await asyncio.sleep(0)
+    long.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await long
+    found = await counter.count(1, body("hello world"), MODELS)
+    assert found is not None
+    assert found.tokens < 30
+
+
+def test_a_count_ends_when_its_time_is_used():
+    hard = body("".join(chr(0x13000 + n % 1000) for n in range(60_000)))
+    done = count(Job(hard, "o200k_base", 0.0))
+    assert done.tokens is None
+    assert not done.error
+
+
+def test_a_body_that_cannot_be_read_is_an_error():
+    assert count(Job(b"[]", "o200k_base", 1.0)).error
+    assert isinstance(count(Job(body("hi"), "o200k_base", 1.0)), Done)
+
+
+async def test_a_count_in_vain_takes_one_request_of_the_rate_and_no_money():
+    async def no_windows(_):
+        return []
+
+    admission = LocalAdmission(no_windows)
+    rules = (ScopeRules("key:1", Limits(requests_per_minute=2, parallel_requests=1)),)
+    for number in range(2):
+        await charge(admission, f"r{number}", rules)
+    await charge(admission, "r3", rules)  # beyond the limit it is no error either
+    ask = Ask("r4", rules, 0, 0)
+    with pytest.raises(RateRefused) as refused:
+        await admission.admit(ask)
+    assert refused.value.rule == "requests"

@@ -1,0 +1,168 @@
+"""K1, what can be billed and is not bounded: a cap that two readers of one body would take for different numbers."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from gateway.api.schemas import peek_chat
+from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.requests.classes import Unacceptable
+from providers.target import Secret, Target
+
+TARGET = Target(
+    id=1,
+    alias="m",
+    name="m-1",
+    provider="openai-compatible",
+    upstream_model="m",
+    base_url="http://u",
+    secret=Secret(""),
+)
+MESSAGES = '"messages":[{"role":"user","content":"hi"}]'
+
+
+def want(members: str):
+    return peek_chat(f'{{"model":"m",{MESSAGES}{"," if members else ""}{members}}}'.encode())
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        '"max_tokens":1,"max_completion_tokens":50000',  # M1
+        '"max_tokens":1,"n_predict":50000',  # A2
+        '"max_completion_tokens":5,"max_new_tokens":6',
+        '"max_tokens":7,"max_output_tokens":8',
+        '"max_length":9,"max_tokens":10',
+        '"num_predict":3,"max_completion_tokens":2,"max_tokens":2',
+    ],
+)
+def test_two_caps_that_say_different_numbers_are_refused(members: str):
+    with pytest.raises(Unacceptable) as refused:
+        want(members)
+    assert refused.value.code == "conflicting_parameters"
+
+
+@pytest.mark.parametrize(
+    "members", ['"max_tokens":5,"max_completion_tokens":5', '"n_predict":5', '"max_tokens":5']
+)
+def test_one_number_is_one_cap_under_whatever_names(members: str):
+    found = want(members)
+    assert found.demand.output_cap == 5
+    assert set(found.shape.cap_names) == set(json.loads(f"{{{members}}}"))
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        "MAX_TOKENS",  # A2
+        "Max_Completion_Tokens",
+        "maxTokens",
+        "max-tokens",
+        "max_token\u017f",  # Go folds the long s
+        "max_to\u212aens",  # and the Kelvin sign
+        "max_tokens\u200b",
+        "Model",
+        "MESSAGES",
+        "N",
+        "nPredict",
+        "Service_Tier",
+    ],
+)
+def test_a_known_member_in_another_spelling_is_refused(member: str):
+    with pytest.raises(Unacceptable) as refused:
+        want(f"{json.dumps(member)}:50000")
+    assert refused.value.param == member
+
+
+@pytest.mark.parametrize(
+    ("body", "cap"),
+    [
+        ('{"model":"m","max_tokens":1,"max_tokens":50000,%s}', 50_000),  # M10
+        ('{"model":"m", "max_tokens": 50000, %s, "max_tokens": 1}', 1),
+        ('{"model":"m",%s,"max\\u005ftokens":50000,"max_tokens":1}', 1),
+        ('{"max_tokens":9,%s,"model":"dear","model":"m"}', 9),
+    ],
+)
+def test_a_key_that_is_twice_is_sent_once_as_it_was_counted(body: str, cap: int):
+    """M10: also where the alias is the upstream's own name, and the bytes would pass."""
+    raw = (body % MESSAGES).encode()
+    found = peek_chat(raw)
+    assert found.demand.output_cap == cap
+    sent = OpenAIToOpenAI(found.shape).request(
+        raw, msgspec.structs.replace(TARGET, alias="m", upstream_model="m")
+    )
+    pairs = json.loads(sent, object_pairs_hook=list)
+    assert len(pairs) == len(dict(pairs))
+    assert dict(pairs)["max_tokens"] == cap
+    assert dict(pairs)["model"] == "m"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"model":"m","messages":[{"role":"user","content":"hi","content":[{"type":"video_url","video_url":{}}]}]}',
+        '{"model":"m","messages":[{"role":"user","content":[{"type":"text","type":"video_url","text":"x"}]}]}',
+        '{"model":"m","messages":[{"role":"user","c\\u006fntent":[{"type":"file"}],"content":"x"}]}',
+        '{"model":"m",%s,"tools":[{"type":"web_search","type":"function","function":{"name":"f"}}]}',
+    ],
+)
+def test_a_key_that_is_twice_in_a_message_or_tool_is_refused(body: str):
+    raw = (body % MESSAGES if "%s" in body else body).encode()
+    with pytest.raises(Unacceptable) as refused:
+        peek_chat(raw)
+    assert refused.value.code == "duplicate_parameter"
+
+
+@pytest.mark.parametrize("style", [{"separators": (",", ":")}, {}, {"indent": 2}, {"indent": "\t"}])
+def test_every_way_to_write_json_is_read_alike(style):
+    body = {
+        "model": "m",
+        "messages": [
+            {"role": "system", "content": 'gr\u00fc\u00df "model": {"a": 1}'},
+            {"role": "user", "content": [{"type": "text", "text": "a, b"}]},
+        ],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "max_tokens": 7,
+    }
+    for as_ascii in (True, False):
+        found = peek_chat(json.dumps(body, ensure_ascii=as_ascii, **style).encode())
+        assert (found.demand.output_cap, found.demand.tools, found.demand.messages) == (7, True, 2)
+        assert not found.demand.needs_window
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        '"min_tokens":50000',  # A2
+        '"ignore_eos":true',
+        '"options":{"num_predict":50000}',
+        '"extra_body":{"max_tokens":50000}',
+        '"n_predict":-1',
+        '"max_new_tokens":"50000"',
+        '"generationConfig":{"maxOutputTokens":50000}',
+        '"max_out_tokens":50000',  # nobody listed it
+        '"newTokenLimit":50000',
+        '"predict_length":50000',
+        '"num_beams":16',
+        '"thinking":{"type":"enabled","budget_tokens":50000}',
+    ],
+)
+def test_what_could_make_a_server_exceed_the_cap_is_named(members: str):
+    assert want(members).demand.against_cap
+
+
+@pytest.mark.parametrize(
+    "members",
+    ['"min_tokens":0', '"ignore_eos":false', '"options":{}', '"n_predict":null', '"extra_body":null'],
+)
+def test_what_says_nothing_stands_against_nothing(members: str):
+    assert want(members).demand.against_cap == ()
+
+
+def test_choices_multiply_whatever_they_are_called():
+    assert want('"n":3').demand.n == 3
+    assert want('"best_of":8').demand.n == 8
+    assert want('"n":9,"best_of":2').demand.n == 9

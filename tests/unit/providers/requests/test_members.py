@@ -1,0 +1,164 @@
+"""K1: every member of a request is in the table, or bounded by the whole context window, or refused."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+
+import pytest
+
+from budgets.unbounded import AgainstCap, FeatureUnpriced, Unbounded, check_bounded, check_cap
+from catalog.prices import PriceSheet
+from gateway.api.schemas import peek_chat, peek_embeddings
+from providers.requests import chat, embeddings
+from providers.requests.classes import Money, Unacceptable
+from providers.requests.expanding import extra_bytes
+
+SHEET = PriceSheet(input=10**9, output=2 * 10**9)
+
+
+def demand(**members):
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **members}
+    return peek_chat(json.dumps(body).encode()).demand
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"models": ["dear"], "route": "fallback"},  # M7
+        {"plugins": [{"id": "web"}]},  # M7
+        {"data_sources": [{"type": "azure_search"}]},  # M7
+        {"api_base": "http://elsewhere/v1"},
+        {"provider": {"order": ["dear"]}},
+        {"fallbacks": ["dear"]},
+        {"previous_response_id": "resp_of_another_tenant"},
+        {"extra_headers": {"authorization": "Bearer x"}},
+        {"thread_id": "thread_of_another_tenant"},
+        {"cached_content": "cachedContents/1"},
+        {"audio": {"voice": {"id": "voice_of_another_tenant"}}},
+        {"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]},
+        {"tools": [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["file-1"]}}]},
+    ],
+)
+def test_where_a_call_goes_only_the_gateway_decides(members):
+    with pytest.raises(Unacceptable) as refused:
+        demand(**members)
+    assert refused.value.param in members
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"service_tier": "priority"},  # M7
+        {"web_search_options": {"search_context_size": "high"}},  # M7
+        {"tools": [{"type": "code_interpreter"}]},
+        {"tools": [{"type": "function", "function": {"name": "f"}}, {"type": "web_search_preview"}]},
+        {"search_parameters": {"mode": "on"}},
+        {"web_search_options": {}},
+        {"enable_search": True},
+        {"service_tier": "fast"},
+    ],
+)
+def test_a_feature_with_a_price_of_its_own_needs_that_price(members):
+    with pytest.raises(FeatureUnpriced):
+        check_bounded(demand(**members), [SHEET], 100_000)
+    check_bounded(demand(**members), [PriceSheet(free=True)], None)
+
+
+@pytest.mark.parametrize("tier", ["auto", "default", None])
+def test_the_usual_tier_needs_no_price(tier):
+    check_bounded(demand(service_tier=tier), [SHEET], None)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"some_new_member": 1},
+        {"vendor_options": {"deep": True}},
+        {"chat_template": "{{ messages * 1000 }}"},
+        {"mm_processor_kwargs": {"max_pixels": 10**9}},
+        {"safe_prompt": True},
+    ],
+)
+def test_a_member_nobody_knows_needs_a_known_window(members):
+    with pytest.raises(Unbounded) as refused:
+        check_bounded(demand(**members), [SHEET], None)
+    assert refused.value.param in members
+    check_bounded(demand(**members), [SHEET], 100_000)
+
+
+def test_what_stands_against_the_cap_is_refused_by_name():
+    with pytest.raises(AgainstCap) as refused:
+        check_cap(demand(min_tokens=10))
+    assert refused.value.param == "min_tokens"
+
+
+def test_a_prediction_is_output_beyond_the_cap():
+    text = "the old file " * 100
+    assert demand(prediction={"type": "content", "content": text}).predicted_bytes >= len(text)
+
+
+@pytest.mark.parametrize(
+    "members", [{"audio": {"voice": "x"}}, {"modalities": ["text", "audio"]}, {"modalities": ["\u0061udio"]}]
+)
+def test_an_answer_in_sound_is_known_as_such(members):
+    assert demand(**members).speaks
+
+
+def test_the_members_of_openai_are_no_surprise():
+    plain = {
+        "temperature": 0.1, "top_p": 1, "stop": ["x"], "seed": 3, "user": "u", "logprobs": True, "metadata": {"a": "b"},
+        "response_format": {"type": "json_object"}, "reasoning_effort": "low", "parallel_tool_calls": False,
+    }  # fmt: skip
+    found = demand(**plain)
+    assert not found.needs_window
+    assert not found.against_cap
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"input": [{"image": "http://x/y.png"}]},
+        {"input": "a", "images": ["http://x"]},
+        {"input": "a", "new": 1},
+    ],
+)
+def test_embeddings_of_more_than_text_are_bounded_by_the_window(given):
+    found = peek_embeddings(json.dumps({"model": "m", **given}).encode()).demand
+    assert found.needs_window
+
+
+def test_braces_in_texts_are_text():
+    found = peek_embeddings(json.dumps({"model": "m", "input": ["{", "}{"]}).encode()).demand
+    assert not found.needs_window
+
+
+def test_no_row_both_passes_freely_and_shares_an_object():
+    for table in (chat.MEMBERS, chat.MESSAGE, chat.PART, embeddings.MEMBERS):
+        assert not [
+            name for name, row in table.items() if row.shares and row.money in {Money.FREE, Money.TEXT}
+        ]
+
+
+@pytest.mark.parametrize("letter", ["\ufdfa", "\u0958", "\U0001d160", "\u337f"])
+@pytest.mark.parametrize("form", ["NFC", "NFKC"])
+def test_letters_that_a_tokenizer_writes_out_are_bounded_by_what_they_become(letter, form):
+    """K3: Qwen normalises to NFC, many embedding models to NFKC, so that three bytes may be 33."""
+    text = letter * 100
+    written = len(unicodedata.normalize(form, text).encode())
+    raw = json.dumps(
+        {"model": "m", "messages": [{"role": "user", "content": text}]}, ensure_ascii=False
+    ).encode()
+    assert peek_chat(raw).demand.body_bytes >= written
+    given = json.dumps({"model": "m", "input": [text]}, ensure_ascii=False).encode()
+    assert peek_embeddings(given).demand.body_bytes >= written
+
+
+def test_every_letter_that_grows_is_known():
+    for point in range(0x80, 0x30000):
+        letter = chr(point)
+        if 0xD800 <= point < 0xE000:
+            continue
+        written = [len(unicodedata.normalize(form, letter).encode()) for form in ("NFC", "NFKC")]
+        grows = max(written) > len(letter.encode())
+        assert bool(extra_bytes(letter.encode())) is grows, hex(point)

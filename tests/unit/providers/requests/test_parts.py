@@ -1,0 +1,168 @@
+"""K1: a content part is text by its bytes, a picture by its pixels, a sound by its length, or the whole window."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+
+import pytest
+
+from gateway.api.schemas import peek_chat
+from providers.media.pictures import Picture, most_tokens, name_at
+from providers.requests.classes import Unacceptable
+from tests.media import bmp, data_url, gif, jpeg, mp3, png, wav, webp
+
+
+def demand(*parts, **message):
+    messages = [{"role": "user", "content": list(parts), **message}]
+    return peek_chat(json.dumps({"model": "m", "messages": messages}).encode()).demand
+
+
+def image(url):
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "video_url", "video_url": {"url": "http://x/long.mp4"}},  # M6
+        {"type": "audio_url", "audio_url": {"url": "http://x/long.mp3"}},  # M6
+        {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}},  # A3
+        {"type": "file", "file": {"file_url": "http://x/y.pdf"}},  # A3
+        {"type": "image_embeds", "image_embeds": "AAAA"},
+        {"type": "document", "document": {"text": "x"}},
+        {"type": "hologram", "text": "x"},
+        {"video_url": {"url": "http://x/long.mp4"}},
+        {"type": "text", "text": "x", "video_url": {"url": "http://x/long.mp4"}},
+        {"type": "input_file", "input_file": {"url": "http://x"}},
+        7,
+    ],
+)
+def test_what_only_refers_to_its_content_is_bounded_by_the_window(part):
+    assert demand(part).needs_window
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"type": "file", "file": {"file_id": "file-of-another-tenant"}},  # M6
+        {"type": "file", "file": {"id": "file-1"}},
+        {"type": "input_file", "input_file": {"file_id": "file-1"}},
+        {"type": "document", "document": {"document_id": "d"}},
+        {"type": "image_file", "image_file": {"file_id": "file-1"}},
+        {"type": "input_image", "file_id": "file-1"},
+        {"type": "hologram", "source": {"kind": "stored", "asset_ids": ["a"]}},
+    ],
+)
+def test_an_object_of_the_shared_account_is_refused(parts):
+    with pytest.raises(Unacceptable):
+        demand(parts)
+
+
+def test_an_earlier_answers_sound_is_refused():
+    messages = [{"role": "assistant", "audio": {"id": "audio_abc"}}]  # M6
+    with pytest.raises(Unacceptable, match="audio"):
+        peek_chat(json.dumps({"model": "m", "messages": messages}).encode())
+
+
+@pytest.mark.parametrize("make", [png, jpeg, webp])
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (640, 480), (3000, 2000)])
+def test_a_picture_is_measured_by_its_own_bytes(make, width, height):
+    url = data_url(make(width, height, padding=100_000))
+    found = demand({"type": "text", "text": "what is this?"}, image(url))
+    assert found.pictures == (Picture(width, height),)
+    assert found.body_bytes < 400
+    assert not found.needs_window
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda url: {"image_url": {"url": url}},  # M6: without its type
+        lambda url: {"type": "image_url", "image_url": url},
+        lambda url: {"type": "text", "text": "x", "image_url": {"url": url}},
+        lambda url: {"type": "image_url", "image_url": {"url": url, "detail": "low"}},
+    ],
+)
+def test_a_picture_counts_however_its_part_is_written(part):
+    found = demand(part(data_url(png(800, 600))), part(data_url(png(20, 10))))
+    assert found.pictures == (Picture(800, 600), Picture(20, 10))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://x/a.png",
+        "https://x/b",
+        data_url(gif()),
+        data_url(bmp()),
+        data_url(b"\xff\xd8\xff\xe0 cut short"),
+    ],
+)
+def test_a_picture_that_does_not_say_its_size_is_the_largest(url):
+    assert demand(image(url)).pictures == (Picture(),)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"just text " * 500, b"%PDF-1.7" + b"x" * 5000, b"\0" * 5000, b"\0\0\0\x20ftypisom" + b"\0" * 5000],
+)
+def test_bytes_that_no_decoder_takes_for_a_picture_stay_text(data):
+    assert demand(image(data_url(data))).body_bytes > len(data)
+
+
+def test_a_newline_in_the_base64_does_not_move_the_measure():
+    """A decoder that skips it would find the frame elsewhere, so the picture counts as the largest."""
+    url = data_url(jpeg(30_000, 30_000, padding=50_000))
+    for place in (40, 1_000, 40_000):
+        found = demand(image(f"{url[:place]}\n{url[place:]}"))
+        assert found.pictures == (Picture(),)
+
+
+@pytest.mark.parametrize(
+    ("sound", "seconds"), [(wav(3), 3), (mp3(100), 100 * 1152 / 44_100), (wav(1, rate=8_000), 1)]
+)
+def test_a_sound_is_measured_by_its_own_bytes(sound, seconds):
+    data = base64.b64encode(sound).decode()
+    found = demand({"type": "input_audio", "input_audio": {"data": data, "format": "any"}})
+    assert seconds * 1000 <= found.audio_ms <= seconds * 1000 + 200
+    assert found.body_bytes < 400
+
+
+@pytest.mark.parametrize(
+    "sound", [b"\0" * 8_000, b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + b"\0" * 8_000, b"OggS" + b"\1" * 8_000]
+)
+def test_a_sound_that_cannot_be_read_is_as_long_as_its_bytes_allow(sound):
+    data = base64.b64encode(sound).decode()
+    found = demand({"type": "input_audio", "input_audio": {"data": data}})
+    assert found.audio_ms >= 8_000
+
+
+def test_a_run_of_base64_is_read_in_time_that_grows_with_its_size():
+    """D1: lines of 999 letters cost 500 steps a byte. Counted by the CPU, and by how it grows."""
+
+    def cpu(size: int) -> float:
+        text = ("A" * 999 + " ") * (size // 1000)
+        raw = json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]}).encode()
+        began = time.process_time()
+        peek_chat(raw)
+        return time.process_time() - began
+
+    cpu(1_000_000)
+    assert min(cpu(2_000_000) for _ in range(3)) < 0.2  # it was 3.3 s
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "least"),
+    [
+        ("azure", "production", 48_169),  # a name of one's own may hide gpt-4o-mini
+        ("openai", "ft-model", 48_169),
+        ("azure", "gpt-4o", 1_445),
+        ("openai-compatible", "qwen-vl-max", 16_384),
+        ("openai-compatible", "gpt-4o-mini", 48_169),
+        ("openai", "gpt-5.2", 10_000),
+    ],
+)
+def test_the_largest_picture_is_bounded_by_the_family(provider, model, least):
+    assert most_tokens(Picture(), [name_at(provider, model)]) >= least
