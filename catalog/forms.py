@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
 from catalog.encryption import SECRET_METADATA, seal_metadata
 from catalog.experiments import BadExperiment, experiment_of
-from catalog.models import RATES, Deployment, Model, Price, PriceSource
+from catalog.models import RATES, Deployment, Model, Price, PriceSource, UnknownMembers
 from catalog.price_terms import Terms, is_image_rate
 from catalog.services import end_price, set_deployment_key
 from gateway.config.problems import nearest
@@ -199,6 +199,9 @@ class DeploymentForm(Revivable):
                 'Such as {"modalities": ["text"], "tools": false, "json_schema": false, "context_window": 8192}.'
             )
         return value
+
+    def clean_unknown_members(self) -> str:
+        return self.cleaned_data["unknown_members"] or UnknownMembers.TAKE
 
     def clean_refused_members(self) -> list[str]:
         value = self.cleaned_data["refused_members"] or []
