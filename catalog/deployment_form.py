@@ -10,7 +10,7 @@ from typing_extensions import override
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
 from catalog.forms import Revivable
-from catalog.models import Deployment, new_seal_id
+from catalog.models import Deployment, UnknownMembers, new_seal_id
 from catalog.sealing import Seal, close_metadata, destination
 from catalog.services import KeyNeeded, keeps_key, seal_of, set_deployment_key
 from providers.egress import EgressRefused, check_url
@@ -102,6 +102,9 @@ class DeploymentForm(Revivable):
                 'Such as {"modalities": ["text"], "tools": false, "json_schema": false, "context_window": 8192}.'
             )
         return value
+
+    def clean_unknown_members(self) -> str:
+        return self.cleaned_data["unknown_members"] or UnknownMembers.TAKE
 
     def clean_refused_members(self) -> list[str]:
         value = self.cleaned_data["refused_members"] or []

@@ -198,7 +198,9 @@ def _can(model: ModelRow, row: DeploymentRow, known_window: int | None) -> Can:
         json_schema=bool(said.get("json_schema", True)),
         unknown_members=row.unknown_members == UnknownMembers.TAKE,
         refused_members=frozenset(row.refused_members),
-        context_window=None if model.edited and not row.edited else said.get("context_window") or known_window,
+        context_window=None
+        if model.edited and not row.edited
+        else said.get("context_window") or known_window,
     )
 
 

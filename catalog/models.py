@@ -174,6 +174,7 @@ class Deployment(Owned):
         choices=UnknownMembers,
         default=UnknownMembers.TAKE,
         db_default=UnknownMembers.TAKE,
+        blank=True,
         help_text="Request members that the gateway does not know.",
     )
     refused_members = models.JSONField(

@@ -25,6 +25,7 @@ class Migration(migrations.Migration):
             model_name="deployment",
             name="unknown_members",
             field=models.CharField(
+                blank=True,
                 choices=[("pass", "Take"), ("refuse", "Refuse")],
                 db_default="pass",
                 default="pass",

@@ -25,6 +25,7 @@ def row(alias: str, **more: object) -> dict[str, object]:
         "provider_model": "gpt-4o",
         "api_key": "k",
         "price_input": 1,
+        "price_output": 1,
         **more,
     }
 
