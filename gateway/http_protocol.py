@@ -18,6 +18,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from gateway.connection_limits import ConnectionLimits
 from gateway.cork import Cork
+from gateway.departure import Departure
 from gateway.http_head import HOST_LENGTH, refusal
 from gateway.request import KNOWN
 from gateway.unread import Unread
@@ -56,6 +57,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
         self._unread = Unread(transport, self.loop, self.unread_s)
+        self._departure = Departure(transport, self.loop, lambda: self.flow.read_paused)
         self._head_timer = self.loop.call_later(self.patience_s, self._head_is_late)
         if self.limits is not None:
             self._long_keep_alive: float = self.timeout_keep_alive
@@ -82,6 +84,7 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._has_begun = False
         super().data_received(data)
+        self._watch_if_deaf()
         if self._is_head and not self._has_begun:  # what came before it in this read was of another request
             self._unparsed_bytes += len(data)  # the parser says nothing of a header that has not ended
             if self._unparsed_bytes > MAX_HEAD:
@@ -193,10 +196,25 @@ class HttpProtocol(HttpToolsProtocol):
             super().send_400_response(msg)
 
     def watch(self, left: Callable[[], None] | None) -> None:
-        """Call `left` when the client leaves; None: whoever watched is no longer interested."""
+        """Call `left` when the client leaves; None: whoever watched is no longer interested.
+
+        The end of a connection is heard only by who reads. Uvicorn stops reading when a body comes faster than it is
+        taken, and nobody takes anything after its end. So reading goes on from here; what a client sends ahead stops
+        it again, and then the kernel is asked (gateway/departure.py).
+        """
         self._left = left
-        if left is not None and self._is_lost:
+        if left is None:
+            self._departure.stop()
+        elif self._is_lost:
             self.loop.call_soon(left)
+        else:
+            if not self.pipeline:
+                self.flow.resume_reading()
+            self._watch_if_deaf()
+
+    def _watch_if_deaf(self) -> None:
+        if self._left is not None and self.flow.read_paused:
+            self._departure.watch()
 
     @property
     def is_known(self) -> bool:
@@ -257,6 +275,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _forget_timers(self) -> None:
         self._unread.stop()
+        self._departure.stop()
         for timer in (self._head_timer, self._linger_timer):
             if timer is not None:
                 timer.cancel()

@@ -38,6 +38,7 @@ from gateway.shadows import Shadows
 from gateway.shedding import Shedding
 from gateway.stopping import Stop
 from gateway.token_counter import TokenCounter
+from gateway.watchdog import Watchdog
 from gateway.worker_rows import WorkerRows
 from metering.journal import Journal
 from metering.meter import Books
@@ -118,6 +119,8 @@ class Lifespan:
         await self.in_database(tokens.warm)
         live.shadows = Shadows(live.transport, live.books, live.metrics)
         connections.set_live(live)
+        self._watchdog = Watchdog(asyncio.get_running_loop(), live.metrics.stalls.inc)
+        self._watchdog.start()
         self._tasks = Chores(live, self.in_database).start()
 
     async def drain(self, grace_s: float, stop: Stop) -> None:
@@ -133,6 +136,7 @@ class Lifespan:
     async def close(self) -> None:
         """Ship what is left and close everything."""
         live = connections.live()
+        self._watchdog.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -51,6 +51,12 @@ class Metrics:
         self.attempts = counter(
             "gateway_upstream_attempts", "Upstream tries", "provider", "deployment", "outcome"
         )
+        self.stalls = counter(
+            "gateway_event_loop_stalls", "Times the event loop was held for 250 ms or longer"
+        )
+        self.unstored = counter(
+            "gateway_replays_unstored", "Answers not kept for their Idempotency-Key", "reason"
+        )
         self.retry_overflow = counter(
             "gateway_retry_overflow", "Further tries that the retry budget did not allow", "provider"
         )

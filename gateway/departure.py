@@ -1,0 +1,49 @@
+"""Notices that a client has left although nobody reads from its connection, because what it sent ahead has to wait.
+
+The end of a connection comes behind the bytes that wait, so a loop that does not read never hears of it. The kernel
+knows: it is asked twice a second, and only while a call runs whose connection is not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections.abc import Callable
+from typing import Final
+
+LOOK_S: Final = 0.5
+_HAS_LEFT: Final = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
+
+
+class Departure:
+    """Of one connection. `is_deaf` tells whether it is not being read."""
+
+    def __init__(
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, is_deaf: Callable[[], bool]
+    ) -> None:
+        self._transport, self._loop, self._is_deaf = transport, loop, is_deaf
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self) -> None:
+        """Begin to look. May be called while that is done already."""
+        if self._timer is None:
+            self._timer = self._loop.call_later(LOOK_S, self._look)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = self._loop.call_later(LOOK_S, self._look)
+        if self._is_deaf() and self._has_left():
+            self.stop()
+            self._transport.abort()
+
+    def _has_left(self) -> bool:
+        connection = self._transport.get_extra_info("socket")
+        if connection is None or connection.fileno() < 0:
+            return False
+        asked = select.poll()
+        asked.register(connection.fileno(), _HAS_LEFT)
+        return bool(asked.poll(0))

@@ -1,0 +1,78 @@
+"""Names what holds the event loop: a thread looks whether the loop still turns. When it has stood for 250 ms, that is
+counted, and the loop's stack is written down, at most once a minute.
+
+Costs ten wake-ups a second. A process that gets no CPU at all looks like a loop that stands; its stack then shows
+nothing of interest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Final
+
+logger = logging.getLogger("gateway.watchdog")
+
+STALL_S: Final = 0.25
+BEAT_S: Final = 0.1
+SAY_AGAIN_S: Final = 60.0
+DEPTH: Final = 12  # frames of the stack that are written, the innermost ones
+
+
+class Watchdog:
+    """`stalled` is called for each stall, in the watchdog's thread; `clock` counts monotonic seconds."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        stalled: Callable[[], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._loop, self._stalled, self._clock = loop, stalled, clock
+        self._loop_thread = threading.get_ident()
+        self._beat_at = clock()
+        self._counted_at = self._said_at = -SAY_AGAIN_S
+        self._beat_handle: asyncio.TimerHandle | None = None
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch the loop of this thread."""
+        self.beat()
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._beat_handle is not None:
+            self._beat_handle.cancel()
+        self._end.set()
+        self._thread.join()
+
+    def look(self) -> None:
+        """Count a stall once, however long it lasts, and tell of it if nothing was told in the last minute."""
+        now, beat_at = self._clock(), self._beat_at
+        if now - beat_at < STALL_S + BEAT_S or self._counted_at == beat_at:
+            return
+        self._counted_at = beat_at
+        self._stalled()
+        if now - self._said_at >= SAY_AGAIN_S:
+            self._said_at = now
+            held_ms = round((now - beat_at - BEAT_S) * 1000)
+            logger.warning("the event loop was held for %d ms by:\n%s", held_ms, self._stack())
+
+    def beat(self) -> None:
+        """Note that the loop turns."""
+        self._beat_at = self._clock()
+        self._beat_handle = self._loop.call_later(BEAT_S, self.beat)
+
+    def _run(self) -> None:
+        while not self._end.wait(BEAT_S):
+            self.look()
+
+    def _stack(self) -> str:
+        frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - the documented way to another thread's stack
+        return "".join(traceback.format_stack(frame)[-DEPTH:]) if frame is not None else ""

@@ -1,0 +1,126 @@
+"""A client that leaves is noticed whatever the size of its body, also when it has sent something ahead: the provider's
+call is cancelled, and the call is one row `cancelled`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+
+from tests import town
+from tests.money import settled
+
+KB, MB = 1024, 1024 * 1024
+SIZES = [
+    60 * KB,
+    130 * KB,
+    200 * KB,
+    260 * KB,
+    300 * KB,
+    400 * KB,
+    500 * KB,
+    800 * KB,
+    3 * MB // 2,
+    5 * MB,
+    19 * MB,
+]
+UPSTREAM = "up-departing"
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, closed_port, tmp_path_factory):
+    from tests.servers import Gateway  # noqa: PLC0415 - a fixture of the same name is in conftest
+
+    config = town.config(upstream.base_url, closed_port)
+    row = town.row("departing", UPSTREAM, upstream.base_url, context_window=None, max_output_tokens=16)
+    row["timeouts"] = {"connect": "2s", "first_byte": "30s", "idle": "30s", "total": "30s"}
+    config["model_catalog"] = [*config["model_catalog"], row]
+    with Gateway(config, tmp_path_factory.mktemp("departing") / "data") as server:
+        yield server
+
+
+def question(size, *, stream=False):
+    text = b"word " * (size // 5)
+    flag = b"true" if stream else b"false"
+    body = b'{"model":"departing","stream":%s,"messages":[{"role":"user","content":"%s"}]}' % (flag, text)
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {town.ALICE}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def leave(gateway, upstream, *sent, politely=True):
+    """Send, leave once the provider has the question; return what the provider saw of it."""
+    upstream.script(UPSTREAM, {"kind": "hang_before_head"})
+    before = len(upstream.seen(model=UPSTREAM))
+    address = urlsplit(gateway.url)
+    _, writer = await asyncio.open_connection(address.hostname, address.port)
+    for piece in sent:
+        writer.write(piece)
+    await upstream.wait("arrived", model=UPSTREAM, count=before + 1)
+    name = upstream.seen(model=UPSTREAM)[-1]["id"]
+    if politely:
+        writer.close()
+    else:
+        writer.transport.abort()
+    [seen] = await upstream.wait("closed", call=name)
+    writer.transport.abort()
+    return seen
+
+
+@pytest.mark.parametrize("politely", [True, False], ids=["closing", "resetting"])
+@pytest.mark.parametrize("size", SIZES)
+async def test_it_is_noticed_for_every_size_of_the_body(gateway, upstream, size, politely):
+    seen = await leave(gateway, upstream, question(size), politely=politely)
+    assert seen["closed_early"]
+
+
+AHEAD = {
+    "a whole question": question(200),
+    "a long question": question(300 * KB),
+    "half a question": question(200)[:-20],
+    "very many questions": question(200) * 500,
+}
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+@pytest.mark.parametrize("size", [200, 300 * KB])
+async def test_it_is_noticed_when_something_was_sent_ahead(gateway, upstream, size, ahead):
+    address = urlsplit(gateway.url)
+    assert address.port
+    upstream.script(UPSTREAM, {"kind": "hang_before_head"})
+    before = len(upstream.seen(model=UPSTREAM))
+    _, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(question(size) + AHEAD[ahead])
+    await upstream.wait("arrived", model=UPSTREAM, count=before + 1)
+    name = upstream.seen(model=UPSTREAM)[-1]["id"]
+    writer.transport.set_write_buffer_limits(0)
+    writer.close()
+    [seen] = await upstream.wait("closed", call=name)
+    assert seen["closed_early"]
+    assert len(upstream.seen(model=UPSTREAM)) == before + 1  # nobody waits for an answer to the others
+
+
+@pytest.mark.parametrize("size", [60 * KB, 300 * KB, 5 * MB])
+async def test_its_call_is_one_cancelled_row(gateway, upstream, size):
+    seen = await leave(gateway, upstream, question(size))
+    await settled(gateway)
+    rows = [row for row in gateway.ledger() if row["id"] == seen["id"]]
+    assert [(row["status"], row["http_status"]) for row in rows] == [("cancelled", 499)]
+
+
+async def test_a_client_that_stays_gets_both_of_its_answers(gateway, upstream):
+    upstream.script(UPSTREAM, {"delay": 0.8})
+    address = urlsplit(gateway.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(question(300 * KB) + question(300 * KB))
+    for _ in range(2):
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+        lines = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
+        body = await reader.readexactly(int(lines[b"content-length"]))
+        assert msgspec.json.decode(body)["model"] == "departing"
+    writer.transport.abort()

@@ -1,0 +1,75 @@
+"""The watchdog names what holds the loop: counted each time, told with the stack, at most once a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+
+import pytest
+
+from gateway.watchdog import BEAT_S, SAY_AGAIN_S, STALL_S, Watchdog
+
+
+def work_of_a_stranger(until: threading.Event) -> None:
+    """Hold the loop until the watchdog has seen it."""
+    assert until.wait(20)
+
+
+async def test_a_real_stall_is_counted_and_its_stack_is_told(caplog):
+    seen = threading.Event()
+    watchdog = Watchdog(asyncio.get_running_loop(), seen.set)
+    watchdog.start()
+    with caplog.at_level(logging.WARNING, "gateway.watchdog"):
+        work_of_a_stranger(seen)
+        watchdog.stop()
+    [record] = caplog.records
+    assert "work_of_a_stranger" in record.getMessage()
+    assert "the event loop was held for" in record.getMessage()
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+async def watched():
+    clock, stalls = Clock(), []
+    watchdog = Watchdog(asyncio.get_running_loop(), lambda: stalls.append(clock.now), clock)
+    return watchdog, clock, stalls
+
+
+def stall(watchdog, clock, seconds):
+    watchdog.beat()
+    clock.now += BEAT_S + seconds
+    watchdog.look()
+
+
+async def test_a_loop_that_turns_is_no_stall(watched):
+    watchdog, clock, stalls = watched
+    for _ in range(100):
+        stall(watchdog, clock, STALL_S * 0.9)
+    assert stalls == []
+
+
+async def test_a_stall_counts_once_however_long_it_lasts(watched):
+    watchdog, clock, stalls = watched
+    stall(watchdog, clock, STALL_S)
+    for _ in range(100):
+        clock.now += BEAT_S
+        watchdog.look()
+    assert len(stalls) == 1
+
+
+async def test_every_stall_counts_but_one_a_minute_is_told(watched, caplog):
+    watchdog, clock, stalls = watched
+    with caplog.at_level(logging.WARNING, "gateway.watchdog"):
+        for _ in range(5):
+            stall(watchdog, clock, 1.0)
+        assert (len(stalls), len(caplog.records)) == (5, 1)
+        clock.now += SAY_AGAIN_S
+        stall(watchdog, clock, 1.0)
+    assert (len(stalls), len(caplog.records)) == (6, 2)
