@@ -122,6 +122,13 @@ class Chores:
         if live.worker_rows is not None and live.peers is not None:
             await live.worker_rows.tidy(live.peers)
 
+    async def adopt_at_once(self) -> None:
+        """The same, when a death was told of."""
+        try:
+            await self.adopt_the_dead()
+        except Exception:  # the database is away, perhaps: it is done again every ADOPT_S
+            logger.exception("what a dead worker left could not be adopted yet")
+
     async def _stop_revoked(self) -> None:
         """End running calls of keys that were revoked and of tenants that were suspended."""
         live = self._live

@@ -121,17 +121,29 @@ class Lifespan:
         connections.set_live(live)
         self._watchdog = Watchdog(asyncio.get_running_loop(), live.metrics.stalls.inc)
         self._watchdog.start()
-        self._tasks = Chores(live, self.in_database).start()
+        self._chores = Chores(live, self.in_database)
+        self._tasks = self._chores.start()
 
     async def drain(self, grace_s: float, stop: Stop) -> None:
-        """Refuse new calls, let running ones finish within `grace_s`, then end the rest, accounted."""
-        live = connections.live()
+        """Refuse new calls, let running ones finish within `grace_s`, then end the rest, accounted.
+
+        A worker that is only replaced lets them take as long as the longest call may.
+        """
+        live, server = connections.live(), self.config.server
         live.is_leaving = live.is_draining = True
+        longest_s = max(server.sync_timeout, server.stream_max_duration)
+        await stop.pause_unless_ordered(longest_s, _idle(live))
         await stop.pause(grace_s, _idle(live))
         if live.running.stop_where(lambda _: "server_shutdown"):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S):
                     await _idle(live)
+
+    def adopt(self) -> None:
+        """Bill at once what another worker has left that has just died; if that fails, the next turn does it."""
+        adopting = asyncio.get_running_loop().create_task(self._chores.adopt_at_once())
+        self._tasks.add(adopting)
+        adopting.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Ship what is left and close everything."""

@@ -116,9 +116,13 @@ async def _serve(config: Config, sockets: list[socket.socket], welcome: str, lin
 
     stop = Stop()
     stop.listen()
+    if link is not None:
+        stop.listen_for_retirement()
     lifespan = Lifespan()
     await lifespan.open()
     connections.live().link = link
+    if link is not None:
+        link.when_another_died = lifespan.adopt
     quiet_collector()
     server = _Uvicorn(_settings(config, application))
     serving = asyncio.create_task(server.serve(sockets=sockets))

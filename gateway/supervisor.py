@@ -124,6 +124,9 @@ class Supervisor:
     def _bury(self, worker: Worker) -> None:
         self._living.discard(worker)
         self._count.keep(worker)
+        heir = next((other for other in self._living if other.serves), None)
+        if heir is not None:
+            heir.adopt()  # also after a good end, which leaves nothing: asking costs one look at a directory
 
     async def _renew_for_ever(self) -> None:
         while True:
@@ -148,7 +151,7 @@ class Supervisor:
                     return
                 old, slot.worker = slot.worker, new
             if old is not None:
-                old.send(signal.SIGTERM)
+                old.send(signal.SIGHUP)  # it ends when its last call does
                 await old.ended()
 
     async def _all_ended(self) -> None:

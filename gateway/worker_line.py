@@ -15,6 +15,7 @@ WANT = b"w"  # worker: what do all of us count?
 TELL = b"t"  # supervisor: what do you count?
 MINE = b"m"  # worker: this, as metrics_sum.Family
 ALL = b"a"  # supervisor: this is what all of you count
+DEAD = b"d"  # supervisor: another of us has died, and has left its journal
 LONGEST = 64 * 1024 * 1024
 
 

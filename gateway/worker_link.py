@@ -12,7 +12,7 @@ import msgspec
 from prometheus_client import REGISTRY
 
 from gateway.metrics_sum import Family, families_of
-from gateway.worker_line import ALL, MINE, READY, TELL, WANT, Line
+from gateway.worker_line import ALL, DEAD, MINE, READY, TELL, WANT, Line
 
 ANSWER_S = 3.0  # more than the supervisor waits for its slowest worker
 
@@ -22,6 +22,7 @@ class WorkerLink:
 
     def __init__(self, listener: socket.socket, end: socket.socket) -> None:
         self.listener, self._end = listener, end
+        self.when_another_died: Callable[[], object] = lambda: None
         self._line: Line | None = None
         self._task: asyncio.Task[None] | None = None
         self._waiting: deque[asyncio.Future[bytes]] = deque()
@@ -64,6 +65,8 @@ class WorkerLink:
             what, payload = frame
             if what == TELL:
                 line.say(MINE, _mine())
+            elif what == DEAD:
+                self.when_another_died()
             elif what == ALL and self._waiting:
                 answer = self._waiting.popleft()
                 if not answer.done():

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from gateway.metrics_sum import Family
-from gateway.worker_line import ALL, MINE, READY, TELL, WANT, Line
+from gateway.worker_line import ALL, DEAD, MINE, READY, TELL, WANT, Line
 
 logger = logging.getLogger("gateway.supervisor")
 
@@ -86,6 +86,14 @@ class Worker:
     def answer(self, totals: bytes) -> None:
         """Tell it what all count, as it has asked."""
         self._line.say(ALL, totals)
+
+    @property
+    def serves(self) -> bool:
+        return self._is_ready.done() and self._is_ready.result() and not self._hearing.done()
+
+    def adopt(self) -> None:
+        """Let it look at once for what a dead one has left."""
+        self._line.say(DEAD)
 
     async def _hear(self) -> None:
         while (frame := await self._line.hear()) is not None:

@@ -34,6 +34,7 @@ NO_LIMITS = {
     },
     "budgets": {"default_usd": 1000},
     "metering": {"allow_volatile": True},
+    "server": {"graceful_shutdown_delay": "5s"},  # calls that hang are part of the tests
     "health": {"cooldown": "20ms"},  # what one test breaks serves the next
 }
 

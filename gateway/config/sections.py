@@ -86,7 +86,9 @@ class Server(Section):
         5.0, description="An idle connection is closed after this; after 75s once a key was accepted on it."
     )
     graceful_shutdown_delay: Duration = Field(
-        5.0, description="After SIGTERM, running calls may finish within this."
+        30.0,
+        description="After SIGTERM, running calls may finish within this. Workers that are replaced (SIGHUP) wait for "
+        "the longest call instead.",
     )
     prestop_delay: Duration = Field(
         0.0, description="After SIGTERM, `/readyz` says 503 for so long before new connections are refused."

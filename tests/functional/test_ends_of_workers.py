@@ -1,0 +1,92 @@
+"""How a worker ends, in production mode: one that is replaced lets its calls finish, one that is told to end has a
+grace, and what one leaves that dies is billed at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import stores, town
+from tests.calls import eventually
+from tests.raw_calls import ask, question
+
+GRACE = "300ms"
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[dict[str, str]]:
+    with stores.own() as own:
+        yield own
+
+
+@pytest.fixture
+def gateway(fresh_gateway, environment, upstream):
+    """Yield two workers with a grace that is far shorter than the calls of these tests."""
+    row = town.row("lasting", "up-lasting", upstream.base_url)
+    row["timeouts"] = {"connect": "2s", "first_byte": "30s", "idle": "30s", "total": "30s"}
+    server = fresh_gateway(
+        {"server": {"workers": 2, "graceful_shutdown_delay": GRACE}, "model_catalog": [row]}, env=environment
+    )
+    yield server
+    server.kill()
+
+
+def workers_of(gateway) -> set[int]:
+    children = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children").read_text()
+    return {int(pid) for pid in children.split()}
+
+
+async def begun(gateway, upstream, count, *, stream):
+    """Begin calls that hold after a chunk, or before their answer; return their tasks."""
+    upstream.script("up-lasting", {"hold_after": 1} if stream else {"kind": "hold"})
+    before = len(upstream.seen(model="up-lasting"))
+    body = question("lasting", stream=stream)
+    calls = [asyncio.create_task(ask(gateway.url, town.ALICE, body)) for _ in range(count)]
+    await upstream.wait("arrived", model="up-lasting", count=before + count)
+    return calls
+
+
+async def test_a_renewal_cuts_no_stream_however_short_the_grace_is(gateway, upstream):
+    calls = await begun(gateway, upstream, 6, stream=True)
+    old = workers_of(gateway)
+    gateway.send(signal.SIGHUP)
+    await eventually(lambda: len(workers_of(gateway) - old) >= 1, 60)
+    await asyncio.sleep(0)
+    assert not any(call.done() for call in calls)
+    renewing = asyncio.create_task(release_until_renewed(gateway, upstream, old))
+    answers = await asyncio.gather(*calls)
+    assert [answer.saw_the_end for answer in answers] == [True] * 6
+    await renewing
+
+
+async def release_until_renewed(gateway, upstream, old):
+    """An old worker ends when its calls do; only then the next one is replaced."""
+    async with asyncio.timeout(60):
+        while workers_of(gateway) & old:
+            upstream.release(model="up-lasting")
+            await asyncio.sleep(0.1)
+
+
+async def test_a_worker_that_waits_for_its_calls_can_still_be_told_to_end(gateway, upstream):
+    calls = await begun(gateway, upstream, 6, stream=True)
+    old = workers_of(gateway)
+    gateway.send(signal.SIGHUP)
+    await eventually(lambda: len(workers_of(gateway) - old) >= 1, 60)
+    gateway.stop()
+    answers = await asyncio.gather(*calls)
+    assert not any(answer.saw_the_end for answer in answers)
+
+
+async def test_what_a_dead_worker_left_is_billed_before_anybody_looks_for_it(gateway, upstream):
+    calls = await begun(gateway, upstream, 6, stream=True)
+    killed = min(workers_of(gateway))
+    os.kill(killed, signal.SIGKILL)
+    await eventually(lambda: any("metering.journal.adopted" in line for line in gateway.logs()), 5)
+    upstream.release(model="up-lasting")
+    await asyncio.gather(*calls)
