@@ -1,7 +1,8 @@
 """The process's link to Redis: connects, connects again, and knows when not to wait for it.
 
-At most two timeouts (60 ms) are spent on one step while Redis says nothing; after five within a second nobody waits at
-all for a second. Reconnecting happens behind the scenes, ten times a second.
+A step waits twice at most, for as long as budgets/redis_wire.py says: 30 ms where Redis is near and quick, a quarter of
+a second where it has just become slow. After five failures within a second nobody waits at all for a second.
+Reconnecting happens behind the scenes, ten times a second.
 """
 
 from __future__ import annotations

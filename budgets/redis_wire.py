@@ -1,8 +1,10 @@
 """One socket to Redis. Commands of one turn of the loop leave in one write; replies are matched by their order.
 
 A cancelled or late command keeps its place in the order, so its reply can never reach another caller. A command is late
-when Redis has said nothing at all for the timeout: one that is busy answering others is not away. A long silence, and
-anything that is not RESP3, ends the socket and everything that waits on it. About 9 us a call.
+when Redis has said nothing at all for as long as it is waited for: one that is busy answering others is not away. That
+is the timeout, or four times the usual way there and back, or a quarter of a second where answers came until now: a
+network that becomes slow refuses nobody, and a Redis that is gone is waited for once. A long silence, and anything that
+is not RESP3, ends the socket and everything that waits on it. About 9 us a call.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ import hiredis
 from typing_extensions import override
 
 SILENCES = 8  # so many timeouts without a word, and the socket is given up
+PATIENT_S = 0.25  # is waited where answers came in the last RECENT_S, or none was awaited before
+RECENT_S = 1.0
+TIMES = 4  # the usual way there and back
 LONGEST_S = 1.0  # nobody waits for longer, however busy Redis is
 SECOND_LOOK_S = 0.002  # a busy loop may run its timers before it reads what has long arrived
 _NOTHING = object()
@@ -84,6 +89,8 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._heard_at = 0.0
+        self._usual_s = 0.0  # there and back, a moving mean; 0: nothing was measured yet
+        self._is_doubtful = False  # somebody was refused since Redis was heard last
         self._is_second_look = False
         self.is_lost = False
 
@@ -133,6 +140,7 @@ class Wire(asyncio.Protocol):
         if self.is_lost:
             return
         self._heard_at = self._loop.time()
+        self._is_doubtful = False
         try:
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not _NOTHING:
@@ -148,7 +156,9 @@ class Wire(asyncio.Protocol):
             if reply and reply[0] == b"message":
                 self._on_message(reply[2].decode())
             return
-        future, _ = self._waiting.popleft()
+        future, sent = self._waiting.popleft()
+        took_s = self._heard_at - sent
+        self._usual_s += (took_s - self._usual_s) / 8 if self._usual_s else took_s
         if future.done():
             return
         if isinstance(reply, Refused):
@@ -177,17 +187,29 @@ class Wire(asyncio.Protocol):
             for future in late:
                 future.set_exception(Unreachable())
             if late:
+                self._is_doubtful = True
                 self._on_late()
-            if silent_s >= SILENCES * self._timeout_s:
+            if silent_s >= SILENCES * self._usual_patience_s:
                 self.drop()
                 return
             again_s = self._next_look_s(now)
         self._timer = self._loop.call_later(again_s, self._look)
 
     def _is_late(self, now: float, sent: float) -> bool:
-        return now - max(self._heard_at, sent) >= self._timeout_s or now - sent >= LONGEST_S
+        return now - max(self._heard_at, sent) >= self._patience_s(sent) or now - sent >= LONGEST_S
+
+    @property
+    def _usual_patience_s(self) -> float:
+        return max(self._timeout_s, min(PATIENT_S, TIMES * self._usual_s))
+
+    def _patience_s(self, sent: float) -> float:
+        """Return how long to wait in silence for the answer to what was sent at that time."""
+        is_alive = not self._usual_s or sent - self._heard_at < RECENT_S
+        if is_alive and not self._is_doubtful:
+            return max(self._timeout_s, PATIENT_S)
+        return self._usual_patience_s
 
     def _next_look_s(self, now: float) -> float:
         """Return how long the oldest that still waits may go on doing so."""
         sent = next((sent for future, sent in self._waiting if not future.done()), now)
-        return max(SECOND_LOOK_S, max(self._heard_at, sent) + self._timeout_s - now)
+        return max(SECOND_LOOK_S, max(self._heard_at, sent) + self._patience_s(sent) - now)

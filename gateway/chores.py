@@ -35,6 +35,7 @@ ADOPT_S = 10.0
 TIDY_S = 10.0
 TELL_S = 5.0
 MARK_S = 1.0
+DENIED_S = 1.0
 LAG_S = 0.1
 WEIGH_S = 1.0
 
@@ -58,6 +59,7 @@ class Chores:
             _every(KEY_USE_S, self._write_key_use),
             _every(MARK_S, self._mark_streams),
             _every(WEIGH_S, self._weigh),
+            _every(DENIED_S, self.heed_denied),
             _every(config.streams.revoke_check / 2, self._stop_revoked),
         ]
         if config.embedded:
@@ -128,6 +130,16 @@ class Chores:
             await self.adopt_the_dead()
         except Exception:  # the database is away, perhaps: it is done again every ADOPT_S
             logger.exception("what a dead worker left could not be adopted yet")
+
+    async def heed_denied(self) -> None:
+        """Refuse, and stop, what `manage.py revoke --here` denies: needs no store; one stat(2) if nothing changed."""
+        live = self._live
+        if live.denied.refresh():
+            live.keys.denied = live.denied.prefixes
+            logger.warning("keys denied on this machine: %d", len(live.keys.denied))
+        if live.keys.denied:
+            denied = live.keys.denied
+            live.running.stop_where(lambda call: "key_revoked" if call.caller.key_prefix in denied else "")
 
     async def _stop_revoked(self) -> None:
         """End running calls of keys that were revoked and of tenants that were suspended."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from providers.health import Health
     from providers.simulator import Simulator
     from providers.transport import Transport
+    from tenants.deny_list import DenyList
     from tenants.key_cache import KeyCache
     from tenants.key_use import KeyUse
 
@@ -69,6 +70,7 @@ class Connections:
     hints: HealthHints | None = None  # what is told to other processes, where there may be any
     shedding: Shedding
     bodies: BodyRoom
+    denied: DenyList
     shadows: Shadows
     counter: TokenCounter | None = None  # of prompts whose bytes do not fit a budget
     link: WorkerLink | None = None  # to the supervisor, where there are several workers

@@ -52,6 +52,7 @@ from providers.bulkhead import Bulkheads
 from providers.health import Health, Watch
 from providers.simulator import Simulator
 from providers.transport import Transport
+from tenants.deny_list import DenyList
 from tenants.key_cache import KeyCache, Stored
 from tenants.key_use import KeyUse
 from tenants.known_prefixes import KnownPrefixes
@@ -96,6 +97,7 @@ class Lifespan:
         live.bodies = BodyRoom(self.config.server.bodies_in_flight_bytes, self.config.server.body_limit_bytes)
         live.key_use = KeyUse()
         live.keys = KeyCache(settings.SECRETS.pepper, self._load_key, KnownPrefixes(self._load_prefixes))
+        live.denied = DenyList(self.config.data_dir)
         if not self.config.embedded:
             from gateway.health_hints import HealthHints  # noqa: PLC0415 - embedded mode does without Redis' 24 MiB
 
@@ -122,6 +124,7 @@ class Lifespan:
         self._watchdog = Watchdog(asyncio.get_running_loop(), live.metrics.stalls.inc)
         self._watchdog.start()
         self._chores = Chores(live, self.in_database)
+        await self._chores.heed_denied()  # before anybody is let in
         self._tasks = self._chores.start()
 
     async def drain(self, grace_s: float, stop: Stop) -> None:

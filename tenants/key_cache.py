@@ -76,6 +76,9 @@ class KeyCache:
         self._is_away = False  # the last question to the database got no answer
         self._generation = 0
         self._misses = KeyMisses(clock)
+        self.denied: frozenset[str] = (
+            frozenset()
+        )  # prefixes that are refused here, whatever the database says
         self.ttl_s = TTL_S  # shorter while changes may come late
 
     async def caller(self, token: str, address: str = "") -> Caller:
@@ -84,6 +87,8 @@ class KeyCache:
         if parts is None:
             raise InvalidKey(INVALID)
         prefix, secret = parts
+        if prefix in self.denied:
+            raise InvalidKey(INVALID)
         fingerprint = digest(self._pepper, prefix, secret)
         now = self._clock()
         known = self._known.get(fingerprint)

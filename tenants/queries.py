@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from tenants.models import ConfigVersion, Tenant
+from tenants.models import ApiKey, ConfigVersion, Tenant
 from tenants.services import CONFIG
 
 
@@ -23,6 +23,11 @@ def tenant_named(name: str) -> Tenant:
         names = list(Tenant.objects.order_by("name").values_list("name", flat=True)[:10_000])
         raise UnknownTenant(name, tuple(difflib.get_close_matches(name, names, n=5, cutoff=0.4)))
     return tenant
+
+
+def key_with_prefix(prefix: str) -> int | None:
+    """Return the id of the key with this prefix."""
+    return ApiKey.objects.filter(prefix=prefix).values_list("pk", flat=True).first()
 
 
 def config_version() -> int:
