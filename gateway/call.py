@@ -128,6 +128,7 @@ async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Want
             request.header(b"idempotency-key"),
             request.raw,
             request.id,
+            tenant_id=caller.tenant_id,
             keeps_streams=caller.stores_answers and not live.config.retention.zero_retention,
         )
     )

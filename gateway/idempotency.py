@@ -15,7 +15,8 @@ import re
 import zlib
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 import orjson
@@ -24,10 +25,13 @@ from django.db import DatabaseError
 
 from gateway import replay_rows
 from gateway.answer import Answer
+from gateway.replay_rows import UNBOUNDED, Quota
 
 logger = logging.getLogger("gateway.idempotency")
 
 MAX_BODY = 4 * 1024 * 1024
+ON_LOOP_BYTES = 256 * 1024
+T = TypeVar("T")
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 _NONCE = 12
 
@@ -46,6 +50,7 @@ class Claim(msgspec.Struct, frozen=True):
     id: str
     request_id: str
     keeps_streams: bool
+    tenant_id: int = 0
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -69,14 +74,23 @@ InDatabase = Callable[..., Awaitable[Any]]
 
 
 class Replays:
-    """`in_database` runs a blocking function in the database threads."""
+    """`in_database` runs a blocking function in the database threads.
 
-    def __init__(self, in_database: InDatabase, encryption_key: bytes) -> None:
-        self._in_database = in_database
+    `unstored` hears why an answer was not kept: too_large, tenant_bytes or tenant_answers.
+    """
+
+    def __init__(
+        self,
+        in_database: InDatabase,
+        encryption_key: bytes,
+        quota: Quota = UNBOUNDED,
+        unstored: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        self._in_database, self._quota, self._unstored = in_database, quota, unstored
         self._cipher = AESGCM(encryption_key)
 
     async def claim(
-        self, scope: str, key: str, raw: bytes, request_id: str, *, keeps_streams: bool
+        self, scope: str, key: str, raw: bytes, request_id: str, *, keeps_streams: bool, tenant_id: int
     ) -> Claim | Kept:
         """Return the right to make this call, or the answer it already had.
 
@@ -85,15 +99,17 @@ class Replays:
         if _KEY.fullmatch(key) is None:
             raise BadIdempotencyKey
         row_id = hashlib.sha256(f"{scope}\n{key}".encode()).hexdigest()
+        printed = await _beside(len(raw), fingerprint, scope, raw)
         try:
             kept = await self._in_database(
-                replay_rows.claim, row_id, fingerprint(scope, raw), request_id, datetime.now(UTC)
+                replay_rows.claim, row_id, printed, request_id, tenant_id, datetime.now(UTC)
             )
         except DatabaseError as error:
             raise ReplaysUnavailable from error
         if kept is None:
-            return Claim(row_id, request_id, keeps_streams)
-        return Kept(kept.request_id, kept.status, kept.content_type, self._open(row_id, bytes(kept.body)))
+            return Claim(row_id, request_id, keeps_streams, tenant_id)
+        body = await _beside(len(kept.body), self._open, row_id, bytes(kept.body))
+        return Kept(kept.request_id, kept.status, kept.content_type, body)
 
     async def forsake(self, claiming: asyncio.Future[Claim | Kept]) -> None:
         """Drop what a claim turns out to have got whose client left before it was made."""
@@ -103,14 +119,21 @@ class Replays:
                 await self.drop(claim)
 
     async def keep(self, claim: Claim, status: int, content_type: str, body: bytes | None) -> None:
-        """Remember the answer; `body` None or too large: only that the call was made."""
-        sealed = None if body is None or len(body) > MAX_BODY else self._seal(claim.id, body)
+        """Remember the answer; `body` None, or more than there is room for: only that the call was made."""
+        is_kept = body is not None and len(body) <= MAX_BODY
+        sealed = (
+            await _beside(len(body), self._seal, claim.id, body) if is_kept and body is not None else None
+        )
         try:
-            await self._in_database(
-                replay_rows.keep, claim.id, claim.request_id, status, content_type, sealed
-            )
+            keeping = partial(replay_rows.keep, tenant_id=claim.tenant_id, quota=self._quota)
+            full = await self._in_database(keeping, claim.id, claim.request_id, status, content_type, sealed)
         except DatabaseError:  # the answer was made and paid for, so it is given all the same
             logger.exception("the answer to %s could not be kept for replay", claim.request_id)
+            return
+        if body is not None and not is_kept:
+            full = "too_large"
+        if full:
+            self._unstored(full)
 
     async def drop(self, claim: Claim) -> None:
         """Forget the claim: nothing was executed, a retry may run. Without a database its lease runs out instead."""
@@ -149,3 +172,8 @@ def fingerprint(scope: str, raw: bytes) -> str:
     except (ValueError, TypeError, RecursionError):
         canonical = raw
     return hashlib.sha256(scope.encode() + b"\n" + canonical).hexdigest()
+
+
+async def _beside(size: int, work: Callable[..., T], *arguments: Any) -> T:
+    """Do what takes longer the larger `size` is: here if that is little, else in a thread."""
+    return work(*arguments) if size <= ON_LOOP_BYTES else await asyncio.to_thread(work, *arguments)

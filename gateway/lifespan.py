@@ -34,6 +34,7 @@ from gateway.database_pulse import DatabasePulse
 from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
 from gateway.metrics import Metrics
+from gateway.replay_rows import Quota
 from gateway.shadows import Shadows
 from gateway.shedding import Shedding
 from gateway.stopping import Stop
@@ -105,7 +106,7 @@ class Lifespan:
         live.health = _health(self.config, live.metrics, live.hints)
         live.transport = Transport(egress_allow=self.config.server.egress_allow)
         await live.transport.open()
-        live.replays = Replays(self.in_database, settings.SECRETS.encryption_key)
+        live.replays = self._replays(live)
         await self._open_journal(live)
         await self._open_simulator(live)
         live.invalidation = Invalidation(self._version, self._reload(live), live.keys.doubt)
@@ -168,6 +169,15 @@ class Lifespan:
         connections.set_live(None)
         live.access_log.close()
         self._executor.shutdown()
+
+    def _replays(self, live: Connections) -> Replays:
+        config = self.config.idempotency
+        return Replays(
+            self.in_database,
+            settings.SECRETS.encryption_key,
+            Quota(config.most_bytes, config.max_answers),
+            lambda reason: live.metrics.child(live.metrics.unstored, reason).inc(),
+        )
 
     async def _open_journal(self, live: Connections) -> None:
         name = new_name()  # of this process, for those who find it dead

@@ -25,8 +25,15 @@ class Replay(models.Model):
     status = models.PositiveSmallIntegerField(default=0)
     content_type = models.CharField(max_length=100, blank=True)
     body = models.BinaryField(default=bytes)
+    tenant_id = models.BigIntegerField(default=0, db_default=0)  # whose quota it counts against
+    size = models.PositiveIntegerField(default=0, db_default=0)  # of the body as it is stored
 
     class Meta:
+        indexes = (
+            models.Index(
+                fields=("tenant_id", "size"), condition=models.Q(state="done"), name="replay_kept_by_tenant"
+            ),
+        )
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(state__in=("started", "done", "unstored")), name="replay_state_known"

@@ -18,6 +18,7 @@ from gateway.config.sections import (
     Database,
     Files,
     Health,
+    Idempotency,
     Metering,
     Observability,
     Redis,
@@ -43,6 +44,7 @@ class Config(Section):
     budgets: Budgets = Budgets()
     reporting: Reporting = Reporting()
     retention: Retention = Retention()
+    idempotency: Idempotency = Idempotency()
     observability: Observability = Observability()
     health: Health = Health()
     providers: Providers = Providers()

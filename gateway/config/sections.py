@@ -193,6 +193,19 @@ class Retention(Section):
     )
 
 
+class Idempotency(Section):
+    max_mb: Megabytes = Field(
+        64,
+        description="Most megabytes of answers that are kept for the `Idempotency-Key`s of one tenant, compressed. "
+        "Beyond it a call is made as ever, but a repetition is answered 409 `idempotency_result_unavailable`.",
+    )
+    max_answers: Count = Field(10_000, description="Most answers that are kept for one tenant.")
+
+    @property
+    def most_bytes(self) -> int:
+        return self.max_mb * 1024 * 1024
+
+
 class Observability(Section):
     enable_metrics: bool = Field(default=True, description="Serve `/metrics`.")
     metrics_allow: tuple[Network, ...] = Field((), description="Who may read `/metrics` besides loopback.")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests import stores, town
-from tests.calls import eventually
 from tests.raw_calls import ask, question
+from tests.waiting import eventually
 
 GRACE = "300ms"
 
@@ -56,7 +56,7 @@ async def test_a_renewal_cuts_no_stream_however_short_the_grace_is(gateway, upst
     calls = await begun(gateway, upstream, 6, stream=True)
     old = workers_of(gateway)
     gateway.send(signal.SIGHUP)
-    await eventually(lambda: len(workers_of(gateway) - old) >= 1, 60)
+    await eventually(lambda: len(workers_of(gateway) - old) >= 1)
     await asyncio.sleep(0)
     assert not any(call.done() for call in calls)
     renewing = asyncio.create_task(release_until_renewed(gateway, upstream, old))
@@ -77,7 +77,7 @@ async def test_a_worker_that_waits_for_its_calls_can_still_be_told_to_end(gatewa
     calls = await begun(gateway, upstream, 6, stream=True)
     old = workers_of(gateway)
     gateway.send(signal.SIGHUP)
-    await eventually(lambda: len(workers_of(gateway) - old) >= 1, 60)
+    await eventually(lambda: len(workers_of(gateway) - old) >= 1)
     gateway.stop()
     answers = await asyncio.gather(*calls)
     assert not any(answer.saw_the_end for answer in answers)
@@ -87,6 +87,6 @@ async def test_what_a_dead_worker_left_is_billed_before_anybody_looks_for_it(gat
     calls = await begun(gateway, upstream, 6, stream=True)
     killed = min(workers_of(gateway))
     os.kill(killed, signal.SIGKILL)
-    await eventually(lambda: any("metering.journal.adopted" in line for line in gateway.logs()), 5)
+    await eventually(lambda: any("metering.journal.adopted" in line for line in gateway.logs()))
     upstream.release(model="up-lasting")
     await asyncio.gather(*calls)

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from tests import town
-from tests.calls import eventually
 from tests.raw_calls import ask, question
+from tests.waiting import eventually
 
 PREFIX = town.BOB.removeprefix("sk-").partition(".")[0]
 

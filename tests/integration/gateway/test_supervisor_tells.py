@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from gateway.supervisor import Supervisor
-from tests.calls import eventually
+from tests.waiting import eventually
 
 CHILD = """
 import os, pathlib, signal, socket, sys
@@ -56,13 +56,13 @@ def workers():
 async def test_who_lives_is_told_at_once_that_another_died(site):
     notes, (first, second) = site
     os.kill(first, signal.SIGKILL)
-    await eventually(lambda: f"{second} death" in notes.read_text(), 60)
+    await eventually(lambda: f"{second} death" in notes.read_text())
 
 
 async def test_who_is_replaced_gets_another_signal_than_who_must_end(site):
     notes, (first, second) = site
     signal.raise_signal(signal.SIGHUP)
-    await eventually(lambda: notes.read_text().count("SIGHUP") == 2, 60)
+    await eventually(lambda: notes.read_text().count("SIGHUP") == 2)
     said = notes.read_text()
     assert f"{first} SIGHUP" in said
     assert f"{second} SIGHUP" in said

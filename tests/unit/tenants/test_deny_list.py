@@ -7,6 +7,8 @@ import pytest
 from tenants.deny_list import NAME, DenyList
 from tenants.errors import InvalidKey
 from tenants.key_cache import KeyCache
+from tenants.known_prefixes import KnownPrefixes
+from tests.unit.tenants.shelf import Shelf
 
 
 def test_nothing_is_denied_where_there_is_no_list(tmp_path):
@@ -51,7 +53,7 @@ async def test_a_denied_key_is_refused_before_anybody_is_asked():
     async def never(_: str) -> None:
         raise AssertionError("asked")
 
-    cache = KeyCache(b"pepper", never)
+    cache = KeyCache(b"pepper", never, KnownPrefixes(Shelf().prefixes, pace_s=0.0))
     cache.denied = frozenset({"abc"})
     with pytest.raises(InvalidKey):
         await cache.caller("sk-abc.secret")
