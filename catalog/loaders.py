@@ -242,8 +242,7 @@ def _is_guarded(source: Source, row: DeploymentRow) -> bool:
 def _timeouts(source: Source, row: DeploymentRow) -> Timeouts:
     """A row that sets `first_byte` means it for every call; else a whole answer may take `server.provider_timeout`."""
     own = {name: float(value) for name, value in row.timeouts.items()}
-    answer = own.get("first_byte", source.config.server.provider_timeout)
-    return Timeouts(**{"answer": answer, **own})
+    return Timeouts(**{"answer": own.get("first_byte", source.config.server.provider_timeout), **own})
 
 
 def _base_url(source: Source, row: DeploymentRow) -> str:

@@ -20,6 +20,7 @@ from budgets.rules import rules_for
 from catalog.routing import Route
 from gateway import connections
 from gateway.answer import EVENT_STREAM, JSON, Answer, Headers
+from gateway.api.large_bodies import understand
 from gateway.api.schemas import Peek, Want
 from gateway.connections import Connections
 from gateway.endings import cancelled, ending_of, failed
@@ -60,7 +61,9 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
     live, caller = connections.live(), request.auth
     require_scope(caller, endpoint.scope)  # 403
     check_capacity(request, live)  # 503, before the body is read
-    want = endpoint.peek(await json_body(request, live))  # 400, 413, 415
+    raw = await json_body(request, live)  # 413, 415, 503
+    share = live.heavy.share(caller.tenant_id)
+    want = await understand(raw, endpoint.peek, live.config.server, share)  # 400
     if want.demand.stores and live.config.retention.zero_retention:
         raise Unacceptable("'store' asks the provider to keep the call, which is not allowed here.", "store")
     request.facts.update(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from metering.running import Running
     from metering.shipper import Shipper
     from providers.health import Health
+    from providers.heavy_work import HeavyWork
     from providers.simulator import Simulator
     from providers.transport import Transport
     from tenants.deny_list import DenyList
@@ -70,6 +71,7 @@ class Connections:
     hints: HealthHints | None = None  # what is told to other processes, where there may be any
     shedding: Shedding
     bodies: BodyRoom
+    heavy: HeavyWork
     denied: DenyList
     shadows: Shadows
     counter: TokenCounter | None = None  # of prompts whose bytes do not fit a budget

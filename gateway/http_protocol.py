@@ -14,7 +14,6 @@ from typing import Any
 
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from gateway.connection_limits import ConnectionLimits
 from gateway.cork import Cork
@@ -22,6 +21,7 @@ from gateway.departure import Departure
 from gateway.http_head import HOST_LENGTH, refusal
 from gateway.request import KNOWN
 from gateway.unread import Unread
+from gateway.websocket_protocol import WebSocket
 
 MAX_HEAD = 64 * 1024
 SOCKET_LINE, SOCKET_HEADERS = 8000, 120  # of a handshake; what websockets reads is a little more
@@ -280,18 +280,6 @@ class HttpProtocol(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         self._head_timer = self._linger_timer = None
-
-
-class WebSocket(WebSocketsSansIOProtocol):
-    """Uvicorn's, which tells when it is lost: it keeps the place of the connection that it came from."""
-
-    when_lost: Callable[[], None] | None = None
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self.when_lost is not None:
-            self.when_lost()
-        super().connection_lost(exc)
 
 
 def patient(

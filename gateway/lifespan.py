@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import close_old_connections
@@ -27,10 +27,10 @@ from gateway import connections
 from gateway.access_log import AccessLog
 from gateway.body_room import BodyRoom
 from gateway.chores import Chores
-from gateway.config import Config
 from gateway.connections import Connections
 from gateway.database import patient_alias
 from gateway.database_pulse import DatabasePulse
+from gateway.health_registry import health_of
 from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
 from gateway.metrics import Metrics
@@ -48,9 +48,7 @@ from metering.segments import new_name
 from metering.shipper import Shipper
 from metering.windows import load_windows
 from providers import tokens
-from providers.breaker import Policy
-from providers.bulkhead import Bulkheads
-from providers.health import Health, Watch
+from providers.heavy_work import HeavyWork
 from providers.simulator import Simulator
 from providers.transport import Transport
 from tenants.deny_list import DenyList
@@ -59,9 +57,6 @@ from tenants.key_use import KeyUse
 from tenants.known_prefixes import KnownPrefixes
 from tenants.loaders import load_key, load_prefixes
 from tenants.queries import config_version
-
-if TYPE_CHECKING:
-    from gateway.health_hints import HealthHints
 
 logger = logging.getLogger("gateway")
 T = TypeVar("T")
@@ -96,6 +91,7 @@ class Lifespan:
         live.running = Running()
         live.shedding = Shedding(self.config.server.max_inflight)
         live.bodies = BodyRoom(self.config.server.bodies_in_flight_bytes, self.config.server.body_limit_bytes)
+        live.heavy = HeavyWork()
         live.key_use = KeyUse()
         live.keys = KeyCache(settings.SECRETS.pepper, self._load_key, KnownPrefixes(self._load_prefixes))
         live.denied = DenyList(self.config.data_dir)
@@ -103,7 +99,7 @@ class Lifespan:
             from gateway.health_hints import HealthHints  # noqa: PLC0415 - embedded mode does without Redis' 24 MiB
 
             live.hints = HealthHints(self.config.redis.url, lambda: live.snapshot.version)
-        live.health = _health(self.config, live.metrics, live.hints)
+        live.health = health_of(self.config, live.metrics, live.hints)
         live.transport = Transport(egress_allow=self.config.server.egress_allow)
         await live.transport.open()
         live.replays = self._replays(live)
@@ -111,12 +107,7 @@ class Lifespan:
         await self._open_simulator(live)
         live.invalidation = Invalidation(self._version, self._reload(live), live.keys.doubt)
         await live.invalidation.check()
-        live.metrics.watch_gauges(
-            lambda: len(live.running),
-            lambda: live.journal.unshipped_records,
-            lambda: live.journal.oldest_unshipped_s,
-        )
-        live.metrics.watch_load(lambda: live.shedding.cap, lambda: live.shedding.lag_s)
+        _show_gauges(live)
         live.counter = TokenCounter()
         self._closing.append(live.counter.aclose)
         await self.in_database(tokens.warm)
@@ -168,6 +159,7 @@ class Lifespan:
             await live.simulator.aclose()
         connections.set_live(None)
         live.access_log.close()
+        live.heavy.close()
         self._executor.shutdown()
 
     def _replays(self, live: Connections) -> Replays:
@@ -270,23 +262,13 @@ async def _idle(live: Connections) -> None:
     await live.running.wait_until_idle()
 
 
-def _health(whole: Config, metrics: Metrics, hints: HealthHints | None) -> Health:
-    """Make the registry of breakers; the configuration can shorten their rests."""
-    usual, config = Policy(), whole.health
-    policy = Policy(
-        consecutive=config.rolling_window,
-        first_open_s=min(usual.first_open_s, config.cooldown),
-        longest_open_s=min(usual.longest_open_s, config.cooldown),
-        longest_cool_s=min(usual.longest_cool_s, config.cooldown),
+def _show_gauges(live: Connections) -> None:
+    live.metrics.watch_gauges(
+        lambda: len(live.running),
+        lambda: live.journal.unshipped_records,
+        lambda: live.journal.oldest_unshipped_s,
     )
-    watch = Watch(
-        changed=lambda target, value: metrics.show_state(target.name, value),
-        overflowed=lambda provider: metrics.retry_overflow.labels(provider).inc(),
-        full=lambda: metrics.shed.labels("endpoint_full").inc(),
-        learned=hints.say if hints is not None else lambda _: None,
-    )
-    bulkheads = Bulkheads(whole.server.max_inflight, whole.server.max_inflight_per_endpoint)
-    return Health(policy, bulkheads=bulkheads, watch=watch)
+    live.metrics.watch_load(lambda: live.shedding.cap, lambda: live.shedding.lag_s)
 
 
 def _fresh(read: Callable[..., T]) -> Callable[..., T]:

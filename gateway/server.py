@@ -20,9 +20,10 @@ from gateway import connections
 from gateway.config import Config
 from gateway.connection_limits import MOST, ConnectionLimits
 from gateway.descriptors import left_for_clients, raise_limit
-from gateway.http_protocol import WebSocket, patient
+from gateway.http_protocol import patient
 from gateway.lifespan import Lifespan
 from gateway.stopping import Stop
+from gateway.websocket_protocol import WebSocket
 from gateway.worker_link import WorkerLink
 
 logger = logging.getLogger("gateway")

@@ -19,6 +19,7 @@ from budgets.rules import rules_for
 from catalog.prices import cost
 from catalog.routing import Route
 from catalog.snapshot import Deployment
+from gateway.api.large_bodies import understand
 from gateway.api.schemas import Want
 from gateway.call import Endpoint
 from gateway.connections import Connections
@@ -58,7 +59,8 @@ async def simulate(request: V1Request, live: Connections, endpoint: Endpoint) ->
     }
     try:
         require_scope(caller, endpoint.scope)
-        want = endpoint.peek(request.raw)
+        share = live.heavy.share(caller.tenant_id)
+        want = await understand(request.raw, endpoint.peek, live.config.server, share)
         report["model"] = want.alias
         route = await route_of(request, live, want, endpoint.model_type)
         report["route"] = _route(route, live)

@@ -63,6 +63,7 @@ class Want(msgspec.Struct, frozen=True):
     demand: Demand
 
 
+BULK = frozenset(_Bulk.__struct_fields__)
 _bulk = msgspec.json.Decoder(_Bulk)
 _chat = msgspec.json.Decoder(ChatBody)
 _embeddings = msgspec.json.Decoder(EmbeddingsBody)

@@ -53,6 +53,17 @@ class Server(Section):
         "", description="The address people use, for links in mails and for SSO redirects."
     )
     body_limit_mb: Megabytes = Field(20, description="Largest request body; more is answered 413.")
+    max_messages: Count = Field(2048, description="Most messages of one chat request; more is answered 400.")
+    max_content_parts: Count = Field(256, description="Most parts in the content of one message.")
+    max_inputs: Count = Field(2048, description="Most inputs of one request for embeddings.")
+    max_nesting: Count = Field(
+        64, description="Most levels of lists and objects inside each other in a request body."
+    )
+    body_decoded_mb: Megabytes = Field(
+        32,
+        description="Most memory that a request body may take once decoded: its bytes, and 64 for each value in it. "
+        "At least 100,000 values are always allowed.",
+    )
     bodies_in_flight_mb: Megabytes = Field(
         512,
         description="Most megabytes of request bodies that one worker keeps at a time, half of it for one tenant; "

@@ -296,7 +296,4 @@ def _text(delta: _Delta) -> str:
 
 
 def _text_of(choices: list[_Choice]) -> str:
-    texts = [
-        choice.text or (_text(choice.message) if choice.message is not None else "") for choice in choices
-    ]
-    return "".join(texts)
+    return "".join([each.text or (_text(each.message) if each.message else "") for each in choices])

@@ -8,9 +8,11 @@ from typing import cast
 
 import pytest
 
-from budgets.redis_wire import SILENCES, Unreachable, Wire
+from budgets.redis_wire import PATIENT_S, SILENCES, Unreachable, Wire
 
-TIMEOUT_S = 0.2
+TIMEOUT_S = (
+    PATIENT_S  # of a store that answered until now; unit/budgets/test_redis_patience.py has the others
+)
 
 
 class Slow:

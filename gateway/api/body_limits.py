@@ -1,0 +1,122 @@
+"""How much may be in a body, whatever its size in bytes: messages, parts of a message, inputs, nesting, values.
+
+Small bodies are let through by a few counts over their bytes (a microsecond), which err on the safe side only; what
+these do not let through is looked at exactly. Large bodies: gateway/api/large_bodies.py.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from budgets.demand import Demand
+from gateway.api.schemas import BULK, MOST_MEMBERS
+from gateway.config.sections import Server
+from gateway.refusals import BadRequest
+from providers.outline import outline_of
+from providers.outline_limits import VALUE_BYTES, Limits, NotJson, OverLimit
+
+_FEWEST_VALUES: Final = 100_000  # are allowed however large the body is
+_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_WORDS: Final = {
+    "nesting": ("levels of lists and objects inside each other", None, "max_nesting", "too_deeply_nested"),
+    "messages": ("messages", "messages", "max_messages", "too_many_messages"),
+    "parts": (
+        "parts in the content of one message",
+        "messages",
+        "max_content_parts",
+        "too_many_content_parts",
+    ),
+    "inputs": ("inputs", "input", "max_inputs", "too_many_inputs"),
+    "members": ("members", None, "", "too_many_members"),
+    "values": ("values, names included", None, "body_decoded_mb", "too_many_values"),
+}
+
+
+class _Message(msgspec.Struct):
+    content: msgspec.Raw = msgspec.Raw()
+
+
+class _Chat(msgspec.Struct):
+    messages: list[_Message] = []
+
+
+class _Embeddings(msgspec.Struct):
+    input: msgspec.Raw = msgspec.Raw()
+
+
+_chat = msgspec.json.Decoder(_Chat)
+_embeddings = msgspec.json.Decoder(_Embeddings)
+_elements = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def limits_of(server: Server, size: int) -> Limits:
+    """Return what a body of so many bytes may hold."""
+    return Limits(
+        nesting=server.max_nesting,
+        messages=server.max_messages,
+        parts=server.max_content_parts,
+        inputs=server.max_inputs,
+        members=MOST_MEMBERS,
+        bulk=BULK,
+        values=max((server.body_decoded_mb * 1024 * 1024 - size) // VALUE_BYTES, _FEWEST_VALUES),
+    )
+
+
+def check_small(raw: bytes, limits: Limits, demand: Demand) -> None:
+    """Raises BadRequest. For a body that was decoded already, so that it is known to be JSON."""
+    lists = raw.count(b"[")
+    opened = lists + raw.count(b"{")
+    try:
+        if opened > limits.nesting and not _is_flat(raw, limits.nesting):
+            outline_of(raw, limits)  # brackets inside of texts mislead the cheap look
+        if demand.messages > limits.messages:
+            raise OverLimit("messages", limits.messages)
+        if demand.kind == "embeddings":
+            if raw.count(b",") >= limits.inputs:
+                _check_inputs(raw, limits)
+        elif lists > 1 and len(raw) > 2 * limits.parts and opened + raw.count(b'"') // 2 > limits.parts:
+            _check_parts(raw, limits)
+    except (OverLimit, NotJson) as error:
+        raise refusal_of(error) from None
+
+
+def refusal_of(error: OverLimit | NotJson) -> BadRequest:
+    """Return what the client is told."""
+    if isinstance(error, NotJson):
+        return BadRequest(f"We could not parse the JSON body of your request: {error}.", code="invalid_json")
+    words, param, setting, code = _WORDS[error.what]
+    more = f", or ask the operator for more (server.{setting})" if setting else ""
+    return BadRequest(
+        f"Your request has more than {error.limit} {words}. Send less in one request{more}.", param, code
+    )
+
+
+def _is_flat(raw: bytes, most: int) -> bool:
+    """Tell whether nothing is nested deeper, as far as its brackets say: each round takes the innermost away."""
+    left = raw.translate(_SQUARE, _NO_BRACKETS)
+    for _ in range(most):
+        if not left:
+            return True
+        left = left.replace(b"[]", b"")
+    return not left
+
+
+def _check_parts(raw: bytes, limits: Limits) -> None:
+    try:
+        chat = _chat.decode(raw)
+    except msgspec.ValidationError:
+        return  # messages that are none: whoever answers says so
+    for message in chat.messages:
+        content = memoryview(message.content)
+        is_long = len(content) > 2 * limits.parts and content[0] == ord("[")
+        if is_long and len(_elements.decode(content)) > limits.parts:
+            raise OverLimit("parts", limits.parts)
+
+
+def _check_inputs(raw: bytes, limits: Limits) -> None:
+    given = memoryview(_embeddings.decode(raw).input)
+    if given and given[0] == ord("[") and len(_elements.decode(given)) > limits.inputs:
+        raise OverLimit("inputs", limits.inputs)

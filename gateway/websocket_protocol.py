@@ -1,0 +1,20 @@
+"""Uvicorn's websocket protocol, as a connection of this server that counts among the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from typing_extensions import override
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+
+class WebSocket(WebSocketsSansIOProtocol):
+    """Uvicorn's, which tells when it is lost: it keeps the place of the connection that it came from."""
+
+    when_lost: Callable[[], None] | None = None
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.when_lost is not None:
+            self.when_lost()
+        super().connection_lost(exc)

@@ -1,0 +1,27 @@
+"""JSON's grammar (RFC 8259) as patterns that never go back. Each takes a member or an element whole where it is short.
+
+A short value is a number, a word or a text of 512 bytes without escapes; so are a list of such texts, and an object of
+short values.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from providers.outline_text import INSIDE
+
+_WS = rb"[ \t\r\n]*+"
+_COLON, _COMMA = _WS + b":" + _WS, _WS + b"," + _WS
+_NAME = b'"' + INSIDE + b'"'
+_TEXT = rb'"[^"\\\x00-\x1f]{0,512}+"'
+_NUMBER = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
+_TEXTS = rb"\[" + _WS + _TEXT + b"(?:" + _COMMA + _TEXT + b")*+" + _WS + rb"\]"
+_SHORT = b"(?:" + b"|".join((_TEXT, b"true|false|null", _NUMBER)) + b")"
+_PAIR = _NAME + _COLON + _SHORT
+_FLAT = rb"\{" + _WS + b"(?:" + _PAIR + b"(?:" + _COMMA + _PAIR + b")*+)?+" + _WS + rb"\}"
+_VALUE = b"(" + b"|".join((_SHORT, _TEXTS, _FLAT)) + b")" + _WS
+MEMBER: Final = re.compile(_WS + b"(" + _NAME + b")" + _COLON + b"(?:" + _VALUE + b"([,}]))?+")
+ELEMENT: Final = re.compile(_WS + b"(?:" + _VALUE + rb"([,\]]))?+")
+AFTER: Final = re.compile(_WS + rb"([,\]}])")
+RUN: Final = re.compile(rb'[^"\[\]{}]*+')  # numbers, words, and what is between them

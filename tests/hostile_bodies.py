@@ -1,0 +1,139 @@
+"""Bodies of any size, made to keep a parser busy or to fill the memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+MB = 1024 * 1024
+Body = Callable[[int], bytes]
+
+
+def chat(content: bytes, *more: bytes) -> bytes:
+    members = [b'"model":"wide"', b'"messages":[{"role":"user","content":%s}]' % content, *more]
+    return b"{" + b",".join(members) + b"}"
+
+
+def messages(value: bytes) -> bytes:
+    return b'{"model":"wide","messages":' + value + b"}"
+
+
+def text(piece: bytes) -> Body:
+    """One message, whose text is this again and again."""
+    return lambda size: chat(b'"' + piece * (size // len(piece)) + b'"')
+
+
+def in_messages(piece: bytes) -> Body:
+    return lambda size: messages(b"[" + b",".join([piece] * (size // (len(piece) + 1))) + b"]")
+
+
+def in_metadata(piece: bytes) -> Body:
+    """A list of this in a member that the gateway does not act on."""
+    return lambda size: chat(b'"hi"', b'"metadata":[%s]' % b",".join([piece] * (size // (len(piece) + 1))))
+
+
+def members(inside: bytes) -> Body:
+    """An object with very many members."""
+
+    def make(size: int) -> bytes:
+        names = [b'"%07d":%s' % (n, inside) for n in range(size // (11 + len(inside)))]
+        return chat(b'"hi"', *names)
+
+    return make
+
+
+def tools(size: int) -> bytes:
+    names = [b'"%07d":{}' % n for n in range(size // 13)]
+    return chat(b'"hi"', b'"tools":[{"type":"function","function":{"parameters":{%s}}}]' % b",".join(names))
+
+
+def white(size: int) -> bytes:
+    return messages(b"[" + b" " * size + b"]")
+
+
+def spread(size: int) -> bytes:
+    return chat(b'"hi"', b'"metadata":[%s]' % b",".join([b" " * 60_000 + b"1"] * (size // 60_002)))
+
+
+def long_number(size: int) -> bytes:
+    return chat(b'"hi"', b'"seed":' + b"7" * size)
+
+
+def long_name(size: int) -> bytes:
+    return chat(b'"hi"', b'"' + b"n" * size + b'":1')
+
+
+def deep(size: int) -> bytes:
+    return chat(b'"hi"', b'"metadata":' + b"[" * (size // 2) + b"]" * (size // 2))
+
+
+def deep_objects(size: int) -> bytes:
+    return chat(b'"hi"', b'"metadata":' + b'{"":' * (size // 5) + b"1" + b"}" * (size // 5))
+
+
+def parts(size: int) -> bytes:
+    part = b'{"type":"text","text":"a"}'
+    return chat(b"[" + b",".join([part] * (size // 27)) + b"]")
+
+
+def cut(size: int) -> bytes:
+    return text(b"word ")(size)[:-4]
+
+
+def twice(size: int) -> bytes:
+    return chat(b'"%s"' % (b"a " * (size // 4)), b'"messages":"%s"' % (b"b " * (size // 4)))
+
+
+def long_model(size: int) -> bytes:
+    return messages(b'[{"role":"user","content":"hi"}]').replace(b'"wide"', b'"' + b"m" * size + b'"')
+
+
+def code(size: int) -> bytes:
+    line = json.dumps('    if "a\\b" in {x["k"]: [1, 2]}:\n\treturn f"{x!r}\\n"\n').encode()[1:-1]
+    return text(line)(size)
+
+
+SERVED: dict[str, Body] = {  # what nobody can refuse: it is only long
+    "a picture": text(b"QUJD"),
+    "runs of 999 of base64": text(b"A" * 999 + b" "),
+    "escaped quotes": text(rb"\""),
+    "backslashes": text(rb"\\"),
+    "escaped letters": text(rb"\u00e9"),
+    "pairs of surrogates": text(rb"\ud83d\ude00"),
+    "two-byte letters": text("é".encode()),
+    "four-byte letters": text("😀".encode()),
+    "quotes and white space": text(rb"\"\n\t "),
+    "code": code,
+    "names inside of a text": text(rb"\"image_url\":"),
+    "brackets inside of a text": text(b"[{"),
+    "lists of white space": spread,
+}
+REFUSED: dict[str, tuple[Body, str]] = {
+    "a list of ones": (in_messages(b"1"), "too_many_messages"),
+    "empty messages": (in_messages(b"{}"), "too_many_messages"),
+    "empty lists as messages": (in_messages(b"[]"), "too_many_messages"),
+    "texts as messages": (in_messages(b'""'), "too_many_messages"),
+    "empty objects": (in_metadata(b"{}"), "too_many_values"),
+    "empty texts": (in_metadata(b'""'), "too_many_values"),
+    "numbers": (in_metadata(b"1"), "too_many_values"),
+    "words": (in_metadata(b"null"), "too_many_values"),
+    "small objects": (in_metadata(b'{"a":1}'), "too_many_values"),
+    "towers": (in_metadata(b"[" * 60 + b"]" * 60), "too_many_values"),
+    "members": (members(b"1"), "too_many_members"),
+    "members of objects": (members(b"{}"), "too_many_members"),
+    "members inside of tools": (tools, "too_many_values"),
+    "parts": (parts, "too_many_content_parts"),
+    "a deep list": (deep, "too_deeply_nested"),
+    "deep objects": (deep_objects, "too_deeply_nested"),
+    "white space": (white, "invalid_json"),
+    "a long number": (long_number, "invalid_json"),
+    "a long name": (long_name, "invalid_json"),
+    "no end": (cut, "invalid_json"),
+    "halves of surrogates": (text(rb"\ud83d"), "invalid_json"),
+    "bytes that are not UTF-8": (text(b"abc \xff"), "invalid_json"),
+    "control characters": (text(b"abc \x01"), "invalid_json"),
+    "bad escapes": (text(rb"\x41"), "invalid_json"),
+    "messages twice, a text at last": (twice, "invalid_value"),
+    "a long model": (long_model, "invalid_value"),
+}
+EVERY: dict[str, Body] = SERVED | {name: body for name, (body, _) in REFUSED.items()}

@@ -1,0 +1,161 @@
+"""The outline of a body agrees with a parser about what is JSON and what is in it, and never works on for long."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers import outline
+from providers.outline import outline_of, outlining
+from providers.outline_limits import Limits, NotJson, OverLimit
+from tests import hostile_bodies
+
+SIZE = 512 * 1024
+MOST_OF_A_SLICE_S = 0.025  # ten times what it takes; the promise is 0.05 for a whole step
+WIDE = Limits(nesting=1000, messages=10**6, parts=10**6, inputs=10**6, values=10**7, members=10**6)
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+    | st.text(alphabet='a"\\\n[]{},:é\u2028😀', max_size=40)
+    | st.integers(500, 700).map(lambda size: "x y" * size)
+)
+values = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+names = st.text(max_size=8) | st.sampled_from(["messages", "input", "content"])
+documents = st.dictionaries(names, values, max_size=5)
+styles = st.sampled_from([{}, {"indent": 1}, {"ensure_ascii": False}, {"separators": (" ,  ", "\t:\n")}])
+pieces = [b"", b",", b"]", b"}", b'"', b"\\", b"1", b" ", b"\x01", b"[", b"{"]
+damages = st.tuples(st.floats(0, 1), st.sampled_from(pieces))
+
+
+def is_json(raw: bytes) -> bool:
+    try:
+        raw.decode()
+        return msgspec.json.decode(raw, type=dict[str, msgspec.Raw]) is not None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+
+
+@given(documents, styles)
+def test_every_member_is_found_where_it_lies(document, style):
+    raw = json.dumps(document, **style).encode()
+    found = outline_of(raw, WIDE)
+    assert {name: json.loads(raw[slice(*span)]) for name, span in found.members.items()} == document
+    lists = {name: value for name, value in document.items() if isinstance(value, list)}
+    assert found.counts == {name: len(lists[name]) for name in ("messages", "input") if name in lists}
+
+
+@given(documents, styles, st.lists(damages, min_size=1, max_size=3))
+def test_it_takes_for_json_exactly_what_a_parser_does(document, style, several):
+    raw = json.dumps(document, **style).encode()
+    for place, put in several:
+        at = int(place * len(raw))
+        raw = raw[:at] + put + raw[at + (put == b"") :]
+    try:
+        outline_of(raw, WIDE)
+    except NotJson:
+        assert not is_json(raw)
+    else:
+        assert is_json(raw)
+
+
+NO_OBJECTS = rb"""
+[] | 1 | { | {} x | {"a":1}{ | {"a":1,} | {"a":[1,]} | {"a":01} | {"a":1.} | {"a":tru} | {"a":[1} | {"a":[[1}]}
+| {"a" 1} | {1:1} | {"a":NaN} | {"a":"\x"} | {"a":[1 2]} | {"a":["b" "c"]} | {"a":{"b":1 "c":2}} | {"a":+1} | {"a":.5}
+"""
+
+
+@pytest.mark.parametrize(
+    "raw", [*NO_OBJECTS.split(b"|"), b"", b'{"a":"\x00"}', b'{"\xff":1}', b"\xef\xbb\xbf{}"]
+)
+def test_what_is_no_json_object_is_refused(raw):
+    with pytest.raises(NotJson):
+        outline_of(raw, WIDE)
+
+
+def test_a_repeated_member_counts_as_its_last_value():
+    raw = b'{"model":"a","mod\\u0065l":"b"}'
+    assert raw[slice(*outline_of(raw, WIDE).members["model"])] == b'"b"'
+
+
+@pytest.mark.parametrize(
+    ("what", "raw"),
+    [
+        ("messages", b'{"messages":[%s]}' % b",".join([b'{"role":"user"}'] * 5)),
+        ("messages", b'{"messages":[1,2,3,4,5]}'),
+        ("messages", b'{"messages":["a","b","c","d","e"]}'),
+        ("messages", b'{"messages":[[],[],[],[],[]]}'),
+        ("messages", rb'{"m\u0065ssages":[1,[2],"3",{},5]}'),
+        ("inputs", b'{"input":["a","b","c","d","e"]}'),
+        ("inputs", b'{"input":[[1,2],[3],[4],[5],[6]]}'),
+        ("parts", b'{"messages":[{"content":["a","b","c","d","e"]}]}'),
+        ("parts", rb'{"messages":[{"cont\u0065nt":[{"x":1},1,2,3,4]}]}'),
+        ("parts", b'{"messages":[{"role":"tool","content":[1,2,3,4,5]}]}'),
+        ("nesting", b'{"a":[[[[[]]]]]}'),
+        ("nesting", b'{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}'),
+        ("nesting", b'{"a":[{"a":[{"a":["x"]}]}]}'),
+        ("members", b'{"a":1,"b":{"c":1,"d":{"e":1}},"f":2,"g":1,"h":1,"i":1}'),
+        ("members", b'{"x":[{"c":"1","d":"1"},{"e":1,"f":2},{"g":1,"h":1},{"i":1,"j":1}]}'),
+        ("values", b'{"messages":[1],"x":[%s]}' % b",".join([b"1"] * 70)),
+        ("values", b'{"x":[%s]}' % b",".join([b"[]"] * 61)),
+    ],
+)
+def test_each_limit_holds_however_it_is_written(what, raw):
+    limits = Limits(nesting=5, messages=4, parts=4, inputs=4, values=60, members=8)
+    with pytest.raises(OverLimit) as over:
+        outline_of(raw, limits)
+    assert over.value.what == what
+
+
+def test_what_is_just_within_the_limits_passes():
+    limits = Limits(nesting=5, messages=3, parts=3, inputs=3, values=40, members=12)
+    content = b'{"content":["a","b","c"]},{"content":[1,2,3]},{"content":[{},{},{}]}'
+    raw = b'{"messages":[%s],"input":[[1,2,3,4],[1],[]]}' % content
+    assert outline_of(raw, limits).counts == {"messages": 3, "input": 3}
+
+
+def test_members_of_the_bulk_are_not_counted():
+    raw = b'{"tools":[{"a":1,"b":2,"c":3}],"tools":[{"d":{"e":1}}],"x":1}'
+    found = outline_of(raw, Limits(members=3, bulk=frozenset({"tools"})))
+    assert list(found.members) == ["tools", "x"]
+
+
+@pytest.mark.parametrize(
+    "piece", [b'{"image_url":{"url":"%s"}}', b'{"image_url":"%s"}', rb'{"\u0069mage_url":"%s"}']
+)
+def test_pictures_are_seen_and_are_no_text(piece):
+    raw = b'{"messages":[{"content":[%s,{"type":"text","text":"hi there"}]}]}' % (piece % (b"QUJD" * 1000))
+    found = outline_of(raw, WIDE)
+    assert found.telling == {"image_url": 1}
+    assert found.prompt_tokens < 50
+
+
+@pytest.mark.parametrize("name", hostile_bodies.EVERY)
+def test_no_slice_is_long_whatever_is_in_the_body(name):
+    steps, longest = outlining(hostile_bodies.EVERY[name](SIZE), Limits()), 0.0
+    while True:
+        before = time.thread_time()
+        try:
+            next(steps)
+        except (StopIteration, OverLimit, NotJson):
+            break
+        finally:
+            longest = max(longest, time.thread_time() - before)
+    assert longest < MOST_OF_A_SLICE_S
+
+
+def test_the_work_is_cut_into_slices():
+    raw = b'{"x":[%s]}' % b",".join([b'{"a":[]}'] * 10 * outline.SLICE)
+    assert sum(1 for _ in outlining(raw, WIDE)) >= 10
