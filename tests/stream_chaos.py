@@ -201,7 +201,12 @@ ALIASES = {case.name: f"chaos-{number}" for number, case in enumerate(CASES)}
 
 def catalog(endpoint: str) -> list[dict[str, Any]]:
     """Return one alias a case, so that no case's misery is another's."""
-    return [town.row(alias, f"up-{alias}", endpoint, timeouts=TIMEOUTS) for alias in ALIASES.values()]
+    room = {
+        "timeouts": TIMEOUTS,
+        "context_window": 300_000,
+        "max_output_tokens": 200_000,
+    }  # for half a megabyte
+    return [town.row(alias, f"up-{alias}", endpoint, **room) for alias in ALIASES.values()]
 
 
 async def perform(gateway: Gateway, cases: Sequence[Chaos]) -> dict[str, Outcome]:
