@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,18 +40,17 @@ async def site(tmp_path):
     notes.touch()
     listener = socket.create_server(("127.0.0.1", 0))
     supervisor = Supervisor((sys.executable, str(child)), listener, 2, drain_s=0, prepare=("true",))
+    others = set(children())  # servers that other tests share
     serving = asyncio.Event()
     running = asyncio.create_task(supervisor.run(serving.set))
     await asyncio.wait_for(serving.wait(), 60)
-    yield notes, workers()
+    yield notes, sorted(set(children()) - others)
     signal.raise_signal(signal.SIGTERM)
     await asyncio.wait_for(running, 60)
 
 
-def workers():
-    path = f"/proc/self/task/{os.getpid()}/children"
-    with open(path) as children:  # noqa: PTH123 - a file of the kernel's
-        return sorted(int(pid) for pid in children.read().split())
+def children():
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 
 
 async def test_who_lives_is_told_at_once_that_another_died(site):
