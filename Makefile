@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 DEMO ?= deploy/demo.yaml
-SIDE_BY_SIDE = -n 3 --dist loadgroup --no-loadscope-reorder --durations=25  # they wait more than they work
+SIDE_BY_SIDE = -n 3 --dist loadfile --no-loadscope-reorder --durations=25  # they wait more than they work
 IN_PRODUCTION = OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.stores \
 	$(BIN)/python -m pytest tests/functional -m "both_modes and not runs_once and not soak" $(SIDE_BY_SIDE)
 # The locks name every package, so nothing is left to resolve: no release of anything can change what is installed.
@@ -51,7 +51,7 @@ else
 endif
 
 test-fast: setup-dev lint  ## run what needs no servers of its own: unit, architecture, contract, lint
-	@$(BIN)/python -m pytest tests/unit tests/architecture tests/contract -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest tests/unit tests/architecture tests/contract -n 2 --dist loadfile --no-loadscope-reorder
 
 test-production: setup-dev  ## run the tests of both modes on PostgreSQL and Redis, two workers each
 	@$(IN_PRODUCTION) $(ARGS)

@@ -34,7 +34,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         templates.close_run(config.stash[_RUN])
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     arrange(items)
 

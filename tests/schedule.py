@@ -1,7 +1,7 @@
-"""The order of a run on several processes: a file is a group that stays together, and the longest begin first.
+"""The order of a run on several processes: the longest files begin first.
 
-A file that starts last and takes longest is what everybody waits for. Files whose tests share nothing are dealt test
-by test.
+The file that starts last and takes longest is what everybody waits for. Files stay together (`--dist loadfile`): the
+groups of xdist 3.8 do nothing with pytest 9.2, which keeps a test's name elsewhere.
 """
 
 from __future__ import annotations
@@ -34,25 +34,12 @@ LONGEST = (  # by what one run took; only the order matters
     "functional/test_reconcile.py",
     "functional/test_bench_smoke.py",
 )
-SHARE_NOTHING = (
-    "functional/test_stores_fail.py",
-    "functional/test_postgres_slow.py",
-    "functional/test_workers_die.py",
-    "functional/test_jobs_die.py",
-    "functional/test_clock_steps.py",
-    "functional/test_starting_up.py",
-    "functional/test_ledger_survives.py",
-    "functional/test_gateway_process.py",
-)
 
 
 def arrange(items: list[pytest.Item]) -> None:
-    """Group the tests for `--dist loadgroup` and put the longest first; the order within a file stays."""
+    """Put the longest files first; the order within a file stays."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(_file(item), len(places)))
-    for item in items:
-        if _file(item) not in SHARE_NOTHING and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_file(item)))
 
 
 def _file(item: pytest.Item) -> str:

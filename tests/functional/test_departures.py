@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from tests import town
-from tests.money import settled
+from tests.ledger import row_of
 
 KB, MB = 1024, 1024 * 1024
 SIZES = [
@@ -108,9 +108,8 @@ async def test_it_is_noticed_when_something_was_sent_ahead(gateway, upstream, si
 @pytest.mark.parametrize("size", [60 * KB, 300 * KB, 5 * MB])
 async def test_its_call_is_one_cancelled_row(gateway, upstream, size):
     seen = await leave(gateway, upstream, question(size))
-    await settled(gateway)
-    rows = [row for row in gateway.ledger() if row["id"] == seen["id"]]
-    assert [(row["status"], row["http_status"]) for row in rows] == [("cancelled", 499)]
+    row = await row_of(gateway, seen["id"])
+    assert (row["status"], row["http_status"]) == ("cancelled", 499)
 
 
 async def test_a_client_that_stays_gets_both_of_its_answers(gateway, upstream):

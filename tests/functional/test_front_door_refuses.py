@@ -36,10 +36,9 @@ def refusal(answer):
         b'{"model": "chat", "messages": [{"role": "user"}]} trailing',
         b"\xff\xfe",
         b'{"model": "\xff", "messages": [1]}',
-        b'{"model":"chat","messages":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}",
         b"NaN",
     ],
-    ids=["empty", "words", "cut", "trailing", "bom", "utf8", "deep", "nan"],
+    ids=["empty", "words", "cut", "trailing", "bom", "utf8", "nan"],
 )
 async def test_it_refuses_what_is_no_json(gateway, body):
     answer = await send(gateway, "POST", CHAT, content=body, headers=JSON)

@@ -8,7 +8,8 @@ import json
 import pytest
 
 from tests import town
-from tests.money import NANO, nanousd, settled, standing
+from tests.ledger import row_of
+from tests.money import NANO, nanousd, standing
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
 
@@ -68,8 +69,7 @@ async def test_a_stream_that_surely_passed_its_cap_is_cut_and_charged_up_to_it(g
     answer = await ask(gateway.url, KEY, question("overgrown", stream=True))
     assert b'"output_cap_exceeded"' in answer.body
     assert b"[DONE]" not in answer.body
-    await settled(gateway)
-    [row] = [row for row in gateway.ledger() if row["id"] == answer.id]
+    row = await row_of(gateway, answer.id)
     assert row["status"] == "incomplete"
     spent = (await standing(gateway, KEY))["spent"] - before["spent"]
     assert row["cost_nanousd"] == spent <= 60 * 1_000 + 100 * 2_000

@@ -23,8 +23,9 @@ CENTS = 600
 WORKERS = 2
 MOST_CONNECTIONS = 30
 ANSWERS = 150
-LATE_S = 16.0  # so late that 150 answers to 8 clients who waited for it would take five minutes
-PAGE_S = 3.0  # no page takes longer, or the client gives up
+LATE_S = 5.0  # so late that 150 answers to 8 clients who waited for it would take a minute and a half
+PAGE_S = 20.0  # less than a page needs that waits for three answers of the database
+PAGE_LATE_S = 8.0
 KEYS = "/admin/ui/tenants/apikey/"
 
 
@@ -124,7 +125,7 @@ async def test_pages_answer_or_say_soon_that_a_slow_postgres_is_why(spender, pos
     name = postgres.new_database().rpartition("/")[2]
     gateway = await asyncio.to_thread(spender, f"postgresql://gateway@127.0.0.1:{link.port}/{name}")
     async with signed_in(gateway) as browser:
-        link.late_s = 2.0
+        link.late_s = PAGE_LATE_S
         first, *later = [await browser.get(KEYS) for _ in range(3)]
         assert {answer.status_code for answer in (first, *later)} <= {200, 503}
         assert later[-1].status_code == 503

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests import town
-from tests.money import samples, settled
+from tests.ledger import whole_ledger
+from tests.money import samples
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
 
@@ -41,8 +42,7 @@ async def test_beyond_the_quota_a_call_is_made_once_and_its_answer_is_not_given_
     assert [answer.status for answer in again] == [200] * MOST + [409] * 2
     assert again[-1].error["code"] == "idempotency_result_unavailable"
     assert len(upstream.seen(model="up-quota")) == len(names)
-    await settled(gateway)
-    assert len(gateway.ledger()) == len(names)  # no call is lost, none is made twice
+    assert len(await whole_ledger(gateway)) == len(names)  # no call is lost, none is made twice
     counted = (await samples(gateway))['gateway_replays_unstored_total{reason="tenant_answers"}']
     assert counted == 2
     neighbour = [await repeat(gateway, "mine", OTHER) for _ in range(2)]

@@ -23,7 +23,12 @@ PAGE_KB = 4
 @pytest.fixture(scope="module")
 def hasty(upstream, closed_port, tmp_path_factory):
     """Yield a gateway whose heart beats ten times a second."""
-    config = merged(town.config(upstream.base_url, closed_port), HASTE)
+    long = {
+        "max_output_tokens": 50_000_000,
+        "context_window": 100_000_000,
+    }  # 40 MB are no more than it may write
+    rows = [town.row("torrent", "up-torrent", upstream.base_url, **long)]
+    config = merged(town.config(upstream.base_url, closed_port), HASTE, {"model_catalog": rows})
     with Gateway(config, tmp_path_factory.mktemp("hasty") / "data") as server:
         yield server
 
@@ -108,9 +113,9 @@ async def test_it_fails_with_a_status_while_no_ping_was_due(gateway, upstream):
 async def test_it_cuts_a_client_that_stops_reading_and_holds_the_provider_back(hasty, upstream):
     """40 MiB are offered; what nobody reads is not taken from the provider, and a second of it is the end."""
     megabyte = json.dumps({"choices": [{"index": 0, "delta": {"content": "x" * 1_000_000}}]})
-    upstream.script("up-f60", {"kind": "events", "events": [megabyte] * 40})
+    upstream.script("up-torrent", {"kind": "events", "events": [megabyte] * 40})
     before = rss_kb(hasty.pid)
-    body = json.dumps(question("f60", stream=True)).encode()
+    body = json.dumps(question("torrent", stream=True)).encode()
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.connect(("127.0.0.1", int(hasty.url.rpartition(":")[2])))
@@ -119,7 +124,7 @@ async def test_it_cuts_a_client_that_stops_reading_and_holds_the_provider_back(h
         + f"authorization: Bearer {town.ALICE}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
         + body
     )
-    [seen] = await upstream.wait("closed", model="up-f60")
+    [seen] = await upstream.wait("closed", model="up-torrent")
     client.close()
     assert seen["bytes_sent"] < 20_000_000
     assert rss_kb(hasty.pid) - before < 40_000
