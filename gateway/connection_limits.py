@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from ipaddress import ip_network
+from itertools import islice
 from typing import Protocol
 
 from tenants.addresses import origin, plain
@@ -17,7 +18,9 @@ from tenants.addresses import origin, plain
 logger = logging.getLogger("gateway.connections")
 
 SCARCE, PLENTY = 0.8, 0.5  # of all that may be open
-GRACE_S = 1.0  # a crowd that connects at once may say what it wants before it is too many
+GRACE_S = 1.0  # who was answered without a key may ask again at once
+FIRST_S = 5.0  # a client in a crowd may be slow with its first request: as long as its head may take
+LOOKED_AT = 64  # strangers of one address, when another one comes
 MOST = 12_000
 PER_ADDRESS = 256
 
@@ -33,6 +36,11 @@ class Connection(Protocol):
     @property
     def idle_until(self) -> float | None:
         """When its keep-alive ends; None while it does something."""
+        ...
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether its client has sent what this process has not read yet: then it is not the client who is late."""
         ...
 
     def end(self) -> None:
@@ -60,6 +68,7 @@ class ConnectionLimits:
             Connection, float
         ] = {}  # strangers, and since when; who waits longest comes first
         self._addresses: dict[Connection, str] = {}  # of strangers
+        self._fresh: set[Connection] = set()  # strangers that have not asked anything yet
         self._known: dict[Connection, None] = {}
         self._has_warned = False
 
@@ -83,6 +92,7 @@ class ConnectionLimits:
         if counted:
             self._addresses[connection] = counted
             self._strangers.setdefault(counted, {})
+            self._fresh.add(connection)
             self.waits(connection)
         else:
             self._known[connection] = None
@@ -103,6 +113,7 @@ class ConnectionLimits:
     def works(self, connection: Connection) -> None:
         """Note that a whole request of it is being served."""
         self._waiting.pop(connection, None)
+        self._fresh.discard(connection)
 
     def recognize(self, connection: Connection) -> None:
         """Note that a key was accepted on it: it is no stranger's any more."""
@@ -133,15 +144,26 @@ class ConnectionLimits:
         strangers = self._strangers.get(address, {})
         if len(strangers) < self._per_address:
             return
-        oldest = next((each for each in strangers if each in self._waiting), None)
-        if oldest is not None and (is_scarce or self._clock() - self._waiting[oldest] >= GRACE_S):
+        if is_scarce:
             self._end_longest_waiting(strangers, "address")
+            return
+        now = self._clock()
+        for connection in tuple(islice(strangers, LOOKED_AT)):
+            if connection.is_known:
+                self.recognize(connection)
+            elif self._is_idle(connection, now) and not connection.has_unread:
+                self._end(connection, "address")
+                return
+
+    def _is_idle(self, connection: Connection, now: float) -> bool:
+        since = self._waiting.get(connection)
+        return since is not None and now - since >= (FIRST_S if connection in self._fresh else GRACE_S)
 
     def _end_longest_waiting(self, among: Iterable[Connection], why: str) -> None:
         for connection in tuple(among):
             if connection.is_known:  # its first answer with a key is still on its way
                 self.recognize(connection)
-            elif connection in self._waiting:
+            elif connection in self._waiting and not connection.has_unread:
                 self._end(connection, why)
                 return
 
@@ -161,6 +183,7 @@ class ConnectionLimits:
 
     def _forget_stranger(self, connection: Connection) -> bool:
         self._waiting.pop(connection, None)
+        self._fresh.discard(connection)
         address = self._addresses.pop(connection, None)
         if address is None:
             return False

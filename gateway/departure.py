@@ -7,7 +7,10 @@ knows: it is asked twice a second, and only while a call runs whose connection i
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import select
+import struct
+import termios
 from collections.abc import Callable
 from typing import Final
 
@@ -47,3 +50,12 @@ class Departure:
         asked = select.poll()
         asked.register(connection.fileno(), _HAS_LEFT)
         return bool(asked.poll(0))
+
+
+def unread_bytes(transport: asyncio.BaseTransport) -> int:
+    """Return how much the kernel holds of a client that this process has not read yet (FIONREAD)."""
+    connection = transport.get_extra_info("socket")
+    if connection is None or connection.fileno() < 0:
+        return 0
+    (count,) = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.FIONREAD, struct.pack("i", 0)))
+    return int(count)

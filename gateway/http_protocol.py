@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.connection_limits import ConnectionLimits
 from gateway.cork import Cork
-from gateway.departure import Departure
+from gateway.departure import Departure, unread_bytes
 from gateway.http_head import HOST_LENGTH, refusal
 from gateway.request import KNOWN
 from gateway.unread import Unread
@@ -227,6 +227,10 @@ class HttpProtocol(HttpToolsProtocol):
         timer = self.timeout_keep_alive_task
         return timer.when() if timer is not None else None
 
+    @property
+    def has_unread(self) -> bool:
+        return unread_bytes(self.transport) > 0
+
     def end(self) -> None:
         """Close it now, whatever its client reads."""
         self.transport.abort()
@@ -285,10 +289,7 @@ class HttpProtocol(HttpToolsProtocol):
 def patient(
     head_s: float, stall_s: float, stranger_s: float = 5.0, within: ConnectionLimits | None = None
 ) -> type[HttpProtocol]:
-    """Return the protocol with this patience; uvicorn makes the connections itself.
-
-    Streams have their own end after `stall_s` (gateway/pulse.py), which names the reason; so this one comes later.
-    """
+    """Return the protocol with this patience. Streams have their own end before it (gateway/pulse.py)."""
 
     class Patient(HttpProtocol):
         patience_s = head_s

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 
 import pytest
 
 from tests import stores, town
+from tests.cents import word_of
 from tests.ledger import committed, whole_ledger
 from tests.money import nanousd, settled, standing, windows
 from tests.raw_calls import ask, question
@@ -80,7 +82,7 @@ async def test_of_a_thousand_calls_at_a_cent_one_dollar_buys_exactly_a_hundred(f
 
     served = [answer for answer in answers if answer.status == 200]
     refused = [answer for answer in answers if answer.status == 429]
-    assert (len(served), len(refused)) == (100, 900)
+    assert (len(served), len(refused)) == (100, 900), Counter(word_of(answer) for answer in answers)
     assert {answer.headers["x-gateway-cost-usd"] for answer in served} == {"0.01"}
     for answer in refused:
         assert answer.error["code"] == "insufficient_quota"

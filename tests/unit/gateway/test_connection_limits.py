@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from gateway.connection_limits import GRACE_S, ConnectionLimits
+from gateway.connection_limits import FIRST_S, ConnectionLimits
 
 
 class Clock:
@@ -22,7 +22,7 @@ class Line:
 
     def __init__(self, house):
         self.house = house
-        self.is_known = self.is_ended = False
+        self.is_known = self.is_ended = self.has_unread = False
         self.idle_until: float | None = None
 
     def end(self):
@@ -59,7 +59,7 @@ def test_an_address_with_too_many_strangers_loses_the_longest_idle_one():
     house = House()
     lines = []
     for _ in range(13):
-        house.clock.now += GRACE_S
+        house.clock.now += FIRST_S
         lines.append(house.come())
     assert [line.is_ended for line in lines] == [True] * 3 + [False] * 10
     assert house.told == {"address": 3}
@@ -70,7 +70,7 @@ def test_who_asked_lately_is_not_the_longest_idle():
     first, second = house.come(), house.come()
     for _ in range(8):
         house.come()
-    house.clock.now += GRACE_S
+    house.clock.now += FIRST_S
     house.works(first)
     house.waits(first)
     house.come()
@@ -90,7 +90,7 @@ def test_a_stranger_who_is_being_answered_is_not_ended():
 def test_addresses_of_one_ipv6_customer_are_one():
     house = House()
     lines = [house.come(f"2001:db8::{number:x}") for number in range(10)]
-    house.clock.now += GRACE_S
+    house.clock.now += FIRST_S
     house.come("2001:db8::ffff")
     house.come("2001:db8:0:1::1")
     assert [line.is_ended for line in lines].count(True) == 1
@@ -100,6 +100,19 @@ def test_a_crowd_that_comes_at_once_is_let_in_while_there_is_room():
     house = House(most=1000)
     lines = [house.come() for _ in range(500)]
     assert not any(line.is_ended for line in lines)
+
+
+def test_whose_request_waits_to_be_read_by_us_is_not_idle():
+    house = House()
+    asked = [house.come() for _ in range(5)]
+    for line in asked:
+        line.has_unread = True
+    idle = [house.come() for _ in range(5)]
+    for _ in range(8):
+        house.clock.now += FIRST_S
+        house.come()
+    assert not any(line.is_ended for line in asked)
+    assert all(line.is_ended for line in idle)
 
 
 def test_callers_count_for_no_address():
