@@ -8,11 +8,11 @@ nothing of interest.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
-import sys
+import tempfile
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from typing import Final
 
@@ -58,11 +58,11 @@ class Watchdog:
         if now - beat_at < STALL_S + BEAT_S or self._counted_at == beat_at:
             return
         self._counted_at = beat_at
-        self._stalled()
         if now - self._said_at >= SAY_AGAIN_S:
             self._said_at = now
             held_ms = round((now - beat_at - BEAT_S) * 1000)
             logger.warning("the event loop was held for %d ms by:\n%s", held_ms, self._stack())
+        self._stalled()
 
     def beat(self) -> None:
         """Note that the loop turns."""
@@ -74,5 +74,15 @@ class Watchdog:
             self.look()
 
     def _stack(self) -> str:
-        frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - the documented way to another thread's stack
-        return "".join(traceback.format_stack(frame)[-DEPTH:]) if frame is not None else ""
+        """The loop's innermost frames.
+
+        The loop's thread goes on meanwhile, so one call in C reads them: a frame that is walked from Python may be gone
+        at the next step, and CPython 3.11 then returns what took its memory.
+        """
+        with tempfile.TemporaryFile() as file:
+            faulthandler.dump_traceback(file)
+            file.seek(0)
+            stacks = file.read().decode(errors="replace").split("\n\n")
+        mark = f"0x{self._loop_thread:016x} "
+        mine = next((stack for stack in stacks if mark in stack.partition("\n")[0]), "")
+        return "\n".join(mine.splitlines()[1 : DEPTH + 1])

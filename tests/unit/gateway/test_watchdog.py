@@ -73,3 +73,26 @@ async def test_every_stall_counts_but_one_a_minute_is_told(watched, caplog):
         clock.now += SAY_AGAIN_S
         stall(watchdog, clock, 1.0)
     assert (len(stalls), len(caplog.records)) == (6, 2)
+
+
+async def test_the_stack_of_a_thread_that_goes_on_can_be_read_at_any_moment(watched):
+    watchdog, clock, stalls = watched
+    end = threading.Event()
+
+    def look_often():
+        for _ in range(300):
+            clock.now += SAY_AGAIN_S
+            watchdog.look()
+            watchdog._counted_at = 0.0  # noqa: SLF001 - the same stall again
+        end.set()
+
+    def deeper(depth: int) -> int:
+        return sum(deeper(depth - 1) for _ in range(2)) if depth else 1
+
+    looking = threading.Thread(target=look_often)
+    watchdog.beat()
+    looking.start()
+    while not end.is_set():
+        deeper(8)
+    looking.join()
+    assert len(stalls) == 300  # and the thread did not raise, which pytest would report
