@@ -3,9 +3,10 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 DEMO ?= deploy/demo.yaml
-SIDE_BY_SIDE = -n 3 --dist loadfile --no-loadscope-reorder --durations=25  # they wait more than they work
-IN_PRODUCTION = OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.stores \
-	$(BIN)/python -m pytest tests/functional -m "both_modes and not runs_once and not soak" $(SIDE_BY_SIDE)
+SIDE_BY_SIDE = --dist loadfile --no-loadscope-reorder --durations=25
+EMBEDDED = $(BIN)/python -m pytest -n 3 $(SIDE_BY_SIDE)  # more than there are cores: they wait more than they work
+IN_PRODUCTION = env OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.stores \
+	$(BIN)/python -m pytest tests/functional -m "both_modes and not runs_once and not soak" -n 2 $(SIDE_BY_SIDE)
 # The locks name every package, so nothing is left to resolve: no release of anything can change what is installed.
 INSTALL = $(BIN)/python -m pip install -q --no-deps --require-hashes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -45,7 +46,10 @@ run: .venv/base.stamp  ## start the embedded gateway with the demo on http://127
 
 test: setup-dev  ## run the whole test suite, embedded and in production mode; with ARGS only those, embedded
 ifeq ($(ARGS),)
-	@embedded=0; $(BIN)/python -m pytest $(SIDE_BY_SIDE) || embedded=$$?; $(IN_PRODUCTION) && exit $$embedded
+	@said=$$(mktemp); { exec $(IN_PRODUCTION); } > $$said 2>&1 & production=$$!; \
+	trap 'kill $$production 2> /dev/null; rm -f $$said' EXIT; \
+	embedded=0; $(EMBEDDED) || embedded=$$?; wait $$production; production=$$?; \
+	echo; echo "In production mode:"; cat $$said; exit $$((embedded ? embedded : production))
 else
 	@$(BIN)/python -m pytest $(ARGS)
 endif

@@ -6,6 +6,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 class DataDirInUse(Exception):
@@ -13,8 +14,8 @@ class DataDirInUse(Exception):
 
 
 @contextmanager
-def hold(data_dir: Path) -> Iterator[None]:
-    """Hold data_dir for this process. Raises DataDirInUse."""
+def hold(data_dir: Path) -> Iterator[IO[str]]:
+    """Hold data_dir for this process; a fork that is to outlive it closes the file. Raises DataDirInUse."""
     with (data_dir / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -22,4 +23,4 @@ def hold(data_dir: Path) -> Iterator[None]:
             raise DataDirInUse(
                 f"data_dir {data_dir} is in use by another gateway. Hint: stop it, or set ROUTER_DATA_DIR."
             ) from error
-        yield
+        yield lock

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from random import Random
 
-_bits = Random().getrandbits  # noqa: S311 - ids are unique, not secret; seeded from the system, and no system call an id
+_random = Random()  # noqa: S311 - ids are unique, not secret; seeded from the system, and no system call an id
+_bits = _random.getrandbits
+os.register_at_fork(after_in_child=_random.seed)  # else all workers would mint the same ones
 
 
 def mint() -> str:

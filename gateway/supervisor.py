@@ -1,4 +1,4 @@
-"""Keeps N worker processes serving one listening socket: starts them, replaces the dead, renews them one by one.
+"""Keeps N worker processes serving one listening socket: replaces the dead, renews them one by one.
 
 The socket is bound once and inherited, so a connection that waits when a worker ends is taken by another one. SIGTERM
 ends all in good order, a second one hurries them, SIGHUP renews. Serves nothing itself.
@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
+from gateway.forked_worker import Fork
 from gateway.stopping import Stop
 from gateway.worker_process import Worker
 from gateway.workers_count import WorkersCount
@@ -37,7 +38,10 @@ class Slot:
 
 
 class Supervisor:
-    """`prepare` is run before workers are renewed and says whether they may be; `drain_s` is a worker's own bound."""
+    """`prepare` is run before workers are renewed and says whether they may be; `drain_s` is a worker's own bound.
+
+    `forks` are the workers that run already (gateway/forked_worker.py); the others are started with `command`.
+    """
 
     def __init__(
         self,
@@ -47,9 +51,10 @@ class Supervisor:
         *,
         drain_s: float,
         prepare: Sequence[str],
+        forks: Sequence[Fork] = (),
     ) -> None:
         self._command, self._listener, self._drain_s, self._prepare = command, listener, drain_s, prepare
-        self._slots = [Slot() for _ in range(count)]
+        self._slots, self._forks = [Slot() for _ in range(count)], forks
         self._living: set[Worker] = set()
         self._count = WorkersCount(self._living)
         self._stop = Stop()
@@ -59,6 +64,8 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT; `announce` is called when every worker serves for the first time."""
         self._stop.listen()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renewal.set)
+        for slot, fork in zip(self._slots, self._forks, strict=False):
+            slot.worker = self._live(await Worker.forked(fork, self._count.ask))
         keepers = [asyncio.create_task(self._keep(slot)) for slot in self._slots]
         others = [asyncio.create_task(self._announce(announce)), asyncio.create_task(self._renew_for_ever())]
         await self._stop.asked.wait()
@@ -114,7 +121,9 @@ class Supervisor:
         await self._stop.pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(early_deaths, 10)))
 
     async def _start(self) -> Worker:
-        worker = await Worker.start(self._command, self._listener, self._count.ask)
+        return self._live(await Worker.start(self._command, self._listener, self._count.ask))
+
+    def _live(self, worker: Worker) -> Worker:
         self._living.add(worker)
         worker.when_ended(lambda: self._bury(worker))
         if self._stop.asked.is_set():

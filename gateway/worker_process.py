@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from gateway.forked_worker import Fork, ForkedProcess
 from gateway.metrics_sum import Family
 from gateway.worker_line import ALL, DEAD, MINE, READY, TELL, WANT, Line
 
@@ -21,7 +22,10 @@ class Worker:
     """One process; `is_ready` and `ended` may be awaited by many. `counted` is what it has told last."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, line: Line, when_asked: Callable[[Worker], None]
+        self,
+        process: asyncio.subprocess.Process | ForkedProcess,
+        line: Line,
+        when_asked: Callable[[Worker], None],
     ) -> None:
         self._process, self._line, self._when_asked = process, line, when_asked
         self.counted: list[Family] = []
@@ -54,6 +58,11 @@ class Worker:
                 ours.close()
                 raise
         return cls(process, await Line.over(ours), when_asked)
+
+    @classmethod
+    async def forked(cls, fork: Fork, when_asked: Callable[[Worker], None]) -> Worker:
+        """Look after one that runs."""
+        return cls(ForkedProcess(fork.pid), await Line.over(fork.line), when_asked)
 
     @property
     def pid(self) -> int:

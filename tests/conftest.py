@@ -9,7 +9,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests import stores, templates, town
+from tests import forked, stores, templates, town
 from tests.ports import ClosedPort
 from tests.schedule import arrange
 from tests.servers import Gateway, Upstream, merged
@@ -30,6 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    forked.close()
     if _RUN in config.stash:
         templates.close_run(config.stash[_RUN])
 

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.processes import ROOT
+from tests.sources import ROOT
 
 PYTHONS = ("3.11", "3.12", "3.13")
 OLDEST_PIP, NEWEST_PIP = "pip==23.2.1", "pip"

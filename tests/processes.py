@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.forked import ForkedProcess, can_fork
+from tests.sources import ROOT
+
 START_S = 60.0
 STOP_S = 30.0
 T = TypeVar("T")
@@ -71,19 +73,7 @@ class ServerProcess:
         self, *arguments: str, env: Mapping[str, str], cwd: Path = ROOT, files: tuple[int, int] | None = None
     ) -> None:
         """`files` are the soft and the hard limit of its open files."""
-        self._process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=cwd,  # not the repository for a gateway: a .env there is not the test's
-            env=dict(env),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        if files is not None:
-            resource.prlimit(
-                self._process.pid, resource.RLIMIT_NOFILE, files
-            )  # before it has imported anything
+        self._process = start(arguments, env, cwd, files)
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self.stdout = Lines(self._process.stdout)
@@ -125,6 +115,26 @@ class ServerProcess:
                 self._process.stdin.close()
             self.stdout.close()
             self.stderr.close()
+
+
+def start(
+    arguments: Sequence[str], env: Mapping[str, str], cwd: Path, files: tuple[int, int] | None = None
+) -> subprocess.Popen[str] | ForkedProcess:
+    """Start Python with these arguments: by a fork where that is the same, else as a new interpreter."""
+    if can_fork(arguments, env):
+        return ForkedProcess(arguments, env, cwd, files)
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=cwd,  # not the repository for a gateway: a .env there is not the test's
+        env=dict(env),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    if files is not None:
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, files)  # before it has imported anything
+    return process
 
 
 def clean_environment(**extra: str) -> dict[str, str]:

@@ -7,8 +7,6 @@ import re
 import signal
 import sqlite3
 import ssl
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -22,9 +20,9 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient, DefaultHttpxClient, Ope
 from psycopg.types.string import TextLoader
 
 from tests import stores, templates
-from tests.processes import ROOT, START_S, STOP_S, ServerProcess, clean_environment
+from tests.processes import START_S, STOP_S, ServerProcess, clean_environment
+from tests.sources import MANAGE
 
-MANAGE = str(ROOT / "manage.py")
 CALL_S = 30.0
 WAIT_S = 12.0  # a little more than the upstream's own bound of GET /__wait
 NO_AUTHORITIES = ssl.SSLContext(
@@ -208,17 +206,11 @@ class Gateway:
 
     def manage(self, *arguments: str, code: int = 0) -> list[str]:
         """Run a command on the same data_dir, insist on its exit code, and return its lines on stdout."""
-        done = subprocess.run(
-            [sys.executable, MANAGE, *arguments],
-            cwd=self.data_dir.parent,
-            env=self._env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout.splitlines()
+        process = ServerProcess(MANAGE, *arguments, env=self._env, cwd=self.data_dir.parent)
+        found = process.end(None, 60)
+        said, told = process.stdout.all(), process.stderr.all()
+        assert found == code, "\n".join([f"exit code {found}", *said, *told])
+        return said
 
     def export_usage(self, *arguments: str) -> list[dict[str, Any]]:
         """Return what the command says; tests that only want rows read them with tests/ledger.py."""

@@ -15,7 +15,7 @@ import struct
 import time
 from pathlib import Path
 
-from tests.processes import ROOT
+from tests.sources import ROOT
 
 FILE = "SHIFTED_CLOCK_FILE"
 _SECONDS = struct.Struct("<q")

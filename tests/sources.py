@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+MANAGE = str(ROOT / "manage.py")
 APPS = ("gateway", "tenants", "catalog", "metering", "budgets", "providers")
 SOURCES = sorted(
     path

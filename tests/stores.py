@@ -6,6 +6,7 @@ One switch: under it the tests' own database is PostgreSQL, and every gateway th
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 from tests.postgres import Postgres
-from tests.processes import ROOT, clean_environment
+from tests.processes import clean_environment
 from tests.redis_server import RedisServer
+from tests.sources import ROOT
 from tests.templates import JWT_SECRET
 
 POSTGRES = "OMG_TEST_POSTGRES"  # the URL of the server the tests may make databases in
@@ -68,6 +70,7 @@ def are_shared() -> bool:
 def main(command: list[str]) -> int:
     """Run the command with the stores up; return its exit code."""
     postgres, redis = Postgres(), RedisServer("--databases", str(DATABASES))
+    data_dir = TemporaryDirectory()  # not the one of a run beside this
     try:
         postgres.start()
         redis.start()
@@ -77,6 +80,7 @@ def main(command: list[str]) -> int:
             REDIS: str(redis.port),
             "ROUTER_DB_URL": postgres.url,
             "ROUTER_REDIS_URL": redis.url,
+            "ROUTER_DATA_DIR": data_dir.name,
             "ROUTER_ADMIN_SESSION_JWT_SECRET": JWT_SECRET,
             "PYTEST_ADDOPTS": f"{os.environ.get('PYTEST_ADDOPTS', '')} --reuse-db",  # it goes with its server
         }
@@ -84,6 +88,7 @@ def main(command: list[str]) -> int:
     finally:
         redis.kill()
         postgres.close()
+        data_dir.cleanup()
 
 
 def _lay_out(postgres: str, redis: str) -> None:
@@ -101,4 +106,5 @@ def _lay_out(postgres: str, redis: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the servers end with the run
     sys.exit(main(sys.argv[1:]))

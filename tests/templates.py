@@ -13,7 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.processes import ROOT, clean_environment
+from tests.processes import clean_environment
+from tests.sources import ROOT
 
 RUN = "OMG_TEST_RUN"  # the directory of this run, shared by its processes
 JWT_SECRET = "for-tests-only-0123456789-0123456789-0123456789"  # long enough not to be called weak

@@ -12,6 +12,13 @@ OUTPUT_NANOUSD = 2_000
 POOL = [f"m{number}" for number in range(1, 21)]
 FAILING = [f"f{number}" for number in range(1, 61)]  # one a test that fails it: failures are remembered
 
+IMPATIENT = {
+    "connect": "2s",
+    "first_byte": "3s",
+    "idle": "2s",
+    "total": "30s",
+}  # where a timeout is the subject
+
 ALICE = "sk-alice.alice-secret"  # no limits
 BOB = "sk-bob.bob-secret"
 CHARLIE = "sk-charlie.charlie-secret"
@@ -40,7 +47,7 @@ NO_LIMITS = {
 
 
 def row(alias: str, upstream_model: str, endpoint: str, **more: Any) -> dict[str, Any]:
-    """Return a catalog row served by the test upstream: priced, and impatient so that tests are short."""
+    """Return a catalog row served by the test upstream: priced, and as patient as a busy machine makes necessary."""
     return {
         "alias": alias,
         "provider": "openai-compatible",
@@ -52,7 +59,7 @@ def row(alias: str, upstream_model: str, endpoint: str, **more: Any) -> dict[str
         "price_input": 1.0,
         "price_output": 2.0,
         "price_per": "1m",
-        "timeouts": {"connect": "2s", "first_byte": "3s", "idle": "2s", "total": "30s"},
+        "timeouts": {"connect": "10s", "first_byte": "60s", "idle": "60s", "total": "90s"},
         **more,
     }
 
@@ -73,7 +80,8 @@ def catalog(endpoint: str, closed_port: int) -> list[dict[str, Any]]:
         row("pair", "up-b", endpoint, deployment="pair-b", priority=1),
         row("dead", "up-dead", f"http://127.0.0.1:{closed_port}/v1"),
         row("badrow", "up-badrow", endpoint, api_key="${SURELY_NOT_SET}"),
-        *(row(alias, f"up-{alias}", endpoint) for alias in [*POOL, *FAILING]),
+        *(row(alias, f"up-{alias}", endpoint) for alias in POOL),
+        *(row(alias, f"up-{alias}", endpoint, timeouts=IMPATIENT) for alias in FAILING),
     ]
 
 

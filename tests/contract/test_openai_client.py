@@ -7,8 +7,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from tests.processes import ROOT
 from tests.servers import Gateway
+from tests.sources import ROOT
 
 KEY = "sk-demo.my-secret"
 QUESTION = [{"role": "user", "content": "Hello"}]

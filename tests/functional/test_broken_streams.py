@@ -12,6 +12,7 @@ from tests.ledger import row_of
 from tests.raw_calls import question
 
 MODEL, UPSTREAM = "m5", "up-m5"
+IMPATIENT = town.FAILING[-1]
 BREAKS = {
     "cut": "upstream_error",
     "drop": "upstream_error",
@@ -23,9 +24,10 @@ BREAKS = {
 
 
 async def events_of(gateway, upstream, behavior):
-    upstream.script(UPSTREAM, behavior)
+    model = IMPATIENT if behavior["end"] == "stall" else MODEL
+    upstream.script(f"up-{model}", behavior)
     async with gateway.client(town.BOB) as client:
-        answer = await client.post("/v1/chat/completions", json=question(MODEL, stream=True))
+        answer = await client.post("/v1/chat/completions", json=question(model, stream=True))
     assert answer.status_code == 200
     return answer, [json.loads(block[6:]) for block in answer.text.split("\n\n") if block]
 
@@ -43,9 +45,10 @@ async def test_it_ends_with_an_error_event_and_no_done(gateway, upstream, end):
 
 @pytest.mark.parametrize("end", BREAKS)
 async def test_before_the_first_content_it_is_an_ordinary_error(gateway, upstream, end):
-    upstream.script(UPSTREAM, {"end": end, "after": 0})
+    model = IMPATIENT if end == "stall" else MODEL
+    upstream.script(f"up-{model}", {"end": end, "after": 0})
     async with gateway.client(town.BOB) as client:
-        answer = await client.post("/v1/chat/completions", json=question(MODEL, stream=True))
+        answer = await client.post("/v1/chat/completions", json=question(model, stream=True))
     assert answer.status_code == (504 if end == "stall" else 502)
     assert answer.json()["error"]["code"] == BREAKS[end]
 

@@ -10,8 +10,9 @@ import pytest
 from celery import Celery
 
 from tests.postgres import Postgres
-from tests.processes import ROOT, ServerProcess, clean_environment
+from tests.processes import ServerProcess, clean_environment
 from tests.redis_server import RedisServer
+from tests.sources import ROOT
 from tests.templates import JWT_SECRET
 
 START_S = 60

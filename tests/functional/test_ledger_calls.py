@@ -25,6 +25,7 @@ def config(endpoint, closed_port):
         **town.NO_LIMITS,
         "model_catalog": [
             *(town.row(name, f"up-books-{name}", endpoint) for name in MODELS),
+            town.row("stalls", "up-books-stalls", endpoint, timeouts=town.IMPATIENT),
             town.row("over", "up-books-over-a", endpoint, deployment="over-a", price_output=4.0),
             town.row("over", "up-books-over-b", endpoint, deployment="over-b", priority=1, price_output=6.0),
             town.row("dead", "up-books-dead", f"http://127.0.0.1:{closed_port}/v1"),
@@ -118,8 +119,9 @@ async def test_a_call_that_is_left_while_it_waits_is_billed_for_its_prompt(gatew
 
 @pytest.mark.parametrize("end", ["cut", "drop", "reset", "error", "malformed", "stall"])
 async def test_a_stream_that_breaks_is_incomplete_and_billed_for_what_came(gateway, upstream, end):
-    upstream.script("up-books-broken", {"chunks": 20, "after": 6, "end": end})
-    answer = await ask(gateway.url, KEY, question("broken", stream=True))
+    model = "stalls" if end == "stall" else "broken"
+    upstream.script(f"up-books-{model}", {"chunks": 20, "after": 6, "end": end})
+    answer = await ask(gateway.url, KEY, question(model, stream=True))
     assert b"[DONE]" not in answer.body
     assert b'"error"' in answer.body
     [row] = await rows(gateway, answer)

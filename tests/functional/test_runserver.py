@@ -10,7 +10,8 @@ from tests import town
 from tests.ports import free_port
 from tests.processes import START_S, ServerProcess
 from tests.raw_calls import question
-from tests.servers import CALL_S, MANAGE
+from tests.servers import CALL_S
+from tests.sources import MANAGE
 
 
 async def test_it_serves_calls_on_daphne(fresh_gateway):

@@ -12,9 +12,9 @@ import pytest
 
 from tests import town
 from tests.ledger import committed
-from tests.processes import ROOT, START_S, ServerProcess, clean_environment
+from tests.processes import START_S, ServerProcess, clean_environment
 from tests.raw_calls import question
-from tests.servers import MANAGE
+from tests.sources import MANAGE, ROOT
 
 pytestmark = pytest.mark.both_modes
 

@@ -9,7 +9,7 @@ import sys
 from argparse import SUPPRESS, ArgumentParser
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.management import call_command
@@ -25,6 +25,7 @@ from gateway.data_dir import UMASK, make_private
 from gateway.data_lock import DataDirInUse, hold
 from gateway.database import DatabaseAway, persistently, preparing
 from gateway.descriptors import raise_limit
+from gateway.forked_worker import fork_workers
 from gateway.server import CannotListen, announce, bind, run
 from gateway.supervisor import Supervisor
 from gateway.waiting_room import waiting_room
@@ -64,13 +65,13 @@ class Command(BaseCommand):
         raise_limit()
         make_private(config.data_dir)
         try:
-            with hold(config.data_dir):
+            with hold(config.data_dir) as lock:
                 listener = bind(host, port)
                 _warn_of_the_network(config, host)
                 with waiting_room(listener):
                     prepare()
                 if workers > 1:
-                    supervise(config, listener, workers, _welcome(options["welcome"]))
+                    supervise(config, listener, workers, _welcome(options["welcome"]), lock)
                 else:
                     run(config, listener, _welcome(options["welcome"]))
         except DataDirInUse as error:
@@ -97,12 +98,19 @@ def prepare() -> None:
         sync_catalog(config)
 
 
-def supervise(config: Config, listener: socket.socket, workers: int, welcome: str) -> None:
-    """Let worker processes serve until SIGTERM; this one only watches them."""
+def supervise(config: Config, listener: socket.socket, workers: int, welcome: str, lock: IO[str]) -> None:
+    """Let worker processes serve until SIGTERM; this one only watches them, and alone holds `lock`."""
+    import gateway.asgi  # noqa: F401, PLC0415 - once, for all the workers
+
     for database in connections.all():
         database.close()
         if getattr(database, "pool", None):
             database.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL: its threads have nothing to do here
+    forks = fork_workers(listener, workers)
+    if isinstance(forks, WorkerLink):
+        lock.close()
+        run(config, listener, link=forks, workers=workers)
+        return
     manage = (sys.executable, sys.argv[0])
     supervisor = Supervisor(
         (*manage, "serve", "--workers", str(workers)),
@@ -110,6 +118,7 @@ def supervise(config: Config, listener: socket.socket, workers: int, welcome: st
         workers,
         drain_s=config.server.prestop_delay + config.server.graceful_shutdown_delay,
         prepare=(*manage, "bootstrap"),
+        forks=forks,
     )
     asyncio.run(supervisor.run(lambda: announce(listener, welcome)))
 

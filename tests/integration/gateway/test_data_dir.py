@@ -12,7 +12,7 @@ import pytest
 
 from gateway.config.problems import ConfigError
 from gateway.data_dir import make_private
-from tests.processes import ROOT
+from tests.sources import ROOT
 
 NOBODY = 65534
 AS_NOBODY = """

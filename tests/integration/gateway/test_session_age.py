@@ -13,7 +13,8 @@ from django.utils.timezone import now
 
 from gateway.session_age import BEGAN, RENEWED
 from tenants.models import User
-from tests.processes import ROOT, clean_environment
+from tests.processes import clean_environment
+from tests.sources import ROOT
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ import pytest
 import unfold
 from py_mini_racer import JSPromise, MiniRacer
 
-from tests.processes import ROOT
+from tests.sources import ROOT
 
 SCRIPT = ROOT / "gateway" / "static" / "gateway" / "expressions.js"
 HERE = Path(__file__).parent

@@ -9,7 +9,7 @@ import yaml
 
 from gateway.config import ConfigError, load
 from gateway.config.weak_secrets import weak_key_secret, weak_password
-from tests.processes import ROOT
+from tests.sources import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

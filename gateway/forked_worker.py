@@ -1,0 +1,78 @@
+"""The first workers are forks of their supervisor, which has imported everything and prepared the database.
+
+A fork costs a tenth of the CPU of a new interpreter and shares the memory of what was imported. Workers that come later
+are new interpreters (gateway/worker_process.py): by then the supervisor runs threads and may be older than the code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+import threading
+from dataclasses import dataclass
+
+from gateway.worker_link import WorkerLink
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A worker as its parent knows it; `line` is the parent's end."""
+
+    pid: int
+    line: socket.socket
+
+
+def fork_workers(listener: socket.socket, count: int) -> list[Fork] | WorkerLink:
+    """Fork, and return all of them; in each worker, return its side of the line. Call it outside any event loop."""
+    if threading.active_count() > 1:
+        raise RuntimeError(f"a fork would lose the threads: {threading.enumerate()}")
+    gc.freeze()  # the collector then writes to no page that all of them share
+    forks: list[Fork] = []
+    for _ in range(count):
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            for end in (ours, *(fork.line for fork in forks)):
+                end.close()  # else a sibling would not notice the supervisor's death
+            return _worker(listener, theirs)
+        theirs.close()
+        ours.setblocking(False)
+        forks.append(Fork(pid, ours))
+    return forks
+
+
+def _worker(listener: socket.socket, end: socket.socket) -> WorkerLink:
+    os.setpgid(0, 0)  # a terminal's Ctrl-C reaches the supervisor only, which passes it on once
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    end.setblocking(False)
+    return WorkerLink(listener, end)
+
+
+class ForkedProcess:
+    """What the supervisor needs of asyncio.subprocess.Process, for a child that it forked. Make it in the loop."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[int] = loop.create_future()
+        threading.Thread(target=self._reap, args=(loop,), name=f"waits for {pid}", daemon=True).start()
+
+    async def wait(self) -> int:
+        """Return the exit code, negative for a signal."""
+        return await asyncio.shield(self._ended)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it, unless the process has ended."""
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def _reap(self, loop: asyncio.AbstractEventLoop) -> None:
+        _, status = os.waitpid(self.pid, 0)
+        self.returncode = os.waitstatus_to_exitcode(status)
+        loop.call_soon_threadsafe(self._ended.set_result, self.returncode)

@@ -1,0 +1,89 @@
+"""Starts Python processes by a fork of one that has imported the gateway's libraries: half of a start is that import.
+
+A process of its own, started by tests/forked.py, which asks it over a socket. What is forked is a child like any other:
+its own files, environment, directory and arguments, and it runs the script from its first line. Modules that read the
+settings are imported by the child, because each one has settings of its own.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import resource
+import runpy
+import socket
+import sys
+import time
+from typing import Any
+
+from tests import stores
+
+LONGEST_REQUEST = 256 * 1024
+LIBRARIES = (  # what a gateway imports and what reads no settings
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "cryptography.hazmat.primitives.kdf.hkdf",
+    "django.contrib.postgres.fields",
+    "django.core.management.commands.migrate",
+    "django.core.servers.basehttp",
+    "django.db.backends.sqlite3.base",
+    "django.template.backends.django",
+    "django.test.signals",
+    "gateway.config",
+    "httptools",
+    "prometheus_client",
+    "uvicorn.protocols.http.httptools_impl",
+    "uvloop",
+)
+IN_PRODUCTION = ("django.db.backends.postgresql.base", "psycopg_pool", "redis.asyncio")
+
+
+def serve(control: socket.socket) -> list[str] | None:
+    """Answer until the tests end: None then; in each child, the arguments of what it is to run."""
+    while True:
+        message, files, _, _ = socket.recv_fds(control, LONGEST_REQUEST, 3)
+        if not message:
+            return None
+        request = json.loads(message)
+        if "reap" in request:
+            _, status = os.waitpid(request["reap"], 0)
+            control.send(json.dumps(os.waitstatus_to_exitcode(status)).encode())
+            continue
+        pid = os.fork()
+        if pid == 0:
+            control.close()
+            _become(request, files)
+            return list(request["arguments"])
+        for file in files:
+            os.close(file)
+        control.send(json.dumps(pid).encode())
+
+
+def _become(request: dict[str, Any], files: list[int]) -> None:
+    for place, file in enumerate(files):
+        os.dup2(file, place)
+        os.close(file)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    time.tzset()
+    if request["files"] is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, request["files"])
+
+
+def main() -> None:
+    control = socket.socket(fileno=int(sys.argv[1]))
+    for name in (*LIBRARIES, *(IN_PRODUCTION if stores.workers() else ())):
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # so that no child touches, and thereby copies, what all of them share
+    arguments = serve(control)
+    if arguments is not None:
+        sys.argv[:] = arguments
+        sys.path[0] = os.path.dirname(arguments[0])  # noqa: PTH120 - as the interpreter sets it
+        runpy.run_path(arguments[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Workers that are forks of their supervisor share what it imported, and nothing that must be each one's own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from gateway.forked_worker import ForkedProcess, fork_workers
+from tests.sources import ROOT
+
+SUPERVISOR = """
+import os, signal, socket, sys
+from gateway.forked_worker import fork_workers
+from gateway.request_id import mint
+from gateway.worker_link import WorkerLink
+
+found = fork_workers(socket.create_server(("127.0.0.1", 0)), 3)
+if isinstance(found, WorkerLink):
+    line = found._end
+    line.setblocking(True)
+    os.write(1, f"{mint()[14:]} {os.getpgid(0) == os.getpid()} {os.read(0, 1)!r}\\n".encode())
+    line.sendall(b"r")
+    assert line.recv(1) == b"", "the supervisor did not die"
+    os.write(1, b"orphaned\\n")
+else:
+    for fork in found:
+        fork.line.setblocking(True)
+        assert fork.line.recv(1) == b"r"
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_each_has_ids_a_group_and_an_input_of_its_own_and_notices_the_death_of_its_supervisor_only():
+    done = subprocess.run(
+        [sys.executable, "-c", SUPERVISOR],
+        cwd=ROOT,
+        input="typed",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
+    lines = done.stdout.splitlines()  # complete: the pipe ends when the last worker has ended
+    assert lines.count("orphaned") == 3
+    born = [line.split() for line in lines if line != "orphaned"]
+    assert len({random for random, _, _ in born}) == 3
+    assert {(group, typed) for _, group, typed in born} == {("True", "b''")}
+
+
+def test_a_process_that_runs_threads_is_not_forked():
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait, name="busy")
+    thread.start()
+    try:
+        with socket.socket() as listener, pytest.raises(RuntimeError, match="busy"):
+            fork_workers(listener, 1)
+    finally:
+        end.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("how", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", -9), ("kill -15 $$", -15)]
+)
+async def test_the_end_of_a_fork_is_told_with_its_code(how, code):
+    process = ForkedProcess(shell(how))
+    assert await process.wait() == code
+    assert process.returncode == code
+    process.send_signal(signal.SIGKILL)  # whoever has its number now is not meant
+
+
+async def test_a_signal_reaches_a_fork_that_runs():
+    process = ForkedProcess(shell("kill -STOP $$"))
+    process.send_signal(signal.SIGKILL)
+    assert await process.wait() == -signal.SIGKILL
+
+
+def shell(command: str) -> int:
+    return os.posix_spawn("/bin/sh", ["sh", "-c", command], {})
