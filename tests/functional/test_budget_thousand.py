@@ -20,6 +20,8 @@ pytestmark = pytest.mark.both_modes
 CENT = 10_000_000
 KEY = "sk-thousand.thousand-secret"
 CLIENTS = 1000
+# Where admission is shared, a busy machine may let Redis be late, which is a 503 that says to ask again.
+LATE = {"limiter_unavailable"} if stores.are_shared() else set()
 
 
 def config(upstream, budget, **row):
@@ -63,13 +65,10 @@ async def spend_the_rest(gateway, body):
 
 
 async def patiently(gateway, body):
-    """Ask; where admission is shared, a busy machine may let Redis be late, which is a 503 that says to ask again."""
-
-    def is_decided(answer):
-        is_late = answer.status == 503 and answer.error["code"] == "limiter_unavailable"
-        return not (is_late and stores.are_shared())
-
-    return await eventually(lambda: ask(gateway.url, KEY, body), is_decided, within_s=60)
+    """Ask until it is decided."""
+    return await eventually(
+        lambda: ask(gateway.url, KEY, body), lambda answer: word_of(answer) not in LATE, within_s=60
+    )
 
 
 async def test_of_a_thousand_calls_at_a_cent_one_dollar_buys_exactly_a_hundred(fresh_gateway, upstream):
@@ -121,7 +120,7 @@ async def test_streams_that_are_left_in_the_middle_neither_overspend_nor_strand_
     await settled(gateway)
     stop.set()
     assert await watching
-    assert {answer.status for answer in answers} == {0, 200, 429}
+    assert {word_of(answer) for answer in answers} - LATE == {"200", "broken", "insufficient_quota"}
 
     assert (await standing(gateway, KEY))["held"] == 0
     upstream.script("up-thousand", {"chunks": 20, "prompt_tokens": 10})
