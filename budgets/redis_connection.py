@@ -82,7 +82,7 @@ class RedisConnection:
     def __init__(self, url: str, channel: str, timeout_s: float = TIMEOUT_S) -> None:
         self.run_id, self.opened, self.born_in = "", 0, ""
         self._client = 0  # as the server calls the present connection
-        self.on_message: Callable[[str], None] = _ignore
+        self.on_message: Callable[[bytes], None] = _ignore
         self.on_open: Callable[[], None] = _nothing
         self._options: dict[str, Any] = dict(parse_url(url))
         self._is_secure = url.startswith("rediss:")
@@ -239,8 +239,8 @@ class RedisConnection:
             raise
         return wire
 
-    def _heard(self, text: str) -> None:
-        self.on_message(text)
+    def _heard(self, message: bytes) -> None:
+        self.on_message(message)
 
     async def _shake_hands(self, wire: Wire) -> None:
         options = self._options
@@ -292,7 +292,7 @@ def _heed(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
-def _ignore(_: str) -> None:
+def _ignore(_: bytes) -> None:
     """Nobody listens yet."""
 
 

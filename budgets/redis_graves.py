@@ -10,15 +10,16 @@ from collections.abc import AsyncIterator
 
 from budgets.redis_allowance import KEPT_S
 from budgets.redis_backlog import ORPHAN_S, Backlog
-from budgets.redis_connection import RedisConnection
+from budgets.redis_channel import Channel
 from budgets.redis_rebuild import Run
 
 
 class Graves:
     """Those of workers that this one or others found dead."""
 
-    def __init__(self, run: Run, connection: RedisConnection, backlog: Backlog, prefix: str) -> None:
-        self._run, self._connection, self._backlog, self._prefix = run, connection, backlog, prefix
+    def __init__(self, run: Run, channel: Channel, backlog: Backlog, prefix: str) -> None:
+        self._run, self._channel, self._backlog, self._prefix = run, channel, backlog, prefix
+        self._connection = channel.connection
 
     async def dig(self, worker: str) -> None:
         """Bury one. Raises Unreachable; doing it again does no harm."""
@@ -26,7 +27,7 @@ class Graves:
         async for tag in self.tenants():
             await self._run("bury", tag, [ORPHAN_S, worker])
         await self._connection.call("SET", self._name(worker), 1, "EX", KEPT_S)
-        await self._connection.call("PUBLISH", self._connection.channel, f"gone {worker}")
+        await self._channel.say(f"gone {worker}")
 
     async def has(self, worker: str) -> bool:
         """Tell whether somebody has buried it. Raises Unreachable."""

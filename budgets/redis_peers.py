@@ -33,11 +33,14 @@ class Peers:
         self._heard: dict[str, float] = {}
         self._born: dict[str, str] = {}  # in which life of the data
         self._gone: set[str] = set()  # and not heard again since
+        self._ended: set[str] = set()  # for good: no process ever has the name of another
         self._told: dict[str, set[str]] = {}
         self._changed = asyncio.Event()
 
     def hear(self, worker: str, life: str = "") -> bool:
         """Note that it lives, and in which life of the data it was born; True if that is news."""
+        if worker in self._ended:  # said again by somebody else: the dead do not speak
+            return False
         is_new = worker not in self._heard and worker != self.worker
         self._gone.discard(worker)
         self._born[worker] = life
@@ -67,6 +70,7 @@ class Peers:
     def part(self, worker: str) -> None:
         """Wait for it no longer: it has said goodbye, or its death is proven."""
         self._gone.add(worker)
+        self._ended.add(worker)
         self._heard.pop(worker, None)
         self._born.pop(worker, None)
         self._count()

@@ -15,7 +15,7 @@ from typing import Any
 from budgets.admission import AdmissionUnavailable
 from budgets.purses import Load
 from budgets.redis_calls import Reply, Want, packed_post
-from budgets.redis_connection import RedisConnection
+from budgets.redis_channel import Channel
 from budgets.redis_owners import Owners
 from budgets.redis_peers import Peers
 
@@ -33,14 +33,14 @@ class Rebuilds:
 
     def __init__(
         self,
-        connection: RedisConnection,
+        channel: Channel,
         run: Run,
         load: Load,
         peers: Peers,
         owners: Owners,
         is_buried: Callable[[str], Awaitable[bool]],
     ) -> None:
-        self._connection, self._run, self._load, self._peers = connection, run, load, peers
+        self._channel, self._run, self._load, self._peers = channel, run, load, peers
         self._owners, self._is_buried = owners, is_buried
         self._tasks: dict[str, asyncio.Task[Exception | None]] = {}
         self._began: dict[str, float] = {}
@@ -105,8 +105,8 @@ class Rebuilds:
         """
         peers, now = self._peers, asyncio.get_running_loop().time
         began = asked = now()
-        life = await self._connection.life()
-        await self._connection.call("PUBLISH", self._connection.channel, question)
+        life = await self._channel.connection.life()
+        await self._channel.say(question)
         await peers.learn()  # asked now: who comes later was never granted what is lost
         while missing := peers.missing(token, life):
             if now() >= began + WAIT_S:
@@ -118,4 +118,4 @@ class Rebuilds:
                 if await self._is_buried(worker):
                     peers.part(worker)
             asked, again = now(), " ".join((question, *missing))
-            await self._connection.call("PUBLISH", self._connection.channel, again)
+            await self._channel.say(again)
