@@ -34,7 +34,7 @@ from budgets.redis_channel import Channel
 from budgets.redis_connection import TIMEOUT_S, RedisConnection
 from budgets.redis_graves import Graves
 from budgets.redis_learning import Learning
-from budgets.redis_owners import Owners
+from budgets.redis_owners import Owners, tenants
 from budgets.redis_peers import Members, Peers, nobody_else
 from budgets.redis_preparation import Preparation
 from budgets.redis_rebuild import Rebuilds
@@ -82,8 +82,8 @@ class RedisAdmission(Admission):
     async def open(self, *, tend: bool = True) -> None:
         """Connect and begin to tend; Redis may be away. `tend` False: nothing happens but what is asked."""
         self._allowances = Allowances(self._run, self.peers, self._graves.has, self._tell_all)
-        parts = (self._channel, self.peers, self._backlog, self._allowances)
-        self._upkeep = Upkeep(*parts, lambda: self._instant)
+        parts = (self.peers, self._backlog, self._allowances)
+        self._upkeep = Upkeep(self._channel, *parts, lambda: self._instant)
         await self._connection.open()
         if tend:
             self._upkeep.start(self._calls)
@@ -202,7 +202,7 @@ class RedisAdmission(Admission):
 
     @override
     async def forget(self) -> None:
-        async for tag in self._graves.tenants():
+        async for tag in tenants(self._connection, self._prefix):
             await self._run("forget", tag, [])
 
     @override

@@ -147,10 +147,13 @@ class RedisConnection:
         wire = await self._connected()
         return await self._life(wire)
 
+    @property
+    def life_key(self) -> str:
+        return f"{self.channel}:lives:{self.run_id}"  # what a restarted server has kept may be old
+
     async def _life(self, wire: Wire) -> str:
-        key = f"{self.channel}:life:{self.run_id}"  # what a restarted server has kept may be old
-        wire.send("SET", key, uuid.uuid4().hex, "NX").add_done_callback(_heed)
-        named = await wire.send("GET", key)
+        wire.send("HSETNX", self.life_key, "life", uuid.uuid4().hex).add_done_callback(_heed)
+        named = await wire.send("HGET", self.life_key, "life")
         if named is None:  # it could not be written
             raise Unreachable
         return str(named.decode())
@@ -224,7 +227,7 @@ class RedisConnection:
 
     async def _connect(self) -> Wire:
         loop, options = asyncio.get_running_loop(), self._options
-        wire = Wire(self._timeout_s, self._heard, self._late, self._lost)
+        wire = Wire(self._timeout_s, self.on_message, self._late, self._lost)
         try:
             async with asyncio.timeout(HANDSHAKE_S):
                 if "path" in options:
@@ -238,9 +241,6 @@ class RedisConnection:
             wire.drop()
             raise
         return wire
-
-    def _heard(self, message: bytes) -> None:
-        self.on_message(message)
 
     async def _shake_hands(self, wire: Wire) -> None:
         options = self._options

@@ -3,7 +3,8 @@
 Who has to be waited for does not depend on who was heard: the database names every worker that may have been granted
 anything (gateway/worker_rows.py). A worker is waited for until it says goodbye, until its death is proven, or until it
 was silent for 270 s. What it runs may cost money as long as that. Who was born in the present life of the data has
-nothing to tell that Redis does not know, and is not waited for. Costs one message a second and worker.
+nothing to tell of a tenant that was not started in it before, and is not waited for then. Costs one message a second
+and worker.
 """
 
 from __future__ import annotations
@@ -103,8 +104,8 @@ class Peers:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
 
-    def missing(self, token: str, life: str) -> set[str]:
-        """Return those alive who have not told yet, and may hold what was lost before this life."""
+    def missing(self, token: str, life: str | None) -> set[str]:
+        """Return those alive who have not told yet, and may hold what was lost before this life; None: or in it."""
         older = {worker for worker in self._heard if self._born[worker] != life}
         return {*older, self.worker} - self._told[token]
 

@@ -89,7 +89,7 @@ class Rebuilds:
         await self._owners.note(want)  # it was lost too, and must be there when the first total is posted
         self._peers.expect(token)
         try:
-            await self._hear_all(f"rehold {want.tag} {token}", token)
+            await self._hear_all(want.tag, f"rehold {want.tag} {token}", token)
         finally:
             self._peers.forget(token)
         keys = list(dict.fromkeys(bound.key for bound in want.bounds))
@@ -97,15 +97,18 @@ class Rebuilds:
         packed = [packed_post(post) for post in posts]
         await self._run("open", want.tag, [token, gen, packed])
 
-    async def _hear_all(self, question: str, token: str) -> None:
+    async def _hear_all(self, tag: str, question: str, token: str) -> None:
         """Return when every worker has told what it holds. Raises AdmissionUnavailable, Unreachable, or what the
         database raises.
 
-        Who has just connected again has not heard the question, so those who are missing are asked by name.
+        Who has just connected again has not heard the question, so those who are missing are asked by name. A tenant
+        that was started in this life of the data has lost what was told in this life: everybody is waited for.
         """
         peers, now = self._peers, asyncio.get_running_loop().time
         began = asked = now()
-        life = await self._channel.connection.life()
+        link = self._channel.connection
+        is_known = not await link.call("HSET", link.life_key, tag, 1)
+        life = None if is_known else await link.life()
         await self._channel.say(question)
         await peers.learn()  # asked now: who comes later was never granted what is lost
         while missing := peers.missing(token, life):

@@ -28,7 +28,8 @@ class Hashes:
         self.flushall, self.close = self._redis.flushall, self._redis.close
 
     def all(self, key: str) -> dict[bytes, bytes]:
-        return cast("dict[bytes, bytes]", self._redis.hgetall(key))
+        found = cast("dict[bytes, bytes]", self._redis.hgetall(key))
+        return {name: value for name, value in found.items() if name != b"="}  # the mark of a whole part
 
     def slots(self, key: str) -> set[bytes]:
         return set(cast("list[bytes]", self._redis.zrange(key, 0, -1)))

@@ -90,7 +90,7 @@ async def heard(crew, neighbor) -> Heard:
     """Return what is seen of a worker that has set money aside, runs a call, and waits for an answer."""
     assert (await crew.ask(BUDGET, CENT)).startswith("call-")
     assert (await crew.ask(BUDGET, CENT)).startswith("call-")
-    await eventually(lambda: neighbor.hlen("omg:{t1}:aside:tenant:1"), lambda holders: holders == 2)
+    await eventually(lambda: neighbor.hlen("omg:{t1}:aside:tenant:1"), lambda holders: holders == 3)
     crew.workers[0].peers.expect("question")
     return Heard(crew, neighbor)
 
