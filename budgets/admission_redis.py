@@ -30,10 +30,11 @@ from budgets.purses import Load
 from budgets.redis_allowance import Allowances
 from budgets.redis_backlog import LEASE_S, ORPHAN_S, Backlog
 from budgets.redis_calls import HeldCall, Reply, Want, budget_of, rate_refusal, rates_of, standing_of, want_of
+from budgets.redis_channel import Channel
 from budgets.redis_connection import TIMEOUT_S, RedisConnection
 from budgets.redis_graves import Graves
 from budgets.redis_learning import Learning
-from budgets.redis_owners import Owners
+from budgets.redis_owners import Owners, tenants
 from budgets.redis_peers import Members, Peers, nobody_else
 from budgets.redis_preparation import Preparation
 from budgets.redis_rebuild import Rebuilds
@@ -41,6 +42,7 @@ from budgets.redis_scripts import PREFIX
 from budgets.redis_standings import LastStandings
 from budgets.redis_upkeep import Upkeep
 from budgets.redis_wire import Unreachable
+from gateway.signed_messages import Signer
 
 QUEUE_S = 1.0
 YIELD_S, YIELD_WAIT_S = 0.02, 0.3  # between two looks at what was given back; in all
@@ -56,6 +58,7 @@ class RedisAdmission(Admission):
         url: str,
         load: Load,
         *,
+        signer: Signer,
         timeout_s: float = TIMEOUT_S,
         members: Members = nobody_else,
         clock: Clock | None = None,
@@ -64,14 +67,14 @@ class RedisAdmission(Admission):
     ) -> None:
         self.worker = worker or uuid.uuid4().hex  # no other process ever has the same
         self._clock, self._prefix = clock, prefix
-        self._calls: dict[str, HeldCall] = {}
-        self._last = LastStandings()
+        self._calls, self._last = dict[str, HeldCall](), LastStandings()
         self._connection = RedisConnection(url, f"{prefix}:workers", timeout_s)
+        self._channel = Channel(self._connection, signer)
         self.peers = Peers(self.worker, members)
         owners = Owners(self._connection, prefix)
         self._backlog = Backlog(self._run, self._connection, self._calls, owners, self.worker)
-        self._graves = Graves(self._run, self._connection, self._backlog, prefix)
-        rebuilds = Rebuilds(self._connection, self._run, load, self.peers, owners, self._graves.has)
+        self._graves = Graves(self._run, self._channel, self._backlog, prefix)
+        rebuilds = Rebuilds(self._channel, self._run, load, self.peers, owners, self._graves.has)
         self._preparation = Preparation(rebuilds, Learning(self._run, load, owners))
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Reply).decode
@@ -79,8 +82,8 @@ class RedisAdmission(Admission):
     async def open(self, *, tend: bool = True) -> None:
         """Connect and begin to tend; Redis may be away. `tend` False: nothing happens but what is asked."""
         self._allowances = Allowances(self._run, self.peers, self._graves.has, self._tell_all)
-        parts = (self._connection, self.peers, self._backlog, self._allowances)
-        self._upkeep = Upkeep(*parts, lambda: self._instant)
+        parts = (self.peers, self._backlog, self._allowances)
+        self._upkeep = Upkeep(self._channel, *parts, lambda: self._instant)
         await self._connection.open()
         if tend:
             self._upkeep.start(self._calls)
@@ -199,7 +202,7 @@ class RedisAdmission(Admission):
 
     @override
     async def forget(self) -> None:
-        async for tag in self._graves.tenants():
+        async for tag in tenants(self._connection, self._prefix):
             await self._run("forget", tag, [])
 
     @override
@@ -222,8 +225,7 @@ class RedisAdmission(Admission):
         while True:
             want = want_of(ask.scopes, self._instant)
             holds = [ask.request_id, ask.tokens, ask.hold_nanousd, LEASE_S, ORPHAN_S]
-            arguments = [*holds, want.packed, self.worker]
-            reply = await self._run("admit", want.tag, arguments)
+            reply = await self._run("admit", want.tag, [*holds, want.packed, self.worker])
             if reply.status == "granted":
                 return self._granted(ask, want, reply)
             if reply.status == "known":

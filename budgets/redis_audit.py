@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import msgspec
 from redis import Redis, RedisError
@@ -85,14 +85,27 @@ class Audit:
     def tenants(self) -> dict[str, list[str]]:
         """Return the scopes with money of each tenant's tag."""
         found: dict[str, list[str]] = defaultdict(list)
+        pattern = f"{self._prefix}:{{*}}:money:*"
         try:
-            for key in self._redis.scan_iter(match=f"{self._prefix}:{{*}}:money:*", count=1000):
-                tag, _, scope = key.decode().partition("{")[2].partition("}:money:")
-                if scope not in found[tag]:
-                    found[tag].append(scope)
+            cursor = -1
+            while cursor:
+                cursor, keys = cast(
+                    "tuple[int, list[bytes]]", self._redis.scan(max(0, cursor), pattern, 1000)
+                )
+                for key in self._with_windows(keys):
+                    tag, _, scope = key.decode().partition("{")[2].partition("}:money:")
+                    if scope not in found[tag]:
+                        found[tag].append(scope)
         except RedisError as error:
             raise Unread(str(error)) from None
         return found
+
+    def _with_windows(self, keys: list[bytes]) -> list[bytes]:
+        """Leave out those with nothing but the mark that each has."""
+        with self._redis.pipeline(transaction=False) as asked:
+            for key in keys:
+                asked.hlen(key)
+            return [key for key, fields in zip(keys, asked.execute(), strict=True) if fields > 1]
 
     def picture(self, tag: str, scopes: list[str]) -> Picture:
         """Return nothing of a tenant that is started over: its workers are about to tell what they hold."""

@@ -82,7 +82,7 @@ class RedisConnection:
     def __init__(self, url: str, channel: str, timeout_s: float = TIMEOUT_S) -> None:
         self.run_id, self.opened, self.born_in = "", 0, ""
         self._client = 0  # as the server calls the present connection
-        self.on_message: Callable[[str], None] = _ignore
+        self.on_message: Callable[[bytes], None] = _ignore
         self.on_open: Callable[[], None] = _nothing
         self._options: dict[str, Any] = dict(parse_url(url))
         self._is_secure = url.startswith("rediss:")
@@ -147,10 +147,13 @@ class RedisConnection:
         wire = await self._connected()
         return await self._life(wire)
 
+    @property
+    def life_key(self) -> str:
+        return f"{self.channel}:lives:{self.run_id}"  # what a restarted server has kept may be old
+
     async def _life(self, wire: Wire) -> str:
-        key = f"{self.channel}:life:{self.run_id}"  # what a restarted server has kept may be old
-        wire.send("SET", key, uuid.uuid4().hex, "NX").add_done_callback(_heed)
-        named = await wire.send("GET", key)
+        wire.send("HSETNX", self.life_key, "life", uuid.uuid4().hex).add_done_callback(_heed)
+        named = await wire.send("HGET", self.life_key, "life")
         if named is None:  # it could not be written
             raise Unreachable
         return str(named.decode())
@@ -224,7 +227,7 @@ class RedisConnection:
 
     async def _connect(self) -> Wire:
         loop, options = asyncio.get_running_loop(), self._options
-        wire = Wire(self._timeout_s, self._heard, self._late, self._lost)
+        wire = Wire(self._timeout_s, self.on_message, self._late, self._lost)
         try:
             async with asyncio.timeout(HANDSHAKE_S):
                 if "path" in options:
@@ -238,9 +241,6 @@ class RedisConnection:
             wire.drop()
             raise
         return wire
-
-    def _heard(self, text: str) -> None:
-        self.on_message(text)
 
     async def _shake_hands(self, wire: Wire) -> None:
         options = self._options
@@ -292,7 +292,7 @@ def _heed(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
-def _ignore(_: str) -> None:
+def _ignore(_: bytes) -> None:
     """Nobody listens yet."""
 
 

@@ -6,42 +6,31 @@ Costs nothing until then; then one command a tenant.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from budgets.redis_allowance import KEPT_S
 from budgets.redis_backlog import ORPHAN_S, Backlog
-from budgets.redis_connection import RedisConnection
+from budgets.redis_channel import Channel
+from budgets.redis_owners import tenants
 from budgets.redis_rebuild import Run
 
 
 class Graves:
     """Those of workers that this one or others found dead."""
 
-    def __init__(self, run: Run, connection: RedisConnection, backlog: Backlog, prefix: str) -> None:
-        self._run, self._connection, self._backlog, self._prefix = run, connection, backlog, prefix
+    def __init__(self, run: Run, channel: Channel, backlog: Backlog, prefix: str) -> None:
+        self._run, self._channel, self._backlog, self._prefix = run, channel, backlog, prefix
+        self._connection = channel.connection
 
     async def dig(self, worker: str) -> None:
         """Bury one. Raises Unreachable; doing it again does no harm."""
         await self._backlog.flush()  # the bills of its calls come before their holds go
-        async for tag in self.tenants():
+        async for tag in tenants(self._connection, self._prefix):
             await self._run("bury", tag, [ORPHAN_S, worker])
         await self._connection.call("SET", self._name(worker), 1, "EX", KEPT_S)
-        await self._connection.call("PUBLISH", self._connection.channel, f"gone {worker}")
+        await self._channel.say(f"gone {worker}")
 
     async def has(self, worker: str) -> bool:
         """Tell whether somebody has buried it. Raises Unreachable."""
         return bool(await self._connection.call("EXISTS", self._name(worker)))
-
-    async def tenants(self) -> AsyncIterator[str]:
-        """Yield the tag of every tenant that Redis knows, some of them twice. Raises Unreachable."""
-        cursor = b"0"
-        pattern = f"{self._prefix}:{{*}}:meta"
-        while True:
-            cursor, keys = await self._connection.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
-            for key in keys:
-                yield key.decode().split("{")[1].split("}")[0]
-            if cursor == b"0":
-                return
 
     def _name(self, worker: str) -> str:
         return f"{self._prefix}:buried:{worker}"

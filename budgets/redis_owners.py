@@ -7,7 +7,7 @@ Redis may have lost it. A total whose owner nobody knows waits here, and with it
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from budgets.admission import Post
 from budgets.redis_calls import Want, tenant_tag
@@ -17,12 +17,14 @@ MOST_WAITING = (
     100  # batches; calls that are left out stay counted in Redis beside the ledger: too careful, if at all
 )
 
+_MARK = "="  # is there as long as nobody has deleted the whole
+
 
 class Owners:
     """The tenant's tag of each key that has a window."""
 
     def __init__(self, connection: RedisConnection, prefix: str) -> None:
-        self._connection, self._name = connection, f"{prefix}:owners"
+        self._connection, self._prefix, self._name = connection, prefix, f"{prefix}:owners"
         self._tags: dict[str, str] = {}
         self._waiting: deque[tuple[list[Post], set[str]]] = deque(maxlen=MOST_WAITING)
 
@@ -61,5 +63,30 @@ class Owners:
         return ready
 
     async def _ask(self, scopes: Sequence[str]) -> dict[str, str]:
-        found = await self._connection.call("HMGET", self._name, *scopes)
+        is_whole, *found = await self._connection.call("HMGET", self._name, _MARK, *scopes)
+        if not is_whole:
+            await self._restore()
+            found = await self._connection.call("HMGET", self._name, *scopes)
         return {scope: tag.decode() for scope, tag in zip(scopes, found, strict=True) if tag}
+
+    async def _restore(self) -> None:
+        """Note anew what the tenants themselves say: somebody has deleted what was noted, or it was never asked for."""
+        async for tag in tenants(self._connection, self._prefix):
+            fields = await self._connection.call("HKEYS", f"{self._prefix}:{{{tag}}}:meta")
+            scopes = [field.decode().removeprefix("of:") for field in fields if field.startswith(b"of:")]
+            if scopes:
+                await self._connection.call(
+                    "HSET", self._name, *(w for scope in scopes for w in (scope, tag))
+                )
+        await self._connection.call("HSET", self._name, _MARK, 1)
+
+
+async def tenants(connection: RedisConnection, prefix: str) -> AsyncIterator[str]:
+    """Yield the tag of every tenant that Redis knows, some of them twice. Raises Unreachable."""
+    cursor = b"0"
+    while True:
+        cursor, keys = await connection.call("SCAN", cursor, "MATCH", f"{prefix}:{{*}}:meta", "COUNT", 1000)
+        for key in keys:
+            yield key.decode().split("{")[1].split("}")[0]
+        if cursor == b"0":
+            return

@@ -3,7 +3,8 @@
 Who has to be waited for does not depend on who was heard: the database names every worker that may have been granted
 anything (gateway/worker_rows.py). A worker is waited for until it says goodbye, until its death is proven, or until it
 was silent for 270 s. What it runs may cost money as long as that. Who was born in the present life of the data has
-nothing to tell that Redis does not know, and is not waited for. Costs one message a second and worker.
+nothing to tell of a tenant that was not started in it before, and is not waited for then. Costs one message a second
+and worker.
 """
 
 from __future__ import annotations
@@ -33,11 +34,14 @@ class Peers:
         self._heard: dict[str, float] = {}
         self._born: dict[str, str] = {}  # in which life of the data
         self._gone: set[str] = set()  # and not heard again since
+        self._ended: set[str] = set()  # for good: no process ever has the name of another
         self._told: dict[str, set[str]] = {}
         self._changed = asyncio.Event()
 
     def hear(self, worker: str, life: str = "") -> bool:
         """Note that it lives, and in which life of the data it was born; True if that is news."""
+        if worker in self._ended:  # said again by somebody else: the dead do not speak
+            return False
         is_new = worker not in self._heard and worker != self.worker
         self._gone.discard(worker)
         self._born[worker] = life
@@ -67,6 +71,7 @@ class Peers:
     def part(self, worker: str) -> None:
         """Wait for it no longer: it has said goodbye, or its death is proven."""
         self._gone.add(worker)
+        self._ended.add(worker)
         self._heard.pop(worker, None)
         self._born.pop(worker, None)
         self._count()
@@ -99,8 +104,8 @@ class Peers:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
 
-    def missing(self, token: str, life: str) -> set[str]:
-        """Return those alive who have not told yet, and may hold what was lost before this life."""
+    def missing(self, token: str, life: str | None) -> set[str]:
+        """Return those alive who have not told yet, and may hold what was lost before this life; None: or in it."""
         older = {worker for worker in self._heard if self._born[worker] != life}
         return {*older, self.worker} - self._told[token]
 

@@ -15,7 +15,7 @@ from typing import Any
 from budgets.admission import AdmissionUnavailable
 from budgets.purses import Load
 from budgets.redis_calls import Reply, Want, packed_post
-from budgets.redis_connection import RedisConnection
+from budgets.redis_channel import Channel
 from budgets.redis_owners import Owners
 from budgets.redis_peers import Peers
 
@@ -33,14 +33,14 @@ class Rebuilds:
 
     def __init__(
         self,
-        connection: RedisConnection,
+        channel: Channel,
         run: Run,
         load: Load,
         peers: Peers,
         owners: Owners,
         is_buried: Callable[[str], Awaitable[bool]],
     ) -> None:
-        self._connection, self._run, self._load, self._peers = connection, run, load, peers
+        self._channel, self._run, self._load, self._peers = channel, run, load, peers
         self._owners, self._is_buried = owners, is_buried
         self._tasks: dict[str, asyncio.Task[Exception | None]] = {}
         self._began: dict[str, float] = {}
@@ -89,7 +89,7 @@ class Rebuilds:
         await self._owners.note(want)  # it was lost too, and must be there when the first total is posted
         self._peers.expect(token)
         try:
-            await self._hear_all(f"rehold {want.tag} {token}", token)
+            await self._hear_all(want.tag, f"rehold {want.tag} {token}", token)
         finally:
             self._peers.forget(token)
         keys = list(dict.fromkeys(bound.key for bound in want.bounds))
@@ -97,16 +97,19 @@ class Rebuilds:
         packed = [packed_post(post) for post in posts]
         await self._run("open", want.tag, [token, gen, packed])
 
-    async def _hear_all(self, question: str, token: str) -> None:
+    async def _hear_all(self, tag: str, question: str, token: str) -> None:
         """Return when every worker has told what it holds. Raises AdmissionUnavailable, Unreachable, or what the
         database raises.
 
-        Who has just connected again has not heard the question, so those who are missing are asked by name.
+        Who has just connected again has not heard the question, so those who are missing are asked by name. A tenant
+        that was started in this life of the data has lost what was told in this life: everybody is waited for.
         """
         peers, now = self._peers, asyncio.get_running_loop().time
         began = asked = now()
-        life = await self._connection.life()
-        await self._connection.call("PUBLISH", self._connection.channel, question)
+        link = self._channel.connection
+        is_known = not await link.call("HSET", link.life_key, tag, 1)
+        life = None if is_known else await link.life()
+        await self._channel.say(question)
         await peers.learn()  # asked now: who comes later was never granted what is lost
         while missing := peers.missing(token, life):
             if now() >= began + WAIT_S:
@@ -118,4 +121,4 @@ class Rebuilds:
                 if await self._is_buried(worker):
                     peers.part(worker)
             asked, again = now(), " ".join((question, *missing))
-            await self._connection.call("PUBLISH", self._connection.channel, again)
+            await self._channel.say(again)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from budgets.redis_allowance import Allowances
 from budgets.redis_backlog import Backlog
 from budgets.redis_calls import HeldCall
-from budgets.redis_connection import RedisConnection
+from budgets.redis_channel import Channel
 from budgets.redis_peers import Peers
 from budgets.redis_wire import Unreachable
 
@@ -25,16 +25,17 @@ class Upkeep:
     """Owns the tasks of a worker's admission. `close` ends them."""
 
     def __init__(
-        self, connection: RedisConnection, peers: Peers, backlog: Backlog, allowances: Allowances,
+        self, channel: Channel, peers: Peers, backlog: Backlog, allowances: Allowances,
         instant: Callable[[], float],
     ) -> None:  # fmt: skip
-        self._connection, self._peers, self._instant = connection, peers, instant
+        self._connection, self._peers, self._instant = channel.connection, peers, instant
+        self.say = channel.say
         self._backlog, self._allowances = backlog, allowances
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened = 0  # the connection over which everything was told again
-        connection.on_message = self._hear
-        connection.on_open = self._wake.set
+        channel.hear = self._hear
+        channel.connection.on_open = self._wake.set
 
     def start(self, calls: dict[str, HeldCall]) -> None:
         self.spawn(self._tend(calls))
@@ -45,9 +46,6 @@ class Upkeep:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # of one that was canceled before it began
-
-    async def say(self, text: str) -> None:
-        await self._connection.call("PUBLISH", self._connection.channel, text)
 
     async def _say_here(self) -> None:
         await self.say(f"here {self._peers.worker} {self._connection.born_in}")

@@ -72,7 +72,7 @@ class Wire(asyncio.Protocol):
     def __init__(
         self,
         timeout_s: float,
-        on_message: Callable[[str], None],
+        on_message: Callable[[bytes], None],
         on_late: Callable[[], None],
         on_lost: Callable[[Wire], None],
     ) -> None:
@@ -154,7 +154,7 @@ class Wire(asyncio.Protocol):
     def _take(self, reply: Any) -> None:
         if isinstance(reply, hiredis.PushNotification):
             if reply and reply[0] == b"message":
-                self._on_message(reply[2].decode())
+                self._on_message(reply[2])
             return
         future, sent = self._waiting.popleft()
         took_s = self._heard_at - sent

@@ -15,6 +15,8 @@ class GatewayConfig(AppConfig):
 
         from gateway import checks  # noqa: F401, PLC0415 - registers itself
         from gateway.changes import Changes  # noqa: PLC0415
+        from gateway.signed_messages import Signer  # noqa: PLC0415
         from tenants.signals import config_changed  # noqa: PLC0415
 
-        config_changed.connect(Changes(settings.GATEWAY), weak=False, dispatch_uid="gateway.changes")
+        changes = Changes(settings.GATEWAY, Signer(settings.SECRETS.message_key))
+        config_changed.connect(changes, weak=False, dispatch_uid="gateway.changes")

@@ -51,6 +51,7 @@ def make(config: Config) -> Celery:
         timezone="UTC",
         enable_utc=True,
         worker_hijack_root_logger=False,
+        worker_enable_remote_control=False,  # whoever can write to Redis could stop a worker by one message
     )
     made.autodiscover_tasks(queues)
     return made

@@ -6,12 +6,14 @@ from typing import Any
 
 from gateway import connections
 from gateway.config import Config
+from gateway.signed_messages import Signer
 
 
 class Changes:
     """The receiver of tenants.signals.config_changed; called in the thread that committed."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, signer: Signer) -> None:
+        self._signer = signer
         self._url = "" if config.embedded else config.redis.url
 
     def __call__(self, **_: Any) -> None:
@@ -22,4 +24,4 @@ class Changes:
         if self._url:
             from gateway.invalidation_redis import Announcer  # noqa: PLC0415 - embedded mode does without
 
-            Announcer(self._url).announce()
+            Announcer(self._url, self._signer).announce()

@@ -163,6 +163,7 @@ def _listener(live: Connections, hints: HealthHints) -> Listener:
 
     return Listener(
         live.config.redis.url,
+        hints.signer,
         heard={CHANNEL: lambda _: live.invalidation.poke(), hints.channel: advised},
         lost=lambda: live.keys.trust(CAREFUL_TTL_S),
         found=lambda: live.keys.trust(TTL_S),  # what was missed is found by polling, which never stopped

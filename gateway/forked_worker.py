@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.worker_link import WorkerLink
@@ -25,18 +26,23 @@ class Fork:
     line: socket.socket
 
 
-def fork_workers(listener: socket.socket, count: int) -> list[Fork] | WorkerLink:
-    """Fork, and return all of them; in each worker, return its side of the line. Call it outside any event loop."""
+def fork_workers(listeners: Sequence[socket.socket]) -> list[Fork] | WorkerLink:
+    """Fork a worker for each of these, which may be the same, and return all of them; in a worker, return its line.
+
+    Call it outside any event loop.
+    """
     if threading.active_count() > 1:
         raise RuntimeError(f"a fork would lose the threads: {threading.enumerate()}")
     gc.freeze()  # the collector then writes to no page that all of them share
     forks: list[Fork] = []
-    for _ in range(count):
+    for listener in listeners:
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
             for end in (ours, *(fork.line for fork in forks)):
                 end.close()  # else a sibling would not notice the supervisor's death
+            for other in {*listeners} - {listener}:
+                other.close()  # else clients could connect where nobody serves any more
             return _worker(listener, theirs)
         theirs.close()
         ours.setblocking(False)

@@ -2,6 +2,9 @@
 
 Hints, never the truth: what is lost is lost, and each process finds out by itself. Nobody waits for it; a hint costs a
 few microseconds, and there are hints only when something breaks or comes back.
+
+A hint that is said again by somebody else is not heard: each sender's hints are dated and heard in their order, once.
+To who has not heard of the sender yet it says what was true a moment ago, and only while it is young.
 """
 
 from __future__ import annotations
@@ -20,12 +23,16 @@ from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from gateway.signed_messages import STALE, Signer
+from providers.fallbacks import FALLBACKS
 from providers.hint import Hint
 
 logger = logging.getLogger("gateway.health")
 
 WAITING = 1000  # while Redis is slow, the oldest hints are dropped
 PUBLISH_S = 0.5
+YOUNG_S = 10.0  # beyond it a hint is too old, or comes from a clock too far ahead; machines keep time better
+MOST_SENDERS = 1000
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -34,6 +41,7 @@ class Said(msgspec.Struct, frozen=True):
     sender: str
     version: int  # of the catalog that the sender knows
     hint: Hint
+    at: float  # the date; no two of one sender are the same
 
 
 class HealthHints:
@@ -42,8 +50,16 @@ class HealthHints:
     """
 
     def __init__(
-        self, url: str, version: Callable[[], int], clock: Callable[[], float] = time.monotonic
+        self,
+        url: str,
+        version: Callable[[], int],
+        signer: Signer,
+        clock: Callable[[], float] = time.monotonic,
+        date: Callable[[], float] = time.time,
     ) -> None:
+        self.signer, self._date = signer, date
+        self._said_at = 0.0
+        self._heard_at: dict[str, float] = {}  # by sender: the date of the newest
         self.channel = f"gateway:health:{parse_url(url).get('db', 0)}"
         self._url, self._version, self._clock = url, version, clock
         self._name = uuid4().hex
@@ -56,12 +72,28 @@ class HealthHints:
         self._wake.set()
 
     def hear(self, message: bytes) -> Hint | None:
-        """Read what came over the channel; None: one's own, one about another catalog, or no hint at all."""
+        """Read the body of what came over the channel; None: one's own, one about another catalog, one that was heard
+        before or is too old, or no hint at all.
+        """
         try:
             said = msgspec.json.decode(message, type=Said)
         except msgspec.DecodeError:
             return None
-        return None if said.sender == self._name or said.version != self._version() else said.hint
+        if said.sender == self._name or not self._is_news(said):
+            return None
+        return None if said.version != self._version() else said.hint
+
+    def _is_news(self, said: Said) -> bool:
+        """Tell whether this is the newest of its sender, and young; what is not is counted."""
+        is_news = said.at > self._heard_at.get(said.sender, 0.0) and abs(self._date() - said.at) <= YOUNG_S
+        if is_news:
+            self._heard_at.pop(said.sender, None)
+            while len(self._heard_at) >= MOST_SENDERS:
+                del self._heard_at[next(iter(self._heard_at))]  # who has been silent for longest
+            self._heard_at[said.sender] = said.at
+        else:
+            FALLBACKS.note(STALE, f"a hint that is old, or was said again, on {self.channel} was ignored")
+        return is_news
 
     async def run(self) -> None:
         """Publish for ever; what cannot be published is dropped."""
@@ -80,8 +112,10 @@ class HealthHints:
 
     async def _publish(self, client: redis_async.Redis, said_at: float, hint: Hint) -> None:
         left = max(0.0, hint.seconds - (self._clock() - said_at))
-        said = Said(self._name, self._version(), msgspec.structs.replace(hint, seconds=left))
+        self._said_at = max(self._date(), self._said_at + 1e-6)
+        hint = msgspec.structs.replace(hint, seconds=left)
+        said = msgspec.json.encode(Said(self._name, self._version(), hint, self._said_at))
         try:
-            await client.publish(self.channel, msgspec.json.encode(said))
+            await client.publish(self.channel, self.signer.sign(self.channel, said))
         except (redis.RedisError, OSError) as error:
             logger.info("other processes were not told of deployment %d (%s)", hint.deployment, error)

@@ -1,7 +1,8 @@
 """Tells every worker on every machine at once that the configuration changed, over Redis pub/sub.
 
-A hint, never the truth: the number in the database is (gateway/invalidation.py), and it is read each second anyway. A
-worker that cannot listen trusts what it knows of keys for a shorter time. Costs one idle connection a worker.
+A hint, never the truth: the number in the database is (gateway/invalidation.py), and it is read each second anyway, so
+it does no harm when it is said again. A worker that cannot listen trusts what it knows of keys for a shorter time.
+Costs one idle connection a worker.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Callable, Mapping
 
 import redis
 from redis import asyncio as redis_async
+
+from gateway.signed_messages import Signer
 
 logger = logging.getLogger("gateway.invalidation")
 
@@ -24,8 +27,8 @@ PUBLISH_S = 0.5  # a change that was made must not wait long for this
 class Announcer:
     """Publishes a change; what goes wrong is logged, because the change was made all the same. Blocking."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, signer: Signer) -> None:
+        self._url, self._signer = url, signer
 
     def announce(self) -> None:
         """Connect, publish, disconnect: changes are rare."""
@@ -33,26 +36,27 @@ class Announcer:
             with redis.Redis.from_url(
                 self._url, socket_timeout=PUBLISH_S, socket_connect_timeout=PUBLISH_S
             ) as client:
-                client.publish(CHANNEL, b"changed")
+                client.publish(CHANNEL, self._signer.sign(CHANNEL, b"changed"))
         except (redis.RedisError, OSError) as error:
             logger.warning("a change was not announced (%s); servers notice it by polling", error)
 
 
 class Listener:
-    """`heard` has for each channel who takes its messages; `lost` is called when nothing can be heard any longer,
-    `found` when it can again.
+    """`heard` has for each channel who takes its messages, if their signatures are good; `lost` is called when nothing
+    can be heard any longer, `found` when it can again.
     """
 
     def __init__(
         self,
         url: str,
+        signer: Signer,
         *,
         heard: Mapping[str, Callable[[bytes], None]],
         lost: Callable[[], None],
         found: Callable[[], None],
         silence_s: float = SILENCE_S,
     ) -> None:
-        self._url, self._silence_s = url, silence_s
+        self._url, self._signer, self._silence_s = url, signer, silence_s
         self._heard, self._lost, self._found = heard, lost, found
         self._hears = True  # until it is known that it does not
 
@@ -86,4 +90,7 @@ class Listener:
                     self._hears = True
                     self._found()
                 elif message["type"] == "message":
-                    self._heard[message["channel"].decode()](message["data"])
+                    name = message["channel"].decode()
+                    body = self._signer.read(name, message["data"])
+                    if body is not None:
+                        self._heard[name](body)

@@ -37,6 +37,7 @@ from gateway.metrics import Metrics
 from gateway.replay_rows import Quota
 from gateway.shadows import Shadows
 from gateway.shedding import Shedding
+from gateway.signed_messages import Signer
 from gateway.stopping import Stop
 from gateway.token_counter import TokenCounter
 from gateway.watchdog import Watchdog
@@ -75,6 +76,7 @@ class Lifespan:
         self._renew_catalog_at = float("inf")
         self._born_in = ""  # budgets/redis_peers.py
         self._pulse = DatabasePulse()
+        self._signer = Signer(settings.SECRETS.message_key)
         self._closing: list[Callable[[], Awaitable[None]]] = []
 
     async def in_database(self, read: Callable[..., T], *arguments: Any) -> T:
@@ -98,7 +100,7 @@ class Lifespan:
         if not self.config.embedded:
             from gateway.health_hints import HealthHints  # noqa: PLC0415 - embedded mode does without Redis' 24 MiB
 
-            live.hints = HealthHints(self.config.redis.url, lambda: live.snapshot.version)
+            live.hints = HealthHints(self.config.redis.url, lambda: live.snapshot.version, self._signer)
         live.health = health_of(self.config, live.metrics, live.hints)
         live.transport = Transport(egress_allow=self.config.server.egress_allow)
         await live.transport.open()
@@ -197,7 +199,9 @@ class Lifespan:
 
         rows = live.worker_rows = WorkerRows(worker, self.in_database)
         url = self.config.redis.url
-        shared = RedisAdmission(url, self._load_windows, members=rows.members, worker=worker)
+        shared = RedisAdmission(
+            url, self._load_windows, signer=self._signer, members=rows.members, worker=worker
+        )
 
         async def leave() -> None:
             if await shared.aclose():

@@ -11,6 +11,7 @@ import gc
 import logging
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
@@ -20,6 +21,7 @@ from gateway import connections
 from gateway.config import Config
 from gateway.connection_limits import MOST, ConnectionLimits
 from gateway.descriptors import left_for_clients, raise_limit
+from gateway.doors import Door, behind
 from gateway.http_protocol import patient
 from gateway.lifespan import Lifespan
 from gateway.stopping import Stop
@@ -60,6 +62,37 @@ class _Uvicorn(uvicorn.Server):
                 cycle.keep_alive = False
 
 
+class _Servers:
+    """One for each door. They share what connections may take, and everything behind the doors."""
+
+    def __init__(self, config: Config, doors: Sequence[Door], workers: int) -> None:
+        from gateway.asgi import application, no_socket  # noqa: PLC0415 - after the command has set Django up
+
+        limits = _limits(config)
+        self._all = [
+            _Uvicorn(_settings(config, behind(door.serves, application, no_socket), limits)) for door in doors
+        ]
+        self._sockets = [
+            listeners(door.listener, workers if door.serves != "back office" else 1) for door in doors
+        ]
+
+    def serve(self) -> asyncio.Future[Any]:
+        each = zip(self._all, self._sockets, strict=True)
+        return asyncio.gather(*(server.serve(sockets=sockets) for server, sockets in each))
+
+    @property
+    def have_connections(self) -> bool:
+        return any(server.server_state.connections for server in self._all)
+
+    def stop_accepting(self) -> None:
+        for server in self._all:
+            server.stop_accepting()
+
+    def end(self) -> None:
+        for server in self._all:
+            server.should_exit = True
+
+
 def bind(host: str, port: int) -> socket.socket:
     """Return a listening socket that never blocks. Raises CannotListen.
 
@@ -87,34 +120,40 @@ def listeners(listener: socket.socket, workers: int) -> list[socket.socket]:
     return [listener, *(listener.dup() for _ in range(ACCEPTS_A_TURN // workers - 1))]
 
 
-def announce(listener: socket.socket, welcome: str) -> None:
-    """Say on standard error where calls are served."""
-    host, port = listener.getsockname()[:2]
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    sys.stderr.write(f"listening on {address}\n{welcome.format(address=address)}")
+def announce(doors: Sequence[Door], welcome: str) -> None:
+    """Say on standard error where calls are served, and where the back office is if that is elsewhere."""
+    address, *others = (_address_of(door.listener) for door in doors)
+    elsewhere = "".join(f"back office on {other}\n" for other in others)
+    text = welcome.format(address=address, admin=others[0] if others else address)
+    sys.stderr.write(f"listening on {address}\n{elsewhere}{text}")
     sys.stderr.flush()
+
+
+def _address_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def run(
     config: Config,
-    listener: socket.socket,
+    doors: Sequence[Door],
     welcome: str = "",
     link: WorkerLink | None = None,
     workers: int = 1,
 ) -> None:
     """Serve until SIGTERM or SIGINT, or until the supervisor dies; returns when everything is closed.
 
-    `workers` is how many processes share the listener, this one among them.
+    `workers` is how many processes share a listener for calls, this one among them.
     """
     import uvloop  # noqa: PLC0415 - not on every platform, and only the server needs it
 
     share_arenas()
-    uvloop.run(_serve(config, listeners(listener, workers), welcome, link))
+    uvloop.run(_serve(config, doors, welcome, link, workers))
 
 
-async def _serve(config: Config, sockets: list[socket.socket], welcome: str, link: WorkerLink | None) -> None:
-    from gateway.asgi import application  # noqa: PLC0415 - after the command has set Django up
-
+async def _serve(
+    config: Config, doors: Sequence[Door], welcome: str, link: WorkerLink | None, workers: int
+) -> None:
     stop = Stop()
     stop.listen()
     if link is not None:
@@ -125,21 +164,21 @@ async def _serve(config: Config, sockets: list[socket.socket], welcome: str, lin
     if link is not None:
         link.when_another_died = lifespan.adopt
     quiet_collector()
-    server = _Uvicorn(_settings(config, application))
-    serving = asyncio.create_task(server.serve(sockets=sockets))
+    servers = _Servers(config, doors, workers)
+    serving = servers.serve()
     if link is None:
-        announce(sockets[0], welcome)
+        announce(doors, welcome)
     else:
         await link.say_ready(when_orphaned=stop.ask)
     stopping = asyncio.create_task(stop.asked.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     connections.live().is_leaving = True
     await stop.pause(config.server.prestop_delay)
-    server.stop_accepting()
-    if link is not None and server.server_state.connections:
+    servers.stop_accepting()
+    if link is not None and servers.have_connections:
         await stop.pause(LINGER_S)
     await lifespan.drain(config.server.graceful_shutdown_delay, stop)
-    server.should_exit = True
+    servers.end()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(5):
             await serving
@@ -180,7 +219,7 @@ def _limits(config: Config) -> ConnectionLimits:
     )
 
 
-def _settings(config: Config, application: Any) -> uvicorn.Config:
+def _settings(config: Config, application: Any, limits: ConnectionLimits) -> uvicorn.Config:
     server = config.server
     proxies = list(server.trusted_proxies)
     return uvicorn.Config(
@@ -190,7 +229,7 @@ def _settings(config: Config, application: Any) -> uvicorn.Config:
             server.read_header_timeout,
             config.streams.client_stall,
             server.unauthenticated_keep_alive,
-            _limits(config),
+            limits,
         ),
         ws=WebSocket,
         lifespan="off",

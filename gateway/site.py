@@ -28,9 +28,24 @@ REFUSED = (
 def home(request: HttpRequest) -> HttpResponse:
     """The state of the gateway and where to go from here. Names no tenant, no model and no reason."""
     status, body = readiness()
-    address = settings.GATEWAY.server.public_url.rstrip("/") or f"{request.scheme}://{request.get_host()}"
-    facts = {"is_ready": status == 200, "checks": body.get("checks", {}), "address": address}  # noqa: PLR2004
+    address = _address_of_v1(request)
+    facts = {
+        "is_ready": status == 200,  # noqa: PLR2004
+        "checks": body.get("checks", {}),
+        "address": address,
+        "api": "" if settings.GATEWAY.server.admin_bind is None else address,
+    }
     return render(request, "gateway/home.html", facts)
+
+
+def _address_of_v1(request: HttpRequest) -> str:
+    """Where this visitor reaches /v1: at the public address, beside this page, or on its own listener."""
+    server = settings.GATEWAY.server
+    if server.public_url or server.admin_bind is None:
+        return server.public_url.rstrip("/") or f"{request.scheme}://{request.get_host()}"
+    host = request.get_host()
+    name = host[: host.rfind("]") + 1] or host.partition(":")[0]
+    return f"{request.scheme}://{name}:{server.bind[1]}"
 
 
 def failed(request: HttpRequest) -> HttpResponse:

@@ -25,6 +25,7 @@ class StatusSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
     """Refuses anyone who is not staff before accepting the connection."""
 
     PATHS = frozenset({"/ws/status"})  # of all websockets there are
+    channel_layer_alias = "none"  # nobody sends it anything; what lies in Redis under its name is not heard
     _task: asyncio.Task[None] | None = None
 
     @classmethod

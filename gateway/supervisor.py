@@ -29,9 +29,10 @@ KILL_S = 10.0
 
 
 class Slot:
-    """A place for one worker."""
+    """A place for one worker: on which listener, and what it is told beside that."""
 
-    def __init__(self) -> None:
+    def __init__(self, listener: socket.socket, *arguments: str) -> None:
+        self.listener, self.arguments = listener, arguments
         self.worker: Worker | None = None
         self.has_served = asyncio.Event()
         self.filling = asyncio.Lock()
@@ -40,7 +41,7 @@ class Slot:
 class Supervisor:
     """`prepare` is run before workers are renewed and says whether they may be; `drain_s` is a worker's own bound.
 
-    `forks` are the workers that run already (gateway/forked_worker.py); the others are started with `command`.
+    `back_office` is a listener that one more worker serves, for itself.
     """
 
     def __init__(
@@ -51,25 +52,31 @@ class Supervisor:
         *,
         drain_s: float,
         prepare: Sequence[str],
-        forks: Sequence[Fork] = (),
+        back_office: socket.socket | None = None,
     ) -> None:
-        self._command, self._listener, self._drain_s, self._prepare = command, listener, drain_s, prepare
-        self._slots, self._forks = [Slot() for _ in range(count)], forks
+        self._command, self._drain_s, self._prepare = command, drain_s, prepare
+        self._slots = [Slot(listener) for _ in range(count)]
+        if back_office is not None:
+            self._slots.append(Slot(back_office, "--back-office"))
         self._living: set[Worker] = set()
         self._count = WorkersCount(self._living)
         self._stop = Stop()
         self._renewal = asyncio.Event()
 
-    async def run(self, announce: Callable[[], None]) -> None:
-        """Serve until SIGTERM or SIGINT; `announce` is called when every worker serves for the first time."""
+    async def run(self, announce: Callable[[], None], forks: Sequence[Fork] = ()) -> None:
+        """Serve until SIGTERM or SIGINT; `announce` is called when every worker serves for the first time.
+
+        `forks` are the workers that run already (gateway/forked_worker.py), in the order of their places.
+        """
         self._stop.listen()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renewal.set)
-        for slot, fork in zip(self._slots, self._forks, strict=False):
+        for slot, fork in zip(self._slots, forks, strict=False):
             slot.worker = self._live(await Worker.forked(fork, self._count.ask))
         keepers = [asyncio.create_task(self._keep(slot)) for slot in self._slots]
         others = [asyncio.create_task(self._announce(announce)), asyncio.create_task(self._renew_for_ever())]
         await self._stop.asked.wait()
-        self._listener.close()  # the workers' copies are the last ones: when they close, nobody can connect
+        for slot in self._slots:
+            slot.listener.close()  # the workers' copies are the last ones: when they close, nobody can connect
         self._tell(signal.SIGTERM)
         await self._stop.pause(self._drain_s + EXIT_S, self._all_ended())
         if self._living:
@@ -92,7 +99,7 @@ class Supervisor:
         while not self._stop.asked.is_set():
             try:
                 async with slot.filling:
-                    worker = slot.worker = slot.worker or await self._start()
+                    worker = slot.worker = slot.worker or await self._start(slot)
             except (
                 OSError
             ):  # no process to be had now, or no interpreter while it is replaced: both come back
@@ -120,8 +127,9 @@ class Supervisor:
     async def _pause_after(self, early_deaths: int) -> None:
         await self._stop.pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(early_deaths, 10)))
 
-    async def _start(self) -> Worker:
-        return self._live(await Worker.start(self._command, self._listener, self._count.ask))
+    async def _start(self, slot: Slot) -> Worker:
+        command = (*self._command, *slot.arguments)
+        return self._live(await Worker.start(command, slot.listener, self._count.ask))
 
     def _live(self, worker: Worker) -> Worker:
         self._living.add(worker)
@@ -154,7 +162,7 @@ class Supervisor:
             return
         for slot in self._slots:
             async with slot.filling:
-                new = await self._start()
+                new = await self._start(slot)
                 if not await _serves_in_time(new):
                     logger.error("a new worker did not start; the old ones serve on")
                     return

@@ -15,6 +15,7 @@ from unfold.decorators import action
 
 from metering.experiment_page import page
 from metering.explanation import explain, receipt_lines
+from metering.json_fields import STYLES, json_display
 from metering.models import UsageEvent
 from tenants.back_office import ReadOnly
 from tenants.form_fields import usd
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 MOST_COUNTED = 10_000
+JSON_FIELDS = ("usage", "receipt", "decision")
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for the checker only
@@ -38,6 +40,10 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for the 
 
 @admin.register(UsageEvent)
 class UsageEventAdmin(ReadOnly):
+    class Media:
+        css: ClassVar = {"all": (STYLES,)}
+
+    usage_json, receipt_json, decision_json = map(json_display, JSON_FIELDS)
     paginator = BoundedPaginator
     list_display = (
         "id",
@@ -80,7 +86,8 @@ class UsageEventAdmin(ReadOnly):
 
     @override
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        names = [field.name for field in UsageEvent._meta.concrete_fields]  # noqa: SLF001 - Django's documented model API
+        fields = (field.name for field in UsageEvent._meta.concrete_fields)  # noqa: SLF001 - Django's documented model API
+        names = [f"{name}_json" if name in JSON_FIELDS else name for name in fields]
         return [
             ("What happened", {"fields": ["story"]}),
             ("Receipt", {"fields": ["receipt_table", "cost_usd"]}),
@@ -89,7 +96,7 @@ class UsageEventAdmin(ReadOnly):
 
     @override
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["story", "receipt_table", "cost_usd"]
+        return ["story", "receipt_table", "cost_usd", *(f"{name}_json" for name in JSON_FIELDS)]
 
     @admin.display(description="cost in USD")
     def cost_usd(self, event: UsageEvent) -> str:

@@ -24,6 +24,7 @@ from typing_extensions import override
 
 from providers.redaction import cleaned, redact
 from providers.target import Target
+from providers.verdicts import verdict_on
 
 Phase = Literal["connect", "first_byte", "idle", "total"]
 
@@ -33,29 +34,10 @@ MAX_MESSAGE_CHARS: Final = 8_000
 _TOO_MANY: Final = 429
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What a status means: may another deployment do better, our code, and the status the client gets."""
-
-    retryable: bool
-    code: str
-    answer_status: int
-
-
-_ELSEWHERE: Final = Verdict(retryable=True, code="upstream_error", answer_status=502)
-_REFUSED: Final = Verdict(retryable=True, code="upstream_auth_failed", answer_status=502)
-_VERDICTS: Final[dict[int, Verdict]] = {
-    401: _REFUSED,
-    403: _REFUSED,
-    404: Verdict(retryable=True, code="upstream_model_not_found", answer_status=502),
-    408: _ELSEWHERE,
-    409: _ELSEWHERE,
-    425: _ELSEWHERE,
-    429: Verdict(retryable=True, code="upstream_rate_limited", answer_status=429),
-}
-
 _WORDS: Final[dict[str, str]] = {
     "upstream_auth_failed": "The provider refused the gateway's credential.",
     "upstream_model_not_found": "The provider does not know this model.",
+    "upstream_refused": "The provider refused this request.",
     "upstream_rate_limited": "The provider is limiting requests at the moment.",
     "upstream_timeout": "The provider did not answer in time.",
     "upstream_error": "The provider failed to answer.",
@@ -161,7 +143,7 @@ class UpstreamStatus(UpstreamFailed):
     def __init__(
         self, status: int, body: bytes, content_type: str = "", retry_after_s: float | None = None
     ) -> None:
-        verdict = verdict_on(status)
+        verdict = verdict_on(status, body)
         super().__init__(
             f"status {status}",
             retryable=verdict.retryable,
@@ -192,16 +174,6 @@ class UpstreamStatus(UpstreamFailed):
         return cleaned(_passed_on(self.status, self.body or b""), self._secrets)
 
 
-def verdict_on(status: int) -> Verdict:
-    """Classify a status that is not 2xx. A client's own 4xx is its own; the rest may go better elsewhere."""
-    known = _VERDICTS.get(status)
-    if known is not None:
-        return known
-    if 400 <= status < 500:  # noqa: PLR2004 - HTTP's client errors
-        return Verdict(retryable=False, code="upstream_refused", answer_status=status)
-    return _ELSEWHERE
-
-
 def summarize(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
     """Return the failure that stands for all tries of a call: the last if it is final, else what they share.
 
@@ -221,8 +193,9 @@ def summarize(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
         body=last.body,
         retry_after_s=min(waits, default=None),
     )
-    if code == "upstream_rate_limited":
-        summary.answer_status = _TOO_MANY
+    summary.answer_status = {"upstream_rate_limited": 429, "upstream_refused": 403}.get(
+        code, summary.answer_status
+    )
     seen = next((failure for failure in reversed(failures) if failure.reached), None)
     summary.reached = seen is not None
     told = seen or last

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 CAPACITY = 20_000  # names counted in one process
 PREFIX = "gateway:{attempts}:"  # one slot of a Redis Cluster
 
-# KEYS: the names; ARGV: the window in ms, then the limit of each. Returns how many ms nobody may try, 0: counted.
+# KEYS: the names; ARGV: for each its window in ms and its limit. Returns how many ms nobody may try, 0: counted.
 # A value that is no integer, was made by somebody else, or would never end is dropped.
 TAKE = """
 local counts, wait = {}, 0
@@ -23,16 +23,16 @@ for i, name in ipairs(KEYS) do
   local value = redis.pcall('GET', name)
   local count = type(value) == 'string' and string.match(value, '^%d+$') and tonumber(value)
   local left = redis.call('PTTL', name)
-  if value and (not count or left < 0 or left > tonumber(ARGV[1])) then
+  if value and (not count or left < 0 or left > tonumber(ARGV[2 * i - 1])) then
     redis.call('DEL', name)
     count = nil
   end
   counts[i] = count or 0
-  if counts[i] >= tonumber(ARGV[i + 1]) then wait = math.max(wait, left, 1) end
+  if counts[i] >= tonumber(ARGV[2 * i]) then wait = math.max(wait, left, 1) end
 end
 if wait > 0 then return wait end
 for i, name in ipairs(KEYS) do
-  if counts[i] == 0 then redis.call('SET', name, 1, 'PX', ARGV[1]) else redis.call('INCR', name) end
+  if counts[i] == 0 then redis.call('SET', name, 1, 'PX', ARGV[2 * i - 1]) else redis.call('INCR', name) end
 end
 return 0
 """
@@ -45,10 +45,11 @@ end
 
 
 class Limit(NamedTuple):
-    """`most` attempts under `name` in a window, which begins with the first of them."""
+    """`most` attempts under `name` in a window, which begins with the first of them. 0 s: the counters' usual one."""
 
     name: str
     most: int
+    window_s: float = 0
 
 
 class LocalCounters:
@@ -66,7 +67,7 @@ class LocalCounters:
         """Count an attempt and return 0, or return for how many seconds nobody may try."""
         with self._lock:
             now = self._clock()
-            found = [self._current(limit.name, now) for limit in limits]
+            found = [self._current(limit, now) for limit in limits]
             waits = [
                 ends - now for limit, (ends, count) in zip(limits, found, strict=True) if count >= limit.most
             ]
@@ -82,13 +83,13 @@ class LocalCounters:
         with self._lock:
             now = self._clock()
             for limit in limits:
-                ends, count = self._current(limit.name, now)
+                ends, count = self._current(limit, now)
                 if count:
                     self._seen[limit.name] = (ends, count - 1)
 
-    def _current(self, name: str, now: float) -> tuple[float, int]:
-        ends, count = self._seen.get(name, (0.0, 0))
-        return (ends, count) if ends > now else (now + self._window_s, 0)
+    def _current(self, limit: Limit, now: float) -> tuple[float, int]:
+        ends, count = self._seen.get(limit.name, (0.0, 0))
+        return (ends, count) if ends > now else (now + (limit.window_s or self._window_s), 0)
 
     def _make_room(self, name: str, now: float) -> None:
         if name in self._seen or len(self._seen) < CAPACITY:
@@ -104,12 +105,12 @@ class SharedCounters:
     """In Redis: one round trip for each step. Raises what the client raises. `client` gives the connection."""
 
     def __init__(self, window_s: float, client: Callable[[], Any]) -> None:
-        self._window_ms, self._client = math.ceil(window_s * 1000), client
+        self._window_s, self._client = window_s, client
 
     def take(self, limits: Sequence[Limit]) -> float:
         """As LocalCounters.take."""
-        most = [limit.most for limit in limits]
-        return float(self._run(TAKE, limits, self._window_ms, *most)) / 1000
+        rules = ((math.ceil((limit.window_s or self._window_s) * 1000), limit.most) for limit in limits)
+        return float(self._run(TAKE, limits, *(number for rule in rules for number in rule))) / 1000
 
     def give_back(self, limits: Sequence[Limit]) -> None:
         """As LocalCounters.give_back."""

@@ -1,5 +1,7 @@
-"""Guessing passwords: 10 failures per account and address, 100 per address, 100 per account, in 15 minutes; then 429,
-also for the right password. Successes do not count.
+"""Guessing passwords: 10 failures per account and address and 100 per address in 15 minutes; then 429, also for the
+right password. Successes do not count. From everywhere together an account may be tried 10 times in 90 seconds: that
+slows down guessing with many addresses, and locks nobody out for longer. A browser that has signed in to the account
+before (known_devices.py) has a count of its own, 10 failures in 15 minutes, and no other counts for it.
 
 An attempt is counted before it is tried and taken back when it was none, so a crowd that comes at once tries no more
 than the limit. Counted in Redis where processes share one, and always in this process too: while Redis is away this
@@ -26,6 +28,7 @@ from prometheus_client import Counter
 
 from tenants.addresses import origin
 from tenants.attempt_counters import Limit, LocalCounters, SharedCounters
+from tenants.known_devices import device_of, remember
 from tenants.password_hasher import TooManyHashes
 
 logger = logging.getLogger("tenants.login")
@@ -33,7 +36,8 @@ logger = logging.getLogger("tenants.login")
 WINDOW_S = 900
 PER_ACCOUNT = 10  # from one address
 PER_ADDRESS = 100
-PER_ACCOUNT_ANYWHERE = 100
+PER_DEVICE = 10
+PER_ACCOUNT_ANYWHERE, SLOW_S = 10, 90  # 100 in 15 minutes, but never a long wait
 ASK_AGAIN_S = 5.0  # after Redis failed this process decides alone for so long
 WORKERS = "GATEWAY_WORKERS"  # set by `serve`: how many processes share a limit while nothing else is shared
 
@@ -57,9 +61,9 @@ class LoginThrottle:
         self._ask_at = 0.0
         self._lock = threading.Lock()
 
-    def begin(self, account: str, address: str) -> Attempt:
-        """Count an attempt. The caller looks at its `wait_s`, and says how it went."""
-        limits = _limits(account, address)
+    def begin(self, account: str, address: str, device: str = "") -> Attempt:
+        """Count an attempt. The caller looks at its `wait_s`, and says how it went. `device`: a known one's name."""
+        limits = _limits(account, address, device)
         wait_s = self._in_redis(lambda shared: shared.take(limits))
         if wait_s is None:
             FALLBACKS.inc()
@@ -128,7 +132,9 @@ def throttled(login: View) -> View:
         if request.method != "POST":
             return login(request, *arguments, **options)
         account, address = request.POST.get("username", ""), request.META.get("REMOTE_ADDR", "")
-        attempt = of_this_process().begin(account, address)
+        name = account_name(account)
+        device = device_of(request, name)
+        attempt = of_this_process().begin(account, address, device)
         if attempt.wait_s:
             return _refusal(attempt.wait_s)
         try:
@@ -138,17 +144,26 @@ def throttled(login: View) -> View:
             raise  # the middleware of pages answers it
         if response.status_code != 200:  # noqa: PLR2004 - a success redirects
             attempt.was_no_failure()
+        if response.status_code == 302 and request.user.is_authenticated:  # noqa: PLR2004
+            remember(response, name, device)
         return response
 
     return page
 
 
-def _limits(account: str, address: str) -> list[Limit]:
+def account_name(account: str) -> str:
+    """Return what an account is counted under, whichever way it is spelled."""
+    return _digest(_spelled(account))
+
+
+def _limits(account: str, address: str, device: str) -> list[Limit]:
     name, who = _spelled(account), origin(address)
+    if device:
+        return [Limit(f"device:{_digest(name, device)}", PER_DEVICE)]
     return [
         Limit(f"account:{_digest(name, who)}", PER_ACCOUNT),
         Limit(f"address:{_digest(who)}", PER_ADDRESS),
-        Limit(f"anywhere:{_digest(name)}", PER_ACCOUNT_ANYWHERE),
+        Limit(f"anywhere:{_digest(name)}", PER_ACCOUNT_ANYWHERE, SLOW_S),
     ]
 
 

@@ -2,10 +2,10 @@
 local id, tokens, hold, scopes = arg[4], arg[5], arg[6], arg[9]
 look()
 if row_of(id) then return answer('known', {}, scopes) end
-if not is_open then return answer('rebuild', {}) end
+if not is_open or not are_whole(scopes) then return answer('rebuild', {}) end
 for i, s in ipairs(scopes) do
   local ring, slots = ring_of(s[1]), base .. 'slots:' .. s[1]
-  if s[4] >= 0 and redis.call('ZCARD', slots) >= s[4]
+  if s[4] >= 0 and redis.call('ZCARD', slots) > s[4] -- with the MARK
     and redis.call('ZCOUNT', slots, string.format('(%.17g', now), '+inf') >= s[4] then
     return answer('parallel', {i - 1, -1}, scopes)
   end

@@ -8,6 +8,8 @@ redis.call('SET', base .. 'lock', arg[4], 'PX', arg[5])
 local time = redis.call('TIME')
 gen = math.max(gen + 1, tonumber(time[1]) * 10000 + math.floor(tonumber(time[2]) / 100)) -- 14 digits: as many as Lua writes
 redis.call('UNLINK', calls_key, life_key)
+redis.call('HSET', calls_key, MARK, '')
+redis.call('ZADD', life_key, '+inf', MARK)
 redis.call('HSET', meta, 'gen', gen, 'run', '', 'token', arg[4])
 for _, s in ipairs(arg[6]) do
   for _, b in ipairs(s[5]) do register(s[1], b[1], b[2], b[3]) end

@@ -11,9 +11,67 @@ local DOUBT = arg[2] < 0 and 0.5 or 0 -- seconds; a clock that somebody sets by 
 local FORMAT = '<ddddddddd'
 local calls_key, life_key = base .. 'calls', base .. 'life'
 
-local known_meta = redis.call('HMGET', meta, 'run', 'gen', 'forgot', 'seen', 'offset')
+local known_meta = redis.call('HMGET', meta, 'run', 'gen', 'forgot', 'seen', 'offset', 'token')
 local is_open = known_meta[1] == arg[1]
 local gen, forgot = tonumber(known_meta[2]) or 0, tonumber(known_meta[3]) or 0
+
+-- The state of a tenant is whole or it is nothing: somebody may delete one key of it. A part that is made has a MARK in
+-- it, so that it is there as long as nobody deletes it. `meta` tells that the tenant's parts were made (`run`, `token`), and
+-- in which generation each scope's were. Where one is missing the tenant is closed, and started over like after any loss:
+-- nothing is decided by the rest. No parts are the rates (`ring`: they end by themselves within a minute, and nobody could
+-- tell them again), and what only passes the time (`lock`, `asked`).
+local MARK = '='
+local state_of = {}
+
+local function close()
+  is_open = false
+  redis.call('HDEL', meta, 'run', 'token')
+  redis.call('UNLINK', base .. 'lock')
+end
+
+if (is_open or known_meta[6]) and redis.call('EXISTS', calls_key, life_key) < 2 then close() end
+
+local function parts_of(scope)
+  return base .. 'money:' .. scope, base .. 'owed:' .. scope, base .. 'slots:' .. scope, base .. 'aside:' .. scope
+end
+
+-- 'none': this generation has made no parts of the scope; 'broken': one was lost.
+local function state(scope)
+  local found = state_of[scope]
+  if not found then
+    found = 'whole'
+    if tonumber(redis.call('HGET', meta, 'of:' .. scope) or BEFORE) ~= gen then
+      found = 'none'
+    elseif redis.call('EXISTS', parts_of(scope)) < 4 then
+      found = 'broken'
+      close()
+    end
+    state_of[scope] = found
+  end
+  return found
+end
+
+-- Make the parts of a scope if there are none; tells whether they are whole.
+local function make(scope)
+  if state(scope) == 'none' then
+    local money, owed, slots, aside = parts_of(scope)
+    redis.call('UNLINK', money, owed, slots, aside)
+    redis.call('HSET', money, MARK, struct.pack(FORMAT, 0, 0, 0, BEFORE, 0, 0, BEFORE, BEFORE, BEFORE))
+    redis.call('HSET', owed, MARK, 0)
+    redis.call('HSET', aside, MARK, struct.pack('<dd', 0, 0))
+    redis.call('ZADD', slots, '-inf', MARK)
+    redis.call('HSET', meta, 'of:' .. scope, string.format('%.0f', gen))
+    state_of[scope] = 'whole'
+  end
+  return state_of[scope] == 'whole'
+end
+
+local function are_whole(scopes)
+  for _, s in ipairs(scopes) do
+    if not make(s[1]) then return false end
+  end
+  return is_open
+end
 
 -- The clock is the store's. `now` never goes back, for rates and leases; `instant` is the date, for windows.
 local now, instant = arg[2], arg[3]
@@ -41,6 +99,7 @@ local function money_of(scope)
   if found then return found end
   found = {}
   monies[scope] = found
+  if state(scope) ~= 'whole' then return found end
   local all = redis.call('HGETALL', base .. 'money:' .. scope)
   for i = 1, #all, 2 do
     local start, until_, spent, version, held, settled, of_gen, learnt, posted, rest = struct.unpack(FORMAT, all[i + 1])
@@ -109,7 +168,7 @@ end
 -- begin and end at local midnights, and a quarter of UTC is one in every zone since 1972. Nothing is kept of 0.
 local function tally(scope, quarter, settled)
   local key = base .. 'owed:' .. scope
-  if redis.call('HINCRBY', key, quarter, settled) == 0 then redis.call('HDEL', key, quarter) end
+  if make(scope) and redis.call('HINCRBY', key, quarter, settled) == 0 then redis.call('HDEL', key, quarter) end
 end
 
 local function owed_in(scope, start, stop)
@@ -117,10 +176,8 @@ local function owed_in(scope, start, stop)
   local all = redis.call('HGETALL', key)
   for i = 1, #all, 2 do
     local of_gen, quarter = string.match(all[i], '^(%d+)|(-?%d+)$')
-    local at = tonumber(quarter) * QUARTER
-    if tonumber(of_gen) ~= gen then
-      redis.call('HDEL', key, all[i])
-    elseif start <= at and at < stop then
+    local at = (tonumber(quarter) or 0) * QUARTER
+    if tonumber(of_gen) == gen and start <= at and at < stop then
       sum = sum + tonumber(all[i + 1])
     end
   end
@@ -130,7 +187,7 @@ end
 -- What the scope's running calls hold: they are in its slots until they end, whether or not their leases have.
 local function held_in(scope, start, stop)
   local sum, key = 0, base .. 'slots:' .. scope
-  local ids = redis.call('ZRANGE', key, 0, -1)
+  local ids = redis.call('ZRANGE', key, 1, -1) -- 0 is the MARK
   for i = 1, #ids, SOME do
     local last = math.min(i + SOME - 1, #ids)
     for n, packed in ipairs(redis.call('HMGET', calls_key, unpack(ids, i, last))) do
@@ -172,7 +229,9 @@ end
 
 local function live_on(id, row, lease, orphan)
   redis.call('ZADD', life_key, now + orphan, id)
-  for i = FIRST, #row, 2 do redis.call('ZADD', base .. 'slots:' .. row[i], now + lease, id) end
+  for i = FIRST, #row, 2 do
+    if make(row[i]) then redis.call('ZADD', base .. 'slots:' .. row[i], now + lease, id) end
+  end
 end
 
 -- Drop the calls that gave no sign of life for too long.
@@ -191,6 +250,7 @@ end
 
 -- A window is known by name first, with the sums of the rows; its total comes from the ledger later.
 local function register(scope, name, start, stop)
+  make(scope)
   local w = money_of(scope)[name]
   if w then return w end
   w = {name = name, start = start, stop = stop, spent = 0, version = BEFORE, held = held_in(scope, start, stop),
@@ -335,6 +395,8 @@ local function aside_of(scope, holders)
     if stop > now then
       sum = sum + amount
       holders[#holders + 1] = all[i]
+    elseif all[i] ~= MARK then
+      redis.call('HDEL', base .. 'aside:' .. scope, all[i])
     end
   end
   return sum

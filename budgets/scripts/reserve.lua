@@ -5,7 +5,8 @@ local workers, amount, scope = arg[6], arg[7], arg[9][1]
 local key = base .. 'aside:' .. scope[1]
 redis.call('HDEL', key, arg[4])
 look()
-if workers == 0 or not is_open or redis.call('EXISTS', base .. 'asked:' .. scope[1]) == 1 or unknown_of(arg[9]) then
+if workers == 0 or not is_open or not are_whole(arg[9]) or redis.call('EXISTS', base .. 'asked:' .. scope[1]) == 1
+  or unknown_of(arg[9]) then
   return answer('reserved', {0})
 end
 local others = aside_of(scope[1], {})
@@ -17,5 +18,4 @@ for _, b in ipairs(scope[5]) do
 end
 if amount < arg[8] then return answer('reserved', {0}) end
 redis.call('HSET', key, arg[4], struct.pack('<dd', amount, now + arg[5]))
-redis.call('EXPIRE', key, arg[5])
 return answer('reserved', {amount})

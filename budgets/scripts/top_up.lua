@@ -6,7 +6,7 @@ if not row then return answer(is_open and 'refused' or 'rebuild', {}) end
 if row[4] == 1 or row[5] == 1 then return answer('refused', {}) end
 local more = hold - row[1]
 if more <= 0 then return answer('granted', {}) end
-if not is_open then return answer('rebuild', {}) end
+if not is_open or not are_whole(scopes) then return answer('rebuild', {}) end
 local unknown = unknown_of(scopes)
 if unknown then return answer('unknown', unknown) end
 local status, detail = shortage(scopes, more)

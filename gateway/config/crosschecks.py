@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PRODUCTION_PACKAGES = ("psycopg", "redis", "django_redis", "channels_redis", "celery")
 STRONG_BYTES = 32
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - to warn of them
 STRONG_HINT = "`openssl rand -hex 32` makes a strong one"
 
 
@@ -52,6 +53,7 @@ def problems_of(config: Config) -> list[Problem]:
     return [
         *_stores(config),
         *_secrets(config),
+        *_listeners(config),
         *_production(config),
         *_people(config),
         *_files(config),
@@ -77,10 +79,19 @@ def notes_of(config: Config) -> Iterator[Note]:
             yield Note("W003", f"{name} is disabled", row.problem)
         if row.states_only_zero_prices:
             yield Note("W004", f"{name} has only prices of 0", "say free: true if it costs nothing")
+    yield from _open_addresses(config)
     if config.database.migrations_dir != "./migrations":
         yield Note("W005", "database.migrations_dir has no effect", "migrations ship with the program")
     if config.budgets.alert.smtp.skip_tls_verify:
         yield Note("W006", "budgets.alert.smtp.skip_tls_verify is on", "others on the way can read the mails")
+
+
+def _open_addresses(config: Config) -> Iterator[Note]:
+    admin = config.server.admin_bind
+    if admin is not None and admin[0] in EVERY_ADDRESS:
+        yield Note(
+            "W012", "server.admin_addr is every address", "name one that only your own network reaches"
+        )
 
 
 def _reach(config: Config) -> str:
@@ -152,6 +163,12 @@ def _stores(config: Config) -> Iterator[Problem]:
         )
     if config.database.min_conns > config.database.max_conns:
         yield Problem("database.min_conns", "is more than database.max_conns")
+
+
+def _listeners(config: Config) -> Iterator[Problem]:
+    admin = config.server.admin_bind
+    if admin is not None and admin[1] and admin == config.server.bind:
+        yield Problem("server.admin_addr", "is server.listen_addr too", "name another port, or leave it out")
 
 
 def _named_secrets(config: Config) -> list[tuple[str, str]]:

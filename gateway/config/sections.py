@@ -25,12 +25,22 @@ def _address(value: str) -> str:
     return value.strip()
 
 
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - `:8080` asks for every address in so many words
+
+
 Address = Annotated[str, AfterValidator(_address), Kind("host:port")]
 
 
 class Server(Section):
     listen_addr: Address = Field(
         "127.0.0.1:8080", description="Host and port to listen on; `:8080` is every address."
+    )
+    admin_addr: Address | None = Field(
+        None,
+        description="Host and port of their own for everything that is not /v1: sign-in, portal, back office, metrics. "
+        "Unset: they are on `listen_addr` too.",
     )
     workers: Count = Field(
         1, description="Worker processes. More than one needs production mode (database and redis)."
@@ -122,8 +132,12 @@ class Server(Section):
     @property
     def bind(self) -> tuple[str, int]:
         """Host and port to listen on; an empty host is every address."""
-        host, _, port = self.listen_addr.rpartition(":")
-        return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - `:8080` asks for every address in so many words
+        return _split(self.listen_addr)
+
+    @property
+    def admin_bind(self) -> tuple[str, int] | None:
+        """The same of the listener for what is not /v1, if it has one of its own."""
+        return None if self.admin_addr is None else _split(self.admin_addr)
 
 
 class Database(Section):

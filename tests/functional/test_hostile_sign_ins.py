@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from pathlib import Path
 
 import pytest
 import redis
+from django.core import signing
 
 from tests import hostile_pickle, town
 from tests.postgres import Postgres
@@ -127,16 +129,81 @@ async def test_another_spelling_of_an_account_is_no_other_account(fresh_gateway,
         assert (await visitor.sign_in("wrong", spelling)).status_code == 429
 
 
-async def test_many_addresses_together_may_not_guess_for_ever_at_one_account(fresh_gateway):
+async def test_many_addresses_together_guess_slowly_at_one_account(fresh_gateway):
     gateway = fresh_gateway(PEOPLE | PROXY)
     async with gateway.client() as client:
         visitor = await Visitor(client).open()
-        codes = []
-        for number in range(11):
-            guesses = [await visitor.sign_in("wrong", address=f"192.0.2.{number}") for _ in range(10)]
-            codes += [answer.status_code for answer in guesses]
-        assert codes == [200] * 100 + [429] * 10
+        answers = [await visitor.sign_in("wrong", address=f"192.0.2.{number}") for number in range(20)]
+        assert [answer.status_code for answer in answers] == [200] * 10 + [429] * 10
+        assert all(int(answer.headers["retry-after"]) <= 90 for answer in answers[10:])
         assert (await visitor.sign_in("wrong", "someone@example.com", "192.0.2.99")).status_code == 200
+
+
+@pytest.mark.parametrize("spelling", [EMAIL, EMAIL.upper(), f" {EMAIL}"])
+async def test_strangers_do_not_lock_out_the_owner_of_an_account(fresh_gateway, spelling):
+    """Who signed in once from this browser does so again, whatever others try, and from whichever address."""
+    gateway = fresh_gateway(PEOPLE | PROXY)
+    async with gateway.client() as theirs, gateway.client() as own:
+        owner = await Visitor(own, "198.51.100.7").open()
+        assert (await owner.sign_in(RIGHT)).status_code == 302
+        strangers = await Visitor(theirs).open()
+        for number in range(11):
+            for _ in range(10):
+                await strangers.sign_in("wrong", address=f"192.0.2.{number}")
+        for number in range(100):
+            await strangers.sign_in("wrong", f"a{number}@example.com", "198.51.100.8")
+        assert (await strangers.sign_in(RIGHT, address="192.0.2.200")).status_code == 429
+        await sign_out(owner, own)
+        assert (await owner.sign_in(RIGHT.swapcase(), spelling, "198.51.100.8")).status_code == 200
+        assert (await owner.sign_in(RIGHT, EMAIL, "198.51.100.8")).status_code == 302
+
+
+async def sign_out(visitor, client):
+    client.cookies.delete("sessionid")
+    await visitor.open()
+
+
+async def test_a_known_browser_may_not_guess_for_ever_either(fresh_gateway):
+    gateway = fresh_gateway(PEOPLE)
+    async with gateway.client() as client:
+        owner = await Visitor(client).open()
+        assert (await owner.sign_in(RIGHT)).status_code == 302
+        await sign_out(owner, client)
+        codes = [(await owner.sign_in("wrong")).status_code for _ in range(12)]
+        assert codes == [200] * 10 + [429] * 2
+
+
+@pytest.mark.parametrize("what", ["another account's", "altered", "truncated", "empty", "another gateway's"])
+async def test_a_forged_device_is_a_strangers(fresh_gateway, what):
+    gateway = fresh_gateway(PEOPLE | PROXY)
+    name, value = await known_device(gateway)
+    if what == "another account's":
+        _, value = await known_device(fresh_gateway(other_people("b@example.com")), "b@example.com")
+    elif what == "another gateway's":
+        account = hashlib.sha256(EMAIL.encode()).hexdigest()
+        value = signing.dumps(
+            [account, "mine"], key="the secret of another one", salt="tenants.known_devices"
+        )
+    elif what == "altered":
+        value = value[:-1] + ("A" if value[-1] != "A" else "B")
+    else:
+        value = value[:20] if what == "truncated" else ""
+    async with gateway.client(cookies={name: value}) as client:
+        visitor = await Visitor(client).open()
+        tries = [await visitor.sign_in("wrong", address=f"192.0.2.{number}") for number in range(12)]
+        assert [answer.status_code for answer in tries] == [200] * 10 + [429] * 2
+
+
+def other_people(email):
+    return {"bootstrap": {"admin_users": [{"email": email, "password": RIGHT}]}}
+
+
+async def known_device(gateway, email=EMAIL):
+    """Sign in; return the cookie that makes the browser known."""
+    async with gateway.client() as client:
+        assert (await (await Visitor(client).open()).sign_in(RIGHT, email)).status_code == 302
+        [found] = [cookie for cookie in client.cookies.jar if "device-" in cookie.name]
+        return found.name, found.value
 
 
 async def test_one_address_may_not_guess_for_ever_at_many_accounts(fresh_gateway):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from argparse import SUPPRESS, ArgumentParser
+from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +26,7 @@ from gateway.data_dir import UMASK, make_private
 from gateway.data_lock import DataDirInUse, hold
 from gateway.database import DatabaseAway, persistently, preparing
 from gateway.descriptors import raise_limit
+from gateway.doors import Door, Serves
 from gateway.forked_worker import fork_workers
 from gateway.server import CannotListen, announce, bind, run
 from gateway.supervisor import Supervisor
@@ -44,6 +46,7 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, metavar="N", help="instead of server.workers")
         for name in ("--listener-fd", "--line-fd"):  # how a supervisor starts its workers
             parser.add_argument(name, type=int, help=SUPPRESS)
+        parser.add_argument("--back-office", action="store_true", help=SUPPRESS)  # and the one apart
 
     @override
     def handle(self, *_: Any, **options: Any) -> None:
@@ -55,7 +58,7 @@ class Command(BaseCommand):
         os.umask(UMASK)
         if options["listener_fd"] is not None:
             link = WorkerLink.inherited(options["listener_fd"], options["line_fd"])
-            run(config, link.listener, link=link, workers=workers)
+            _work(config, link, workers, is_back_office=options["back_office"])
             return
         host, port = _address(options["bind"], config.server.bind)
         if workers > 1 and config.embedded:
@@ -66,14 +69,15 @@ class Command(BaseCommand):
         make_private(config.data_dir)
         try:
             with hold(config.data_dir) as lock:
-                listener = bind(host, port)
-                _warn_of_the_network(config, host)
-                with waiting_room(listener):
+                doors = _open_doors(config, (host, port))
+                with ExitStack() as rooms:
+                    for door in doors:
+                        rooms.enter_context(waiting_room(door.listener))
                     prepare()
-                if workers > 1:
-                    supervise(config, listener, workers, _welcome(options["welcome"]), lock)
+                if workers > 1 or (len(doors) > 1 and not config.embedded):
+                    supervise(config, doors, workers, _welcome(options["welcome"]), lock)
                 else:
-                    run(config, listener, _welcome(options["welcome"]))
+                    run(config, doors, _welcome(options["welcome"]))
         except DataDirInUse as error:
             raise ConfigError(str(error)) from error
         except (CannotListen, DatabaseAway) as error:
@@ -98,39 +102,66 @@ def prepare() -> None:
         sync_catalog(config)
 
 
-def supervise(config: Config, listener: socket.socket, workers: int, welcome: str, lock: IO[str]) -> None:
-    """Let worker processes serve until SIGTERM; this one only watches them, and alone holds `lock`."""
+def supervise(config: Config, doors: Sequence[Door], workers: int, welcome: str, lock: IO[str]) -> None:
+    """Let worker processes serve until SIGTERM; this one only watches them, and alone holds `lock`.
+
+    What is not /v1 and has an address of its own has a process of its own, so that nothing that strangers do there
+    takes time from calls.
+    """
     import gateway.asgi  # noqa: F401, PLC0415 - once, for all the workers
 
     for database in connections.all():
         database.close()
         if getattr(database, "pool", None):
             database.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL: its threads have nothing to do here
-    forks = fork_workers(listener, workers)
+    back_office = doors[1].listener if len(doors) > 1 else None
+    forks = fork_workers([*(workers * [doors[0].listener]), *([back_office] if back_office else [])])
     if isinstance(forks, WorkerLink):
         lock.close()
-        run(config, listener, link=forks, workers=workers)
+        _work(config, forks, workers, is_back_office=forks.listener is back_office)
         return
     manage = (sys.executable, sys.argv[0])
     supervisor = Supervisor(
         (*manage, "serve", "--workers", str(workers)),
-        listener,
+        doors[0].listener,
         workers,
         drain_s=config.server.prestop_delay + config.server.graceful_shutdown_delay,
         prepare=(*manage, "bootstrap"),
-        forks=forks,
+        back_office=back_office,
     )
-    asyncio.run(supervisor.run(lambda: announce(listener, welcome)))
+    asyncio.run(supervisor.run(lambda: announce(doors, welcome), forks))
 
 
-def _warn_of_the_network(config: Config, host: str) -> None:
+def _work(config: Config, link: WorkerLink, workers: int, *, is_back_office: bool) -> None:
+    """Serve as one of a supervisor's workers."""
+    serves: Serves = "everything"
+    if is_back_office:
+        serves = "back office"
+        os.environ[login_throttle.WORKERS] = "1"  # nobody else takes sign-ins
+    elif config.server.admin_bind is not None:
+        serves = "calls"
+    run(config, [Door(link.listener, serves)], link=link, workers=workers)
+
+
+def _open_doors(config: Config, address: tuple[str, int]) -> list[Door]:
+    """Listen for calls, and elsewhere for what is not /v1 if the configuration says so. Raises CannotListen."""
+    host, admin = address[0], config.server.admin_bind
+    doors = [Door(bind(*address), "everything" if admin is None else "calls")]
+    if admin is not None:
+        host = admin[0]
+        doors.append(Door(bind(*admin), "back office"))
+    _warn_of_the_network(config, *dict.fromkeys((address[0], host)))
+    return doors
+
+
+def _warn_of_the_network(config: Config, *hosts: str) -> None:
     """Say so where others reach a gateway whose secrets everybody knows, such as those of the demo."""
-    weak = [where for where, _, _ in weak_bootstrap_secrets(config)]
-    if weak and not is_loopback(host):
-        names = ", ".join(weak)
-        sys.stderr.write(
-            f"WARNING: {host} is open to the network and strangers can guess {names}: they can sign in and call.\n"
-        )
+    names = ", ".join(where for where, _, _ in weak_bootstrap_secrets(config))
+    for host in hosts:
+        if names and not is_loopback(host):
+            sys.stderr.write(
+                f"WARNING: {host} is open to the network and strangers can guess {names}: they can sign in and call.\n"
+            )
 
 
 def _address(text: str | None, default: tuple[str, int]) -> tuple[str, int]:

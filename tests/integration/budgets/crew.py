@@ -19,6 +19,7 @@ from budgets.admission import (
     WindowKey,
 )
 from budgets.admission_redis import RedisAdmission
+from tests.signing import SIGNER
 
 PATIENT_S = 2.0  # where a busy machine must not look like a lost store
 
@@ -66,7 +67,7 @@ class Crew:
 
     def worker(self, url: str, timeout_s: float = PATIENT_S) -> RedisAdmission:
         """Return one more, not open yet. The database names every worker that was ever made here."""
-        one = RedisAdmission(url, self.ledger.load, timeout_s=timeout_s, members=self._members)
+        one = RedisAdmission(url, self.ledger.load, signer=SIGNER, timeout_s=timeout_s, members=self._members)
         self._names.append(one.worker)
         return one
 

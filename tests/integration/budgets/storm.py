@@ -17,6 +17,7 @@ from tests.integration.budgets.crew import rules
 from tests.integration.budgets.test_admission_redis_posts import window_of
 from tests.link import Link
 from tests.redis_server import RedisServer
+from tests.signing import SIGNER
 from tests.waiting import eventually
 
 CENT = 10_000_000
@@ -53,7 +54,9 @@ class Storm:
     async def __aenter__(self) -> Self:
         for link in self.links:
             await link.mend()
-            one = RedisAdmission(link.url, self.load, timeout_s=IMPATIENT_S, members=self.members)
+            one = RedisAdmission(
+                link.url, self.load, signer=SIGNER, timeout_s=IMPATIENT_S, members=self.members
+            )
             self.workers.append(one)
             self.ended[one.worker] = []
             await one.open()

@@ -14,6 +14,7 @@ from typing_extensions import override
 from budgets.admission_redis import RedisAdmission
 from budgets.purses import Load
 from tests.redis_server import RedisServer
+from tests.signing import SIGNER
 from tests.unit.budgets.admission_machine import LAST_MINUTE_OF_A_LEAP_DAY, AdmissionMachine, Subject
 
 PATIENT_S = 5.0  # not the subject here: a busy machine must not look like a lost store
@@ -27,7 +28,8 @@ class Hashes:
         self.flushall, self.close = self._redis.flushall, self._redis.close
 
     def all(self, key: str) -> dict[bytes, bytes]:
-        return cast("dict[bytes, bytes]", self._redis.hgetall(key))
+        found = cast("dict[bytes, bytes]", self._redis.hgetall(key))
+        return {name: value for name, value in found.items() if name != b"="}  # the mark of a whole part
 
     def slots(self, key: str) -> set[bytes]:
         return set(cast("list[bytes]", self._redis.zrange(key, 0, -1)))
@@ -50,7 +52,7 @@ class RedisSubject(Subject):
             await self.admission.aclose()
         self._redis.flushall()
         clock = lambda: (self.now, self.instant)  # noqa: E731 - two clocks in the test's hand
-        self.admission = RedisAdmission(self._url, load, timeout_s=PATIENT_S, clock=clock)
+        self.admission = RedisAdmission(self._url, load, signer=SIGNER, timeout_s=PATIENT_S, clock=clock)
         await self.admission.open(tend=False)
         self._is_started = True
 

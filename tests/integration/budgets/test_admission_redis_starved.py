@@ -16,6 +16,7 @@ from tests.integration.budgets.crew import PATIENT_S, Crew, rules
 from tests.integration.budgets.test_admission_redis_posts import window_of
 from tests.link import Link
 from tests.redis_server import RedisServer
+from tests.signing import SIGNER
 from tests.waiting import eventually
 
 T = TypeVar("T")
@@ -100,8 +101,8 @@ async def test_what_the_ledger_said_before_a_loss_is_not_taken_for_what_it_says_
     redis_server: RedisServer,
 ) -> None:
     scopes, before, after = rules(1000, tenant=801), SlowLedger(), SlowLedger()
-    one = RedisAdmission(redis_server.url, before.load, timeout_s=PATIENT_S)
-    other = RedisAdmission(redis_server.url, after.load, timeout_s=PATIENT_S)
+    one = RedisAdmission(redis_server.url, before.load, signer=SIGNER, timeout_s=PATIENT_S)
+    other = RedisAdmission(redis_server.url, after.load, signer=SIGNER, timeout_s=PATIENT_S)
     await one.open()
     await other.open()
     try:

@@ -13,6 +13,7 @@ from budgets.admission_redis import RedisAdmission
 from tests.integration.budgets.crew import PATIENT_S, rules
 from tests.integration.budgets.test_admission_redis_posts import window_of
 from tests.redis_server import RedisServer
+from tests.signing import SIGNER
 
 LIMIT, WORKERS, STEPS = 3000, 3, 250
 
@@ -110,7 +111,7 @@ class World:
         await self.hire()
 
     async def hire(self) -> None:
-        worker = RedisAdmission(self.server.url, self.load, timeout_s=PATIENT_S)
+        worker = RedisAdmission(self.server.url, self.load, signer=SIGNER, timeout_s=PATIENT_S)
         await worker.open()
         self.workers.append(worker)
 

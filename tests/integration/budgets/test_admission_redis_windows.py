@@ -11,6 +11,7 @@ from redis import Redis
 from budgets.admission import Ask, BudgetRule, BudgetStanding, Limits, Post, ScopeRules, WindowKey
 from budgets.admission_redis import RedisAdmission
 from tests.redis_server import RedisServer
+from tests.signing import SIGNER
 
 FEW, MANY, ROOM = 3, 300, 10**9
 KATHMANDU_MIDNIGHT = datetime(2024, 5, 1, 18, 15, tzinfo=UTC).timestamp()
@@ -35,7 +36,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def worker(redis_server: RedisServer, clock: Clock) -> AsyncIterator[RedisAdmission]:
     redis_server.run("FLUSHALL")
-    one = RedisAdmission(redis_server.url, _nothing_spent, timeout_s=2.0, clock=clock)
+    one = RedisAdmission(redis_server.url, _nothing_spent, signer=SIGNER, timeout_s=2.0, clock=clock)
     await one.open(tend=False)
     yield one
     await one.aclose()

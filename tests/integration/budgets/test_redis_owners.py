@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from budgets.admission import BudgetRule, Limits, Post, ScopeRules
+from budgets.admission import Ask, BudgetRule, Limits, Post, ScopeRules
 from budgets.admission_redis import RedisAdmission
 from budgets.redis_calls import want_of
 from tests.integration.budgets.crew import Crew
@@ -49,8 +49,15 @@ async def all_that_fits(crew: Crew, scopes: Scopes) -> int:
     return 2 * LIMIT // COST
 
 
-def calls_in_redis(redis_server: RedisServer, tenant: int) -> bytes:
-    return redis_server.run("HLEN", f"omg:{{t{tenant}}}:calls")
+def calls_in_redis(redis_server: RedisServer, tenant: int) -> int:
+    return int(redis_server.run("HLEN", f"omg:{{t{tenant}}}:calls")[1:]) - 1  # without the mark
+
+
+def forget_owners(redis_server: RedisServer) -> None:
+    """Let nothing be noted, and nobody see that anything was."""
+    redis_server.run(
+        "EVAL", "redis.call('DEL', KEYS[1]); redis.call('HSET', KEYS[1], '=', 1)", "1", "omg:owners"
+    )
 
 
 async def test_whose_a_key_is_is_noted_again_after_a_loss(redis_server: RedisServer) -> None:
@@ -79,9 +86,9 @@ async def test_a_worker_that_cannot_learn_whose_a_key_is_posts_its_own_calls_all
     async with Crew(redis_server.url, 3) as crew:
         scopes = both(72)
         await spent(crew.workers[0], scopes)
-        redis_server.run("DEL", "omg:owners")
+        forget_owners(redis_server)
         assert await all_that_fits(crew, scopes) == LIMIT // COST
-        assert calls_in_redis(redis_server, 72) == b":0\r\n"
+        assert calls_in_redis(redis_server, 72) == 0
 
 
 async def test_a_dead_workers_calls_stay_counted_until_it_is_known_whose_their_key_is(
@@ -93,11 +100,24 @@ async def test_a_dead_workers_calls_stay_counted_until_it_is_known_whose_their_k
         await crew.ask(key_only(74), 0)  # so that the next one is the first worker's
         name = await crew.ask(scopes, COST)
         await crew.settle(name, COST)
-        redis_server.run("DEL", "omg:owners")
+        forget_owners(redis_server)
         await ship(crew, other, scopes, name)
         assert await spent(first, scopes) == COST
-        assert calls_in_redis(redis_server, 73) == b":1\r\n"  # what was not told is not forgotten
+        assert calls_in_redis(redis_server, 73) == 1  # what was not told is not forgotten
         redis_server.run("HSET", "omg:owners", "key:730", "t73")
         await other.post([], [])
         assert await spent(first, scopes) == COST
-        assert calls_in_redis(redis_server, 73) == b":0\r\n"
+        assert calls_in_redis(redis_server, 73) == 0
+
+
+async def test_what_was_noted_is_found_again_when_somebody_has_deleted_it(redis_server: RedisServer) -> None:
+    async with Crew(redis_server.url, 2) as crew:
+        first, other = crew.workers
+        for tenant in (75, 76, 77):
+            scopes = key_only(tenant)
+            crew.ledger.spent, name = 0, f"call-of-{tenant}"
+            await first.admit(Ask(name, scopes, 1, COST))  # the other one has never heard of it
+            await first.settle(name, 1, COST)
+            redis_server.run("DEL", "omg:owners")
+            await ship(crew, other, scopes, name)
+            assert b"t%d" % tenant in redis_server.run("HGET", "omg:owners", f"key:{tenant}0")

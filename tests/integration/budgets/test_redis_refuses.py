@@ -38,8 +38,8 @@ async def unable(server: RedisServer, setting: str) -> AsyncIterator[None]:
 async def confused(server: RedisServer, tenant: int) -> AsyncIterator[None]:
     """Let the scripts fail on what they find: a defect, whoever's."""
     key = f"omg:{{t{tenant}}}:calls"
-    await asyncio.to_thread(server.run, "RENAME", key, f"{key}:mine")
-    await asyncio.to_thread(server.run, "SET", key, "nonsense")
+    exchange = "redis.call('RENAME', KEYS[1], KEYS[2]); redis.call('SET', KEYS[1], 'nonsense')"
+    await asyncio.to_thread(server.run, "EVAL", exchange, "2", key, f"{key}:mine")
     try:
         yield
     finally:

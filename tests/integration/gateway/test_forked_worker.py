@@ -15,16 +15,17 @@ from gateway.forked_worker import ForkedProcess, fork_workers
 from tests.sources import ROOT
 
 SUPERVISOR = """
-import os, signal, socket, sys
+import os, pathlib, signal, socket
 from gateway.forked_worker import fork_workers
 from gateway.request_id import mint
 from gateway.worker_link import WorkerLink
 
-found = fork_workers(socket.create_server(("127.0.0.1", 0)), 3)
+found = fork_workers([socket.create_server(("127.0.0.1", 0)) for _ in range(3)])
 if isinstance(found, WorkerLink):
     line = found._end
     line.setblocking(True)
-    os.write(1, f"{mint()[14:]} {os.getpgid(0) == os.getpid()} {os.read(0, 1)!r}\\n".encode())
+    sockets = sum(file.is_socket() for file in pathlib.Path("/proc/self/fd").iterdir())
+    os.write(1, f"{mint()[14:]} {os.getpgid(0) == os.getpid()} {os.read(0, 1)!r} {sockets}\\n".encode())
     line.sendall(b"r")
     assert line.recv(1) == b"", "the supervisor did not die"
     os.write(1, b"orphaned\\n")
@@ -50,8 +51,10 @@ def test_each_has_ids_a_group_and_an_input_of_its_own_and_notices_the_death_of_i
     lines = done.stdout.splitlines()  # complete: the pipe ends when the last worker has ended
     assert lines.count("orphaned") == 3
     born = [line.split() for line in lines if line != "orphaned"]
-    assert len({random for random, _, _ in born}) == 3
-    assert {(group, typed) for _, group, typed in born} == {("True", "b''")}
+    assert len({random for random, *_ in born}) == 3
+    assert [others for _, *others in born] == 3 * [
+        ["True", "b''", "2"]
+    ]  # a listener and a line, nobody else's
 
 
 def test_a_process_that_runs_threads_is_not_forked():
@@ -60,7 +63,7 @@ def test_a_process_that_runs_threads_is_not_forked():
     thread.start()
     try:
         with socket.socket() as listener, pytest.raises(RuntimeError, match="busy"):
-            fork_workers(listener, 1)
+            fork_workers([listener])
     finally:
         end.set()
         thread.join()

@@ -18,6 +18,7 @@ from providers.health import Health, Watch
 from providers.hint import Hint
 from providers.target import Secret, Target
 from tests.redis_server import RedisServer
+from tests.signing import SIGNER
 
 TARGET = Target(
     id=1,
@@ -35,13 +36,14 @@ class Process:
     """What one gateway process has of this: breakers, and the way to the others."""
 
     def __init__(self, url: str, version: int = 7) -> None:
-        self.hints = HealthHints(url, lambda: version)
+        self.hints = HealthHints(url, lambda: version, SIGNER)
         self.health = Health(watch=Watch(learned=self.hints.say))
         self.health.renew([TARGET])
         self.listens, self.heard = asyncio.Event(), asyncio.Event()
         self.is_deaf = asyncio.Event()
         self._listener = Listener(
             url,
+            SIGNER,
             heard={self.hints.channel: self._hear},
             lost=self.is_deaf.set,
             found=self.listens.set,
@@ -153,15 +155,15 @@ async def test_databases_of_one_redis_do_not_hear_each_other(redis):
 async def test_a_hint_about_another_catalog_and_what_is_no_hint_are_passed_over(redis):
     process = Process(redis.url, version=7)
     hint = Hint(TARGET.id, "open", 5.0)
-    assert process.hints.hear(msgspec.json.encode(Said("them", 7, hint))) == hint
-    assert process.hints.hear(msgspec.json.encode(Said("them", 8, hint))) is None
+    assert process.hints.hear(msgspec.json.encode(Said("them", 7, hint, time.time()))) == hint
+    assert process.hints.hear(msgspec.json.encode(Said("them", 8, hint, time.time()))) is None
     for nonsense in (b"", b"{}", b'{"sender":"x","version":7,"hint":{"deployment":1,"what":"explode"}}'):
         assert process.hints.hear(nonsense) is None
 
 
 async def test_a_hint_that_waited_is_shorter_by_the_wait(redis):
     now = 0.0
-    late = HealthHints(redis.url, lambda: 7, clock=lambda: now)
+    late = HealthHints(redis.url, lambda: 7, SIGNER, clock=lambda: now)
     other = Process(redis.url)
     async with running(other):
         late.say(Hint(TARGET.id, "open", 5.0))

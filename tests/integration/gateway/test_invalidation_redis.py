@@ -9,6 +9,7 @@ import pytest
 
 from gateway.invalidation_redis import CHANNEL, Announcer, Listener
 from tests.redis_server import RedisServer
+from tests.signing import SIGNER
 
 
 @pytest.fixture
@@ -25,6 +26,7 @@ async def heard(redis):
     said: asyncio.Queue[str] = asyncio.Queue()
     listener = Listener(
         redis.url,
+        SIGNER,
         heard={CHANNEL: lambda message: said.put_nowait(message.decode())},
         lost=lambda: said.put_nowait("lost"),
         found=lambda: said.put_nowait("found"),
@@ -42,7 +44,7 @@ async def next_of(said) -> str:
 
 async def test_an_announced_change_is_heard(redis, heard):
     assert await next_of(heard) == "found"
-    await asyncio.to_thread(Announcer(redis.url).announce)
+    await asyncio.to_thread(Announcer(redis.url, SIGNER).announce)
     assert await next_of(heard) == "changed"
 
 
@@ -52,7 +54,7 @@ async def test_a_dead_redis_is_noticed_and_found_again(redis, heard):
     assert await next_of(heard) == "lost"
     redis.start()
     assert await next_of(heard) == "found"
-    await asyncio.to_thread(Announcer(redis.url).announce)
+    await asyncio.to_thread(Announcer(redis.url, SIGNER).announce)
     assert await next_of(heard) == "changed"
 
 
@@ -66,5 +68,5 @@ async def test_a_redis_that_hangs_counts_as_lost(redis, heard):
 
 async def test_a_change_is_made_although_nobody_can_be_told(redis, caplog):
     redis.kill()
-    await asyncio.to_thread(Announcer(redis.url).announce)
+    await asyncio.to_thread(Announcer(redis.url, SIGNER).announce)
     assert "not announced" in caplog.text

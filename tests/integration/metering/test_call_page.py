@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from metering import ledger
+from metering.json_fields import colored
 from metering.models import UsageEvent
 from metering.tail import Call
 from tenants.models import User
@@ -45,3 +49,29 @@ def test_what_a_client_sent_is_text_and_never_a_tag(client: Client) -> None:
     text = page(client, "req_1")
     assert evil not in text
     assert "&lt;script&gt;" in text
+
+
+def test_json_has_colors_that_the_policy_of_pages_allows(client: Client) -> None:
+    """By classes: an inline style would not be applied."""
+    ledger.write([Call(opened("req_1"), closed("req_1"))])
+    decision = [{"why": 'a "quoted" <b>word</b>', "n": -1.5e3, "so": True, "none": None, "deep": {"4": [1]}}]
+    UsageEvent.objects.filter(pk="req_1").update(decision=decision)
+    text = page(client, "req_1")
+    assert "style=" not in re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
+    assert '<link href="/static/gateway/json.css"' in text
+    assert '<span class="json-name">&quot;why&quot;</span>: ' in text
+    assert (
+        '<span class="json-text">&quot;a \\&quot;quoted\\&quot; &lt;b&gt;word&lt;/b&gt;&quot;</span>' in text
+    )
+    assert '<span class="json-number">-1500.0</span>' in text
+    assert '<span class="json-word">true</span>' in text
+    assert '<span class="json-word">null</span>' in text
+    assert '<span class="json-name">&quot;4&quot;</span>' in text
+
+
+@pytest.mark.parametrize(
+    "value", [{}, [], "", "a: 1", 'x":"y', "\\", "true", 0, None, {"a": {"b": [[]]}}, "\u2028<!--"]
+)
+def test_colored_json_is_the_same_text(value: object) -> None:
+    shown = html.unescape(re.sub(r"<[^>]*>", "", colored(value)))
+    assert json.loads(shown) == value

@@ -19,6 +19,7 @@ from metering.tail import Call
 from metering.windows import load_windows
 from tests.calls import CLOSED_COST, NOON, closed, opened
 from tests.redis_server import RedisServer
+from tests.signing import SIGNER
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,7 +42,7 @@ def server() -> Iterator[RedisServer]:
 async def worker(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RedisAdmission]:
     monkeypatch.setattr("metering.shared_counts.AGAIN_S", 0.0)
     server.run("FLUSHALL")
-    worker = RedisAdmission(server.url, load, timeout_s=2.0, clock=lambda: (1000.0, NOON))
+    worker = RedisAdmission(server.url, load, signer=SIGNER, timeout_s=2.0, clock=lambda: (1000.0, NOON))
     await worker.open()
     yield worker
     await worker.aclose()

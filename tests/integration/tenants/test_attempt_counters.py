@@ -127,3 +127,11 @@ def test_a_count_that_would_never_end_is_dropped(shared, client):
     client.set(PREFIX + "many", 1_000_000, px=WINDOW_S * 100_000)
     assert shared.take([FEW, MANY]) == 0
     assert 0 < client.pttl(PREFIX + "few") <= WINDOW_S * 1000
+
+
+def test_a_limit_may_have_a_window_of_its_own(counters):
+    short = Limit("short", 1, 30)
+    assert counters.take([FEW, short]) == 0
+    assert 0 < counters.take([short]) <= 30
+    assert 0 < counters.take([FEW, short]) <= 30
+    assert [counters.take([FEW]) == 0 for _ in range(3)] == [True, True, False]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 
 from gateway.checks import messages_of
-from gateway.config import load
+from gateway.config import ConfigError, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,3 +50,25 @@ def test_a_good_configuration_has_nothing_to_say(tmp_path: Path) -> None:
 def test_a_data_dir_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     assert [message.id for message in messages_of(load({}, tmp_path))] == ["gateway.E001"]
+
+
+def test_a_back_office_on_every_address_is_named(tmp_path: Path) -> None:
+    for address in ("0.0.0.0:9000", ":9000", "[::]:9000"):
+        found = messages_of(load({"ROUTER_SERVER_ADMIN_ADDR": address}, tmp_path))
+        assert [message.id for message in found] == ["gateway.W012"], address
+    assert messages_of(load({"ROUTER_SERVER_ADMIN_ADDR": "10.0.0.5:9000"}, tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("calls", "office", "said"),
+    [
+        ("127.0.0.1:8080", "127.0.0.1:8080", "is server.listen_addr too"),
+        (":8080", "0.0.0.0:8080", "is server.listen_addr too"),
+        ("[::1]:8080", "[::1]:8080", "is server.listen_addr too"),
+        (":8080", "localhost", "is not an address to listen on"),
+        (":8080", "127.0.0.1:99999", "is not an address to listen on"),
+    ],
+)
+def test_a_back_office_needs_another_address(tmp_path: Path, calls: str, office: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=f"server.admin_addr.*: .*{said}"):
+        load({"ROUTER_SERVER_LISTEN_ADDR": calls, "ROUTER_SERVER_ADMIN_ADDR": office}, tmp_path)

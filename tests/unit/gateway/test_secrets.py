@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 
 def test_every_purpose_has_its_own_secret(tmp_path: Path) -> None:
     secrets = load_secrets(load({"ROUTER_ADMIN_SESSION_JWT_SECRET": "x" * 40}, tmp_path))
-    derived = {secrets.pepper, secrets.encryption_key, secrets.jwt_key, bytes.fromhex(secrets.django_secret)}
-    assert len(derived) == 4
+    derived = {
+        secrets.pepper,
+        secrets.encryption_key,
+        secrets.jwt_key,
+        secrets.message_key,
+        bytes.fromhex(secrets.django_secret),
+    }
+    assert len(derived) == 5
     assert all(len(secret) == 32 for secret in derived)
     assert not (tmp_path / "data").exists()
 

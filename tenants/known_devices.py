@@ -1,0 +1,50 @@
+"""A browser that has signed in to an account before is known: what strangers do elsewhere does not keep it out.
+
+A cookie for each account, signed, set at every sign-in (OWASP's device cookie). It opens nothing: it only has a count
+of failures of its own (login_throttle.py), so who copies it may guess ten times in a quarter of an hour too.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from django.conf import settings
+from django.core import signing
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+KNOWN_S = 180 * 86400
+_SALT = "tenants.known_devices"
+
+
+def device_of(request: HttpRequest, account: str) -> str:
+    """Return the name of the device that the request comes from; "" if it has not signed in to this account yet.
+
+    `account` is a digest of the account's name.
+    """
+    text = request.COOKIES.get(_cookie(account), "")
+    try:
+        said = signing.loads(text, salt=_SALT, max_age=KNOWN_S)
+    except (
+        signing.BadSignature
+    ):  # somebody's, too old, or none: a stranger's attempt, which is counted as such
+        return ""
+    is_of_it = isinstance(said, list) and len(said) == 2 and said[0] == account  # noqa: PLR2004 - account, device
+    return str(said[1]) if is_of_it else ""
+
+
+def remember(response: HttpResponseBase, account: str, device: str) -> None:
+    """Let the browser be known from now on; `device` is what it was before, if it was."""
+    response.set_cookie(
+        _cookie(account),
+        signing.dumps([account, device or secrets.token_hex(16)], salt=_SALT),
+        max_age=KNOWN_S,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _cookie(account: str) -> str:
+    prefix = "__Host-" if settings.SESSION_COOKIE_SECURE else ""
+    return f"{prefix}device-{account[:16]}"

@@ -1,0 +1,172 @@
+"""`server.admin_addr`: what strangers do at the sign-in and in the back office happens apart from calls."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests import town
+from tests.ports import free_port
+from tests.postgres import Postgres
+from tests.raw_calls import question
+from tests.redis_server import RedisServer
+from tests.servers import Gateway
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.both_modes
+
+SITE = ["/", "/readme", "/metrics", "/admin", "/admin/", "/admin/ui/", "/admin/ui/login/", "/accounts/login/"]
+SITE += ["/user/keys", "/admin/auth/login", "/favicon.ico", "/static/gateway/home.css", "/admin/ui/tenants/"]
+ODD = [
+    "//admin/ui/",
+    "/./admin/ui/",
+    "/ADMIN/ui/",
+    "/v1x",
+    "/V1/models",
+    "/%61dmin/ui/login/",
+    "/static/admin/x.css",
+]
+CALLS = [
+    "/v1",
+    "/v1/models",
+    "/v1/chat/completions",
+    "/v1/docs",
+    "/v1/openapi.json",
+    "/v1/admin/ui/",
+    "/%76%31/models",
+]
+EMAIL, PASSWORD = "root@example.com", "right-password-1"
+PEOPLE = {"bootstrap": {"admin_users": [{"email": EMAIL, "password": PASSWORD}]}}
+
+
+class Apart:
+    """A gateway with two listeners; `office` is the address of the back office."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        [self.office] = [
+            found[1] for line in gateway.logs() if (found := re.match("back office on (.*)", line))
+        ]
+
+    def client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.office, trust_env=False, timeout=60)
+
+
+@pytest.fixture
+def apart(fresh_gateway) -> Callable[..., Apart]:
+    def make(server: dict[str, Any] | None = None) -> Apart:
+        section = {"admin_addr": f"127.0.0.1:{free_port()}"} | (server or {})
+        return Apart(fresh_gateway(PEOPLE | {"server": section}))
+
+    return make
+
+
+def is_nowhere(answer: httpx.Response) -> bool:
+    return answer.status_code == 404 and answer.json()["error"]["code"] == "not_found"
+
+
+async def test_each_listener_serves_its_own_and_nothing_else(apart):
+    two = apart()
+    async with two.gateway.client(town.ALICE) as public, two.client() as office:
+        for path in (*SITE, *ODD):
+            assert is_nowhere(await public.get(path)), path
+            assert is_nowhere(await public.post(path, content=b"x" * 100_000)), path
+        for path in CALLS:
+            assert is_nowhere(await office.get(path, headers=public.headers)), path
+        assert is_nowhere(
+            await office.post("/v1/chat/completions", json=question("chat"), headers=public.headers)
+        )
+        assert (await public.post("/v1/chat/completions", json=question("chat"))).status_code == 200
+        assert (await public.get("/v1/docs")).status_code == 200
+        for path in ("/", "/admin/ui/login/", "/static/gateway/home.css", "/metrics"):
+            assert (await office.get(path)).status_code == 200, path
+        for path in ("/healthz", "/readyz"):
+            assert [(await side.get(path)).status_code for side in (public, office)] == [200, 200]
+
+
+async def test_people_sign_in_at_the_back_office_and_its_pages_point_to_the_calls(apart):
+    two = apart()
+    async with two.client() as office:
+        token = re.search(r'csrfmiddlewaretoken" value="([^"]+)', (await office.get("/admin/ui/login/")).text)
+        assert token is not None
+        form = {"username": EMAIL, "password": PASSWORD, "csrfmiddlewaretoken": token[1]}
+        headers = {"referer": f"{two.office}/admin/ui/login/"}
+        answer = await office.post("/admin/ui/login/", data=form, headers=headers)
+        assert answer.status_code == 302
+        assert (await office.get("/admin/ui/tenants/tenant/")).status_code == 200
+        page = (await office.get("/")).text
+    assert two.office not in page
+    assert re.search(r'href="http://127\.0\.0\.1:\d+/v1/docs"', page)
+
+
+async def test_a_flood_of_sign_ins_takes_nothing_from_calls(apart):
+    """Where processes may be apart they are: the one that hashes passwords serves no call."""
+    two = apart()
+    async with two.gateway.client(town.ALICE) as payer, two.client() as office:
+        page = await office.get("/admin/ui/login/")
+        token = re.search(r'csrfmiddlewaretoken" value="([^"]+)', page.text)
+        assert token is not None
+        headers = {"referer": f"{two.office}/admin/ui/login/"}
+
+        async def guess(number: int) -> int:
+            form = {
+                "username": f"a{number}@example.com",
+                "password": "wrong",
+                "csrfmiddlewaretoken": token[1],
+            }
+            answer: httpx.Response = await office.post("/admin/ui/login/", data=form, headers=headers)
+            return answer.status_code
+
+        flood = asyncio.gather(*(guess(number) for number in range(60)))
+        answers = [await payer.post("/v1/chat/completions", json=question("chat")) for _ in range(10)]
+        assert {answer.status_code for answer in answers} == {200}
+        assert set(await flood) <= {200, 429}
+        counted = (await office.get("/metrics")).text
+    assert re.search(r"^gateway_requests_total\{.*\} 10\.0$", counted, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def own_stores() -> Iterator[tuple[Postgres, RedisServer]]:
+    postgres, redis = Postgres(), RedisServer()
+    try:
+        postgres.start()
+        redis.start()
+        yield postgres, redis
+    finally:
+        redis.kill()
+        postgres.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_in_production_the_back_office_is_a_process_that_may_die_alone(
+    fresh_gateway, own_stores, workers
+):
+    postgres, redis = own_stores
+    env = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
+    section = {"admin_addr": f"127.0.0.1:{free_port()}", "workers": workers}
+    two = Apart(fresh_gateway(PEOPLE | {"server": section}, env=env))
+    [first] = back_offices(two.gateway.pid)
+    async with two.gateway.client(town.ALICE) as payer:
+        os.kill(first, signal.SIGSTOP)  # as busy as can be
+        assert (await payer.post("/v1/chat/completions", json=question("chat"))).status_code == 200
+        os.kill(first, signal.SIGKILL)
+        assert (await payer.post("/v1/chat/completions", json=question("chat"))).status_code == 200
+    [second] = await eventually(
+        lambda: back_offices(two.gateway.pid), lambda found: found not in ([], [first])
+    )
+    assert second != first
+    async with two.client() as office:
+        assert (await office.get("/admin/ui/login/")).status_code == 200
+
+
+def back_offices(supervisor: int) -> list[int]:
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    return [int(pid) for pid in children if b"--back-office" in Path(f"/proc/{pid}/cmdline").read_bytes()]

@@ -1,0 +1,37 @@
+"""A prompt that a provider flags is its sender's: nobody else loses the model by it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import town
+from tests.raw_calls import question
+from tests.unit.providers.test_blame import OPENROUTER
+
+pytestmark = pytest.mark.both_modes
+
+FLAGS = {
+    "openrouter": {"kind": "status", "status": 403, "body": OPENROUTER},
+    "code": {
+        "kind": "status",
+        "status": 403,
+        "body": {"error": {"code": "content_policy_violation", "message": "x"}},
+    },
+    "words": {"kind": "status", "status": 403, "body": {"error": {"message": "Your prompt was flagged."}}},
+    "firewall": {"kind": "html", "status": 403},
+}
+
+
+@pytest.mark.parametrize("how", FLAGS)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_flagged_prompts_take_the_model_from_nobody(gateway, upstream, how, stream):
+    model = town.FAILING[54 + list(FLAGS).index(how)]
+    upstream.script(f"up-{model}", FLAGS[how])
+    async with gateway.client(town.ALICE) as sender, gateway.client(town.BOB) as other:
+        for _ in range(8):
+            answer = await sender.post("/v1/chat/completions", json=question(model, stream=stream))
+            assert answer.status_code == 403
+            assert "credential" not in answer.text
+        upstream.script(f"up-{model}", {})
+        answers = [await other.post("/v1/chat/completions", json=question(model)) for _ in range(12)]
+    assert [answer.status_code for answer in answers] == [200] * 12

@@ -1,0 +1,172 @@
+"""What is announced over Redis is believed only from our own processes, and only once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import msgspec
+import pytest
+from redis import asyncio as redis_async
+
+from gateway.health_hints import YOUNG_S, HealthHints, Said
+from gateway.invalidation_redis import CHANNEL, Listener
+from gateway.signed_messages import STALE, UNSIGNED, Signer
+from providers.fallbacks import FALLBACKS, Fallbacks
+from providers.hint import Hint
+from tests.redis_server import RedisServer
+from tests.signing import SIGNER, STRANGER
+
+CHANGED = b"changed"
+NOW = 1_000_000.0
+HINT = Hint(1, "open", 30.0)
+
+
+def forgeries(channel: str, body: bytes) -> list[bytes]:
+    genuine = SIGNER.sign(channel, body)
+    return [
+        body,
+        b"",
+        b"\xff" * 80,
+        genuine[:-1],
+        genuine[1:],
+        genuine[:64],
+        genuine + b"!",
+        genuine.upper(),
+        b" " * 64 + b" " + body,
+        STRANGER.sign(channel, body),
+        Signer(b"").sign(channel, body),
+        SIGNER.sign(channel + "x", body),
+        SIGNER.sign(channel, body + b"x")[:64] + b" " + body,
+    ]
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    server = RedisServer()
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def neighbor(redis) -> AsyncIterator[redis_async.Redis]:
+    client = redis_async.Redis.from_url(redis.url)
+    yield client
+    await client.aclose()
+
+
+@pytest.mark.parametrize("channel", [CHANNEL, "gateway:health:0"])
+async def test_forged_announcements_are_ignored_counted_and_logged_once(
+    redis, neighbor, caplog, monkeypatch, channel
+):
+    said: asyncio.Queue[bytes] = asyncio.Queue()
+    is_found = asyncio.Event()
+    listener = Listener(
+        redis.url, SIGNER, heard={channel: said.put_nowait}, lost=lambda: None, found=is_found.set
+    )
+    counts = Fallbacks()
+    monkeypatch.setattr("gateway.signed_messages.FALLBACKS", counts)
+    task = asyncio.create_task(listener.run())
+    await asyncio.wait_for(is_found.wait(), 30)
+    with caplog.at_level(logging.ERROR):
+        forged = forgeries(channel, CHANGED)
+        for message in [*forged, SIGNER.sign(channel, b"genuine")]:
+            await neighbor.publish(channel, message)
+        assert await asyncio.wait_for(said.get(), 30) == b"genuine"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert said.empty()
+    assert counts.happened[UNSIGNED] == len(forged)
+    assert caplog.text.count("without a valid signature") == 1
+
+
+class Hears:
+    """A process that hears hints at the date NOW, and how many it found stale."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.hints = HealthHints("redis://h:6379/0", lambda: 7, SIGNER, date=lambda: self.now)
+        self._before = FALLBACKS.happened[STALE]
+
+    def hear(self, hint: Hint = HINT, at: float = NOW, sender: str = "them") -> Hint | None:
+        return self.hints.hear(msgspec.json.encode(Said(sender, 7, hint, at)))
+
+    @property
+    def stale(self) -> int:
+        return FALLBACKS.happened[STALE] - self._before
+
+
+@pytest.mark.parametrize("hint", [HINT, Hint(1, "cool", 60.0), Hint(1, "closed")])
+def test_a_hint_that_is_said_again_is_heard_once(hint):
+    process = Hears()
+    assert process.hear(hint) == hint
+    for _ in range(3):
+        assert process.hear(hint) is None
+    assert process.hear(hint, NOW - 0.001) is None
+    assert process.stale == 4
+    assert process.hear(hint, NOW + 0.001) == hint
+
+
+def test_what_was_said_before_a_deployment_came_back_does_not_take_it_away_again():
+    process = Hears()
+    assert process.hear(HINT, NOW) == HINT
+    assert process.hear(Hint(1, "closed"), NOW + 2) is not None
+    process.now += 3
+    assert process.hear(HINT, NOW) is None
+
+
+@pytest.mark.parametrize("late_s", [YOUNG_S + 1, 3600.0, -YOUNG_S - 1, -3600.0])
+@pytest.mark.parametrize("hint", [HINT, Hint(1, "closed")])
+def test_an_old_hint_of_an_unknown_sender_is_not_heard(late_s: float, hint: Hint):
+    process = Hears()
+    process.now += late_s
+    assert process.hear(hint) is None
+    assert process.stale == 1
+
+
+def test_each_sender_has_an_order_of_its_own():
+    process = Hears()
+    assert process.hear(at=NOW + 1) == HINT
+    assert process.hear(at=NOW, sender="others") == HINT
+    assert process.hear(at=NOW, sender="them") is None
+
+
+async def test_two_hints_in_one_moment_are_both_news(redis):
+    said: list[bytes] = []
+    one, other = (HealthHints(redis.url, lambda: 7, SIGNER, date=lambda: NOW) for _ in range(2))
+    is_found, all_heard = asyncio.Event(), asyncio.Event()
+
+    def take(body: bytes) -> None:
+        said.append(body)
+        if len(said) == 3:
+            all_heard.set()
+
+    listener = Listener(redis.url, SIGNER, heard={one.channel: take}, lost=lambda: None, found=is_found.set)
+    tasks: list[asyncio.Task[None]] = [asyncio.create_task(listener.run())]
+    await asyncio.wait_for(is_found.wait(), 30)
+    for number in range(3):
+        one.say(Hint(number, "open", 30.0))
+    tasks.append(asyncio.create_task(one.run()))
+    await asyncio.wait_for(all_heard.wait(), 30)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    heard: Callable[[bytes], Hint | None] = other.hear
+    assert [hint.deployment for body in said if (hint := heard(body)) is not None] == [0, 1, 2]
+
+
+def test_celery_workers_take_no_orders_over_redis():
+    from gateway.celery import app  # noqa: PLC0415 - needs settings
+
+    assert app.conf.worker_enable_remote_control is False
+    assert app.conf.accept_content == ["json"]
+
+
+def test_the_websocket_of_the_status_page_hears_nobody():
+    from channels.layers import get_channel_layer  # noqa: PLC0415 - needs settings
+
+    from gateway.status_socket import StatusSocket  # noqa: PLC0415
+
+    assert get_channel_layer(StatusSocket.channel_layer_alias) is None

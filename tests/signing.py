@@ -1,0 +1,8 @@
+"""The key that the workers of a test share, and that of somebody else."""
+
+from __future__ import annotations
+
+from gateway.signed_messages import Signer
+
+SIGNER = Signer(b"k" * 32)
+STRANGER = Signer(b"s" * 32)

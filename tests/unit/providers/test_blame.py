@@ -1,0 +1,85 @@
+"""Whose fault a 403 is: what one tenant asked must not be taken for a refused credential, nor the other way round."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from providers.blame import blame
+from providers.failures import UpstreamStatus, summarize
+
+OPENROUTER = {
+    "error": {
+        "code": 403,
+        "message": "Your chosen model requires moderation and your input was flagged",
+        "metadata": {"reasons": ["violence"], "flagged_input": "how do I ...", "provider_name": "x"},
+    }
+}
+FLAGGED = [
+    OPENROUTER,
+    {"error": {"code": 403, "message": "no", "metadata": {"reasons": []}}},
+    {"error": {"code": "content_policy_violation", "message": "no"}},
+    {"error": {"code": "content_filter", "message": "The response was filtered"}},
+    {"error": {"type": "moderation_blocked", "message": ""}},
+    {"error": {"message": "Your prompt was flagged by our system."}},
+    {"error": {"message": "Inappropriate content in the messages", "code": None}},
+    {"error": "This image violates our rules"},
+    {"detail": "Harmful input is refused"},
+    {"message": "unsafe prompt", "code": 403},
+    {"error": {"message": "no", "innererror": {"content_filter_result": {}}}},
+    {"error": {"code": "data_inspection_failed"}},
+]
+REFUSED = [
+    {},
+    [],
+    "no",
+    {"error": None},
+    {"error": {"message": "Invalid API key"}},
+    {"error": {"message": "Your account was flagged. Contact support.", "code": "account_deactivated"}},
+    {"error": {"message": "Country, region, or territory not supported", "code": "unsupported_country"}},
+    {"error": {"message": "You do not have permission to access this model", "type": "permission_error"}},
+    {"error": {"message": {"text": "input flagged"}}},
+    {"error": {"message": "Your organization violates our terms"}},
+    {"error": {"metadata": {"provider_name": "x"}, "message": "Key limit exceeded"}},
+]
+PAGES = [
+    b"<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head></html>",
+    b"  \r\n<html>\r\n<head><title>403 Forbidden</title></head>",
+    b"<HTML><BODY>Request rejected. Your support ID is 17</BODY></HTML>",
+    b"<!doctype HTML>",
+]
+
+
+@pytest.mark.parametrize("said", FLAGGED)
+def test_what_was_asked_is_refused_with_the_providers_words(said: object) -> None:
+    failure = UpstreamStatus(403, orjson.dumps(said))
+    assert (failure.code, failure.answer_status, failure.retryable) == ("upstream_refused", 403, False)
+    assert failure.passed_on is not None
+    assert failure.passed_on.status == 403
+
+
+@pytest.mark.parametrize(
+    "body", [*map(orjson.dumps, REFUSED), b"", b"Forbidden", b"\xff\xfe", b"[" * 100_000]
+)
+def test_in_doubt_it_is_the_credential(body: bytes) -> None:
+    failure = UpstreamStatus(403, body)
+    assert (failure.code, failure.answer_status, failure.retryable) == ("upstream_auth_failed", 502, True)
+
+
+@pytest.mark.parametrize("body", PAGES)
+def test_a_firewalls_page_is_tried_elsewhere_and_is_nobodys_credential(body: bytes) -> None:
+    failure = UpstreamStatus(403, body)
+    assert (failure.code, failure.answer_status, failure.retryable) == ("upstream_refused", 403, True)
+    both = summarize([failure, UpstreamStatus(403, body)])
+    assert (both.code, both.answer_status) == ("upstream_refused", 403)
+    assert "credential" not in both.words
+
+
+@pytest.mark.parametrize("body", [*map(orjson.dumps, FLAGGED), *PAGES])
+def test_a_401_is_the_credentials_whatever_it_says(body: bytes) -> None:
+    assert UpstreamStatus(401, body).code == "upstream_auth_failed"
+
+
+def test_a_long_message_is_read_in_a_moment() -> None:
+    words = "prompt " * 200_000
+    assert blame(orjson.dumps({"error": {"message": words}})) == "credential"
