@@ -22,12 +22,13 @@ FILE = "secret"
 
 
 class Secrets(msgspec.Struct, frozen=True):
-    """What is derived: for API keys, stored credentials, Django's signatures, tokens of people."""
+    """What is derived: for API keys, stored credentials, Django's signatures, tokens of people, names at providers."""
 
     pepper: bytes
     encryption_key: bytes
     django_secret: str
     jwt_key: bytes
+    tenant_salt: bytes
 
     @override
     def __repr__(self) -> str:
@@ -45,6 +46,7 @@ def load_secrets(config: Config) -> Secrets:
         encryption_key=_derive(encryption, "credential encryption"),
         django_secret=_derive(main, "django").hex(),
         jwt_key=_derive(main, "jwt"),
+        tenant_salt=_derive(main, "tenant salt"),
     )
 
 
