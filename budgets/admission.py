@@ -22,7 +22,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class BudgetRule(msgspec.Struct, frozen=True):
-    """One budget of one scope. `schedule`: calendar_month | weekly | daily | rolling_<n>d."""
+    """One budget of one scope. `schedule`: one of budgets/windows.py."""
 
     limit_nanousd: int
     schedule: str = "calendar_month"
@@ -70,6 +70,8 @@ class BudgetStanding(msgspec.Struct, frozen=True):
     """The budget with the least money left among those that bind a call.
 
     `spent` includes settled amounts that are not yet posted; `held` is what running calls have reserved.
+    `resets_nanousd` is what comes back at `resets_at`: all that is spent, of fixed periods; of a rolling budget what
+    the oldest day with money came to.
     """
 
     scope: str
@@ -79,6 +81,7 @@ class BudgetStanding(msgspec.Struct, frozen=True):
     held_nanousd: int
     resets_at: float
     warning_ratio: float = 0.8
+    resets_nanousd: int = 0
 
     @property
     def remaining_nanousd(self) -> int:
@@ -101,7 +104,10 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class WindowKey(msgspec.Struct, frozen=True):
-    """One window of money of one scope; budgets with the same scope, schedule and zone share it."""
+    """One window of money of one scope; budgets with the same scope, schedule and zone share it.
+
+    Of a rolling schedule there is one a day, which begins n - 1 days before: a call is counted in n of them.
+    """
 
     scope: str
     schedule: str
@@ -109,17 +115,33 @@ class WindowKey(msgspec.Struct, frozen=True):
     start: float
 
 
+class Return(msgspec.Struct, frozen=True):
+    """Money that comes back to a rolling budget first: of the oldest day with any, before the window's last."""
+
+    at: float
+    nanousd: int
+
+    @classmethod
+    def sooner(cls, one: Return | None, other: Return | None) -> Return | None:
+        """Return the one that knows more, in whatever order they came: days only ever get more."""
+        if one is None or other is None:
+            return one or other
+        return min(one, other, key=lambda each: (each.at, -each.nanousd))
+
+
 class Post(msgspec.Struct, frozen=True):
     """What the ledger says of a window: absolute and versioned, so twice or out of order is harmless.
 
     `added_nanousd` is how much of it came with the calls that are posted together with this, as `version`; None when
-    nobody can tell (some of them were in the ledger before).
+    nobody can tell (some of them were in the ledger before). `returns`: of a rolling window, when something of it was
+    loaded, or came late for a day before its last.
     """
 
     window: WindowKey
     spent_nanousd: int
     version: int
     added_nanousd: int | None = None
+    returns: Return | None = None
 
 
 class RateRefused(Exception):
@@ -161,7 +183,10 @@ class Admission(Protocol):
         ...
 
     async def top_up(self, request_id: str, hold_nanousd: int) -> bool:
-        """Raise a running call's hold to this amount if it fits; False if it does not (nothing changes)."""
+        """Raise a running call's hold to this amount if it fits; False if it does not (nothing changes).
+
+        It does not once a rolling budget has turned to another day: there it was not asked.
+        """
         ...
 
     async def settle(self, request_id: str, tokens: int, cost_nanousd: int) -> Standing:

@@ -68,7 +68,7 @@ class LocalAdmission(Admission):
         for _ in range(LOAD_ATTEMPTS):
             self._look(self._steady())
             call = self._running.get(request_id)
-            if call is None or call.is_posted:
+            if call is None or call.is_posted or call.is_of_another_day(self._clock()):
                 return False
             more = hold_nanousd - call.amount
             if more <= 0:
@@ -247,7 +247,7 @@ class LocalAdmission(Admission):
             counters = self._counters(rules.scope)
             for rule in rules.budgets:
                 purse = counters.purses.get((rule.schedule, rule.timezone))
-                if purse is None or not purse.start <= instant < purse.end:
+                if purse is None or not purse.since <= instant < purse.end:
                     purse = self._purses.find(rules.scope, rule.schedule, rule.timezone, instant)
                     counters.attach(purse)
                 bounds.append((rules.scope, rule, purse))

@@ -129,7 +129,7 @@ class RedisAdmission(Admission):
     @override
     async def top_up(self, request_id: str, hold_nanousd: int) -> bool:
         call = self._calls.get(request_id)
-        if call is None:
+        if call is None or call.want.is_of_another_day(self._instant):
             return False
         deadline = asyncio.get_running_loop().time() + QUEUE_S
         while True:

@@ -8,10 +8,11 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.utils.html import format_html
 from typing_extensions import override
 
 from budgets.models import LARGEST_LIMIT_NANOUSD, Budget, RateLimit
-from budgets.windows import UnknownSchedule, validate_schedule
+from budgets.windows import SCHEDULES, UnknownSchedule, validate_schedule
 from providers.egress import EgressRefused, check_url
 from tenants.form_fields import LimitField, ModelForm, UsdField, WordsField, usd
 
@@ -52,7 +53,7 @@ class BudgetForm(ModelForm):
             "alert_cooldown_s",
         )
         labels = {"alert_cooldown_s": "seconds between two alerts"}  # noqa: RUF012 - Django reads it, nobody writes it
-        help_texts = {"schedule": "calendar_month, weekly, daily or rolling_<n>d such as rolling_30d."}  # noqa: RUF012
+        help_texts = {"schedule": format_html("{}; such as rolling_30d.", SCHEDULES)}  # noqa: RUF012
 
     @override
     def clean(self) -> dict[str, Any]:
@@ -68,7 +69,7 @@ class BudgetForm(ModelForm):
         try:
             return validate_schedule(self.cleaned_data["schedule"])
         except UnknownSchedule:
-            raise forms.ValidationError("calendar_month, weekly, daily or rolling_<n>d.") from None
+            raise forms.ValidationError(f"Use {SCHEDULES}.") from None
 
     def clean_alert_emails(self) -> list[str]:
         emails: list[str] = self.cleaned_data["alert_emails"]

@@ -54,6 +54,10 @@ class GrantedCall:
             for purse in counters.purses_at(self.admitted_at):
                 self._enter(purse)
 
+    def is_of_another_day(self, instant: float) -> bool:
+        """Tell whether a rolling window binds it by now that it was not granted in."""
+        return any(purse.since > purse.start and instant >= purse.end for _, _, purse in self.bounds)
+
     def raise_hold(self, nanousd: int) -> None:
         for purse in self.purses:
             purse.held += nanousd - self.amount

@@ -72,13 +72,16 @@ class RateLimit(Scoped):
         return f"limits of {self.scope}"
 
 
+PERIODS = ("daily", "weekly", "calendar_month", "calendar_quarter", "calendar_year")
+
+
 class OnInsufficient(models.TextChoices):
     REFUSE = "refuse"
     CLAMP = "clamp"
 
 
 class Budget(Scoped):
-    """So much money in each window of `schedule`: calendar_month, weekly, daily or rolling_<n>d."""
+    """So much money in each window of `schedule` (budgets/windows.py)."""
 
     limit_nanousd = models.BigIntegerField()
     schedule = models.CharField(max_length=32, default="calendar_month")
@@ -98,8 +101,9 @@ class Budget(Scoped):
                 name="budget_limit_range",
             ),
             models.CheckConstraint(
-                condition=Q(schedule__in=("calendar_month", "weekly", "daily"))
-                | Q(schedule__startswith="rolling_", schedule__endswith="d"),
+                condition=Q(schedule__in=PERIODS)
+                | Q(schedule__startswith="rolling_", schedule__endswith="d")
+                | Q(schedule__startswith="every_", schedule__endswith="d"),
                 name="budget_schedule_known",
             ),
             models.CheckConstraint(

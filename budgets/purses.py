@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
-from budgets.admission import AdmissionUnavailable, Post, WindowKey
-from budgets.windows import window
+from budgets.admission import AdmissionUnavailable, Post, Return, WindowKey
+from budgets.windows import Window, window
 
 KEEP_ENDED_S = 24 * 3600.0
 
@@ -20,23 +20,41 @@ Load = Callable[[Sequence[WindowKey]], Awaitable[Sequence[Post]]]
 class Purse:
     """One window of one scope. `held`: of running calls; `settled`: of ended calls the ledger has not posted.
 
-    Both are running sums over `rows` calls, which keep their amounts themselves.
+    Both are running sums over `rows` calls, which keep their amounts themselves. It counts from `since` until `end`.
     """
 
-    __slots__ = ("end", "held", "is_known", "key", "rows", "settled", "spent", "start", "version")
+    __slots__ = (
+        "end",
+        "first",
+        "held",
+        "is_known",
+        "key",
+        "returns",
+        "rows",
+        "settled",
+        "since",
+        "spent",
+        "start",
+        "version",
+    )
 
-    def __init__(self, key: WindowKey, end: float) -> None:
-        self.key, self.start, self.end = key, key.start, end
+    def __init__(self, key: WindowKey, span: Window) -> None:
+        self.key, self.start, self.end = key, key.start, span.end
+        self.since, self.returns = span.since, span.returns
+        self.first: Return | None = None  # of a rolling window: what comes back before `returns`
         self.spent = self.held = self.settled = self.rows = 0
         self.version = -1
         self.is_known = False
 
     def post(self, post: Post) -> None:
         if post.version > self.version:
-            self.learn(post)
+            self.spent, self.version = post.spent_nanousd, post.version
+            self.is_known = True
+        if post.returns is not None:
+            self.first = Return.sooner(self.first, post.returns)
 
     def learn(self, post: Post) -> None:
-        self.spent, self.version = post.spent_nanousd, post.version
+        self.spent, self.version, self.first = post.spent_nanousd, post.version, post.returns
         self.is_known = True
 
 
@@ -55,12 +73,12 @@ class Purses:
         return len(self._purses)
 
     def find(self, scope: str, schedule: str, timezone: str, now: float) -> Purse:
-        """Return the purse of the window that contains `now`."""
+        """Return the purse of the window that counts now."""
         span = window(schedule, timezone, now)
         key = WindowKey(scope, schedule, timezone, span.start)
         purse = self._purses.get(key)
         if purse is None:
-            purse = self._purses[key] = Purse(key, span.end)
+            purse = self._purses[key] = Purse(key, span)
         return purse
 
     async def learn(self, purses: Sequence[Purse]) -> None:

@@ -11,7 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from budgets.admission import Post, WindowKey
+from budgets.admission import Post, Return, WindowKey
 from budgets.redis_calls import HeldCall, Reply, batches, packed_post
 from budgets.redis_connection import RedisConnection
 from budgets.redis_owners import Owners
@@ -222,8 +222,9 @@ def _together(older: Told, newer: Told) -> Told:
     posts: dict[WindowKey, Post] = {}
     for post in (*older.posts, *newer.posts):
         known = posts.get(post.window)
-        if known is None or post.version >= known.version:
-            posts[post.window] = Post(post.window, post.spent_nanousd, post.version)
+        newest = post if known is None or post.version >= known.version else known
+        returns = Return.sooner(post.returns, known.returns if known is not None else None)
+        posts[post.window] = Post(post.window, newest.spent_nanousd, newest.version, None, returns)
     for tag, ids in newer.ids.items():
         older.ids.setdefault(tag, set()).update(ids)
     return Told(list(posts.values()), older.ids)

@@ -19,35 +19,40 @@ from budgets.admission import (
     Post,
     RateRefused,
     RateStanding,
+    Return,
     ScopeRules,
     Standing,
     WindowKey,
 )
 from budgets.counters import SLOT_RETRY_MS
 from budgets.ring import SPAN_S
-from budgets.windows import window
+from budgets.standings import budget_standing
+from budgets.windows import Window, window, window_from
 
 _KNOWN, _MISSING = 2, 0
 NO_SECOND = -1
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """`rates`: requests, tokens, newest second a scope; `money`: spent, settled, held, how known, a bound."""
+    """`rates`: requests, tokens, newest second a scope; `money`: spent, settled, held, how known, a bound.
+
+    Of a rolling bound also when something comes back first, and how much, where that is of another day.
+    """
 
     status: str
     now: float
     instant: float
     detail: list[Any]
     rates: list[tuple[int, int, int]]
-    money: list[tuple[int, int, int, int]]
+    money: list[tuple[int, ...]]
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """A budget that binds a call, in the window that its instant is in."""
+    """A budget that binds a call, in the window that counts at its instant."""
 
     rule: BudgetRule
     key: WindowKey
-    end: float
+    span: Window
 
     @property
     def name(self) -> str:
@@ -67,7 +72,12 @@ class Want(msgspec.Struct, frozen=True):
     packed: list[Any]
 
     def is_at(self, instant: float) -> bool:
-        return all(bound.key.start <= instant < bound.end for bound in self.bounds)
+        return all(bound.span.since <= instant < bound.span.end for bound in self.bounds)
+
+    def is_of_another_day(self, instant: float) -> bool:
+        """Tell whether a rolling window binds it by now that it was not granted in."""
+        spans = (bound.span for bound in self.bounds)
+        return any(span.since > span.start and instant >= span.end for span in spans)
 
 
 def want_of(scopes: Sequence[ScopeRules], instant: float) -> Want:
@@ -77,9 +87,10 @@ def want_of(scopes: Sequence[ScopeRules], instant: float) -> Want:
         windows = []
         for rule in rules.budgets:
             span = window(rule.schedule, rule.timezone, instant)
-            bound = Bound(rule, WindowKey(rules.scope, rule.schedule, rule.timezone, span.start), span.end)
+            bound = Bound(rule, WindowKey(rules.scope, rule.schedule, rule.timezone, span.start), span)
             bounds.append(bound)
-            windows.append([bound.name, span.start, span.end, rule.limit_nanousd])
+            packed_window = [bound.name, span.start, span.end, rule.limit_nanousd]
+            windows.append(packed_window if span.since == span.start else [*packed_window, span.since])
         limits = rules.limits
         rates = (limits.requests_per_minute, limits.tokens_per_minute, limits.parallel_requests)
         packed.append([rules.scope, *(-1 if rate is None else rate for rate in rates), windows])
@@ -100,9 +111,10 @@ def tenant_tag(scope: str) -> str:
 
 def packed_post(post: Post) -> list[Any]:
     key, added = post.window, post.added_nanousd
-    end = window(key.schedule, key.timezone, key.start).end
+    end = window_from(key.schedule, key.timezone, key.start).end
     own = -1 if added is None else added
-    return [key.scope, window_name(key), key.start, end, post.spent_nanousd, post.version, own]
+    packed = [key.scope, window_name(key), key.start, end, post.spent_nanousd, post.version, own]
+    return packed if post.returns is None else [*packed, post.returns.at, post.returns.nanousd]
 
 
 class HeldCall:
@@ -193,17 +205,9 @@ def _money_of(want: Want, reply: Reply, at_least: int) -> BudgetStanding | None:
 
 
 def budget_of(want: Want, reply: Reply, place: int) -> BudgetStanding:
-    bound, (spent, settled, held, _) = want.bounds[place], reply.money[place]
-    rule = bound.rule
-    return BudgetStanding(
-        bound.key.scope,
-        rule.schedule,
-        rule.limit_nanousd,
-        spent + settled,
-        held,
-        bound.end,
-        rule.warning_ratio,
-    )
+    bound, (spent, settled, held, _, *returns) = want.bounds[place], reply.money[place]
+    first = Return(float(returns[0]), returns[1]) if returns else None
+    return budget_standing(bound.key.scope, bound.rule, spent + settled, held, bound.span.returns, first)
 
 
 def rate_refusal(want: Want, reply: Reply, tokens: int) -> RateRefused:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from budgets.admission import BudgetRule, BudgetStanding, RateStanding, ScopeRules, Standing
+from budgets.admission import BudgetRule, BudgetStanding, RateStanding, Return, ScopeRules, Standing
 from budgets.counters import Counters
 from budgets.granted_call import Bound
 from budgets.purses import Purse
@@ -74,12 +74,20 @@ def tightest(bounds: Sequence[Bound], hold_nanousd: int) -> Bound | None:
 
 
 def of_budget(scope: str, rule: BudgetRule, purse: Purse) -> BudgetStanding:
+    return budget_standing(scope, rule, purse.spent + purse.settled, purse.held, purse.returns, purse.first)
+
+
+def budget_standing(
+    scope: str, rule: BudgetRule, spent: int, held: int, returns: float, first: Return | None
+) -> BudgetStanding:
+    """Return where a budget stands. `returns`: when what is spent now comes back; `first`: what does before that."""
     return BudgetStanding(
         scope,
         rule.schedule,
         rule.limit_nanousd,
-        purse.spent + purse.settled,
-        purse.held,
-        purse.end,
+        spent,
+        held,
+        returns if first is None else first.at,
         rule.warning_ratio,
+        spent if first is None else first.nanousd,
     )

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from catalog.price_terms import NO_TERMS, Factor, Step, Terms
 from catalog.prices import PriceSheet
 
 PATH: Final = Path(__file__).parent / "data" / "price_map.json"
@@ -22,12 +23,13 @@ _SAME_AS: Final = {"azure": "openai"}
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A model's facts; the rates have the names and the unit of PriceSheet."""
+    """A model's facts; the rates have the names and the unit of PriceSheet, factors are in millionths."""
 
     input: int | None = None
     output: int | None = None
     cached_input: int | None = None
     cache_write: int | None = None
+    cache_write_1h: int | None = None
     reasoning: int | None = None
     audio_input: int | None = None
     audio_output: int | None = None
@@ -35,6 +37,9 @@ class Row(msgspec.Struct, frozen=True):
     second: int | None = None
     character: int | None = None
     request: int | None = None
+    above: tuple[Step, ...] = ()
+    tiers: dict[str, int] = {}
+    geography: dict[str, int] = {}
     context_window: int | None = None
     max_output_tokens: int | None = None
     model_type: str = "llm"
@@ -84,6 +89,7 @@ def _known(row: Row) -> Known:
         output=row.output,
         cached_input=row.cached_input,
         cache_write=row.cache_write,
+        cache_write_1h=row.cache_write_1h,
         reasoning=row.reasoning,
         audio_input=row.audio_input,
         audio_output=row.audio_output,
@@ -91,5 +97,14 @@ def _known(row: Row) -> Known:
         second=row.second,
         character=row.character,
         request=row.request,
+        terms=_terms(row),
     )
     return Known(sheet, row.context_window, row.max_output_tokens, row.model_type)
+
+
+def _terms(row: Row) -> Terms:
+    if not (row.above or row.tiers or row.geography):
+        return NO_TERMS
+    tiers = tuple([Factor(name, factor) for name, factor in row.tiers.items()])
+    places = tuple([Factor(name, factor) for name, factor in row.geography.items()])
+    return Terms(above=row.above, tiers=tiers, geography=places)

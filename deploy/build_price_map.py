@@ -8,6 +8,7 @@ python deploy/build_price_map.py litellm-<version>-*.whl <today, YYYY-MM-DD> > c
 from __future__ import annotations
 
 import json
+import re
 import sys
 import zipfile
 from decimal import Decimal
@@ -41,6 +42,10 @@ TOKENS = {
     "output": ("output_cost_per_token",),
     "cached_input": ("cache_read_input_token_cost",),
     "cache_write": ("cache_creation_input_token_cost",),
+    "cache_write_1h": (
+        "cache_creation_input_token_cost_above_1hr",
+        "cache_creation_input_token_cost_above_12hr",
+    ),
     "reasoning": ("output_cost_per_reasoning_token",),
     "audio_input": ("input_cost_per_audio_token",),
     "audio_output": ("output_cost_per_audio_token",),
@@ -56,6 +61,12 @@ TIMED = {
     "second": ("input_cost_per_second", "output_cost_per_second"),
     "character": ("input_cost_per_character", "output_cost_per_character"),
 }
+
+
+# A step by the prompt's length, and a tier: what their names end with. Both at once is left out: a tier is a factor.
+STEP = re.compile(r"_above_(\d+)k_tokens$")
+TIERS = {"_flex": "flex", "_priority": "priority", "_batches": "batch"}
+MILLION = 10**6
 
 
 def provider_of(entry: dict[str, Any]) -> str | None:
@@ -92,12 +103,45 @@ def row_of(entry: dict[str, Any]) -> dict[str, Any] | None:
         del row["image"]  # billed by tokens; the price a picture only restates it
     if not row or (model_type == "llm" and not {"input", "output"} <= row.keys()):
         return None
-    if model_type != "llm":
+    if model_type == "llm":
+        row |= terms_of(entry, row)
+    else:
         row["model_type"] = model_type
     for ours, limit in (("context_window", "max_input_tokens"), ("max_output_tokens", "max_output_tokens")):
         if isinstance(entry.get(limit), int) and entry[limit] > 0:
             row[ours] = entry[limit]
     return row
+
+
+def terms_of(entry: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    """Return what changes a chat model's price: steps, tiers, places. A part without a price of its own has none there.
+
+    A tier is one factor for all parts, upwards in millionths: where they differ it is the dearest one.
+    """
+    parts = {
+        name: ours for ours, theirs in TOKENS.items() if ours in row and ours != "request" for name in theirs
+    }
+    steps: dict[int, dict[str, int]] = {}
+    tiers: dict[str, int] = {}
+    for name, value in entry.items():
+        if not value or "_cost" not in name:
+            continue
+        if (step := STEP.search(name)) and (ours := parts.get(name[: step.start()])):
+            steps.setdefault(int(step[1]) * 1000, {})[ours] = nano(value)
+        for end, tier in TIERS.items():
+            base = name.removesuffix(end)
+            if base != name and base in parts and entry.get(base):
+                factor = -int(-Decimal(repr(value)) * MILLION / Decimal(repr(entry[base])) // 1)
+                tiers[tier] = max(tiers.get(tier, 0), factor)
+    places = {
+        name: value for name, value in (entry.get("provider_specific_entry") or {}).items() if name == "us"
+    }
+    found: dict[str, Any] = {
+        "above": [{"prompt_tokens": least, **rates} for least, rates in sorted(steps.items())],
+        "tiers": dict(sorted(tiers.items())),
+        "geography": {name: int(Decimal(repr(value)) * MILLION) for name, value in places.items()},
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def convert(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

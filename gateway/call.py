@@ -42,6 +42,7 @@ from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed
 from providers.plan import Plan
 from providers.requests.classes import Unacceptable
+from providers.tenant_salt import Salt
 from providers.upstream import Call, Outgoing, open_call
 from tenants.auth import require_scope
 from tenants.caller import Caller
@@ -94,13 +95,10 @@ async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: W
     except BaseException:  # a defect of ours or the task's end
         await live.admission.settle(request.id, 0, 0)  # what was granted goes back
         raise
-    answer = await _call(
-        request, live, meter, route, _capped(want, held), plan
-    )  # 502, 503, 504, a provider's own 4xx
+    sent = _sent(want, held, live.salts.of(caller.tenant_id))
+    answer = await _call(request, live, meter, route, sent, plan)  # 502, 503, 504, a provider's own 4xx
     if route.model.shadows:
-        live.shadows.mirror(
-            request.id, endpoint.name, route.model, _capped(want, held), request.raw, held.prompt.tokens
-        )
+        live.shadows.mirror(request.id, endpoint.name, route.model, sent, request.raw, held.prompt.tokens)
     return answer
 
 
@@ -177,11 +175,10 @@ def check_capacity(request: V1Request, live: Connections) -> None:
         raise
 
 
-def _capped(want: Want, held: Held) -> Want:
-    """Tell the dialect to send the cap that the hold was made for."""
-    if held.sent_cap is None:
-        return want
-    return msgspec.structs.replace(want, shape=msgspec.structs.replace(want.shape, output_cap=held.sent_cap))
+def _sent(want: Want, held: Held, salt: Salt) -> Want:
+    """Tell the dialect to send the cap that the hold was made for, and names as the tenant's own."""
+    cap = held.sent_cap if held.sent_cap is not None else want.shape.output_cap
+    return msgspec.structs.replace(want, shape=msgspec.structs.replace(want.shape, output_cap=cap, salt=salt))
 
 
 def _intent(

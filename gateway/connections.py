@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from providers.health import Health
     from providers.heavy_work import HeavyWork
     from providers.simulator import Simulator
+    from providers.tenant_salt import Salts
     from providers.transport import Transport
     from tenants.deny_list import DenyList
     from tenants.key_cache import KeyCache
@@ -73,6 +74,7 @@ class Connections:
     bodies: BodyRoom
     heavy: HeavyWork
     denied: DenyList
+    salts: Salts
     shadows: Shadows
     counter: TokenCounter | None = None  # of prompts whose bytes do not fit a budget
     link: WorkerLink | None = None  # to the supervisor, where there are several workers

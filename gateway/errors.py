@@ -83,6 +83,7 @@ def _budget(error: BudgetRefused) -> dict[str, Any]:
         "spent": budget.spent_nanousd,
         "held": budget.held_nanousd,
         "needed": error.needed_nanousd,
+        "resets": budget.resets_nanousd,
     }
     facts: dict[str, Any] = {"scope": budget.scope.partition(":")[0], "schedule": budget.schedule}
     for name, nanousd in amounts.items():
@@ -96,7 +97,7 @@ def _budget_words(error: BudgetRefused) -> str:
         f"This call could cost up to ${usd(error.needed_nanousd)}, which does not fit into the {budget.schedule} "
         f"budget of this {budget.scope.partition(':')[0]}: limit ${usd(budget.limit_nanousd)}, "
         f"spent ${usd(budget.spent_nanousd)}, held by running calls ${usd(budget.held_nanousd)}. "
-        f"It resets at {rfc3339(budget.resets_at)}."
+        f"${usd(budget.resets_nanousd)} of it come back at {rfc3339(budget.resets_at)}."
     )
 
 

@@ -51,6 +51,7 @@ from metering.windows import load_windows
 from providers import tokens
 from providers.heavy_work import HeavyWork
 from providers.simulator import Simulator
+from providers.tenant_salt import Salts
 from providers.transport import Transport
 from tenants.deny_list import DenyList
 from tenants.key_cache import KeyCache, Stored
@@ -97,6 +98,7 @@ class Lifespan:
         live.key_use = KeyUse()
         live.keys = KeyCache(settings.SECRETS.pepper, self._load_key, KnownPrefixes(self._load_prefixes))
         live.denied = DenyList(self.config.data_dir)
+        live.salts = Salts(settings.SECRETS.tenant_salt)
         if not self.config.embedded:
             from gateway.health_hints import HealthHints  # noqa: PLC0415 - embedded mode does without Redis' 24 MiB
 

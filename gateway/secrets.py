@@ -23,7 +23,7 @@ FILE = "secret"
 
 class Secrets(msgspec.Struct, frozen=True):
     """What is derived: for API keys, stored credentials, Django's signatures, tokens of people, messages between
-    processes.
+    processes, names at providers.
     """
 
     pepper: bytes
@@ -31,6 +31,7 @@ class Secrets(msgspec.Struct, frozen=True):
     django_secret: str
     jwt_key: bytes
     message_key: bytes
+    tenant_salt: bytes
 
     @override
     def __repr__(self) -> str:
@@ -49,6 +50,7 @@ def load_secrets(config: Config) -> Secrets:
         django_secret=_derive(main, "django").hex(),
         jwt_key=_derive(main, "jwt"),
         message_key=_derive(main, "messages"),
+        tenant_salt=_derive(main, "tenant salt"),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from budgets.windows import is_rolling
 from metering.trace import read
 from metering.way import candidates, tries
 from metering.wording import UNTOLD, instant, listed, many, milliseconds, price_row, usd
@@ -170,10 +171,11 @@ def _limits(limits: Sequence[LimitSeen]) -> list[str]:
 
 def _budget(budget: BudgetSeen) -> str:
     resets = instant(datetime.fromtimestamp(budget.resets_at, UTC))
+    comes_back = "money comes back" if is_rolling(budget.schedule) else "it resets"
     return (
         f"The tightest budget was the {budget.schedule} one of the {_scope(budget.scope)}: "
         f"{usd(budget.limit_nanousd)} USD, of which {usd(budget.spent_nanousd)} were spent and "
-        f"{usd(budget.held_nanousd)} held by running calls, this one included; it resets on {resets}."
+        f"{usd(budget.held_nanousd)} held by running calls, this one included; {comes_back} on {resets}."
     )
 
 

@@ -6,6 +6,7 @@ SQL for SQLite and PostgreSQL; on SQLite `atomic` begins IMMEDIATE (gateway/sett
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -17,6 +18,7 @@ from django.db import connections, transaction
 
 from budgets.admission import Post, WindowKey
 from metering import failpoints
+from metering.days import tell_returns
 from metering.hours import mark_hours
 from metering.insertion import insert_rows
 from metering.trace import arm_met
@@ -72,6 +74,8 @@ def write(calls: Sequence[Call], using: str = "default") -> Written:
         new = insert_rows(connection, rows)
         mark_hours(connection, [call.open.started_at for call in calls if call.open.id in new])
         posts = _add_up(connection, calls, new)
+        first = min([call.open.started_at for call in calls if call.open.id in new], default=math.inf)
+        posts = tell_returns(connection, posts, first)
         failpoints.reach("before_commit")
     failpoints.reach("after_commit")
     return Written(posts, len(new))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from django.db import connections, transaction
 
-from budgets.windows import window
+from budgets.windows import is_rolling, window_from
+from metering.days import first_return, sum_of_days
 from metering.hours import hour_of
 from metering.ledger import lock_windows, moment, select_windows
 
@@ -31,7 +33,7 @@ def load_windows(keys: Sequence[WindowKey], using: str = "default") -> list[Post
             for key in missing:
                 _create(connection, key)
             found |= read_windows(missing, using)
-    return [found[key] for key in keys]
+    return [_with_returns(connection, found[key]) for key in keys]
 
 
 def read_windows(keys: Sequence[WindowKey], using: str = "default") -> dict[WindowKey, Post]:
@@ -50,12 +52,31 @@ def read_windows(keys: Sequence[WindowKey], using: str = "default") -> dict[Wind
     return {post.window: post for post in posts}
 
 
+def _with_returns(connection: BaseDatabaseWrapper, post: Post) -> Post:
+    if not is_rolling(post.window.schedule):
+        return post
+    return msgspec.structs.replace(post, returns=first_return(connection, post.window))
+
+
 def _create(connection: BaseDatabaseWrapper, key: WindowKey) -> None:
     """Insert the window with what the ledger holds for it. The caller keeps batches out by `lock_windows`."""
+
+    def spent(start: float, end: float) -> int:
+        return _spent(connection, key.scope, start, end)
+
+    def make_row(window: WindowKey, amount: int) -> None:
+        _insert(connection, window, amount)
+
+    if is_rolling(key.schedule):
+        make_row(key, sum_of_days(connection, key, spent, make_row))
+    else:
+        make_row(key, spent(key.start, window_from(key.schedule, key.timezone, key.start).end))
+
+
+def _insert(connection: BaseDatabaseWrapper, key: WindowKey, spent: int) -> None:
     adapt = connection.ops.adapt_datetimefield_value
     start = adapt(moment(key.start))
-    end = adapt(moment(window(key.schedule, key.timezone, key.start).end))
-    spent = _spent(connection, key)
+    end = adapt(moment(window_from(key.schedule, key.timezone, key.start).end))
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO budgets_spendwindow "
@@ -65,15 +86,15 @@ def _create(connection: BaseDatabaseWrapper, key: WindowKey) -> None:
         )
 
 
-def _spent(connection: BaseDatabaseWrapper, key: WindowKey) -> int:
+def _spent(connection: BaseDatabaseWrapper, scope: str, since: float, until: float) -> int:
     """Add up the ledger, and the roll-ups of hours whose calls have expired (metering/retention.py).
 
     An expired hour that the window begins in the middle of counts in full: too careful rather than too generous.
     """
     adapt = connection.ops.adapt_datetimefield_value
-    kind, _, number = key.scope.partition(":")
-    start = moment(key.start)
-    end = adapt(moment(window(key.schedule, key.timezone, key.start).end))
+    kind, _, number = scope.partition(":")
+    start = moment(since)
+    end = adapt(moment(until))
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT (SELECT COALESCE(SUM(cost_nanousd), 0) FROM metering_usageevent "  # noqa: S608 - two known names

@@ -34,6 +34,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     needs_secret: bool = True
     needs_endpoint: bool = False
     cap_field: str = "max_tokens"  # where an output cap goes when the client gave none
+    cache_member: str = ""  # of a chat: what parts the prompt cache of its account (providers/tenant_salt.py)
 
 
 def default_base_url(provider: str, config: Providers) -> str:
@@ -86,6 +87,7 @@ _ROWS: Final = (
         default_base_url="https://api.openai.com/v1",
         own=lambda config: ("https://api.openai.com", config.openai_key),
         cap_field="max_completion_tokens",
+        cache_member="prompt_cache_key",
     ),
     Provider(
         name="openai-compatible",

@@ -15,6 +15,7 @@ from providers.usage import ToolCount, Usage
 # More tokens than any one call can use. Beyond it the number is a fault, not a count.
 MAX_TOKENS: Final = 100_000_000
 MAX_SECONDS: Final = 1_000_000
+USUAL_TIERS: Final = frozenset({"auto", "default", "standard"})
 _BAD: Final = -1  # a value that is there and cannot be right
 
 
@@ -77,6 +78,13 @@ def usage_of(given: UsageJson) -> Usage | None:
     )
     is_plain = not cache_write and given.server_tool_use is None and given.inference_geo is None
     return found if is_plain else _with_terms(found, given, details)
+
+
+def in_tier(usage: Usage | None, tier: Any) -> Usage | None:
+    """Note the tier that the answer reports, unless it is the usual one."""
+    if usage is None or not isinstance(tier, str) or tier in USUAL_TIERS:
+        return usage
+    return msgspec.structs.replace(usage, service_tier=tier[:64])
 
 
 def _split_output(details: Any, writes: int, hidden: int) -> tuple[int, int, int, bool]:

@@ -18,7 +18,7 @@ for i, s in ipairs(scopes) do
 end
 for _, s in ipairs(scopes) do
   for _, b in ipairs(s[5]) do
-    if instant < b[2] or instant >= b[3] then return answer('window', {}) end
+    if is_past(b) then return answer('window', {}) end
   end
 end
 local unknown = unknown_of(scopes)

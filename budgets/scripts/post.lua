@@ -10,6 +10,8 @@ for _, post in ipairs(arg[4]) do
       w.ahead = {}
       total(w, post[5], post[6])
     end
+    if w.posted ~= forgot and not w.known then w.first = nil end
+    returns(w, post)
     w.posted = forgot
     save(post[1], w)
   end

@@ -91,7 +91,8 @@ end
 
 -- Windows of money: one hash for each scope, one field for each window. They hold the sums of the rows in `calls`.
 -- `spent` is the ledger's total at `version`, and what the posts `ahead` of a missing one have added: version to amount.
--- Up to `doubt` of it may be counted a second time until `doubted`.
+-- Up to `doubt` of it may be counted a second time until `doubted`. Those of a rolling budget overlap, one a day; `first`
+-- is {when, how much} of it comes back first, if that was not spent on its last day.
 local monies = {}
 
 local function money_of(scope)
@@ -107,7 +108,7 @@ local function money_of(scope)
       local more = rest <= #all[i + 1] and cmsgpack.unpack(string.sub(all[i + 1], rest)) or {{}, 0, 0}
       found[all[i]] = {name = all[i], start = start, stop = until_, spent = spent, version = version, held = held,
         settled = settled, learnt = learnt, posted = posted, known = learnt == forgot, ahead = more[1],
-        doubt = more[2], doubted = more[3]}
+        doubt = more[2], doubted = more[3], first = more[4]}
     end
   end
   return found
@@ -115,7 +116,7 @@ end
 
 local function save(scope, w)
   local more = ''
-  if next(w.ahead) or w.doubted > now then more = cmsgpack.pack({w.ahead, w.doubt, w.doubted}) end
+  if next(w.ahead) or w.doubted > now or w.first then more = cmsgpack.pack({w.ahead, w.doubt, w.doubted, w.first}) end
   redis.call('HSET', base .. 'money:' .. scope, w.name, struct.pack(FORMAT, w.start, w.stop, w.spent, w.version,
     w.held, w.settled, gen, w.learnt, w.posted) .. more)
 end
@@ -126,6 +127,12 @@ local function close_up(w)
     w.version = w.version + 1
     w.ahead[w.version] = nil
   end
+end
+
+-- Note what comes back first, as a post says, in whatever order they come: days only ever get more.
+local function returns(w, post)
+  local at, amount, first = post[8], post[9], w.first
+  if at and (not first or at < first[1] or (at == first[1] and amount > first[2])) then w.first = {at, amount} end
 end
 
 -- Take over a total. A worker's calls may be in it that are still counted here, until its post comes a moment later.
@@ -267,8 +274,8 @@ local function register(scope, name, start, stop)
   return w
 end
 
--- posts: {{scope, window, start, stop, spent, version} ...}. A window that is known hears of every batch: what was
--- loaded meanwhile would count some twice.
+-- posts: {{scope, window, start, stop, spent, version, -, when something comes back first, how much} ...}. A window that
+-- is known hears of every batch: what was loaded meanwhile would count some twice.
 local function learn(posts)
   for _, post in ipairs(posts) do
     local w = register(post[1], post[2], post[3], post[4])
@@ -277,6 +284,8 @@ local function learn(posts)
         if post[6] < w.version then w.ahead = {} end -- the ledger was put back to an older state
         total(w, post[5], post[6])
       end
+      if w.posted ~= forgot then w.first = nil end
+      returns(w, post)
       w.learnt, w.known = forgot, true
       save(post[1], w)
     end
@@ -354,7 +363,8 @@ local function freed_by(ring, excess, is_tokens)
   return ring.hi
 end
 
--- scopes: {{scope, rpm, tpm, parallel (-1: unlimited), {{window, start, stop, limit} ...}} ...}
+-- scopes: {{scope, rpm, tpm, parallel (-1: unlimited), {{window, start, stop, limit, since when it counts, if that is
+-- not the start} ...}} ...}
 local function readings(scopes)
   local rates, money = {}, {}
   for i, s in ipairs(scopes) do
@@ -362,7 +372,9 @@ local function readings(scopes)
     rates[i] = {ring.r, ring.t, ring.hi or -1}
     for _, b in ipairs(s[5]) do
       local w = money_of(s[1])[b[1]]
-      money[#money + 1] = w and {w.spent, w.settled, w.held, w.known and 2 or 1} or {0, 0, 0, 0}
+      local reading = w and {w.spent, w.settled, w.held, w.known and 2 or 1} or {0, 0, 0, 0}
+      if w and w.first then reading[5], reading[6] = w.first[1], w.first[2] end
+      money[#money + 1] = reading
     end
   end
   return rates, money
@@ -384,6 +396,11 @@ local function unknown_of(scopes)
     end
   end
   return #missing > 2 and missing
+end
+
+-- Whether another window than the one that is asked for counts by the store's clock.
+local function is_past(b)
+  return instant < (b[5] or b[2]) or instant >= b[3]
 end
 
 -- What workers have set aside of a scope for the time that the store is away, and which ones (reserve.lua).

@@ -11,7 +11,7 @@ if workers == 0 or not is_open or not are_whole(arg[9]) or redis.call('EXISTS', 
 end
 local others = aside_of(scope[1], {})
 for _, b in ipairs(scope[5]) do
-  if instant < b[2] or instant >= b[3] then return answer('reserved', {0}) end
+  if is_past(b) then return answer('reserved', {0}) end
   local w = money_of(scope[1])[b[1]]
   local room = b[4] - w.spent - w.settled - w.held - others
   amount = math.min(amount, math.floor(b[4] / 100), math.floor(room / (2 * workers)))

@@ -3,7 +3,7 @@ look()
 if not is_open or not are_whole(arg[4]) then return answer('rebuild', {}) end
 for _, s in ipairs(arg[4]) do
   for _, b in ipairs(s[5]) do
-    if instant < b[2] or instant >= b[3] then return answer('window', {}) end
+    if is_past(b) then return answer('window', {}) end
   end
 end
 local unknown = unknown_of(arg[4])

@@ -85,6 +85,7 @@ def peek_chat(raw: bytes) -> Want:
         stated_cap=read.cap,
         cap_names=read.cap_names,
         exact=read.exact,
+        names=read.names,
     )
     demand = Demand(
         kind="chat",
@@ -114,7 +115,7 @@ def peek_embeddings(raw: bytes) -> Want:
     if given[:1] not in b'"[' or given in (b'""', b"[]"):
         raise BadRequest("'input' must be a non-empty string, or a list of strings or of token ids.", "input")
     read = _read(partial(read_embeddings, raw, given))
-    shape = Shape(alias=body.model, path="embeddings", content_key="data", exact=read.exact)
+    shape = Shape(alias=body.model, path="embeddings", content_key="data", exact=read.exact, names=read.names)
     demand = Demand(
         kind="embeddings",
         body_bytes=read.text_bytes,

@@ -23,7 +23,10 @@ MOST_USD = Decimal(9_000_000)  # 9e15 nano-USD: sums of windows stay far inside 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
-_SCHEDULE = re.compile(r"calendar_month|weekly|daily|rolling_(?:[1-9]|[1-9]\d|[12]\d\d|3[0-5]\d|36[0-6])d")
+_SCHEDULE = re.compile(
+    r"daily|weekly|calendar_(?:month|quarter|year)|"
+    r"(?:every|rolling)_(?:[1-9]|[1-9][0-9]|[12][0-9][0-9]|3[0-5][0-9]|36[0-6])d"
+)
 _DURATION_HINT = "write it like 250ms, 30s, 90m, 1h30m, 7d, or a plain number of seconds"
 
 
@@ -149,7 +152,8 @@ def _schedule(value: str) -> str:
     if not _SCHEDULE.fullmatch(value):
         raise wrong(
             f"{value!r} is not a schedule",
-            "calendar_month, weekly, daily, or rolling_<n>d such as rolling_30d",
+            "daily, weekly, calendar_month, calendar_quarter, calendar_year, every_<n>d (fixed periods) or "
+            "rolling_<n>d (the last n days) such as rolling_30d, n up to 366",
         )
     return value
 

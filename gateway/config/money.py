@@ -66,7 +66,9 @@ class Budgets(Section):
     warning_threshold_perc: Ratio = Field(0.8, description="Share of a budget at which the warning is given.")
     refresh_schedule: Schedule = Field(
         "calendar_month",
-        description="When spending starts anew: `calendar_month`, `weekly`, `daily`, `rolling_<n>d`.",
+        description="When spending starts anew: `daily`, `weekly` (on Monday), `calendar_month`, `calendar_quarter`, "
+        "`calendar_year`, `every_<n>d` (periods of n days since 1970-01-01). With `rolling_<n>d` the last n days "
+        "count, today included. Days are those of `reporting.timezone`.",
     )
     on_insufficient: OnInsufficient = Field(
         "refuse",

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from providers.target import Target
+from providers.tenant_salt import Salt, member_at
 from providers.usage import Usage
 
 BYTES_IN_A_TOKEN = 16  # ordinary text has 4, tables of blanks a few more
@@ -27,6 +28,13 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     cap_names: tuple[str, ...] = ()  # under these names, which the one cap replaces
     exact: bool = True  # False: a key may be twice, so the body is put together again
     content_key: str = "choices"  # the member an answer must have to be believed
+    names: tuple[str, ...] = ()  # members that name a cache or a person: they leave salted
+    salt: Salt | None = None  # the tenant's; None: the operator's own call
+
+    def cache_member(self, target: Target) -> str:
+        """Return the member of a chat that parts the target's prompt cache by tenant; "": there is none."""
+        is_chat = self.salt is not None and self.content_key == "choices"
+        return member_at(target) if is_chat else ""
 
 
 class Answered(msgspec.Struct, frozen=True):

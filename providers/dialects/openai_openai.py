@@ -18,10 +18,10 @@ from providers.redaction import redact_json, without_values
 from providers.registry import PROVIDERS
 from providers.sse import EventTooLarge, SseParser
 from providers.target import Target
+from providers.tenant_salt import spliced
 from providers.usage import Usage
-from providers.usage_openai import UsageJson, usage_of
+from providers.usage_openai import UsageJson, in_tier, usage_of
 
-USUAL_TIERS = frozenset({"auto", "default", "standard"})
 DONE = b"data: [DONE]\n\n"
 MAX_PRODUCED_CHARS = 4_000_000  # beyond this the text is no longer kept, only counted in events
 
@@ -98,9 +98,13 @@ class OpenAIToOpenAI(Dialect):
         cap = shape.output_cap
         field = cap_field or PROVIDERS[target.provider].cap_field
         is_capped = cap is None or (cap == shape.stated_cap and shape.cap_names == (field,))
-        if target.upstream_model == shape.alias and not injects_usage and is_capped and shape.exact:
-            return raw
+        member = shape.cache_member(target)
+        is_same = target.upstream_model == shape.alias and not injects_usage and is_capped and shape.exact
+        if is_same and not shape.names:
+            return spliced(raw, member, shape.salt)
         parts = members(raw)
+        if shape.salt is not None:
+            shape.salt.salt(parts, member)
         parts["model"] = msgspec.Raw(_encode(target.upstream_model))
         if injects_usage:
             parts["stream_options"] = _with_usage(parts.get("stream_options"))
@@ -123,7 +127,7 @@ class OpenAIToOpenAI(Dialect):
             parts["model"] = msgspec.Raw(_encode(self._shape.alias))
             raw = assemble(parts)
         usage = (
-            _in_tier(usage_of(document.usage), document.service_tier) if document.usage is not None else None
+            in_tier(usage_of(document.usage), document.service_tier) if document.usage is not None else None
         )
         is_said = usage is not None and not usage.is_lacking
         return Answered(raw, usage, "" if is_said else _text_of(document.choices or []))
@@ -199,7 +203,7 @@ class OpenAIStream(Stream):
         if chunk.service_tier is not None:
             self._tier = chunk.service_tier
         if chunk.usage is not None:
-            self.usage = _in_tier(usage_of(chunk.usage), self._tier) or self.usage
+            self.usage = in_tier(usage_of(chunk.usage), self._tier) or self.usage
         for choice in chunk.choices or ():
             self._note(choice)
         data = self._searched(data, chunk)
@@ -268,13 +272,6 @@ class OpenAIStream(Stream):
             return data
         self._foreign_model = found.group()
         return data.replace(self._foreign_model, self._own_model)
-
-
-def _in_tier(usage: Usage | None, tier: Any) -> Usage | None:
-    """Note the tier that the answer reports, unless it is the usual one."""
-    if usage is None or not isinstance(tier, str) or tier in USUAL_TIERS:
-        return usage
-    return msgspec.structs.replace(usage, service_tier=tier[:64])
 
 
 def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:

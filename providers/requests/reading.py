@@ -19,6 +19,7 @@ from providers.requests.expanding import extra_bytes
 from providers.requests.objects import refuse_objects
 from providers.requests.parts import Parts, parts_of
 from providers.requests.spelling import Raws, check_objects, check_spelling, folded, is_exact
+from providers.tenant_salt import CACHES, MEMBERS
 
 _CHAT_SPELLINGS: Final = folded(chat.MEMBERS)
 _EMBEDDINGS_SPELLINGS: Final = folded(embeddings.MEMBERS)
@@ -54,6 +55,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stores: bool = False  # asks the provider to keep the call
     exact: bool = True  # False: a key may be twice, so the body must be sent as it was read
     inputs: int = 1  # prompts in one body, at most
+    names: tuple[str, ...] = ()  # members that name a cache or a person, where they say something
 
 
 def read_chat(raw: bytes, messages: Sequence[Raws]) -> Reading:
@@ -64,9 +66,11 @@ def read_chat(raw: bytes, messages: Sequence[Raws]) -> Reading:
     found = parts_of(messages)
     special = parts.keys() - chat.PLAIN
     special.discard("messages")
+    names = _names(parts)
     if not special and found is None:
-        return Reading(text_bytes=len(raw) + extra_bytes(raw), exact=exact)
-    return msgspec.structs.replace(_chat_reading(raw, parts, special, found or Parts()), exact=exact)
+        return Reading(text_bytes=len(raw) + extra_bytes(raw), exact=exact, names=names)
+    read = _chat_reading(raw, parts, special, found or Parts())
+    return msgspec.structs.replace(read, exact=exact, names=names)
 
 
 def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], found: Parts) -> Reading:
@@ -105,7 +109,7 @@ def read_embeddings(raw: bytes, given: bytes) -> Reading:
     special = parts.keys() - embeddings.PLAIN
     has_objects = b"{" in given and given[:1] != b'"' and not _is_texts(given)
     if not special and not has_objects:
-        return Reading(text_bytes=len(given) + extra_bytes(given), exact=exact)
+        return Reading(text_bytes=len(given) + extra_bytes(given), exact=exact, names=_names(parts))
     unknown = _unknown(special, embeddings.MEMBERS, _EMBEDDINGS_SPELLINGS)
     stated = {name: bytes(parts[name]) for name in special if name in embeddings.MEMBERS}
     stated = {name: value for name, value in stated.items() if value not in _NEUTRAL}
@@ -121,7 +125,18 @@ def read_embeddings(raw: bytes, given: bytes) -> Reading:
         against_cap=tuple(refused),
         stores="store" in stated,
         exact=exact,
+        names=_names(parts),
         inputs=given.count(b",") + 1 if given[:1] == b"[" else 1,
+    )
+
+
+def _names(parts: dict[str, msgspec.Raw]) -> tuple[str, ...]:
+    """Return the members that name a cache, even an empty one, or a person."""
+    found = MEMBERS.intersection(parts)
+    return (
+        tuple([name for name in found if name in CACHES or bytes(parts[name]) not in _NEUTRAL])
+        if found
+        else ()
     )
 
 

@@ -143,8 +143,9 @@ def test_calls_go_after_their_days_and_their_money_stays() -> None:
     assert (rolled_up() // CLOSED_COST, reported()) == (5, 5)
 
 
-def test_nothing_goes_that_a_window_in_force_adds_up() -> None:
-    load_windows([WindowKey("tenant:3", "rolling_90d", "UTC", 1_784_851_200.0 - 30 * DAY_S)])
+@pytest.mark.parametrize("schedule", ["every_90d", "rolling_90d"])
+def test_nothing_goes_that_a_window_in_force_adds_up(schedule: str) -> None:
+    load_windows([WindowKey("tenant:3", schedule, "UTC", 1_784_851_200.0 - 30 * DAY_S)])
     write("old", 3)
 
     assert expire(LATER, DAYS).calls == 0

@@ -5,8 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from budgets.admission import Ask, BudgetStanding, Post, RateStanding, ScopeRules, Standing, WindowKey
-from budgets.windows import window
+from budgets.admission import (
+    Ask,
+    BudgetStanding,
+    Post,
+    RateStanding,
+    Return,
+    ScopeRules,
+    Standing,
+    WindowKey,
+)
+from budgets.windows import is_rolling, window, window_from
 
 LEASE_S, ORPHAN_S, MINUTE_S = 30.0, 150.0, 61
 
@@ -36,6 +45,7 @@ class ModelCall:
 class Model:
     calls: list[ModelCall] = field(default_factory=list)
     totals: dict[WindowKey, Post] = field(default_factory=dict)
+    returns: dict[WindowKey, Return] = field(default_factory=dict)
     orphans: int = 0
 
     def look(self, now: float) -> None:
@@ -94,10 +104,12 @@ class Model:
                 )
         return None
 
-    def top_up(self, request_id: str, hold: int, now: float) -> bool:
+    def top_up(self, request_id: str, hold: int, now: float, instant: float) -> bool:
         self.look(now)
         call = self.find(request_id)
         if call is None or call.state == "settled" or call.posted:
+            return False
+        if any(is_rolling(key.schedule) and instant >= end for _, _, end, key in call.budgets):
             return False
         fits = all(self.room(each) >= hold - call.amount for each in call.budgets)
         if hold > call.amount and fits:
@@ -126,6 +138,9 @@ class Model:
             known = self.totals.get(post.window)
             if known is None or post.version > known.version:
                 self.totals[post.window] = post
+            first = Return.sooner(self.returns.get(post.window), post.returns)
+            if first is not None:
+                self.returns[post.window] = first
         for call in self.alive("running", "settled"):
             if call.ask.request_id in ids:
                 call.posted = True
@@ -150,8 +165,11 @@ class Model:
         rules, i, end, key = which
         rule, spent = rules.budgets[i], self.totals[key].spent_nanousd + self.reserved("settled", end, key)
         held = self.reserved("running", end, key)
+        last = window_from(rule.schedule, rule.timezone, key.start).returns
+        first = self.returns.get(key) or Return(last, spent)
         return BudgetStanding(
-            key.scope, rule.schedule, rule.limit_nanousd, spent, held, end, rule.warning_ratio
+            *(key.scope, rule.schedule, rule.limit_nanousd, spent, held),
+            *(first.at, rule.warning_ratio, first.nanousd),
         )
 
     def left(self, which: tuple[ScopeRules, int, float, WindowKey]) -> int:

@@ -7,9 +7,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from budgets.windows import UnknownSchedule, validate_schedule, window
+from budgets.windows import UnknownSchedule, day_starts, validate_schedule, window, window_from
 
-SCHEDULES = ("calendar_month", "weekly", "daily", "rolling_1d", "rolling_7d", "rolling_30d", "rolling_366d")
+PERIODS = (
+    *("daily", "weekly", "calendar_month", "calendar_quarter", "calendar_year"),
+    *("every_1d", "every_7d", "every_30d", "every_366d"),
+)
+ROLLING = ("rolling_1d", "rolling_2d", "rolling_7d", "rolling_30d", "rolling_366d")
 ZONES = sorted(zone for zone in available_timezones() if zone not in ("localtime", "posixrules"))
 HOUR_S = 3600.0
 
@@ -22,11 +26,14 @@ def local(instant: float, zone: str) -> str:
     return datetime.fromtimestamp(instant, ZoneInfo(zone)).isoformat(" ", "minutes")[:16]
 
 
+INSTANTS = st.integers(int(at("1971-01-01")), int(at("2099-12-31"))).map(float)
+
+
 @settings(derandomize=True, max_examples=1500, deadline=None)
 @given(
-    schedule=st.sampled_from(SCHEDULES),
+    schedule=st.sampled_from(PERIODS),
     zone=st.sampled_from(ZONES),
-    instant=st.integers(int(at("1971-01-01")), int(at("2099-12-31"))).map(float),
+    instant=INSTANTS,
 )
 @example(
     schedule="daily", zone="Pacific/Apia", instant=at("2011-12-30T09:59:59")
@@ -93,9 +100,16 @@ def test_a_day_is_as_long_as_its_clock_changes_make_it(
         ("weekly", "2024-12-31 12:00", "2024-12-30 00:00", "2025-01-06 00:00"),
         ("weekly", "2024-01-01 00:00", "2024-01-01 00:00", "2024-01-08 00:00"),
         ("daily", "2024-02-29 00:00", "2024-02-29 00:00", "2024-03-01 00:00"),
-        ("rolling_7d", "1970-01-08 00:00", "1970-01-08 00:00", "1970-01-15 00:00"),
-        ("rolling_7d", "1970-01-07 23:59", "1970-01-01 00:00", "1970-01-08 00:00"),
-        ("rolling_30d", "1970-02-01 00:00", "1970-01-31 00:00", "1970-03-02 00:00"),
+        ("calendar_quarter", "2024-02-29 23:59", "2024-01-01 00:00", "2024-04-01 00:00"),
+        ("calendar_quarter", "2023-12-31 23:59", "2023-10-01 00:00", "2024-01-01 00:00"),
+        ("calendar_year", "2024-02-29 12:00", "2024-01-01 00:00", "2025-01-01 00:00"),
+        ("every_7d", "1970-01-08 00:00", "1970-01-08 00:00", "1970-01-15 00:00"),
+        ("every_7d", "1970-01-07 23:59", "1970-01-01 00:00", "1970-01-08 00:00"),
+        ("every_30d", "1970-02-01 00:00", "1970-01-31 00:00", "1970-03-02 00:00"),
+        ("rolling_7d", "2024-03-01 12:00", "2024-02-24 00:00", "2024-03-02 00:00"),
+        ("rolling_7d", "2024-11-03 23:59", "2024-10-28 00:00", "2024-11-04 00:00"),
+        ("rolling_30d", "2024-03-31 00:00", "2024-03-02 00:00", "2024-04-01 00:00"),
+        ("rolling_366d", "2024-12-31 12:00", "2024-01-01 00:00", "2025-01-01 00:00"),
     ],
 )
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])
@@ -121,7 +135,20 @@ def test_going_back_in_time_finds_the_earlier_window_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "monthly", "rolling_d", "rolling_0d", "rolling_367d", "rolling_-7d", "rolling_7d ", "Daily"]
+    "text",
+    [
+        *("", "monthly", "rolling_d", "rolling_0d", "rolling_367d", "rolling_-7d", "rolling_7d ", "Daily"),
+        *(
+            "every_0d",
+            "every_367d",
+            "every_d",
+            "every_7",
+            "calendar_week",
+            "quarterly",
+            "rolling_1_0d",
+            "rolling_٣d",
+        ),
+    ],
 )
 def test_it_refuses_schedules_it_does_not_know(text: str) -> None:
     with pytest.raises(UnknownSchedule) as refused:
@@ -129,6 +156,37 @@ def test_it_refuses_schedules_it_does_not_know(text: str) -> None:
     assert refused.value.schedule == text
 
 
-@pytest.mark.parametrize("text", SCHEDULES)
+@settings(derandomize=True, max_examples=400, deadline=None)
+@given(schedule=st.sampled_from(ROLLING), zone=st.sampled_from(ZONES), instant=INSTANTS)
+@example(schedule="rolling_7d", zone="Pacific/Apia", instant=at("2011-12-31T12:00"))
+@example(schedule="rolling_7d", zone="Pacific/Apia", instant=at("2012-01-05T12:00"))
+@example(schedule="rolling_30d", zone="Europe/Berlin", instant=at("2024-04-10T12:00"))
+@example(schedule="rolling_2d", zone="America/Havana", instant=at("2024-11-03T04:30"))
+def test_a_rolling_window_is_its_last_day_and_those_before(schedule: str, zone: str, instant: float) -> None:
+    n = int(schedule[len("rolling_") : -1])
+    found, today = window(schedule, zone, instant), window("daily", zone, instant)
+    assert (found.since, found.end) == (today.start, today.end)
+    starts = day_starts(zone, found.start, found.end)
+    assert (len(starts), starts[0], starts[-1]) == (n, found.start, today.start)
+    assert all(window("daily", zone, start).start == start for start in starts)
+    assert window_from(schedule, zone, found.start) == found
+    last = window_from(schedule, zone, found.since)
+    assert (found.returns, last.start) == (last.end, today.start)
+    assert window(schedule, zone, found.end).start == window("daily", zone, found.start).end
+
+
+@pytest.mark.parametrize(
+    "zone", ["UTC", "America/Sao_Paulo", "Africa/Cairo", "Europe/Berlin", "Pacific/Apia"]
+)
+def test_no_two_rolling_windows_begin_together(zone: str) -> None:
+    instant, starts = at("2010-06-01", zone), []
+    while instant < at("2013-06-01", zone):
+        found = window("rolling_5d", zone, instant)
+        starts.append(found.start)
+        instant = found.end
+    assert starts == sorted(set(starts))
+
+
+@pytest.mark.parametrize("text", [*PERIODS, *ROLLING])
 def test_it_accepts_the_schedules_it_knows(text: str) -> None:
     assert validate_schedule(text) == text

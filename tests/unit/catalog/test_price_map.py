@@ -6,8 +6,12 @@ import re
 
 import pytest
 
+from budgets.demand import Demand
+from budgets.unbounded import check_bounded
+from budgets.worst_case import worst_case
 from catalog.price_map import PATH, load, lookup
-from catalog.prices import lacking
+from catalog.prices import cost, lacking, receipt
+from providers.usage import Usage
 
 
 @pytest.mark.parametrize(
@@ -80,3 +84,87 @@ def test_the_snapshot_says_what_it_is_and_is_small_and_read_once():
     assert PATH.stat().st_size < 500_000  # some milliseconds to read
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", snapshot.as_of)
     assert snapshot.source.startswith("litellm-")
+
+
+def bill(provider: str, model: str, **used: int | str) -> int:
+    known = lookup(provider, model)
+    assert known is not None
+    usage = Usage(**used)  # type: ignore[arg-type]
+    assert receipt(usage, known.sheet).total_nanousd == cost(usage, known.sheet)
+    return cost(usage, known.sheet)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "step", "dearer"),
+    [
+        ("openai", "gpt-5.5", 272_000, 2.0),
+        ("vertex", "gemini-2.5-pro", 200_000, 2.0),
+        ("azure", "gpt-5.5", 272_000, 2.0),
+        ("bedrock", "anthropic.claude-sonnet-4-20250514-v1:0", 200_000, 2.0),
+    ],
+)
+def test_a_long_prompt_is_held_and_billed_at_its_step(provider: str, model: str, step: int, dearer: float):
+    """Kind of M7: what the provider charges more for, and the gateway did not."""
+    at, beyond = (bill(provider, model, input_tokens=tokens) for tokens in (step, step + 1))
+    assert beyond == pytest.approx(at * dearer, rel=1e-4)
+    known = lookup(provider, model)
+    assert known is not None
+    held = worst_case(Demand(body_bytes=step + 1_000, output_cap=1_000), (known.sheet,), None, 2_000_000)
+    assert held.nanousd >= bill(provider, model, input_tokens=step + 1_000, output_tokens=1_000)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "factor"),
+    [
+        ("anthropic", "claude-sonnet-4-5", 2.0),
+        ("anthropic", "claude-opus-4-6", 2.0),
+        ("bedrock", "anthropic.claude-haiku-4-5-20251001-v1:0", 2.0),
+        ("vertex", "claude-opus-4-6", 2.0),
+    ],
+)
+def test_a_cache_write_that_is_kept_for_an_hour_has_its_own_price(provider: str, model: str, factor: float):
+    known = lookup(provider, model)
+    assert known is not None
+    read = bill(provider, model, input_tokens=1_000)
+    assert bill(provider, model, cache_write_1h_tokens=1_000) == factor * read
+    assert bill(provider, model, cache_write_tokens=1_000) == 1.25 * read
+    held = worst_case(Demand(body_bytes=5_000, output_cap=1), (known.sheet,), None, 200_000)
+    assert held.nanousd >= bill(provider, model, cache_write_1h_tokens=5_000, output_tokens=1)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "tier", "factor"),
+    [
+        ("openai", "gpt-4.1", "priority", 1.75),
+        ("openai", "gpt-5", "priority", 2.0),
+        ("openai", "gpt-5", "flex", 0.5),
+        ("openai", "gpt-5.5", "priority", 2.5),
+        ("vertex", "gemini-2.5-pro", "priority", 1.8),
+    ],
+)
+def test_a_tier_is_held_and_billed_at_its_price(provider: str, model: str, tier: str, factor: float):
+    known = lookup(provider, model)
+    assert known is not None
+    usual = bill(provider, model, input_tokens=1_000, output_tokens=100)
+    assert bill(provider, model, input_tokens=1_000, output_tokens=100, service_tier=tier) == factor * usual
+    asked = Demand(body_bytes=5_000, output_cap=100, tier=tier)
+    check_bounded(asked, (known.sheet,), 200_000)
+    held = worst_case(asked, (known.sheet,), None, 200_000)
+    assert held.nanousd >= bill(provider, model, input_tokens=5_000, output_tokens=100, service_tier=tier)
+
+
+@pytest.mark.parametrize("model", ["claude-opus-4-6", "claude-opus-4-7", "claude-sonnet-4-6"])
+def test_the_place_of_an_answer_is_billed_and_held(model: str):
+    usual = bill("anthropic", model, input_tokens=1_000, output_tokens=100)
+    assert bill("anthropic", model, input_tokens=1_000, output_tokens=100, place="us") == pytest.approx(
+        1.1 * usual
+    )
+
+
+def test_a_step_never_makes_a_longer_prompt_cheaper():
+    for provider, rows in load().models.items():
+        for name, row in rows.items():
+            for step in row.above:
+                for part in ("input", "output", "cached_input", "cache_write", "cache_write_1h"):
+                    base, dearer = getattr(row, part), getattr(step, part)
+                    assert dearer is None or (base is not None and dearer >= base), (provider, name, part)

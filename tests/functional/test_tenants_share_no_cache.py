@@ -1,0 +1,60 @@
+"""Two tenants at one provider account: neither names, meets or probes the other's prompt cache."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests import town
+from tests.raw_calls import ask, question
+from tests.servers import Gateway
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, closed_port, tmp_path_factory):
+    config = town.config(upstream.base_url, closed_port)
+    config["model_catalog"] = [
+        town.row("theirs", "up-cache-openai", upstream.base_url, provider="openai"),
+        town.row("own", "up-cache-vllm", upstream.base_url, metadata={"cache_member": "cache_salt"}),
+        town.row("plain", "up-cache-plain", upstream.base_url),
+    ]
+    for key in config["bootstrap"]["api_keys"]:
+        key.pop("models", None)
+    with Gateway(config, tmp_path_factory.mktemp("caches") / "data") as server:
+        yield server
+
+
+async def sent(gateway, upstream, key, alias, **more):
+    answer = await ask(gateway.url, key, question(alias, **more))
+    assert answer.status == 200, answer.body
+    [seen] = upstream.seen(call=answer.id)
+    return json.loads(seen["body"])
+
+
+@pytest.mark.parametrize(("alias", "member"), [("theirs", "prompt_cache_key"), ("own", "cache_salt")])
+@pytest.mark.parametrize("says", [False, True])
+@pytest.mark.parametrize("streams", [False, True])
+async def test_the_same_question_of_two_tenants_is_in_two_caches(
+    gateway, upstream, alias, member, says, streams
+):
+    more = {member: "the same"} if says else {}
+    keys = (town.ALICE, town.ALICE, town.BOB)
+    mine, again, bobs = [
+        (await sent(gateway, upstream, key, alias, stream=streams, **more))[member] for key in keys
+    ]
+    assert mine == again != bobs
+    assert "the same" not in (mine, bobs)
+
+
+@pytest.mark.parametrize("member", ["user", "safety_identifier", "prompt_cache_key", "cache_salt"])
+async def test_names_leave_as_the_tenants_own_whoever_serves_them(gateway, upstream, member):
+    said = [
+        (await sent(gateway, upstream, key, "plain", **{member: "jane"}))[member]
+        for key in (town.ALICE, town.BOB)
+    ]
+    assert len({*said, "jane"}) == 3
+
+
+async def test_a_server_that_is_not_known_to_understand_it_gets_no_member_of_ours(gateway, upstream):
+    assert "prompt_cache_key" not in await sent(gateway, upstream, town.ALICE, "plain")

@@ -1,0 +1,117 @@
+"""Nobody shares or probes another tenant's prompt cache at a provider account that both use (kind: neighbours)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from msgspec import structs
+
+from gateway.api.schemas import peek_chat, peek_embeddings
+from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.target import Secret, Target
+from providers.tenant_salt import MEMBERS, Salts
+
+SALTS = Salts(b"secret of the process")
+HELLO = '"messages":[{"role":"user","content":"hi"}]'
+
+
+def target(provider: str = "openai", upstream: str = "m", **metadata: str) -> Target:
+    return Target(
+        id=1,
+        alias="m",
+        name="d",
+        provider=provider,
+        upstream_model=upstream,
+        base_url="http://127.0.0.1",
+        secret=Secret(""),
+        metadata=metadata,
+    )
+
+
+def sent(body: str, tenant: int = 1, at: Target | None = None, *, salts: Salts = SALTS) -> dict[str, object]:
+    raw = body.encode()
+    want = peek_embeddings(raw) if '"input"' in body else peek_chat(raw)
+    shape = structs.replace(want.shape, salt=salts.of(tenant))
+    found: dict[str, object] = json.loads(OpenAIToOpenAI(shape).request(raw, at or target()))
+    return found
+
+
+@pytest.mark.parametrize("member", sorted(MEMBERS))
+@pytest.mark.parametrize("provider", ["openai", "azure", "openai-compatible"])
+def test_two_tenants_who_say_the_same_name_do_not_meet(member: str, provider: str) -> None:
+    body = f'{{"model":"m",{HELLO},"{member}":"shared"}}'
+    mine, again, theirs = (sent(body, tenant, target(provider))[member] for tenant in (1, 1, 2))
+    assert mine == again != theirs
+    assert "shared" not in (mine, theirs)
+    assert len(str(mine)) <= 64
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        '"prompt_cache_key":"\\u0073hared"',
+        '"prompt_c\\u0061che_key":"shared"',
+        '"prompt_cache_key":"x","prompt_cache_key":"shared"',
+        ' "prompt_cache_key" : "shared" ',
+    ],
+)
+def test_a_name_is_salted_however_it_is_spelled(spelling: str) -> None:
+    plain = sent(f'{{"model":"m",{HELLO},"prompt_cache_key":"shared"}}')["prompt_cache_key"]
+    assert sent(f'{{"model":"m",{spelling},{HELLO}}}')["prompt_cache_key"] == plain
+
+
+@pytest.mark.parametrize("says", ["", ',"prompt_cache_key":null', ',"prompt_cache_key":""'])
+@pytest.mark.parametrize("upstream", ["m", "another"])
+def test_a_call_that_names_no_cache_gets_its_tenants_own(says: str, upstream: str) -> None:
+    body = f'{{"model":"m",{HELLO}{says}}}'
+    mine, theirs = (sent(body, tenant, target(upstream=upstream)) for tenant in (1, 2))
+    assert mine["prompt_cache_key"] != theirs["prompt_cache_key"]
+    assert mine | {"prompt_cache_key": None} == {
+        **json.loads(body),
+        "model": upstream,
+        "prompt_cache_key": None,
+    }
+
+
+def test_nobody_can_say_the_name_of_another_tenants_own_cache() -> None:
+    theirs = sent(f'{{"model":"m",{HELLO}}}', 2)["prompt_cache_key"]
+    for guess in (theirs, "", " ", "\\u0000"):
+        said = sent(f'{{"model":"m",{HELLO},"prompt_cache_key":"{guess}"}}')["prompt_cache_key"]
+        assert said != theirs
+
+
+@pytest.mark.parametrize(
+    ("at", "member"),
+    [
+        (target("openai-compatible"), ""),  # a server that may refuse what it does not know
+        (target("azure"), ""),
+        (target("openai-compatible", cache_member="cache_salt"), "cache_salt"),
+        (target("azure", cache_member="prompt_cache_key"), "prompt_cache_key"),
+    ],
+)
+def test_a_cache_is_named_where_that_is_understood(at: Target, member: str) -> None:
+    body = f'{{"model":"m",{HELLO}}}'
+    found = sent(body, 1, at)
+    assert found.keys() - json.loads(body).keys() == ({member} if member else set())
+
+
+@pytest.mark.parametrize("member", ["user", "safety_identifier", "cache_salt"])
+def test_embeddings_name_nobody_either(member: str) -> None:
+    body = f'{{"model":"m","input":"x","{member}":"shared"}}'
+    assert len({sent(body, tenant)[member] for tenant in (1, 2)} | {"shared"}) == 3
+    assert "prompt_cache_key" not in sent('{"model":"m","input":"x"}')
+
+
+@pytest.mark.parametrize("value", ["null", '""', "7", '{"a":1}'])
+def test_what_names_nobody_passes_as_it_is(value: str) -> None:
+    assert json.dumps(sent(f'{{"model":"m",{HELLO},"user":{value}}}')["user"]) == json.dumps(
+        json.loads(value)
+    )
+
+
+def test_a_name_means_nothing_elsewhere() -> None:
+    body = f'{{"model":"m",{HELLO},"user":"u","safety_identifier":"u"}}'
+    found = sent(body)
+    assert found["user"] != found["safety_identifier"]
+    assert sent(body, salts=Salts(b"another process"))["user"] != found["user"]
