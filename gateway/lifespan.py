@@ -34,6 +34,7 @@ from gateway.health_registry import health_of
 from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
 from gateway.metrics import Metrics
+from gateway.read_on import ReadingOn
 from gateway.replay_rows import Quota
 from gateway.shadows import Shadows
 from gateway.shedding import Shedding
@@ -91,6 +92,7 @@ class Lifespan:
         live.running = Running()
         live.shedding = Shedding(self.config.server.max_inflight)
         live.bodies = BodyRoom(self.config.server.bodies_in_flight_bytes, self.config.server.body_limit_bytes)
+        live.reading_on = ReadingOn(self.config.metering.read_on)
         live.heavy = HeavyWork()
         live.key_use = KeyUse()
         live.keys = KeyCache(settings.SECRETS.pepper, self._load_key, KnownPrefixes(self._load_prefixes))
@@ -267,6 +269,7 @@ def _show_gauges(live: Connections) -> None:
         lambda: len(live.running),
         lambda: live.journal.unshipped_records,
         lambda: live.journal.oldest_unshipped_s,
+        lambda: live.reading_on.taken,
     )
     live.metrics.watch_load(lambda: live.shedding.cap, lambda: live.shedding.lag_s)
 

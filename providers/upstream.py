@@ -25,7 +25,7 @@ from providers.failures import (
 )
 from providers.health import Health, Turn
 from providers.journey import Journey
-from providers.plan import Deadline, Plan, timeouts_within
+from providers.plan import Asker, Deadline, Plan, timeouts_within
 from providers.target import Target
 from providers.transport import Transport, UpstreamRequest, UpstreamResponse
 
@@ -55,6 +55,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     streams: bool
     trace_parent: str = ""
     has_cap: bool = False  # the gateway sends a cap, so a provider that refuses its name is asked once more
+    asker: Asker = msgspec.field(default_factory=Asker)
 
 
 class Call:
@@ -131,11 +132,11 @@ async def open_call(
     attempts: list[Attempt],
     health: Health,
 ) -> Call:
-    """Return the first answer on the plan's way, noting every try in `attempts`. Raises UpstreamFailed."""
+    """Return the first answer, noting every try. Raises UpstreamFailed; CancelledError once the asker has left."""
     failures: list[UpstreamFailed] = []
     journey = Journey(plan, health)
     spent = 0.0
-    while (step := journey.next()) is not None:
+    while not outgoing.asker.has_left and (step := journey.next()) is not None:
         target, turn = step
         sending = _Sending(transport, dialect, outgoing, plan.deadline)
         try:
@@ -161,7 +162,15 @@ async def open_call(
             if call.stream is None:
                 turn.end()
             return call
-    raise summarize(failures) if failures else health.unavailable(plan.targets)
+    raise _unanswered(outgoing.asker, failures, plan, health)
+
+
+def _unanswered(
+    asker: Asker, failures: list[UpstreamFailed], plan: Plan, health: Health
+) -> UpstreamFailed | asyncio.CancelledError:
+    if asker.has_left:
+        return asyncio.CancelledError()
+    return summarize(failures) if failures else health.unavailable(plan.targets)
 
 
 class _Sending:
@@ -186,7 +195,7 @@ class _Sending:
             return await self._under(target, words.word(target))
         except UpstreamStatus as refusal:
             other = words.other(target, refusal) if self._outgoing.has_cap else None
-            if other is None:
+            if other is None or self._outgoing.asker.has_left:
                 raise
             _note(attempts, target, refusal.code, refusal.status, self.started)
         self.started = time.perf_counter()
@@ -196,6 +205,7 @@ class _Sending:
 
     async def _under(self, target: Target, word: str) -> Call:
         request = self._request = request_for(self._dialect, self._outgoing, target, word)
+        self._outgoing.asker.latest = request
         return await _try(self._transport, self._dialect, self._outgoing, target, request, self._deadline)
 
 

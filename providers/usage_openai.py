@@ -15,6 +15,7 @@ from providers.usage import ToolCount, Usage
 # More tokens than any one call can use. Beyond it the number is a fault, not a count.
 MAX_TOKENS: Final = 100_000_000
 MAX_SECONDS: Final = 1_000_000
+USUAL_TIERS: Final = frozenset({"auto", "default", "standard"})
 _BAD: Final = -1  # a value that is there and cannot be right
 
 
@@ -157,6 +158,13 @@ def _derive(reads: int | None, writes: int | None, total: int | None) -> tuple[i
     if writes is not None and writes >= 0:
         return (total - writes, writes) if total >= writes else None
     return None
+
+
+def in_tier(usage: Usage | None, tier: Any) -> Usage | None:
+    """Note the tier that the answer reports, unless it is the usual one."""
+    if usage is None or not isinstance(tier, str) or tier in USUAL_TIERS:
+        return usage
+    return msgspec.structs.replace(usage, service_tier=tier[:64])
 
 
 def _count(value: Any) -> int | None:

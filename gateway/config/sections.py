@@ -163,6 +163,11 @@ class Metering(Section):
     allow_volatile: bool = Field(
         default=False, description="Allow `data_dir` on a RAM disk, whose journal a restart loses."
     )
+    read_on: Duration = Field(
+        10.0,
+        description="After its client left, a finished stream or an answer that is no stream is read on for so long, "
+        "so that its usage is known; 0 ends it at once. At most 256 calls of a worker, a quarter of them one tenant's.",
+    )
 
 
 class Security(Section):

@@ -49,6 +49,11 @@ class Stream(Protocol):
     produced_bytes: int  # of text, tool arguments and reasoning, in UTF-8
     sound_chars: int  # of sound, in base64
 
+    @property
+    def is_finished(self) -> bool:
+        """Every choice so far has said why it ended: only usage and the end of the stream may follow."""
+        ...
+
     def feed(self, block: bytes) -> bytes:
         """Return what goes to the client for these upstream bytes. Raises MalformedStream."""
         ...

@@ -19,9 +19,8 @@ from providers.registry import PROVIDERS
 from providers.sse import EventTooLarge, SseParser
 from providers.target import Target
 from providers.usage import Usage
-from providers.usage_openai import UsageJson, usage_of
+from providers.usage_openai import UsageJson, in_tier, usage_of
 
-USUAL_TIERS = frozenset({"auto", "default", "standard"})
 DONE = b"data: [DONE]\n\n"
 MAX_PRODUCED_CHARS = 4_000_000  # beyond this the text is no longer kept, only counted in events
 
@@ -123,7 +122,7 @@ class OpenAIToOpenAI(Dialect):
             parts["model"] = msgspec.Raw(_encode(self._shape.alias))
             raw = assemble(parts)
         usage = (
-            _in_tier(usage_of(document.usage), document.service_tier) if document.usage is not None else None
+            in_tier(usage_of(document.usage), document.service_tier) if document.usage is not None else None
         )
         is_said = usage is not None and not usage.is_lacking
         return Answered(raw, usage, "" if is_said else _text_of(document.choices or []))
@@ -152,6 +151,11 @@ class OpenAIStream(Stream):
         self._foreign_model = b""
         self._own_model = b'"model":' + _encode(shape.alias)
 
+    @property
+    @override
+    def is_finished(self) -> bool:
+        return self.done or bool(self._finished_choices and not self._open_choices)
+
     @override
     def feed(self, block: bytes) -> bytes:
         try:
@@ -176,7 +180,7 @@ class OpenAIStream(Stream):
     @override
     def end(self) -> bytes:
         self._parser.close()
-        if self._finished_choices and not self._open_choices:
+        if self.is_finished:
             self.done = True
         return b""
 
@@ -199,7 +203,7 @@ class OpenAIStream(Stream):
         if chunk.service_tier is not None:
             self._tier = chunk.service_tier
         if chunk.usage is not None:
-            self.usage = _in_tier(usage_of(chunk.usage), self._tier) or self.usage
+            self.usage = in_tier(usage_of(chunk.usage), self._tier) or self.usage
         for choice in chunk.choices or ():
             self._note(choice)
         data = self._searched(data, chunk)
@@ -268,13 +272,6 @@ class OpenAIStream(Stream):
             return data
         self._foreign_model = found.group()
         return data.replace(self._foreign_model, self._own_model)
-
-
-def _in_tier(usage: Usage | None, tier: Any) -> Usage | None:
-    """Note the tier that the answer reports, unless it is the usual one."""
-    if usage is None or not isinstance(tier, str) or tier in USUAL_TIERS:
-        return usage
-    return msgspec.structs.replace(usage, service_tier=tier[:64])
 
 
 def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
