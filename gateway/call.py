@@ -22,7 +22,7 @@ from gateway.api.large_bodies import understand
 from gateway.api.schemas import Peek, Want
 from gateway.completing import call_headers, complete
 from gateway.connections import Connections
-from gateway.endings import cancelled, ending_of, failed
+from gateway.endings import cancelled, ending_of, failed, sheet_of
 from gateway.idempotency import Kept
 from gateway.pulse import pulse_of
 from gateway.read_on import ReadOn
@@ -116,6 +116,7 @@ def _meter(
             request.extra_headers.append((b"x-gateway-clamped-max-tokens", cap))
     most = Most(held.most_output, held.most_nanousd, held.sent_cap is not None)
     meter = Meter(live.books, _intent(request, endpoint, caller, route, want, held), request.raw, trace, most)
+    meter.sheets = partial(sheet_of, route)
     if want.demand.unknown and held.most_nanousd is not None:
         meter.exceeded = partial(refuse_members, live, route, want.demand.unknown)
     return meter

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
-from providers.failures import UpstreamFailed
+from providers.failures import DeadlineExceeded, UpstreamFailed, UpstreamTimeout
 from providers.health import Health, Turn
-from providers.plan import MAX_ATTEMPTS, Plan, backoff_s
+from providers.plan import MAX_ATTEMPTS, Deadline, Plan, backoff_s
 from providers.target import Target
 
 _NOT_BEGUN = (503, 529)  # the provider says that it did no work
+TIMER_S = 0.002  # a timer may fire this much early
 
 
 class Journey:
@@ -69,3 +71,24 @@ class Journey:
 def _is_safe(failure: UpstreamFailed) -> bool:
     """Whether the same deployment may be asked again: it saw nothing, or says that it did nothing."""
     return not failure.reached or failure.status in _NOT_BEGUN
+
+
+def judge(failure: UpstreamFailed, turn: Turn, deadline: Deadline | None) -> UpstreamFailed:
+    """Tell the breaker; a deadline that the client chose says nothing about the deployment."""
+    told = in_time(failure, deadline)
+    is_ours = isinstance(told, DeadlineExceeded) and (
+        told is failure or (deadline is not None and deadline.is_clients)
+    )
+    if not is_ours:
+        turn.failed(failure)
+    turn.let_go()
+    return told
+
+
+def in_time(failure: UpstreamFailed, deadline: Deadline | None) -> UpstreamFailed:
+    """Return the failure, or that the whole call's time was over when that is what ended the attempt."""
+    if deadline is None or not isinstance(failure, UpstreamTimeout):
+        return failure
+    if time.perf_counter() < deadline.at - TIMER_S:
+        return failure
+    return DeadlineExceeded(deadline.seconds, reached=failure.reached)

@@ -24,14 +24,14 @@ from providers.failures import (
     summarize,
 )
 from providers.health import Health, Turn
-from providers.journey import Journey
+from providers.journey import Journey, in_time, judge
 from providers.plan import Asker, Deadline, Plan, timeouts_within
 from providers.target import Target
 from providers.transport import Transport, UpstreamRequest, UpstreamResponse
+from providers.usage import Usage
 
 MAX_ANSWER = 64 * 1024 * 1024
 MAX_ERROR = 256 * 1024
-TIMER_S = 0.002  # a timer may fire this much early
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -44,6 +44,10 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     ms: float
     alias: str = ""
     reached: bool = True  # the provider may have seen it
+    usage: Usage | None = (
+        None  # what its provider reported, or an estimate; the row has it for a call's only try
+    )
+    cost_nanousd: int = 0
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +121,7 @@ class Call:
     def _broke(self, failure: UpstreamFailed) -> UpstreamFailed:
         """Count a stream that broke after its first content; a stream that is only too long is nobody's fault."""
         if isinstance(failure, UpstreamTimeout) and failure.phase == "total":
-            return _in_time(failure, self.deadline)
+            return in_time(failure, self.deadline)
         failure.came_from(self.target)
         if self.turn is not None:
             self.turn.failed(failure)
@@ -143,11 +147,9 @@ async def open_call(
             call = await sending.to(target, health.cap_words, attempts)
         except UpstreamFailed as raised:
             raised.came_from(target)
-            failure = _judge(raised, turn, plan.deadline)
-            spent += _note(
-                attempts, target, failure.code, failure.status, sending.started, reached=failure.reached
-            )
+            failure = judge(raised, turn, plan.deadline)
             failure.came_from(target)
+            spent += _note_failure(attempts, target, failure, sending.started)
             failures.append(failure)
             await _wait(journey.failed(target, failure), plan.deadline)
         except BaseException as error:  # however the try ended, its place at the deployment is given back
@@ -197,7 +199,7 @@ class _Sending:
             other = words.other(target, refusal) if self._outgoing.has_cap else None
             if other is None or self._outgoing.asker.has_left:
                 raise
-            _note(attempts, target, refusal.code, refusal.status, self.started)
+            _note_failure(attempts, target, refusal, self.started)
         self.started = time.perf_counter()
         call = await self._under(target, other)
         words.learn(target, other)
@@ -207,27 +209,6 @@ class _Sending:
         request = self._request = request_for(self._dialect, self._outgoing, target, word)
         self._outgoing.asker.latest = request
         return await _try(self._transport, self._dialect, self._outgoing, target, request, self._deadline)
-
-
-def _judge(failure: UpstreamFailed, turn: Turn, deadline: Deadline | None) -> UpstreamFailed:
-    """Tell the breaker; a deadline that the client chose says nothing about the deployment."""
-    told = _in_time(failure, deadline)
-    is_ours = isinstance(told, DeadlineExceeded) and (
-        told is failure or (deadline is not None and deadline.is_clients)
-    )
-    if not is_ours:
-        turn.failed(failure)
-    turn.let_go()
-    return told
-
-
-def _in_time(failure: UpstreamFailed, deadline: Deadline | None) -> UpstreamFailed:
-    """Return the failure, or that the whole call's time was over when that is what ended the attempt."""
-    if deadline is None or not isinstance(failure, UpstreamTimeout):
-        return failure
-    if time.perf_counter() < deadline.at - TIMER_S:
-        return failure
-    return DeadlineExceeded(deadline.seconds, reached=failure.reached)
 
 
 async def _wait(seconds: float, deadline: Deadline | None) -> None:
@@ -251,12 +232,12 @@ async def _try(
         raise DeadlineExceeded(deadline.seconds, reached=False)
     timeouts = timeouts_within(target.timeouts, deadline, now, streams=outgoing.streams)
     response = await transport.send(request, timeouts)
+    call = Call(target, response, [])
     try:
         if response.status >= 300:  # noqa: PLR2004 - HTTP's success range; redirects are never followed
             raise UpstreamStatus.of(
                 response.status, response.headers, await response.read(MAX_ERROR, truncate=True)
             )
-        call = Call(target, response, [])
         if outgoing.streams:
             call.stream = dialect.stream()
             call.stream.secrets = target.secrets()
@@ -266,17 +247,36 @@ async def _try(
             call.answered = dialect.response(await response.read(MAX_ANSWER))
     except BaseException as error:  # however it ended, the connection is not kept half read
         await response.aclose()
-        if isinstance(error, MalformedAnswer | MalformedStream):
-            raise UpstreamBroken(str(error)) from error
-        raise
+        told = _told(error, call)
+        if told is error:
+            raise
+        raise told from error
     return call
+
+
+def _told(error: BaseException, call: Call) -> BaseException:
+    """Return what ended an answer before it was one, with the usage that it reported all the same."""
+    said = call.stream.usage if call.stream is not None else None
+    said = None if said is None or said.is_lacking else said
+    if isinstance(error, MalformedAnswer | MalformedStream):
+        said = said or error.usage
+        error = UpstreamBroken(str(error))
+    if isinstance(error, UpstreamFailed):
+        error.usage = said
+    return error
 
 
 def _is_over(stream: Stream) -> bool:
     return stream.done or stream.failure is not None
 
 
-def _note(
+def _note_failure(attempts: list[Attempt], target: Target, failure: UpstreamFailed, started: float) -> float:
+    return _note(
+        attempts, target, failure.code, failure.status, started, reached=failure.reached, usage=failure.usage
+    )
+
+
+def _note(  # noqa: PLR0913 - an attempt's members
     attempts: list[Attempt],
     target: Target,
     outcome: str,
@@ -284,8 +284,9 @@ def _note(
     started: float,
     *,
     reached: bool = True,
+    usage: Usage | None = None,
 ) -> float:
     seconds = time.perf_counter() - started
     ms = round(seconds * 1000, 3)
-    attempts.append(Attempt(target.provider, target.name, outcome, status, ms, target.alias, reached))
+    attempts.append(Attempt(target.provider, target.name, outcome, status, ms, target.alias, reached, usage))
     return seconds

@@ -160,6 +160,26 @@ def _derive(reads: int | None, writes: int | None, total: int | None) -> tuple[i
     return None
 
 
+class _Billed(msgspec.Struct):
+    """All that is read of an answer that is no use."""
+
+    usage: UsageJson | None = None
+    service_tier: Any = None
+
+
+_billed = msgspec.json.Decoder(_Billed)
+
+
+def usage_in(raw: bytes) -> Usage | None:
+    """Return the usage that a document reports whose other members cannot be used; None if it says none."""
+    try:
+        document = _billed.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):  # no JSON at all: nothing was said
+        return None
+    usage = usage_of(document.usage) if document.usage is not None else None
+    return None if usage is None or usage.is_lacking else in_tier(usage, document.service_tier)
+
+
 def in_tier(usage: Usage | None, tier: Any) -> Usage | None:
     """Note the tier that the answer reports, unless it is the usual one."""
     if usage is None or not isinstance(tier, str) or tier in USUAL_TIERS:

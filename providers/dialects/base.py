@@ -75,6 +75,8 @@ def least_tokens(stream: Stream) -> int:
 class MalformedStream(Exception):
     """The upstream sent something that is not an event of this dialect."""
 
+    usage: Usage | None = None
+
 
 class Dialect(Protocol):
     """Translates one call. Made per call."""
@@ -91,4 +93,11 @@ class Dialect(Protocol):
 
 
 class MalformedAnswer(Exception):
-    """The upstream's 2xx answer is not what its dialect promises (HTML, cut JSON, another document)."""
+    """The upstream's 2xx answer is not what its dialect promises (HTML, cut JSON, another document).
+
+    `usage` is what it says that was used, where that much can be read: it will be billed.
+    """
+
+    def __init__(self, reason: str, usage: Usage | None = None) -> None:
+        super().__init__(reason)
+        self.usage = usage

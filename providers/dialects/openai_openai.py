@@ -19,7 +19,7 @@ from providers.registry import PROVIDERS
 from providers.sse import EventTooLarge, SseParser
 from providers.target import Target
 from providers.usage import Usage
-from providers.usage_openai import UsageJson, in_tier, usage_of
+from providers.usage_openai import UsageJson, in_tier, usage_in, usage_of
 
 DONE = b"data: [DONE]\n\n"
 MAX_PRODUCED_CHARS = 4_000_000  # beyond this the text is no longer kept, only counted in events
@@ -115,9 +115,9 @@ class OpenAIToOpenAI(Dialect):
             document = _document.decode(raw)
             parts = members(raw)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise MalformedAnswer(str(error)) from error
+            raise MalformedAnswer(str(error), usage_in(raw)) from error
         if document.error is not None or self._shape.content_key not in parts:
-            raise MalformedAnswer(f"no '{self._shape.content_key}' in the answer")
+            raise MalformedAnswer(f"no '{self._shape.content_key}' in the answer", usage_in(raw))
         if "model" in parts:
             parts["model"] = msgspec.Raw(_encode(self._shape.alias))
             raw = assemble(parts)
