@@ -132,10 +132,9 @@ class UpstreamTimeout(UpstreamFailed):
 
 
 class UpstreamBroken(UpstreamFailed):
-    """The connection broke, or what came over it is not an answer."""
+    """The connection broke, or what came over it is not an answer. `is_stale`: it had been kept, and was silent."""
 
-    def __init__(self, reason: str, *, body: bytes | None = None) -> None:
-        super().__init__(reason, body=body)
+    is_stale = False
 
 
 class DeadlineExceeded(UpstreamFailed):

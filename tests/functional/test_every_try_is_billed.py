@@ -20,7 +20,8 @@ PAYER = "sk-payer.payer-secret"
 POOR = "sk-poor.poor-secret"
 DEAR, CHEAP = 7_000, 1_000  # nano-USD an input token: of the first deployment, of the second
 IMPATIENT = {"connect": "2s", "first_byte": "300ms", "idle": "300ms", "total": "30s"}
-USED = {"prompt_tokens": 3_000, "completion_tokens": 500, "total_tokens": 3_500}
+USED = {"prompt_tokens": 30, "completion_tokens": 5, "total_tokens": 35}
+ABSURD = {"prompt_tokens": 3_000, "completion_tokens": 500, "total_tokens": 3_500}
 
 
 def chunk(**members):
@@ -67,7 +68,7 @@ EVERY = {**UNKNOWN, **SAID, **NOTHING}
 
 def config(upstream, closed_port):
     rows = []
-    for number in range(len(EVERY) + 1):
+    for number in range(len(EVERY) + 2):
         rows += [
             town.row(
                 f"t{number}",
@@ -82,6 +83,7 @@ def config(upstream, closed_port):
             ),
         ]
     rows += [
+        town.row("kept", "up-kept", upstream.base_url),
         town.row("half", "up-half-a", f"http://127.0.0.1:{closed_port}/v1", deployment="dead"),
         town.row("half", "up-half-b", upstream.base_url, deployment="alive", priority=1),
     ]
@@ -134,7 +136,7 @@ async def test_a_try_whose_outcome_is_unknown_costs_its_prompt(gateway, upstream
 async def test_a_try_that_was_no_use_costs_what_it_said(gateway, upstream, kind):
     row, first, beside = await try_it(gateway, upstream, kind)
     assert first["usage"]["input_tokens"] == USED["prompt_tokens"]
-    assert first["cost_nanousd"] == beside == 3_000 * DEAR + 500 * town.OUTPUT_NANOUSD
+    assert first["cost_nanousd"] == beside == 30 * DEAR + 5 * town.OUTPUT_NANOUSD
     assert not row["estimated"]
 
 
@@ -150,10 +152,25 @@ async def test_a_try_that_reached_nobody_costs_nothing(gateway):
     assert (row["attempts"], row["cost_nanousd"]) == (2, 10 * CHEAP + 5 * town.OUTPUT_NANOUSD)
 
 
+async def test_a_question_that_a_kept_connection_lost_is_in_the_row(gateway, upstream):
+    good, reset = {"kind": "ok"}, {"kind": "reset_before_head"}
+    upstream.script("up-kept", *[good, reset] * 5, good)
+    answers = [await ask(gateway.url, PAYER, question("kept")) for _ in range(6)]
+    rows = [await row_of(gateway, answer.id) for answer in answers]
+    seen = [upstream.seen(call=answer.id) for answer in answers]
+    assert [row["attempts"] for row in rows] == [len(calls) for calls in seen]
+    own = 10 * CHEAP + 5 * town.OUTPUT_NANOUSD
+    assert max(map(len, seen)) == 2
+    for row, calls in zip(rows, seen, strict=True):
+        if (
+            row["status"] == "ok"
+        ):  # several workers have a connection each: a first question has no second try
+            assert (row["cost_nanousd"] > own) == (len(calls) > 1)
+
+
 async def test_all_tries_together_are_charged_up_to_the_hold(gateway, upstream):
-    kind = "choices of another shape"  # which alone costs nearly ten times the budget
-    number = list(EVERY).index(kind)
-    upstream.script(f"up-t{number}-a", EVERY[kind][0])
+    number = len(EVERY) + 1
+    upstream.script(f"up-t{number}-a", {"kind": "status", "body": {"id": "x", "usage": ABSURD}})
     answer = await ask(gateway.url, POOR, question(f"t{number}", max_tokens=20))
     assert answer.status == 200
     row = await row_of(gateway, answer.id)
@@ -169,6 +186,5 @@ async def test_a_call_that_nobody_answered_costs_what_its_providers_said(gateway
     answer = await ask(gateway.url, PAYER, question(f"t{number}"))
     assert answer.status == 502
     row = await row_of(gateway, answer.id)
-    each = 500 * town.OUTPUT_NANOUSD
-    assert row["cost_nanousd"] == 3_000 * (DEAR + CHEAP) + 2 * each
+    assert row["cost_nanousd"] == 30 * (DEAR + CHEAP) + 2 * 5 * town.OUTPUT_NANOUSD
     assert (row["status"], row["attempts"]) == ("error", 2)
