@@ -214,7 +214,7 @@ async def _call(
     request: V1Request, live: Connections, meter: Meter, route: Route, want: Want, plan: Plan
 ) -> Answer:
     dialect = OpenAIToOpenAI(want.shape)
-    outgoing = _outgoing(request, want)
+    outgoing = _outgoing(request, want, meter)
     try:
         running = meter.open(request.auth)
     except BaseException:  # no room in the journal, or the task's end
@@ -223,7 +223,7 @@ async def _call(
     pulse = request.pulse = pulse_of(request, live.config.streams) if want.shape.stream else None
     streams, asker = want.shape.stream, outgoing.asker
     read_on = ReadOn(live.reading_on, request.auth.tenant_id, asker, lambda: not streams and asker.is_heard)
-    request.read_on = read_on
+    request.read_on, running.asker = read_on, asker
     sent_at = time.perf_counter()
     try:
         call = await open_call(live.transport, dialect, outgoing, plan, meter.attempts, live.health)
@@ -250,7 +250,7 @@ async def _call(
     return await complete(request, route, meter, call, ending, waited_s)
 
 
-def _outgoing(request: V1Request, want: Want) -> Outgoing:
+def _outgoing(request: V1Request, want: Want, meter: Meter) -> Outgoing:
     return Outgoing(
         request_id=request.id,
         path=want.shape.path,
@@ -258,4 +258,5 @@ def _outgoing(request: V1Request, want: Want) -> Outgoing:
         streams=want.shape.stream,
         trace_parent=request.trace_parent,
         has_cap=want.shape.output_cap is not None,
+        heard=meter.answered,
     )

@@ -13,20 +13,23 @@ import msgspec
 
 from budgets.admission import Admission, Standing
 from catalog.prices import PriceSheet, Receipt
+from metering import failpoints
 from metering.attempts import Sheets, add_tries
 from metering.dispute import UNLIMITED, Charge, Most, charge
 from metering.estimate import estimate
 from metering.journal import Journal
-from metering.records import Close, Open
+from metering.records import Answered, Close, Open
 from metering.running import Running, RunningCall
 from metering.trace import Trace, document
 from providers.fallbacks import FALLBACKS
 from providers.target import Target
 from providers.upstream import Attempt
 from providers.usage import Usage
+from providers.usage_openai import usage_in
 from tenants.caller import Caller
 
 logger = logging.getLogger("metering.meter")
+QUICK_BYTES = 64 * 1024
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +91,23 @@ class Meter:
         self.call = RunningCall(self.record, caller, asyncio.current_task())
         self._books.running.add(self.call)
         return self.call
+
+    def answered(self, target: Target, raw: bytes) -> None:
+        """Note that a whole answer came, before anybody looks into it: whoever adopts this journal bills it."""
+        record = self.record
+        usage = usage_in(raw) if len(raw) <= QUICK_BYTES else None
+        noted = Answered(id=record.id, size=len(raw), usage=usage)
+        if (target.alias, target.name) != (record.model, record.deployment):
+            attempt = Attempt(target.provider, target.name, "ok", None, 0.0, target.alias)
+            noted = msgspec.structs.replace(
+                noted,
+                provider=target.provider,
+                deployment=target.name,
+                upstream_model=target.upstream_model,
+                sheet=self.sheets(attempt),
+            )
+        self._books.journal.mark(noted)
+        failpoints.reach("after_answered")
 
     async def close(self, ending: Ending) -> Standing:
         """Price the call, make its end durable, settle its grant. Happens once, even if the task is cancelled."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from providers.dialects.base import Stream
 from providers.failures import UpstreamFailed
 from providers.target import Target, Timeouts
 
@@ -42,11 +43,12 @@ class Sent(Protocol):
 class Asker:
     """Who waits for a call. `has_left`: nobody does any more, so nothing further is begun for it."""
 
-    __slots__ = ("has_left", "latest")
+    __slots__ = ("has_left", "latest", "stream")
 
     def __init__(self) -> None:
         self.has_left = False
         self.latest: Sent | None = None  # of the attempt that runs
+        self.stream: Stream | None = None  # from before its first content
 
     @property
     def is_heard(self) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 import msgspec
@@ -60,6 +60,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     trace_parent: str = ""
     has_cap: bool = False  # the gateway sends a cap, so a provider that refuses its name is asked once more
     asker: Asker = msgspec.field(default_factory=Asker)
+    heard: Callable[[Target, bytes], object] = lambda *_: None  # of a whole answer, before it is looked into
 
 
 class Call:
@@ -239,12 +240,14 @@ async def _try(
                 response.status, response.headers, await response.read(MAX_ERROR, truncate=True)
             )
         if outgoing.streams:
-            call.stream = dialect.stream()
+            call.stream = outgoing.asker.stream = dialect.stream()
             call.stream.secrets = target.secrets()
             call.blocks = response.chunks()
             call.first = await first_content(response, call.blocks, call.stream)
         else:
-            call.answered = dialect.response(await response.read(MAX_ANSWER))
+            raw = await response.read(MAX_ANSWER)
+            outgoing.heard(target, raw)
+            call.answered = dialect.response(raw)
     except BaseException as error:  # however it ended, the connection is not kept half read
         await response.aclose()
         told = _told(error, call)

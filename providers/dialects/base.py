@@ -50,6 +50,11 @@ class Stream(Protocol):
     sound_chars: int  # of sound, in base64
 
     @property
+    def unfinished_bytes(self) -> int:
+        """Bytes of an event that has begun and has not come to its end."""
+        ...
+
+    @property
     def is_finished(self) -> bool:
         """Every choice so far has said why it ended: only usage and the end of the stream may follow."""
         ...

@@ -153,6 +153,11 @@ class OpenAIStream(Stream):
 
     @property
     @override
+    def unfinished_bytes(self) -> int:
+        return self._parser.pending_bytes
+
+    @property
+    @override
     def is_finished(self) -> bool:
         return self.done or bool(self._finished_choices and not self._open_choices)
 
@@ -180,8 +185,7 @@ class OpenAIStream(Stream):
     @override
     def end(self) -> bytes:
         self._parser.close()
-        if self.is_finished:
-            self.done = True
+        self.done = self.is_finished
         return b""
 
     @override
