@@ -15,6 +15,7 @@ from gateway.headers import of_call, of_fallback
 from gateway.idempotency import Claim
 from gateway.request import ClientGone, V1Request
 from gateway.routes import fallback_reason
+from metering.end import EndNotKept
 from metering.meter import Meter
 from providers.upstream import Call
 
@@ -47,8 +48,14 @@ async def complete(
 async def _close_and_keep(
     live: Connections, closing: Coroutine[Any, Any, Standing], claim: Claim, body: bytes
 ) -> Standing:
-    standing = await closing
     kept = None if live.config.retention.zero_retention else body
+    try:
+        standing = await closing
+    except EndNotKept:
+        raise  # whoever adopts the journal says what became of the call
+    except Exception:  # its end is durable, whatever its grant met: it is never made again
+        await live.replays.keep(claim, 200, "application/json", kept)
+        raise
     await live.replays.keep(claim, 200, "application/json", kept)
     return standing
 
