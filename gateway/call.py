@@ -7,30 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
 from functools import partial
-from typing import Any
 
 import msgspec
 
 from budgets import holds
-from budgets.admission import BudgetRefused, Standing
+from budgets.admission import BudgetRefused
 from budgets.holds import Held, Wish
 from budgets.rules import rules_for
 from catalog.routing import Route
 from gateway import connections
-from gateway.answer import EVENT_STREAM, JSON, Answer, Headers
+from gateway.answer import EVENT_STREAM, Answer
 from gateway.api.large_bodies import understand
 from gateway.api.schemas import Peek, Want
+from gateway.completing import call_headers, complete
 from gateway.connections import Connections
-from gateway.endings import cancelled, ending_of, failed
-from gateway.headers import of_call, of_fallback
-from gateway.idempotency import Claim, Kept
+from gateway.endings import cancelled, ending_of, failed, sheet_of
+from gateway.idempotency import Kept
 from gateway.pulse import pulse_of
+from gateway.read_on import ReadOn
 from gateway.refusals import Overloaded, ShuttingDown, WrongContentType, stopped
 from gateway.relay import Relay
 from gateway.request import V1Request
-from gateway.routes import fallback_reason, plan_of, route_of
+from gateway.routes import plan_of, route_of
 from gateway.standing import standing_of
 from gateway.token_counter import charge
 from gateway.unknown_members import refuse_members
@@ -43,7 +42,7 @@ from providers.failures import UpstreamFailed
 from providers.plan import Plan
 from providers.requests.classes import Unacceptable
 from providers.tenant_salt import Salt
-from providers.upstream import Call, Outgoing, open_call
+from providers.upstream import Outgoing, open_call
 from tenants.auth import require_scope
 from tenants.caller import Caller
 
@@ -115,6 +114,7 @@ def _meter(
             request.extra_headers.append((b"x-gateway-clamped-max-tokens", cap))
     most = Most(held.most_output, held.most_nanousd, held.sent_cap is not None)
     meter = Meter(live.books, _intent(request, endpoint, caller, route, want, held), request.raw, trace, most)
+    meter.sheets = partial(sheet_of, route)
     if want.demand.unknown and held.most_nanousd is not None:
         meter.exceeded = partial(refuse_members, live, route, want.demand.unknown)
     return meter
@@ -211,13 +211,16 @@ async def _call(
     request: V1Request, live: Connections, meter: Meter, route: Route, want: Want, plan: Plan
 ) -> Answer:
     dialect = OpenAIToOpenAI(want.shape)
-    outgoing = _outgoing(request, want)
+    outgoing = _outgoing(request, want, meter)
     try:
         running = meter.open(request.auth)
     except BaseException:  # no room in the journal, or the task's end
         await meter.void()  # nothing was sent: the grant goes back
         raise
     pulse = request.pulse = pulse_of(request, live.config.streams) if want.shape.stream else None
+    streams, asker = want.shape.stream, outgoing.asker
+    read_on = ReadOn(live.reading_on, request.auth.tenant_id, asker, lambda: not streams and asker.is_heard)
+    request.read_on, running.asker = read_on, asker
     sent_at = time.perf_counter()
     try:
         call = await open_call(live.transport, dialect, outgoing, plan, meter.attempts, live.health)
@@ -236,14 +239,15 @@ async def _call(
     ending = partial(ending_of, route, call, waited_s, request.received_at)
     if pulse is not None:
         running.stream = call.stream
-        headers = _call_headers(request, route, call, meter, waited_s)
+        headers = call_headers(request, route, call, meter, waited_s)
         relay = Relay(call, meter, running, ending, pulse, request.received_at)
+        relay.asker, read_on.is_worth = asker, relay.awaits_usage
         relay.claim, request.claim = request.claim, None  # the stream is kept, or dropped, where it ends
         return Answer(200, b"", [*EVENT_STREAM, *headers], relay)
-    return await _complete(request, route, meter, call, ending, waited_s)
+    return await complete(request, route, meter, call, ending, waited_s)
 
 
-def _outgoing(request: V1Request, want: Want) -> Outgoing:
+def _outgoing(request: V1Request, want: Want, meter: Meter) -> Outgoing:
     return Outgoing(
         request_id=request.id,
         path=want.shape.path,
@@ -251,44 +255,5 @@ def _outgoing(request: V1Request, want: Want) -> Outgoing:
         streams=want.shape.stream,
         trace_parent=request.trace_parent,
         has_cap=want.shape.output_cap is not None,
+        heard=meter.answered,
     )
-
-
-async def _complete(
-    request: V1Request, route: Route, meter: Meter, call: Call, ending: Any, waited_s: float
-) -> Answer:
-    answered = call.answered
-    assert answered is not None  # noqa: S101 - a call that is not a stream was answered
-    closing = meter.close(
-        ending(status="ok", http_status=200, error_code="", usage=answered.usage, produced=answered.produced)
-    )
-    live = connections.live()
-    claim, request.claim = request.claim, None
-    if claim is None:
-        request.standing = await closing
-    else:  # from here on it was made: whoever leaves, it is not made again
-        assert meter.call is not None  # noqa: S101 - it was opened
-        meter.call.task = None  # there is nothing left to stop
-        request.standing = await live.running.surely(_close_and_keep(live, closing, claim, answered.body))
-    return Answer(200, answered.body, [JSON, *_call_headers(request, route, call, meter, waited_s)])
-
-
-async def _close_and_keep(
-    live: Connections, closing: Coroutine[Any, Any, Standing], claim: Claim, body: bytes
-) -> Standing:
-    standing = await closing
-    kept = None if live.config.retention.zero_retention else body
-    await live.replays.keep(claim, 200, "application/json", kept)
-    return standing
-
-
-def _call_headers(request: V1Request, route: Route, call: Call, meter: Meter, waited_s: float) -> Headers:
-    overhead_s = time.perf_counter() - request.received_at - waited_s
-    request.facts.update(
-        provider=call.target.provider, deployment=call.target.name, attempts=len(meter.attempts)
-    )
-    return [
-        *of_call(call.target.provider, call.target.name, len(meter.attempts), meter.cost_nanousd),
-        *of_fallback(call.target.alias, fallback_reason(route, call)),
-        (b"x-gateway-overhead-ms", f"{overhead_s * 1000:.2f}".encode()),
-    ]

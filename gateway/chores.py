@@ -76,6 +76,7 @@ class Chores:
     async def _renew_leases(self) -> None:
         live = self._live
         await live.admission.renew(live.running.ids)
+        await live.replays.catch_up()
         claims = [call.record.id for call in live.running if call.record.idempotency_key]
         if claims:
             await live.replays.renew(claims)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.idempotency import Replays
     from gateway.invalidation import Invalidation
     from gateway.metrics import Metrics
+    from gateway.read_on import ReadingOn
     from gateway.shadows import Shadows
     from gateway.shedding import Shedding
     from gateway.token_counter import TokenCounter
@@ -72,6 +73,7 @@ class Connections:
     hints: HealthHints | None = None  # what is told to other processes, where there may be any
     shedding: Shedding
     bodies: BodyRoom
+    reading_on: ReadingOn
     heavy: HeavyWork
     denied: DenyList
     salts: Salts

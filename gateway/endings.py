@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from catalog.prices import PriceSheet
 from catalog.routing import Route
 from catalog.snapshot import Deployment
 from gateway.headers import of_call
 from gateway.request import V1Request
 from metering.meter import Ending, Meter
 from providers.failures import UpstreamFailed
-from providers.upstream import Call
+from providers.upstream import Attempt, Call
+from providers.usage import Usage
 
 
 async def failed(request: V1Request, meter: Meter, route: Route, failure: UpstreamFailed) -> None:
@@ -27,7 +29,8 @@ async def failed(request: V1Request, meter: Meter, route: Route, failure: Upstre
         error_code=failure.code,
         target=deployment.target,
         sheet=deployment.sheet,
-        is_billed=False,
+        usage=_said_by_last(meter),
+        is_billed=_said_by_last(meter) is not None,
     )
     request.standing = await meter.close(ending)
 
@@ -66,6 +69,16 @@ def _deployment(route: Route, which: int | tuple[str, str]) -> Deployment:
         (d for d in route.every if which in (d.target.id, (d.target.alias, d.target.name))),
         route.deployments[0],
     )
+
+
+def _said_by_last(meter: Meter) -> Usage | None:
+    """Return the usage that the last provider reported with an answer that was no use: it will bill it."""
+    return next((attempt.usage for attempt in reversed(meter.attempts) if attempt.reached), None)
+
+
+def sheet_of(route: Route, attempt: Attempt) -> PriceSheet:
+    """Return the price of a try."""
+    return _deployment(route, (attempt.alias, attempt.deployment)).sheet
 
 
 def _status_seen(request: V1Request, status: int) -> int:

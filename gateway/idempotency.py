@@ -26,6 +26,8 @@ from django.db import DatabaseError
 from gateway import replay_rows
 from gateway.answer import Answer
 from gateway.replay_rows import UNBOUNDED, Quota
+from metering import failpoints
+from providers.fallbacks import FALLBACKS
 
 logger = logging.getLogger("gateway.idempotency")
 
@@ -88,6 +90,16 @@ class Replays:
     ) -> None:
         self._in_database, self._quota, self._unstored = in_database, quota, unstored
         self._cipher = AESGCM(encryption_key)
+        self.owner = ""  # the name of this process's journal
+        self.serves: Callable[[str], bool] = lambda _: (
+            False
+        )  # whether another process may still have calls; blocking
+        self._held: set[str] = set()  # request ids of claims that were not ended
+        self._late: dict[str, Claim] = {}  # of calls that were made, and the database does not know
+
+    def _lives(self, owner: str, request_id: str) -> bool:
+        """Blocking: for the database threads."""
+        return request_id in self._held if owner == self.owner else self.serves(owner)
 
     async def claim(
         self, scope: str, key: str, raw: bytes, request_id: str, *, keeps_streams: bool, tenant_id: int
@@ -101,12 +113,14 @@ class Replays:
         row_id = hashlib.sha256(f"{scope}\n{key}".encode()).hexdigest()
         printed = await _beside(len(raw), fingerprint, scope, raw)
         try:
+            claiming = partial(replay_rows.claim, owner=self.owner, lives=self._lives)
             kept = await self._in_database(
-                replay_rows.claim, row_id, printed, request_id, tenant_id, datetime.now(UTC)
+                claiming, row_id, printed, request_id, tenant_id, datetime.now(UTC)
             )
         except DatabaseError as error:
             raise ReplaysUnavailable from error
         if kept is None:
+            self._held.add(request_id)
             return Claim(row_id, request_id, keeps_streams, tenant_id)
         body = await _beside(len(kept.body), self._open, row_id, bytes(kept.body))
         return Kept(kept.request_id, kept.status, kept.content_type, body)
@@ -120,6 +134,7 @@ class Replays:
 
     async def keep(self, claim: Claim, status: int, content_type: str, body: bytes | None) -> None:
         """Remember the answer; `body` None, or more than there is room for: only that the call was made."""
+        failpoints.reach("before_keep")
         is_kept = body is not None and len(body) <= MAX_BODY
         sealed = (
             await _beside(len(body), self._seal, claim.id, body) if is_kept and body is not None else None
@@ -129,7 +144,11 @@ class Replays:
             full = await self._in_database(keeping, claim.id, claim.request_id, status, content_type, sealed)
         except DatabaseError:  # the answer was made and paid for, so it is given all the same
             logger.exception("the answer to %s could not be kept for replay", claim.request_id)
+            FALLBACKS.note("replay_kept_late", claim.request_id)
+            self._late[claim.request_id] = claim
             return
+        self._held.discard(claim.request_id)
+        failpoints.reach("after_keep")
         if body is not None and not is_kept:
             full = "too_large"
         if full:
@@ -137,10 +156,18 @@ class Replays:
 
     async def drop(self, claim: Claim) -> None:
         """Forget the claim: nothing was executed, a retry may run. Without a database its lease runs out instead."""
+        self._held.discard(claim.request_id)
         try:
             await self._in_database(replay_rows.drop, claim.id, claim.request_id)
         except DatabaseError:  # the client is owed the reason of its refusal, not this
             logger.exception("the claim of %s could not be dropped", claim.request_id)
+
+    async def catch_up(self) -> None:
+        """Say of calls that were made what the database did not take then. Raises DatabaseError."""
+        for claim in list(self._late.values()):
+            await self._in_database(replay_rows.keep, claim.id, claim.request_id, 200, "", None)
+            del self._late[claim.request_id]
+            self._held.discard(claim.request_id)
 
     async def renew(self, request_ids: Iterable[str]) -> None:
         """Keep the claims of running calls alive."""

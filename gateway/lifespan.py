@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -23,7 +24,7 @@ from budgets.admission_local import LocalAdmission
 from budgets.loaders import load_rulebook
 from catalog.loaders import Source, load_snapshot, next_price_change
 from catalog.snapshot import Snapshot
-from gateway import connections
+from gateway import connections, replay_rows
 from gateway.access_log import AccessLog
 from gateway.body_room import BodyRoom
 from gateway.chores import Chores
@@ -34,6 +35,7 @@ from gateway.health_registry import health_of
 from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
 from gateway.metrics import Metrics
+from gateway.read_on import ReadingOn
 from gateway.replay_rows import Quota
 from gateway.shadows import Shadows
 from gateway.shedding import Shedding
@@ -94,6 +96,7 @@ class Lifespan:
         live.running = Running()
         live.shedding = Shedding(self.config.server.max_inflight)
         live.bodies = BodyRoom(self.config.server.bodies_in_flight_bytes, self.config.server.body_limit_bytes)
+        live.reading_on = ReadingOn(self.config.metering.read_on)
         live.heavy = HeavyWork()
         live.key_use = KeyUse()
         live.keys = KeyCache(settings.SECRETS.pepper, self._load_key, KnownPrefixes(self._load_prefixes))
@@ -168,15 +171,17 @@ class Lifespan:
 
     def _replays(self, live: Connections) -> Replays:
         config = self.config.idempotency
-        return Replays(
+        replays = Replays(
             self.in_database,
             settings.SECRETS.encryption_key,
             Quota(config.most_bytes, config.max_answers),
             lambda reason: live.metrics.child(live.metrics.unstored, reason).inc(),
         )
+        replays.serves = partial(replay_rows.serves, self.config.data_dir / "journal")
+        return replays
 
     async def _open_journal(self, live: Connections) -> None:
-        name = new_name()  # of this process, for those who find it dead
+        name = live.replays.owner = new_name()  # of this process, for those who find it dead
         live.admission = await self._open_admission(live, name)
         await Chores(live, self.in_database).adopt_the_dead()
         if self.config.embedded:
@@ -273,6 +278,7 @@ def _show_gauges(live: Connections) -> None:
         lambda: len(live.running),
         lambda: live.journal.unshipped_records,
         lambda: live.journal.oldest_unshipped_s,
+        lambda: live.reading_on.taken,
     )
     live.metrics.watch_load(lambda: live.shedding.cap, lambda: live.shedding.lag_s)
 

@@ -95,6 +95,11 @@ class Metrics:
             "gateway_time_to_first_token_seconds", "Streams", buckets=SECONDS, registry=registry
         )
         self.inflight = Gauge("gateway_inflight_requests", "Calls being served", registry=registry)
+        self.read_on = Gauge(
+            "gateway_read_on_requests",
+            "Calls whose client left and whose usage is awaited",
+            registry=registry,
+        )
         self.unshipped = Gauge(
             "gateway_journal_unshipped_records", "Finished calls not yet in the database", registry=registry
         )
@@ -176,9 +181,14 @@ class Metrics:
         self.deployment_state.labels(deployment).set(value)
 
     def watch_gauges(
-        self, inflight: Callable[[], float], unshipped: Callable[[], float], oldest: Callable[[], float]
+        self,
+        inflight: Callable[[], float],
+        unshipped: Callable[[], float],
+        oldest: Callable[[], float],
+        read_on: Callable[[], float],
     ) -> None:
         """Read the gauges when they are scraped, at no cost to a call."""
         self.inflight.set_function(inflight)
+        self.read_on.set_function(read_on)
         self.unshipped.set_function(unshipped)
         self.oldest_unshipped.set_function(oldest)

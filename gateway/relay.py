@@ -20,6 +20,7 @@ from metering.running import RunningCall
 from providers.dialects.base import least_tokens
 from providers.dialects.openai_openai import DONE
 from providers.failures import UpstreamFailed
+from providers.plan import Asker
 from providers.upstream import Call
 
 logger = logging.getLogger("gateway.relay")
@@ -44,8 +45,10 @@ class Relay:
         self._pulse, self._received_at = pulse, received_at
         self._ttft_ms: float | None = None
         self.claim: Claim | None = None  # of an Idempotency-Key
+        self.asker = Asker()
         self._kept: list[bytes] = []
         self._kept_bytes = 0
+        self._is_whole = False  # every event came
 
     async def run(self, start: dict[str, Any]) -> None:
         """Send everything. Returns when the call is recorded; raises CancelledError if the client left."""
@@ -56,10 +59,15 @@ class Relay:
                 await self._pass(self._call.first)
             async for out in self._call.rest():
                 await self._pass(out)
-                if self._is_overgrown():
+                if self._is_overgrown() or self._goes_on_for_nobody():
                     break
+            else:
+                self._is_whole = True
         except UpstreamFailed as failure:
-            await self._break(failure.code, failure.words)
+            if self.asker.has_left:
+                await self._abandon()
+            else:
+                await self._break(failure.code, failure.words)
         except asyncio.CancelledError:
             await self._abandon()
         except (
@@ -68,13 +76,28 @@ class Relay:
             logger.exception("a stream failed inside the gateway")
             await self._break("internal_error", "The gateway failed.")
         else:
-            await self._complete()
+            await (self._abandon() if self.asker.has_left else self._complete())
+
+    def awaits_usage(self) -> bool:
+        """Tell whether the answer is complete and only its usage is missing."""
+        stream = self._call.stream
+        if stream is None or not stream.is_finished or stream.done:
+            return False
+        return stream.usage is None or stream.usage.is_lacking
+
+    def _goes_on_for_nobody(self) -> bool:
+        """What was finished when its client left turned out to go on."""
+        stream = self._call.stream
+        return self.asker.has_left and stream is not None and not stream.is_finished
 
     async def _pass(self, out: bytes) -> None:
         if self.claim is not None and self.claim.keeps_streams and self._kept_bytes <= MAX_BODY:
             self._kept.append(out)
             self._kept_bytes += len(out)
-        await self._pulse.send(out)
+        if self.asker.has_left:
+            self._pulse.stop()
+        else:
+            await self._pulse.send(out)
 
     def _is_overgrown(self) -> bool:
         """Whether the stream surely has more than the one cap allows."""
@@ -84,14 +107,15 @@ class Relay:
         return least_tokens(stream) > most.output_tokens + SLACK_TOKENS
 
     async def _settle_claim(self, *, is_complete: bool) -> None:
-        """A broken stream is forgotten, so that a retry may run; a complete one is never called again."""
+        """A broken stream is forgotten, so that a retry may run; a finished one is never called again."""
         if self.claim is None:
             return
         live = connections.live()
         if not is_complete:
             await live.running.surely(live.replays.drop(self.claim))
             return
-        body = b"".join([*self._kept, DONE]) if self.claim.keeps_streams else None
+        is_kept = self.claim.keeps_streams and self._is_whole
+        body = b"".join([*self._kept, DONE]) if is_kept else None
         kept = live.replays.keep(self.claim, 200, "text/event-stream; charset=utf-8", body)
         await live.running.surely(kept)
 
@@ -119,21 +143,23 @@ class Relay:
         await self._pulse.send(error_event(code, words), more=False)
 
     async def _abandon(self) -> None:
-        """The client left, or the gateway ends the call: cancel the upstream, bill what was produced."""
+        """The client left, or the gateway ends the call: cancel the upstream, bill what it said or produced."""
         code = self._running.stop_code
         gone = "client_stalled" if self._pulse.is_stalled else "client_disconnected"
+        stream = self._call.stream
         await self._call.aclose()
-        await self._close("cancelled", code or gone)
+        is_complete = stream is not None and stream.is_finished and stream.failure is None
+        await self._close("cancelled", code or gone, is_complete=is_complete)
         if not code:
             raise asyncio.CancelledError
         await self._pulse.send(error_event(code, str(stopped(code))), more=False)
 
-    async def _close(self, status: str, code: str) -> None:
-        """Record a stream that is not complete; a retry with its Idempotency-Key may run."""
+    async def _close(self, status: str, code: str, *, is_complete: bool = False) -> None:
+        """Record a stream that did not reach its client; one that is not complete may be asked for again."""
         try:
             await self._meter.close(self._end(status, code))
         finally:
-            await self._settle_claim(is_complete=False)
+            await self._settle_claim(is_complete=is_complete)
 
     def _end(self, status: str, code: str) -> Ending:
         stream = self._call.stream

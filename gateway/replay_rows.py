@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
-from gateway.models import Replay
+from gateway.models import Replay, ServingWorker
+from metering.models import Status, UsageEvent
 
 KEPT = timedelta(hours=24)
 LEASE = timedelta(seconds=30)
@@ -23,6 +26,11 @@ class Quota(NamedTuple):
 
 UNBOUNDED = Quota(2**62, 2**62)
 
+# A call that was made: its answer came, whoever was there to take it.
+_MADE = Q(status=Status.OK) | Q(status=Status.CANCELLED, estimated=False)
+
+Lives = Callable[[str, str], bool]  # whether an owner still has the call of a request id
+
 
 class InProgress(Exception):
     """A call with this key is running."""
@@ -36,9 +44,27 @@ class ResultUnavailable(Exception):
     """The call was made, but its answer was not kept."""
 
 
-def claim(row_id: str, body_print: str, request_id: str, tenant_id: int, now: datetime) -> Replay | None:
-    """Insert the row, or take over an abandoned one, or return the finished one."""
+def _nobody_lives(_owner: str, _request_id: str) -> bool:
+    return False
+
+
+def claim(  # noqa: PLR0913 - a row's columns
+    row_id: str,
+    body_print: str,
+    request_id: str,
+    tenant_id: int,
+    now: datetime,
+    *,
+    owner: str = "",
+    lives: Lives = _nobody_lives,
+) -> Replay | None:
+    """Insert the row, or take over an abandoned one, or return the finished one.
+
+    A lease that ran out proves nothing while its owner lives: without a database nobody can renew it. Nor is a key
+    free whose owner died, if the ledger has its call as made.
+    """
     fresh = {
+        "owner": owner,
         "fingerprint": body_print,
         "request_id": request_id,
         "tenant_id": tenant_id,
@@ -47,21 +73,19 @@ def claim(row_id: str, body_print: str, request_id: str, tenant_id: int, now: da
         "lease_until": now + LEASE,
         "expires_at": now + KEPT,
     }
-    try:
-        with transaction.atomic():
-            Replay.objects.create(id=row_id, **fresh)
-    except IntegrityError:
-        pass
-    else:
+    if _insert(row_id, fresh):
         return None
     row = Replay.objects.filter(id=row_id).first()
     if row is None:  # dropped this very moment: the client's retry will find it free
         raise InProgress
-    is_abandoned = row.state == Replay.State.STARTED and row.lease_until <= now
-    if row.expires_at <= now or is_abandoned:
+    if row.expires_at <= now or _is_abandoned(row, now, lives):
         if Replay.objects.filter(id=row_id, request_id=row.request_id).update(**fresh):
             return None
         raise InProgress
+    return _finished(row, body_print)
+
+
+def _finished(row: Replay, body_print: str) -> Replay:
     if row.fingerprint != body_print:
         raise Mismatch
     if row.state == Replay.State.STARTED:
@@ -69,6 +93,45 @@ def claim(row_id: str, body_print: str, request_id: str, tenant_id: int, now: da
     if row.state == Replay.State.UNSTORED:
         raise ResultUnavailable
     return row
+
+
+def _insert(row_id: str, fresh: dict[str, Any]) -> bool:
+    """Return whether there was no such row."""
+    try:
+        with transaction.atomic():
+            Replay.objects.create(id=row_id, **fresh)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _is_abandoned(row: Replay, now: datetime, lives: Lives) -> bool:
+    if row.state != Replay.State.STARTED or row.lease_until > now or lives(row.owner, row.request_id):
+        return False
+    close_started(Replay.objects.filter(id=row.id, request_id=row.request_id), drops=False)
+    state = (
+        Replay.objects.filter(id=row.id, request_id=row.request_id).values_list("state", flat=True).first()
+    )
+    if state is None:  # dropped this very moment
+        raise InProgress
+    row.state = state
+    return row.state == Replay.State.STARTED
+
+
+def serves(journals: Path, owner: str) -> bool:
+    """Tell whether a process may still have calls that are not in the ledger: it lives, or nobody adopted it yet."""
+    return bool(owner) and ((journals / owner).exists() or ServingWorker.objects.filter(name=owner).exists())
+
+
+def close_started(claims: QuerySet[Replay], *, drops: bool = True) -> None:
+    """End the claims of processes that are dead: those whose call was made are never free again, the others are."""
+    started = claims.filter(state=Replay.State.STARTED)
+    made = UsageEvent.objects.filter(_MADE, id__in=list(started.values_list("request_id", flat=True)))
+    started.filter(request_id__in=list(made.values_list("id", flat=True))).update(
+        state=Replay.State.UNSTORED, status=200
+    )
+    if drops:
+        started.delete()
 
 
 def keep(  # noqa: PLR0913 - a row's columns
@@ -117,10 +180,10 @@ def sweep(now: datetime) -> None:
 
 
 def drop_started() -> None:
-    """Drop the claims of a process that is known to be dead (embedded mode has only one)."""
-    Replay.objects.filter(state=Replay.State.STARTED).delete()
+    """End the claims of a process that is known to be dead (embedded mode has only one)."""
+    close_started(Replay.objects.all())
 
 
 def drop_started_by(request_ids: list[str]) -> None:
-    """Drop the claims of these calls; what was answered stays."""
-    Replay.objects.filter(request_id__in=request_ids, state=Replay.State.STARTED).delete()
+    """End the claims of these calls, which are in the ledger."""
+    close_started(Replay.objects.filter(request_id__in=request_ids))

@@ -24,6 +24,7 @@ from tenants.caller import Caller
 if TYPE_CHECKING:
     from gateway.idempotency import Claim
     from gateway.pulse import Pulse
+    from gateway.read_on import ReadOn
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -83,6 +84,8 @@ class V1Request(HttpRequest):
         self.slot: Slot | None = None  # of those that this process has
         self.portion: Portion | None = None  # of the memory that it has for bodies
         self.claim: Claim | None = None  # of an Idempotency-Key, until the call was made
+        self.read_on: ReadOn | None = None  # once it is being made
+        self._gone_for_good: asyncio.TimerHandle | None = None
 
     @cached_property
     def raw_headers(self) -> dict[bytes, bytes]:
@@ -184,7 +187,11 @@ class V1Request(HttpRequest):
 
     def _leave(self, task: asyncio.Task[Any]) -> None:
         self.client_left = True
-        task.cancel()
+        seconds = self.read_on.begin() if self.read_on is not None else 0.0
+        if seconds:
+            self._gone_for_good = asyncio.get_running_loop().call_later(seconds, task.cancel)
+        elif self._gone_for_good is None:
+            task.cancel()
 
     def recognize(self) -> None:
         """Tell the connection that a key was accepted on it."""
@@ -200,3 +207,7 @@ class V1Request(HttpRequest):
         if self._watcher is not None:
             self._watcher.cancel()
             self._watcher = None
+        if self.read_on is not None:
+            self.read_on.end()
+        if self._gone_for_good is not None:
+            self._gone_for_good.cancel()

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 import msgspec
 from django.db import Error as DatabaseFailed
 
-from catalog.prices import receipt
+from metering.dispute import Most, charge
 from metering.records import Close
 from metering.segments import Directory, directories
 from metering.shipment import BATCH, Shipment
 from metering.tail import Call
+from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN
 from providers.usage import Usage
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("metering.adoption")
 DIED = "gateway_died"
+BYTES_A_TOKEN = 4  # of ordinary text
+LONGEST_TOKEN = 8  # bytes, of those that are common
 
 
 class Adopted(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +80,10 @@ def adopt(
 def incomplete(call: Running, died_at: float) -> Close:
     """Return the end that a call gets when its process died: estimated, but never forgotten."""
     opened = call.record
-    usage = Usage(input_tokens=opened.input_tokens, output_tokens=call.output_tokens, estimated=True)
-    bill = receipt(usage, opened.sheet)
+    answered = call.answered
+    usage = used_by(call)
+    sheet = answered.sheet if answered is not None and answered.sheet is not None else opened.sheet
+    bill = charge(usage, sheet, Most(nanousd=opened.hold_nanousd or None)).bill
     finished_at = max(opened.started_at, died_at)
     return Close(
         id=opened.id,
@@ -86,14 +91,34 @@ def incomplete(call: Running, died_at: float) -> Close:
         status="incomplete",
         http_status=0,
         error_code=DIED,
-        provider=opened.provider,
-        deployment=opened.deployment,
-        upstream_model=opened.upstream_model,
+        provider=(answered and answered.provider) or opened.provider,
+        deployment=(answered and answered.deployment) or opened.deployment,
+        upstream_model=(answered and answered.upstream_model) or opened.upstream_model,
         usage=usage,
         cost_nanousd=bill.total_nanousd,
-        price_id=opened.sheet.id,
+        price_id=sheet.id,
         receipt=[msgspec.to_builtins(line) for line in bill.lines],
         latency_ms=round((finished_at - opened.started_at) * 1000, 3),
+    )
+
+
+def used_by(call: Running) -> Usage:
+    """Return what a call used whose process died: as its provider said, if its answer had come, else estimated.
+
+    Most providers send a token an event; where the events of a stream are larger than that, their bytes are counted.
+    """
+    opened, answered, mark = call.record, call.answered, call.mark
+    if answered is not None and answered.usage is not None:
+        return answered.usage
+    text = sound = 0
+    if answered is not None:
+        text = answered.size // BYTES_A_TOKEN
+    elif mark is not None:
+        is_token_each = mark.output_bytes <= mark.output_tokens * LONGEST_TOKEN
+        text = mark.output_tokens if is_token_each else mark.output_bytes // BYTES_A_TOKEN
+        sound = mark.sound_chars // SOUND_CHARS_IN_A_TOKEN
+    return Usage(
+        input_tokens=opened.input_tokens, output_tokens=text, audio_output_tokens=sound, estimated=True
     )
 
 

@@ -41,7 +41,7 @@ def charge(usage: Usage, sheet: PriceSheet, most: Most) -> Charge:
     allowed = within(usage, most.output_tokens)
     bill = receipt(allowed, sheet)
     if most.nanousd is not None and bill.total_nanousd > most.nanousd:
-        bill = _cut(bill, most.nanousd, sheet.id)
+        bill = cut(bill, most.nanousd, sheet.id)
     elif allowed is usage:
         return Charge(bill)
     beyond = usage.total_output_tokens - allowed.total_output_tokens
@@ -60,7 +60,7 @@ def within(usage: Usage, most: int | None) -> Usage:
     )
 
 
-def _cut(bill: Receipt, most_nanousd: int, price_id: int) -> Receipt:
+def cut(bill: Receipt, most_nanousd: int, price_id: int = 0) -> Receipt:
     """Give back what is beyond the hold, as a line of its own, so that the lines still sum to the total."""
     back = str(most_nanousd - bill.total_nanousd)
     return Receipt((*bill.lines, Line(BEYOND, 1, back, back, price_id)), most_nanousd)

@@ -19,7 +19,7 @@ from metering.end import End, EndNotKept, Waiter
 from metering.frames import encode
 from metering.group import Group
 from metering.lag import Lag
-from metering.records import Close, Mark, Open, Void
+from metering.records import Answered, Close, Mark, Open, Record, Void
 from metering.segments import Directory, Position
 from metering.syncer import Syncer
 
@@ -88,8 +88,8 @@ class Journal:
             raise MeteringUnavailable(self._reserve.free_bytes, self._reserve.size) from error
         self._live.add(record.id)
 
-    def mark(self, record: Mark) -> None:
-        """Note the progress of a stream. It is an estimate: a disk without room drops it."""
+    def mark(self, record: Mark | Answered) -> None:
+        """Note the progress of a call. It is an estimate: a disk without room drops it."""
         if record.id in self._live:
             with suppress(OSError):
                 self._append(encode(record))
@@ -118,13 +118,11 @@ class Journal:
             self._live.discard(request_id)
             self._append_surely(End(request_id, encode(Void(request_id)), self._loop.create_future()))
 
-    def carry(self, opens: Iterable[tuple[Open, int]]) -> None:
-        """Write the OPEN and the last mark of calls that still run again, so that old segments can go."""
-        for record, output_tokens in opens:
+    def carry(self, opens: Iterable[tuple[Open, Sequence[Record]]]) -> None:
+        """Write the OPEN and the progress of calls that still run again, so that old segments can go."""
+        for record, progress in opens:
             if record.id in self._live or record.id in self._closing:
-                self._append(
-                    encode(record) + (encode(Mark(record.id, output_tokens)) if output_tokens else b"")
-                )
+                self._append(b"".join([encode(each) for each in (record, *progress)]))
 
     async def sync(self) -> None:
         """Return when everything written so far is durable."""

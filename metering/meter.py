@@ -13,19 +13,23 @@ import msgspec
 
 from budgets.admission import Admission, Standing
 from catalog.prices import PriceSheet, Receipt
+from metering import failpoints
+from metering.attempts import Sheets, add_tries
 from metering.dispute import UNLIMITED, Charge, Most, charge
 from metering.estimate import estimate
 from metering.journal import Journal
-from metering.records import Close, Open
+from metering.records import Answered, Close, Open
 from metering.running import Running, RunningCall
 from metering.trace import Trace, document
 from providers.fallbacks import FALLBACKS
 from providers.target import Target
 from providers.upstream import Attempt
 from providers.usage import Usage
+from providers.usage_openai import usage_in
 from tenants.caller import Caller
 
 logger = logging.getLogger("metering.meter")
+QUICK_BYTES = 64 * 1024
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +76,7 @@ class Meter:
         self.record, self.trace, self.most = record, trace, most
         self.exceeded: Callable[[Close], None] | None = None  # hears of a call that cost more than was held
         self.attempts: list[Attempt] = []
+        self.sheets: Sheets = lambda _: record.sheet  # the price of a try
         self.cost_nanousd: int | None = None
         self.usage = Usage()
         self._books = books
@@ -86,6 +91,23 @@ class Meter:
         self.call = RunningCall(self.record, caller, asyncio.current_task())
         self._books.running.add(self.call)
         return self.call
+
+    def answered(self, target: Target, raw: bytes) -> None:
+        """Note that a whole answer came, before anybody looks into it: whoever adopts this journal bills it."""
+        record = self.record
+        usage = usage_in(raw) if len(raw) <= QUICK_BYTES else None
+        noted = Answered(id=record.id, size=len(raw), usage=usage)
+        if (target.alias, target.name) != (record.model, record.deployment):
+            attempt = Attempt(target.provider, target.name, "ok", None, 0.0, target.alias)
+            noted = msgspec.structs.replace(
+                noted,
+                provider=target.provider,
+                deployment=target.name,
+                upstream_model=target.upstream_model,
+                sheet=self.sheets(attempt),
+            )
+        self._books.journal.mark(noted)
+        failpoints.reach("after_answered")
 
     async def close(self, ending: Ending) -> Standing:
         """Price the call, make its end durable, settle its grant. Happens once, even if the task is cancelled."""
@@ -122,10 +144,13 @@ class Meter:
 
     async def _finish(self, ending: Ending, usage: Usage) -> Standing:
         charged = charge(usage, ending.sheet, self.most) if ending.is_billed else Charge(Receipt((), 0))
-        self.usage, self.cost_nanousd = usage, charged.bill.total_nanousd
+        self.usage, own = usage, charged
+        if len(self.attempts) > 1:
+            charged = self._with_tries(charged)
+        self.cost_nanousd = charged.bill.total_nanousd
         close = self._close_record(ending, charged)
-        if charged.disputed_nanousd:
-            self._dispute(close)
+        if own.disputed_nanousd:
+            self._dispute(close, own)
         books = self._books
         try:
             await books.journal.close_call(
@@ -142,19 +167,27 @@ class Meter:
     async def _settle(self, close: Close) -> Standing:
         return await self._books.admission.settle(close.id, close.usage.total_tokens, close.cost_nanousd)
 
-    def _dispute(self, close: Close) -> None:
+    def _with_tries(self, charged: Charge) -> Charge:
+        """Add what those cost that were tried before."""
+        tries = add_tries(
+            charged, self.usage, self.attempts, self.sheets, self.record.input_tokens, self.most
+        )
+        self.attempts = list(tries.attempts)
+        if tries.is_estimated:
+            self.usage = msgspec.structs.replace(self.usage, estimated=True)
+        return tries.charged
+
+    def _dispute(self, close: Close, own: Charge) -> None:
         logger.warning(
             "%s: %s/%s reported %d nano-USD more than it was allowed to; the tenant is charged %d",
             close.id,
             close.provider,
             close.deployment,
-            close.disputed_nanousd,
-            close.cost_nanousd,
+            own.disputed_nanousd,
+            own.bill.total_nanousd,
         )
-        if (
-            self.exceeded is not None
-            and close.cost_nanousd + close.disputed_nanousd > self.record.hold_nanousd
-        ):
+        reported = own.bill.total_nanousd + own.disputed_nanousd
+        if self.exceeded is not None and reported > self.record.hold_nanousd:
             self.exceeded(close)
 
     def _close_record(self, ending: Ending, charged: Charge) -> Close:

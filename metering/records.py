@@ -34,10 +34,24 @@ class Open(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="O
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True, tag="M", tag_field="t"):
-    """What a running stream has produced so far."""
+    """What a running stream has produced so far. `output_tokens` counts events, each of a token or more."""
 
     id: str
     output_tokens: int
+    output_bytes: int = 0  # of text, tool arguments and reasoning, an unfinished event included
+    sound_chars: int = 0  # of sound, in base64
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="A", tag_field="t"):
+    """A whole answer came, and nobody has looked into it yet. Target and price: only if not those of the OPEN."""
+
+    id: str
+    size: int  # bytes
+    usage: Usage | None = None  # as reported, where that is quickly found
+    provider: str = ""
+    deployment: str = ""
+    upstream_model: str = ""
+    sheet: PriceSheet | None = None
 
 
 class Close(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="C", tag_field="t"):
@@ -69,4 +83,4 @@ class Void(msgspec.Struct, frozen=True, tag="V", tag_field="t"):
     id: str
 
 
-Record = Open | Mark | Close | Void
+Record = Open | Mark | Answered | Close | Void

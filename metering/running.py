@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from metering.journal import Journal
 from metering.records import Mark, Open
 from providers.dialects.base import Stream
+from providers.plan import Asker
 from tenants.caller import Caller
 
 T = TypeVar("T")
+FRAME_BYTES: Final = 1024  # of an event that is no content
 
 
 class RunningCall:
     """One call between its OPEN and its CLOSE. `stop_code` says why the gateway itself ends it."""
 
-    __slots__ = ("caller", "marked", "record", "stop_code", "stream", "task")
+    __slots__ = ("asker", "caller", "marked", "record", "stop_code", "stream", "task")
 
     def __init__(self, record: Open, caller: Caller, task: asyncio.Task[object] | None) -> None:
         self.record, self.caller, self.task = record, caller, task
         self.stream: Stream | None = None
-        self.marked = 0
+        self.asker: Asker | None = None  # knows the stream before it has shown content
+        self.marked: Mark | None = None
         self.stop_code = ""
 
     def stop(self, code: str) -> None:
@@ -83,10 +86,14 @@ class Running:
     def mark(self, journal: Journal) -> None:
         """Write down what each running stream has produced since its last mark."""
         for call in list(self._calls.values()):
-            stream = call.stream
-            if stream is not None and stream.produced_events > call.marked:
-                call.marked = stream.produced_events
-                journal.mark(Mark(call.record.id, call.marked))
+            stream = call.stream or (call.asker.stream if call.asker is not None else None)
+            if stream is None:
+                continue
+            produced = stream.produced_bytes + max(0, stream.unfinished_bytes - FRAME_BYTES)
+            mark = Mark(call.record.id, stream.produced_events, produced, stream.sound_chars)
+            if mark != call.marked and (produced or mark.output_tokens or mark.sound_chars):
+                call.marked = mark
+                journal.mark(mark)
 
     def stop_where(self, matches: Callable[[RunningCall], str]) -> int:
         """Stop every call for which `matches` returns a code; return how many."""

@@ -102,7 +102,7 @@ class Shipper:
         self._read = batch.position
         await self._tell(batch.posts, [call.open.id for call in batch.calls])
         if stragglers := self._shipment.stragglers():
-            self._journal.carry([(call.record, call.output_tokens) for call in stragglers])
+            self._journal.carry([(call.record, call.progress) for call in stragglers])
         return len(batch.calls) == BATCH
 
     async def _tell(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from metering.frames import Gap, scan
-from metering.records import Close, Mark, Open, Record, Void
+from metering.records import Answered, Close, Mark, Open, Record, Void
 from metering.segments import Position
 
 if TYPE_CHECKING:
@@ -25,11 +25,21 @@ class Call(NamedTuple):
 
 
 class Running(NamedTuple):
-    """A call without an end so far, the segment its OPEN is in, and what it had produced at its last mark."""
+    """A call without an end so far, the segment its OPEN is in, what it had produced at its last mark, its answer."""
 
     record: Open
     segment: int
-    output_tokens: int = 0
+    mark: Mark | None = None
+    answered: Answered | None = None
+
+    @property
+    def output_tokens(self) -> int:
+        return self.mark.output_tokens if self.mark is not None else 0
+
+    @property
+    def progress(self) -> tuple[Record, ...]:
+        """What must be written again with its OPEN."""
+        return tuple([each for each in (self.mark, self.answered) if each is not None])
 
 
 class Damage(NamedTuple):
@@ -85,11 +95,14 @@ class Tail:
         match record:
             case Open():
                 marked = self.running.pop(record.id, None)  # again: carried over from an old segment
-                tokens = marked.output_tokens if marked is not None else 0
-                self.running[record.id] = Running(record, self.position.segment, tokens)
+                mark, answered = (marked.mark, marked.answered) if marked is not None else (None, None)
+                self.running[record.id] = Running(record, self.position.segment, mark, answered)
             case Mark():
                 if (call := self.running.get(record.id)) is not None:
-                    self.running[record.id] = call._replace(output_tokens=record.output_tokens)
+                    self.running[record.id] = call._replace(mark=record)
+            case Answered():
+                if (call := self.running.get(record.id)) is not None:
+                    self.running[record.id] = call._replace(answered=record)
             case Void():
                 self.running.pop(record.id, None)
             case Close():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metering.wording import UNTOLD, listed, milliseconds, price_row
+from metering.wording import UNTOLD, listed, milliseconds, price_row, usd
 
 if TYPE_CHECKING:
     from metering.models import UsageEvent
@@ -101,4 +101,13 @@ def _try(attempt: Attempt) -> str:
     if attempt.outcome == "ok":
         return f"{who} answered{status} after {milliseconds(attempt.ms)}."
     why = OUTCOMES.get(attempt.outcome, f"failed as {attempt.outcome}")
-    return f"{who}: {why}{status} after {milliseconds(attempt.ms)}."
+    return f"{who}: {why}{status} after {milliseconds(attempt.ms)}.{_cost(attempt)}"
+
+
+def _cost(attempt: Attempt) -> str:
+    """Say what a try cost that did not answer."""
+    usage = attempt.usage
+    if usage is None or not attempt.cost_nanousd:
+        return ""
+    how = "It may bill the prompt, so that is estimated" if usage.estimated else "It said what it used"
+    return f" {how}: {usd(attempt.cost_nanousd)} USD."

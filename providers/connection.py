@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 import httptools
 from typing_extensions import override
 
+from providers.acknowledged import Footing
 from providers.failures import UpstreamBroken, UpstreamFailed
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Connection(asyncio.Protocol):
         "_unzipped",
         "_waiter",
         "failure",
+        "footing",
         "has_head",
         "headers",
         "is_lost",
@@ -68,6 +70,7 @@ class Connection(asyncio.Protocol):
         self.is_lost = self._is_asked = self._is_stuffed = False
         self._is_cut = False  # the rest of a question was never sent, so no other can be
         self.kept_since = 0.0
+        self.footing = Footing()
         self._forget()
 
     def _forget(self) -> None:
@@ -169,6 +172,11 @@ class Connection(asyncio.Protocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+
+    @override
+    def eof_received(self) -> None:
+        if not self.was_heard:
+            self.footing.hear_the_end()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:

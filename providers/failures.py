@@ -24,6 +24,7 @@ from typing_extensions import override
 
 from providers.redaction import cleaned, redact
 from providers.target import Target
+from providers.usage import Usage
 from providers.verdicts import verdict_on
 
 Phase = Literal["connect", "first_byte", "idle", "total"]
@@ -72,11 +73,10 @@ class UpstreamFailed(Exception):
         super().__init__(reason)
         self.reason = reason  # for logs and the decision trace; may name hosts, so it is not for clients
         self.retryable, self.status, self.code = retryable, status, code
-        self.body, self.retry_after_s = body, retry_after_s
-        self.reached = True
+        self.body, self.retry_after_s, self.reached = body, retry_after_s, True
+        self.usage: Usage | None = None  # what the provider said that it used all the same
         self.answer_status = 504 if code == "upstream_timeout" else 502
-        self.provider = self.deployment = ""  # filled in by `came_from`
-        self.target_id = 0
+        self.provider, self.deployment, self.target_id = "", "", 0  # filled in by `came_from`
         self._secrets: tuple[str, ...] = ()
 
     def came_from(self, target: Target) -> None:
@@ -114,10 +114,9 @@ class UpstreamTimeout(UpstreamFailed):
 
 
 class UpstreamBroken(UpstreamFailed):
-    """The connection broke, or what came over it is not an answer."""
+    """The connection broke, or what came over it is not an answer. `is_stale`: it had been kept, and was silent."""
 
-    def __init__(self, reason: str, *, body: bytes | None = None) -> None:
-        super().__init__(reason, body=body)
+    is_stale = False
 
 
 class DeadlineExceeded(UpstreamFailed):

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
-from providers.failures import UpstreamFailed
+from providers.failures import DeadlineExceeded, UpstreamBroken, UpstreamFailed, UpstreamTimeout
 from providers.health import Health, Turn
-from providers.plan import MAX_ATTEMPTS, Plan, backoff_s
+from providers.plan import MAX_ATTEMPTS, Deadline, Plan, backoff_s
 from providers.target import Target
 
 _NOT_BEGUN = (503, 529)  # the provider says that it did no work
+TIMER_S = 0.002  # a timer may fire this much early
 
 
 class Journey:
     """One call on its way. `tried` is the number of attempts so far."""
 
-    __slots__ = ("_budget", "_health", "_plan", "_queue", "tried")
+    __slots__ = ("_budget", "_has_repeated", "_health", "_plan", "_queue", "tried")
 
     def __init__(self, plan: Plan, health: Health) -> None:
         self._plan, self._health = plan, health
         self._queue = deque(health.least_bad(plan.targets) if plan.is_panic else plan.targets)
         self._budget = health.budget(plan.targets[0].provider) if plan.targets else None
+        self._has_repeated = False
         self.tried = 0
 
     def next(self) -> tuple[Target, Turn] | None:
@@ -43,10 +46,16 @@ class Journey:
         """Plan on after a failure; return how long to wait first: only before the same deployment is asked again."""
         if not failure.retryable:
             self._queue = deque(self._plan.after(failure))
-        elif not self._queue and not self._plan.is_panic and _is_safe(failure):
+        elif not self._queue and not self._plan.is_panic and (_is_safe(failure) or self._may_repeat(failure)):
             self._queue.append(target)
             return backoff_s(self.tried) if self.tried < MAX_ATTEMPTS else 0.0
         return 0.0
+
+    def _may_repeat(self, failure: UpstreamFailed) -> bool:
+        """Once, what a kept connection lost that most likely had been closed before."""
+        is_stale = isinstance(failure, UpstreamBroken) and failure.is_stale and not self._has_repeated
+        self._has_repeated = self._has_repeated or is_stale
+        return is_stale
 
     def _most(self, target: Target) -> int:
         """Another alias gets one try beyond those of the one asked for, however many deployments that one has."""
@@ -69,3 +78,24 @@ class Journey:
 def _is_safe(failure: UpstreamFailed) -> bool:
     """Whether the same deployment may be asked again: it saw nothing, or says that it did nothing."""
     return not failure.reached or failure.status in _NOT_BEGUN
+
+
+def judge(failure: UpstreamFailed, turn: Turn, deadline: Deadline | None) -> UpstreamFailed:
+    """Tell the breaker; a deadline that the client chose says nothing about the deployment."""
+    told = in_time(failure, deadline)
+    is_ours = isinstance(told, DeadlineExceeded) and (
+        told is failure or (deadline is not None and deadline.is_clients)
+    )
+    if not is_ours:
+        turn.failed(failure)
+    turn.let_go()
+    return told
+
+
+def in_time(failure: UpstreamFailed, deadline: Deadline | None) -> UpstreamFailed:
+    """Return the failure, or that the whole call's time was over when that is what ended the attempt."""
+    if deadline is None or not isinstance(failure, UpstreamTimeout):
+        return failure
+    if time.perf_counter() < deadline.at - TIMER_S:
+        return failure
+    return DeadlineExceeded(deadline.seconds, reached=failure.reached)

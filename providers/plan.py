@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
+from providers.dialects.base import Stream
 from providers.failures import UpstreamFailed
 from providers.target import Target, Timeouts
 
@@ -30,6 +32,28 @@ class Deadline(msgspec.Struct, frozen=True):
     at: float
     seconds: float
     is_clients: bool = False
+
+
+class Sent(Protocol):
+    """What is known of a request on its way: whether a provider may have seen it."""
+
+    was_sent: bool
+
+
+class Asker:
+    """Who waits for a call. `has_left`: nobody does any more, so nothing further is begun for it."""
+
+    __slots__ = ("has_left", "latest", "stream")
+
+    def __init__(self) -> None:
+        self.has_left = False
+        self.latest: Sent | None = None  # of the attempt that runs
+        self.stream: Stream | None = None  # from before its first content
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether a provider may be at work for it."""
+        return self.latest is not None and self.latest.was_sent
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -68,11 +68,20 @@ class Pool:
             return None
         while lane.idle:
             connection = lane.idle.pop()
-            if connection.is_open and self._loop.time() - connection.kept_since < self._keep_alive_s:
+            is_young = self._loop.time() - connection.kept_since < self._keep_alive_s
+            if is_young and connection.is_open and connection.footing.is_ready():
                 await lane.slots.acquire()
                 return connection
             connection.abort()
         return None
+
+    def doubt(self, origin: Origin, broken: Connection) -> None:
+        """Close what has been idle since before this one was kept, which broke: most likely it is no better."""
+        lane = self._lane(origin)
+        for connection in lane.idle:
+            if connection.kept_since <= broken.kept_since:
+                connection.abort()
+        lane.idle = [one for one in lane.idle if one.kept_since > broken.kept_since]
 
     async def fresh(self, origin: Origin) -> Connection:
         """Wait for a slot and make a connection. Raises OSError, ssl.SSLError; the caller bounds the wait."""
@@ -119,6 +128,7 @@ class Pool:
         except BaseException:  # canceled too, while TLS shakes hands
             sock.close()
             raise
+        connection.footing.socket = sock
         if self._is_closed:
             connection.abort()
             raise ConnectFailed("the transport was closed")

@@ -57,6 +57,10 @@ class SseParser:
             pending.clear()
         return self._split(block)
 
+    @property
+    def pending_bytes(self) -> int:
+        return len(self._pending)
+
     def close(self) -> bytes:
         """Return what is left of an event that never got its blank line. The standard discards it."""
         left = bytes(self._pending)

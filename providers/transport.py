@@ -24,9 +24,7 @@ CONNECTIONS_PER_HOST: Final = 4096
 KEEP_ALIVE_S: Final = 30.0
 LEAVE_S: Final = 0.25  # to keep a connection, the rest of an answer nobody needs must come within this
 TICK_S: Final = 0.001  # loops count time in milliseconds
-STALE_S: Final = (
-    1.0  # a kept connection that breaks later than this was not stale: the provider had the request
-)
+STALE_S: Final = 1.0  # a kept connection that breaks later than this was not stale
 
 
 class UpstreamRequest(msgspec.Struct):
@@ -74,7 +72,11 @@ class Transport:
         await asyncio.gather(*self._left)
 
     async def send(self, request: UpstreamRequest, timeouts: Timeouts) -> UpstreamResponse:
-        """Return the head of the answer, whatever its status. Raises UpstreamFailed. Close what it returns."""
+        """Return the head of the answer, whatever its status. Raises UpstreamFailed. Close what it returns.
+
+        A question that a kept connection lost is sent again only if the kernel shows that nobody can have read it;
+        else that is a failure as any, and `is_stale` tells who plans the call that it may try once more.
+        """
         pool = self._pool
         if pool is None:
             raise ConnectFailed("the transport is not open")
@@ -87,11 +89,17 @@ class Transport:
             request.was_sent = True
             try:
                 await response.start(head, request.body)
-            except UpstreamBroken:
-                if connection.was_heard or asyncio.get_running_loop().time() - started > STALE_S:
+            except UpstreamBroken as failure:
+                pool.doubt(place.origin, connection)
+                if not await connection.footing.is_unread():
+                    is_early = asyncio.get_running_loop().time() - started <= STALE_S
+                    failure.is_stale = is_early and not connection.was_heard
                     raise
+                request.was_sent = False
             else:
                 return response
+            finally:
+                connection.footing.dismiss()
         connection = await _connected(pool, place.origin, timeouts, started)
         sent_at = asyncio.get_running_loop().time()
         response = UpstreamResponse(self, place.origin, connection, timeouts, started, sent_at)

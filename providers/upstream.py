@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 import msgspec
@@ -24,14 +24,14 @@ from providers.failures import (
     summarize,
 )
 from providers.health import Health, Turn
-from providers.journey import Journey
-from providers.plan import Deadline, Plan, timeouts_within
+from providers.journey import Journey, in_time, judge
+from providers.plan import Asker, Deadline, Plan, timeouts_within
 from providers.target import Target
 from providers.transport import Transport, UpstreamRequest, UpstreamResponse
+from providers.usage import Usage
 
 MAX_ANSWER = 64 * 1024 * 1024
 MAX_ERROR = 256 * 1024
-TIMER_S = 0.002  # a timer may fire this much early
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -44,6 +44,10 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     ms: float
     alias: str = ""
     reached: bool = True  # the provider may have seen it
+    usage: Usage | None = (
+        None  # what its provider reported, or an estimate; the row has it for a call's only try
+    )
+    cost_nanousd: int = 0
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +59,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     streams: bool
     trace_parent: str = ""
     has_cap: bool = False  # the gateway sends a cap, so a provider that refuses its name is asked once more
+    asker: Asker = msgspec.field(default_factory=Asker)
+    heard: Callable[[Target, bytes], object] = lambda *_: None  # of a whole answer, before it is looked into
 
 
 class Call:
@@ -116,7 +122,7 @@ class Call:
     def _broke(self, failure: UpstreamFailed) -> UpstreamFailed:
         """Count a stream that broke after its first content; a stream that is only too long is nobody's fault."""
         if isinstance(failure, UpstreamTimeout) and failure.phase == "total":
-            return _in_time(failure, self.deadline)
+            return in_time(failure, self.deadline)
         failure.came_from(self.target)
         if self.turn is not None:
             self.turn.failed(failure)
@@ -131,22 +137,20 @@ async def open_call(
     attempts: list[Attempt],
     health: Health,
 ) -> Call:
-    """Return the first answer on the plan's way, noting every try in `attempts`. Raises UpstreamFailed."""
+    """Return the first answer, noting every try. Raises UpstreamFailed; CancelledError once the asker has left."""
     failures: list[UpstreamFailed] = []
     journey = Journey(plan, health)
     spent = 0.0
-    while (step := journey.next()) is not None:
+    while not outgoing.asker.has_left and (step := journey.next()) is not None:
         target, turn = step
         sending = _Sending(transport, dialect, outgoing, plan.deadline)
         try:
             call = await sending.to(target, health.cap_words, attempts)
         except UpstreamFailed as raised:
             raised.came_from(target)
-            failure = _judge(raised, turn, plan.deadline)
-            spent += _note(
-                attempts, target, failure.code, failure.status, sending.started, reached=failure.reached
-            )
+            failure = judge(raised, turn, plan.deadline)
             failure.came_from(target)
+            spent += _note_failure(attempts, target, failure, sending.started)
             failures.append(failure)
             await _wait(journey.failed(target, failure), plan.deadline)
         except BaseException as error:  # however the try ended, its place at the deployment is given back
@@ -161,7 +165,15 @@ async def open_call(
             if call.stream is None:
                 turn.end()
             return call
-    raise summarize(failures) if failures else health.unavailable(plan.targets)
+    raise _unanswered(outgoing.asker, failures, plan, health)
+
+
+def _unanswered(
+    asker: Asker, failures: list[UpstreamFailed], plan: Plan, health: Health
+) -> UpstreamFailed | asyncio.CancelledError:
+    if asker.has_left:
+        return asyncio.CancelledError()
+    return summarize(failures) if failures else health.unavailable(plan.targets)
 
 
 class _Sending:
@@ -186,9 +198,9 @@ class _Sending:
             return await self._under(target, words.word(target))
         except UpstreamStatus as refusal:
             other = words.other(target, refusal) if self._outgoing.has_cap else None
-            if other is None:
+            if other is None or self._outgoing.asker.has_left:
                 raise
-            _note(attempts, target, refusal.code, refusal.status, self.started)
+            _note_failure(attempts, target, refusal, self.started)
         self.started = time.perf_counter()
         call = await self._under(target, other)
         words.learn(target, other)
@@ -196,28 +208,8 @@ class _Sending:
 
     async def _under(self, target: Target, word: str) -> Call:
         request = self._request = request_for(self._dialect, self._outgoing, target, word)
+        self._outgoing.asker.latest = request
         return await _try(self._transport, self._dialect, self._outgoing, target, request, self._deadline)
-
-
-def _judge(failure: UpstreamFailed, turn: Turn, deadline: Deadline | None) -> UpstreamFailed:
-    """Tell the breaker; a deadline that the client chose says nothing about the deployment."""
-    told = _in_time(failure, deadline)
-    is_ours = isinstance(told, DeadlineExceeded) and (
-        told is failure or (deadline is not None and deadline.is_clients)
-    )
-    if not is_ours:
-        turn.failed(failure)
-    turn.let_go()
-    return told
-
-
-def _in_time(failure: UpstreamFailed, deadline: Deadline | None) -> UpstreamFailed:
-    """Return the failure, or that the whole call's time was over when that is what ended the attempt."""
-    if deadline is None or not isinstance(failure, UpstreamTimeout):
-        return failure
-    if time.perf_counter() < deadline.at - TIMER_S:
-        return failure
-    return DeadlineExceeded(deadline.seconds, reached=failure.reached)
 
 
 async def _wait(seconds: float, deadline: Deadline | None) -> None:
@@ -241,32 +233,53 @@ async def _try(
         raise DeadlineExceeded(deadline.seconds, reached=False)
     timeouts = timeouts_within(target.timeouts, deadline, now, streams=outgoing.streams)
     response = await transport.send(request, timeouts)
+    call = Call(target, response, [])
     try:
         if response.status >= 300:  # noqa: PLR2004 - HTTP's success range; redirects are never followed
             raise UpstreamStatus.of(
                 response.status, response.headers, await response.read(MAX_ERROR, truncate=True)
             )
-        call = Call(target, response, [])
         if outgoing.streams:
-            call.stream = dialect.stream()
+            call.stream = outgoing.asker.stream = dialect.stream()
             call.stream.secrets = target.secrets()
             call.blocks = response.chunks()
             call.first = await first_content(response, call.blocks, call.stream)
         else:
-            call.answered = dialect.response(await response.read(MAX_ANSWER))
+            raw = await response.read(MAX_ANSWER)
+            outgoing.heard(target, raw)
+            call.answered = dialect.response(raw)
     except BaseException as error:  # however it ended, the connection is not kept half read
         await response.aclose()
-        if isinstance(error, MalformedAnswer | MalformedStream):
-            raise UpstreamBroken(str(error)) from error
-        raise
+        told = _told(error, call)
+        if told is error:
+            raise
+        raise told from error
     return call
+
+
+def _told(error: BaseException, call: Call) -> BaseException:
+    """Return what ended an answer before it was one, with the usage that it reported all the same."""
+    said = call.stream.usage if call.stream is not None else None
+    said = None if said is None or said.is_lacking else said
+    if isinstance(error, MalformedAnswer | MalformedStream):
+        said = said or error.usage
+        error = UpstreamBroken(str(error))
+    if isinstance(error, UpstreamFailed):
+        error.usage = said
+    return error
 
 
 def _is_over(stream: Stream) -> bool:
     return stream.done or stream.failure is not None
 
 
-def _note(
+def _note_failure(attempts: list[Attempt], target: Target, failure: UpstreamFailed, started: float) -> float:
+    return _note(
+        attempts, target, failure.code, failure.status, started, reached=failure.reached, usage=failure.usage
+    )
+
+
+def _note(  # noqa: PLR0913 - an attempt's members
     attempts: list[Attempt],
     target: Target,
     outcome: str,
@@ -274,8 +287,9 @@ def _note(
     started: float,
     *,
     reached: bool = True,
+    usage: Usage | None = None,
 ) -> float:
     seconds = time.perf_counter() - started
     ms = round(seconds * 1000, 3)
-    attempts.append(Attempt(target.provider, target.name, outcome, status, ms, target.alias, reached))
+    attempts.append(Attempt(target.provider, target.name, outcome, status, ms, target.alias, reached, usage))
     return seconds

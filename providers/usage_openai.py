@@ -167,6 +167,26 @@ def _derive(reads: int | None, writes: int | None, total: int | None) -> tuple[i
     return None
 
 
+class _Billed(msgspec.Struct):
+    """All that is read of an answer that is no use."""
+
+    usage: UsageJson | None = None
+    service_tier: Any = None
+
+
+_billed = msgspec.json.Decoder(_Billed)
+
+
+def usage_in(raw: bytes) -> Usage | None:
+    """Return the usage that a document reports whose other members cannot be used; None if it says none."""
+    try:
+        document = _billed.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):  # no JSON at all: nothing was said
+        return None
+    usage = usage_of(document.usage) if document.usage is not None else None
+    return None if usage is None or usage.is_lacking else in_tier(usage, document.service_tier)
+
+
 def _count(value: Any) -> int | None:
     """Return a token count, None for "not said", _BAD for nonsense (text, fractions, negative, huge)."""
     if type(value) is int:

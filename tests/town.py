@@ -40,7 +40,7 @@ NO_LIMITS = {
         "default_parallel_requests_tenant": "unlimited",
     },
     "budgets": {"default_usd": 1000},
-    "metering": {"allow_volatile": True},
+    "metering": {"allow_volatile": True, "read_on": "300ms"},  # a client that leaves ends its call
     "server": {"graceful_shutdown_delay": "5s"},  # calls that hang are part of the tests
     "health": {"cooldown": "20ms"},  # what one test breaks serves the next
 }

@@ -54,6 +54,7 @@ class Behavior(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tokens_per_chunk: int = 1
     pause: float = 0.0  # seconds between two chunks
     hold_after: int | None = None  # after so many chunks wait for POST /__release
+    hold_before_usage: bool = False  # after the finish reasons wait for POST /__release
     end: End = "done"
     after: int | None = None  # None: after all of them
     role_events: int = 1  # lifecycle events before the content

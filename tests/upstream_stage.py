@@ -129,9 +129,7 @@ class Stage:
             reason = "length" if answers.is_cut(asked, behavior) else "stop"
             for index in range(asked.n or 1):
                 await self._event(answers.chunk(asked, [answers.delta(index, {}, reason)]))
-            if behavior.usage == "always" or (behavior.usage != "never" and asked.wants_usage):
-                used = answers.usage(self._seen.bill, behavior)
-                await self._event(answers.chunk(asked, [], used=used))
+            await self._usage(asked)
             if end == "done":
                 await self._event(b"[DONE]")
         elif end == "stall":
@@ -147,6 +145,14 @@ class Stage:
         elif end == "malformed":
             await self._event(b'{"id": "chatcmpl-upstream", "choi')
         return await self._finish(end)
+
+    async def _usage(self, asked: Asked) -> None:
+        behavior = self._behavior
+        if behavior.hold_before_usage:
+            await self.released.wait()
+        if behavior.usage == "always" or (behavior.usage != "never" and asked.wants_usage):
+            used = answers.usage(self._seen.bill, behavior)
+            await self._event(answers.chunk(asked, [], used=used))
 
     async def _finish(self, outcome: str) -> str:
         if self._behavior.close_delimited:

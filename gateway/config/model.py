@@ -10,13 +10,11 @@ from pydantic import Field, model_validator
 from gateway.config.bootstrap import Bootstrap
 from gateway.config.entries import ModelEntry
 from gateway.config.fields import Section, internal
+from gateway.config.files import Audio, Batches, Files
 from gateway.config.money import Budgets, RateLimits
 from gateway.config.people import Admin, Providers
 from gateway.config.sections import (
-    Audio,
-    Batches,
     Database,
-    Files,
     Health,
     Idempotency,
     Metering,

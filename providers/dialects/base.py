@@ -57,6 +57,16 @@ class Stream(Protocol):
     produced_bytes: int  # of text, tool arguments and reasoning, in UTF-8
     sound_chars: int  # of sound, in base64
 
+    @property
+    def unfinished_bytes(self) -> int:
+        """Bytes of an event that has begun and has not come to its end."""
+        ...
+
+    @property
+    def is_finished(self) -> bool:
+        """Every choice so far has said why it ended: only usage and the end of the stream may follow."""
+        ...
+
     def feed(self, block: bytes) -> bytes:
         """Return what goes to the client for these upstream bytes. Raises MalformedStream."""
         ...
@@ -78,6 +88,8 @@ def least_tokens(stream: Stream) -> int:
 class MalformedStream(Exception):
     """The upstream sent something that is not an event of this dialect."""
 
+    usage: Usage | None = None
+
 
 class Dialect(Protocol):
     """Translates one call. Made per call."""
@@ -94,4 +106,11 @@ class Dialect(Protocol):
 
 
 class MalformedAnswer(Exception):
-    """The upstream's 2xx answer is not what its dialect promises (HTML, cut JSON, another document)."""
+    """The upstream's 2xx answer is not what its dialect promises (HTML, cut JSON, another document).
+
+    `usage` is what it says that was used, where that much can be read: it will be billed.
+    """
+
+    def __init__(self, reason: str, usage: Usage | None = None) -> None:
+        super().__init__(reason)
+        self.usage = usage

@@ -20,7 +20,7 @@ from providers.sse import EventTooLarge, SseParser
 from providers.target import Target
 from providers.tenant_salt import spliced
 from providers.usage import Usage
-from providers.usage_openai import UsageJson, in_tier, usage_of
+from providers.usage_openai import UsageJson, in_tier, usage_in, usage_of
 
 DONE = b"data: [DONE]\n\n"
 MAX_PRODUCED_CHARS = 4_000_000  # beyond this the text is no longer kept, only counted in events
@@ -53,14 +53,7 @@ class _Choice(msgspec.Struct):
     text: str | None = None
 
 
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] | None = None
-    usage: UsageJson | None = None
-    service_tier: Any = None
-    error: Any = None
-
-
-class _Document(msgspec.Struct):
+class _Chunk(msgspec.Struct):  # or a whole answer
     choices: list[_Choice] | None = None
     usage: UsageJson | None = None
     service_tier: Any = None
@@ -70,7 +63,6 @@ class _Document(msgspec.Struct):
 _ODD = _Chunk(choices=[_Choice(delta=_Delta(content=""))])  # a dialect of the dialect: passes, uncounted
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _chunk = msgspec.json.Decoder(_Chunk)
-_document = msgspec.json.Decoder(_Document)
 _encode = msgspec.json.Encoder().encode
 _MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
 _NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
@@ -117,12 +109,12 @@ class OpenAIToOpenAI(Dialect):
     @override
     def response(self, raw: bytes) -> Answered:
         try:
-            document = _document.decode(raw)
+            document = _chunk.decode(raw)
             parts = members(raw)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise MalformedAnswer(str(error)) from error
+            raise MalformedAnswer(str(error), usage_in(raw)) from error
         if document.error is not None or self._shape.content_key not in parts:
-            raise MalformedAnswer(f"no '{self._shape.content_key}' in the answer")
+            raise MalformedAnswer(f"no '{self._shape.content_key}' in the answer", usage_in(raw))
         if "model" in parts:
             parts["model"] = msgspec.Raw(_encode(self._shape.alias))
             raw = assemble(parts)
@@ -156,6 +148,16 @@ class OpenAIStream(Stream):
         self._foreign_model = b""
         self._own_model = b'"model":' + _encode(shape.alias)
 
+    @property
+    @override
+    def unfinished_bytes(self) -> int:
+        return self._parser.pending_bytes
+
+    @property
+    @override
+    def is_finished(self) -> bool:
+        return self.done or bool(self._finished_choices and not self._open_choices)
+
     @override
     def feed(self, block: bytes) -> bytes:
         try:
@@ -180,8 +182,7 @@ class OpenAIStream(Stream):
     @override
     def end(self) -> bytes:
         self._parser.close()
-        if self._finished_choices and not self._open_choices:
-            self.done = True
+        self.done = self.is_finished
         return b""
 
     @override

@@ -69,22 +69,22 @@ def test_the_librarys_helper_never_returns_a_broken_answer(case, views):
 
 
 def test_the_ledger_tells_what_the_client_saw(case, views):
-    seen, row, _ = views[case.name]
+    seen, row, calls = views[case.name]
     assert (row["status"], row["error_code"] or "") == (case.status, case.code)
     assert row["http_status"] == {"upstream_timeout": 504, "upstream_error": 502}.get(
         case.code if case.status == "error" else "", 200
     )
-    assert row["estimated"] is case.estimated
-    assert (seen.id, row["stream"], row["attempts"]) == (row["id"], True, 1)
+    assert row["estimated"] is (case.estimated or row["attempts"] > 1)
+    assert (seen.id, row["stream"], row["attempts"]) == (row["id"], True, len(calls))
 
 
 def test_what_was_produced_is_billed_and_nothing_else(case, views):
-    seen, row, [*_, truth] = views[case.name]
+    seen, row, [*before, truth] = views[case.name]
     received = sum(text.count(WORD) for text in seen.texts.values())
     produced = truth["bill"]["completion_tokens"] if case.tokens is None else case.tokens
     assert row["output_tokens"] == produced
     if case.status == "error":
-        assert (received, row["cost_nanousd"]) == (0, 0)
+        assert (received, row["cost_nanousd"] > 0) == (0, bool(before))
     else:
         assert received == produced or case.name == "usage doubled"
         prices = town.INPUT_NANOUSD, town.OUTPUT_NANOUSD
@@ -92,7 +92,7 @@ def test_what_was_produced_is_billed_and_nothing_else(case, views):
 
 
 def test_the_provider_is_called_once_and_left(case, views):
-    """A kept connection that dies before the head may have died before the request: that one is sent once more."""
+    """A kept connection that dies before the head had most likely died before: a second try, in the row as one."""
     _, _, calls = views[case.name]
     assert len(calls) <= (2 if case.name == "reset before the head" else 1)
     assert all(call["ended_at"] is not None for call in calls)

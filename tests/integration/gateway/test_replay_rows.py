@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from gateway import replay_rows
-from gateway.models import Replay
-from gateway.replay_rows import KEPT, Quota, ResultUnavailable
+from gateway.models import Replay, ServingWorker
+from gateway.replay_rows import KEPT, LEASE, InProgress, Quota, ResultUnavailable
+from metering import ledger
+from metering.tail import Call
+from tests.calls import closed, opened
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 7, 24, tzinfo=UTC)
@@ -65,3 +69,61 @@ def test_a_key_that_is_used_anew_after_a_day_counts_its_new_answer():
     keep("a", 1000)
     assert replay_rows.claim("a", "print", "again", 1, NOW + KEPT) is None
     assert keep("b", 900) == ""
+
+
+LATER = NOW + LEASE + timedelta(seconds=1)
+ENDS = {  # of a call whose process died or whose answer could not be kept, and whether its key is free again
+    "answered": ("ok", False, False),
+    "answered and estimated": ("ok", True, False),
+    "read on when its client had left": ("cancelled", False, False),
+    "left unfinished": ("cancelled", True, True),
+    "died": ("incomplete", True, True),
+    "failed": ("error", False, True),
+}
+
+
+def write(name, status="ok", *, estimated=False):
+    end = closed(name, status=status)
+    usage = replace(end.usage, estimated=estimated)
+    ledger.write([Call(opened(name), replace(end, usage=usage))])
+
+
+def start(name, owner=""):
+    assert replay_rows.claim(name, "print", name, 1, NOW, owner=owner) is None
+
+
+def again(name, living=""):
+    return replay_rows.claim(
+        name, "print", "again", 1, LATER, owner="other", lives=lambda owner, _: owner == living != ""
+    )
+
+
+@pytest.mark.parametrize("kind", ENDS)
+@pytest.mark.parametrize("how", ["its lease ran out", "its journal was adopted", "its process started again"])
+def test_a_key_is_free_only_if_its_call_was_not_made(kind, how):
+    status, estimated, is_free = ENDS[kind]
+    start("a")
+    write("a", status, estimated=estimated)
+    if how == "its journal was adopted":
+        replay_rows.drop_started_by(["a"])
+    elif how == "its process started again":
+        replay_rows.drop_started()
+    if is_free:
+        assert again("a") is None
+    else:
+        with pytest.raises(ResultUnavailable):
+            again("a")
+
+
+def test_a_key_is_not_free_while_its_owner_lives_however_late_its_lease():
+    start("a", "mine")
+    with pytest.raises(InProgress):
+        again("a", living="mine")
+    assert again("a") is None
+
+
+def test_a_process_serves_until_its_journal_was_adopted_and_nobody_expects_it(tmp_path):
+    (tmp_path / "here").mkdir()
+    ServingWorker.objects.create(name="elsewhere")
+    names = ("here", "elsewhere", "gone", "")
+    assert [replay_rows.serves(tmp_path, name) for name in names] == [True, True, False, False]

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from django.db import OperationalError
+from msgspec.structs import replace
 
 from budgets.admission import AdmissionUnavailable, Post
-from catalog.prices import cost
+from catalog.prices import cost, receipt
 from metering.adoption import DIED, adopt
 from metering.frames import encode
 from metering.models import UsageEvent
-from metering.records import Mark, Record, Void
+from metering.records import Answered, Mark, Record, Void
 from metering.segments import Directory
 from metering.shipment import Shipment
 from metering.tail import Call
@@ -185,3 +186,66 @@ def test_whose_death_could_not_be_told_is_adopted_again(
     assert gone == [adopted.journal, adopted.journal]
     assert UsageEvent.objects.count() == 1
     assert not dead.path.exists()
+
+
+MARKS = {
+    "a token an event": (Mark("req_1", 40, 200), 40, 40),
+    "many tokens an event": (Mark("req_1", 40, 45_200), 9_040, 11_300),  # 40 events of 226 words
+    "one event of 10 MB": (Mark("req_1", 1, 10_000_000), 2_000_000, 2_500_000),
+    "a half of an event": (Mark("req_1", 0, 5_000_000), 1_000_000, 1_250_000),
+    "sound": (Mark("req_1", 0, 0, 640_000), 200, 200),
+    "an older release": (Mark("req_1", 7), 7, 7),
+}
+
+
+@pytest.mark.parametrize("kind", MARKS)
+def test_what_a_dead_stream_had_produced_is_billed_by_its_size(
+    dead: Directory, tmp_path: Path, kind: str
+) -> None:
+    mark, least, most = MARKS[kind]
+    write(dead, 1, opened("req_1"), Mark("req_1", 0, 40), mark)
+
+    adopt(tmp_path)
+
+    row = UsageEvent.objects.get()
+    assert least <= row.output_tokens <= most
+    assert (row.status, row.estimated) == ("incomplete", True)
+
+
+def test_an_answer_that_had_come_is_billed_as_it_said(dead: Directory, tmp_path: Path) -> None:
+    usage = Usage(input_tokens=90, cached_input_tokens=10, output_tokens=7, reasoning_tokens=19_990)
+    write(dead, 1, opened("req_1"), Answered(id="req_1", size=400, usage=usage))
+
+    adopt(tmp_path)
+
+    row = UsageEvent.objects.get()
+    assert (row.status, row.estimated) == ("incomplete", False)
+    assert (row.input_tokens, row.output_tokens, row.reasoning_tokens) == (100, 19_997, 19_990)
+    assert row.cost_nanousd == receipt(usage, SHEET).total_nanousd
+
+
+def test_an_answer_of_another_deployment_has_its_name_and_its_price(dead: Directory, tmp_path: Path) -> None:
+    usage, dear = Usage(input_tokens=100, output_tokens=7), replace(SHEET, id=12, output=10**12)
+    answered = Answered(
+        id="req_1", size=400, usage=usage, provider="azure", deployment="b", upstream_model="m", sheet=dear
+    )
+    write(dead, 1, opened("req_1"), answered)
+
+    adopt(tmp_path)
+
+    row = UsageEvent.objects.get()
+    assert (row.provider, row.deployment, row.upstream_model, row.price_id) == ("azure", "b", "m", 12)
+    assert row.cost_nanousd == receipt(usage, dear).total_nanousd
+
+
+def test_an_answer_that_said_nothing_is_billed_by_its_size_and_never_above_the_hold(
+    dead: Directory, tmp_path: Path
+) -> None:
+    write(dead, 1, opened("req_1"), Answered(id="req_1", size=4_000))
+    write(dead, 2, replace(opened("req_2"), hold_nanousd=50_000), Answered(id="req_2", size=4_000))
+
+    adopt(tmp_path)
+
+    first, second = UsageEvent.objects.order_by("id")
+    assert (first.output_tokens, first.estimated) == (1_000, True)
+    assert second.cost_nanousd == 50_000 < first.cost_nanousd

@@ -36,6 +36,7 @@ from tests.integration.metering.rolling import (
     write,
 )
 from tests.redis_server import RedisServer
+from tests.signing import SIGNER
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,7 +68,9 @@ async def start(request: pytest.FixtureRequest, server: RedisServer) -> AsyncIte
             await opened.pop().aclose()
         server.run("FLUSHALL")
         opened.append(
-            RedisAdmission(server.url, load, timeout_s=5.0, clock=lambda: (world.now, world.instant))
+            RedisAdmission(
+                server.url, load, signer=SIGNER, timeout_s=5.0, clock=lambda: (world.now, world.instant)
+            )
         )
         await opened[-1].open(tend=False)
         return opened[-1]

@@ -154,27 +154,6 @@ async def test_an_answer_that_is_no_http_is_broken(transport: Transport, answer:
     assert isinstance(failure, UpstreamBroken)
 
 
-async def test_a_kept_connection_that_the_provider_closes_is_replaced_without_an_error(
-    transport: Transport,
-) -> None:
-    async def one_answer_then_hang_up_on_the_next(peer: Peer) -> None:
-        await peer.request()
-        await peer.answer()
-        if len(peer.server.peers) == 1:
-            await peer.request()  # arrives on the kept connection, as if it had crossed the farewell
-            peer.reset()
-        else:
-            await peer.until_gone()
-
-    async with RawServer(one_answer_then_hang_up_on_the_next) as server:
-        await (await transport.send(ask(server.url), LIMITS)).read(MANY)
-
-        second = await transport.send(ask(server.url), LIMITS)
-
-        assert await second.read(MANY) == b"{}"
-        assert (len(server.peers), len(server.requests)) == (2, 3)
-
-
 async def test_a_connection_closed_between_two_calls_costs_the_second_nothing(transport: Transport) -> None:
     async def one_answer(peer: Peer) -> None:
         await peer.request()
@@ -185,22 +164,6 @@ async def test_a_connection_closed_between_two_calls_costs_the_second_nothing(tr
             assert await (await transport.send(ask(server.url), LIMITS)).read(MANY) == b"{}"
 
         assert len(server.peers) == 20
-
-
-async def test_a_second_break_is_not_tried_a_third_time(transport: Transport) -> None:
-    async def only_the_first_answer(peer: Peer) -> None:
-        await peer.request()
-        if len(peer.server.requests) == 1:
-            await peer.answer()
-            await peer.request()
-        peer.reset()
-
-    async with RawServer(only_the_first_answer) as server:
-        await (await transport.send(ask(server.url), LIMITS)).read(MANY)
-        with pytest.raises(UpstreamBroken):
-            await transport.send(ask(server.url), LIMITS)
-
-        assert len(server.requests) == 3
 
 
 async def test_a_break_after_the_head_of_a_kept_connection_is_not_tried_again(transport: Transport) -> None:

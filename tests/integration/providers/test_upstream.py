@@ -155,3 +155,58 @@ async def test_a_call_nobody_could_be_reached_for_says_so(transport: Transport) 
         await calls(transport, [closed, closed], [])
 
     assert (caught.value.reached, caught.value.answer_status) == (False, 502)
+
+
+def serves_and_then(end: Script) -> Script:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.answer(ANSWER)
+        await end(peer)
+
+    return script
+
+
+async def hangs_up_politely(peer: Peer) -> None:
+    await peer.request()
+
+
+@pytest.mark.parametrize("end", [hangs_up, hangs_up_politely], ids=["reset", "farewell"])
+async def test_what_a_kept_connection_may_have_brought_is_a_try_of_its_own(
+    transport: Transport, end: Script
+) -> None:
+    async with RawServer(serves_and_then(end)) as server:
+        for _ in range(3):  # the first call of a kept connection is answered, the next is read and lost
+            attempts: list[Attempt] = []
+            call = await calls(transport, [target("a", server)], attempts)
+            assert call.answered is not None
+        assert [(each.outcome, each.reached) for each in attempts] == [("upstream_error", True), ("ok", True)]
+        assert len(server.requests) == 1 + 2 + 2
+
+
+async def test_another_deployment_is_asked_first_where_there_is_one(transport: Transport) -> None:
+    attempts: list[Attempt] = []
+    async with RawServer(serves_and_then(hangs_up)) as first, RawServer(answers) as second:
+        await calls(transport, [target("a", first)], [])
+        await calls(transport, [target("a", first), target("b", second)], attempts)
+    assert [each.deployment for each in attempts] == ["a", "b"]
+
+
+async def test_a_provider_that_only_hangs_up_is_not_asked_for_ever(transport: Transport) -> None:
+    attempts: list[Attempt] = []
+    turns = iter([answers_once])
+
+    async def script(peer: Peer) -> None:
+        await next(turns, hangs_up)(peer)
+
+    async with RawServer(script) as server:
+        await calls(transport, [target("a", server)], [])
+        with pytest.raises(UpstreamFailed):
+            await calls(transport, [target("a", server)], attempts)
+        assert len(server.requests) == 1 + len(attempts)
+    assert len(attempts) == 2
+
+
+async def answers_once(peer: Peer) -> None:
+    await peer.request()
+    await peer.answer(ANSWER)
+    await hangs_up(peer)

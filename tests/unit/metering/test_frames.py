@@ -5,10 +5,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metering.frames import MARKER, Gap, encode, read_frames
-from metering.records import Mark, Open, Record, Void
+from metering.records import Answered, Mark, Open, Record, Void
+from providers.usage import Usage
 from tests.calls import closed, opened
 
-RECORDS: list[Record] = [opened("req_1"), Mark("req_1", 12), closed("req_1"), Void("req_2")]
+RECORDS: list[Record] = [
+    opened("req_1"),
+    Mark("req_1", 12, 340, 5),
+    Answered(id="req_1", size=70, usage=Usage(input_tokens=3)),
+    closed("req_1"),
+    Void("req_2"),
+]
 FRAMES = [encode(record) for record in RECORDS]
 WHOLE = b"".join(FRAMES)
 ENDS = [sum(map(len, FRAMES[: n + 1])) for n in range(len(FRAMES))]

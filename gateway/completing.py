@@ -1,0 +1,72 @@
+"""Ends a call that was answered with a JSON document: its bill, what is kept for its Idempotency-Key, its headers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from budgets.admission import Standing
+from catalog.routing import Route
+from gateway import connections
+from gateway.answer import JSON, Answer, Headers
+from gateway.connections import Connections
+from gateway.headers import of_call, of_fallback
+from gateway.idempotency import Claim
+from gateway.request import ClientGone, V1Request
+from gateway.routes import fallback_reason
+from metering.end import EndNotKept
+from metering.meter import Meter
+from providers.upstream import Call
+
+SERVED = {"status": "ok", "http_status": 200, "error_code": ""}
+GONE = {"status": "cancelled", "http_status": 499, "error_code": "client_disconnected"}
+
+
+async def complete(
+    request: V1Request, route: Route, meter: Meter, call: Call, ending: Any, waited_s: float
+) -> Answer:
+    """Record the answer and return it. Raises ClientGone where nobody waits for it any more."""
+    answered = call.answered
+    assert answered is not None  # noqa: S101 - a call that is not a stream was answered
+    has_left = request.client_left  # and it was read on
+    how = GONE if has_left else SERVED
+    closing = meter.close(ending(**how, usage=answered.usage, produced=answered.produced))
+    live = connections.live()
+    claim, request.claim = request.claim, None
+    if claim is None:
+        request.standing = await closing
+    else:  # from here on it was made: whoever leaves, it is not made again
+        assert meter.call is not None  # noqa: S101 - it was opened
+        meter.call.task = None  # there is nothing left to stop
+        request.standing = await live.running.surely(_close_and_keep(live, closing, claim, answered.body))
+    if has_left:
+        raise ClientGone
+    return Answer(200, answered.body, [JSON, *call_headers(request, route, call, meter, waited_s)])
+
+
+async def _close_and_keep(
+    live: Connections, closing: Coroutine[Any, Any, Standing], claim: Claim, body: bytes
+) -> Standing:
+    kept = None if live.config.retention.zero_retention else body
+    try:
+        standing = await closing
+    except EndNotKept:
+        raise  # whoever adopts the journal says what became of the call
+    except Exception:  # its end is durable, whatever its grant met: it is never made again
+        await live.replays.keep(claim, 200, "application/json", kept)
+        raise
+    await live.replays.keep(claim, 200, "application/json", kept)
+    return standing
+
+
+def call_headers(request: V1Request, route: Route, call: Call, meter: Meter, waited_s: float) -> Headers:
+    overhead_s = time.perf_counter() - request.received_at - waited_s
+    request.facts.update(
+        provider=call.target.provider, deployment=call.target.name, attempts=len(meter.attempts)
+    )
+    return [
+        *of_call(call.target.provider, call.target.name, len(meter.attempts), meter.cost_nanousd),
+        *of_fallback(call.target.alias, fallback_reason(route, call)),
+        (b"x-gateway-overhead-ms", f"{overhead_s * 1000:.2f}".encode()),
+    ]

@@ -1,0 +1,63 @@
+"""After the client left, an answer that will come anyway is read on for a while, so that its usage is known exactly.
+
+The request's own task goes on, with its slot and its share of memory, so a drain waits for it and may cut it as any
+call. Nothing is done for a call whose client stays but to make one small object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from providers.plan import Asker
+
+MOST: Final = 256  # of one process
+TENANT_SHARE: Final = 0.25
+
+
+class ReadingOn:
+    """How many calls of this process go on without their client, and for how many seconds each may."""
+
+    def __init__(self, seconds: float, most: int = MOST) -> None:
+        self.seconds, self._most = seconds, most
+        self._share = max(1, int(most * TENANT_SHARE))
+        self.taken = 0
+        self._by_tenant: dict[int, int] = {}
+
+    def take(self, tenant_id: int) -> bool:
+        """Take a place, if there is one; one tenant gets a quarter of them."""
+        theirs = self._by_tenant.get(tenant_id, 0)
+        if self.seconds <= 0 or self.taken >= self._most or theirs >= self._share:
+            return False
+        self.taken += 1
+        self._by_tenant[tenant_id] = theirs + 1
+        return True
+
+    def give(self, tenant_id: int) -> None:
+        self.taken -= 1
+        left = self._by_tenant.pop(tenant_id) - 1
+        if left:
+            self._by_tenant[tenant_id] = left
+
+
+class ReadOn:
+    """Of one call; asked when its client leaves. `is_worth` tells whether there is an end that will come anyway."""
+
+    __slots__ = ("_asker", "_is_taken", "_room", "_tenant_id", "is_worth")
+
+    def __init__(self, room: ReadingOn, tenant_id: int, asker: Asker, is_worth: Callable[[], bool]) -> None:
+        self._room, self._tenant_id, self._asker, self.is_worth = room, tenant_id, asker, is_worth
+        self._is_taken = False
+
+    def begin(self) -> float:
+        """Return for how many seconds the call may go on; 0: it ends now."""
+        if self._is_taken or not self.is_worth() or not self._room.take(self._tenant_id):
+            return 0.0
+        self._is_taken = self._asker.has_left = True
+        return self._room.seconds
+
+    def end(self) -> None:
+        """Give the place back. May be called when none was taken."""
+        if self._is_taken:
+            self._is_taken = False
+            self._room.give(self._tenant_id)

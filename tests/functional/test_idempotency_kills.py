@@ -1,0 +1,65 @@
+"""An Idempotency-Key whose call was made is never free again, at whatever step the gateway is killed."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests import town
+from tests.ledger import whole_ledger
+from tests.raw_calls import ask, question
+from tests.servers import Gateway
+
+pytestmark = pytest.mark.both_modes
+
+KEY = "sk-careful.careful-secret"
+STEPS = (
+    "after_answered",
+    "after_close_write",
+    "before_keep",
+    "after_keep",
+    "before_insert",
+    "before_commit",
+    "after_commit",
+    "before_cursor",
+)
+BEFORE_THE_END = ("after_answered",)  # no end was written: the call is billed, and may be made again
+
+
+def config(endpoint):
+    return {
+        **town.NO_LIMITS,
+        "server": {"workers": 1},
+        "model_catalog": [town.row("once", "up-killed-once", endpoint)],
+        "bootstrap": {"tenants": [{"name": "careful"}], "api_keys": [town.key("careful", KEY)]},
+    }
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["document", "stream"])
+@pytest.mark.timeout(240)
+async def test_a_call_that_was_made_is_not_made_again(fresh_gateway, upstream, stream):
+    plan = config(upstream.base_url)
+    gateway = fresh_gateway(plan, bare=True, start=False)
+    stores = ("ROUTER_DB_URL", "ROUTER_REDIS_URL")  # of this run, if it has any
+    own = {name: value for name, value in gateway.environment.items() if name in stores}
+    body = question("once", stream=stream)
+    for step in STEPS:
+        doomed = Gateway(plan, gateway.data_dir, own | {"OMG_FAILPOINT": step})
+        doomed.start()
+        first = await ask(doomed.url, KEY, body, headers={"idempotency-key": step})
+        if step == "after_answered" and stream:  # it is never reached
+            doomed.stop()
+            continue
+        assert doomed.wait() == -signal.SIGKILL, step
+        gateway.start()
+        again = await ask(gateway.url, KEY, body, headers={"idempotency-key": step})
+        rows = [row for row in await whole_ledger(gateway) if row["idempotency_key"] == step]
+        if step in BEFORE_THE_END:
+            assert [row["status"] for row in rows] == ["incomplete", "ok"]
+            assert [(row["input_tokens"], row["output_tokens"]) for row in rows] == [(10, 5)] * 2
+        else:
+            assert [row["status"] for row in rows] == ["ok"], step
+            assert (again.status, bool(first.id)) in {(200, True), (409, True), (409, False), (200, False)}
+            assert again.status == 409 or again.headers["idempotency-replayed"] == "true", step
+        gateway.stop()

@@ -1,0 +1,76 @@
+"""An answer that the database took too late leaves its key taken, until it has heard that the call was made."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import OperationalError
+
+from gateway import replay_rows
+from gateway.idempotency import Claim, Replays
+
+
+class Database:
+    """Runs nothing; fails while it is `away`."""
+
+    def __init__(self):
+        self.is_away = False
+        self.kept = []
+        self.lives = None
+
+    async def __call__(self, work, *arguments):
+        if self.is_away:
+            raise OperationalError("away")
+        function = getattr(work, "func", work)
+        if function is replay_rows.claim:
+            self.lives = work.keywords["lives"]
+        elif function is replay_rows.keep:
+            self.kept.append((arguments[1], arguments[4] is not None))
+            return ""
+        return None
+
+
+@pytest.fixture
+def database():
+    return Database()
+
+
+@pytest.fixture
+def replays(database):
+    replays = Replays(database, bytes(32))
+    replays.owner, replays.serves = "mine", lambda owner: owner == "other"
+    return replays
+
+
+async def claimed(replays, name="call"):
+    claim = await replays.claim("scope", "key", b"{}", name, keeps_streams=False, tenant_id=1)
+    assert isinstance(claim, Claim)
+    return claim
+
+
+async def test_what_could_not_be_kept_stays_taken_until_it_is_known(replays, database):
+    claim = await claimed(replays)
+    database.is_away = True
+    await replays.keep(claim, 200, "application/json", b"answer")
+    assert database.lives("mine", "call")
+    with pytest.raises(OperationalError):
+        await replays.catch_up()
+    assert database.lives("mine", "call")
+    database.is_away = False
+    await replays.catch_up()
+    await replays.catch_up()
+    assert database.kept == [("call", False)]
+    assert not database.lives("mine", "call")
+
+
+async def test_a_claim_lives_until_it_is_ended(replays, database):
+    kept, dropped = await claimed(replays, "kept"), await claimed(replays, "dropped")
+    assert database.lives("mine", "kept")
+    await replays.keep(kept, 200, "application/json", b"answer")
+    database.is_away = True
+    await replays.drop(dropped)
+    assert [database.lives("mine", name) for name in ("kept", "dropped")] == [False, False]
+
+
+async def test_another_process_is_asked_for(replays, database):
+    await claimed(replays)
+    assert [database.lives(owner, "call") for owner in ("mine", "other", "third")] == [True, True, False]

@@ -1,0 +1,50 @@
+"""How many calls go on without their client: a bound for all, a quarter of it for one tenant."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.read_on import ReadingOn, ReadOn
+from providers.plan import Asker
+
+
+def calls(room, count, tenant_id=1):
+    return [ReadOn(room, tenant_id, Asker(), lambda: True) for _ in range(count)]
+
+
+def begun(several):
+    return sum(bool(each.begin()) for each in several)
+
+
+def test_one_tenant_gets_a_quarter_and_everybody_together_no_more_than_there_are():
+    room = ReadingOn(5.0, 8)
+    assert begun(calls(room, 5)) == 2
+    assert begun([call for tenant in range(2, 9) for call in calls(room, 3, tenant)]) == 6
+    assert room.taken == 8
+
+
+def test_a_place_that_was_given_back_serves_the_next():
+    room = ReadingOn(5.0, 4)
+    [first, second] = calls(room, 2)
+    assert (first.begin(), second.begin()) == (5.0, 0.0)
+    first.end()
+    first.end()
+    assert (room.taken, second.begin()) == (0, 5.0)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0])
+def test_without_time_nothing_is_read_on(seconds):
+    assert begun(calls(ReadingOn(seconds), 3)) == 0
+
+
+def test_what_will_not_come_takes_no_place_and_its_asker_has_not_left_yet():
+    room, asker = ReadingOn(5.0), Asker()
+    assert ReadOn(room, 1, asker, lambda: False).begin() == 0.0
+    assert (room.taken, asker.has_left) == (0, False)
+
+
+def test_a_client_leaves_once():
+    room, asker = ReadingOn(5.0), Asker()
+    call = ReadOn(room, 1, asker, lambda: True)
+    assert (call.begin(), call.begin()) == (5.0, 0.0)
+    assert (room.taken, asker.has_left) == (1, True)

@@ -1,0 +1,74 @@
+"""The bill of a call of several tries: what each costs, and that together they are charged no more than was held."""
+
+from __future__ import annotations
+
+import pytest
+
+from catalog.prices import PriceSheet, receipt
+from metering.attempts import add_tries, may_cost
+from metering.dispute import Charge, Most
+from providers.upstream import Attempt
+from providers.usage import Usage
+
+SHEETS = {
+    name: PriceSheet(id=number, input=rate * 10**6, output=rate * 10**6)
+    for number, (name, rate) in enumerate({"east": 3, "west": 5, "north": 7}.items(), start=1)
+}
+OWN = Usage(input_tokens=10, output_tokens=2)
+
+
+def tried(name, outcome="ok", status=None, *, reached=True, usage=None):
+    return Attempt("openai", name, outcome, status, 1.0, "chat", reached, usage)
+
+
+def bill(*attempts, most=None, own=OWN):
+    charged = Charge(receipt(own, SHEETS[attempts[-1].deployment]))
+    return add_tries(charged, own, attempts, lambda each: SHEETS[each.deployment], 100, Most(nanousd=most))
+
+
+@pytest.mark.parametrize(
+    ("attempt", "said"),
+    [
+        (tried("east", "upstream_timeout"), True),
+        (tried("east", "upstream_error"), True),
+        (tried("east", "upstream_error", 500), False),
+        (tried("east", "upstream_rate_limited", 429), False),
+        (tried("east", "upstream_error", reached=False), False),
+        (tried("east", "upstream_error", 500, usage=OWN), True),
+    ],
+)
+def test_who_saw_it_and_did_not_refuse_it_may_bill_it(attempt, said):
+    assert may_cost(attempt) is said
+
+
+def test_each_try_costs_what_its_own_deployment_takes():
+    tries = bill(
+        tried("east", "upstream_timeout"), tried("west", "upstream_error", usage=OWN), tried("north")
+    )
+    assert [each.cost_nanousd for each in tries.attempts] == [300, 60, 84]
+    assert tries.charged.bill.total_nanousd == 444
+    assert tries.is_estimated
+
+
+def test_the_lines_of_the_receipt_say_which_try_they_are_of():
+    tries = bill(tried("east", "upstream_timeout"), tried("north"))
+    lines = tries.charged.bill.lines
+    assert [line.note for line in lines] == ["", "", "of try 1"]
+    assert sum(int(line.amount_nanousd) for line in lines) == tries.charged.bill.total_nanousd
+
+
+@pytest.mark.parametrize("most", [0, 84, 90, 383, 384, 10**9, None])
+def test_no_more_is_charged_than_was_held(most):
+    tries = bill(tried("east", "upstream_timeout"), tried("north"), most=most)
+    charged = tries.charged
+    assert charged.bill.total_nanousd == (384 if most is None else min(384, most))
+    assert charged.bill.total_nanousd + charged.disputed_nanousd == 384
+    assert sum(int(line.amount_nanousd) for line in charged.bill.lines) == charged.bill.total_nanousd
+
+
+def test_the_try_the_bill_is_of_is_the_last_that_was_reached():
+    own = Usage(requests=0)
+    attempts = [tried("east", "upstream_timeout"), tried("west", "upstream_error", reached=False)]
+    charged = Charge(receipt(own, SHEETS["east"]))
+    tries = add_tries(charged, own, attempts, lambda each: SHEETS[each.deployment], 100, Most())
+    assert (tries.charged.bill.total_nanousd, tries.is_estimated) == (0, False)
