@@ -14,22 +14,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from django.conf import settings
 from django.db import connections, transaction
+from msgspec.structs import replace
 
 from budgets.admission import Post, WindowKey
 from metering import failpoints
 from metering.hours import mark_hours
 from metering.insertion import insert_rows
+from metering.tail import Call
 from metering.trace import arm_met
+from providers.usage import ImageCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    from metering.tail import Call
-
 LARGEST_COST = 9 * 10**15  # as the largest budget: a provider's absurd claim must not overflow a total
 LOCK = 0x6F6D6777  # of windows being created, on PostgreSQL; any number, the same everywhere
+NUL = "\\u0000"  # in JSON
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _json = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -211,10 +213,41 @@ def _row(call: Call, instant: Callable[[float], Any], *, keep_words: bool = True
     )
 
 
+def bare(call: Call) -> Call:
+    """Return a call that has its money, names and numbers, and none of the words and documents that came with them."""
+    usage = call.close.usage
+    images = (ImageCount(usage.image_count),) if usage.images else ()
+    usage = replace(usage, images=images, tool_calls=(), service_tier="", place="")
+    return Call(
+        replace(call.open, trace_id="", idempotency_key="", client_request_id=""),
+        replace(call.close, usage=usage, receipt=[], decision=[]),
+    )
+
+
 def _text(value: str, length: int) -> str:
-    """PostgreSQL takes neither a longer text nor a NUL in one."""
-    return value[:length] if "\x00" not in value else value.replace("\x00", "")[:length]
+    """PostgreSQL takes neither a longer text, nor a NUL, nor half a surrogate pair."""
+    return value[:length] if value.isascii() and "\x00" not in value else _clean(value)[:length]
 
 
 def _document(value: Any) -> str:
-    return _json(value).decode().replace("\\u0000", "")
+    """PostgreSQL's JSON has no NUL either; a backslash and `u0000` that somebody wrote as text is something else."""
+    try:
+        text = _json(value).decode()
+    except UnicodeEncodeError:  # half a surrogate pair, where no journal lay between
+        text = NUL
+    return _json(_cleaned(msgspec.to_builtins(value))).decode() if NUL in text else text
+
+
+def _clean(text: str) -> str:
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _cleaned(value: Any) -> Any:
+    match value:
+        case str():
+            return _clean(value)
+        case list() | tuple():
+            return [_cleaned(each) for each in value]
+        case dict():
+            return {_cleaned(name): _cleaned(each) for name, each in value.items()}
+    return value

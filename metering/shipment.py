@@ -15,6 +15,7 @@ from django.db import DataError, IntegrityError, connections
 from metering import failpoints, ledger
 from metering.frames import encode
 from metering.tail import Tail
+from providers.fallbacks import FALLBACKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from metering.tail import Call, Running
 
 BATCH = 500
+REFUSED = (DataError, IntegrityError, OverflowError, ValueError)  # for ever, whoever tries
 _LOG = logging.getLogger("metering.shipment")
 _CARRY_BEHIND = (
     4  # segments; a call that runs longer is written again at the end, so that the old files can go
@@ -83,12 +85,20 @@ class Shipment:
         self._insist_on_disk()
         try:
             return ledger.write(calls, self._using).posts
-        except (DataError, IntegrityError, OverflowError, ValueError):
+        except REFUSED:
             if len(calls) == 1:
-                self._reject(calls[0])
-                return []
+                return self._insert_bare(calls[0])
             half = len(calls) // 2
             return [*self.insert(calls[:half]), *self.insert(calls[half:])]
+
+    def _insert_bare(self, call: Call) -> list[Post]:
+        """Money first, words later: what a database refuses is most likely in the documents."""
+        FALLBACKS.note("ledger_row_documents", call.open.id)
+        try:
+            return ledger.write([ledger.bare(call)], self._using).posts
+        except REFUSED:
+            self._reject(call)
+            return []
 
     def disconnect(self) -> None:
         """Close this thread's database connection; the next write opens a new one."""

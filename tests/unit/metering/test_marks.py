@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -35,7 +35,7 @@ def stream():
 
 
 def marks_of(stream, *blocks, early=False):
-    running, book = Running(), Book()
+    running, book = Running(), cast("Any", Book())
     nobody: Any = None
     call = RunningCall(opened("req_1"), nobody, None)
     if early:
