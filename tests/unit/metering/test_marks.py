@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -35,9 +35,8 @@ def stream():
 
 
 def marks_of(stream, *blocks, early=False):
+    running, book = Running(), cast("Any", Book())
     nobody: Any = None
-    running, book = Running(), Book()
-    journal: Any = book
     call = RunningCall(opened("req_1"), nobody, None)
     if early:
         call.asker = Asker()
@@ -47,8 +46,8 @@ def marks_of(stream, *blocks, early=False):
     running.add(call)
     for block in blocks:
         stream.feed(block)
-        running.mark(journal)
-        running.mark(journal)  # nothing new
+        running.mark(book)
+        running.mark(book)  # nothing new
     return [(mark.output_tokens, mark.output_bytes) for mark in book.marks]
 
 
