@@ -19,13 +19,16 @@ from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
-import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import DatabaseError
 
 from gateway import replay_rows
 from gateway.answer import Answer
+from gateway.fingerprint import fingerprint
 from gateway.replay_rows import UNBOUNDED, Quota
+from providers.heavy_work import HeavyWork
+from providers.outline import is_large
+from providers.work_process import WorkFailed
 
 logger = logging.getLogger("gateway.idempotency")
 
@@ -76,7 +79,7 @@ InDatabase = Callable[..., Awaitable[Any]]
 class Replays:
     """`in_database` runs a blocking function in the database threads.
 
-    `unstored` hears why an answer was not kept: too_large, tenant_bytes or tenant_answers.
+    `unstored` hears why an answer was not kept: too_large, tenant_bytes or tenant_answers. `heavy` reads large bodies.
     """
 
     def __init__(
@@ -85,8 +88,10 @@ class Replays:
         encryption_key: bytes,
         quota: Quota = UNBOUNDED,
         unstored: Callable[[str], object] = lambda _: None,
+        heavy: HeavyWork | None = None,
     ) -> None:
         self._in_database, self._quota, self._unstored = in_database, quota, unstored
+        self._heavy = heavy
         self._cipher = AESGCM(encryption_key)
 
     async def claim(
@@ -99,7 +104,7 @@ class Replays:
         if _KEY.fullmatch(key) is None:
             raise BadIdempotencyKey
         row_id = hashlib.sha256(f"{scope}\n{key}".encode()).hexdigest()
-        printed = await _beside(len(raw), fingerprint, scope, raw)
+        printed = await self._fingerprint(tenant_id, scope, raw)
         try:
             kept = await self._in_database(
                 replay_rows.claim, row_id, printed, request_id, tenant_id, datetime.now(UTC)
@@ -154,24 +159,20 @@ class Replays:
         """Free the claims of calls whose process is known to be dead. Blocking: for the database threads."""
         replay_rows.drop_started_by(list(request_ids))
 
+    async def _fingerprint(self, tenant_id: int, scope: str, raw: bytes) -> str:
+        if self._heavy is None or not is_large(raw):
+            return fingerprint(scope, raw)
+        try:
+            return await self._heavy.share(tenant_id).ask(str, "fingerprint", raw, scope)
+        except WorkFailed as fault:
+            raise ReplaysUnavailable from fault
+
     def _seal(self, row_id: str, body: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
         return nonce + self._cipher.encrypt(nonce, zlib.compress(body, 1), row_id.encode())
 
     def _open(self, row_id: str, sealed: bytes) -> bytes:
         return zlib.decompress(self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], row_id.encode()))
-
-
-def fingerprint(scope: str, raw: bytes) -> str:
-    """Return the SHA-256 of the call: the same for the same JSON, however its members are ordered or spaced.
-
-    What orjson cannot represent (nesting beyond 254, numbers beyond a double) is compared byte by byte.
-    """
-    try:
-        canonical = orjson.dumps(orjson.loads(raw), option=orjson.OPT_SORT_KEYS)
-    except (ValueError, TypeError, RecursionError):
-        canonical = raw
-    return hashlib.sha256(scope.encode() + b"\n" + canonical).hexdigest()
 
 
 async def _beside(size: int, work: Callable[..., T], *arguments: Any) -> T:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 
 import msgspec
@@ -25,6 +25,7 @@ from providers.failures import (
 )
 from providers.health import Health, Turn
 from providers.journey import Journey
+from providers.outline import LARGE
 from providers.plan import Deadline, Plan, timeouts_within
 from providers.target import Target
 from providers.transport import Transport, UpstreamRequest, UpstreamResponse
@@ -55,6 +56,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     streams: bool
     trace_parent: str = ""
     has_cap: bool = False  # the gateway sends a cap, so a provider that refuses its name is asked once more
+    aside: Callable[[bytes], Awaitable[Answered]] | None = None  # reads a large answer as the dialect does
 
 
 class Call:
@@ -253,7 +255,11 @@ async def _try(
             call.blocks = response.chunks()
             call.first = await first_content(response, call.blocks, call.stream)
         else:
-            call.answered = dialect.response(await response.read(MAX_ANSWER))
+            raw = await response.read(MAX_ANSWER)
+            if len(raw) > LARGE and outgoing.aside is not None:
+                call.answered = await outgoing.aside(raw)
+            else:
+                call.answered = dialect.response(raw)
     except BaseException as error:  # however it ended, the connection is not kept half read
         await response.aclose()
         if isinstance(error, MalformedAnswer | MalformedStream):

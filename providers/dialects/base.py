@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from providers.layout import Layout
 from providers.target import Target
 from providers.usage import Usage
 
@@ -27,6 +28,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     cap_names: tuple[str, ...] = ()  # under these names, which the one cap replaces
     exact: bool = True  # False: a key may be twice, so the body is put together again
     content_key: str = "choices"  # the member an answer must have to be believed
+    layout: Layout | None = None  # of a large body, which is never taken apart
 
 
 class Answered(msgspec.Struct, frozen=True):

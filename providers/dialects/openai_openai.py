@@ -13,7 +13,8 @@ import msgspec
 from typing_extensions import override
 
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Shape, Stream
-from providers.dialects.loose import bytes_of, sound_in
+from providers.dialects.loose import bytes_of, is_busy, sound_in
+from providers.layout import splice
 from providers.redaction import redact_json, without_values
 from providers.registry import PROVIDERS
 from providers.sse import EventTooLarge, SseParser
@@ -100,7 +101,8 @@ class OpenAIToOpenAI(Dialect):
         is_capped = cap is None or (cap == shape.stated_cap and shape.cap_names == (field,))
         if target.upstream_model == shape.alias and not injects_usage and is_capped and shape.exact:
             return raw
-        parts = members(raw)
+        layout = shape.layout
+        parts = members(raw) if layout is None else layout.parts()
         parts["model"] = msgspec.Raw(_encode(target.upstream_model))
         if injects_usage:
             parts["stream_options"] = _with_usage(parts.get("stream_options"))
@@ -108,7 +110,7 @@ class OpenAIToOpenAI(Dialect):
             for name in shape.cap_names:
                 del parts[name]
             parts[field] = msgspec.Raw(_encode(cap))
-        return assemble(parts)
+        return assemble(parts) if layout is None else splice(raw, layout, parts)
 
     @override
     def response(self, raw: bytes) -> Answered:
@@ -122,9 +124,7 @@ class OpenAIToOpenAI(Dialect):
         if "model" in parts:
             parts["model"] = msgspec.Raw(_encode(self._shape.alias))
             raw = assemble(parts)
-        usage = (
-            _in_tier(usage_of(document.usage), document.service_tier) if document.usage is not None else None
-        )
+        usage = None if document.usage is None else _in_tier(usage_of(document.usage), document.service_tier)
         is_said = usage is not None and not usage.is_lacking
         return Answered(raw, usage, "" if is_said else _text_of(document.choices or []))
 
@@ -218,15 +218,16 @@ class OpenAIStream(Stream):
 
     def _decode(self, data: bytes) -> _Chunk:
         try:
-            return _chunk.decode(data)
+            if not is_busy(data):
+                return _chunk.decode(data)
         except msgspec.ValidationError as error:
             if b'"choices"' not in data and b'"error"' not in data:
                 raise MalformedStream(str(error)) from error
-            self._check_object(data)
-            self.produced_bytes += bytes_of(data)
-            return _ODD
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise MalformedStream(str(error)) from error
+        self._check_object(data)
+        self.produced_bytes += bytes_of(data)
+        return _ODD
 
     def _check_object(self, data: bytes) -> None:
         try:
