@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from typing import Final
 
 import msgspec
 
@@ -29,6 +30,7 @@ class Lack(msgspec.Struct, frozen=True):
 
 
 NOTHING = Need()
+TELLING: Final = (b'"image_url"', b'"input_audio"', b'"tools"', b'"functions"', b'"json_schema"')
 SHORTEST_TOKEN_BYTES = 4  # a prompt is looked at only when its bytes could be more tokens than this makes
 
 
@@ -57,12 +59,21 @@ def _top(member: str) -> str:
     return member.rpartition(".")[2]
 
 
-def need_of(raw: bytes, models: Iterable[Model], estimate: int | None) -> Need:
+def tells_of(raw: bytes) -> frozenset[bytes]:
+    """Return those of the names that tell something which are in a request."""
+    return frozenset(name for name in TELLING if name in raw)
+
+
+def need_of(
+    raw: bytes, models: Iterable[Model], estimate: int | None, tells: Container[bytes] | None = None
+) -> Need:
     """Read from a request's bytes what it needs; looks only for what somebody in `models` could lack.
 
     A quotation mark inside a JSON text is escaped, so the names below can only be members or values of their own.
-    `estimate` is about the prompt's tokens; None: the request is not one prompt.
+    `estimate` is about the prompt's tokens; None: the request is not one prompt. `tells` are the names in a request
+    that is too large to be searched here.
     """
+    found = raw if tells is None else tells
     is_limited, window = False, None
     for model in models:
         for deployment in model.deployments:
@@ -76,8 +87,8 @@ def need_of(raw: bytes, models: Iterable[Model], estimate: int | None) -> Need:
         return NOTHING
     names = (("image", b'"image_url"'), ("audio", b'"input_audio"')) if is_limited else ()
     return Need(
-        modalities=tuple([modality for modality, name in names if name in raw]),
-        tools=is_limited and (b'"tools"' in raw or b'"functions"' in raw),
-        json_schema=is_limited and b'"json_schema"' in raw,
+        modalities=tuple([modality for modality, name in names if name in found]),
+        tools=is_limited and (b'"tools"' in found or b'"functions"' in found),
+        json_schema=is_limited and b'"json_schema"' in found,
         prompt_tokens=estimate or 0 if is_long else 0,
     )

@@ -37,8 +37,10 @@ from metering.dispute import Most
 from metering.meter import Meter
 from metering.records import Open
 from metering.trace import Trace, trace_of
+from providers.dialects.large_answers import read_aside
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed
+from providers.heavy_work import Share
 from providers.plan import Plan
 from providers.requests.classes import Unacceptable
 from providers.tenant_salt import Salt
@@ -211,7 +213,7 @@ async def _call(
     request: V1Request, live: Connections, meter: Meter, route: Route, want: Want, plan: Plan
 ) -> Answer:
     dialect = OpenAIToOpenAI(want.shape)
-    outgoing = _outgoing(request, want, meter)
+    outgoing = _outgoing(request, want, meter, live.heavy.share(request.auth.tenant_id))
     try:
         running = meter.open(request.auth)
     except BaseException:  # no room in the journal, or the task's end
@@ -247,7 +249,7 @@ async def _call(
     return await complete(request, route, meter, call, ending, waited_s)
 
 
-def _outgoing(request: V1Request, want: Want, meter: Meter) -> Outgoing:
+def _outgoing(request: V1Request, want: Want, meter: Meter, share: Share) -> Outgoing:
     return Outgoing(
         request_id=request.id,
         path=want.shape.path,
@@ -256,4 +258,5 @@ def _outgoing(request: V1Request, want: Want, meter: Meter) -> Outgoing:
         trace_parent=request.trace_parent,
         has_cap=want.shape.output_cap is not None,
         heard=meter.answered,
+        aside=partial(read_aside, share, want.shape),
     )

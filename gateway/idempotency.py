@@ -19,15 +19,18 @@ from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
-import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import DatabaseError
 
 from gateway import replay_rows
 from gateway.answer import Answer
+from gateway.fingerprint import fingerprint
 from gateway.replay_rows import UNBOUNDED, Quota
 from metering import failpoints
 from providers.fallbacks import FALLBACKS
+from providers.heavy_work import HeavyWork
+from providers.outline import is_large
+from providers.work_process import WorkFailed
 
 logger = logging.getLogger("gateway.idempotency")
 
@@ -78,7 +81,7 @@ InDatabase = Callable[..., Awaitable[Any]]
 class Replays:
     """`in_database` runs a blocking function in the database threads.
 
-    `unstored` hears why an answer was not kept: too_large, tenant_bytes or tenant_answers.
+    `unstored` hears why an answer was not kept: too_large, tenant_bytes or tenant_answers. `heavy` reads large bodies.
     """
 
     def __init__(
@@ -87,8 +90,10 @@ class Replays:
         encryption_key: bytes,
         quota: Quota = UNBOUNDED,
         unstored: Callable[[str], object] = lambda _: None,
+        heavy: HeavyWork | None = None,
     ) -> None:
         self._in_database, self._quota, self._unstored = in_database, quota, unstored
+        self._heavy = heavy
         self._cipher = AESGCM(encryption_key)
         self.owner = ""  # the name of this process's journal
         self.serves: Callable[[str], bool] = lambda _: (
@@ -111,7 +116,7 @@ class Replays:
         if _KEY.fullmatch(key) is None:
             raise BadIdempotencyKey
         row_id = hashlib.sha256(f"{scope}\n{key}".encode()).hexdigest()
-        printed = await _beside(len(raw), fingerprint, scope, raw)
+        printed = await self._fingerprint(tenant_id, scope, raw)
         try:
             claiming = partial(replay_rows.claim, owner=self.owner, lives=self._lives)
             kept = await self._in_database(
@@ -181,24 +186,20 @@ class Replays:
         """Free the claims of calls whose process is known to be dead. Blocking: for the database threads."""
         replay_rows.drop_started_by(list(request_ids))
 
+    async def _fingerprint(self, tenant_id: int, scope: str, raw: bytes) -> str:
+        if self._heavy is None or not is_large(raw):
+            return fingerprint(scope, raw)
+        try:
+            return await self._heavy.share(tenant_id).ask(str, "fingerprint", raw, scope)
+        except WorkFailed as fault:
+            raise ReplaysUnavailable from fault
+
     def _seal(self, row_id: str, body: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
         return nonce + self._cipher.encrypt(nonce, zlib.compress(body, 1), row_id.encode())
 
     def _open(self, row_id: str, sealed: bytes) -> bytes:
         return zlib.decompress(self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], row_id.encode()))
-
-
-def fingerprint(scope: str, raw: bytes) -> str:
-    """Return the SHA-256 of the call: the same for the same JSON, however its members are ordered or spaced.
-
-    What orjson cannot represent (nesting beyond 254, numbers beyond a double) is compared byte by byte.
-    """
-    try:
-        canonical = orjson.dumps(orjson.loads(raw), option=orjson.OPT_SORT_KEYS)
-    except (ValueError, TypeError, RecursionError):
-        canonical = raw
-    return hashlib.sha256(scope.encode() + b"\n" + canonical).hexdigest()
 
 
 async def _beside(size: int, work: Callable[..., T], *arguments: Any) -> T:

@@ -176,6 +176,7 @@ class Lifespan:
             settings.SECRETS.encryption_key,
             Quota(config.most_bytes, config.max_answers),
             lambda reason: live.metrics.child(live.metrics.unstored, reason).inc(),
+            live.heavy,
         )
         replays.serves = partial(replay_rows.serves, self.config.data_dir / "journal")
         return replays
@@ -196,7 +197,7 @@ class Lifespan:
             await live.worker_rows.enter(self._born_in)
         live.shipper = Shipper(live.journal, live.admission, patient_alias())
         live.shipper.start()
-        live.books = Books(live.journal, live.admission, live.running, live.metrics.observe)
+        live.books = Books(live.journal, live.admission, live.running, live.metrics.observe, live.heavy)
 
     async def _open_admission(self, live: Connections, worker: str) -> Admission:
         """Limits and money are decided in this process when it is the only one, else in Redis."""

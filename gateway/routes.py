@@ -5,8 +5,6 @@ Cost: 2 us for an alias with one deployment and nothing special asked.
 
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 
 from budgets import holds
@@ -16,13 +14,13 @@ from catalog.capabilities import NOTHING, Need, need_of
 from catalog.experiments import arm_of
 from catalog.routing import ANYTHING, Asking, ModelCannot, Route
 from catalog.snapshot import Experiment, Model
-from gateway.api.schemas import Want
+from gateway.api.schemas import Large, Want
 from gateway.config.sections import Server
 from gateway.connections import Connections
 from gateway.refusals import BadRequest
 from gateway.request import V1Request
 from providers.plan import Deadline, Plan
-from providers.prompt import count_prompt
+from providers.prompt import count_prompt_aside
 from providers.upstream import Call
 
 MAX_TIMEOUT_MS = 600_000
@@ -54,7 +52,7 @@ async def route_of(request: V1Request, live: Connections, want: Want, model_type
         if not refusal.is_window:
             raise
     # By its bytes the prompt is too long for everybody: count it before saying so.
-    counted = await asyncio.to_thread(count_prompt, request.raw, want.alias)
+    counted = await count_prompt_aside(live.heavy.share(caller.tenant_id), request.raw, want.alias)
     need = msgspec.structs.replace(asking.need, prompt_tokens=int(counted.tokens * OTHER_TOKENIZER))
     asking = msgspec.structs.replace(asking, need=need)
     return routing.resolve(
@@ -106,10 +104,12 @@ def fallback_reason(route: Route, call: Call) -> str:
 def _asking(request: V1Request, live: Connections, want: Want, model: Model) -> Asking:
     hint = hints.parse(request.header(b"x-gateway-route"), model)
     need = _need(request, live, want, model)
-    sticky_key = _sticky_key(request, model) if model.sticky else ""
+    sticky_key = _sticky_key(request, want, model) if model.sticky else ""
     is_by_cost = model.strategy == "cost" or (hint is not None and hint.strategy == "cost")
     arm = (
-        _arm(request, model.experiment, model.alias) if model.experiment is not None and hint is None else ""
+        _arm(request, want, model.experiment, model.alias)
+        if model.experiment is not None and hint is None
+        else ""
     )
     if hint is None and need is NOTHING and not sticky_key and not is_by_cost and not arm:
         return ANYTHING
@@ -125,30 +125,34 @@ def _need(request: V1Request, live: Connections, want: Want, model: Model) -> Ne
         models += [other for alias in aliases if (other := live.snapshot.models.get(alias)) is not None]
     is_chat = want.demand.kind == "chat"  # a request for embeddings may carry many prompts
     estimate = holds.prompt_estimate(want.demand).tokens if is_chat else None
-    need = need_of(request.raw, models, estimate)
+    need = need_of(request.raw, models, estimate, None if want.large is None else want.large.tells)
     if not want.demand.unknown:
         return need
     is_kept = any(rule.budgets for rule in rules_for(live.rulebook, request.auth))
     return msgspec.structs.replace(need, members=want.demand.unknown, keeps_money=is_kept)
 
 
-def _arm(request: V1Request, experiment: Experiment, alias: str) -> str:
+def _arm(request: V1Request, want: Want, experiment: Experiment, alias: str) -> str:
     """Return the arm of this caller; a call that names no user counts by its tenant. Hints step out of experiments."""
     subject = str(request.auth.tenant_id)
     if experiment.by == "user":
         try:
-            user = _sticky.decode(request.raw).user
+            user = _names(request, want).user
         except msgspec.ValidationError:
             user = None
         subject = f"{subject}:{user}" if user else subject
     return arm_of(experiment, alias, subject)
 
 
-def _sticky_key(request: V1Request, model: Model) -> str:
+def _sticky_key(request: V1Request, want: Want, model: Model) -> str:
     """Return the value that always meets the same deployment; tenants never share one."""
     try:
-        body = _sticky.decode(request.raw)
+        body = _names(request, want)
     except msgspec.ValidationError:
         return ""
     value = body.user if model.sticky == "user" else body.prompt_cache_key
     return f"{request.auth.tenant_id}:{value}" if value else ""
+
+
+def _names(request: V1Request, want: Want) -> _Sticky | Large:
+    return _sticky.decode(request.raw) if want.large is None else want.large

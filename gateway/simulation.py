@@ -5,7 +5,6 @@ Everything that can refuse a call before a provider is asked is asked here in th
 
 from __future__ import annotations
 
-import asyncio
 import time
 from functools import partial
 from typing import Any
@@ -19,6 +18,7 @@ from budgets.rules import rules_for
 from catalog.prices import cost
 from catalog.routing import Route
 from catalog.snapshot import Deployment
+from gateway import connections
 from gateway.api.large_bodies import understand
 from gateway.api.schemas import Want
 from gateway.call import Endpoint
@@ -30,7 +30,7 @@ from gateway.request import V1Request
 from gateway.routes import EXPECTED_OUTPUT, route_of
 from metering.trace import skipped_rows
 from providers.failures import UpstreamFailed
-from providers.prompt import count_prompt
+from providers.prompt import count_prompt_aside
 from providers.usage import Usage
 from tenants.auth import require_scope
 
@@ -130,7 +130,8 @@ async def _cost(
 ) -> dict[str, Any]:
     """Return the worst case, as it would be held, and what a call of a usual length costs where it goes first."""
     first = route.deployments[0]
-    reads = (await asyncio.to_thread(count_prompt, request.raw, first.target.upstream_model)).tokens
+    share = connections.live().heavy.share(request.auth.tenant_id)
+    reads = (await count_prompt_aside(share, request.raw, first.target.upstream_model)).tokens
     writes = 0
     if want.demand.kind == "chat":
         caps = (

@@ -9,7 +9,9 @@ import asyncio
 from msgspec.structs import replace
 
 from metering.records import Open
-from providers.prompt import count_prompt
+from providers.heavy_work import HeavyWork
+from providers.outline import is_large
+from providers.prompt import count_prompt, count_prompt_aside
 from providers.tokens import count
 from providers.usage import Usage
 
@@ -17,23 +19,37 @@ IN_THREAD_BYTES = 10_000
 
 
 async def estimate(
-    record: Open, raw: bytes, produced: str, produced_events: int, reported: Usage | None = None
+    record: Open,
+    raw: bytes,
+    produced: str,
+    produced_events: int,
+    reported: Usage | None = None,
+    heavy: HeavyWork | None = None,
 ) -> Usage:
     """Return the estimated usage from the request body and what came back; a side that was reported stands."""
+    reads = None
+    if heavy is not None and is_large(raw) and not (reported is not None and reported.total_input_tokens):
+        share = heavy.share(record.tenant_id)
+        reads = (await count_prompt_aside(share, raw, record.upstream_model)).tokens
     if len(raw) + len(produced) > IN_THREAD_BYTES:
-        return await asyncio.to_thread(_count, record, raw, produced, produced_events, reported)
-    return _count(record, raw, produced, produced_events, reported)
+        return await asyncio.to_thread(_count, record, raw, produced, produced_events, reported, reads)
+    return _count(record, raw, produced, produced_events, reported, reads)
 
 
-def _count(record: Open, raw: bytes, produced: str, produced_events: int, reported: Usage | None) -> Usage:
+def _count(
+    record: Open,
+    raw: bytes,
+    produced: str,
+    produced_events: int,
+    reported: Usage | None,
+    reads: int | None = None,
+) -> Usage:
+    """`reads` are the tokens of the prompt where they were counted already."""
     output = count(produced, record.upstream_model) if produced else 0
     if reported is not None and reported.total_input_tokens:
         return replace(reported, output_tokens=max(output, min(produced_events, 1)), estimated=True)
+    if reads is None:
+        reads = count_prompt(raw, record.upstream_model).tokens
     if reported is not None and reported.total_output_tokens:
-        prompt = count_prompt(raw, record.upstream_model)
-        return replace(reported, input_tokens=prompt.tokens, estimated=True)
-    return Usage(
-        input_tokens=count_prompt(raw, record.upstream_model).tokens,
-        output_tokens=max(output, min(produced_events, 1)),
-        estimated=True,
-    )
+        return replace(reported, input_tokens=reads, estimated=True)
+    return Usage(input_tokens=reads, output_tokens=max(output, min(produced_events, 1)), estimated=True)

@@ -22,6 +22,7 @@ from metering.records import Answered, Close, Open
 from metering.running import Running, RunningCall
 from metering.trace import Trace, document
 from providers.fallbacks import FALLBACKS
+from providers.heavy_work import HeavyWork
 from providers.target import Target
 from providers.upstream import Attempt
 from providers.usage import Usage
@@ -65,6 +66,7 @@ class Books(msgspec.Struct, frozen=True):
     admission: Admission
     running: Running
     observe: Callable[[Open, Close, Sequence[Attempt]], None]
+    heavy: HeavyWork | None = None  # counts what is large
 
 
 class Meter:
@@ -133,7 +135,12 @@ class Meter:
     async def _count_and_finish(self, ending: Ending) -> Standing:
         try:
             usage = await estimate(
-                self.record, self._raw, ending.produced, ending.produced_events, ending.usage
+                self.record,
+                self._raw,
+                ending.produced,
+                ending.produced_events,
+                ending.usage,
+                self._books.heavy,
             )
         except Exception:  # a body that no counter can read is billed all the same
             logger.exception("the usage of %s could not be counted", self.record.id)

@@ -1,28 +1,44 @@
-"""Where the work on large bodies and answers is done: beside the calls, in turns, so that it never holds up the loop.
+"""Where the work on large bodies and answers is done: in processes of their own, so that it never holds up the loop.
 
-Two kinds. Scans go forward in slices of a millisecond or two, between which everybody else has a turn: what reads JSON
-keeps the interpreter's lock, so a thread would hold up the loop all the same. Hashing and compressing let go of the
-lock, so they have threads. Of each tenant one piece of work is done at a time, of all AT_ONCE; the rest waits in line.
+What reads JSON keeps the interpreter's lock, so a thread would hold up the loop all the same. Of each tenant one piece
+of work is done at a time, of all AT_ONCE; the rest waits in line. Who leaves keeps the place until what was begun is
+over, so that leaving is no way to more than one's share. The processes are started by the first who needs one (0.1 s).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
+
+import msgspec
+
+from providers.fallbacks import FALLBACKS
+from providers.work_process import Job, Lost, WorkProcess
 
 T = TypeVar("T")
 AT_ONCE: Final = 2
+CPU_S: Final = 5.0  # what one piece of work may take, and so much more a MB:
+CPU_S_PER_MB: Final = 0.25
+MEMORY: Final = 512 * 1024 * 1024  # of address space, and so many times what it is about:
+MEMORY_PER_BYTE: Final = 16
+MB: Final = 1024 * 1024
 
 
 class HeavyWork:
-    """One for a process. `waiting` is how many pieces of work wait or run."""
+    """One for a process. `waiting` is how many pieces of work wait or run; `module` is what the processes run."""
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
+    def __init__(self, module: str = "gateway.heavy_process", at_once: int = AT_ONCE) -> None:
+        self._module = module
         self._places = asyncio.Semaphore(at_once)
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="heavy")
+        self._idle: list[WorkProcess] = []
+        self._busy: set[WorkProcess] = set()
+        self._is_closed = False
         self._lines: dict[int, asyncio.Lock] = {}
         self._in_line: dict[int, int] = {}
         self.waiting = 0
@@ -30,8 +46,19 @@ class HeavyWork:
     def share(self, tenant_id: int) -> Share:
         return Share(self, tenant_id)
 
+    @property
+    def pids(self) -> set[int]:
+        """The processes there are."""
+        return {process.pid for process in (*self._idle, *self._busy)}
+
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """End the processes, whatever they do."""
+        self._is_closed = True
+        for process in tuple(self._busy):
+            process.kill()
+        self._threads.shutdown(cancel_futures=True)
+        for process in self._idle:
+            process.close()
 
     @asynccontextmanager
     async def turn(self, tenant_id: int) -> AsyncIterator[None]:
@@ -48,8 +75,51 @@ class HeavyWork:
             if not self._in_line[tenant_id]:
                 del self._in_line[tenant_id], self._lines[tenant_id]
 
-    async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run it, and leave only when it is over, however often the task is cancelled meanwhile."""
+        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            while not running.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([running])
+            if not running.cancelled():
+                running.exception()  # nobody is left to hear of it
+            raise
+
+    def ask(self, job: Job, raw: bytes) -> bytes:
+        """Let a process do it, and another one where the first was killed; blocking. Raises TooDear, Lost."""
+        try:
+            return self._ask(job, raw)
+        except Lost as fault:
+            if self._is_closed:
+                raise
+            FALLBACKS.note("heavy_process", fault)
+            return self._ask(job, raw)
+
+    def _ask(self, job: Job, raw: bytes) -> bytes:
+        process = self._take()
+        self._busy.add(process)
+        try:
+            return process.ask(job, raw)
+        finally:
+            self._busy.discard(process)
+            if process.is_alive:
+                self._idle.append(process)
+            else:
+                process.close()
+
+    def _take(self) -> WorkProcess:
+        while self._idle:
+            process = self._idle.pop()
+            if process.is_alive:
+                return process
+            process.close()
+        try:
+            return WorkProcess(self._module)
+        except OSError as fault:
+            raise Lost(f"it cannot be started: {fault}") from fault
 
 
 class Share:
@@ -60,18 +130,14 @@ class Share:
     def __init__(self, room: HeavyWork, tenant_id: int) -> None:
         self._room, self._tenant_id = room, tenant_id
 
-    async def run(self, steps: Generator[None, None, T]) -> T:
-        """Do the steps, with a turn for everybody else between any two; return what they return."""
+    async def ask(self, gives: type[T], work: str, raw: bytes, *arguments: Any) -> T:
+        """Do what the process knows by this name (gateway/heavy_process.py). Raises TooDear, Lost."""
+        job = Job(
+            work,
+            msgspec.Raw(msgspec.msgpack.encode(arguments)),
+            CPU_S + CPU_S_PER_MB * len(raw) / MB,
+            MEMORY + MEMORY_PER_BYTE * len(raw),
+        )
         async with self._room.turn(self._tenant_id):
-            while True:
-                try:
-                    next(steps)
-                except StopIteration as done:
-                    result: T = done.value
-                    return result
-                await asyncio.sleep(0)
-
-    async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run what lets go of the interpreter's lock."""
-        async with self._room.turn(self._tenant_id):
-            return await self._room.in_thread(work, *arguments)
+            result = await self._room.in_thread(partial(self._room.ask, job, raw))
+        return msgspec.msgpack.decode(result, type=gives)

@@ -17,6 +17,7 @@ from providers.outline_limits import Limits, NotJson, OverLimit
 from providers.outline_text import MOST_RUN, Texts, check
 
 LARGE: Final = 256 * 1024  # what is not larger is decoded in one go, without an outline
+BUSY: Final = 8_192  # and has no more opening brackets
 SLICE: Final = 512  # units of work between two yields; a unit is a token or a kB of text: 0.3 to 3 us
 
 _TELLING = frozenset({"image_url", "input_audio", "json_schema"})
@@ -27,17 +28,30 @@ _TOP, _IN_TOP = 1, 2  # how many lists and objects are open there
 Span = tuple[int, int]
 
 
-class Outline:
-    """What the scan found. `members` has the last value of each name at the top, in the order of their first."""
+def is_large(raw: bytes) -> bool:
+    """Tell whether decoding takes too long for an event loop."""
+    return len(raw) > LARGE or raw.count(b"{") + raw.count(b"[") > BUSY
 
-    __slots__ = ("counts", "media_bytes", "members", "size", "telling")
+
+class Outline:
+    """What the scan found. `members` has the last value of each name at the top, in the order of their first; `names`
+    and `ends` are of every member at the top, also of a name that comes again.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
+        self.start, self.has_escapes = 0, False  # just after the first bracket; in a name at the top
         self.members: dict[str, Span] = {}
+        self.names: list[str] = []
+        self.ends: list[int] = []
         self.counts: dict[str, int] = {}  # how many elements the lists at the top have that are limited
         self.telling: dict[str, int] = {}  # how often the names occur that tell what a call needs
         self.media_bytes = 0  # in long texts without a space: pictures and sound
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each name at the top is there once, and as it is written everywhere."""
+        return not self.has_escapes and len(self.names) == len(self.members)
 
     @property
     def prompt_tokens(self) -> int:
@@ -89,6 +103,7 @@ class _Scan:
         if raw[start : start + 1] != b"{":
             raise NotJson("the body must be an object")
         self._open(start, is_object=True)
+        self.outline.start = self._pos
         while self._stack:
             if self._tokens + texts.work - self._done >= SLICE:
                 self._done = self._tokens + texts.work
@@ -112,6 +127,7 @@ class _Scan:
         frame.name = found[1]
         if len(self._stack) == _TOP:
             self._top = _decoded(frame.name)
+            self.outline.has_escapes = self.outline.has_escapes or b"\\" in frame.name
         self._count(2, names=1)
         if b"_" in frame.name or b"\\" in frame.name:
             self._tell(_decoded(frame.name))
@@ -175,7 +191,7 @@ class _Scan:
         if not is_whole:
             end = raw.rfind(b",", start, end)  # there is one behind the first element
         count = raw.count(b",", start, end) + 1
-        self._count(count)
+        self._count(-(-count // self._limits.runs))
         self._add(frame, count)
         check(b"[" + raw[start:end] + b"]")
         self._tokens += (end - start) // 64
@@ -242,6 +258,8 @@ class _Scan:
         self._add(frame, 1)
         if len(self._stack) == _TOP:
             self.outline.members[self._top] = (start, end)
+            self.outline.names.append(self._top)
+            self.outline.ends.append(end)
 
     def _add(self, frame: _Frame, count: int) -> None:
         frame.count += count

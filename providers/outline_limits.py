@@ -19,6 +19,7 @@ class Limits(msgspec.Struct, frozen=True):
     values: int = 400_000  # names, texts, numbers, lists and objects together
     members: int = 20_000  # those inside of `bulk`, which may be large for good reasons, are not counted
     bulk: frozenset[str] = frozenset()
+    runs: int = 1  # so many numbers in a row count as one value
 
 
 class OverLimit(Exception):

@@ -5,13 +5,19 @@ For rates, display, routing and the bills of calls whose usage nobody reported; 
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from providers.amounts import Estimate
 from providers.fallbacks import FALLBACKS
+from providers.outline import is_large
 from providers.tokens import count, count_messages
+from providers.work_process import WorkFailed
+
+if TYPE_CHECKING:
+    from providers.heavy_work import Share
 
 
 class _Body(msgspec.Struct):
@@ -45,6 +51,17 @@ def count_prompt(raw: bytes, model: str) -> Estimate:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         FALLBACKS.note("prompt_counter", error)
         return Estimate(max(1, len(raw) // BYTES_PER_TOKEN))
+
+
+async def count_prompt_aside(share: Share, raw: bytes, model: str) -> Estimate:
+    """Return the same beside the event loop, whatever the size."""
+    if not is_large(raw):
+        return await asyncio.to_thread(count_prompt, raw, model)
+    try:
+        return Estimate(await share.ask(int, "count", raw, model))
+    except WorkFailed as fault:
+        FALLBACKS.note("prompt_counter", fault)
+        return Estimate(len(raw) // BYTES_PER_TOKEN)
 
 
 def _inputs(value: Any, model: str) -> int:

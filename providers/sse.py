@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 MAX_EVENT: Final = 1024 * 1024
+MOST_LINES: Final = 10_000  # of one event; more take too long to read, and nobody writes them
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -73,11 +74,15 @@ class SseParser:
         events: list[SseEvent] = []
         limit = self._max_event
         for part in parts:
+            if not part:
+                continue  # a run of blank lines may be very long
             if len(part) > limit:
                 raise EventTooLarge(limit, events)
             if part.startswith(b"data: ") and b"\n" not in part:
                 events.append(SseEvent(part[6:]))
                 continue
+            if part.count(b"\n") > MOST_LINES:
+                raise EventTooLarge(limit, events)
             event = _event_of(part)
             if event is not None:
                 events.append(event)

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from gateway.config.entries import CACHE_MEMBERS
 from providers.registry import PROVIDERS
 
 if TYPE_CHECKING:
     from providers.target import Target
 
-CACHES: Final = frozenset({"prompt_cache_key", "cache_salt"})
+CACHES: Final = frozenset(CACHE_MEMBERS)
 MEMBERS: Final = CACHES | {"user", "safety_identifier"}
 METADATA: Final = (
     "cache_member"  # of a deployment: the member that parts its caches, where its provider's row has none

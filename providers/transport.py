@@ -7,6 +7,7 @@ leaves an answer half read, closes its connection at once, and such a connection
 from __future__ import annotations
 
 import asyncio
+import io
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
@@ -184,17 +185,19 @@ class UpstreamResponse:
 
     async def read(self, max_bytes: int, *, truncate: bool = False) -> bytes:
         """Return the whole body; beyond `max_bytes` it is cut or raises UpstreamBroken. Raises UpstreamFailed."""
-        blocks: list[bytes] = []
-        size = 0
-        while block := await self._next():
-            blocks.append(block)
-            size += len(block)
+        first = await self._next()
+        block, size = first, len(first)
+        whole = io.BytesIO()  # gives what was written without a copy: it is in memory once
+        while block:
             if size > max_bytes:
                 self._finish()
                 if not truncate:
                     raise UpstreamBroken(f"an answer larger than {max_bytes} bytes")
-                return b"".join(blocks)[:max_bytes]
-        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+                return (whole.getvalue() + block)[:max_bytes]
+            whole.write(block)
+            block = await self._next()
+            size += len(block)
+        return first if size == len(first) else whole.getvalue()
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over what has arrived, as it arrives. Raises UpstreamFailed. Whoever stops early calls aclose."""

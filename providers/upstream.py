@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 
 import msgspec
@@ -25,6 +25,7 @@ from providers.failures import (
 )
 from providers.health import Health, Turn
 from providers.journey import Journey, in_time, judge
+from providers.outline import LARGE
 from providers.plan import Asker, Deadline, Plan, timeouts_within
 from providers.target import Target
 from providers.transport import Transport, UpstreamRequest, UpstreamResponse
@@ -61,6 +62,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     has_cap: bool = False  # the gateway sends a cap, so a provider that refuses its name is asked once more
     asker: Asker = msgspec.field(default_factory=Asker)
     heard: Callable[[Target, bytes], object] = lambda *_: None  # of a whole answer, before it is looked into
+    aside: Callable[[bytes], Awaitable[Answered]] | None = None  # reads a large answer as the dialect does
 
 
 class Call:
@@ -247,7 +249,10 @@ async def _try(
         else:
             raw = await response.read(MAX_ANSWER)
             outgoing.heard(target, raw)
-            call.answered = dialect.response(raw)
+            if len(raw) > LARGE and outgoing.aside is not None:
+                call.answered = await outgoing.aside(raw)
+            else:
+                call.answered = dialect.response(raw)
     except BaseException as error:  # however it ended, the connection is not kept half read
         await response.aclose()
         told = _told(error, call)

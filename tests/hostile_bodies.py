@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
+
+from tests import media
 
 MB = 1024 * 1024
 Body = Callable[[int], bytes]
@@ -93,6 +96,81 @@ def code(size: int) -> bytes:
     return text(line)(size)
 
 
+def picture(size: int) -> bytes:
+    """One picture, whose head is a true one."""
+    data = base64.b64encode(media.png(640, 480, size * 3 // 4))
+    return chat(b'[{"type":"image_url","image_url":{"url":"data:image/png;base64,%s"}}]' % data)
+
+
+def pictures(piece: bytes) -> Body:
+    """Very many of them, in as many messages as are allowed."""
+    part = b'{"type":"image_url","image_url":{"url":"%s"}}' % piece
+
+    def make(size: int) -> bytes:
+        count = size // (len(part) + 1)
+        each = [b",".join([part] * min(256, count - at)) for at in range(0, count, 256)]
+        return messages(b"[%s]" % b",".join([b'{"role":"user","content":[%s]}' % parts for parts in each]))
+
+    return make
+
+
+def many_messages(size: int) -> bytes:
+    """As many as are allowed, long ones."""
+    message = b'{"role":"user","content":"%s"}' % (rb"word \n" * (size // 2_048 // 7))
+    return messages(b"[%s]" % b",".join([message] * 2_000))
+
+
+def schema(size: int) -> bytes:
+    """A schema with long descriptions."""
+    field = b'{"type":"string","description":"%s"}' % (rb"say \"what\" it is " * 60)
+    fields = [b'"f%06d":%s' % (number, field) for number in range(size // (len(field) + 12))]
+    return chat(
+        b'"hi"',
+        b'"response_format":{"type":"json_schema","json_schema":{"name":"s","schema":{"properties":{%s}}}}'
+        % b",".join(fields),
+    )
+
+
+def tool_calls(size: int) -> bytes:
+    """Messages of an assistant that called tools with long arguments."""
+    call = b'{"id":"c","type":"function","function":{"name":"f","arguments":"%s"}}' % (
+        rb"{\"a\": [1, 2]} " * 600
+    )
+    message = b'{"role":"assistant","content":null,"tool_calls":[%s]}' % b",".join([call] * 16)
+    return messages(b"[%s]" % b",".join([message] * (size // (len(message) + 1))))
+
+
+def doubled(size: int) -> bytes:
+    """Members of the top that come again, each of them long."""
+    return chat(b'"hi"', *[b'"metadata":{"a":"%s"}' % (b"x" * (size // 20))] * 20)
+
+
+def sound(size: int) -> bytes:
+    return chat(
+        b'[{"type":"input_audio","input_audio":{"format":"mp3","data":"%s"}}]' % (b"//uQ" * (size // 4))
+    )
+
+
+def inputs(value: bytes, count: int = 0) -> Body:
+    """What embeddings are asked of."""
+
+    def make(size: int) -> bytes:
+        several = b",".join([value] * (count or size // (len(value) + 1)))
+        return b'{"model":"vectors","input":[%s]}' % several
+
+    return make
+
+
+def one_input(size: int) -> bytes:
+    return b'{"model":"vectors","input":"%s"}' % (rb"a b\n" * (size // 5))
+
+
+def token_lists(size: int) -> bytes:
+    return b'{"model":"vectors","input":[%s]}' % b",".join(
+        [b"[%s]" % b",".join([b"100200"] * 300)] * (size // 2_102)
+    )
+
+
 SERVED: dict[str, Body] = {  # what nobody can refuse: it is only long
     "a picture": text(b"QUJD"),
     "runs of 999 of base64": text(b"A" * 999 + b" "),
@@ -107,6 +185,12 @@ SERVED: dict[str, Body] = {  # what nobody can refuse: it is only long
     "names inside of a text": text(rb"\"image_url\":"),
     "brackets inside of a text": text(b"[{"),
     "lists of white space": spread,
+    "a true picture": picture,
+    "a sound": sound,
+    "many messages": many_messages,
+    "a schema": schema,
+    "arguments of tools": tool_calls,
+    "members that come again": doubled,
 }
 REFUSED: dict[str, tuple[Body, str]] = {
     "a list of ones": (in_messages(b"1"), "too_many_messages"),
@@ -135,5 +219,18 @@ REFUSED: dict[str, tuple[Body, str]] = {
     "bad escapes": (text(rb"\x41"), "invalid_json"),
     "messages twice, a text at last": (twice, "invalid_value"),
     "a long model": (long_model, "invalid_value"),
+    "pictures behind addresses": (pictures(b"https://a"), "too_many_values"),
+    "small pictures": (
+        pictures(b"data:image/png;base64," + base64.b64encode(media.png(9, 9))),
+        "too_many_pictures",
+    ),
+}
+VECTORS: dict[str, tuple[Body, str]] = {  # of embeddings; "" is served
+    "one input": (one_input, ""),
+    "long inputs": (inputs(b'"' + b"ab " * 3_000 + b'"', 2_000), ""),
+    "numbers as inputs": (inputs(b"1"), "too_many_inputs"),
+    "empty lists as inputs": (inputs(b"[]"), "too_many_inputs"),
+    "objects as inputs": (inputs(b"{}"), "too_many_inputs"),
+    "lists of tokens": (token_lists, "too_many_values"),
 }
 EVERY: dict[str, Body] = SERVED | {name: body for name, (body, _) in REFUSED.items()}

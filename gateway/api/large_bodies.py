@@ -1,17 +1,22 @@
 """Understands a body within its limits: how much is in it is known before it is decoded, whatever its size.
 
-A body beyond 256 kB is scanned in slices, between which other calls have their turn, and then decoded beside the loop.
+A body beyond 256 kB, or with very much in it, is read in a process of its own (gateway/heavy_process.py); what comes
+back is small.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from gateway.api.body_limits import check_small, limits_of, refusal_of
+from gateway.api.large_reading import Embedded, Refused, Understood, embedded, name_of
 from gateway.api.schemas import Peek, Want
-from providers.outline import LARGE, outlining
-from providers.outline_limits import NotJson, OverLimit
+from gateway.refusals import BadRequest, Overloaded
+from providers.fallbacks import FALLBACKS
+from providers.outline import is_large
+from providers.outline_limits import OverLimit
+from providers.requests.classes import Unacceptable
+from providers.work_process import Lost, TooDear
 
 if TYPE_CHECKING:
     from gateway.config.sections import Server
@@ -19,14 +24,47 @@ if TYPE_CHECKING:
 
 
 async def understand(raw: bytes, peek: Peek, server: Server, share: Share) -> Want:
-    """Return what the body asks for. Raises BadRequest, Unacceptable."""
+    """Return what the body asks for. Raises BadRequest, Unacceptable, Overloaded."""
     limits = limits_of(server, len(raw))
-    if len(raw) <= LARGE:
+    if not is_large(raw):
         want = peek(raw)
         check_small(raw, limits, want.demand)
         return want
     try:
-        await share.run(outlining(raw, limits))
-    except (OverLimit, NotJson) as error:
-        raise refusal_of(error) from None
-    return await asyncio.to_thread(peek, raw)
+        said = await share.ask(Understood, "understand", raw, name_of(peek), limits)
+    except (TooDear, Lost) as fault:
+        raise _refusal_of_work(fault) from None
+    if said.want is None:
+        raise _refusal(said.refused)
+    return said.want
+
+
+async def find_embedded(raw: bytes, server: Server, share: Share) -> Embedded:
+    """Find the body in a question about it. Raises BadRequest, Overloaded."""
+    limits = limits_of(server, len(raw))
+    if not is_large(raw):
+        found = embedded(raw, limits)
+    else:
+        try:
+            found = await share.ask(Embedded, "embedded", raw, limits)
+        except (TooDear, Lost) as fault:
+            raise _refusal_of_work(fault) from None
+    if found.refused is not None:
+        raise _refusal(found.refused)
+    return found
+
+
+def _refusal_of_work(fault: TooDear | Lost) -> BadRequest | Overloaded:
+    FALLBACKS.note("large_bodies", fault)
+    if isinstance(fault, TooDear):
+        return BadRequest("Your request takes too long to read.", code="too_complex")
+    return Overloaded("bodies")
+
+
+def _refusal(refused: Refused | None) -> BadRequest | Unacceptable:
+    assert refused is not None  # noqa: S101 - it was not acted on
+    if refused.over:
+        return refusal_of(OverLimit(refused.over, refused.limit))
+    if refused.is_unacceptable:
+        return Unacceptable(refused.message, refused.param or "", refused.code or "")
+    return BadRequest(refused.message, refused.param, refused.code)

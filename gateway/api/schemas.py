@@ -55,12 +55,21 @@ class EmbeddingsBody(msgspec.Struct):
     input: msgspec.Raw
 
 
+class Large(msgspec.Struct, frozen=True):
+    """What is looked up in a body later on, of one that is too large to be looked through again."""
+
+    tells: frozenset[bytes]  # the names that tell what a call needs (catalog/capabilities.py)
+    user: str | None = None
+    prompt_cache_key: str | None = None
+
+
 class Want(msgspec.Struct, frozen=True):
     """A request understood: which alias, what the dialect must know, what it may consume at most."""
 
     alias: str
     shape: Shape
     demand: Demand
+    large: Large | None = None
 
 
 BULK = frozenset(_Bulk.__struct_fields__)

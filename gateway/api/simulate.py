@@ -1,10 +1,12 @@
-"""POST /v1/gateway/simulate: what would happen to a request, without making the call."""
+"""POST /v1/gateway/simulate: what would happen to a request, without making the call.
+
+It is `{"endpoint": ..., "body": {...}}`, or the body itself; its shape says the endpoint if nothing else does.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from django.http import HttpRequest
 from ninja import Router
 
@@ -12,7 +14,7 @@ from gateway import connections
 from gateway.answer import Answer, json_answer
 from gateway.api import chat_completions, embeddings
 from gateway.api.documents import SIMULATE
-from gateway.api.schemas import decode
+from gateway.api.large_bodies import find_embedded
 from gateway.call import check_capacity, json_body
 from gateway.refusals import BadRequest
 from gateway.simulation import simulate
@@ -20,18 +22,6 @@ from gateway.standing import standing_of
 
 router = Router(tags=["Gateway"])
 ENDPOINTS = {each.ENDPOINT.name: each.ENDPOINT for each in (chat_completions, embeddings)}
-
-
-class _Asked(msgspec.Struct):
-    """`{"endpoint": ..., "body": {...}}`, or the body itself; its shape says the endpoint if nothing else does."""
-
-    endpoint: str = ""
-    body: msgspec.Raw = msgspec.Raw()
-    messages: msgspec.Raw = msgspec.Raw()
-    input: msgspec.Raw = msgspec.Raw()
-
-
-_asked = msgspec.json.Decoder(_Asked)
 
 
 @router.post("/gateway/simulate", openapi_extra=SIMULATE, operation_id="simulateCall")
@@ -47,18 +37,13 @@ async def _simulate(request: Any) -> Answer:
     live, caller = connections.live(), request.auth
     check_capacity(request, live)  # 503: counting a long prompt is work
     raw = await json_body(request, live)  # 400, 413, 415
-    asked = decode(_asked, raw)
-    inner = bytes(asked.body)
-    request.raw = inner or raw
+    found = await find_embedded(raw, live.config.server, live.heavy.share(caller.tenant_id))
+    request.raw = raw[found.start : found.end]
     request.facts.update(endpoint="simulate", tenant=caller.tenant, key=caller.key_prefix)
-    name = asked.endpoint or _by_shape(decode(_asked, inner) if inner else asked)
+    name = found.endpoint or ("embeddings" if found.is_embeddings else "chat.completions")
     endpoint = ENDPOINTS.get(name)
     if endpoint is None:
         raise BadRequest(f"'endpoint' must be one of {', '.join(ENDPOINTS)}.", "endpoint", "invalid_value")
     report = await simulate(request, live, endpoint)
     request.standing = await standing_of(caller)
     return json_answer(200, report)
-
-
-def _by_shape(body: _Asked) -> str:
-    return "embeddings" if bytes(body.input) and not bytes(body.messages) else "chat.completions"

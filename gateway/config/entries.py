@@ -18,6 +18,7 @@ ProviderName = Literal[
 ModelType = Literal["llm", "embedding", "image", "audio", "moderation", "rerank"]
 Strategy = Literal["weighted", "least_busy", "latency", "cost"]
 
+CACHE_MEMBERS = ("prompt_cache_key", "cache_salt")  # request members that name a provider's prompt cache
 BLOCKS = ("azure", "vertex", "bedrock", "openai", "openai_compatible", "anthropic")
 _LIFTED = {"base_url": "endpoint"} | {
     name: name for name in ("endpoint", "api_key", "api_version", "region", "deployment")
@@ -237,6 +238,15 @@ class ModelEntry(Section):
                 else:
                     metadata[key] = value
         return {**row, "metadata": metadata}
+
+    @field_validator("metadata")
+    @classmethod
+    def _known_cache_member(cls, value: dict[str, str]) -> dict[str, str]:
+        if value.get("cache_member", CACHE_MEMBERS[0]) not in CACHE_MEMBERS:
+            raise wrong(
+                f"cache_member: {value['cache_member']!r} names no cache", f"use {' or '.join(CACHE_MEMBERS)}"
+            )
+        return value
 
     @field_validator("modalities")
     @classmethod

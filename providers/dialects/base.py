@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from providers.layout import Layout
 from providers.target import Target
 from providers.tenant_salt import Salt, member_at
 from providers.usage import Usage
@@ -30,6 +31,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     content_key: str = "choices"  # the member an answer must have to be believed
     names: tuple[str, ...] = ()  # members that name a cache or a person: they leave salted
     salt: Salt | None = None  # the tenant's; None: the operator's own call
+    layout: Layout | None = None  # of a large body, which is never taken apart
 
     def cache_member(self, target: Target) -> str:
         """Return the member of a chat that parts the target's prompt cache by tenant; "": there is none."""

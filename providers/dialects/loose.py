@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from providers.outline import outline_of
+from providers.outline_limits import Limits, NotJson, OverLimit
+
+LONG: Final = 64 * 1024  # a chunk of fewer bytes is read in a few milliseconds, whatever is in it
+_MANY: Final = 2**31
+_READ: Final = Limits(values=5_000, messages=_MANY, parts=_MANY, inputs=_MANY, members=_MANY, runs=64)
 _NOT_PRODUCED = frozenset({"role", "id", "type", "index", "finish_reason", "object", "model", "created"})
 _any = msgspec.json.Decoder()
 
 
+def is_busy(data: bytes) -> bool:
+    """Tell whether a chunk would take long to read: a long one with more values in it than anybody writes."""
+    if len(data) <= LONG:
+        return False
+    try:
+        outline_of(data, _READ)
+    except (OverLimit, NotJson):
+        return True
+    return False
+
+
 def bytes_of(data: bytes) -> int:
-    """Return the UTF-8 bytes of all text in the choices of a chunk."""
+    """Return the UTF-8 bytes of all text in the choices of a chunk; of a long one, of the whole chunk."""
+    if len(data) > LONG:
+        return len(data)
     try:
         chunk = _any.decode(data)
     except (msgspec.DecodeError, RecursionError):

@@ -13,7 +13,8 @@ import msgspec
 from typing_extensions import override
 
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Shape, Stream
-from providers.dialects.loose import bytes_of, sound_in
+from providers.dialects.loose import bytes_of, is_busy, sound_in
+from providers.layout import splice
 from providers.redaction import redact_json, without_values
 from providers.registry import PROVIDERS
 from providers.sse import EventTooLarge, SseParser
@@ -94,7 +95,8 @@ class OpenAIToOpenAI(Dialect):
         is_same = target.upstream_model == shape.alias and not injects_usage and is_capped and shape.exact
         if is_same and not shape.names:
             return spliced(raw, member, shape.salt)
-        parts = members(raw)
+        layout = shape.layout
+        parts = members(raw) if layout is None else layout.parts()
         if shape.salt is not None:
             shape.salt.salt(parts, member)
         parts["model"] = msgspec.Raw(_encode(target.upstream_model))
@@ -104,7 +106,7 @@ class OpenAIToOpenAI(Dialect):
             for name in shape.cap_names:
                 del parts[name]
             parts[field] = msgspec.Raw(_encode(cap))
-        return assemble(parts)
+        return assemble(parts) if layout is None else splice(raw, layout, parts)
 
     @override
     def response(self, raw: bytes) -> Answered:
@@ -118,9 +120,7 @@ class OpenAIToOpenAI(Dialect):
         if "model" in parts:
             parts["model"] = msgspec.Raw(_encode(self._shape.alias))
             raw = assemble(parts)
-        usage = (
-            in_tier(usage_of(document.usage), document.service_tier) if document.usage is not None else None
-        )
+        usage = None if document.usage is None else in_tier(usage_of(document.usage), document.service_tier)
         is_said = usage is not None and not usage.is_lacking
         return Answered(raw, usage, "" if is_said else _text_of(document.choices or []))
 
@@ -223,15 +223,16 @@ class OpenAIStream(Stream):
 
     def _decode(self, data: bytes) -> _Chunk:
         try:
-            return _chunk.decode(data)
+            if not is_busy(data):
+                return _chunk.decode(data)
         except msgspec.ValidationError as error:
             if b'"choices"' not in data and b'"error"' not in data:
                 raise MalformedStream(str(error)) from error
-            self._check_object(data)
-            self.produced_bytes += bytes_of(data)
-            return _ODD
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise MalformedStream(str(error)) from error
+        self._check_object(data)
+        self.produced_bytes += bytes_of(data)
+        return _ODD
 
     def _check_object(self, data: bytes) -> None:
         try:

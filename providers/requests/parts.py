@@ -17,6 +17,8 @@ from providers.requests.spelling import Raws, strictly
 _TEXT_MEMBERS: Final = frozenset(
     name for name, row in chat.MESSAGE.items() if row.money is not Money.REFERENCE
 )
+MOST_PICTURES: Final = 2_000  # no provider takes so many, and each is measured for each deployment
+MOST_UNKNOWN: Final = 256  # members of messages and parts; no more references are named: one is as many
 _LIST: Final = ord("[")
 _OBJECT: Final = ord("{")
 
@@ -45,7 +47,17 @@ def parts_of(messages: Sequence[Raws]) -> Parts | None:
             given = strictly(bytes(content))
             for part in given if isinstance(given, list) else [given]:
                 _take(part, place, found)
+        _check_bounds(place, found)
     return found
+
+
+def _check_bounds(place: int, found: Parts) -> None:
+    if len(found.pictures) > MOST_PICTURES:
+        message = f"Your request has more than {MOST_PICTURES} pictures."
+        raise Unacceptable(message, f"messages[{place}]", "too_many_pictures")
+    if len(found.unknown) > MOST_UNKNOWN:
+        message = f"Your request has more than {MOST_UNKNOWN} members that are not known."
+        raise Unacceptable(message, f"messages[{place}]", "too_many_members")
 
 
 def _check_members(message: Raws, place: int, found: Parts) -> None:
@@ -55,11 +67,11 @@ def _check_members(message: Raws, place: int, found: Parts) -> None:
         row = chat.MESSAGE.get(name)
         where = f"messages[{place}].{name}"
         if row is None:
-            found.unknown.append(where)
+            _name(found.unknown, where)
         elif row.shares:
             raise Unacceptable(f"'{where}' names an object whose owner the gateway cannot know.", where)
         else:
-            found.references.append(where)
+            _name(found.references, where)
 
 
 def _take(part: Any, place: int, found: Parts) -> None:
@@ -68,28 +80,33 @@ def _take(part: Any, place: int, found: Parts) -> None:
         return
     where = f"messages[{place}].content"
     if not isinstance(part, dict):
-        found.unknown.append(where)
+        _name(found.unknown, where)
         return
     kind = part.get("type")
     if kind is not None and kind not in chat.PART_TYPES and kind not in chat.PART:
-        found.unknown.append(f"{where}.{str(kind)[:64]}")
+        _name(found.unknown, f"{where}.{str(kind)[:64]}")
     for name, value in part.items():
         row = chat.PART.get(name)
         if value is None:
             continue
         if row is None or row.money is Money.REFERENCE:
             refuse_objects({name: value}, f"{where}.{name[:64]}")
-            (found.unknown if row is None else found.references).append(f"{where}.{name[:64]}")
+            _name(found.references if row is not None else found.unknown, f"{where}.{name[:64]}")
         elif name == "image_url":
             _picture(value, where, found)
         elif name == "input_audio":
             _sound(value, found)
 
 
+def _name(several: list[str], where: str) -> None:
+    if len(several) <= MOST_UNKNOWN and several[-1:] != [where]:
+        several.append(where)
+
+
 def _picture(value: Any, where: str, found: Parts) -> None:
     url = value.get("url") if isinstance(value, dict) else value
     if not isinstance(url, str):
-        found.unknown.append(f"{where}.image_url")
+        _name(found.unknown, f"{where}.image_url")
         return
     picture, size = of_url(url)
     found.pictures.append(picture)

@@ -24,6 +24,7 @@ from providers.tenant_salt import CACHES, MEMBERS
 _CHAT_SPELLINGS: Final = folded(chat.MEMBERS)
 _EMBEDDINGS_SPELLINGS: Final = folded(embeddings.MEMBERS)
 MOST_UNKNOWN: Final = 64
+MOST_NAME: Final = 256  # letters; looking for caps in it takes the square of them
 _NEUTRAL: Final = frozenset({b"null", b"false", b"0", b"{}", b"[]", b'""'})
 _OFF: Final = frozenset({b"null", b"false"})
 _FUNCTIONS: Final = frozenset({b'"function"', b'"custom"'})
@@ -143,6 +144,10 @@ def _names(parts: dict[str, msgspec.Raw]) -> tuple[str, ...]:
 def _unknown(special: set[str], table: Table, spellings: dict[str, str]) -> list[str]:
     """Return the members that nobody knows. Raises Unacceptable for other spellings, and for too many of them."""
     unknown = sorted(special - table.keys())
+    longest = max(unknown, key=len, default="")
+    if len(longest) > MOST_NAME:
+        message = f"A member of your request has a name of more than {MOST_NAME} letters."
+        raise Unacceptable(message, longest[:64], "invalid_value")
     if len(unknown) > MOST_UNKNOWN:
         message = f"More than {MOST_UNKNOWN} members of your request are not known."
         raise Unacceptable(message, unknown[0][:64], "too_many_members")

@@ -38,6 +38,10 @@ NEVER_AT_THE_DOOR = {
     "providers.dialects.base.MalformedAnswer": "becomes UpstreamBroken",
     "providers.outline_limits.OverLimit": "becomes BadRequest",
     "providers.outline_limits.NotJson": "becomes BadRequest",
+    "providers.layout.Unfit": "becomes BadRequest",
+    "providers.work_process.WorkFailed": "is one of the two below",
+    "providers.work_process.Lost": "becomes Overloaded, ReplaysUnavailable or MalformedAnswer",
+    "providers.work_process.TooDear": "becomes BadRequest, ReplaysUnavailable or MalformedAnswer",
     "providers.sse.EventTooLarge": "becomes MalformedStream",
 }
 

@@ -36,7 +36,7 @@ async def post(gateway, content, headers=JSON):
         body(b'"x":"\xff\xfe"'),
         body(b'"\\ud800":1'),
         body(model=b'"\\ud800"'),
-        body(deep(100_000)),
+        body(deep(4_000)),
         body(b'"temperature":Infinity'),
     ],
     ids=["key", "value", "surrogate-key", "surrogate-model", "deep", "infinity"],
@@ -44,6 +44,11 @@ async def post(gateway, content, headers=JSON):
 async def test_what_is_no_json_is_refused_and_not_an_error_of_ours(gateway, content):
     answer = await post(gateway, content)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
+
+
+async def test_what_is_nested_very_deeply_is_refused(gateway):
+    answer = await post(gateway, body(deep(100_000)))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "too_deeply_nested")
 
 
 @pytest.mark.parametrize("headers", [{}, {"idempotency-key": "odd"}], ids=["plain", "idempotent"])

@@ -212,3 +212,9 @@ def test_a_fallback_to_a_row_of_another_machine_is_no_mistake_and_not_asked(tmp_
     assert (here.fallbacks.unavailable, here.fallbacks.content_filter) == (("c",), ())
     [there, _, _] = load({"KEY": "k"}, tmp_path).model_catalog
     assert (there.fallbacks.unavailable, there.fallbacks.content_filter) == (("b", "c"), ("b",))
+
+
+@pytest.mark.parametrize("member", ["user", "model", "messages", "PROMPT_CACHE_KEY", "x"])
+def test_a_member_that_names_no_cache_is_refused(member: str) -> None:
+    with pytest.raises(ValueError, match="names no cache"):
+        rows({**ROW, "metadata": {"cache_member": member}})

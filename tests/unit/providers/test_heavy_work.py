@@ -1,76 +1,141 @@
-"""Work on large bodies goes forward in turns: others run between its steps, and no tenant has more than one place."""
+"""Work on large bodies is done by processes: bounded in CPU and memory, one at a time for each tenant."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+import os
+import signal
+from pathlib import Path
 
 import pytest
 
+from providers import heavy_work
+from providers.fallbacks import FALLBACKS
 from providers.heavy_work import HeavyWork
+from providers.work_process import Lost, TooDear
+from tests.waiting import eventually
+
+MB = 1024 * 1024
 
 
 @pytest.fixture
 def heavy():
-    room = HeavyWork(at_once=2)
+    room = HeavyWork("tests.odd_work", at_once=2)
     yield room
     room.close()
 
 
-def steps(log: list[str], name: str, count: int) -> Generator[None, None, str]:
-    for number in range(count):
-        log.append(f"{name}{number}")
-        yield
-    return name
+@pytest.fixture
+def frugal(monkeypatch):
+    """So that what takes too much takes little in a test."""
+    monkeypatch.setattr(heavy_work, "CPU_S", 0.2)
+    monkeypatch.setattr(heavy_work, "MEMORY", 256 * MB)
 
 
-async def test_others_run_between_two_steps(heavy):
-    log: list[str] = []
+class Held:
+    """Pieces of work that wait in their process until they are let go."""
 
-    async def other():
-        for number in range(3):
-            log.append(f"call{number}")
-            await asyncio.sleep(0)
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
 
-    done, _ = await asyncio.gather(heavy.share(1).run(steps(log, "scan", 3)), other())
-    assert done == "scan"
-    assert log == ["scan0", "call0", "scan1", "call1", "scan2", "call2"]
+    def begin(self, heavy: HeavyWork, tenant_id: int, name: str) -> asyncio.Task[str]:
+        path = self._directory / name
+        os.mkfifo(path)
+        return asyncio.create_task(heavy.share(tenant_id).ask(str, "wait", str(path).encode()))
+
+    async def release(self, name: str) -> None:
+        await asyncio.to_thread((self._directory / name).write_text, name)  # waits for its reader
 
 
-async def test_of_one_tenant_one_piece_of_work_is_done_at_a_time(heavy):
-    log: list[str] = []
-    many = [heavy.share(1).run(steps(log, name, 3)) for name in "abc"]
-    await asyncio.gather(*many, heavy.share(2).run(steps(log, "other", 1)))
-    assert [line for line in log if line != "other0"] == [
-        f"{name}{number}" for name in "abc" for number in range(3)
-    ]
-    assert log.index("other0") < log.index("b0")  # the neighbour does not wait for all of them
+@pytest.mark.parametrize("size", [0, 1, 256 * 1024, 3 * MB + 1, 20 * MB])
+async def test_bytes_of_any_size_reach_the_process(heavy, size):
+    assert await heavy.share(1).ask(int, "length", b"x" * size) == size
+
+
+@pytest.mark.parametrize("work", ["burn", "burn_in_c", "hoard"])
+async def test_what_takes_too_much_is_ended_and_the_next_is_done(heavy, frugal, work):
+    with pytest.raises(TooDear):
+        await heavy.share(1).ask(int, work, b"x" * MB)
+    assert await heavy.share(1).ask(int, "length", b"abc") == 3
     assert heavy.waiting == 0
 
 
-async def test_who_leaves_while_waiting_leaves_no_trace(heavy):
-    log: list[str] = []
-    first = asyncio.create_task(heavy.share(1).run(steps(log, "first", 5)))
-    second = asyncio.create_task(heavy.share(1).run(steps(log, "second", 5)))
+async def test_a_process_that_is_killed_is_replaced_once(heavy, tmp_path):
+    before = FALLBACKS.happened["heavy_process"]
+    assert await heavy.share(1).ask(str, "die", str(tmp_path / "once").encode()) == "lived"
+    assert FALLBACKS.happened["heavy_process"] == before + 1
+    [pid] = heavy.pids
+    os.kill(pid, signal.SIGKILL)
+    assert await heavy.share(1).ask(int, "length", b"abc") == 3
+
+
+async def test_what_kills_its_process_again_is_lost(heavy, tmp_path):
+    with pytest.raises(Lost):
+        await heavy.share(1).ask(str, "die", str(tmp_path / "no such directory" / "x").encode())
+    assert heavy.waiting == 0
+
+
+async def test_a_defect_is_told_and_the_process_lives_on(heavy):
+    with pytest.raises(Lost, match="ZeroDivisionError: by nobody"):
+        await heavy.share(1).ask(int, "blunder", b"")
+    before = heavy.pids
+    assert await heavy.share(1).ask(int, "length", b"abc") == 3
+    assert heavy.pids == before
+
+
+async def test_of_one_tenant_one_piece_of_work_is_done_at_a_time(heavy, tmp_path):
+    held = Held(tmp_path)
+    first, second = held.begin(heavy, 1, "first"), held.begin(heavy, 1, "second")
+    assert await heavy.share(2).ask(int, "length", b"abc") == 3  # the neighbour does not wait for them
+    assert heavy.waiting == 2
+    await held.release("first")
+    assert await first == "first"
+    await held.release("second")
+    assert await second == "second"
+    assert (heavy.waiting, len(heavy.pids)) == (0, 2)
+
+
+async def test_who_leaves_keeps_the_place_until_the_work_is_over(heavy, tmp_path):
+    held = Held(tmp_path)
+    first = held.begin(heavy, 1, "first")
+    await eventually(lambda: len(heavy.pids), lambda count: count == 1)
+    second = asyncio.create_task(heavy.share(1).ask(int, "length", b"abc"))
+    first.cancel()
+    first.cancel()
+    await asyncio.sleep(0)
+    assert not first.done()
+    assert not second.done()
+    await held.release("first")
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert await second == 3
+
+
+async def test_who_leaves_while_waiting_leaves_no_trace(heavy, tmp_path):
+    held = Held(tmp_path)
+    first = held.begin(heavy, 1, "first")
+    second = asyncio.create_task(heavy.share(1).ask(int, "length", b"abc"))
     await asyncio.sleep(0)
     second.cancel()
-    first.cancel()
-    await asyncio.wait([first, second])
-    assert heavy.waiting == 0
-    assert await heavy.share(1).run(steps(log, "third", 1)) == "third"
-    assert "second0" not in log
-
-
-async def test_what_a_step_raises_reaches_who_asked(heavy):
-    def broken() -> Generator[None, None, None]:
-        yield
-        raise ValueError("no")
-
-    with pytest.raises(ValueError, match="no"):
-        await heavy.share(1).run(broken())
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert heavy.waiting == 1
+    await held.release("first")
+    assert await first == "first"
     assert heavy.waiting == 0
 
 
-async def test_threads_keep_to_the_shares_too(heavy):
-    assert await heavy.share(1).in_thread(sum, [1, 2]) == 3
-    assert heavy.waiting == 0
+async def test_closing_ends_what_runs(tmp_path):
+    heavy = HeavyWork("tests.odd_work")
+    running = Held(tmp_path).begin(heavy, 1, "first")
+    await eventually(lambda: len(heavy.pids), lambda count: count == 1)
+    heavy.close()
+    with pytest.raises(Lost):
+        await running
+    assert heavy.pids == set()
+
+
+async def test_a_process_that_cannot_be_started_is_lost(heavy, monkeypatch):
+    monkeypatch.setattr("providers.work_process.sys.executable", "/no/such/python")
+    with pytest.raises(Lost):
+        await heavy.share(1).ask(int, "length", b"abc")

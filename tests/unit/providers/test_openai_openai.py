@@ -228,3 +228,23 @@ def test_content_before_a_malformed_event_of_the_same_block_is_neither_lost_nor_
     assert b"word" in out
     assert (stream.started, stream.produced_events) == (True, 1)
     assert stream.failure is not None
+
+
+@pytest.mark.parametrize("piece", ["{}", "[]", '{"delta":{"content":"a"}}'])
+def test_a_long_chunk_with_very_much_in_it_passes_unread_and_counts_as_produced(piece):
+    data = f'{{"model":"up-1","choices":[{",".join([piece] * 30_000)}]}}'.encode()
+    stream, out = read([b"data: " + data + b"\n\ndata: [DONE]\n\n"])
+    assert out == b"data: " + data.replace(b"up-1", b"chat") + b"\n\n"
+    assert (stream.produced_bytes, stream.done) == (len(data), True)
+
+
+def test_an_error_in_a_long_chunk_is_seen():
+    data = b'{"choices":[' + b"{}," * 30_000 + b'{}],"error":{"message":"no"}}'
+    stream, out = read([b"data: " + data + b"\n\n"])
+    assert (stream.failure, out) == (b'{"message":"no"}', b"")
+
+
+def test_a_long_chunk_of_text_is_read():
+    text = 'words, [brackets] {and} "quotes"\n' * 9_000
+    stream, _ = read([chunk({"content": text}), chunk({}, "stop")])
+    assert (stream.started, stream.produced_bytes) == (True, len(text))

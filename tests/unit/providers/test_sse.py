@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.sse import EventTooLarge, SseEvent, SseParser
+from providers.sse import MOST_LINES, EventTooLarge, SseEvent, SseParser
 
 STREAM = (
     "\ufeff: hello\r\n\r\n"
@@ -175,3 +175,18 @@ def test_bytes_that_come_one_by_one_cost_the_same_each() -> None:
     large = min(seconds(64 * 1024) for _ in range(3))
 
     assert large < 8 * small * 4  # eight times the bytes; quadratic would be sixty-four times the work
+
+
+def test_an_event_of_very_many_lines_is_too_large():
+    lines = b"data: x\n" * (MOST_LINES + 2)
+    with pytest.raises(EventTooLarge):
+        SseParser().feed(lines + b"\n")
+    [event] = SseParser().feed(lines[: 8 * MOST_LINES] + b"\n")
+    assert event.data.count(b"x") == MOST_LINES
+
+
+def test_blank_lines_between_events_are_nothing():
+    assert [event.data for event in SseParser().feed(b"data: a\n\n" + b"\n" * 9_999 + b"\ndata: b\n\n")] == [
+        b"a",
+        b"b",
+    ]

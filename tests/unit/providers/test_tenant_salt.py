@@ -7,8 +7,10 @@ import json
 import pytest
 from msgspec import structs
 
+from gateway.api.large_reading import name_of, understood
 from gateway.api.schemas import peek_chat, peek_embeddings
 from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.outline_limits import Limits
 from providers.target import Secret, Target
 from providers.tenant_salt import MEMBERS, Salts
 
@@ -35,6 +37,19 @@ def sent(body: str, tenant: int = 1, at: Target | None = None, *, salts: Salts =
     shape = structs.replace(want.shape, salt=salts.of(tenant))
     found: dict[str, object] = json.loads(OpenAIToOpenAI(shape).request(raw, at or target()))
     return found
+
+
+@pytest.mark.parametrize("member", sorted(MEMBERS))
+@pytest.mark.parametrize("upstream", ["m", "another"])
+def test_a_large_body_is_salted_as_a_small_one_is(member: str, upstream: str) -> None:
+    body = f'{{"model":"m",{HELLO},"{member}":"shared"}}'.encode()
+    want = understood(body, name_of(peek_chat), Limits()).want
+    assert want is not None
+    assert want.shape.layout is not None
+    shape = structs.replace(want.shape, salt=SALTS.of(1))
+    found = OpenAIToOpenAI(shape).request(body, target(upstream=upstream))
+    assert json.loads(found) == sent(body.decode(), 1, target(upstream=upstream))
+    assert found.count(f'"{member}":'.encode()) == 1
 
 
 @pytest.mark.parametrize("member", sorted(MEMBERS))

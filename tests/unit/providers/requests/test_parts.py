@@ -166,3 +166,37 @@ def test_a_run_of_base64_is_read_in_time_that_grows_with_its_size():
 )
 def test_the_largest_picture_is_bounded_by_the_family(provider, model, least):
     assert most_tokens(Picture(), [name_at(provider, model)]) >= least
+
+
+@pytest.mark.parametrize(
+    ("parts", "code"),
+    [
+        ([image("https://x/a.png")] * 2_001, "too_many_pictures"),
+        ([image(data_url(png(1, 1)))] * 2_001, "too_many_pictures"),
+        ([{"type": "text", "text": "x", f"later{number}": 1} for number in range(257)], "too_many_members"),
+        ([{"type": "text"} | {f"later{number}": 1 for number in range(2_000)}], "too_many_members"),
+    ],
+)
+def test_what_is_measured_or_named_one_by_one_has_a_bound(parts, code):
+    with pytest.raises(Unacceptable) as refused:
+        demand(*parts)
+    assert refused.value.code == code
+
+
+def test_what_is_unknown_again_and_again_is_named_once():
+    assert demand(*[7] * 257).unknown == ("messages[0].content",)
+
+
+def test_of_very_many_references_one_is_as_good_as_all():
+    found = demand(*[{"type": "file", "file": {"file_url": "http://x/y.pdf"}}] * 5_000)
+    assert found.needs_window
+    assert len(found.references) < 300
+
+
+@pytest.mark.parametrize("name", ["n" * 200_000, "ü" * 100_000, "tok" * 60_000, "max" + "_" * 200_000])
+def test_a_long_name_that_nobody_knows_is_refused_before_it_is_searched(name):
+    raw = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x"}], name: 1}).encode()
+    began = time.thread_time()
+    with pytest.raises(Unacceptable, match="256 letters"):
+        peek_chat(raw)
+    assert time.thread_time() - began < 0.5  # it took the square of the name's length: 13 s and more

@@ -1,0 +1,137 @@
+"""What gateway/heavy_process.py does with a large request body: the same reading as of a small one, within limits that
+are looked at first, and what is needed of the body later on. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import import_module
+from typing import Final
+
+import msgspec
+
+from catalog.capabilities import tells_of
+from gateway.api.schemas import Large, Peek, Want
+from gateway.refusals import BadRequest
+from providers import tenant_salt
+from providers.layout import Unfit, layout_of
+from providers.outline import Outline, outline_of
+from providers.outline_limits import Limits, NotJson, OverLimit
+from providers.requests import chat
+from providers.requests.classes import Unacceptable
+
+REPLACED: Final = frozenset({"model", "stream_options"}) | chat.CAPS | tenant_salt.MEMBERS
+MOST_WORDS: Final = 1_000  # of a refusal; it may quote what was sent
+MOST_NAME: Final = 256
+MANY: Final = 1_000_000_000
+
+
+class Refused(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a body is not acted on; `over` and `limit` are what OverLimit has, `is_unacceptable` says which exception."""
+
+    message: str
+    param: str | None = None
+    code: str | None = None
+    over: str = ""
+    limit: int = 0
+    is_unacceptable: bool = False
+
+
+class Understood(msgspec.Struct, frozen=True):
+    """One of both."""
+
+    want: Want | None
+    refused: Refused | None = None
+
+
+class Embedded(msgspec.Struct, frozen=True):
+    """The body that a question about it carries: where it lies, and which endpoint it is for."""
+
+    start: int
+    end: int
+    endpoint: str  # as the question says
+    is_embeddings: bool  # as the body's shape says
+    refused: Refused | None = None
+
+
+class _Names(msgspec.Struct):
+    user: str | None = None
+    prompt_cache_key: str | None = None
+
+
+_names = msgspec.json.Decoder(_Names)
+
+
+def understood(raw: bytes, peek: str, limits: Limits) -> Understood:
+    """Read it as the peek of this name does, as name_of tells it."""
+    module, _, name = peek.partition(":")
+    read: Peek = getattr(import_module(module), name)
+    try:
+        outline = outline_of(raw, limits)
+        want = read(raw)
+        layout = layout_of(raw, outline, REPLACED)
+    except (OverLimit, NotJson, BadRequest, Unacceptable, Unfit) as refusal:
+        return Understood(None, _refused(refusal))
+    # White space between members, for which the shape of a small body is not exact, is sent as it is.
+    shape = msgspec.structs.replace(want.shape, layout=layout, exact=outline.is_plain)
+    return Understood(msgspec.structs.replace(want, shape=shape, large=_large(raw)))
+
+
+def name_of(peek: Peek) -> str:
+    """Return the name by which another process finds it."""
+    return f"{peek.__module__}:{peek.__qualname__}"
+
+
+def embedded(raw: bytes, limits: Limits) -> Embedded:
+    """Find the body in a question of `POST /v1/gateway/simulate`; it may be the question itself."""
+    limits = Limits(
+        limits.nesting + 1, MANY, MANY, MANY, limits.values, MANY
+    )  # the body itself is looked at later
+    try:
+        outline = outline_of(raw, limits)
+        start, end = outline.members.get("body", (0, len(raw)))
+        inner = outline_of(raw[start:end], limits) if "body" in outline.members else outline
+        endpoint = _endpoint(raw, outline)
+    except (OverLimit, NotJson) as refusal:
+        return Embedded(0, 0, "", is_embeddings=False, refused=_refused(refusal))
+    return Embedded(start, end, endpoint, "input" in inner.members and "messages" not in inner.members)
+
+
+def _endpoint(raw: bytes, outline: Outline) -> str:
+    """Return what the question says; what is no text is the name of no endpoint."""
+    start, end = outline.members.get("endpoint", (0, 0))
+    if start == end:
+        return ""
+    said = raw[start : min(end, start + MOST_NAME)]
+    try:
+        return msgspec.json.decode(said, type=str)
+    except msgspec.DecodeError:
+        return said.decode("utf-8", "replace")
+
+
+def _large(raw: bytes) -> Large:
+    try:
+        names = _names.decode(raw)
+    except msgspec.ValidationError:
+        names = _Names()
+    return Large(tells_of(raw), _short(names.user), _short(names.prompt_cache_key))
+
+
+def _short(name: str | None) -> str | None:
+    """Return a name of any length as one that can be compared."""
+    if name is None or len(name) <= MOST_NAME:
+        return name
+    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
+
+
+def _refused(refusal: Exception) -> Refused:
+    message = str(refusal)[:MOST_WORDS]
+    if isinstance(refusal, OverLimit):
+        return Refused(message, over=refusal.what, limit=refusal.limit)
+    if isinstance(refusal, Unfit):
+        name = refusal.name[:MOST_NAME]
+        return Refused(f"'{name}' is there too often, or too long.", name, "invalid_value")
+    if isinstance(refusal, BadRequest | Unacceptable):
+        param = None if refusal.param is None else refusal.param[:MOST_NAME]
+        return Refused(message, param, refusal.code, is_unacceptable=isinstance(refusal, Unacceptable))
+    return Refused(f"We could not parse the JSON body of your request: {message}.", code="invalid_json")

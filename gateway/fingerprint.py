@@ -1,0 +1,76 @@
+"""What makes two calls with one Idempotency-Key the same call: a hash of their JSON. Pure.
+
+For large bodies never on the event loop (gateway/heavy_process.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import orjson
+
+WHOLE: Final = 256 * 1024  # what is larger is taken apart, so that it is never in memory as a tree
+
+_OBJECT, _LIST, _QUOTE = b'{["'
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_elements = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def fingerprint(scope: str, raw: bytes) -> str:
+    """Return the SHA-256 of the call: the same for the same JSON, however its members are ordered or spaced.
+
+    What orjson cannot represent (nesting beyond 254, numbers beyond a double) is compared byte by byte.
+    """
+    digest = hashlib.sha256(scope.encode() + b"\n")
+    plain = digest.copy()
+    try:
+        _feed(digest.update, memoryview(raw.strip(b" \t\r\n")))
+    except (ValueError, TypeError, RecursionError):
+        plain.update(raw)
+        return plain.hexdigest()
+    return digest.hexdigest()
+
+
+def _feed(take: Callable[[bytes], object], raw: memoryview) -> None:
+    """Hand over the canonical form piece by piece: orjson's, with the names sorted."""
+    first = raw[0] if len(raw) > WHOLE else 0
+    if first == _OBJECT:
+        parts = _members.decode(raw)
+        take(b"{")
+        for number, name in enumerate(sorted(parts)):
+            take((b"," if number else b"") + orjson.dumps(name) + b":")
+            _feed(take, memoryview(parts[name]))
+        take(b"}")
+    elif first == _LIST:
+        _feed_elements(take, raw)
+    elif first == _QUOTE and b"\\" not in (text := bytes(raw)):
+        take(text)
+    else:
+        take(_canonical(raw))
+
+
+def _feed_elements(take: Callable[[bytes], object], raw: memoryview) -> None:
+    """Small elements go together."""
+    together: list[msgspec.Raw] = []
+    size, start = 0, b"["
+    for element in _elements.decode(raw):
+        if together and size + len(element) > WHOLE:
+            take(start + _canonical(b"[" + b",".join(together) + b"]")[1:-1])
+            together, size, start = [], 0, b","
+        if len(element) > WHOLE:
+            take(start)
+            _feed(take, memoryview(element))
+            start = b","
+        else:
+            together.append(element)
+            size += len(element)
+    if together:
+        take(start + _canonical(b"[" + b",".join(together) + b"]")[1:-1])
+    take(b"]")
+
+
+def _canonical(raw: bytes | memoryview) -> bytes:
+    return orjson.dumps(orjson.loads(raw), option=orjson.OPT_SORT_KEYS)

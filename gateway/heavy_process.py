@@ -1,0 +1,108 @@
+"""The process that reads what is large: `python -m gateway.heavy_process`. Frames on stdin and stdout, one job a time.
+
+It has no database, no keys and no sockets. What takes more CPU than its job was given ends it, whatever it is in the
+middle of; what takes more memory is answered so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import resource
+import signal
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from providers.work_process import ANSWER, QUESTION, Job, Reply, read
+
+# The package builds the whole API when it is imported, for which this process has no use: 0.1 s instead of 1 s.
+_package = types.ModuleType("gateway.api")
+_package.__path__ = [str(Path(__file__).with_name("api"))]
+sys.modules.setdefault("gateway.api", _package)
+
+from gateway.api.large_reading import embedded, understood  # noqa: E402 - after that
+from gateway.fingerprint import fingerprint  # noqa: E402
+from providers.dialects.base import Shape  # noqa: E402
+from providers.dialects.large_answers import look  # noqa: E402
+from providers.outline_limits import Limits  # noqa: E402
+from providers.prompt import count_prompt  # noqa: E402
+
+MB: Final = 1024 * 1024
+MOST_WORDS: Final = 200
+_job = msgspec.msgpack.Decoder(Job)
+_encode = msgspec.msgpack.encode
+_NOTHING: Final = msgspec.Raw(_encode(None))
+
+
+def _understand(raw: bytes, peek: str, limits: dict[str, Any]) -> Any:
+    return understood(raw, peek, msgspec.convert(limits, Limits))
+
+
+def _embedded(raw: bytes, limits: dict[str, Any]) -> Any:
+    return embedded(raw, msgspec.convert(limits, Limits))
+
+
+def _answer(raw: bytes, shape: dict[str, Any]) -> Any:
+    return look(raw, msgspec.convert(shape, Shape))
+
+
+def _count(raw: bytes, model: str) -> int:
+    return count_prompt(raw, model).tokens
+
+
+def _fingerprint(raw: bytes, scope: str) -> str:
+    return fingerprint(scope, raw)
+
+
+WORK: Final[dict[str, Callable[..., Any]]] = {
+    "understand": _understand,
+    "embedded": _embedded,
+    "count": _count,
+    "fingerprint": _fingerprint,
+    "answer": _answer,
+}
+
+
+def perform(job: Job, raw: bytes) -> Reply:
+    """Do one job."""
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (job.memory, most))
+    signal.setitimer(signal.ITIMER_PROF, job.cpu_s)  # its signal ends the process
+    try:
+        result = WORK[job.work](raw, *msgspec.msgpack.decode(job.arguments))
+        return Reply(msgspec.Raw(_encode(result)))
+    except MemoryError:
+        return Reply(_NOTHING, is_too_dear=True)
+    except Exception as defect:  # noqa: BLE001 - of ours: the parent tells of it
+        return Reply(_NOTHING, defect=f"{type(defect).__name__}: {defect}"[:MOST_WORDS])
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
+    """Work until the parent is gone."""
+    with contextlib.suppress(EOFError):
+        while True:
+            words, size = QUESTION.unpack(read(incoming, QUESTION.size))
+            job = _job.decode(read(incoming, words))
+            frame = _encode(perform(job, read(incoming, size)))
+            outgoing.write(ANSWER.pack(len(frame)) + frame)
+            outgoing.flush()
+            if size > MB:
+                _give_back()
+
+
+def _give_back() -> None:
+    """Return free memory to the system; malloc_trim(3), where the C library has it."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+if __name__ == "__main__":
+    serve(sys.stdin.buffer, sys.stdout.buffer)

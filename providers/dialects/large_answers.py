@@ -1,0 +1,95 @@
+"""Complete answers of providers that are large: what they used and whose they are is found without taking them apart.
+
+`look` is what the process does that reads what is large (gateway/heavy_process.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from providers.dialects.base import Answered, MalformedAnswer, Shape
+from providers.dialects.openai_openai import OpenAIToOpenAI, assemble
+from providers.fallbacks import FALLBACKS
+from providers.layout import Layout, Unfit, layout_of, splice
+from providers.outline import Outline, Span, outline_of
+from providers.outline_limits import Limits, NotJson, OverLimit
+from providers.usage import Usage
+from providers.work_process import WorkFailed
+
+if TYPE_CHECKING:
+    from providers.heavy_work import Share
+
+MOST: Final = 1_000_000  # members outside of the content
+MOST_VALUES: Final = 4_000_000  # the probabilities of 20 tokens in each place of 24,000
+MANY: Final = 1_000_000_000
+RUNS: Final = 64
+MOST_WORDS: Final = 200
+MAX_PRODUCED_CHARS: Final = 1_000_000  # where no usage is said; no model writes more in one answer
+MOST_DETAIL: Final = 64 * 1024  # of a member beside the content; a longer one says nothing that we read
+_DETAIL: Final = range(1, MOST_DETAIL)
+_READ: Final = ("usage", "service_tier", "error", "model")
+_encode = msgspec.json.Encoder().encode
+
+
+class Look(msgspec.Struct, frozen=True):
+    """`malformed` says why nobody can believe it; `layout` has its `model`."""
+
+    malformed: str = ""
+    usage: Usage | None = None
+    produced: str = ""
+    layout: Layout | None = None
+
+
+def look(raw: bytes, shape: Shape) -> Look:
+    """Read an answer of any size."""
+    limits = Limits(128, MANY, MANY, MANY, MOST_VALUES, MOST, frozenset({shape.content_key}), RUNS)
+    try:
+        outline = outline_of(raw, limits)
+        answer = _answer(raw, outline, shape)
+        layout = layout_of(raw, outline, frozenset({"model"}))
+    except (OverLimit, NotJson, MalformedAnswer, Unfit) as fault:
+        return Look(malformed=str(fault)[:MOST_WORDS] or type(fault).__name__)
+    return Look("", answer.usage, answer.produced[:MAX_PRODUCED_CHARS], layout)
+
+
+async def read_aside(share: Share, shape: Shape, raw: bytes) -> Answered:
+    """Return the answer as the client gets it. Raises MalformedAnswer."""
+    plain = msgspec.structs.replace(shape, layout=None)
+    try:
+        seen = await share.ask(Look, "answer", raw, plain)
+    except WorkFailed as fault:
+        FALLBACKS.note("large_answers", fault)
+        raise MalformedAnswer(f"an answer of {len(raw)} bytes could not be read: {fault}") from fault
+    return answered(raw, seen, shape)
+
+
+def answered(raw: bytes, seen: Look, shape: Shape) -> Answered:
+    """Put the client's bytes together. Raises MalformedAnswer."""
+    if seen.malformed or seen.layout is None:
+        raise MalformedAnswer(seen.malformed)
+    if "model" in seen.layout.values:
+        raw = splice(raw, seen.layout, {"model": msgspec.Raw(_encode(shape.alias))})
+    return Answered(raw, seen.usage, seen.produced)
+
+
+def _answer(raw: bytes, outline: Outline, shape: Shape) -> Answered:
+    """Let the dialect read the answer without its content, and with it only if its usage is not said."""
+    spans, content = outline.members, shape.content_key
+    parts = {name: msgspec.Raw(raw[slice(*spans[name])]) for name in _READ if _size(spans, name) in _DETAIL}
+    if _size(spans, "error") >= MOST_DETAIL:
+        raise MalformedAnswer("an error of many words")
+    dialect = OpenAIToOpenAI(shape)
+    if content in spans and raw[spans[content][0]] == ord("["):
+        read = dialect.response(assemble({**parts, content: msgspec.Raw(b"[]")}))
+        if content != "choices" or (read.usage is not None and not read.usage.is_lacking):
+            return read
+    if content in spans:
+        parts[content] = msgspec.Raw(raw[slice(*spans[content])])
+    return dialect.response(assemble(parts))
+
+
+def _size(spans: dict[str, Span], name: str) -> int:
+    start, end = spans.get(name, (0, 0))
+    return end - start

@@ -1,0 +1,76 @@
+"""Where the members at the top of a large JSON object lie, so that some can be replaced without taking it apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+import msgspec
+
+from providers.outline import Outline, Span
+
+MOST_TWINS: Final = 64  # members whose name comes again; no client writes any
+MOST_VALUE: Final = 64 * 1024  # of a member that may be replaced
+_encode = msgspec.json.Encoder().encode
+
+
+class Layout(msgspec.Struct, frozen=True, array_like=True):
+    """`values` are those of the members that may be replaced, as JSON. `gone` is where they lie, with the comma before
+    them, and where members lie whose name comes again later.
+    """
+
+    start: int  # of the first member
+    first_end: int
+    values: dict[str, bytes]
+    gone: tuple[Span, ...]
+
+    def parts(self) -> dict[str, msgspec.Raw]:
+        return {name: msgspec.Raw(value) for name, value in self.values.items()}
+
+
+class Unfit(Exception):
+    """The object has too many names twice, or `name` has a value that no client would write."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+
+def layout_of(raw: bytes, outline: Outline, names: AbstractSet[str]) -> Layout:
+    """Return the layout in which these names may be replaced, as far as they are there. Raises Unfit."""
+    gone: list[Span] = []
+    latest: dict[str, Span] = {}
+    begin, twins = outline.start, 0
+    for name, end in zip(outline.names, outline.ends, strict=True):
+        if name in latest:
+            twins += 1
+            gone.append(latest[name])
+        if twins > MOST_TWINS:
+            raise Unfit(name)
+        latest[name] = (begin, end)
+        begin = end
+    values = {}
+    for name in names & latest.keys():
+        begin, end = outline.members[name]
+        if end - begin > MOST_VALUE:
+            raise Unfit(name)
+        values[name] = raw[begin:end]
+        gone.append(latest[name])
+    first_end = outline.ends[0] if outline.ends else outline.start
+    return Layout(outline.start, first_end, values, tuple(sorted(gone)))
+
+
+def splice(raw: bytes, layout: Layout, parts: Mapping[str, msgspec.Raw]) -> bytes:
+    """Return the object with these members, at least one, in the place of those that may be replaced."""
+    whole = memoryview(raw)
+    pieces: list[bytes | memoryview] = [b"{"]
+    pieces.append(b",".join([_encode(name) + b":" + bytes(value) for name, value in parts.items()]))
+    at = layout.start
+    for begin, end in (*layout.gone, (len(raw), len(raw))):
+        if at < begin:
+            if at == layout.start < layout.first_end:
+                pieces.append(b",")  # the first one has none before it
+            pieces.append(whole[at:begin])
+        at = end
+    return b"".join(pieces)

@@ -1,0 +1,128 @@
+"""The other end of a process that does one piece of work at a time: bytes and a few words go in, a few words come back.
+
+Blocking, so it is used in a thread: pipes let go of the interpreter's lock. The process has no keys, no database and
+no sockets; it ends when its parent does, whose end of stdin closes then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+import msgspec
+
+ROOT: Final = Path(__file__).parents[1]
+QUESTION: Final = struct.Struct(">IQ")  # the bytes of the words, and of what they are about
+ANSWER: Final = struct.Struct(">I")
+_PIPE: Final = 1024 * 1024  # bytes on the way: what Linux allows everybody
+START_S: Final = 30.0
+PATIENCE: Final = 10  # times its CPU, after which the process is stuck, or the machine is
+_STOP_S: Final = 5.0
+
+
+class Job(msgspec.Struct, frozen=True, array_like=True):
+    """What to do, and the seconds of CPU and bytes of memory that it may take."""
+
+    work: str
+    arguments: msgspec.Raw  # MessagePack
+    cpu_s: float
+    memory: int
+
+
+class Reply(msgspec.Struct, frozen=True, array_like=True):
+    """`is_too_dear`: it would have taken more memory than it may. `defect` is one of ours."""
+
+    result: msgspec.Raw
+    is_too_dear: bool = False
+    defect: str = ""
+
+
+class WorkFailed(Exception):
+    """A piece of work was not done."""
+
+
+class Lost(WorkFailed):
+    """The process ended before it had answered."""
+
+
+class TooDear(WorkFailed):
+    """It took all the CPU or memory that it was given."""
+
+
+_reply = msgspec.msgpack.Decoder(Reply)
+
+
+class WorkProcess:
+    """One process, `python -m module`."""
+
+    def __init__(self, module: str) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=ROOT,
+            env={},
+            start_new_session=True,  # a key press in the terminal is for the server
+        )
+        self._in, self._out = cast("BinaryIO", self._process.stdin), cast("BinaryIO", self._process.stdout)
+        with contextlib.suppress(OSError):  # the user's share of pipes is used up: slower, not worse
+            fcntl.fcntl(self._in, fcntl.F_SETPIPE_SZ, _PIPE)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def ask(self, job: Job, raw: bytes) -> bytes:
+        """Return the result as MessagePack. Raises TooDear, Lost."""
+        words = msgspec.msgpack.encode(job)
+        patience = threading.Timer(START_S + PATIENCE * job.cpu_s, self.kill)
+        patience.start()
+        try:
+            self._in.write(QUESTION.pack(len(words), len(raw)) + words)
+            self._in.write(raw)
+            self._in.flush()
+            reply = _reply.decode(read(self._out, ANSWER.unpack(read(self._out, ANSWER.size))[0]))
+        except (OSError, EOFError) as fault:
+            self.kill()
+            if self._process.wait(_STOP_S) == -signal.SIGPROF:
+                raise TooDear from None
+            raise Lost(f"exit code {self._process.returncode}") from fault
+        finally:
+            patience.cancel()
+        if reply.is_too_dear:
+            raise TooDear
+        if reply.defect:
+            raise Lost(reply.defect)
+        return bytes(reply.result)
+
+    def kill(self) -> None:
+        """End it; whoever waits for its answer hears of it."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End it, and wait until it has ended."""
+        self.kill()
+        self._process.wait(_STOP_S)
+        with contextlib.suppress(OSError):  # what was still to be written
+            self._in.close()
+        self._out.close()
+
+
+def read(pipe: BinaryIO, size: int) -> bytes:
+    """Return so many bytes. Raises EOFError where there are less."""
+    data = pipe.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data

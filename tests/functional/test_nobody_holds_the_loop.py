@@ -1,0 +1,251 @@
+"""Bodies and answers of 20 MB, made to keep a parser busy or to fill the memory: no step of a call holds the event loop
+for more than 50 ms of CPU, and the memory of the process that serves everybody grows by three times the body at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests import hostile_bodies, town
+from tests.held_loop import HeldLoop, Memory
+from tests.hostile_bodies import MB
+from tests.servers import Gateway
+from tests.waiting import eventually
+
+SIZE = 19 * MB + 512 * 1024
+MOST_S = 0.05
+MOST_GROWTH = 3
+SLACK = 8 * MB  # what a process takes for anything: buffers, arenas
+CHAT, EMBEDDINGS, SIMULATE = "/v1/chat/completions", "/v1/embeddings", "/v1/gateway/simulate"
+QUESTION = b'{"model":"wide","messages":[{"role":"user","content":"hi"}]}'
+JSON = {"content-type": "application/json"}
+
+
+class Measured:
+    """A gateway with one worker, and what a call does to it."""
+
+    def __init__(self, gateway: Gateway, loop: HeldLoop) -> None:
+        self.gateway, self._loop, self._memory = gateway, loop, Memory(gateway.pid)
+
+    async def post(self, path: str, body: bytes, size: int = 0, **headers: str) -> httpx.Response:
+        """Make a call of this size, and insist on what it does to the loop and to the memory."""
+        self._memory.forget()
+        self._loop.forget()
+        async with self.gateway.client(town.ALICE) as client:
+            answer = await client.post(path, content=body, headers=JSON | headers)
+        self._check(size or len(body))
+        return answer
+
+    def _check(self, size: int) -> None:
+        held_s, grown = self._loop.longest_s, self._memory.grown
+        print(f"held {held_s * 1000:.1f} ms, grown {grown / size:.2f} x")  # noqa: T201 - shown with -s
+        assert held_s <= MOST_S
+        assert grown <= MOST_GROWTH * size + SLACK
+
+
+@pytest.fixture(scope="module")
+def measured(upstream, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("measured")
+    loop = HeldLoop(directory / "loop")
+    wide = {"context_window": 100_000_000, "timeouts": {"total": "60s", "first_byte": "60s"}}
+    config = {
+        **town.NO_LIMITS,
+        "server": {"workers": 1},
+        "model_catalog": [
+            town.row("wide", "up-wide", upstream.base_url, sticky="user", **wide),
+            town.row("narrow", "up-wide", upstream.base_url),
+            town.row("vectors", "up-vectors", upstream.base_url, model_type="embedding", **wide),
+        ],
+        "bootstrap": {"tenants": [{"name": "alice-co"}], "api_keys": [town.key("alice-co", town.ALICE)]},
+    }
+    gateway = Gateway(config, directory / "data", loop.environment)
+    with gateway:
+        yield Measured(gateway, loop)
+
+
+@pytest.mark.parametrize("name", hostile_bodies.SERVED)
+async def test_a_long_body_is_served(measured, name):
+    answer = await measured.post(CHAT, hostile_bodies.SERVED[name](SIZE))
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("name", hostile_bodies.REFUSED)
+async def test_a_hostile_body_is_refused(measured, name):
+    answer = await measured.post(CHAT, hostile_bodies.REFUSED[name][0](SIZE))
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["code"]
+
+
+@pytest.mark.parametrize("name", hostile_bodies.VECTORS)
+async def test_embeddings_of_any_kind(measured, name):
+    make, code = hostile_bodies.VECTORS[name]
+    answer = await measured.post(EMBEDDINGS, make(SIZE))
+    assert (answer.status_code, answer.json().get("error", {}).get("code", "")) == (
+        400 if code else 200,
+        code,
+    )
+
+
+@pytest.mark.parametrize("name", ["a picture", "code", "four-byte letters", "arguments of tools"])
+async def test_with_an_idempotency_key(measured, name):
+    body = hostile_bodies.SERVED[name](SIZE)
+    for replayed in ("", "true"):
+        answer = await measured.post(CHAT, body, **{"idempotency-key": name})
+        assert (answer.status_code, answer.headers.get("idempotency-replayed", "")) == (200, replayed)
+
+
+async def test_a_stream(measured):
+    body = hostile_bodies.SERVED["quotes and white space"](SIZE)[:-1] + b',"stream":true,"max_tokens":5}'
+    answer = await measured.post(CHAT, body)
+    assert (answer.status_code, answer.text.endswith("data: [DONE]\n\n")) == (200, True)
+
+
+@pytest.mark.parametrize("name", ["code", "escaped letters", "a true picture"])
+async def test_a_prompt_that_is_too_long_for_the_model_is_counted_and_refused(measured, name):
+    body = hostile_bodies.SERVED[name](SIZE).replace(b'"wide"', b'"narrow"', 1)
+    answer = await measured.post(CHAT, body)
+    assert answer.status_code in {200, 400}, answer.text
+
+
+@pytest.mark.parametrize("name", ["code", "a true picture"])
+async def test_what_would_happen_to_it(measured, name):
+    body = hostile_bodies.EVERY[name](SIZE)
+    for question in (body, b'{"body":' + body[:-1] + b"}}"):
+        answer = await measured.post(SIMULATE, question)
+        assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("usage", ["always", "never"])
+async def test_a_usage_that_nobody_says_is_counted_beside_the_loop(measured, upstream, usage):
+    upstream.script("up-wide", {"kind": "status", "status": 200, "body": answer_of(b'"a short one"', usage)})
+    answer = await measured.post(CHAT, hostile_bodies.SERVED["code"](SIZE))
+    upstream.script("up-wide", {})
+    assert answer.status_code == 200, answer.text
+
+
+def answer_of(content: bytes, usage: str = "always") -> str:
+    said = (
+        b',"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}' if usage == "always" else b""
+    )
+    choice = b'{"index":0,"message":{"role":"assistant","content":%s},"finish_reason":"stop"}' % content
+    return (b'{"model":"up","choices":[%s]%s}' % (choice, said)).decode()
+
+
+def of_pieces(piece: str, around: str, size: int = SIZE) -> str:
+    return around % ",".join([piece] * (size // (len(piece) + 1)))
+
+
+SLOW = 2 * MB  # what a process of its own takes seconds to read is not larger, so that the tests are quick
+USAGE = '"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}'
+ANSWERS = {  # what a provider answers to a chat, and the status that the client gets
+    "a long text": (answer_of(b'"' + rb"word \n" * (SIZE // 7) + b'"'), 200),
+    "a long text without usage": (answer_of(b'"' + rb"word \n" * (SIZE // 7) + b'"', "never"), 200),
+    "letters of four bytes": (answer_of(b'"' + "😀".encode() * (SIZE // 4) + b'"', "never"), 200),
+    "sound": (answer_of(b'"","audio":{"data":"' + b"QUJD" * (SIZE // 4) + b'"}'), 200),
+    "many choices": (
+        of_pieces('{"index":0,"message":{"content":"a"}}', '{"choices":[%s],' + USAGE + "}", SLOW),
+        200,
+    ),
+    "numbers": (of_pieces("0.123456", '{"choices":[],"logprobs":[%s],' + USAGE + "}"), 200),
+    "a long usage": (of_pieces("1", '{"choices":[],"usage":{"prompt_tokens":[%s]}}'), 200),
+    "a long error": (of_pieces('"no"', '{"choices":[],"error":[%s]}', SLOW), 502),
+    "no end": (of_pieces("[]", '{"choices":[%s', SLOW), 502),
+    "deep": ('{"choices":' + "[" * (SIZE // 2) + "]" * (SIZE // 2) + "}", 502),
+    "members": (
+        "{" + ",".join([f'"{number:07}":1' for number in range(SLOW // 12)]) + ',"choices":[]}',
+        200,
+    ),
+    "model again and again": ("{" + '"model":"m",' * (SLOW // 12) + '"choices":[]}', 502),
+    "white space": ("{" + " " * SIZE + '"choices":[]}', 502),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_an_answer_of_any_kind(measured, upstream, name):
+    text, status = ANSWERS[name]
+    upstream.script("up-wide", {"kind": "status", "status": 200, "body": text})
+    answer = await measured.post(CHAT, QUESTION, len(text.encode()))
+    upstream.script("up-wide", {})
+    assert answer.status_code == status, answer.text[:1000]
+
+
+EVENT = MB - 1024
+STREAMS = {  # what a provider sends as a stream
+    "blank lines": "\n\n" * MB,
+    "comments": ": x\n\n" * (MB // 2),
+    "lines of one event": "data: \n" * (EVENT // 7) + "\n",
+    **{
+        name: "data: " + of_pieces(piece, around, EVENT) + "\n\n"
+        for name, (piece, around) in {
+            "choices": ("{}", '{"choices":[%s]}'),
+            "choices that are none": ("[]", '{"choices":[%s]}'),
+            "deltas": ('{"delta":{"content":"a"}}', '{"choices":[%s]}'),
+            "calls of tools": ('{"function":{"name":"f"}}', '{"choices":[{"delta":{"tool_calls":[%s]}}]}'),
+            "words beside a sound": ("[]", '{"choices":[{"delta":{"audio":{"transcript":[%s]}}}]}'),
+            "a usage": ("[]", '{"choices":[],"usage":{"prompt_tokens":[%s]}}'),
+            "a tier": ("[]", '{"choices":[],"service_tier":[%s]}'),
+            "an error": ('"no"', '{"error":[%s]}'),
+            "what nobody knows": ("[]", '{"choices":[],"later":[%s]}'),
+        }.items()
+    },
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+async def test_a_stream_of_any_kind(measured, upstream, name):
+    upstream.script("up-wide", {"kind": "raw", "raw": STREAMS[name] + "data: [DONE]\n\n"})
+    answer = await measured.post(CHAT, QUESTION[:-1] + b',"stream":true}', 4 * MB)
+    upstream.script("up-wide", {})
+    assert answer.status_code in {200, 502}, answer.text
+
+
+ERRORS = {
+    "texts": of_pieces('"no"', '{"error":{"message":[%s]}}', MB),
+    "lists": of_pieces("[]", '{"error":{"message":"no","later":[%s]}}', MB),
+    "a long text": of_pieces("word", '{"error":{"message":"%s"}}', MB),
+    "addresses": of_pieces("10.0.0.1:80", '{"error":{"message":"%s"}}', MB),
+    "what looks like keys": of_pieces("bearer sk-abc1", '{"error":{"message":"%s"}}', MB),
+    "base64": '{"error":{"message":"' + "QUJD" * (MB // 4) + '"}}',
+    "HTML": of_pieces("<p>", "<html>%s</html>", MB),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+async def test_an_error_of_any_kind(measured, upstream, name):
+    upstream.script("up-wide", {"kind": "status", "status": 400, "body": ERRORS[name]})
+    answer = await measured.post(CHAT, QUESTION, len(ERRORS[name]))
+    upstream.script("up-wide", {})
+    assert answer.status_code == 400, answer.text
+
+
+@pytest.mark.parametrize("headers", [{}, {"idempotency-key": "small"}], ids=["plain", "idempotent"])
+@pytest.mark.parametrize("name", hostile_bodies.EVERY)
+async def test_a_body_that_is_not_large(measured, name, headers):
+    body = hostile_bodies.EVERY[name](250 * 1024)
+    answer = await measured.post(CHAT, body, **{key: f"{value} {name}" for key, value in headers.items()})
+    assert answer.status_code in {200, 400}, answer.text
+
+
+async def test_a_client_that_leaves_while_its_body_is_read(measured):
+    body = hostile_bodies.SERVED["code"](SIZE)
+    address = urlsplit(measured.gateway.url)
+    _, writer = await asyncio.open_connection(address.hostname, address.port)
+    head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {town.ALICE}\r\n"
+    writer.write(
+        f"{head}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+    )
+    await writer.drain()
+    writer.transport.abort()
+    answer = await measured.post(CHAT, QUESTION + b" " * 8 * MB)
+    assert answer.status_code == 400  # so much white space is no request
+    await eventually(lambda: in_flight(measured.gateway), lambda count: count == 0)
+
+
+async def in_flight(gateway):
+    async with gateway.client() as client:
+        lines = (await client.get("/metrics")).text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("gateway_inflight_requests"))
