@@ -58,10 +58,11 @@ class _Input(msgspec.Struct, frozen=True):
     text: int = 0
     audio: int = 0
     any: int = 0
+    picture: int = 0
 
     @property
     def total(self) -> int:
-        return self.text + self.audio + self.any
+        return self.text + self.audio + self.any + self.picture
 
 
 def worst_case(
@@ -155,13 +156,14 @@ def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[s
         text += TOOLS_TOKENS
     if demand.counted is not None:
         text = min(text, demand.counted.tokens)
-    if demand.pictures:
-        text += sum([most_tokens(picture, models) for picture in demand.pictures])
+    pictures = sum([most_tokens(picture, models) for picture in demand.pictures]) if demand.pictures else 0
     sounds = -(-demand.audio_ms * HEARD_SECOND_TOKENS // 1000)
     # A window bounds one prompt; a request for embeddings may carry many.
-    if context_window is not None and demand.kind == "chat" and text + sounds > context_window:
-        return _Input(0, 0, context_window) if sounds else _Input(context_window)
-    return _Input(text, sounds)
+    if context_window is None or demand.kind != "chat" or text + sounds + pictures <= context_window:
+        return _Input(text, sounds, picture=pictures)
+    if sounds:
+        return _Input(any=context_window)
+    return _Input(picture=context_window) if pictures else _Input(context_window)
 
 
 def _dear(sheet: PriceSheet, demand: Demand, reads: _Input) -> PriceSheet:
@@ -178,8 +180,10 @@ def _before_output(demand: Demand, sheet: PriceSheet, reads: _Input) -> int:
         if rate is not None and rate > per_text:
             per_text = rate
     exact = reads.text * per_text
-    if reads.audio or reads.any:
-        exact += (reads.audio + reads.any) * max(per_text, sheet.audio_input or 0)
+    if reads.audio or reads.any or reads.picture:
+        per_sound, per_picture = max(per_text, sheet.audio_input or 0), max(per_text, sheet.image_input or 0)
+        exact += reads.audio * per_sound + reads.picture * per_picture
+        exact += reads.any * max(per_sound, per_picture)
     exact += sheet.request or 0
     if demand.image_quantity:
         exact += demand.image_quantity * _dearest_image(demand, sheet)
@@ -195,7 +199,7 @@ def _per_output(demand: Demand, sheet: PriceSheet) -> int:
     if sheet.free:
         return 0
     spoken = sheet.audio_output if demand.speaks or demand.needs_window or demand.kind == "speech" else None
-    return 1000 * _dearest(sheet.output, sheet.reasoning, spoken)
+    return 1000 * _dearest(sheet.output, sheet.reasoning, sheet.image_output, spoken)
 
 
 def _dearest(*rates: int | None) -> int:

@@ -23,6 +23,8 @@ TOKEN_PARTS: Final = (
     "reasoning",
     "audio_input",
     "audio_output",
+    "image_input",
+    "image_output",
 )
 EACH_PARTS: Final = ("image", "second", "character", "request")
 FLAT_IMAGE_CENTS: Final = "price_image_cents"  # metadata of older files: cents an image

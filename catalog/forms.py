@@ -129,6 +129,8 @@ class PriceForm(ModelForm):
     reasoning = _rate_field("reasoning")
     audio_input = _rate_field("audio_input")
     audio_output = _rate_field("audio_output")
+    image_input = _rate_field("image_input")
+    image_output = _rate_field("image_output")
     image = _rate_field("image")
     second = _rate_field("second")
     character = _rate_field("character")

@@ -14,18 +14,9 @@ from django.utils.timezone import now
 from typing_extensions import override
 
 RATES = (
-    "input",
-    "output",
-    "cached_input",
-    "cache_write",
-    "cache_write_1h",
-    "reasoning",
-    "audio_input",
-    "audio_output",
-    "image",
-    "second",
-    "character",
-    "request",
+    *("input", "output", "cached_input", "cache_write", "cache_write_1h", "reasoning"),
+    *("audio_input", "audio_output", "image_input", "image_output"),
+    *("image", "second", "character", "request"),
 )
 
 
@@ -237,6 +228,8 @@ class Price(models.Model):
     reasoning = models.BigIntegerField(null=True, blank=True)
     audio_input = models.BigIntegerField(null=True, blank=True)
     audio_output = models.BigIntegerField(null=True, blank=True)
+    image_input = models.BigIntegerField(null=True, blank=True)
+    image_output = models.BigIntegerField(null=True, blank=True)
     image = models.BigIntegerField(null=True, blank=True)
     images = models.JSONField(default=list, blank=True, help_text="[[rate, size, quality], …]")
     second = models.BigIntegerField(null=True, blank=True)

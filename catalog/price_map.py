@@ -33,6 +33,8 @@ class Row(msgspec.Struct, frozen=True):
     reasoning: int | None = None
     audio_input: int | None = None
     audio_output: int | None = None
+    image_input: int | None = None
+    image_output: int | None = None
     image: int | None = None
     second: int | None = None
     character: int | None = None
@@ -93,6 +95,8 @@ def _known(row: Row) -> Known:
         reasoning=row.reasoning,
         audio_input=row.audio_input,
         audio_output=row.audio_output,
+        image_input=row.image_input,
+        image_output=row.image_output,
         image=row.image,
         second=row.second,
         character=row.character,

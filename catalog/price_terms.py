@@ -25,6 +25,8 @@ TOKEN_PARTS: Final = (
     "reasoning",
     "audio_input",
     "audio_output",
+    "image_input",
+    "image_output",
 )
 
 
@@ -40,6 +42,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reasoning: int | None = None
     audio_input: int | None = None
     audio_output: int | None = None
+    image_input: int | None = None
+    image_output: int | None = None
 
 
 class Factor(msgspec.Struct, frozen=True, array_like=True):

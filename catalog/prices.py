@@ -19,7 +19,7 @@ APPLICABLE: Final[dict[str, tuple[str, ...]]] = {
     "embedding": _TEXT,
     "moderation": _TEXT,
     "rerank": _TEXT,
-    "image": (*_TEXT, "image", "images"),
+    "image": (*_TEXT, "image", "images", "image_output"),
     "audio": (*_TEXT, "audio_input", "audio_output", "second", "character"),
 }
 
@@ -34,8 +34,8 @@ class PriceSheet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The price row in force, frozen into the call. Every rate is an integer: nano-USD per million units.
 
     A unit is a token, a second of audio, a character, a request or an image. None means "not priced
-    separately": cached and cache-write tokens then cost `input`, reasoning costs `output`, audio tokens
-    cost their side's text rate.
+    separately": cached and cache-write tokens then cost `input`, reasoning costs `output`, tokens of audio
+    and of pictures cost their side's text rate.
     """
 
     id: int = 0
@@ -49,6 +49,8 @@ class PriceSheet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reasoning: int | None = None
     audio_input: int | None = None
     audio_output: int | None = None
+    image_input: int | None = None
+    image_output: int | None = None
     image: int | None = None
     images: tuple[ImageRate, ...] = ()
     second: int | None = None
@@ -98,12 +100,14 @@ def cost(usage: Usage, sheet: PriceSheet) -> int:
         exact += usage.cache_write_tokens * _either(sheet.cache_write, per_input)
     if usage.cache_write_1h_tokens:
         exact += usage.cache_write_1h_tokens * _long_write(sheet)
-    if usage.audio_input_tokens:
-        exact += usage.audio_input_tokens * _either(sheet.audio_input, per_input)
     if usage.reasoning_tokens:
         exact += usage.reasoning_tokens * _either(sheet.reasoning, per_output)
-    if usage.audio_output_tokens:
+    if usage.audio_input_tokens or usage.image_input_tokens:
+        exact += usage.audio_input_tokens * _either(sheet.audio_input, per_input)
+        exact += usage.image_input_tokens * _either(sheet.image_input, per_input)
+    if usage.audio_output_tokens or usage.image_output_tokens:
         exact += usage.audio_output_tokens * _either(sheet.audio_output, per_output)
+        exact += usage.image_output_tokens * _either(sheet.image_output, per_output)
     if sheet.request is not None:
         exact += usage.requests * sheet.request
     if usage.images or usage.audio_ms or usage.characters or usage.tool_calls:
@@ -160,9 +164,11 @@ def _tokens(usage: Usage, sheet: PriceSheet) -> tuple[Part, ...]:
         Part("cache_write", usage.cache_write_tokens, _either(sheet.cache_write, per_input)),
         Part("cache_write_1h", usage.cache_write_1h_tokens, _long_write(sheet)),
         Part("audio_input", usage.audio_input_tokens, _either(sheet.audio_input, per_input)),
+        Part("image_input", usage.image_input_tokens, _either(sheet.image_input, per_input)),
         Part("output", usage.output_tokens, per_output),
         Part("reasoning", usage.reasoning_tokens, _either(sheet.reasoning, per_output)),
         Part("audio_output", usage.audio_output_tokens, _either(sheet.audio_output, per_output)),
+        Part("image_output", usage.image_output_tokens, _either(sheet.image_output, per_output)),
         Part("request", 0 if sheet.request is None else usage.requests, sheet.request or 0),
     )
 

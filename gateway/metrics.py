@@ -134,10 +134,10 @@ class Metrics:
         model, provider, usage = opened.model, closed.provider, closed.usage
         self.child(self.requests, opened.endpoint, model, provider, closed.status).inc()
         for kind, quantity in (
-            ("input", usage.input_tokens),
+            ("input", usage.input_tokens + usage.image_input_tokens),
             ("cached_input", usage.cached_input_tokens),
             ("cache_write", usage.cache_write_tokens + usage.cache_write_1h_tokens),
-            ("output", usage.output_tokens),
+            ("output", usage.output_tokens + usage.image_output_tokens),
             ("reasoning", usage.reasoning_tokens),
             ("audio_input", usage.audio_input_tokens),
             ("audio_output", usage.audio_output_tokens),

@@ -34,6 +34,8 @@ QUANTITIES = {
     "output": "output tokens",
     "reasoning": "reasoning tokens",
     "audio_output": "output tokens of audio",
+    "image_input": "input tokens of pictures",
+    "image_output": "output tokens of pictures",
     "request": "requests",
     "image": "images",
     "audio_ms": "milliseconds of audio",

@@ -26,7 +26,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The usage vector of one call. Tokens are integers, audio is milliseconds, characters are Unicode characters.
 
     `input_tokens` is text that was neither read from nor written to the provider's prompt cache;
-    `output_tokens` is what was neither reasoning nor audio. The providers' totals are the properties.
+    `output_tokens` is what was neither reasoning nor audio nor pictures. The providers' totals are the properties.
     """
 
     input_tokens: int = 0
@@ -34,9 +34,11 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cache_write_tokens: int = 0
     cache_write_1h_tokens: int = 0  # kept by the provider for an hour or longer
     audio_input_tokens: int = 0
+    image_input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
     audio_output_tokens: int = 0
+    image_output_tokens: int = 0
     images: tuple[ImageCount, ...] = ()
     audio_ms: int = 0
     characters: int = 0
@@ -55,12 +57,15 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             + self.cache_write_tokens
             + self.cache_write_1h_tokens
             + self.audio_input_tokens
+            + self.image_input_tokens
         )
 
     @property
     def total_output_tokens(self) -> int:
         """The provider's `completion_tokens`."""
-        return self.output_tokens + self.reasoning_tokens + self.audio_output_tokens
+        return (
+            self.output_tokens + self.reasoning_tokens + self.audio_output_tokens + self.image_output_tokens
+        )
 
     @property
     def total_tokens(self) -> int:

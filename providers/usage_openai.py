@@ -77,7 +77,7 @@ def usage_of(given: UsageJson) -> Usage | None:
         estimated=flawed,
     )
     is_plain = not cache_write and given.server_tool_use is None and given.inference_geo is None
-    return found if is_plain else _with_terms(found, given, details)
+    return _with_pictures(found if is_plain else _with_terms(found, given, details), given)
 
 
 def in_tier(usage: Usage | None, tier: Any) -> Usage | None:
@@ -120,6 +120,23 @@ def _split_input(details: Any, reads: int) -> tuple[int, int, int, bool]:
         cache_write = min(cache_write, reads - audio)
         cached = min(cached, reads - audio - cache_write)
     return cached, cache_write, audio, flawed
+
+
+def _with_pictures(usage: Usage, given: UsageJson) -> Usage:
+    """Take the tokens of pictures out of those of no other part: cached ones (xAI) are counted as cached."""
+    read = given.prompt_tokens_details or given.input_tokens_details
+    written = given.completion_tokens_details or given.output_tokens_details
+    reads = min(_part(read, "image_tokens")[0], usage.input_tokens) if read else 0
+    writes = min(_part(written, "image_tokens")[0], usage.output_tokens) if written else 0
+    if not reads and not writes:
+        return usage
+    return msgspec.structs.replace(
+        usage,
+        input_tokens=usage.input_tokens - reads,
+        image_input_tokens=reads,
+        output_tokens=usage.output_tokens - writes,
+        image_output_tokens=writes,
+    )
 
 
 def _with_terms(usage: Usage, given: UsageJson, details: Any) -> Usage:

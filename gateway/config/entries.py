@@ -67,6 +67,8 @@ class PriceStep(Section):
     reasoning: Price | None = Field(None, description="As `input`.")
     audio_input: Price | None = Field(None, description="As `input`.")
     audio_output: Price | None = Field(None, description="As `input`.")
+    image_input: Price | None = Field(None, description="As `input`.")
+    image_output: Price | None = Field(None, description="As `input`.")
 
 
 class Pricing(Section):
@@ -84,6 +86,8 @@ class Pricing(Section):
     reasoning: Price | None = Field(None, description="Reasoning output. Unset: as output.")
     audio_input: Price | None = Field(None, description="Audio tokens in. Unset: as input.")
     audio_output: Price | None = Field(None, description="Audio tokens out. Unset: as output.")
+    image_input: Price | None = Field(None, description="Tokens of pictures in. Unset: as input.")
+    image_output: Price | None = Field(None, description="Tokens of pictures out. Unset: as output.")
     image: Price | None = Field(None, description="One image.")
     images: tuple[ImagePrice, ...] = Field(
         (), description="One image, by size and quality; goes before `image`."

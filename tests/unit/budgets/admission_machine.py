@@ -170,6 +170,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     def top_up(self, request_id: str, hold: int) -> None:
         found = self.runner.run(self.it.admission.top_up(request_id, hold))
         assert found == self.model.top_up(request_id, hold, self.it.now, self.it.instant)
+        self.ask_for_the_standing("key:1")  # what is surely refused was not asked of the store
 
     @rule(which=st.integers(1, 31), tokens=st.integers(0, 120), cost=st.integers(0, 70))
     def settle(self, which: int, tokens: int, cost: int) -> None:
@@ -180,6 +181,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     @rule(request_id=ids, tokens=st.integers(0, 120), cost=st.integers(0, 70))
     def settle_anything(self, request_id: str, tokens: int, cost: int) -> None:
         self.compare_settle(request_id, tokens, cost)
+        self.ask_for_the_standing("key:1")  # nor what is not known here
 
     def compare_settle(self, request_id: str, tokens: int, cost: int) -> None:
         cost = self.final_costs.get(request_id, cost)

@@ -25,10 +25,12 @@ TOKEN_FIELDS = (
     "output_tokens",
     "reasoning_tokens",
     "audio_output_tokens",
+    "image_input_tokens",
+    "image_output_tokens",
 )
 RATE_FIELDS = (
     *("input", "output", "cached_input", "cache_write", "reasoning", "audio_input", "audio_output"),
-    *("image", "second", "character", "request"),
+    *("image_input", "image_output", "image", "second", "character", "request"),
 )
 
 usages = st.builds(

@@ -158,7 +158,8 @@ def test_pictures_and_transcriptions_report_input_and_output_tokens():
         }
     )
 
-    assert (picture.input_tokens, picture.output_tokens, picture.estimated) == (50, 50, False)
+    assert (picture.input_tokens, picture.image_input_tokens) == (10, 40)
+    assert (picture.output_tokens, picture.estimated) == (50, False)
     assert (speech.input_tokens, speech.audio_input_tokens, speech.output_tokens) == (10, 4, 101)
 
 
