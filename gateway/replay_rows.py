@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Q, QuerySet, Sum
@@ -80,6 +80,11 @@ def claim(  # noqa: PLR0913 - a row's columns
         pass
     else:
         return None
+    return _found(row_id, body_print, fresh, now, lives)
+
+
+def _found(row_id: str, body_print: str, fresh: dict[str, Any], now: datetime, lives: Lives) -> Replay | None:
+    """Decide by the row that is there already."""
     row = Replay.objects.filter(id=row_id).first()
     if row is None:  # dropped this very moment: the client's retry will find it free
         raise InProgress
