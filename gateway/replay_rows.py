@@ -75,6 +75,11 @@ def claim(  # noqa: PLR0913 - a row's columns
     }
     if _insert(row_id, fresh):
         return None
+    return _found(row_id, body_print, fresh, now, lives)
+
+
+def _found(row_id: str, body_print: str, fresh: dict[str, Any], now: datetime, lives: Lives) -> Replay | None:
+    """Decide by the row that is there already."""
     row = Replay.objects.filter(id=row_id).first()
     if row is None:  # dropped this very moment: the client's retry will find it free
         raise InProgress
