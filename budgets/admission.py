@@ -69,7 +69,8 @@ class RateStanding(msgspec.Struct, frozen=True):
 class BudgetStanding(msgspec.Struct, frozen=True):
     """The budget with the least money left among those that bind a call.
 
-    `spent` includes settled amounts that are not yet posted; `held` is what running calls have reserved.
+    `spent` includes settled amounts that are not yet posted; `held` is what running calls have reserved; `unsettled` is
+    what ended calls may have used beyond what is counted as spent, because nobody said what they used.
     """
 
     scope: str
@@ -79,10 +80,16 @@ class BudgetStanding(msgspec.Struct, frozen=True):
     held_nanousd: int
     resets_at: float
     warning_ratio: float = 0.8
+    unsettled_nanousd: int = 0
 
     @property
     def remaining_nanousd(self) -> int:
-        return max(0, self.limit_nanousd - self.spent_nanousd)
+        return max(0, self.limit_nanousd - self.spent_nanousd - self.unsettled_nanousd)
+
+    @property
+    def room_nanousd(self) -> int:
+        """What a new hold may take; negative where a limit was lowered."""
+        return self.limit_nanousd - self.spent_nanousd - self.unsettled_nanousd - self.held_nanousd
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -113,13 +120,15 @@ class Post(msgspec.Struct, frozen=True):
     """What the ledger says of a window: absolute and versioned, so twice or out of order is harmless.
 
     `added_nanousd` is how much of it came with the calls that are posted together with this, as `version`; None when
-    nobody can tell (some of them were in the ledger before).
+    nobody can tell (some of them were in the ledger before). `unsettled_nanousd` is the part of the total that is not
+    known to be spent (docs/decisions/0014); for display, budgets count the total.
     """
 
     window: WindowKey
     spent_nanousd: int
     version: int
     added_nanousd: int | None = None
+    unsettled_nanousd: int = 0
 
 
 class RateRefused(Exception):
@@ -164,10 +173,13 @@ class Admission(Protocol):
         """Raise a running call's hold to this amount if it fits; False if it does not (nothing changes)."""
         ...
 
-    async def settle(self, request_id: str, tokens: int, cost_nanousd: int) -> Standing:
+    async def settle(
+        self, request_id: str, tokens: int, cost_nanousd: int, unsettled_nanousd: int = 0
+    ) -> Standing:
         """End a call: free its slot, true up its tokens, turn its hold into its cost until that is posted.
 
-        A cost of 0 frees the hold at once. Unknown or settled ids change nothing.
+        What is unsettled counts beside the cost, as if it were spent. If both are 0 the hold is free at once. Unknown
+        or settled ids change nothing.
         """
         ...
 

@@ -146,14 +146,16 @@ class RedisAdmission(Admission):
             await self._preparation.make(reply, call.want, deadline)
 
     @override
-    async def settle(self, request_id: str, tokens: int, cost_nanousd: int) -> Standing:
+    async def settle(
+        self, request_id: str, tokens: int, cost_nanousd: int, unsettled_nanousd: int = 0
+    ) -> Standing:
         call = self._calls.get(request_id)
         if call is None:
             return Standing()
         if not call.is_settled:  # remembered before it is told: what may be told again must be true
-            call.tokens, call.amount, call.is_settled = tokens, cost_nanousd, True
+            call.settle(tokens, cost_nanousd, unsettled_nanousd)
             if call.is_offline:
-                await self._allowances.settle(request_id, tokens, cost_nanousd)
+                await self._allowances.settle(request_id, tokens, call.amount)
         scopes = call.want.scopes
         try:
             reply = await self._backlog.settle(call)

@@ -20,14 +20,28 @@ Load = Callable[[Sequence[WindowKey]], Awaitable[Sequence[Post]]]
 class Purse:
     """One window of one scope. `held`: of running calls; `settled`: of ended calls the ledger has not posted.
 
-    Both are running sums over `rows` calls, which keep their amounts themselves.
+    Both are running sums over `rows` calls, which keep their amounts themselves. `unsettled` is the part of `spent`,
+    and `waiting` the part of `settled`, that is not known to be spent.
     """
 
-    __slots__ = ("end", "held", "is_known", "key", "rows", "settled", "spent", "start", "version")
+    __slots__ = (
+        "end",
+        "held",
+        "is_known",
+        "key",
+        "rows",
+        "settled",
+        "spent",
+        "start",
+        "unsettled",
+        "version",
+        "waiting",
+    )
 
     def __init__(self, key: WindowKey, end: float) -> None:
         self.key, self.start, self.end = key, key.start, end
         self.spent = self.held = self.settled = self.rows = 0
+        self.unsettled = self.waiting = 0
         self.version = -1
         self.is_known = False
 
@@ -37,6 +51,7 @@ class Purse:
 
     def learn(self, post: Post) -> None:
         self.spent, self.version = post.spent_nanousd, post.version
+        self.unsettled = post.unsettled_nanousd
         self.is_known = True
 
 

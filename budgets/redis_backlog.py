@@ -56,7 +56,14 @@ class Backlog:
                     self._is_behind = True
                     self._leave(call, is_over=call.is_posted or not call.amount)
                 raise
-        arguments = [call.request_id, call.tokens, call.amount, KEEP_SETTLED_S, call.want.packed]
+        arguments = [
+            call.request_id,
+            call.tokens,
+            call.amount,
+            KEEP_SETTLED_S,
+            call.want.packed,
+            call.unsettled,
+        ]
         reply = await self._run("settle", call.want.tag, arguments)
         is_gone = reply.status == "gone"
         if is_gone and call.link != self._connection.opened:  # not given up: this Redis has never heard of it
@@ -223,7 +230,9 @@ def _together(older: Told, newer: Told) -> Told:
     for post in (*older.posts, *newer.posts):
         known = posts.get(post.window)
         if known is None or post.version >= known.version:
-            posts[post.window] = Post(post.window, post.spent_nanousd, post.version)
+            posts[post.window] = Post(
+                post.window, post.spent_nanousd, post.version, unsettled_nanousd=post.unsettled_nanousd
+            )
     for tag, ids in newer.ids.items():
         older.ids.setdefault(tag, set()).update(ids)
     return Told(list(posts.values()), older.ids)

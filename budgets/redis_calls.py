@@ -32,14 +32,16 @@ NO_SECOND = -1
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """`rates`: requests, tokens, newest second a scope; `money`: spent, settled, held, how known, a bound."""
+    """`rates`: requests, tokens, newest second a scope; `money`: spent, settled, held, how known, what is unsettled of
+    spent and settled, a bound.
+    """
 
     status: str
     now: float
     instant: float
     detail: list[Any]
     rates: list[tuple[int, int, int]]
-    money: list[tuple[int, int, int, int]]
+    money: list[tuple[int, int, int, int, int]]
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -102,7 +104,8 @@ def packed_post(post: Post) -> list[Any]:
     key, added = post.window, post.added_nanousd
     end = window(key.schedule, key.timezone, key.start).end
     own = -1 if added is None else added
-    return [key.scope, window_name(key), key.start, end, post.spent_nanousd, post.version, own]
+    total = [post.spent_nanousd, post.version, own, post.unsettled_nanousd]
+    return [key.scope, window_name(key), key.start, end, *total]
 
 
 class HeldCall:
@@ -119,6 +122,7 @@ class HeldCall:
         "request_id",
         "seconds",
         "tokens",
+        "unsettled",
         "want",
     )
 
@@ -132,6 +136,7 @@ class HeldCall:
         )
         self.seconds: Sequence[int] = ()
         self.is_settled = self.is_posted = False
+        self.unsettled = 0  # of the amount, once it is settled
         self.link = 0  # over which connection the store was told of it last
         self.is_offline = False  # granted while the store was away, which has not been told of it yet
         self.is_unknown = False  # and cannot know: nothing needs to be taken back there
@@ -142,6 +147,10 @@ class HeldCall:
         grant = Grant(ask.request_id, instant, Standing())
         return cls(ask.request_id, want_of(ask.scopes, instant), ask.tokens, ask.hold_nanousd, grant)
 
+    def settle(self, tokens: int, cost: int, unsettled: int) -> None:
+        """Turn its hold into what it counts for from now on."""
+        self.tokens, self.amount, self.unsettled, self.is_settled = tokens, cost + unsettled, unsettled, True
+
     @property
     def is_worth_telling(self) -> bool:
         """Whether the store should hold something for it: a slot, or money."""
@@ -151,7 +160,7 @@ class HeldCall:
         """Return it as the scripts keep it: whose it is, so that it ends with its worker."""
         row: list[Any] = [
             0 if self.is_posted else self.amount,
-            self.tokens,
+            self.unsettled if self.is_settled else self.tokens,
             self.grant.admitted_at,
             int(self.is_settled),
             int(self.is_posted),
@@ -193,16 +202,17 @@ def _money_of(want: Want, reply: Reply, at_least: int) -> BudgetStanding | None:
 
 
 def budget_of(want: Want, reply: Reply, place: int) -> BudgetStanding:
-    bound, (spent, settled, held, _) = want.bounds[place], reply.money[place]
+    bound, (spent, settled, held, _, unsettled) = want.bounds[place], reply.money[place]
     rule = bound.rule
     return BudgetStanding(
         bound.key.scope,
         rule.schedule,
         rule.limit_nanousd,
-        spent + settled,
+        spent + settled - unsettled,
         held,
         bound.end,
         rule.warning_ratio,
+        unsettled,
     )
 
 

@@ -78,8 +78,9 @@ def of_budget(scope: str, rule: BudgetRule, purse: Purse) -> BudgetStanding:
         scope,
         rule.schedule,
         rule.limit_nanousd,
-        purse.spent + purse.settled,
+        purse.spent + purse.settled - purse.unsettled - purse.waiting,
         purse.held,
         purse.end,
         rule.warning_ratio,
+        purse.unsettled + purse.waiting,
     )

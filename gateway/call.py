@@ -203,6 +203,8 @@ def _intent(
         stream=want.shape.stream,
         input_tokens=held.prompt.tokens,
         hold_nanousd=held.hold_nanousd,
+        is_bound=held.most_nanousd is not None,
+        most_output=held.most_output,
         sheet=first.sheet,
         trace_id=request.trace_parent[3:35],
         idempotency_key=request.header(b"idempotency-key")[:255],
@@ -223,6 +225,7 @@ async def _call(
     pulse = request.pulse = pulse_of(request, live.config.streams) if want.shape.stream else None
     sent_at = time.perf_counter()
     try:
+        plan = msgspec.structs.replace(plan, again=meter.again) if len(plan.targets) > 1 else plan
         call = await open_call(live.transport, dialect, outgoing, plan, meter.attempts, live.health)
     except UpstreamFailed as failure:
         await failed(request, meter, route, failure)

@@ -82,6 +82,7 @@ def _budget(error: BudgetRefused) -> dict[str, Any]:
         "limit": budget.limit_nanousd,
         "spent": budget.spent_nanousd,
         "held": budget.held_nanousd,
+        "unsettled": budget.unsettled_nanousd,
         "needed": error.needed_nanousd,
     }
     facts: dict[str, Any] = {"scope": budget.scope.partition(":")[0], "schedule": budget.schedule}
@@ -91,11 +92,12 @@ def _budget(error: BudgetRefused) -> dict[str, Any]:
 
 
 def _budget_words(error: BudgetRefused) -> str:
-    budget = error.budget
+    budget, unknown = error.budget, error.budget.unsettled_nanousd
+    unsettled = f", of ended calls whose usage is unknown ${usd(unknown)}" if unknown else ""
     return (
         f"This call could cost up to ${usd(error.needed_nanousd)}, which does not fit into the {budget.schedule} "
         f"budget of this {budget.scope.partition(':')[0]}: limit ${usd(budget.limit_nanousd)}, "
-        f"spent ${usd(budget.spent_nanousd)}, held by running calls ${usd(budget.held_nanousd)}. "
+        f"spent ${usd(budget.spent_nanousd)}, held by running calls ${usd(budget.held_nanousd)}{unsettled}. "
         f"It resets at {rfc3339(budget.resets_at)}."
     )
 

@@ -51,6 +51,7 @@ class UsageEventAdmin(ReadOnly):
         "input_tokens",
         "output_tokens",
         "cost_usd",
+        "unsettled_usd",
         "latency_ms",
     )
     list_filter = (
@@ -83,17 +84,21 @@ class UsageEventAdmin(ReadOnly):
         names = [field.name for field in UsageEvent._meta.concrete_fields]  # noqa: SLF001 - Django's documented model API
         return [
             ("What happened", {"fields": ["story"]}),
-            ("Receipt", {"fields": ["receipt_table", "cost_usd"]}),
+            ("Receipt", {"fields": ["receipt_table", "cost_usd", "unsettled_usd"]}),
             ("The row of the ledger", {"fields": names}),
         ]
 
     @override
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["story", "receipt_table", "cost_usd"]
+        return ["story", "receipt_table", "cost_usd", "unsettled_usd"]
 
     @admin.display(description="cost in USD")
     def cost_usd(self, event: UsageEvent) -> str:
         return f"{usd(event.cost_nanousd):f}"
+
+    @admin.display(description="unsettled in USD")
+    def unsettled_usd(self, event: UsageEvent) -> str:
+        return f"{usd(event.unsettled_nanousd):f}"
 
     @admin.display(description="step by step")
     def story(self, event: UsageEvent) -> SafeString:

@@ -2,8 +2,8 @@
 and again where there are many workers.
 
 Finished calls are shipped as they are. A call without an end is billed for its prompt and for what it had
-produced at its last mark, at the price it was opened with. Dying half-way is harmless: the next start does it
-again.
+produced at its last mark, at the price it was opened with; the rest of its hold is unsettled. Dying half-way is
+harmless: the next start does it again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from django.db import Error as DatabaseFailed
 
-from catalog.prices import receipt
 from metering.records import Close
 from metering.segments import Directory, directories
 from metering.shipment import BATCH, Shipment
 from metering.tail import Call
+from metering.unsettled import Bounds
 from providers.usage import Usage
 
 if TYPE_CHECKING:
@@ -75,10 +75,12 @@ def adopt(
 
 
 def incomplete(call: Running, died_at: float) -> Close:
-    """Return the end that a call gets when its process died: estimated, but never forgotten."""
+    """Return the end that a call gets when its process died: estimated, and the rest of its hold unsettled."""
     opened = call.record
     usage = Usage(input_tokens=opened.input_tokens, output_tokens=call.output_tokens, estimated=True)
-    bill = receipt(usage, opened.sheet)
+    bounds = Bounds.of(opened, opened.sheet)
+    bill = bounds.estimated(usage).bill
+    unsettled = bounds.rest(bill.total_nanousd)
     finished_at = max(opened.started_at, died_at)
     return Close(
         id=opened.id,
@@ -91,9 +93,11 @@ def incomplete(call: Running, died_at: float) -> Close:
         upstream_model=opened.upstream_model,
         usage=usage,
         cost_nanousd=bill.total_nanousd,
+        unsettled_nanousd=unsettled,
         price_id=opened.sheet.id,
         receipt=[msgspec.to_builtins(line) for line in bill.lines],
         latency_ms=round((finished_at - opened.started_at) * 1000, 3),
+        decision=[bounds.facts()] if unsettled else [],
     )
 
 

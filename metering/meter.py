@@ -11,14 +11,16 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from budgets.admission import Admission, Standing
+from budgets.admission import Admission, AdmissionUnavailable, Standing
 from catalog.prices import PriceSheet, Receipt
-from metering.dispute import UNLIMITED, Charge, Most, charge
+from metering.dispute import UNLIMITED, Charge, Most, charge, within
 from metering.estimate import estimate
-from metering.journal import Journal
+from metering.journal import Journal, MeteringUnavailable
 from metering.records import Close, Open
 from metering.running import Running, RunningCall
+from metering.speeds import Speeds
 from metering.trace import Trace, document
+from metering.unsettled import Bounds, lost_tries, with_lost
 from providers.fallbacks import FALLBACKS
 from providers.target import Target
 from providers.upstream import Attempt
@@ -39,13 +41,15 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     produced: str = ""
     produced_events: int = 0
-    is_billed: bool = True  # False: the provider refused, nothing was used
+    is_billed: bool = True  # False: every provider refused, nothing was used
     ttft_ms: float | None = None
     overhead_ms: float = 0.0
 
 
 def _said(ending: Ending) -> Usage | None:
-    """Return what is known of the usage; None: it must be counted. Zeros beside produced text cannot be true."""
+    """Return what is known of the usage; None: it must be counted, and stays unsettled. Zeros beside produced text
+    cannot be true.
+    """
     if not ending.is_billed:
         return Usage(requests=0)
     usage = ending.usage
@@ -61,6 +65,7 @@ class Books(msgspec.Struct, frozen=True):
     admission: Admission
     running: Running
     observe: Callable[[Open, Close, Sequence[Attempt]], None]
+    speeds: Speeds = msgspec.field(default_factory=Speeds)
 
 
 class Meter:
@@ -74,7 +79,7 @@ class Meter:
         self.attempts: list[Attempt] = []
         self.cost_nanousd: int | None = None
         self.usage = Usage()
-        self._books = books
+        self._books, self._hold = books, record.hold_nanousd  # of one try
         self._raw = raw
         self._began = time.perf_counter()
         self.call: RunningCall | None = None
@@ -97,7 +102,8 @@ class Meter:
         usage = _said(ending)
         if usage is None:  # counting may take a thread, so it must not be cut short
             return await self._books.running.surely(self._count_and_finish(ending))
-        return await self._finish(ending, usage)
+        charged = charge(usage, ending.sheet, self.most) if ending.is_billed else Charge(Receipt((), 0))
+        return await self._finish(ending, usage, *self._lost(ending, charged, is_known=True))
 
     async def void(self) -> None:
         """Forget the call: it never reached a provider."""
@@ -118,14 +124,59 @@ class Meter:
             FALLBACKS.note("usage_counter", self.record.id)
             produced = max(len(ending.produced) // 4, ending.produced_events)
             usage = Usage(input_tokens=self.record.input_tokens, output_tokens=produced, estimated=True)
-        return await self._finish(ending, usage)
+        usage = within(self._with_hidden(ending, usage), self.most.output_tokens)
+        charged = Charge(charge(usage, ending.sheet, self.most).bill)  # nobody has claimed what is beyond
+        return await self._finish(ending, usage, *self._lost(ending, charged, is_known=False))
 
-    async def _finish(self, ending: Ending, usage: Usage) -> Standing:
-        charged = charge(usage, ending.sheet, self.most) if ending.is_billed else Charge(Receipt((), 0))
+    def _with_hidden(self, ending: Ending, usage: Usage) -> Usage:
+        """Add what was probably written unseen: by a stream before its first content, by another call at any time."""
+        if ending.target is None:
+            return usage
+        is_seen = self.record.stream or bool(ending.produced)
+        elapsed_s = time.perf_counter() - self._began
+        silent_s = elapsed_s if ending.ttft_ms is None else min(elapsed_s, ending.ttft_ms / 1000)
+        return self._books.speeds.with_hidden(usage, ending.target.id, silent_s, is_seen=is_seen)
+
+    def _lost(self, ending: Ending, charged: Charge, *, is_known: bool) -> tuple[Charge, Bounds | None]:
+        """Return what is charged, with every try whose outcome nobody knows, and what they may come to; None: nothing
+        is unknown. `is_known`: what is charged so far is what was used.
+        """
+        lost = lost_tries(self.attempts)
+        if is_known and not lost:
+            return charged, None
+        has_answer = bool(self.attempts) and self.attempts[-1].outcome == "ok"
+        unknown = lost if is_known else max(1, lost + has_answer)
+        known = charged.bill.total_nanousd if is_known else 0
+        bounds = Bounds.of(self.record, ending.sheet).within(known + unknown * self._hold)
+        earlier = unknown if is_known else unknown - 1
+        if earlier:
+            charged = with_lost(charged, earlier, bounds, self.record.input_tokens)
+        return charged, bounds
+
+    async def again(self) -> bool:
+        """Hold as much for one more try as for the first, which may be billed too. False: there is no money for it."""
+        hold = self.record.hold_nanousd + self._hold
+        record = msgspec.structs.replace(self.record, hold_nanousd=hold)
+        try:
+            if record.is_bound and not await self._books.admission.top_up(record.id, hold):
+                return False
+            self._books.journal.open_call(record)
+        except (AdmissionUnavailable, MeteringUnavailable):
+            FALLBACKS.note("hold_for_another_try", record.id)
+            return False
+        self.record = record
+        return True
+
+    async def _finish(
+        self, ending: Ending, usage: Usage, charged: Charge, bounds: Bounds | None = None
+    ) -> Standing:
+        """`bounds`: what was used is not known."""
         self.usage, self.cost_nanousd = usage, charged.bill.total_nanousd
-        close = self._close_record(ending, charged)
+        close = self._close_record(ending, charged, bounds)
         if charged.disputed_nanousd:
             self._dispute(close)
+        if bounds is None and ending.target is not None and ending.status == "ok":
+            self._books.speeds.note(ending.target.id, usage, close.latency_ms / 1000)
         books = self._books
         try:
             await books.journal.close_call(
@@ -140,7 +191,9 @@ class Meter:
         return await self._settle(close)
 
     async def _settle(self, close: Close) -> Standing:
-        return await self._books.admission.settle(close.id, close.usage.total_tokens, close.cost_nanousd)
+        return await self._books.admission.settle(
+            close.id, close.usage.total_tokens, close.cost_nanousd, close.unsettled_nanousd
+        )
 
     def _dispute(self, close: Close) -> None:
         logger.warning(
@@ -157,9 +210,14 @@ class Meter:
         ):
             self.exceeded(close)
 
-    def _close_record(self, ending: Ending, charged: Charge) -> Close:
+    def _close_record(self, ending: Ending, charged: Charge, bounds: Bounds | None) -> Close:
         target, bill = ending.target, charged.bill
         decision = document(self.trace, self.attempts, self.record.model)
+        unsettled = bounds.rest(bill.total_nanousd) if bounds is not None else 0
+        if charged.disputed_nanousd:
+            decision.append(charged.facts)
+        if bounds is not None and unsettled:
+            decision.append(bounds.facts())
         return Close(
             id=self.record.id,
             finished_at=self.record.started_at + (time.perf_counter() - self._began),
@@ -172,11 +230,12 @@ class Meter:
             attempts=max(1, len(self.attempts)),
             usage=self.usage,
             cost_nanousd=bill.total_nanousd,
+            unsettled_nanousd=unsettled,
             price_id=ending.sheet.id,
             receipt=[msgspec.to_builtins(line) for line in bill.lines],
             latency_ms=round((time.perf_counter() - self._began) * 1000, 3),
             ttft_ms=ending.ttft_ms,
             overhead_ms=ending.overhead_ms,
-            decision=[*decision, charged.facts] if charged.disputed_nanousd else decision,
+            decision=decision,
             disputed_nanousd=charged.disputed_nanousd,
         )

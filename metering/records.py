@@ -27,6 +27,8 @@ class Open(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="O
     stream: bool = False
     input_tokens: int = 0  # a count or an estimate of the prompt, billed if the process dies
     hold_nanousd: int = 0
+    is_bound: bool = False  # no more than the hold may be charged: a budget binds the call
+    most_output: int | None = None  # tokens of all choices that may be charged
     sheet: PriceSheet
     trace_id: str = ""
     idempotency_key: str = ""
@@ -54,6 +56,7 @@ class Close(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     attempts: int = 1
     usage: Usage
     cost_nanousd: int
+    unsettled_nanousd: int = 0  # may have been spent beyond that: nobody knows yet
     price_id: int = 0
     receipt: list[dict[str, Any]] = []  # line items: kind, quantity, unit_price_nanousd, amount_nanousd
     latency_ms: float = 0.0

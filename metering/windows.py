@@ -8,7 +8,7 @@ from django.db import connections, transaction
 
 from budgets.windows import window
 from metering.hours import hour_of
-from metering.ledger import lock_windows, moment, select_windows
+from metering.ledger import Amount, lock_windows, moment, select_windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,19 +55,20 @@ def _create(connection: BaseDatabaseWrapper, key: WindowKey) -> None:
     adapt = connection.ops.adapt_datetimefield_value
     start = adapt(moment(key.start))
     end = adapt(moment(window(key.schedule, key.timezone, key.start).end))
-    spent = _spent(connection, key)
+    counted = _counted(connection, key)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO budgets_spendwindow "
-            '(scope, schedule, timezone, start, "end", spent_nanousd, version) '
-            "VALUES (%s, %s, %s, %s, %s, %s, 1) ON CONFLICT (scope, schedule, timezone, start) DO NOTHING",
-            [key.scope, key.schedule, key.timezone, start, end, spent],
+            '(scope, schedule, timezone, start, "end", spent_nanousd, unsettled_nanousd, version) '
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, 1) ON CONFLICT (scope, schedule, timezone, start) DO NOTHING",
+            [key.scope, key.schedule, key.timezone, start, end, *counted],
         )
 
 
-def _spent(connection: BaseDatabaseWrapper, key: WindowKey) -> int:
+def _counted(connection: BaseDatabaseWrapper, key: WindowKey) -> Amount:
     """Add up the ledger, and the roll-ups of hours whose calls have expired (metering/retention.py).
 
+    Calls that are unsettled do not expire.
     An expired hour that the window begins in the middle of counts in full: too careful rather than too generous.
     """
     adapt = connection.ops.adapt_datetimefield_value
@@ -76,11 +77,12 @@ def _spent(connection: BaseDatabaseWrapper, key: WindowKey) -> int:
     end = adapt(moment(window(key.schedule, key.timezone, key.start).end))
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT (SELECT COALESCE(SUM(cost_nanousd), 0) FROM metering_usageevent "  # noqa: S608 - two known names
-            f"WHERE {_COLUMN[kind]} = %s AND started_at >= %s AND started_at < %s), "
-            "(SELECT COALESCE(SUM(cost_nanousd), 0) FROM metering_hourlyusage "
+            "SELECT cost + unsettled + expired, unsettled FROM (SELECT "  # noqa: S608 - two known names
+            "COALESCE(SUM(cost_nanousd), 0) AS cost, COALESCE(SUM(unsettled_nanousd), 0) AS unsettled "
+            f"FROM metering_usageevent WHERE {_COLUMN[kind]} = %s AND started_at >= %s AND started_at < %s) c, "
+            "(SELECT COALESCE(SUM(cost_nanousd), 0) AS expired FROM metering_hourlyusage "
             f"WHERE {_COLUMN[kind]} = %s AND hour >= %s AND hour < %s "
-            "AND hour < (SELECT expired_before FROM metering_rollupstate))",
+            "AND hour < (SELECT expired_before FROM metering_rollupstate)) e",
             [int(number), adapt(start), end, int(number), adapt(hour_of(start)), end],
         )
-        return sum(int(part) for part in cursor.fetchone())
+        return Amount(*(int(part) for part in cursor.fetchone()))

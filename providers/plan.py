@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -42,6 +42,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     instead: Mapping[str, Sequence[Target]] = {}
     is_panic: bool = False
     deadline: Deadline | None = None
+    again: Callable[[], Awaitable[bool]] | None = (
+        None  # is there money for a try after one that may be billed?
+    )
 
     def after(self, failure: UpstreamFailed) -> Sequence[Target]:
         """Return whom to ask after a refusal that another model might not make."""

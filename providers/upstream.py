@@ -137,6 +137,8 @@ async def open_call(
     spent = 0.0
     while (step := journey.next()) is not None:
         target, turn = step
+        if failures and not await _may_go_on(plan, failures[-1], turn):
+            break
         sending = _Sending(transport, dialect, outgoing, plan.deadline)
         try:
             call = await sending.to(target, health.cap_words, attempts)
@@ -197,6 +199,19 @@ class _Sending:
     async def _under(self, target: Target, word: str) -> Call:
         request = self._request = request_for(self._dialect, self._outgoing, target, word)
         return await _try(self._transport, self._dialect, self._outgoing, target, request, self._deadline)
+
+
+async def _may_go_on(plan: Plan, failure: UpstreamFailed, turn: Turn) -> bool:
+    """Tell whether there may be another try: where the last one may be billed as well, there must be money for both."""
+    if plan.again is None or not failure.reached or failure.status is not None:
+        return True
+    is_granted = False
+    try:
+        is_granted = await plan.again()
+    finally:
+        if not is_granted:
+            turn.let_go()
+    return is_granted
 
 
 def _judge(failure: UpstreamFailed, turn: Turn, deadline: Deadline | None) -> UpstreamFailed:

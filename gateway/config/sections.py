@@ -163,6 +163,14 @@ class Metering(Section):
     allow_volatile: bool = Field(
         default=False, description="Allow `data_dir` on a RAM disk, whose journal a restart loses."
     )
+    unsettled_after: Duration = Field(
+        86400.0,
+        description="A call whose usage its provider did not tell counts with its bound in budgets for so long, unless "
+        "`manage.py settle` makes it exact before.",
+    )
+    unsettled: Literal["estimate", "bound"] = Field(
+        "estimate", description="What such a call is charged after that time."
+    )
 
 
 class Security(Section):

@@ -62,11 +62,14 @@ def refused(client, alias):
     return error.value
 
 
-async def test_the_official_client_raises_and_nothing_is_billed(gateway, broken):
+async def test_the_official_client_raises_and_the_prompt_is_billed_and_the_rest_unsettled(gateway, broken):
     alias, code = broken
     with gateway.openai_sync(town.ALICE) as client:
         error = await asyncio.to_thread(refused, client, alias)
     assert (error.code, error.status_code) == (code, 504 if code == "upstream_timeout" else 502)
     assert not error.response.headers.get("x-gateway-cost-usd")
     row = await row_of(gateway, error.response.headers["x-request-id"])
-    assert (row["status"], row["error_code"], row["cost_nanousd"]) == ("error", code, 0)
+    billed = row["input_tokens"] * town.INPUT_NANOUSD
+    assert (row["status"], row["error_code"], row["cost_nanousd"]) == ("error", code, billed)
+    assert billed > 0
+    assert row["unsettled_nanousd"] > 0

@@ -74,7 +74,7 @@ def test_the_ledger_tells_what_the_client_saw(case, views):
     assert row["http_status"] == {"upstream_timeout": 504, "upstream_error": 502}.get(
         case.code if case.status == "error" else "", 200
     )
-    assert row["estimated"] is case.estimated
+    assert row["estimated"] is (case.estimated or case.status == "error")
     assert (seen.id, row["stream"], row["attempts"]) == (row["id"], True, 1)
 
 
@@ -83,8 +83,9 @@ def test_what_was_produced_is_billed_and_nothing_else(case, views):
     received = sum(text.count(WORD) for text in seen.texts.values())
     produced = truth["bill"]["completion_tokens"] if case.tokens is None else case.tokens
     assert row["output_tokens"] == produced
+    assert (row["unsettled_nanousd"] > 0) is row["estimated"]  # what nobody told may have been more
     if case.status == "error":
-        assert (received, row["cost_nanousd"]) == (0, 0)
+        assert (received, row["cost_nanousd"]) == (0, row["input_tokens"] * town.INPUT_NANOUSD)
     else:
         assert received == produced or case.name == "usage doubled"
         prices = town.INPUT_NANOUSD, town.OUTPUT_NANOUSD

@@ -27,6 +27,7 @@ class ModelCall:
     state: str = "running"  # then settled, then gone
     posted: bool = False
     answer: object = None
+    unsettled: int = 0
 
     def concerns(self, scope: str) -> bool:
         return any(rules.scope == scope for rules in self.ask.scopes)
@@ -104,14 +105,14 @@ class Model:
             call.amount = hold
         return hold <= call.amount
 
-    def settle(self, request_id: str, tokens: int, cost: int, now: float) -> Standing:
+    def settle(self, request_id: str, tokens: int, cost: int, now: float, unsettled: int = 0) -> Standing:
         self.look(now)
         call = self.find(request_id)
         if call is None:
             return Standing()
         if call.state == "running":
-            call.tokens, call.amount = tokens, cost
-            call.state = "gone" if call.posted or not cost else "settled"
+            call.tokens, call.amount, call.unsettled = tokens, cost + unsettled, unsettled
+            call.state = "gone" if call.posted or not call.amount else "settled"
         return self.standing(call.ask.scopes, call.budgets, now)
 
     def renew(self, ids: list[str], now: float) -> None:
@@ -148,14 +149,21 @@ class Model:
 
     def budget(self, which: tuple[ScopeRules, int, float, WindowKey]) -> BudgetStanding:
         rules, i, end, key = which
-        rule, spent = rules.budgets[i], self.totals[key].spent_nanousd + self.reserved("settled", end, key)
-        held = self.reserved("running", end, key)
+        rule, total = rules.budgets[i], self.totals[key]
+        held, settled = self.reserved("running", end, key), self.reserved("settled", end, key)
+        unsettled = total.unsettled_nanousd + self.unsettled(end, key)
+        spent = total.spent_nanousd + settled - unsettled
         return BudgetStanding(
-            key.scope, rule.schedule, rule.limit_nanousd, spent, held, end, rule.warning_ratio
+            key.scope, rule.schedule, rule.limit_nanousd, spent, held, end, rule.warning_ratio, unsettled
         )
 
+    def unsettled(self, end: float, key: WindowKey) -> int:
+        inside = [c for c in self.alive("settled") if key.start <= c.instant < end and c.concerns(key.scope)]
+        return sum(call.unsettled for call in inside if not call.posted)
+
     def left(self, which: tuple[ScopeRules, int, float, WindowKey]) -> int:
-        return self.budget(which).limit_nanousd - self.budget(which).spent_nanousd
+        budget = self.budget(which)
+        return budget.limit_nanousd - budget.spent_nanousd - budget.unsettled_nanousd
 
     def room(self, which: tuple[ScopeRules, int, float, WindowKey]) -> int:
         return self.left(which) - self.budget(which).held_nanousd
