@@ -147,7 +147,7 @@ class Meter:
         has_answer = bool(self.attempts) and self.attempts[-1].outcome == "ok"
         unknown = lost if is_known else max(1, lost + has_answer)
         known = charged.bill.total_nanousd if is_known else 0
-        bounds = Bounds.of(self.record, ending.sheet).within(known + unknown * self._hold)
+        bounds = Bounds.of(self.record, ending.sheet).within(known + unknown * self._hold, unknown + is_known)
         earlier = unknown if is_known else unknown - 1
         if earlier:
             charged = with_lost(charged, earlier, bounds, self.record.input_tokens)

@@ -42,9 +42,10 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
             sheet=sheet,
         )
 
-    def within(self, nanousd: int) -> Self:
-        """Return the same with a lower bound, where a part of the call is known."""
-        return msgspec.structs.replace(self, bound_nanousd=min(nanousd, self.bound_nanousd))
+    def within(self, nanousd: int, tries: int = 1) -> Self:
+        """Return the same with a lower bound, where a part of the call is known; so many tries may reach the cap."""
+        most = None if self.most_output is None else self.most_output * tries
+        return msgspec.structs.replace(self, bound_nanousd=min(nanousd, self.bound_nanousd), most_output=most)
 
     @property
     def most(self) -> Most:
