@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import cast
 
 import msgspec
@@ -135,10 +135,8 @@ async def open_call(
     failures: list[UpstreamFailed] = []
     journey = Journey(plan, health)
     spent = 0.0
-    while (step := journey.next()) is not None:
+    while (step := await _next(journey, plan, failures)) is not None:
         target, turn = step
-        if failures and not await _may_go_on(plan, failures[-1], turn):
-            break
         sending = _Sending(transport, dialect, outgoing, plan.deadline)
         try:
             call = await sending.to(target, health.cap_words, attempts)
@@ -201,17 +199,21 @@ class _Sending:
         return await _try(self._transport, self._dialect, self._outgoing, target, request, self._deadline)
 
 
-async def _may_go_on(plan: Plan, failure: UpstreamFailed, turn: Turn) -> bool:
-    """Tell whether there may be another try: where the last one may be billed as well, there must be money for both."""
-    if plan.again is None or not failure.reached or failure.status is not None:
-        return True
+async def _next(
+    journey: Journey, plan: Plan, failures: Sequence[UpstreamFailed]
+) -> tuple[Target, Turn] | None:
+    """Begin the next try: where the last one may be billed as well, there must be money for both."""
+    step = journey.next()
+    last = failures[-1] if failures else None
+    if step is None or last is None or plan.again is None or not last.reached or last.status is not None:
+        return step
     is_granted = False
     try:
         is_granted = await plan.again()
     finally:
         if not is_granted:
-            turn.let_go()
-    return is_granted
+            step[1].let_go()
+    return step if is_granted else None
 
 
 def _judge(failure: UpstreamFailed, turn: Turn, deadline: Deadline | None) -> UpstreamFailed:

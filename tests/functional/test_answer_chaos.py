@@ -25,7 +25,7 @@ BROKEN = {
     "cut, and its length is true": (says(CUT), "upstream_error"),
     "nothing at all": ({"kind": "empty"}, "upstream_error"),
     "no JSON": ({"kind": "malformed"}, "upstream_error"),
-    "a page of HTML that says 200": ({"kind": "html", "status": 200}, "upstream_error"),
+    "a page of HTML that says 200": (says("<html><body>no</body></html>"), "upstream_error"),
     "a list": (says("[1, 2]"), "upstream_error"),
     "a text": (says('"hello"'), "upstream_error"),
     "an object without choices": (says("{}"), "upstream_error"),

@@ -74,7 +74,8 @@ def test_the_ledger_tells_what_the_client_saw(case, views):
     assert row["http_status"] == {"upstream_timeout": 504, "upstream_error": 502}.get(
         case.code if case.status == "error" else "", 200
     )
-    assert row["estimated"] is (case.estimated or case.status == "error")
+    is_told = case.behavior.get("kind") == "html" or case.behavior.get("status", 200) != 200  # an HTTP error
+    assert row["estimated"] is (case.estimated or (case.status == "error" and not is_told))
     assert (seen.id, row["stream"], row["attempts"]) == (row["id"], True, 1)
 
 
@@ -86,6 +87,7 @@ def test_what_was_produced_is_billed_and_nothing_else(case, views):
     assert (row["unsettled_nanousd"] > 0) is row["estimated"]  # what nobody told may have been more
     if case.status == "error":
         assert (received, row["cost_nanousd"]) == (0, row["input_tokens"] * town.INPUT_NANOUSD)
+        assert bool(row["input_tokens"]) is row["estimated"]
     else:
         assert received == produced or case.name == "usage doubled"
         prices = town.INPUT_NANOUSD, town.OUTPUT_NANOUSD

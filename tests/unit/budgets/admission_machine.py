@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
@@ -24,6 +24,7 @@ from budgets.admission import (
 )
 from budgets.purses import Load
 from budgets.windows import window
+from tests.unit.budgets.admission_ledger import Ledger, Row
 from tests.unit.budgets.admission_model import LEASE_S, ORPHAN_S, Model, ModelCall
 
 SCHEDULES = (("daily", "UTC"), ("daily", "Asia/Kathmandu"), ("calendar_month", "UTC"), ("rolling_2d", "UTC"))
@@ -66,38 +67,6 @@ class Subject(Protocol):
     def census(self) -> tuple[int, int, int]:
         """Return how many calls are running, are settled but not posted, and were dropped as orphans."""
         ...
-
-
-class Row(NamedTuple):
-    """A call in the ledger: what budgets count of it, and how much of that is not known to be spent."""
-
-    call: ModelCall
-    counted: int
-    unsettled: int = 0
-
-
-class Ledger:
-    """The database: calls with their cost, and a version that grows with each shipment."""
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-        self.version = 1
-
-    def ship(self, rows: list[Row]) -> None:
-        self.rows += rows
-        self.version += 1
-
-    def settle(self, row: Row, cost: int) -> None:
-        self.rows[self.rows.index(row)] = Row(row.call, min(cost, row.counted))
-        self.version += 1
-
-    def post(self, key: WindowKey) -> Post:
-        end = window(key.schedule, key.timezone, key.start).end
-        inside = [
-            row for row in self.rows if row.call.concerns(key.scope) and key.start <= row.call.instant < end
-        ]
-        unsettled = sum(row.unsettled for row in inside)
-        return Post(key, sum(row.counted for row in inside), self.version, unsettled_nanousd=unsettled)
 
 
 class AdmissionMachine(RuleBasedStateMachine):
