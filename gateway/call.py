@@ -202,6 +202,8 @@ def _intent(
         stream=want.shape.stream,
         input_tokens=held.prompt.tokens,
         hold_nanousd=held.hold_nanousd,
+        is_bound=held.most_nanousd is not None,
+        most_output=held.most_output,
         sheet=first.sheet,
         trace_id=request.trace_parent[3:35],
         idempotency_key=request.header(b"idempotency-key")[:255],
@@ -259,4 +261,5 @@ def _outgoing(request: V1Request, want: Want, meter: Meter, share: Share) -> Out
         has_cap=want.shape.output_cap is not None,
         heard=meter.answered,
         aside=partial(read_aside, share, want.shape),
+        again=meter.again,
     )

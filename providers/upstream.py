@@ -24,7 +24,7 @@ from providers.failures import (
     summarize,
 )
 from providers.health import Health, Turn
-from providers.journey import Journey, in_time, judge
+from providers.journey import Again, Journey, in_time, judge
 from providers.outline import LARGE
 from providers.plan import Asker, Deadline, Plan, timeouts_within
 from providers.target import Target
@@ -45,9 +45,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     ms: float
     alias: str = ""
     reached: bool = True  # the provider may have seen it
-    usage: Usage | None = (
-        None  # what its provider reported, or an estimate; the row has it for a call's only try
-    )
+    usage: Usage | None = None  # reported, or an estimate; of a call's only try the row has it
     cost_nanousd: int = 0
 
 
@@ -63,6 +61,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     asker: Asker = msgspec.field(default_factory=Asker)
     heard: Callable[[Target, bytes], object] = lambda *_: None  # of a whole answer, before it is looked into
     aside: Callable[[bytes], Awaitable[Answered]] | None = None  # reads a large answer as the dialect does
+    again: Again | None = None  # holds money for one more try, which may be billed too
 
 
 class Call:
@@ -143,7 +142,7 @@ async def open_call(
     failures: list[UpstreamFailed] = []
     journey = Journey(plan, health)
     spent = 0.0
-    while not outgoing.asker.has_left and (step := journey.next()) is not None:
+    while (step := await journey.begin(outgoing.asker, outgoing.again, failures)) is not None:
         target, turn = step
         sending = _Sending(transport, dialect, outgoing, plan.deadline)
         try:
@@ -157,8 +156,8 @@ async def open_call(
             await _wait(journey.failed(target, failure), plan.deadline)
         except BaseException as error:  # however the try ended, its place at the deployment is given back
             turn.let_go()
-            if isinstance(error, asyncio.CancelledError):
-                _note(attempts, target, "cancelled", None, sending.started, reached=sending.was_sent)
+            outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
+            _note(attempts, target, outcome, None, sending.started, reached=sending.was_sent)
             raise
         else:
             turn.answered()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,11 @@ from metering.frames import encode
 from metering.models import UsageEvent
 from metering.records import Answered, Mark, Record, Void
 from metering.segments import Directory
+from metering.settling import ByUsage, settle
 from metering.shipment import Shipment
 from metering.tail import Call
 from providers.usage import Usage
+from tenants.audit import Actor
 from tests.calls import CLOSED_COST, SHEET, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,6 +64,25 @@ def test_a_call_without_an_end_is_billed_for_its_prompt_and_its_last_mark(
     assert row.finished_at >= row.started_at
     assert row.receipt
     assert adopted.incomplete == 1
+
+
+@pytest.mark.parametrize("marks", [(), (40,), (10, 2_000), (100_000,)])
+@pytest.mark.parametrize("is_bound", [True, False])
+def test_what_a_killed_call_may_have_used_beyond_its_estimate_is_unsettled(
+    dead: Directory, tmp_path: Path, marks: tuple[int, ...], *, is_bound: bool
+) -> None:
+    held = replace(opened("req_1", prompt=100), hold_nanousd=10**9, is_bound=is_bound, most_output=1_000)
+    write(dead, 1, held, *(Mark("req_1", tokens) for tokens in marks))
+
+    adopt(tmp_path)
+
+    row = UsageEvent.objects.get(id="req_1")
+    assert row.cost_nanousd + row.unsettled_nanousd == 10**9
+    seen = min(marks[-1], 1_000) if marks else 0  # its cap
+    assert row.cost_nanousd == cost(Usage(input_tokens=100, output_tokens=seen), SHEET)
+    settle("req_1", ByUsage(Usage(input_tokens=100, output_tokens=7)), Actor("me"), datetime.now(UTC))
+    row.refresh_from_db()
+    assert row.cost_nanousd == cost(Usage(input_tokens=100, output_tokens=7), SHEET)
 
 
 def test_a_voided_call_is_not_adopted(dead: Directory, tmp_path: Path) -> None:
