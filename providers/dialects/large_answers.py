@@ -50,13 +50,14 @@ def look(raw: bytes, shape: Shape) -> Look:
         answer = _answer(raw, outline, shape)
         layout = layout_of(raw, outline, frozenset({"model"}))
     except (OverLimit, NotJson, MalformedAnswer, Unfit) as fault:
-        return Look(malformed=str(fault)[:MOST_WORDS] or type(fault).__name__)
+        usage = fault.usage if isinstance(fault, MalformedAnswer) else None
+        return Look(malformed=str(fault)[:MOST_WORDS] or type(fault).__name__, usage=usage)
     return Look("", answer.usage, answer.produced[:MAX_PRODUCED_CHARS], layout)
 
 
 async def read_aside(share: Share, shape: Shape, raw: bytes) -> Answered:
     """Return the answer as the client gets it. Raises MalformedAnswer."""
-    plain = msgspec.structs.replace(shape, layout=None)
+    plain = msgspec.structs.replace(shape, layout=None, salt=None)  # what concerns the answer
     try:
         seen = await share.ask(Look, "answer", raw, plain)
     except WorkFailed as fault:
@@ -68,7 +69,7 @@ async def read_aside(share: Share, shape: Shape, raw: bytes) -> Answered:
 def answered(raw: bytes, seen: Look, shape: Shape) -> Answered:
     """Put the client's bytes together. Raises MalformedAnswer."""
     if seen.malformed or seen.layout is None:
-        raise MalformedAnswer(seen.malformed)
+        raise MalformedAnswer(seen.malformed, seen.usage)
     if "model" in seen.layout.values:
         raw = splice(raw, seen.layout, {"model": msgspec.Raw(_encode(shape.alias))})
     return Answered(raw, seen.usage, seen.produced)

@@ -43,6 +43,7 @@ CALLS = [
     "/v1/admin/ui/",
     "/%76%31/models",
 ]
+LISTENS = "0A"  # the state of a socket in /proc/net/tcp
 EMAIL, PASSWORD = "root@example.com", "right-password-1"
 PEOPLE = {"bootstrap": {"admin_users": [{"email": EMAIL, "password": PASSWORD}]}}
 
@@ -128,7 +129,7 @@ async def test_a_flood_of_sign_ins_takes_nothing_from_calls(apart):
         flood = asyncio.gather(*(guess(number) for number in range(60)))
         answers = [await payer.post("/v1/chat/completions", json=question("chat")) for _ in range(10)]
         assert {answer.status_code for answer in answers} == {200}
-        assert set(await flood) <= {200, 429}
+        assert set(await flood) <= {200, 429, 503}  # a page that is late on a busy machine says so
         counted = (await office.get("/metrics")).text
     assert re.search(r"^gateway_requests_total\{.*\} 10\.0$", counted, re.MULTILINE)
 
@@ -153,20 +154,30 @@ async def test_in_production_the_back_office_is_a_process_that_may_die_alone(
     env = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
     section = {"admin_addr": f"127.0.0.1:{free_port()}", "workers": workers}
     two = Apart(fresh_gateway(PEOPLE | {"server": section}, env=env))
-    [first] = back_offices(two.gateway.pid)
+    [first] = back_offices(two)
     async with two.gateway.client(town.ALICE) as payer:
         os.kill(first, signal.SIGSTOP)  # as busy as can be
         assert (await payer.post("/v1/chat/completions", json=question("chat"))).status_code == 200
         os.kill(first, signal.SIGKILL)
         assert (await payer.post("/v1/chat/completions", json=question("chat"))).status_code == 200
-    [second] = await eventually(
-        lambda: back_offices(two.gateway.pid), lambda found: found not in ([], [first])
-    )
+    [second] = await eventually(lambda: back_offices(two), lambda found: found not in ([], [first]))
     assert second != first
     async with two.client() as office:
         assert (await office.get("/admin/ui/login/")).status_code == 200
 
 
-def back_offices(supervisor: int) -> list[int]:
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    return [int(pid) for pid in children if b"--back-office" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+def back_offices(two: Apart) -> list[int]:
+    """Return the processes under the supervisor that listen for the back office."""
+    port = int(two.office.rpartition(":")[2])
+    table = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in table if row[1].endswith(f":{port:04X}") and row[3] == LISTENS}
+    pid = two.gateway.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in children if not sockets.isdisjoint(files_of(child))]
+
+
+def files_of(pid: str) -> set[str]:
+    try:
+        return {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    except OSError:  # it has ended
+        return set()
