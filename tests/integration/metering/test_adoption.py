@@ -264,10 +264,33 @@ def test_an_answer_that_said_nothing_is_billed_by_its_size_and_never_above_the_h
     dead: Directory, tmp_path: Path
 ) -> None:
     write(dead, 1, opened("req_1"), Answered(id="req_1", size=4_000))
-    write(dead, 2, replace(opened("req_2"), hold_nanousd=50_000), Answered(id="req_2", size=4_000))
+    write(
+        dead,
+        2,
+        replace(opened("req_2"), hold_nanousd=50_000, is_bound=True),
+        Answered(id="req_2", size=4_000),
+    )
 
     adopt(tmp_path)
 
     first, second = UsageEvent.objects.order_by("id")
     assert (first.output_tokens, first.estimated) == (1_000, True)
     assert second.cost_nanousd == 50_000 < first.cost_nanousd
+
+
+def test_a_call_of_two_tries_is_exact_in_the_one_that_answered_and_unsettled_in_the_other(
+    dead: Directory, tmp_path: Path
+) -> None:
+    usage, hold = Usage(input_tokens=100, output_tokens=7), 10**12
+    again = replace(opened("req_1"), hold_nanousd=2 * hold, tries=2, is_bound=True)
+    write(dead, 1, again, Answered(id="req_1", size=400, usage=usage))
+    write(dead, 2, replace(again, id="req_2"))
+    write(dead, 3, replace(again, id="req_3", tries=1), Answered(id="req_3", size=400, usage=usage))
+
+    adopt(tmp_path)
+
+    own, prompt = receipt(usage, SHEET).total_nanousd, receipt(Usage(input_tokens=100), SHEET).total_nanousd
+    answered, silent, only = UsageEvent.objects.order_by("id")
+    assert (answered.cost_nanousd, answered.unsettled_nanousd) == (own + prompt, hold - prompt)
+    assert (silent.cost_nanousd, silent.unsettled_nanousd) == (2 * prompt, 2 * (hold - prompt))
+    assert (only.cost_nanousd, only.unsettled_nanousd, only.estimated) == (own, 0, False)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from django.db.models import Sum
 
-from budgets.admission import Post, WindowKey
+from budgets.admission import Post, Return, WindowKey
 from budgets.models import SpendWindow
 from catalog.prices import cost
 from gateway.config import Config
@@ -224,3 +224,49 @@ def test_a_window_of_another_month_is_left_alone() -> None:
     settle("b", ByCost(5), ME, NOW)
     found: list[Post] = load_windows([TENANT_JULY, june])
     assert [(post.spent_nanousd, post.unsettled_nanousd) for post in found] == [(5, 0), (BOUND, REST)]
+
+
+def test_settling_changes_every_rolling_window_and_the_day_that_hold_the_call() -> None:
+    day = 86_400.0
+    midnight = NOON // day * day
+    starts = [
+        midnight - 6 * day,
+        midnight - 5 * day,
+        midnight - 13 * day,
+    ]  # of seven days; the last one ended before
+    keys = [WindowKey("tenant:3", "rolling_7d", "UTC", start) for start in starts]
+    daily = WindowKey("tenant:3", "daily", "UTC", midnight)
+    load_windows([keys[0]])
+    ledger.write([unknown("a"), Call(opened("c", at=NOON - day), closed("c", at=NOON - day + 1))])
+    load_windows([keys[1], keys[2]])  # made of the rows of their days
+    before = {post.window: post for post in load_windows([*keys, daily])}
+    assert before[keys[1]].spent_nanousd == BOUND + CLOSED_COST
+    assert (before[daily].spent_nanousd, before[daily].unsettled_nanousd) == (BOUND, REST)
+    tomorrow = before[keys[1]].returns
+    assert tomorrow is not None
+    settle("a", ByCost(5), ME, NOW)
+    after = {post.window: post for post in load_windows([*keys, daily])}
+    assert [after[key].spent_nanousd for key in keys] == [5 + CLOSED_COST, 5 + CLOSED_COST, 0]
+    assert (after[daily].spent_nanousd, after[daily].unsettled_nanousd) == (5, 0)
+    news = {post.window: post for post in read_news(0, NOW - timedelta(days=1)).posts}
+    assert set(news) == {keys[0], keys[1], daily}
+    assert all(post == after[window] for window, post in news.items())
+    assert everything_agrees()
+
+
+def test_a_day_that_settling_has_emptied_returns_nothing() -> None:
+    day = 86_400.0
+    key = WindowKey("tenant:3", "rolling_7d", "UTC", NOON // day * day - 5 * day)  # its last day is tomorrow
+    load_windows([msgspec.structs.replace(key, start=key.start - day), key])
+    ledger.write([unknown("a")])
+    [before] = load_windows([key])
+    settle("a", ByCost(0), ME, NOW)
+    [news] = [post for post in read_news(0, NOW - timedelta(days=1)).posts if post.window == key]
+    assert before.returns is not None
+    assert news.returns is not None
+    assert (before.returns.nanousd, news.returns.nanousd) == (BOUND, 0)
+    assert (
+        Return.newer(news.returns, before.returns)
+        is news.returns
+        is Return.newer(before.returns, news.returns)
+    )
