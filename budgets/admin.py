@@ -90,14 +90,18 @@ class BudgetAdmin(BackOffice):
 
 @admin.register(SpendWindow)
 class SpendWindowAdmin(ReadOnly):
-    list_display = ("scope", "schedule", "start", "end", "spent_usd")
+    list_display = ("scope", "schedule", "start", "end", "spent_usd", "unsettled_usd")
     list_filter = ("schedule",)
     search_fields = ("=scope",)
     ordering = ("-start", "scope")
 
     @admin.display(description="spent in USD", ordering="spent_nanousd")
     def spent_usd(self, row: SpendWindow) -> str:
-        return f"{usd(row.spent_nanousd):f}"
+        return f"{usd(row.spent_nanousd - row.unsettled_nanousd):f}"
+
+    @admin.display(description="unsettled in USD", ordering="unsettled_nanousd")
+    def unsettled_usd(self, row: SpendWindow) -> str:
+        return f"{usd(row.unsettled_nanousd):f}"
 
 
 def _shown(limit: int | None) -> str:

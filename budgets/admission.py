@@ -69,9 +69,10 @@ class RateStanding(msgspec.Struct, frozen=True):
 class BudgetStanding(msgspec.Struct, frozen=True):
     """The budget with the least money left among those that bind a call.
 
-    `spent` includes settled amounts that are not yet posted; `held` is what running calls have reserved.
-    `resets_nanousd` is what comes back at `resets_at`: all that is spent, of fixed periods; of a rolling budget what
-    the oldest day with money came to.
+    `spent` includes settled amounts that are not yet posted; `held` is what running calls have reserved; `unsettled` is
+    what ended calls may have used beyond what is counted as spent, because nobody said what they used.
+    `resets_nanousd` is what comes back at `resets_at`: all that is spent or unsettled, of fixed periods; of a rolling
+    budget what the oldest day with money came to.
     """
 
     scope: str
@@ -82,10 +83,16 @@ class BudgetStanding(msgspec.Struct, frozen=True):
     resets_at: float
     warning_ratio: float = 0.8
     resets_nanousd: int = 0
+    unsettled_nanousd: int = 0
 
     @property
     def remaining_nanousd(self) -> int:
-        return max(0, self.limit_nanousd - self.spent_nanousd)
+        return max(0, self.limit_nanousd - self.spent_nanousd - self.unsettled_nanousd)
+
+    @property
+    def room_nanousd(self) -> int:
+        """What a new hold may take; negative where a limit was lowered."""
+        return self.limit_nanousd - self.spent_nanousd - self.unsettled_nanousd - self.held_nanousd
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -116,31 +123,37 @@ class WindowKey(msgspec.Struct, frozen=True):
 
 
 class Return(msgspec.Struct, frozen=True):
-    """Money that comes back to a rolling budget first: of the oldest day with any, before the window's last."""
+    """Money that comes back to a rolling budget first: of the oldest day with any, before the window's last.
+
+    0: there is no such day. `version` is the window's, of when it was read.
+    """
 
     at: float
     nanousd: int
+    version: int = 0
 
     @classmethod
-    def sooner(cls, one: Return | None, other: Return | None) -> Return | None:
-        """Return the one that knows more, in whatever order they came: days only ever get more."""
+    def newer(cls, one: Return | None, other: Return | None) -> Return | None:
+        """Return the newest one, in whatever order they came: a day gets more by calls, and less by settling."""
         if one is None or other is None:
             return one or other
-        return min(one, other, key=lambda each: (each.at, -each.nanousd))
+        return max(other, one, key=lambda each: each.version)
 
 
 class Post(msgspec.Struct, frozen=True):
     """What the ledger says of a window: absolute and versioned, so twice or out of order is harmless.
 
     `added_nanousd` is how much of it came with the calls that are posted together with this, as `version`; None when
-    nobody can tell (some of them were in the ledger before). `returns`: of a rolling window, when something of it was
-    loaded, or came late for a day before its last.
+    nobody can tell (some of them were in the ledger before). `unsettled_nanousd` is the part of the total that is not
+    known to be spent (docs/decisions/0014); for display, budgets count the total. `returns`: of a rolling window, when
+    something of it was loaded, or came late for a day before its last.
     """
 
     window: WindowKey
     spent_nanousd: int
     version: int
     added_nanousd: int | None = None
+    unsettled_nanousd: int = 0
     returns: Return | None = None
 
 
@@ -189,10 +202,13 @@ class Admission(Protocol):
         """
         ...
 
-    async def settle(self, request_id: str, tokens: int, cost_nanousd: int) -> Standing:
+    async def settle(
+        self, request_id: str, tokens: int, cost_nanousd: int, unsettled_nanousd: int = 0
+    ) -> Standing:
         """End a call: free its slot, true up its tokens, turn its hold into its cost until that is posted.
 
-        A cost of 0 frees the hold at once. Unknown or settled ids change nothing.
+        What is unsettled counts beside the cost, as if it were spent. If both are 0 the hold is free at once. Unknown
+        or settled ids change nothing.
         """
         ...
 

@@ -83,7 +83,9 @@ class LocalAdmission(Admission):
         raise AdmissionUnavailable
 
     @override
-    async def settle(self, request_id: str, tokens: int, cost_nanousd: int) -> Standing:
+    async def settle(
+        self, request_id: str, tokens: int, cost_nanousd: int, unsettled_nanousd: int = 0
+    ) -> Standing:
         now = self._steady()
         self._look(now)
         call = self._running.pop(request_id, None)
@@ -93,10 +95,11 @@ class LocalAdmission(Admission):
         for counters, second in zip(call.counters, call.seconds, strict=True):
             counters.running.pop(request_id, None)
             counters.ring.correct(second, tokens - call.tokens)
-        if cost_nanousd == 0 or call.is_posted:
+        amount = cost_nanousd + unsettled_nanousd
+        if amount == 0 or call.is_posted:
             call.leave()
         else:
-            call.settle(cost_nanousd)
+            call.settle(amount, unsettled_nanousd)
             self._settled[request_id] = call
         return self._standing_of(call, now)
 

@@ -149,22 +149,22 @@ class RedisAdmission(Admission):
             await self._preparation.make(reply, call.want, deadline)
 
     @override
-    async def settle(self, request_id: str, tokens: int, cost_nanousd: int) -> Standing:
+    async def settle(
+        self, request_id: str, tokens: int, cost_nanousd: int, unsettled_nanousd: int = 0
+    ) -> Standing:
         call = self._calls.get(request_id)
         if call is None:
             return Standing()
         if not call.is_settled:  # remembered before it is told: what may be told again must be true
-            call.tokens, call.amount, call.is_settled = tokens, cost_nanousd, True
+            call.settle(tokens, cost_nanousd, unsettled_nanousd)
             if call.is_offline:
-                await self._allowances.settle(request_id, tokens, cost_nanousd)
-        scopes = call.want.scopes
+                await self._allowances.settle(request_id, tokens, call.amount)
         try:
             reply = await self._backlog.settle(call)
         except Unreachable:
-            return self._last.of(scopes, self._instant) or Standing()
-        if reply.status == "settled":
-            return self._last.note(scopes, standing_of(call.want, reply))
-        return Standing()
+            return self._last.of(call.want.scopes, self._instant) or Standing()
+        is_settled = reply.status == "settled"
+        return self._last.note(call.want.scopes, standing_of(call.want, reply)) if is_settled else Standing()
 
     @override
     async def renew(self, request_ids: Sequence[str]) -> None:

@@ -15,7 +15,9 @@ Bound = tuple[str, BudgetRule, Purse]  # a budget that binds a call: its scope, 
 
 
 class GrantedCall:
-    """`amount` is what it takes from every purse: its hold while it runs, its cost once it is settled."""
+    """`amount` is what it takes from every purse: its hold while it runs, its cost once it is settled, with what of it
+    is `unsettled`.
+    """
 
     __slots__ = (
         "admitted_at",
@@ -32,6 +34,7 @@ class GrantedCall:
         "scopes",
         "seconds",
         "tokens",
+        "unsettled",
     )
 
     grant: Grant
@@ -39,7 +42,7 @@ class GrantedCall:
     def __init__(self, ask: Ask, counters: list[Counters], bounds: list[Bound], admitted_at: float) -> None:
         self.request_id, self.scopes, self.tokens = ask.request_id, ask.scopes, ask.tokens
         self.counters, self.bounds, self.admitted_at = counters, bounds, admitted_at
-        self.amount = 0
+        self.amount = self.unsettled = 0
         self.purses: list[Purse] = []
         self.seconds: list[Second] = []
         self.renewed_at = self.lease_ends = 0.0
@@ -63,12 +66,13 @@ class GrantedCall:
             purse.held += nanousd - self.amount
         self.amount = nanousd
 
-    def settle(self, nanousd: int) -> None:
-        """Turn the hold into an amount that waits for the ledger."""
+    def settle(self, nanousd: int, unsettled: int = 0) -> None:
+        """Turn the hold into an amount that waits for the ledger; `unsettled` is a part of it."""
         for purse in self.purses:
             purse.held -= self.amount
             purse.settled += nanousd
-        self.amount, self.is_settled = nanousd, True
+            purse.waiting += unsettled
+        self.amount, self.unsettled, self.is_settled = nanousd, unsettled, True
 
     def leave(self) -> None:
         """Be forgotten."""
@@ -82,6 +86,7 @@ class GrantedCall:
             purse.rows -= 1
             if self.is_settled:
                 purse.settled -= self.amount
+                purse.waiting -= self.unsettled
             else:
                 purse.held -= self.amount
         self.purses = []
@@ -97,5 +102,6 @@ class GrantedCall:
         purse.rows += 1
         if self.is_settled:
             purse.settled += self.amount
+            purse.waiting += self.unsettled
         else:
             purse.held += self.amount

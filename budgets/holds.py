@@ -158,8 +158,9 @@ async def _clamped(
     demand, budget = wish.demand, refusal.budget
     if demand.kind != "chat" or not _may_clamp(wish.rules, refusal):
         raise refusal
-    free = budget.limit_nanousd - budget.spent_nanousd - budget.held_nanousd
-    output = affordable_output(free, demand, prompt, terms.sheets, terms.context_window, terms.models)
+    output = affordable_output(
+        budget.room_nanousd, demand, prompt, terms.sheets, terms.context_window, terms.models
+    )
     output = min(output, output_cap(demand, terms.max_output_tokens, terms.context_window))
     if output < 1:
         raise refusal

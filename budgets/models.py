@@ -123,7 +123,10 @@ class Budget(Scoped):
 
 
 class SpendWindow(models.Model):
-    """What the ledger says was spent in one window of one scope. Written by metering's shipper only."""
+    """What the ledger counts in one window of one scope. Written by metering only.
+
+    `spent_nanousd` counts what calls cost and what is unsettled of them (docs/decisions/0014).
+    """
 
     scope = models.CharField(max_length=40)
     schedule = models.CharField(max_length=32)
@@ -131,6 +134,9 @@ class SpendWindow(models.Model):
     start = models.DateTimeField()
     end = models.DateTimeField()
     spent_nanousd = models.BigIntegerField(default=0)
+    unsettled_nanousd = models.BigIntegerField(
+        default=0, db_default=0, help_text="Part of it that is not known to be spent."
+    )
     version = models.BigIntegerField(default=0)
 
     class Meta:

@@ -20,7 +20,8 @@ Load = Callable[[Sequence[WindowKey]], Awaitable[Sequence[Post]]]
 class Purse:
     """One window of one scope. `held`: of running calls; `settled`: of ended calls the ledger has not posted.
 
-    Both are running sums over `rows` calls, which keep their amounts themselves. It counts from `since` until `end`.
+    Both are running sums over `rows` calls, which keep their amounts themselves. `unsettled` is the part of `spent`,
+    and `waiting` the part of `settled`, that is not known to be spent. It counts from `since` until `end`.
     """
 
     __slots__ = (
@@ -35,7 +36,9 @@ class Purse:
         "since",
         "spent",
         "start",
+        "unsettled",
         "version",
+        "waiting",
     )
 
     def __init__(self, key: WindowKey, span: Window) -> None:
@@ -43,18 +46,23 @@ class Purse:
         self.since, self.returns = span.since, span.returns
         self.first: Return | None = None  # of a rolling window: what comes back before `returns`
         self.spent = self.held = self.settled = self.rows = 0
+        self.unsettled = self.waiting = 0
         self.version = -1
         self.is_known = False
 
     def post(self, post: Post) -> None:
         if post.version > self.version:
-            self.spent, self.version = post.spent_nanousd, post.version
-            self.is_known = True
+            self._take(post)
         if post.returns is not None:
-            self.first = Return.sooner(self.first, post.returns)
+            self.first = Return.newer(self.first, post.returns)
 
     def learn(self, post: Post) -> None:
-        self.spent, self.version, self.first = post.spent_nanousd, post.version, post.returns
+        self._take(post)
+        self.first = post.returns
+
+    def _take(self, post: Post) -> None:
+        self.spent, self.version = post.spent_nanousd, post.version
+        self.unsettled = post.unsettled_nanousd
         self.is_known = True
 
 

@@ -11,6 +11,8 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from budgets.admission import Post, Return, WindowKey
 from budgets.redis_calls import HeldCall, Reply, batches, packed_post
 from budgets.redis_connection import RedisConnection
@@ -56,7 +58,14 @@ class Backlog:
                     self._is_behind = True
                     self._leave(call, is_over=call.is_posted or not call.amount)
                 raise
-        arguments = [call.request_id, call.tokens, call.amount, KEEP_SETTLED_S, call.want.packed]
+        arguments = [
+            call.request_id,
+            call.tokens,
+            call.amount,
+            KEEP_SETTLED_S,
+            call.want.packed,
+            call.unsettled,
+        ]
         reply = await self._run("settle", call.want.tag, arguments)
         is_gone = reply.status == "gone"
         if is_gone and call.link != self._connection.opened:  # not given up: this Redis has never heard of it
@@ -223,8 +232,8 @@ def _together(older: Told, newer: Told) -> Told:
     for post in (*older.posts, *newer.posts):
         known = posts.get(post.window)
         newest = post if known is None or post.version >= known.version else known
-        returns = Return.sooner(post.returns, known.returns if known is not None else None)
-        posts[post.window] = Post(post.window, newest.spent_nanousd, newest.version, None, returns)
+        returns = Return.newer(post.returns, known.returns if known is not None else None)
+        posts[post.window] = msgspec.structs.replace(newest, added_nanousd=None, returns=returns)
     for tag, ids in newer.ids.items():
         older.ids.setdefault(tag, set()).update(ids)
     return Told(list(posts.values()), older.ids)

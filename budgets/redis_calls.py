@@ -34,7 +34,8 @@ NO_SECOND = -1
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """`rates`: requests, tokens, newest second a scope; `money`: spent, settled, held, how known, a bound.
+    """`rates`: requests, tokens, newest second a scope; `money`: spent, settled, held, how known, what is unsettled of
+    spent and settled, a bound.
 
     Of a rolling bound also when something comes back first, and how much, where that is of another day.
     """
@@ -113,8 +114,10 @@ def packed_post(post: Post) -> list[Any]:
     key, added = post.window, post.added_nanousd
     end = window_from(key.schedule, key.timezone, key.start).end
     own = -1 if added is None else added
-    packed = [key.scope, window_name(key), key.start, end, post.spent_nanousd, post.version, own]
-    return packed if post.returns is None else [*packed, post.returns.at, post.returns.nanousd]
+    total = [post.spent_nanousd, post.version, own, post.unsettled_nanousd]
+    packed = [key.scope, window_name(key), key.start, end, *total]
+    returns = post.returns
+    return packed if returns is None else [*packed, returns.at, returns.nanousd, returns.version]
 
 
 class HeldCall:
@@ -131,6 +134,7 @@ class HeldCall:
         "request_id",
         "seconds",
         "tokens",
+        "unsettled",
         "want",
     )
 
@@ -144,6 +148,7 @@ class HeldCall:
         )
         self.seconds: Sequence[int] = ()
         self.is_settled = self.is_posted = False
+        self.unsettled = 0  # of the amount, once it is settled
         self.link = 0  # over which connection the store was told of it last
         self.is_offline = False  # granted while the store was away, which has not been told of it yet
         self.is_unknown = False  # and cannot know: nothing needs to be taken back there
@@ -154,6 +159,10 @@ class HeldCall:
         grant = Grant(ask.request_id, instant, Standing())
         return cls(ask.request_id, want_of(ask.scopes, instant), ask.tokens, ask.hold_nanousd, grant)
 
+    def settle(self, tokens: int, cost: int, unsettled: int) -> None:
+        """Turn its hold into what it counts for from now on."""
+        self.tokens, self.amount, self.unsettled, self.is_settled = tokens, cost + unsettled, unsettled, True
+
     @property
     def is_worth_telling(self) -> bool:
         """Whether the store should hold something for it: a slot, or money."""
@@ -163,7 +172,7 @@ class HeldCall:
         """Return it as the scripts keep it: whose it is, so that it ends with its worker."""
         row: list[Any] = [
             0 if self.is_posted else self.amount,
-            self.tokens,
+            self.unsettled if self.is_settled else self.tokens,
             self.grant.admitted_at,
             int(self.is_settled),
             int(self.is_posted),
@@ -205,9 +214,10 @@ def _money_of(want: Want, reply: Reply, at_least: int) -> BudgetStanding | None:
 
 
 def budget_of(want: Want, reply: Reply, place: int) -> BudgetStanding:
-    bound, (spent, settled, held, _, *returns) = want.bounds[place], reply.money[place]
+    bound, (spent, settled, held, _, unsettled, *returns) = want.bounds[place], reply.money[place]
     first = Return(float(returns[0]), returns[1]) if returns else None
-    return budget_standing(bound.key.scope, bound.rule, spent + settled, held, bound.span.returns, first)
+    counted = spent + settled
+    return budget_standing(bound.key.scope, bound.rule, counted, held, unsettled, bound.span.returns, first)
 
 
 def rate_refusal(want: Want, reply: Reply, tokens: int) -> RateRefused:

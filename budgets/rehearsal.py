@@ -56,7 +56,7 @@ class BudgetLook(msgspec.Struct, frozen=True):
 
     @property
     def room_nanousd(self) -> int:
-        return self.standing.limit_nanousd - self.standing.spent_nanousd - self.standing.held_nanousd
+        return self.standing.room_nanousd
 
     @property
     def calls_left(self) -> int | None:

@@ -74,20 +74,33 @@ def tightest(bounds: Sequence[Bound], hold_nanousd: int) -> Bound | None:
 
 
 def of_budget(scope: str, rule: BudgetRule, purse: Purse) -> BudgetStanding:
-    return budget_standing(scope, rule, purse.spent + purse.settled, purse.held, purse.returns, purse.first)
+    counted, unsettled = purse.spent + purse.settled, purse.unsettled + purse.waiting
+    return budget_standing(scope, rule, counted, purse.held, unsettled, purse.returns, purse.first)
 
 
-def budget_standing(
-    scope: str, rule: BudgetRule, spent: int, held: int, returns: float, first: Return | None
+def budget_standing(  # noqa: PLR0913 - the numbers of a budget
+    scope: str,
+    rule: BudgetRule,
+    counted: int,
+    held: int,
+    unsettled: int,
+    returns: float,
+    first: Return | None,
 ) -> BudgetStanding:
-    """Return where a budget stands. `returns`: when what is spent now comes back; `first`: what does before that."""
+    """Return where a budget stands. `unsettled` is a part of what is `counted`.
+
+    `returns`: when what is counted now comes back; `first`: what does before that.
+    """
+    if first is not None and not first.nanousd:
+        first = None
     return BudgetStanding(
         scope,
         rule.schedule,
         rule.limit_nanousd,
-        spent,
+        counted - unsettled,
         held,
         returns if first is None else first.at,
         rule.warning_ratio,
-        spent if first is None else first.nanousd,
+        counted if first is None else first.nanousd,
+        unsettled,
     )

@@ -200,6 +200,8 @@ def _intent(
         stream=want.shape.stream,
         input_tokens=held.prompt.tokens,
         hold_nanousd=held.hold_nanousd,
+        is_bound=held.most_nanousd is not None,
+        most_output=held.most_output,
         sheet=first.sheet,
         trace_id=request.trace_parent[3:35],
         idempotency_key=request.header(b"idempotency-key")[:255],
@@ -256,4 +258,5 @@ def _outgoing(request: V1Request, want: Want, meter: Meter) -> Outgoing:
         trace_parent=request.trace_parent,
         has_cap=want.shape.output_cap is not None,
         heard=meter.answered,
+        again=meter.again,
     )

@@ -19,6 +19,7 @@ from gateway.jobs import Jobs
 from gateway.schedule import JOBS
 from gateway.shedding import Shedding
 from metering.adoption import adopt
+from metering.settlements import Listening
 from tenants.key_cache import CAREFUL_TTL_S, TTL_S
 from tenants.key_use import write_key_use
 from tenants.loaders import stopped_keys
@@ -38,6 +39,7 @@ MARK_S = 1.0
 DENIED_S = 1.0
 LAG_S = 0.1
 WEIGH_S = 1.0
+HEAR_S = 1.0
 
 InDatabase = Callable[..., Awaitable[Any]]
 
@@ -47,6 +49,7 @@ class Chores:
 
     def __init__(self, live: Connections, in_database: InDatabase) -> None:
         self._live, self._in_database = live, in_database
+        self._settlements: Listening | None = None
 
     def start(self) -> set[asyncio.Task[None]]:
         """Begin, and return what ends it when it is cancelled."""
@@ -59,6 +62,7 @@ class Chores:
             _every(KEY_USE_S, self._write_key_use),
             _every(MARK_S, self._mark_streams),
             _every(WEIGH_S, self._weigh),
+            _every(HEAR_S, self._hear_settlements),
             _every(DENIED_S, self.heed_denied),
             _every(config.streams.revoke_check / 2, self._stop_revoked),
         ]
@@ -100,6 +104,12 @@ class Chores:
     async def _mark_streams(self) -> None:
         live = self._live
         live.running.mark(live.journal)
+
+    async def _hear_settlements(self) -> None:
+        """Learn the totals of windows whose calls were made exact, by whomever (metering/settling.py)."""
+        if self._settlements is None:
+            self._settlements = Listening(self._live.admission, self._in_database, lambda: datetime.now(UTC))
+        await self._settlements.hear()
 
     async def adopt_the_dead(self) -> None:
         """Bill what a worker left behind that died while others live."""

@@ -10,27 +10,33 @@ from catalog.routing import Route
 from catalog.snapshot import Deployment
 from gateway.headers import of_call
 from gateway.request import V1Request
+from metering.attempts import may_cost
 from metering.meter import Ending, Meter
 from providers.failures import UpstreamFailed
 from providers.upstream import Attempt, Call
-from providers.usage import Usage
 
 
 async def failed(request: V1Request, meter: Meter, route: Route, failure: UpstreamFailed) -> None:
-    """Record a call that no deployment answered: a row if a provider saw it, nothing if none could be reached."""
+    """Record a call that no deployment answered: a row if a provider saw it, nothing if none could be reached.
+
+    What a provider did that went silent nobody knows: it is billed as estimated, and unsettled.
+    """
     request.extra_headers += of_call(failure.provider, failure.deployment, len(meter.attempts), None)
     if not failure.reached:
         await meter.void()
         return
-    deployment = _deployment(route, failure.target_id)
+    last = _last(meter)
+    is_billed = failure.code == "internal_error" if last is None else _is_billed(last)
+    which = (last.alias, last.deployment) if last is not None and is_billed else failure.target_id
+    deployment = _deployment(route, which)
     ending = Ending(
         status="error",
         http_status=_status_seen(request, failure.answer_status),
         error_code=failure.code,
         target=deployment.target,
         sheet=deployment.sheet,
-        usage=_said_by_last(meter),
-        is_billed=_said_by_last(meter) is not None,
+        usage=last.usage if last is not None else None,
+        is_billed=is_billed,
     )
     request.standing = await meter.close(ending)
 
@@ -38,10 +44,10 @@ async def failed(request: V1Request, meter: Meter, route: Route, failure: Upstre
 async def cancelled(meter: Meter, route: Route, code: str) -> None:
     """Record that the client left before anything came back, nothing if no provider saw the call.
 
-    Who was working on it may bill the prompt, so that is estimated; who had failed before bills nothing.
+    Who was working on it may bill it, so that is estimated and unsettled; who had refused before bills nothing.
     """
-    last = meter.attempts[-1] if meter.attempts else None
-    if last is None or not any(attempt.reached for attempt in meter.attempts):
+    last = _last(meter)
+    if last is None:
         await meter.void()
         return
     deployment = _deployment(route, (last.alias, last.deployment))
@@ -52,7 +58,8 @@ async def cancelled(meter: Meter, route: Route, code: str) -> None:
             error_code=code,
             target=deployment.target,
             sheet=deployment.sheet,
-            is_billed=last.outcome == "cancelled" and last.reached,
+            usage=last.usage,
+            is_billed=_is_billed(last),
         )
     )
 
@@ -63,17 +70,22 @@ def ending_of(route: Route, call: Call, waited_s: float, received_at: float, **h
     return Ending(target=call.target, sheet=deployment.sheet, overhead_ms=round(overhead * 1000, 3), **how)
 
 
+def _last(meter: Meter) -> Attempt | None:
+    """Return the last try that reached a provider: the ending is of it, all others are added by the meter."""
+    return next((attempt for attempt in reversed(meter.attempts) if attempt.reached), None)
+
+
+def _is_billed(last: Attempt) -> bool:
+    """Tell whether it may be billed; without a usage it is estimated then. An error of HTTP used nothing."""
+    return may_cost(last) or last.outcome == "ok"
+
+
 def _deployment(route: Route, which: int | tuple[str, str]) -> Deployment:
     """Return the deployment of this id, or alias and name, or the first when none was tried."""
     return next(
         (d for d in route.every if which in (d.target.id, (d.target.alias, d.target.name))),
         route.deployments[0],
     )
-
-
-def _said_by_last(meter: Meter) -> Usage | None:
-    """Return the usage that the last provider reported with an answer that was no use: it will bill it."""
-    return next((attempt.usage for attempt in reversed(meter.attempts) if attempt.reached), None)
 
 
 def sheet_of(route: Route, attempt: Attempt) -> PriceSheet:

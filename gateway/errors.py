@@ -78,25 +78,26 @@ class Row(msgspec.Struct, frozen=True):
 
 def _budget(error: BudgetRefused) -> dict[str, Any]:
     budget = error.budget
-    amounts = {
+    facts: dict[str, Any] = {"scope": budget.scope.partition(":")[0], "schedule": budget.schedule}
+    for name, nanousd in {
         "limit": budget.limit_nanousd,
         "spent": budget.spent_nanousd,
         "held": budget.held_nanousd,
+        "unsettled": budget.unsettled_nanousd,
         "needed": error.needed_nanousd,
         "resets": budget.resets_nanousd,
-    }
-    facts: dict[str, Any] = {"scope": budget.scope.partition(":")[0], "schedule": budget.schedule}
-    for name, nanousd in amounts.items():
+    }.items():
         facts[f"{name}_usd"], facts[f"{name}_nanousd"] = usd(nanousd), nanousd
     return {"budget": {**facts, "resets_at": rfc3339(budget.resets_at)}}
 
 
 def _budget_words(error: BudgetRefused) -> str:
-    budget = error.budget
+    budget, left = error.budget, error.budget.unsettled_nanousd
+    unknown = f", of ended calls whose usage is unknown ${usd(left)}" if left else ""
     return (
         f"This call could cost up to ${usd(error.needed_nanousd)}, which does not fit into the {budget.schedule} "
         f"budget of this {budget.scope.partition(':')[0]}: limit ${usd(budget.limit_nanousd)}, "
-        f"spent ${usd(budget.spent_nanousd)}, held by running calls ${usd(budget.held_nanousd)}. "
+        f"spent ${usd(budget.spent_nanousd)}, held by running calls ${usd(budget.held_nanousd)}{unknown}. "
         f"${usd(budget.resets_nanousd)} of it come back at {rfc3339(budget.resets_at)}."
     )
 

@@ -60,15 +60,17 @@ def _add_budget(headers: Headers, budget: BudgetStanding) -> None:
         (b"x-budget-spent-usd", usd(spent).encode()),
         (b"x-budget-remaining-usd", usd(remaining).encode()),
         (b"x-budget-held-usd", usd(budget.held_nanousd).encode()),
+        (b"x-budget-unsettled-usd", usd(budget.unsettled_nanousd).encode()),
         (b"x-budget-resets-at", rfc3339(budget.resets_at).encode()),
         (b"x-budget-resets-usd", usd(budget.resets_nanousd).encode()),
         (b"x-budget-limit-cents", cents(limit).encode()),
         (b"x-budget-total-cents", cents(spent).encode()),
         (b"x-budget-remaining-cents", str(remaining // 10_000_000).encode()),
     ]
-    if spent >= limit:
+    counted = spent + budget.unsettled_nanousd
+    if counted >= limit:
         headers.append((b"x-budget-exceeded", b"true"))
-    elif spent >= budget.warning_ratio * limit:
+    elif counted >= budget.warning_ratio * limit:
         headers.append((b"x-budget-warning", b"true"))
 
 

@@ -184,6 +184,7 @@ def _budget(look: BudgetLook) -> dict[str, Any]:
         **_money("limit", standing.limit_nanousd),
         **_money("spent", standing.spent_nanousd),
         **_money("held", standing.held_nanousd),
+        **_money("unsettled", standing.unsettled_nanousd),
         **_money("needed", look.needed_nanousd),
         **_money("resets", standing.resets_nanousd),
         "resets_at": rfc3339(standing.resets_at),

@@ -57,6 +57,7 @@ class UsageEventAdmin(ReadOnly):
         "input_tokens",
         "output_tokens",
         "cost_usd",
+        "unsettled_usd",
         "latency_ms",
     )
     list_filter = (
@@ -90,17 +91,22 @@ class UsageEventAdmin(ReadOnly):
         names = [f"{name}_json" if name in JSON_FIELDS else name for name in fields]
         return [
             ("What happened", {"fields": ["story"]}),
-            ("Receipt", {"fields": ["receipt_table", "cost_usd"]}),
+            ("Receipt", {"fields": ["receipt_table", "cost_usd", "unsettled_usd"]}),
             ("The row of the ledger", {"fields": names}),
         ]
 
     @override
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["story", "receipt_table", "cost_usd", *(f"{name}_json" for name in JSON_FIELDS)]
+        shown = ["story", "receipt_table", "cost_usd", "unsettled_usd"]
+        return [*shown, *(f"{name}_json" for name in JSON_FIELDS)]
 
     @admin.display(description="cost in USD")
     def cost_usd(self, event: UsageEvent) -> str:
         return f"{usd(event.cost_nanousd):f}"
+
+    @admin.display(description="unsettled in USD")
+    def unsettled_usd(self, event: UsageEvent) -> str:
+        return f"{usd(event.unsettled_nanousd):f}"
 
     @admin.display(description="step by step")
     def story(self, event: UsageEvent) -> SafeString:

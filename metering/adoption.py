@@ -2,8 +2,8 @@
 and again where there are many workers.
 
 Finished calls are shipped as they are. A call without an end is billed for its prompt and for what it had
-produced at its last mark, at the price it was opened with. Dying half-way is harmless: the next start does it
-again.
+produced at its last mark, at the price it was opened with; the rest of its hold is unsettled. Dying half-way is
+harmless: the next start does it again.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 import msgspec
 from django.db import Error as DatabaseFailed
 
-from metering.dispute import Most, charge
+from metering.attempts import Tries, add_tries
+from metering.dispute import Charge, Most, charge
 from metering.records import Close
 from metering.segments import Directory, directories
 from metering.shipment import BATCH, Shipment
 from metering.tail import Call
+from metering.unsettled import Bounds
 from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN
+from providers.upstream import Attempt
 from providers.usage import Usage
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from budgets.admission import Post
+    from catalog.prices import PriceSheet
     from metering.tail import Running
 
 _LOG = logging.getLogger("metering.adoption")
@@ -78,12 +82,15 @@ def adopt(
 
 
 def incomplete(call: Running, died_at: float) -> Close:
-    """Return the end that a call gets when its process died: estimated, but never forgotten."""
+    """Return the end that a call gets when its process died: estimated, and the rest of its hold unsettled."""
     opened = call.record
-    answered = call.answered
-    usage = used_by(call)
+    answered, usage = call.answered, used_by(call)
     sheet = answered.sheet if answered is not None and answered.sheet is not None else opened.sheet
-    bill = charge(usage, sheet, Most(nanousd=opened.hold_nanousd or None)).bill
+    tries = _tries(call, usage, sheet)
+    bill, bounds = tries.charged.bill, Bounds.of(opened, sheet, tries)
+    unsettled = bounds.rest(bill.total_nanousd) if bounds is not None else 0
+    if tries.is_estimated:
+        usage = msgspec.structs.replace(usage, estimated=True)
     finished_at = max(opened.started_at, died_at)
     return Close(
         id=opened.id,
@@ -96,10 +103,27 @@ def incomplete(call: Running, died_at: float) -> Close:
         upstream_model=(answered and answered.upstream_model) or opened.upstream_model,
         usage=usage,
         cost_nanousd=bill.total_nanousd,
+        unsettled_nanousd=unsettled,
         price_id=sheet.id,
         receipt=[msgspec.to_builtins(line) for line in bill.lines],
         latency_ms=round((finished_at - opened.started_at) * 1000, 3),
+        decision=[bounds.facts()] if bounds is not None and unsettled else [],
     )
+
+
+def _tries(call: Running, usage: Usage, sheet: PriceSheet) -> Tries:
+    """Return the bill of a call whose process died: of its last try, and of those before it that may be billed."""
+    opened = call.record
+    is_known = not usage.estimated
+    most = Most(opened.most_output, opened.hold_of_one if opened.is_bound else None)
+    own = charge(usage, sheet, most)
+    if not is_known:  # nobody has claimed what is beyond
+        own = Charge(own.bill)
+    lost = Attempt(opened.provider, opened.deployment, DIED, None, 0.0, opened.model)
+    attempts = [lost] * opened.tries
+    hold = opened.hold_nanousd if opened.is_bound else None
+    prompt = opened.input_tokens
+    return add_tries(own, usage, attempts, lambda _: opened.sheet, prompt, most, hold, is_known=is_known)
 
 
 def used_by(call: Running) -> Usage:
@@ -108,7 +132,7 @@ def used_by(call: Running) -> Usage:
     Most providers send a token an event; where the events of a stream are larger than that, their bytes are counted.
     """
     opened, answered, mark = call.record, call.answered, call.mark
-    if answered is not None and answered.usage is not None:
+    if answered is not None and answered.usage is not None and not answered.usage.is_lacking:
         return answered.usage
     text = sound = 0
     if answered is not None:

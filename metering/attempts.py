@@ -1,6 +1,7 @@
-"""What the tries of a call cost that did not answer it: whoever was reached may bill the prompt.
+"""What the tries of a call cost that did not answer it: whoever was reached may bill it.
 
-Each has its own usage and cost in the row, and the call costs all of them together. Pure; only for several tries.
+Each has its own usage and cost in the row, and the call costs all of them together. What nobody knows of one is
+estimated here, and the rest up to its hold is unsettled (metering/unsettled.py). Pure.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from catalog.prices import Line, PriceSheet, Receipt, receipt
-from metering.dispute import Charge, Most, cut
+from catalog.prices import Line, PriceSheet, Receipt
+from metering.dispute import Charge, Most, charge, cut
 from providers.upstream import Attempt
 from providers.usage import Usage
 
@@ -20,51 +21,99 @@ Sheets = Callable[[Attempt], PriceSheet]
 
 
 class Tries(NamedTuple):
-    """The whole bill, the tries with what each of them cost, and whether an earlier one had to be estimated."""
+    """The whole bill, and the tries with what each of them cost.
+
+    `known_nanousd` is the part of the bill that providers have told; `unknown`: how many tries nobody knows the outcome
+    of, of the `billed` ones.
+    """
 
     charged: Charge
     attempts: Sequence[Attempt]
+    known_nanousd: int
+    unknown: int
+    billed: int = 1
     is_estimated: bool = False
+    sheet: PriceSheet | None = (
+        None  # of a try before the last that nobody knows the outcome of, unless it was free
+    )
+
+
+def is_unknown(attempt: Attempt) -> bool:
+    """Tell whether a try may have been billed and nobody said what it used.
+
+    A provider that answers with an HTTP error is taken at its word: it used nothing.
+    """
+    return attempt.reached and attempt.status is None and attempt.usage is None
 
 
 def may_cost(attempt: Attempt) -> bool:
-    """Tell whether its provider may bill it: it said what was used, or was reached and said no status of its own."""
-    return attempt.usage is not None or (attempt.reached and attempt.status is None)
+    """Tell whether its provider may bill it: it said what was used, or nobody knows."""
+    return attempt.usage is not None or is_unknown(attempt)
 
 
-def add_tries(
-    charged: Charge, own: Usage, attempts: Sequence[Attempt], sheets: Sheets, prompt_tokens: int, most: Most
+def only(charged: Charge, attempts: Sequence[Attempt], *, is_known: bool) -> Tries:
+    """Return the bill of a call of one try."""
+    return Tries(charged, attempts, charged.bill.total_nanousd if is_known else 0, int(not is_known))
+
+
+def add_tries(  # noqa: PLR0913 - the parts of a bill
+    charged: Charge,
+    own: Usage,
+    attempts: Sequence[Attempt],
+    sheets: Sheets,
+    prompt_tokens: int,
+    most: Most,
+    hold_nanousd: int | None = None,
+    *,
+    is_known: bool = True,
 ) -> Tries:
     """Add to a call's bill what its other tries cost. `charged` is what the last one that was reached costs.
 
-    What a provider did not say is taken as the prompt, estimated. Together they are charged up to the hold; the rest
-    is nobody's, as a provider's claim beyond it is.
+    What a provider did not say is taken as the prompt, estimated. Each is charged at most `most`, and all together at
+    most `hold_nanousd`, which was held for them; what a provider claims beyond is nobody's. `is_known`: what the last
+    one used.
     """
     last = max((at for at, attempt in enumerate(attempts) if attempt.reached), default=-1)
+    found = only(charged, attempts, is_known=is_known)
     priced: list[Attempt] = []
     lines: list[Line] = []
-    is_estimated = False
     for at, attempt in enumerate(attempts):
         if at == last:
-            usage, cost = own, charged.bill.total_nanousd
+            priced.append(replace(attempt, usage=own, cost_nanousd=charged.bill.total_nanousd))
         elif may_cost(attempt):
             usage = attempt.usage or Usage(input_tokens=prompt_tokens, estimated=True)
-            bill = receipt(usage, sheets(attempt))
-            cost = bill.total_nanousd
-            lines += [replace(line, note=line.note or f"of try {at + 1}") for line in bill.lines]
-            is_estimated = is_estimated or usage.estimated
+            sheet = sheets(attempt)
+            each = charge(usage, sheet, most)
+            cost = each.bill.total_nanousd
+            lines += [replace(line, note=line.note or f"of try {at + 1}") for line in each.bill.lines]
+            found = _with_said(found, each) if attempt.usage is not None else _with_unknown(found, sheet)
+            priced.append(replace(attempt, usage=usage, cost_nanousd=cost))
         else:
             priced.append(attempt)
-            continue
-        priced.append(replace(attempt, usage=usage, cost_nanousd=cost))
-    return Tries(_together(charged, lines, most) if lines else charged, priced, is_estimated)
+    bill = _together(found.charged, lines, hold_nanousd) if lines else found.charged
+    return found._replace(charged=bill, attempts=priced)
 
 
-def _together(charged: Charge, lines: Sequence[Line], most: Most) -> Charge:
+def _with_unknown(found: Tries, sheet: PriceSheet) -> Tries:
+    kept = found.sheet if sheet.free else sheet
+    return found._replace(unknown=found.unknown + 1, billed=found.billed + 1, is_estimated=True, sheet=kept)
+
+
+def _with_said(found: Tries, said: Charge) -> Tries:
+    charged = replace(
+        found.charged,
+        disputed_nanousd=found.charged.disputed_nanousd + said.disputed_nanousd,
+        disputed_tokens=found.charged.disputed_tokens + said.disputed_tokens,
+    )
+    known = found.known_nanousd + said.bill.total_nanousd
+    return found._replace(charged=charged, known_nanousd=known, billed=found.billed + 1)
+
+
+def _together(charged: Charge, lines: Sequence[Line], hold_nanousd: int | None) -> Charge:
     every = (*charged.bill.lines, *lines)
     exact = sum((Decimal(line.amount_nanousd) for line in every), Decimal(0))
     bill = Receipt(every, int(exact.to_integral_value(ROUND_CEILING)))
-    if most.nanousd is None or bill.total_nanousd <= most.nanousd:
+    if hold_nanousd is None or bill.total_nanousd <= hold_nanousd:
         return replace(charged, bill=bill)
-    beyond = bill.total_nanousd - most.nanousd
-    return replace(charged, bill=cut(bill, most.nanousd), disputed_nanousd=charged.disputed_nanousd + beyond)
+    beyond = bill.total_nanousd - hold_nanousd
+    return replace(charged, bill=cut(bill, hold_nanousd), disputed_nanousd=charged.disputed_nanousd + beyond)

@@ -13,32 +13,42 @@ import msgspec
 
 from budgets.admission import Post, Return, WindowKey
 from budgets.windows import DAILY, day_starts, is_rolling, window_from
+from metering.amounts import NOTHING, Amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    Spent = Callable[[float, float], int]
-    MakeRow = Callable[[WindowKey, int], None]
+    Counted = Callable[[float, float], Amount]
+    MakeRow = Callable[[WindowKey, Amount], None]
 
 
-def sum_of_days(connection: BaseDatabaseWrapper, key: WindowKey, spent: Spent, make_row: MakeRow) -> int:
-    """Return what the days of a rolling window came to. `spent` adds up the ledger between two instants.
+def sum_of_days(
+    connection: BaseDatabaseWrapper, key: WindowKey, counted: Counted, make_row: MakeRow
+) -> Amount:
+    """Return what the days of a rolling window came to. `counted` adds up the ledger between two instants.
 
     Days that have money, and the last one, get their row: so tomorrow only one is missing. The caller keeps batches
     out.
     """
     span = window_from(key.schedule, key.timezone, key.start)
     known = _rows(connection, key, span.start, span.end)
-    total, run = sum(known.values()), list[float]()
+    total, run = NOTHING, list[float]()
     for start in day_starts(key.timezone, span.start, span.end):
         if start in known:
-            total += _make(key, run, spent, make_row, span.since)
+            total = total.plus(known[start]).plus(_make(key, run, counted, make_row, span.since))
             run = []
         else:
             run.append(start)
-    return total + _make(key, run, spent, make_row, span.since)
+    return total.plus(_make(key, run, counted, make_row, span.since))
+
+
+def with_returns(connection: BaseDatabaseWrapper, post: Post) -> Post:
+    """Add what comes back first to the post of a rolling window."""
+    if not is_rolling(post.window.schedule):
+        return post
+    return msgspec.structs.replace(post, returns=_first_return(connection, post))
 
 
 def tell_returns(connection: BaseDatabaseWrapper, posts: Sequence[Post], first: float) -> list[Post]:
@@ -47,52 +57,54 @@ def tell_returns(connection: BaseDatabaseWrapper, posts: Sequence[Post], first: 
     Mostly none has: only a call from before the window's last day changes them.
     """
     return [
-        msgspec.structs.replace(post, returns=first_return(connection, post.window))
+        with_returns(connection, post)
         if is_rolling(post.window.schedule) and first < _since(post.window)
         else post
         for post in posts
     ]
 
 
-def first_return(connection: BaseDatabaseWrapper, key: WindowKey) -> Return | None:
+def _first_return(connection: BaseDatabaseWrapper, post: Post) -> Return:
     """Return what comes back first to a rolling budget, if that was not spent on the window's last day."""
+    key = post.window
     days = _rows(connection, key, key.start, _since(key))
-    start = min((start for start, amount in days.items() if amount), default=None)
+    start = min((start for start, amount in days.items() if amount.counted), default=None)
     if start is None:
-        return None
-    return Return(window_from(key.schedule, key.timezone, start).end, days[start])
+        return Return(0.0, 0, post.version)
+    end = window_from(key.schedule, key.timezone, start).end
+    return Return(end, days[start].counted, post.version)
 
 
 def _since(key: WindowKey) -> float:
     return window_from(key.schedule, key.timezone, key.start).since
 
 
-def _make(key: WindowKey, run: Sequence[float], spent: Spent, make_row: MakeRow, last: float) -> int:
+def _make(key: WindowKey, run: Sequence[float], counted: Counted, make_row: MakeRow, last: float) -> Amount:
     """Make the rows of neighbouring days, and return their sum. Most often nothing was spent on any of them."""
     if not run:
-        return 0
+        return NOTHING
     ends = [window_from(DAILY, key.timezone, start).end for start in run]
-    is_empty = len(run) > 1 and spent(run[0], ends[-1]) == 0
-    total = 0
+    is_empty = len(run) > 1 and counted(run[0], ends[-1]).counted == 0
+    total = NOTHING
     for start, end in zip(run, ends, strict=True):
-        amount = 0 if is_empty else spent(start, end)
-        total += amount
-        if amount or start == last:
+        amount = NOTHING if is_empty else counted(start, end)
+        total = total.plus(amount)
+        if amount.counted or start == last:
             make_row(WindowKey(key.scope, DAILY, key.timezone, start), amount)
     return total
 
 
-def _rows(connection: BaseDatabaseWrapper, key: WindowKey, start: float, end: float) -> dict[float, int]:
+def _rows(connection: BaseDatabaseWrapper, key: WindowKey, start: float, end: float) -> dict[float, Amount]:
     """Return the days from `start` until before `end` that have a row, and what they came to."""
     adapt = connection.ops.adapt_datetimefield_value
     between = [adapt(datetime.fromtimestamp(instant, UTC)) for instant in (start, end)]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT start, spent_nanousd FROM budgets_spendwindow "
+            "SELECT start, spent_nanousd, unsettled_nanousd FROM budgets_spendwindow "
             "WHERE scope = %s AND schedule = %s AND timezone = %s AND start >= %s AND start < %s",
             [key.scope, DAILY, key.timezone, *between],
         )
-        return {_epoch(start): int(amount) for start, amount in cursor.fetchall()}
+        return {_epoch(start): Amount(int(c), int(u)) for start, c, u in cursor.fetchall()}
 
 
 def _epoch(start: datetime) -> float:

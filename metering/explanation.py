@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from metering.models import UsageEvent
-    from metering.trace import BudgetSeen, LimitSeen, Trace
+    from metering.trace import BudgetSeen, Decision, LimitSeen, Trace
 
 PER_MILLION = Decimal(10**6)
 RULES = {
@@ -29,6 +29,8 @@ QUANTITIES = {
     "cache_write": "input tokens written to the provider's cache",
     "cache_write_1h": "input tokens kept in the provider's cache for an hour or longer",
     "tool_call": "calls of a tool",
+    "settled": "as settled",
+    "lost_try": "tries whose outcome is not known, by their prompt",
     "beyond_hold": "reported beyond what was held, which is not charged",
     "audio_input": "input tokens of audio",
     "output": "output tokens",
@@ -89,7 +91,14 @@ def explain(
     return [
         *parts,
         Part("What was tried", tries(event, decision)),
-        Part("What it cost", (*_cost(event, decision.trace), *_disputed(decision.disputed_nanousd))),
+        Part(
+            "What it cost",
+            (
+                *_cost(event, decision.trace),
+                *_disputed(decision.disputed_nanousd),
+                *_unsettled(event, decision),
+            ),
+        ),
         Part("How it ended", _end(event, place)),
     ]
 
@@ -172,9 +181,11 @@ def _limits(limits: Sequence[LimitSeen]) -> list[str]:
 def _budget(budget: BudgetSeen) -> str:
     resets = instant(datetime.fromtimestamp(budget.resets_at, UTC))
     comes_back = "money comes back" if is_rolling(budget.schedule) else "it resets"
+    unknown = budget.unsettled_nanousd
+    unsettled = f", {usd(unknown)} unsettled" if unknown else ""
     return (
         f"The tightest budget was the {budget.schedule} one of the {_scope(budget.scope)}: "
-        f"{usd(budget.limit_nanousd)} USD, of which {usd(budget.spent_nanousd)} were spent and "
+        f"{usd(budget.limit_nanousd)} USD, of which {usd(budget.spent_nanousd)} were spent{unsettled} and "
         f"{usd(budget.held_nanousd)} held by running calls, this one included; {comes_back} on {resets}."
     )
 
@@ -202,6 +213,18 @@ def _disputed(nanousd: int) -> tuple[str, ...]:
     if not nanousd:
         return ()
     return (f"The provider reported {usd(nanousd)} USD more than it was allowed to: that is the operator's.",)
+
+
+def _unsettled(event: UsageEvent, decision: Decision) -> tuple[str, ...]:
+    """Say what nobody knows, or how it became known."""
+    if event.unsettled_nanousd:
+        more = usd(event.unsettled_nanousd)
+        return (f"Up to {more} USD more may have been used: that is unsettled, and budgets count it.",)
+    settled = decision.settled
+    if settled is None:
+        return ()
+    before = f"{usd(settled.cost_nanousd)} USD, with {usd(settled.unsettled_nanousd)} USD unsettled"
+    return (f"It was settled {settled.how} by {settled.by} at {settled.at}; before it was {before}.",)
 
 
 def _end(event: UsageEvent, place: str) -> tuple[str, ...]:

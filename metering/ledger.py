@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from budgets.admission import Post, WindowKey
 from metering import failpoints
+from metering.amounts import NOTHING, Amount
 from metering.days import tell_returns
 from metering.hours import mark_hours
 from metering.insertion import insert_rows
@@ -55,13 +56,15 @@ class Window(NamedTuple):
     start: datetime
     end: datetime
     spent_nanousd: int
+    unsettled_nanousd: int
     version: int
 
-    def post(self, added: int = 0, *, is_all: bool = False) -> Post:
+    def post(self, added: Amount = NOTHING, *, is_all: bool = False) -> Post:
         """Return its total after so much was added to it; `is_all`: the batch has no call that was added before."""
         key = WindowKey(self.scope, self.schedule, self.timezone, self.start.timestamp())
-        own = added if is_all else None
-        return Post(key, self.spent_nanousd + added, self.version + bool(added), own)
+        own = added.counted if is_all else None
+        total, unsettled = self.spent_nanousd + added.counted, self.unsettled_nanousd + added.unsettled
+        return Post(key, total, self.version + bool(added.counted), own, unsettled)
 
 
 def write(calls: Sequence[Call], using: str = "default") -> Written:
@@ -107,7 +110,7 @@ def select_windows(
     with connection.cursor() as cursor:
         cursor.execute(
             'SELECT id, scope, schedule, timezone, start, "end", '  # noqa: S608 - values are parameters
-            "spent_nanousd, version "
+            "spent_nanousd, unsettled_nanousd, version "
             f"FROM budgets_spendwindow WHERE {condition} ORDER BY id{lock}",
             parameters,
         )
@@ -125,9 +128,9 @@ def _aware(value: datetime) -> datetime:
 
 def _add_up(connection: BaseDatabaseWrapper, calls: Sequence[Call], new: set[str]) -> list[Post]:
     """Add the cost of the new calls to every window of their tenant and key; return all windows in reach."""
-    spent: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    spent: dict[str, list[tuple[float, Amount]]] = defaultdict(list)
     for call in {call.open.id: call for call in calls}.values():
-        entry = (call.open.started_at, billed(call) if call.open.id in new else 0)
+        entry = (call.open.started_at, _counted(call) if call.open.id in new else NOTHING)
         spent[f"tenant:{call.open.tenant_id}"].append(entry)
         spent[f"key:{call.open.key_id}"].append(entry)
     instants = [call.open.started_at for call in calls]
@@ -142,22 +145,32 @@ def _add_up(connection: BaseDatabaseWrapper, calls: Sequence[Call], new: set[str
     added = [_sum(spent[window.scope], window) for window in windows]
     with connection.cursor() as cursor:
         cursor.executemany(
-            "UPDATE budgets_spendwindow SET spent_nanousd = spent_nanousd + %s, version = version + 1 "
-            "WHERE id = %s",
-            [(amount, window.id) for window, amount in zip(windows, added, strict=True) if amount],
+            "UPDATE budgets_spendwindow SET spent_nanousd = spent_nanousd + %s, "
+            "unsettled_nanousd = unsettled_nanousd + %s, version = version + 1 WHERE id = %s",
+            [(*amount, window.id) for window, amount in zip(windows, added, strict=True) if amount.counted],
         )
     is_all = all(call.open.id in new for call in calls)
     return [window.post(amount, is_all=is_all) for window, amount in zip(windows, added, strict=True)]
 
 
-def _sum(entries: Sequence[tuple[float, int]], window: Window) -> int:
+def _sum(entries: Sequence[tuple[float, Amount]], window: Window) -> Amount:
     """Borders are whole seconds, so an instant and the microsecond it lies in are on the same side."""
     start, end = window.start.timestamp(), window.end.timestamp()
-    return sum(cost for at, cost in entries if start <= at < end)
+    inside = [amount for at, amount in entries if start <= at < end]
+    return Amount(sum([each.counted for each in inside]), sum([each.unsettled for each in inside]))
 
 
 def billed(call: Call) -> int:
     return min(call.close.cost_nanousd, LARGEST_COST)
+
+
+def unsettled(call: Call) -> int:
+    return min(call.close.unsettled_nanousd, LARGEST_COST - billed(call))
+
+
+def _counted(call: Call) -> Amount:
+    beyond = unsettled(call)
+    return Amount(billed(call) + beyond, beyond)
 
 
 def _stored_text(instant: float) -> str:
@@ -203,6 +216,7 @@ def _row(call: Call, instant: Callable[[float], Any], *, keep_words: bool = True
         usage.characters,
         usage.estimated,
         billed(call),
+        unsettled(call),
         closed.price_id,
         closed.latency_ms,
         closed.ttft_ms,

@@ -110,6 +110,7 @@ def _ended(opened: Open, closed: Close) -> UsageEvent:
     for name in (
         *same,
         "cost_nanousd",
+        "unsettled_nanousd",
         "price_id",
         "receipt",
         "latency_ms",

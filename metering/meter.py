@@ -11,16 +11,18 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from budgets.admission import Admission, Standing
+from budgets.admission import Admission, AdmissionUnavailable, Standing
 from catalog.prices import PriceSheet, Receipt
 from metering import failpoints
-from metering.attempts import Sheets, add_tries
-from metering.dispute import UNLIMITED, Charge, Most, charge
+from metering.attempts import Sheets, Tries, add_tries, only
+from metering.dispute import UNLIMITED, Charge, Most, charge, within
 from metering.estimate import estimate
-from metering.journal import Journal
+from metering.journal import Journal, MeteringUnavailable
 from metering.records import Answered, Close, Open
 from metering.running import Running, RunningCall
+from metering.speeds import Speeds
 from metering.trace import Trace, document
+from metering.unsettled import Bounds
 from providers.fallbacks import FALLBACKS
 from providers.target import Target
 from providers.upstream import Attempt
@@ -43,13 +45,15 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     produced: str = ""
     produced_events: int = 0
-    is_billed: bool = True  # False: the provider refused, nothing was used
+    is_billed: bool = True  # False: every provider refused, nothing was used
     ttft_ms: float | None = None
     overhead_ms: float = 0.0
 
 
 def _said(ending: Ending) -> Usage | None:
-    """Return what is known of the usage; None: it must be counted. Zeros beside produced text cannot be true."""
+    """Return what is known of the usage; None: it must be counted, and stays unsettled. Zeros beside produced text
+    cannot be true.
+    """
     if not ending.is_billed:
         return Usage(requests=0)
     usage = ending.usage
@@ -65,6 +69,7 @@ class Books(msgspec.Struct, frozen=True):
     admission: Admission
     running: Running
     observe: Callable[[Open, Close, Sequence[Attempt]], None]
+    speeds: Speeds = msgspec.field(default_factory=Speeds)
 
 
 class Meter:
@@ -119,7 +124,8 @@ class Meter:
         usage = _said(ending)
         if usage is None:  # counting may take a thread, so it must not be cut short
             return await self._books.running.surely(self._count_and_finish(ending))
-        return await self._finish(ending, usage)
+        charged = charge(usage, ending.sheet, self.most) if ending.is_billed else Charge(Receipt((), 0))
+        return await self._finish(ending, usage, charged, is_known=True)
 
     async def void(self) -> None:
         """Forget the call: it never reached a provider."""
@@ -140,17 +146,44 @@ class Meter:
             FALLBACKS.note("usage_counter", self.record.id)
             produced = max(len(ending.produced) // 4, ending.produced_events)
             usage = Usage(input_tokens=self.record.input_tokens, output_tokens=produced, estimated=True)
-        return await self._finish(ending, usage)
+        usage = within(self._with_hidden(ending, usage), self.most.output_tokens)
+        charged = Charge(charge(usage, ending.sheet, self.most).bill)  # nobody has claimed what is beyond
+        return await self._finish(ending, usage, charged, is_known=False)
 
-    async def _finish(self, ending: Ending, usage: Usage) -> Standing:
-        charged = charge(usage, ending.sheet, self.most) if ending.is_billed else Charge(Receipt((), 0))
-        self.usage, own = usage, charged
-        if len(self.attempts) > 1:
-            charged = self._with_tries(charged)
-        self.cost_nanousd = charged.bill.total_nanousd
-        close = self._close_record(ending, charged)
+    def _with_hidden(self, ending: Ending, usage: Usage) -> Usage:
+        """Add what was probably written unseen: by a stream before its first content, by another call at any time."""
+        if ending.target is None:
+            return usage
+        is_seen = self.record.stream or bool(ending.produced)
+        elapsed_s = time.perf_counter() - self._began
+        silent_s = elapsed_s if ending.ttft_ms is None else min(elapsed_s, ending.ttft_ms / 1000)
+        return self._books.speeds.with_hidden(usage, ending.target.id, silent_s, is_seen=is_seen)
+
+    async def again(self) -> bool:
+        """Hold as much for one more try as for the first, which may be billed too. False: there is no money for it."""
+        record = self.record
+        hold = record.hold_nanousd + record.hold_of_one
+        record = msgspec.structs.replace(record, hold_nanousd=hold, tries=record.tries + 1)
+        try:
+            if record.is_bound and not await self._books.admission.top_up(record.id, hold):
+                return False
+            self._books.journal.open_call(record)
+        except (AdmissionUnavailable, MeteringUnavailable):
+            FALLBACKS.note("hold_for_another_try", record.id)
+            return False
+        self.record = record
+        return True
+
+    async def _finish(self, ending: Ending, usage: Usage, own: Charge, *, is_known: bool) -> Standing:
+        """`own` is what the last try costs that reached a provider; `is_known`: what it used."""
+        self.usage = usage
+        tries = self._with_tries(own, is_known=is_known)
+        self.cost_nanousd = tries.charged.bill.total_nanousd
+        close = self._close_record(ending, tries)
         if own.disputed_nanousd:
             self._dispute(close, own)
+        if not tries.unknown and ending.target is not None and ending.status == "ok":
+            self._books.speeds.note(ending.target.id, usage, close.latency_ms / 1000)
         books = self._books
         try:
             await books.journal.close_call(
@@ -165,17 +198,22 @@ class Meter:
         return await self._settle(close)
 
     async def _settle(self, close: Close) -> Standing:
-        return await self._books.admission.settle(close.id, close.usage.total_tokens, close.cost_nanousd)
-
-    def _with_tries(self, charged: Charge) -> Charge:
-        """Add what those cost that were tried before."""
-        tries = add_tries(
-            charged, self.usage, self.attempts, self.sheets, self.record.input_tokens, self.most
+        return await self._books.admission.settle(
+            close.id, close.usage.total_tokens, close.cost_nanousd, close.unsettled_nanousd
         )
+
+    def _with_tries(self, charged: Charge, *, is_known: bool) -> Tries:
+        """Add what those cost that were tried before."""
+        if len(self.attempts) <= 1:
+            return only(charged, self.attempts, is_known=is_known)
+        record, most = self.record, self.most
+        hold = None if most.nanousd is None else record.hold_nanousd
+        known = (charged, self.usage, self.attempts, self.sheets)
+        tries = add_tries(*known, record.input_tokens, most, hold, is_known=is_known)
         self.attempts = list(tries.attempts)
         if tries.is_estimated:
             self.usage = msgspec.structs.replace(self.usage, estimated=True)
-        return tries.charged
+        return tries
 
     def _dispute(self, close: Close, own: Charge) -> None:
         logger.warning(
@@ -187,12 +225,18 @@ class Meter:
             own.bill.total_nanousd,
         )
         reported = own.bill.total_nanousd + own.disputed_nanousd
-        if self.exceeded is not None and reported > self.record.hold_nanousd:
+        if self.exceeded is not None and reported > self.record.hold_of_one:
             self.exceeded(close)
 
-    def _close_record(self, ending: Ending, charged: Charge) -> Close:
-        target, bill = ending.target, charged.bill
+    def _close_record(self, ending: Ending, tries: Tries) -> Close:
+        target, charged, bill = ending.target, tries.charged, tries.charged.bill
+        bounds = Bounds.of(self.record, ending.sheet, tries)
         decision = document(self.trace, self.attempts, self.record.model)
+        unsettled = bounds.rest(bill.total_nanousd) if bounds is not None else 0
+        if charged.disputed_nanousd:
+            decision.append(charged.facts)
+        if bounds is not None and unsettled:
+            decision.append(bounds.facts())
         return Close(
             id=self.record.id,
             finished_at=self.record.started_at + (time.perf_counter() - self._began),
@@ -205,11 +249,12 @@ class Meter:
             attempts=max(1, len(self.attempts)),
             usage=self.usage,
             cost_nanousd=bill.total_nanousd,
+            unsettled_nanousd=unsettled,
             price_id=ending.sheet.id,
             receipt=[msgspec.to_builtins(line) for line in bill.lines],
             latency_ms=round((time.perf_counter() - self._began) * 1000, 3),
             ttft_ms=ending.ttft_ms,
             overhead_ms=ending.overhead_ms,
-            decision=[*decision, charged.facts] if charged.disputed_nanousd else decision,
+            decision=decision,
             disputed_nanousd=charged.disputed_nanousd,
         )

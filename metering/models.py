@@ -16,6 +16,7 @@ class Status(models.TextChoices):
 
 class UsageEvent(models.Model):
     """One call. `id` is the X-Request-ID; names and ids are copies, so that the row outlives what it names.
+    Only metering/settling.py changes one, and only where the outcome was not known.
 
     `input_tokens` and `output_tokens` are the provider's totals; `usage` holds the disjoint vector, `receipt`
     the line items, `decision` the attempts and why.
@@ -48,6 +49,9 @@ class UsageEvent(models.Model):
     characters = models.BigIntegerField(default=0)
     estimated = models.BooleanField(default=False)
     cost_nanousd = models.BigIntegerField(default=0)
+    unsettled_nanousd = models.BigIntegerField(
+        default=0, db_default=0, help_text="May have been spent beyond the cost: nobody knows yet."
+    )
     price_id = models.BigIntegerField(default=0)
     latency_ms = models.FloatField(default=0.0)
     ttft_ms = models.FloatField(null=True, blank=True)
@@ -64,6 +68,9 @@ class UsageEvent(models.Model):
         constraints = (
             models.CheckConstraint(condition=Q(status__in=Status.values), name="usage_event_status_known"),
             models.CheckConstraint(condition=Q(cost_nanousd__gte=0), name="usage_event_cost_not_negative"),
+            models.CheckConstraint(
+                condition=Q(unsettled_nanousd__gte=0), name="usage_event_unsettled_not_negative"
+            ),
         )
         indexes = (
             models.Index(fields=("tenant_id", "started_at"), name="usage_event_tenant"),
@@ -71,11 +78,31 @@ class UsageEvent(models.Model):
             models.Index(fields=("model", "started_at"), name="usage_event_model"),
             models.Index(fields=("started_at",), name="usage_event_started"),
             models.Index(fields=("model", "started_at"), condition=~Q(arm=""), name="usage_event_experiment"),
+            models.Index(
+                fields=("started_at",), condition=Q(unsettled_nanousd__gt=0), name="usage_event_unsettled"
+            ),
         )
 
     @override
     def __str__(self) -> str:
         return self.id
+
+
+class Settlement(models.Model):
+    """A call that was unsettled became exact: says which windows have a new total (metering/settlements.py)."""
+
+    request_id = models.CharField(max_length=64)
+    tenant_id = models.BigIntegerField()
+    key_id = models.BigIntegerField()
+    started_at = models.DateTimeField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("request_id",), name="settlement_once"),)
+
+    @override
+    def __str__(self) -> str:
+        return self.request_id
 
 
 class HourlyUsage(models.Model):

@@ -87,9 +87,12 @@ def wrong_windows(period: Period) -> list[Disagreement]:
     """Return the windows touching the period whose total is not the sum of the ledger."""
     wrong = []
     for kind in ("tenant", "key"):
-        for scope, schedule, start, spent, ledger in _windows(kind, period):
+        for scope, schedule, start, spent, unsettled, ledger, unknown in _windows(kind, period):
             if spent != int(ledger):
                 wrong.append(Disagreement(f"{scope} {schedule} from {start}", spent, int(ledger)))
+            if unsettled != int(unknown):
+                what = f"{scope} {schedule} from {start}, unsettled"
+                wrong.append(Disagreement(what, unsettled, int(unknown)))
     return wrong
 
 
@@ -149,12 +152,15 @@ def _windows(kind: str, period: Period) -> list[tuple[Any, ...]]:
     if period.until is not None:
         conditions.append("w.start < %s")
         parameters.append(adapt(period.until))
+    calls = (
+        f"FROM metering_usageevent e WHERE e.{kind}_id = CAST(SUBSTR(w.scope, {len(kind) + 2}) AS BIGINT) "
+        'AND e.started_at >= w.start AND e.started_at < w."end"'
+    )
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT w.scope, w.schedule, w.start, w.spent_nanousd, "  # noqa: S608 - names and placeholders
-            "(SELECT COALESCE(SUM(e.cost_nanousd), 0) FROM metering_usageevent e "
-            f"WHERE e.{kind}_id = CAST(SUBSTR(w.scope, {len(kind) + 2}) AS BIGINT) "
-            'AND e.started_at >= w.start AND e.started_at < w."end") '
+            "SELECT w.scope, w.schedule, w.start, w.spent_nanousd, w.unsettled_nanousd, "  # noqa: S608 - names and placeholders
+            f"(SELECT COALESCE(SUM(e.cost_nanousd + e.unsettled_nanousd), 0) {calls}), "
+            f"(SELECT COALESCE(SUM(e.unsettled_nanousd), 0) {calls}) "
             f"FROM budgets_spendwindow w WHERE {' AND '.join(conditions)} ORDER BY w.id",
             parameters,
         )

@@ -26,11 +26,19 @@ class Open(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="O
     upstream_model: str
     stream: bool = False
     input_tokens: int = 0  # a count or an estimate of the prompt, billed if the process dies
-    hold_nanousd: int = 0
+    hold_nanousd: int = 0  # of all tries
+    tries: int = 1  # so many have a hold of their own in it
+    is_bound: bool = False  # no more than the hold may be charged: a budget binds the call
+    most_output: int | None = None  # tokens of all choices that may be charged
     sheet: PriceSheet
     trace_id: str = ""
     idempotency_key: str = ""
     client_request_id: str = ""
+
+    @property
+    def hold_of_one(self) -> int:
+        """What was held for each try that may be billed."""
+        return self.hold_nanousd // self.tries
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True, tag="M", tag_field="t"):
@@ -68,6 +76,7 @@ class Close(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     attempts: int = 1
     usage: Usage
     cost_nanousd: int
+    unsettled_nanousd: int = 0  # may have been spent beyond that: nobody knows yet
     price_id: int = 0
     receipt: list[dict[str, Any]] = []  # line items: kind, quantity, unit_price_nanousd, amount_nanousd
     latency_ms: float = 0.0

@@ -49,8 +49,14 @@ def expire(now: datetime, retention: Retention | None = None, using: str = "defa
 
 
 def _limit(now: datetime, days: int, using: str) -> datetime:
-    """Return the hour before which calls may go: older than `days`, and older than every window in force."""
+    """Return the hour before which calls may go: older than `days`, older than every window in force, and than every
+    call that is unsettled.
+    """
     limit = hour_of(now - timedelta(days=days))
+    unsettled = UsageEvent.objects.using(using).filter(unsettled_nanousd__gt=0)
+    unknown: datetime | None = unsettled.aggregate(oldest=Min("started_at"))["oldest"]
+    if unknown is not None:
+        limit = min(limit, hour_of(unknown))
     in_force = SpendWindow.objects.using(using).filter(end__gt=now)
     oldest: datetime | None = in_force.aggregate(oldest=Min("start"))["oldest"]
     return limit if oldest is None else min(limit, hour_of(oldest))

@@ -8,12 +8,17 @@ from typing import Any
 from celery import shared_task
 from django.conf import settings
 
-from metering import nightly, retention, rollup
+from metering import nightly, retention, rollup, settlements
 
 
 @shared_task(name="metering.roll_up")
 def roll_up(**_: Any) -> None:
     rollup.roll_up(datetime.now(UTC))
+
+
+@shared_task(name="metering.settle_due")
+def settle_due(**_: Any) -> None:
+    settlements.settle_due(datetime.now(UTC))
 
 
 @shared_task(name="metering.expire")

@@ -38,6 +38,7 @@ class BudgetSeen(msgspec.Struct, frozen=True, array_like=True):
     spent_nanousd: int
     held_nanousd: int
     resets_at: float
+    unsettled_nanousd: int = 0
 
 
 class Skipped(msgspec.Struct, frozen=True, array_like=True):
@@ -103,6 +104,7 @@ def trace_of(
             budget.spent_nanousd,
             budget.held_nanousd,
             budget.resets_at,
+            budget.unsettled_nanousd,
         ),
     )
 
@@ -162,25 +164,38 @@ def arm_met(stored: Sequence[dict[str, Any]]) -> str:
     return str(first.get("arm", "")) if first.get("is") == "trace" else ""
 
 
+class Settled(msgspec.Struct, frozen=True, kw_only=True, tag="settled", tag_field="is"):
+    """How a call that was unsettled became exact: `how` ends the sentence "it was settled". Amounts as they were."""
+
+    by: str
+    at: str
+    how: str
+    cost_nanousd: int
+    unsettled_nanousd: int
+
+
 class Decision(msgspec.Struct, frozen=True):
     """A stored decision, read back. `trace` is None for calls of older releases and of processes that died."""
 
     trace: Trace | None = None
     attempts: tuple[Attempt, ...] = ()
     disputed_nanousd: int = 0  # reported beyond what was allowed, and charged to nobody
+    settled: Settled | None = None
 
 
 def read(stored: Iterable[dict[str, Any]]) -> Decision:
     """Return what `document` stored; members of a later release are passed over."""
-    trace, attempts, disputed = None, [], 0
+    trace, attempts, disputed, settled = None, [], 0, None
     for entry in stored:
         if entry.get("is") == "trace":
             trace = msgspec.convert(entry, Trace)
         elif entry.get("is") == "dispute":
             disputed = int(entry["nanousd"])
+        elif entry.get("is") == "settled":
+            settled = msgspec.convert(entry, Settled)
         elif "outcome" in entry:
             attempts.append(msgspec.convert(entry, Attempt))
-    return Decision(trace, tuple(attempts), disputed)
+    return Decision(trace, tuple(attempts), disputed, settled)
 
 
 def _pair(limit: int | None, left: int | None) -> tuple[int, int] | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
 from django.db import connections, transaction
 
 from budgets.windows import is_rolling, window_from
-from metering.days import first_return, sum_of_days
+from metering.amounts import Amount
+from metering.days import sum_of_days, with_returns
 from metering.hours import hour_of
 from metering.ledger import lock_windows, moment, select_windows
 
@@ -33,7 +33,7 @@ def load_windows(keys: Sequence[WindowKey], using: str = "default") -> list[Post
             for key in missing:
                 _create(connection, key)
             found |= read_windows(missing, using)
-    return [_with_returns(connection, found[key]) for key in keys]
+    return [with_returns(connection, found[key]) for key in keys]
 
 
 def read_windows(keys: Sequence[WindowKey], using: str = "default") -> dict[WindowKey, Post]:
@@ -52,43 +52,38 @@ def read_windows(keys: Sequence[WindowKey], using: str = "default") -> dict[Wind
     return {post.window: post for post in posts}
 
 
-def _with_returns(connection: BaseDatabaseWrapper, post: Post) -> Post:
-    if not is_rolling(post.window.schedule):
-        return post
-    return msgspec.structs.replace(post, returns=first_return(connection, post.window))
-
-
 def _create(connection: BaseDatabaseWrapper, key: WindowKey) -> None:
     """Insert the window with what the ledger holds for it. The caller keeps batches out by `lock_windows`."""
 
-    def spent(start: float, end: float) -> int:
-        return _spent(connection, key.scope, start, end)
+    def counted(start: float, end: float) -> Amount:
+        return _counted(connection, key.scope, start, end)
 
-    def make_row(window: WindowKey, amount: int) -> None:
+    def make_row(window: WindowKey, amount: Amount) -> None:
         _insert(connection, window, amount)
 
     if is_rolling(key.schedule):
-        make_row(key, sum_of_days(connection, key, spent, make_row))
+        make_row(key, sum_of_days(connection, key, counted, make_row))
     else:
-        make_row(key, spent(key.start, window_from(key.schedule, key.timezone, key.start).end))
+        make_row(key, counted(key.start, window_from(key.schedule, key.timezone, key.start).end))
 
 
-def _insert(connection: BaseDatabaseWrapper, key: WindowKey, spent: int) -> None:
+def _insert(connection: BaseDatabaseWrapper, key: WindowKey, amount: Amount) -> None:
     adapt = connection.ops.adapt_datetimefield_value
     start = adapt(moment(key.start))
     end = adapt(moment(window_from(key.schedule, key.timezone, key.start).end))
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO budgets_spendwindow "
-            '(scope, schedule, timezone, start, "end", spent_nanousd, version) '
-            "VALUES (%s, %s, %s, %s, %s, %s, 1) ON CONFLICT (scope, schedule, timezone, start) DO NOTHING",
-            [key.scope, key.schedule, key.timezone, start, end, spent],
+            '(scope, schedule, timezone, start, "end", spent_nanousd, unsettled_nanousd, version) '
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, 1) ON CONFLICT (scope, schedule, timezone, start) DO NOTHING",
+            [key.scope, key.schedule, key.timezone, start, end, *amount],
         )
 
 
-def _spent(connection: BaseDatabaseWrapper, scope: str, since: float, until: float) -> int:
+def _counted(connection: BaseDatabaseWrapper, scope: str, since: float, until: float) -> Amount:
     """Add up the ledger, and the roll-ups of hours whose calls have expired (metering/retention.py).
 
+    Calls that are unsettled do not expire.
     An expired hour that the window begins in the middle of counts in full: too careful rather than too generous.
     """
     adapt = connection.ops.adapt_datetimefield_value
@@ -97,11 +92,12 @@ def _spent(connection: BaseDatabaseWrapper, scope: str, since: float, until: flo
     end = adapt(moment(until))
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT (SELECT COALESCE(SUM(cost_nanousd), 0) FROM metering_usageevent "  # noqa: S608 - two known names
-            f"WHERE {_COLUMN[kind]} = %s AND started_at >= %s AND started_at < %s), "
-            "(SELECT COALESCE(SUM(cost_nanousd), 0) FROM metering_hourlyusage "
+            "SELECT cost + unsettled + expired, unsettled FROM (SELECT "  # noqa: S608 - two known names
+            "COALESCE(SUM(cost_nanousd), 0) AS cost, COALESCE(SUM(unsettled_nanousd), 0) AS unsettled "
+            f"FROM metering_usageevent WHERE {_COLUMN[kind]} = %s AND started_at >= %s AND started_at < %s) c, "
+            "(SELECT COALESCE(SUM(cost_nanousd), 0) AS expired FROM metering_hourlyusage "
             f"WHERE {_COLUMN[kind]} = %s AND hour >= %s AND hour < %s "
-            "AND hour < (SELECT expired_before FROM metering_rollupstate))",
+            "AND hour < (SELECT expired_before FROM metering_rollupstate)) e",
             [int(number), adapt(start), end, int(number), adapt(hour_of(start)), end],
         )
-        return sum(int(part) for part in cursor.fetchone())
+        return Amount(*(int(part) for part in cursor.fetchone()))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 
 from providers.failures import DeadlineExceeded, UpstreamBroken, UpstreamFailed, UpstreamTimeout
 from providers.health import Health, Turn
-from providers.plan import MAX_ATTEMPTS, Deadline, Plan, backoff_s
+from providers.plan import MAX_ATTEMPTS, Asker, Deadline, Plan, backoff_s
 from providers.target import Target
 
 _NOT_BEGUN = (503, 529)  # the provider says that it did no work
 TIMER_S = 0.002  # a timer may fire this much early
+
+Again = Callable[[], Awaitable[bool]]
 
 
 class Journey:
@@ -41,6 +44,21 @@ class Journey:
             turn.let_go()
             break
         return None
+
+    async def begin(
+        self, asker: Asker, again: Again | None, failures: Sequence[UpstreamFailed]
+    ) -> tuple[Target, Turn] | None:
+        """Begin the next attempt: where the last one may be billed as well, there must be money for both."""
+        step = None if asker.has_left else self.next()
+        if step is None or again is None or not failures or not _may_cost(failures[-1]):
+            return step
+        may_go = False
+        try:
+            may_go = await again() and not asker.has_left
+        finally:
+            if not may_go:
+                step[1].let_go()
+        return step if may_go else None
 
     def failed(self, target: Target, failure: UpstreamFailed) -> float:
         """Plan on after a failure; return how long to wait first: only before the same deployment is asked again."""
@@ -78,6 +96,11 @@ class Journey:
 def _is_safe(failure: UpstreamFailed) -> bool:
     """Whether the same deployment may be asked again: it saw nothing, or says that it did nothing."""
     return not failure.reached or failure.status in _NOT_BEGUN
+
+
+def _may_cost(failure: UpstreamFailed) -> bool:
+    """Whether its provider may bill it: it said what it used, or was reached and gave no status of its own."""
+    return failure.usage is not None or (failure.reached and failure.status is None)
 
 
 def judge(failure: UpstreamFailed, turn: Turn, deadline: Deadline | None) -> UpstreamFailed:

@@ -24,7 +24,7 @@ from providers.failures import (
     summarize,
 )
 from providers.health import Health, Turn
-from providers.journey import Journey, in_time, judge
+from providers.journey import Again, Journey, in_time, judge
 from providers.plan import Asker, Deadline, Plan, timeouts_within
 from providers.target import Target
 from providers.transport import Transport, UpstreamRequest, UpstreamResponse
@@ -61,6 +61,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     has_cap: bool = False  # the gateway sends a cap, so a provider that refuses its name is asked once more
     asker: Asker = msgspec.field(default_factory=Asker)
     heard: Callable[[Target, bytes], object] = lambda *_: None  # of a whole answer, before it is looked into
+    again: Again | None = None  # holds money for one more try, which may be billed too
 
 
 class Call:
@@ -141,7 +142,7 @@ async def open_call(
     failures: list[UpstreamFailed] = []
     journey = Journey(plan, health)
     spent = 0.0
-    while not outgoing.asker.has_left and (step := journey.next()) is not None:
+    while (step := await journey.begin(outgoing.asker, outgoing.again, failures)) is not None:
         target, turn = step
         sending = _Sending(transport, dialect, outgoing, plan.deadline)
         try:
@@ -155,8 +156,8 @@ async def open_call(
             await _wait(journey.failed(target, failure), plan.deadline)
         except BaseException as error:  # however the try ended, its place at the deployment is given back
             turn.let_go()
-            if isinstance(error, asyncio.CancelledError):
-                _note(attempts, target, "cancelled", None, sending.started, reached=sending.was_sent)
+            outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
+            _note(attempts, target, outcome, None, sending.started, reached=sending.was_sent)
             raise
         else:
             turn.answered()

@@ -1,14 +1,14 @@
 -- {run, now, instant, posts, ids}: take over what the ledger has; forget the calls that are in it. Posts as for `learn`,
--- and what the batch itself added, or -1 where some of it was in the ledger before.
+-- where their own is what the batch itself added, or -1 where some of it was in the ledger before.
 look()
 for _, post in ipairs(arg[4]) do
   local w = money_of(post[1])[post[2]]
   if w then
     if w.known then
-      add(w, post[5], post[6], post[7])
+      add(w, post[5], post[6], post[7], post[8])
     elseif w.posted ~= forgot or post[6] > w.version then
       w.ahead = {}
-      total(w, post[5], post[6])
+      total(w, post[5], post[6], post[8])
     end
     if w.posted ~= forgot and not w.known then w.first = nil end
     returns(w, post)

@@ -32,7 +32,8 @@ end
 if (is_open or known_meta[6]) and redis.call('EXISTS', calls_key, life_key) < 2 then close() end
 
 local function parts_of(scope)
-  return base .. 'money:' .. scope, base .. 'owed:' .. scope, base .. 'slots:' .. scope, base .. 'aside:' .. scope
+  return base .. 'money:' .. scope, base .. 'owed:' .. scope, base .. 'slots:' .. scope, base .. 'aside:' .. scope,
+    base .. 'unsure:' .. scope
 end
 
 -- 'none': this generation has made no parts of the scope; 'broken': one was lost.
@@ -42,7 +43,7 @@ local function state(scope)
     found = 'whole'
     if tonumber(redis.call('HGET', meta, 'of:' .. scope) or BEFORE) ~= gen then
       found = 'none'
-    elseif redis.call('EXISTS', parts_of(scope)) < 4 then
+    elseif redis.call('EXISTS', parts_of(scope)) < 5 then
       found = 'broken'
       close()
     end
@@ -54,10 +55,11 @@ end
 -- Make the parts of a scope if there are none; tells whether they are whole.
 local function make(scope)
   if state(scope) == 'none' then
-    local money, owed, slots, aside = parts_of(scope)
-    redis.call('UNLINK', money, owed, slots, aside)
+    local money, owed, slots, aside, unsure = parts_of(scope)
+    redis.call('UNLINK', money, owed, slots, aside, unsure)
     redis.call('HSET', money, MARK, struct.pack(FORMAT, 0, 0, 0, BEFORE, 0, 0, BEFORE, BEFORE, BEFORE))
     redis.call('HSET', owed, MARK, 0)
+    redis.call('HSET', unsure, MARK, 0)
     redis.call('HSET', aside, MARK, struct.pack('<dd', 0, 0))
     redis.call('ZADD', slots, '-inf', MARK)
     redis.call('HSET', meta, 'of:' .. scope, string.format('%.0f', gen))
@@ -91,8 +93,10 @@ end
 
 -- Windows of money: one hash for each scope, one field for each window. They hold the sums of the rows in `calls`.
 -- `spent` is the ledger's total at `version`, and what the posts `ahead` of a missing one have added: version to amount.
--- Up to `doubt` of it may be counted a second time until `doubted`. Those of a rolling budget overlap, one a day; `first`
--- is {when, how much} of it comes back first, if that was not spent on its last day.
+-- Up to `doubt` of it may be counted a second time until `doubted`. For display only, what is not known to be spent: of
+-- the total (`unsettled`, as the newest post told it, of version `told`), and of the settled rows (`waiting`). Windows of
+-- a rolling budget overlap, one a day; `first` is {when, how much, of which version} of it comes back first; 0 if all was
+-- spent on its last day. It is packed last: there may be none.
 local monies = {}
 
 local function money_of(scope)
@@ -105,10 +109,11 @@ local function money_of(scope)
   for i = 1, #all, 2 do
     local start, until_, spent, version, held, settled, of_gen, learnt, posted, rest = struct.unpack(FORMAT, all[i + 1])
     if of_gen == gen then
-      local more = rest <= #all[i + 1] and cmsgpack.unpack(string.sub(all[i + 1], rest)) or {{}, 0, 0}
+      local more = rest <= #all[i + 1] and cmsgpack.unpack(string.sub(all[i + 1], rest)) or {{}, 0, 0, 0, 0, 0}
       found[all[i]] = {name = all[i], start = start, stop = until_, spent = spent, version = version, held = held,
         settled = settled, learnt = learnt, posted = posted, known = learnt == forgot, ahead = more[1],
-        doubt = more[2], doubted = more[3], first = more[4]}
+        doubt = more[2], doubted = more[3], waiting = more[4] or 0, unsettled = more[5] or 0,
+        told = more[6] or 0, first = more[7]}
     end
   end
   return found
@@ -116,7 +121,9 @@ end
 
 local function save(scope, w)
   local more = ''
-  if next(w.ahead) or w.doubted > now or w.first then more = cmsgpack.pack({w.ahead, w.doubt, w.doubted, w.first}) end
+  if w.waiting > 0 or w.unsettled > 0 or next(w.ahead) or w.doubted > now or w.first then
+    more = cmsgpack.pack({w.ahead, w.doubt, w.doubted, w.waiting, w.unsettled, w.told, w.first})
+  end
   redis.call('HSET', base .. 'money:' .. scope, w.name, struct.pack(FORMAT, w.start, w.stop, w.spent, w.version,
     w.held, w.settled, gen, w.learnt, w.posted) .. more)
 end
@@ -129,18 +136,19 @@ local function close_up(w)
   end
 end
 
--- Note what comes back first, as a post says, in whatever order they come: days only ever get more.
+-- Note what comes back first, as a post says, in whatever order they come: the newest one counts.
 local function returns(w, post)
-  local at, amount, first = post[8], post[9], w.first
-  if at and (not first or at < first[1] or (at == first[1] and amount > first[2])) then w.first = {at, amount} end
+  local at, amount, version = post[9], post[10], post[11]
+  if at and (not w.first or version >= w.first[3]) then w.first = {at, amount, version} end
 end
 
 -- Take over a total. A worker's calls may be in it that are still counted here, until its post comes a moment later.
-local function total(w, spent, version)
+local function total(w, spent, version, unsettled)
   w.spent, w.version = spent, version
   for at, added in pairs(w.ahead) do
     if at > version then w.spent = w.spent + added else w.ahead[at] = nil end
   end
+  if not next(w.ahead) then w.unsettled, w.told = unsettled or 0, version end
   close_up(w)
   local doubt = w.settled + w.held
   if doubt > 0 then w.doubt, w.doubted = doubt, now + DOUBT end
@@ -148,19 +156,21 @@ end
 
 -- Add what one batch of calls came to, once: they leave the counts in the same step. A batch that does not say (-1), or
 -- that nobody can wait for any more, brings the ledger's total; also when that version has come: one before it may not.
-local function add(w, spent, version, added)
+local function add(w, spent, version, added, unsettled)
   if version <= w.version or added == 0 then return end
-  if added < 0 then return total(w, spent, version) end
+  if added < 0 then return total(w, spent, version, unsettled) end
   if w.ahead[version] then return end
+  if version >= w.told then w.unsettled, w.told = unsettled or 0, version end
   w.spent = w.spent + added
   w.ahead[version] = added
   close_up(w)
   local count = 0
   for _ in pairs(w.ahead) do count = count + 1 end
-  if count > MOST_AHEAD then total(w, spent, version) end
+  if count > MOST_AHEAD then total(w, spent, version, unsettled) end
 end
 
--- A row: {amount, tokens, instant, is settled, is posted, worker, scope, its second, scope, its second ...}
+-- A row: {amount, tokens, instant, is settled, is posted, worker, scope, its second, scope, its second ...}; once it is
+-- settled its tokens are done with, and in their place is what of its amount is not known to be spent.
 local FIRST = 7
 local function row_of(id)
   local packed = redis.call('HGET', calls_key, id)
@@ -172,14 +182,15 @@ local function keep(id, row)
 end
 
 -- What the settled rows of a scope come to in each quarter of an hour, so that a new window need not read them: windows
--- begin and end at local midnights, and a quarter of UTC is one in every zone since 1972. Nothing is kept of 0.
-local function tally(scope, quarter, settled)
-  local key = base .. 'owed:' .. scope
+-- begin and end at local midnights, and a quarter of UTC is one in every zone since 1972. Nothing is kept of 0. `unsure`
+-- is what of it is not known to be spent.
+local function tally(what, scope, quarter, settled)
+  local key = base .. what .. scope
   if make(scope) and redis.call('HINCRBY', key, quarter, settled) == 0 then redis.call('HDEL', key, quarter) end
 end
 
-local function owed_in(scope, start, stop)
-  local sum, key = 0, base .. 'owed:' .. scope
+local function owed_in(what, scope, start, stop)
+  local sum, key = 0, base .. what .. scope
   local all = redis.call('HGETALL', key)
   for i = 1, #all, 2 do
     local of_gen, quarter = string.match(all[i], '^(%d+)|(-?%d+)$')
@@ -210,14 +221,17 @@ local function held_in(scope, start, stop)
 end
 
 -- Change what the row's scopes hold and owe, in every window that its instant is in.
-local function count(row, held, settled)
+local function count(row, held, settled, waiting)
   if row[5] == 1 or (held == 0 and settled == 0) then return end
   local quarter = settled ~= 0 and gen .. '|' .. math.floor(row[3] / QUARTER)
+  waiting = waiting or 0
   for i = FIRST, #row, 2 do
-    if quarter then tally(row[i], quarter, settled) end
+    if quarter then tally('owed:', row[i], quarter, settled) end
+    if waiting ~= 0 then tally('unsure:', row[i], quarter, waiting) end
     for _, w in pairs(money_of(row[i])) do
       if w.start <= row[3] and row[3] < w.stop then
         w.held, w.settled = w.held + held, w.settled + settled
+        w.waiting = w.waiting + waiting
         save(row[i], w)
       end
     end
@@ -225,7 +239,7 @@ local function count(row, held, settled)
 end
 
 local function leave(id, row)
-  if row[4] == 1 then count(row, 0, -row[1]) else count(row, -row[1], 0) end
+  if row[4] == 1 then count(row, 0, -row[1], -row[2]) else count(row, -row[1], 0) end
   redis.call('HDEL', calls_key, id)
   redis.call('ZREM', life_key, id)
 end
@@ -261,8 +275,8 @@ local function register(scope, name, start, stop)
   local w = money_of(scope)[name]
   if w then return w end
   w = {name = name, start = start, stop = stop, spent = 0, version = BEFORE, held = held_in(scope, start, stop),
-    settled = owed_in(scope, start, stop), learnt = BEFORE, posted = BEFORE, known = false, ahead = {}, doubt = 0,
-    doubted = 0}
+    settled = owed_in('owed:', scope, start, stop), learnt = BEFORE, posted = BEFORE, known = false, ahead = {}, doubt = 0,
+    doubted = 0, waiting = owed_in('unsure:', scope, start, stop), unsettled = 0, told = 0}
   for other, old in pairs(money_of(scope)) do
     if old.stop + 86400 < instant and old.held == 0 and old.settled == 0 then
       redis.call('HDEL', base .. 'money:' .. scope, other)
@@ -274,15 +288,15 @@ local function register(scope, name, start, stop)
   return w
 end
 
--- posts: {{scope, window, start, stop, spent, version, -, when something comes back first, how much} ...}. A window that
--- is known hears of every batch: what was loaded meanwhile would count some twice.
+-- posts: {{scope, window, start, stop, spent, version, -, unsettled, when something comes back first, how much, as of
+-- which version} ...}. A window that is known hears of every batch: what was loaded meanwhile would count some twice.
 local function learn(posts)
   for _, post in ipairs(posts) do
     local w = register(post[1], post[2], post[3], post[4])
     if not w.known then
       if post[6] > w.version or w.posted ~= forgot then
         if post[6] < w.version then w.ahead = {} end -- the ledger was put back to an older state
-        total(w, post[5], post[6])
+        total(w, post[5], post[6], post[8])
       end
       if w.posted ~= forgot then w.first = nil end
       returns(w, post)
@@ -372,8 +386,12 @@ local function readings(scopes)
     rates[i] = {ring.r, ring.t, ring.hi or -1}
     for _, b in ipairs(s[5]) do
       local w = money_of(s[1])[b[1]]
-      local reading = w and {w.spent, w.settled, w.held, w.known and 2 or 1} or {0, 0, 0, 0}
-      if w and w.first then reading[5], reading[6] = w.first[1], w.first[2] end
+      local reading = {0, 0, 0, 0, 0}
+      if w then
+        local unsettled = math.min(w.unsettled + w.waiting, w.spent + w.settled)
+        reading = {w.spent, w.settled, w.held, w.known and 2 or 1, unsettled}
+        if w.first and w.first[2] > 0 then reading[6], reading[7] = w.first[1], w.first[2] end
+      end
       money[#money + 1] = reading
     end
   end

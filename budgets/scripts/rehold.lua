@@ -5,7 +5,7 @@ for i = 1, #rows, 2 do
   if not row_of(id) then
     keep(id, row)
     if row[4] == 1 then
-      count(row, 0, row[1])
+      count(row, 0, row[1], row[2])
       redis.call('ZADD', life_key, now + arg[6], id)
     else
       count(row, row[1], 0)

@@ -1,5 +1,6 @@
--- {run, now, instant, id, tokens, cost, keep for, scopes}: end a call once; its cost waits for the ledger.
-local id, tokens, cost, scopes = arg[4], arg[5], arg[6], arg[8]
+-- {run, now, instant, id, tokens, cost, keep for, scopes, unsettled}: end a call once; its cost waits for the ledger. The
+-- cost has what is not known to be spent in it.
+local id, tokens, cost, scopes, unsettled = arg[4], arg[5], arg[6], arg[8], arg[9] or 0
 look()
 local row = row_of(id)
 if not row then return answer(is_open and 'gone' or 'rebuild', {}) end
@@ -9,8 +10,8 @@ if row[4] == 0 then
   if cost == 0 or row[5] == 1 then
     leave(id, row)
   else
-    count(row, -row[1], cost)
-    row[1], row[2], row[4] = cost, tokens, 1
+    count(row, -row[1], cost, unsettled)
+    row[1], row[2], row[4] = cost, unsettled, 1
     keep(id, row)
     redis.call('ZADD', life_key, now + arg[7], id)
   end

@@ -182,6 +182,14 @@ class Metering(Section):
         description="After its client left, a finished stream or an answer that is no stream is read on for so long, "
         "so that its usage is known; 0 ends it at once. At most 256 calls of a worker, a quarter of them one tenant's.",
     )
+    unsettled_after: Duration = Field(
+        86400.0,
+        description="A call whose usage its provider did not tell counts with its bound in budgets for so long, unless "
+        "`manage.py settle` makes it exact before.",
+    )
+    unsettled: Literal["estimate", "bound"] = Field(
+        "estimate", description="What such a call is charged after that time."
+    )
 
 
 class Security(Section):

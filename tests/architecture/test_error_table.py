@@ -26,6 +26,8 @@ NEVER_AT_THE_DOOR = {
     "catalog.services.KeyNeeded": "a form's error",
     "tenants.queries.UnknownTenant": "shell commands",
     "tenants.password_hasher.TooManyHashes": "gateway/page_security.py answers it; /v1 hashes no passwords",
+    "metering.settling.UnknownCall": "shell commands",
+    "metering.settling.NoPrice": "shell commands",
     "metering.disk.VolatileDisk": "stops the start",
     "budgets.windows.UnknownSchedule": "refused where a budget is written",
     "budgets.redis_wire.Unreachable": "becomes AdmissionUnavailable",

@@ -25,7 +25,7 @@ BROKEN = {
     "cut, and its length is true": (says(CUT), "upstream_error"),
     "nothing at all": ({"kind": "empty"}, "upstream_error"),
     "no JSON": ({"kind": "malformed"}, "upstream_error"),
-    "a page of HTML that says 200": ({"kind": "html", "status": 200}, "upstream_error"),
+    "a page of HTML that says 200": (says("<html><body>no</body></html>"), "upstream_error"),
     "a list": (says("[1, 2]"), "upstream_error"),
     "a text": (says('"hello"'), "upstream_error"),
     "an object without choices": (says("{}"), "upstream_error"),
@@ -62,7 +62,7 @@ def refused(client, alias):
     return error.value
 
 
-async def test_the_official_client_raises_and_nothing_is_billed(gateway, broken):
+async def test_the_official_client_raises_and_the_prompt_is_billed_and_the_rest_unsettled(gateway, broken):
     alias, code = broken
     with gateway.openai_sync(town.ALICE) as client:
         error = await asyncio.to_thread(refused, client, alias)
@@ -73,4 +73,6 @@ async def test_the_official_client_raises_and_nothing_is_billed(gateway, broken)
     if (
         row["attempts"] == 1
     ):  # a kept connection that broke is asked once more, and may be billed for its first
-        assert row["cost_nanousd"] == 0
+        assert row["cost_nanousd"] == row["input_tokens"] * town.INPUT_NANOUSD
+    assert row["cost_nanousd"] > 0
+    assert row["unsettled_nanousd"] > 0

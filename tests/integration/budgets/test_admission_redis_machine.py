@@ -80,19 +80,20 @@ def faults(redis: Hashes) -> list[str]:
     wrong = []
     for scope in ("key:1", "key:2", "tenant:1"):
         for name, packed in redis.all("omg:{t1}:money:" + scope).items():
-            start, stop, _, _, held, settled, of_gen, _, _ = struct.unpack("<9d", packed)
+            start, stop, _, _, held, settled, of_gen, _, _ = struct.unpack_from("<9d", packed)
             mine = [row for row in rows if scope in row[5:] and start <= row[2] < stop and not row[4]]
             true = sum(row[0] for row in mine if not row[3]), sum(row[0] for row in mine if row[3])
             if of_gen == gen and true != (held, settled):
                 wrong.append(f"{scope} {name.decode()}: {held}, {settled} but the rows say {true}")
-        owed: Counter[bytes] = Counter()
-        for row in rows:
-            if scope in row[5:] and row[3] and not row[4]:
-                owed[f"{gen}|{row[2] // 900:.0f}".encode()] += row[0]
-        kept = {name: int(sum_) for name, sum_ in redis.all("omg:{t1}:owed:" + scope).items()}
-        current = {name: sum_ for name, sum_ in kept.items() if name.startswith(b"%d|" % gen)}
-        if current != owed:
-            wrong.append(f"{scope} owes {current} but the rows say {dict(owed)}")
+        for place, what in ((0, "owed"), (1, "unsure")):
+            owed: Counter[bytes] = Counter()
+            for row in rows:
+                if scope in row[5:] and row[3] and not row[4] and row[place]:
+                    owed[f"{gen}|{row[2] // 900:.0f}".encode()] += row[place]
+            kept = {name: int(sum_) for name, sum_ in redis.all(f"omg:{{t1}}:{what}:" + scope).items()}
+            current = {name: sum_ for name, sum_ in kept.items() if name.startswith(b"%d|" % gen)}
+            if current != owed:
+                wrong.append(f"{scope} {what} {current} but the rows say {dict(owed)}")
         running = {name for name, row in calls.items() if scope in row[5:] and not row[3]}
         if missing := running - redis.slots("omg:{t1}:slots:" + scope):
             wrong.append(f"{scope} has no slots for {missing}")

@@ -15,7 +15,7 @@ from tests.integration.budgets.test_admission_redis_truth import WORKERS, World,
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
 
-PARTS = ["calls", "life", "money", "owed", "slots", "aside"]
+PARTS = ["calls", "life", "money", "owed", "slots", "aside", "unsure"]
 KINDS = ["meta", *PARTS, "ring", "asked", "lock"]
 TOGETHER = [
     "slots money calls",

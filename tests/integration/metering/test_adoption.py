@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,11 @@ from metering.frames import encode
 from metering.models import UsageEvent
 from metering.records import Answered, Mark, Record, Void
 from metering.segments import Directory
+from metering.settling import ByUsage, settle
 from metering.shipment import Shipment
 from metering.tail import Call
 from providers.usage import Usage
+from tenants.audit import Actor
 from tests.calls import CLOSED_COST, SHEET, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,6 +64,25 @@ def test_a_call_without_an_end_is_billed_for_its_prompt_and_its_last_mark(
     assert row.finished_at >= row.started_at
     assert row.receipt
     assert adopted.incomplete == 1
+
+
+@pytest.mark.parametrize("marks", [(), (40,), (10, 2_000), (100_000,)])
+@pytest.mark.parametrize("is_bound", [True, False])
+def test_what_a_killed_call_may_have_used_beyond_its_estimate_is_unsettled(
+    dead: Directory, tmp_path: Path, marks: tuple[int, ...], *, is_bound: bool
+) -> None:
+    held = replace(opened("req_1", prompt=100), hold_nanousd=10**9, is_bound=is_bound, most_output=1_000)
+    write(dead, 1, held, *(Mark("req_1", tokens) for tokens in marks))
+
+    adopt(tmp_path)
+
+    row = UsageEvent.objects.get(id="req_1")
+    assert row.cost_nanousd + row.unsettled_nanousd == 10**9
+    seen = min(marks[-1], 1_000) if marks else 0  # its cap
+    assert row.cost_nanousd == cost(Usage(input_tokens=100, output_tokens=seen), SHEET)
+    settle("req_1", ByUsage(Usage(input_tokens=100, output_tokens=7)), Actor("me"), datetime.now(UTC))
+    row.refresh_from_db()
+    assert row.cost_nanousd == cost(Usage(input_tokens=100, output_tokens=7), SHEET)
 
 
 def test_a_voided_call_is_not_adopted(dead: Directory, tmp_path: Path) -> None:
@@ -242,10 +264,33 @@ def test_an_answer_that_said_nothing_is_billed_by_its_size_and_never_above_the_h
     dead: Directory, tmp_path: Path
 ) -> None:
     write(dead, 1, opened("req_1"), Answered(id="req_1", size=4_000))
-    write(dead, 2, replace(opened("req_2"), hold_nanousd=50_000), Answered(id="req_2", size=4_000))
+    write(
+        dead,
+        2,
+        replace(opened("req_2"), hold_nanousd=50_000, is_bound=True),
+        Answered(id="req_2", size=4_000),
+    )
 
     adopt(tmp_path)
 
     first, second = UsageEvent.objects.order_by("id")
     assert (first.output_tokens, first.estimated) == (1_000, True)
     assert second.cost_nanousd == 50_000 < first.cost_nanousd
+
+
+def test_a_call_of_two_tries_is_exact_in_the_one_that_answered_and_unsettled_in_the_other(
+    dead: Directory, tmp_path: Path
+) -> None:
+    usage, hold = Usage(input_tokens=100, output_tokens=7), 10**12
+    again = replace(opened("req_1"), hold_nanousd=2 * hold, tries=2, is_bound=True)
+    write(dead, 1, again, Answered(id="req_1", size=400, usage=usage))
+    write(dead, 2, replace(again, id="req_2"))
+    write(dead, 3, replace(again, id="req_3", tries=1), Answered(id="req_3", size=400, usage=usage))
+
+    adopt(tmp_path)
+
+    own, prompt = receipt(usage, SHEET).total_nanousd, receipt(Usage(input_tokens=100), SHEET).total_nanousd
+    answered, silent, only = UsageEvent.objects.order_by("id")
+    assert (answered.cost_nanousd, answered.unsettled_nanousd) == (own + prompt, hold - prompt)
+    assert (silent.cost_nanousd, silent.unsettled_nanousd) == (2 * prompt, 2 * (hold - prompt))
+    assert (only.cost_nanousd, only.unsettled_nanousd, only.estimated) == (own, 0, False)

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 FIELDS = (
     "id, started_at, finished_at, tenant, api_key_prefix, endpoint, model, provider, deployment, upstream_model, "
     "status, http_status, error_code, stream, attempts, input_tokens, cached_input_tokens, cache_write_tokens, "
-    "output_tokens, reasoning_tokens, images, audio_seconds, characters, estimated, cost_nanousd, latency_ms, "
-    "ttft_ms, overhead_ms, trace_id, idempotency_key"
+    "output_tokens, reasoning_tokens, images, audio_seconds, characters, estimated, cost_nanousd, "
+    "unsettled_nanousd, latency_ms, ttft_ms, overhead_ms, trace_id, idempotency_key"
 )
 
 

@@ -275,4 +275,4 @@ def test_a_new_day_reads_the_days_before_it_and_not_the_ledger(django_assert_max
     rows.update(spent_nanousd=40, version=2)
     with django_assert_max_num_queries(14):
         post = totals("2026-05-05")
-    assert (post.spent_nanousd, post.returns) == (40, Return(at("2026-06-03"), 40))
+    assert (post.spent_nanousd, post.returns) == (40, Return(at("2026-06-03"), 40, post.version))

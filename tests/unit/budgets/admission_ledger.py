@@ -1,6 +1,10 @@
-"""The database as the naive model has it: calls with their cost, added up anew whenever somebody asks."""
+"""The database as admission sees it, for the tests that compare implementations with the naive model: calls, added up
+anew whenever somebody asks. Pure.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from budgets.admission import Post, Return, WindowKey
 from budgets.windows import is_rolling, window_from
@@ -9,36 +13,48 @@ from tests.unit.budgets.admission_model import ModelCall
 DAY_S = 86400.0  # of every zone of these tests
 
 
-def first_return(key: WindowKey, costs: list[tuple[float, int]]) -> Return | None:
+class Row(NamedTuple):
+    """A call in the ledger: what budgets count of it, and how much of that is not known to be spent."""
+
+    call: ModelCall
+    counted: int
+    unsettled: int = 0
+
+
+def first_return(key: WindowKey, rows: list[Row], version: int) -> Return | None:
     """Return what the oldest day but the last one came to."""
     if not is_rolling(key.schedule):
         return None
     days = int(key.schedule[len("rolling_") : -1])
     sums = [0] * days
-    for instant, cost in costs:
-        sums[int((instant - key.start) // DAY_S)] += cost
-    for day, cost in enumerate(sums[:-1]):
-        if cost:
-            return Return(key.start + (day + days) * DAY_S, cost)
-    return None
+    for row in rows:
+        sums[int((row.call.instant - key.start) // DAY_S)] += row.counted
+    for day, counted in enumerate(sums[:-1]):
+        if counted:
+            return Return(key.start + (day + days) * DAY_S, counted, version)
+    return Return(0.0, 0, version)
 
 
 class Ledger:
     """The database: calls with their cost, and a version that grows with each shipment."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[ModelCall, int]] = []
+        self.rows: list[Row] = []
         self.version = 1
 
-    def ship(self, calls: list[tuple[ModelCall, int]]) -> None:
-        self.calls += calls
+    def ship(self, rows: list[Row]) -> None:
+        self.rows += rows
+        self.version += 1
+
+    def settle(self, row: Row, cost: int) -> None:
+        self.rows[self.rows.index(row)] = Row(row.call, min(cost, row.counted))
         self.version += 1
 
     def post(self, key: WindowKey) -> Post:
         end = window_from(key.schedule, key.timezone, key.start).end
         inside = [
-            (call.instant, cost)
-            for call, cost in self.calls
-            if call.concerns(key.scope) and key.start <= call.instant < end
+            row for row in self.rows if row.call.concerns(key.scope) and key.start <= row.call.instant < end
         ]
-        return Post(key, sum(cost for _, cost in inside), self.version, None, first_return(key, inside))
+        counted, unsettled = sum(row.counted for row in inside), sum(row.unsettled for row in inside)
+        returns = first_return(key, inside, self.version)
+        return Post(key, counted, self.version, unsettled_nanousd=unsettled, returns=returns)

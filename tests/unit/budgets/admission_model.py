@@ -36,6 +36,7 @@ class ModelCall:
     state: str = "running"  # then settled, then gone
     posted: bool = False
     answer: object = None
+    unsettled: int = 0
 
     def concerns(self, scope: str) -> bool:
         return any(rules.scope == scope for rules in self.ask.scopes)
@@ -116,14 +117,14 @@ class Model:
             call.amount = hold
         return hold <= call.amount
 
-    def settle(self, request_id: str, tokens: int, cost: int, now: float) -> Standing:
+    def settle(self, request_id: str, tokens: int, cost: int, now: float, unsettled: int = 0) -> Standing:
         self.look(now)
         call = self.find(request_id)
         if call is None:
             return Standing()
         if call.state == "running":
-            call.tokens, call.amount = tokens, cost
-            call.state = "gone" if call.posted or not cost else "settled"
+            call.tokens, call.amount, call.unsettled = tokens, cost + unsettled, unsettled
+            call.state = "gone" if call.posted or not call.amount else "settled"
         return self.standing(call.ask.scopes, call.budgets, now)
 
     def renew(self, ids: list[str], now: float) -> None:
@@ -138,7 +139,7 @@ class Model:
             known = self.totals.get(post.window)
             if known is None or post.version > known.version:
                 self.totals[post.window] = post
-            first = Return.sooner(self.returns.get(post.window), post.returns)
+            first = Return.newer(self.returns.get(post.window), post.returns)
             if first is not None:
                 self.returns[post.window] = first
         for call in self.alive("running", "settled"):
@@ -163,17 +164,26 @@ class Model:
 
     def budget(self, which: tuple[ScopeRules, int, float, WindowKey]) -> BudgetStanding:
         rules, i, end, key = which
-        rule, spent = rules.budgets[i], self.totals[key].spent_nanousd + self.reserved("settled", end, key)
-        held = self.reserved("running", end, key)
+        rule, total = rules.budgets[i], self.totals[key]
+        held, settled = self.reserved("running", end, key), self.reserved("settled", end, key)
+        unsettled = total.unsettled_nanousd + self.unsettled(end, key)
+        counted = total.spent_nanousd + settled
         last = window_from(rule.schedule, rule.timezone, key.start).returns
-        first = self.returns.get(key) or Return(last, spent)
+        first = self.returns.get(key)
+        if first is None or not first.nanousd:
+            first = Return(last, counted)
         return BudgetStanding(
-            *(key.scope, rule.schedule, rule.limit_nanousd, spent, held),
-            *(first.at, rule.warning_ratio, first.nanousd),
+            *(key.scope, rule.schedule, rule.limit_nanousd, counted - unsettled, held),
+            *(first.at, rule.warning_ratio, first.nanousd, unsettled),
         )
 
+    def unsettled(self, end: float, key: WindowKey) -> int:
+        inside = [c for c in self.alive("settled") if key.start <= c.instant < end and c.concerns(key.scope)]
+        return sum(call.unsettled for call in inside if not call.posted)
+
     def left(self, which: tuple[ScopeRules, int, float, WindowKey]) -> int:
-        return self.budget(which).limit_nanousd - self.budget(which).spent_nanousd
+        budget = self.budget(which)
+        return budget.limit_nanousd - budget.spent_nanousd - budget.unsettled_nanousd
 
     def room(self, which: tuple[ScopeRules, int, float, WindowKey]) -> int:
         return self.left(which) - self.budget(which).held_nanousd

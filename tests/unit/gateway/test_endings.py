@@ -28,8 +28,8 @@ class Book:
         self.said.append("billed" if ending.is_billed else "free")
 
 
-def tried(outcome, *, reached):
-    return Attempt("openai", "east", outcome, None, 1.0, "chat", reached)
+def tried(outcome, *, reached, status=None):
+    return Attempt("openai", "east", outcome, status, 1.0, "chat", reached)
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,13 @@ def tried(outcome, *, reached):
         ([tried("upstream_timeout", reached=False), tried("cancelled", reached=False)], "void"),
         ([tried("cancelled", reached=True)], "billed"),
         ([tried("upstream_error", reached=True), tried("cancelled", reached=True)], "billed"),
-        ([tried("upstream_error", reached=True), tried("cancelled", reached=False)], "free"),
-        ([tried("upstream_error", reached=True)], "free"),
+        ([tried("upstream_error", reached=True), tried("cancelled", reached=False)], "billed"),
+        ([tried("upstream_timeout", reached=True)], "billed"),
+        ([tried("upstream_error", reached=True, status=500), tried("cancelled", reached=False)], "free"),
+        ([tried("upstream_rate_limited", reached=True, status=429)], "free"),
     ],
 )
-async def test_only_who_worked_on_it_bills_it(monkeypatch, attempts, said):
+async def test_only_who_may_have_worked_on_it_bills_it(monkeypatch, attempts, said):
     monkeypatch.setattr("gateway.endings.Ending", SimpleNamespace)
     book: Any = Book(attempts)
     await cancelled(book, ROUTE, "client_disconnected")

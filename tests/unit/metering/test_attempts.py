@@ -21,9 +21,11 @@ def tried(name, outcome="ok", status=None, *, reached=True, usage=None):
     return Attempt("openai", name, outcome, status, 1.0, "chat", reached, usage)
 
 
-def bill(*attempts, most=None, own=OWN):
+def bill(*attempts, most=None, hold=None, own=OWN):
     charged = Charge(receipt(own, SHEETS[attempts[-1].deployment]))
-    return add_tries(charged, own, attempts, lambda each: SHEETS[each.deployment], 100, Most(nanousd=most))
+    return add_tries(
+        charged, own, attempts, lambda each: SHEETS[each.deployment], 100, Most(nanousd=most), hold
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,11 +61,36 @@ def test_the_lines_of_the_receipt_say_which_try_they_are_of():
 
 @pytest.mark.parametrize("most", [0, 84, 90, 383, 384, 10**9, None])
 def test_no_more_is_charged_than_was_held(most):
-    tries = bill(tried("east", "upstream_timeout"), tried("north"), most=most)
-    charged = tries.charged
+    charged = bill(
+        tried("east", "upstream_error", usage=Usage(input_tokens=100)), tried("north"), hold=most
+    ).charged
     assert charged.bill.total_nanousd == (384 if most is None else min(384, most))
     assert charged.bill.total_nanousd + charged.disputed_nanousd == 384
     assert sum(int(line.amount_nanousd) for line in charged.bill.lines) == charged.bill.total_nanousd
+
+
+@pytest.mark.parametrize("most", [1, 299, 300, 301, None])
+def test_each_try_is_charged_no_more_than_was_held_for_one(most):
+    said = bill(tried("east", "upstream_error", usage=Usage(input_tokens=100)), tried("north"), most=most)
+    cost = 300 if most is None else min(300, most)
+    assert (said.attempts[0].cost_nanousd, said.charged.disputed_nanousd) == (cost, 300 - cost)
+    guessed = bill(tried("east", "upstream_timeout"), tried("north"), most=most)
+    assert (guessed.attempts[0].cost_nanousd, guessed.charged.disputed_nanousd) == (
+        cost,
+        0,
+    )  # nobody claimed it
+
+
+def test_what_is_known_and_what_nobody_knows_is_told_apart():
+    tries = bill(
+        tried("east", "upstream_timeout"),
+        tried("west", "upstream_error", usage=OWN),
+        tried("west", "upstream_error", 500),
+        tried("east", "upstream_error", reached=False),
+        tried("north", status=200),
+    )
+    assert (tries.known_nanousd, tries.unknown, tries.billed) == (60 + 84, 1, 3)
+    assert tries.sheet is SHEETS["east"]
 
 
 def test_the_try_the_bill_is_of_is_the_last_that_was_reached():

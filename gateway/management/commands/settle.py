@@ -1,0 +1,98 @@
+"""manage.py settle REQUEST_ID: make a call exact whose usage nobody told. Runs beside serving gateways."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+from typing_extensions import override
+
+from gateway.money import usd
+from metering.lookup import find
+from metering.settling import ByCost, ByUsage, Known, NoPrice, Outcome, UnknownCall, settle
+from providers.usage_openai import UsageJson, usage_of
+from tenants.audit import Actor
+
+ACTOR = Actor("shell")
+NANO = 10**9
+LARGEST_USD = 9_000_000
+
+
+class Command(BaseCommand):
+    help = "Make an unsettled call exact: by the usage that its provider reports, or by what it billed."
+
+    @override
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("request_id", help="the X-Request-ID of the answer")
+        known = parser.add_mutually_exclusive_group(required=True)
+        known.add_argument(
+            "--usage", help="the provider's usage object as JSON, priced as the call would have been"
+        )
+        known.add_argument("--cost-usd", help="what the provider billed for the call, in USD")
+
+    @override
+    def handle(self, *args: Any, **options: Any) -> None:
+        request_id = options["request_id"].strip()
+        known = _by_usage(options["usage"]) if options["usage"] is not None else _by_cost(options["cost_usd"])
+        try:
+            outcome = settle(request_id, known, ACTOR, datetime.now(UTC))
+        except UnknownCall:
+            raise CommandError(_why_not(request_id), returncode=1) from None
+        except NoPrice:
+            raise CommandError(
+                "The price of this call was not kept. Hint: say what it cost, with --cost-usd.", returncode=1
+            ) from None
+        except DatabaseError as error:
+            raise CommandError(f"{error}. Hint: manage.py migrate, or start the gateway once.") from None
+        self.stdout.write(_told(request_id, outcome))
+
+
+def _by_usage(text: str) -> Known:
+    try:
+        usage = usage_of(msgspec.json.decode(text, type=UsageJson))
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise CommandError(f"--usage is not a usage object: {error}", returncode=2) from None
+    if usage is None:
+        raise CommandError(
+            'There is nothing to price in it. Hint: {"prompt_tokens": 12, "completion_tokens": 34}',
+            returncode=2,
+        )
+    return ByUsage(usage)
+
+
+def _by_cost(text: str) -> Known:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        raise CommandError(f"{text!r} is not an amount. Hint: 0.0125", returncode=2) from None
+    nanousd = amount * NANO if amount.is_finite() and 0 <= amount <= LARGEST_USD else Decimal("0.5")
+    if nanousd != int(nanousd):
+        raise CommandError(f"{text!r} is not an amount in whole nano-USD from 0 up.", returncode=2)
+    return ByCost(int(nanousd))
+
+
+def _why_not(request_id: str) -> str:
+    found = find(request_id, settings.DATA_DIR / "journal")
+    if found is not None and found.place == "running":
+        return f"{request_id} has not ended yet."
+    if found is not None and found.place == "void":
+        return f"{request_id} never reached a provider: there is nothing to settle."
+    if found is not None:
+        return f"{request_id} is not in the ledger yet. Try again in a moment."
+    return f"No call {request_id} is known. The id is the answer's X-Request-ID."
+
+
+def _told(request_id: str, outcome: Outcome) -> str:
+    if outcome.was_exact:
+        return f"{request_id} is exact already: {usd(outcome.cost_nanousd)} USD. Nothing was changed."
+    said = (
+        f"{request_id} cost {usd(outcome.cost_nanousd)} USD; {usd(outcome.freed_nanousd)} USD are free again."
+    )
+    if outcome.disputed_nanousd:
+        said += f" {usd(outcome.disputed_nanousd)} USD more than could be charged are the operator's."
+    return said

@@ -1,0 +1,93 @@
+"""How serving processes learn that calls were settled: they read the newest settlements, and post the windows' totals.
+
+Totals are absolute and versioned, so it does no harm that each process posts them, twice, or those of yesterday.
+`manage.py settle` and the job so need no way to the processes, and the processes need no message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Protocol
+
+from django.conf import settings
+from django.db import connections
+
+from budgets.admission import Post, WindowKey
+from metering.days import with_returns
+from metering.ledger import select_windows
+from metering.models import Settlement, UsageEvent
+from metering.settling import ByPolicy, settle
+from tenants.audit import Actor
+
+AT_ONCE = 200
+QUARTER_S = 900  # no window begins or ends within one: they do so at local midnights
+MOST_A_RUN = 2_000
+NEWS = timedelta(days=1)  # a process that starts reads so far back: Redis may not have heard of them
+KEEP = timedelta(days=7)
+POLICY = Actor("policy")
+
+InDatabase = Callable[..., Awaitable[Any]]
+
+
+class TakesPosts(Protocol):
+    """The one step of admission that is taken here."""
+
+    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> bool: ...
+
+
+class News(NamedTuple):
+    """The totals that settlements changed, and the newest one that was read."""
+
+    posts: list[Post]
+    last: int
+
+
+class Listening:
+    """Belongs to one process. `in_database` runs a blocking read in the database threads."""
+
+    def __init__(self, admission: TakesPosts, in_database: InDatabase, now: Callable[[], datetime]) -> None:
+        self._admission, self._in_database, self._now = admission, in_database, now
+        self._last = 0
+
+    async def hear(self) -> None:
+        """Tell admission what is new. Raises DatabaseError."""
+        news = await self._in_database(read_news, self._last, self._now() - NEWS)
+        if news.posts:
+            await self._admission.post(news.posts, [])
+        self._last = news.last
+
+
+def read_news(last: int, since: datetime, using: str = "default") -> News:
+    """Return what was settled after that settlement; those of before `since` are passed over. One small query."""
+    found = list(
+        Settlement.objects.using(using)
+        .filter(id__gt=last, at__gte=since)
+        .order_by("id")
+        .values_list("id", "tenant_id", "key_id", "started_at")[:AT_ONCE]
+    )
+    connection = connections[using]
+    adapt = connection.ops.adapt_datetimefield_value
+    posts: dict[WindowKey, Post] = {}
+    quarters = {(tenant, key, int(at.timestamp()) // QUARTER_S) for _, tenant, key, at in found}
+    for tenant_id, key_id, quarter in quarters:
+        at = adapt(datetime.fromtimestamp(quarter * QUARTER_S, UTC))
+        scopes = [f"tenant:{tenant_id}", f"key:{key_id}"]
+        condition = 'scope IN (%s, %s) AND start <= %s AND "end" > %s'
+        for window in select_windows(connection, condition, [*scopes, at, at]):
+            post = with_returns(connection, window.post())
+            posts[post.window] = post
+    return News(list(posts.values()), found[-1][0] if found else last)
+
+
+def settle_due(now: datetime, using: str = "default") -> int:
+    """Settle by policy what nobody has said anything of for `metering.unsettled_after`. Return how many."""
+    rules = settings.GATEWAY.metering
+    due = UsageEvent.objects.using(using).filter(
+        unsettled_nanousd__gt=0, finished_at__lte=now - timedelta(seconds=rules.unsettled_after)
+    )
+    ids = list(due.order_by("started_at").values_list("id", flat=True)[:MOST_A_RUN])
+    for request_id in ids:
+        settle(request_id, ByPolicy(rules.unsettled), POLICY, now, using)
+    Settlement.objects.using(using).filter(at__lt=now - KEEP).delete()
+    return len(ids)

@@ -1,0 +1,204 @@
+"""Makes a call exact whose outcome nobody knew: by its usage, by its cost, or by policy (decision 0014). Blocking.
+
+One transaction for the row, the windows of its tenant and key, the mark of its hour, and a settlement by which serving
+processes learn the new totals (metering/settlements.py). A call that is exact already is left as it is, so twice is
+once. No more is charged than was counted; what is beyond is the operator's dispute, as for any call.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+from django.db import connections, transaction
+
+from catalog.prices import Line, Receipt
+from gateway.instants import rfc3339
+from metering.amounts import Amount
+from metering.dispute import Charge, Most, charge
+from metering.hours import mark_hours
+from metering.ledger import lock_windows, select_windows
+from metering.models import Settlement, UsageEvent
+from metering.trace import Settled
+from metering.unsettled import IS, Bounds
+from tenants.audit import Actor, facts_of, record
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from providers.usage import Usage
+
+_LOG = logging.getLogger("metering.settling")
+Policy = Literal["estimate", "bound"]
+CHANGED = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "audio_seconds",
+    "estimated",
+    "cost_nanousd",
+    "unsettled_nanousd",
+    "usage",
+    "receipt",
+    "decision",
+)
+
+
+class UnknownCall(Exception):
+    """The ledger has no such call (yet)."""
+
+
+class NoPrice(Exception):
+    """The call's usage cannot be priced: its price was not kept, or is not the ledger's to know."""
+
+
+class ByUsage(NamedTuple):
+    """What the provider says it used."""
+
+    usage: Usage
+
+
+class ByCost(NamedTuple):
+    """What the provider billed for it."""
+
+    nanousd: int
+
+
+class ByPolicy(NamedTuple):
+    """Nobody said anything in time: `estimate` keeps what was charged, `bound` charges all that was counted."""
+
+    policy: Policy
+
+
+Known = ByUsage | ByCost | ByPolicy
+
+
+class Outcome(NamedTuple):
+    """`was_exact`: nothing was changed. Amounts in nano-USD; `freed` is what budgets no longer count."""
+
+    cost_nanousd: int
+    freed_nanousd: int = 0
+    disputed_nanousd: int = 0
+    was_exact: bool = False
+
+
+def settle(request_id: str, known: Known, by: Actor, now: datetime, using: str = "default") -> Outcome:
+    """Make one call exact. Raises UnknownCall, NoPrice, DatabaseError."""
+    connection = connections[using]
+    with transaction.atomic(using=using):
+        lock_windows(
+            connection, exclusive=True
+        )  # of batches, of sums, and of other settlements: in one order
+        event = UsageEvent.objects.using(using).filter(pk=request_id).first()
+        if event is None:
+            raise UnknownCall(request_id)
+        if not event.unsettled_nanousd:
+            return Outcome(event.cost_nanousd, was_exact=True)
+        before = facts_of(event)
+        charged = _charge(event, known)
+        counted = event.cost_nanousd + event.unsettled_nanousd
+        _change(event, known, charged, by, now)
+        event.save(using=using, update_fields=CHANGED)
+        _count(event, Amount(event.cost_nanousd - counted, -before["unsettled_nanousd"]), using)
+        mark_hours(connection, [event.started_at.timestamp()])
+        Settlement.objects.using(using).create(
+            request_id=event.id,
+            tenant_id=event.tenant_id,
+            key_id=event.key_id,
+            started_at=event.started_at,
+            at=now,
+        )
+        if not isinstance(known, ByPolicy):
+            record(by, "settle", event, before=before, after=facts_of(event))
+    if charged.disputed_nanousd:
+        _LOG.warning("metering.call.disputed %s: %d nano-USD", event.id, charged.disputed_nanousd)
+    return Outcome(event.cost_nanousd, counted - event.cost_nanousd, charged.disputed_nanousd)
+
+
+def _charge(event: UsageEvent, known: Known) -> Charge:
+    """Return what the tenant pays: at most what its budgets count."""
+    counted = event.cost_nanousd + event.unsettled_nanousd
+    match known:
+        case ByUsage(usage):
+            bounds = _bounds(event)
+            return charge(usage, bounds.sheet, Most(bounds.most_output, counted))
+        case ByCost(nanousd):
+            paid = min(nanousd, counted)
+            return Charge(Receipt((_line(paid, event.price_id),), paid), nanousd - paid)
+    rest = event.unsettled_nanousd if known.policy == "bound" else 0
+    lines = [msgspec.convert(line, Line) for line in event.receipt]
+    if rest:
+        lines.append(_line(rest, event.price_id))
+    return Charge(Receipt(tuple(lines), event.cost_nanousd + rest))
+
+
+def _bounds(event: UsageEvent) -> Bounds:
+    kept = next((entry for entry in event.decision if entry.get("is") == IS), None)
+    if kept is None:
+        raise NoPrice(event.id)
+    return msgspec.convert(kept, Bounds)
+
+
+def _line(nanousd: int, price_id: int) -> Line:
+    return Line("settled", 1, str(nanousd), str(nanousd), price_id)
+
+
+def _change(event: UsageEvent, known: Known, charged: Charge, by: Actor, now: datetime) -> None:
+    settled = Settled(
+        by=by.name,
+        at=rfc3339(now.timestamp()),
+        how=_how(known),
+        cost_nanousd=event.cost_nanousd,
+        unsettled_nanousd=event.unsettled_nanousd,
+    )
+    decision = [entry for entry in event.decision if entry.get("is") != IS]
+    decision.append(msgspec.to_builtins(settled))
+    if charged.disputed_nanousd:
+        decision.append(charged.facts)
+    event.decision = decision
+    event.receipt = [msgspec.to_builtins(line) for line in charged.bill.lines]
+    event.cost_nanousd, event.unsettled_nanousd = charged.bill.total_nanousd, 0
+    event.estimated = isinstance(known, ByPolicy)
+    if isinstance(known, ByUsage):
+        event.estimated = known.usage.estimated
+        _use(event, known.usage)
+
+
+def _how(known: Known) -> str:
+    match known:
+        case ByUsage():
+            return "by its usage"
+        case ByCost():
+            return "by its cost"
+    return f"by policy ({known.policy})"
+
+
+def _use(event: UsageEvent, usage: Usage) -> None:
+    event.input_tokens = usage.total_input_tokens
+    event.cached_input_tokens = usage.cached_input_tokens
+    event.cache_write_tokens = usage.cache_write_tokens + usage.cache_write_1h_tokens
+    event.output_tokens = usage.total_output_tokens
+    event.reasoning_tokens = usage.reasoning_tokens
+    event.audio_seconds = usage.audio_ms / 1000
+    event.usage = msgspec.to_builtins(usage)
+
+
+def _count(event: UsageEvent, change: Amount, using: str) -> None:
+    """Change the windows that the call is in. Each gets a new version, although the total may be the same."""
+    connection = connections[using]
+    at = connection.ops.adapt_datetimefield_value(event.started_at)
+    windows = select_windows(
+        connection,
+        'scope IN (%s, %s) AND start <= %s AND "end" > %s',
+        [f"tenant:{event.tenant_id}", f"key:{event.key_id}", at, at],
+    )
+    with connection.cursor() as cursor:
+        for window in windows:
+            cursor.execute(
+                "UPDATE budgets_spendwindow SET spent_nanousd = spent_nanousd + %s, "
+                "unsettled_nanousd = unsettled_nanousd + %s, version = version + 1 WHERE id = %s",
+                [*change, window.id],
+            )

@@ -1,0 +1,49 @@
+"""How fast each deployment writes, as measured: to estimate output that nobody saw. In memory, of this process.
+
+An estimate serves people and the policy; no budget rests on it (docs/decisions/0014). A dictionary entry a deployment.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from providers.usage import Usage
+
+LEAST_S = 1.0  # a shorter call says little about the speed
+WEIGHT = 8  # calls, of the moving mean
+
+
+class Speed(NamedTuple):
+    """`hides`: the last measured call had output that its client does not see (reasoning)."""
+
+    tokens_a_second: float
+    hides: bool
+
+
+class Speeds:
+    """By the deployment's row id. Used from the event loop only."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, Speed] = {}
+
+    def note(self, target_id: int, usage: Usage, seconds: float) -> None:
+        """Learn from a call whose usage its provider reported."""
+        tokens = usage.total_output_tokens
+        if seconds < LEAST_S or not tokens or usage.estimated:
+            return
+        rate, known = tokens / seconds, self._of.get(target_id)
+        if known is not None:
+            rate = known.tokens_a_second + (rate - known.tokens_a_second) / WEIGHT
+        self._of[target_id] = Speed(rate, usage.reasoning_tokens > 0)
+
+    def with_hidden(self, usage: Usage, target_id: int, silent_s: float, *, is_seen: bool) -> Usage:
+        """Add what was probably written in a time in which nothing came. `is_seen`: what is not hidden was seen."""
+        speed = self._of.get(target_id)
+        if speed is None or (is_seen and not speed.hides):
+            return usage
+        tokens = int(speed.tokens_a_second * silent_s)
+        if speed.hides:
+            return replace(usage, reasoning_tokens=usage.reasoning_tokens + tokens)
+        return replace(usage, output_tokens=max(usage.output_tokens, tokens))

@@ -1,0 +1,54 @@
+"""What a call may have used that nobody told us: charged as estimated, and counted up to its bound (K2 of the promise).
+
+A call that reached a provider and ended without usage - a timeout, a reset, a broken answer, a client or a server
+that left, a kill - costs what is estimated, and the rest up to its hold is unsettled: budgets count both, until it is
+made exact (metering/settling.py). docs/decisions/0014. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import msgspec
+
+from catalog.prices import PriceSheet
+from metering.attempts import Tries
+from metering.records import Open
+
+IS = "unsettled"
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=IS, tag_field="is"):
+    """What a call that is unsettled may come to, kept in its decision: all that is needed to price it later.
+
+    `bound_nanousd` is what was held. `is_bound` False: no budget bound the call, so more than that may be charged.
+    """
+
+    bound_nanousd: int
+    is_bound: bool = False
+    most_output: int | None = None  # tokens of all choices
+    sheet: PriceSheet
+
+    @classmethod
+    def of(cls, opened: Open, sheet: PriceSheet, tries: Tries) -> Self | None:
+        """Return those of a call: what is known of it, and the hold of each try that nobody knows the outcome of.
+
+        None: everything is known.
+        """
+        if not tries.unknown:
+            return None
+        most = opened.most_output
+        return cls(
+            bound_nanousd=min(opened.hold_nanousd, tries.known_nanousd + tries.unknown * opened.hold_of_one),
+            is_bound=opened.is_bound,
+            most_output=None if most is None else most * tries.billed,
+            sheet=tries.sheet if sheet.free and tries.sheet is not None else sheet,
+        )
+
+    def rest(self, cost_nanousd: int) -> int:
+        """Return what may have been spent beyond what is charged."""
+        return 0 if self.sheet.free else max(0, self.bound_nanousd - cost_nanousd)
+
+    def facts(self) -> dict[str, Any]:
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found

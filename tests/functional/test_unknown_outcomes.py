@@ -1,0 +1,211 @@
+"""K2: what nobody knows is held, not forgotten. An attempt that reached a provider and ended without usage costs its
+estimate, and the rest up to its hold is unsettled until it is made exact.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests import town
+from tests.ledger import row_of
+from tests.money import nanousd, settled
+from tests.raw_calls import ask, question
+from tests.servers import CALL_S, Gateway
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.both_modes
+
+BUDGET = 5_000_000  # nano-USD; two holds fit, three do not
+USED = '{"prompt_tokens": 10, "completion_tokens": 4}'  # 18,000 nano-USD
+KINDS = {
+    "hangs before the head": ({"kind": "hang_before_head"}, False),
+    "hangs before the head of a stream": ({"kind": "hang_before_head"}, True),
+    "hangs inside the body": ({"kind": "hang_after_head"}, False),
+    "is reset before the head": ({"kind": "reset_before_head"}, False),
+    "breaks off inside the body": ({"kind": "truncated"}, False),
+    "is no JSON": ({"kind": "malformed"}, False),
+    "is empty": ({"kind": "empty"}, False),
+    "is a page": ({"kind": "status", "status": 200, "body": "<html>nothing</html>"}, False),
+    "has no usage": ({"usage": "never"}, False),
+    "is a stream that is reset": ({"end": "reset", "after": 2}, True),
+    "is a stream that stalls": ({"end": "stall", "after": 2}, True),
+    "is a stream that is cut": ({"end": "cut", "after": 2}, True),
+    "is a stream that breaks with an error": ({"end": "error", "after": 2}, True),
+    "is a stream that stops before its usage": ({"end": "no_done", "usage": "never"}, True),
+    "is a stream without usage": ({"usage": "never"}, True),
+}
+NAMES = {
+    name: f"u{number}"
+    for number, name in enumerate([*KINDS, "left", "limits", "shown", "known", "refused", "pair"])
+}
+
+
+def key(kind):
+    return f"sk-{NAMES[kind]}.{NAMES[kind]}-secret"
+
+
+def config(upstream, **metering):
+    patience = {"connect": "2s", "first_byte": "1s", "idle": "1s", "total": "30s"}
+    tenants = [{"name": name} for name in NAMES.values()]
+    return {
+        **town.NO_LIMITS,
+        "metering": {"allow_volatile": True, **metering},
+        "server": {"graceful_shutdown_delay": "5s", "provider_timeout": "1s"},
+        "model_catalog": [
+            town.row(name, f"up-unknown-{name}", upstream.base_url, timeouts=patience)
+            for name in NAMES.values()
+        ]
+        + [town.row(NAMES["pair"], "up-unknown-second", upstream.base_url, deployment="second", priority=1)],
+        "bootstrap": {
+            "tenants": tenants,
+            "api_keys": [town.key(NAMES[kind], key(kind)) for kind in NAMES],
+            "tenant_budgets": [{"tenant": name, "budget_usd": BUDGET / 10**9} for name in NAMES.values()],
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, tmp_path_factory):
+    with Gateway(config(upstream), tmp_path_factory.mktemp("unknown") / "data") as server:
+        yield server
+
+
+async def money(gateway, kind):
+    """Return what the headers say of the budget, once nothing runs."""
+    await settled(gateway)
+
+    async def read():
+        answer = await client.get("/v1/models")
+        names = ("spent", "remaining", "held", "unsettled")
+        return tuple(nanousd(answer.headers[f"x-budget-{name}-usd"]) for name in names)
+
+    async with gateway.client(key(kind)) as client:
+        return await eventually(read, despite=(KeyError,))
+
+
+async def fail(gateway, upstream, kind, behavior, *, stream):
+    """Make one call that ends without usage; return its row."""
+    upstream.script(f"up-unknown-{NAMES[kind]}", behavior)
+    answer = await ask(gateway.url, key(kind), question(NAMES[kind], stream=stream))
+    return await row_of(gateway, answer.id)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_answer_that_brings_no_usage_counts_up_to_its_bound_until_it_is_settled(
+    gateway, upstream, kind
+):
+    behavior, stream = KINDS[kind]
+    row = await fail(gateway, upstream, kind, behavior, stream=stream)
+    cost, unsettled = row["cost_nanousd"], row["unsettled_nanousd"]
+    assert cost > 0, "the prompt was sent"
+    assert row["estimated"]
+    assert (
+        1024 * town.OUTPUT_NANOUSD <= cost + unsettled <= row["attempts"] * BUDGET // 2
+    )  # all that its cap allows
+    assert await money(gateway, kind) == (cost, BUDGET - cost - unsettled, 0, unsettled)
+
+    [said] = await asyncio.to_thread(gateway.manage, "settle", row["id"], "--usage", USED)
+    assert "cost 0.000018 USD" in said
+    settled_row = await row_of(gateway, row["id"])
+    assert (settled_row["cost_nanousd"], settled_row["unsettled_nanousd"]) == (18_000, 0)
+    assert (settled_row["output_tokens"], settled_row["estimated"]) == (4, False)
+    await eventually(lambda: money(gateway, kind), lambda found: found == (18_000, BUDGET - 18_000, 0, 0))
+
+
+async def test_an_http_error_is_taken_at_its_word(gateway, upstream):
+    row = await fail(gateway, upstream, "refused", {"kind": "html"}, stream=False)
+    assert (row["http_status"], row["cost_nanousd"], row["unsettled_nanousd"]) == (502, 0, 0)
+    assert await money(gateway, "refused") == (0, BUDGET, 0, 0)
+
+
+async def test_a_client_that_leaves_leaves_its_hold_behind(gateway, upstream):
+    name = NAMES["left"]
+    upstream.script(f"up-unknown-{name}", {"hold_after": 2})
+    async with gateway.client(key("left")) as client:
+        call = asyncio.create_task(client.post("/v1/chat/completions", json=question(name, stream=True)))
+        await upstream.wait("chunk", model=f"up-unknown-{name}")
+        call.cancel()
+        await asyncio.wait([call], timeout=CALL_S)
+    [seen] = upstream.seen(model=f"up-unknown-{name}")
+    row = await row_of(gateway, seen["id"])
+    assert row["status"] == "cancelled"
+    assert row["cost_nanousd"] + row["unsettled_nanousd"] >= 1024 * town.OUTPUT_NANOUSD
+
+
+async def test_a_budget_of_two_bounds_pays_two_unknown_outcomes_and_says_so_to_the_third(gateway, upstream):
+    rows = [await fail(gateway, upstream, "limits", {"kind": "truncated"}, stream=False) for _ in range(2)]
+    unsettled = sum(row["unsettled_nanousd"] for row in rows)
+    refused = await ask(gateway.url, key("limits"), question(NAMES["limits"]))
+    assert refused.status == 429, refused.body
+    budget = refused.error["budget"]
+    assert (budget["held_nanousd"], budget["unsettled_nanousd"]) == (0, unsettled)
+    assert budget["limit_nanousd"] < sum(
+        budget[f"{name}_nanousd"] for name in ("spent", "held", "unsettled", "needed")
+    )
+    assert "whose usage is unknown" in refused.error["message"]
+    await asyncio.to_thread(gateway.manage, "settle", rows[0]["id"], "--cost-usd", "0.00001")
+    upstream.script(f"up-unknown-{NAMES['limits']}", {})
+
+    async def status():
+        return (await ask(gateway.url, key("limits"), question(NAMES["limits"]))).status
+
+    await eventually(status, lambda found: found == 200)
+
+
+async def test_what_a_provider_bills_beyond_the_bound_is_the_operators(gateway, upstream):
+    row = await fail(gateway, upstream, "known", {"kind": "reset_before_head"}, stream=False)
+    bound = row["cost_nanousd"] + row["unsettled_nanousd"]
+    [said] = await asyncio.to_thread(gateway.manage, "settle", row["id"], "--cost-usd", "1")
+    assert "are the operator's" in said
+    assert (await row_of(gateway, row["id"]))["cost_nanousd"] == bound
+    await eventually(lambda: money(gateway, "known"), lambda found: found == (bound, BUDGET - bound, 0, 0))
+    told = "\n".join(await asyncio.to_thread(gateway.manage, "explain", row["id"]))
+    assert "It was settled by its cost by shell" in told
+    [again] = await asyncio.to_thread(gateway.manage, "settle", row["id"], "--cost-usd", "0")
+    assert "exact already" in again
+    assert await money(gateway, "known") == (bound, BUDGET - bound, 0, 0)
+    await asyncio.to_thread(gateway.manage, "reconcile")
+
+
+async def test_a_try_that_may_be_billed_has_a_hold_of_its_own_before_the_next_one(gateway, upstream):
+    name = NAMES["pair"]
+    upstream.script(f"up-unknown-{name}", {"kind": "truncated"})
+    answer = await ask(gateway.url, key("pair"), question(name))
+    assert answer.status == 200, answer.body
+    row = await row_of(gateway, answer.id)
+    known = 10 * town.INPUT_NANOUSD + 5 * town.OUTPUT_NANOUSD
+    assert row["attempts"] == 2
+    assert row["cost_nanousd"] > known
+    first = row["cost_nanousd"] + row["unsettled_nanousd"] - known
+    assert 1024 * town.OUTPUT_NANOUSD <= first <= BUDGET // 2
+    # what is left pays one hold, and no second one
+    tried = len(upstream.seen(model="up-unknown-second"))
+    answer = await ask(gateway.url, key("pair"), question(name))
+    assert answer.status == 502, answer.body
+    assert len(upstream.seen(model="up-unknown-second")) == tried
+    _, remaining, held, _ = await money(gateway, "pair")
+    assert remaining >= 0
+    assert held == 0
+
+
+async def test_the_story_of_the_call_says_what_nobody_knows(gateway, upstream):
+    row = await fail(gateway, upstream, "shown", {"kind": "hang_before_head"}, stream=False)
+    told = "\n".join(await asyncio.to_thread(gateway.manage, "explain", row["id"]))
+    assert "USD more may have been used: that is unsettled, and budgets count it." in told
+
+
+@pytest.mark.parametrize(
+    ("call", "known", "code"),
+    [
+        ("no-such-call", ("--cost-usd", "1"), 1),
+        ("no-such-call", ("--cost-usd", "-1"), 2),
+        ("no-such-call", ("--cost-usd", "nan"), 2),
+        ("no-such-call", ("--usage", "{"), 2),
+        ("no-such-call", ("--usage", "{}"), 2),
+        ("no-such-call", (), 2),
+    ],
+)
+async def test_what_cannot_be_settled_is_said_with_an_exit_code(gateway, call, known, code):
+    await asyncio.to_thread(gateway.manage, "settle", call, *known, code=code)

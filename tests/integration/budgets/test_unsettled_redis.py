@@ -1,0 +1,34 @@
+"""K2 on a real Redis: spent, held and unsettled together are never more than the limit, nor less than the bill."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from redis import Redis
+
+from budgets.admission_redis import RedisAdmission
+from tests.redis_server import RedisServer
+from tests.signing import SIGNER
+from tests.unit.budgets.unsettled_story import Story
+
+STEPS = 120
+PATIENT_S = 5.0
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_the_budget_counts_what_providers_bill_and_never_more_than_its_limit(
+    redis_server: RedisServer, seed: int
+) -> None:
+    with Redis.from_url(redis_server.url) as redis:
+        redis.flushall()
+    story = Story(None, random.Random(seed))  # type: ignore[arg-type]
+    admission = story.admission = RedisAdmission(
+        redis_server.url, story.load, signer=SIGNER, timeout_s=PATIENT_S
+    )
+    await admission.open(tend=False)
+    for _ in range(STEPS):
+        await story.step()
+    await story.finish()
+    assert story.refused
+    await admission.aclose()
