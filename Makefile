@@ -48,8 +48,8 @@ test: setup-dev  ## run the whole test suite, embedded and in production mode; w
 ifeq ($(ARGS),)
 	@said=$$(mktemp); { exec $(IN_PRODUCTION); } > $$said 2>&1 & production=$$!; \
 	trap 'kill $$production 2> /dev/null; rm -f $$said' EXIT; \
-	embedded=0; $(EMBEDDED) || embedded=$$?; wait $$production; production=$$?; \
-	echo; echo "In production mode:"; cat $$said; exit $$((embedded ? embedded : production))
+	embedded=0; $(EMBEDDED) || embedded=$$?; wait $$production; code=$$?; \
+	echo; echo "In production mode:"; cat $$said; exit $$((embedded ? embedded : code))
 else
 	@$(BIN)/python -m pytest $(ARGS)
 endif
