@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 DEMO ?= deploy/demo.yaml
 SIDE_BY_SIDE = --dist loadfile --no-loadscope-reorder --durations=25
-EMBEDDED = $(BIN)/python -m pytest -n 3 $(SIDE_BY_SIDE)  # more than there are cores: they wait more than they work
+EMBEDDED = $(BIN)/python -m pytest -n 2 $(SIDE_BY_SIDE)
 IN_PRODUCTION = env OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.stores \
 	$(BIN)/python -m pytest tests/functional -m "both_modes and not runs_once and not soak" -n 2 $(SIDE_BY_SIDE)
 # The locks name every package, so nothing is left to resolve: no release of anything can change what is installed.
@@ -46,7 +46,7 @@ run: .venv/base.stamp  ## start the embedded gateway with the demo on http://127
 
 test: setup-dev  ## run the whole test suite, embedded and in production mode; with ARGS only those, embedded
 ifeq ($(ARGS),)
-	@said=$$(mktemp); { exec $(IN_PRODUCTION); } > $$said 2>&1 & production=$$!; \
+	@said=$$(mktemp); { exec $(IN_PRODUCTION) -n 1; } > $$said 2>&1 & production=$$!; \
 	trap 'kill $$production 2> /dev/null; rm -f $$said' EXIT; \
 	embedded=0; $(EMBEDDED) || embedded=$$?; wait $$production; code=$$?; \
 	echo; echo "In production mode:"; cat $$said; exit $$((embedded ? embedded : code))

@@ -216,7 +216,8 @@ class Meter:
         record, most = self.record, self.most
         hold = None if most.nanousd is None else record.hold_nanousd
         known = (charged, self.usage, self.attempts, self.sheets)
-        tries = add_tries(*known, record.input_tokens, most, hold, is_known=is_known)
+        prompt = self.usage.input_tokens or record.input_tokens  # as it was told or counted since
+        tries = add_tries(*known, prompt, most, hold, is_known=is_known)
         self.attempts = list(tries.attempts)
         if tries.is_estimated:
             self.usage = msgspec.structs.replace(self.usage, estimated=True)

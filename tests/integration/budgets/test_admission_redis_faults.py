@@ -62,8 +62,12 @@ async def test_a_tenant_is_open_again_after_a_flush_once_the_ledger_has_told_its
         loads = crew.ledger.loads
         await until_granted(crew, scopes, 10)
         assert 1 <= crew.ledger.loads - loads <= len(crew.workers)
-        granted = await crew.burst(scopes, 10, 500)
-        assert 100 + 1 + len(granted) == 500
+        served, late = 100 + 1, 500
+        while late:  # who was too late to be decided, on a busy machine, asks again
+            before = crew.outcomes["unavailable"]
+            served += len(await crew.burst(scopes, 10, late))
+            late = crew.outcomes["unavailable"] - before
+        assert served == 500
 
 
 async def test_a_hung_redis_makes_nobody_wait_and_nothing_overspent(
