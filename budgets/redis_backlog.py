@@ -165,7 +165,7 @@ class Backlog:
             self._is_behind = False
             try:
                 await self.tell_again(None)
-            except BaseException:
+            except BaseException:  # canceled too: it is told the next time
                 self._is_behind = True
                 raise
 
