@@ -18,21 +18,65 @@ import sys
 import time
 from typing import Any
 
+from metering import failpoints
 from tests import stores
 
 LONGEST_REQUEST = 256 * 1024
-LIBRARIES = (  # what a gateway imports and what reads no settings
+MODULES = (  # of what a gateway imports all that reads no settings: importing them without settings is the proof
+    "budgets.admission_local",
+    "budgets.holds",
+    "catalog.sealing",
     "cryptography.hazmat.primitives.ciphers.aead",
     "cryptography.hazmat.primitives.kdf.hkdf",
+    "django.contrib.admin.templatetags.admin_list",
+    "django.contrib.auth.apps",
+    "django.contrib.auth.password_validation",
+    "django.contrib.contenttypes.apps",
+    "django.contrib.messages.middleware",
     "django.contrib.postgres.fields",
+    "django.contrib.sessions.middleware",
+    "django.contrib.sites.shortcuts",
+    "django.contrib.staticfiles.apps",
+    "django.core.asgi",
     "django.core.management.commands.migrate",
     "django.core.servers.basehttp",
     "django.db.backends.sqlite3.base",
+    "django.middleware.common",
+    "django.middleware.security",
     "django.template.backends.django",
+    "django.template.loaders.app_directories",
+    "django.template.loaders.cached",
+    "django.templatetags.cache",
     "django.test.signals",
+    "django_prometheus.middleware",
+    "gateway.changes",
+    "gateway.checks",
     "gateway.config",
-    "httptools",
+    "gateway.endings",
+    "gateway.health_registry",
+    "gateway.http_protocol",
+    "gateway.jobs",
+    "gateway.logs",
+    "gateway.secrets",
+    "gateway.sessions",
+    "gateway.site_patience",
+    "gateway.standing",
+    "gateway.status_socket",
+    "gateway.supervisor",
+    "gateway.token_counter",
+    "gateway.watchdog",
+    "metering.adoption",
+    "metering.explanation",
+    "metering.shipper",
     "prometheus_client",
+    "providers.dialects.large_answers",
+    "providers.probe",
+    "providers.requests.reading",
+    "providers.simulator",
+    "servestatic.middleware",
+    "tenants.login_throttle",
+    "unfold.components",
+    "unfold.sections",
     "uvicorn.protocols.http.httptools_impl",
     "uvloop",
 )
@@ -67,6 +111,7 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
+    importlib.reload(failpoints)  # the one module that reads the environment as it is imported
     time.tzset()
     if request["files"] is not None:
         resource.setrlimit(resource.RLIMIT_NOFILE, request["files"])
@@ -74,7 +119,7 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
-    for name in (*LIBRARIES, *(IN_PRODUCTION if stores.workers() else ())):
+    for name in (*MODULES, *(IN_PRODUCTION if stores.workers() else ())):
         importlib.import_module(name)
     gc.collect()
     gc.freeze()  # so that no child touches, and thereby copies, what all of them share

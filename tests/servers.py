@@ -123,6 +123,8 @@ class Gateway:
             **(env if env and "ROUTER_DB_URL" in env else stores.environment() | dict(env or {})),
         )
         self._is_empty = empty or "ROUTER_DB_URL" in self._env
+        if not self._is_empty:
+            self._env.update(templates.HAS_ITS_TABLES)
         self._process: ServerProcess | None = None
         self._ended: ServerProcess | None = None
         self.url = ""
@@ -131,7 +133,7 @@ class Gateway:
     def configure(self, config: Mapping[str, Any]) -> None:
         """Write another configuration, for the next start."""
         self._has_said_workers = "workers" in config.get("server", {})
-        self.config_file.write_text(yaml.safe_dump(dict(config), sort_keys=False))
+        self.config_file.write_text(yaml.dump(dict(config), Dumper=yaml.CSafeDumper, sort_keys=False))
 
     def start(
         self, bind: str = "127.0.0.1:0", *, until: str = "", files: tuple[int, int] | None = None

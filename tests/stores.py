@@ -16,17 +16,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-from tests.postgres import Postgres
-from tests.processes import clean_environment
+from tests.postgres import TEMPLATE
 from tests.redis_server import RedisServer
-from tests.sources import ROOT
-from tests.templates import JWT_SECRET
+from tests.templates import HAS_ITS_TABLES, JWT_SECRET, close_run, open_run, prepared_postgres
 
 POSTGRES = "OMG_TEST_POSTGRES"  # the URL of the server the tests may make databases in
 REDIS = "OMG_TEST_REDIS"  # the port of a Redis with many logical databases
 WORKERS = "OMG_TEST_WORKERS"  # how many workers every gateway has that the tests start
 DATABASES = 1024
-TEMPLATE = "town"  # has every table already: making them takes longer than most tests
 
 
 def environment() -> dict[str, str]:
@@ -41,6 +38,7 @@ def environment() -> dict[str, str]:
     return {
         "ROUTER_DB_URL": urlunsplit(urlsplit(server)._replace(path=f"/town_{number}")),
         "ROUTER_REDIS_URL": f"redis://127.0.0.1:{os.environ[REDIS]}/{number % DATABASES}",
+        **HAS_ITS_TABLES,
     }
 
 
@@ -52,14 +50,14 @@ def workers() -> str:
 @contextmanager
 def own() -> Iterator[dict[str, str]]:
     """Give a gateway a PostgreSQL and a Redis of its own, which go when the test does: they may be broken."""
-    postgres, redis = Postgres(), RedisServer()
+    server, redis = prepared_postgres(), RedisServer()
     try:
-        postgres.start()
+        server.start()
         redis.start()
-        yield {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
+        yield {"ROUTER_DB_URL": server.new_database(), "ROUTER_REDIS_URL": redis.url, **HAS_ITS_TABLES}
     finally:
         redis.kill()
-        postgres.close()
+        server.close()
 
 
 def are_shared() -> bool:
@@ -69,16 +67,18 @@ def are_shared() -> bool:
 
 def main(command: list[str]) -> int:
     """Run the command with the stores up; return its exit code."""
-    postgres, redis = Postgres(), RedisServer("--databases", str(DATABASES))
+    run = open_run()
+    server, redis = prepared_postgres(), RedisServer("--databases", str(DATABASES))
     data_dir = TemporaryDirectory()  # not the one of a run beside this
     try:
-        postgres.start()
+        server.start()
         redis.start()
-        _lay_out(postgres.url, redis.url)
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("CREATE SEQUENCE town")
         stores = {
-            POSTGRES: postgres.url,
+            POSTGRES: server.url,
             REDIS: str(redis.port),
-            "ROUTER_DB_URL": postgres.url,
+            "ROUTER_DB_URL": server.url,
             "ROUTER_REDIS_URL": redis.url,
             "ROUTER_DATA_DIR": data_dir.name,
             "ROUTER_ADMIN_SESSION_JWT_SECRET": JWT_SECRET,
@@ -87,22 +87,10 @@ def main(command: list[str]) -> int:
         return subprocess.run(command, env={**os.environ, **stores}, check=False).returncode
     finally:
         redis.kill()
-        postgres.close()
+        server.close()
         data_dir.cleanup()
-
-
-def _lay_out(postgres: str, redis: str) -> None:
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("CREATE SEQUENCE town")
-        connection.execute(f"CREATE DATABASE {TEMPLATE}".encode())
-    with TemporaryDirectory() as data_dir:
-        found = clean_environment(
-            ROUTER_DB_URL=urlunsplit(urlsplit(postgres)._replace(path=f"/{TEMPLATE}")),
-            ROUTER_REDIS_URL=redis,
-            ROUTER_DATA_DIR=data_dir,
-            ROUTER_ADMIN_SESSION_JWT_SECRET=JWT_SECRET,
-        )
-        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=found, check=True)
+        if run is not None:
+            close_run(run)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""A migrated SQLite file, made once a run and copied for each gateway: making the tables takes longer than most tests.
+"""A database with every table and no row, for SQLite and for PostgreSQL, made once a run and copied for each gateway:
+making the tables takes longer than most tests.
 
-xdist's workers share it: the first one makes it while the others wait for its lock.
+xdist's workers share them: the first one makes it while the others wait for its lock.
 """
 
 from __future__ import annotations
@@ -11,14 +12,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
+
+from tests.postgres import TEMPLATE, Postgres
 from tests.processes import clean_environment
 from tests.sources import ROOT
 
 RUN = "OMG_TEST_RUN"  # the directory of this run, shared by its processes
 JWT_SECRET = "for-tests-only-0123456789-0123456789-0123456789"  # long enough not to be called weak
 DATABASE = "gateway.sqlite3"
+HAS_ITS_TABLES = {
+    "ROUTER_DATABASE_RUN_MIGRATIONS": "false"
+}  # looking what is missing takes a fifth of a start
 
 
 def open_run() -> Path | None:
@@ -44,21 +52,53 @@ def lay_out(data_dir: Path) -> None:
     shutil.copyfile(_migrated(), data_dir / DATABASE)
 
 
+def prepared_postgres(*settings: str) -> Postgres:
+    """Return a server that is not started; its new databases have every table."""
+    return Postgres(*settings, files=_made_once("postgres", _prepare_postgres))
+
+
 def _migrated() -> Path:
-    home = Path(os.environ[RUN]) / "migrated"
+    return _made_once("migrated", _migrate) / DATABASE
+
+
+def _made_once(name: str, make: Callable[[Path], None]) -> Path:
+    home = Path(os.environ[RUN]) / name
     home.mkdir(exist_ok=True)
     with (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (home / "done").exists():
-            _migrate(home)
+            make(home / "made")
             (home / "done").touch()
-    return home / DATABASE
+    return home / "made"
 
 
 def _migrate(home: Path) -> None:
-    found = clean_environment(ROUTER_DATA_DIR=str(home), ROUTER_ADMIN_SESSION_JWT_SECRET=JWT_SECRET)
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=found, check=True)
+    home.mkdir()
+    _run_migrations(ROUTER_DATA_DIR=str(home))
     leftovers = sorted(path.name for path in home.glob(f"{DATABASE}-*"))
     assert not leftovers, (
         f"the database is not closed: {leftovers}"
     )  # a copy of the file alone would be half of it
+
+
+def _prepare_postgres(files: Path) -> None:
+    server = Postgres()
+    try:
+        server.start()
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {TEMPLATE}".encode())
+        with tempfile.TemporaryDirectory() as data_dir:
+            _run_migrations(
+                ROUTER_DB_URL=server.url_of(TEMPLATE),
+                ROUTER_REDIS_URL="redis://127.0.0.1:1/0",  # nobody asks it
+                ROUTER_DATA_DIR=data_dir,
+            )
+        server.end()
+        server.files.rename(files)
+    finally:
+        server.close()
+
+
+def _run_migrations(**variables: str) -> None:
+    found = clean_environment(ROUTER_ADMIN_SESSION_JWT_SECRET=JWT_SECRET, **variables)
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=found, check=True)

@@ -19,6 +19,7 @@ from tests.postgres import Postgres
 from tests.raw_calls import question
 from tests.redis_server import RedisServer
 from tests.servers import Gateway
+from tests.templates import prepared_postgres
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
@@ -136,7 +137,7 @@ async def test_a_flood_of_sign_ins_takes_nothing_from_calls(apart):
 
 @pytest.fixture(scope="module")
 def own_stores() -> Iterator[tuple[Postgres, RedisServer]]:
-    postgres, redis = Postgres(), RedisServer()
+    postgres, redis = prepared_postgres(), RedisServer()
     try:
         postgres.start()
         redis.start()

@@ -9,11 +9,10 @@ import sys
 import pytest
 from celery import Celery
 
-from tests.postgres import Postgres
 from tests.processes import ServerProcess, clean_environment
 from tests.redis_server import RedisServer
 from tests.sources import ROOT
-from tests.templates import JWT_SECRET
+from tests.templates import JWT_SECRET, prepared_postgres
 
 START_S = 60
 DONE_S = 30
@@ -30,7 +29,7 @@ def redis():
 @pytest.fixture(scope="module")
 def environment(redis, tmp_path_factory):
     """Yield the environment of production mode, its tables made."""
-    postgres = Postgres()
+    postgres = prepared_postgres()
     try:
         postgres.start()
         found = clean_environment(

@@ -11,6 +11,7 @@ import pytest
 from tests.postgres import Postgres
 from tests.raw_calls import ask, question
 from tests.redis_server import RedisServer
+from tests.templates import prepared_postgres
 from tests.town import ALICE, row
 from tests.waiting import eventually
 
@@ -30,7 +31,7 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    server = Postgres()
+    server = prepared_postgres()
     server.start()
     yield server
     server.close()

@@ -13,15 +13,16 @@ from tests import town
 from tests.ledger import whole_ledger
 from tests.money import samples
 from tests.ports import free_port
-from tests.postgres import Postgres
+from tests.postgres import EMPTY, Postgres
 from tests.redis_server import RedisServer
 from tests.servers import Gateway, Upstream
+from tests.templates import prepared_postgres
 from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    server = Postgres()
+    server = prepared_postgres()
     yield server.start()
     server.close()
 
@@ -103,7 +104,7 @@ def test_it_gives_up_with_a_reason_when_postgres_never_comes(
 def test_two_gateways_may_prepare_one_database_at_once(
     fresh_gateway: Callable[..., Gateway], postgres: Postgres, redis: str
 ) -> None:
-    env = environment(postgres, redis)
+    env = {"ROUTER_DB_URL": postgres.new_database(EMPTY), "ROUTER_REDIS_URL": redis}
     both = [fresh_gateway(env=env, start=False) for _ in range(2)]
 
     starts = [threading.Thread(target=gateway.start) for gateway in both]

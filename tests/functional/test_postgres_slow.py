@@ -15,8 +15,8 @@ import pytest
 from tests import cents, staff
 from tests.cents import Crowd, agree, exhaust
 from tests.link import Link
-from tests.postgres import Postgres
 from tests.redis_server import RedisServer
+from tests.templates import prepared_postgres
 from tests.waiting import eventually
 
 CENTS = 600
@@ -31,7 +31,7 @@ KEYS = "/admin/ui/tenants/apikey/"
 
 @pytest.fixture
 def postgres():
-    server = Postgres(f"max_connections={MOST_CONNECTIONS}")
+    server = prepared_postgres(f"max_connections={MOST_CONNECTIONS}")
     server.start()
     yield server
     server.close()

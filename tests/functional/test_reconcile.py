@@ -8,10 +8,10 @@ import pytest
 
 from tests import cents
 from tests.money import settled
-from tests.postgres import Postgres
 from tests.raw_calls import ask, question
 from tests.redis_server import RedisServer
 from tests.servers import Gateway
+from tests.templates import prepared_postgres
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def redis():
 
 @pytest.fixture(scope="module")
 def gateway(upstream, tmp_path_factory, redis):
-    postgres = Postgres()
+    postgres = prepared_postgres()
     try:
         postgres.start()
         own = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}

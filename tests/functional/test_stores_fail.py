@@ -14,9 +14,9 @@ import pytest
 
 from tests import cents
 from tests.cents import Crowd, agree, exhaust
-from tests.postgres import Postgres
 from tests.raw_calls import ask, question
 from tests.redis_server import RedisServer
+from tests.templates import prepared_postgres
 from tests.waiting import eventually
 
 ANSWERS = 120  # before a fault, during it and after it
@@ -30,7 +30,7 @@ class Stores:
     """A PostgreSQL and a Redis of the test's own."""
 
     def __init__(self):
-        self.postgres, self.redis = Postgres(), RedisServer()
+        self.postgres, self.redis = prepared_postgres(), RedisServer()
 
 
 @pytest.fixture(scope="module")
