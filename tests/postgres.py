@@ -77,7 +77,7 @@ class Postgres:
         template = template or (TEMPLATE if self._has_template else EMPTY)
         name = f"town_{os.getpid()}_{self._databases}"
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY'.encode())
         return self.url_of(name)
 
     def start(self) -> Self:

@@ -34,7 +34,7 @@ def environment() -> dict[str, str]:
     with psycopg.connect(server, autocommit=True) as connection:
         row = connection.execute("SELECT nextval('town')").fetchone()
         number = row[0] if row else 0
-        connection.execute(f"CREATE DATABASE town_{number} TEMPLATE {TEMPLATE}".encode())
+        connection.execute(f"CREATE DATABASE town_{number} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY".encode())
     return {
         "ROUTER_DB_URL": urlunsplit(urlsplit(server)._replace(path=f"/town_{number}")),
         "ROUTER_REDIS_URL": f"redis://127.0.0.1:{os.environ[REDIS]}/{number % DATABASES}",
