@@ -8,11 +8,13 @@ import time
 
 import pytest
 
+from tests import town
 from tests.raw_calls import ask, question
-from tests.town import ALICE, row
+from tests.servers import Gateway, merged
 
 WORKERS = int(os.environ.get("OMG_TEST_WORKERS") or 1)  # each has its own budget for retries
 CALLS = 600 * WORKERS
+COUNTS = [1, 20, 120 * WORKERS]
 MOST = 1.10
 BROKEN = {"kind": "status", "status": 500}
 
@@ -20,23 +22,29 @@ BROKEN = {"kind": "status", "status": 500}
 def pairs(endpoint, count):
     """Return aliases of two deployments each, all of one provider."""
     return [
-        row(
+        town.row(
             f"out-{count}-{number}",
             f"up-out-{count}-{number}-{place}",
             endpoint,
-            deployment=f"{number}-{place}",
+            deployment=f"{count}-{number}-{place}",
         )
         for number in range(count)
         for place in "ab"
     ]
 
 
-@pytest.mark.parametrize(
-    "aliases", [1, 20, 120 * WORKERS], ids=["one alias", "twenty", "so many that no breaker helps"]
-)
-async def test_an_outage_is_not_amplified(fresh_gateway, upstream, aliases):
+@pytest.fixture(scope="module")
+def gateway(upstream, closed_port, tmp_path_factory):
+    rows = [row for count in COUNTS for row in pairs(upstream.base_url, count)]
+    more = {"health": {"cooldown": "300s"}, "model_catalog": rows}
+    config = merged(town.config(upstream.base_url, closed_port), more)
+    with Gateway(config, tmp_path_factory.mktemp("outage") / "data") as server:
+        yield server
+
+
+@pytest.mark.parametrize("aliases", COUNTS, ids=["one alias", "twenty", "so many that no breaker helps"])
+async def test_an_outage_is_not_amplified(gateway, upstream, aliases):
     rows = pairs(upstream.base_url, aliases)
-    gateway = fresh_gateway({"health": {"cooldown": "300s"}, "model_catalog": rows})
     for each in rows:
         upstream.script(each["provider_model"], BROKEN)
     began, numbers = time.monotonic(), iter(range(CALLS))
@@ -45,7 +53,7 @@ async def test_an_outage_is_not_amplified(fresh_gateway, upstream, aliases):
         answers = []
         for number in numbers:
             body = question(f"out-{aliases}-{number % aliases}", stream=bool(number % 2))
-            answers.append(await ask(gateway.url, ALICE, body))
+            answers.append(await ask(gateway.url, town.ALICE, body))
         return answers
 
     answers = [

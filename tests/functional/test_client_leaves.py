@@ -8,7 +8,7 @@ import pytest
 
 from tests import town
 from tests.deaf_port import deaf_port
-from tests.ledger import committed, row_of
+from tests.ledger import row_of, whole_ledger
 from tests.money import samples, settled
 from tests.raw_calls import question
 from tests.servers import CALL_S, Gateway, merged
@@ -31,10 +31,14 @@ MOMENTS = {
 
 @pytest.fixture(scope="module")
 def gateway(upstream, closed_port, tmp_path_factory):
-    row = town.row(MODEL, UPSTREAM, upstream.base_url, timeouts=PATIENCE)
-    config = merged(town.config(upstream.base_url, closed_port), {"model_catalog": [row]})
-    with Gateway(config, tmp_path_factory.mktemp("leaving") / "data") as server:
-        yield server
+    with deaf_port() as port:
+        rows = [
+            town.row(MODEL, UPSTREAM, upstream.base_url, timeouts=PATIENCE),
+            town.row("deaf", "up-deaf", f"http://127.0.0.1:{port}/v1"),
+        ]
+        config = merged(town.config(upstream.base_url, closed_port), {"model_catalog": rows})
+        with Gateway(config, tmp_path_factory.mktemp("leaving") / "data") as server:
+            yield server
 
 
 async def leave(gateway, upstream, behavior, moment, *, stream):
@@ -77,18 +81,15 @@ async def test_a_client_that_left_before_the_answer_is_one_row_too(gateway, upst
     assert (row["status"], row["output_tokens"]) == ("cancelled", 0)
 
 
-async def test_a_client_that_left_before_anybody_was_reached_has_no_row_and_pays_nothing(fresh_gateway):
-    with deaf_port() as port:
-        row = town.row("deaf", "up-deaf", f"http://127.0.0.1:{port}/v1")
-        gateway = fresh_gateway({"model_catalog": [row]})
-        async with gateway.client(town.CHARLIE) as client:
-            call = asyncio.create_task(read_from(client, "deaf"))
-            await eventually(lambda: samples(gateway), lambda found: found["gateway_inflight_requests"])
-            call.cancel()
-            await asyncio.wait([call], timeout=CALL_S)
-        await settled(gateway)
-        gateway.stop()
-    assert committed(gateway) == []
+async def test_a_client_that_left_before_anybody_was_reached_has_no_row_and_pays_nothing(gateway):
+    await settled(gateway)
+    async with gateway.client(town.CHARLIE) as client:
+        call = asyncio.create_task(read_from(client, "deaf"))
+        await eventually(lambda: samples(gateway), lambda found: found["gateway_inflight_requests"])
+        call.cancel()
+        await asyncio.wait([call], timeout=CALL_S)
+    rows = await whole_ledger(gateway)
+    assert [row for row in rows if row["model"] == "deaf"] == []
 
 
 async def read_from(client, model):

@@ -72,10 +72,19 @@ def books(gateway, ids):
 
 
 @pytest.mark.timeout(180)
-async def test_an_hour_back_and_forward_again(fresh_gateway, upstream, clock):
+async def test_an_hour_back_and_forward_again_and_back_while_it_is_down(fresh_gateway, upstream, clock):
     upstream.script("up-clock-cent", {})
     upstream.script("up-clock-long", {"chunks": 6, "hold_after": 3})
     gateway = fresh_gateway(config(upstream.base_url), bare=True, env=clock.environment)
+    ids = await nothing_freezes_or_doubles(gateway, upstream, clock)
+    gateway.manage("reconcile")
+    clock.step(0)
+    await a_killed_one_adopts_its_journal_after_the_step(gateway, upstream, clock, ids)
+    gateway.manage("reconcile")
+
+
+async def nothing_freezes_or_doubles(gateway, upstream, clock):
+    """Step while calls run; return the ids of all calls."""
     ids = await paid(gateway, 10)
     ids += [(await ask(gateway.url, LIMITED, question("cent"))).id for _ in range(RPM)]
     await is_limited(gateway)
@@ -99,16 +108,12 @@ async def test_an_hour_back_and_forward_again(fresh_gateway, upstream, clock):
     spent = books(gateway, ids)
     assert spent == len(ids) * NANO // 100 == sum(windows(gateway).values())
     assert (await standing(gateway, PAYING))["held"] == 0
-    gateway.manage("reconcile")
     assert not [record for record in gateway.records() if record.get("level") == "error"]
+    return ids
 
 
-@pytest.mark.timeout(180)
-async def test_a_gateway_killed_before_the_step_adopts_its_journal_after_it(fresh_gateway, upstream, clock):
-    upstream.script("up-clock-cent", {})
-    upstream.script("up-clock-long", {"chunks": 6, "hold_after": 3})
-    gateway = fresh_gateway(config(upstream.base_url), bare=True, env=clock.environment)
-    ids = await paid(gateway, 20)
+async def a_killed_one_adopts_its_journal_after_the_step(gateway, upstream, clock, ids):
+    ids += await paid(gateway, 20)
     before = len(upstream.seen(model="up-clock-long"))
     running = asyncio.create_task(ask(gateway.url, PAYING, question("long", stream=True)))
     [*_, cut] = await upstream.wait("arrived", model="up-clock-long", count=before + 1)
@@ -122,7 +127,6 @@ async def test_a_gateway_killed_before_the_step_adopts_its_journal_after_it(fres
     assert rows == dict.fromkeys(ids, "ok") | {cut["id"]: "incomplete"}
     if stores.are_shared() or len(windows(gateway)) == 1:  # an hour ago may have been another month
         assert (await standing(gateway, PAYING))["spent"] == len(rows) * NANO // 100
-    gateway.manage("reconcile")
 
 
 async def spend(gateways):
@@ -139,12 +143,13 @@ async def spend(gateways):
     return served
 
 
+@pytest.mark.runs_once  # on stores of its own with two workers each: the second run would be the same
 @pytest.mark.timeout(180)
 async def test_two_gateways_whose_clocks_differ_by_ten_minutes_keep_one_limit_and_one_budget(
     fresh_gateway, upstream, clock, own_stores
 ):
     upstream.script("up-clock-cent", {})
-    plan = config(upstream.base_url)
+    plan = {**config(upstream.base_url), "server": {"graceful_shutdown_delay": "5s", "workers": 2}}
     true = fresh_gateway(plan, bare=True, env=own_stores)
     clock.step(600)
     late = fresh_gateway(plan, bare=True, env=own_stores | clock.environment)

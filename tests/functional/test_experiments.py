@@ -10,19 +10,22 @@ import pytest
 from tests import town
 from tests.money import settled
 from tests.raw_calls import ask, question
+from tests.servers import Gateway, merged
 
 pytestmark = pytest.mark.both_modes
 
 ARMS = {"by": "user", "arms": {"ab-a": 50, "ab-b": 50}}
 
 
-@pytest.fixture
-def split(fresh_gateway, upstream):
+@pytest.fixture(scope="module")
+def split(upstream, closed_port, tmp_path_factory):
     rows = [
         town.row("ab", "up-ab-a", upstream.base_url, deployment="ab-a", priority=0, experiment=ARMS),
         town.row("ab", "up-ab-b", upstream.base_url, deployment="ab-b", priority=1),
     ]
-    return fresh_gateway({"model_catalog": rows})
+    config = merged(town.config(upstream.base_url, closed_port), {"model_catalog": rows})
+    with Gateway(config, tmp_path_factory.mktemp("split") / "data") as server:
+        yield server
 
 
 async def deployments(gateway, users, **headers):

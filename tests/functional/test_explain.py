@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests import town
+from tests.commands import run_each
 from tests.ledger import committed
 from tests.money import settled
 from tests.raw_calls import ask, question
@@ -103,23 +104,42 @@ async def test_a_running_call_is_told_as_far_as_it_went(gateway, upstream):
 async def test_it_says_when_no_provider_was_reached_or_nobody_knows_the_call(gateway):
     answer = await ask(gateway.url, KEY, question("dead"))
     assert answer.status == 502
-    assert "  It never reached a provider, so it cost nothing and is not in the ledger." in gateway.manage(
-        "explain", answer.id
-    )
     refused = await ask(gateway.url, KEY, question("nobody"))
-    for call in ("never-heard-of", refused.id):
-        assert gateway.manage("explain", call, code=1) == []
+    calls = (answer.id, "never-heard-of", refused.id)
+    done = await asyncio.to_thread(run_each, gateway, *(["explain", call] for call in calls))
+    assert [code for code, _ in done] == [0, 1, 1]
+    told, *nothing = [lines for _, lines in done]
+    assert "  It never reached a provider, so it cost nothing and is not in the ledger." in told
+    assert nothing == [[], []]
+    assert await asyncio.to_thread(gateway.manage, "explain", "never-heard-of", code=1) == []
 
 
-async def told_of(gateway, answer):
+async def told_of(gateway, *answers):
+    """Return what is told of each, as lines."""
     await settled(gateway)
-    return await asyncio.to_thread(gateway.manage, "explain", answer.id)
+    done = await asyncio.to_thread(run_each, gateway, *(["explain", answer.id] for answer in answers))
+    assert {code for code, _ in done} == {0}
+    return [lines for _, lines in done]
 
 
-async def test_it_says_why_another_model_answered(gateway, upstream):
+async def test_it_says_why_another_model_answered_what_broke_off_and_what_was_cut(gateway, upstream):
     filtered = {"error": {"message": "no", "code": "content_filter"}}
     upstream.script("up-told-strict", {"kind": "status", "status": 400, "body": filtered})
-    lines = await told_of(gateway, await ask(gateway.url, KEY, question("strict")))
+    long = {"messages": [{"role": "user", "content": "one two three " * 100}]}
+    refused = await ask(gateway.url, KEY, question("strict"))
+    too_long = await ask(gateway.url, KEY, question("small") | long)
+    clamped = await ask(gateway.url, CLAMPED, question("cut", max_tokens=1000))
+    upstream.script("up-told-cut", {"end": "cut", "after": 3})
+    broken = await ask(gateway.url, KEY, question("cut", stream=True))
+    assert not broken.saw_the_end
+    told = await told_of(gateway, refused, too_long, broken, clamped)
+    it_says_that_a_filter_refused_the_prompt(told[0])
+    it_says_that_the_prompt_was_too_long(told[1])
+    it_tells_a_stream_to_its_end(told[2])
+    it_says_what_was_clamped_and_why(told[3], clamped.headers["x-gateway-clamped-max-tokens"])
+
+
+def it_says_that_a_filter_refused_the_prompt(lines):
     assert "  Had it been refused for content filter: to mild-1 of mild." in lines
     assert any(
         line.startswith("  1. strict-1 (openai-compatible): refused the call with HTTP 400") for line in lines
@@ -129,18 +149,14 @@ async def test_it_says_why_another_model_answered(gateway, upstream):
     )
     assert "  So the model mild answered, because the provider's filter refused its prompt." in lines
 
-    long = {"messages": [{"role": "user", "content": "one two three " * 100}]}
-    lines = await told_of(gateway, await ask(gateway.url, KEY, question("small") | long))
+
+def it_says_that_the_prompt_was_too_long(lines):
     assert "  To another model, because its prompt was too long for small: mild-1 of mild." in lines
     assert "  Not to small-1: reads at most 50 tokens." in lines
     assert "  So the model mild answered, because its prompt was too long for small." in lines
 
 
-async def test_a_stream_cut_in_the_middle_is_told_to_its_end(gateway, upstream):
-    upstream.script("up-told-cut", {"end": "cut", "after": 3})
-    answer = await ask(gateway.url, KEY, question("cut", stream=True))
-    assert not answer.saw_the_end
-    lines = await told_of(gateway, answer)
+def it_tells_a_stream_to_its_end(lines):
     assert any(
         line.startswith("  1. cut-1 (openai-compatible) answered with HTTP 200 after ") for line in lines
     )
@@ -150,10 +166,7 @@ async def test_a_stream_cut_in_the_middle_is_told_to_its_end(gateway, upstream):
     assert lines[-1].startswith("  A part of the answer had left by then, so nobody else could be asked")
 
 
-async def test_a_clamped_call_says_what_was_cut_and_why(gateway):
-    answer = await ask(gateway.url, CLAMPED, question("cut", max_tokens=1000))
-    cap = answer.headers["x-gateway-clamped-max-tokens"]
-    lines = await told_of(gateway, answer)
+def it_says_what_was_clamped_and_why(lines, cap):
     assert f"  Its output was cut to {cap} tokens: more did not fit into the budget." in lines
     assert any("for its prompt at a token a byte" in line for line in lines)  # nobody knows its tokenizer
 
@@ -165,9 +178,11 @@ def mirrored(gateway):
 async def test_the_arm_and_the_mirror_of_a_call_are_told(gateway, upstream):
     answer = await ask(gateway.url, KEY, question("arms", user="u1"))
     arm = answer.headers["x-gateway-deployment"]
-    assert f"  Its caller is in the arm {arm} of the model's experiment." in await told_of(gateway, answer)
     await upstream.wait("ended", model="up-told-o")
     found = await eventually(lambda: asyncio.to_thread(mirrored, gateway))
-    lines = await asyncio.to_thread(gateway.manage, "explain", found[0])
+    await settled(gateway)
+    done = await asyncio.to_thread(run_each, gateway, ["explain", answer.id], ["explain", found[0]])
+    (_, own), (_, mirror) = done
+    assert f"  Its caller is in the arm {arm} of the model's experiment." in own
     said = f"  The operator: it is call {answer.id} once more, for a deployment on trial. Nobody was answered from it."
-    assert said in lines
+    assert said in mirror

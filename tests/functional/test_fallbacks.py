@@ -136,9 +136,9 @@ async def test_it_has_a_try_of_its_own_however_many_deployments_failed_before(ga
     assert answer.headers["x-gateway-attempts"] == "4", "three of its own, as ever, and one of another alias"
 
 
-async def test_an_administrators_removal_of_the_other_alias_leaves_only_that_out(fresh_gateway, upstream):
-    server = fresh_gateway(config(upstream.base_url), bare=True)
-    server.manage(
+async def test_an_administrators_removal_of_the_other_alias_leaves_only_that_out(gateway, upstream):
+    """The last test here: the others need that alias."""
+    gateway.manage(
         "shell",
         "-v",
         "0",
@@ -146,7 +146,7 @@ async def test_an_administrators_removal_of_the_other_alias_leaves_only_that_out
         "from catalog.models import Model; from tenants.services import bump_version; "
         "Model.objects.filter(alias='steady').update(removed=True, edited=True); bump_version()",
     )
-    async with server.client() as client:
+    async with gateway.client() as client:
         ready = await eventually(lambda: client.get("/readyz"), lambda answer: answer.json()["problems"])
         metrics = (await client.get("/metrics")).text
     assert ready.status_code == 200
@@ -158,10 +158,12 @@ async def test_an_administrators_removal_of_the_other_alias_leaves_only_that_out
     assert 'gateway_deployment_state{deployment=""}' not in metrics
     upstream.script("up-fb-fast", CASES["unavailable"][2])
     answer = await eventually(  # another worker may hear of it a moment later
-        lambda: ask(server.url, FREE, question("fast")), lambda answer: answer.status != 200
+        lambda: ask(gateway.url, FREE, question("fast")), lambda answer: answer.status != 200
     )
     assert answer.status in {502, 503}
     upstream.script("up-fb-fast", CASES["filtered"][2])
-    answer = await ask(server.url, FREE, question("fast"))
-    assert (answer.status, answer.headers["x-gateway-fallback"]) == (200, "content_filter")
+    answer = await eventually(  # what failed before is left alone for a moment
+        lambda: ask(gateway.url, FREE, question("fast")), lambda answer: answer.status == 200
+    )
+    assert answer.headers["x-gateway-fallback"] == "content_filter"
     upstream.script("up-fb-fast", {})

@@ -11,6 +11,7 @@ import pytest
 
 from tests import staff, town
 from tests.raw_calls import question
+from tests.servers import Gateway, merged
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
@@ -18,9 +19,11 @@ pytestmark = pytest.mark.both_modes
 CHAT = "/v1/chat/completions"
 
 
-@pytest.fixture
-def gateway(fresh_gateway):
-    return fresh_gateway({"bootstrap": {"admin_users": [staff.ROOT]}})
+@pytest.fixture(scope="module")
+def gateway(upstream, closed_port, tmp_path_factory):
+    config = merged(town.config(upstream.base_url, closed_port), {"bootstrap": {"admin_users": [staff.ROOT]}})
+    with Gateway(config, tmp_path_factory.mktemp("keys") / "data") as server:
+        yield server
 
 
 async def status(gateway, key):

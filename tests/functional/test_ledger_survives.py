@@ -89,25 +89,18 @@ def damage(journal, call):
     return call
 
 
-async def test_a_short_stream_ends_well_when_the_server_is_told_to_stop(fresh_gateway, upstream):
-    gateway = fresh_gateway(config(upstream), bare=True)
-    upstream.script("up-survive-held", {"chunks": 5, "hold_after": 2})
-    running = asyncio.create_task(ask(gateway.url, KEY, question("held", stream=True)))
-    [seen] = await upstream.wait("chunk", model="up-survive-held", count=2)
-    gateway.send(signal.SIGTERM)
-    upstream.release(model="up-survive-held")
-    answer = await running
-    assert answer.saw_the_end
-    assert await asyncio.to_thread(gateway.wait) == 0
-    assert [(row["id"], row["status"]) for row in committed(gateway)] == [(seen["id"], "ok")]
-
-
-async def test_a_long_stream_is_told_that_the_server_stops_and_is_in_the_books(fresh_gateway, upstream):
+async def test_long_streams_are_told_that_the_server_stops_and_are_in_the_books(fresh_gateway, upstream):
+    """Those that flow and one that waits for its provider; shorter ones end well: test_shutdown.py."""
     gateway = fresh_gateway(config(upstream, server={"graceful_shutdown_delay": "300ms"}), bare=True)
     upstream.script("up-survive-long", {"chunks": 2000, "pause": 0.02})
-    tasks = [asyncio.create_task(ask(gateway.url, KEY, question("long", stream=True))) for _ in range(3)]
+    upstream.script(
+        "up-survive-held", {"hold_after": 2}
+    )  # for ever: nothing but the end of the grace ends it
+    models = ["long"] * 3 + ["held"]
+    tasks = [asyncio.create_task(ask(gateway.url, KEY, question(name, stream=True))) for name in models]
     for seen in await upstream.wait("arrived", model="up-survive-long", count=3):
         await upstream.wait("chunk", call=seen["id"], count=5)
+    await upstream.wait("chunk", model="up-survive-held", count=2)
     gateway.send(signal.SIGTERM)
     answers = await asyncio.gather(*tasks)
     assert await asyncio.to_thread(gateway.wait) == 0
@@ -118,9 +111,11 @@ async def test_a_long_stream_is_told_that_the_server_stops_and_is_in_the_books(f
     ledger = {row["id"]: row for row in committed(gateway)}
     assert set(ledger) == {answer.id for answer in answers}
     await upstream.wait("ended", model="up-survive-long", count=3)
+    await upstream.wait("ended", model="up-survive-held")
     bills = upstream.bills()
     for call, row in ledger.items():
         assert (row["status"], row["error_code"]) == ("cancelled", "server_shutdown")
+        assert row["cost_nanousd"] > 0
         produced = bills[call][0]["bill"]["completion_tokens"]
         assert produced - 3 <= row["output_tokens"] <= produced
     gateway.manage("reconcile")

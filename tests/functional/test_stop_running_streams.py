@@ -57,15 +57,14 @@ def start(gateway, upstream, name, **more):
     return asyncio.create_task(ask(gateway.url, token(name), body))
 
 
-async def do(gateway, what):
+async def do(gateway, *lines):
     """Act as an administrator on another machine would: in another process."""
     code = (
         "from datetime import UTC, datetime\n"
         "from tenants.audit import Actor\n"
         "from tenants import services\n"
         "from tenants.models import ApiKey, Tenant\n"
-        "ACTOR = Actor('shell')\n"
-        f"{what}\n"
+        "ACTOR = Actor('shell')\n" + "\n".join(lines)
     )
     await asyncio.to_thread(gateway.manage, "shell", "--verbosity", "0", "-c", code)
 
@@ -83,43 +82,47 @@ REVOKE = "services.revoke_key(ApiKey.objects.get(prefix={!r}).pk, actor=ACTOR, n
 SUSPEND = "services.suspend_tenant(Tenant.objects.get(name={!r}).pk, actor=ACTOR)"
 
 
-@pytest.mark.parametrize(
-    ("name", "what", "code"),
-    [("revoked", REVOKE, "key_revoked"), ("suspended", SUSPEND, "tenant_suspended")],
-)
-async def test_a_running_stream_ends_and_is_accounted(gateway, upstream, name, what, code):
-    stopped, other = start(gateway, upstream, name), start(gateway, upstream, f"beside-{name}")
-    await upstream.wait("chunk", model=f"up-stop-{name}", count=5)
-    await upstream.wait("chunk", model=f"up-stop-beside-{name}", count=5)
-    await do(gateway, what.format(name))
-    answer = await stopped
+STOPPED = {"revoked": "key_revoked", "suspended": "tenant_suspended"}
+
+
+async def test_what_runs_ends_and_is_accounted_and_everyone_else_goes_on(gateway, upstream):
+    stopped = {name: start(gateway, upstream, name) for name in STOPPED}
+    others = [start(gateway, upstream, f"beside-{name}") for name in STOPPED]
+    upstream.script("up-stop-waiting", {"hold_before_head": True})
+    waiting = asyncio.create_task(ask(gateway.url, token("waiting"), question("waiting")))
+    for name in STOPPED:
+        await upstream.wait("chunk", model=f"up-stop-{name}", count=5)
+        await upstream.wait("chunk", model=f"up-stop-beside-{name}", count=5)
+    [waits] = await upstream.wait("arrived", model="up-stop-waiting")
+    await do(gateway, REVOKE.format("revoked"), SUSPEND.format("suspended"), REVOKE.format("waiting"))
+    for name, code in STOPPED.items():
+        await a_running_stream_ends_and_is_accounted(gateway, upstream, await stopped[name], code)
+        assert await refusal(gateway, name) == (401 if code == "key_revoked" else 403)
+    await a_call_that_still_waits_for_its_answer_ends_too(gateway, upstream, await waiting, waits["id"])
+    for other in others:
+        assert not other.done()
+        other.cancel()
+    await asyncio.wait(others)
+
+
+async def a_running_stream_ends_and_is_accounted(gateway, upstream, answer, code):
     assert (answer.status, answer.is_whole) == (200, True)
     assert answer.body.rstrip().splitlines()[-1].startswith(b'data: {"error"')
     assert f'"{code}"'.encode() in answer.body
     assert b"[DONE]" not in answer.body
     [seen] = await upstream.wait("closed", call=answer.id)
     assert seen["closed_early"]
-
-    assert await refusal(gateway, name) == (401 if code == "key_revoked" else 403)
-    assert not other.done()
-    other.cancel()
-    await asyncio.wait([other])
     row = await row_of(gateway, answer.id)
     assert (row["status"], row["error_code"], row["estimated"]) == ("cancelled", code, True)
     assert abs(row["output_tokens"] - seen["bill"]["completion_tokens"]) <= 2
     assert row["output_tokens"] >= 5
 
 
-async def test_a_call_that_still_waits_for_its_answer_ends_too(gateway, upstream):
-    upstream.script("up-stop-waiting", {"hold_before_head": True})
-    waiting = asyncio.create_task(ask(gateway.url, token("waiting"), question("waiting")))
-    [seen] = await upstream.wait("arrived", model="up-stop-waiting")
-    await do(gateway, REVOKE.format("waiting"))
-    answer = await waiting
+async def a_call_that_still_waits_for_its_answer_ends_too(gateway, upstream, answer, call):
     assert answer.status == 401
     assert answer.error["code"] == "key_revoked"
-    await upstream.wait("closed", call=seen["id"])
-    row = await row_of(gateway, seen["id"])
+    await upstream.wait("closed", call=call)
+    row = await row_of(gateway, call)
     assert (row["status"], row["error_code"]) == ("cancelled", "key_revoked")
 
 

@@ -5,11 +5,13 @@ estimate, and the rest up to its hold is unsettled until it is made exact.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from tests import town
-from tests.ledger import row_of
+from tests.commands import run_each
+from tests.ledger import row_of, rows_of
 from tests.money import nanousd, settled
 from tests.raw_calls import ask, question
 from tests.servers import CALL_S, Gateway
@@ -75,6 +77,11 @@ def gateway(upstream, tmp_path_factory):
 async def money(gateway, kind):
     """Return what the headers say of the budget, once nothing runs."""
     await settled(gateway)
+    return await shown(gateway, kind)
+
+
+async def shown(gateway, kind):
+    """Return what the headers say of the budget: spent, remaining, held and unsettled."""
 
     async def read():
         answer = await client.get("/v1/models")
@@ -92,26 +99,33 @@ async def fail(gateway, upstream, kind, behavior, *, stream):
     return await row_of(gateway, answer.id)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_an_answer_that_brings_no_usage_counts_up_to_its_bound_until_it_is_settled(
-    gateway, upstream, kind
-):
-    behavior, stream = KINDS[kind]
-    row = await fail(gateway, upstream, kind, behavior, stream=stream)
-    cost, unsettled = row["cost_nanousd"], row["unsettled_nanousd"]
-    assert cost > 0, "the prompt was sent"
-    assert row["estimated"]
-    assert (
-        1024 * town.OUTPUT_NANOUSD <= cost + unsettled <= row["attempts"] * BUDGET // 2
-    )  # all that its cap allows
-    assert await money(gateway, kind) == (cost, BUDGET - cost - unsettled, 0, unsettled)
+async def test_an_answer_that_brings_no_usage_counts_up_to_its_bound_until_it_is_settled(gateway, upstream):
+    failing = [
+        fail(gateway, upstream, kind, behavior, stream=stream) for kind, (behavior, stream) in KINDS.items()
+    ]
+    rows = dict(zip(KINDS, await asyncio.gather(*failing), strict=True))
+    await settled(gateway)
+    for kind, row in rows.items():
+        cost, unsettled = row["cost_nanousd"], row["unsettled_nanousd"]
+        assert cost > 0, f"{kind}: the prompt was sent"
+        assert row["estimated"], kind
+        all_that_its_cap_allows = row["attempts"] * BUDGET // 2
+        assert 1024 * town.OUTPUT_NANOUSD <= cost + unsettled <= all_that_its_cap_allows, kind
+        assert await shown(gateway, kind) == (cost, BUDGET - cost - unsettled, 0, unsettled), kind
 
-    [said] = await asyncio.to_thread(gateway.manage, "settle", row["id"], "--usage", USED)
-    assert "cost 0.000018 USD" in said
-    settled_row = await row_of(gateway, row["id"])
-    assert (settled_row["cost_nanousd"], settled_row["unsettled_nanousd"]) == (18_000, 0)
-    assert (settled_row["output_tokens"], settled_row["estimated"]) == (4, False)
-    await eventually(lambda: money(gateway, kind), lambda found: found == (18_000, BUDGET - 18_000, 0, 0))
+    done = await asyncio.to_thread(
+        run_each, gateway, *(["settle", row["id"], "--usage", USED] for row in rows.values())
+    )
+    for kind, (code, [said]) in zip(rows, done, strict=True):
+        assert code == 0, kind
+        assert "cost 0.000018 USD" in said, kind
+    settled_rows = await rows_of(gateway, *(row["id"] for row in rows.values()))
+    for kind, row in zip(rows, settled_rows, strict=True):
+        assert (row["cost_nanousd"], row["unsettled_nanousd"]) == (18_000, 0), kind
+        assert (row["output_tokens"], row["estimated"]) == (4, False), kind
+        await eventually(
+            partial(shown, gateway, kind), lambda found: found == (18_000, BUDGET - 18_000, 0, 0)
+        )
 
 
 async def test_an_http_error_is_taken_at_its_word(gateway, upstream):
@@ -161,12 +175,18 @@ async def test_what_a_provider_bills_beyond_the_bound_is_the_operators(gateway, 
     assert "are the operator's" in said
     assert (await row_of(gateway, row["id"]))["cost_nanousd"] == bound
     await eventually(lambda: money(gateway, "known"), lambda found: found == (bound, BUDGET - bound, 0, 0))
-    told = "\n".join(await asyncio.to_thread(gateway.manage, "explain", row["id"]))
-    assert "It was settled by its cost by shell" in told
-    [again] = await asyncio.to_thread(gateway.manage, "settle", row["id"], "--cost-usd", "0")
+    done = await asyncio.to_thread(
+        run_each,
+        gateway,
+        ["explain", row["id"]],
+        ["settle", row["id"], "--cost-usd", "0"],
+        ["reconcile"],
+    )
+    assert [code for code, _ in done] == [0, 0, 0]
+    (_, told), (_, [again]), _ = done
+    assert "It was settled by its cost by shell" in "\n".join(told)
     assert "exact already" in again
     assert await money(gateway, "known") == (bound, BUDGET - bound, 0, 0)
-    await asyncio.to_thread(gateway.manage, "reconcile")
 
 
 async def test_a_try_that_may_be_billed_has_a_hold_of_its_own_before_the_next_one(gateway, upstream):
@@ -196,16 +216,17 @@ async def test_the_story_of_the_call_says_what_nobody_knows(gateway, upstream):
     assert "USD more may have been used: that is unsettled, and budgets count it." in told
 
 
-@pytest.mark.parametrize(
-    ("call", "known", "code"),
-    [
-        ("no-such-call", ("--cost-usd", "1"), 1),
-        ("no-such-call", ("--cost-usd", "-1"), 2),
-        ("no-such-call", ("--cost-usd", "nan"), 2),
-        ("no-such-call", ("--usage", "{"), 2),
-        ("no-such-call", ("--usage", "{}"), 2),
-        ("no-such-call", (), 2),
-    ],
-)
-async def test_what_cannot_be_settled_is_said_with_an_exit_code(gateway, call, known, code):
-    await asyncio.to_thread(gateway.manage, "settle", call, *known, code=code)
+async def test_what_cannot_be_settled_is_said_with_an_exit_code(gateway):
+    given = [
+        (("--cost-usd", "1"), 1),
+        (("--cost-usd", "-1"), 2),
+        (("--cost-usd", "nan"), 2),
+        (("--usage", "{"), 2),
+        (("--usage", "{}"), 2),
+        ((), 2),
+    ]
+    done = await asyncio.to_thread(
+        run_each, gateway, *(["settle", "no-such-call", *known] for known, _ in given)
+    )
+    assert [code for code, _ in done] == [code for _, code in given]
+    await asyncio.to_thread(gateway.manage, "settle", "no-such-call", "--cost-usd", "1", code=1)

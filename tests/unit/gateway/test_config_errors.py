@@ -39,6 +39,7 @@ def lines(tmp_path: Path, keys: Any = None, **environ: str) -> list[str]:
     [
         ({"server": {"worker": 1}}, 'server.worker: unknown key (did you mean "workers"?)'),
         ({"sever": {}}, 'sever: unknown key (did you mean "server"?)'),
+        ({"server": {"listen": "x"}}, 'server.listen: unknown key (did you mean "listen_addr"?)'),
         ({"warnings": ["x"]}, "warnings: unknown key"),
         ({"server": 5}, "server: should be a mapping of keys"),
         ({"model_catalog": {"a": 1}}, "model_catalog: should be a list"),
@@ -46,6 +47,10 @@ def lines(tmp_path: Path, keys: Any = None, **environ: str) -> list[str]:
         (
             {"server": {"sync_timeout": "0s"}},
             f"server.sync_timeout: must be longer than 0 ({DURATIONS})",
+        ),
+        (
+            {"server": {"graceful_shutdown_delay": "soon"}},
+            f"server.graceful_shutdown_delay: 'soon' is not a duration ({DURATIONS})",
         ),
         (
             {"reporting": {"timezone": "Mars/Base"}},
@@ -212,7 +217,10 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         ("a: [1", "line 1, column 6: expected ',' or ']', but got '<stream end>'"),
         ("server:\n\tworkers: 1", "line 2, column 1: found character '\\t' that cannot start any token"),
         ("server:\n  workers: 1\n  workers: 2\n", "line 3, column 3: the key 'workers' is there twice"),
-        ("- a list", "should be a mapping of keys"),
+        ("a: [", "/router.yaml, line 1, "),
+        ("\t- x", "/router.yaml, line 1, "),
+        ("- a list", "/router.yaml: should be a mapping of keys"),
+        ("just words", "/router.yaml: should be a mapping of keys"),
         ("server: &x\n  public_url: *x\n", "server.public_url"),
         ("? [1]\n: 2\n", "line 1, column 3"),
         ("\x00", "cannot be read"),

@@ -9,6 +9,7 @@ import yaml
 
 from gateway.config import ConfigError, load
 from gateway.config.weak_secrets import weak_key_secret, weak_password
+from gateway.management.commands import serve
 from tests.sources import ROOT
 
 if TYPE_CHECKING:
@@ -148,3 +149,16 @@ def test_a_redis_of_another_machine_needs_password_and_tls_in_production(
 
     assert [line.split(": ", 1)[1].split(" (")[0] for line in found] == said
     assert problems(tmp_path, {"redis": {"allow_insecure": True}}, ROUTER_REDIS_URL=url) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "count"),
+    [("0.0.0.0", 1), ("::", 1), ("192.0.2.7", 1), ("127.0.0.1", 0), ("::1", 0)],  # noqa: S104 - only said
+)
+def test_the_demo_warns_where_others_reach_it_and_nowhere_else(
+    capsys: pytest.CaptureFixture[str], host: str, count: int
+) -> None:
+    demo = load({"ROUTER_CONFIG_FILE": "deploy/demo.yaml"}, ROOT)
+    serve._warn_of_the_network(demo, host)  # noqa: SLF001 - a whole start for each host is too dear
+    told = capsys.readouterr().err.splitlines()
+    assert [line.startswith(f"WARNING: {host} is open") for line in told] == [True] * count
