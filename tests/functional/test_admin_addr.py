@@ -151,7 +151,7 @@ async def test_in_production_the_back_office_is_a_process_that_may_die_alone(
     fresh_gateway, own_stores, workers
 ):
     postgres, redis = own_stores
-    env = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
+    env = {"ROUTER_DB_URL": postgres.migrated_database(), "ROUTER_REDIS_URL": redis.url}
     section = {"admin_addr": f"127.0.0.1:{free_port()}", "workers": workers}
     two = Apart(fresh_gateway(PEOPLE | {"server": section}, env=env))
     [first] = back_offices(two)

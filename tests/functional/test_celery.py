@@ -34,13 +34,10 @@ def environment(redis, tmp_path_factory):
     try:
         postgres.start()
         found = clean_environment(
-            ROUTER_DB_URL=postgres.new_database(),
+            ROUTER_DB_URL=postgres.migrated_database(),
             ROUTER_REDIS_URL=redis.url,
             ROUTER_DATA_DIR=str(tmp_path_factory.mktemp("celery")),
             ROUTER_ADMIN_SESSION_JWT_SECRET=JWT_SECRET,
-        )
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=found, check=True, timeout=100
         )
         yield found
     finally:

@@ -49,7 +49,7 @@ async def two_gateways(fresh_gateway, upstream, postgres, redis):
         ],
         "health": {"cooldown": "120s"},
     }
-    stores = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
+    stores = {"ROUTER_DB_URL": postgres.migrated_database(), "ROUTER_REDIS_URL": redis.url}
     gateways = [fresh_gateway(config, env=stores) for _ in range(2)]
 
     async def versions():
@@ -87,11 +87,10 @@ async def call(gateway, model="told"):
 async def test_what_one_gateway_learns_the_other_one_knows(two_gateways, upstream):
     """Both stories at once: each has its own alias, and most of the first is waiting."""
     async with asyncio.TaskGroup() as stories:
-        for tell in (
-            hears_without_a_call_of_its_own_what_broke_and_what_serves_again,
-            does_not_call_who_asked_one_for_patience,
-        ):
-            stories.create_task(tell(*two_gateways, upstream))
+        stories.create_task(
+            hears_without_a_call_of_its_own_what_broke_and_what_serves_again(*two_gateways, upstream)
+        )
+        stories.create_task(does_not_call_who_asked_one_for_patience(*two_gateways, upstream))
 
 
 async def hears_without_a_call_of_its_own_what_broke_and_what_serves_again(one, other, upstream):

@@ -66,7 +66,7 @@ def production(fresh_gateway, shared_stores):
     server.run("FLUSHALL")
 
     def make(section):
-        env = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": server.url}
+        env = {"ROUTER_DB_URL": postgres.migrated_database(), "ROUTER_REDIS_URL": server.url}
         return fresh_gateway(PEOPLE | {"server": section}, env=env)
 
     yield make

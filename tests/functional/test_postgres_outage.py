@@ -35,7 +35,7 @@ def redis() -> Iterator[str]:
 
 
 def environment(postgres: Postgres, redis: str) -> dict[str, str]:
-    return {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis}
+    return {"ROUTER_DB_URL": postgres.migrated_database(), "ROUTER_REDIS_URL": redis}
 
 
 async def ask(client: httpx.AsyncClient, model: str) -> int:
@@ -103,7 +103,7 @@ def test_it_gives_up_with_a_reason_when_postgres_never_comes(
 def test_two_gateways_may_prepare_one_database_at_once(
     fresh_gateway: Callable[..., Gateway], postgres: Postgres, redis: str
 ) -> None:
-    env = environment(postgres, redis)
+    env = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis}
     both = [fresh_gateway(env=env, start=False) for _ in range(2)]
 
     starts = [threading.Thread(target=gateway.start) for gateway in both]

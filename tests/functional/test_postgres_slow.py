@@ -85,7 +85,7 @@ def take_all(postgres, held):
 
 
 async def test_calls_do_not_wait_for_a_slow_postgres(spender, postgres, link, upstream):
-    name = postgres.new_database().rpartition("/")[2]
+    name = postgres.migrated_database().rpartition("/")[2]
     gateway = await asyncio.to_thread(spender, f"postgresql://gateway@127.0.0.1:{link.port}/{name}")
     async with Crowd(gateway, 8) as crowd:
         await crowd.hears(ANSWERS, "200")  # every worker knows the key from here on
@@ -99,7 +99,7 @@ async def test_calls_do_not_wait_for_a_slow_postgres(spender, postgres, link, up
 
 
 async def test_calls_go_on_while_postgres_takes_no_more_connections(spender, postgres, upstream):
-    gateway = await asyncio.to_thread(spender, postgres.new_database())
+    gateway = await asyncio.to_thread(spender, postgres.migrated_database())
     with contextlib.ExitStack() as held:
         async with Crowd(gateway, 8) as crowd:
             await crowd.hears(ANSWERS, "200")
@@ -122,7 +122,7 @@ async def comes_back(browser):
 
 
 async def test_pages_answer_or_say_soon_that_a_slow_postgres_is_why(spender, postgres, link):
-    name = postgres.new_database().rpartition("/")[2]
+    name = postgres.migrated_database().rpartition("/")[2]
     gateway = await asyncio.to_thread(spender, f"postgresql://gateway@127.0.0.1:{link.port}/{name}")
     async with signed_in(gateway) as browser:
         link.late_s = PAGE_LATE_S
@@ -138,7 +138,7 @@ async def test_pages_answer_or_say_soon_that_a_slow_postgres_is_why(spender, pos
 
 
 async def test_pages_say_soon_that_postgres_hangs_or_is_gone(spender, postgres):
-    gateway = await asyncio.to_thread(spender, postgres.new_database())
+    gateway = await asyncio.to_thread(spender, postgres.migrated_database())
     async with signed_in(gateway) as browser:
         for fault, heal in ((postgres.hang, postgres.go_on), (postgres.stop, postgres.start)):
             await asyncio.to_thread(fault)

@@ -27,7 +27,7 @@ def gateway(upstream, tmp_path_factory, redis):
     postgres = Postgres()
     try:
         postgres.start()
-        own = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
+        own = {"ROUTER_DB_URL": postgres.migrated_database(), "ROUTER_REDIS_URL": redis.url}
         plan = cents.config(upstream.base_url, 100, server={"workers": 2})
         plan["model_catalog"][0]["timeouts"] = {"first_byte": "30s"}
         with Gateway(plan, tmp_path_factory.mktemp("compared") / "data", own) as server:

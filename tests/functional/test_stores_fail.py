@@ -51,7 +51,7 @@ def spending(fresh_gateway, stores, upstream):
 
     def start(limit):
         stores.redis.run("FLUSHALL")
-        env = {"ROUTER_DB_URL": stores.postgres.new_database(), "ROUTER_REDIS_URL": stores.redis.url}
+        env = {"ROUTER_DB_URL": stores.postgres.migrated_database(), "ROUTER_REDIS_URL": stores.redis.url}
         upstream.script("up-cents", {"delay": 0.01})
         plan = cents.config(upstream.base_url, limit, server={"workers": 2}, database={"max_conns": 4})
         return fresh_gateway(plan, bare=True, env=env)
