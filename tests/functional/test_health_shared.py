@@ -86,11 +86,12 @@ async def call(gateway, model="told"):
 
 async def test_what_one_gateway_learns_the_other_one_knows(two_gateways, upstream):
     """Both stories at once: each has its own alias, and most of the first is waiting."""
+    one, other = two_gateways
     async with asyncio.TaskGroup() as stories:
         stories.create_task(
-            hears_without_a_call_of_its_own_what_broke_and_what_serves_again(*two_gateways, upstream)
+            hears_without_a_call_of_its_own_what_broke_and_what_serves_again(one, other, upstream)
         )
-        stories.create_task(does_not_call_who_asked_one_for_patience(*two_gateways, upstream))
+        stories.create_task(does_not_call_who_asked_one_for_patience(one, other, upstream))
 
 
 async def hears_without_a_call_of_its_own_what_broke_and_what_serves_again(one, other, upstream):
