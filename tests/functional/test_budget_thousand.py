@@ -106,17 +106,18 @@ async def test_of_a_thousand_calls_at_a_cent_one_dollar_buys_exactly_a_hundred(f
     gateway.manage("reconcile")
 
 
+@pytest.mark.parametrize("clients", [300, pytest.param(CLIENTS, marks=pytest.mark.soak)])
 async def test_streams_that_are_left_in_the_middle_neither_overspend_nor_strand_a_cent(
-    fresh_gateway, upstream
+    fresh_gateway, upstream, clients
 ):
-    limit = 20_000_000  # about 250 of these streams
+    limit = 20_000 * clients  # about a quarter of these streams
     upstream.script("up-thousand", {"chunks": 20, "pause": 0.01, "prompt_tokens": 10})
     gateway = fresh_gateway(config(upstream, limit / 10**9), bare=True)
     dice = random.Random(20_261_122)
     body = question("cent", stream=True, max_tokens=20, stream_options={"include_usage": True})
     stop = asyncio.Event()
     watching = asyncio.create_task(watch(gateway, stop, limit))
-    leaves = [dice.choice([None, None, 0, 1, 5, 12]) for _ in range(CLIENTS)]
+    leaves = [dice.choice([None, None, 0, 1, 5, 12]) for _ in range(clients)]
     answers = await asyncio.gather(*(ask(gateway.url, KEY, body, leave_after=leave) for leave in leaves))
     await settled(gateway)
     stop.set()

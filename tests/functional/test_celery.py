@@ -38,9 +38,6 @@ def environment(redis, tmp_path_factory):
             ROUTER_DATA_DIR=str(tmp_path_factory.mktemp("celery")),
             ROUTER_ADMIN_SESSION_JWT_SECRET=JWT_SECRET,
         )
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=found, check=True, timeout=100
-        )
         yield found
     finally:
         postgres.close()

@@ -38,6 +38,7 @@ def gateway(upstream, closed_port, tmp_path_factory):
     row = town.row("departing", UPSTREAM, upstream.base_url, context_window=None, max_output_tokens=16)
     row["timeouts"] = {"connect": "2s", "first_byte": "30s", "idle": "30s", "total": "30s"}
     config["model_catalog"] = [*config["model_catalog"], row]
+    config["metering"] = {**config["metering"], "read_on": "20ms"}  # then the call is cancelled
     with Gateway(config, tmp_path_factory.mktemp("departing") / "data") as server:
         yield server
 

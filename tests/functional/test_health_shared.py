@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -84,10 +85,17 @@ async def call(gateway, model="told"):
     return await eventually(asked, lambda answer: answer.status == 200)
 
 
-async def test_the_other_gateway_hears_without_a_call_of_its_own_what_broke_and_what_serves_again(
-    two_gateways, upstream
-):
+async def test_what_one_gateway_learns_the_other_one_knows(two_gateways, upstream):
+    """Both stories at once: each has its own alias, and most of the first is waiting."""
     one, other = two_gateways
+    async with asyncio.TaskGroup() as stories:
+        stories.create_task(
+            hears_without_a_call_of_its_own_what_broke_and_what_serves_again(one, other, upstream)
+        )
+        stories.create_task(does_not_call_who_asked_one_for_patience(one, other, upstream))
+
+
+async def hears_without_a_call_of_its_own_what_broke_and_what_serves_again(one, other, upstream):
     upstream.script("up-told-first", {"kind": "status", "status": 500})
 
     async def opened():
@@ -107,13 +115,12 @@ async def test_the_other_gateway_hears_without_a_call_of_its_own_what_broke_and_
         await call(gateway)
         return await state(gateway)
 
-    for gateway in two_gateways:  # the rest of five seconds ends; a call looks
+    for gateway in (one, other):  # the rest of five seconds ends; a call looks
         await eventually(partial(closed, gateway), lambda value: value != 0.0)
     assert (await call(other)).status == 200
 
 
-async def test_the_other_gateway_does_not_call_who_asked_one_for_patience(two_gateways, upstream):
-    one, other = two_gateways
+async def does_not_call_who_asked_one_for_patience(one, other, upstream):
     limited = {"kind": "status", "status": 429, "headers": {"retry-after": "120"}}
     upstream.script("up-limited-first", limited)
     assert (await call(one, "limited")).headers["x-gateway-deployment"] == "idle"

@@ -17,7 +17,7 @@ from tests.raw_calls import ask, question
 from tests.waiting import eventually
 
 START_S, DONE_S = 60, 40
-WARM = 100
+WARM = 50
 TABLES = ("metering_usageevent", "tenants_apikey", "catalog_price", "budgets_budget", "tenants_configversion")
 SUMS = "SELECT SUM(calls), SUM(cost_nanousd) FROM metering_hourlyusage"
 TRUTH = "SELECT COUNT(*), SUM(cost_nanousd) FROM metering_usageevent"
@@ -61,7 +61,7 @@ async def test_a_job_killed_in_the_middle_and_done_by_two_at_once_adds_up_once(
             )
             await eventually(lambda: waits(own_stores), within_s=DONE_S)
             doomed.end(signal.SIGKILL)
-        two = [await asyncio.to_thread(worker, gateway) for _ in range(2)]
+        two = await asyncio.gather(*(asyncio.to_thread(worker, gateway) for _ in range(2)))
         for _ in range(6):
             ask_for_sums()
         await eventually(lambda: gateway.sql(SUMS) == gateway.sql(TRUTH), within_s=DONE_S)

@@ -57,7 +57,7 @@ async def client(gateway, dice, answers):
 
 async def one_round(gateway, dice, answers):
     clients = [asyncio.create_task(client(gateway, dice, answers)) for _ in range(CLIENTS)]
-    so_far, more = len(answers), dice.randrange(20, 200)  # the moment of death is the point
+    so_far, more = len(answers), dice.randrange(20, 100)  # the moment of death is the point
     await eventually(lambda: len(answers) - so_far, lambda came: came >= more)
     gateway.kill()
     await asyncio.gather(*clients)

@@ -19,13 +19,13 @@ from tests.redis_server import RedisServer
 from tests.templates import prepared_postgres
 from tests.waiting import eventually
 
-CENTS = 600
+CENTS = 400
 WORKERS = 2
 MOST_CONNECTIONS = 30
-ANSWERS = 150
-LATE_S = 5.0  # so late that 150 answers to 8 clients who waited for it would take a minute and a half
-PAGE_S = 20.0  # less than a page needs that waits for three answers of the database
-PAGE_LATE_S = 8.0
+ANSWERS = 100
+LATE_S = 5.0  # so late that 100 answers to 8 clients who waited for it would take more than a minute
+PAGE_S = 8.0  # less than a page needs that waits for three answers of the database
+PAGE_LATE_S = 3.0
 KEYS = "/admin/ui/tenants/apikey/"
 
 

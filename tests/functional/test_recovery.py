@@ -1,6 +1,6 @@
 """A deployment breaks, rests, is probed by one call at a time, comes back slowly and is whole again: the whole story.
 
-The ramp takes ten seconds of real time, so these two tests are among the slow ones.
+The ramp takes ten seconds of real time, so both stories happen at once.
 """
 
 from __future__ import annotations
@@ -43,9 +43,8 @@ def recovering(upstream, closed_port, tmp_path_factory):
         yield server
 
 
-async def state_of(gateway, deployment):
-    async with gateway.client() as client:
-        metrics = (await client.get("/metrics")).text
+async def state_of(client, deployment):
+    metrics = (await client.get("/metrics")).text
     [line] = [each for each in metrics.splitlines() if f'state{{deployment="{deployment}"}}' in each]
     return float(line.rpartition(" ")[2])
 
@@ -58,16 +57,24 @@ async def call_until(gateway, model, deployment, state):
     """Go on calling until the deployment is in that state; return who answered."""
     met: Counter[str] = Counter()
 
-    async def asked():
-        answer = await call(gateway, model)
-        met[answer.headers.get("x-gateway-deployment", "") if answer.status == 200 else "none"] += 1
-        return await state_of(gateway, deployment)
+    async with gateway.client() as client:
 
-    await eventually(asked, lambda found: found == state, within_s=RAMP_S + 60)
+        async def asked():
+            answer = await call(gateway, model)
+            met[answer.headers.get("x-gateway-deployment", "") if answer.status == 200 else "none"] += 1
+            return await state_of(client, deployment)
+
+        await eventually(asked, lambda found: found == state, within_s=RAMP_S + 60)
     return met
 
 
-async def test_it_opens_is_probed_ramps_and_recovers_and_no_client_notices(recovering, upstream):
+async def test_it_recovers_alone_and_beside_its_twin(recovering, upstream):
+    async with asyncio.TaskGroup() as stories:
+        stories.create_task(it_opens_is_probed_ramps_and_recovers_and_no_client_notices(recovering, upstream))
+        stories.create_task(a_herd_that_waits_for_a_sole_deployment_is_let_in_slowly(recovering, upstream))
+
+
+async def it_opens_is_probed_ramps_and_recovers_and_no_client_notices(recovering, upstream):
     upstream.script("up-rec-a", BROKEN)
     met = await call_until(recovering, "twins", "rec-a", 0.0)
     assert set(met) <= {"rec-b"}
@@ -82,11 +89,13 @@ async def test_it_opens_is_probed_ramps_and_recovers_and_no_client_notices(recov
 
     upstream.script("up-rec-a", {})
 
-    async def served():
-        assert (await call(recovering, "twins")).status == 200
-        return await state_of(recovering, "rec-a")
+    async with recovering.client() as client:
 
-    await eventually(served, lambda found: found != 0.0)
+        async def served():
+            assert (await call(recovering, "twins")).status == 200
+            return await state_of(client, "rec-a")
+
+        await eventually(served, lambda found: found != 0.0)
     # How its share grows is a matter of the clock: tests/unit/providers/test_breaker.py and test_health.py.
     late = await call_until(recovering, "twins", "rec-a", 1.0)
     assert late["rec-a"] > 0
@@ -125,7 +134,7 @@ async def herd_after_a_recovery(gateway, upstream):
     return Herd(admitted, refused)
 
 
-async def test_a_herd_that_waits_for_a_sole_deployment_is_let_in_slowly(recovering, upstream):
+async def a_herd_that_waits_for_a_sole_deployment_is_let_in_slowly(recovering, upstream):
     """How many at which second: tests/unit/providers/test_health.py. A machine may be slower than the ramp: again."""
     herd = await eventually(
         lambda: herd_after_a_recovery(recovering, upstream), lambda herd: herd.refused, within_s=90

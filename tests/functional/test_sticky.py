@@ -99,6 +99,8 @@ async def moves_and_comes_back(gateway, upstream, member):
     upstream.script(model, {})
 
     async def is_home(rounds=5):  # it comes back slowly, and every worker for itself
+        if await where(gateway, member, moved) != [broken] * len(moved):
+            return False
         for _ in range(rounds):
             if await where(gateway, member, VALUES) != list(home.values()):
                 return False

@@ -51,7 +51,7 @@ async def test_workers_killed_under_load_lose_no_call_and_hold_no_money(
     seed = deaths if deaths == SHORT else secrets.randbits(32)
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails
     dice = random.Random(seed)
-    limit = 600 + 400 * deaths
+    limit = 1100 if deaths == SHORT else 600 + 400 * deaths
     upstream.script("up-cents", {"delay": 0.05, "chunks": 5, "pause": 0.02})
     plan = cents.config(upstream.base_url, limit, server={"workers": 2}, database={"max_conns": 4})
     gateway = fresh_gateway(plan, bare=True, env=own_stores)

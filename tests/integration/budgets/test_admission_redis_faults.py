@@ -136,6 +136,7 @@ async def set_aside(redis_server: RedisServer, tenant: int, workers: int) -> Non
     )
 
 
+@pytest.mark.usefixtures("frequent_upkeep")
 async def test_what_is_set_aside_is_not_held_and_refuses_no_call(redis_server: RedisServer) -> None:
     async with Crew(redis_server.url, 2) as crew:
         limit = 10 * DOLLAR
@@ -167,6 +168,7 @@ async def test_what_a_dead_worker_was_granted_and_never_wrote_down_is_free_again
         assert first != second
 
 
+@pytest.mark.usefixtures("frequent_upkeep")
 async def test_what_a_dead_worker_set_aside_is_taken_back_once_its_death_is_known(
     redis_server: RedisServer,
 ) -> None:

@@ -68,8 +68,8 @@ async def test_nothing_is_granted_before_a_worker_that_was_cut_off_has_told_what
     running = await crew.burst(scopes, HOLD, 60)
     await link.cut()
     await lose_everything(redis_server)
-    for turn in range(3):  # each waits for a second
-        assert await outcome(crew.workers[0], scopes, f"too-early-{turn}") == "unavailable"
+    early = (outcome(crew.workers[0], scopes, f"too-early-{turn}") for turn in range(3))
+    assert await asyncio.gather(*early) == ["unavailable"] * 3  # each waits for a second
     await link.mend()
     await eventually_granted(crew.workers[0], scopes)
     assert len(running) + 1 + await all_that_fits(crew, scopes) == LIMIT // HOLD

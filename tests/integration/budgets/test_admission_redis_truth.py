@@ -6,10 +6,9 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-import pytest
-
 from budgets.admission import Ask, BudgetRefused, Post, WindowKey
 from budgets.admission_redis import RedisAdmission
+from tests.at_once import at_once
 from tests.integration.budgets.crew import PATIENT_S, rules
 from tests.integration.budgets.test_admission_redis_posts import window_of
 from tests.redis_server import RedisServer
@@ -139,9 +138,15 @@ async def killed(worker: RedisAdmission) -> None:
     await worker.aclose()
 
 
-@pytest.mark.parametrize("seed", range(5))
-async def test_no_cent_too_much_and_no_call_too_few(redis_server: RedisServer, seed: int) -> None:
-    world = World(redis_server, 600 + seed, random.Random(seed))
+async def test_no_cent_too_much_and_no_call_too_few() -> None:
+    """Each world has its own Redis to lose, so they live at the same time: most of a life is waiting."""
+    await at_once(lived, range(5))
+
+
+async def lived(seed: int) -> None:
+    server = RedisServer()
+    server.start()
+    world = World(server, 600 + seed, random.Random(seed))
     try:
         for _ in range(WORKERS):
             await world.hire()
@@ -149,4 +154,5 @@ async def test_no_cent_too_much_and_no_call_too_few(redis_server: RedisServer, s
     finally:
         for worker in world.workers:
             await worker.aclose()
+        server.kill()
     assert world.serial > STEPS // 5

@@ -13,6 +13,8 @@ from tests.integration.budgets.crew import Crew, rules
 from tests.signing import SIGNER, STRANGER
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.usefixtures("frequent_upkeep")
+
 CENT = 10_000_000
 CHANNEL = "omg:workers:0"
 KINDS = ["here ghost", "gone {other}", "told question {other}", "rehold t1 question", "yield tenant:1"]

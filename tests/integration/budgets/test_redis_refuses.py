@@ -15,6 +15,8 @@ from tests.integration.budgets.crew import Crew, rules
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.usefixtures("frequent_upkeep")
+
 LIMIT, HOLD, COST = 1000, 10, 4
 
 

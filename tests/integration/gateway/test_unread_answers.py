@@ -97,9 +97,12 @@ def test_who_reads_slowly_gets_all_of_it():
     async def work(house, port):
         sock, loop, got = await client(port), asyncio.get_running_loop(), 0
         await loop.sock_sendall(sock, LAST)
+        slow_until = loop.time() + 1.25 * SLOW_S  # longer than one may read nothing
         while data := await loop.sock_recv(sock, 1_000_000):
             got += len(data)
-            await asyncio.sleep(SLOW_S / 60)  # in all, longer than one may read nothing
+            if loop.time() < slow_until:
+                await asyncio.sleep(SLOW_S / 60)
+        assert loop.time() > slow_until
         assert got > len(ANSWER)
         sock.close()
 
