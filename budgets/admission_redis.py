@@ -41,10 +41,9 @@ from budgets.redis_rebuild import Rebuilds
 from budgets.redis_scripts import PREFIX
 from budgets.redis_standings import LastStandings
 from budgets.redis_upkeep import Upkeep
-from budgets.redis_wire import Unreachable
+from budgets.redis_wire import LONGEST_S, Unreachable
 from gateway.signed_messages import Signer
 
-QUEUE_S = 1.0
 YIELD_S, YIELD_WAIT_S = 0.02, 0.3  # between two looks at what was given back; in all
 
 Clock = Callable[[], tuple[float, float]]  # steady seconds, date
@@ -60,15 +59,16 @@ class RedisAdmission(Admission):
         *,
         signer: Signer,
         timeout_s: float = TIMEOUT_S,
+        longest_s: float = LONGEST_S,
         members: Members = nobody_else,
         clock: Clock | None = None,
         prefix: str = PREFIX,
         worker: str = "",
     ) -> None:
         self.worker = worker or uuid.uuid4().hex  # no other process ever has the same
-        self._clock, self._prefix = clock, prefix
+        self._clock, self._prefix, self._longest_s = clock, prefix, longest_s
         self._calls, self._last = dict[str, HeldCall](), LastStandings()
-        self._connection = RedisConnection(url, f"{prefix}:workers", timeout_s)
+        self._connection = RedisConnection(url, f"{prefix}:workers", timeout_s, longest_s)
         self._channel = Channel(self._connection, signer)
         self.peers = Peers(self.worker, members)
         owners = Owners(self._connection, prefix)
@@ -131,7 +131,7 @@ class RedisAdmission(Admission):
         call = self._calls.get(request_id)
         if call is None or call.want.is_of_another_day(self._instant):
             return False
-        deadline = asyncio.get_running_loop().time() + QUEUE_S
+        deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
             reply = await self._run_or_refuse(
                 "top_up", call.want.tag, [request_id, hold_nanousd, call.want.packed]
@@ -192,7 +192,7 @@ class RedisAdmission(Admission):
             return last
 
     async def _read(self, scopes: Sequence[ScopeRules]) -> Standing:
-        deadline = asyncio.get_running_loop().time() + QUEUE_S
+        deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
             want = want_of(scopes, self._instant)
             reply = await self._run_or_refuse("standing", want.tag, [want.packed])
@@ -221,7 +221,7 @@ class RedisAdmission(Admission):
         return self._clock()[1] if self._clock is not None else time.time() + self._preparation.skew_s
 
     async def _admit(self, ask: Ask) -> Grant:
-        deadline = asyncio.get_running_loop().time() + QUEUE_S
+        deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
             want = want_of(ask.scopes, self._instant)
             holds = [ask.request_id, ask.tokens, ask.hold_nanousd, LEASE_S, ORPHAN_S]
@@ -272,7 +272,7 @@ class RedisAdmission(Admission):
 
         Raises AdmissionUnavailable when one is silent: it may be spending that now, so nobody can tell.
         """
-        if asyncio.get_running_loop().time() + QUEUE_S - YIELD_WAIT_S >= deadline:
+        if asyncio.get_running_loop().time() + self._longest_s - YIELD_WAIT_S >= deadline:
             raise AdmissionUnavailable
         scopes = await self._allowances.take_back(want, reply.detail, self._instant)
         if scopes:
