@@ -20,6 +20,7 @@ from redis.asyncio.connection import parse_url
 
 from budgets.redis_scripts import Script, read_scripts
 from budgets.redis_wire import LONGEST_S, OUR_FAULT, Refused, Unreachable, Unsent, Wire
+from providers.fallbacks import FALLBACKS
 
 _LOG = logging.getLogger("budgets.redis")
 TIMEOUT_S = 0.03
@@ -139,6 +140,7 @@ class RedisConnection:
             self._complain(refused)
             raise
         except Unreachable as first:
+            FALLBACKS.note("redis_asked_again", first)
             try:
                 return await self._evaluate(script, key, payload)
             except Unreachable as second:
@@ -146,8 +148,7 @@ class RedisConnection:
 
     async def life(self) -> str:
         """Return the name of the life of the data: another one after every loss. Raises Unreachable."""
-        wire = await self._connected()
-        return await self._life(wire)
+        return await self._life(await self._connected())
 
     @property
     def life_key(self) -> str:
@@ -171,10 +172,9 @@ class RedisConnection:
             except TimeoutError:
                 self._breaker.fail(loop.time())
                 raise Unsent from None
-        wire = self._wire
-        if wire is None:
+        if self._wire is None:
             raise Unsent
-        return wire
+        return self._wire
 
     async def _answer(self, reply: Awaitable[Any]) -> Any:
         got = await reply

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -148,7 +148,7 @@ async def test_a_locked_database_delays_the_ledger_and_loses_nothing(
 
 
 async def test_a_call_that_no_database_takes_does_not_block_the_others(
-    journal: Journal, shipper: Shipper, tmp_path: Path
+    journal: Journal, shipper: Shipper, tmp_path: Path, fallbacks: Callable[[], dict[str, int]]
 ) -> None:
     await serve(journal, "req_1")
     journal.open_call(opened("req_bad"))
@@ -159,6 +159,7 @@ async def test_a_call_that_no_database_takes_does_not_block_the_others(
 
     assert await ledger() == ["req_1", "req_2"]
     assert shipper.rejected == 1
+    assert fallbacks()["ledger_row"] == 1
     assert rejected_files(tmp_path) == [b"req_bad"]
 
 
