@@ -7,7 +7,6 @@ what Redis is told again when it has lost its data (redis_rebuild.py), and what 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -41,10 +40,10 @@ from budgets.redis_rebuild import Rebuilds
 from budgets.redis_scripts import PREFIX
 from budgets.redis_standings import LastStandings
 from budgets.redis_upkeep import Upkeep
-from budgets.redis_wire import Unreachable
+from budgets.redis_wire import LONGEST_S, Unreachable
 from gateway.signed_messages import Signer
+from providers.fallbacks import FALLBACKS
 
-QUEUE_S = 1.0
 YIELD_S, YIELD_WAIT_S = 0.02, 0.3  # between two looks at what was given back; in all
 
 Clock = Callable[[], tuple[float, float]]  # steady seconds, date
@@ -60,15 +59,16 @@ class RedisAdmission(Admission):
         *,
         signer: Signer,
         timeout_s: float = TIMEOUT_S,
+        longest_s: float = LONGEST_S,
         members: Members = nobody_else,
         clock: Clock | None = None,
         prefix: str = PREFIX,
         worker: str = "",
     ) -> None:
         self.worker = worker or uuid.uuid4().hex  # no other process ever has the same
-        self._clock, self._prefix = clock, prefix
+        self._clock, self._prefix, self._longest_s = clock, prefix, longest_s
         self._calls, self._last = dict[str, HeldCall](), LastStandings()
-        self._connection = RedisConnection(url, f"{prefix}:workers", timeout_s)
+        self._connection = RedisConnection(url, f"{prefix}:workers", timeout_s, longest_s)
         self._channel = Channel(self._connection, signer)
         self.peers = Peers(self.worker, members)
         owners = Owners(self._connection, prefix)
@@ -115,9 +115,7 @@ class RedisAdmission(Admission):
             return await self._admit(ask)
         except asyncio.CancelledError:
             call = HeldCall.of(ask, self._instant)
-            self._upkeep.spawn(
-                self._backlog.void(call)
-            )  # it may have been granted: nobody will ever settle it
+            self._upkeep.spawn(self._backlog.void(call))  # it may have been granted, and is never settled
             raise
         except Unreachable as away:
             return await self._admit_offline(ask, is_unknown=away.is_undone)
@@ -131,11 +129,10 @@ class RedisAdmission(Admission):
         call = self._calls.get(request_id)
         if call is None or call.want.is_of_another_day(self._instant):
             return False
-        deadline = asyncio.get_running_loop().time() + QUEUE_S
+        deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
-            reply = await self._run_or_refuse(
-                "top_up", call.want.tag, [request_id, hold_nanousd, call.want.packed]
-            )
+            arguments = [request_id, hold_nanousd, call.want.packed]
+            reply = await self._run_or_refuse("top_up", call.want.tag, arguments)
             if reply.status == "granted":
                 call.amount = max(call.amount, hold_nanousd)
             if reply.status in ("granted", "refused"):
@@ -143,7 +140,8 @@ class RedisAdmission(Admission):
             if reply.status == "aside":
                 try:
                     await self._take_back(reply, call.want, deadline)
-                except (AdmissionUnavailable, Unreachable):
+                except (AdmissionUnavailable, Unreachable) as away:
+                    FALLBACKS.note("redis_top_up", away)
                     return False
                 continue
             await self._preparation.make(reply, call.want, deadline)
@@ -161,7 +159,8 @@ class RedisAdmission(Admission):
                 await self._allowances.settle(request_id, tokens, call.amount)
         try:
             reply = await self._backlog.settle(call)
-        except Unreachable:
+        except Unreachable as away:
+            FALLBACKS.note("redis_settle", away)
             return self._last.of(call.want.scopes, self._instant) or Standing()
         is_settled = reply.status == "settled"
         return self._last.note(call.want.scopes, standing_of(call.want, reply)) if is_settled else Standing()
@@ -169,7 +168,7 @@ class RedisAdmission(Admission):
     @override
     async def renew(self, request_ids: Sequence[str]) -> None:
         await self._allowances.renew_leases(request_ids)
-        with contextlib.suppress(Unreachable):
+        with FALLBACKS.noted("redis_renew", Unreachable):
             await self._backlog.renew([self._calls[each] for each in request_ids if each in self._calls])
 
     @override
@@ -177,7 +176,7 @@ class RedisAdmission(Admission):
         self, posts: Sequence[Post], request_ids: Sequence[str], *, is_adopted: bool = False
     ) -> bool:
         self._backlog.take(posts, request_ids, is_adopted=is_adopted)
-        with contextlib.suppress(Unreachable):
+        with FALLBACKS.noted("redis_post", Unreachable):
             await self._backlog.flush()
         return self._backlog.is_told
 
@@ -186,13 +185,14 @@ class RedisAdmission(Admission):
         """As it was last known, when the store cannot tell; AdmissionUnavailable if it was never known."""
         try:
             return await self._read(scopes)
-        except AdmissionUnavailable:
+        except AdmissionUnavailable as away:
             if (last := self._last.of(scopes, self._instant)) is None:
                 raise
+            FALLBACKS.note("redis_standing", away)
             return last
 
     async def _read(self, scopes: Sequence[ScopeRules]) -> Standing:
-        deadline = asyncio.get_running_loop().time() + QUEUE_S
+        deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
             want = want_of(scopes, self._instant)
             reply = await self._run_or_refuse("standing", want.tag, [want.packed])
@@ -209,11 +209,10 @@ class RedisAdmission(Admission):
     async def bury(self, worker: str) -> bool:
         """What it was granted and never wrote down, and what it set aside, is free again."""
         self.peers.part(worker)
-        try:
+        with FALLBACKS.noted("redis_bury", Unreachable):
             await self._graves.dig(worker)
-        except Unreachable:
-            return False
-        return True
+            return True
+        return False
 
     @property
     def _instant(self) -> float:
@@ -221,7 +220,7 @@ class RedisAdmission(Admission):
         return self._clock()[1] if self._clock is not None else time.time() + self._preparation.skew_s
 
     async def _admit(self, ask: Ask) -> Grant:
-        deadline = asyncio.get_running_loop().time() + QUEUE_S
+        deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
             want = want_of(ask.scopes, self._instant)
             holds = [ask.request_id, ask.tokens, ask.hold_nanousd, LEASE_S, ORPHAN_S]
@@ -259,6 +258,7 @@ class RedisAdmission(Admission):
             if not is_unknown:
                 self._backlog.doubt(HeldCall.of(ask, self._instant))
             raise
+        FALLBACKS.note("redis_admit", "a call was granted out of what was set aside")
         call = HeldCall.of(ask, self._instant)
         call.is_offline, call.is_unknown = True, is_unknown
         standing = self._last.of(ask.scopes, self._instant) or grant.standing
@@ -272,7 +272,7 @@ class RedisAdmission(Admission):
 
         Raises AdmissionUnavailable when one is silent: it may be spending that now, so nobody can tell.
         """
-        if asyncio.get_running_loop().time() + QUEUE_S - YIELD_WAIT_S >= deadline:
+        if asyncio.get_running_loop().time() + self._longest_s - YIELD_WAIT_S >= deadline:
             raise AdmissionUnavailable
         scopes = await self._allowances.take_back(want, reply.detail, self._instant)
         if scopes:

@@ -19,7 +19,8 @@ from typing import Any
 from redis.asyncio.connection import parse_url
 
 from budgets.redis_scripts import Script, read_scripts
-from budgets.redis_wire import OUR_FAULT, Refused, Unreachable, Unsent, Wire
+from budgets.redis_wire import LONGEST_S, OUR_FAULT, Refused, Unreachable, Unsent, Wire
+from providers.fallbacks import FALLBACKS
 
 _LOG = logging.getLogger("budgets.redis")
 TIMEOUT_S = 0.03
@@ -79,7 +80,9 @@ class RedisConnection:
     the life of the data in which this worker connected first.
     """
 
-    def __init__(self, url: str, channel: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, url: str, channel: str, timeout_s: float = TIMEOUT_S, longest_s: float = LONGEST_S
+    ) -> None:
         self.run_id, self.opened, self.born_in = "", 0, ""
         self._client = 0  # as the server calls the present connection
         self.on_message: Callable[[bytes], None] = _ignore
@@ -87,7 +90,7 @@ class RedisConnection:
         self._options: dict[str, Any] = dict(parse_url(url))
         self._is_secure = url.startswith("rediss:")
         self.channel = f"{channel}:{self._options.get('db', 0)}"
-        self._timeout_s = timeout_s
+        self._timeout_s, self._longest_s = timeout_s, longest_s
         self._scripts = read_scripts()
         self._breaker, self._complaints = Breaker(), Complaints()
         self._has_warned = False
@@ -137,6 +140,7 @@ class RedisConnection:
             self._complain(refused)
             raise
         except Unreachable as first:
+            FALLBACKS.note("redis_asked_again", first)
             try:
                 return await self._evaluate(script, key, payload)
             except Unreachable as second:
@@ -144,8 +148,7 @@ class RedisConnection:
 
     async def life(self) -> str:
         """Return the name of the life of the data: another one after every loss. Raises Unreachable."""
-        wire = await self._connected()
-        return await self._life(wire)
+        return await self._life(await self._connected())
 
     @property
     def life_key(self) -> str:
@@ -169,10 +172,9 @@ class RedisConnection:
             except TimeoutError:
                 self._breaker.fail(loop.time())
                 raise Unsent from None
-        wire = self._wire
-        if wire is None:
+        if self._wire is None:
             raise Unsent
-        return wire
+        return self._wire
 
     async def _answer(self, reply: Awaitable[Any]) -> Any:
         got = await reply
@@ -227,7 +229,7 @@ class RedisConnection:
 
     async def _connect(self) -> Wire:
         loop, options = asyncio.get_running_loop(), self._options
-        wire = Wire(self._timeout_s, self.on_message, self._late, self._lost)
+        wire = Wire(self._timeout_s, self.on_message, self._late, self._lost, self._longest_s)
         try:
             async with asyncio.timeout(HANDSHAKE_S):
                 if "path" in options:
@@ -276,10 +278,8 @@ class RedisConnection:
             raise Refused(f"{EVICTS} maxmemory-policy is {policy}: set it to {NO_EVICTION}")
         if not policy and not self._has_warned:
             self._has_warned = True
-            _LOG.warning(
-                "budgets.redis.eviction_unknown: it does not say its maxmemory-policy; it must be %s",
-                NO_EVICTION,
-            )
+            what = "it does not say its maxmemory-policy; it must be"
+            _LOG.warning("budgets.redis.eviction_unknown: %s %s", what, NO_EVICTION)
 
 
 def _facts(info: bytes) -> dict[str, str]:

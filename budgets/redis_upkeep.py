@@ -16,6 +16,7 @@ from budgets.redis_calls import HeldCall
 from budgets.redis_channel import Channel
 from budgets.redis_peers import Peers
 from budgets.redis_wire import Unreachable
+from providers.fallbacks import FALLBACKS
 
 _LOG = logging.getLogger("budgets.redis")
 TEND_S = 1.0
@@ -117,7 +118,8 @@ class Upkeep:
 async def _quietly(work: Coroutine[None, None, None]) -> None:
     try:
         await work
-    except Unreachable:
-        return
-    except Exception:  # noqa: BLE001 - a worker that tends no more is thought dead by the others
+    except Unreachable as away:
+        FALLBACKS.note("redis_upkeep", away)
+    except Exception as failure:  # noqa: BLE001 - a worker that tends no more is thought dead by the others
+        FALLBACKS.note("redis_upkeep", failure)
         _LOG.exception("budgets.redis.upkeep-failed")

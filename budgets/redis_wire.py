@@ -75,13 +75,10 @@ class Wire(asyncio.Protocol):
         on_message: Callable[[bytes], None],
         on_late: Callable[[], None],
         on_lost: Callable[[Wire], None],
+        longest_s: float = LONGEST_S,
     ) -> None:
-        self._timeout_s, self._on_message, self._on_late, self._on_lost = (
-            timeout_s,
-            on_message,
-            on_late,
-            on_lost,
-        )
+        self._timeout_s, self._longest_s = timeout_s, longest_s
+        self._on_message, self._on_late, self._on_lost = on_message, on_late, on_lost
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(notEnoughData=_NOTHING, protocolError=Unreachable, replyError=Refused)
         self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()  # and when it was sent
@@ -196,7 +193,7 @@ class Wire(asyncio.Protocol):
         self._timer = self._loop.call_later(again_s, self._look)
 
     def _is_late(self, now: float, sent: float) -> bool:
-        return now - max(self._heard_at, sent) >= self._patience_s(sent) or now - sent >= LONGEST_S
+        return now - max(self._heard_at, sent) >= self._patience_s(sent) or now - sent >= self._longest_s
 
     @property
     def _usual_patience_s(self) -> float:

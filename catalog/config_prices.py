@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from catalog.price_terms import NO_TERMS, ONE, Factor, Step, Terms, ToolRate
 from catalog.price_terms import TOKEN_PARTS as STEP_PARTS
 from catalog.prices import PER, ImageRate, PriceSheet
+from providers.fallbacks import FALLBACKS
 
 if TYPE_CHECKING:
     from gateway.config.entries import ModelEntry
@@ -83,8 +84,16 @@ def _rate_of(price: Decimal, unit: Decimal) -> int:
 
 
 def _flat_image_price(entry: ModelEntry) -> Decimal | None:
-    try:
-        price = Decimal(entry.metadata[FLAT_IMAGE_CENTS]) / 100
-    except (KeyError, InvalidOperation):
+    stated = entry.metadata.get(FLAT_IMAGE_CENTS)
+    if stated is None:
         return None
-    return price if price.is_finite() and price >= 0 else None
+    try:
+        price = Decimal(stated) / 100
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not price.is_finite() or price < 0:
+        FALLBACKS.note(
+            "flat_image_price", f"{entry.alias}: '{FLAT_IMAGE_CENTS}' is no amount; pictures have no price"
+        )
+        return None
+    return price

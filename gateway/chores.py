@@ -20,6 +20,7 @@ from gateway.schedule import JOBS
 from gateway.shedding import Shedding
 from metering.adoption import adopt
 from metering.settlements import Listening
+from providers.fallbacks import FALLBACKS
 from tenants.key_cache import CAREFUL_TTL_S, TTL_S
 from tenants.key_use import write_key_use
 from tenants.loaders import stopped_keys
@@ -139,7 +140,8 @@ class Chores:
         """The same, when a death was told of."""
         try:
             await self.adopt_the_dead()
-        except Exception:  # the database is away, perhaps: it is done again every ADOPT_S
+        except Exception as error:  # the database is away, perhaps: it is done again every ADOPT_S
+            FALLBACKS.note("adopt_at_once", error)
             logger.exception("what a dead worker left could not be adopted yet")
 
     async def heed_denied(self) -> None:
@@ -197,5 +199,6 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(seconds)
         try:
             await work()
-        except Exception:  # one bad turn (the database away) must not end the work
+        except Exception as error:  # one bad turn (the database away) must not end the work
+            FALLBACKS.note(work.__name__.strip("_"), error)
             logger.exception("periodic work failed: %s", work.__name__)

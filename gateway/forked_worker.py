@@ -67,6 +67,7 @@ class ForkedProcess:
         self.returncode: int | None = None
         loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = loop.create_future()
+        self._reaping = threading.Lock()  # a number that was reaped may be another process's
         threading.Thread(target=self._reap, args=(loop,), name=f"waits for {pid}", daemon=True).start()
 
     async def wait(self) -> int:
@@ -75,10 +76,13 @@ class ForkedProcess:
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send it, unless the process has ended."""
-        if self.returncode is None:
-            os.kill(self.pid, number)
+        with self._reaping:
+            if self.returncode is None:
+                os.kill(self.pid, number)
 
     def _reap(self, loop: asyncio.AbstractEventLoop) -> None:
-        _, status = os.waitpid(self.pid, 0)
-        self.returncode = os.waitstatus_to_exitcode(status)
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        with self._reaping:
+            _, status = os.waitpid(self.pid, 0)
+            self.returncode = os.waitstatus_to_exitcode(status)
         loop.call_soon_threadsafe(self._ended.set_result, self.returncode)

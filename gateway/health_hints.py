@@ -10,7 +10,6 @@ To who has not heard of the sender yet it says what was true a moment ago, and o
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -26,8 +25,6 @@ from redis.backoff import NoBackoff
 from gateway.signed_messages import STALE, Signer
 from providers.fallbacks import FALLBACKS
 from providers.hint import Hint
-
-logger = logging.getLogger("gateway.health")
 
 WAITING = 1000  # while Redis is slow, the oldest hints are dropped
 PUBLISH_S = 0.5
@@ -118,4 +115,4 @@ class HealthHints:
         try:
             await client.publish(self.channel, self.signer.sign(self.channel, said))
         except (redis.RedisError, OSError) as error:
-            logger.info("other processes were not told of deployment %d (%s)", hint.deployment, error)
+            FALLBACKS.note("health_hint_untold", f"deployment {hint.deployment}: {error}")

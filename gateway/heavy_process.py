@@ -29,6 +29,7 @@ from gateway.api.large_reading import embedded, understood  # noqa: E402 - after
 from gateway.fingerprint import fingerprint  # noqa: E402
 from providers.dialects.base import Shape  # noqa: E402
 from providers.dialects.large_answers import look  # noqa: E402
+from providers.orphans import die_with_parent  # noqa: E402
 from providers.outline_limits import Limits  # noqa: E402
 from providers.prompt import count_prompt  # noqa: E402
 
@@ -105,4 +106,5 @@ def _give_back() -> None:
 
 
 if __name__ == "__main__":
+    die_with_parent()
     serve(sys.stdin.buffer, sys.stdout.buffer)

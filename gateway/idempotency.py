@@ -166,6 +166,7 @@ class Replays:
             await self._in_database(replay_rows.drop, claim.id, claim.request_id)
         except DatabaseError:  # the client is owed the reason of its refusal, not this
             logger.exception("the claim of %s could not be dropped", claim.request_id)
+            FALLBACKS.note("replay_claim_kept", claim.request_id)
 
     async def catch_up(self) -> None:
         """Say of calls that were made what the database did not take then. Raises DatabaseError."""

@@ -10,6 +10,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from providers.fallbacks import FALLBACKS
+
 logger = logging.getLogger("gateway.invalidation")
 
 POLL_S = 1.0
@@ -54,7 +56,8 @@ class Invalidation:
             self._poke.clear()
             try:
                 await self.check()
-            except Exception:  # the database may be away: serving goes on with what is known
+            except Exception as error:  # the database may be away: serving goes on with what is known
                 logger.exception("configuration could not be reloaded")
+                FALLBACKS.note("configuration_of_before", error)
                 if was_announced:
                     self._doubt()

@@ -15,6 +15,7 @@ import redis
 from redis import asyncio as redis_async
 
 from gateway.signed_messages import Signer
+from providers.fallbacks import FALLBACKS
 
 logger = logging.getLogger("gateway.invalidation")
 
@@ -38,7 +39,7 @@ class Announcer:
             ) as client:
                 client.publish(CHANNEL, self._signer.sign(CHANNEL, b"changed"))
         except (redis.RedisError, OSError) as error:
-            logger.warning("a change was not announced (%s); servers notice it by polling", error)
+            FALLBACKS.note("change_unannounced", f"{error}; servers notice it by polling")
 
 
 class Listener:
@@ -66,9 +67,9 @@ class Listener:
             try:
                 await self._listen()
             except (redis.RedisError, OSError) as error:
+                FALLBACKS.note("changes_unheard", f"{error}; they are found by polling")
                 if self._hears:
                     self._hears = False
-                    logger.warning("announcements of changes cannot be heard (%s)", error)
                     self._lost()
             await asyncio.sleep(PATIENCE_S)
 

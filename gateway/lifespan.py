@@ -40,7 +40,7 @@ from gateway.replay_rows import Quota
 from gateway.shadows import Shadows
 from gateway.shedding import Shedding
 from gateway.signed_messages import Signer
-from gateway.stopping import Stop
+from gateway.stopping import Stop, ended, in_time
 from gateway.token_counter import TokenCounter
 from gateway.watchdog import Watchdog
 from gateway.worker_rows import WorkerRows
@@ -67,6 +67,8 @@ T = TypeVar("T")
 
 STOP_S = 5.0
 SHIP_AT_CLOSE_S = 3.0
+PART_S = 5.0  # what any other part of closing may take
+JOURNAL_S = 7.0  # more than it waits for the disk itself
 
 
 class Lifespan:
@@ -148,26 +150,25 @@ class Lifespan:
         adopting.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Ship what is left and close everything."""
+        """Ship what is left and close everything; what takes too long or fails holds up nothing behind it."""
         live = connections.live()
         self._watchdog.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SHIP_AT_CLOSE_S):
-                await live.shipper.flush()
-        await live.shipper.stop()
-        await live.journal.close()
-        for close in self._closing:
-            await close()
-        await live.transport.aclose()
+        parts: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
+            ("tasks", PART_S, lambda: ended(self._tasks)),
+            ("shipping", SHIP_AT_CLOSE_S, live.shipper.flush),
+            ("shipper", PART_S, live.shipper.stop),
+            ("journal", JOURNAL_S, live.journal.close),
+            *((close.__qualname__, PART_S, close) for close in self._closing),
+            ("transport", PART_S, live.transport.aclose),
+        ]
         if live.simulator is not None:
-            await live.simulator.aclose()
+            parts.append(("simulator", PART_S, live.simulator.aclose))
+        for name, seconds, close in parts:
+            await in_time(seconds, name, close())
         connections.set_live(None)
         live.access_log.close()
         live.heavy.close()
-        self._executor.shutdown()
+        self._executor.shutdown(wait=False, cancel_futures=True)  # a database that hangs holds its threads
 
     def _replays(self, live: Connections) -> Replays:
         config = self.config.idempotency

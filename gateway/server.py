@@ -24,7 +24,7 @@ from gateway.descriptors import left_for_clients, raise_limit
 from gateway.doors import Door, behind
 from gateway.http_protocol import patient
 from gateway.lifespan import Lifespan
-from gateway.stopping import Stop
+from gateway.stopping import EXIT_S, KILL_S, LEAVE_S, Stop, end_within
 from gateway.websocket_protocol import WebSocket
 from gateway.worker_link import WorkerLink
 
@@ -148,19 +148,24 @@ def run(
     import uvloop  # noqa: PLC0415 - not on every platform, and only the server needs it
 
     share_arenas()
-    uvloop.run(_serve(config, doors, welcome, link, workers))
+    try:
+        uvloop.run(_serve(config, doors, welcome, link, workers))
+    finally:
+        end_within(LEAVE_S)
 
 
 async def _serve(
     config: Config, doors: Sequence[Door], welcome: str, link: WorkerLink | None, workers: int
 ) -> None:
-    stop = Stop()
+    stop = Stop(end_within)
     stop.listen()
     if link is not None:
         stop.listen_for_retirement()
+        await link.open(when_orphaned=stop.ask, in_any_case=stop.bind)
     lifespan = Lifespan()
     await lifespan.open()
     connections.live().link = link
+    stop.grace_s = config.server.prestop_delay + config.server.graceful_shutdown_delay  # before, no call runs
     if link is not None:
         link.when_another_died = lifespan.adopt
     quiet_collector()
@@ -169,7 +174,7 @@ async def _serve(
     if link is None:
         announce(doors, welcome)
     else:
-        await link.say_ready(when_orphaned=stop.ask)
+        link.say_ready()
     stopping = asyncio.create_task(stop.asked.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     connections.live().is_leaving = True
@@ -178,6 +183,7 @@ async def _serve(
     if link is not None and servers.have_connections:
         await stop.pause(LINGER_S)
     await lifespan.drain(config.server.graceful_shutdown_delay, stop)
+    end_within(EXIT_S + KILL_S)  # also of one that was only replaced
     servers.end()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(5):

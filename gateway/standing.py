@@ -5,6 +5,7 @@ from __future__ import annotations
 from budgets.admission import AdmissionUnavailable, Standing
 from budgets.rules import rules_for
 from gateway import connections
+from providers.fallbacks import FALLBACKS
 from tenants.caller import Caller
 
 
@@ -13,5 +14,6 @@ async def standing_of(caller: Caller) -> Standing | None:
     live = connections.live()
     try:
         return await live.admission.standing(rules_for(live.rulebook, caller))
-    except AdmissionUnavailable:
+    except AdmissionUnavailable as away:
+        FALLBACKS.note("standing_headers", away)
         return None

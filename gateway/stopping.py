@@ -1,20 +1,77 @@
-"""Being asked to end: as soon as the calls allow, in good order, or now. Shared by the server and its supervisor."""
+"""Being asked to end: as soon as the calls allow, in good order, or now. Shared by the server and its supervisor.
+
+No part of an end may hold up the rest for ever: each has its time (`in_time`), and so has the whole (`end_within`).
+"""
 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import logging
 import signal
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Final
+
+logger = logging.getLogger("gateway.stopping")
+
+EXIT_S: Final = 15.0  # beyond the drain: what a worker needs to ship, sync and close
+KILL_S: Final = 10.0  # beyond that, after the second signal
+LEAVE_S: Final = 10.0  # everything is closed: the interpreter still waits for its threads
+CANCEL_AGAIN_S: Final = 1.0
+_STDERR: Final = 2
+
+
+def end_within(seconds: float) -> None:
+    """End this process so much later with code 1, whatever holds it then, and write down where its threads stand.
+
+    What is not closed by then is as after a kill: the journal is adopted. Done by a thread of faulthandler, which needs
+    neither the loop nor the interpreter's lock. A later call replaces the one before.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
+
+
+async def in_time(seconds: float, part: str, work: Awaitable[object]) -> bool:
+    """Wait so long for a part of the end, and leave it behind then; what it raises is logged. True: it was done.
+
+    Not by cancelling alone: what swallows that, or runs in a thread, would hold up everything after it.
+    """
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    if not done:
+        task.cancel()
+        logger.error("gateway.stop.part-left-behind %s took more than %g s", part, seconds)
+        return False
+    if task.cancelled():
+        return True
+    if error := task.exception():
+        logger.error("gateway.stop.part-failed %s", part, exc_info=error)
+    return error is None
+
+
+async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel these, again each second, and return when all have ended.
+
+    Once is not enough: `asyncio.wait_for` of Python 3.11, through which redis-py writes, swallows a cancellation that
+    comes in the turn in which its work is done, and the task goes on for ever.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
 
 
 class Stop:
     """`asked`: take on nothing new. `ordered`: end within the grace; not set for a worker that is only replaced, whose
     calls may take their time. `hurried`: end now, by the next signal.
+
+    `bound` is called with the seconds that the end may still take: `grace_s`, and what closing takes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bound: Callable[[float], object] = lambda _: None) -> None:
         self.asked, self.ordered, self.hurried = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.grace_s = 0.0
+        self._bound = bound
 
     def listen(self) -> None:
         """Take SIGTERM and SIGINT of this process."""
@@ -26,8 +83,17 @@ class Stop:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.asked.set)
 
     def ask(self) -> None:
-        (self.hurried if self.ordered.is_set() else self.ordered).set()
+        if not self.ordered.is_set():
+            self.bind()
+            self.ordered.set()
+        elif not self.hurried.is_set():
+            self._bound(EXIT_S + KILL_S)
+            self.hurried.set()
         self.asked.set()
+
+    def bind(self) -> None:
+        """Let this process end within the grace and what closing takes, whatever its loop does. From any thread."""
+        self._bound(self.grace_s + EXIT_S + KILL_S)
 
     async def pause(self, seconds: float, until: Coroutine[Any, Any, object] | None = None) -> None:
         """Return when that is done, when the time is over or when someone hurries, whichever is first."""

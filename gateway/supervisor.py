@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from gateway.forked_worker import Fork
-from gateway.stopping import Stop
+from gateway.stopping import EXIT_S, KILL_S, Stop
 from gateway.worker_process import Worker
 from gateway.workers_count import WorkersCount
 
@@ -24,8 +24,6 @@ SHORT_LIFE_S = 5.0  # who dies younger than this is started again after a pause 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 3.0
 OPEN_S = 60.0  # what a worker that is to replace a living one may take until it serves
-EXIT_S = 15.0  # beyond the drain: what a worker needs to ship, sync and close
-KILL_S = 10.0
 
 
 class Slot:
@@ -41,10 +39,11 @@ class Slot:
 class Supervisor:
     """`prepare` is run before workers are renewed and says whether they may be; `drain_s` is a worker's own bound.
 
-    `back_office` is a listener that one more worker serves, for itself.
+    `back_office` is a listener that one more worker serves, for itself. `bound` is called with the seconds that the end
+    of this process may still take.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but three have names
         self,
         command: Sequence[str],
         listener: socket.socket,
@@ -53,6 +52,7 @@ class Supervisor:
         drain_s: float,
         prepare: Sequence[str],
         back_office: socket.socket | None = None,
+        bound: Callable[[float], object] = lambda _: None,
     ) -> None:
         self._command, self._drain_s, self._prepare = command, drain_s, prepare
         self._slots = [Slot(listener) for _ in range(count)]
@@ -60,7 +60,8 @@ class Supervisor:
             self._slots.append(Slot(back_office, "--back-office"))
         self._living: set[Worker] = set()
         self._count = WorkersCount(self._living)
-        self._stop = Stop()
+        self._stop = Stop(bound)
+        self._stop.grace_s = drain_s + EXIT_S
         self._renewal = asyncio.Event()
 
     async def run(self, announce: Callable[[], None], forks: Sequence[Fork] = ()) -> None:
@@ -156,8 +157,7 @@ class Supervisor:
 
     async def _renew(self) -> None:
         """Replace each worker by one that already serves, so that there is always one to connect to."""
-        preparing = await asyncio.create_subprocess_exec(*self._prepare, stdin=asyncio.subprocess.DEVNULL)
-        if await preparing.wait():
+        if not await self._is_prepared():
             logger.error("the configuration is not usable; the old workers serve on")
             return
         for slot in self._slots:
@@ -170,6 +170,16 @@ class Supervisor:
             if old is not None:
                 old.send(signal.SIGHUP)  # it ends when its last call does
                 await old.ended()
+
+    async def _is_prepared(self) -> bool:
+        preparing = await asyncio.create_subprocess_exec(*self._prepare, stdin=asyncio.subprocess.DEVNULL)
+        try:
+            return await preparing.wait() == 0
+        except asyncio.CancelledError:  # the supervisor ends: nobody needs it any more
+            if preparing.returncode is None:
+                preparing.kill()
+            await preparing.wait()
+            raise
 
     async def _all_ended(self) -> None:
         while self._living:

@@ -11,6 +11,7 @@ import logging
 from catalog.routing import Route
 from gateway.connections import Connections
 from metering.records import Close
+from providers.fallbacks import FALLBACKS
 from tenants.audit import Actor
 
 logger = logging.getLogger("gateway.unknown_members")
@@ -32,7 +33,8 @@ async def _refuse(live: Connections, deployment_id: int, names: list[str], reque
         is_new = await asyncio.get_running_loop().run_in_executor(
             live.database, lambda: write(deployment_id, names, actor=actor)
         )
-    except Exception:  # the database is away: the next such call tells again
+    except Exception as error:  # the database is away: the next such call tells again
+        FALLBACKS.note("unknown_members", error)
         logger.exception("members %s could not be refused at deployment %d", names, deployment_id)
         return
     if is_new:

@@ -17,6 +17,7 @@ MINE = b"m"  # worker: this, as metrics_sum.Family
 ALL = b"a"  # supervisor: this is what all of you count
 DEAD = b"d"  # supervisor: another of us has died, and has left its journal
 LONGEST = 64 * 1024 * 1024
+LAST_WORDS_S = 2.0  # waited for what is still on its way when one of them ends
 
 
 class Line:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Self
@@ -12,7 +14,8 @@ import msgspec
 from prometheus_client import REGISTRY
 
 from gateway.metrics_sum import Family, families_of
-from gateway.worker_line import ALL, DEAD, MINE, READY, TELL, WANT, Line
+from gateway.stopping import in_time
+from gateway.worker_line import ALL, DEAD, LAST_WORDS_S, MINE, READY, TELL, WANT, Line
 
 ANSWER_S = 3.0  # more than the supervisor waits for its slowest worker
 
@@ -26,6 +29,7 @@ class WorkerLink:
         self._line: Line | None = None
         self._task: asyncio.Task[None] | None = None
         self._waiting: deque[asyncio.Future[bytes]] = deque()
+        self._is_closing = False
 
     @classmethod
     def inherited(cls, listener_fd: int, line_fd: int) -> Self:
@@ -33,13 +37,25 @@ class WorkerLink:
         listener, end = socket.socket(fileno=listener_fd), socket.socket(fileno=line_fd)
         for inherited in (listener, end):
             inherited.setblocking(False)  # else Python takes it for one that blocks, and makes its copies so
+            inherited.set_inheritable(False)  # uvloop closes nothing in the processes that it starts
         return cls(listener, end)
 
-    async def say_ready(self, when_orphaned: Callable[[], None]) -> None:
-        """Tell the supervisor that calls are served; from now on its death is an order to stop."""
+    async def open(
+        self, when_orphaned: Callable[[], None], in_any_case: Callable[[], None] = lambda: None
+    ) -> None:
+        """Listen to the supervisor: from now on its death is an order to stop.
+
+        `in_any_case` is called by a thread, so that a worker whose loop stands does not outlive it either.
+        """
+        end = self._end.dup()
+        threading.Thread(target=self._watch, args=(end, in_any_case), name="supervisor", daemon=True).start()
         self._line = await Line.over(self._end)
-        self._line.say(READY)
         self._task = asyncio.create_task(self._listen(self._line, when_orphaned))
+
+    def say_ready(self) -> None:
+        """Tell the supervisor that calls are served."""
+        if self._line is not None:
+            self._line.say(READY)
 
     async def totals(self) -> list[Family]:
         """Return what all workers of this machine count together. Raises TimeoutError."""
@@ -53,12 +69,22 @@ class WorkerLink:
 
     async def aclose(self) -> None:
         """Tell for the last time what was counted."""
+        self._is_closing = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._line is not None:
             self._line.say(MINE, _mine())
-            await self._line.aclose()
+            await in_time(LAST_WORDS_S, "line to the supervisor", self._line.aclose())
+
+    def _watch(self, end: socket.socket, in_any_case: Callable[[], None]) -> None:
+        """Wait until the other end is closed, and read nothing: that is poll(2) with no event to wait for."""
+        poll = select.poll()
+        poll.register(end, 0)
+        poll.poll()
+        end.close()
+        if not self._is_closing:
+            in_any_case()
 
     async def _listen(self, line: Line, when_orphaned: Callable[[], None]) -> None:
         while (frame := await line.hear()) is not None:

@@ -13,7 +13,8 @@ import msgspec
 
 from gateway.forked_worker import Fork, ForkedProcess
 from gateway.metrics_sum import Family
-from gateway.worker_line import ALL, DEAD, MINE, READY, TELL, WANT, Line
+from gateway.stopping import in_time
+from gateway.worker_line import ALL, DEAD, LAST_WORDS_S, MINE, READY, TELL, WANT, Line
 
 logger = logging.getLogger("gateway.supervisor")
 
@@ -126,6 +127,8 @@ class Worker:
 
     async def _wait(self) -> int:
         code = await self._process.wait()
-        await self._hearing
-        await self._line.aclose()
+        is_over = await in_time(LAST_WORDS_S, f"last words of worker {self.pid}", self._hearing)
+        if not is_over and not self._is_ready.done():
+            self._is_ready.set_result(False)
+        await in_time(LAST_WORDS_S, f"line to worker {self.pid}", self._line.aclose())
         return code

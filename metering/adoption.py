@@ -23,6 +23,7 @@ from metering.shipment import BATCH, Shipment
 from metering.tail import Call
 from metering.unsettled import Bounds
 from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN
+from providers.fallbacks import FALLBACKS
 from providers.upstream import Attempt
 from providers.usage import Usage
 
@@ -72,7 +73,8 @@ def adopt(
             found = _take(path, using, tell or _nobody, gone or _nobody)
         except (DatabaseFailed, TimeoutError):
             raise
-        except Exception:  # noqa: BLE001 - whatever is wrong with one directory
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one directory
+            FALLBACKS.note("journal_adoption", error)
             _LOG.exception("metering.journal.not-adopted %s", path.name)
             continue
         if found is not None:

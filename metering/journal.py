@@ -22,6 +22,7 @@ from metering.lag import Lag
 from metering.records import Answered, Close, Mark, Open, Record, Void
 from metering.segments import Directory, Position
 from metering.syncer import Syncer
+from providers.fallbacks import FALLBACKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,7 +92,7 @@ class Journal:
     def mark(self, record: Mark | Answered) -> None:
         """Note the progress of a call. It is an estimate: a disk without room drops it."""
         if record.id in self._live:
-            with suppress(OSError):
+            with FALLBACKS.noted("journal_mark", OSError):
                 self._append(encode(record))
 
     async def close_call(self, record: Close) -> None:

@@ -124,4 +124,5 @@ class Shipment:
         finally:
             os.close(file)
         self.rejected.append(call.open.id)
+        FALLBACKS.note("ledger_row", call.open.id)
         _LOG.exception("metering.call.ship-rejected %s, kept in %s", call.open.id, path)

@@ -13,6 +13,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from providers.exact_count import exact_prompt
+from providers.orphans import die_with_parent
 from providers.tokens import warm
 
 LENGTH: Final = struct.Struct(">I")
@@ -66,5 +67,6 @@ def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
+    die_with_parent()
     warm()
     serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -9,6 +9,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+from types import TracebackType
 
 logger = logging.getLogger("gateway.fallbacks")
 
@@ -31,6 +32,30 @@ class Fallbacks:
         if said_at is None or now - said_at >= QUIET_S:
             self._said_at[where] = now
             logger.error("fallback in %s: %s", where, str(why)[:200] or type(why).__name__)
+
+    def noted(self, where: str, *kinds: type[Exception]) -> Noted:
+        """Go on behind the block where one of these is raised in it, and note that."""
+        return Noted(self, where, kinds)
+
+
+class Noted:
+    """What `Fallbacks.noted` returns."""
+
+    __slots__ = ("_fallbacks", "_kinds", "_where")
+
+    def __init__(self, fallbacks: Fallbacks, where: str, kinds: tuple[type[Exception], ...]) -> None:
+        self._fallbacks, self._where, self._kinds = fallbacks, where, kinds
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        is_one = isinstance(error, self._kinds)
+        if is_one:
+            self._fallbacks.note(self._where, error)
+        return is_one
 
 
 FALLBACKS = Fallbacks()

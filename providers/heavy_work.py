@@ -102,6 +102,8 @@ class HeavyWork:
         process = self._take()
         self._busy.add(process)
         try:
+            if self._is_closed:  # `close` may have looked before this one was there
+                raise Lost("it is closed")
             return process.ask(job, raw)
         finally:
             self._busy.discard(process)

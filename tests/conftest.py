@@ -9,6 +9,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from providers.fallbacks import FALLBACKS
 from tests import forked, stores, templates, town
 from tests.ports import ClosedPort
 from tests.schedule import arrange
@@ -37,6 +38,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     arrange(items)
+
+
+@pytest.fixture
+def fallbacks() -> Callable[[], dict[str, int]]:
+    """Return what tells which fallbacks were noted since the test began, and how often."""
+    before = FALLBACKS.happened.copy()
+    return lambda: dict(FALLBACKS.happened - before)
 
 
 @pytest.fixture(scope="session")

@@ -28,13 +28,13 @@ def is_busy(data: bytes) -> bool:
 
 
 def bytes_of(data: bytes) -> int:
-    """Return the UTF-8 bytes of all text in the choices of a chunk; of a long one, of the whole chunk."""
+    """Return the UTF-8 bytes of all text in the choices of a chunk; of one that is long or cannot be read, its own."""
     if len(data) > LONG:
         return len(data)
     try:
         chunk = _any.decode(data)
     except (msgspec.DecodeError, RecursionError):
-        return 0
+        return len(data)
     choices = chunk.get("choices") if isinstance(chunk, dict) else None
     return _text(choices) if choices is not None else 0
 

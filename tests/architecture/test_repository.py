@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+from fnmatch import fnmatch
+from pathlib import Path
 
 import pytest
 from django.apps import apps
@@ -21,13 +24,27 @@ REGISTRIES = re.compile(
 )
 
 
-def tracked(*patterns):
-    done = subprocess.run(
-        ["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip("not a git checkout")
-    return [path for path in done.stdout.split() if (ROOT / path).is_file()]
+def tracked():
+    """Return the paths of the repository's files; of a copy without Git, of all files that .gitignore does not name."""
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    paths = done.stdout.splitlines() if done.returncode == 0 else untracked()
+    return [path for path in paths if (ROOT / path).is_file()]
+
+
+def untracked():
+    ignored = (ROOT / ".gitignore").read_text().split()
+    anywhere = [".git", *(pattern.strip("/") for pattern in ignored if not pattern.startswith("/"))]
+    at_the_top = [*anywhere, *(pattern.strip("/") for pattern in ignored)]
+    for directory, below, files in os.walk(ROOT):
+        patterns = at_the_top if Path(directory) == ROOT else anywhere
+        below[:] = [name for name in below if not any(fnmatch(name, pattern) for pattern in patterns)]
+        for name in files:
+            if not any(fnmatch(name, pattern) for pattern in patterns):
+                yield str((Path(directory) / name).relative_to(ROOT))
+
+
+def test_without_git_the_same_files_are_looked_at():
+    assert {*tracked()} - {*untracked()} == set()
 
 
 def documents():

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import time
 
 import pytest
 
@@ -15,7 +13,6 @@ from tests.waiting import eventually
 
 ROOM = 4
 CROWD = 40
-WORKERS = int(os.environ.get("OMG_TEST_WORKERS") or 1)  # each has its own bound
 PATIENCE = {"first_byte": "30s", "idle": "30s"}
 
 
@@ -43,7 +40,7 @@ async def test_a_provider_that_hangs_leaves_the_others_alone(gateway, upstream):
         lambda: sum(call.done() for call in crowd) + len(upstream.seen(model="up-hung")) == CROWD
     )
     held = len(upstream.seen(model="up-hung"))
-    assert ROOM <= held <= ROOM * WORKERS
+    assert held == ROOM
     refused = [call.result() for call in crowd if call.done()]
     assert {(answer.status, answer.error["code"]) for answer in refused} == {(503, "no_deployment_available")}
     assert {answer.headers["retry-after"] for answer in refused} <= {"1", "2", "3"}
@@ -52,7 +49,7 @@ async def test_a_provider_that_hangs_leaves_the_others_alone(gateway, upstream):
     assert [answer.status for answer in others] == [200] * 20
     twin = await ask(gateway.url, ALICE, question("twin"))
     assert twin.headers["x-gateway-attempts"] == "1"
-    assert twin.headers["x-gateway-deployment"] == "twin-b" or WORKERS > 1  # the other one may have room
+    assert twin.headers["x-gateway-deployment"] == "twin-b"
     async with gateway.client() as client:
         counted = f'gateway_shed_total{{reason="endpoint_full"}} {CROWD - held}.0'
         assert counted in (await client.get("/metrics")).text
@@ -63,10 +60,9 @@ async def test_a_provider_that_hangs_leaves_the_others_alone(gateway, upstream):
     assert (await ask(gateway.url, ALICE, question("hung"))).status == 200
     await settled(gateway)
     told = "\n".join(gateway.manage("explain", twin.id))
-    assert "Not to twin-a: full: as many calls as may be are in flight there." in told or WORKERS > 1
+    assert "Not to twin-a: full: as many calls as may be are in flight there." in told
 
 
-@pytest.mark.skipif(WORKERS > 1, reason="the bound is one process's; the system spreads calls as it likes")
 async def test_a_full_endpoint_refuses_at_once_and_streams_count_until_their_end(gateway, upstream):
     upstream.script("up-hung", {"hold_after": 1})
     before = sum(call["head_sent"] for call in upstream.seen(model="up-hung"))
@@ -74,12 +70,9 @@ async def test_a_full_endpoint_refuses_at_once_and_streams_count_until_their_end
         asyncio.create_task(ask(gateway.url, ALICE, question("hung", stream=True))) for _ in range(ROOM)
     ]
     await upstream.wait("head", model="up-hung", count=before + ROOM)
-    waits = []
-    for _ in range(50):
-        began = time.perf_counter()
+    for _ in range(50):  # nothing queues: no place is free before the release
         assert (await ask(gateway.url, ALICE, question("hung"))).status == 503
-        waits.append(time.perf_counter() - began)
-    assert sorted(waits)[25] < 0.1  # 3 ms on an idle machine; nobody queues
+    assert sum(call["head_sent"] for call in upstream.seen(model="up-hung")) == before + ROOM
     upstream.release(model="up-hung")
     assert all(answer.saw_the_end for answer in await asyncio.gather(*streams))
     upstream.script("up-hung", {})

@@ -29,6 +29,7 @@ from gateway.descriptors import raise_limit
 from gateway.doors import Door, Serves
 from gateway.forked_worker import fork_workers
 from gateway.server import CannotListen, announce, bind, run
+from gateway.stopping import end_within
 from gateway.supervisor import Supervisor
 from gateway.waiting_room import waiting_room
 from gateway.worker_link import WorkerLink
@@ -128,6 +129,7 @@ def supervise(config: Config, doors: Sequence[Door], workers: int, welcome: str,
         drain_s=config.server.prestop_delay + config.server.graceful_shutdown_delay,
         prepare=(*manage, "bootstrap"),
         back_office=back_office,
+        bound=end_within,
     )
     asyncio.run(supervisor.run(lambda: announce(doors, welcome), forks))
 

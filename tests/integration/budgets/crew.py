@@ -19,6 +19,7 @@ from budgets.admission import (
     WindowKey,
 )
 from budgets.admission_redis import RedisAdmission
+from budgets.redis_wire import LONGEST_S
 from tests.signing import SIGNER
 
 PATIENT_S = 2.0  # where a busy machine must not look like a lost store
@@ -55,8 +56,15 @@ def _word(refusal: RateRefused | BudgetRefused | AdmissionUnavailable) -> str:
 class Crew:
     """Workers that share a Redis and a ledger. `granted`: what the calls cost that were let through."""
 
-    def __init__(self, urls: str | Sequence[str], workers: int, timeout_s: float = PATIENT_S) -> None:
+    def __init__(
+        self,
+        urls: str | Sequence[str],
+        workers: int,
+        timeout_s: float = PATIENT_S,
+        longest_s: float = LONGEST_S,
+    ) -> None:
         """Give each worker an address of its own to be able to cut it off."""
+        self._longest_s = longest_s
         self.ledger = SharedLedger()
         self._names: list[str] = []
         each = [urls] * workers if isinstance(urls, str) else urls
@@ -67,7 +75,14 @@ class Crew:
 
     def worker(self, url: str, timeout_s: float = PATIENT_S) -> RedisAdmission:
         """Return one more, not open yet. The database names every worker that was ever made here."""
-        one = RedisAdmission(url, self.ledger.load, signer=SIGNER, timeout_s=timeout_s, members=self._members)
+        one = RedisAdmission(
+            url,
+            self.ledger.load,
+            signer=SIGNER,
+            timeout_s=timeout_s,
+            longest_s=self._longest_s,
+            members=self._members,
+        )
         self._names.append(one.worker)
         return one
 

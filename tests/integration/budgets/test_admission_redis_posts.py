@@ -19,11 +19,9 @@ COST = 100
 NO_BOUND_S = 3600.0
 
 
-@pytest.fixture(autouse=True)
-def nobody_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def patient_crew(url: str, workers: int) -> Crew:
     """Let calls wait for Redis: a machine that stood still for a second is not the subject here. Money is."""
-    monkeypatch.setattr("budgets.admission_redis.QUEUE_S", NO_BOUND_S)
-    monkeypatch.setattr("budgets.redis_wire.LONGEST_S", NO_BOUND_S)
+    return Crew(url, workers, longest_s=NO_BOUND_S)
 
 
 def window_of(tenant: int) -> WindowKey:
@@ -64,7 +62,7 @@ async def test_posts_that_overtake_each_other_never_change_what_was_spent(
     redis_server: RedisServer, seed: int
 ) -> None:
     dice, tenant = random.Random(seed), 400 + seed
-    async with Crew(redis_server.url, 2) as crew:
+    async with patient_crew(redis_server.url, 2) as crew:
         scopes = rules(41 * COST, tenant=tenant)
         batches = shipped(tenant, await spend(crew, scopes, 40), 3)
         told = dice.sample([*batches, *batches], 2 * len(batches))
@@ -78,7 +76,7 @@ async def test_what_an_adopted_journal_brings_counts_although_later_posts_came_f
     redis_server: RedisServer,
 ) -> None:
     """A worker died between its batch and its post: whoever finds the batch in the ledger knows only the total."""
-    async with Crew(redis_server.url, 2) as crew:
+    async with patient_crew(redis_server.url, 2) as crew:
         scopes = rules(10 * COST, tenant=426)
         first, dead, last = shipped(426, await spend(crew, scopes, 9), 3)
         for post, ids in (first, last):
@@ -93,7 +91,7 @@ async def test_posts_of_the_living_and_for_the_dead_in_any_order_never_say_too_l
     redis_server: RedisServer, seed: int
 ) -> None:
     dice, tenant = random.Random(seed), 430 + seed
-    async with Crew(redis_server.url, 2) as crew:
+    async with patient_crew(redis_server.url, 2) as crew:
         scopes = rules(40 * COST, tenant=tenant)
         batches = shipped(tenant, await spend(crew, scopes, 40), 4)
         newest = structs.replace(batches[-1][0], added_nanousd=None)
@@ -104,7 +102,7 @@ async def test_posts_of_the_living_and_for_the_dead_in_any_order_never_say_too_l
 
 
 async def test_a_post_that_never_comes_is_not_waited_for_without_end(redis_server: RedisServer) -> None:
-    async with Crew(redis_server.url, 2) as crew:
+    async with patient_crew(redis_server.url, 2) as crew:
         scopes = rules(10**6, tenant=420)
         first, lost, *rest = shipped(420, await spend(crew, scopes, 80), 1)
         for post, ids in (first, *rest):
@@ -116,7 +114,7 @@ async def test_a_post_that_never_comes_is_not_waited_for_without_end(redis_serve
 
 
 async def test_a_load_that_comes_late_counts_nothing_twice(redis_server: RedisServer) -> None:
-    async with Crew(redis_server.url, 2) as crew:
+    async with patient_crew(redis_server.url, 2) as crew:
         scopes, ledger, (quick, slow) = rules(10**6, tenant=421), crew.ledger, crew.workers
         await quick.standing(rules(0, tenant=421))
         quickly, ledger.is_open = ledger.is_open, asyncio.Event()
@@ -138,7 +136,7 @@ async def test_a_load_that_comes_late_counts_nothing_twice(redis_server: RedisSe
 async def test_nobody_is_refused_for_calls_that_are_counted_twice_for_a_moment(
     redis_server: RedisServer,
 ) -> None:
-    async with Crew(redis_server.url, 2) as crew:
+    async with patient_crew(redis_server.url, 2) as crew:
         scopes, (one, other) = rules(10 * COST, tenant=422), crew.workers
         names = await spend(crew, scopes, 6)
         crew.ledger.spent, crew.ledger.version = 6 * COST, 2
@@ -151,7 +149,7 @@ async def test_nobody_is_refused_for_calls_that_are_counted_twice_for_a_moment(
 
 
 async def test_a_refusal_in_doubt_comes_within_a_second(redis_server: RedisServer) -> None:
-    async with Crew(redis_server.url, 1) as crew:
+    async with patient_crew(redis_server.url, 1) as crew:
         scopes = rules(6 * COST, tenant=423)
         await spend(crew, scopes, 6)
         await crew.workers[0].forget()
@@ -160,7 +158,7 @@ async def test_a_refusal_in_doubt_comes_within_a_second(redis_server: RedisServe
 
 
 async def test_a_refusal_without_doubt_comes_at_once(redis_server: RedisServer) -> None:
-    async with Crew(redis_server.url, 1) as crew:
+    async with patient_crew(redis_server.url, 1) as crew:
         both = (
             ScopeRules("key:424", Limits(), (BudgetRule(7 * COST),)),
             ScopeRules("tenant:424", Limits(), (BudgetRule(10**6),)),
@@ -177,7 +175,7 @@ async def test_a_refusal_without_doubt_comes_at_once(redis_server: RedisServer) 
 async def test_posts_that_reach_a_forgotten_window_are_in_what_is_learnt_next(
     redis_server: RedisServer,
 ) -> None:
-    async with Crew(redis_server.url, 1) as crew:
+    async with patient_crew(redis_server.url, 1) as crew:
         worker, scopes = crew.workers[0], rules(10**6, tenant=425)
         names = await spend(crew, scopes, 9)
         batches = shipped(425, names, 3)

@@ -12,6 +12,7 @@ import threading
 import pytest
 
 from gateway.forked_worker import ForkedProcess, fork_workers
+from gateway.worker_link import WorkerLink
 from tests.sources import ROOT
 
 SUPERVISOR = """
@@ -55,6 +56,51 @@ def test_each_has_ids_a_group_and_an_input_of_its_own_and_notices_the_death_of_i
     assert [others for _, *others in born] == 3 * [
         ["True", "b''", "2"]
     ]  # a listener and a line, nobody else's
+
+
+HANGING = """
+import asyncio, os, signal, socket, time
+from functools import partial
+from gateway.forked_worker import fork_workers
+from gateway.stopping import end_within
+from gateway.worker_link import WorkerLink
+
+async def hang(link):
+    await link.open(when_orphaned=lambda: None, in_any_case=partial(end_within, 0.05))
+    link.say_ready()
+    await asyncio.sleep(0)
+    os.write(1, b"hangs\\n")
+    time.sleep(1000)
+
+found = fork_workers([socket.create_server(("127.0.0.1", 0)) for _ in range(2)])
+if isinstance(found, WorkerLink):
+    asyncio.run(hang(found))
+else:
+    for fork in found:
+        fork.line.setblocking(True)
+        assert fork.line.recv(1) == b"r"
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_worker_whose_loop_stands_does_not_outlive_its_supervisor():
+    done = subprocess.run(
+        [sys.executable, "-c", HANGING], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )  # the pipes end when the last worker has ended
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "hangs\n" * 2)
+    assert done.stderr.count("in hang") == 2
+
+
+def test_what_a_worker_was_born_with_goes_to_none_of_its_helpers():
+    ours, theirs = socket.socketpair()
+    with ours, socket.create_server(("127.0.0.1", 0)) as listener:
+        fds = (os.dup(listener.fileno()), theirs.detach())
+        for fd in fds:
+            os.set_inheritable(fd, True)  # as they are when a supervisor has passed them on
+        link = WorkerLink.inherited(*fds)
+        assert [os.get_inheritable(fd) for fd in fds] == [False, False]
+        link.listener.close()
+        link._end.close()  # noqa: SLF001 - the line, which was never opened
 
 
 def test_a_process_that_runs_threads_is_not_forked():

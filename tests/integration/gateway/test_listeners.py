@@ -80,5 +80,6 @@ async def test_a_worker_that_takes_the_listener_over_lets_nobody_wait_for_connec
         assert not os.get_blocking(first.fileno())
         for each in copies:
             each.close()
-        await link.say_ready(when_orphaned=lambda: None)
+        await link.open(when_orphaned=lambda: None)
+        link.say_ready()
         await link.aclose()

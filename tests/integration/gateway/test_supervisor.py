@@ -12,15 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from gateway import supervisor
+from gateway import supervisor, worker_process
 from gateway.supervisor import Supervisor
 from tests.waiting import eventually
 
 CHILD = """
-import pathlib, socket, sys
+import os, pathlib, signal, socket, sys, time
 line = socket.socket(fileno=int(sys.argv[sys.argv.index("--line-fd") + 1]))
 if not pathlib.Path(__file__).with_name("hang").exists():
     line.sendall(b"m\\0\\0\\0\\2\\xc1\\xc1" + b"r\\0\\0\\0\\0")
+if "deaf" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if "leaky" in sys.argv and os.fork() == 0:  # a helper that has got the line, too
+    while not pathlib.Path(__file__).with_name("released").exists():
+        time.sleep(0.05)
+    os._exit(0)
 while line.recv(4096):  # it may be told that another died
     pass
 """
@@ -29,14 +35,14 @@ while line.recv(4096):  # it may be told that another died
 class Site:
     """A supervisor of two workers that say what nobody can read, and then that they serve."""
 
-    def __init__(self, directory: Path, log: pytest.LogCaptureFixture) -> None:
+    def __init__(self, directory: Path, log: pytest.LogCaptureFixture, *kind: str) -> None:
         self.python, self.hang, self._log = directory / "python", directory / "hang", log
         self.install()
         child = directory / "child.py"
         child.write_text(CHILD)
         self.listener = socket.create_server(("127.0.0.1", 0))
-        command = (str(self.python), str(child))
-        self.supervisor = Supervisor(command, self.listener, 2, drain_s=0, prepare=("true",))
+        self.command = (str(self.python), str(child), *kind)
+        self.supervisor = Supervisor(self.command, self.listener, 2, drain_s=0, prepare=("true",))
 
     def install(self) -> None:
         self.python.symlink_to(sys.executable)
@@ -52,9 +58,9 @@ class Site:
 
 
 @pytest.fixture
-async def site(tmp_path, caplog):
+async def site(request, tmp_path, caplog):
     caplog.set_level(logging.INFO, "gateway.supervisor")
-    site = Site(tmp_path, caplog)
+    site = Site(tmp_path, caplog, *getattr(request, "param", ()))
     running = asyncio.create_task(site.supervisor.run(lambda: None))
     await eventually(lambda: len(site.serving) == 2)
     yield site
@@ -85,3 +91,42 @@ async def test_a_new_worker_that_is_held_up_does_not_keep_the_place_of_the_old_o
     site.hang.unlink()
     os.kill(site.serving[0], signal.SIGKILL)
     await eventually(lambda: len(site.serving) == 3)
+
+
+@pytest.mark.parametrize("site", [["leaky"]], indirect=True)
+async def test_a_worker_that_died_is_replaced_although_a_helper_of_it_keeps_the_line(
+    site, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(worker_process, "LAST_WORDS_S", 0.05)
+    os.kill(site.serving[0], signal.SIGKILL)
+    await eventually(lambda: len(site.serving) == 3)
+    (tmp_path / "released").touch()
+
+
+async def test_workers_that_do_not_heed_an_order_are_killed(tmp_path, caplog, monkeypatch):
+    caplog.set_level(logging.INFO, "gateway.supervisor")
+    for name in ("EXIT_S", "KILL_S"):
+        monkeypatch.setattr(supervisor, name, 0.05)
+    site = Site(tmp_path, caplog, "deaf")
+    running = asyncio.create_task(site.supervisor.run(lambda: None))
+    await eventually(lambda: len(site.serving) == 2)
+    signal.raise_signal(signal.SIGTERM)
+    await asyncio.wait_for(running, 30)
+    for pid in site.serving:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+async def test_what_prepares_a_renewal_ends_with_the_supervisor(tmp_path, caplog):
+    site = Site(tmp_path, caplog)
+    caplog.set_level(logging.INFO, "gateway.supervisor")
+    preparing = tmp_path / "preparing"
+    hang = f"echo $$ > {preparing}.new; mv {preparing}.new {preparing}; exec sleep 60"
+    site.supervisor = Supervisor(site.command, site.listener, 1, drain_s=0, prepare=("sh", "-c", hang))
+    running = asyncio.create_task(site.supervisor.run(lambda: None))
+    await eventually(lambda: len(site.serving) == 1)
+    signal.raise_signal(signal.SIGHUP)
+    await eventually(preparing.exists)
+    signal.raise_signal(signal.SIGTERM)
+    await asyncio.wait_for(running, 30)
+    await eventually(lambda: not Path(f"/proc/{preparing.read_text().strip()}").exists())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -154,7 +154,10 @@ def test_a_journal_that_was_half_shipped_is_not_counted_twice(dead: Directory, t
 
 
 def test_a_journal_that_cannot_be_read_keeps_no_other_from_being_adopted(
-    dead: Directory, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    dead: Directory,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    fallbacks: Callable[[], dict[str, int]],
 ) -> None:
     unreadable = tmp_path / "!"  # comes first
     (unreadable / "lock").mkdir(parents=True)
@@ -164,6 +167,7 @@ def test_a_journal_that_cannot_be_read_keeps_no_other_from_being_adopted(
 
     assert [each.journal for each in adopted] == [dead.path.name]
     assert "not-adopted !" in caplog.text
+    assert fallbacks() == {"journal_adoption": 1}
 
 
 def test_who_was_adopted_before_the_database_went_away_is_named(

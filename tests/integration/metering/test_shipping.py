@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
@@ -29,6 +30,12 @@ from tests.integration.metering.shipping import KEY_JULY, TENANT_JULY, Posts, le
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+LOCK = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "BEGIN; LOCK TABLE metering_usageevent IN EXCLUSIVE MODE",
+}
+GIVE_UP = {"sqlite": "PRAGMA busy_timeout=20", "postgresql": "SET lock_timeout = '20ms'"}
 
 
 async def test_a_closed_call_becomes_a_row_with_everything_it_was(journal: Journal, shipper: Shipper) -> None:
@@ -124,9 +131,6 @@ async def test_shipped_segments_go_and_running_calls_are_carried(journal: Journa
     assert (journal.unshipped_records, journal.oldest_unshipped_s) == (0, 0.0)
 
 
-@pytest.mark.skipif(
-    connection.vendor != "sqlite", reason="PostgreSQL locks rows, and the outage has its own tests"
-)
 async def test_a_locked_database_delays_the_ledger_and_loses_nothing(
     journal: Journal, shipper: Shipper
 ) -> None:
@@ -144,7 +148,7 @@ async def test_a_locked_database_delays_the_ledger_and_loses_nothing(
 
 
 async def test_a_call_that_no_database_takes_does_not_block_the_others(
-    journal: Journal, shipper: Shipper, tmp_path: Path
+    journal: Journal, shipper: Shipper, tmp_path: Path, fallbacks: Callable[[], dict[str, int]]
 ) -> None:
     await serve(journal, "req_1")
     journal.open_call(opened("req_bad"))
@@ -155,6 +159,7 @@ async def test_a_call_that_no_database_takes_does_not_block_the_others(
 
     assert await ledger() == ["req_1", "req_2"]
     assert shipper.rejected == 1
+    assert fallbacks()["ledger_row"] == 1
     assert rejected_files(tmp_path) == [b"req_bad"]
 
 
@@ -202,9 +207,16 @@ async def spent() -> dict[str, int]:
 
 @contextmanager
 def another_writer() -> Iterator[None]:
-    """Hold the database's write lock from a connection of our own."""
-    with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    """Hold the database's write lock, or on PostgreSQL the ledger's, from a connection of our own."""
+    place = connection.settings_dict
+    other: Any
+    if connection.vendor == "sqlite":
+        other = sqlite3.connect(place["NAME"], isolation_level=None)
+    else:
+        names = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
+        other = psycopg.connect("", autocommit=True, **{name: place[key] for name, key in names.items()})
+    with closing(other):
+        other.execute(LOCK[connection.vendor])
         yield
         other.execute("ROLLBACK")
 
@@ -214,8 +226,10 @@ def impatient_connections() -> Iterator[None]:
     """Let new connections give up a lock at once, instead of after ten seconds."""
 
     def hurry(connection: Any, **_: Any) -> None:
-        connection.connection.execute("PRAGMA busy_timeout=20")
+        connection.connection.execute(GIVE_UP[connection.vendor])
 
     connection_created.connect(hurry)
     yield
     connection_created.disconnect(hurry)
+    if getattr(connection, "pool", None):
+        connection.close_pool()  # type: ignore[attr-defined]  # its connections would stay impatient

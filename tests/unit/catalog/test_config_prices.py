@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -63,10 +64,13 @@ def test_a_free_row_says_so() -> None:
 @pytest.mark.parametrize(
     ("cents", "image"), [("4", 40_000_000 * 10**6), ("x", None), ("-1", None), ("NaN", None)]
 )
-def test_the_flat_image_price_of_older_files_is_an_image_price(cents: str, image: int | None) -> None:
+def test_the_flat_image_price_of_older_files_is_an_image_price(
+    cents: str, image: int | None, fallbacks: Callable[[], dict[str, int]]
+) -> None:
     sheet = sheet_of(row(price_input=1, metadata={"price_image_cents": cents}))
     assert sheet is not None
     assert sheet.image == image
+    assert fallbacks() == ({} if image else {"flat_image_price": 1})
 
 
 def test_the_dearest_price_fits_the_database() -> None:

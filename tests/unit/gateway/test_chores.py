@@ -48,3 +48,18 @@ async def test_running_calls_are_looked_over_twice_within_the_two_seconds_that_a
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert periods["_stop_revoked"] * 2 == config.streams.revoke_check == 2.0
+
+
+async def test_a_turn_that_fails_is_counted_and_the_next_one_comes(fallbacks):
+    turns: list[bool] = []
+
+    async def _look():
+        turns.append(True)
+        if len(turns) == 1:
+            raise OSError("away")
+
+    looking = asyncio.create_task(chores._every(0.0, _look))  # noqa: SLF001
+    await eventually(lambda: len(turns) >= 3)
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+    assert fallbacks() == {"look": 1}

@@ -74,3 +74,12 @@ async def test_a_claim_lives_until_it_is_ended(replays, database):
 async def test_another_process_is_asked_for(replays, database):
     await claimed(replays)
     assert [database.lives(owner, "call") for owner in ("mine", "other", "third")] == [True, True, False]
+
+
+async def test_a_claim_that_could_not_be_dropped_is_counted(replays, database, fallbacks):
+    first, second = await claimed(replays, "first"), await claimed(replays, "second")
+    await replays.drop(first)
+    assert fallbacks() == {}
+    database.is_away = True
+    await replays.drop(second)
+    assert fallbacks() == {"replay_claim_kept": 1}

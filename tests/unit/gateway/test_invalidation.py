@@ -53,13 +53,15 @@ async def next_of(site):
     return await asyncio.wait_for(site.said.get(), 30)
 
 
-async def test_an_announced_change_that_cannot_be_read_casts_doubt_once(site, checks, monkeypatch):
+async def test_an_announced_change_that_cannot_be_read_casts_doubt_once(site, checks, monkeypatch, fallbacks):
     monkeypatch.setattr(invalidation, "POLL_S", 0.01)
+    assert fallbacks() == {}
     site.is_away = True
     checks.poke()
     said = [await next_of(site) for _ in range(6)]
     assert "doubted" in said
     assert said.count("doubted") == 1
+    assert fallbacks()["configuration_of_before"] >= 3
 
 
 async def test_a_database_that_is_away_casts_no_doubt_by_itself(site, checks, monkeypatch):

@@ -1,10 +1,20 @@
-"""Being replaced leaves time, being told to end leaves the grace, being told twice leaves none."""
+"""Being replaced leaves time, being told to end leaves the grace, being told twice leaves none. Nothing that hangs or
+fails on the way holds up the end.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import subprocess
+import sys
+import threading
 
-from gateway.stopping import Stop
+import pytest
+
+from gateway import stopping
+from gateway.stopping import EXIT_S, KILL_S, Stop, ended, in_time
+from tests.sources import ROOT
 
 LONG_S = 1000.0
 
@@ -53,3 +63,105 @@ async def test_who_is_told_to_end_does_not_wait_for_the_longest_call():
     stop = Stop()
     stop.ask()
     await stop.pause_unless_ordered(LONG_S, never())
+
+
+async def test_each_order_bounds_the_end_of_the_process_and_more_of_them_do_not_put_it_off():
+    bounds: list[float] = []
+    stop = Stop(bounds.append)
+    stop.grace_s = 30.0
+    for _ in range(4):
+        stop.ask()
+    assert bounds == [30.0 + EXIT_S + KILL_S, EXIT_S + KILL_S]
+
+
+async def test_who_is_replaced_is_not_bounded_before_it_is_told_to_end():
+    bounds: list[float] = []
+    stop = Stop(bounds.append)
+    stop.asked.set()
+    assert bounds == []
+
+
+async def deaf():
+    """Swallow every cancellation."""
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if is_over.is_set():
+                raise
+
+
+async def failing():
+    raise ZeroDivisionError
+
+
+is_over = threading.Event()
+
+
+def in_a_thread():
+    return asyncio.get_running_loop().run_in_executor(None, is_over.wait)
+
+
+@pytest.mark.parametrize("hanging", [never, deaf, in_a_thread])
+async def test_a_part_of_the_end_that_hangs_is_left_behind(hanging, caplog):
+    is_over.clear()
+    left = asyncio.ensure_future(hanging())
+    try:
+        assert not await in_time(0.01, "hanging", left)
+        assert [record.getMessage() for record in caplog.records] == [
+            "gateway.stop.part-left-behind hanging took more than 0.01 s"
+        ]
+    finally:
+        is_over.set()
+        left.cancel()
+        await asyncio.gather(left, return_exceptions=True)
+
+
+async def test_a_part_of_the_end_that_fails_is_told_of_and_the_next_one_is_done(caplog):
+    assert not await in_time(LONG_S, "failing", failing())
+    assert [(each.levelno, each.getMessage()) for each in caplog.records] == [
+        (logging.ERROR, "gateway.stop.part-failed failing")
+    ]
+    assert await in_time(LONG_S, "next", done())
+
+
+async def test_a_task_that_lost_its_cancellation_is_cancelled_again(monkeypatch):
+    """As redis-py does at any of its commands: wait_for of Python 3.11 returns what is there instead."""
+    monkeypatch.setattr(stopping, "CANCEL_AGAIN_S", 0.01)
+    written = asyncio.get_running_loop().create_future()
+
+    async def listen():
+        await asyncio.wait_for(written, LONG_S)
+        await never()
+
+    listening = asyncio.create_task(listen())
+    await asyncio.sleep(0)
+    written.set_result(None)
+    await ended({listening, asyncio.create_task(never()), asyncio.create_task(done())})
+    assert listening.cancelled()
+
+
+async def test_there_may_be_nothing_to_cancel():
+    await ended([])
+
+
+ENDS = {
+    "a thread that the interpreter waits for": "threading.Thread(target=threading.Event().wait).start()",
+    "a loop that stands": "time.sleep(1000)",
+    "a loop that waits": "asyncio.run(asyncio.Event().wait())",
+    "a call that keeps the interpreter's lock": "sum(itertools.repeat(0))",
+}
+
+
+@pytest.mark.parametrize("holds", ENDS.values(), ids=ENDS)
+def test_whatever_holds_a_process_it_ends_and_says_where_it_stood(holds):
+    script = (
+        "import asyncio, itertools, threading, time\n"
+        f"from gateway.stopping import end_within\nend_within(0.05)\n{holds}"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    assert "Timeout" in ended.stderr
+    assert "most recent call first" in ended.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from metering.end import EndNotKept
 from metering.journal import Journal, MeteringUnavailable
+from metering.records import Mark
 from metering.segments import Directory, Position
 from metering.tail import Tail
 from tests.calls import closed, opened
@@ -123,6 +124,17 @@ async def test_half_a_frame_that_goes_away_costs_no_segment(journal: Journal, wr
     written_by.heal("write")
 
     assert journal.written == before == end_of_files(journal)
+
+
+async def test_a_mark_that_is_not_written_is_counted(
+    journal: Journal, written_by: FaultyOs, fallbacks: Callable[[], dict[str, int]]
+) -> None:
+    journal.mark(Mark(IDS[0], 1))
+    assert fallbacks() == {}
+    written_by.break_("write", errno.ENOSPC)
+    journal.mark(Mark(IDS[0], 2))
+    written_by.heal("write")
+    assert fallbacks() == {"journal_mark": 1}
 
 
 @pytest.mark.parametrize("refused", [errno.EIO, half], ids=["refused", "half written"])

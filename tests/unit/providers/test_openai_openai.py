@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.dialects.base import MalformedAnswer, MalformedStream, Shape
+from providers.dialects.loose import bytes_of
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.target import Secret, Target
 
@@ -236,6 +237,13 @@ def test_a_long_chunk_with_very_much_in_it_passes_unread_and_counts_as_produced(
     stream, out = read([b"data: " + data + b"\n\ndata: [DONE]\n\n"])
     assert out == b"data: " + data.replace(b"up-1", b"chat") + b"\n\n"
     assert (stream.produced_bytes, stream.done) == (len(data), True)
+
+
+@pytest.mark.parametrize("depth", [1_500, 20_000])
+def test_a_chunk_that_is_nested_too_deeply_to_be_read_counts_by_its_bytes(depth):
+    data = b'{"choices":[{"delta":' + b"[" * depth + b"]" * depth + b"}]}"
+    assert bytes_of(data) == len(data)
+    assert bytes_of(b'{"choices":[{"delta":{"content":"word"}}]}') == 4
 
 
 def test_an_error_in_a_long_chunk_is_seen():

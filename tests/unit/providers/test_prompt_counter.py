@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 
@@ -79,6 +80,20 @@ def test_a_fallback_is_a_metric_each_time_and_a_line_once_a_minute(caplog):
         "fallback in here: again",
         "fallback in there: too",
     ]
+
+
+def test_a_block_goes_on_where_what_it_names_was_raised_and_only_there():
+    fallbacks = Fallbacks()
+    with fallbacks.noted("here", ValueError):
+        pass
+    assert fallbacks.happened == {}
+    with fallbacks.noted("here", ValueError, OSError):
+        raise FileNotFoundError
+    with pytest.raises(KeyError), fallbacks.noted("here", ValueError):
+        raise KeyError
+    with pytest.raises(asyncio.CancelledError), fallbacks.noted("here", Exception):
+        raise asyncio.CancelledError
+    assert fallbacks.happened == {"here": 1}
 
 
 def test_fallbacks_are_among_the_metrics():

@@ -1,0 +1,69 @@
+"""Where a process goes on without a store, that is counted; where the store answers, nothing is."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import redis
+
+from budgets.admission import AdmissionUnavailable, Standing
+from gateway import connections, standing, unknown_members
+from gateway.health_hints import HealthHints
+from providers.hint import Hint
+from tests.signing import SIGNER
+
+AWAY = AdmissionUnavailable("away")
+
+
+@pytest.fixture
+def live(monkeypatch):
+    live = cast("Any", SimpleNamespace(rulebook=None))
+    monkeypatch.setattr(standing, "rules_for", lambda *_: ())
+    connections.set_live(live)
+    yield live
+    connections.set_live(None)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "found", "noted"), [(Standing(), Standing(), {}), (AWAY, None, {"standing_headers": 1})]
+)
+async def test_headers_without_a_standing_are_counted(live, fallbacks, outcome, found, noted):
+    async def read(_rules):
+        if outcome is AWAY:
+            raise AWAY
+        return outcome
+
+    live.admission = SimpleNamespace(standing=read)
+    assert await standing.standing_of(cast("Any", None)) == found
+    assert fallbacks() == noted
+
+
+@pytest.mark.parametrize(
+    ("error", "noted"), [(None, {}), (redis.ConnectionError("away"), {"health_hint_untold": 1})]
+)
+async def test_a_hint_that_could_not_be_sent_is_counted(fallbacks, error, noted):
+    async def publish(*_):
+        if error is not None:
+            raise error
+
+    hints = HealthHints("redis://localhost", lambda: 7, SIGNER)
+    client = cast("Any", SimpleNamespace(publish=publish))
+    await hints._publish(client, 0.0, Hint(1, "open", 1.0))  # noqa: SLF001
+    assert fallbacks() == noted
+
+
+@pytest.mark.parametrize(("error", "noted"), [(None, {}), (OSError("away"), {"unknown_members": 1})])
+async def test_members_that_could_not_be_refused_are_counted(fallbacks, monkeypatch, error, noted):
+    def write(*_, **__):
+        if error is not None:
+            raise error
+        return False
+
+    monkeypatch.setattr("catalog.services.refuse_members", write)
+    with ThreadPoolExecutor(1) as threads:
+        live = cast("Any", SimpleNamespace(database=threads))
+        await unknown_members._refuse(live, 1, ["later"], "req_1")  # noqa: SLF001
+    assert fallbacks() == noted
