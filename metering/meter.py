@@ -23,6 +23,7 @@ from metering.running import Running, RunningCall
 from metering.speeds import Speeds
 from metering.trace import Trace, document
 from metering.unsettled import Bounds
+from providers.exchange import QUICK_BYTES
 from providers.fallbacks import FALLBACKS
 from providers.heavy_work import HeavyWork
 from providers.target import Target
@@ -32,7 +33,6 @@ from providers.usage_openai import usage_in
 from tenants.caller import Caller
 
 logger = logging.getLogger("metering.meter")
-QUICK_BYTES = 64 * 1024
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +100,7 @@ class Meter:
         return self.call
 
     def answered(self, target: Target, raw: bytes) -> None:
-        """Note that a whole answer came, before anybody looks into it: whoever adopts this journal bills it."""
+        """Note that a whole answer came, unless its end follows at once: whoever adopts this journal bills it."""
         record = self.record
         usage = usage_in(raw) if len(raw) <= QUICK_BYTES else None
         noted = Answered(id=record.id, size=len(raw), usage=usage)
@@ -193,9 +193,8 @@ class Meter:
             self._books.speeds.note(ending.target.id, usage, close.latency_ms / 1000)
         books = self._books
         try:
-            await books.journal.close_call(
-                close
-            )  # written before it first waits, whatever happens to this task
+            # Written before it first waits, whatever happens to this task.
+            await books.journal.close_call(close, at_once=not self.record.stream)
         except asyncio.CancelledError:
             books.running.later(self._settle(close))
             raise
