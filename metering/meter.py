@@ -21,7 +21,7 @@ from metering.journal import Journal, MeteringUnavailable
 from metering.records import Answered, Close, Open
 from metering.running import Running, RunningCall
 from metering.speeds import Speeds
-from metering.trace import Trace, document
+from metering.trace import Trace, facts
 from metering.unsettled import Bounds
 from providers.exchange import QUICK_BYTES
 from providers.fallbacks import FALLBACKS
@@ -238,7 +238,7 @@ class Meter:
     def _close_record(self, ending: Ending, tries: Tries) -> Close:
         target, charged, bill = ending.target, tries.charged, tries.charged.bill
         bounds = Bounds.of(self.record, ending.sheet, tries)
-        decision = document(self.trace, self.attempts, self.record.model)
+        decision = facts(self.trace, self.attempts, self.record.model)
         unsettled = bounds.rest(bill.total_nanousd) if bounds is not None else 0
         if charged.disputed_nanousd:
             decision.append(charged.facts)
@@ -258,7 +258,7 @@ class Meter:
             cost_nanousd=bill.total_nanousd,
             unsettled_nanousd=unsettled,
             price_id=ending.sheet.id,
-            receipt=[msgspec.to_builtins(line) for line in bill.lines],
+            receipt=list(bill.lines),
             latency_ms=round((time.perf_counter() - self._began) * 1000, 3),
             ttft_ms=ending.ttft_ms,
             overhead_ms=ending.overhead_ms,
