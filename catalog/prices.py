@@ -123,9 +123,11 @@ def receipt(usage: Usage, sheet: PriceSheet) -> Receipt:
     if sheet.free:
         return Receipt((), 0)
     sheet = _in_force(sheet, usage)
-    parts = [part for part in (*_tokens(usage, sheet), *_media(usage, sheet)) if part.quantity]
-    lines = tuple(_line(part, sheet.id) for part in parts)
-    thousandths = sum(part.quantity * part.rate * (1000 // part.units) for part in parts)
+    parts = [part for part in _tokens(usage, sheet) if part.quantity]
+    if usage.images or usage.audio_ms or usage.characters or usage.tool_calls:
+        parts += [part for part in _media(usage, sheet) if part.quantity]
+    lines = tuple([_line(part, sheet.id) for part in parts])
+    thousandths = sum([part.quantity * part.rate * (1000 // part.units) for part in parts])
     return Receipt(lines, -(-thousandths // (1000 * PER)))
 
 
@@ -156,21 +158,34 @@ def lacking(sheet: PriceSheet, model_type: str) -> str:
     return ""
 
 
-def _tokens(usage: Usage, sheet: PriceSheet) -> tuple[Part, ...]:
+def _tokens(usage: Usage, sheet: PriceSheet) -> list[Part]:
+    """Those of most calls first; the others are looked at together."""
     per_input, per_output = sheet.input or 0, sheet.output or 0
-    return (
-        Part("input", usage.input_tokens, per_input),
-        Part("cached_input", usage.cached_input_tokens, _either(sheet.cached_input, per_input)),
-        Part("cache_write", usage.cache_write_tokens, _either(sheet.cache_write, per_input)),
-        Part("cache_write_1h", usage.cache_write_1h_tokens, _long_write(sheet)),
-        Part("audio_input", usage.audio_input_tokens, _either(sheet.audio_input, per_input)),
-        Part("image_input", usage.image_input_tokens, _either(sheet.image_input, per_input)),
-        Part("output", usage.output_tokens, per_output),
-        Part("reasoning", usage.reasoning_tokens, _either(sheet.reasoning, per_output)),
-        Part("audio_output", usage.audio_output_tokens, _either(sheet.audio_output, per_output)),
-        Part("image_output", usage.image_output_tokens, _either(sheet.image_output, per_output)),
-        Part("request", 0 if sheet.request is None else usage.requests, sheet.request or 0),
-    )
+    parts = [Part("input", usage.input_tokens, per_input)]
+    if (
+        usage.cached_input_tokens
+        or usage.cache_write_tokens
+        or usage.cache_write_1h_tokens
+        or usage.audio_input_tokens
+        or usage.image_input_tokens
+    ):
+        parts += (
+            Part("cached_input", usage.cached_input_tokens, _either(sheet.cached_input, per_input)),
+            Part("cache_write", usage.cache_write_tokens, _either(sheet.cache_write, per_input)),
+            Part("cache_write_1h", usage.cache_write_1h_tokens, _long_write(sheet)),
+            Part("audio_input", usage.audio_input_tokens, _either(sheet.audio_input, per_input)),
+            Part("image_input", usage.image_input_tokens, _either(sheet.image_input, per_input)),
+        )
+    parts.append(Part("output", usage.output_tokens, per_output))
+    if usage.reasoning_tokens or usage.audio_output_tokens or usage.image_output_tokens:
+        parts += (
+            Part("reasoning", usage.reasoning_tokens, _either(sheet.reasoning, per_output)),
+            Part("audio_output", usage.audio_output_tokens, _either(sheet.audio_output, per_output)),
+            Part("image_output", usage.image_output_tokens, _either(sheet.image_output, per_output)),
+        )
+    if sheet.request is not None:
+        parts.append(Part("request", usage.requests, sheet.request))
+    return parts
 
 
 def _media(usage: Usage, sheet: PriceSheet) -> list[Part]:

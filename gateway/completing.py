@@ -31,6 +31,9 @@ async def complete(
     assert answered is not None  # noqa: S101 - a call that is not a stream was answered
     has_left = request.client_left  # and it was read on
     how = GONE if has_left else SERVED
+    if call.unnoted and (request.claim is not None or not answered.is_known):
+        # Its end is not written in this step: a task of its own does it, or its usage is counted first.
+        meter.answered(call.target, call.unnoted)
     closing = meter.close(ending(**how, usage=answered.usage, produced=answered.produced))
     live = connections.live()
     claim, request.claim = request.claim, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from budgets.admission import BudgetStanding, RateStanding, Standing
@@ -53,16 +54,17 @@ def of_fallback(alias: str, reason: str) -> Headers:
 
 
 def _add_budget(headers: Headers, budget: BudgetStanding) -> None:
-    limit, spent = budget.limit_nanousd, budget.spent_nanousd
+    limit, spent, resets = budget.limit_nanousd, budget.spent_nanousd, budget.resets_nanousd
     remaining = budget.remaining_nanousd
+    in_usd = usd(spent).encode()
     headers += [
-        (b"x-budget-limit-usd", usd(limit).encode()),
-        (b"x-budget-spent-usd", usd(spent).encode()),
+        (b"x-budget-limit-usd", _constant_usd(limit)),
+        (b"x-budget-spent-usd", in_usd),
         (b"x-budget-remaining-usd", usd(remaining).encode()),
         (b"x-budget-held-usd", usd(budget.held_nanousd).encode()),
-        (b"x-budget-unsettled-usd", usd(budget.unsettled_nanousd).encode()),
+        (b"x-budget-unsettled-usd", _constant_usd(budget.unsettled_nanousd)),
         (b"x-budget-resets-at", rfc3339(budget.resets_at).encode()),
-        (b"x-budget-resets-usd", usd(budget.resets_nanousd).encode()),
+        (b"x-budget-resets-usd", in_usd if resets == spent else usd(resets).encode()),
         (b"x-budget-limit-cents", cents(limit).encode()),
         (b"x-budget-total-cents", cents(spent).encode()),
         (b"x-budget-remaining-cents", str(remaining // 10_000_000).encode()),
@@ -94,6 +96,13 @@ def _duration(ms: int) -> bytes:
     return f"{ms}ms".encode() if ms < 1000 else f"{ms / 1000:g}s".encode()  # noqa: PLR2004
 
 
+@lru_cache(maxsize=1024)
+def _constant_usd(nanousd: int) -> bytes:
+    """Of amounts that are the same for many calls."""
+    return usd(nanousd).encode()
+
+
+@lru_cache(maxsize=1024)
 def _ascii(text: str) -> bytes:
     """Header values may not carry control characters or anything beyond ASCII."""
     return "".join(c if " " <= c <= "~" else "?" for c in text).encode()

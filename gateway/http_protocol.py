@@ -16,10 +16,10 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.connection_limits import ConnectionLimits
-from gateway.cork import Cork
 from gateway.departure import Departure, unread_bytes
 from gateway.http_head import HOST_LENGTH, refusal
-from gateway.request import KNOWN
+from gateway.lean_cycle import make_lean
+from gateway.request import KNOWN, WHOLE
 from gateway.unread import Unread
 from gateway.websocket_protocol import WebSocket
 
@@ -27,9 +27,7 @@ MAX_HEAD = 64 * 1024
 SOCKET_LINE, SOCKET_HEADERS = 8000, 120  # of a handshake; what websockets reads is a little more
 LAST = b"content-length: 0\r\nconnection: close\r\n\r\n"
 HEADERS = {405: b"allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n", 503: b"retry-after: 1\r\n"}
-LINGER_S = (
-    30.0  # a body that nobody wants may still come for so long, so that the client gets to read its answer
-)
+LINGER_S = 30.0  # for a body that nobody wants, so that the client gets to read its answer
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -137,6 +135,8 @@ class HttpProtocol(HttpToolsProtocol):
         if not self._is_known and self.limits is not None:
             self.limits.works(self)
         super().on_message_complete()
+        if self.cycle is not None and self.cycle.scope is self.scope:
+            self.scope["state"][WHOLE] = not self.cycle.more_body
 
     @override
     def on_response_complete(self) -> None:
@@ -167,7 +167,7 @@ class HttpProtocol(HttpToolsProtocol):
     @override
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._served = cycle
-        cycle.transport = Cork(self.transport, self.loop)  # type: ignore[assignment]  # all of it that a cycle uses
+        make_lean(cycle, self.loop)
         super()._start_asgi_task(cycle, app)
 
     @override

@@ -33,6 +33,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 KNOWN = "is_known"  # in the state of a request whose key was accepted; its connection is kept longer for it
+WHOLE = "is_whole"  # of one whose whole body has come: it is read without a timer
 BODY_S = 30.0
 BODY_RATE = 16 * 1024
 _TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -144,17 +145,20 @@ class V1Request(HttpRequest):
             if int(declared) > limit:
                 raise BodyTooLarge(limit)
             portion.cover(int(declared))
-        try:
-            async with asyncio.timeout(BODY_S) as patience:
-                raw = await self._read_all(limit, portion, patience)
-        except TimeoutError:
-            raise BodyTooSlow from None
+        if self.scope.get("state", {}).get(WHOLE, False):
+            raw = await self._read_all(limit, portion, None)
+        else:
+            try:
+                async with asyncio.timeout(BODY_S) as patience:
+                    raw = await self._read_all(limit, portion, patience)
+            except TimeoutError:
+                raise BodyTooSlow from None
         self.raw = raw
         self._watch()
         return raw
 
-    async def _read_all(self, limit: int, portion: Portion, patience: asyncio.Timeout) -> bytes:
-        whole = io.BytesIO()  # gives what was written without a copy: it is in memory once
+    async def _read_all(self, limit: int, portion: Portion, patience: asyncio.Timeout | None) -> bytes:
+        whole: io.BytesIO | None = None  # gives what was written without a copy: it is in memory once
         size, began = 0, asyncio.get_running_loop().time()
         while True:
             message = await self._receive()
@@ -167,10 +171,12 @@ class V1Request(HttpRequest):
             portion.cover(size)
             if not message.get("more_body", False) and size == len(part):
                 return part
+            whole = whole or io.BytesIO()
             whole.write(part)
             if not message.get("more_body", False):
                 return whole.getvalue()
-            patience.reschedule(began + BODY_S + size / BODY_RATE)
+            if patience is not None:
+                patience.reschedule(began + BODY_S + size / BODY_RATE)
 
     def _watch(self) -> None:
         task = asyncio.current_task()

@@ -95,10 +95,12 @@ class Journal:
             with FALLBACKS.noted("journal_mark", OSError):
                 self._append(encode(record))
 
-    async def close_call(self, record: Close) -> None:
+    async def close_call(self, record: Close, *, at_once: bool = False) -> None:
         """Write the end down; return when it is durable. It will be written even if whoever waits is canceled.
 
-        Raises EndNotKept only if the journal closes before the disk has taken it.
+        `at_once`: before anything is awaited, so that from here on it survives the death of the process; else it may
+        wait for the sync at work, and one write serves many. Raises EndNotKept only if the journal closes before the
+        disk has taken it.
         """
         if record.id not in self._live:
             if record.id in self._left:
@@ -108,6 +110,8 @@ class Journal:
         self._closing.add(record.id)
         frame = encode(record)
         if self._waits:
+            if at_once and self._has_appended(End(record.id, frame, self._loop.create_future())):
+                frame = b""  # only the sync is left to wait for
             await self._group.join(record.id, frame)
             return
         for late in self._write_ends([End(record.id, frame, self._loop.create_future())]):
@@ -189,6 +193,7 @@ class Journal:
 
     def _write_ends(self, ends: Sequence[End]) -> list[Waiter]:
         """Write the ends of calls, together if they fit. Returns what to await for those that found no room."""
+        ends = [end for end in ends if end.frame]  # the others were written at once
         if not ends or (not self._backlog.ends and self._try_append_ends(ends)):
             late = []
         else:
@@ -198,13 +203,16 @@ class Journal:
 
     def _append_surely(self, end: End) -> Waiter | None:
         """Write the end of a call, into the reserve if need be. Returns what to await if there is no room."""
-        if not self._backlog.ends:
-            if self._try_append_ends([end]):
-                return None
-            self._reserve.release()
-            if self._try_append_ends([end]):
-                return None
-        return self._backlog.add(end)
+        return None if self._has_appended(end) else self._backlog.add(end)
+
+    def _has_appended(self, end: End) -> bool:
+        """Write the end of a call behind no other that waits for room, into the reserve if need be."""
+        if self._backlog.ends:
+            return False
+        if self._try_append_ends([end]):
+            return True
+        self._reserve.release()
+        return self._try_append_ends([end])
 
     def _try_append_ends(self, ends: Sequence[End]) -> bool:
         try:

@@ -21,8 +21,9 @@ from metering.journal import Journal, MeteringUnavailable
 from metering.records import Answered, Close, Open
 from metering.running import Running, RunningCall
 from metering.speeds import Speeds
-from metering.trace import Trace, document
+from metering.trace import Trace, facts
 from metering.unsettled import Bounds
+from providers.exchange import QUICK_BYTES
 from providers.fallbacks import FALLBACKS
 from providers.heavy_work import HeavyWork
 from providers.target import Target
@@ -32,7 +33,6 @@ from providers.usage_openai import usage_in
 from tenants.caller import Caller
 
 logger = logging.getLogger("metering.meter")
-QUICK_BYTES = 64 * 1024
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +100,7 @@ class Meter:
         return self.call
 
     def answered(self, target: Target, raw: bytes) -> None:
-        """Note that a whole answer came, before anybody looks into it: whoever adopts this journal bills it."""
+        """Note that a whole answer came, unless its end follows at once: whoever adopts this journal bills it."""
         record = self.record
         usage = usage_in(raw) if len(raw) <= QUICK_BYTES else None
         noted = Answered(id=record.id, size=len(raw), usage=usage)
@@ -193,9 +193,8 @@ class Meter:
             self._books.speeds.note(ending.target.id, usage, close.latency_ms / 1000)
         books = self._books
         try:
-            await books.journal.close_call(
-                close
-            )  # written before it first waits, whatever happens to this task
+            # Written before it first waits, whatever happens to this task.
+            await books.journal.close_call(close, at_once=not self.record.stream)
         except asyncio.CancelledError:
             books.running.later(self._settle(close))
             raise
@@ -239,7 +238,7 @@ class Meter:
     def _close_record(self, ending: Ending, tries: Tries) -> Close:
         target, charged, bill = ending.target, tries.charged, tries.charged.bill
         bounds = Bounds.of(self.record, ending.sheet, tries)
-        decision = document(self.trace, self.attempts, self.record.model)
+        decision = facts(self.trace, self.attempts, self.record.model)
         unsettled = bounds.rest(bill.total_nanousd) if bounds is not None else 0
         if charged.disputed_nanousd:
             decision.append(charged.facts)
@@ -259,7 +258,7 @@ class Meter:
             cost_nanousd=bill.total_nanousd,
             unsettled_nanousd=unsettled,
             price_id=ending.sheet.id,
-            receipt=[msgspec.to_builtins(line) for line in bill.lines],
+            receipt=list(bill.lines),
             latency_ms=round((time.perf_counter() - self._began) * 1000, 3),
             ttft_ms=ending.ttft_ms,
             overhead_ms=ending.overhead_ms,

@@ -63,7 +63,10 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
 
 
 class Close(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="C", tag_field="t"):
-    """The end. status: ok | error | cancelled | incomplete. Milliseconds are integers or fractions of one."""
+    """The end. status: ok | error | cancelled | incomplete. Milliseconds are integers or fractions of one.
+
+    `receipt` and `decision` are plain values where they were read back.
+    """
 
     id: str
     finished_at: float
@@ -78,12 +81,12 @@ class Close(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     cost_nanousd: int
     unsettled_nanousd: int = 0  # may have been spent beyond that: nobody knows yet
     price_id: int = 0
-    receipt: list[dict[str, Any]] = []  # line items: kind, quantity, unit_price_nanousd, amount_nanousd
+    receipt: list[Any] = []  # line items: kind, quantity, unit_price_nanousd, amount_nanousd
     latency_ms: float = 0.0
     ttft_ms: float | None = None
     overhead_ms: float = 0.0
     disputed_nanousd: int = 0  # reported beyond what was allowed: not the tenant's
-    decision: list[dict[str, Any]] = []  # attempts and why, for `explain`
+    decision: list[Any] = []  # attempts and why, for `explain`
 
 
 class Void(msgspec.Struct, frozen=True, tag="V", tag_field="t"):

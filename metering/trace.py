@@ -150,12 +150,19 @@ def _name(asked: str, alias: str, name: str) -> str:
 
 
 def document(trace: Trace | None, attempts: Iterable[Attempt], asked: str = "") -> list[dict[str, Any]]:
-    """Return the decision as it is stored: the trace first, then every attempt, with its alias if not the one asked."""
-    stored = [
-        msgspec.to_builtins(attempt if attempt.alias != asked else msgspec.structs.replace(attempt, alias=""))
-        for attempt in attempts
-    ]
-    return stored if trace is None else [msgspec.to_builtins(trace), *stored]
+    """Return the decision as it is stored: `facts` as plain values."""
+    stored: list[dict[str, Any]] = msgspec.to_builtins(facts(trace, attempts, asked))
+    return stored
+
+
+def facts(trace: Trace | None, attempts: Iterable[Attempt], asked: str = "") -> list[Any]:
+    """Return the trace first, then every attempt, with its alias if not the one asked. An encoder knows what to do."""
+    tries = [each if each.alias != asked else _without_alias(each) for each in attempts]
+    return tries if trace is None else [trace, *tries]
+
+
+def _without_alias(attempt: Attempt) -> Attempt:
+    return msgspec.structs.replace(attempt, alias="") if attempt.alias else attempt
 
 
 def arm_met(stored: Sequence[dict[str, Any]]) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from providers.dialects.base import Dialect, Stream
 from providers.failures import UpstreamBroken
+from providers.outline import LARGE
 from providers.registry import PROVIDERS
 from providers.target import Target
 from providers.transport import UpstreamRequest, UpstreamResponse
 
 if TYPE_CHECKING:
-    from providers.upstream import Outgoing
+    from providers.upstream import Call, Outgoing
 
+QUICK_BYTES: Final = 64 * 1024  # of an answer that is taken apart within a step of the loop
 MAX_PRELUDE = 1024 * 1024  # lifecycle events held back until the first content
 USER_AGENT = "open-model-gateway"
 
@@ -57,3 +59,24 @@ async def first_content(response: UpstreamResponse, blocks: AsyncIterator[bytes]
     if not stream.done:
         raise UpstreamBroken("the stream ended before its first content")
     return held
+
+
+async def read_answer(call: Call, dialect: Dialect, outgoing: Outgoing, raw: bytes) -> None:
+    """Take a whole answer apart. Raises MalformedAnswer.
+
+    What may take long, or is no use, is told to `heard` first. What is neither is left in `call.unnoted`: whoever
+    ends the call in this very step of the loop need not note that the answer came, all others must.
+    """
+    if len(raw) <= QUICK_BYTES:
+        try:
+            call.answered = dialect.response(raw)
+        except BaseException:
+            outgoing.heard(call.target, raw)
+            raise
+        call.unnoted = raw
+        return
+    outgoing.heard(call.target, raw)
+    if len(raw) > LARGE and outgoing.aside is not None:
+        call.answered = await outgoing.aside(raw)
+    else:
+        call.answered = dialect.response(raw)

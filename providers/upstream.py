@@ -14,7 +14,7 @@ import msgspec
 
 from providers.cap_words import CapWords
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Stream
-from providers.exchange import first_content, request_for
+from providers.exchange import first_content, read_answer, request_for
 from providers.failures import (
     DeadlineExceeded,
     UpstreamBroken,
@@ -25,7 +25,6 @@ from providers.failures import (
 )
 from providers.health import Health, Turn
 from providers.journey import Again, Journey, in_time, judge
-from providers.outline import LARGE
 from providers.plan import Asker, Deadline, Plan, timeouts_within
 from providers.target import Target
 from providers.transport import Transport, UpstreamRequest, UpstreamResponse
@@ -59,7 +58,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     trace_parent: str = ""
     has_cap: bool = False  # the gateway sends a cap, so a provider that refuses its name is asked once more
     asker: Asker = msgspec.field(default_factory=Asker)
-    heard: Callable[[Target, bytes], object] = lambda *_: None  # of a whole answer, before it is looked into
+    heard: Callable[[Target, bytes], object] = lambda *_: None  # of a whole answer: exchange.read_answer
     aside: Callable[[bytes], Awaitable[Answered]] | None = None  # reads a large answer as the dialect does
     again: Again | None = None  # holds money for one more try, which may be billed too
 
@@ -77,6 +76,7 @@ class Call:
         "stream",
         "target",
         "turn",
+        "unnoted",
         "upstream_s",
     )
 
@@ -85,7 +85,7 @@ class Call:
         self.answered: Answered | None = None
         self.stream: Stream | None = None
         self.blocks: AsyncIterator[bytes] | None = None
-        self.first = b""
+        self.first = self.unnoted = b""  # `unnoted`: a small answer that `heard` was not told of
         self.upstream_s = 0.0  # spent waiting for upstreams, failed ones included
         self.turn: Turn | None = None
         self.deadline: Deadline | None = None
@@ -246,12 +246,7 @@ async def _try(
             call.blocks = response.chunks()
             call.first = await first_content(response, call.blocks, call.stream)
         else:
-            raw = await response.read(MAX_ANSWER)
-            outgoing.heard(target, raw)
-            if len(raw) > LARGE and outgoing.aside is not None:
-                call.answered = await outgoing.aside(raw)
-            else:
-                call.answered = dialect.response(raw)
+            await read_answer(call, dialect, outgoing, await response.read(MAX_ANSWER))
     except BaseException as error:  # however it ended, the connection is not kept half read
         await response.aclose()
         told = _told(error, call)

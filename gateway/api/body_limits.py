@@ -65,6 +65,16 @@ def limits_of(server: Server, size: int) -> Limits:
     )
 
 
+def is_bare(raw: bytes, server: Server, demand: Demand) -> bool:
+    """Whether there is so little in a body that no limit can be passed, whatever is where."""
+    opened = raw.count(b"[") + raw.count(b"{")
+    if opened > server.max_nesting or demand.messages > server.max_messages:
+        return False
+    if demand.kind == "embeddings":
+        return raw.count(b",") < server.max_inputs
+    return opened + raw.count(b'"') // 2 <= server.max_content_parts
+
+
 def check_small(raw: bytes, limits: Limits, demand: Demand) -> None:
     """Raises BadRequest. For a body that was decoded already, so that it is known to be JSON."""
     lists = raw.count(b"[")

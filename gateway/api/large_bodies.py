@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.api.body_limits import check_small, limits_of, refusal_of
+from gateway.api.body_limits import check_small, is_bare, limits_of, refusal_of
 from gateway.api.large_reading import Embedded, Refused, Understood, embedded, name_of
 from gateway.api.schemas import Peek, Want
 from gateway.refusals import BadRequest, Overloaded
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 async def understand(raw: bytes, peek: Peek, server: Server, share: Share) -> Want:
     """Return what the body asks for. Raises BadRequest, Unacceptable, Overloaded."""
-    limits = limits_of(server, len(raw))
     if not is_large(raw):
         want = peek(raw)
-        check_small(raw, limits, want.demand)
+        if not is_bare(raw, server, want.demand):
+            check_small(raw, limits_of(server, len(raw)), want.demand)
         return want
+    limits = limits_of(server, len(raw))
     try:
         said = await share.ask(Understood, "understand", raw, name_of(peek), limits)
     except (TooDear, Lost) as fault:

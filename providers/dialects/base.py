@@ -44,7 +44,12 @@ class Answered(msgspec.Struct, frozen=True):
 
     body: bytes
     usage: Usage | None
-    produced: str = ""
+    produced: str = ""  # where the usage does not stand for it
+
+    @property
+    def is_known(self) -> bool:
+        """Whether nothing must be counted to know what it used."""
+        return self.usage is not None and not self.produced
 
 
 class Stream(Protocol):

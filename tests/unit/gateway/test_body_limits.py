@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.api.body_limits import check_small, limits_of
+from gateway.api.body_limits import check_small, is_bare, limits_of
 from gateway.api.schemas import peek_chat, peek_embeddings
 from gateway.config.sections import Server
 from gateway.refusals import BadRequest
@@ -34,6 +34,7 @@ def code_of(raw: bytes, server: Server = SERVER) -> str | None:
     try:
         check_small(raw, limits_of(server, len(raw)), want.demand)
     except BadRequest as refusal:
+        assert not is_bare(raw, server, want.demand), "what is refused was looked at"
         return refusal.code
     return None
 

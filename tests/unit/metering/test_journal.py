@@ -61,6 +61,33 @@ async def test_64_calls_that_close_together_share_syncs(journal: Journal) -> Non
     assert {call.open.id for call in calls_of(journal)} == set(ids)
 
 
+async def test_an_end_at_once_is_written_while_a_sync_is_at_work(journal: Journal) -> None:
+    ids = ["req_1", "req_2", "req_3"]
+    for request_id in ids:
+        journal.open_call(opened(request_id))
+    endings = [journal.close_call(closed(each), at_once=each == "req_3") for each in ids]
+
+    for ending in endings:
+        ending.send(None)  # up to where it waits: nobody else has a turn in between
+
+    assert [call.open.id for call in calls_of(journal)] == ["req_1", "req_3"]
+    assert journal.unshipped_records == 2
+    await eventually(lambda: [call.open.id for call in calls_of(journal)] == ["req_1", "req_3", "req_2"])
+    assert journal.unshipped_records == 3, "none is counted twice"
+    for ending in endings:
+        ending.close()
+
+
+async def test_an_end_at_once_is_durable_when_it_is_over(journal: Journal) -> None:
+    journal.open_call(opened("req_1"))
+    before = journal.syncs
+
+    await journal.close_call(closed("req_1"), at_once=True)
+
+    assert journal.syncs > before
+    assert len(calls_of(journal)) == 1
+
+
 async def test_with_durability_process_a_close_is_over_once_written(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "process", reserve_bytes=0, allow_volatile=True)
     journal.open_call(opened("req_1"))

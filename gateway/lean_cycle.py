@@ -1,0 +1,70 @@
+"""Writes the head of an answer as uvicorn does, but looks at all of its headers together: a call has thirty of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE, RequestResponseCycle
+
+from gateway.cork import Cork
+
+MOST_NAMES: Final = 512
+_LENGTH: Final = b"content-length"
+_FRAMING: Final = frozenset({_LENGTH, b"transfer-encoding", b"connection"})
+_WITHOUT_BODY: Final = frozenset({204, 304})
+_FORBIDDEN: Final = bytes((*range(9), *range(10, 32), 127))  # in values: uvicorn's HEADER_VALUE_RE
+_good_names: set[bytes] = set()  # in lower case, that were looked at
+
+
+class LeanCycle(RequestResponseCycle):
+    """One request and its answer. A cycle becomes one when it begins (gateway/http_protocol.py)."""
+
+    @override
+    async def send(self, message: Any) -> None:
+        if self.response_started or self.flow.write_paused or not self._wrote_head(message):
+            await super().send(message)
+
+    def _wrote_head(self, message: Any) -> bool:
+        """Write a head in which nothing is special; False: uvicorn shall do it."""
+        if message["type"] != "http.response.start" or self.disconnected or self.access_log:
+            return False
+        pairs = [*self.default_headers, *message.get("headers", ())]
+        names = [name for name, _ in pairs]
+        values = b"".join([value for _, value in pairs])
+        if len(values.translate(None, _FORBIDDEN)) != len(values) or not _are_good(names):
+            return False
+        framing = _FRAMING.intersection(names)
+        if len(framing) > 1 or (framing and _LENGTH not in framing) or self.chunked_encoding is not None:
+            return False
+        self.response_started, self.waiting_for_100_continue = True, False
+        status, lines = message["status"], [b": ".join(pair) for pair in pairs]
+        if framing:
+            self.expected_content_length = int(pairs[names.index(_LENGTH)][1])
+            self.chunked_encoding = False
+        if not self.keep_alive:
+            lines.append(b"connection: close")
+        if not framing and self.scope["method"] != "HEAD" and status not in _WITHOUT_BODY:
+            self.chunked_encoding = True
+            lines.append(b"transfer-encoding: chunked")
+        end = b"\r\n" if lines else b""
+        self.transport.write(STATUS_LINE[status] + b"\r\n".join(lines) + end + b"\r\n")
+        return True
+
+
+def _are_good(names: list[bytes]) -> bool:
+    """Whether these are names, and in lower case."""
+    if _good_names.issuperset(names):
+        return True
+    if any(HEADER_RE.search(name) or name != name.lower() for name in names):
+        return False
+    if len(_good_names) < MOST_NAMES:
+        _good_names.update(names)
+    return True
+
+
+def make_lean(cycle: RequestResponseCycle, loop: asyncio.AbstractEventLoop) -> None:
+    """Let a cycle that has not begun yet be one of these; uvicorn makes them itself."""
+    cycle.__class__ = LeanCycle
+    cycle.transport = Cork(cycle.transport, loop)  # type: ignore[assignment]  # all of it that a cycle uses
