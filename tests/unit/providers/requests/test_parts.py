@@ -37,6 +37,24 @@ def image(url):
         {"type": "text", "text": "x", "video_url": {"url": "http://x/long.mp4"}},
         {"type": "input_file", "input_file": {"url": "http://x"}},
         7,
+        {
+            "type": "input_audio",
+            "input_audio": {"data": "https://x/long.mp3", "format": "mp3"},
+        },  # as Qwen takes it
+        {"type": "input_audio", "input_audio": {"data": " " * 5_000 + "https://x/long.mp3"}},
+        {"type": "input_audio", "input_audio": {"data": "long.mp3"}},
+        {"type": "input_audio", "input_audio": {"url": "https://x/long.mp3"}},
+        {"type": "input_audio", "input_audio": "https://x/long.mp3"},
+        {"type": "input_audio", "input_audio": {"format": "mp3"}},
+        {"type": "image_url", "image_url": {"url": "gs://bucket/long.mp4"}},
+        {"type": "image_url", "image_url": {"url": "file:/srv/long.mp4"}},
+        {"type": "image_url", "image_url": {"url": "data:application/pdf;base64,JVBERi0="}},
+        {"type": "image_url", "image_url": {"url": "data:video/mp4;base64,AAAAIGZ0eXBpc29t"}},
+        {
+            "type": "image_url",
+            "image_url": {"url": "https://x/a.png", "max_dynamic_patch": 64},
+        },  # as LMDeploy
+        {"type": "image_url", "image_url": {"url": "https://x/a.png"}, "max_pixels": 10**9},  # as Qwen
     ],
 )
 def test_what_only_refers_to_its_content_is_bounded_by_the_window(part):
@@ -53,6 +71,10 @@ def test_what_only_refers_to_its_content_is_bounded_by_the_window(part):
         {"type": "image_file", "image_file": {"file_id": "file-1"}},
         {"type": "input_image", "file_id": "file-1"},
         {"type": "hologram", "source": {"kind": "stored", "asset_ids": ["a"]}},
+        {"type": "image_url", "image_url": {"file_id": "file-1"}},
+        {"type": "image_url", "image_url": {"url": data_url(png(9, 9)), "file_id": "file-1"}},
+        {"type": "input_audio", "input_audio": {"id": "audio_abc"}},
+        {"type": "input_audio", "input_audio": {"data": "", "file_id": "file-1"}},
     ],
 )
 def test_an_object_of_the_shared_account_is_refused(parts):
@@ -125,9 +147,11 @@ def test_a_newline_in_the_base64_does_not_move_the_measure():
 )
 def test_a_sound_is_measured_by_its_own_bytes(sound, seconds):
     data = base64.b64encode(sound).decode()
-    found = demand({"type": "input_audio", "input_audio": {"data": data, "format": "any"}})
-    assert seconds * 1000 <= found.audio_ms <= seconds * 1000 + 200
-    assert found.body_bytes < 400
+    for written in (data, f"data:;base64,{data}", f"data:audio/wav;base64,{data}"):
+        found = demand({"type": "input_audio", "input_audio": {"data": written, "format": "any"}})
+        assert seconds * 1000 <= found.audio_ms <= seconds * 1000 + 200
+        assert found.body_bytes < 400
+        assert not found.needs_window
 
 
 @pytest.mark.parametrize(
@@ -137,6 +161,14 @@ def test_a_sound_that_cannot_be_read_is_as_long_as_its_bytes_allow(sound):
     data = base64.b64encode(sound).decode()
     found = demand({"type": "input_audio", "input_audio": {"data": data}})
     assert found.audio_ms >= 8_000
+
+
+@pytest.mark.parametrize("line", ["\n", "\r\n", " "])
+def test_a_sound_in_lines_is_bounded_by_its_bytes(line):
+    data = base64.encodebytes(wav(1)).decode().replace("\n", line)
+    found = demand({"type": "input_audio", "input_audio": {"data": data}})
+    assert found.body_bytes > len(data)
+    assert not found.needs_window
 
 
 def test_a_run_of_base64_is_read_in_time_that_grows_with_its_size():
