@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from providers.media.pictures import Picture, of_url
-from providers.media.sounds import most_ms
+from providers.media.sounds import sound_in
 from providers.requests import chat
 from providers.requests.classes import Money, Unacceptable
 from providers.requests.objects import refuse_named, refuse_objects
@@ -20,7 +20,6 @@ _TEXT_MEMBERS: Final = frozenset(
 MOST_PICTURES: Final = 2_000  # no provider takes so many, and each is measured for each deployment
 MOST_UNKNOWN: Final = 256  # members of messages and parts; no more references are named: one is as many
 _WEB: Final = ("http://", "https://")
-_LONGEST_NAME: Final = 4_096  # of a file or an object
 _LIST: Final = ord("[")
 _OBJECT: Final = ord("{")
 
@@ -131,9 +130,7 @@ def _picture(value: Any, where: str, found: Parts) -> None:
 
 
 def _sound(value: Any, where: str, found: Parts) -> None:
-    """Sounds are shorter in tokens than in bytes, so one that cannot be read is bounded by its bytes, unless it is an
-    address.
-    """
+    """A sound that is not measured, and what may be an address, is a reference."""
     where = f"{where}.input_audio"
     if isinstance(value, dict):
         _check_beside(value, chat.BESIDE_SOUND, where, found)
@@ -141,10 +138,9 @@ def _sound(value: Any, where: str, found: Parts) -> None:
     if not isinstance(data, str):
         _name(found.unknown, where)
         return
-    is_url = data[:5].lower() == "data:"
-    length = most_ms(data.partition(",")[2] if is_url else data)
-    if length is not None:
-        found.audio_ms += length
+    sound = sound_in(data.partition(",")[2] if data[:5].lower() == "data:" else data)
+    if sound is not None:
+        found.audio_ms += sound.most_ms
         found.media_bytes += len(data)
-    elif not is_url and (len(data) < _LONGEST_NAME or "://" in data):
+    if sound is None or not sound.is_bounded:
         _name(found.references, where)

@@ -157,17 +157,48 @@ def test_a_sound_is_measured_by_its_own_bytes(sound, seconds):
 @pytest.mark.parametrize(
     "sound", [b"\0" * 8_000, b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + b"\0" * 8_000, b"OggS" + b"\1" * 8_000]
 )
-def test_a_sound_that_cannot_be_read_is_as_long_as_its_bytes_allow(sound):
+def test_a_sound_that_cannot_be_read_is_bounded_by_the_window(sound):
     data = base64.b64encode(sound).decode()
     found = demand({"type": "input_audio", "input_audio": {"data": data}})
     assert found.audio_ms >= 8_000
+    assert found.needs_window
 
 
 @pytest.mark.parametrize("line", ["\n", "\r\n", " "])
-def test_a_sound_in_lines_is_bounded_by_its_bytes(line):
+def test_a_sound_in_lines_is_measured_too(line):
     data = base64.encodebytes(wav(1)).decode().replace("\n", line)
     found = demand({"type": "input_audio", "input_audio": {"data": data}})
-    assert found.body_bytes > len(data)
+    assert 1_000 <= found.audio_ms <= 1_200
+    assert not found.needs_window
+
+
+CODINGS = {  # an hour of silence is a few kB in them
+    "FLAC": b"fLaC\x00\x00\x00\x22",
+    "Opus": b"OggS\x00\x02" + bytes(22) + b"OpusHead",
+    "AAC": b"\xff\xf1\x50\x80",
+    "M4A": b"\x00\x00\x00\x20ftypM4A ",
+    "WebM": b"\x1a\x45\xdf\xa3",
+    "AMR": b"#!AMR\n",
+    "FLAC behind a tag": b"ID3\x04\0\0\0\0\0\x0a" + bytes(10) + b"fLaC",
+    "FLAC in WAV": wav(1)[:20] + b"\xac\xf1" + wav(1)[22:60],
+    "GSM in WAV": wav(1)[:20] + b"\x31\x00" + wav(1)[22:60],
+}
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("form", ["{}", "data:audio/any;base64,{}", "{}\n"])
+def test_a_sound_of_another_coding_is_bounded_by_the_window(coding, form):
+    """K1: as many bytes may be hours of silence, and providers bill them."""
+    data = form.format(base64.b64encode(CODINGS[coding] + bytes(4_000)).decode())
+    assert demand({"type": "input_audio", "input_audio": {"data": data}}).needs_window
+
+
+def test_samples_of_an_extensible_header_are_measured():
+    plain = wav(2)
+    form = b"\xfe\xff" + plain[22:36] + b"\x16\0\x10\0" + bytes(4) + b"\x01\0" + bytes(14)
+    sound = plain[:16] + (40).to_bytes(4, "little") + form + plain[36:]
+    found = demand({"type": "input_audio", "input_audio": {"data": base64.b64encode(sound).decode()}})
+    assert 2_000 <= found.audio_ms <= 2_200
     assert not found.needs_window
 
 
