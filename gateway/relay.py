@@ -17,7 +17,7 @@ from gateway.pulse import Pulse
 from gateway.refusals import stopped
 from metering.meter import Ending, Meter
 from metering.running import RunningCall
-from providers.dialects.base import least_tokens
+from providers.dialects.base import has_said_all, least_tokens
 from providers.dialects.openai_openai import DONE
 from providers.failures import UpstreamFailed
 from providers.plan import Asker
@@ -83,7 +83,7 @@ class Relay:
         stream = self._call.stream
         if stream is None or not stream.is_finished or stream.done:
             return False
-        return stream.usage is None or stream.usage.is_lacking
+        return stream.usage is None or stream.usage.is_lacking or not has_said_all(stream)
 
     def _goes_on_for_nobody(self) -> bool:
         """What was finished when its client left turned out to go on."""
@@ -164,13 +164,14 @@ class Relay:
     def _end(self, status: str, code: str) -> Ending:
         stream = self._call.stream
         assert stream is not None  # noqa: S101 - a relay has one
-        usage = stream.usage
+        usage, is_last_word = stream.usage, has_said_all(stream)
         return self._ending(
             status=status,
             error_code=code,
             http_status=499 if code in CLIENT_GONE else 200,
             usage=usage,
-            produced="" if usage is not None and not usage.is_lacking else stream.produced(),
+            is_last_word=is_last_word,
+            produced="" if is_last_word and usage is not None and not usage.is_lacking else stream.produced(),
             produced_events=stream.produced_events,
             ttft_ms=self._ttft_ms,
         )

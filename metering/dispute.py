@@ -54,9 +54,14 @@ def within(usage: Usage, most: int | None) -> Usage:
         return usage
     text = min(usage.output_tokens, most)
     sound = min(usage.audio_output_tokens, most - text)
-    hidden = min(usage.reasoning_tokens, most - text - sound)
+    pictures = min(usage.image_output_tokens, most - text - sound)
+    hidden = min(usage.reasoning_tokens, most - text - sound - pictures)
     return msgspec.structs.replace(
-        usage, output_tokens=text, audio_output_tokens=sound, reasoning_tokens=hidden
+        usage,
+        output_tokens=text,
+        audio_output_tokens=sound,
+        image_output_tokens=pictures,
+        reasoning_tokens=hidden,
     )
 
 

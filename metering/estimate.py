@@ -45,11 +45,12 @@ def _count(
     reads: int | None = None,
 ) -> Usage:
     """`reads` are the tokens of the prompt where they were counted already."""
-    output = count(produced, record.upstream_model) if produced else 0
+    output = max(count(produced, record.upstream_model) if produced else 0, min(produced_events, 1))
     if reported is not None and reported.total_input_tokens:
-        return replace(reported, output_tokens=max(output, min(produced_events, 1)), estimated=True)
+        beyond = max(0, output - reported.total_output_tokens)
+        return replace(reported, output_tokens=reported.output_tokens + beyond, estimated=True)
     if reads is None:
         reads = count_prompt(raw, record.upstream_model).tokens
     if reported is not None and reported.total_output_tokens:
         return replace(reported, input_tokens=reads, estimated=True)
-    return Usage(input_tokens=reads, output_tokens=max(output, min(produced_events, 1)), estimated=True)
+    return Usage(input_tokens=reads, output_tokens=output, estimated=True)

@@ -44,6 +44,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     target: Target | None = None  # who answered, or who was tried last
     sheet: PriceSheet
     usage: Usage | None = None
+    is_last_word: bool = True  # False: the usage came before the end, and more was used since
     produced: str = ""
     produced_events: int = 0
     is_billed: bool = True  # False: every provider refused, nothing was used
@@ -53,14 +54,15 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
 def _said(ending: Ending) -> Usage | None:
     """Return what is known of the usage; None: it must be counted, and stays unsettled. Zeros beside produced text
-    cannot be true.
+    cannot be true, nor that an answer read nothing.
     """
     if not ending.is_billed:
         return Usage(requests=0)
     usage = ending.usage
-    if usage is None or (usage.is_lacking and (ending.produced_events or ending.produced)):
+    if usage is None or not ending.is_last_word:
         return None
-    return usage
+    is_untrue = not usage.total_input_tokens or ending.produced_events or ending.produced
+    return None if usage.is_lacking and is_untrue else usage
 
 
 class Books(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from typing import cast
 import msgspec
 
 from providers.cap_words import CapWords
-from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Stream
+from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Stream, last_word
 from providers.exchange import first_content, read_answer, request_for
 from providers.failures import (
     DeadlineExceeded,
@@ -29,6 +29,7 @@ from providers.plan import Asker, Deadline, Plan, timeouts_within
 from providers.target import Target
 from providers.transport import Transport, UpstreamRequest, UpstreamResponse
 from providers.usage import Usage
+from providers.usage_openai import usage_in_error
 
 MAX_ANSWER = 64 * 1024 * 1024
 MAX_ERROR = 256 * 1024
@@ -258,13 +259,12 @@ async def _try(
 
 def _told(error: BaseException, call: Call) -> BaseException:
     """Return what ended an answer before it was one, with the usage that it reported all the same."""
-    said = call.stream.usage if call.stream is not None else None
-    said = None if said is None or said.is_lacking else said
+    said = last_word(call.stream) if call.stream is not None else None
     if isinstance(error, MalformedAnswer | MalformedStream):
         said = said or error.usage
         error = UpstreamBroken(str(error))
     if isinstance(error, UpstreamFailed):
-        error.usage = said
+        error.usage = said or usage_in_error(error.body)
     return error
 
 

@@ -15,6 +15,7 @@ from providers.usage import ToolCount, Usage
 # More tokens than any one call can use. Beyond it the number is a fault, not a count.
 MAX_TOKENS: Final = 100_000_000
 MAX_SECONDS: Final = 1_000_000
+LONGEST_ERROR: Final = 64 * 1024
 USUAL_TIERS: Final = frozenset({"auto", "default", "standard"})
 _BAD: Final = -1  # a value that is there and cannot be right
 
@@ -202,6 +203,12 @@ def usage_in(raw: bytes) -> Usage | None:
         return None
     usage = usage_of(document.usage) if document.usage is not None else None
     return None if usage is None or usage.is_lacking else in_tier(usage, document.service_tier)
+
+
+def usage_in_error(body: bytes | None) -> Usage | None:
+    """Return the usage that an error of HTTP reports: without one it is taken at its word, and used nothing."""
+    is_short = body is not None and len(body) <= LONGEST_ERROR
+    return usage_in(body) if body and is_short and b'"usage"' in body else None
 
 
 def _count(value: Any) -> int | None:

@@ -58,6 +58,7 @@ class Stream(Protocol):
     started: bool  # the first content event was seen
     done: bool  # the stream is complete: `[DONE]`, or every choice finished
     usage: Usage | None
+    has_final_usage: bool  # it came with the end of the last choice, or after it
     failure: bytes | None  # an error the provider sent inside the stream
     produced_events: int
     secrets: tuple[str, ...]  # of the call's target: events that are no content are searched for them
@@ -90,6 +91,19 @@ class Stream(Protocol):
 def least_tokens(stream: Stream) -> int:
     """Return how many tokens a stream surely has: no text has more bytes in a token than this, on the whole."""
     return stream.produced_bytes // BYTES_IN_A_TOKEN + stream.sound_chars // SOUND_CHARS_IN_A_TOKEN
+
+
+def has_said_all(stream: Stream) -> bool:
+    """Tell whether the usage that a stream reported is its last word. Some servers report it with every event, or
+    before the first one: what follows is not in it.
+    """
+    return stream.usage is not None and (stream.done or (stream.has_final_usage and stream.is_finished))
+
+
+def last_word(stream: Stream) -> Usage | None:
+    """Return the usage of a stream that its provider ended, also with an error; None where more may come."""
+    is_over = stream.failure is not None or has_said_all(stream)
+    return None if not is_over or stream.usage is None or stream.usage.is_lacking else stream.usage
 
 
 class MalformedStream(Exception):

@@ -6,11 +6,13 @@ from typing import Any, Final
 
 import msgspec
 
+from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN
 from providers.outline import outline_of
 from providers.outline_limits import Limits, NotJson, OverLimit
 
 LONG: Final = 64 * 1024  # a chunk of fewer bytes is read in a few milliseconds, whatever is in it
 _MANY: Final = 2**31
+_MOST_SOUNDS: Final = 100_000  # tokens
 _READ: Final = Limits(values=5_000, messages=_MANY, parts=_MANY, inputs=_MANY, members=_MANY, runs=64)
 _NOT_PRODUCED = frozenset({"role", "id", "type", "index", "finish_reason", "object", "model", "created"})
 _any = msgspec.json.Decoder()
@@ -45,6 +47,26 @@ def sound_in(audio: Any) -> tuple[int, int]:
         return 0, 0
     data = audio.get("data")
     return len(data) if isinstance(data, str) else 0, _text(audio.get("transcript"))
+
+
+def sounds_of(several: list[Any]) -> str:
+    """Return about as many tokens of text as there are of sound in the messages of an answer."""
+    found = [sound_in(audio) for audio in several]
+    tokens = sum([-(-chars // SOUND_CHARS_IN_A_TOKEN) + words // 4 for chars, words in found])
+    return " sound" * min(tokens, _MOST_SOUNDS)
+
+
+def produced_by(delta: Any) -> str:
+    """Return everything in a delta or message that a model had to produce as text."""
+    if delta.content and not delta.tool_calls:
+        return str(delta.content)
+    parts = [delta.content, delta.refusal, delta.reasoning_content, delta.reasoning, delta.reasoning_text]
+    parts.append(delta.thinking)
+    calls = [call.function for call in delta.tool_calls or () if call.function is not None]
+    if delta.function_call is not None:
+        calls.append(delta.function_call)
+    parts += [text for call in calls for text in (call.name, call.arguments)]
+    return "".join([part for part in parts if part])
 
 
 def _text(value: Any) -> int:

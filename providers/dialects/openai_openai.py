@@ -13,7 +13,7 @@ import msgspec
 from typing_extensions import override
 
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Shape, Stream
-from providers.dialects.loose import bytes_of, is_busy, sound_in
+from providers.dialects.loose import bytes_of, is_busy, produced_by, sound_in, sounds_of
 from providers.layout import splice
 from providers.redaction import redact_json, without_values
 from providers.registry import PROVIDERS
@@ -41,6 +41,8 @@ class _Delta(msgspec.Struct):
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_text: str | None = None
+    thinking: str | None = None
     tool_calls: list[_ToolCall] | None = None
     function_call: _Function | None = None
     audio: Any = None
@@ -135,6 +137,7 @@ class OpenAIStream(Stream):
     def __init__(self, shape: Shape) -> None:
         self.started = self.done = False
         self.usage: Usage | None = None
+        self.has_final_usage = False
         self.failure: bytes | None = None
         self.produced_events = self.produced_bytes = self.sound_chars = 0
         self.secrets: tuple[str, ...] = ()
@@ -203,10 +206,11 @@ class OpenAIStream(Stream):
             return None
         if chunk.service_tier is not None:
             self._tier = chunk.service_tier
-        if chunk.usage is not None:
-            self.usage = in_tier(usage_of(chunk.usage), self._tier) or self.usage
         for choice in chunk.choices or ():
             self._note(choice)
+        if chunk.usage is not None:
+            self.usage = in_tier(usage_of(chunk.usage), self._tier) or self.usage
+            self.has_final_usage = self.is_finished
         data = self._searched(data, chunk)
         if not self._shape.include_usage:
             if not chunk.choices and chunk.usage is not None:
@@ -244,7 +248,7 @@ class OpenAIStream(Stream):
 
     def _note(self, choice: _Choice) -> None:
         delta = choice.delta
-        text = choice.text or (_text(delta) if delta is not None else "")
+        text = choice.text or (produced_by(delta) if delta is not None else "")
         if delta is not None and delta.audio is not None:
             chars, words = sound_in(delta.audio)
             self.sound_chars += chars
@@ -282,17 +286,7 @@ def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
     return msgspec.Raw(assemble(parts))
 
 
-def _text(delta: _Delta) -> str:
-    """Everything in a delta that a model had to produce."""
-    if delta.content and not delta.tool_calls:
-        return delta.content
-    parts = [delta.content, delta.refusal, delta.reasoning_content, delta.reasoning]
-    calls = [call.function for call in delta.tool_calls or () if call.function is not None]
-    if delta.function_call is not None:
-        calls.append(delta.function_call)
-    parts += [text for call in calls for text in (call.name, call.arguments)]
-    return "".join(part for part in parts if part)
-
-
 def _text_of(choices: list[_Choice]) -> str:
-    return "".join([each.text or (_text(each.message) if each.message else "") for each in choices])
+    whole = [each.message or each.delta for each in choices]
+    said = [each.text or "" for each in choices] + [produced_by(each) for each in whole if each]
+    return "".join(said) + sounds_of([each.audio for each in whole if each])

@@ -1,12 +1,16 @@
-"""How long a sound in a request is at most, from its own bytes: what cannot be read counts as the slowest coding."""
+"""How long a sound in a request is at most, from its own bytes: uncompressed samples and MP3.
+
+Silence in other codings (FLAC, Opus, AAC) takes next to no bytes, so these bound nothing.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from typing import Final
+from typing import Final, NamedTuple
 
-SLOWEST_BYTES_PER_MS: Final = 1  # 8 kbit/s: below it no coding that providers take is in use
+SLOWEST_BYTES_PER_MS: Final = 1  # 8 kbit/s, the least of MP3
+_EXTENSIBLE: Final = 0xFFFE  # a header that names the coding further on
 _TAG: Final = 10  # bytes of an ID3 header
 _RATES_1: Final = (
     0,
@@ -29,10 +33,18 @@ _RATES_2: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _SAMPLING: Final = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 
 
-def most_ms(data: str) -> int | None:
-    """Return the most milliseconds that base64 text can be as a sound; None: it is no base64."""
+class Sound(NamedTuple):
+    """`is_bounded` False: of a coding that is not measured here, so it may be longer than that."""
+
+    most_ms: int
+    is_bounded: bool = True
+
+
+def sound_in(data: str) -> Sound | None:
+    """Return how long base64 text can be as a sound, also in lines; None: it is no base64."""
+    whole = "".join(data.split())
     try:
-        sound = base64.b64decode(data, validate=True)
+        sound = base64.b64decode(whole + "=" * (-len(whole) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
     if sound[:4] == b"RIFF" and sound[8:12] == b"WAVE":
@@ -40,13 +52,15 @@ def most_ms(data: str) -> int | None:
     return _mpeg(sound)
 
 
-def _wave(sound: bytes) -> int:
-    """Uncompressed samples by their own rate; any other coding, or a header that contradicts itself, as the slowest."""
-    slowest = len(sound) // SLOWEST_BYTES_PER_MS + 1
+def _wave(sound: bytes) -> Sound:
+    """Samples by their own rate; not those of any other coding, or of a header that contradicts itself."""
+    slowest = Sound(len(sound) // SLOWEST_BYTES_PER_MS + 1, is_bounded=False)
     at = sound.find(b"fmt ", 12, 256)
     if at < 0 or len(sound) < at + 24:
         return slowest
     coding, channels = int.from_bytes(sound[at + 8 : at + 10], "little"), sound[at + 10]
+    if coding == _EXTENSIBLE:
+        coding = int.from_bytes(sound[at + 32 : at + 34], "little")
     rate = int.from_bytes(sound[at + 12 : at + 16], "little")
     bits = int.from_bytes(sound[at + 22 : at + 24], "little")
     if (
@@ -57,14 +71,15 @@ def _wave(sound: bytes) -> int:
     ):
         return slowest
     per_second = rate * channels * bits // 8
-    return -(-len(sound) * 1000 // per_second) if per_second else slowest
+    return Sound(-(-len(sound) * 1000 // per_second)) if per_second else slowest
 
 
-def _mpeg(sound: bytes) -> int:
-    """Frame by frame; from the first byte that is none on, the rest counts as the slowest coding."""
+def _mpeg(sound: bytes) -> Sound:
+    """Frame by frame; from the first byte that is none on, the rest counts as the slowest coding of MP3."""
     at, micros = _after_tag(sound), 0
     if _frame(sound[at : at + 4]) is None:
         at = 0  # a tag that leads nowhere hides nothing
+    is_mpeg = _frame(sound[at : at + 4]) is not None
     while at + 4 <= len(sound):
         frame = _frame(sound[at : at + 4])
         if frame is None:
@@ -72,7 +87,7 @@ def _mpeg(sound: bytes) -> int:
         at += frame[0]
         micros += frame[1]
     rest = max(0, len(sound) - at) // SLOWEST_BYTES_PER_MS
-    return -(-micros // 1000) + rest + 1
+    return Sound(-(-micros // 1000) + rest + 1, is_mpeg)
 
 
 def _after_tag(sound: bytes) -> int:

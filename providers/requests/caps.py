@@ -17,7 +17,8 @@ from providers.requests.spelling import fold
 _NUMBER: Final = re.compile(rb"[1-9][0-9]{0,17}")
 # A name that nobody listed, and that some server may read as a limit of its output.
 _LIKE_A_CAP: Final = re.compile(
-    r"(?=.*tok)(?=.*(max|min|num|new|limit|len))|predict|(max|min)len|outputlimit"
+    r"(?=.*tok)(?=.*(max|min|num|new|limit|len))|predict|(max|min)len|budget"
+    r"|(?=.*(out|completion|generat|response|answer|seq))(?=.*(max|min|limit|len))"
 )
 
 

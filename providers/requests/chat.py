@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from providers.requests.classes import Money, Table, rows
+from providers.requests.classes import DESTINATIONS, Money, Table, rows
 
 MEMBERS: Final[Table] = {
     **rows(
@@ -34,13 +34,8 @@ MEMBERS: Final[Table] = {
         "max_tokens max_completion_tokens n best_of max_new_tokens n_predict num_predict max_output_tokens max_length "
         "max_gen_len max_gen_toks max_tokens_to_sample max_decode_tokens max_generated_tokens max_generation_tokens",
     ),
-    **rows(Money.FEATURE, "web_search_options web_search search_parameters enable_search"),
-    **rows(
-        Money.DESTINATION,
-        "models route provider providers plugins transforms api_base base_url api_key api_version api_type "
-        "custom_llm_provider deployment deployment_id engine fallbacks model_list extra_headers extra_query headers "
-        "azure_endpoint organization project endpoint callback_url webhook background",
-    ),
+    **rows(Money.FEATURE, "web_search_options web_search search_parameters enable_search speed"),
+    **rows(Money.DESTINATION, DESTINATIONS),
     **rows(
         Money.DESTINATION,
         "data_sources dataSources previous_response_id response_id conversation conversation_id thread_id assistant_id "
@@ -51,7 +46,8 @@ MEMBERS: Final[Table] = {
         Money.REFUSED,
         "extra_body options parameters generation_config generationConfig sampling_params model_kwargs kwargs "
         "additionalModelRequestFields inferenceConfig use_beam_search num_beams num_return_sequences "
-        "candidate_count thinking min_tokens min_new_tokens min_length min_completion_tokens ignore_eos",
+        "candidate_count thinking min_tokens min_new_tokens min_length min_completion_tokens ignore_eos num_retries "
+        "max_retries",
     ),
 }
 """A message's own members."""
@@ -73,6 +69,24 @@ PART: Final[Table] = {
         Money.REFERENCE, "file video_url audio_url input_video image_embeds input_image input_file document"
     ),
 }
+# What lies beside a medium and makes it no larger; anything else may.
+BESIDE_PICTURE: Final = frozenset({"url", "detail", "format"})
+BESIDE_SOUND: Final = frozenset({"data", "format"})
+# What a tool of the client's own is made of; anything else may be a tool that the provider runs.
+FUNCTION: Final = frozenset(
+    {
+        "type",
+        "function",
+        "custom",
+        "name",
+        "description",
+        "parameters",
+        "input_schema",
+        "strict",
+        "cache_control",
+    }
+)
+WEB_SEARCHES: Final = frozenset({"web_search_options", "web_search", "search_parameters", "enable_search"})
 PART_TYPES: Final = frozenset({"text", "refusal", "thinking", "reasoning", "image_url", "input_audio"})
 
 # The caps that OpenAI knows; every other CAP is another server's word for them.

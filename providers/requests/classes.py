@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -37,6 +38,17 @@ class Unacceptable(Exception):
     def __init__(self, message: str, param: str, code: str = "unsupported_parameter") -> None:
         self.param, self.code = param, code
         super().__init__(message)
+
+
+# Of every API: which model, host, account or adapter answers, and whether the answer comes here.
+DESTINATIONS: Final = (
+    "models route provider providers plugins transforms api_base base_url api_key api_version api_type "
+    "custom_llm_provider deployment deployment_id engine fallbacks model_list extra_headers extra_query headers "
+    "azure_endpoint organization project endpoint callback_url webhook background deferred preset mock_response "
+    "kv_transfer_params bootstrap_host bootstrap_port bootstrap_room lora_path lora_request adapter_id "
+    "adapter_source aws_access_key_id aws_secret_access_key aws_session_token aws_region_name "
+    "aws_bedrock_runtime_endpoint vertex_project vertex_location vertex_credentials azure_ad_token"
+)
 
 
 def rows(money: Money, names: str, *, keeps: bool = False, shares: bool = False) -> Table:

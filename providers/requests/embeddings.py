@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from providers.requests.classes import Money, Table, rows
+from providers.requests.classes import DESTINATIONS, Money, Table, rows
 
 MEMBERS: Final[Table] = {
     **rows(
@@ -16,12 +16,7 @@ MEMBERS: Final[Table] = {
     **rows(Money.FREE, "metadata store", keeps=True),
     **rows(Money.TEXT, "input title"),
     **rows(Money.REFERENCE, "messages images image chat_template mm_processor_kwargs"),
-    **rows(
-        Money.DESTINATION,
-        "models route provider providers plugins api_base base_url api_key api_version api_type "
-        "custom_llm_provider deployment deployment_id engine fallbacks model_list extra_headers extra_query headers "
-        "azure_endpoint organization project endpoint callback_url webhook background",
-    ),
+    **rows(Money.DESTINATION, DESTINATIONS),
     **rows(Money.REFUSED, "extra_body options parameters model_kwargs kwargs"),
 }
 PLAIN: Final = frozenset(

@@ -8,10 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from providers.media.pictures import Picture, of_url
-from providers.media.sounds import most_ms
+from providers.media.sounds import sound_in
 from providers.requests import chat
 from providers.requests.classes import Money, Unacceptable
-from providers.requests.objects import refuse_objects
+from providers.requests.objects import refuse_named, refuse_objects
 from providers.requests.spelling import Raws, strictly
 
 _TEXT_MEMBERS: Final = frozenset(
@@ -19,6 +19,7 @@ _TEXT_MEMBERS: Final = frozenset(
 )
 MOST_PICTURES: Final = 2_000  # no provider takes so many, and each is measured for each deployment
 MOST_UNKNOWN: Final = 256  # members of messages and parts; no more references are named: one is as many
+_WEB: Final = ("http://", "https://")
 _LIST: Final = ord("[")
 _OBJECT: Final = ord("{")
 
@@ -67,6 +68,7 @@ def _check_members(message: Raws, place: int, found: Parts) -> None:
         row = chat.MESSAGE.get(name)
         where = f"messages[{place}].{name}"
         if row is None:
+            refuse_named(message, [name], f"messages[{place}].")
             _name(found.unknown, where)
         elif row.shares:
             raise Unacceptable(f"'{where}' names an object whose owner the gateway cannot know.", where)
@@ -95,7 +97,7 @@ def _take(part: Any, place: int, found: Parts) -> None:
         elif name == "image_url":
             _picture(value, where, found)
         elif name == "input_audio":
-            _sound(value, found)
+            _sound(value, where, found)
 
 
 def _name(several: list[str], where: str) -> None:
@@ -103,20 +105,42 @@ def _name(several: list[str], where: str) -> None:
         several.append(where)
 
 
+def _check_beside(value: dict[str, Any], known: frozenset[str], where: str, found: Parts) -> None:
+    """What lies beside a medium may name another one, or make it larger."""
+    for name in value.keys() - known:
+        if value[name] is not None:
+            refuse_objects({name: value[name]}, f"{where}.{name[:64]}")
+            _name(found.unknown, f"{where}.{name[:64]}")
+
+
 def _picture(value: Any, where: str, found: Parts) -> None:
+    where = f"{where}.image_url"
+    if isinstance(value, dict):
+        _check_beside(value, chat.BESIDE_PICTURE, where, found)
     url = value.get("url") if isinstance(value, dict) else value
     if not isinstance(url, str):
-        _name(found.unknown, f"{where}.image_url")
+        _name(found.unknown, where)
         return
     picture, size = of_url(url)
     found.pictures.append(picture)
     found.media_bytes += size
+    scheme = url[:8].lower()
+    if not size and (scheme.startswith("data:") or (":" in url[:32] and not scheme.startswith(_WEB))):
+        _name(found.references, where)  # a document, a film, or something in a store of the provider's
 
 
-def _sound(value: Any, found: Parts) -> None:
-    """Sounds are shorter in tokens than in bytes, so one that cannot be read is bounded by its bytes."""
-    data = value.get("data") if isinstance(value, dict) else None
-    length = most_ms(data) if isinstance(data, str) else None
-    if length is not None and isinstance(data, str):
-        found.audio_ms += length
+def _sound(value: Any, where: str, found: Parts) -> None:
+    """A sound that is not measured, and what may be an address, is a reference."""
+    where = f"{where}.input_audio"
+    if isinstance(value, dict):
+        _check_beside(value, chat.BESIDE_SOUND, where, found)
+    data = value.get("data") if isinstance(value, dict) else value
+    if not isinstance(data, str):
+        _name(found.unknown, where)
+        return
+    sound = sound_in(data.partition(",")[2] if data[:5].lower() == "data:" else data)
+    if sound is not None:
+        found.audio_ms += sound.most_ms
         found.media_bytes += len(data)
+    if sound is None or not sound.is_bounded:
+        _name(found.references, where)

@@ -16,9 +16,9 @@ from providers.requests import chat, embeddings
 from providers.requests.caps import Caps, caps_of
 from providers.requests.classes import Money, Table, Unacceptable
 from providers.requests.expanding import extra_bytes
-from providers.requests.objects import refuse_objects
+from providers.requests.objects import refuse_named, refuse_objects
 from providers.requests.parts import Parts, parts_of
-from providers.requests.spelling import Raws, check_objects, check_spelling, folded, is_exact
+from providers.requests.spelling import Raws, check_objects, check_spelling, folded, is_exact, strictly
 from providers.tenant_salt import CACHES, MEMBERS
 
 _CHAT_SPELLINGS: Final = folded(chat.MEMBERS)
@@ -28,6 +28,7 @@ MOST_NAME: Final = 256  # letters; looking for caps in it takes the square of th
 _NEUTRAL: Final = frozenset({b"null", b"false", b"0", b"{}", b"[]", b'""'})
 _OFF: Final = frozenset({b"null", b"false"})
 _FUNCTIONS: Final = frozenset({b'"function"', b'"custom"'})
+_OWN: Final = ("function", "custom")
 _USUAL_TIERS: Final = frozenset({"auto", "default", "standard"})
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -76,11 +77,12 @@ def read_chat(raw: bytes, messages: Sequence[Raws]) -> Reading:
 
 def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], found: Parts) -> Reading:
     unknown = _unknown(special, chat.MEMBERS, _CHAT_SPELLINGS)
+    refuse_named(parts, unknown)
     stated = {name: bytes(parts[name]) for name in special if name in chat.MEMBERS}
     stated = {name: value for name, value in stated.items() if not _is_neutral(name, value)}
     _refuse_destinations(stated)
     if "audio" in stated:
-        refuse_objects(_any.decode(stated["audio"]), "audio")
+        refuse_objects(strictly(stated["audio"]), "audio")
     caps = caps_of(stated, unknown)
     features, tools_unknown = _features(parts, stated)
     of_window = [name for name in stated if chat.MEMBERS[name].money is Money.REFERENCE]
@@ -112,6 +114,7 @@ def read_embeddings(raw: bytes, given: bytes) -> Reading:
     if not special and not has_objects:
         return Reading(text_bytes=len(given) + extra_bytes(given), exact=exact, names=_names(parts))
     unknown = _unknown(special, embeddings.MEMBERS, _EMBEDDINGS_SPELLINGS)
+    refuse_named(parts, unknown)
     stated = {name: bytes(parts[name]) for name in special if name in embeddings.MEMBERS}
     stated = {name: value for name, value in stated.items() if value not in _NEUTRAL}
     _refuse_destinations(stated)
@@ -178,26 +181,41 @@ def _refuse_destinations(stated: dict[str, bytes]) -> None:
 
 
 def _features(parts: dict[str, msgspec.Raw], stated: dict[str, bytes]) -> tuple[tuple[str, ...], list[str]]:
-    """Return the features that cost extra, and tools that are not what OpenAI's are."""
-    found = ["web_search" for name in stated if chat.MEMBERS[name].money is Money.FEATURE][:1]
-    if "tools" not in stated:
-        return tuple(found), []
-    try:
-        tools = _tools.decode(parts["tools"])
-    except msgspec.ValidationError:
-        return tuple(found), ["tools"]
-    check_objects(stated["tools"], tools)
-    for tool in tools:
-        kind = bytes(tool.get("type", b'"function"'))
-        if kind not in _FUNCTIONS:
-            refuse_objects({name: _any.decode(value) for name, value in tool.items()}, "tools")
-            found.append(_feature(kind))
-    return tuple(dict.fromkeys(found)), []
+    """Return the features that cost extra, and what of tools nobody knows."""
+    priced = [name for name in stated if chat.MEMBERS[name].money is Money.FEATURE]
+    found = ["web_search" if name in chat.WEB_SEARCHES else name for name in priced]
+    unknown: list[str] = []
+    if "tools" in stated:
+        try:
+            tools = _tools.decode(parts["tools"])
+        except msgspec.ValidationError:
+            return tuple(dict.fromkeys(found)), ["tools"]
+        check_objects(stated["tools"], tools)
+        for tool in tools:
+            _take_tool(tool, found, unknown)
+    return tuple(dict.fromkeys(found)), list(dict.fromkeys(unknown))[:MOST_UNKNOWN]
 
 
-def _feature(kind: bytes) -> str:
-    name = _any.decode(kind)
-    return "web_search" if isinstance(name, str) and name.startswith("web_search") else str(name)[:64]
+def _take_tool(tool: Raws, found: list[str], unknown: list[str]) -> None:
+    """Add a tool that the provider runs: one of another type, or without a type but with a member of its own."""
+    kind = tool.get("type")
+    if (kind is None or bytes(kind) in _FUNCTIONS) and tool.keys() <= chat.FUNCTION:
+        return
+    given = {name: strictly(bytes(value)) for name, value in tool.items()}
+    others = [name[:64] for name in given if name not in chat.FUNCTION and given[name] is not None]
+    refuse_objects(
+        given if given.get("type") not in _OWN else {name: given[name] for name in others}, "tools"
+    )
+    if given.get("type") in _OWN:
+        unknown += [f"tools.{name}" for name in others]
+    elif given.get("type") is not None:
+        found.append(_feature(given["type"]))
+    else:
+        found += [_feature(name) for name in others]
+
+
+def _feature(kind: Any) -> str:
+    return "web_search" if isinstance(kind, str) and kind.startswith("web_search") else str(kind)[:64]
 
 
 def _tier(stated: bytes | None) -> str:

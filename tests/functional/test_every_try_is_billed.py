@@ -38,6 +38,7 @@ UNKNOWN = {  # the prompt, estimated
     "empty": ({"kind": "empty"}, False),
     "broken before its content": ({"end": "drop", "after": 0}, True),
     "an error before its content": ({"end": "error", "after": 0}, True),
+    "usage before its content": ({"kind": "events", "events": [chunk(choices=[], usage=USED)]}, True),
 }
 SAID = {  # exactly what it said
     "no choices": ({"kind": "status", "status": 200, "body": {"id": "x", "usage": USED}}, False),
@@ -55,6 +56,10 @@ SAID = {  # exactly what it said
             "events": [chunk(choices=[], usage=USED), json.dumps({"error": {"message": "no"}})],
         },
         True,
+    ),
+    "an error of HTTP with usage": (
+        {"kind": "status", "status": 500, "body": {"error": {"message": "no"}, "usage": USED}},
+        False,
     ),
 }
 NOTHING = {

@@ -5,6 +5,7 @@ estimate, and the rest up to its hold is unsettled until it is made exact.
 from __future__ import annotations
 
 import asyncio
+import json
 from functools import partial
 
 import pytest
@@ -21,6 +22,12 @@ pytestmark = pytest.mark.both_modes
 
 BUDGET = 5_000_000  # nano-USD; two holds fit, three do not
 USED = '{"prompt_tokens": 10, "completion_tokens": 4}'  # 18,000 nano-USD
+EARLY = json.dumps(
+    {
+        "choices": [{"index": 0, "delta": {"content": " word"}}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 1},
+    }
+)
 KINDS = {
     "hangs before the head": ({"kind": "hang_before_head"}, False),
     "hangs before the head of a stream": ({"kind": "hang_before_head"}, True),
@@ -37,10 +44,18 @@ KINDS = {
     "is a stream that breaks with an error": ({"end": "error", "after": 2}, True),
     "is a stream that stops before its usage": ({"end": "no_done", "usage": "never"}, True),
     "is a stream without usage": ({"usage": "never"}, True),
+    "is a stream that says its usage before its end": ({"kind": "events", "events": [EARLY] * 3}, True),
+}
+DEADLINES = {  # what a provider does while the caller's own time runs out, and whether a stream was asked for
+    "nothing": ({"kind": "hang_before_head"}, False),
+    "nothing, of a stream": ({"kind": "hang_before_head"}, True),
+    "a head": ({"kind": "hang_after_head"}, False),
+    "a head of a stream": ({"kind": "hang_after_head"}, True),
+    "two words": ({"end": "stall", "after": 2}, True),
 }
 NAMES = {
     name: f"u{number}"
-    for number, name in enumerate([*KINDS, "left", "limits", "shown", "known", "refused", "pair"])
+    for number, name in enumerate([*KINDS, *DEADLINES, "left", "limits", "shown", "known", "refused", "pair"])
 }
 
 
@@ -92,10 +107,10 @@ async def shown(gateway, kind):
         return await eventually(read, despite=(KeyError,))
 
 
-async def fail(gateway, upstream, kind, behavior, *, stream):
+async def fail(gateway, upstream, kind, behavior, *, stream, **given):
     """Make one call that ends without usage; return its row."""
     upstream.script(f"up-unknown-{NAMES[kind]}", behavior)
-    answer = await ask(gateway.url, key(kind), question(NAMES[kind], stream=stream))
+    answer = await ask(gateway.url, key(kind), question(NAMES[kind], stream=stream), **given)
     return await row_of(gateway, answer.id)
 
 
@@ -126,6 +141,19 @@ async def test_an_answer_that_brings_no_usage_counts_up_to_its_bound_until_it_is
         await eventually(
             partial(shown, gateway, kind), lambda found: found == (18_000, BUDGET - 18_000, 0, 0)
         )
+
+
+@pytest.mark.parametrize("kind", DEADLINES)
+async def test_a_callers_own_deadline_is_no_way_to_a_free_call(gateway, upstream, kind):
+    """R6: who lets the provider work and stops waiting pays as who hangs up."""
+    behavior, stream = DEADLINES[kind]
+    own = {"x-request-timeout-ms": "250"}
+    row = await fail(gateway, upstream, kind, behavior, stream=stream, headers=own)
+    assert row["error_code"] == "deadline_exceeded"
+    assert row["estimated"]
+    assert row["cost_nanousd"] > 0
+    assert row["cost_nanousd"] + row["unsettled_nanousd"] >= 1024 * town.OUTPUT_NANOUSD
+    [_] = upstream.seen(call=row["id"])
 
 
 async def test_an_http_error_is_taken_at_its_word(gateway, upstream):

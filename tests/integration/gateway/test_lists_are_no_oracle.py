@@ -62,6 +62,33 @@ def test_no_list_of_the_site_compares_a_secret_column():
             assert not page.lookup_allowed(f"{column}{how}", "a", None), (model, column, how)  # type: ignore[arg-type]
 
 
+DOORS = [
+    ("tenants_apikey", "secret_hmac", "ab" * 32),
+    ("tenants_apikey", "previous_hmac", "cd" * 32),
+    ("tenants_user", "password", "argon2"),
+    ("catalog_deployment", "credential__ciphertext", "v1"),
+    ("catalog_deployment", "seal_id", "ab"),
+]
+
+
+@pytest.mark.parametrize(("page", "column", "value"), DOORS)
+def test_no_other_door_compares_a_secret(reader, page, column, value):
+    """Neither the parameters of pop-ups, nor a page's address, nor the search, nor an order nobody offers."""
+    ApiKey.objects.update(previous_hmac="cd" * 32)
+    by_column = {"_to_field": column, "_popup": "1"}
+    answers = [
+        reader.get(reverse(f"admin:{page}_changelist"), by_column),
+        reader.get(reverse(f"admin:{page}_change", args=[value]), by_column),
+        reader.get(reverse(f"admin:{page}_delete", args=[value]), by_column),
+    ]
+    assert [answer.status_code for answer in answers if answer.status_code not in {400, 403}] == []
+    found = reader.get(reverse(f"admin:{page}_changelist"), {"q": value})
+    assert (found.status_code, found.context["cl"].result_count) == (200, 0)
+    for order in ("99", "-99", column, f"-{column}", f"0.{column}"):
+        listed = reader.get(reverse(f"admin:{page}_changelist"), {"o": order})
+        assert column not in str(listed.context["cl"].queryset.query.order_by)
+
+
 @pytest.mark.parametrize(
     ("page", "pattern"),
     [

@@ -13,6 +13,7 @@ import threading
 import pytest
 
 from gateway import stopping
+from gateway.config import load
 from gateway.stopping import EXIT_S, KILL_S, Stop, ended, in_time
 from tests.sources import ROOT
 
@@ -25,6 +26,11 @@ async def never() -> None:
 
 async def done() -> None:
     return
+
+
+def test_the_grace_is_long_enough_for_usual_calls(tmp_path):
+    """It was 5 s, and calls of a model take 10 to 60 s."""
+    assert load({}, tmp_path).server.graceful_shutdown_delay >= 30
 
 
 async def test_the_first_order_leaves_the_grace_and_the_second_none():

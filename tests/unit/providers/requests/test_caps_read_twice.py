@@ -148,6 +148,12 @@ def test_every_way_to_write_json_is_read_alike(style):
         '"predict_length":50000',
         '"num_beams":16',
         '"thinking":{"type":"enabled","budget_tokens":50000}',
+        '"thinking_budget":50000',
+        '"max_output":50000',
+        '"maxCompletionLength":50000',
+        '"response_max_length":50000',
+        '"max_seq_len":50000',
+        '"num_retries":20',  # LiteLLM asks its own providers again and again
     ],
 )
 def test_what_could_make_a_server_exceed_the_cap_is_named(members: str):

@@ -38,12 +38,80 @@ def demand(**members):
         {"audio": {"voice": {"id": "voice_of_another_tenant"}}},
         {"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]},
         {"tools": [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["file-1"]}}]},
+        {"preset": "dear"},
+        {"deferred": True},
+        {"kv_transfer_params": {"remote_host": "elsewhere"}},
+        {"bootstrap_host": "elsewhere"},
+        {"lora_path": "/of/another/tenant"},
+        {"adapter_id": "of-another-tenant"},
+        {"vertex_project": "elsewhere"},
     ],
 )
 def test_where_a_call_goes_only_the_gateway_decides(members):
     with pytest.raises(Unacceptable) as refused:
         demand(**members)
     assert refused.value.param in members
+
+
+OBJECTS = [
+    {"agent_id": "agent-1"},
+    {"Knowledge-Base-IDs": ["kb-1"]},
+    {"prompt": {"id": "pmpt_1", "version": "2"}},
+    {"tool_resources": {"file_search": {"vector_store_ids": ["vs_1"]}}},
+    {"attachments": [{"file_id": "file-1", "tools": []}]},
+    {"attachments": [{"id": "att-1"}]},
+    {"references": [[{"documentId": "d"}]]},
+    {"some_new_member": {"inputFileId": "file-1"}},
+    {"some_new_member": {"file_id": "file-1", "kind": 1}},
+    {"voice_ids": ["v"]},
+]
+
+
+@pytest.mark.parametrize("members", OBJECTS, ids=str)
+def test_a_member_nobody_knows_names_no_object_of_the_shared_account(members):
+    """M6: neither at the top nor in a message, whatever it is called."""
+    [name] = members
+    with pytest.raises(Unacceptable, match="whose owner"):
+        demand(**members)
+    with pytest.raises(Unacceptable, match="whose owner") as refused:
+        demand(messages=[{"role": "user", "content": "hi", **members}])
+    assert refused.value.param == f"messages[0].{name}"
+    with pytest.raises(Unacceptable, match="whose owner"):
+        peek_embeddings(json.dumps({"model": "m", "input": "a", **members}).encode())
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        '"attachments":[{"file_id":"file-1","file_id":null}]',
+        '"attachments":[{"f\\u0069le_\\u0069d":"file-1"}]',
+        '"attachments":[%s{"file_id":"file-1"}]' % ('{"id":1},' * 10_000),
+        '"audio":{"voice":{"id":"voice-1"},"voice":"alloy"}',
+        '"tools":[{"type":"file_search","filters":{"vector_store_ids":["vs_1"],"vector_store_ids":[]}}]',
+    ],
+    ids=["twice", "escaped", "among many", "a voice twice", "a store twice"],
+)
+def test_an_object_is_not_hidden_by_how_it_is_written(member):
+    """M10: what is twice is refused also inside of what nobody knows, and of what is looked through."""
+    with pytest.raises(Unacceptable):
+        peek_chat(f'{{"model":"m","messages":[{{"role":"user","content":"hi"}}],{member}}}'.encode())
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"session_id": "s-1"},
+        {"trace": {"id": "t-1", "span_id": "s-1"}},
+        {"profile_id": "p-1"},
+        {"client_metadata": {"user_id": "u-1", "id": 7}},
+        {"file_format": "pdf"},
+        {"agent_id": None},
+        {"attachments": []},
+    ],
+    ids=str,
+)
+def test_other_ids_are_nobodys_objects(members):
+    assert demand(**members).needs_window
 
 
 @pytest.mark.parametrize(
@@ -57,6 +125,11 @@ def test_where_a_call_goes_only_the_gateway_decides(members):
         {"web_search_options": {}},
         {"enable_search": True},
         {"service_tier": "fast"},
+        {"speed": "fast"},
+        {"tools": [{"google_search": {}}]},
+        {"tools": [{"urlContext": {}}, {"type": "function", "function": {"name": "f"}}]},
+        {"tools": [{"type": None, "codeExecution": {}}]},
+        {"tools": [{"type": "builtin_function", "function": {"name": "$web_search"}}]},
     ],
 )
 def test_a_feature_with_a_price_of_its_own_needs_that_price(members):
@@ -71,8 +144,26 @@ def test_the_usual_tier_needs_no_price(tier):
 
 
 @pytest.mark.parametrize(
+    "tool",
+    [
+        '{"type":"function","function":{"name":"f"},"strict":true}',
+        '{"type":"fun\\u0063tion","function":{"name":"f"}}',
+        '{"type":"custom","custom":{"name":"f"}}',
+        '{"function":{"name":"f"}}',
+        '{"name":"f","input_schema":{},"cache_control":{"type":"ephemeral"}}',
+        '{"type":"function","function":{"name":"f"},"web_search":null}',
+    ],
+)
+def test_a_tool_of_the_client_is_no_feature_however_it_is_written(tool):
+    raw = f'{{"model":"m","messages":[{{"role":"user","content":"hi"}}],"tools":[{tool}]}}'.encode()
+    found = peek_chat(raw).demand
+    assert (found.features, found.unknown, found.tools) == ((), (), True)
+
+
+@pytest.mark.parametrize(
     "members",
     [
+        {"tools": [{"type": "function", "function": {"name": "f"}, "web_search": {"enable": True}}]},
         {"some_new_member": 1},
         {"vendor_options": {"deep": True}},
         {"chat_template": "{{ messages * 1000 }}"},
@@ -83,7 +174,7 @@ def test_the_usual_tier_needs_no_price(tier):
 def test_a_member_nobody_knows_needs_a_known_window(members):
     with pytest.raises(Unbounded) as refused:
         check_bounded(demand(**members), [SHEET], None)
-    assert refused.value.param in members
+    assert refused.value.param.partition(".")[0] in members
     check_bounded(demand(**members), [SHEET], 100_000)
 
 

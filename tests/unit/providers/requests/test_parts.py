@@ -39,6 +39,24 @@ def image(url):
         {"type": "text", "text": "x", "video_url": {"url": "http://x/long.mp4"}},
         {"type": "input_file", "input_file": {"url": "http://x"}},
         7,
+        {
+            "type": "input_audio",
+            "input_audio": {"data": "https://x/long.mp3", "format": "mp3"},
+        },  # as Qwen takes it
+        {"type": "input_audio", "input_audio": {"data": " " * 5_000 + "https://x/long.mp3"}},
+        {"type": "input_audio", "input_audio": {"data": "long.mp3"}},
+        {"type": "input_audio", "input_audio": {"url": "https://x/long.mp3"}},
+        {"type": "input_audio", "input_audio": "https://x/long.mp3"},
+        {"type": "input_audio", "input_audio": {"format": "mp3"}},
+        {"type": "image_url", "image_url": {"url": "gs://bucket/long.mp4"}},
+        {"type": "image_url", "image_url": {"url": "file:/srv/long.mp4"}},
+        {"type": "image_url", "image_url": {"url": "data:application/pdf;base64,JVBERi0="}},
+        {"type": "image_url", "image_url": {"url": "data:video/mp4;base64,AAAAIGZ0eXBpc29t"}},
+        {
+            "type": "image_url",
+            "image_url": {"url": "https://x/a.png", "max_dynamic_patch": 64},
+        },  # as LMDeploy
+        {"type": "image_url", "image_url": {"url": "https://x/a.png"}, "max_pixels": 10**9},  # as Qwen
     ],
 )
 def test_what_only_refers_to_its_content_is_bounded_by_the_window(part):
@@ -55,6 +73,10 @@ def test_what_only_refers_to_its_content_is_bounded_by_the_window(part):
         {"type": "image_file", "image_file": {"file_id": "file-1"}},
         {"type": "input_image", "file_id": "file-1"},
         {"type": "hologram", "source": {"kind": "stored", "asset_ids": ["a"]}},
+        {"type": "image_url", "image_url": {"file_id": "file-1"}},
+        {"type": "image_url", "image_url": {"url": data_url(png(9, 9)), "file_id": "file-1"}},
+        {"type": "input_audio", "input_audio": {"id": "audio_abc"}},
+        {"type": "input_audio", "input_audio": {"data": "", "file_id": "file-1"}},
     ],
 )
 def test_an_object_of_the_shared_account_is_refused(parts):
@@ -127,18 +149,59 @@ def test_a_newline_in_the_base64_does_not_move_the_measure():
 )
 def test_a_sound_is_measured_by_its_own_bytes(sound, seconds):
     data = base64.b64encode(sound).decode()
-    found = demand({"type": "input_audio", "input_audio": {"data": data, "format": "any"}})
-    assert seconds * 1000 <= found.audio_ms <= seconds * 1000 + 200
-    assert found.body_bytes < 400
+    for written in (data, f"data:;base64,{data}", f"data:audio/wav;base64,{data}"):
+        found = demand({"type": "input_audio", "input_audio": {"data": written, "format": "any"}})
+        assert seconds * 1000 <= found.audio_ms <= seconds * 1000 + 200
+        assert found.body_bytes < 400
+        assert not found.needs_window
 
 
 @pytest.mark.parametrize(
     "sound", [b"\0" * 8_000, b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + b"\0" * 8_000, b"OggS" + b"\1" * 8_000]
 )
-def test_a_sound_that_cannot_be_read_is_as_long_as_its_bytes_allow(sound):
+def test_a_sound_that_cannot_be_read_is_bounded_by_the_window(sound):
     data = base64.b64encode(sound).decode()
     found = demand({"type": "input_audio", "input_audio": {"data": data}})
     assert found.audio_ms >= 8_000
+    assert found.needs_window
+
+
+@pytest.mark.parametrize("line", ["\n", "\r\n", " "])
+def test_a_sound_in_lines_is_measured_too(line):
+    data = base64.encodebytes(wav(1)).decode().replace("\n", line)
+    found = demand({"type": "input_audio", "input_audio": {"data": data}})
+    assert 1_000 <= found.audio_ms <= 1_200
+    assert not found.needs_window
+
+
+CODINGS = {  # an hour of silence is a few kB in them
+    "FLAC": b"fLaC\x00\x00\x00\x22",
+    "Opus": b"OggS\x00\x02" + bytes(22) + b"OpusHead",
+    "AAC": b"\xff\xf1\x50\x80",
+    "M4A": b"\x00\x00\x00\x20ftypM4A ",
+    "WebM": b"\x1a\x45\xdf\xa3",
+    "AMR": b"#!AMR\n",
+    "FLAC behind a tag": b"ID3\x04\0\0\0\0\0\x0a" + bytes(10) + b"fLaC",
+    "FLAC in WAV": wav(1)[:20] + b"\xac\xf1" + wav(1)[22:60],
+    "GSM in WAV": wav(1)[:20] + b"\x31\x00" + wav(1)[22:60],
+}
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("form", ["{}", "data:audio/any;base64,{}", "{}\n"])
+def test_a_sound_of_another_coding_is_bounded_by_the_window(coding, form):
+    """K1: as many bytes may be hours of silence, and providers bill them."""
+    data = form.format(base64.b64encode(CODINGS[coding] + bytes(4_000)).decode())
+    assert demand({"type": "input_audio", "input_audio": {"data": data}}).needs_window
+
+
+def test_samples_of_an_extensible_header_are_measured():
+    plain = wav(2)
+    form = b"\xfe\xff" + plain[22:36] + b"\x16\0\x10\0" + bytes(4) + b"\x01\0" + bytes(14)
+    sound = plain[:16] + (40).to_bytes(4, "little") + form + plain[36:]
+    found = demand({"type": "input_audio", "input_audio": {"data": base64.b64encode(sound).decode()}})
+    assert 2_000 <= found.audio_ms <= 2_200
+    assert not found.needs_window
 
 
 @pytest.mark.parametrize("line", ["A" * 999, "A" * 99_999, "a/+=" * 249, "\\\\" * 500, "\u00e9" * 999])
