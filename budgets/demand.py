@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from providers.amounts import Bound
+from providers.media.pdf.measure import Document
 from providers.media.pictures import Picture
 
 
@@ -24,6 +25,9 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     messages: int = 1
     tools: bool = False  # functions are offered: providers put text of their own around them
     pictures: tuple[Picture, ...] = ()  # in the prompt
+    documents: tuple[str, ...] = ()  # PDFs, by name: as references, until they are measured
+    document_bytes: int = 0  # of `body_bytes`: their base64
+    measured: tuple[Document, ...] | None = None  # what they are; set by budgets/holds.py
     references: tuple[str, ...] = ()  # what only the context window bounds, by name
     unknown: tuple[
         str, ...
@@ -43,4 +47,11 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def needs_window(self) -> bool:
-        return bool(self.references or self.unknown or self.features)
+        return bool(
+            self.references or self.unknown or self.features or (self.documents and self.measured is None)
+        )
+
+    @property
+    def can_be_measured(self) -> bool:
+        """Whether the window bounds it for nothing else than its PDFs."""
+        return bool(self.documents) and not (self.references or self.unknown or self.features)

@@ -25,8 +25,12 @@ from budgets.worst_case import (
 from catalog.prices import PriceSheet
 from catalog.routing import Route
 from providers.amounts import Bound, Estimate
-from providers.media.pictures import most_tokens, name_at
+from providers.media.pdf.measure import Document
+from providers.media.pictures import most_tokens
+from providers.media.sight import Sight, most_of_page, sight_of
 from providers.prompt import BYTES_PER_TOKEN
+
+PAGE_TOKENS = 1_500  # of a page's picture, as an estimate
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -61,6 +65,10 @@ class Counter(Protocol):
         """Return the tokens of all text that becomes prompt; None: nobody can say, so the cheap bound stands."""
         ...
 
+    async def documents(self, tenant_id: int, raw: bytes) -> tuple[Document, ...] | None:
+        """Return how large the PDFs in a body are at most; None: nobody can say, so the window bounds them."""
+        ...
+
 
 class Wish(msgspec.Struct, frozen=True):
     """One call that asks for its grant."""
@@ -78,7 +86,7 @@ class _Terms(msgspec.Struct, frozen=True):
     """What binds a call, and where it may go, read once."""
 
     sheets: tuple[PriceSheet, ...]
-    models: tuple[str, ...]
+    models: tuple[Sight, ...]
     max_output_tokens: int | None
     context_window: int | None
     tokens_per_minute: int | None  # the lowest of its scopes
@@ -107,7 +115,8 @@ def _terms(wish: Wish) -> _Terms:
     sheets, models = [], []
     for deployment in route.every:
         sheets.append(deployment.sheet)
-        models.append(name_at(deployment.target.provider, deployment.target.upstream_model))
+        target = deployment.target
+        models.append(deployment.sight or sight_of(target.provider, target.upstream_model))
     costs = has_budget and not all(sheet.free for sheet in sheets)
     return _Terms(
         tuple(sheets), tuple(models), route.max_output_tokens, route.context_window, per_minute, costs
@@ -138,7 +147,12 @@ async def _with_counted_prompt(
 ) -> Held:
     prompt: Bound | None = None
     if wish.counter is not None and not wish.demand.needs_window:
-        prompt = await wish.counter.count(wish.tenant_id, wish.raw, terms.models)
+        names = tuple([model.model for model in terms.models])
+        prompt = await wish.counter.count(wish.tenant_id, wish.raw, names)
+    elif wish.counter is not None and wish.demand.can_be_measured and most_of_page(terms.models) is not None:
+        found = await wish.counter.documents(wish.tenant_id, wish.raw)
+        if found is not None:
+            return await _with_measured_documents(admission, wish, terms, tokens, found)
     if prompt is None:
         return await _clamped(admission, wish, terms, tokens, None, refusal)
     bound = terms.bound(wish.demand, prompt)
@@ -148,6 +162,20 @@ async def _with_counted_prompt(
         again.is_counted = True
         return await _clamped(admission, wish, terms, tokens, prompt, again)
     held = _held(wish.demand, terms, grant, bound, Estimate(prompt.tokens))
+    return msgspec.structs.replace(held, is_counted=True)
+
+
+async def _with_measured_documents(
+    admission: Gate, wish: Wish, terms: _Terms, tokens: int, found: tuple[Document, ...]
+) -> Held:
+    demand = msgspec.structs.replace(wish.demand, measured=found)
+    wish, bound = msgspec.structs.replace(wish, demand=demand), terms.bound(demand)
+    try:
+        grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
+    except BudgetRefused as again:
+        again.is_counted = True
+        return await _clamped(admission, wish, terms, tokens, None, again)
+    held = _held(demand, terms, grant, bound, prompt_estimate(demand))
     return msgspec.structs.replace(held, is_counted=True)
 
 
@@ -191,6 +219,10 @@ def _held(demand: Demand, terms: _Terms, grant: Grant, bound: WorstCase, prompt:
 def prompt_estimate(demand: Demand) -> Estimate:
     """Return a cheap estimate of the prompt's tokens; media inside the body are not text."""
     tokens = demand.body_bytes // BYTES_PER_TOKEN
+    if demand.measured:
+        text = sum([document.text_bytes for document in demand.measured]) - demand.document_bytes
+        pages = sum([document.pages for document in demand.measured])
+        tokens = (demand.body_bytes + text) // BYTES_PER_TOKEN + pages * PAGE_TOKENS
     if demand.pictures:
         tokens += sum([most_tokens(picture, ("gpt-4o",)) for picture in demand.pictures])
     if demand.audio_ms:

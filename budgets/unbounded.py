@@ -63,4 +63,4 @@ def check_bounded(demand: Demand, sheets: Sequence[PriceSheet], context_window: 
         if not all(feature in {tool.name for tool in each.tool_calls} for each in terms):
             raise FeatureUnpriced(feature, feature)
     if demand.needs_window and context_window is None:
-        raise Unbounded((*demand.unknown, *demand.references, *demand.features)[0])
+        raise Unbounded((*demand.unknown, *demand.references, *demand.documents, *demand.features)[0])

@@ -14,12 +14,13 @@ import msgspec
 from catalog.price_terms import NO_TERMS, dearest
 from catalog.prices import PER, PriceSheet, image_rate
 from providers.amounts import Bound
-from providers.media.pictures import most_tokens
+from providers.media.sight import most_of_page, most_of_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from budgets.demand import Demand
+    from providers.media.sight import Sight
 
 # What a provider's chat template adds: the frame of a prompt and of each message, and the text around
 # functions (Anthropic documents up to 700 tokens for that, depending on model and tool choice).
@@ -70,9 +71,9 @@ def worst_case(
     sheets: Sequence[PriceSheet],
     max_output_tokens: int | None = None,
     context_window: int | None = None,
-    models: Sequence[str] = (),
+    models: Sequence[Sight] = (),
 ) -> WorstCase:
-    """Return the bound of a call at the dearest of its deployments; `models` are their upstream names.
+    """Return the bound of a call at the dearest of its deployments; `models` are what each of them sees.
 
     What only a window bounds is bounded by its bytes where no window is known: whoever keeps a budget refuses it then.
     """
@@ -92,7 +93,7 @@ def counted(
     sheets: Sequence[PriceSheet],
     max_output_tokens: int | None,
     context_window: int | None,
-    models: Sequence[str] = (),
+    models: Sequence[Sight] = (),
 ) -> WorstCase:
     """Return the bound with the prompt's text as counted, plus a margin for the template."""
     return worst_case(_with_count(demand, prompt), sheets, max_output_tokens, context_window, models)
@@ -104,7 +105,7 @@ def affordable_output(
     prompt: Bound | None,
     sheets: Sequence[PriceSheet],
     context_window: int | None = None,
-    models: Sequence[str] = (),
+    models: Sequence[Sight] = (),
 ) -> int:
     """Return the largest output cap per choice whose bound `remaining_nanousd` can pay; 0: none."""
     demand = _with_count(demand, prompt) if prompt is not None else demand
@@ -148,15 +149,19 @@ def _output_tokens(demand: Demand, cap: int) -> int:
     return 0
 
 
-def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[str]) -> _Input:
-    if demand.needs_window and context_window is not None:
+def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[Sight]) -> _Input:
+    page = most_of_page(models) if demand.measured else 0
+    if (demand.needs_window or page is None) and context_window is not None:
         return _Input(any=context_window * demand.inputs)
     text = demand.body_bytes + FRAME_TOKENS + MESSAGE_TOKENS * demand.messages
     if demand.tools:
         text += TOOLS_TOKENS
     if demand.counted is not None:
         text = min(text, demand.counted.tokens)
-    pictures = sum([most_tokens(picture, models) for picture in demand.pictures]) if demand.pictures else 0
+    pictures = sum([most_of_picture(each, models) for each in demand.pictures]) if demand.pictures else 0
+    if demand.measured:
+        text += sum([document.text_bytes for document in demand.measured]) - demand.document_bytes
+        pictures += sum([document.pages for document in demand.measured]) * (page or 0)
     sounds = -(-demand.audio_ms * HEARD_SECOND_TOKENS // 1000)
     # A window bounds one prompt; a request for embeddings may carry many.
     if context_window is None or demand.kind != "chat" or text + sounds + pictures <= context_window:

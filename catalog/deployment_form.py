@@ -19,6 +19,7 @@ from providers.target import SECRET_METADATA
 
 MASK = "********"
 TIMEOUTS = ("connect", "first_byte", "idle", "total")
+FACTS = ("image_max_tokens", "pdf_page_max_tokens")
 CAPABILITIES = {"modalities": list, "tools": bool, "json_schema": bool, "context_window": int}
 
 
@@ -52,6 +53,7 @@ class DeploymentForm(Revivable):
             "timeouts",
             "metadata",
             "capabilities",
+            "facts",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -101,6 +103,16 @@ class DeploymentForm(Revivable):
         ):
             raise forms.ValidationError(
                 'Such as {"modalities": ["text"], "tools": false, "json_schema": false, "context_window": 8192}.'
+            )
+        return value
+
+    def clean_facts(self) -> dict[str, int]:
+        value = self.cleaned_data["facts"] or {}
+        if not isinstance(value, dict) or not all(
+            name in FACTS and type(most) is int and most > 0 for name, most in value.items()
+        ):
+            raise forms.ValidationError(
+                f'Tokens by name, such as {{"image_max_tokens": 1600}}; names: {", ".join(FACTS)}.'
             )
         return value
 

@@ -20,6 +20,7 @@ from catalog.prices import ImageRate, PriceSheet, lacking
 from catalog.sealing import API_KEY, Seal, destination, open_metadata
 from catalog.snapshot import Can, Deployment, Experiment, Model, Problem, Snapshot
 from gateway.config import Config
+from providers.media.sight import stated
 from providers.registry import PROVIDERS, default_base_url, default_secret
 from providers.target import Secret, Target, Timeouts
 
@@ -49,9 +50,8 @@ def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
     """Return the catalog as it is in force at `now`."""
     prices = _prices(now)
     rows: dict[int, list[DeploymentRow]] = defaultdict(list)
-    for row in (
-        DeploymentRow.objects.filter(removed=False).select_related("credential").order_by("priority", "pk")
-    ):
+    deployments = DeploymentRow.objects.filter(removed=False).select_related("credential")
+    for row in deployments.order_by("priority", "pk"):
         rows[row.model_id].append(row)
     models: dict[str, Model] = {}
     problems: list[Problem] = []
@@ -69,12 +69,8 @@ def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
 
 def next_price_change(now: datetime) -> datetime | None:
     """Return when a price row begins or ends next, so that the snapshot can be renewed then."""
-    starts = (
-        Price.objects.filter(active_from__gt=now)
-        .order_by("active_from")
-        .values_list("active_from", flat=True)
-    )
-    return starts.first()
+    later = Price.objects.filter(active_from__gt=now).order_by("active_from")
+    return later.values_list("active_from", flat=True).first()
 
 
 def _model(
@@ -167,6 +163,7 @@ def _deployment(
         shadow_percent=row.shadow_percent,
         sheet=sheet,
         can=_can(model, row, known.context_window if known is not None else None),
+        sight=stated(row.provider, row.upstream_model, row.facts),
     )
 
 

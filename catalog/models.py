@@ -183,6 +183,12 @@ class Deployment(Owned):
         blank=True,
         help_text="Where it can do less than its alias: modalities, tools, json_schema, context_window.",
     )
+    facts = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        blank=True,
+        help_text="What is known of its model, in tokens: image_max_tokens, pdf_page_max_tokens.",
+    )
     problem = models.TextField(blank=True, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)
     seal_id = models.CharField(max_length=32, null=True, unique=True, default=new_seal_id, editable=False)  # noqa: DJ001 - above

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from catalog.prices import PriceSheet
+from providers.media.sight import Sight
 from providers.target import Target
 
 
@@ -30,6 +31,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     shadow_percent: int = 0
     sheet: PriceSheet
     can: Can = Can()
+    sight: Sight | None = None  # None: as its provider and its model's name say
 
 
 class Problem(msgspec.Struct, frozen=True):

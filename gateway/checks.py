@@ -13,6 +13,7 @@ from catalog.config_prices import sheet_of
 from catalog.price_map import lookup
 from catalog.prices import lacking
 from gateway.config.crosschecks import notes_of
+from providers.media.pictures import GENERIC_MOST, is_known, name_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +57,27 @@ def _of_row(row: ModelEntry) -> Iterator[CheckMessage]:
             "state context_window: without it, files, videos and unknown members are refused under a budget"
         )
         yield CheckWarning(f"{name} has no known context window", hint=hint, id="gateway.W022")
+    yield from _of_pictures(
+        row, name, row.context_window or (known.context_window if known is not None else None)
+    )
+
+
+def _of_pictures(row: ModelEntry, name: str, window: int | None) -> Iterator[CheckMessage]:
+    most = row.facts.image_max_tokens
+    has_formula = row.provider in {"anthropic", "simulator"} or is_known(
+        name_at(row.provider, row.provider_model)
+    )
+    if most is None and "image" in row.modalities and not has_formula:
+        hint = f"state facts.image_max_tokens: until then {GENERIC_MOST:,}, the most of the usual families, bounds one"
+        yield CheckWarning(
+            f"{name} takes pictures, and nobody knows how many tokens one is", hint=hint, id="gateway.W023"
+        )
+    too_large = [
+        fact for fact, tokens in row.facts if window is not None and tokens is not None and tokens > window
+    ]
+    for fact in too_large:
+        hint = f"the context window is {window:,} tokens, and bounds it anyway"
+        yield CheckWarning(f"{name} has a facts.{fact} beyond its window", hint=hint, id="gateway.W024")
 
 
 def _writable(directory: Path) -> bool:

@@ -20,6 +20,7 @@ from gateway.schedule import JOBS
 from gateway.shedding import Shedding
 from metering.adoption import adopt
 from metering.settlements import Listening
+from metering.unsettled_money import unsettled_by_deployment
 from providers.fallbacks import FALLBACKS
 from tenants.key_cache import CAREFUL_TTL_S, TTL_S
 from tenants.key_use import write_key_use
@@ -41,6 +42,7 @@ DENIED_S = 1.0
 LAG_S = 0.1
 WEIGH_S = 1.0
 HEAR_S = 1.0
+UNSETTLED_S = 10.0
 
 InDatabase = Callable[..., Awaitable[Any]]
 
@@ -64,6 +66,7 @@ class Chores:
             _every(MARK_S, self._mark_streams),
             _every(WEIGH_S, self._weigh),
             _every(HEAR_S, self._hear_settlements),
+            _every(UNSETTLED_S, self._show_unsettled),
             _every(DENIED_S, self.heed_denied),
             _every(config.streams.revoke_check / 2, self._stop_revoked),
         ]
@@ -111,6 +114,9 @@ class Chores:
         if self._settlements is None:
             self._settlements = Listening(self._live.admission, self._in_database, lambda: datetime.now(UTC))
         await self._settlements.hear()
+
+    async def _show_unsettled(self) -> None:
+        self._live.metrics.show_unsettled(await self._in_database(unsettled_by_deployment))
 
     async def adopt_the_dead(self) -> None:
         """Bill what a worker left behind that died while others live."""

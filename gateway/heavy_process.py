@@ -32,6 +32,7 @@ from providers.dialects.large_answers import look  # noqa: E402
 from providers.orphans import die_with_parent  # noqa: E402
 from providers.outline_limits import Limits  # noqa: E402
 from providers.prompt import count_prompt  # noqa: E402
+from providers.requests.documents import measured  # noqa: E402
 
 MB: Final = 1024 * 1024
 MOST_WORDS: Final = 200
@@ -66,6 +67,7 @@ WORK: Final[dict[str, Callable[..., Any]]] = {
     "count": _count,
     "fingerprint": _fingerprint,
     "answer": _answer,
+    "documents": measured,
 }
 
 

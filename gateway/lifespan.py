@@ -117,7 +117,7 @@ class Lifespan:
         live.invalidation = Invalidation(self._version, self._reload(live), live.keys.doubt)
         await live.invalidation.check()
         _show_gauges(live)
-        live.counter = TokenCounter()
+        live.counter = TokenCounter(heavy=live.heavy)
         self._closing.append(live.counter.aclose)
         await self.in_database(tokens.warm)
         live.shadows = Shadows(live.transport, live.books, live.metrics)

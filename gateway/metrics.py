@@ -7,7 +7,7 @@ catalog and from our own tables, so their number is bounded.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, Metric
@@ -18,6 +18,9 @@ from gateway.money import NANO
 from metering.records import Close, Open
 from providers.fallbacks import FALLBACKS
 from providers.upstream import Attempt
+
+if TYPE_CHECKING:
+    from metering.unsettled_money import UnsettledAt
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 OVERHEAD = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1)
@@ -118,6 +121,18 @@ class Metrics:
             ["deployment"],
             registry=registry,
         )
+        self.unsettled_calls = Gauge(
+            "gateway_unsettled_calls",
+            "Calls whose outcome nobody knows yet",
+            ["provider", "deployment"],
+            registry=registry,
+        )
+        self.unsettled_money = Gauge(
+            "gateway_unsettled_usd",
+            "What they may have used beyond their cost, in USD",
+            ["provider", "deployment"],
+            registry=registry,
+        )
         registry.register(FallbackCounts())
         self._children: dict[tuple[Any, ...], Any] = {}
 
@@ -170,6 +185,14 @@ class Metrics:
             self.deployment_state.labels(name).set(0)
         for name in usable:
             self.deployment_state.labels(name).set(1)
+
+    def show_unsettled(self, found: Iterable[UnsettledAt]) -> None:
+        """Say what is unsettled in the ledger, of all processes; a deployment that has nothing is not named."""
+        self.unsettled_calls.clear()
+        self.unsettled_money.clear()
+        for each in found:
+            self.unsettled_calls.labels(each.provider, each.deployment).set(each.calls)
+            self.unsettled_money.labels(each.provider, each.deployment).set(each.nanousd / NANO)
 
     def watch_load(self, capacity: Callable[[], float], lag: Callable[[], float]) -> None:
         """As watch_gauges: what gateway/shedding.py decides by."""

@@ -17,7 +17,13 @@ Labels = tuple[tuple[str, str], ...]
 _GROWING = frozenset({"counter", "histogram", "summary"})
 _WORST_IS_LEAST = frozenset({"gateway_deployment_state", "process_start_time_seconds", "process_max_fds"})
 _WORST_IS_MOST = frozenset(
-    {"gateway_event_loop_lag_seconds", "gateway_journal_oldest_unshipped_seconds", "python_info"}
+    {
+        "gateway_event_loop_lag_seconds",
+        "gateway_journal_oldest_unshipped_seconds",
+        "gateway_unsettled_calls",  # each worker reads the same ledger
+        "gateway_unsettled_usd",
+        "python_info",
+    }
 )
 
 

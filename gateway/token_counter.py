@@ -1,4 +1,5 @@
-"""Counts prompts exactly where their bytes do not fit a budget: in a process of its own, on the tenant's account.
+"""Counts prompts exactly, and measures PDFs, where their cheap bounds do not fit a budget: in other processes, on the
+tenant's account.
 
 A tenant's counting may take a tenth of one core in the long run, and two seconds at once. Whatever cannot be counted -
 an unknown tokenizer, a spent quota, a queue, a fault - is answered with None, and the cheap bound stands.
@@ -22,6 +23,10 @@ from providers.amounts import Bound
 from providers.count_process import LENGTH, Done, Job
 from providers.exact_count import encoding_of
 from providers.fallbacks import FALLBACKS
+from providers.heavy_work import HeavyWork
+from providers.media.pdf.measure import Document
+from providers.requests.documents import Measured
+from providers.work_process import Lost, TooDear
 
 ROOT: Final = Path(__file__).parents[1]
 MOST_BYTES: Final = 512_000
@@ -56,8 +61,9 @@ class Quota:
 class TokenCounter:
     """`counted` is how many prompts were; the process is started by the first."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, heavy: HeavyWork | None = None) -> None:
         self.counted = 0
+        self._heavy = heavy
         self._quota = Quota(clock)
         self._turn = asyncio.Lock()
         self._waiting = 0
@@ -77,6 +83,23 @@ class TokenCounter:
                 return await self._count(tenant_id, raw, encoding)
         finally:
             self._waiting -= 1
+
+    async def documents(self, tenant_id: int, raw: bytes) -> tuple[Document, ...] | None:
+        """Return how large the PDFs in a chat body are at most; None where nobody can say."""
+        left = self._quota.left(tenant_id)
+        if self._heavy is None or left < LEAST_S:
+            FALLBACKS.note("documents_quota", f"tenant {tenant_id} has used its counting time")
+            return None
+        try:
+            done = await self._heavy.share(tenant_id).ask(Measured, "documents", raw, left)
+        except (TooDear, Lost) as fault:
+            self._quota.spend(tenant_id, left)
+            FALLBACKS.note("documents", fault)
+            return None
+        self._quota.spend(tenant_id, done.cpu_s)
+        if done.found is None:
+            FALLBACKS.note("documents_unreadable", done.why)
+        return done.found
 
     async def aclose(self) -> None:
         process, self._process = self._process, None

@@ -38,6 +38,21 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for the 
         return len(self.object_list.values_list("pk")[:MOST_COUNTED])  # type: ignore[attr-defined]  # a query set
 
 
+class IsUnsettled(admin.SimpleListFilter):
+    """Calls whose outcome nobody knows; a partial index has them."""
+
+    title = "unsettled"
+    parameter_name = "unsettled"
+
+    @override
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Yes")]
+
+    @override
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(unsettled_nanousd__gt=0) if self.value() == "yes" else queryset
+
+
 @admin.register(UsageEvent)
 class UsageEventAdmin(ReadOnly):
     class Media:
@@ -65,6 +80,7 @@ class UsageEventAdmin(ReadOnly):
         "status",
         "stream",
         "estimated",
+        IsUnsettled,
     )  # no list that asks the table for its values
     search_fields = ("=id", "=tenant", "=api_key_prefix", "=model", "=client_request_id")
     search_help_text = "The whole request id, tenant, key prefix or model."

@@ -55,7 +55,7 @@ ROWS = {
         functional/read_on::embeddings_are_read_on_too
         functional/read_on::what_does_not_come_in_time_is_cancelled_and_estimated""",
     "M4 a signal while answers are on their way": """
-        functional/shutdown::what_takes_longer_is_cut_with_a_reason_and_billed
+        functional/ledger_survives::long_streams_are_told_that_the_server_stops_and_are_in_the_books
         functional/read_on::a_shutdown_waits_no_longer_than_its_grace
         functional/ends_of_workers::a_renewal_cuts_no_stream_however_short_the_grace_is""",
     "M5 hanging up before the usage": """
@@ -108,7 +108,7 @@ ROWS = {
         unit/providers/layout::replaced_members_are_there_once_and_the_others_stay""",
     # Nothing hangs
     "D1 a quadratic pattern on the loop": """
-        unit/providers/requests/parts::a_run_of_base64_is_read_in_time_that_grows_with_its_size
+        unit/providers/requests/parts::a_run_of_letters_costs_what_any_text_of_its_size_does
         unit/providers/requests/parts::a_long_name_that_nobody_knows_is_refused_before_it_is_searched
         functional/nobody_holds_the_loop::a_body_that_is_not_large""",
     "D1 work of a stranger's size on the loop": """
@@ -137,17 +137,17 @@ ROWS = {
         integration/gateway/replay_rows::answers_are_counted_too""",
     "D5 handshakes and paths in the log": """
         functional/hostile_heads::a_handshake_that_leads_nowhere_ends_without_a_traceback
-        functional/hostile_heads::a_long_path_is_cut_in_the_log""",
+        functional/hostile_heads::a_long_path_is_cut_in_the_log_and_none_writes_a_line_of_its_own""",
     "D5 (P2) a late Redis": """
         unit/budgets/redis_patience::a_network_that_becomes_slow_refuses_nobody
         unit/budgets/redis_patience::a_far_redis_refuses_nobody_from_the_first_command_on""",
     "D5 (E3) calls cut by a stop or a renewal": """
-        functional/shutdown::running_calls_finish_within_the_grace
+        functional/shutdown::running_calls_finish_within_the_grace_and_no_new_one_is_taken
         functional/ends_of_workers::a_renewal_cuts_no_stream_however_short_the_grace_is
         unit/gateway/stopping::who_is_replaced_waits_until_it_is_idle
         unit/gateway/stopping::the_grace_is_long_enough_for_usual_calls""",
     "D5 (E5) guesses that shut out valid keys": """
-        functional/hostile_guesses::a_valid_key_is_never_refused_because_strangers_guessed
+        functional/hostile_guesses::a_valid_key_is_never_refused_because_strangers_guessed_and_no_guess_lets_anybody_in
         unit/tenants/strangers_keys::a_valid_key_that_was_never_seen_is_let_in
         unit/tenants/strangers_keys::a_rotated_secret_is_let_in""",
     # Who gets in
@@ -246,7 +246,7 @@ ROWS = {
         integration/providers/transport_kept::a_large_question_that_was_read_in_part_is_not_sent_again
         integration/providers/transport_kept::a_connection_that_has_ended_by_then_is_not_used""",
     "W2 a revoked key while the stores are out": """
-        functional/revoke::a_key_that_is_denied_here_is_refused_whatever_the_database_says
+        functional/revoke::a_running_stream_of_a_key_that_is_denied_here_ends_whatever_the_database_says
         integration/gateway/revoke_here::the_prefix_is_denied_however_it_is_given
         unit/tenants/deny_list::another_process_sees_what_was_added""",
     "W3 a Redis that is later than 30 ms": """

@@ -105,6 +105,8 @@ def peek_chat(raw: bytes) -> Want:
         tools=read.tools,
         pictures=read.pictures,
         audio_ms=read.audio_ms,
+        documents=read.documents,
+        document_bytes=read.document_bytes,
         references=read.references,
         unknown=read.unknown,
         features=read.features,

@@ -125,6 +125,22 @@ class Fallbacks(Section):
         )
 
 
+class Facts(Section):
+    """What is known of the row's model; what is not stated is taken from what its provider publishes."""
+
+    image_max_tokens: Count | None = Field(
+        None,
+        description="The most tokens that one picture can be. Bounds pictures behind a URL and those whose size cannot "
+        "be read, and caps the others. Unset: the published formula of the model's family.",
+    )
+    pdf_page_max_tokens: Count | None = Field(
+        None,
+        description="The most tokens that one page of a PDF can be beside its text, which is bounded by what the page "
+        "shows. Unset: the largest picture for `openai`, `azure` and `anthropic`; elsewhere unknown, so that a PDF is "
+        "bounded by the context window.",
+    )
+
+
 class Experiment(Section):
     by: Literal["tenant", "user"] = Field("tenant", description="Who always meets the same arm.")
     arms: dict[str, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(
@@ -196,6 +212,7 @@ class ModelEntry(Section):
         "pass",
         description="Request members that the gateway does not know: pass, bounded by the context window, or refuse.",
     )
+    facts: Facts = Facts()
     metadata: Texts = Field(
         {},
         description="The provider's own settings. The blocks `azure`, `vertex`, `bedrock`, `openai`, "

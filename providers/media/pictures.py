@@ -75,6 +75,11 @@ def name_at(provider: str, model: str) -> str:
     return model
 
 
+def is_known(model: str) -> bool:
+    """Whether there is a published formula for the model's family."""
+    return INFLATED in model.lower() or _OPENAI.search(model.lower()) is not None
+
+
 def _tokens(picture: Picture, model: str) -> int:
     if INFLATED in model:
         return _inflated(picture)

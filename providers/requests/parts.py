@@ -1,4 +1,4 @@
-"""What the messages of a chat carry besides text: pictures, sounds, references. One pass, nothing backtracks."""
+"""What the messages of a chat carry besides text: pictures, sounds, PDFs, references. One pass, nothing backtracks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from providers.media.pictures import Picture, of_url
 from providers.media.sounds import sound_in
 from providers.requests import chat
 from providers.requests.classes import Money, Unacceptable
+from providers.requests.documents import MOST as MOST_DOCUMENTS
+from providers.requests.documents import pdf_in
 from providers.requests.objects import refuse_named, refuse_objects
 from providers.requests.spelling import Raws, strictly
 
@@ -30,6 +32,8 @@ class Parts(msgspec.Struct):
     media_bytes: int = 0
     audio_ms: int = 0
     pictures: list[Picture] = []
+    documents: list[str] = []  # PDFs, by where they are: references, until they are measured
+    document_bytes: int = 0  # of the body: not text, once they are
     references: list[str] = []
     unknown: list[str] = []
 
@@ -92,6 +96,8 @@ def _take(part: Any, place: int, found: Parts) -> None:
         if value is None:
             continue
         if row is None or row.money is Money.REFERENCE:
+            if name == "file" and _is_document(value, f"{where}.file", found):
+                continue
             refuse_objects({name: value}, f"{where}.{name[:64]}")
             _name(found.references if row is not None else found.unknown, f"{where}.{name[:64]}")
         elif name == "image_url":
@@ -111,6 +117,16 @@ def _check_beside(value: dict[str, Any], known: frozenset[str], where: str, foun
         if value[name] is not None:
             refuse_objects({name: value[name]}, f"{where}.{name[:64]}")
             _name(found.unknown, f"{where}.{name[:64]}")
+
+
+def _is_document(value: Any, where: str, found: Parts) -> bool:
+    """Note a PDF that may be measured later, where its window does not fit a budget."""
+    data = pdf_in(value) if len(found.documents) < MOST_DOCUMENTS else None
+    if data is None:
+        return False
+    found.documents.append(where)
+    found.document_bytes += len(data)
+    return True
 
 
 def _picture(value: Any, where: str, found: Parts) -> None:

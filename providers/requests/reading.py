@@ -47,6 +47,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tools: bool = False
     pictures: tuple[Picture, ...] = ()
     audio_ms: int = 0
+    documents: tuple[str, ...] = ()  # PDFs, by where they are; their base64 counts as text all the same
+    document_bytes: int = 0
     references: tuple[str, ...] = ()  # only the context window bounds them
     unknown: tuple[str, ...] = ()  # members and parts that the table does not know: as references
     features: tuple[str, ...] = ()  # need a price of their own
@@ -94,6 +96,8 @@ def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], 
         tools="tools" in stated or "functions" in stated,
         pictures=tuple(found.pictures),
         audio_ms=found.audio_ms,
+        documents=tuple(found.documents),
+        document_bytes=found.document_bytes,
         references=(*found.references, *of_window),
         unknown=(*caps.unknown, *found.unknown, *tools_unknown),
         features=features,

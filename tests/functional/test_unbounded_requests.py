@@ -10,6 +10,7 @@ import pytest
 from tests import town
 from tests.media import data_url, jpeg, png
 from tests.money import nanousd, samples, settled, standing
+from tests.pdfs import plain
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
 
@@ -35,6 +36,9 @@ def gateway(upstream, tmp_path_factory):
             row("learns", context_window=2_000),
             row("counted", provider_model="gpt-4o-unbounded", max_output_tokens=10, context_window=None),
             row("half", price_output=None),
+            row(
+                "paged", context_window=50_000, facts={"image_max_tokens": 900, "pdf_page_max_tokens": 1_200}
+            ),
             row(
                 "present", free=True, price_input=None, price_output=None, price_per=None, context_window=None
             ),
@@ -115,6 +119,33 @@ async def test_a_reference_is_held_as_a_whole_window(gateway, upstream, part):
     assert (nowhere.status, nowhere.error["code"]) == (400, "unbounded_parameter")
     assert nowhere.error["param"].startswith("messages[0].content")
     assert await standing(gateway, CENT) == before
+
+
+PAGES = data_url(plain(3), "application/pdf")
+LIES = data_url(plain(3).replace(b"/Count 3", b"/Count 1"), "application/pdf")
+
+
+@pytest.mark.parametrize(
+    ("part", "model", "status"),
+    [
+        ({"type": "file", "file": {"filename": "a.pdf", "file_data": PAGES}}, "paged", 200),
+        ({"type": "file", "file": {"filename": "a.pdf", "file_data": PAGES}}, "window", 429),
+        ({"type": "file", "file": {"file_data": LIES}}, "paged", 429),
+        ({"type": "image_url", "image_url": {"url": "https://x/a.png"}}, "paged", 200),
+        ({"type": "image_url", "image_url": {"url": "https://x/a.png"}}, "window", 429),
+    ],
+)
+async def test_what_the_operator_says_of_pictures_and_pages_bounds_them(
+    gateway, upstream, part, model, status
+):
+    """A cent is 10,000 tokens. The model reads three pages as 3,600, and bills what is beyond its bound to nobody."""
+    upstream.script("up-unbounded-paged", {"prompt_tokens": 3_700, "chunks": 2})
+    answer = await ask(gateway.url, CENT, carrying(model, part, max_tokens=2))
+    assert answer.status == status, answer.body
+    if status == 200 and "file" in part:
+        [seen] = upstream.seen(call=answer.id)
+        assert json.loads(seen["body"])["messages"][0]["content"][1] == part
+        assert nanousd(answer.headers["x-gateway-cost-usd"]) == 3_700_000 + 2 * 2_000
 
 
 @pytest.mark.parametrize("member", ["vendor_option", "enable_magic", "safe_prompt"])

@@ -11,12 +11,13 @@ from catalog.price_terms import Factor, ToolRate
 from catalog.services import refuse_members
 from catalog.sync import sync_catalog
 from gateway.config import Config
+from providers.media.sight import Sight
 from tenants.audit import Actor
 
 pytestmark = pytest.mark.django_db
 
 
-def config(**pricing):
+def config(facts=None, **pricing):
     row = {
         "alias": "m",
         "provider": "openai-compatible",
@@ -27,6 +28,7 @@ def config(**pricing):
         "price_output": 2,
         "unknown_members": "refuse",
         "pricing": pricing,
+        "facts": facts or {},
     }
     return Config.model_validate({"model_catalog": [row]})
 
@@ -42,6 +44,19 @@ def test_they_follow_the_file():
     assert not deployment.can.unknown_members
     assert sync_catalog(config(tiers={"flex": 0.6}))
     assert Price.objects.count() == 2
+
+
+def test_facts_follow_the_file_until_somebody_edits_them():
+    stated = config(facts={"image_max_tokens": 900, "pdf_page_max_tokens": 1_200})
+    assert sync_catalog(stated)
+    assert not sync_catalog(stated)
+    [deployment] = load_snapshot(Source(stated, b"k" * 32), 1, now()).models["m"].deployments
+    assert deployment.sight == Sight("x", 900, 1_200)
+    assert sync_catalog(config())
+    [deployment] = load_snapshot(Source(config(), b"k" * 32), 1, now()).models["m"].deployments
+    assert deployment.sight == Sight("x")
+    Deployment.objects.update(facts={"image_max_tokens": 5}, edited=True)
+    assert not sync_catalog(stated)
 
 
 def test_refused_members_stay_until_somebody_clears_them():

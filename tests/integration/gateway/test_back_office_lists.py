@@ -100,6 +100,13 @@ def test_a_list_costs_the_same_number_of_queries_however_long(client, page):
     assert len(many) <= len(few)
 
 
+def test_calls_whose_outcome_nobody_knows_are_found_by_a_filter(client):
+    fill(range(3))
+    UsageEvent.objects.filter(pk=ledger_row(1).pk).update(unsettled_nanousd=5)
+    page = client.get(reverse("admin:metering_usageevent_changelist"), {"unsettled": "yes"})
+    assert [event.pk for event in page.context["cl"].result_list] == [ledger_row(1).pk]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_each_page_opens_and_searches(client, page):
     fill(range(2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import signal
@@ -16,6 +17,10 @@ from gateway.token_counter import QUOTA_S, TokenCounter, charge
 from providers.amounts import Bound
 from providers.count_process import Done, Job, count
 from providers.fallbacks import FALLBACKS
+from providers.heavy_work import HeavyWork, Share
+from providers.media.pdf.measure import measure
+from providers.work_process import Lost
+from tests.pdfs import plain
 
 MODELS = ("gpt-4o",)
 
@@ -95,6 +100,39 @@ async def test_who_leaves_while_it_counts_spoils_no_other_count(counter):
     found = await counter.count(1, body("hello world"), MODELS)
     assert found is not None
     assert found.tokens < 30
+
+
+def paper(data):
+    file = {"file_data": base64.b64encode(data).decode()}
+    messages = [{"role": "user", "content": [{"type": "file", "file": file}]}]
+    return json.dumps({"model": "m", "messages": messages}).encode()
+
+
+@pytest.fixture
+async def measurer():
+    heavy = HeavyWork()
+    yield TokenCounter(lambda: 0.0, heavy)
+    heavy.close()
+
+
+async def test_pdfs_are_measured_in_another_process_on_the_tenants_time(measurer, heard):
+    assert await measurer.documents(1, paper(plain(2_000))) == (measure(plain(2_000)),)
+    assert measurer._quota.left(1) < QUOTA_S  # noqa: SLF001
+    assert await measurer.documents(1, paper(plain(3)[:-90])) is None
+    assert heard("documents_unreadable") == 1
+    measurer._quota.spend(1, QUOTA_S)  # noqa: SLF001
+    assert await measurer.documents(1, paper(plain(1))) is None
+    assert heard("documents_quota") == 1
+
+
+async def test_a_process_that_cannot_measure_costs_the_tenant_its_time(measurer, heard, monkeypatch):
+    async def lost(*_):
+        raise Lost("gone")
+
+    monkeypatch.setattr(Share, "ask", lost)
+    assert await measurer.documents(1, paper(plain(1))) is None
+    assert heard("documents") == 1
+    assert measurer._quota.left(1) == 0  # noqa: SLF001
 
 
 def test_a_count_ends_when_its_time_is_used():

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from django.db.models import Sum
+from prometheus_client import CollectorRegistry
 
 from budgets.admission import Post, Return, WindowKey
 from budgets.models import SpendWindow
 from catalog.prices import cost
 from gateway.config import Config
 from gateway.config.sections import Metering, Retention
+from gateway.metrics import Metrics
 from metering import ledger
 from metering.exports import Period
 from metering.models import HourlyUsage, Settlement, UsageEvent
@@ -24,6 +26,7 @@ from metering.settlements import Listening, read_news, settle_due
 from metering.settling import ByCost, ByPolicy, ByUsage, Known, NoPrice, UnknownCall, settle
 from metering.tail import Call
 from metering.unsettled import Bounds
+from metering.unsettled_money import unsettled_by_deployment
 from metering.windows import load_windows
 from providers.usage import Usage
 from tenants.audit import Actor
@@ -59,6 +62,24 @@ def totals() -> dict[str, tuple[int, int]]:
 
 def everything_agrees() -> bool:
     return not wrong_windows(Period()) and not list(wrong_receipts(Period()))
+
+
+def test_what_is_unsettled_is_shown_by_deployment() -> None:
+    assert unsettled_by_deployment() == []
+    elsewhere = unknown("c")
+    moved = msgspec.structs.replace(elsewhere.close, deployment="west", unsettled_nanousd=5 * REST)
+    ledger.write([unknown("a"), unknown("b"), Call(elsewhere.open, moved), Call(opened("d"), closed("d"))])
+    found = unsettled_by_deployment()
+    assert (found[0].deployment, found[0].calls, found[0].nanousd) == ("west", 1, 5 * REST)
+    assert sum(each.nanousd for each in found) == 7 * REST
+    metrics = Metrics(registry := CollectorRegistry())
+    metrics.show_unsettled(found)
+    labels = {"provider": moved.provider, "deployment": "west"}
+    assert registry.get_sample_value("gateway_unsettled_usd", labels) == 5 * REST / 10**9
+    assert registry.get_sample_value("gateway_unsettled_calls", labels) == 1
+    settle("c", ByCost(5), ME, NOW)
+    metrics.show_unsettled(unsettled_by_deployment())
+    assert registry.get_sample_value("gateway_unsettled_usd", labels) is None
 
 
 def test_a_window_that_is_known_counts_cost_and_what_is_unsettled() -> None:

@@ -49,6 +49,9 @@ class Counter:
         self.counts += 1
         return None if self._tokens is None else Bound(self._tokens)
 
+    async def documents(self, *_: object) -> None:
+        raise AssertionError("there are none")
+
 
 async def asked(gate: Gate, counter: Counter, *, clamps: bool) -> Held:
     raw = json.dumps(BODY).encode()

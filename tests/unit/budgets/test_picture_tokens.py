@@ -14,6 +14,7 @@ from catalog.price_terms import Step, Terms
 from catalog.prices import PriceSheet, cost, receipt
 from gateway.config.entries import ModelEntry
 from providers.media.pictures import Picture, most_tokens
+from providers.media.sight import Sight
 from providers.usage import Usage
 from providers.usage_openai import UsageJson, usage_of
 
@@ -47,11 +48,11 @@ def test_no_honest_provider_bills_more_than_is_held(sheet, seen, text, cap, wind
         output_tokens=cap - drawn,
         image_output_tokens=drawn,
     )
-    held = worst_case(demand, (sheet,), None, window, ("gpt-4o",))
+    held = worst_case(demand, (sheet,), None, window, (Sight("gpt-4o"),))
     if window is None or cap <= window:
         assert cost(usage, sheet) <= held.nanousd
         assert cost(usage, sheet) == receipt(usage, sheet).total_nanousd
-    room = affordable_output(held.nanousd, demand, None, (sheet,), window, ("gpt-4o",))
+    room = affordable_output(held.nanousd, demand, None, (sheet,), window, (Sight("gpt-4o"),))
     assert room >= min(cap, held.output_cap)
 
 

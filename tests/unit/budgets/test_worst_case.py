@@ -14,6 +14,7 @@ from budgets.worst_case import UNKNOWN_OUTPUT_TOKENS, affordable_output, counted
 from catalog.prices import ImageRate, PriceSheet, cost
 from providers.amounts import Bound
 from providers.media.pictures import Picture
+from providers.media.sight import Sight
 from providers.tokens import count_messages
 from providers.usage import ImageCount, Usage
 
@@ -151,8 +152,8 @@ def test_pictures_in_the_prompt_are_held_by_their_size():
     unseen = Demand(body_bytes=200, output_cap=1, pictures=(Picture(),))
 
     anything = worst_case(unseen, [GPT_4O]).input.tokens
-    known = worst_case(demand, [GPT_4O], models=["gpt-4o-2024-08-06"]).input.tokens
-    inflated = worst_case(demand, [GPT_4O], models=["gpt-4o-mini"]).input.tokens
+    known = worst_case(demand, [GPT_4O], models=[Sight("gpt-4o-2024-08-06")]).input.tokens
+    inflated = worst_case(demand, [GPT_4O], models=[Sight("gpt-4o-mini")]).input.tokens
 
     assert anything > 48_169
     assert 765 < known < 765 + 300

@@ -43,6 +43,32 @@ def test_rows_whose_calls_could_not_be_bounded_are_named(tmp_path: Path) -> None
     assert found == [("gateway.W021", "half"), ("gateway.W022", "wide")]
 
 
+def test_pictures_that_nobody_can_bound_well_are_named(tmp_path: Path) -> None:
+    base = {"provider": "openai-compatible", "endpoint": "http://x/v1", "price_input": 1, "price_output": 1}
+    base |= {"context_window": 1000, "modalities": ["text", "image"], "provider_model": "m"}
+    rows = [
+        {**base, "alias": "guessed"},
+        {**base, "alias": "stated", "facts": {"image_max_tokens": 900}},
+        {**base, "alias": "family", "provider_model": "vendor/gpt-4o-mini"},
+        {**base, "alias": "hidden", "provider": "azure", "provider_model": "production"},
+        {**base, "alias": "blind", "modalities": ["text"]},
+        {**base, "alias": "wide", "facts": {"image_max_tokens": 1000, "pdf_page_max_tokens": 1001}},
+    ]
+    (tmp_path / "router.yaml").write_text(yaml.safe_dump({"model_catalog": rows}))
+    found = [(message.id, str(message.msg).partition("/")[0]) for message in messages_of(load({}, tmp_path))]
+    assert found == [("gateway.W023", "guessed"), ("gateway.W024", "wide")]
+
+
+@pytest.mark.parametrize(
+    "facts", [{"image_max_tokens": 0}, {"image_max_tokens": "many"}, {"images": 1}, [900]]
+)
+def test_facts_that_are_none_are_refused(tmp_path: Path, facts: object) -> None:
+    row = {"alias": "a", "provider": "openai", "provider_model": "gpt-4o", "facts": facts}
+    (tmp_path / "router.yaml").write_text(yaml.safe_dump({"model_catalog": [row]}))
+    with pytest.raises(ConfigError, match="facts"):
+        load({}, tmp_path)
+
+
 def test_a_good_configuration_has_nothing_to_say(tmp_path: Path) -> None:
     assert messages_of(load({}, tmp_path)) == []
 

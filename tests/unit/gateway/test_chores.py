@@ -43,10 +43,11 @@ async def test_running_calls_are_looked_over_twice_within_the_two_seconds_that_a
     config = Config()
     live: Any = SimpleNamespace(invalidation=idle, shadows=idle, shedding=None, hints=None, config=config)
     tasks = Chores(live, asyncio.to_thread).start()
-    await eventually(lambda: "_stop_revoked" in periods)
+    await eventually(lambda: {"_stop_revoked", "_show_unsettled"} <= periods.keys())
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    assert periods["_show_unsettled"] == 10.0
     assert periods["_stop_revoked"] * 2 == config.streams.revoke_check == 2.0
 
 

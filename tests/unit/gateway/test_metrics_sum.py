@@ -17,6 +17,7 @@ def process(calls: dict[str, int], lag: float, state: float) -> list[Family]:
             times.observe(0.5)
     Gauge("gateway_inflight_requests", "Running", registry=registry).set(2)
     Gauge("gateway_event_loop_lag_seconds", "Late", registry=registry).set(lag)
+    Gauge("gateway_unsettled_usd", "Money", ["deployment"], registry=registry).labels("d").set(3)
     Gauge("gateway_deployment_state", "State", ["deployment"], registry=registry).labels("d").set(state)
     packed = msgspec.msgpack.encode(families_of(registry))
     return msgspec.msgpack.decode(packed, type=list[Family])
@@ -44,6 +45,7 @@ def test_a_gauge_is_the_sum_or_the_worst_worker():
     assert "gateway_inflight_requests 4.0" in text
     assert "gateway_event_loop_lag_seconds 0.2" in text
     assert 'gateway_deployment_state{deployment="d"} 0.5' in text
+    assert 'gateway_unsettled_usd{deployment="d"} 3.0' in text  # both read the same ledger
 
 
 def test_of_a_worker_that_has_ended_only_what_grows_is_kept():

@@ -1,0 +1,65 @@
+"""How many tokens a picture, or a page of a PDF, can be at most at one deployment: by its model's name, and by what its
+operator says of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from providers.media.pictures import UNKNOWN, Picture, most_tokens, name_at
+
+# Anthropic, "Images and vision": patches of 28 pixels, at most 2,576 pixels of the longer side and 3.75 megapixels.
+CLAUDE_PICTURE: Final = 4_784
+PAGE_FRAME: Final = 64  # what is written around a page
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """What one model sees. `image_max_tokens`: one picture, None: the formulas of media/pictures.py alone.
+
+    `pdf_page_max_tokens`: one page beside its text, None: unknown, so that a PDF is bounded by the context window.
+    """
+
+    model: str
+    image_max_tokens: int | None = None
+    pdf_page_max_tokens: int | None = None
+
+    def most_of(self, picture: Picture) -> int:
+        """Return the most tokens of a picture; one without a size is the largest that the model takes."""
+        most = self.image_max_tokens
+        if most is not None and not all(picture):
+            return most
+        measured = most_tokens(picture, (self.model,))
+        return measured if most is None else min(most, measured)
+
+
+def sight_of(provider: str, model: str, image: int | None = None, page: int | None = None) -> Sight:
+    """Return what a deployment sees. A page is known where its provider says that it is read as text and picture.
+
+    OpenAI, "File inputs"; Anthropic, "PDF support". Who serves their models elsewhere may read files otherwise.
+    """
+    sight = Sight(name_at(provider, model), image, page)
+    if page is None and provider in {"openai", "azure"}:
+        page = sight.most_of(UNKNOWN) + PAGE_FRAME
+    elif page is None and provider == "anthropic":
+        page = (CLAUDE_PICTURE if image is None else image) + PAGE_FRAME
+    return msgspec.structs.replace(sight, pdf_page_max_tokens=page)
+
+
+def stated(provider: str, model: str, facts: Mapping[str, int]) -> Sight:
+    """Return what a deployment sees, with what its row says."""
+    return sight_of(provider, model, facts.get("image_max_tokens"), facts.get("pdf_page_max_tokens"))
+
+
+def most_of_picture(picture: Picture, sights: Sequence[Sight]) -> int:
+    """Return the most tokens that a picture can be at any of them."""
+    return max([sight.most_of(picture) for sight in sights]) if sights else most_tokens(picture, ())
+
+
+def most_of_page(sights: Sequence[Sight]) -> int | None:
+    """Return the most tokens that a page can be at any of them, beside its text; None: nobody knows it of one."""
+    pages = [sight.pdf_page_max_tokens for sight in sights]
+    known = [page for page in pages if page is not None]
+    return max(known) if known and len(known) == len(pages) else None

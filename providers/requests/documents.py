@@ -1,0 +1,76 @@
+"""The PDFs inside a chat, and how much each of them is at most. That takes up to seconds: in heavy work only."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from providers.media.pdf.measure import Document, measure
+from providers.media.pdf.syntax import Unreadable
+
+MOST: Final = 64  # of one request; what is beyond is bounded by the context window
+_HEAD: Final = "data:application/pdf;base64,"
+_BEGINS: Final = "JVBERi0"  # %PDF-
+_MEMBERS: Final = frozenset({"file_data", "filename"})
+
+_messages = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_any = msgspec.json.Decoder(list[Any])
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """`found` None: one of them cannot be measured, and `why` not. `cpu_s` is what it took."""
+
+    found: tuple[Document, ...] | None
+    cpu_s: float
+    why: str = ""
+
+
+class _Spent(Exception):
+    """The CPU that there was for it is used up."""
+
+
+def pdf_in(value: Any) -> str | None:
+    """Return the base64 of the PDF that a `file` of a content part is, and nothing else; else None."""
+    if not isinstance(value, dict) or not value.keys() <= _MEMBERS:
+        return None
+    data = value.get("file_data")
+    if not isinstance(data, str) or not isinstance(value.get("filename", ""), str):
+        return None
+    data = data.removeprefix(_HEAD)
+    return data if data.startswith(_BEGINS) else None
+
+
+def measured(raw: bytes, cpu_s: float) -> Measured:
+    """Measure every PDF in a chat body, in so many seconds of CPU."""
+    began = time.process_time()
+
+    def tick() -> None:
+        if time.process_time() - began > cpu_s:
+            raise _Spent
+
+    seen: dict[str, Document] = {}
+    found, why = [], ""
+    try:
+        for data in _pdfs(raw):
+            if data not in seen:
+                seen[data] = measure(base64.b64decode(data, validate=True), tick)
+            found.append(seen[data])
+    except (Unreadable, binascii.Error, msgspec.DecodeError, RecursionError) as fault:
+        why = f"{type(fault).__name__}: {fault}"[:200]
+    except _Spent:
+        why = "it takes too long to read"
+    return Measured(None if why else tuple(found), time.process_time() - began, why)
+
+
+def _pdfs(raw: bytes) -> Iterator[str]:
+    for message in _any.decode(_messages.decode(raw)["messages"]):
+        content = message.get("content")
+        for part in content if isinstance(content, list) else [content]:
+            data = pdf_in(part.get("file")) if isinstance(part, dict) else None
+            if data is not None:
+                yield data
