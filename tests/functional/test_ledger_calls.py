@@ -25,7 +25,7 @@ def config(endpoint, closed_port):
         **town.NO_LIMITS,
         "model_catalog": [
             *(town.row(name, f"up-books-{name}", endpoint) for name in MODELS),
-            town.row("stalls", "up-books-stalls", endpoint, timeouts={**town.IMPATIENT, "idle": "1s"}),
+            town.row("stalls", "up-books-stalls", endpoint, timeouts=town.IMPATIENT),
             town.row("over", "up-books-over-a", endpoint, deployment="over-a", price_output=4.0),
             town.row("over", "up-books-over-b", endpoint, deployment="over-b", priority=1, price_output=6.0),
             town.row("dead", "up-books-dead", f"http://127.0.0.1:{closed_port}/v1"),
