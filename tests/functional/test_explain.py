@@ -147,7 +147,9 @@ async def test_a_stream_cut_in_the_middle_is_told_to_its_end(gateway, upstream):
     assert any(line.startswith("  3 output tokens at 0.000002 USD each") for line in lines)
     assert "  The provider did not say what was used; the gateway counted it." in lines
     assert any(line.startswith("  It broke off before its end (upstream_error), ") for line in lines)
-    assert lines[-1].startswith("  A part of the answer had left by then, so nobody else could be asked")
+    assert lines[-1].startswith(
+        "  A part of the answer had left by then, so no other provider could be asked"
+    )
 
 
 async def test_a_clamped_call_says_what_was_cut_and_why(gateway):
@@ -169,5 +171,5 @@ async def test_the_arm_and_the_mirror_of_a_call_are_told(gateway, upstream):
     await upstream.wait("ended", model="up-told-o")
     found = await eventually(lambda: asyncio.to_thread(mirrored, gateway))
     lines = await asyncio.to_thread(gateway.manage, "explain", found[0])
-    said = f"  The operator: it is call {answer.id} once more, for a deployment on trial. Nobody was answered from it."
+    said = f"  The operator: it is call {answer.id} once more, for a deployment on trial. Its answer was not used."
     assert said in lines

@@ -119,7 +119,7 @@ def test_the_demo_is_refused_in_production_and_says_so_where_the_network_reaches
     told = " ".join(warnings(tmp_path, keys, ROUTER_SERVER_LISTEN_ADDR="0.0.0.0:8080"))
 
     assert {"bootstrap.api_keys[0].secret", "bootstrap.admin_users[0].password"} <= where
-    assert "anybody who reaches 0.0.0.0:8080 may try it" in told
+    assert "anyone who reaches 0.0.0.0:8080 may try it" in told
     assert "anybody" not in " ".join(warnings(tmp_path, keys))
 
 
