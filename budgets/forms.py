@@ -35,8 +35,10 @@ class RateLimitForm(ModelForm):
 
 class BudgetForm(ModelForm):
     limit_nanousd = UsdField(label="limit in USD")
-    alert_emails = WordsField(help_text="Who is told when it runs low or out; empty: the configuration's.")
-    alert_webhooks = WordsField(help_text="Addresses that are told; empty: the configuration's.")
+    alert_emails = WordsField(
+        help_text="Who is notified when it runs low or out; empty: the configuration's."
+    )
+    alert_webhooks = WordsField(help_text="Webhook addresses that are notified; empty: the configuration's.")
 
     class Meta:
         model = Budget

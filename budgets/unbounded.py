@@ -28,7 +28,7 @@ class Unbounded(Unacceptable):
 
     def __init__(self, param: str) -> None:
         super().__init__(
-            f"'{param}' could cost as much as the model's whole context window, which nobody knows, so no budget could "
+            f"'{param}' could cost as much as the model's whole context window, which is not known, so no budget could "
             "be kept. Leave it out, or let the operator state 'context_window' for this model.",
             param,
             "unbounded_parameter",

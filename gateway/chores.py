@@ -148,7 +148,7 @@ class Chores:
             await self.adopt_the_dead()
         except Exception as error:  # the database is away, perhaps: it is done again every ADOPT_S
             FALLBACKS.note("adopt_at_once", error)
-            logger.exception("what a dead worker left could not be adopted yet")
+            logger.exception("the journal of a worker that ended could not be adopted yet")
 
     async def heed_denied(self) -> None:
         """Refuse, and stop, what `manage.py revoke --here` denies: needs no store; one stat(2) if nothing changed."""

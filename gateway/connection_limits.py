@@ -134,7 +134,8 @@ class ConnectionLimits:
     def _is_scarce(self) -> bool:
         is_scarce = len(self) >= SCARCE * self._most
         if is_scarce and not self._has_warned:
-            logger.warning("%d of %d connections are open: idle ones of strangers end", len(self), self._most)
+            what = "idle ones without a valid key are closed"
+            logger.warning("%d of %d connections are open: %s", len(self), self._most, what)
             self._has_warned = True
         elif len(self) < PLENTY * self._most:
             self._has_warned = False

@@ -40,7 +40,7 @@ def _close(data_dir: Path) -> None:
     if found.st_uid != os.geteuid():
         raise _refusal(data_dir, f"it belongs to user {found.st_uid}")
     if found.st_mode & stat.S_ISVTX:
-        raise _refusal(data_dir, "it is a directory for everybody")
+        raise _refusal(data_dir, "every user may write to it")
     entries = list(data_dir.iterdir())
     is_ours = not OURS.isdisjoint(each.name for each in entries)
     if not is_ours and any(each.is_dir() and not each.is_symlink() for each in entries):

@@ -66,7 +66,7 @@ class Metrics:
         self.overshoot = counter("gateway_budget_overshoot_usd", "Reported cost beyond what was held, in USD")
         self.disputed = counter(
             "gateway_disputed_usd",
-            "Reported beyond what was allowed, charged to nobody",
+            "Reported beyond what was allowed, not charged",
             "provider",
             "deployment",
         )
@@ -117,7 +117,7 @@ class Metrics:
         )
         self.deployment_state = Gauge(
             "gateway_deployment_state",
-            "0 left alone, 0.5 coming back, 1 serving",
+            "0 not used, 0.5 on trial, 1 serving",
             ["deployment"],
             registry=registry,
         )

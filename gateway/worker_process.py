@@ -123,7 +123,7 @@ class Worker:
         try:
             self.counted = msgspec.msgpack.decode(payload, type=list[Family])
         except msgspec.DecodeError as error:  # after an upgrade it may speak of things unknown here
-            logger.warning("worker %d tells what cannot be read (%s)", self.pid, error)
+            logger.warning("worker %d sent a message that cannot be read (%s)", self.pid, error)
 
     async def _wait(self) -> int:
         code = await self._process.wait()

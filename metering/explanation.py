@@ -85,7 +85,7 @@ def explain(
     if place == "running":
         return [
             *parts[:2],
-            Part("How it ended", ("It has not ended: a process is serving it, or died doing so.",)),
+            Part("How it ended", ("It has not ended: a process is serving it, or was killed while it did.",)),
         ]
     if place == "void":
         words = "It never reached a provider, so it cost nothing and is not in the ledger."
@@ -125,7 +125,7 @@ def _who(event: UsageEvent) -> tuple[str, ...]:
     if event.endpoint.startswith(SHADOW):
         copied = event.client_request_id
         return (
-            f"The operator: it is call {copied} once more, for a deployment on trial. Nobody was answered from it.",
+            f"The operator: it is call {copied} once more, for a deployment on trial. Its answer was not used.",
         )
     named = f" The client called it {event.client_request_id}." if event.client_request_id else ""
     traced = f" Its trace is {event.trace_id}." if event.trace_id else ""
@@ -241,7 +241,7 @@ def _end(event: UsageEvent, place: str) -> tuple[str, ...]:
     said = [f"{words}, {milliseconds(event.latency_ms)} after it was admitted{own}{first}."]
     if event.status == "incomplete" and event.error_code.startswith("upstream"):
         said.append(
-            "A part of the answer had left by then, so nobody else could be asked; what had left is billed."
+            "A part of the answer had left by then, so no other provider could be asked; what had left is billed."
         )
     if place == "journal":
         said.append("It is in the journal and not in the ledger yet.")

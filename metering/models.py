@@ -50,7 +50,7 @@ class UsageEvent(models.Model):
     estimated = models.BooleanField(default=False)
     cost_nanousd = models.BigIntegerField(default=0)
     unsettled_nanousd = models.BigIntegerField(
-        default=0, db_default=0, help_text="May have been spent beyond the cost: nobody knows yet."
+        default=0, db_default=0, help_text="May have been spent beyond the cost: not known yet."
     )
     price_id = models.BigIntegerField(default=0)
     latency_ms = models.FloatField(default=0.0)

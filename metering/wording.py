@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NANO = Decimal(10**9)
-UNTOLD = (
-    "This was not kept: the call is of an older release, or the process that served it died before its end."
-)
+UNTOLD = "This was not kept: the call is of an older release, or the process that served it was killed before its end."
 
 
 def usd(nanousd: int | str) -> str:

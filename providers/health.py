@@ -159,7 +159,7 @@ class Health:
             breaker.let_go(is_probe=turn.is_probe)
             if breaker.phase is not Phase.OPEN:
                 logger.error(
-                    "provider %s refused the credential of deployment %s (%s): it is left alone for a while",
+                    "provider %s refused the credential of deployment %s (%s): it is not used for a while",
                     entry.target.provider,
                     entry.target.name,
                     failure.reason,
@@ -220,7 +220,7 @@ class Health:
             entry.value = value
             if value == 0.0:
                 logger.warning(
-                    "deployment %s is left alone for %.1f s: %s",
+                    "deployment %s is not used for %.1f s: %s",
                     entry.target.name,
                     entry.breaker.retry_at(now) - now,
                     entry.breaker.reason,

@@ -140,8 +140,10 @@ class TenantBudget(Section):
     warning_threshold: Ratio | None = Field(None, description="Unset: `budgets.warning_threshold_perc`.")
     refresh_schedule: Schedule | None = Field(None, description="Unset: `budgets.refresh_schedule`.")
     on_insufficient: OnInsufficient | None = Field(None, description="Unset: `budgets.on_insufficient`.")
-    alert_emails: tuple[str, ...] = Field((), description="Who is told; empty: `budgets.alert.emails`.")
-    alert_webhooks: tuple[str, ...] = Field((), description="What is told; empty: `budgets.alert.webhooks`.")
+    alert_emails: tuple[str, ...] = Field((), description="Who is notified; empty: `budgets.alert.emails`.")
+    alert_webhooks: tuple[str, ...] = Field(
+        (), description="What is notified; empty: `budgets.alert.webhooks`."
+    )
     alert_cooldown: Duration | None = Field(None, description="Unset: `budgets.alert.cooldown`.")
 
     @property

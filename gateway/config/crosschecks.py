@@ -96,7 +96,7 @@ def _open_addresses(config: Config) -> Iterator[Note]:
 
 def _reach(config: Config) -> str:
     host, _ = config.server.bind
-    return "" if is_loopback(host) else f", and anybody who reaches {config.server.listen_addr} may try it"
+    return "" if is_loopback(host) else f", and anyone who reaches {config.server.listen_addr} may try it"
 
 
 def is_loopback(host: str) -> bool:
@@ -114,7 +114,7 @@ def _redis_in_production(config: Config) -> Iterator[Problem]:
         return
     if is_loopback(parts.hostname or "localhost"):
         return
-    allow = "or redis.allow_insecure: true where nobody else is on its network"
+    allow = "or redis.allow_insecure: true where no other system is on its network"
     if not parts.password:
         yield Problem(
             "redis.url", "has no password", f"write it like rediss://:password@host:6379/0, {allow}"
@@ -201,7 +201,7 @@ def _production(config: Config) -> Iterator[Problem]:
     if not config.server.production:
         return
     if config.server.debug:
-        yield Problem("server.debug", "shows secrets to strangers", "turn it off with server.production")
+        yield Problem("server.debug", "shows secrets to anyone", "turn it off with server.production")
     if not config.database.url and not config.redis.url:
         yield Problem(
             "server.production", "needs PostgreSQL and Redis", "set ROUTER_DB_URL and ROUTER_REDIS_URL"
@@ -220,7 +220,7 @@ def _production(config: Config) -> Iterator[Problem]:
 def _people(config: Config) -> Iterator[Problem]:
     admin, smtp = config.admin, config.budgets.alert.smtp
     if not admin.local.enabled and not admin.oidc.enabled:
-        yield Problem("admin.local.enabled", "nobody could sign in", "enable admin.local or admin.oidc")
+        yield Problem("admin.local.enabled", "leaves no way to sign in", "enable admin.local or admin.oidc")
     if admin.oidc.enabled:
         for name in ("issuer", "client_id"):
             if not getattr(admin.oidc, name):

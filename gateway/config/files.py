@@ -24,7 +24,9 @@ class S3(Section):
 class Files(Section):
     storage: Literal["local", "s3"] = Field("local", description="Where uploaded files are kept.")
     max_size_mb: Megabytes = Field(200, description="Largest file.")
-    default_ttl: Wait = Field(604800.0, description="How long a file lives when its owner does not say.")
+    default_ttl: Wait = Field(
+        604800.0, description="How long a file is kept when its owner states nothing else."
+    )
     max_ttl: Wait = Field(2592000.0, description="Longest life an owner may ask for.")
     sweep_interval: Wait = Field(900.0, description="Time between two sweeps of expired files.")
     sweep_batch_size: Count = Field(200, description="Files removed in one sweep.")
@@ -42,5 +44,7 @@ class Audio(Section):
 class Batches(Section):
     max_requests: Count = Field(5000, description="Most requests in one batch.")
     max_concurrency: Count = Field(50, description="Most requests of one batch at a time.")
-    default_ttl: Wait = Field(604800.0, description="How long results live when the owner does not say.")
+    default_ttl: Wait = Field(
+        604800.0, description="How long results are kept when the owner states nothing else."
+    )
     max_ttl: Wait = Field(2592000.0, description="Longest life an owner may ask for.")

@@ -53,9 +53,11 @@ class Webhook(Section):
 
 
 class Alert(Section):
-    enabled: bool = Field(default=True, description="Tell people when a budget runs low or out.")
-    emails: tuple[str, ...] = Field((), description="Who is told of every tenant's budget.")
-    webhooks: tuple[str, ...] = Field((), description="Addresses that are told of every tenant's budget.")
+    enabled: bool = Field(default=True, description="Notify people when a budget runs low or out.")
+    emails: tuple[str, ...] = Field((), description="Who is notified about every tenant's budget.")
+    webhooks: tuple[str, ...] = Field(
+        (), description="Webhooks that are notified about every tenant's budget."
+    )
     cooldown: Duration = Field(3600.0, description="Time before the same alert is repeated.")
     smtp: Smtp = Smtp()
     webhook: Webhook = Webhook()

@@ -115,7 +115,7 @@ class Server(Section):
         0.0, description="After SIGTERM, `/readyz` says 503 for so long before new connections are refused."
     )
     trusted_proxies: tuple[Network, ...] = Field(
-        (), description="Proxies whose `X-Forwarded-*` headers are believed."
+        (), description="Proxies whose `X-Forwarded-*` headers are trusted."
     )
     egress_allow: tuple[Network, ...] = Field(
         (), description="Private networks that addresses typed in admin may name."
@@ -184,8 +184,8 @@ class Metering(Section):
     )
     unsettled_after: Duration = Field(
         86400.0,
-        description="A call whose usage its provider did not tell counts with its bound in budgets for so long, unless "
-        "`manage.py settle` makes it exact before.",
+        description="A call whose usage its provider did not report counts with its bound in budgets for so long, "
+        "unless `manage.py settle` makes it exact before.",
     )
     unsettled: Literal["estimate", "bound"] = Field(
         "estimate", description="What such a call is charged after that time."

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
             model_name="usageevent",
             name="unsettled_nanousd",
             field=models.BigIntegerField(
-                db_default=0, default=0, help_text="May have been spent beyond the cost: nobody knows yet."
+                db_default=0, default=0, help_text="May have been spent beyond the cost: not known yet."
             ),
         ),
         migrations.AddIndex(

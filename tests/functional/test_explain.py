@@ -163,7 +163,9 @@ def it_tells_a_stream_to_its_end(lines):
     assert any(line.startswith("  3 output tokens at 0.000002 USD each") for line in lines)
     assert "  The provider did not say what was used; the gateway counted it." in lines
     assert any(line.startswith("  It broke off before its end (upstream_error), ") for line in lines)
-    assert lines[-1].startswith("  A part of the answer had left by then, so nobody else could be asked")
+    assert lines[-1].startswith(
+        "  A part of the answer had left by then, so no other provider could be asked"
+    )
 
 
 def it_says_what_was_clamped_and_why(lines, cap):
@@ -184,5 +186,5 @@ async def test_the_arm_and_the_mirror_of_a_call_are_told(gateway, upstream):
     done = await asyncio.to_thread(run_each, gateway, ["explain", answer.id], ["explain", found[0]])
     (_, own), (_, mirror) = done
     assert f"  Its caller is in the arm {arm} of the model's experiment." in own
-    said = f"  The operator: it is call {answer.id} once more, for a deployment on trial. Nobody was answered from it."
+    said = f"  The operator: it is call {answer.id} once more, for a deployment on trial. Its answer was not used."
     assert said in mirror

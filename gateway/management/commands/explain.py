@@ -14,7 +14,7 @@ from metering.lookup import find
 
 
 class Command(BaseCommand):
-    help = "Tell the story of one call, found by its X-Request-ID."
+    help = "Explain one call, found by its X-Request-ID."
 
     @override
     def add_arguments(self, parser: CommandParser) -> None:

@@ -56,7 +56,7 @@ class Command(PeriodCommand):
             *(_of_amounts(wrong) for wrong in reconciliation.wrong_windows(period)),
             *(_of_amounts(wrong) for wrong in reconciliation.wrong_receipts(period)),
             *(
-                f"journal {journal.name} of a dead process: {journal.ended + journal.running} calls are not in "
+                f"journal {journal.name} of a process that ended: {journal.ended + journal.running} calls are not in "
                 "the ledger; the next start brings them there"
                 for journal in journals
                 if not journal.is_alive and journal.ended + journal.running
@@ -91,7 +91,7 @@ class Command(PeriodCommand):
 
 
 def _of_journal(journal: JournalState) -> str:
-    state = "serving" if journal.is_alive else "dead"
+    state = "serving" if journal.is_alive else "ended"
     return (
         f"journal {journal.name} ({state}): {journal.running} running, holding {_usd(journal.held_nanousd)} USD; "
         f"{journal.ended} ended and not in the ledger yet"

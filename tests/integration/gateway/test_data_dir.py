@@ -73,7 +73,7 @@ def test_a_link_to_a_file_elsewhere_is_not_followed(tmp_path):
 
 def test_a_directory_for_everybody_is_refused_and_left_as_it_is(tmp_path):
     tmp_path.chmod(0o1777)
-    with pytest.raises(ConfigError, match=r"for everybody.*chmod 700"):
+    with pytest.raises(ConfigError, match=r"every user may write to it.*chmod 700"):
         make_private(tmp_path)
     assert mode(tmp_path) == 0o1777
 

@@ -104,7 +104,7 @@ def test_a_period_is_chosen_and_a_made_up_one_is_the_usual(client: Client) -> No
 def test_without_an_experiment_it_says_how_to_make_one(client: Client) -> None:
     assert "No alias splits its callers" in client.get(URL).content.decode()
     Model.objects.create(alias="plain")
-    assert "splits nobody" in client.get(URL, {"alias": "plain"}).content.decode()
+    assert "splits no calls" in client.get(URL, {"alias": "plain"}).content.decode()
 
 
 def test_what_is_wrong_with_an_experiment_is_said(client: Client) -> None:

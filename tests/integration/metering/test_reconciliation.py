@@ -125,7 +125,7 @@ def test_a_dead_process_s_journal_is_reported_until_it_is_adopted(data_dir: Path
     assert living[0] == 0
     assert "1 running" in living[1]
     assert dead[0] == 1
-    assert "dead process: 2 calls" in dead[1]
+    assert "process that ended: 2 calls" in dead[1]
     assert adopted[0] == 0
 
 

@@ -74,7 +74,7 @@ def lines(tmp_path: Path, keys: Any = None, **environ: str) -> list[str]:
         ),
         (
             {"admin": {"local": {"enabled": False}}},
-            "admin.local.enabled: nobody could sign in (enable admin.local or admin.oidc)",
+            "admin.local.enabled: leaves no way to sign in (enable admin.local or admin.oidc)",
         ),
         ({"files": {"storage": "s3"}}, "files.s3.bucket: is required with files.storage: s3"),
         ({"batches": {"default_ttl": "90d"}}, "batches.default_ttl: is longer than batches.max_ttl"),

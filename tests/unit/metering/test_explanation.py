@@ -142,7 +142,7 @@ def test_it_says_which_arm_and_what_of_the_model_is_left_out() -> None:
 def test_a_mirrored_call_says_whose_it_is() -> None:
     mirrored = event(endpoint="shadow:chat.completions", client_request_id="req_9", tenant="operator")
     assert story(mirrored)["Who called"] == (
-        "The operator: it is call req_9 once more, for a deployment on trial. Nobody was answered from it.",
+        "The operator: it is call req_9 once more, for a deployment on trial. Its answer was not used.",
     )
 
 
@@ -150,7 +150,7 @@ def test_a_stream_that_broke_says_why_nobody_else_was_asked() -> None:
     told = story(event(status="incomplete", error_code="upstream_error"))["How it ended"]
     assert told[0].startswith("It broke off before its end (upstream_error), ")
     assert told[1] == (
-        "A part of the answer had left by then, so nobody else could be asked; what had left is billed."
+        "A part of the answer had left by then, so no other provider could be asked; what had left is billed."
     )
 
 

@@ -1,0 +1,98 @@
+"""The end of a serving process: in order, and to its end, whatever part of it hangs or fails."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from gateway import connections, lifespan
+from gateway.lifespan import Lifespan
+
+ORDER = ["watchdog", "flush", "shipper", "journal", "admission", "transport", "simulator", "log", "heavy"]
+
+
+class Site:
+    """What a process has open; each part notes that it was closed, after it hung or failed if it is to."""
+
+    def __init__(self) -> None:
+        self.closed: list[str] = []
+        self.hangs, self.fails = set[str](), set[str]()
+        self.held = threading.Event()  # what a database thread waits for
+        live = self.live = cast("Any", SimpleNamespace())
+        live.shipper = SimpleNamespace(flush=self.part("flush"), stop=self.part("shipper"))
+        live.journal = SimpleNamespace(close=self.part("journal"))
+        live.transport = SimpleNamespace(aclose=self.part("transport"))
+        live.simulator = SimpleNamespace(aclose=self.part("simulator"))
+        live.access_log = SimpleNamespace(close=lambda: self.closed.append("log"))
+        live.heavy = SimpleNamespace(close=lambda: self.closed.append("heavy"))
+        one = self.lifespan = Lifespan.__new__(Lifespan)
+        one._executor = ThreadPoolExecutor(1)  # noqa: SLF001
+        one._tasks = set()  # noqa: SLF001
+        one._closing = [self.part("admission")]  # noqa: SLF001
+        one._watchdog = cast("Any", SimpleNamespace(stop=lambda: self.closed.append("watchdog")))  # noqa: SLF001
+
+    def part(self, name: str) -> Any:
+        async def close() -> None:
+            self.closed.append(name)
+            if name in self.hangs:
+                await asyncio.Event().wait()
+            if name in self.fails:
+                raise ZeroDivisionError(name)
+
+        return close
+
+
+@pytest.fixture
+def site(monkeypatch):
+    for name in ("PART_S", "JOURNAL_S", "SHIP_AT_CLOSE_S"):
+        monkeypatch.setattr(lifespan, name, 0.02)
+    site = Site()
+    connections.set_live(site.live)
+    yield site
+    site.held.set()
+    connections.set_live(None)
+
+
+async def test_everything_is_closed_in_order(site):
+    await site.lifespan.close()
+    assert site.closed == ORDER
+    assert not connections.is_open()
+
+
+@pytest.mark.parametrize("name", ["flush", "shipper", "journal", "admission", "transport", "simulator"])
+@pytest.mark.parametrize("how", ["hangs", "fails"])
+async def test_what_hangs_or_fails_keeps_nothing_behind_it_from_closing(site, name, how):
+    getattr(site, how).add(name)
+    await site.lifespan.close()
+    assert site.closed == ORDER
+    assert not connections.is_open()
+
+
+async def test_a_database_that_hangs_keeps_nobody(site):
+    held = site.lifespan._executor.submit(site.held.wait)  # noqa: SLF001
+    await site.lifespan.close()
+    assert site.closed == ORDER
+    assert not held.done()
+
+
+async def test_a_task_that_does_not_end_keeps_nobody(site):
+    async def deaf():
+        while not site.held.is_set():
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                continue
+
+    task = asyncio.create_task(deaf())
+    site.lifespan._tasks.add(task)  # noqa: SLF001
+    await asyncio.sleep(0)
+    await site.lifespan.close()
+    assert site.closed == ORDER
+    site.held.set()
+    task.cancel()
+    await asyncio.wait({task})
