@@ -112,12 +112,12 @@ def _terms(wish: Wish) -> _Terms:
         limit = rule.limits.tokens_per_minute
         if limit is not None and (per_minute is None or limit < per_minute):
             per_minute = limit
-    sheets, models = [], []
+    sheets, models, costs = [], [], False
     for deployment in route.every:
-        sheets.append(deployment.sheet)
-        target = deployment.target
+        sheet, target = deployment.sheet, deployment.target
+        sheets.append(sheet)
         models.append(deployment.sight or sight_of(target.provider, target.upstream_model))
-    costs = has_budget and not all(sheet.free for sheet in sheets)
+        costs = costs or (has_budget and not sheet.free)
     return _Terms(
         tuple(sheets), tuple(models), route.max_output_tokens, route.context_window, per_minute, costs
     )

@@ -78,10 +78,14 @@ class Route(msgspec.Struct, frozen=True):
 
     @property
     def max_output_tokens(self) -> int | None:
+        if not self.others:
+            return self.model.max_output_tokens
         return self._widest(self.model.max_output_tokens, [m.max_output_tokens for m in self.others])
 
     @property
     def context_window(self) -> int | None:
+        if not self.others:
+            return self.model.context_window
         return self._widest(self.model.context_window, [m.context_window for m in self.others])
 
     @property

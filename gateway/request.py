@@ -78,6 +78,7 @@ class V1Request(HttpRequest):
         self.extra_headers: list[tuple[bytes, bytes]] = []
         self.client_left = False
         self.raw = b""
+        self._raw_headers: dict[bytes, bytes] | None = None
         self.send = send
         self.pulse: Pulse | None = None  # of a stream, from before its upstream is called
         self._receive = receive
@@ -89,12 +90,14 @@ class V1Request(HttpRequest):
         self.read_on: ReadOn | None = None  # once it is being made
         self._gone_for_good: asyncio.TimerHandle | None = None
 
-    @cached_property
+    @property
     def raw_headers(self) -> dict[bytes, bytes]:
         """Lower-case names to values; of repeated headers the first one counts."""
-        headers: dict[bytes, bytes] = {}
-        for name, value in self.scope["headers"]:
-            headers.setdefault(name, value)
+        headers = self._raw_headers
+        if headers is None:
+            headers = self._raw_headers = {}
+            for name, value in self.scope["headers"]:
+                headers.setdefault(name, value)
         return headers
 
     def header(self, name: bytes) -> str:
@@ -102,7 +105,7 @@ class V1Request(HttpRequest):
         value = self.raw_headers.get(name)
         return value.decode("latin-1") if value is not None else ""
 
-    @cached_property
+    @property
     def trace_parent(self) -> str:
         """The client's place in its trace (W3C Trace Context), "" where what it sent has not that form."""
         value = self.header(b"traceparent")

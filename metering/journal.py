@@ -110,7 +110,7 @@ class Journal:
         self._closing.add(record.id)
         frame = encode(record)
         if self._waits:
-            if at_once and self._has_appended(End(record.id, frame, self._loop.create_future())):
+            if at_once and self._has_appended(record.id, frame):
                 frame = b""  # only the sync is left to wait for
             await self._group.join(record.id, frame)
             return
@@ -203,26 +203,29 @@ class Journal:
 
     def _append_surely(self, end: End) -> Waiter | None:
         """Write the end of a call, into the reserve if need be. Returns what to await if there is no room."""
-        return None if self._has_appended(end) else self._backlog.add(end)
+        return None if self._has_appended(end.id, end.frame) else self._backlog.add(end)
 
-    def _has_appended(self, end: End) -> bool:
+    def _has_appended(self, request_id: str, frame: bytes) -> bool:
         """Write the end of a call behind no other that waits for room, into the reserve if need be."""
         if self._backlog.ends:
             return False
-        if self._try_append_ends([end]):
+        if self._try_append(frame, (request_id,)):
             return True
         self._reserve.release()
-        return self._try_append_ends([end])
+        return self._try_append(frame, (request_id,))
 
     def _try_append_ends(self, ends: Sequence[End]) -> bool:
+        return self._try_append(b"".join([end.frame for end in ends]), [end.id for end in ends])
+
+    def _try_append(self, frames: bytes, request_ids: Sequence[str]) -> bool:
         try:
-            self._append(b"".join([end.frame for end in ends]))
+            self._append(frames)
         except OSError:
             return False
-        now = self._loop.time()
-        for end in ends:
-            self._closing.discard(end.id)
-            self._lag.close(self.written, now)
+        written, now = Position(self._segment, self._offset), self._loop.time()
+        for request_id in request_ids:
+            self._closing.discard(request_id)
+            self._lag.close(written, now)
         return True
 
     def _mend(self, waiters: list[Waiter]) -> None:

@@ -30,8 +30,10 @@ class Speeds:
 
     def note(self, target_id: int, usage: Usage, seconds: float) -> None:
         """Learn from a call whose usage its provider reported."""
+        if seconds < LEAST_S:
+            return
         tokens = usage.total_output_tokens
-        if seconds < LEAST_S or not tokens or usage.estimated:
+        if not tokens or usage.estimated:
             return
         rate, known = tokens / seconds, self._of.get(target_id)
         if known is not None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from catalog.snapshot import Problem
 
 LONGEST_REASON = 120
+MOST_REMEMBERED = 2_000  # callers
 
 
 class LimitSeen(msgspec.Struct, frozen=True, array_like=True):
@@ -27,6 +28,9 @@ class LimitSeen(msgspec.Struct, frozen=True, array_like=True):
     scope: str
     rule: str
     limit: int
+
+
+_seen: dict[int, tuple[Iterable[ScopeRules], tuple[LimitSeen, ...]]] = {}
 
 
 class BudgetSeen(msgspec.Struct, frozen=True, array_like=True):
@@ -92,7 +96,7 @@ def trace_of(
         hold_nanousd=held.hold_nanousd,
         cap=held.output_cap,
         clamped=held.is_clamped,
-        limits=tuple([seen for each in rules for seen in limits_seen(each.scope, each.limits)]),
+        limits=_all_seen(rules),
         requests=_pair(rate.limit_requests, rate.remaining_requests) if rate is not None else None,
         tokens=_pair(rate.limit_tokens, rate.remaining_tokens) if rate is not None else None,
         budget=None
@@ -107,6 +111,18 @@ def trace_of(
             budget.unsettled_nanousd,
         ),
     )
+
+
+def _all_seen(rules: Iterable[ScopeRules]) -> tuple[LimitSeen, ...]:
+    """Return the limits of all scopes, remembered: the rules of a caller are one value as long as nobody edits them."""
+    known = _seen.get(id(rules))
+    if known is not None and known[0] is rules:
+        return known[1]
+    seen = tuple([seen for each in rules for seen in limits_seen(each.scope, each.limits)])
+    if len(_seen) >= MOST_REMEMBERED:
+        _seen.clear()
+    _seen[id(rules)] = (rules, seen)  # which it keeps, so that no other value gets its id
+    return seen
 
 
 def limits_seen(scope: str, limits: Limits) -> list[LimitSeen]:

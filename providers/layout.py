@@ -9,10 +9,14 @@ from typing import Final
 import msgspec
 
 from providers.outline import Outline, Span
+from providers.requests import chat, embeddings
 
 MOST_TWINS: Final = 64  # members whose name comes again; no client writes any
 MOST_VALUE: Final = 64 * 1024  # of a member that may be replaced
 _encode = msgspec.json.Encoder().encode
+_ANSWERED: Final = ("id", "object", "created", "choices", "usage", "data", "system_fingerprint")
+# Members as they begin; all others are encoded when they come.
+NAMES: Final = {name: _encode(name) + b":" for name in (*chat.MEMBERS, *embeddings.MEMBERS, *_ANSWERED)}
 
 
 class Layout(msgspec.Struct, frozen=True, array_like=True):

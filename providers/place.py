@@ -74,9 +74,9 @@ def origin_text(url: str) -> str:
 def head_of(method: str, place: Place, headers: Mapping[str, str], length: int) -> bytes:
     """Return the head of a request. Raises ConnectFailed, naming the field but never showing its value."""
     lines = [method, place.after_method, f"content-length: {length}\r\n"]
-    for name, value in headers.items():
-        if _FORBIDDEN.search(value) or _NO_TOKEN.search(name):
-            raise ConnectFailed(f"the header {name!r:.80} cannot be sent")
-        lines.append(f"{name}: {value}\r\n")
+    if _FORBIDDEN.search("".join(headers.values())) or _NO_TOKEN.search("".join(headers)):
+        name = next(name for name in headers if _FORBIDDEN.search(headers[name]) or _NO_TOKEN.search(name))
+        raise ConnectFailed(f"the header {name!r:.80} cannot be sent")
+    lines += [f"{name}: {value}\r\n" for name, value in headers.items()]
     lines.append("\r\n")
     return "".join(lines).encode("latin-1")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, cast
 
 import msgspec
 
@@ -208,10 +208,10 @@ class _Sending:
         words.learn(target, other)
         return call
 
-    async def _under(self, target: Target, word: str) -> Call:
+    def _under(self, target: Target, word: str) -> Coroutine[Any, Any, Call]:
         request = self._request = request_for(self._dialect, self._outgoing, target, word)
         self._outgoing.asker.latest = request
-        return await _try(self._transport, self._dialect, self._outgoing, target, request, self._deadline)
+        return _try(self._transport, self._dialect, self._outgoing, target, request, self._deadline)
 
 
 async def _wait(seconds: float, deadline: Deadline | None) -> None:

@@ -226,7 +226,10 @@ def _part(details: Any, name: str) -> tuple[int, bool]:
     """Return one member of the details and whether it was nonsense."""
     if type(details) is not dict:
         return 0, details is not None
-    count = _count(details.get(name))
+    value = details.get(name)
+    if value is None:
+        return 0, False
+    count = _count(value)
     if count is None:
         return 0, False
     return (0, True) if count == _BAD else (count, False)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -14,6 +13,7 @@ from gateway.refusals import BadRequest
 from providers.dialects.base import Shape
 from providers.requests.reading import Reading, read_chat, read_embeddings
 
+T = TypeVar("T")
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Choices = Annotated[int, msgspec.Meta(ge=1, le=128)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -85,7 +85,7 @@ _MISSING = re.compile(r"missing required field `(\w+)`")
 def peek_chat(raw: bytes) -> Want:
     """Raises BadRequest, Unacceptable."""
     body = decode(_chat, raw)
-    read = _read(partial(read_chat, raw, body.messages))
+    read = _read(read_chat, raw, body.messages)
     shape = Shape(
         alias=body.model,
         path="chat/completions",
@@ -125,7 +125,7 @@ def peek_embeddings(raw: bytes) -> Want:
     given = bytes(body.input)
     if given[:1] not in b'"[' or given in (b'""', b"[]"):
         raise BadRequest("'input' must be a non-empty string, or a list of strings or of token ids.", "input")
-    read = _read(partial(read_embeddings, raw, given))
+    read = _read(read_embeddings, raw, given)
     shape = Shape(alias=body.model, path="embeddings", content_key="data", exact=read.exact, names=read.names)
     demand = Demand(
         kind="embeddings",
@@ -139,10 +139,10 @@ def peek_embeddings(raw: bytes) -> Want:
     return Want(body.model, shape, demand)
 
 
-def _read(reading: Callable[[], Reading]) -> Reading:
+def _read(reading: Callable[[bytes, T], Reading], raw: bytes, looked_at: T) -> Reading:
     """Raises BadRequest, Unacceptable."""
     try:
-        return reading()
+        return reading(raw, looked_at)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BadRequest(
             f"We could not parse the JSON body of your request: {error}.", code="invalid_json"

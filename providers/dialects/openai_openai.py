@@ -13,8 +13,8 @@ import msgspec
 from typing_extensions import override
 
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Shape, Stream
-from providers.dialects.loose import bytes_of, is_busy, produced_by, sound_in, sounds_of
-from providers.layout import splice
+from providers.dialects.loose import LONG, bytes_of, is_busy, produced_by, sound_in, sounds_of
+from providers.layout import NAMES, splice
 from providers.redaction import redact_json, without_values
 from providers.registry import PROVIDERS
 from providers.sse import EventTooLarge, SseParser
@@ -78,7 +78,8 @@ def members(raw: bytes) -> dict[str, msgspec.Raw]:
 
 def assemble(parts: dict[str, msgspec.Raw]) -> bytes:
     """Put the members together again, in their order."""
-    return b"{" + b",".join([_encode(key) + b":" + bytes(value) for key, value in parts.items()]) + b"}"
+    told = [(NAMES.get(name) or _encode(name) + b":") + bytes(value) for name, value in parts.items()]
+    return b"{" + b",".join(told) + b"}"
 
 
 class OpenAIToOpenAI(Dialect):
@@ -211,23 +212,24 @@ class OpenAIStream(Stream):
         if chunk.usage is not None:
             self.usage = in_tier(usage_of(chunk.usage), self._tier) or self.usage
             self.has_final_usage = self.is_finished
-        data = self._searched(data, chunk)
+        return self._told(data, chunk)
+
+    def _told(self, data: bytes, chunk: _Chunk) -> bytes | None:
+        is_content = chunk.choices or chunk.usage is not None
+        if chunk is _ODD:
+            data = without_values(data, self.secrets)
+        elif not is_content:  # our secrets may be in an error in a shape of its own
+            data = redact_json(data, self.secrets)
         if not self._shape.include_usage:
-            if not chunk.choices and chunk.usage is not None:
+            if is_content and not chunk.choices:
                 return None  # the usage chunk that we asked for, not the client
             data = _NULL_USAGE.sub(b"", data, count=1) if b'"usage"' in data else data
-        return self._restore_model(data)
-
-    def _searched(self, data: bytes, chunk: _Chunk) -> bytes:
-        """Take our secrets out of what is no content: it may be an error in a shape of its own."""
-        if chunk is _ODD:
-            return without_values(data, self.secrets)
-        is_content = chunk.choices or chunk.usage is not None
-        return data if is_content else redact_json(data, self.secrets)
+        foreign = self._foreign_model
+        return data.replace(foreign, self._own_model) if foreign and foreign in data else self._restored(data)
 
     def _decode(self, data: bytes) -> _Chunk:
         try:
-            if not is_busy(data):
+            if len(data) <= LONG or not is_busy(data):
                 return _chunk.decode(data)
         except msgspec.ValidationError as error:
             if b'"choices"' not in data and b'"error"' not in data:
@@ -247,12 +249,13 @@ class OpenAIStream(Stream):
             self.failure = bytes(parts["error"])
 
     def _note(self, choice: _Choice) -> None:
-        delta = choice.delta
-        text = choice.text or (produced_by(delta) if delta is not None else "")
-        if delta is not None and delta.audio is not None:
-            chars, words = sound_in(delta.audio)
-            self.sound_chars += chars
-            self.produced_bytes += words
+        delta, text = choice.delta, choice.text
+        if delta is not None:
+            text = text or (delta.content if delta.content and not delta.tool_calls else produced_by(delta))
+            if delta.audio is not None:
+                chars, words = sound_in(delta.audio)
+                self.sound_chars += chars
+                self.produced_bytes += words
         if text:
             self.produced_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
             self.produced_events += 1
@@ -269,10 +272,8 @@ class OpenAIStream(Stream):
         elif choice.index not in self._finished_choices:
             self._open_choices.add(choice.index)
 
-    def _restore_model(self, data: bytes) -> bytes:
+    def _restored(self, data: bytes) -> bytes:
         """Replace the upstream's model name. Quotes inside strings are escaped, so only real members can match."""
-        if self._foreign_model and self._foreign_model in data:
-            return data.replace(self._foreign_model, self._own_model)
         found = _MODEL.search(data)
         if found is None:
             return data

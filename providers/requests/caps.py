@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+import msgspec
+
 from providers.requests import chat
 from providers.requests.classes import Money, Unacceptable
 from providers.requests.spelling import fold
@@ -55,6 +57,14 @@ def caps_of(stated: Mapping[str, bytes], unknown: Iterable[str]) -> Caps:
     like = [name for name in unknown if _LIKE_A_CAP.search(fold(name))]
     rest = [name for name in unknown if name not in like]
     return Caps(next(iter(values), None), choices, (*against, *like), tuple(rest))
+
+
+def stated_alone(parts: Mapping[str, msgspec.Raw], special: Iterable[str]) -> int | None:
+    """Return the cap where it is the only member to look at, in OpenAI's words, and a number, as most clients do."""
+    for name in special:
+        if name in chat.STATED_CAPS and _NUMBER.fullmatch(value := bytes(parts[name])):
+            return int(value)
+    return None
 
 
 def _more_choices(name: str, value: bytes, before: int) -> int:

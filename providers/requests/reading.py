@@ -13,7 +13,7 @@ import msgspec
 
 from providers.media.pictures import Picture
 from providers.requests import chat, embeddings
-from providers.requests.caps import Caps, caps_of
+from providers.requests.caps import Caps, caps_of, stated_alone
 from providers.requests.classes import Money, Table, Unacceptable
 from providers.requests.expanding import extra_bytes
 from providers.requests.objects import refuse_named, refuse_objects
@@ -71,8 +71,13 @@ def read_chat(raw: bytes, messages: Sequence[Raws]) -> Reading:
     special = parts.keys() - chat.PLAIN
     special.discard("messages")
     names = _names(parts)
-    if not special and found is None:
-        return Reading(text_bytes=len(raw) + extra_bytes(raw), exact=exact, names=names)
+    if found is None and len(special) <= 1:
+        if not special:
+            return Reading(text_bytes=len(raw) + extra_bytes(raw), exact=exact, names=names)
+        cap = stated_alone(parts, special)
+        if cap is not None:
+            size = len(raw) + extra_bytes(raw)
+            return Reading(text_bytes=size, cap=cap, cap_names=(*special,), exact=exact, names=names)
     read = _chat_reading(raw, parts, special, found or Parts())
     return msgspec.structs.replace(read, exact=exact, names=names)
 
