@@ -109,7 +109,9 @@ def test_serve_creates_private_files_and_refuses_what_it_cannot_make_so(fresh_ga
     gateway.manage("serve", "--bind", "127.0.0.1:0", code=2)
 
 
-@pytest.mark.parametrize("command", [("migrate", "-v0"), ("shell", "-c", CONNECT), ("revoke", "--here", "abc")])
+@pytest.mark.parametrize(
+    "command", [("migrate", "-v0"), ("shell", "-c", CONNECT), ("revoke", "--here", "abc")]
+)
 def test_whichever_command_comes_first_its_files_are_private(fresh_gateway, command):
     gateway = fresh_gateway(start=False)
     gateway.data_dir.mkdir(mode=0o755)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 import pytest
 
@@ -21,7 +23,7 @@ OPENROUTER = {
         "metadata": {"reasons": ["violence"], "flagged_input": "how do I ...", "provider_name": "x"},
     }
 }
-FLAGGED = [
+FLAGGED: list[dict[str, Any]] = [
     OPENROUTER,
     {"error": {"code": 403, "message": "no", "metadata": {"reasons": []}}},
     {"error": {"code": "content_policy_violation", "message": "no"}},
