@@ -31,6 +31,7 @@ class JsonScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
     def sync(self) -> None:
         done = {name: entry.last_run_at.timestamp() for name, entry in self.schedule.items()}
         draft = self._file.with_name(f".{self._file.name}.new")
+        draft.touch(0o600)
         draft.write_text(json.dumps(done))
         draft.replace(self._file)
 

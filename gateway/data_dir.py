@@ -1,7 +1,7 @@
 """Keeps data_dir to its owner: whoever can read the database, the journal or the secret there is one of the staff.
 
-New files are private by UMASK, which `serve` sets, old ones are made so at the start. Where that is not possible the
-start is refused: nobody notices an open directory later.
+New files are private by UMASK, which `manage.py` sets, old ones are made so when `serve` starts. Where that is not
+possible the start is refused: nobody notices an open directory later.
 """
 
 from __future__ import annotations

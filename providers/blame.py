@@ -22,6 +22,10 @@ _ASKED = r"\b(?:input|inputs|prompt|prompts|content|message|messages|image|text)
 _FOUND = r"\b(?:flagged|moderat\w+|prohibited|inappropriate|sensitive|violat\w+|harmful|unsafe)\b"
 _WORDS = re.compile(rf"{_ASKED}.{{0,80}}{_FOUND}|{_FOUND}.{{0,80}}{_ASKED}", re.IGNORECASE | re.DOTALL)
 _OF_A_MODERATION = frozenset({"flagged_input", "reasons", "flagged", "content_filter_result"})
+_TOO_LARGE = re.compile(
+    r"request too large|request is too large|larger than the (?:rate )?limit", re.IGNORECASE
+)
+_LONGEST = 64 * 1024
 _READ = 4000  # characters of a message
 
 
@@ -39,13 +43,39 @@ def blame(body: bytes) -> Blame:
     return "request" if isinstance(error, dict) and _is_flagged(error) else "credential"
 
 
-def _is_flagged(error: dict[str, Any]) -> bool:
+def is_flagged(body: bytes) -> bool:
+    """Tell whether an error says by its code or its details, not only in words, that what was asked is refused."""
+    return _says_so(_error_in(body))
+
+
+def is_too_large(body: bytes) -> bool:
+    """Tell whether a 429 is for one request that no waiting helps: larger than all that a minute allows."""
+    message = _error_in(body).get("message")
+    return isinstance(message, str) and bool(_TOO_LARGE.search(message[:_READ]))
+
+
+def _error_in(body: bytes) -> dict[str, Any]:
+    if len(body) > _LONGEST:
+        return {}
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    error = document.get("error", document) if isinstance(document, dict) else document
+    return error if isinstance(error, dict) else {"message": error}
+
+
+def _says_so(error: dict[str, Any]) -> bool:
     inner = (error.get("metadata"), error.get("innererror"))
     if any(isinstance(each, dict) and _OF_A_MODERATION & each.keys() for each in inner):
         return True
-    if any(
+    return any(
         isinstance(error.get(name), str) and _CODES.search(error[name][:200]) for name in ("code", "type")
-    ):
+    )
+
+
+def _is_flagged(error: dict[str, Any]) -> bool:
+    if _says_so(error):
         return True
     words = error.get("message") or error.get("detail")
     return isinstance(words, str) and bool(_WORDS.search(words[:_READ]))

@@ -165,7 +165,7 @@ class Health:
                     failure.reason,
                 )
             breaker.trip(now, failure.code)
-        elif failure.status is not None and failure.status < SERVER_ERROR:
+        elif failure.code == "upstream_refused" or (failure.status or SERVER_ERROR) < SERVER_ERROR:
             breaker.let_go(is_probe=turn.is_probe)
             if failure.code == "upstream_rate_limited":
                 breaker.cool(now, failure.retry_after_s)

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from providers.blame import blame
+from providers.blame import blame, is_flagged, is_too_large
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -24,6 +24,9 @@ _OF_403: Final = {
     "request": Verdict(retryable=False, code="upstream_refused", answer_status=403),
     "firewall": Verdict(retryable=True, code="upstream_refused", answer_status=403),  # another has none
 }
+# What one request brought upon itself, whatever the status: another deployment may take it, and this one is well.
+_FLAGGED: Final = Verdict(retryable=True, code="upstream_refused", answer_status=403)
+_TOO_LARGE: Final = Verdict(retryable=True, code="upstream_refused", answer_status=413)
 _VERDICTS: Final[dict[int, Verdict]] = {
     401: _REFUSED,
     404: Verdict(retryable=True, code="upstream_model_not_found", answer_status=502),
@@ -38,6 +41,10 @@ def verdict_on(status: int, body: bytes) -> Verdict:
     """Classify a status that is not 2xx. A client's own 4xx is its own; the rest may go better elsewhere."""
     if status == 403:  # noqa: PLR2004
         return _OF_403[blame(body)]
+    if status == 429 and is_too_large(body):  # noqa: PLR2004
+        return _TOO_LARGE
+    if status >= 500 and is_flagged(body):  # noqa: PLR2004
+        return _FLAGGED
     known = _VERDICTS.get(status)
     if known is not None:
         return known

@@ -168,6 +168,7 @@ ROWS = {
         unit/catalog/sealing::a_secret_does_not_open_for_another_row_origin_or_key""",
     "A3 data_dir that others read": """
         integration/gateway/data_dir::serve_creates_private_files_and_refuses_what_it_cannot_make_so
+        integration/gateway/data_dir::whichever_command_comes_first_its_files_are_private
         integration/gateway/data_dir::an_old_one_and_its_files_become_private
         integration/gateway/sessions::what_the_database_has_signs_nobody_in""",
     "A4 a throttle that fails open": """
@@ -283,6 +284,7 @@ ROWS = {
         functional/flagged_prompts::flagged_prompts_take_the_model_from_nobody
         unit/providers/blame::what_was_asked_is_refused_with_the_providers_words
         unit/providers/blame::a_firewalls_page_is_tried_elsewhere_and_is_nobodys_credential
+        unit/providers/blame::what_one_tenant_asked_takes_the_deployment_from_nobody
         unit/providers/blame::in_doubt_it_is_the_credential""",
     "R5 a client that leaves is not noticed": """
         functional/departures::it_is_noticed_for_every_size_of_the_body

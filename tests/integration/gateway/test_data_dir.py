@@ -15,6 +15,7 @@ from gateway.data_dir import make_private
 from tests.sources import ROOT
 
 NOBODY = 65534
+CONNECT = "from django.db import connection as c; c.ensure_connection()"
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
@@ -106,3 +107,19 @@ def test_serve_creates_private_files_and_refuses_what_it_cannot_make_so(fresh_ga
     gateway.stop()
     gateway.data_dir.chmod(0o1777)
     gateway.manage("serve", "--bind", "127.0.0.1:0", code=2)
+
+
+@pytest.mark.parametrize(
+    "command", [("migrate", "-v0"), ("shell", "-c", CONNECT), ("revoke", "--here", "abc")]
+)
+def test_whichever_command_comes_first_its_files_are_private(fresh_gateway, command):
+    gateway = fresh_gateway(start=False)
+    gateway.data_dir.mkdir(mode=0o755)
+    old = os.umask(0o022)
+    try:
+        gateway.manage(*command)
+    finally:
+        os.umask(old)
+    files = [path for path in gateway.data_dir.rglob("*") if path.is_file()]
+    assert files
+    assert {mode(path) for path in files} == {0o600}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shelve
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,15 +54,20 @@ def test_a_pickle_in_the_cache_runs_nothing(cache, tmp_path, kind):
 def scheduler(tmp_path):
     app = make(Config(data_dir=tmp_path, redis={"url": "memory://"}))
     app.conf.broker_url = "memory://"
-    return Service(app).get_scheduler()
+    return Service(app, scheduler_cls=app.conf.beat_scheduler).get_scheduler()  # as `celery beat` takes it
 
 
 def test_beat_remembers_over_a_restart_what_was_done(tmp_path):
     first = scheduler(tmp_path)
     name = next(iter(first.schedule))
     first.schedule[name].last_run_at = then = datetime.now(UTC) - timedelta(hours=5)
-    first.close()
+    old = os.umask(0o022)
+    try:
+        first.close()
+    finally:
+        os.umask(old)
     assert scheduler(tmp_path).schedule[name].last_run_at == then
+    assert (tmp_path / "beat.json").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize("kind", list(hostile_pickle.values(Path())))

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 import pytest
 
 from providers.blame import blame
 from providers.failures import UpstreamStatus, summarize
+from providers.health import Health
+from providers.target import Secret, Target
+
+TARGET = Target(
+    id=1, alias="m", name="m-1", provider="openai", upstream_model="m", base_url="http://u", secret=Secret("")
+)
 
 OPENROUTER = {
     "error": {
@@ -15,7 +23,7 @@ OPENROUTER = {
         "metadata": {"reasons": ["violence"], "flagged_input": "how do I ...", "provider_name": "x"},
     }
 }
-FLAGGED = [
+FLAGGED: list[dict[str, Any]] = [
     OPENROUTER,
     {"error": {"code": 403, "message": "no", "metadata": {"reasons": []}}},
     {"error": {"code": "content_policy_violation", "message": "no"}},
@@ -78,6 +86,72 @@ def test_a_firewalls_page_is_tried_elsewhere_and_is_nobodys_credential(body: byt
 @pytest.mark.parametrize("body", [*map(orjson.dumps, FLAGGED), *PAGES])
 def test_a_401_is_the_credentials_whatever_it_says(body: bytes) -> None:
     assert UpstreamStatus(401, body).code == "upstream_auth_failed"
+
+
+CODED = [said for said in FLAGGED if isinstance(said.get("error"), dict)][:5]
+TOO_LARGE = [
+    "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 45000.",
+    "request too large for model `x`",
+    "Your request is too large for the current tier",
+]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 529])
+@pytest.mark.parametrize("said", CODED)
+def test_a_flagged_prompt_is_its_senders_whatever_the_status(said: object, status: int) -> None:
+    failure = UpstreamStatus(status, orjson.dumps(said))
+    assert (failure.code, failure.answer_status, failure.retryable) == ("upstream_refused", 403, True)
+
+
+@pytest.mark.parametrize("status", [500, 503])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *map(orjson.dumps, REFUSED),
+        orjson.dumps({"error": {"message": "unsafe message, prompt lost"}}),
+        b"",
+        *PAGES,
+    ],
+)
+def test_words_alone_do_not_excuse_a_server(body: bytes, status: int) -> None:
+    assert UpstreamStatus(status, body).code == "upstream_error"
+
+
+@pytest.mark.parametrize("words", TOO_LARGE)
+def test_a_request_that_no_minute_can_take_is_no_limit_of_others(words: str) -> None:
+    failure = UpstreamStatus(429, orjson.dumps({"error": {"message": words, "code": "rate_limit_exceeded"}}))
+    assert (failure.code, failure.answer_status, failure.retryable) == ("upstream_refused", 413, True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{}", b"Too Many Requests", b'{"error":{"message":"Rate limit reached"}}', b'{"error":[1]}'],
+)
+def test_another_429_is_a_limit(body: bytes) -> None:
+    assert UpstreamStatus(429, body).code == "upstream_rate_limited"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (403, orjson.dumps(OPENROUTER)),
+        (403, PAGES[0]),
+        (500, orjson.dumps(OPENROUTER)),
+        (503, orjson.dumps({"error": {"code": "content_filter"}})),
+        (429, orjson.dumps({"error": {"message": TOO_LARGE[0]}})),
+        (400, b""),
+    ],
+)
+def test_what_one_tenant_asked_takes_the_deployment_from_nobody(status: int, body: bytes) -> None:
+    health = Health()
+    for _ in range(20):
+        turn = health.start(TARGET)
+        assert turn is not None
+        turn.failed(UpstreamStatus(status, body, retry_after_s=60.0))
+        turn.let_go()
+    entry = health.get(TARGET.id)
+    assert entry is not None
+    assert entry.breaker.is_calm
 
 
 def test_a_long_message_is_read_in_a_moment() -> None:
