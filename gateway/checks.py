@@ -15,7 +15,7 @@ from catalog.prices import lacking
 from gateway.config.crosschecks import notes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from gateway.config import Config
@@ -33,6 +33,7 @@ def messages_of(config: Config) -> list[CheckMessage]:
         CheckWarning(note.what, hint=note.hint, id=f"gateway.{note.id}") for note in notes_of(config)
     ]
     found += [message for row in config.model_catalog for message in _of_row(row)]
+    found += _of_aliases(config.model_catalog)
     if not _writable(config.data_dir):
         hint = "set ROUTER_DATA_DIR to a directory this user may write to"
         found.append(Error(f"data_dir {config.data_dir} cannot be written", hint=hint, id="gateway.E001"))
@@ -56,6 +57,19 @@ def _of_row(row: ModelEntry) -> Iterator[CheckMessage]:
             "state context_window: without it, files, videos and unknown members are refused under a budget"
         )
         yield CheckWarning(f"{name} has no known context window", hint=hint, id="gateway.W022")
+
+
+def _of_aliases(rows: Iterable[ModelEntry]) -> Iterator[CheckMessage]:
+    """Yield the aliases of which nobody knows how long an answer may be: one row's word is all rows' cap."""
+    wanting: dict[str, bool] = {}
+    for row in rows:
+        if row.model_type == "llm" and not row.free and not row.problem and row.enabled:
+            known = lookup(row.provider, row.provider_model)
+            is_known = row.max_output_tokens or (known is not None and known.max_output_tokens)
+            wanting[row.alias] = wanting.get(row.alias, True) and not is_known
+    hint = "state max_output_tokens: without it, an answer has at most 4,096 where a budget or limit binds"
+    for alias in [alias for alias, wants in wanting.items() if wants]:
+        yield CheckWarning(f"{alias} has no known max_output_tokens", hint=hint, id="gateway.W023")
 
 
 def _writable(directory: Path) -> bool:
