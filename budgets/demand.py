@@ -38,7 +38,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     predicted_bytes: int = 0  # output that is billed beyond the cap
     speaks: bool = False  # the answer may be sound
     inputs: int = 1  # prompts in one request
-    stores: bool = False  # asks the provider to keep the call
+    keeps: str = ""  # the member that asks the provider to keep something of the call
     image_quantity: int = 0  # images to produce
     image_size: str = ""
     image_quality: str = ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import Exists, OuterRef
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -14,12 +15,13 @@ from typing_extensions import override
 from unfold.decorators import action, display
 
 from catalog.deployment_form import DeploymentForm
+from catalog.figures import missing_figures
 from catalog.forms import ModelRowForm
 from catalog.health import DEGRADED, OFFLINE, ONLINE, UNKNOWN
-from catalog.models import Deployment, HealthProbe, Model, Origin
+from catalog.models import Deployment, HealthProbe, Model, Origin, Price
 from catalog.price_admin import PriceInline
 from catalog.queries import provider_health
-from catalog.services import bury, bury_model
+from catalog.services import bury, bury_model, clear_refused_members
 from gateway import connections
 from tenants.audit import actor_of
 from tenants.back_office import BackOffice, ReadOnly, StackedInline
@@ -30,11 +32,20 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 
+_FREE = Exists(Price.objects.filter(deployment=OuterRef("pk"), active_to=None, free=True))
 COLORS = {ONLINE: "success", DEGRADED: "warning", OFFLINE: "danger", UNKNOWN: "info"}
 
 
 class Buries(BackOffice):
     """Deleting buries rows: nothing that belongs to them goes, so nothing more need be allowed or listed."""
+
+    @override
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        model = form.instance if isinstance(form.instance, Model) else form.instance.model
+        rows = Deployment.objects.filter(model=model, removed=False, enabled=True).annotate(is_free=_FREE)
+        for words in _wanted(model, rows):
+            self.message_user(request, f"{model.alias}: {words}", messages.WARNING)
 
     @override
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -151,17 +162,24 @@ class DeploymentAdmin(Buries):
         *DeploymentForm.Meta.fields,
         "api_key",
         "forget_key",
+        "refused_now",
         "problem_now",
         "owner",
     )
-    readonly_fields = ("problem_now", "owner")
+    readonly_fields = ("refused_now", "problem_now", "owner")
     inlines: ClassVar[tuple[Any, ...]] = (PriceInline,)
+    actions = ("try_members_again",)
+
+    @admin.action(description="Try again the members that are refused under a budget", permissions=["change"])
+    def try_members_again(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> None:
+        done = sum([clear_refused_members(row.pk, actor=actor_of(request)) for row in queryset])
+        self.message_user(request, f"{done} of {queryset.count()} deployments had refused members.")
 
     @override
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return (
-            super().get_queryset(request).filter(removed=False, model__removed=False).select_related("model")
-        )
+        rows = super().get_queryset(request).filter(removed=False, model__removed=False)
+        found: QuerySet[Any] = rows.select_related("model").annotate(is_free=_FREE)
+        return found
 
     @override
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -187,7 +205,12 @@ class DeploymentAdmin(Buries):
             return row.problem
         if not row.enabled:
             return "disabled by the configuration file" if _owner(row) == "file" else "disabled"
-        return _problem(row.model.alias, row.name)
+        return _problem(row.model.alias, row.name) or " ".join(_wanted(row.model, [row]))
+
+    @admin.display(description="refused under a budget")
+    def refused_now(self, row: Deployment) -> str:
+        """Name the members whose calls cost more than was held; an action of the list tries them again."""
+        return ", ".join(row.refused_members) or "none"
 
     @admin.display(description="follows")
     def owner(self, row: Deployment) -> str:
@@ -197,6 +220,12 @@ class DeploymentAdmin(Buries):
     def _delete(self, request: HttpRequest, rows: Iterable[Any]) -> None:
         for row in rows:
             bury(row, actor_of(request))
+
+
+def _wanted(model: Model, rows: Iterable[Any]) -> list[str]:
+    """Return what the operator should state of these rows, once each; `is_free` rows need nothing."""
+    said = [words for row in rows if not row.is_free for words in missing_figures(model, row)]
+    return list(dict.fromkeys(said))
 
 
 def _problem(alias: str, deployment: str) -> str:

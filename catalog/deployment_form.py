@@ -49,7 +49,6 @@ class DeploymentForm(Revivable):
             "shadow_percent",
             "enabled",
             "unknown_members",
-            "refused_members",
             "timeouts",
             "metadata",
             "capabilities",
@@ -118,12 +117,6 @@ class DeploymentForm(Revivable):
 
     def clean_unknown_members(self) -> str:
         return self.cleaned_data["unknown_members"] or UnknownMembers.TAKE
-
-    def clean_refused_members(self) -> list[str]:
-        value = self.cleaned_data["refused_members"] or []
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise forms.ValidationError('Names, such as ["vendor_option"].')
-        return value
 
     def clean_metadata(self) -> dict[str, Any]:
         value = self.cleaned_data["metadata"] or {}

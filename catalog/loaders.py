@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -11,6 +10,7 @@ from django.db.models import Q
 
 from catalog.encryption import CredentialUnreadable, key_id
 from catalog.experiments import BadExperiment, experiment_of
+from catalog.figures import widest, window_of
 from catalog.models import RATES, Origin, Price, UnknownMembers
 from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
@@ -96,13 +96,13 @@ def _model(
         else:
             if known is not None:
                 most = most or known.max_output_tokens
-            windows.append(known.context_window if known is not None else None)
+            windows.append(window_of(model, row, known))
     usable = tuple(deployment for deployment in found if not deployment.shadow_percent)
     return Model(
         alias=model.alias,
         model_type=model.model_type,
         strategy=model.strategy,
-        context_window=model.context_window or _widest(windows),
+        context_window=widest(windows),
         max_output_tokens=most,
         owned_by=model.owned_by or (rows[0].provider if rows else "open-model-gateway"),
         created=int(model.created_at.timestamp()),
@@ -113,12 +113,6 @@ def _model(
         experiment=_experiment(model, rows, problems),
         is_unpriced=not usable and without_price > 0,
     )
-
-
-def _widest(windows: Sequence[int | None]) -> int | None:
-    """Return what bounds a prompt wherever it is sent; None where one of the windows is unknown."""
-    known = [window for window in windows if window is not None]
-    return max(known) if known and len(known) == len(windows) else None
 
 
 def _with_live_fallbacks(

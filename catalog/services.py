@@ -174,6 +174,20 @@ def refuse_members(deployment_id: int, names: Sequence[str], *, actor: Actor) ->
 
 
 @transaction.atomic
+def clear_refused_members(deployment_id: int, *, actor: Actor) -> bool:
+    """Take the members that were refused again; return whether there were any. Whose row it is does not change."""
+    row = Deployment.objects.select_for_update().get(pk=deployment_id)
+    if not row.refused_members:
+        return False
+    before = facts_of(row)
+    row.refused_members = []
+    row.save(update_fields=["refused_members"])
+    record(actor, "update", row, before=before, after=facts_of(row))
+    bump_version()
+    return True
+
+
+@transaction.atomic
 def remove_model(alias: str, *, actor: Actor) -> int:
     """Take an alias and its deployments out, for restarts too; return how many. Raises Model.DoesNotExist."""
     return bury_model(Model.objects.get(alias=alias, removed=False), actor)

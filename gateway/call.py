@@ -66,8 +66,9 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
     raw = await json_body(request, live)  # 413, 415, 503
     share = live.heavy.share(caller.tenant_id)
     want = await understand(raw, endpoint.peek, live.config.server, share)  # 400
-    if want.demand.stores and live.config.retention.zero_retention:
-        raise Unacceptable("'store' asks the provider to keep the call, which is not allowed here.", "store")
+    if want.demand.keeps and live.config.retention.zero_retention:
+        kept = want.demand.keeps
+        raise Unacceptable(f"'{kept}' asks the provider to keep the call, which is not allowed here.", kept)
     request.facts.update(
         endpoint=endpoint.name, model=want.alias, tenant=caller.tenant, key=caller.key_prefix
     )

@@ -16,7 +16,7 @@ from gateway.config.crosschecks import notes_of
 from providers.media.pictures import GENERIC_MOST, is_known, name_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from gateway.config import Config
@@ -34,6 +34,7 @@ def messages_of(config: Config) -> list[CheckMessage]:
         CheckWarning(note.what, hint=note.hint, id=f"gateway.{note.id}") for note in notes_of(config)
     ]
     found += [message for row in config.model_catalog for message in _of_row(row)]
+    found += _of_aliases(config.model_catalog)
     if not _writable(config.data_dir):
         hint = "set ROUTER_DATA_DIR to a directory this user may write to"
         found.append(Error(f"data_dir {config.data_dir} cannot be written", hint=hint, id="gateway.E001"))
@@ -78,6 +79,19 @@ def _of_pictures(row: ModelEntry, name: str, window: int | None) -> Iterator[Che
     for fact in too_large:
         hint = f"the context window is {window:,} tokens, and bounds it anyway"
         yield CheckWarning(f"{name} has a facts.{fact} beyond its window", hint=hint, id="gateway.W024")
+
+
+def _of_aliases(rows: Iterable[ModelEntry]) -> Iterator[CheckMessage]:
+    """Yield the aliases of which nobody knows how long an answer may be: one row's word is all rows' cap."""
+    wanting: dict[str, bool] = {}
+    for row in rows:
+        if row.model_type == "llm" and not row.free and not row.problem and row.enabled:
+            known = lookup(row.provider, row.provider_model)
+            is_known = row.max_output_tokens or (known is not None and known.max_output_tokens)
+            wanting[row.alias] = wanting.get(row.alias, True) and not is_known
+    hint = "state max_output_tokens: without it, an answer has at most 4,096 where a budget or limit binds"
+    for alias in [alias for alias, wants in wanting.items() if wants]:
+        yield CheckWarning(f"{alias} has no known max_output_tokens", hint=hint, id="gateway.W025")
 
 
 def _writable(directory: Path) -> bool:

@@ -24,7 +24,7 @@ def refusal(version: str, method: bytes, hosts: Sequence[bytes]) -> int:
         return 400 if hosts or version != "1.0" else 0
     if not _is_host(hosts[0]):
         return 400
-    return 405 if method in REFUSED_METHODS else 0
+    return 400 if method in REFUSED_METHODS else 0
 
 
 @lru_cache(maxsize=1024)

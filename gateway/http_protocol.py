@@ -26,7 +26,7 @@ from gateway.websocket_protocol import WebSocket
 MAX_HEAD = 64 * 1024
 SOCKET_LINE, SOCKET_HEADERS = 8000, 120  # of a handshake; what websockets reads is a little more
 LAST = b"content-length: 0\r\nconnection: close\r\n\r\n"
-HEADERS = {405: b"allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n", 503: b"retry-after: 1\r\n"}
+HEADERS = {503: b"retry-after: 1\r\n"}
 LINGER_S = 30.0  # for a body that nobody wants, so that the client gets to read its answer
 
 

@@ -114,7 +114,7 @@ def peek_chat(raw: bytes) -> Want:
         against_cap=read.against_cap,
         predicted_bytes=read.predicted_bytes,
         speaks=read.speaks,
-        stores=read.stores,
+        keeps=read.keeps,
     )
     return Want(body.model, shape, demand)
 
@@ -134,7 +134,7 @@ def peek_embeddings(raw: bytes) -> Want:
         unknown=read.unknown,
         against_cap=read.against_cap,
         inputs=read.inputs,
-        stores=read.stores,
+        keeps=read.keeps,
     )
     return Want(body.model, shape, demand)
 

@@ -21,7 +21,8 @@ MEMBERS: Final[Table] = {
         "return_tokens_as_token_ids truncate_prompt_tokens cache_salt request_id include_reasoning "
         "separate_reasoning stream_reasoning service_tier",
     ),
-    **rows(Money.FREE, "store metadata prompt_cache_retention prompt_cache_options", keeps=True),
+    **rows(Money.FREE, "metadata"),
+    **rows(Money.FREE, "store prompt_cache_retention prompt_cache_options", keeps=True),
     **rows(
         Money.TEXT,
         "messages tools tool_choice functions function_call response_format documents prediction guided_json "
@@ -99,6 +100,6 @@ CAPS: Final = frozenset(
 PLAIN: Final = frozenset(
     name
     for name, row in MEMBERS.items()
-    if (row.money is Money.FREE and name not in {"service_tier", "modalities", "audio", "store"})
+    if (row.money is Money.FREE and not row.keeps and name not in {"service_tier", "modalities", "audio"})
     or (row.money is Money.TEXT and name not in {"messages", "tools", "functions", "prediction"})
 )

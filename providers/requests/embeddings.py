@@ -13,7 +13,8 @@ MEMBERS: Final[Table] = {
         "normalize output_dimension output_dtype embedding_types task task_type late_chunking "
         "truncate_prompt_tokens add_special_tokens request_id cache_salt",
     ),
-    **rows(Money.FREE, "metadata store", keeps=True),
+    **rows(Money.FREE, "metadata"),
+    **rows(Money.FREE, "store", keeps=True),
     **rows(Money.TEXT, "input title"),
     **rows(Money.REFERENCE, "messages images image chat_template mm_processor_kwargs"),
     **rows(Money.DESTINATION, DESTINATIONS),
@@ -22,5 +23,5 @@ MEMBERS: Final[Table] = {
 # Beside the input, and prompt as well.
 TEXTS: Final = frozenset(name for name, row in MEMBERS.items() if row.money is Money.TEXT and name != "input")
 PLAIN: Final = frozenset(
-    name for name, row in MEMBERS.items() if row.money in {Money.FREE, Money.TEXT} and name != "store"
+    name for name, row in MEMBERS.items() if row.money in {Money.FREE, Money.TEXT} and not row.keeps
 )

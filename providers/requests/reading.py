@@ -29,6 +29,7 @@ _NEUTRAL: Final = frozenset({b"null", b"false", b"0", b"{}", b"[]", b'""'})
 _OFF: Final = frozenset({b"null", b"false"})
 _FUNCTIONS: Final = frozenset({b'"function"', b'"custom"'})
 _OWN: Final = ("function", "custom")
+_IN_MEMORY: Final = frozenset({b'"in_memory"', b'"in-memory"'})  # of prompt_cache_retention
 _USUAL_TIERS: Final = frozenset({"auto", "default", "standard"})
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -56,7 +57,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     against_cap: tuple[str, ...] = ()  # refused where a limit needs the cap
     predicted_bytes: int = 0  # output that is billed beyond the cap
     speaks: bool = False  # may answer with sound
-    stores: bool = False  # asks the provider to keep the call
+    keeps: str = ""  # the member that asks the provider to keep something of the call
     exact: bool = True  # False: a key may be twice, so the body must be sent as it was read
     inputs: int = 1  # prompts in one body, at most
     names: tuple[str, ...] = ()  # members that name a cache or a person, where they say something
@@ -110,7 +111,7 @@ def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], 
         against_cap=caps.against,
         predicted_bytes=len(stated.get("prediction", b"")),
         speaks="audio" in stated or "audio" in str(_any.decode(stated.get("modalities", b'""'))),
-        stores="store" in stated,
+        keeps=_keeping(stated, chat.MEMBERS),
     )
 
 
@@ -138,7 +139,7 @@ def read_embeddings(raw: bytes, given: bytes) -> Reading:
         references=tuple(of_window),
         unknown=tuple(unknown),
         against_cap=tuple(refused),
-        stores="store" in stated,
+        keeps=_keeping(stated, embeddings.MEMBERS),
         exact=exact,
         names=_names(parts),
         inputs=given.count(b",") + 1 if given[:1] == b"[" else 1,
@@ -167,6 +168,13 @@ def _unknown(special: set[str], table: Table, spellings: dict[str, str]) -> list
         raise Unacceptable(message, unknown[0][:64], "too_many_members")
     check_spelling(unknown, spellings)
     return unknown
+
+
+def _keeping(stated: dict[str, bytes], table: Table) -> str:
+    """Return the first member that makes a provider keep more than its memory does while it serves."""
+    return min(
+        [name for name, value in stated.items() if table[name].keeps and value not in _IN_MEMORY], default=""
+    )
 
 
 def _is_neutral(name: str, value: bytes) -> bool:

@@ -186,3 +186,5 @@ async def test_nothing_is_stored_at_a_provider_where_nothing_may_be_kept(fresh_g
     for value, status in ((True, 400), (False, 200), (None, 200)):
         answer = await ask(gateway.url, town.ALICE, question("chat", store=value))
         assert answer.status == status
+    answer = await ask(gateway.url, town.ALICE, question("chat", prompt_cache_retention="24h"))
+    assert (answer.status, answer.error["param"]) == (400, "prompt_cache_retention")

@@ -85,3 +85,28 @@ def test_an_address_that_a_person_may_have_typed_is_guarded() -> None:
 
     guarded = {alias: model.deployments[0].target.is_guarded for alias, model in models.items()}
     assert guarded == {"files": False, "known": False, "typed": True}
+
+
+OTHER = {"provider": "openai-compatible", "provider_model": "x", "endpoint": "http://x/v1", "api_key": ""}
+
+
+@pytest.mark.parametrize(
+    ("rows", "window"),
+    [
+        ([{"context_window": 8_000}, {}], 128_000),  # the second one is gpt-4o, which the map knows
+        ([{"context_window": 8_000}, OTHER], None),  # of which nobody knows anything
+        ([OTHER, {}], None),
+        ([{**OTHER, "context_window": 8_000}, {**OTHER, "context_window": 32_000}], 32_000),
+        ([{**OTHER, "context_window": 200_000}, {}], 200_000),
+    ],
+)
+def test_the_window_of_one_server_bounds_no_other(rows, window) -> None:
+    written(*[row("m", **each) for each in rows])
+    assert read().models["m"].context_window == window
+
+
+@pytest.mark.parametrize(("typed", "window"), [(4_000, 4_000), (None, 128_000)])
+def test_what_an_administrator_wrote_at_the_alias_is_of_all_its_deployments(typed, window) -> None:
+    written(row("m", context_window=8_000), row("m"))
+    Model.objects.update(edited=True, context_window=typed)
+    assert read().models["m"].context_window == window

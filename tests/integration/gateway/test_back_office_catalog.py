@@ -6,12 +6,16 @@ import pytest
 from django.urls import reverse
 
 from catalog.models import Deployment, Model, Price
+from catalog.services import refuse_members
 from catalog.sync import sync_catalog
 from gateway.config import Config
+from tenants.audit import Actor
 from tenants.models import AuditEvent
 from tests.back_office import NOW, ROW, api_key_of, deployment_fields, metadata_of, post, refusal
 
 pytestmark = pytest.mark.django_db
+
+FREE = {"alias": "m", "provider": "openai", "provider_model": "x", "deployment": "east", "free": True}
 
 
 def test_a_model_and_its_deployment_are_one_page(client):
@@ -230,3 +234,56 @@ def test_a_model_cannot_fall_back_to_itself_and_may_to_another(client):
 
     assert "gpt-4o would fall back to itself." in own
     assert Model.objects.get(alias="gpt-4o").fallbacks == {"content_filter": ["steady"]}
+
+
+@pytest.mark.parametrize(
+    ("alias", "row", "wanted"),
+    [
+        ({}, {"upstream_model": "x"}, ["context window", "max_output_tokens"]),
+        ({}, {"upstream_model": "x", "capabilities": '{"context_window": 9}'}, ["max_output_tokens"]),
+        ({"max_output_tokens": 5}, {"upstream_model": "x"}, ["context window"]),
+        ({"context_window": 9, "max_output_tokens": 5}, {"upstream_model": "x"}, []),
+        ({"model_type": "embedding"}, {"upstream_model": "x"}, []),
+        ({}, {"upstream_model": "gpt-4o"}, []),
+    ],
+)
+def test_the_figures_of_a_model_that_nobody_knows_are_asked_for(client, alias, row, wanted):
+    model = Model.objects.create(**{"alias": "m", "edited": True, "origin": "admin"} | alias)
+    added = post(client, "catalog_deployment_add", deployment_fields(model, **row))
+    said = [
+        str(each) for each in client.get(added.url).context["messages"] if "is known: state it" in str(each)
+    ]
+    page = client.get(reverse("admin:catalog_deployment_change", args=[Deployment.objects.get().pk]))
+    assert [each for each in said if not any(word in each for word in wanted)] == []
+    assert len(said) == len(wanted)
+    assert page.content.decode().count("is known: state it") == len(wanted)
+
+
+def test_the_figures_of_a_free_model_are_not_needed(client):
+    sync_catalog(Config.model_validate({"model_catalog": [FREE]}))
+    row = Deployment.objects.get()
+    changed = post(
+        client, "catalog_deployment_change", deployment_fields(row.model, upstream_model="x"), row.pk
+    )
+    assert "is known: state it" not in client.get(changed.url).content.decode()
+
+
+def test_refused_members_are_cleared_by_an_action_and_by_nothing_else(client):
+    sync_catalog(Config.model_validate({"model_catalog": [ROW]}))
+    row = Deployment.objects.get()
+    refuse_members(row.pk, ["magic", "more"], actor=Actor("call r1"))
+    page = reverse("admin:catalog_deployment_change", args=[row.pk])
+    assert "magic, more" in client.get(page).content.decode()
+    post(client, "catalog_deployment_change", deployment_fields(row.model, refused_members="[]"), row.pk)
+    assert Deployment.objects.get().refused_members == ["magic", "more"]
+
+    Deployment.objects.update(edited=False)
+    chosen = {"action": "try_members_again", "_selected_action": [row.pk]}
+    for _ in range(2):
+        assert client.post(reverse("admin:catalog_deployment_changelist"), chosen).status_code == 302
+
+    row = Deployment.objects.get()
+    assert (row.refused_members, row.edited) == ([], False), "it still follows the file"
+    last = AuditEvent.objects.latest("pk")
+    told = [(facts or {})["refused_members"] for facts in (last.before, last.after)]
+    assert told == [["magic", "more"], []]

@@ -32,15 +32,23 @@ def test_each_warning_has_an_id_and_a_hint(tmp_path: Path) -> None:
 def test_rows_whose_calls_could_not_be_bounded_are_named(tmp_path: Path) -> None:
     base = {"provider": "openai-compatible", "endpoint": "http://x/v1", "provider_model": "m"}
     rows = [
-        {**base, "alias": "half", "price_input": 1, "context_window": 1000},
-        {**base, "alias": "wide", "price_input": 1, "price_output": 1},
+        {**base, "alias": "half", "price_input": 1, "context_window": 1000, "max_output_tokens": 9},
+        {**base, "alias": "wide", "price_input": 1, "price_output": 1, "max_output_tokens": 9},
+        {**base, "alias": "long", "price_input": 1, "price_output": 1, "context_window": 1000},
         {**base, "alias": "fine", "price_input": 1, "price_output": 1, "context_window": 1000},
+        {**base, "alias": "fine", "free": True, "max_output_tokens": 9, "deployment": "gift"},
+        {**base, "alias": "fine", "price_input": 1, "price_output": 1, "context_window": 1000}
+        | {"max_output_tokens": 9, "deployment": "second"},
         {**base, "alias": "free", "free": True},
         {**base, "alias": "known", "provider": "openai", "provider_model": "gpt-5.2"},
     ]
     (tmp_path / "router.yaml").write_text(yaml.safe_dump({"model_catalog": rows}))
     found = [(message.id, str(message.msg).partition("/")[0]) for message in messages_of(load({}, tmp_path))]
-    assert found == [("gateway.W021", "half"), ("gateway.W022", "wide")]
+    assert found == [
+        ("gateway.W021", "half"),
+        ("gateway.W022", "wide"),
+        ("gateway.W025", "long has no known max_output_tokens"),
+    ]
 
 
 def test_pictures_that_nobody_can_bound_well_are_named(tmp_path: Path) -> None:

@@ -30,8 +30,9 @@ from gateway.http_head import refusal
         ("1.1", b"GET", [b"a:b"], 400),
         ("1.1", b"GET", [b"[::1"], 400),
         ("1.1", b"GET", [b"\xc3\xa4"], 400),
-        ("1.1", b"TRACE", [b"a"], 405),
-        ("1.1", b"CONNECT", [b"a"], 405),
+        ("1.1", b"TRACE", [b"a"], 400),
+        ("1.1", b"CONNECT", [b"a"], 400),
+        ("1.0", b"TRACE", [b"a"], 400),
     ],
 )
 def test_a_head_is_sound_or_refused(version, method, hosts, status):

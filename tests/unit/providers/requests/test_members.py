@@ -263,3 +263,22 @@ def test_every_letter_that_grows_is_known():
         written = [len(unicodedata.normalize(form, letter).encode()) for form in ("NFC", "NFKC")]
         grows = max(written) > len(letter.encode())
         assert bool(extra_bytes(letter.encode())) is grows, hex(point)
+
+
+@pytest.mark.parametrize(
+    ("members", "keeps"),
+    [
+        ({"store": True}, "store"),
+        ({"store": {"for": "30d"}}, "store"),
+        ({"prompt_cache_retention": "24h"}, "prompt_cache_retention"),
+        ({"prompt_cache_retention": "30d", "store": True}, "prompt_cache_retention"),
+        ({"prompt_cache_options": {"ttl": "1h"}}, "prompt_cache_options"),
+        ({"prompt_cache_retention": "in_memory", "store": False}, ""),
+        ({"prompt_cache_retention": None, "metadata": {"a": "b"}, "prompt_cache_key": "k"}, ""),
+    ],
+)
+def test_what_asks_the_provider_to_keep_something_is_named(members, keeps):
+    assert demand(**members).keeps == keeps
+    if "store" in members and len(members) == 1:
+        body = {"model": "m", "input": "a", **members}
+        assert peek_embeddings(json.dumps(body).encode()).demand.keeps == keeps

@@ -1,0 +1,44 @@
+"""What bounds a prompt at a deployment, and what an operator is asked for where nobody knows it. No query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from catalog.models import Deployment, Model, Origin
+from catalog.price_map import Known, lookup
+
+NO_WINDOW = (
+    "No context window is known: state it, or files, videos and unknown members are refused under a budget."
+)
+NO_MAXIMUM = (
+    "No max_output_tokens is known: state it, or answers end at 4,096 tokens where a budget or limit binds."
+)
+
+
+def window_of(model: Model, row: Deployment, known: Known | None) -> int | None:
+    """Return what bounds a prompt at this deployment: its own figure, its alias's, or the map's.
+
+    What an administrator wrote at the alias is of all its deployments. In the file each row speaks for itself alone:
+    the window of one server says nothing of another's.
+    """
+    is_of_all = model.edited or model.origin != Origin.FILE
+    stated = None if model.edited and not row.edited else row.capabilities.get("context_window")
+    found = stated or (model.context_window if is_of_all else None)
+    return found or (known.context_window if known is not None else None)
+
+
+def widest(windows: Sequence[int | None]) -> int | None:
+    """Return what bounds a prompt wherever it is sent; None where one of the windows is unknown."""
+    known = [window for window in windows if window is not None]
+    return max(known) if known and len(known) == len(windows) else None
+
+
+def missing_figures(model: Model, row: Deployment) -> Iterator[str]:
+    """Yield in words which figures nobody has stated; calls that cost something cannot do without them."""
+    if model.model_type != "llm":
+        return
+    known = lookup(row.provider, row.upstream_model)
+    if window_of(model, row, known) is None:
+        yield NO_WINDOW
+    if not model.max_output_tokens and (known is None or known.max_output_tokens is None):
+        yield NO_MAXIMUM
