@@ -127,8 +127,6 @@ class Gateway:
             **(env if env and "ROUTER_DB_URL" in env else stores.environment() | dict(env or {})),
         )
         self._is_empty = empty or "ROUTER_DB_URL" in self._env
-        if not self._is_empty:
-            self._env.update(templates.HAS_ITS_TABLES)
         self._process: ServerProcess | None = None
         self._ended: ServerProcess | None = None
         self.url = ""
@@ -144,10 +142,11 @@ class Gateway:
     ) -> Self:
         """Start, and return once it listens; or, given `until`, once it has said that."""
         assert self._process is None, "it is running"
-        if not self._is_empty:
-            templates.lay_out(self.data_dir)
+        env = self._env
+        if not self._is_empty and templates.lay_out(self.data_dir):
+            env = {**env, **templates.HAS_ITS_TABLES}
         command = ("serve", "--bind", bind, *self._workers())
-        self._process = ServerProcess(MANAGE, *command, env=self._env, cwd=self.data_dir.parent, files=files)
+        self._process = ServerProcess(MANAGE, *command, env=env, cwd=self.data_dir.parent, files=files)
         if until:
             self._process.stderr.first(lambda line: until in line or None, START_S)
             return self

@@ -44,12 +44,15 @@ def close_run(made: Path) -> None:
     shutil.rmtree(made, ignore_errors=True)
 
 
-def lay_out(data_dir: Path) -> None:
-    """Give an empty data_dir a database that has every table and no row. One that exists is left as it is."""
-    if data_dir.exists():
-        return
-    data_dir.mkdir(parents=True)
-    shutil.copyfile(_migrated(), data_dir / DATABASE)
+def lay_out(data_dir: Path) -> bool:
+    """Give a new data_dir a database that has every table and no row. One that exists is left as it is.
+
+    Returns whether there is a database in it.
+    """
+    if not data_dir.exists():
+        data_dir.mkdir(parents=True)
+        shutil.copyfile(_migrated(), data_dir / DATABASE)
+    return (data_dir / DATABASE).exists()
 
 
 def prepared_postgres(*settings: str) -> Postgres:
