@@ -36,6 +36,8 @@ def rates(scopes: Sequence[ScopeRules], counters: Sequence[Counters], now: float
     if requests is None and tokens is None:
         return None
     left_r, limit_r, reset_r = _rendered(requests, now)
+    if requests is not None and tokens is not None and tokens[2] is requests[2]:
+        return RateStanding(limit_r, left_r, reset_r, tokens[1], max(0, tokens[0]), reset_r)
     left_t, limit_t, reset_t = _rendered(tokens, now)
     return RateStanding(limit_r, left_r, reset_r, limit_t, left_t, reset_t)
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -37,10 +39,10 @@ from metering.dispute import Most
 from metering.meter import Meter
 from metering.records import Open
 from metering.trace import Trace, trace_of
+from providers.dialects.base import Answered, Shape
 from providers.dialects.large_answers import read_aside
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed
-from providers.heavy_work import Share
 from providers.plan import Plan
 from providers.requests.classes import Unacceptable
 from providers.tenant_salt import Salt
@@ -97,9 +99,10 @@ async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: W
     except BaseException:  # a defect of ours or the task's end
         await live.admission.settle(request.id, 0, 0)  # what was granted goes back
         raise
-    sent = _sent(want, held, live.salts.of(caller.tenant_id))
-    answer = await _call(request, live, meter, route, sent, plan)  # 502, 503, 504, a provider's own 4xx
+    shape = _sent(want.shape, held, live.salts.of(caller.tenant_id))
+    answer = await _call(request, live, meter, route, shape, plan)  # 502, 503, 504, a provider's own 4xx
     if route.model.shadows:
+        sent = msgspec.structs.replace(want, shape=shape)
         live.shadows.mirror(request.id, endpoint.name, route.model, sent, request.raw, held.prompt.tokens)
     return answer
 
@@ -178,10 +181,10 @@ def check_capacity(request: V1Request, live: Connections) -> None:
         raise
 
 
-def _sent(want: Want, held: Held, salt: Salt) -> Want:
+def _sent(shape: Shape, held: Held, salt: Salt) -> Shape:
     """Tell the dialect to send the cap that the hold was made for, and names as the tenant's own."""
-    cap = held.sent_cap if held.sent_cap is not None else want.shape.output_cap
-    return msgspec.structs.replace(want, shape=msgspec.structs.replace(want.shape, output_cap=cap, salt=salt))
+    cap = held.sent_cap if held.sent_cap is not None else shape.output_cap
+    return msgspec.structs.replace(shape, output_cap=cap, salt=salt)
 
 
 def _intent(
@@ -213,17 +216,17 @@ def _intent(
 
 
 async def _call(
-    request: V1Request, live: Connections, meter: Meter, route: Route, want: Want, plan: Plan
+    request: V1Request, live: Connections, meter: Meter, route: Route, shape: Shape, plan: Plan
 ) -> Answer:
-    dialect = OpenAIToOpenAI(want.shape)
-    outgoing = _outgoing(request, want, meter, live.heavy.share(request.auth.tenant_id))
+    dialect = OpenAIToOpenAI(shape)
+    outgoing = _outgoing(request, live, shape, meter)
     try:
         running = meter.open(request.auth)
     except BaseException:  # no room in the journal, or the task's end
         await meter.void()  # nothing was sent: the grant goes back
         raise
-    pulse = request.pulse = pulse_of(request, live.config.streams) if want.shape.stream else None
-    streams, asker = want.shape.stream, outgoing.asker
+    pulse = request.pulse = pulse_of(request, live.config.streams) if shape.stream else None
+    streams, asker = shape.stream, outgoing.asker
     read_on = ReadOn(live.reading_on, request.auth.tenant_id, asker, lambda: not streams and asker.is_heard)
     request.read_on, running.asker = read_on, asker
     sent_at = time.perf_counter()
@@ -252,15 +255,18 @@ async def _call(
     return await complete(request, route, meter, call, ending, waited_s)
 
 
-def _outgoing(request: V1Request, want: Want, meter: Meter, share: Share) -> Outgoing:
+def _outgoing(request: V1Request, live: Connections, shape: Shape, meter: Meter) -> Outgoing:
+    def aside(raw: bytes) -> Coroutine[Any, Any, Answered]:
+        return read_aside(live.heavy.share(request.auth.tenant_id), shape, raw)
+
     return Outgoing(
         request_id=request.id,
-        path=want.shape.path,
+        path=shape.path,
         raw=request.raw,
-        streams=want.shape.stream,
+        streams=shape.stream,
         trace_parent=request.trace_parent,
-        has_cap=want.shape.output_cap is not None,
+        has_cap=shape.output_cap is not None,
         heard=meter.answered,
-        aside=partial(read_aside, share, want.shape),
+        aside=aside,
         again=meter.again,
     )

@@ -7,7 +7,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import msgspec
 
@@ -205,10 +206,9 @@ class Meter:
             books.observe(self.record, close, self.attempts)
         return await self._settle(close)
 
-    async def _settle(self, close: Close) -> Standing:
-        return await self._books.admission.settle(
-            close.id, close.usage.total_tokens, close.cost_nanousd, close.unsettled_nanousd
-        )
+    def _settle(self, close: Close) -> Coroutine[Any, Any, Standing]:
+        tokens = close.usage.total_tokens
+        return self._books.admission.settle(close.id, tokens, close.cost_nanousd, close.unsettled_nanousd)
 
     def _with_tries(self, charged: Charge, *, is_known: bool) -> Tries:
         """Add what those cost that were tried before."""
