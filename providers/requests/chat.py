@@ -85,6 +85,8 @@ FUNCTION: Final = frozenset(
         "input_schema",
         "strict",
         "cache_control",
+        "defer_loading",
+        "input_examples",
     }
 )
 WEB_SEARCHES: Final = frozenset({"web_search_options", "web_search", "search_parameters", "enable_search"})

@@ -24,6 +24,7 @@ from providers.tenant_salt import CACHES, MEMBERS
 _CHAT_SPELLINGS: Final = folded(chat.MEMBERS)
 _EMBEDDINGS_SPELLINGS: Final = folded(embeddings.MEMBERS)
 MOST_UNKNOWN: Final = 64
+MOST_ODD_TOOLS: Final = 1_024  # those that are not plain functions are read in full
 MOST_NAME: Final = 256  # letters; looking for caps in it takes the square of them
 _NEUTRAL: Final = frozenset({b"null", b"false", b"0", b"{}", b"[]", b'""'})
 _OFF: Final = frozenset({b"null", b"false"})
@@ -210,16 +211,22 @@ def _features(parts: dict[str, msgspec.Raw], stated: dict[str, bytes]) -> tuple[
         except msgspec.ValidationError:
             return tuple(dict.fromkeys(found)), ["tools"]
         check_objects(stated["tools"], tools)
-        for tool in tools:
+        odd = [tool for tool in tools if not _is_own(tool)]
+        if len(odd) > MOST_ODD_TOOLS:
+            message = f"More than {MOST_ODD_TOOLS} tools of your request are not plain functions."
+            raise Unacceptable(message, "tools", "too_many_members")
+        for tool in odd:
             _take_tool(tool, found, unknown)
     return tuple(dict.fromkeys(found)), list(dict.fromkeys(unknown))[:MOST_UNKNOWN]
 
 
+def _is_own(tool: Raws) -> bool:
+    kind = tool.get("type")
+    return (kind is None or bytes(kind) in _FUNCTIONS) and tool.keys() <= chat.FUNCTION
+
+
 def _take_tool(tool: Raws, found: list[str], unknown: list[str]) -> None:
     """Add a tool that the provider runs: one of another type, or without a type but with a member of its own."""
-    kind = tool.get("type")
-    if (kind is None or bytes(kind) in _FUNCTIONS) and tool.keys() <= chat.FUNCTION:
-        return
     given = {name: strictly(bytes(value)) for name, value in tool.items()}
     others = [name[:64] for name in given if name not in chat.FUNCTION and given[name] is not None]
     refuse_objects(

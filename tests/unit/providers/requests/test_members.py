@@ -178,6 +178,14 @@ def test_a_member_nobody_knows_needs_a_known_window(members):
     check_bounded(demand(**members), [SHEET], 100_000)
 
 
+def test_tools_that_are_read_in_full_have_a_bound():
+    odd = [{f"search{number}": {}} for number in range(1_025)]
+    assert len(demand(tools=odd[1:]).features) == 1_024
+    with pytest.raises(Unacceptable) as refused:
+        demand(tools=odd)
+    assert refused.value.code == "too_many_members"
+
+
 def test_what_stands_against_the_cap_is_refused_by_name():
     with pytest.raises(AgainstCap) as refused:
         check_cap(demand(min_tokens=10))
