@@ -165,6 +165,7 @@ class RateRefused(Exception):
     ) -> None:
         self.scope, self.rule, self.limit = scope, rule, limit
         self.remaining, self.resets_in_ms, self.possible = remaining, resets_in_ms, possible
+        self.is_counted = False  # as below
         self.standing = Standing()
         super().__init__(f"{scope} has used its {limit} {rule}")
 

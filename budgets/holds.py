@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from budgets.admission import Ask, BudgetRefused, Grant, ScopeRules
+from budgets.admission import Ask, BudgetRefused, Grant, RateRefused, ScopeRules
 from budgets.demand import Demand
 from budgets.unbounded import check_bounded, check_cap
 from budgets.worst_case import (
@@ -133,13 +133,34 @@ async def reserve(admission: Gate, wish: Wish) -> Held:
         if terms.keeps_money:
             check_bounded(demand, terms.sheets, terms.context_window)
     prompt = prompt_estimate(demand)
+    counted = None
+    if terms.tokens_per_minute is not None and prompt.tokens > terms.tokens_per_minute:
+        counted = await _recounted(wish, prompt)
+        prompt = counted or prompt
     bound = terms.bound(demand)
     tokens = _rate_tokens(demand, terms, prompt, bound)
     try:
         grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
+    except RateRefused as refusal:
+        refusal.is_counted = counted is not None
+        raise
     except BudgetRefused as refusal:
         return await _with_counted_prompt(admission, wish, terms, tokens, refusal)
     return _held(demand, terms, grant, bound, prompt)
+
+
+async def _recounted(wish: Wish, prompt: Estimate) -> Estimate | None:
+    """Count the text of a prompt whose estimate is more than its limit of a minute: code and schemas are mostly white
+    space, and an estimate alone must not make a call impossible for ever. None: nobody can say.
+    """
+    if wish.counter is None or wish.demand.needs_window:
+        return None
+    models = tuple([deployment.target.upstream_model for deployment in wish.route.every])
+    text = await wish.counter.count(wish.tenant_id, wish.raw, models)
+    if text is None:
+        return None
+    media = prompt.tokens - wish.demand.body_bytes // BYTES_PER_TOKEN
+    return Estimate(min(prompt.tokens, text.tokens + max(0, media)))
 
 
 async def _with_counted_prompt(
@@ -233,8 +254,8 @@ def prompt_estimate(demand: Demand) -> Estimate:
 def _rate_tokens(demand: Demand, terms: _Terms, prompt: Estimate, bound: WorstCase) -> int:
     """What TPM reserves: the prompt, and the most that the call may write. The true number is charged at its end.
 
-    Only the prompt may make a call impossible. A call that alone could use up the limit takes half of it, so that it
-    is granted beside others.
+    Only the prompt may make a call impossible, counted where it can be. A call that alone could use up the limit
+    takes half of it, so that it is granted beside others.
     """
     if demand.kind != "chat":
         return prompt.tokens

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from budgets import holds
-from budgets.admission import BudgetRefused
+from budgets.admission import BudgetRefused, RateRefused
 from budgets.holds import Held, Wish
 from budgets.rules import rules_for
 from catalog.routing import Route
@@ -87,7 +87,7 @@ async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: W
     wish = Wish(request.id, rules, route, want.demand, request.raw, caller.tenant_id, live.counter)
     try:
         held = await holds.reserve(live.admission, wish)  # 400, 403, 429
-    except BudgetRefused as refusal:
+    except (BudgetRefused, RateRefused) as refusal:
         if refusal.is_counted:
             await charge(live.admission, request.id, rules)
         raise
