@@ -179,7 +179,7 @@ def test_a_member_nobody_knows_needs_a_known_window(members):
 
 
 def test_tools_that_are_read_in_full_have_a_bound():
-    odd = [{f"search{number}": {}} for number in range(1_025)]
+    odd: list[dict[str, object]] = [{f"search{number}": {}} for number in range(1_025)]
     assert len(demand(tools=odd[1:]).features) == 1_024
     with pytest.raises(Unacceptable) as refused:
         demand(tools=odd)
