@@ -90,6 +90,7 @@ def perform(job: Job, raw: bytes) -> Reply:
 
 def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
     """Work until the parent is gone."""
+    die_with_parent()
     with contextlib.suppress(EOFError):
         while True:
             words, size = QUESTION.unpack(read(incoming, QUESTION.size))
@@ -108,5 +109,4 @@ def _give_back() -> None:
 
 
 if __name__ == "__main__":
-    die_with_parent()
     serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from gateway import heavy_process
-from providers.orphans import die_with_parent
 
 
 def length(raw: bytes) -> int:
@@ -49,7 +48,6 @@ def wait(raw: bytes) -> str:
 
 
 if __name__ == "__main__":
-    die_with_parent()
     heavy_process.WORK.update(
         length=length, burn=burn, burn_in_c=burn_in_c, hoard=hoard, die=die, blunder=blunder, wait=wait
     )
