@@ -132,11 +132,11 @@ def used_by(call: Running) -> Usage:
     Most providers send a token an event; where the events of a stream are larger than that, their bytes are counted.
     """
     opened, answered, mark = call.record, call.answered, call.mark
-    if answered is not None and answered.usage is not None and not answered.usage.is_lacking:
+    if answered is not None and answered.usage is not None:
         return answered.usage
     text = sound = 0
     if answered is not None:
-        text = answered.size // BYTES_A_TOKEN
+        text = answered.size // BYTES_A_TOKEN if opened.writes else 0
     elif mark is not None:
         is_token_each = mark.output_bytes <= mark.output_tokens * LONGEST_TOKEN
         text = mark.output_tokens if is_token_each else mark.output_bytes // BYTES_A_TOKEN

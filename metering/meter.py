@@ -104,7 +104,7 @@ class Meter:
     def answered(self, target: Target, raw: bytes) -> None:
         """Note that a whole answer came, before anybody looks into it: whoever adopts this journal bills it."""
         record = self.record
-        usage = usage_in(raw) if len(raw) <= QUICK_BYTES else None
+        usage = usage_in(raw, writes=record.writes) if len(raw) <= QUICK_BYTES else None
         noted = Answered(id=record.id, size=len(raw), usage=usage)
         if (target.alias, target.name) != (record.model, record.deployment):
             attempt = Attempt(target.provider, target.name, "ok", None, 0.0, target.alias)

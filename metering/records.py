@@ -36,6 +36,11 @@ class Open(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="O
     client_request_id: str = ""
 
     @property
+    def writes(self) -> bool:
+        """Whether its answer has tokens of output; embeddings have none."""
+        return not self.endpoint.endswith("embeddings")
+
+    @property
     def hold_of_one(self) -> int:
         """What was held for each try that may be billed."""
         return self.hold_nanousd // self.tries

@@ -195,14 +195,19 @@ class _Billed(msgspec.Struct):
 _billed = msgspec.json.Decoder(_Billed)
 
 
-def usage_in(raw: bytes) -> Usage | None:
-    """Return the usage that a document reports whose other members cannot be used; None if it says none."""
+def usage_in(raw: bytes, *, writes: bool = True) -> Usage | None:
+    """Return the usage that a document reports whose other members cannot be used; None if it says none.
+
+    `writes`: answers of this kind have output, so that one without any has not said what was used.
+    """
     try:
         document = _billed.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):  # no JSON at all: nothing was said
         return None
     usage = usage_of(document.usage) if document.usage is not None else None
-    return None if usage is None or usage.is_lacking else in_tier(usage, document.service_tier)
+    if usage is None or (usage.is_lacking and (writes or not usage.total_input_tokens)):
+        return None
+    return in_tier(usage, document.service_tier)
 
 
 def usage_in_error(body: bytes | None) -> Usage | None:

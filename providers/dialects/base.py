@@ -53,7 +53,6 @@ class Stream(Protocol):
     started: bool  # the first content event was seen
     done: bool  # the stream is complete: `[DONE]`, or every choice finished
     usage: Usage | None
-    has_final_usage: bool  # it came with the end of the last choice, or after it
     failure: bytes | None  # an error the provider sent inside the stream
     produced_events: int
     secrets: tuple[str, ...]  # of the call's target: events that are no content are searched for them
@@ -68,6 +67,11 @@ class Stream(Protocol):
     @property
     def is_finished(self) -> bool:
         """Every choice so far has said why it ended: only usage and the end of the stream may follow."""
+        ...
+
+    @property
+    def has_final_usage(self) -> bool:
+        """Nothing was produced and no choice has ended since the usage was told."""
         ...
 
     def feed(self, block: bytes) -> bytes:
@@ -90,9 +94,9 @@ def least_tokens(stream: Stream) -> int:
 
 def has_said_all(stream: Stream) -> bool:
     """Tell whether the usage that a stream reported is its last word. Some servers report it with every event, or
-    before the first one: what follows is not in it.
+    before the first one: what follows is not in it, and where nothing more is told of that, nobody knows it.
     """
-    return stream.usage is not None and (stream.done or (stream.has_final_usage and stream.is_finished))
+    return stream.usage is not None and stream.has_final_usage and stream.is_finished
 
 
 def last_word(stream: Stream) -> Usage | None:

@@ -112,13 +112,14 @@ class OpenAIToOpenAI(Dialect):
 
     @override
     def response(self, raw: bytes) -> Answered:
+        key = self._shape.content_key
         try:
             document = _chunk.decode(raw)
             parts = members(raw)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise MalformedAnswer(str(error), usage_in(raw)) from error
-        if document.error is not None or self._shape.content_key not in parts:
-            raise MalformedAnswer(f"no '{self._shape.content_key}' in the answer", usage_in(raw))
+            raise MalformedAnswer(str(error), usage_in(raw, writes=key == "choices")) from error
+        if document.error is not None or key not in parts:
+            raise MalformedAnswer(f"no '{key}' in the answer", usage_in(raw, writes=key == "choices"))
         if "model" in parts:
             parts["model"] = msgspec.Raw(_encode(self._shape.alias))
             raw = assemble(parts)
@@ -137,7 +138,7 @@ class OpenAIStream(Stream):
     def __init__(self, shape: Shape) -> None:
         self.started = self.done = False
         self.usage: Usage | None = None
-        self.has_final_usage = False
+        self._told_at: tuple[int, ...] = ()  # how far the answer was when its usage was told
         self.failure: bytes | None = None
         self.produced_events = self.produced_bytes = self.sound_chars = 0
         self.secrets: tuple[str, ...] = ()
@@ -160,6 +161,14 @@ class OpenAIStream(Stream):
     @override
     def is_finished(self) -> bool:
         return self.done or bool(self._finished_choices and not self._open_choices)
+
+    @property
+    @override
+    def has_final_usage(self) -> bool:
+        return self._told_at == self._so_far()
+
+    def _so_far(self) -> tuple[int, ...]:
+        return self.produced_events, self.produced_bytes, self.sound_chars, len(self._finished_choices)
 
     @override
     def feed(self, block: bytes) -> bytes:
@@ -208,9 +217,8 @@ class OpenAIStream(Stream):
             self._tier = chunk.service_tier
         for choice in chunk.choices or ():
             self._note(choice)
-        if chunk.usage is not None:
-            self.usage = in_tier(usage_of(chunk.usage), self._tier) or self.usage
-            self.has_final_usage = self.is_finished
+        if chunk.usage is not None and (usage := in_tier(usage_of(chunk.usage), self._tier)) is not None:
+            self.usage, self._told_at = usage, self._so_far()
         data = self._searched(data, chunk)
         if not self._shape.include_usage:
             if not chunk.choices and chunk.usage is not None:

@@ -19,6 +19,8 @@ MEMBERS: Final[Table] = {
     **rows(Money.DESTINATION, DESTINATIONS),
     **rows(Money.REFUSED, "extra_body options parameters model_kwargs kwargs"),
 }
+# Beside the input, and prompt as well.
+TEXTS: Final = frozenset(name for name, row in MEMBERS.items() if row.money is Money.TEXT and name != "input")
 PLAIN: Final = frozenset(
     name for name, row in MEMBERS.items() if row.money in {Money.FREE, Money.TEXT} and name != "store"
 )

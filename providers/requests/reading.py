@@ -113,7 +113,9 @@ def read_embeddings(raw: bytes, given: bytes) -> Reading:
     special = parts.keys() - embeddings.PLAIN
     has_objects = b"{" in given and given[:1] != b'"' and not _is_texts(given)
     if not special and not has_objects:
-        return Reading(text_bytes=len(given) + extra_bytes(given), exact=exact, names=_names(parts))
+        beside = b"".join([bytes(parts[name]) for name in embeddings.TEXTS.intersection(parts)])
+        text_bytes = len(given) + extra_bytes(given) + len(beside) + extra_bytes(beside)
+        return Reading(text_bytes=text_bytes, exact=exact, names=_names(parts))
     unknown = _unknown(special, embeddings.MEMBERS, _EMBEDDINGS_SPELLINGS)
     refuse_named(parts, unknown)
     stated = {name: bytes(parts[name]) for name in special if name in embeddings.MEMBERS}

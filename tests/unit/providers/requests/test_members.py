@@ -232,6 +232,16 @@ def test_braces_in_texts_are_text():
     assert not found.needs_window
 
 
+@pytest.mark.parametrize("given", ["a", ["a", "b"], [1, 2, 3]])
+@pytest.mark.parametrize("members", [{"title": "word " * 900}, {"title": ["a"] * 900, "user": "u"}])
+def test_every_text_of_an_embeddings_call_is_bounded_by_its_bytes(given, members):
+    """A title goes into the prompt beside the input."""
+    raw = json.dumps({"model": "m", "input": given, **members}).encode()
+    found = peek_embeddings(raw).demand
+    assert found.body_bytes >= len(json.dumps(given)) + len(json.dumps(members["title"]))
+    assert found.body_bytes <= len(raw)
+
+
 def test_no_row_both_passes_freely_and_shares_an_object():
     for table in (chat.MEMBERS, chat.MESSAGE, chat.PART, embeddings.MEMBERS):
         assert not [

@@ -1,0 +1,54 @@
+"""What a call used whose answer nobody could look into."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from metering.adoption import used_by
+from metering.meter import Meter
+from metering.records import Answered
+from metering.tail import Running
+from providers.usage import Usage
+from tests.calls import opened
+
+VECTORS = replace(opened("req_1"), endpoint="embeddings")
+
+
+def test_vectors_that_had_come_cost_what_they_said():
+    usage = Usage(input_tokens=12)
+    found = used_by(Running(VECTORS, 1, answered=Answered(id="req_1", size=4_000, usage=usage)))
+    assert found == usage
+    assert not found.estimated
+
+
+def test_vectors_that_said_nothing_have_no_output():
+    found = used_by(Running(VECTORS, 1, answered=Answered(id="req_1", size=4_000)))
+    assert (found.input_tokens, found.output_tokens, found.estimated) == (100, 0, True)
+
+
+def test_a_chat_that_said_nothing_has_as_much_as_it_is_long():
+    found = used_by(Running(opened("req_1"), 1, answered=Answered(id="req_1", size=4_000)))
+    assert (found.output_tokens, found.estimated) == (1_000, True)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "usage", "known"),
+    [
+        ("embeddings", {"prompt_tokens": 12, "total_tokens": 12}, 12),
+        ("embeddings", {"prompt_tokens": 0, "total_tokens": 0}, None),
+        ("chat.completions", {"prompt_tokens": 12, "completion_tokens": 3}, 12),
+        ("chat.completions", {"prompt_tokens": 12, "completion_tokens": 0}, None),
+    ],
+)
+def test_what_an_answer_says_is_noted_before_anybody_looks_into_it(endpoint, usage, known):
+    noted: list[Answered] = []
+    books: Any = SimpleNamespace(journal=SimpleNamespace(mark=noted.append))
+    record = replace(opened("req_1"), endpoint=endpoint)
+    target: Any = SimpleNamespace(alias=record.model, name=record.deployment)
+    Meter(books, record, b"{}").answered(target, json.dumps({"data": [], "usage": usage}).encode())
+    assert [each.usage and each.usage.input_tokens for each in noted] == [known]
