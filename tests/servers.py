@@ -86,6 +86,10 @@ class Upstream:
             found.setdefault(line["id"], []).append(line)
         return found
 
+    def books(self, prefix: str) -> list[dict[str, Any]]:
+        """Return what the calls of the models whose names begin so cost at this moment, oldest first."""
+        return list(self._control("GET", "/__books", params={"prefix": prefix}))
+
     def close(self) -> None:
         self._client.close()
         self._process.end(signal.SIGTERM)

@@ -100,16 +100,28 @@ def _whole() -> list[Chaos]:
         *_odd_framing(),
         Chaos(name="no usage", behavior={"usage": "never"}, estimated=True),
         Chaos(name="usage doubled", behavior={"usage": "double"}, tokens=10),
-        Chaos(name="usage of zeros", behavior=_zeros(), tokens=2, estimated=True),
+        Chaos(name="usage of zeros", behavior=_zeros({"content": " word word"}), tokens=2, estimated=True),
+        Chaos(
+            name="sound and zeros",
+            behavior=_zeros({"content": "", "audio": {"data": "AAAA"}}),
+            tokens=0,
+            estimated=True,
+        ),
+        Chaos(
+            name="usage on the way and no more",
+            behavior={"running_usage": 2, "usage": "never"},
+            estimated=True,
+        ),
+        Chaos(name="usage on the way and at the end", behavior={"running_usage": 2, "is_told_beside": True}),
         Chaos(name="three choices", behavior={}, choices=3),
         Chaos(name="three choices, no [DONE]", behavior={"end": "no_done"}, choices=3),
     ]
 
 
-def _zeros() -> dict[str, Any]:
+def _zeros(delta: dict[str, Any]) -> dict[str, Any]:
     nothing = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
     said = json.dumps({"id": "x", "choices": [], "usage": nothing})
-    return {"kind": "events", "events": [_event(" word word"), _stop(), said, "[DONE]"]}
+    return {"kind": "events", "events": [_chunk(0, delta=delta), _stop(), said, "[DONE]"]}
 
 
 def _broken() -> list[Chaos]:
@@ -144,6 +156,21 @@ def _broken() -> list[Chaos]:
             )
         )
     return found
+
+
+def _told_on_the_way() -> list[Chaos]:
+    """Return what breaks after usage was told, which is then not all."""
+    told = {"running_usage": 1, "after": 3, "pause": 0.02}
+    return [
+        Chaos(
+            name=f"usage on the way, then {end}",
+            behavior={**told, "is_told_beside": is_beside, "end": end},
+            status="incomplete",
+            code="upstream_error",
+            estimated=True,
+        )
+        for end, is_beside in (("cut", False), ("reset", True), ("error", True))
+    ]
 
 
 def _garbled() -> list[Chaos]:
@@ -195,7 +222,7 @@ def _failed() -> list[Chaos]:
     ]
 
 
-CASES = [*_whole(), *_broken(), *_garbled(), *_failed()]
+CASES = [*_whole(), *_broken(), *_told_on_the_way(), *_garbled(), *_failed()]
 ALIASES = {case.name: f"chaos-{number}" for number, case in enumerate(CASES)}
 
 

@@ -1,7 +1,8 @@
 """A scripted provider in its own process; `python -m tests.upstream --truth FILE` prints its port and serves.
 
 Each model has a queue of behaviors (the last one repeats), set by POST /__script or written into the
-name itself (`m?end=cut&after=2`). Tests look at GET /__seen and wait at GET /__wait instead of sleeping.
+name itself (`m?end=cut&after=2`). A call whose body has a `request_id` may have a queue of its own by that name.
+Tests look at GET /__seen and wait at GET /__wait instead of sleeping.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Upstream:
         self.truth.arrived(seen)
         del self.truth.calls[:-KEPT]
         outcome, closed_early = "closed", True
-        stage = Stage(connection, seen, self._behavior(model), self.truth)
+        stage = Stage(connection, seen, self._behavior(model, asked), self.truth)
         self._stages[seen.number] = (seen, stage)
         try:
             if asked is None or not request.path.endswith(("/chat/completions", "/embeddings")):
@@ -80,8 +81,10 @@ class Upstream:
             del self._stages[seen.number]
             self.truth.ended(seen, outcome, closed_early=closed_early)
 
-    def _behavior(self, model: str) -> Behavior:
-        queue = self._scripts.get(model)
+    def _behavior(self, model: str, asked: Asked | None) -> Behavior:
+        """Return that of the call, if the script names it, else of its model."""
+        call = asked.request_id if asked is not None else None
+        queue = self._scripts.get(call if isinstance(call, str) and call in self._scripts else model)
         if queue:
             return queue.pop(0) if len(queue) > 1 else queue[0]
         return of_model(model) or Behavior()
@@ -105,8 +108,9 @@ class Upstream:
                 for stage in waiting:
                     stage.released.set()
                 return 200, {"released": len(waiting)}
-            case "/__seen":
-                return 200, self.truth.matching(**query)
+            case "/__seen" | "/__books" as asked:
+                read = self.truth.matching if asked == "/__seen" else self.truth.books
+                return 200, read(**query)
             case "/__stats":
                 open_now = len(self.connections) - 1  # without the one that asks
                 return 200, {"open": open_now, "accepted": self._accepted, "in_flight": len(self._stages)}

@@ -48,7 +48,14 @@ class Behavior(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     audio_input_tokens: int = 0  # of the prompt's
     reasoning_tokens: int = 0  # beside the visible ones
     audio_output_tokens: int = 0  # beside the visible ones
-    usage: Literal["asked", "always", "never", "double"] = "asked"
+    embedded_tokens: int | None = None  # of an embeddings call; None: four an input
+    bills: Literal["sent", "all"] = (
+        "sent"  # all: the whole answer, once it is asked for, whatever of it is sent
+    )
+    obeys: bool = False  # what is hidden stays within the cap as well
+    usage: Literal["asked", "always", "never", "double", "zero"] = "asked"
+    running_usage: int | None = None  # after so many chunks what was sent so far is told, as some servers do
+    is_told_beside: bool = False  # in the event of the last of them
     # the stream; a JSON answer has the same number of tokens
     chunks: int = 5
     tokens_per_chunk: int = 1
@@ -57,6 +64,8 @@ class Behavior(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     hold_before_usage: bool = False  # after the finish reasons wait for POST /__release
     end: End = "done"
     after: int | None = None  # None: after all of them
+    cut_at: int | None = None  # after so many bytes of a body nothing more comes, and ...
+    cut_by: Literal["close", "reset", "stall"] = "close"
     role_events: int = 1  # lifecycle events before the content
     empty_choices: int = 0  # chunks without choices before the content
     framing: Literal["lf", "crlf", "cr"] = "lf"

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tests import upstream_answers as answers
-from tests.upstream_answers import Asked
+from tests.upstream_answers import Asked, Bill
 from tests.upstream_behavior import Behavior
 from tests.upstream_http import Connection, head
 from tests.upstream_truth import Seen, Truth
@@ -19,15 +19,34 @@ BREAKS = {"lf": b"\n", "crlf": b"\r\n", "cr": b"\r"}
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body><center>nginx</center></body></html>"
 
 
+class Cut(Exception):
+    """Raised where the script ends an answer in the middle of its body."""
+
+
 class Stage:
     """One call: where it is answered, what was asked, how to behave, and the books."""
 
     def __init__(self, connection: Connection, seen: Seen, behavior: Behavior, truth: Truth) -> None:
         self._connection, self._seen, self._behavior, self._truth = connection, seen, behavior, truth
+        self._spoken = (
+            Bill()
+        )  # what was said so far, where the whole answer is on the bill from the beginning
+        self._body_bytes: int | None = None  # sent so far; None: its head is not out yet
         self.released = asyncio.Event()
 
     async def play(self, asked: Asked) -> str:
         """Answer, and return the outcome for the books."""
+        behavior, seen = self._behavior, self._seen
+        seen.kind, seen.usage, seen.most_output = behavior.kind, behavior.usage, asked.most_output
+        if behavior.bills == "all":
+            make = answers.embeddings if seen.path.endswith("/embeddings") else answers.chat
+            make(asked, behavior, seen.bill)
+        try:
+            return await self._play(asked)
+        except Cut:
+            return "cut"
+
+    async def _play(self, asked: Asked) -> str:
         behavior = self._behavior
         await asyncio.sleep(behavior.delay)
         if behavior.hold_before_head:
@@ -69,7 +88,12 @@ class Stage:
             return kind
         if kind in {"malformed", "empty"}:
             body = b'{"id": nope' if kind == "malformed" else b""
-        await self._answer(200, body, "text/plain" if kind == "wrong_type" else JSON)
+        content_type = "text/plain" if kind == "wrong_type" else JSON
+        if behavior.cut_at is not None and behavior.cut_at < len(body):
+            length = {"content-length": str(len(body)), **behavior.headers}
+            await self._write(head(200, {"content-type": content_type, **length}), begins=True)
+            await self._write(body)
+        await self._answer(200, body, content_type)
         return kind
 
     async def _stream(self, asked: Asked) -> str:
@@ -88,7 +112,10 @@ class Stage:
             data = behavior.raw.encode("latin-1")
             await self._write(data if behavior.close_delimited else b"%x\r\n%s\r\n" % (len(data), data))
             return await self._finish("raw")
-        self._seen.bill.prompt_tokens = behavior.prompt_tokens
+        self._spoken.reads(behavior)
+        if behavior.bills == "sent":
+            self._spoken = self._seen.bill
+            self._spoken.reads(behavior)
         await self._prelude(asked)
         await self._content(asked)
         return await self._ending(asked)
@@ -106,7 +133,8 @@ class Stage:
         behavior, seen = self._behavior, self._seen
         last = behavior.chunks if behavior.after is None else behavior.after
         left = answers.visible_tokens(asked, behavior)
-        seen.bill.completion_tokens += behavior.reasoning_tokens + behavior.audio_output_tokens
+        if behavior.bills == "sent":
+            seen.bill.hides(asked, behavior)
         for number in range(last):
             tokens = min(left, behavior.tokens_per_chunk)
             if tokens <= 0:
@@ -116,12 +144,21 @@ class Stage:
                 await asyncio.sleep(behavior.pause)
             text = answers.TOKEN * tokens + ("x" * behavior.huge if number == 0 else "")
             for index in range(asked.n or 1):
-                await self._event(answers.chunk(asked, [answers.delta(index, {"content": text})]))
-                seen.bill.completion_tokens += tokens
+                await self._event(
+                    answers.chunk(asked, [answers.delta(index, {"content": text})], used=self._told_beside())
+                )
+                self._spoken.completion_tokens += tokens
             seen.chunks += 1
+            if seen.chunks == behavior.running_usage and not behavior.is_told_beside:
+                await self._event(answers.chunk(asked, [], used=answers.usage(self._spoken, behavior)))
             self._truth.changed()
             if behavior.hold_after == seen.chunks:
                 await self.released.wait()
+
+    def _told_beside(self) -> dict[str, Any] | None:
+        behavior = self._behavior
+        is_told = behavior.is_told_beside and self._seen.chunks + 1 == behavior.running_usage
+        return answers.usage(self._spoken, behavior) if is_told else None
 
     async def _ending(self, asked: Asked) -> str:
         behavior, end = self._behavior, self._behavior.end
@@ -180,8 +217,25 @@ class Stage:
     async def _write(self, data: bytes, *, begins: bool = False) -> None:
         if begins:
             self._began()
+        cut_at, before = self._behavior.cut_at, self._body_bytes
+        if cut_at is not None and before is not None:
+            data = data[: cut_at - before]
         await self._connection.write(data)
         self._seen.bytes_sent += len(data)
+        self._body_bytes = 0 if before is None else before + len(data)
+        if cut_at is not None and self._body_bytes >= cut_at and before is not None:
+            await self._cut()
+
+    async def _cut(self) -> None:
+        """End the connection in the middle of the body. Raises Cut."""
+        by = self._behavior.cut_by
+        if by == "stall":
+            await asyncio.sleep(FOREVER_S)
+        elif by == "reset":
+            self._connection.reset()
+        else:
+            self._connection.close()
+        raise Cut
 
     def _began(self) -> None:
         self._seen.head_sent = True

@@ -19,6 +19,9 @@ from tests.upstream_answers import Bill
 
 WAIT_S = 10.0
 MAX_BODY_SHOWN = 65_536
+_OF_BOOKS = frozenset(
+    {"id", "number", "model", "bill", "kind", "usage", "most_output", "outcome", "ended_at", "closed_early"}
+)
 
 
 class Seen(msgspec.Struct, kw_only=True):
@@ -37,6 +40,9 @@ class Seen(msgspec.Struct, kw_only=True):
     body_sha256: str
     body: str
     bill: Bill = msgspec.field(default_factory=Bill)
+    kind: str = ""  # and the usage: of its behavior
+    usage: str = ""
+    most_output: int | None = None  # tokens that it was asked not to exceed, all choices together
     chunks: int = 0  # content chunks written
     bytes_sent: int = 0
     head_sent: bool = False
@@ -92,6 +98,11 @@ class Truth:
         return [
             call for call in self.calls if (not id or call.id == id) and (not model or call.model == model)
         ]
+
+    def books(self, prefix: str) -> list[dict[str, Any]]:
+        """Return what the calls of some models cost so far, without what was asked."""
+        mine = [call for call in self.calls if call.model.startswith(prefix)]
+        return [{name: value for name, value in _facts(call).items() if name in _OF_BOOKS} for call in mine]
 
     async def _wake(self) -> None:
         async with self._changed:

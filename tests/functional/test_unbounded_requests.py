@@ -93,6 +93,27 @@ async def test_what_costs_less_than_a_cent_fits_a_cent(gateway, body):
     assert answer.status == 200, answer.body
 
 
+WORDY = "        Returns what was asked for, in order.\n" * 400  # 18 kB, whose bytes a cent cannot pay
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"model": "counted", "messages": [{"role": "user", "content": "        return 1\n" * 1_000}]},
+        carrying("counted", tools=[{"type": "function", "function": {"name": "f", "description": WORDY}}]),
+        carrying("counted", response_format={"type": "json_schema", "json_schema": {"schema": {"d": WORDY}}}),
+        {"model": "counted", "messages": [{"role": "tool", "tool_call_id": "a", "content": WORDY}]},
+    ],
+    ids=["code", "tools", "schema", "tool result"],
+)
+async def test_what_is_long_in_bytes_and_costs_less_than_a_cent_fits_a_cent(gateway, upstream, body):
+    upstream.script("gpt-4o-unbounded", {})
+    cent = (await standing(gateway, CENT))["limit"]
+    assert len(json.dumps(body)) * town.INPUT_NANOUSD > cent, "its bytes fit, so that nothing is shown"
+    answer = await ask(gateway.url, CENT, body)
+    assert answer.status == 200, answer.body
+
+
 @pytest.mark.parametrize(
     "part",
     [
