@@ -1,9 +1,9 @@
 """The promise of docs/guarantees.md as a model: what providers bill is at most what budgets count, and that is at most
 the limit.
 
-The model is no wider than the promise. A provider is owed nothing for an attempt that it answered with an HTTP error
-(it is taken at its word), nor for what it wrote beyond the cap that it was sent (the operator's dispute). What reports
-less than it bills is outside, and none here does.
+The model is no wider than the promise. A provider that answers an attempt with an HTTP error is taken at its word: it
+is owed what it says that it used, else nothing. It is owed nothing for what it wrote beyond the cap that it was sent
+(the operator's dispute). What reports less than it bills is outside, and none here does.
 """
 
 from __future__ import annotations
@@ -84,11 +84,11 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
 
 def owed(book: Book, rates: Rates) -> Fraction:
     """Return what a budget has to count for an attempt."""
-    if (
-        book["kind"] in ERRORS or not book["kind"]
-    ):  # no kind: it was not understood, and answered with an error
-        return Fraction(0)
     bill, most = book["bill"], book["most_output"]
+    is_error = book["kind"] in ERRORS or not book["kind"]  # no kind: it was not understood, and answered so
+    has_said = book["kind"] == "status" and book["usage"] == "always" and bill["completion_tokens"]
+    if is_error and not (has_said and book["outcome"]):
+        return Fraction(0)
     if not bill["prompt_tokens"]:  # it has not begun
         return Fraction(0)
     due = rates.price(bill, most)

@@ -9,7 +9,7 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -153,11 +153,14 @@ class Crowd:
             if workers and dice.random() < 0.5:
                 os.kill(dice.choice(workers), signal.SIGKILL)
             else:
-                self._is_up.clear()
-                await asyncio.to_thread(self._gateway.kill)
-                await asyncio.to_thread(self._gateway.start)
-                self._is_up.set()
+                await self._start_again(self._gateway.stop if dice.random() < 0.3 else self._gateway.kill)
             self._deaths_left -= 1
+
+    async def _start_again(self, end: Callable[[], None]) -> None:
+        self._is_up.clear()
+        await asyncio.to_thread(end)
+        await asyncio.to_thread(self._gateway.start)
+        self._is_up.set()
 
     async def _live(self, lane: Lane, dice: random.Random, calls: int) -> None:
         bodies, made = Bodies(dice), 0

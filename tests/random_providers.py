@@ -43,6 +43,7 @@ def _manner(dice: random.Random) -> Script:
         "framing": dice.choice(("lf", "lf", "crlf")),
         "usage": dice.choice(("asked", "asked", "always")),
         "end": dice.choice(("done", "done", "done", "no_done")),
+        "close_delimited": dice.random() < 0.15,
     }
 
 
@@ -52,7 +53,7 @@ def _fault(dice: random.Random) -> Script:
 
 
 def _usage(dice: random.Random) -> Script:
-    return {"usage": dice.choice(("never", "zero", "double"))}
+    return {"usage": dice.choice(("never", "zero", "double", "nonsense", "total", "prompt"))}
 
 
 def _early(dice: random.Random) -> Script:

@@ -95,6 +95,10 @@ def usage(bill: Bill, behavior: Behavior) -> dict[str, Any]:
     """Return the usage object for a bill, falsified if the provider is a liar."""
     factor = {"double": 2, "zero": 0}.get(behavior.usage, 1)
     prompt, completion = bill.prompt_tokens * factor, bill.completion_tokens * factor
+    if behavior.usage == "nonsense":
+        return {"prompt_tokens": "many", "completion_tokens": -1, "total_tokens": None}
+    if behavior.usage in {"total", "prompt"}:  # and nothing else
+        return {f"{behavior.usage}_tokens": prompt + completion if behavior.usage == "total" else prompt}
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
@@ -157,8 +161,11 @@ def embeddings(asked: Asked, behavior: Behavior, bill: Bill) -> dict[str, Any]:
     answer = {"object": "list", "data": data, "model": asked.model}
     if behavior.usage == "never":
         return answer
-    total = usage(bill, behavior)["prompt_tokens"]
-    return {**answer, "usage": {"prompt_tokens": total, "total_tokens": total}}
+    said = usage(bill, behavior)
+    return {
+        **answer,
+        "usage": {name: said[name] for name in ("prompt_tokens", "total_tokens") if name in said},
+    }
 
 
 def error(message: str, status: int) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Behavior(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         "sent"  # all: the whole answer, once it is asked for, whatever of it is sent
     )
     obeys: bool = False  # what is hidden stays within the cap as well
-    usage: Literal["asked", "always", "never", "double", "zero"] = "asked"
+    usage: Literal["asked", "always", "never", "double", "zero", "nonsense", "total", "prompt"] = "asked"
     running_usage: int | None = None  # after so many chunks what was sent so far is told, as some servers do
     is_told_beside: bool = False  # in the event of the last of them
     # the stream; a JSON answer has the same number of tokens

@@ -66,7 +66,7 @@ class Stage:
             text = (
                 behavior.body.encode()
                 if isinstance(behavior.body, str)
-                else msgspec.json.encode(_said(behavior))
+                else msgspec.json.encode(self._said())
             )
             await self._answer(behavior.status, text, JSON)
             return str(behavior.status)
@@ -226,6 +226,15 @@ class Stage:
         if cut_at is not None and self._body_bytes >= cut_at and before is not None:
             await self._cut()
 
+    def _said(self) -> Any:
+        """Return an error, with the usage beside it if it worked and says so, or what the script has in its place."""
+        behavior, bill = self._behavior, self._seen.bill
+        if behavior.body is not None:
+            return behavior.body
+        used = behavior.usage == "always" and bill.completion_tokens > 0
+        said = answers.error("Scripted.", behavior.status)
+        return {**said, "usage": answers.usage(bill, behavior)} if used else said
+
     async def _cut(self) -> None:
         """End the connection in the middle of the body. Raises Cut."""
         by = self._behavior.cut_by
@@ -240,7 +249,3 @@ class Stage:
     def _began(self) -> None:
         self._seen.head_sent = True
         self._truth.changed()
-
-
-def _said(behavior: Behavior) -> Any:
-    return answers.error("Scripted.", behavior.status) if behavior.body is None else behavior.body
