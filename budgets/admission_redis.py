@@ -20,7 +20,6 @@ from budgets.admission import (
     Admission,
     AdmissionUnavailable,
     Ask,
-    BudgetRefused,
     Grant,
     Post,
     ScopeRules,
@@ -29,10 +28,11 @@ from budgets.admission import (
 from budgets.purses import Load
 from budgets.redis_allowance import Allowances
 from budgets.redis_backlog import LEASE_S, ORPHAN_S, Backlog
-from budgets.redis_calls import HeldCall, Reply, Want, budget_of, rate_refusal, rates_of, standing_of, want_of
+from budgets.redis_calls import HeldCall, Reply, Want, refusal, standing_of, want_of
 from budgets.redis_channel import Channel
 from budgets.redis_connection import TIMEOUT_S, RedisConnection
 from budgets.redis_graves import Graves
+from budgets.redis_last_word import LastWord, NoNotes, Notes
 from budgets.redis_learning import Learning
 from budgets.redis_owners import Owners, tenants
 from budgets.redis_peers import Members, Peers, nobody_else
@@ -61,6 +61,7 @@ class RedisAdmission(Admission):
         signer: Signer,
         timeout_s: float = TIMEOUT_S,
         members: Members = nobody_else,
+        notes: Notes | None = None,
         clock: Clock | None = None,
         prefix: str = PREFIX,
         worker: str = "",
@@ -75,14 +76,15 @@ class RedisAdmission(Admission):
         self._backlog = Backlog(self._run, self._connection, self._calls, owners, self.worker)
         self._graves = Graves(self._run, self._channel, self._backlog, prefix)
         rebuilds = Rebuilds(self._channel, self._run, load, self.peers, owners, self._graves.has)
+        self._word = LastWord(self._run, self._connection, self._calls, notes or NoNotes(), self.worker)
+        rebuilds.stand_in = self._word.stand_in
         self._preparation = Preparation(rebuilds, Learning(self._run, load, owners))
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(Reply).decode
+        self._encode, self._decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Reply).decode
 
     async def open(self, *, tend: bool = True) -> None:
         """Connect and begin to tend; Redis may be away. `tend` False: nothing happens but what is asked."""
         self._allowances = Allowances(self._run, self.peers, self._graves.has, self._tell_all)
-        parts = (self.peers, self._backlog, self._allowances)
+        parts = (self.peers, self._backlog, self._allowances, self._word)
         self._upkeep = Upkeep(self._channel, *parts, lambda: self._instant)
         await self._connection.open()
         if tend:
@@ -209,11 +211,10 @@ class RedisAdmission(Admission):
     async def bury(self, worker: str) -> bool:
         """What it was granted and never wrote down, and what it set aside, is free again."""
         self.peers.part(worker)
-        try:
+        with contextlib.suppress(Unreachable):
             await self._graves.dig(worker)
-        except Unreachable:
-            return False
-        return True
+            return True
+        return False
 
     @property
     def _instant(self) -> float:
@@ -231,11 +232,8 @@ class RedisAdmission(Admission):
             if reply.status == "known":
                 call = self._calls.get(ask.request_id)
                 return call.grant if call is not None else self._granted(ask, want, reply)
-            if reply.status in ("parallel", "requests", "tokens"):
-                raise rate_refusal(want, reply, ask.tokens)
-            if reply.status == "budget":
-                short = budget_of(want, reply, reply.detail[0])
-                raise BudgetRefused(short, ask.hold_nanousd, rates_of(want.scopes, reply))
+            if (refused := refusal(want, reply, ask)) is not None:
+                raise refused
             if reply.status == "aside":
                 await self._take_back(reply, want, deadline)
                 continue
@@ -274,8 +272,7 @@ class RedisAdmission(Admission):
         """
         if asyncio.get_running_loop().time() + QUEUE_S - YIELD_WAIT_S >= deadline:
             raise AdmissionUnavailable
-        scopes = await self._allowances.take_back(want, reply.detail, self._instant)
-        if scopes:
+        if scopes := await self._allowances.take_back(want, reply.detail, self._instant):
             await self._upkeep.say("yield " + " ".join(scopes))
         await asyncio.sleep(YIELD_S)
 
@@ -297,4 +294,7 @@ class RedisAdmission(Admission):
         def payload(run_id: str) -> bytes:
             return self._encode([run_id, now, instant, *arguments])
 
-        return self._decode(await self._connection.run(name, f"{self._prefix}:{{{tag}}}:meta", payload))
+        self._word.check(name)
+        reply = await self._connection.run(name, f"{self._prefix}:{{{tag}}}:meta", payload)
+        self._word.check(name, is_sent=True)
+        return self._decode(reply)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -114,6 +114,14 @@ class Allowances:
         names = [rules.scope for rules in scopes]
         await self.yield_scopes(names, instant)
         return names if set(holders) - {self._peers.worker} else []
+
+    def left(self) -> dict[str, list[Any]]:
+        """Return what may still be granted, by tag: scope, amount, scope, amount."""
+        found: dict[str, list[Any]] = {}
+        for scope, allowance in self._of.items():
+            if allowance.left > 0 and allowance.until > self._loop.time():
+                found.setdefault(allowance.tag, []).extend((scope, allowance.left))
+        return found
 
     def renew_all(self) -> None:
         """Everything is due now."""

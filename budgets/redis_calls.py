@@ -13,6 +13,7 @@ import msgspec
 
 from budgets.admission import (
     Ask,
+    BudgetRefused,
     BudgetRule,
     BudgetStanding,
     Grant,
@@ -218,6 +219,16 @@ def budget_of(want: Want, reply: Reply, place: int) -> BudgetStanding:
     first = Return(float(returns[0]), returns[1]) if returns else None
     counted = spent + settled
     return budget_standing(bound.key.scope, bound.rule, counted, held, unsettled, bound.span.returns, first)
+
+
+def refusal(want: Want, reply: Reply, ask: Ask) -> RateRefused | BudgetRefused | None:
+    """Return why it is refused, where the reply says that it is."""
+    if reply.status in ("parallel", "requests", "tokens"):
+        return rate_refusal(want, reply, ask.tokens)
+    if reply.status == "budget":
+        short = budget_of(want, reply, reply.detail[0])
+        return BudgetRefused(short, ask.hold_nanousd, rates_of(want.scopes, reply))
+    return None
 
 
 def rate_refusal(want: Want, reply: Reply, tokens: int) -> RateRefused:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 from budgets.admission import AdmissionUnavailable
@@ -24,7 +24,9 @@ WAIT_S = 4.5  # less than the lock: who is silent for longer is waited for in an
 USUAL_S = 0.5
 ANOTHERS_S = 0.01
 ASK_AGAIN_S = 0.2
+LOOK_AGAIN_S = 1.0
 
+StandIn = Callable[[str, Sequence[str]], Awaitable[Collection[str]]]
 Run = Callable[[str, str, Sequence[Any]], Awaitable[Reply]]
 
 
@@ -42,6 +44,7 @@ class Rebuilds:
     ) -> None:
         self._channel, self._run, self._load, self._peers = channel, run, load, peers
         self._owners, self._is_buried = owners, is_buried
+        self.stand_in: StandIn = _nobody
         self._tasks: dict[str, asyncio.Task[Exception | None]] = {}
         self._began: dict[str, float] = {}
 
@@ -106,6 +109,7 @@ class Rebuilds:
         """
         peers, now = self._peers, asyncio.get_running_loop().time
         began = asked = now()
+        look = began
         link = self._channel.connection
         is_known = not await link.call("HSET", link.life_key, tag, 1)
         life = None if is_known else await link.life()
@@ -120,5 +124,15 @@ class Rebuilds:
             for worker in missing:
                 if await self._is_buried(worker):
                     peers.part(worker)
+            if (
+                now() >= look
+            ):  # after it was begun, so that what they left behind is true (redis_last_word.py)
+                look = now() + LOOK_AGAIN_S
+                for worker in await self.stand_in(tag, sorted(missing - {peers.worker})):
+                    peers.told(token, worker)
             asked, again = now(), " ".join((question, *missing))
             await self._channel.say(again)
+
+
+async def _nobody(_: str, __: Sequence[str]) -> Collection[str]:
+    return ()

@@ -14,6 +14,7 @@ from budgets.redis_allowance import Allowances
 from budgets.redis_backlog import Backlog
 from budgets.redis_calls import HeldCall
 from budgets.redis_channel import Channel
+from budgets.redis_last_word import LastWord
 from budgets.redis_peers import Peers
 from budgets.redis_wire import Unreachable
 
@@ -25,12 +26,12 @@ class Upkeep:
     """Owns the tasks of a worker's admission. `close` ends them."""
 
     def __init__(
-        self, channel: Channel, peers: Peers, backlog: Backlog, allowances: Allowances,
+        self, channel: Channel, peers: Peers, backlog: Backlog, allowances: Allowances, word: LastWord,
         instant: Callable[[], float],
     ) -> None:  # fmt: skip
         self._connection, self._peers, self._instant = channel.connection, peers, instant
         self.say = channel.say
-        self._backlog, self._allowances = backlog, allowances
+        self._backlog, self._allowances, self._word = backlog, allowances, word
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened = 0  # the connection over which everything was told again
@@ -93,6 +94,7 @@ class Upkeep:
     async def _tend(self, calls: dict[str, HeldCall]) -> None:
         while True:
             self._wake.clear()
+            await _quietly(self._word.turn(self._allowances))
             await _quietly(self._turn(calls))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TEND_S):
@@ -110,7 +112,8 @@ class Upkeep:
             self._allowances.renew_all()
             self._opened = opened
         await self._backlog.flush()
-        await self._allowances.renew(self._instant())
+        if not self._word.is_said:
+            await self._allowances.renew(self._instant())
         self._peers.refresh()
 
 

@@ -208,7 +208,7 @@ class Lifespan:
         rows = live.worker_rows = WorkerRows(worker, self.in_database)
         url = self.config.redis.url
         shared = RedisAdmission(
-            url, self._load_windows, signer=self._signer, members=rows.members, worker=worker
+            url, self._load_windows, signer=self._signer, members=rows.members, notes=rows, worker=worker
         )
 
         async def leave() -> None:

@@ -53,6 +53,13 @@ class ServingWorker(models.Model):
 
     name = models.CharField(max_length=64, primary_key=True)
     born_in = models.CharField(max_length=64, blank=True)
+    holds = models.TextField(
+        default="",
+        db_default="",
+        blank=True,
+        help_text="While it cannot reach Redis (budgets/redis_last_word.py).",
+    )
+    holds_serial = models.IntegerField(default=0, db_default=0)
     since = models.DateTimeField(auto_now_add=True)
 
     @override

@@ -8,12 +8,13 @@ somebody was heard. A row goes soon after a goodbye, after the adoption of the j
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from django.db import DatabaseError
 
 from gateway.models import ServingWorker
+from providers.fallbacks import FALLBACKS
 
 logger = logging.getLogger("gateway")
 
@@ -35,6 +36,29 @@ def enroll(name: str, born_in: str) -> None:
     ServingWorker.objects.get_or_create(name=name, defaults={"born_in": born_in})
 
 
+def note(name: str, text: str, serial: int) -> bool:
+    """Write what a worker holds that cannot reach Redis. False: surely not done; raises where nobody can tell.
+
+    `serial` is higher each time, so that a write which the database does late does not undo what came after it.
+    """
+    mine = ServingWorker.objects.filter(name=name, holds_serial__lt=serial)
+    try:
+        if not mine.exists():  # and the database can be reached
+            return False
+    except DatabaseError as fault:
+        FALLBACKS.note("last_word", fault)
+        return False
+    return bool(mine.update(holds=text, holds_serial=serial))
+
+
+def unnote(name: str, serial: int) -> None:
+    ServingWorker.objects.filter(name=name).update(holds="", holds_serial=serial)
+
+
+def noted(names: Sequence[str]) -> dict[str, str]:
+    return dict(ServingWorker.objects.filter(name__in=names).exclude(holds="").values_list("name", "holds"))
+
+
 def dismiss(*names: str) -> None:
     ServingWorker.objects.filter(name__in=names).delete()
 
@@ -47,6 +71,18 @@ class WorkerRows:
 
     async def members(self) -> Mapping[str, str]:
         found: dict[str, str] = await self._in_database(read)
+        return found
+
+    async def write(self, text: str, serial: int) -> bool:
+        """As Notes of budgets/redis_last_word.py, all three."""
+        is_written: bool = await self._in_database(note, self._name, text, serial)
+        return is_written
+
+    async def clear(self, serial: int) -> None:
+        await self._in_database(unnote, self._name, serial)
+
+    async def read(self, workers: Sequence[str]) -> Mapping[str, str]:
+        found: dict[str, str] = await self._in_database(noted, workers)
         return found
 
     async def enter(self, born_in: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from typing import Self
@@ -52,12 +53,45 @@ def _word(refusal: RateRefused | BudgetRefused | AdmissionUnavailable) -> str:
     return "budget" if isinstance(refusal, BudgetRefused) else "unavailable"
 
 
+class Notes:
+    """Where the workers leave their last word: the database. `fails` is what it does at present."""
+
+    def __init__(self, kept: dict[str, str], worker: str) -> None:
+        self.kept, self._worker = kept, worker
+        self.fails: type[Exception] | None = None
+
+    async def write(self, text: str, _: int) -> bool:
+        self._fail()
+        self.kept[self._worker] = text
+        return True
+
+    async def clear(self, _: int) -> None:
+        self._fail()
+        self.kept.pop(self._worker, None)
+
+    async def read(self, workers: Sequence[str]) -> dict[str, str]:
+        return {worker: self.kept[worker] for worker in workers if worker in self.kept}
+
+    def _fail(self) -> None:
+        if self.fails is not None:
+            raise self.fails
+
+
 class Crew:
     """Workers that share a Redis and a ledger. `granted`: what the calls cost that were let through."""
 
-    def __init__(self, urls: str | Sequence[str], workers: int, timeout_s: float = PATIENT_S) -> None:
+    def __init__(
+        self,
+        urls: str | Sequence[str],
+        workers: int,
+        timeout_s: float = PATIENT_S,
+        *,
+        has_notes: bool = False,
+    ) -> None:
         """Give each worker an address of its own to be able to cut it off."""
         self.ledger = SharedLedger()
+        self.has_notes, self.said = has_notes, dict[str, str]()
+        self.notes: list[Notes] = []  # of each worker
         self._names: list[str] = []
         each = [urls] * workers if isinstance(urls, str) else urls
         self.workers = [self.worker(url, timeout_s) for url in each]
@@ -67,7 +101,17 @@ class Crew:
 
     def worker(self, url: str, timeout_s: float = PATIENT_S) -> RedisAdmission:
         """Return one more, not open yet. The database names every worker that was ever made here."""
-        one = RedisAdmission(url, self.ledger.load, signer=SIGNER, timeout_s=timeout_s, members=self._members)
+        name = f"worker-{uuid.uuid4().hex}"
+        self.notes.append(notes := Notes(self.said, name))
+        one = RedisAdmission(
+            url,
+            self.ledger.load,
+            signer=SIGNER,
+            timeout_s=timeout_s,
+            members=self._members,
+            notes=notes if self.has_notes else None,
+            worker=name,
+        )
         self._names.append(one.worker)
         return one
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from typing import Self
 
 from budgets.admission import AdmissionUnavailable, Ask, BudgetRefused, Post, WindowKey
 from budgets.admission_redis import RedisAdmission
-from tests.integration.budgets.crew import rules
+from tests.integration.budgets.crew import Notes, rules
 from tests.integration.budgets.test_admission_redis_posts import window_of
 from tests.link import Link
 from tests.redis_server import RedisServer
@@ -31,7 +32,10 @@ PAUSE_S = 0.005  # of a caller
 class Storm:
     """The callers, the ledger and the weather. `spent` and `running` are true at every moment."""
 
-    def __init__(self, server: RedisServer, tenant: int, dice: random.Random) -> None:
+    def __init__(
+        self, server: RedisServer, tenant: int, dice: random.Random, *, has_notes: bool = False
+    ) -> None:
+        self.has_notes, self.said = has_notes, dict[str, str]()
         self.server, self.tenant, self.dice = server, tenant, dice
         self.limit, self.window = FIRST, window_of(tenant)
         self.links = [Link(server.port) for _ in range(2)]
@@ -54,8 +58,15 @@ class Storm:
     async def __aenter__(self) -> Self:
         for link in self.links:
             await link.mend()
+            name = f"worker-{uuid.uuid4().hex}"
             one = RedisAdmission(
-                link.url, self.load, signer=SIGNER, timeout_s=IMPATIENT_S, members=self.members
+                link.url,
+                self.load,
+                signer=SIGNER,
+                timeout_s=IMPATIENT_S,
+                members=self.members,
+                notes=Notes(self.said, name) if self.has_notes else None,
+                worker=name,
             )
             self.workers.append(one)
             self.ended[one.worker] = []

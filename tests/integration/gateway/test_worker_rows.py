@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 
 from budgets.redis_peers import SILENT_S, Peers
 from gateway.worker_rows import WorkerRows, dismiss, enroll, read
@@ -71,3 +72,31 @@ async def test_who_was_thought_silent_enters_itself_again():
     await in_database(dismiss, "mine")  # by another worker
     await mine.tidy(Peers("mine", mine.members))
     assert await in_database(read) == {"mine": ""}  # waited for in any life
+
+
+async def test_what_a_worker_holds_is_noted_and_taken_back():
+    mine, other = WorkerRows("mine", in_database), WorkerRows("other", in_database)
+    assert not await mine.write("early", 1)  # it has no row: nobody would ask for it
+    await mine.enter(LIFE)
+    assert await mine.write("ten calls", 2)
+    assert await other.read(["mine", "nobody"]) == {"mine": "ten calls"}
+    await mine.clear(3)
+    assert await other.read(["mine"]) == {}
+
+
+async def test_a_note_that_the_database_writes_late_undoes_nothing():
+    mine = WorkerRows("mine", in_database)
+    await mine.enter(LIFE)
+    await mine.clear(2)
+    assert not await mine.write("of before", 1)
+    assert await mine.read(["mine"]) == {}
+
+
+async def test_a_database_that_cannot_be_reached_surely_has_no_note(monkeypatch):
+    def away(*_, **__):
+        raise OperationalError
+
+    mine = WorkerRows("mine", in_database)
+    await mine.enter(LIFE)
+    monkeypatch.setattr("django.db.models.query.QuerySet.exists", away)
+    assert not await mine.write("ten calls", 1)
