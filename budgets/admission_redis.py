@@ -15,15 +15,7 @@ from typing import Any
 import msgspec
 from typing_extensions import override
 
-from budgets.admission import (
-    Admission,
-    AdmissionUnavailable,
-    Ask,
-    Grant,
-    Post,
-    ScopeRules,
-    Standing,
-)
+from budgets.admission import Admission, AdmissionUnavailable, Ask, Grant, Post, ScopeRules, Standing
 from budgets.purses import Load
 from budgets.redis_allowance import Allowances
 from budgets.redis_backlog import LEASE_S, ORPHAN_S, Backlog

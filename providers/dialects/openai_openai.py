@@ -232,8 +232,7 @@ class OpenAIStream(Stream):
             if is_content and not chunk.choices:
                 return None  # the usage chunk that we asked for, not the client
             data = _NULL_USAGE.sub(b"", data, count=1) if b'"usage"' in data else data
-        foreign = self._foreign_model
-        return data.replace(foreign, self._own_model) if foreign and foreign in data else self._restored(data)
+        return self._restored(data)
 
     def _decode(self, data: bytes) -> _Chunk:
         try:
@@ -282,10 +281,11 @@ class OpenAIStream(Stream):
 
     def _restored(self, data: bytes) -> bytes:
         """Replace the upstream's model name. Quotes inside strings are escaped, so only real members can match."""
-        found = _MODEL.search(data)
-        if found is None:
-            return data
-        self._foreign_model = found.group()
+        if not (self._foreign_model and self._foreign_model in data):
+            found = _MODEL.search(data)
+            if found is None:
+                return data
+            self._foreign_model = found.group()
         return data.replace(self._foreign_model, self._own_model)
 
 
