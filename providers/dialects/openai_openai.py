@@ -214,8 +214,7 @@ class OpenAIStream(Stream):
             self.failure = _encode(chunk.error)
         if self.failure is not None:
             return None
-        if chunk.service_tier is not None:
-            self._tier = chunk.service_tier
+        self._tier = chunk.service_tier or self._tier
         for choice in chunk.choices or ():
             self._note(choice)
         if chunk.usage is not None and (usage := in_tier(usage_of(chunk.usage), self._tier)) is not None:

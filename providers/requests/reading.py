@@ -26,11 +26,11 @@ _EMBEDDINGS_SPELLINGS: Final = folded(embeddings.MEMBERS)
 MOST_UNKNOWN: Final = 64
 MOST_ODD_TOOLS: Final = 1_024  # those that are not plain functions are read in full
 MOST_NAME: Final = 256  # letters; looking for caps in it takes the square of them
+_IN_MEMORY: Final = frozenset({b'"in_memory"', b'"in-memory"'})  # of prompt_cache_retention
 _NEUTRAL: Final = frozenset({b"null", b"false", b"0", b"{}", b"[]", b'""'})
 _OFF: Final = frozenset({b"null", b"false"})
 _FUNCTIONS: Final = frozenset({b'"function"', b'"custom"'})
 _OWN: Final = ("function", "custom")
-_IN_MEMORY: Final = frozenset({b'"in_memory"', b'"in-memory"'})  # of prompt_cache_retention
 _USUAL_TIERS: Final = frozenset({"auto", "default", "standard"})
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
