@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gateway.idempotency import Claim
     from gateway.pulse import Pulse
     from gateway.read_on import ReadOn
+    from providers.plan import Deadline
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -88,6 +89,7 @@ class V1Request(HttpRequest):
         self.portion: Portion | None = None  # of the memory that it has for bodies
         self.claim: Claim | None = None  # of an Idempotency-Key, until the call was made
         self.read_on: ReadOn | None = None  # once it is being made
+        self.deadline: Deadline | None = None  # once it was read (gateway/routes.py)
         self._gone_for_good: asyncio.TimerHandle | None = None
 
     @property

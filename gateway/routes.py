@@ -38,9 +38,8 @@ _sticky = msgspec.json.Decoder(_Sticky)
 
 async def route_of(request: V1Request, live: Connections, want: Want, model_type: str) -> Route:
     """Return where the call may go. Raises what routing.resolve raises, BadHint and BadRequest."""
-    deadline_of(
-        request, live.config.server, streams=want.shape.stream
-    )  # a bad one is refused before anything is held
+    # A bad one is refused before anything is held.
+    request.deadline = deadline_of(request, live.config.server, streams=want.shape.stream)
     caller, snapshot = request.auth, live.snapshot
     model = snapshot.models.get(want.alias)
     asking = ANYTHING if model is None else _asking(request, live, want, model)
@@ -69,7 +68,7 @@ def plan_of(request: V1Request, live: Connections, route: Route, want: Want) -> 
         targets=[deployment.target for deployment in route.deployments],
         instead=instead,
         is_panic=route.is_panic,
-        deadline=deadline_of(request, live.config.server, streams=want.shape.stream),
+        deadline=request.deadline or deadline_of(request, live.config.server, streams=want.shape.stream),
     )
 
 
