@@ -23,6 +23,7 @@ LONGEST = (  # by what one run took; only the order matters
     "functional/test_postgres_outage.py",
     "functional/test_gateway_process.py",
     "functional/test_explain.py",
+    "functional/test_promise.py",
     "functional/test_stream_chaos.py",
     "functional/test_sticky.py",
     "functional/test_failover.py",
