@@ -130,11 +130,15 @@ class LastWord:
         for call in self._calls.values():
             if call.is_worth_telling:
                 calls[call.want.tag] += [call.request_id, call.row(self._worker)]
-                call.is_unknown = False  # somebody may tell Redis of it
+        unknown = [call for call in self._calls.values() if call.is_unknown]
+        for call in unknown:
+            call.is_unknown = False  # somebody may tell Redis of it
         text = msgspec.json.encode(Holdings(calls, aside.left())).decode()
         async with asyncio.timeout(WRITE_S):
             self._is_written = await self._notes.write(text, self._next())
         self.is_said = self._is_written
+        for call in unknown:
+            call.is_unknown = not self._is_written
         if self._is_written:
             _LOG.warning(
                 "budgets.redis.last-word %d calls are noted: Redis cannot be reached", len(self._calls)
