@@ -30,6 +30,7 @@ _NEXT: Final = re.compile(
 
 
 _ELSEWHERE: Final = (b"XFA", b"NeedAppearances", b"EF", b"EmbeddedFiles", b"RichMedia")
+_VALUES: Final = (b"V", b"RV", b"RC")  # of a field or note: text, which may be a stream
 _INSTEAD: Final = (b"ActualText", b"Alt", b"E")
 
 
@@ -78,6 +79,8 @@ class Shown:
         """Note what can be drawn by name; refuse what may show text in a way that is not followed."""
         if not info.keys().isdisjoint(_ELSEWHERE):
             raise Unreadable("it carries other files, or forms that are filled in when they are read")
+        if any(isinstance(self._file.get(info.get(key)), Stream) for key in _VALUES):
+            raise Unreadable("text of a field or note that is a stream")
         self._refuse_marks(self._file.get(info.get(b"Properties")))
         for key in (b"CharProcs", b"Pattern"):
             named = self._file.get(info.get(key))
