@@ -73,8 +73,11 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_lacking(self) -> bool:
-        """Whether a side is zero, which cannot be where something was answered; media are counted otherwise."""
-        is_media = bool(self.images or self.audio_ms or self.characters)
+        """Whether a side is zero, which cannot be where something was answered; media are counted otherwise.
+
+        A length in seconds alone is no usage of what is served here: tokens are billed.
+        """
+        is_media = bool(self.images or self.characters)
         return not is_media and not (self.total_input_tokens and self.total_output_tokens)
 
     @property

@@ -66,6 +66,11 @@ class Stream(Protocol):
     sound_chars: int  # of sound, in base64
 
     @property
+    def is_outdated(self) -> bool:
+        """Whether more was produced since the usage came."""
+        ...
+
+    @property
     def unfinished_bytes(self) -> int:
         """Bytes of an event that has begun and has not come to its end."""
         ...
@@ -95,9 +100,11 @@ def least_tokens(stream: Stream) -> int:
 
 def has_said_all(stream: Stream) -> bool:
     """Tell whether the usage that a stream reported is its last word. Some servers report it with every event, or
-    before the first one: what follows is not in it.
+    before the first one: what follows is not in it, also where it is the only one.
     """
-    return stream.usage is not None and (stream.done or (stream.has_final_usage and stream.is_finished))
+    if stream.usage is None or stream.is_outdated:
+        return False
+    return stream.done or (stream.has_final_usage and stream.is_finished)
 
 
 def last_word(stream: Stream) -> Usage | None:

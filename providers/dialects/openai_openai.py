@@ -13,7 +13,7 @@ import msgspec
 from typing_extensions import override
 
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Shape, Stream
-from providers.dialects.loose import bytes_of, is_busy, produced_by, sound_in, sounds_of
+from providers.dialects.loose import bytes_of, is_busy, produced_by, sound_in, text_of
 from providers.layout import splice
 from providers.redaction import redact_json, without_values
 from providers.registry import PROVIDERS
@@ -124,7 +124,7 @@ class OpenAIToOpenAI(Dialect):
             raw = assemble(parts)
         usage = None if document.usage is None else in_tier(usage_of(document.usage), document.service_tier)
         is_said = usage is not None and not usage.is_lacking
-        return Answered(raw, usage, "" if is_said else _text_of(document.choices or []))
+        return Answered(raw, usage, "" if is_said else text_of(document.choices or []))
 
     @override
     def stream(self) -> OpenAIStream:
@@ -138,6 +138,7 @@ class OpenAIStream(Stream):
         self.started = self.done = False
         self.usage: Usage | None = None
         self.has_final_usage = False
+        self._told = (0, 0)  # what had been produced when the usage came
         self.failure: bytes | None = None
         self.produced_events = self.produced_bytes = self.sound_chars = 0
         self.secrets: tuple[str, ...] = ()
@@ -155,6 +156,11 @@ class OpenAIStream(Stream):
     @override
     def unfinished_bytes(self) -> int:
         return self._parser.pending_bytes
+
+    @property
+    @override
+    def is_outdated(self) -> bool:
+        return self._told != (self.produced_bytes, self.sound_chars)
 
     @property
     @override
@@ -209,14 +215,19 @@ class OpenAIStream(Stream):
         for choice in chunk.choices or ():
             self._note(choice)
         if chunk.usage is not None:
-            self.usage = in_tier(usage_of(chunk.usage), self._tier) or self.usage
-            self.has_final_usage = self.is_finished
+            self._take(in_tier(usage_of(chunk.usage), self._tier))
         data = self._searched(data, chunk)
         if not self._shape.include_usage:
             if not chunk.choices and chunk.usage is not None:
                 return None  # the usage chunk that we asked for, not the client
             data = _NULL_USAGE.sub(b"", data, count=1) if b'"usage"' in data else data
         return self._restore_model(data)
+
+    def _take(self, usage: Usage | None) -> None:
+        """Nonsense says nothing, and makes nothing of what was said before the last word."""
+        if usage is not None:
+            self.usage, self.has_final_usage = usage, self.is_finished
+            self._told = (self.produced_bytes, self.sound_chars)
 
     def _searched(self, data: bytes, chunk: _Chunk) -> bytes:
         """Take our secrets out of what is no content: it may be an error in a shape of its own."""
@@ -284,9 +295,3 @@ def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
     parts = {} if options is None or bytes(options) == b"null" else members(bytes(options))
     parts["include_usage"] = msgspec.Raw(b"true")
     return msgspec.Raw(assemble(parts))
-
-
-def _text_of(choices: list[_Choice]) -> str:
-    whole = [each.message or each.delta for each in choices]
-    said = [each.text or "" for each in choices] + [produced_by(each) for each in whole if each]
-    return "".join(said) + sounds_of([each.audio for each in whole if each])
