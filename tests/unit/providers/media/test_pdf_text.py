@@ -121,6 +121,13 @@ HIDDEN = {
     ),
     "a field whose text is a stream": plain(1, HELLO, n20=b"<</FT/Tx/V 21 0 R>>", n21=stream(b"long")),
     "a note whose text is a stream": plain(1, HELLO, n20=b"<</RC 21 0 R>>", n21=stream(b"long")),
+    "a text that many fields show": plain(
+        1, HELLO, n20=b"<</FT/Tx/V(long)/Kids[21 0 R 22 0 R]>>", n21=b"<<>>", n22=b"<<>>"
+    ),
+    "a rest that many fields show": plain(
+        1, HELLO, n20=b"<</DV 21 0 R/Kids[22 0 R]>>", n21=b"(long)", n22=b"<<>>"
+    ),
+    "a caption of many fields": plain(1, HELLO, n20=b"<</MK 21 0 R>>", n21=b"<</CA(long)>>"),
     "text for text by name": plain(1, b"/Span /P1 BDC", n20=b"<</Properties<</P1<</ActualText(long)>>>>>>"),
     "fields filled in by the reader": plain(1, HELLO, n20=b"<</NeedAppearances true/Fields[]>>"),
     "a map that is none": plain(1, HELLO, n20=b"<</ToUnicode 1 0 R>>"),
