@@ -253,3 +253,22 @@ def test_every_letter_that_grows_is_known():
         written = [len(unicodedata.normalize(form, letter).encode()) for form in ("NFC", "NFKC")]
         grows = max(written) > len(letter.encode())
         assert bool(extra_bytes(letter.encode())) is grows, hex(point)
+
+
+@pytest.mark.parametrize("letter", ["\ufdfa", "\ufdfb", "\u3300", "\u3316", "\u321d", "\u33c2", "\u2057"])
+@pytest.mark.parametrize("spell", [str.lower, str.upper], ids=["lower", "upper"])
+def test_letters_that_grow_do_so_as_escapes_too(letter, spell):
+    """Six bytes of JSON may become 33 of a prompt."""
+    escaped = "\\u" + spell(f"{ord(letter):04x}")
+    body = f'{{"model":"m","messages":[{{"role":"user","content":"{escaped * 100}"}}]}}'
+    written = len(unicodedata.normalize("NFKC", letter * 100).encode())
+    assert peek_chat(body.encode()).demand.body_bytes >= written
+    given = f'{{"model":"m","input":["{escaped * 100}\u00e9"]}}'
+    assert peek_embeddings(given.encode()).demand.body_bytes >= written
+
+
+@pytest.mark.parametrize(
+    "escaped", ["\\u00e9", "\\u4e2d", "\\ud83d\\ude00", "\\ud834\\udd5e", "\\n", "\\\\x"]
+)
+def test_other_escapes_cost_their_bytes(escaped):
+    assert extra_bytes(escaped.encode() * 10) == 0
