@@ -9,6 +9,7 @@ import pytest
 
 from gateway.api.schemas import peek_chat
 from providers.media.pictures import Picture
+from providers.requests.classes import Unacceptable
 from tests.media import data_url, jpeg, wav
 
 
@@ -30,6 +31,33 @@ def test_a_frame_behind_a_mark_without_a_length_is_not_passed_over(mark):
         assert demand({"type": "image_url", "image_url": {"url": data_url(picture)}}).pictures != (
             Picture(1, 1),
         )
+
+
+@pytest.mark.parametrize("member", ["text", "refusal", "thinking", "reasoning", "signature", "title"])
+@pytest.mark.parametrize("wrap", [lambda part: part, lambda part: [part], lambda part: {"value": [part]}])
+def test_parts_in_the_place_of_a_text_are_no_text(member, wrap):
+    film = {"type": "video_url", "video_url": {"url": "https://x/long.mp4"}}
+    assert demand({"type": "text", member: wrap(film)}).needs_window
+    assert not demand({"type": "text", member: "https://x/long.mp4"}).needs_window
+    with pytest.raises(Unacceptable):
+        demand({"type": "text", member: wrap({"file": {"file_id": "file-of-another-tenant"}})})
+
+
+@pytest.mark.parametrize("kind", [["text"], {"a": 1}, [], 7, True, [["image_url"]]])
+def test_a_type_that_is_no_text_is_one_that_nobody_knows(kind):
+    """It was answered 500."""
+    assert demand({"type": kind, "text": "x"}).needs_window
+    assert demand({"type": kind}).unknown
+
+
+@pytest.mark.parametrize("value", [{"max_dynamic_patch": 64}, [{"fps": 64}], []])
+def test_what_makes_a_medium_larger_is_found_under_known_names_too(value):
+    url = data_url(jpeg(9, 9))
+    for name in ("detail", "format"):
+        assert demand({"type": "image_url", "image_url": {"url": url, name: value}}).needs_window
+        assert not demand({"type": "image_url", "image_url": {"url": url, name: "low"}}).needs_window
+    data = base64.b64encode(wav(1)).decode()
+    assert demand({"type": "input_audio", "input_audio": {"data": data, "format": value}}).needs_window
 
 
 def _chunk(name, data):
