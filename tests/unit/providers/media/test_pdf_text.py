@@ -104,6 +104,8 @@ HIDDEN = {
     "a drawing in itself": drawing(b"/X1 Do"),
     "a drawing without a name": plain(1, b"q Do"),
     "a map with a remark": with_letters(b"(A)Tj", b"1 beginbfchar <41> %x\n <" + LONG + b"> endbfchar"),
+    "a map with other blanks": with_letters(b"(A)Tj", b"1 beginbfchar <4\x0b1> <00610062> endbfchar"),
+    "a range with other blanks": with_letters(b"(A)Tj", b"1 beginbfrange <41> <42> <0\x0b61> endbfrange"),
     "a map with names": with_letters(b"(A)Tj", b"1 beginbfchar <41> /a_long_name endbfchar"),
     "a map with a gap": with_letters(b"(A)Tj", b"1 beginbfrange <41> <> <0061> endbfrange x beginbfchar<41>"),
     "a map that uses another": with_letters(b"(A)Tj", b"/Other usecmap"),
