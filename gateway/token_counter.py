@@ -12,9 +12,9 @@ import contextlib
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -38,6 +38,7 @@ MOST_TENANTS: Final = 10_000
 ANSWER_S: Final = 10.0  # the process is stuck, or the machine is
 START_S: Final = 30.0  # the first answer comes when the vocabulary is loaded
 
+T = TypeVar("T")
 _done = msgspec.msgpack.Decoder(Done)
 
 
@@ -56,6 +57,10 @@ class Quota:
         if len(self._left) >= MOST_TENANTS:
             self._left = {who: kept for who, kept in self._left.items() if self.left(who) < QUOTA_S}
         self._left[tenant_id] = (self.left(tenant_id) - seconds, self._clock())
+
+
+class _QuotaSpent(Exception):
+    """The tenant has no counting time left."""
 
 
 class TokenCounter:
@@ -80,23 +85,34 @@ class TokenCounter:
         self._waiting += 1
         try:
             async with self._turn:
-                return await self._count(tenant_id, raw, encoding)
+                return await _to_its_end(self._count(tenant_id, raw, encoding))
         finally:
             self._waiting -= 1
 
     async def documents(self, tenant_id: int, raw: bytes) -> tuple[Document, ...] | None:
         """Return how large the PDFs in a chat body are at most; None where nobody can say."""
-        left = self._quota.left(tenant_id)
-        if self._heavy is None or left < LEAST_S:
+        if self._heavy is None:
+            return None
+        quota, granted = self._quota, 0.0
+
+        def grant() -> float:
+            """All that is left, until it is known what it took: who leaves before that has used it."""
+            nonlocal granted
+            granted = quota.left(tenant_id)
+            if granted < LEAST_S:
+                raise _QuotaSpent
+            quota.spend(tenant_id, granted)
+            return granted
+
+        try:
+            done = await self._heavy.share(tenant_id).ask_within(Measured, "documents", raw, grant)
+        except _QuotaSpent:
             FALLBACKS.note("documents_quota", f"tenant {tenant_id} has used its counting time")
             return None
-        try:
-            done = await self._heavy.share(tenant_id).ask(Measured, "documents", raw, left)
         except (TooDear, Lost) as fault:
-            self._quota.spend(tenant_id, left)
             FALLBACKS.note("documents", fault)
             return None
-        self._quota.spend(tenant_id, done.cpu_s)
+        quota.spend(tenant_id, done.cpu_s - granted)
         if done.found is None:
             FALLBACKS.note("documents_unreadable", done.why)
         return done.found
@@ -153,6 +169,22 @@ class TokenCounter:
         await outgoing.drain()
         (size,) = LENGTH.unpack(await incoming.readexactly(LENGTH.size))
         return _done.decode(await incoming.readexactly(size))
+
+
+async def _to_its_end(counting: Coroutine[Any, Any, T]) -> T:
+    """Leave only when it is over, however often the task is cancelled: who leaves pays for what was begun, and the
+    process goes on to serve others.
+    """
+    task = asyncio.ensure_future(counting)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # nobody is left to hear of it
+        raise
 
 
 async def charge(admission: Admission, request_id: str, rules: tuple[ScopeRules, ...]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -24,6 +24,7 @@ T = TypeVar("T")
 AT_ONCE: Final = 2
 CPU_S: Final = 5.0  # what one piece of work may take, and so much more a MB:
 CPU_S_PER_MB: Final = 0.25
+GRACE_S: Final = 0.25  # beyond what work was told that it may take: it looks at its clock now and then only
 MEMORY: Final = 512 * 1024 * 1024  # of address space, and so many times what it is about:
 MEMORY_PER_BYTE: Final = 16
 MB: Final = 1024 * 1024
@@ -134,12 +135,20 @@ class Share:
 
     async def ask(self, gives: type[T], work: str, raw: bytes, *arguments: Any) -> T:
         """Do what the process knows by this name (gateway/heavy_process.py). Raises TooDear, Lost."""
-        job = Job(
-            work,
-            msgspec.Raw(msgspec.msgpack.encode(arguments)),
-            CPU_S + CPU_S_PER_MB * len(raw) / MB,
-            MEMORY + MEMORY_PER_BYTE * len(raw),
-        )
         async with self._room.turn(self._tenant_id):
-            result = await self._room.in_thread(partial(self._room.ask, job, raw))
+            return await self._ask(gives, work, raw, CPU_S + CPU_S_PER_MB * len(raw) / MB, arguments)
+
+    async def ask_within(self, gives: type[T], work: str, raw: bytes, grant: Callable[[], float]) -> T:
+        """Do it in as many seconds of CPU as `grant` gives when its turn has come; the work is told them.
+
+        Raises TooDear, Lost, and what `grant` raises.
+        """
+        async with self._room.turn(self._tenant_id):
+            seconds = grant()
+            return await self._ask(gives, work, raw, seconds + GRACE_S, (seconds,))
+
+    async def _ask(self, gives: type[T], work: str, raw: bytes, cpu_s: float, arguments: Sequence[Any]) -> T:
+        words = msgspec.Raw(msgspec.msgpack.encode(arguments))
+        job = Job(work, words, cpu_s, MEMORY + MEMORY_PER_BYTE * len(raw))
+        result = await self._room.in_thread(partial(self._room.ask, job, raw))
         return msgspec.msgpack.decode(result, type=gives)

@@ -49,6 +49,10 @@ class Salt:
             if given not in _SILENT and given[:1] == b'"':
                 text = msgspec.json.decode(given, type=str)  # however it is spelled
                 parts[name] = _raw(self._of(name.encode(), text.encode("utf-8", "surrogatepass")))
+            elif (
+                given not in _SILENT and name in CACHES
+            ):  # a number is a name where a server takes it for one
+                parts[name] = _raw(self._of(name.encode(), b"\x00" + given))
         if member and bytes(parts.get(member, b"null")) in _SILENT:
             parts[member] = _raw(self.own)
 

@@ -73,10 +73,13 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_lacking(self) -> bool:
-        """Whether a side is zero, which cannot be where something was answered; media are counted otherwise."""
+        """Whether a side is zero, which cannot be where something was answered; media are counted otherwise.
+
+        A length in seconds alone is no usage of what is served here: tokens are billed.
+        """
         if self.input_tokens and self.output_tokens:
             return False
-        is_media = bool(self.images or self.audio_ms or self.characters)
+        is_media = bool(self.images or self.characters)
         return not is_media and not (self.total_input_tokens and self.total_output_tokens)
 
     @property

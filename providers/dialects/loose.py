@@ -69,6 +69,13 @@ def produced_by(delta: Any) -> str:
     return "".join([part for part in parts if part])
 
 
+def text_of(choices: list[Any]) -> str:
+    """Return everything that a model had to produce in the choices of a whole answer."""
+    whole = [each.message or each.delta for each in choices]
+    said = [each.text or "" for each in choices] + [produced_by(each) for each in whole if each]
+    return "".join(said) + sounds_of([each.audio for each in whole if each])
+
+
 def _text(value: Any) -> int:
     if isinstance(value, str):
         return len(value.encode("utf-8", "replace"))

@@ -13,7 +13,7 @@ import msgspec
 from typing_extensions import override
 
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Shape, Stream
-from providers.dialects.loose import LONG, bytes_of, is_busy, produced_by, sound_in, sounds_of
+from providers.dialects.loose import LONG, bytes_of, is_busy, produced_by, sound_in, text_of
 from providers.layout import NAMES, splice
 from providers.redaction import redact_json, without_values
 from providers.registry import PROVIDERS
@@ -126,7 +126,7 @@ class OpenAIToOpenAI(Dialect):
             raw = assemble(parts)
         usage = None if document.usage is None else in_tier(usage_of(document.usage), document.service_tier)
         is_said = usage is not None and not usage.is_lacking
-        return Answered(raw, usage, "" if is_said else _text_of(document.choices or []))
+        return Answered(raw, usage, "" if is_said else text_of(document.choices or []))
 
     @override
     def stream(self) -> OpenAIStream:
@@ -292,9 +292,3 @@ def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
     parts = {} if options is None or bytes(options) == b"null" else members(bytes(options))
     parts["include_usage"] = msgspec.Raw(b"true")
     return msgspec.Raw(assemble(parts))
-
-
-def _text_of(choices: list[_Choice]) -> str:
-    whole = [each.message or each.delta for each in choices]
-    said = [each.text or "" for each in choices] + [produced_by(each) for each in whole if each]
-    return "".join(said) + sounds_of([each.audio for each in whole if each])

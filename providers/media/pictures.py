@@ -15,6 +15,8 @@ _STRICT: Final = re.compile(r"[A-Za-z0-9+/]*+={0,2}")
 _JPEG_FRAMES: Final = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _KINDS: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 _HEIF: Final = frozenset({b"heic", b"heix", b"mif1", b"avif"})
+# Fill bytes, marks without a length, and the picture's own data: readers differ in how they go on from there.
+_JPEG_UNSURE: Final = frozenset({0x00, 0x01, *range(0xD0, 0xDB), 0xFF})
 _MOST_SEGMENTS: Final = 200
 
 GENERIC_MOST: Final = 16_384 + 64
@@ -153,7 +155,7 @@ def _jpeg(data: str) -> Picture:
     at = 2
     for _ in range(_MOST_SEGMENTS):
         head = _bytes_at(data, at, 9)
-        if head[0] != 0xFF:  # noqa: PLR2004 - a marker begins so
+        if head[0] != 0xFF or head[1] in _JPEG_UNSURE:  # noqa: PLR2004 - a marker begins so
             return UNKNOWN
         if head[1] in _JPEG_FRAMES:
             is_plain = _STRICT.fullmatch(data, 0, (at + 9) // 3 * 4)

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 SLOWEST_BYTES_PER_MS: Final = 1  # 8 kbit/s, the least of MP3
 _EXTENSIBLE: Final = 0xFFFE  # a header that names the coding further on
+_FASTEST_HERTZ: Final = 768_000  # of samples; more is a header that makes a sound shorter than it is
 _TAG: Final = 10  # bytes of an ID3 header
 _RATES_1: Final = (
     0,
@@ -55,8 +56,8 @@ def sound_in(data: str) -> Sound | None:
 def _wave(sound: bytes) -> Sound:
     """Samples by their own rate; not those of any other coding, or of a header that contradicts itself."""
     slowest = Sound(len(sound) // SLOWEST_BYTES_PER_MS + 1, is_bounded=False)
-    at = sound.find(b"fmt ", 12, 256)
-    if at < 0 or len(sound) < at + 24:
+    at = _format(sound)
+    if at is None or len(sound) < at + 24:
         return slowest
     coding, channels = int.from_bytes(sound[at + 8 : at + 10], "little"), sound[at + 10]
     if coding == _EXTENSIBLE:
@@ -67,11 +68,23 @@ def _wave(sound: bytes) -> Sound:
         coding not in {1, 3}
         or not channels
         or bits not in {8, 16, 24, 32}
-        or sound.count(b"fmt ", 0, 4096) != 1
+        or rate > _FASTEST_HERTZ
+        or sound.count(b"fmt ") != 1  # one more may be read instead, wherever it is
     ):
         return slowest
     per_second = rate * channels * bits // 8
     return Sound(-(-len(sound) * 1000 // per_second)) if per_second else slowest
+
+
+def _format(sound: bytes) -> int | None:
+    """Return where the chunk is that says the format, found as readers do: from chunk to chunk."""
+    at = 12
+    while at + 8 <= len(sound):
+        if sound[at : at + 4] == b"fmt ":
+            return at
+        size = int.from_bytes(sound[at + 4 : at + 8], "little")
+        at += 8 + size + size % 2
+    return None
 
 
 def _mpeg(sound: bytes) -> Sound:

@@ -16,6 +16,7 @@ from providers.media.pdf.syntax import Unreadable
 MOST: Final = 64  # of one request; what is beyond is bounded by the context window
 _HEAD: Final = "data:application/pdf;base64,"
 _BEGINS: Final = "JVBERi0"  # %PDF-
+_NAMED: Final = ".pdf"
 _MEMBERS: Final = frozenset({"file_data", "filename"})
 
 _messages = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -35,11 +36,15 @@ class _Spent(Exception):
 
 
 def pdf_in(value: Any) -> str | None:
-    """Return the base64 of the PDF that a `file` of a content part is, and nothing else; else None."""
+    """Return the base64 of the PDF that a `file` of a content part is, and nothing else; else None.
+
+    Providers go by the name too: called `a.txt`, its bytes may be read as text.
+    """
     if not isinstance(value, dict) or not value.keys() <= _MEMBERS:
         return None
     data = value.get("file_data")
-    if not isinstance(data, str) or not isinstance(value.get("filename", ""), str):
+    name = value.get("filename", _NAMED)
+    if not isinstance(data, str) or not isinstance(name, str) or name[-4:].lower() != _NAMED:
         return None
     data = data.removeprefix(_HEAD)
     return data if data.startswith(_BEGINS) else None

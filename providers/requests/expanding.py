@@ -24,16 +24,27 @@ _RANGES: Final = (
 _EXPANDING: Final = re.compile(
     "[" + "".join("-".join(chr(int(end, 16)) for end in each.split("-")) for each in _RANGES.split()) + "]"
 )
+_ESCAPE: Final = re.compile(rb"\\u([0-9A-Fa-f]{4})")
+_ESCAPED: Final = 6  # bytes of one
 
 
 def extra_bytes(raw: bytes) -> int:
-    """Return by how many bytes a text may grow when it is normalised."""
+    """Return by how many bytes a JSON text may grow when it is read and normalised."""
+    extra = _extra_of_escapes(raw) if b"\\u" in raw else 0
     if raw.isascii():
-        return 0
+        return extra
     found = Counter(_EXPANDING.findall(raw.decode("utf-8", "replace")))
-    return sum([times * _growth(letter) for letter, times in found.items()])
+    return extra + sum([times * (_longest(letter) - len(letter.encode())) for letter, times in found.items()])
 
 
-def _growth(letter: str) -> int:
-    longest = max(len(unicodedata.normalize(form, letter).encode()) for form in ("NFC", "NFKC"))
-    return longest - len(letter.encode())
+def _extra_of_escapes(raw: bytes) -> int:
+    """Of letters that are written as six: few become more than that."""
+    found = Counter(_ESCAPE.findall(raw))
+    letters = [(chr(int(digits, 16)), times) for digits, times in found.items()]
+    return sum(
+        [times * max(0, _longest(each) - _ESCAPED) for each, times in letters if _EXPANDING.match(each)]
+    )
+
+
+def _longest(letter: str) -> int:
+    return max(len(unicodedata.normalize(form, letter).encode()) for form in ("NFC", "NFKC"))

@@ -21,6 +21,7 @@ _TEXT_MEMBERS: Final = frozenset(
 )
 MOST_PICTURES: Final = 2_000  # no provider takes so many, and each is measured for each deployment
 MOST_UNKNOWN: Final = 256  # members of messages and parts; no more references are named: one is as many
+_CONTENT: Final = frozenset({"url", "data"})  # of a medium: looked at by itself
 _WEB: Final = ("http://", "https://")
 _LIST: Final = ord("[")
 _OBJECT: Final = ord("{")
@@ -89,13 +90,15 @@ def _take(part: Any, place: int, found: Parts) -> None:
         _name(found.unknown, where)
         return
     kind = part.get("type")
-    if kind is not None and kind not in chat.PART_TYPES and kind not in chat.PART:
+    is_known = isinstance(kind, str) and (kind in chat.PART_TYPES or kind in chat.PART)
+    if kind is not None and not is_known:
         _name(found.unknown, f"{where}.{str(kind)[:64]}")
     for name, value in part.items():
         row = chat.PART.get(name)
         if value is None:
             continue
-        if row is None or row.money is Money.REFERENCE:
+        is_parts = row is not None and row.money is Money.TEXT and isinstance(value, dict | list)
+        if row is None or row.money is Money.REFERENCE or is_parts:  # parts again, to who reads them so
             if name == "file" and _is_document(value, f"{where}.file", found):
                 continue
             refuse_objects({name: value}, f"{where}.{name[:64]}")
@@ -113,9 +116,10 @@ def _name(several: list[str], where: str) -> None:
 
 def _check_beside(value: dict[str, Any], known: frozenset[str], where: str, found: Parts) -> None:
     """What lies beside a medium may name another one, or make it larger."""
-    for name in value.keys() - known:
-        if value[name] is not None:
-            refuse_objects({name: value[name]}, f"{where}.{name[:64]}")
+    for name, given in value.items():
+        is_plain = name in known and (name in _CONTENT or not isinstance(given, dict | list))
+        if not is_plain and given is not None:
+            refuse_objects({name: given}, f"{where}.{name[:64]}")
             _name(found.unknown, f"{where}.{name[:64]}")
 
 

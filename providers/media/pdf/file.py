@@ -53,6 +53,8 @@ class File:
             if not place:
                 self.objects[number] = self._object(at)
         self._unpack()
+        if any(isinstance(value, Ref) for value in self.objects.values()):
+            raise Unreadable("an object under two numbers")
 
     def get(self, value: Any) -> Any:
         """Return what a reference stands for, or the value itself. Raises Unreadable."""

@@ -35,16 +35,18 @@ def measure(data: bytes, tick: Tick = lambda: None) -> Document:
 
 
 def _check_alone(file: File, pages: list[dict[bytes, Any]]) -> None:
-    """There are no pages beside those of the tree, and no note is on two of them."""
+    """There are no pages beside those of the tree, and no note or list of notes is on two of them."""
     if sum([info.get(b"Type") == b"Page" for info in file.dicts()]) != len(pages):
         raise Unreadable("pages that are in no tree")
-    seen: set[Ref] = set()
+    seen: set[int] = set()
     for page in pages:
-        notes = file.get(page.get(b"Annots"))
-        refs = [note for note in notes if isinstance(note, Ref)] if isinstance(notes, list) else []
-        if len(set(refs)) != len(refs) or not seen.isdisjoint(refs):
+        listed = page.get(b"Annots")
+        notes = file.get(listed)
+        several = [listed, *notes] if isinstance(notes, list) else [listed]
+        numbers = [each.number for each in several if isinstance(each, Ref)]
+        if len(set(numbers)) != len(numbers) or not seen.isdisjoint(numbers):
             raise Unreadable("a note on two pages")
-        seen.update(refs)
+        seen.update(numbers)
 
 
 def _pages(file: File, top: Any) -> list[dict[bytes, Any]]:

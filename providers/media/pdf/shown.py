@@ -30,6 +30,7 @@ _NEXT: Final = re.compile(
 
 
 _ELSEWHERE: Final = (b"XFA", b"NeedAppearances", b"EF", b"EmbeddedFiles", b"RichMedia")
+_VALUES: Final = (b"V", b"DV", b"RV", b"RC")  # of a field or note: text, which may be a stream
 _INSTEAD: Final = (b"ActualText", b"Alt", b"E")
 
 
@@ -78,6 +79,7 @@ class Shown:
         """Note what can be drawn by name; refuse what may show text in a way that is not followed."""
         if not info.keys().isdisjoint(_ELSEWHERE):
             raise Unreadable("it carries other files, or forms that are filled in when they are read")
+        self._refuse_fields(info)
         self._refuse_marks(self._file.get(info.get(b"Properties")))
         for key in (b"CharProcs", b"Pattern"):
             named = self._file.get(info.get(key))
@@ -91,6 +93,15 @@ class Shown:
                 if not isinstance(value, Ref):
                     raise Unreadable("a drawing that is nowhere")
                 self._forms.setdefault(bytes(name), set()).add(value.number)
+
+    def _refuse_fields(self, info: dict[bytes, Any]) -> None:
+        """The text of a field may be shown by many: by its kids, or by those that share how they look."""
+        texts = [self._file.get(info.get(key)) for key in _VALUES]
+        if any(isinstance(text, Stream) for text in texts):
+            raise Unreadable("text of a field or note that is a stream")
+        is_shared = b"Kids" in info and any(isinstance(text, Text) for text in texts)
+        if is_shared or isinstance(info.get(b"MK"), Ref):
+            raise Unreadable("text that several fields show")
 
     def _refuse_marks(self, named: Any) -> None:
         """Marks are used as often as a content likes, each time with the text that they stand for."""

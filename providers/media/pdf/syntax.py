@@ -152,8 +152,12 @@ def unescaped(text: bytes) -> bytes:
 
 
 def hex_bytes(digits: bytes) -> bytes:
+    """Raises Unreadable."""
     plain = digits.translate(None, b"\0\t\n\f\r ")
-    return bytes.fromhex((plain + b"0" * (len(plain) % 2)).decode())
+    try:
+        return bytes.fromhex((plain + b"0" * (len(plain) % 2)).decode())
+    except ValueError:
+        raise Unreadable("digits that are none") from None
 
 
 def _meant(escape: re.Match[bytes]) -> bytes:

@@ -17,8 +17,9 @@ from gateway.token_counter import QUOTA_S, TokenCounter, charge
 from providers.amounts import Bound
 from providers.count_process import Done, Job, count
 from providers.fallbacks import FALLBACKS
-from providers.heavy_work import HeavyWork, Share
+from providers.heavy_work import GRACE_S, HeavyWork, Share
 from providers.media.pdf.measure import measure
+from providers.requests.documents import Measured
 from providers.work_process import Lost
 from tests.pdfs import plain
 
@@ -102,6 +103,21 @@ async def test_who_leaves_while_it_counts_spoils_no_other_count(counter):
     assert found.tokens < 30
 
 
+async def test_who_leaves_pays_for_the_count_that_was_begun(counter):
+    assert await counter.count(2, body("hello"), MODELS) is not None
+    process = counter._process  # noqa: SLF001
+    for _ in range(3):
+        left = counter._quota.left(1)  # noqa: SLF001
+        long = asyncio.ensure_future(counter.count(1, body("word " * 20_000), MODELS))
+        for _ in range(5):  # until it has begun
+            await asyncio.sleep(0)
+        long.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await long
+        assert counter._quota.left(1) < left  # noqa: SLF001
+    assert counter._process is process  # noqa: SLF001 - nobody else waits for a new one
+
+
 def paper(data):
     file = {"file_data": base64.b64encode(data).decode()}
     messages = [{"role": "user", "content": [{"type": "file", "file": file}]}]
@@ -126,10 +142,11 @@ async def test_pdfs_are_measured_in_another_process_on_the_tenants_time(measurer
 
 
 async def test_a_process_that_cannot_measure_costs_the_tenant_its_time(measurer, heard, monkeypatch):
-    async def lost(*_):
+    async def lost(_share, _gives, _work, _raw, grant):
+        grant()
         raise Lost("gone")
 
-    monkeypatch.setattr(Share, "ask", lost)
+    monkeypatch.setattr(Share, "ask_within", lost)
     assert await measurer.documents(1, paper(plain(1))) is None
     assert heard("documents") == 1
     assert measurer._quota.left(1) == 0  # noqa: SLF001
@@ -160,3 +177,28 @@ async def test_a_count_in_vain_takes_one_request_of_the_rate_and_no_money():
     with pytest.raises(RateRefused) as refused:
         await admission.admit(ask)
     assert refused.value.rule == "requests"
+
+
+async def test_many_at_once_have_the_tenants_time_together(measurer, heard, monkeypatch):
+    """What is left is looked at when the turn has come, not when the call has."""
+    granted = []
+
+    async def slow(_share, _gives, _raw, cpu_s, arguments):
+        granted.append((arguments[0], cpu_s))
+        return Measured((), arguments[0])
+
+    monkeypatch.setattr(Share, "_ask", lambda share, gives, _work, *rest: slow(share, gives, *rest))
+    found = await asyncio.gather(*[measurer.documents(1, b"{}") for _ in range(5)])
+    assert found == [(), None, None, None, None]
+    assert granted == [(QUOTA_S, QUOTA_S + GRACE_S)]
+    assert heard("documents_quota") == 4
+
+
+async def test_who_leaves_pays_for_the_measuring_that_was_begun(measurer):
+    long = asyncio.ensure_future(measurer.documents(1, paper(plain(2_000))))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    long.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await long
+    assert measurer._quota.left(1) == 0  # noqa: SLF001

@@ -129,8 +129,8 @@ class Counter:
         return measured(raw, 10.0).found
 
 
-def asking(counter, sight, *files):
-    parts = [{"type": "file", "file": {"filename": "a.pdf", "file_data": file}} for file in files]
+def asking(counter, sight, *files, name="a.pdf"):
+    parts = [{"type": "file", "file": {"filename": name, "file_data": file}} for file in files]
     raw = json.dumps(
         {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": parts}]}
     ).encode()
@@ -184,6 +184,17 @@ async def test_a_pdf_that_is_not_measured_holds_the_window(sight, file):
     with pytest.raises(BudgetRefused):
         await reserve(purse, asking(Counter(), sight, file))
     assert min(purse.asked) >= WINDOW * 1_000
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.pdf.csv", "a.docx", "", "pdf", "a.pdf\0.txt", "a.pdf ", 7])
+async def test_a_pdf_under_another_name_holds_the_window(name):
+    """Who goes by the name reads all of its bytes as text."""
+    purse, counter = Purse(10 * 1_000 * 1_000), Counter()
+    with pytest.raises(BudgetRefused):
+        await reserve(purse, asking(counter, SEES, encoded(PDF), name=name))
+    assert counter.measured == 0
+    held = await reserve(purse, asking(counter, SEES, encoded(PDF), name="A.PDF"))
+    assert held.is_counted
 
 
 async def test_a_pdf_beside_what_only_a_window_bounds_is_not_even_looked_at():

@@ -28,7 +28,6 @@ BELIEVED: dict[str, tuple[Usage | None, dict[str, Any]]] = {
     "an empty answer": (Usage(input_tokens=5), {}),
     "cached": (Usage(cached_input_tokens=5, output_tokens=1), {"produced": "a"}),
     "pictures": (Usage(images=(ImageCount(1, "", ""),)), {}),
-    "sound": (Usage(audio_ms=10), {}),
     "a refusal": (None, {"is_billed": False}),
 }
 NOT_BELIEVED: dict[str, tuple[Usage | None, dict[str, Any]]] = {
@@ -36,6 +35,8 @@ NOT_BELIEVED: dict[str, tuple[Usage | None, dict[str, Any]]] = {
     "zeros for a text": (Usage(), {"produced": "a"}),  # M8
     "zeros for a stream": (Usage(), {"produced_events": 1}),
     "zeros for embeddings": (Usage(), {}),
+    "seconds alone": (Usage(audio_ms=10), {}),  # no tokens, which is what has a price here
+    "seconds alone for a text": (Usage(audio_ms=10), {"produced": "a"}),
     "no prompt": (Usage(output_tokens=5), {}),
     "no prompt of a text": (Usage(reasoning_tokens=5), {"produced": "a"}),
     "no output of a text": (Usage(input_tokens=5), {"produced": "a"}),

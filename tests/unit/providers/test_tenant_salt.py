@@ -118,6 +118,16 @@ def test_embeddings_name_nobody_either(member: str) -> None:
     assert "prompt_cache_key" not in sent('{"model":"m","input":"x"}')
 
 
+@pytest.mark.parametrize("value", ["7", "1.5", "true", '["shared"]', '{"a":1}'])
+@pytest.mark.parametrize("member", ["prompt_cache_key", "cache_salt"])
+def test_a_cache_that_is_named_by_something_else_is_a_tenants_own_too(member: str, value: str) -> None:
+    body = f'{{"model":"m",{HELLO},"{member}":{value}}}'
+    mine, again, theirs = (sent(body, tenant)[member] for tenant in (1, 1, 2))
+    assert mine == again != theirs
+    assert json.dumps(mine) != value
+    assert mine != sent(f'{{"model":"m",{HELLO},"{member}":{json.dumps(value)}}}')[member]
+
+
 @pytest.mark.parametrize("value", ["null", '""', "7", '{"a":1}'])
 def test_what_names_nobody_passes_as_it_is(value: str) -> None:
     assert json.dumps(sent(f'{{"model":"m",{HELLO},"user":{value}}}')["user"]) == json.dumps(

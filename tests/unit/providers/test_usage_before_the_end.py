@@ -89,6 +89,37 @@ def test_of_a_stream_that_came_to_its_end_the_last_one_counts(kind):
     assert last_word(stream) is stream.usage
 
 
+AFTER = {
+    "a word": event(said("more")),
+    "thinking": event({"index": 0, "delta": {"reasoning": "hm"}}),
+    "a tool": event({"index": 0, "delta": {"tool_calls": [{"function": {"arguments": "{}"}}]}}),
+    "a sound": event({"index": 0, "delta": {"audio": {"data": "QUJD"}}}),
+    "a word in another shape": event({"index": 0, "delta": {"content": [{"text": "more"}]}}),
+}
+
+
+@pytest.mark.parametrize("kind", AFTER)
+def test_what_comes_behind_the_usage_is_not_in_it(kind):
+    for done in ([], [DONE]):
+        stream = stream_of(event(said("a", "stop")), event(usage=used(1)), AFTER[kind], *done)
+        assert not has_said_all(stream)
+
+
+@pytest.mark.parametrize("nonsense", [{}, used(-1), {"seconds": -1}, {"prompt_tokens": "9"}])
+def test_nonsense_at_the_end_does_not_make_a_last_word_of_an_early_one(nonsense):
+    early, end = event(said("a"), usage=used(1)), event(said(finish="stop"))
+    assert not has_said_all(stream_of(early, end, event(usage=nonsense)))
+
+
+def test_seconds_are_no_usage_of_a_chat():
+    raw = json.dumps({"choices": [{"message": {"content": "words"}}], "usage": {"seconds": 7}}).encode()
+    answered = OpenAIToOpenAI(Shape(alias="m", path="chat/completions")).response(raw)
+    assert answered.usage is not None
+    assert answered.usage.is_lacking
+    assert answered.produced == "words"
+    assert usage_in_error(raw) is None
+
+
 def test_a_provider_that_ends_with_an_error_has_said_it():
     stream = stream_of(event(usage=used(3)), b'data: {"error":{"message":"no"}}\n\n')
     assert output_of(stream) == 3

@@ -104,11 +104,32 @@ HIDDEN = {
     "a drawing in itself": drawing(b"/X1 Do"),
     "a drawing without a name": plain(1, b"q Do"),
     "a map with a remark": with_letters(b"(A)Tj", b"1 beginbfchar <41> %x\n <" + LONG + b"> endbfchar"),
+    "a map with other blanks": with_letters(b"(A)Tj", b"1 beginbfchar <4\x0b1> <00610062> endbfchar"),
+    "a range with other blanks": with_letters(b"(A)Tj", b"1 beginbfrange <41> <42> <0\x0b61> endbfrange"),
     "a map with names": with_letters(b"(A)Tj", b"1 beginbfchar <41> /a_long_name endbfchar"),
     "a map with a gap": with_letters(b"(A)Tj", b"1 beginbfrange <41> <> <0061> endbfrange x beginbfchar<41>"),
     "a map that uses another": with_letters(b"(A)Tj", b"/Other usecmap"),
     "a note on two pages": plain(2, HELLO, b"/Annots[20 0 R]", n20=b"<</Type/Annot/Contents(long)>>"),
     "notes of two pages": plain(2, HELLO, b"/Annots 21 0 R", n20=b"<</Contents(long)>>", n21=b"[20 0 R]"),
+    "one note, two generations": plain(1, HELLO, b"/Annots[20 0 R 20 1 R]", n20=b"<</Contents(long)>>"),
+    "one note, two numbers": plain(
+        1, HELLO, b"/Annots[21 0 R 22 0 R]", n20=b"<<>>", n21=b"20 0 R", n22=b"20 0 R"
+    ),
+    "a list of notes on two pages": plain(2, HELLO, b"/Annots 20 0 R", n20=b"[<</Contents(long)>>]"),
+    "a list of notes, two generations": built(
+        tree(2, more=b"/Annots 20 0 R")
+        | {4: stream(HELLO), 20: b"[<</Contents(x)>>]"}
+        | {11: b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Annots 20 1 R>>"}
+    ),
+    "a field whose text is a stream": plain(1, HELLO, n20=b"<</FT/Tx/V 21 0 R>>", n21=stream(b"long")),
+    "a note whose text is a stream": plain(1, HELLO, n20=b"<</RC 21 0 R>>", n21=stream(b"long")),
+    "a text that many fields show": plain(
+        1, HELLO, n20=b"<</FT/Tx/V(long)/Kids[21 0 R 22 0 R]>>", n21=b"<<>>", n22=b"<<>>"
+    ),
+    "a rest that many fields show": plain(
+        1, HELLO, n20=b"<</DV 21 0 R/Kids[22 0 R]>>", n21=b"(long)", n22=b"<<>>"
+    ),
+    "a caption of many fields": plain(1, HELLO, n20=b"<</MK 21 0 R>>", n21=b"<</CA(long)>>"),
     "text for text by name": plain(1, b"/Span /P1 BDC", n20=b"<</Properties<</P1<</ActualText(long)>>>>>>"),
     "fields filled in by the reader": plain(1, HELLO, n20=b"<</NeedAppearances true/Fields[]>>"),
     "a map that is none": plain(1, HELLO, n20=b"<</ToUnicode 1 0 R>>"),

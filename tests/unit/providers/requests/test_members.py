@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 
 import pytest
 
@@ -12,7 +11,6 @@ from catalog.prices import PriceSheet
 from gateway.api.schemas import peek_chat, peek_embeddings
 from providers.requests import chat, embeddings
 from providers.requests.classes import Money, Unacceptable
-from providers.requests.expanding import extra_bytes
 
 SHEET = PriceSheet(input=10**9, output=2 * 10**9)
 
@@ -247,30 +245,6 @@ def test_no_row_both_passes_freely_and_shares_an_object():
         assert not [
             name for name, row in table.items() if row.shares and row.money in {Money.FREE, Money.TEXT}
         ]
-
-
-@pytest.mark.parametrize("letter", ["\ufdfa", "\u0958", "\U0001d160", "\u337f"])
-@pytest.mark.parametrize("form", ["NFC", "NFKC"])
-def test_letters_that_a_tokenizer_writes_out_are_bounded_by_what_they_become(letter, form):
-    """K3: Qwen normalises to NFC, many embedding models to NFKC, so that three bytes may be 33."""
-    text = letter * 100
-    written = len(unicodedata.normalize(form, text).encode())
-    raw = json.dumps(
-        {"model": "m", "messages": [{"role": "user", "content": text}]}, ensure_ascii=False
-    ).encode()
-    assert peek_chat(raw).demand.body_bytes >= written
-    given = json.dumps({"model": "m", "input": [text]}, ensure_ascii=False).encode()
-    assert peek_embeddings(given).demand.body_bytes >= written
-
-
-def test_every_letter_that_grows_is_known():
-    for point in range(0x80, 0x30000):
-        letter = chr(point)
-        if 0xD800 <= point < 0xE000:
-            continue
-        written = [len(unicodedata.normalize(form, letter).encode()) for form in ("NFC", "NFKC")]
-        grows = max(written) > len(letter.encode())
-        assert bool(extra_bytes(letter.encode())) is grows, hex(point)
 
 
 @pytest.mark.parametrize(
