@@ -24,6 +24,7 @@ from budgets.redis_wire import LONGEST_S
 from tests.signing import SIGNER
 
 PATIENT_S = 2.0  # where a busy machine must not look like a lost store
+UNHURRIED_S = 30.0  # where many live at once and waiting is not the subject
 
 
 class SharedLedger:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from budgets.admission import Ask, BudgetRefused, Post, WindowKey
 from budgets.admission_redis import RedisAdmission
 from tests.at_once import at_once
-from tests.integration.budgets.crew import PATIENT_S, rules
+from tests.integration.budgets.crew import UNHURRIED_S, rules
 from tests.integration.budgets.test_admission_redis_posts import window_of
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER
@@ -110,7 +110,9 @@ class World:
         await self.hire()
 
     async def hire(self) -> None:
-        worker = RedisAdmission(self.server.url, self.load, signer=SIGNER, timeout_s=PATIENT_S)
+        worker = RedisAdmission(
+            self.server.url, self.load, signer=SIGNER, timeout_s=UNHURRIED_S, longest_s=UNHURRIED_S
+        )
         await worker.open()
         self.workers.append(worker)
 
