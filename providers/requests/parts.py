@@ -20,6 +20,7 @@ _TEXT_MEMBERS: Final = frozenset(
     name for name, row in chat.MESSAGE.items() if row.money is not Money.REFERENCE
 )
 _USUAL_MEMBERS: Final = frozenset({"role", "content"})
+_ECHOES: Final = _TEXT_MEMBERS - _USUAL_MEMBERS
 MOST_PICTURES: Final = 2_000  # no provider takes so many, and each is measured for each deployment
 MOST_UNKNOWN: Final = 256  # members of messages and parts; no more references are named: one is as many
 _CONTENT: Final = frozenset({"url", "data"})  # of a medium: looked at by itself
@@ -62,8 +63,8 @@ def parts_of(messages: Sequence[Raws]) -> Parts | None:
 
 def _check_echoes(message: Raws, place: int) -> None:
     """What a client sends back of an answer may name an object, as the answer did; or as no answer ever did."""
-    for name in message.keys() & _TEXT_MEMBERS - _USUAL_MEMBERS:
-        if memoryview(message[name])[0] in (_LIST, _OBJECT):
+    for name in message:
+        if name in _ECHOES and memoryview(message[name])[0] in (_LIST, _OBJECT):
             refuse_echoed(name, bytes(message[name]), f"messages[{place}].{name}")
 
 
