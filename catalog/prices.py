@@ -188,6 +188,13 @@ def _tokens(usage: Usage, sheet: PriceSheet) -> list[Part]:
     return parts
 
 
+def as_kept(usage: Usage, sheet: PriceSheet) -> Usage:
+    """Return a usage as a row keeps it: the sheet makes the same bill of it, however many tools the provider named."""
+    if not usage.tool_calls:
+        return usage
+    return usage.with_few_tools({tool.name for tool in sheet.terms.tool_calls})
+
+
 def _media(usage: Usage, sheet: PriceSheet) -> list[Part]:
     """Images, audio and characters count only where the sheet prices them: some models bill tokens."""
     parts = []

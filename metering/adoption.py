@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from django.db import Error as DatabaseFailed
 
+from catalog.prices import as_kept
 from metering.attempts import Tries, add_tries
 from metering.dispute import Charge, Most, charge
 from metering.records import Close
@@ -103,7 +104,7 @@ def incomplete(call: Running, died_at: float) -> Close:
         provider=(answered and answered.provider) or opened.provider,
         deployment=(answered and answered.deployment) or opened.deployment,
         upstream_model=(answered and answered.upstream_model) or opened.upstream_model,
-        usage=usage,
+        usage=as_kept(usage, sheet),
         cost_nanousd=bill.total_nanousd,
         unsettled_nanousd=unsettled,
         price_id=sheet.id,

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from budgets.admission import Admission, AdmissionUnavailable, Standing
-from catalog.prices import PriceSheet, Receipt
+from catalog.prices import PriceSheet, Receipt, as_kept
 from metering import failpoints
 from metering.attempts import Sheets, Tries, add_tries, only
 from metering.dispute import UNLIMITED, Charge, Most, charge, within
@@ -186,7 +186,11 @@ class Meter:
 
     async def _finish(self, ending: Ending, usage: Usage, own: Charge, *, is_known: bool) -> Standing:
         """`own` is what the last try costs that reached a provider; `is_known`: what it used."""
-        self.usage = usage
+        self.usage = usage = as_kept(usage, ending.sheet)
+        for at, each in enumerate(self.attempts):
+            if each.usage is not None:
+                kept = as_kept(each.usage, self.sheets(each))
+                self.attempts[at] = msgspec.structs.replace(each, usage=kept)
         tries = self._with_tries(own, is_known=is_known)
         self.cost_nanousd = tries.charged.bill.total_nanousd
         close = self._close_record(ending, tries)

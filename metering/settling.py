@@ -164,7 +164,7 @@ def _change(event: UsageEvent, known: Known, charged: Charge, by: Actor, now: da
     event.estimated = isinstance(known, ByPolicy)
     if isinstance(known, ByUsage):
         event.estimated = known.usage.estimated
-        _use(event, known.usage)
+        _use(event, known.usage.with_few_tools({line.note for line in charged.bill.lines}))
 
 
 def _how(known: Known) -> str:

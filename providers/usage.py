@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Collection
+from typing import Final, Self
 
 import msgspec
+
+MOST_TOOLS: Final = 32
+LONGEST_TOOL: Final = 64  # letters of a name
+OTHER_TOOLS: Final = "other tools"
 
 
 class ImageCount(msgspec.Struct, frozen=True, array_like=True):
@@ -85,6 +90,17 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def image_count(self) -> int:
         return sum(image.quantity for image in self.images)
+
+    def with_few_tools(self, priced: Collection[str]) -> Self:
+        """Return it with the calls of MOST_TOOLS tools at most, `priced` ones first and all, and the sum of others."""
+        if len(self.tool_calls) <= MOST_TOOLS:
+            return self
+        kept = [tool for tool in self.tool_calls if tool.name in priced]
+        others = [tool for tool in self.tool_calls if tool.name not in priced]
+        room = max(0, MOST_TOOLS - 1 - len(kept))
+        rest = sum([tool.quantity for tool in others[room:]])
+        calls = (*kept, *others[:room], *([ToolCount(OTHER_TOOLS, rest)] if rest else []))
+        return msgspec.structs.replace(self, tool_calls=calls)
 
     def as_estimate(self) -> Self:
         return msgspec.structs.replace(self, estimated=True)

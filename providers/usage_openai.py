@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.usage import ToolCount, Usage
+from providers.usage import LONGEST_TOOL, OTHER_TOOLS, ToolCount, Usage
 
 # More tokens than any one call can use. Beyond it the number is a fault, not a count.
 MAX_TOKENS: Final = 100_000_000
@@ -160,11 +160,20 @@ def _kept_long(given: UsageJson, details: Any) -> int:
 
 
 def _tools(used: Any) -> tuple[ToolCount, ...]:
-    """Return the calls of tools: `web_search_requests` counts calls of `web_search`."""
+    """Return the calls of tools: `web_search_requests` counts calls of `web_search`. Too long names are summed."""
     if type(used) is not dict:
         return ()
-    counts = {name.removesuffix("_requests"): _part(used, name)[0] for name in used if isinstance(name, str)}
-    return tuple([ToolCount(name[:64], quantity) for name, quantity in counts.items() if quantity])
+    counts: dict[str, int] = {}
+    too_long = 0
+    for stated in used:
+        quantity, name = _part(used, stated)[0], stated.removesuffix("_requests")
+        if len(name) > LONGEST_TOOL:
+            too_long += quantity
+        elif quantity:
+            counts[name] = max(quantity, counts.get(name, 0))  # said twice, as both
+    if too_long:
+        counts[OTHER_TOOLS] = counts.get(OTHER_TOOLS, 0) + too_long
+    return tuple([ToolCount(name, quantity) for name, quantity in counts.items()])
 
 
 def _needs_repair(reads: int | None, writes: int | None, total: int | None) -> bool:

@@ -58,10 +58,8 @@ def sounds_of(several: list[Any]) -> str:
 
 def produced_by(delta: Any) -> str:
     """Return everything in a delta or message that a model had to produce as text."""
-    if delta.content and not delta.tool_calls:
-        return str(delta.content)
-    parts = [delta.content, delta.refusal, delta.reasoning_content, delta.reasoning, delta.reasoning_text]
-    parts.append(delta.thinking)
+    thoughts = (delta.reasoning_content, delta.reasoning, delta.reasoning_text, delta.thinking)
+    parts = [delta.content, delta.refusal, *dict.fromkeys(thoughts)]  # some send one under two names
     calls = [call.function for call in delta.tool_calls or () if call.function is not None]
     if delta.function_call is not None:
         calls.append(delta.function_call)

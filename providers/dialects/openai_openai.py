@@ -257,7 +257,10 @@ class OpenAIStream(Stream):
     def _note(self, choice: _Choice) -> None:
         delta, text = choice.delta, choice.text
         if delta is not None:
-            text = text or (delta.content if delta.content and not delta.tool_calls else produced_by(delta))
+            is_more = delta.tool_calls or delta.reasoning_content or delta.reasoning or delta.thinking
+            if is_more or delta.reasoning_text or delta.refusal or delta.function_call or not delta.content:
+                text = text or produced_by(delta)
+            text = text or delta.content
             if delta.audio is not None:
                 chars, words = sound_in(delta.audio)
                 self.sound_chars += chars

@@ -13,6 +13,11 @@ SLOWEST_BYTES_PER_MS: Final = 1  # 8 kbit/s, the least of MP3
 _EXTENSIBLE: Final = 0xFFFE  # a header that names the coding further on
 _FASTEST_HERTZ: Final = 768_000  # of samples; more is a header that makes a sound shorter than it is
 _TAG: Final = 10  # bytes of an ID3 header
+_ID3V1, _APE, _APE_END = (
+    128,
+    32,
+    24,
+)  # bytes of a tag, of a header or footer, and of the footer after its mark
 _RATES_1: Final = (
     0,
     32,
@@ -88,11 +93,14 @@ def _format(sound: bytes) -> int | None:
 
 
 def _mpeg(sound: bytes) -> Sound:
-    """Frame by frame; from the first byte that is none on, the rest counts as the slowest coding of MP3."""
+    """Frame by frame; from the first byte that is none on, the rest counts as the slowest coding of MP3. Only tags may
+    follow: anything else may be a sound of another coding, to a decoder that looks for one.
+    """
     at, micros = _after_tag(sound), 0
     if _frame(sound[at : at + 4]) is None:
         at = 0  # a tag that leads nowhere hides nothing
-    is_mpeg = _frame(sound[at : at + 4]) is not None
+    first = _frame(sound[at : at + 4])
+    is_mpeg = first is not None and at + first[0] <= len(sound)
     while at + 4 <= len(sound):
         frame = _frame(sound[at : at + 4])
         if frame is None:
@@ -100,7 +108,19 @@ def _mpeg(sound: bytes) -> Sound:
         at += frame[0]
         micros += frame[1]
     rest = max(0, len(sound) - at) // SLOWEST_BYTES_PER_MS
-    return Sound(-(-micros // 1000) + rest + 1, is_mpeg)
+    return Sound(-(-micros // 1000) + rest + 1, is_mpeg and _is_tags(sound[at:]))
+
+
+def _is_tags(rest: bytes) -> bool:
+    """Whether what follows the frames is silence to every decoder: zeros, or the tags ID3v1 and APE."""
+    if not rest.strip(b"\0"):
+        return True
+    if len(rest) >= _ID3V1 and rest[-_ID3V1:][:3] == b"TAG":
+        rest = rest[:-_ID3V1]
+    if rest[-_APE:-_APE_END] == b"APETAGEX":
+        size = int.from_bytes(rest[-20:-16], "little")  # with the footer, without the header
+        return len(rest) == size or (len(rest) == size + _APE and rest[:8] == b"APETAGEX")
+    return not rest.strip(b"\0")
 
 
 def _after_tag(sound: bytes) -> int:

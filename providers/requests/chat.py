@@ -98,10 +98,13 @@ CHOICES: Final = frozenset({"n", "best_of"})
 CAPS: Final = frozenset(
     name for name, row in MEMBERS.items() if row.money is Money.CAP and name not in CHOICES
 )
+_LOOKED_AT: Final = frozenset(
+    {"messages", "tools", "functions", "prediction", "tool_choice", "function_call"}
+)
 # What needs no second look.
 PLAIN: Final = frozenset(
     name
     for name, row in MEMBERS.items()
     if (row.money is Money.FREE and not row.keeps and name not in {"service_tier", "modalities", "audio"})
-    or (row.money is Money.TEXT and name not in {"messages", "tools", "functions", "prediction"})
+    or (row.money is Money.TEXT and name not in _LOOKED_AT)
 )

@@ -23,6 +23,25 @@ _THING: Final = re.compile(rf"[a-z]*({_THINGS})s?")
 _ID_OF_THING: Final = re.compile(rf"[a-z]*({_THINGS})s?ids?")
 _MAY_NAME: Final = re.compile(rb'ids?"|\\u', re.IGNORECASE)
 _MOST_SEARCHED: Final = 64 * 1024  # bytes of members that nobody knows, if they may name something
+_MOST_QUOTES: Final = 20_000  # of what is searched of an echo: as many values as there are in that many bytes
+
+
+class _Function(msgspec.Struct, forbid_unknown_fields=True):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _Call(msgspec.Struct, forbid_unknown_fields=True):
+    """A call of a client's own tool, as nearly all are: the object that its arguments name is the client's."""
+
+    id: str | None = None
+    type: str | None = None
+    index: int | None = None
+    function: _Function | None = None
+
+
+_calls = msgspec.json.Decoder(list[_Call])
+_flat = msgspec.json.Decoder(list[dict[str, str | int | float | bool | None]])
 
 
 def refuse_objects(value: Any, where: str) -> None:
@@ -44,6 +63,46 @@ def refuse_named(members: Mapping[str, msgspec.Raw], unknown: Iterable[str], bef
         if size > _MOST_SEARCHED or _names_thing({name: strictly(value)}, 0):
             where = f"{before}{name[:64]}"
             raise Unacceptable(f"'{where}' names an object whose owner the gateway cannot know.", where)
+
+
+def refuse_echoed(name: str, value: bytes, where: str) -> None:
+    """Raises Unacceptable where what clients send back of answers (tool calls, annotations) names an object.
+
+    The `id` of a call or of a thought is none. Usual ones cost a few microseconds, whatever their size.
+    """
+    if name == "tool_calls" and _is_read_by(_calls, value):
+        return
+    lowered = value.lower()
+    if b'id"' not in lowered and b'ids"' not in lowered and b"\\u" not in value:
+        return
+    if _is_flat(value):
+        return
+    if value.count(b'"') - value.count(b'\\"') > _MOST_QUOTES:
+        raise Unacceptable(f"'{where}' is too long to be searched for objects.", where, "too_many_members")
+    refuse_things(name, strictly(value), where)
+
+
+def refuse_things(name: str, value: Any, where: str) -> None:
+    """Raises Unacceptable where a value names an object by an id that says of what it is."""
+    if _names_thing({name: value}, 0):
+        raise Unacceptable(f"'{where}' names an object whose owner the gateway cannot know.", where)
+
+
+def _is_read_by(decoder: msgspec.json.Decoder[Any], value: bytes) -> bool:
+    try:
+        decoder.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _is_flat(value: bytes) -> bool:
+    """Whether it is a list of plain objects, none of whose members is the id of a thing: few names, many values."""
+    try:
+        several = _flat.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return not any(_ID_OF_THING.fullmatch(fold(name)) for name in set().union(*several))
 
 
 def _names_thing(value: Any, depth: int) -> bool:

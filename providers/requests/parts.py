@@ -13,12 +13,14 @@ from providers.requests import chat
 from providers.requests.classes import Money, Unacceptable
 from providers.requests.documents import MOST as MOST_DOCUMENTS
 from providers.requests.documents import pdf_in
-from providers.requests.objects import refuse_named, refuse_objects
+from providers.requests.objects import refuse_echoed, refuse_named, refuse_objects, refuse_things
 from providers.requests.spelling import Raws, strictly
 
 _TEXT_MEMBERS: Final = frozenset(
     name for name, row in chat.MESSAGE.items() if row.money is not Money.REFERENCE
 )
+_USUAL_MEMBERS: Final = frozenset({"role", "content"})
+_ECHOES: Final = _TEXT_MEMBERS - _USUAL_MEMBERS
 MOST_PICTURES: Final = 2_000  # no provider takes so many, and each is measured for each deployment
 MOST_UNKNOWN: Final = 256  # members of messages and parts; no more references are named: one is as many
 _CONTENT: Final = frozenset({"url", "data"})  # of a medium: looked at by itself
@@ -44,6 +46,8 @@ def parts_of(messages: Sequence[Raws]) -> Parts | None:
     found: Parts | None = None
     for place, message in enumerate(messages):
         content = message.get("content")
+        if not message.keys() <= _USUAL_MEMBERS:
+            _check_echoes(message, place)
         is_plain = content is None or memoryview(content)[0] not in (_LIST, _OBJECT)
         if is_plain and message.keys() <= _TEXT_MEMBERS:
             continue
@@ -55,6 +59,13 @@ def parts_of(messages: Sequence[Raws]) -> Parts | None:
                 _take(part, place, found)
         _check_bounds(place, found)
     return found
+
+
+def _check_echoes(message: Raws, place: int) -> None:
+    """What a client sends back of an answer may name an object, as the answer did; or as no answer ever did."""
+    for name in message:
+        if name in _ECHOES and memoryview(message[name])[0] in (_LIST, _OBJECT):
+            refuse_echoed(name, bytes(message[name]), f"messages[{place}].{name}")
 
 
 def _check_bounds(place: int, found: Parts) -> None:
@@ -94,19 +105,26 @@ def _take(part: Any, place: int, found: Parts) -> None:
     if kind is not None and not is_known:
         _name(found.unknown, f"{where}.{str(kind)[:64]}")
     for name, value in part.items():
-        row = chat.PART.get(name)
-        if value is None:
-            continue
-        is_parts = row is not None and row.money is Money.TEXT and isinstance(value, dict | list)
-        if row is None or row.money is Money.REFERENCE or is_parts:  # parts again, to who reads them so
-            if name == "file" and _is_document(value, f"{where}.file", found):
-                continue
-            refuse_objects({name: value}, f"{where}.{name[:64]}")
-            _name(found.references if row is not None else found.unknown, f"{where}.{name[:64]}")
-        elif name == "image_url":
-            _picture(value, where, found)
-        elif name == "input_audio":
-            _sound(value, where, found)
+        if value is not None:
+            _take_member(name, value, where, found)
+
+
+def _take_member(name: str, value: Any, where: str, found: Parts) -> None:
+    row = chat.PART.get(name)
+    is_nested = isinstance(value, dict | list)
+    is_parts = row is not None and row.money is Money.TEXT and is_nested
+    if row is None or row.money is Money.REFERENCE or is_parts:  # parts again, to who reads them so
+        if name == "file" and _is_document(value, f"{where}.file", found):
+            return
+        refuse_objects({name: value}, f"{where}.{name[:64]}")
+        _name(found.references if row is not None else found.unknown, f"{where}.{name[:64]}")
+    elif row.money is Money.FREE:
+        if is_nested:
+            refuse_things(name, value, f"{where}.{name}")
+    elif name == "image_url":
+        _picture(value, where, found)
+    elif name == "input_audio":
+        _sound(value, where, found)
 
 
 def _name(several: list[str], where: str) -> None:

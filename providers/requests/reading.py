@@ -16,6 +16,7 @@ from providers.requests import chat, embeddings
 from providers.requests.caps import Caps, caps_of, stated_alone
 from providers.requests.classes import Money, Table, Unacceptable
 from providers.requests.expanding import extra_bytes
+from providers.requests.features import MOST_UNKNOWN, features_of
 from providers.requests.objects import refuse_named, refuse_objects
 from providers.requests.parts import Parts, parts_of
 from providers.requests.spelling import Raws, check_objects, check_spelling, folded, is_exact, strictly
@@ -23,18 +24,13 @@ from providers.tenant_salt import CACHES, MEMBERS
 
 _CHAT_SPELLINGS: Final = folded(chat.MEMBERS)
 _EMBEDDINGS_SPELLINGS: Final = folded(embeddings.MEMBERS)
-MOST_UNKNOWN: Final = 64
-MOST_ODD_TOOLS: Final = 1_024  # those that are not plain functions are read in full
 MOST_NAME: Final = 256  # letters; looking for caps in it takes the square of them
 _IN_MEMORY: Final = frozenset({b'"in_memory"', b'"in-memory"'})  # of prompt_cache_retention
 _NEUTRAL: Final = frozenset({b"null", b"false", b"0", b"{}", b"[]", b'""'})
 _OFF: Final = frozenset({b"null", b"false"})
-_FUNCTIONS: Final = frozenset({b'"function"', b'"custom"'})
-_OWN: Final = ("function", "custom")
 _USUAL_TIERS: Final = frozenset({"auto", "default", "standard"})
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_tools = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _any = msgspec.json.Decoder()
 _texts = msgspec.json.Decoder(list[str])
 
@@ -93,7 +89,7 @@ def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], 
     if "audio" in stated:
         refuse_objects(strictly(stated["audio"]), "audio")
     caps = caps_of(stated, unknown)
-    features, tools_unknown = _features(parts, stated)
+    features, tools_unknown = features_of(parts, stated)
     of_window = [name for name in stated if chat.MEMBERS[name].money is Money.REFERENCE]
     return Reading(
         text_bytes=len(raw) - found.media_bytes + extra_bytes(raw),
@@ -198,50 +194,6 @@ def _refuse_destinations(stated: dict[str, bytes]) -> None:
             raise Unacceptable(f"'{name}' names an object whose owner the gateway cannot know.", name)
         if row.money is Money.DESTINATION:
             raise Unacceptable(f"'{name}' decides where a call goes, which only the gateway does.", name)
-
-
-def _features(parts: dict[str, msgspec.Raw], stated: dict[str, bytes]) -> tuple[tuple[str, ...], list[str]]:
-    """Return the features that cost extra, and what of tools nobody knows."""
-    priced = [name for name in stated if chat.MEMBERS[name].money is Money.FEATURE]
-    found = ["web_search" if name in chat.WEB_SEARCHES else name for name in priced]
-    unknown: list[str] = []
-    if "tools" in stated:
-        try:
-            tools = _tools.decode(parts["tools"])
-        except msgspec.ValidationError:
-            return tuple(dict.fromkeys(found)), ["tools"]
-        check_objects(stated["tools"], tools)
-        odd = [tool for tool in tools if not _is_own(tool)]
-        if len(odd) > MOST_ODD_TOOLS:
-            message = f"More than {MOST_ODD_TOOLS} tools of your request are not plain functions."
-            raise Unacceptable(message, "tools", "too_many_members")
-        for tool in odd:
-            _take_tool(tool, found, unknown)
-    return tuple(dict.fromkeys(found)), list(dict.fromkeys(unknown))[:MOST_UNKNOWN]
-
-
-def _is_own(tool: Raws) -> bool:
-    kind = tool.get("type")
-    return (kind is None or bytes(kind) in _FUNCTIONS) and tool.keys() <= chat.FUNCTION
-
-
-def _take_tool(tool: Raws, found: list[str], unknown: list[str]) -> None:
-    """Add a tool that the provider runs: one of another type, or without a type but with a member of its own."""
-    given = {name: strictly(bytes(value)) for name, value in tool.items()}
-    others = [name[:64] for name in given if name not in chat.FUNCTION and given[name] is not None]
-    refuse_objects(
-        given if given.get("type") not in _OWN else {name: given[name] for name in others}, "tools"
-    )
-    if given.get("type") in _OWN:
-        unknown += [f"tools.{name}" for name in others]
-    elif given.get("type") is not None:
-        found.append(_feature(given["type"]))
-    else:
-        found += [_feature(name) for name in others]
-
-
-def _feature(kind: Any) -> str:
-    return "web_search" if isinstance(kind, str) and kind.startswith("web_search") else str(kind)[:64]
 
 
 def _tier(stated: bytes | None) -> str:

@@ -28,7 +28,7 @@ from metering.tail import Call
 from metering.unsettled import Bounds
 from metering.unsettled_money import unsettled_by_deployment
 from metering.windows import load_windows
-from providers.usage import Usage
+from providers.usage import ToolCount, Usage
 from tenants.audit import Actor
 from tenants.models import AuditEvent
 from tests.calls import CLOSED_COST, NOON, SHEET, closed, opened
@@ -291,3 +291,10 @@ def test_a_day_that_settling_has_emptied_returns_nothing() -> None:
         is news.returns
         is Return.newer(before.returns, news.returns)
     )
+
+
+def test_a_usage_of_very_many_tools_is_kept_as_few() -> None:
+    ledger.write([unknown("a")])
+    tools = tuple([ToolCount(f"tool_{number}", 1) for number in range(999)])
+    settle("a", ByUsage(msgspec.structs.replace(SMALL, tool_calls=tools)), ME, NOW)
+    assert len(UsageEvent.objects.get(pk="a").usage["tool_calls"]) == 32

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import json
 import time
 
@@ -16,7 +18,7 @@ from providers.outline_limits import Limits, NotJson, OverLimit
 from tests import hostile_bodies
 
 SIZE = 512 * 1024
-MOST_OF_A_SLICE_S = 0.025  # ten times what it takes; the promise is 0.05 for a whole step
+ROOM = 20  # times the longest slice of an honest body; the longest of all are four times as long
 WIDE = Limits(nesting=1000, messages=10**6, parts=10**6, inputs=10**6, values=10**7, members=10**6)
 
 leaves = (
@@ -142,18 +144,40 @@ def test_pictures_are_seen_and_are_no_text(piece):
     assert found.prompt_tokens < 50
 
 
+def slices(raw: bytes) -> list[float]:
+    """Return the CPU seconds of each slice. Garbage of other tests is not collected meanwhile."""
+    steps, found = outlining(raw, Limits()), list[float]()
+    gc.disable()
+    try:
+        while True:
+            before = time.thread_time()
+            try:
+                next(steps)
+            except (StopIteration, OverLimit, NotJson):
+                return found
+            finally:
+                found.append(time.thread_time() - before)
+    finally:
+        gc.enable()
+
+
+@functools.cache
+def honest_slice() -> float:
+    raw = hostile_bodies.SERVED["many messages"](SIZE)
+    return max(map(min, slices(raw), slices(raw), slices(raw)))
+
+
 @pytest.mark.parametrize("name", hostile_bodies.EVERY)
 def test_no_slice_is_long_whatever_is_in_the_body(name):
-    steps, longest = outlining(hostile_bodies.EVERY[name](SIZE), Limits()), 0.0
-    while True:
-        before = time.thread_time()
-        try:
-            next(steps)
-        except (StopIteration, OverLimit, NotJson):
+    """Both are measured by one CPU clock, so no machine is too slow; each slice counts by its best run."""
+    most = ROOM * honest_slice()
+    raw = hostile_bodies.EVERY[name](SIZE)
+    best = slices(raw)
+    for _ in range(4):
+        if max(best) < most:
             break
-        finally:
-            longest = max(longest, time.thread_time() - before)
-    assert longest < MOST_OF_A_SLICE_S
+        best = list(map(min, best, slices(raw)))
+    assert max(best) < most
 
 
 def test_the_work_is_cut_into_slices():

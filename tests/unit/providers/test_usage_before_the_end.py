@@ -150,6 +150,28 @@ def test_thinking_counts_as_produced_under_every_name(member):
     assert (stream.produced_bytes, stream.produced()) == (3, "hmm")
 
 
+@pytest.mark.parametrize(
+    ("delta", "produced"),
+    [
+        ({"content": "so", "reasoning_content": "hmm"}, "sohmm"),
+        ({"content": "so", "reasoning": "hmm"}, "sohmm"),
+        ({"content": "so", "reasoning_text": "hmm"}, "sohmm"),
+        ({"content": "so", "thinking": "hmm"}, "sohmm"),
+        ({"content": "so", "refusal": "no"}, "sono"),
+        ({"content": "so", "function_call": {"name": "f", "arguments": "{}"}}, "sof{}"),
+        ({"content": "so", "tool_calls": [{"function": {"arguments": "{}"}}], "reasoning": "hmm"}, "sohmm{}"),
+        ({"content": "so", "reasoning": "hmm", "reasoning_content": "hmm"}, "sohmm"),
+        ({"content": "so", "reasoning": "", "tool_calls": []}, "so"),
+    ],
+    ids=str,
+)
+def test_all_that_one_delta_or_message_carries_was_produced(delta, produced):
+    stream = stream_of(event({"index": 0, "delta": delta}))
+    assert (stream.produced_bytes, stream.produced()) == (len(produced), produced)
+    raw = json.dumps({"choices": [{"index": 0, "message": delta}]}).encode()
+    assert OpenAIToOpenAI(Shape(alias="m", path="chat/completions")).response(raw).produced == produced
+
+
 SOUND = {"id": "audio_1", "data": "QUJD" * 2_000, "transcript": "four"}
 
 

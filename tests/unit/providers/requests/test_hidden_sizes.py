@@ -10,7 +10,7 @@ import pytest
 from gateway.api.schemas import peek_chat
 from providers.media.pictures import Picture
 from providers.requests.classes import Unacceptable
-from tests.media import data_url, jpeg, wav
+from tests.media import data_url, jpeg, mp3, wav
 
 
 def demand(part):
@@ -84,3 +84,35 @@ def test_a_format_that_makes_a_sound_shorter_is_not_believed(hide):
     found = demand({"type": "input_audio", "input_audio": {"data": data}})
     assert found.audio_ms >= 60_000
     assert found.needs_window
+
+
+def _ape(items: bytes, header: bytes = b"") -> bytes:
+    footer = b"APETAGEX" + (2_000).to_bytes(4, "little") + (len(items) + 32).to_bytes(4, "little") + bytes(16)
+    return header + items + footer
+
+
+ID3V1 = b"TAG" + b"a title".ljust(124, b" ") + b"\1"
+
+
+@pytest.mark.parametrize(
+    ("sound", "is_bounded"),
+    [
+        (mp3(1) + b"fLaC" + b"\1" * 4_000, False),
+        (mp3(50) + b"OggS" + b"\1" * 4_000, False),
+        (mp3(2) + b"\0" * 300 + b"\0\0\0\x20ftypM4A ", False),
+        (mp3(2) + b"fLaC" + b"\1" * 4_000 + ID3V1, False),
+        (mp3(2) + b"fLaC" + b"\1" * 4_000 + _ape(b"x" * 90), False),
+        (mp3(2) + b"TAGfLaC", False),
+        (mp3(1)[:100] + b"fLaC" + b"\1" * 200, False),  # of one frame that is not whole
+        (mp3(2), True),
+        (mp3(2)[:-100], True),
+        (mp3(2) + ID3V1, True),
+        (mp3(2) + b"\0" * 999, True),
+        (mp3(2) + _ape(b"x" * 90), True),
+        (mp3(2) + _ape(b"x" * 90, b"APETAGEX" + bytes(24)) + ID3V1, True),
+    ],
+)
+def test_behind_the_frames_of_an_mp3_are_only_tags(sound, is_bounded):
+    """Any other decoder that finds its own sound there plays that, and it may be hours."""
+    found = demand({"type": "input_audio", "input_audio": {"data": base64.b64encode(sound).decode()}})
+    assert found.needs_window is not is_bounded
