@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from metering.models import UsageEvent
     from metering.trace import BudgetSeen, Decision, LimitSeen, Trace
 
+BY_BYTES = "for its prompt at a token a byte or, for what has no bound of its own, the context window"
 PER_MILLION = Decimal(10**6)
 RULES = {
     "parallel": "{:,} at a time",
@@ -155,7 +156,7 @@ def _held(trace: Trace | None) -> tuple[str, ...]:
         said.append(
             f"Of {trace.tokens[0]:,} tokens a minute {trace.tokens[1]:,} were left after it took its share."
         )
-    how = "for its prompt as counted" if trace.counted else "for its prompt at a token a byte"
+    how = "for its prompt as counted or measured" if trace.counted else BY_BYTES
     said.append(f"{usd(trace.hold_nanousd)} USD was held, the most it could cost, {how}.")
     if trace.budget is not None:
         said.append(_budget(trace.budget))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from metering.explanation import explain, receipt_lines
+from metering.explanation import BY_BYTES, explain, receipt_lines
 from metering.models import UsageEvent
 from metering.trace import BudgetSeen, LimitSeen, Skipped, Trace, document
 from metering.wording import usd
@@ -158,7 +158,7 @@ def test_it_says_what_was_allowed_and_held() -> None:
     assert story(event())["What was allowed and held"] == (
         "The key may make 60 requests a minute.",
         "The tenant may make 60,000 tokens a minute.",
-        "0.000001 USD was held, the most it could cost, for its prompt at a token a byte.",
+        f"0.000001 USD was held, the most it could cost, {BY_BYTES}.",
         (
             "The tightest budget was the daily one of the tenant: 2.00 USD, of which 0.50 were spent and 0.000001 held "
             "by running calls, this one included; it resets on 2026-07-24T12:00:00.000Z."
@@ -209,7 +209,7 @@ def test_a_call_that_was_clamped_says_so() -> None:
     held = story(event(decision=document(trace, ATTEMPTS)))["What was allowed and held"]
     assert held == (
         "No limit of rate bound it.",
-        "0.000000005 USD was held, the most it could cost, for its prompt as counted.",
+        "0.000000005 USD was held, the most it could cost, for its prompt as counted or measured.",
         "Its output was cut to 17 tokens: more did not fit into the budget.",
     )
 
