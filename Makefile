@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 DEMO ?= deploy/demo.yaml
 SIDE_BY_SIDE = --dist loadfile --no-loadscope-reorder --durations=25
-EMBEDDED = $(BIN)/python -m pytest -n 3 $(SIDE_BY_SIDE)
+EMBEDDED = $(BIN)/python -m pytest -n 2 $(SIDE_BY_SIDE)
 IN_PRODUCTION = env OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.stores \
 	$(BIN)/python -m pytest tests/functional -m "both_modes and not runs_once and not soak" -n 2 $(SIDE_BY_SIDE)
 # The locks name every package, so nothing is left to resolve: no release of anything can change what is installed.
