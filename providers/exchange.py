@@ -70,7 +70,7 @@ async def read_answer(call: Call, dialect: Dialect, outgoing: Outgoing, raw: byt
     if len(raw) <= QUICK_BYTES:
         try:
             call.answered = dialect.response(raw)
-        except BaseException:
+        except BaseException:  # whatever it was, the answer came and may be billed; it is raised again
             outgoing.heard(call.target, raw)
             raise
         call.unnoted = raw
