@@ -22,7 +22,7 @@ STEPS = (
     "before_insert",
     "before_commit",
     "after_commit",
-    "before_cursor",
+    "after_commit before_cursor",  # there are cursors behind the start of a call, too
 )
 BEFORE_THE_END = ("after_answered",)  # no end was written: the call is billed, and may be made again
 
