@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from django.http import HttpResponse
 from django.test import AsyncRequestFactory
@@ -20,13 +21,14 @@ async def page(request):
 async def test_they_are_looked_for_once_when_the_first_one_is_asked_for(monkeypatch):
     searches = []
     search = ServeStaticMiddleware.add_files_from_finders
-    monkeypatch.setattr(
-        ServeStaticMiddleware,
-        "add_files_from_finders",
-        lambda middleware: (searches.append(middleware), search(middleware)),
-    )
+
+    def noted(middleware):
+        searches.append(middleware)
+        search(middleware)
+
+    monkeypatch.setattr(ServeStaticMiddleware, "add_files_from_finders", noted)
     get = AsyncRequestFactory().get
-    middleware = StaticFiles(page)
+    middleware: Any = StaticFiles(page)
     assert (await middleware(get("/admin/ui/"))).content == b"a page"
     assert searches == []
     answers = await asyncio.gather(*(middleware(get(CSS)) for _ in range(8)))
