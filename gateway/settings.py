@@ -53,7 +53,7 @@ MIDDLEWARE = [  # of the ordinary site; /v1 has its own handler (gateway/handler
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "gateway.page_security.PageSecurity",
-    "servestatic.middleware.ServeStaticMiddleware",
+    "gateway.static_files.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "gateway.session_age.SessionAge",
     "django.middleware.common.CommonMiddleware",

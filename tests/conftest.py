@@ -69,7 +69,8 @@ def gateway(
 ) -> Iterator[Gateway]:
     """Yield the shared gateway with the people and models of tests/town.py; never stop or change it."""
     data_dir = tmp_path_factory.mktemp("gateway") / "data"
-    with Gateway(town.config(upstream.base_url, closed_port), data_dir) as server:
+    more = {"model_catalog": town.failing(upstream.base_url)}
+    with Gateway(merged(town.config(upstream.base_url, closed_port), more), data_dir) as server:
         yield server
 
 

@@ -124,10 +124,15 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # so that no child touches, and thereby copies, what all of them share
     arguments = serve(control)
-    if arguments is not None:
-        sys.argv[:] = arguments
-        sys.path[0] = os.path.dirname(arguments[0])  # noqa: PTH120 - as the interpreter sets it
-        runpy.run_path(arguments[0], run_name="__main__")
+    if arguments is None:
+        return
+    if arguments[0] == "-m":
+        sys.argv[1:] = arguments[2:]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        return
+    sys.argv[:] = arguments
+    sys.path[0] = os.path.dirname(arguments[0])  # noqa: PTH120 - as the interpreter sets it
+    runpy.run_path(arguments[0], run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from tests.sources import MANAGE, ROOT
+from tests.sources import JOURNAL, MANAGE, ROOT
 
 STOP_S = 30.0
 LONGEST_ENVIRONMENT = 64 * 1024
@@ -113,8 +113,11 @@ def base_environment() -> dict[str, str]:
 
 
 def can_fork(arguments: Sequence[str], env: Mapping[str, str]) -> bool:
-    """Say whether a fork does what a new interpreter would: it runs a script, and its environment asks for no more."""
+    """Say whether a fork does what a new interpreter would: it runs a program of ours, and asks the interpreter for
+    nothing by its environment.
+    """
     mine = base_environment()
     names = {name for name in (*env, *mine) if name.startswith(_OF_THE_INTERPRETER)}
     is_short = sum(len(name) + len(value) for name, value in env.items()) < LONGEST_ENVIRONMENT
-    return arguments[0] == MANAGE and is_short and all(env.get(name) == mine.get(name) for name in names)
+    is_ours = arguments[0] == MANAGE or tuple(arguments[:2]) == JOURNAL
+    return is_ours and is_short and all(env.get(name) == mine.get(name) for name in names)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MANAGE = str(ROOT / "manage.py")
+JOURNAL = ("-m", "tests.journal_process")
 APPS = ("gateway", "tenants", "catalog", "metering", "budgets", "providers")
 SOURCES = sorted(
     path

@@ -81,8 +81,12 @@ def catalog(endpoint: str, closed_port: int) -> list[dict[str, Any]]:
         row("dead", "up-dead", f"http://127.0.0.1:{closed_port}/v1"),
         row("badrow", "up-badrow", endpoint, api_key="${SURELY_NOT_SET}"),
         *(row(alias, f"up-{alias}", endpoint) for alias in POOL),
-        *(row(alias, f"up-{alias}", endpoint, timeouts=IMPATIENT) for alias in FAILING),
     ]
+
+
+def failing(endpoint: str) -> list[dict[str, Any]]:
+    """Return the models for tests that fail one: of the shared gateway only, whose start is one of very many."""
+    return [row(alias, f"up-{alias}", endpoint, timeouts=IMPATIENT) for alias in FAILING]
 
 
 def config(endpoint: str, closed_port: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ async def eventually(
     *,
     within_s: float = WITHIN_S,
     despite: tuple[type[BaseException], ...] = (),
+    longest_pause_s: float = LONGEST_PAUSE_S,
 ) -> T: ...
 
 
@@ -37,6 +38,7 @@ async def eventually(
     *,
     within_s: float = WITHIN_S,
     despite: tuple[type[BaseException], ...] = (),
+    longest_pause_s: float = LONGEST_PAUSE_S,
 ) -> T: ...
 
 
@@ -46,12 +48,15 @@ async def eventually(
     *,
     within_s: float = WITHIN_S,
     despite: tuple[type[BaseException], ...] = (),
+    longest_pause_s: float = LONGEST_PAUSE_S,
 ) -> Any:
     """Read until the value holds, and return that value. `despite` names errors of reading that mean "not yet".
 
+    What takes many seconds and is dear to read is asked less often by a longer `longest_pause_s`.
+
     Raises NeverHeld with the last value, or the last error, after `within_s`.
     """
-    turns = _Turns(within_s)
+    turns = _Turns(within_s, longest_pause_s)
     while True:
         try:
             value = read()
@@ -74,7 +79,7 @@ def wait_until(
     despite: tuple[type[BaseException], ...] = (),
 ) -> T:
     """Do what `eventually` does, in a test without a loop."""
-    turns, rest = _Turns(within_s), threading.Event()
+    turns, rest = _Turns(within_s, LONGEST_PAUSE_S), threading.Event()
     while True:
         try:
             value = read()
@@ -90,8 +95,8 @@ def wait_until(
 class _Turns:
     """How long to rest between two reads: short at first, so that what is quick is found quickly."""
 
-    def __init__(self, within_s: float) -> None:
-        self._within_s = within_s
+    def __init__(self, within_s: float, longest_pause_s: float) -> None:
+        self._within_s, self._longest_pause_s = within_s, longest_pause_s
         self._deadline = time.monotonic() + within_s
         self._pause_s = FIRST_PAUSE_S
         self.last: object = None
@@ -100,5 +105,5 @@ class _Turns:
         """Raises NeverHeld when the time is over."""
         if time.monotonic() > self._deadline:
             raise NeverHeld(f"it did not hold within {self._within_s:g} s; the last value was {self.last!r}")
-        pause, self._pause_s = self._pause_s, min(self._pause_s * 1.5, LONGEST_PAUSE_S)
+        pause, self._pause_s = self._pause_s, min(self._pause_s * 1.5, self._longest_pause_s)
         return pause

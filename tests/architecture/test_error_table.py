@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+from functools import cache
 
 import pytest
 
@@ -51,6 +52,7 @@ NEVER_AT_THE_DOOR = {
 }
 
 
+@cache
 def exceptions():
     """Return the exception classes that the apps define, by their full name."""
     found = {}

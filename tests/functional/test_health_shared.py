@@ -20,6 +20,7 @@ WORKERS = int(os.environ.get("OMG_TEST_WORKERS") or 1)
 LOOKS = (
     3  # single calls that may look again while the machine takes its time: 4 s, 8 s, 16 s after the failure
 )
+PACE_S = 0.3  # between two looks at what takes seconds
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,9 @@ async def hears_without_a_call_of_its_own_what_broke_and_what_serves_again(one, 
     await eventually(opened, lambda value: value == 0.0)
     failed = len(upstream.seen(model="up-told-first"))
     assert failed <= 5 * WORKERS + LOOKS
-    await eventually(lambda: state(other), lambda value: value != 1.0)  # nobody has called it
+    await eventually(
+        lambda: state(other), lambda value: value != 1.0, longest_pause_s=PACE_S
+    )  # nobody has called it
     assert (await call(other)).headers["x-gateway-deployment"] == "second"
     assert len(upstream.seen(model="up-told-first")) <= failed + LOOKS
 
@@ -116,7 +119,7 @@ async def hears_without_a_call_of_its_own_what_broke_and_what_serves_again(one, 
         return await state(gateway)
 
     for gateway in (one, other):  # the rest of five seconds ends; a call looks
-        await eventually(partial(closed, gateway), lambda value: value != 0.0)
+        await eventually(partial(closed, gateway), lambda value: value != 0.0, longest_pause_s=PACE_S)
     assert (await call(other)).status == 200
 
 

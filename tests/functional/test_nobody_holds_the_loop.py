@@ -5,6 +5,8 @@ for more than 50 ms of CPU, and the memory of the process that serves everybody 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -24,6 +26,23 @@ SLACK = 8 * MB  # what a process takes for anything: buffers, arenas
 CHAT, EMBEDDINGS, SIMULATE = "/v1/chat/completions", "/v1/embeddings", "/v1/gateway/simulate"
 QUESTION = b'{"model":"wide","messages":[{"role":"user","content":"hi"}]}'
 JSON = {"content-type": "application/json"}
+# Where many bodies or answers are read by the same steps, some come in each run and these in `make soak`, too. In each
+# run unit/providers/test_outline.py reads all of them, unit/gateway/test_large_reading.py all that are refused.
+LETTERS = {  # one text, as "a picture" and "escaped letters"
+    *("runs of 999 of base64", "escaped quotes", "backslashes", "pairs of surrogates", "two-byte letters"),
+    *("names inside of a text", "brackets inside of a text", "a sound"),
+}
+AT_ANOTHER_DOOR = {"four-byte letters", "quotes and white space", "code"}  # with a key, as a stream
+TOO_MANY = {  # as "a list of ones", "empty objects", "towers", "members"
+    *("empty messages", "empty lists as messages", "texts as messages"),
+    *("empty texts", "numbers", "words", "small objects", "members of objects"),
+}
+
+
+def each(names: Iterable[str], long: Collection[str]) -> list[Any]:
+    """Return the names as parameters; those in `long` are for long runs."""
+    assert {*long} <= {*names}
+    return [pytest.param(name, marks=[pytest.mark.soak] if name in long else []) for name in names]
 
 
 class Measured:
@@ -77,20 +96,20 @@ def measured(upstream, tmp_path_factory):
         yield Measured(gateway, loop)
 
 
-@pytest.mark.parametrize("name", hostile_bodies.SERVED)
+@pytest.mark.parametrize("name", each(hostile_bodies.SERVED, LETTERS | AT_ANOTHER_DOOR))
 async def test_a_long_body_is_served(measured, name):
     answer = await measured.post(CHAT, hostile_bodies.SERVED[name](SIZE))
     assert answer.status_code == 200, answer.text
 
 
-@pytest.mark.parametrize("name", hostile_bodies.REFUSED)
+@pytest.mark.parametrize("name", each(hostile_bodies.REFUSED, TOO_MANY))
 async def test_a_hostile_body_is_refused(measured, name):
     answer = await measured.post(CHAT, hostile_bodies.REFUSED[name][0](SIZE))
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]["code"]
 
 
-@pytest.mark.parametrize("name", hostile_bodies.VECTORS)
+@pytest.mark.parametrize("name", each(hostile_bodies.VECTORS, {"empty lists as inputs", "objects as inputs"}))
 async def test_embeddings_of_any_kind(measured, name):
     make, code = hostile_bodies.VECTORS[name]
     answer = await measured.post(EMBEDDINGS, make(SIZE))
@@ -100,7 +119,12 @@ async def test_embeddings_of_any_kind(measured, name):
     )
 
 
-@pytest.mark.parametrize("name", ["a picture", "code", "four-byte letters", "arguments of tools"])
+@pytest.mark.parametrize(
+    "name",
+    each(
+        ["code", "four-byte letters", "a picture", "arguments of tools"], {"a picture", "arguments of tools"}
+    ),
+)
 async def test_with_an_idempotency_key(measured, name):
     body = hostile_bodies.SERVED[name](SIZE)
     answers = [await measured.post(CHAT, body, **{"idempotency-key": name}) for _ in range(2)]
@@ -114,14 +138,14 @@ async def test_a_stream(measured):
     assert (answer.status_code, answer.text.endswith("data: [DONE]\n\n")) == (200, True)
 
 
-@pytest.mark.parametrize("name", ["code", "escaped letters", "a true picture"])
+@pytest.mark.parametrize("name", each(["code", "escaped letters", "a true picture"], {"escaped letters"}))
 async def test_a_prompt_that_is_too_long_for_the_model_is_counted_and_refused(measured, name):
     body = hostile_bodies.SERVED[name](SIZE).replace(b'"wide"', b'"narrow"', 1)
     answer = await measured.post(CHAT, body)
     assert answer.status_code in {200, 400}, answer.text
 
 
-@pytest.mark.parametrize("name", ["code", "a true picture"])
+@pytest.mark.parametrize("name", each(["code", "a true picture"], {"code"}))
 async def test_what_would_happen_to_it(measured, name):
     body = hostile_bodies.EVERY[name](SIZE)
     for question in (body, b'{"body":' + body[:-1] + b"}}"):
@@ -149,7 +173,7 @@ def of_pieces(piece: str, around: str, size: int = SIZE) -> str:
     return around % ",".join([piece] * (size // (len(piece) + 1)))
 
 
-SLOW = 2 * MB  # what a process of its own takes seconds to read is not larger, so that the tests are quick
+SLOW = MB  # what a process of its own takes seconds to read is not larger, so that the tests are quick
 USAGE = '"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}'
 ANSWERS = {  # what a provider answers to a chat, and the status that the client gets
     "a long text": (answer_of(b'"' + rb"word \n" * (SIZE // 7) + b'"'), 200),
@@ -174,7 +198,9 @@ ANSWERS = {  # what a provider answers to a chat, and the status that the client
 }
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize(
+    "name", each(ANSWERS, {"a long text", "letters of four bytes", "a long usage", "model again and again"})
+)
 async def test_an_answer_of_any_kind(measured, upstream, name):
     text, status = ANSWERS[name]
     upstream.script("up-wide", {"kind": "status", "status": 200, "body": text})

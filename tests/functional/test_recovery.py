@@ -22,6 +22,7 @@ pytestmark = pytest.mark.both_modes
 BROKEN = {"kind": "status", "status": 500}
 SLOTS = 60
 RAMP_S = 10.0
+PACE_S = 0.3  # between two looks at what takes the whole ramp
 PATIENCE = {"first_byte": "30s"}
 
 
@@ -64,7 +65,7 @@ async def call_until(gateway, model, deployment, state):
             met[answer.headers.get("x-gateway-deployment", "") if answer.status == 200 else "none"] += 1
             return await state_of(client, deployment)
 
-        await eventually(asked, lambda found: found == state, within_s=RAMP_S + 60)
+        await eventually(asked, lambda found: found == state, within_s=RAMP_S + 60, longest_pause_s=PACE_S)
     return met
 
 

@@ -106,4 +106,4 @@ async def moves_and_comes_back(gateway, upstream, member):
                 return False
         return True
 
-    await eventually(is_home, within_s=90)
+    await eventually(is_home, within_s=90, longest_pause_s=0.5)

@@ -46,7 +46,7 @@ def config(upstream):
 def shared(environment, upstream, closed_port, tmp_path_factory):
     """Yield the gateway of this file; its workers come and go."""
     upstream.script(
-        "up-paced", {"delay": 0.05}
+        "up-paced", {"delay": 0.15}
     )  # clients that ask on and on leave time for what they wait for
     whole = merged(town.config(upstream.base_url, closed_port), config(upstream))
     with Gateway(whole, tmp_path_factory.mktemp("workers") / "data", environment) as server:

@@ -11,7 +11,7 @@ from tenants.models import Tenant, User
 @pytest.fixture
 def client() -> Client:
     client = Client()
-    client.force_login(User.objects.create_superuser("root@example.com", "a long password"))
+    client.force_login(User.objects.create_superuser("root@example.com"))
     return client
 
 

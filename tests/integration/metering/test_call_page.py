@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def client() -> Client:
     client = Client()
-    client.force_login(User.objects.create_superuser("root@example.com", "a long password"))
+    client.force_login(User.objects.create_superuser("root@example.com"))
     return client
 
 

@@ -29,7 +29,7 @@ SPLIT = {"experiment": {"by": "user", "arms": {"east": 75, "west": 25}}}
 @pytest.fixture
 def client() -> Client:
     client = Client()
-    client.force_login(User.objects.create_superuser("root@example.com", "a long password"))
+    client.force_login(User.objects.create_superuser("root@example.com"))
     return client
 
 
@@ -133,7 +133,7 @@ def test_the_pages_of_models_and_calls_lead_there(client: Client) -> None:
 def test_only_those_who_may_see_calls_may_see_it() -> None:
     clerk = Client()
     assert clerk.get(URL).status_code == 302, "a stranger signs in first"
-    clerk.force_login(User.objects.create_user("clerk@example.com", "a long password", is_staff=True))
+    clerk.force_login(User.objects.create_user("clerk@example.com", is_staff=True))
     assert clerk.get(URL).status_code == 403
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,10 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests import stores
+from tests import stores, templates
 from tests.calls import CLOSED_COST
+from tests.processes import START_S, ServerProcess, clean_environment
+from tests.sources import JOURNAL
 
-ROOT = Path(__file__).parents[3]
 SERVING = (
     "after_close_write",
     "before_insert",
@@ -38,27 +35,17 @@ class Site:
         self.journal = data_dir / "journal"
         self.stores = stores.environment()  # a database of its own, whichever engine this run is about
 
-    def migrate(self) -> None:
-        assert self._run("-m", "django", "migrate", "--verbosity=0") == 0
-
     def serve(self, failpoint: str = "") -> list[tuple[str, str]]:
-        """Serve until the failpoint, or else until done, and kill; return what was said of each call."""
-        command = [sys.executable, "-m", "tests.journal_process", str(self.journal), "serve"]
-        with subprocess.Popen(
-            command, cwd=ROOT, env=self._env(failpoint), stdout=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
-            lines = []
-            for line in process.stdout:
-                if line.strip() == "done":
-                    process.kill()
-                    break
-                lines.append(line.split())
-        assert process.returncode == -signal.SIGKILL
-        return [(what, request_id) for what, request_id in lines]
+        """Serve until the failpoint kills it, or else until it is done, and kill; return what was said of each call."""
+        process = self._process("serve", failpoint)
+        if not failpoint:
+            process.stdout.first(lambda line: line == "done" or None, START_S)
+        assert process.end(None if failpoint else signal.SIGKILL) == -signal.SIGKILL
+        said = [line.split() for line in process.stdout.all() if line != "done"]
+        return [(what, request_id) for what, request_id in said]
 
     def adopt(self, failpoint: str = "") -> int:
-        return self._run("-m", "tests.journal_process", str(self.journal), "adopt", failpoint=failpoint)
+        return self._process("adopt", failpoint).end(None)
 
     def rows(self) -> dict[str, tuple[str, int]]:
         found = self._query("SELECT id, status, cost_nanousd FROM metering_usageevent")
@@ -75,30 +62,21 @@ class Site:
         with closing(sqlite3.connect(self.data_dir / "gateway.sqlite3")) as database:
             return database.execute(sql).fetchall()
 
-    def _run(self, *arguments: str, failpoint: str = "") -> int:
-        command = [sys.executable, *arguments]
-        return subprocess.run(
-            command, cwd=ROOT, env=self._env(failpoint), check=False, stdout=subprocess.DEVNULL
-        ).returncode
-
-    def _env(self, failpoint: str) -> dict[str, str]:
-        own = {"ROUTER_DATA_DIR": str(self.data_dir), "OMG_FAILPOINT": failpoint}
-        return os.environ | self.stores | own | {"DJANGO_SETTINGS_MODULE": "gateway.settings"}
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    empty = Site(tmp_path_factory.mktemp("migrated"))
-    empty.migrate()
-    return empty.data_dir
+    def _process(self, what: str, failpoint: str) -> ServerProcess:
+        env = clean_environment(
+            ROUTER_DATA_DIR=str(self.data_dir),
+            ROUTER_ADMIN_SESSION_JWT_SECRET=templates.JWT_SECRET,
+            OMG_FAILPOINT=failpoint,
+            **self.stores,
+        )
+        return ServerProcess(*JOURNAL, str(self.journal), what, env=env)
 
 
 @pytest.fixture
-def site(migrated: Path, tmp_path: Path) -> Site:
-    copy = Site(Path(shutil.copytree(migrated, tmp_path / "data")))
-    if copy.stores:
-        copy.migrate()
-    return copy
+def site(tmp_path: Path) -> Site:
+    site = Site(tmp_path / "data")
+    templates.lay_out(site.data_dir)
+    return site
 
 
 def assert_complete(site: Site, said: list[tuple[str, str]]) -> None:

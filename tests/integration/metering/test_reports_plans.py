@@ -16,6 +16,7 @@ import pytest
 
 from tests.postgres import Postgres
 from tests.processes import clean_environment
+from tests.templates import prepared_postgres
 
 ROOT = Path(__file__).parents[3]
 P95_MS = 300
@@ -23,7 +24,7 @@ P95_MS = 300
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    server = Postgres("shared_buffers=256MB")
+    server = prepared_postgres("shared_buffers=256MB")
     yield server.start()
     server.close()
 
@@ -72,11 +73,8 @@ def _main(calls: int, times: int) -> None:
     import django  # noqa: PLC0415 - this half runs in a process of its own
 
     django.setup()
-    from django.core.management import call_command  # noqa: PLC0415
-
     from metering.rollup import roll_up  # noqa: PLC0415
 
-    call_command("migrate", verbosity=0)
     _fill(calls)
     roll_up(datetime(2026, 8, 1, tzinfo=UTC))
     sys.stdout.write(json.dumps(_ask_everything(times)))

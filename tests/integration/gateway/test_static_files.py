@@ -1,0 +1,42 @@
+"""The files of pages are looked for once, when the first one is asked for, however many ask at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import AsyncRequestFactory
+from servestatic.middleware import ServeStaticMiddleware
+
+from gateway.static_files import StaticFiles
+
+CSS = "/static/gateway/home.css"
+
+
+async def page(request):
+    return HttpResponse("a page")
+
+
+async def test_they_are_looked_for_once_when_the_first_one_is_asked_for(monkeypatch):
+    searches = []
+    search = ServeStaticMiddleware.add_files_from_finders
+
+    def noted(middleware):
+        searches.append(middleware)
+        search(middleware)
+
+    monkeypatch.setattr(ServeStaticMiddleware, "add_files_from_finders", noted)
+    get = AsyncRequestFactory().get
+    middleware: Any = StaticFiles(page)
+    assert (await middleware(get("/admin/ui/"))).content == b"a page"
+    assert searches == []
+    answers = await asyncio.gather(*(middleware(get(CSS)) for _ in range(8)))
+    assert [(answer.status_code, answer["Content-Type"]) for answer in answers] == [
+        (200, 'text/css; charset="utf-8"')
+    ] * 8
+    assert (await middleware(get("/static/no/such.css"))).content == b"a page"
+    assert (await middleware(get("/static/../settings.py"))).content == b"a page"
+    assert searches == [middleware]
+    for answer in answers:
+        answer.close()
