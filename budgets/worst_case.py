@@ -80,10 +80,13 @@ def worst_case(
     cap = output_cap(demand, max_output_tokens, context_window)
     reads = _input_tokens(demand, context_window, models)
     writes = _output_tokens(demand, cap)
-    dear = [_dear(sheet, demand, reads) for sheet in sheets]
-    exact = max(
-        [_before_output(demand, each, reads) + writes * _per_output(demand, each) for each in dear] or [0]
-    )
+    exact = 0
+    for sheet in sheets:
+        dear = _dear(sheet, demand, reads)
+        cost = _before_output(demand, dear, reads)
+        if writes:
+            cost += writes * _per_output(demand, dear)
+        exact = max(exact, cost)
     return WorstCase(Bound(reads.total), Bound(writes), -(-exact // _SCALE), cap)
 
 
@@ -208,7 +211,11 @@ def _per_output(demand: Demand, sheet: PriceSheet) -> int:
 
 
 def _dearest(*rates: int | None) -> int:
-    return max((rate for rate in rates if rate is not None), default=0)
+    most = 0
+    for rate in rates:
+        if rate is not None and rate > most:
+            most = rate
+    return most
 
 
 def _dearest_image(demand: Demand, sheet: PriceSheet) -> int:

@@ -32,24 +32,24 @@ class LeanCycle(RequestResponseCycle):
             return False
         pairs = [*self.default_headers, *message.get("headers", ())]
         names = [name for name, _ in pairs]
-        values = b"".join([value for _, value in pairs])
-        if len(values.translate(None, _FORBIDDEN)) != len(values) or not _are_good(names):
+        lines = [b": ".join(pair) for pair in pairs]
+        head = b"\r\n".join([*lines, b""])
+        if not _are_good(names) or len(head.translate(None, _FORBIDDEN)) != len(head) - 2 * len(lines):
             return False
         framing = _FRAMING.intersection(names)
         if len(framing) > 1 or (framing and _LENGTH not in framing) or self.chunked_encoding is not None:
             return False
         self.response_started, self.waiting_for_100_continue = True, False
-        status, lines = message["status"], [b": ".join(pair) for pair in pairs]
+        status = message["status"]
         if framing:
             self.expected_content_length = int(pairs[names.index(_LENGTH)][1])
             self.chunked_encoding = False
         if not self.keep_alive:
-            lines.append(b"connection: close")
+            head += b"connection: close\r\n"
         if not framing and self.scope["method"] != "HEAD" and status not in _WITHOUT_BODY:
             self.chunked_encoding = True
-            lines.append(b"transfer-encoding: chunked")
-        end = b"\r\n" if lines else b""
-        self.transport.write(STATUS_LINE[status] + b"\r\n".join(lines) + end + b"\r\n")
+            head += b"transfer-encoding: chunked\r\n"
+        self.transport.write(STATUS_LINE[status] + head + b"\r\n")
         return True
 
 

@@ -104,7 +104,8 @@ class V1Request(HttpRequest):
 
     def header(self, name: bytes) -> str:
         """Return a header's value as text ("" when absent)."""
-        value = self.raw_headers.get(name)
+        headers = self._raw_headers
+        value = (self.raw_headers if headers is None else headers).get(name)
         return value.decode("latin-1") if value is not None else ""
 
     @property

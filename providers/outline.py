@@ -30,7 +30,8 @@ Span = tuple[int, int]
 
 def is_large(raw: bytes) -> bool:
     """Tell whether decoding takes too long for an event loop."""
-    return len(raw) > LARGE or raw.count(b"{") + raw.count(b"[") > BUSY
+    size = len(raw)
+    return size > LARGE or (size > BUSY and raw.count(b"{") + raw.count(b"[") > BUSY)
 
 
 class Outline:

@@ -11,6 +11,7 @@ import msgspec
 
 MAX_EVENT: Final = 1024 * 1024
 MOST_LINES: Final = 10_000  # of one event; more take too long to read, and nobody writes them
+LF: Final = 10  # as a number it is found twice as fast
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -78,7 +79,7 @@ class SseParser:
                 continue  # a run of blank lines may be very long
             if len(part) > limit:
                 raise EventTooLarge(limit, events)
-            if part.startswith(b"data: ") and b"\n" not in part:
+            if part.startswith(b"data: ") and LF not in part:
                 events.append(SseEvent(part[6:]))
                 continue
             if part.count(b"\n") > MOST_LINES:

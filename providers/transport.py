@@ -185,19 +185,20 @@ class UpstreamResponse:
 
     async def read(self, max_bytes: int, *, truncate: bool = False) -> bytes:
         """Return the whole body; beyond `max_bytes` it is cut or raises UpstreamBroken. Raises UpstreamFailed."""
-        first = await self._next()
-        block, size = first, len(first)
-        whole = io.BytesIO()  # gives what was written without a copy: it is in memory once
-        while block:
-            if size > max_bytes:
-                self._finish()
-                if not truncate:
-                    raise UpstreamBroken(f"an answer larger than {max_bytes} bytes")
-                return (whole.getvalue() + block)[:max_bytes]
-            whole.write(block)
-            block = await self._next()
-            size += len(block)
-        return first if size == len(first) else whole.getvalue()
+        whole: io.BytesIO | None = None  # gives what was written without a copy: it is in memory once
+        first = block = await self._next()
+        size = len(first)
+        while block and size <= max_bytes:
+            if block := await self._next():
+                size += len(block)
+                whole = whole or io.BytesIO()
+                whole.write(block if whole.tell() else first + block)
+        answer = first if whole is None else whole.getvalue()
+        if size > max_bytes:
+            self._finish()
+            if not truncate:
+                raise UpstreamBroken(f"an answer larger than {max_bytes} bytes")
+        return answer[:max_bytes]
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over what has arrived, as it arrives. Raises UpstreamFailed. Whoever stops early calls aclose."""

@@ -71,7 +71,7 @@ def is_bare(raw: bytes, server: Server, demand: Demand) -> bool:
     if opened > server.max_nesting or demand.messages > server.max_messages:
         return False
     if demand.kind == "embeddings":
-        return raw.count(b",") < server.max_inputs
+        return len(raw) < server.max_inputs or raw.count(b",") < server.max_inputs
     return opened + raw.count(b'"') // 2 <= server.max_content_parts
 
 

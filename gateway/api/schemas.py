@@ -155,7 +155,7 @@ def decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
         if not raw.isascii():
             raw.decode()  # msgspec looks only at the members it knows; what is not UTF-8 is not JSON
         body = decoder.decode(raw)
-        if raw.count(b":") > MOST_MEMBERS:  # every member has one
+        if len(raw) > MOST_MEMBERS and raw.count(b":") > MOST_MEMBERS:  # every member has one
             _count_members(raw)
         return body  # noqa: TRY300 - not the end of what can fail
     except msgspec.ValidationError as error:

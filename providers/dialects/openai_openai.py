@@ -6,7 +6,6 @@ taken apart into its top-level members as raw bytes and put together again, so w
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
@@ -14,10 +13,11 @@ from typing_extensions import override
 
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Shape, Stream
 from providers.dialects.loose import LONG, bytes_of, is_busy, produced_by, sound_in, text_of
+from providers.dialects.spelling import Spelling
 from providers.layout import NAMES, splice
 from providers.redaction import redact_json, without_values
 from providers.registry import PROVIDERS
-from providers.sse import EventTooLarge, SseParser
+from providers.sse import LF, EventTooLarge, SseParser
 from providers.target import Target
 from providers.tenant_salt import spliced
 from providers.usage import Usage
@@ -67,8 +67,6 @@ _ODD = _Chunk(choices=[_Choice(delta=_Delta(content=""))])  # a dialect of the d
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _chunk = msgspec.json.Decoder(_Chunk)
 _encode = msgspec.json.Encoder().encode
-_MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
-_NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
 
 
 def members(raw: bytes) -> dict[str, msgspec.Raw]:
@@ -115,8 +113,9 @@ class OpenAIToOpenAI(Dialect):
     def response(self, raw: bytes) -> Answered:
         key = self._shape.content_key
         try:
-            document = _chunk.decode(raw)
             parts = members(raw)
+            # The vectors of embeddings are long, and are looked at once only.
+            document = _chunk.decode(raw if key == "choices" else _read_of(parts))
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise MalformedAnswer(str(error), usage_in(raw, writes=key == "choices")) from error
         if document.error is not None or key not in parts:
@@ -125,7 +124,7 @@ class OpenAIToOpenAI(Dialect):
             parts["model"] = msgspec.Raw(_encode(self._shape.alias))
             raw = assemble(parts)
         usage = None if document.usage is None else in_tier(usage_of(document.usage), document.service_tier)
-        is_said = usage is not None and not usage.is_lacking
+        is_said = not document.choices or (usage is not None and not usage.is_lacking)
         return Answered(raw, usage, "" if is_said else text_of(document.choices or []))
 
     @override
@@ -143,15 +142,14 @@ class OpenAIStream(Stream):
         self.failure: bytes | None = None
         self.produced_events = self.produced_bytes = self.sound_chars = 0
         self.secrets: tuple[str, ...] = ()
-        self._shape = shape
+        self._includes_usage = shape.include_usage
         self._tier: Any = None
         self._parser = SseParser()
         self._texts: list[str] = []
         self._chars = 0
         self._open_choices: set[int] = set()
         self._finished_choices: set[int] = set()
-        self._foreign_model = b""
-        self._own_model = b'"model":' + _encode(shape.alias)
+        self._spelling = Spelling(_encode(shape.alias))
 
     @property
     @override
@@ -189,7 +187,7 @@ class OpenAIStream(Stream):
                 self.failure = _encode(str(error))  # what came before it in this block still goes out
                 break
             if data is not None:
-                out.append(b"data: " + data + b"\n\n")
+                out.append(b"data: %b\n\n" % data)
         return b"".join(out)
 
     @override
@@ -207,14 +205,15 @@ class OpenAIStream(Stream):
         if data == b"[DONE]":
             self.done = True
             return None
-        if b"\n" in data:  # several data: lines; inside JSON a line break is white space
+        if LF in data:  # several data: lines; inside JSON a line break is white space
             data = data.replace(b"\n", b" ")
         chunk = self._decode(data)
         if chunk.error is not None:
             self.failure = _encode(chunk.error)
         if self.failure is not None:
             return None
-        self._tier = chunk.service_tier or self._tier
+        if chunk.service_tier:
+            self._tier = chunk.service_tier
         for choice in chunk.choices or ():
             self._note(choice)
         if chunk.usage is not None and (usage := in_tier(usage_of(chunk.usage), self._tier)) is not None:
@@ -222,16 +221,16 @@ class OpenAIStream(Stream):
         return self._told(data, chunk)
 
     def _told(self, data: bytes, chunk: _Chunk) -> bytes | None:
-        is_content = chunk.choices or chunk.usage is not None
         if chunk is _ODD:
             data = without_values(data, self.secrets)
-        elif not is_content:  # our secrets may be in an error in a shape of its own
+        elif not chunk.choices and chunk.usage is None:
+            # Our secrets may be in an error in a shape of its own.
             data = redact_json(data, self.secrets)
-        if not self._shape.include_usage:
-            if is_content and not chunk.choices:
+        if not self._includes_usage:
+            if not chunk.choices and chunk.usage is not None:
                 return None  # the usage chunk that we asked for, not the client
-            data = _NULL_USAGE.sub(b"", data, count=1) if b'"usage"' in data else data
-        return self._restored(data)
+            data = self._spelling.without_null_usage(data)
+        return self._spelling.with_own_model(data)
 
     def _decode(self, data: bytes) -> _Chunk:
         try:
@@ -281,14 +280,10 @@ class OpenAIStream(Stream):
         elif choice.index not in self._finished_choices:
             self._open_choices.add(choice.index)
 
-    def _restored(self, data: bytes) -> bytes:
-        """Replace the upstream's model name. Quotes inside strings are escaped, so only real members can match."""
-        if not (self._foreign_model and self._foreign_model in data):
-            found = _MODEL.search(data)
-            if found is None:
-                return data
-            self._foreign_model = found.group()
-        return data.replace(self._foreign_model, self._own_model)
+
+def _read_of(parts: dict[str, msgspec.Raw]) -> bytes:
+    """Return an answer without what is not read of it."""
+    return assemble({name: parts[name] for name in _Chunk.__struct_fields__ if name in parts})
 
 
 def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
