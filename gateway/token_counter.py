@@ -12,9 +12,9 @@ import contextlib
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -26,6 +26,7 @@ from providers.fallbacks import FALLBACKS
 from providers.heavy_work import HeavyWork
 from providers.media.pdf.measure import Document
 from providers.requests.documents import Measured
+from providers.uninterrupted import to_its_end
 from providers.work_process import Lost, TooDear
 
 ROOT: Final = Path(__file__).parents[1]
@@ -38,7 +39,6 @@ MOST_TENANTS: Final = 10_000
 ANSWER_S: Final = 10.0  # the process is stuck, or the machine is
 START_S: Final = 30.0  # the first answer comes when the vocabulary is loaded
 
-T = TypeVar("T")
 _done = msgspec.msgpack.Decoder(Done)
 
 
@@ -85,7 +85,7 @@ class TokenCounter:
         self._waiting += 1
         try:
             async with self._turn:
-                return await _to_its_end(self._count(tenant_id, raw, encoding))
+                return await to_its_end(self._count(tenant_id, raw, encoding))
         finally:
             self._waiting -= 1
 
@@ -169,22 +169,6 @@ class TokenCounter:
         await outgoing.drain()
         (size,) = LENGTH.unpack(await incoming.readexactly(LENGTH.size))
         return _done.decode(await incoming.readexactly(size))
-
-
-async def _to_its_end(counting: Coroutine[Any, Any, T]) -> T:
-    """Leave only when it is over, however often the task is cancelled: who leaves pays for what was begun, and the
-    process goes on to serve others.
-    """
-    task = asyncio.ensure_future(counting)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # nobody is left to hear of it
-        raise
 
 
 async def charge(admission: Admission, request_id: str, rules: tuple[ScopeRules, ...]) -> None:

@@ -8,7 +8,6 @@ over, so that leaving is no way to more than one's share. The processes are star
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from providers.fallbacks import FALLBACKS
+from providers.uninterrupted import to_its_end
 from providers.work_process import Job, Lost, WorkProcess
 
 T = TypeVar("T")
@@ -78,16 +78,7 @@ class HeavyWork:
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run it, and leave only when it is over, however often the task is cancelled meanwhile."""
-        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            while not running.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait([running])
-            if not running.cancelled():
-                running.exception()  # nobody is left to hear of it
-            raise
+        return await to_its_end(asyncio.get_running_loop().run_in_executor(self._threads, work))
 
     def ask(self, job: Job, raw: bytes) -> bytes:
         """Let a process do it, and another one where the first was killed; blocking. Raises TooDear, Lost."""
