@@ -40,6 +40,7 @@ class Hashes:
 
 class RedisSubject(Subject):
     admission: RedisAdmission
+    tells_again = True
 
     def __init__(self, server: RedisServer) -> None:
         self.instant, self.now = LAST_MINUTE_OF_A_LEAP_DAY, 1000.25

@@ -62,6 +62,7 @@ class Subject(Protocol):
     admission: Admission
     instant: float
     now: float
+    tells_again: bool  # as of the model
 
     async def start(self, load: Load) -> None:
         """Start, or start again after losing everything that was in memory."""
@@ -89,7 +90,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.it = self.subject()
-        self.model, self.ledger = Model(), Ledger()
+        self.model, self.ledger = Model(tells_again=self.it.tells_again), Ledger()
         self.outbox: list[tuple[list[Post], list[str]]] = []
         self.final_costs: dict[str, int] = {}  # of calls that were shipped while they still ran
         self.rules_of: dict[str, ScopeRules] = {}

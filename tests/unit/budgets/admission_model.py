@@ -48,6 +48,7 @@ class Model:
     totals: dict[WindowKey, Post] = field(default_factory=dict)
     returns: dict[WindowKey, Return] = field(default_factory=dict)
     orphans: int = 0
+    tells_again: bool = False  # a worker that renews a call which was given up brings it back
 
     def look(self, now: float) -> None:
         for call in self.alive("running"):
@@ -128,10 +129,11 @@ class Model:
         return self.standing(call.ask.scopes, call.budgets, now)
 
     def renew(self, ids: list[str], now: float) -> None:
+        renewed = [call for call in self.alive("running") if call.ask.request_id in ids]
         self.look(now)
-        for call in self.alive("running"):
-            if call.ask.request_id in ids:
-                call.renewed = now
+        for call in renewed:
+            if call.state == "running" or self.tells_again:
+                call.state, call.renewed = "running", now
 
     def post(self, posts: list[Post], ids: list[str], now: float) -> None:
         self.look(now)

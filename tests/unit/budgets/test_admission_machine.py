@@ -15,6 +15,7 @@ from tests.unit.budgets.admission_model import LEASE_S, ORPHAN_S
 
 class LocalSubject(Subject):
     admission: LocalAdmission
+    tells_again = False
 
     def __init__(self) -> None:
         self.instant, self.now = LAST_MINUTE_OF_A_LEAP_DAY, 1000.25
