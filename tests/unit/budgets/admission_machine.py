@@ -285,7 +285,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         """The journal brings every call into the ledger before the next process serves; the rest is lost."""
         lost = [call for call in self.model.alive("running", "settled") if not self.is_shipped(call)]
         self.ledger.ship([Row(call, call.amount, call.unsettled) for call in lost])
-        self.model = Model()
+        self.model = Model(tells_again=self.it.tells_again)
         self.outbox.clear()
         self.runner.run(self.it.start(self.load))
 
