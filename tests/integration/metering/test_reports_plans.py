@@ -12,12 +12,16 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.postgres import Postgres
 from tests.processes import clean_environment
 from tests.templates import prepared_postgres
+
+if TYPE_CHECKING:
+    from metering.reports import Question
 
 ROOT = Path(__file__).parents[3]
 MOST_BLOCKS = 5_000  # of 8 kB; they were 2,000 of the rolled-up hours, and the calls themselves fill 100,000
@@ -109,7 +113,6 @@ def _fill(calls: int) -> None:
 
 def _ask_everything(rounds: int) -> dict[str, dict[str, object]]:
     from django.db import connection  # noqa: PLC0415
-    from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
 
     from metering.hours import mark_hours  # noqa: PLC0415
     from metering.reports import Question, answer  # noqa: PLC0415
@@ -134,21 +137,30 @@ def _ask_everything(rounds: int) -> dict[str, dict[str, object]]:
             lines = answer(question)
             times.append((time.perf_counter() - begin) * 1000)
         assert lines
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
-            answer(question)
-        plan, blocks = [], 0
-        with connection.cursor() as cursor:
-            for query in captured.captured_queries:
-                if query["sql"].startswith("SELECT") and "metering_rollupstate" not in query["sql"]:
-                    cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {query['sql']}".replace("%", "%%"), [])
-                    explained = [row[0] for row in cursor.fetchall()]
-                    plan += explained
-                    blocks += _blocks(explained)
+        plan, blocks = _explained(question)
         p95_ms = round(statistics.quantiles(times, n=20)[-1], 1)
         found[name] = {"p95_ms": p95_ms, "plan": plan, "blocks": blocks}
     return found
+
+
+def _explained(question: Question) -> tuple[list[str], int]:
+    """Return the plans of a report's queries, and how many blocks they read."""
+    from django.db import connection  # noqa: PLC0415
+    from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
+
+    from metering.reports import answer  # noqa: PLC0415
+
+    with CaptureQueriesContext(connection) as captured:
+        answer(question)
+    plan, blocks = [], 0
+    with connection.cursor() as cursor:
+        for query in captured.captured_queries:
+            if query["sql"].startswith("SELECT") and "metering_rollupstate" not in query["sql"]:
+                cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {query['sql']}".replace("%", "%%"), [])
+                lines = [row[0] for row in cursor.fetchall()]
+                plan += lines
+                blocks += _blocks(lines)
+    return plan, blocks
 
 
 def _blocks(plan: list[str]) -> int:
