@@ -1,4 +1,4 @@
-"""Which alias somebody may have meant who wrote another. Pure. 0.3 us an alias, so thousands of wrong names cost little.
+"""Which alias somebody may have meant who wrote another. Pure; 0.3 us an alias, so many wrong names cost little.
 
 By pairs of neighboring letters (Dice's coefficient), case and punctuation aside: "demo_chat" is "demo-chat".
 """

@@ -21,7 +21,11 @@ def seconds(number: float) -> str:
     if number < 1:
         return f"{max(1, math.ceil(number * 10)) / 10:g} seconds" if number <= 0.9 else "1 second"  # noqa: PLR2004
     whole = math.ceil(number)
-    for least, step, noun in ((2 * _DAY, _DAY, "day"), (2 * _HOUR, _HOUR, "hour"), (5 * _MINUTE, _MINUTE, "minute")):
+    for least, step, noun in (
+        (2 * _DAY, _DAY, "day"),
+        (2 * _HOUR, _HOUR, "hour"),
+        (5 * _MINUTE, _MINUTE, "minute"),
+    ):
         if whole >= least:
             return many(-(-whole // step), noun)
     return many(whole, "second")

@@ -46,7 +46,9 @@ class BodyTooLarge(Exception):
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        super().__init__(f"The body of your request is larger than {size(limit)}, the most this gateway takes.")
+        super().__init__(
+            f"The body of your request is larger than {size(limit)}, the most this gateway takes."
+        )
 
 
 class EncodedBody(Exception):
