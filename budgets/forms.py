@@ -17,6 +17,7 @@ RATES = ("requests_per_minute", "tokens_per_minute", "parallel_requests")
 
 
 class RateLimitForm(ModelForm):
+    errors_at = "requests_per_minute"
     requests_per_minute = LimitField()
     tokens_per_minute = LimitField()
     parallel_requests = LimitField()
@@ -28,6 +29,8 @@ class RateLimitForm(ModelForm):
 
 class BudgetForm(ModelForm):
     """The fields of alerts come with what sends them."""
+
+    errors_at = "schedule"
 
     limit_nanousd = UsdField(label="Limit in USD")
     schedule = forms.ChoiceField(

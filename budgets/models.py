@@ -109,7 +109,7 @@ class Budget(Scoped):
     limit_nanousd = models.BigIntegerField("limit in USD")
     schedule = models.CharField(max_length=32, default="calendar_month")
     warning_ratio = models.FloatField(
-        "warn at", default=0.8, help_text="The share of the limit that is spent: 0.8 is 80 %."
+        "warn at", default=0.8, help_text="The share of the limit that is spent: 0.8 is 80 percent."
     )
     on_insufficient = models.CharField(
         "when a call does not fit", max_length=8, choices=OnInsufficient, default=OnInsufficient.REFUSE
@@ -140,7 +140,7 @@ class Budget(Scoped):
             models.CheckConstraint(
                 condition=Q(warning_ratio__gt=0, warning_ratio__lte=1),
                 name="budget_warning_ratio_range",
-                violation_error_message="Warn at: a number above 0 and at most 1; 0.8 is 80 %.",
+                violation_error_message="Warn at: a number above 0 and at most 1; 0.8 is 80 percent.",
             ),
             models.CheckConstraint(
                 condition=Q(on_insufficient__in=OnInsufficient.values), name="budget_on_insufficient_known"

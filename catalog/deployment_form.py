@@ -34,6 +34,7 @@ def _choices(stored: str) -> list[tuple[str, str]]:
 
 
 class DeploymentForm(Revivable):
+    errors_at = "name"
     api_key = forms.CharField(
         required=False,
         strip=True,

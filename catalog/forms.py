@@ -123,6 +123,8 @@ def _rate_field(rate: str) -> UsdField:
 class PriceForm(ModelForm):
     """A new price holds from now on; the row in force before it is closed, never changed."""
 
+    errors_at = "input"
+
     input = _rate_field("input")
     output = _rate_field("output")
     cached_input = _rate_field("cached_input")

@@ -262,6 +262,8 @@ class HealthProbe(models.Model):
         indexes = (
             models.Index(fields=("place", "-at"), name="probe_place"),
             models.Index(fields=("at",), name="probe_at"),
+            models.Index(fields=("state", "-at"), name="probe_state"),
+            models.Index(fields=("provider", "-at"), name="probe_provider"),
         )
 
     @override

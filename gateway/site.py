@@ -63,7 +63,7 @@ def failed(request: HttpRequest) -> HttpResponse:
     return page
 
 
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django gives it
     """Django's page for who is signed in and may not do this (`handler403`)."""
     words = "Your account may not open this page or do this. Ask a superuser for the permission."
     facts = {"title": "You may not do this", "words": words}

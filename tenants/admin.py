@@ -11,7 +11,7 @@ from tenants import audit_admin, people_admin  # noqa: F401 - they register thei
 from tenants.audit import actor_of
 from tenants.back_office import BackOffice, TabularInline
 from tenants.confirmation import ask, is_confirmed
-from tenants.forms import TenantForm
+from tenants.forms import MembershipForm, TenantForm
 from tenants.key_admin import ApiKeyAdmin
 from tenants.models import ApiKey, Membership, Tenant
 from tenants.services import resume_tenant, suspend_tenant
@@ -25,6 +25,7 @@ __all__ = ["ApiKeyAdmin", "TenantAdmin"]
 
 class MembershipInline(TabularInline):
     model = Membership
+    form = MembershipForm
     extra = 0
     autocomplete_fields = ("user",)
     tab = True

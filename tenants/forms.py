@@ -15,7 +15,7 @@ from unfold.forms import UserCreationForm as UnfoldUserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from tenants.form_fields import ModelForm, WordsField
-from tenants.models import ApiKey, Tenant, User
+from tenants.models import ApiKey, Membership, Tenant, User
 from tenants.scopes import SCOPES, SERVED
 
 
@@ -34,6 +34,14 @@ class TenantForm(ModelForm):
             return ZoneInfo(name).key if name else ""
         except (ValueError, OSError, LookupError):
             raise forms.ValidationError("An IANA name such as UTC or Europe/Berlin.") from None
+
+
+class MembershipForm(ModelForm):
+    errors_at = "user"
+
+    class Meta:
+        model = Membership
+        fields = ("user", "role")
 
 
 class ApiKeyForm(ModelForm):
