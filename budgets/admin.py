@@ -6,8 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
-from django.utils.html import format_html_join
-from django.utils.safestring import mark_safe
+from django.utils.html import format_html, format_html_join
 from typing_extensions import override
 
 from budgets import window_admin  # noqa: F401 - it registers its page
@@ -15,7 +14,6 @@ from budgets.forms import RATES, BudgetForm, RateLimitForm
 from budgets.models import UNLIMITED, Budget, RateLimit
 from budgets.money_words import amount, details, line, resets
 from budgets.owners import link
-from budgets.schedules import in_words
 from budgets.spending import default_budget, spending_of
 from catalog.alias_lists import ApiKeyModelsForm, TenantModelsForm
 from tenants.admin import ApiKeyAdmin, TenantAdmin
@@ -144,7 +142,7 @@ class RateLimitAdmin(BackOffice):
 @admin.register(Budget)
 class BudgetAdmin(BackOffice):
     form = BudgetForm
-    list_display = ("__str__", "owner", "limit_usd", "spent", "held", "left", "resets", "period", "follows")
+    list_display = ("__str__", "limit_usd", "spent", "held", "left", "resets", "follows")
     fields: ClassVar[tuple[str, ...]] = (
         "tenant",
         "key",
@@ -167,10 +165,6 @@ class BudgetAdmin(BackOffice):
         for row, spending in zip(page.result_list, spending_of(page.result_list), strict=True):
             row.spending = spending
         return page
-
-    @admin.display(description="tenant or API key")
-    def owner(self, row: Budget) -> SafeString | str:
-        return link(row.owner)
 
     @admin.display(description="now")
     def money_now(self, row: Budget) -> SafeString | str:
@@ -196,10 +190,6 @@ class BudgetAdmin(BackOffice):
     def resets(self, row: Budget) -> str:
         return resets(_spending(row), row.schedule)
 
-    @admin.display(description="begins again", ordering="schedule")
-    def period(self, row: Budget) -> str:
-        return in_words(row.schedule)
-
     @admin.display(description="follows")
     def follows(self, row: Budget) -> str:
         return _follows(row)
@@ -213,7 +203,9 @@ def _spending(row: Any) -> Any:
 
 
 def _joined(lines: list[SafeString]) -> SafeString:
-    return format_html_join(mark_safe("<br>"), "{}", ((each,) for each in lines))
+    return format_html(
+        '<div class="money">{}</div>', format_html_join("", "<div>{}</div>", ((each,) for each in lines))
+    )
 
 
 def _shown(limit: int | None) -> str:

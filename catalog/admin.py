@@ -92,7 +92,7 @@ class ModelAdmin(Buries):
         "strategy",
         "deployment_names",
         "owner",
-        "context_window",
+        "window",
         "problem_now",
     )
     fields: ClassVar[tuple[str, ...]] = (*ModelRowForm.Meta.fields, "problem_now")
@@ -139,6 +139,10 @@ class ModelAdmin(Buries):
     @admin.display(description="deployments")
     def deployment_names(self, model: Model) -> str:
         return ", ".join(sorted(row.name for row in model.deployments.all() if not row.removed)) or "none"
+
+    @admin.display(description="context window (tokens)", ordering="context_window", empty_value="-")
+    def window(self, model: Model) -> str | None:
+        return None if model.context_window is None else f"{model.context_window:,}"
 
     @admin.display(description="problem")
     def problem_now(self, model: Model) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.apps import apps
 from django.contrib import admin
 from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
@@ -11,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from typing_extensions import override
 
 from tenants.back_office import ReadOnly
-from tenants.differences import differences
+from tenants.differences import DONE, differences
 from tenants.models import ApiKey, AuditEvent
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
-ACTIONS = ("create", "update", "delete", "revoke", "rotate", "suspend", "resume", "settle")
 TOLD_IN_LISTS = 3
 MOST_KEYS = 50  # whose name or prefix is searched for
 
@@ -31,7 +32,7 @@ class ActionFilter(admin.SimpleListFilter):
 
     @override
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(each, each.capitalize()) for each in ACTIONS]
+        return list(DONE.items())
 
     @override
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -45,7 +46,7 @@ class ResourceFilter(admin.SimpleListFilter):
 
     @override
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return sorted((name, _words(model)) for name, model in _models().items())
+        return sorted((name, _words(_models()[name])) for name in _pages())
 
     @override
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -54,13 +55,13 @@ class ResourceFilter(admin.SimpleListFilter):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnly):
-    list_display = ("at", "actor", "action", "what", "changed", "ip")
+    list_display = ("at", "actor", "done", "kind", "what", "changed", "ip")
     list_filter = (ActionFilter, ResourceFilter, "at")
     search_fields = ("name",)
     search_help_text = "Whole words: who did it, the object's name or ID, a key's name or prefix."
     sortable_by: ClassVar[tuple[str, ...]] = ()
-    fields = ("at", "actor", "action", "what", "changes", "ip", "user_agent")
-    readonly_fields = ("what", "changes")
+    fields = ("at", "actor", "done", "kind", "what", "changes", "ip", "user_agent")
+    readonly_fields = ("done", "kind", "what", "changes")
 
     @override
     def get_search_results(
@@ -76,10 +77,19 @@ class AuditEventAdmin(ReadOnly):
         wanted |= Q(resource="apikey", resource_id__in=[str(pk) for pk in keys[:MOST_KEYS]])
         return queryset.filter(wanted), False
 
+    @admin.display(description="action")
+    def done(self, event: AuditEvent) -> str:
+        return DONE.get(event.action, event.action)
+
+    @admin.display(description="kind")
+    def kind(self, event: AuditEvent) -> str:
+        model = _models().get(event.resource)
+        return _words(model) if model is not None else event.resource.capitalize()
+
     @admin.display(description="object")
     def what(self, event: AuditEvent) -> SafeString | str:
         model = _models().get(event.resource)
-        words = f"{_words(model) if model is not None else event.resource} {event.name or event.resource_id}"
+        words = event.name or event.resource_id
         url = _url(model, event.resource_id) if model is not None and event.action != "delete" else ""
         return format_html('<a class="text-link" href="{}">{}</a>', url, words) if url else words
 
@@ -99,15 +109,21 @@ class AuditEventAdmin(ReadOnly):
             return "Nothing that is shown was changed."
         rows = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", found)
         return format_html(
-            '<table class="facts"><thead><tr><th>field</th><th>before</th><th>after</th></tr></thead>'
+            '<table class="facts"><thead><tr><th>Field</th><th>Before</th><th>After</th></tr></thead>'
             "<tbody>{}</tbody></table>",
             rows,
         )
 
 
+@cache
 def _models() -> dict[str, type[Model]]:
-    """Return the models that have pages, by the name that the trail keeps."""
-    return {model._meta.model_name or "": model for model in admin.site._registry}  # noqa: SLF001 - Django's documented names
+    """Return all models by the name that the trail keeps."""
+    return {model._meta.model_name or "": model for model in apps.get_models()}  # noqa: SLF001 - Django's documented names
+
+
+def _pages() -> set[str]:
+    """Return the names of the models that have pages."""
+    return {model._meta.model_name or "" for model in admin.site._registry}  # noqa: SLF001 - as above
 
 
 def _words(model: type[Model]) -> str:

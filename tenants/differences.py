@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,9 +11,20 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
 NOTHING = "nothing"
+DONE = {  # what an action of the trail did
+    "create": "Created",
+    "update": "Changed",
+    "delete": "Deleted",
+    "revoke": "Revoked",
+    "rotate": "Rotated",
+    "suspend": "Suspended",
+    "resume": "Resumed",
+    "settle": "Settled",
+}
 LONGEST = 300
 NANO = "_nanousd"
 NOT_TOLD = frozenset({"id", "edited", "origin", "seal_id", "pepper_id", "version"})  # ours, not people's
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -42,7 +54,8 @@ def differences(
 def _label(model: type[Model] | None, name: str) -> str:
     fields = {} if model is None else {field.attname: field for field in model._meta.concrete_fields}  # noqa: SLF001 - Django's documented model API
     words = str(fields[name].verbose_name) if name in fields else name.replace("_", " ")
-    return f"{words[:1].upper()}{words[1:]}"
+    number = " ID" if name in fields and fields[name].is_relation else ""
+    return f"{words[:1].upper()}{words[1:]}{number}"
 
 
 def _shown(model: type[Model] | None, name: str, value: Any) -> str:
@@ -56,5 +69,7 @@ def _shown(model: type[Model] | None, name: str, value: Any) -> str:
         return "yes" if value else "no"
     if name.endswith(NANO) and isinstance(value, int):
         return f"{(Decimal(value) / 10**9).normalize():f}"
+    if isinstance(value, str) and (found := _INSTANT.fullmatch(value)):
+        return f"{found[1]} {found[2]} UTC"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

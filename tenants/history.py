@@ -8,7 +8,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.template.response import TemplateResponse
 
-from tenants.differences import differences
+from tenants.differences import DONE, differences
 from tenants.models import AuditEvent
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ def history_page(request: HttpRequest, admin: ModelAdmin[Any], object_id: str) -
         "title": f"History of {row}",
         "opts": admin.opts,
         "original": row,
-        "events": [(each, differences(admin.model, each.before, each.after)) for each in found[:SHOWN]],
+        "events": [
+            (each, DONE.get(each.action, each.action), differences(admin.model, each.before, each.after))
+            for each in found[:SHOWN]
+        ],
         "is_more": len(found) > SHOWN,
         "shown": SHOWN,
     }

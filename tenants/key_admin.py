@@ -39,7 +39,15 @@ FOR_GOOD = "Every call with it is refused within 2 seconds, running ones are end
 
 class ApiKeyAdmin(BackOffice):
     form = ApiKeyForm
-    list_display = ("name", "token_shape", "tenant", "state", "expires_at", "last_used_at", "created_at")
+    list_display: ClassVar[tuple[str, ...]] = (
+        "name",
+        "token_shape",
+        "tenant",
+        "state",
+        "expires_at",
+        "last_used_at",
+        "created_at",
+    )
     list_filter = ("priority", ("revoked_at", admin.EmptyFieldListFilter), "expires_at")
     list_select_related = ("tenant",)
     search_fields = ("name", "prefix", "tenant__name")
@@ -57,8 +65,8 @@ class ApiKeyAdmin(BackOffice):
             name: what for name, what in super().get_actions(request).items() if name != "delete_selected"
         }
 
-    @override
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        """Offer them for keys that are in force (Unfold's seam)."""
         key = self.get_object(request, unquote(str(object_id)))
         return super().get_actions_detail(request, object_id) if key and key.revoked_at is None else []  # type: ignore[misc]  # Unfold has no types
 

@@ -14,6 +14,8 @@ from django.db.models.functions import Lower
 from django.utils.timezone import now
 from typing_extensions import override
 
+from tenants.differences import DONE
+
 
 class UserManager(BaseUserManager["User"]):
     """Makes people; e-mail addresses are compared in lower case."""
@@ -211,7 +213,7 @@ class AuditEvent(db.Model):
 
     @override
     def __str__(self) -> str:
-        return f"{self.actor} {self.action} {self.resource} {self.name or self.resource_id}"
+        return f"{DONE.get(self.action, self.action)}: {self.name or self.resource_id} (by {self.actor})"
 
 
 class ConfigVersion(db.Model):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -142,7 +143,7 @@ def test_labels_are_spelled_right_and_names_are_shown_as_they_are(client, name):
     model = pages()[name]
     fill([1])
     pk = model._default_manager.order_by("pk").last().pk  # noqa: SLF001 - Django's documented name
-    raw = str(admin.site._registry[model].get_object(None, str(pk)))  # noqa: SLF001 - as above
+    raw = str(admin.site._registry[model].get_object(None, str(pk)))  # type: ignore[arg-type]  # noqa: SLF001 - as above
     for page, text in opened(client, name, model):
         headings = " ".join(html.unescape(MARKUP.sub(" ", found)) for found in HEADING.findall(text))
         assert {found.group() for found in MISSPELLED.finditer(words_of(text))} == set(), page
@@ -185,7 +186,7 @@ def test_lists_that_grow_find_an_index_for_every_query(client, name):
     asked = [{}, *({"q": text} for text in SEARCHES), {"p": "2"}]
     request = client.get(url).wsgi_request
     for each in page.get_list_filter(request):
-        offered = each(request, {}, pages()[name], page) if isinstance(each, type) else None
+        offered: Any = each(request, {}, pages()[name], page) if isinstance(each, type) else None
         asked += [{offered.parameter_name: value} for value, _ in offered.lookup_choices] if offered else []
     with CaptureQueriesContext(connection) as queries:
         for parameters in asked:

@@ -395,10 +395,10 @@ def test_the_trail_names_its_objects_and_shows_what_changed(client, acme, key):
 
     page = html.unescape(client.get(reverse("admin:tenants_auditevent_changelist")).content.decode())
 
-    assert "API key Renamed (sk-app)" in page
+    assert ">Renamed (sk-app)</a>" in page
     assert reverse("admin:tenants_apikey_change", args=[key.pk]) in page
     assert "Name: App → Renamed" in page
-    assert "Budget Weekly budget of acme" in page
+    assert ">Weekly budget of acme</a>" in page
     assert "Limit in USD: 5 → 20" in page
 
 
@@ -486,7 +486,7 @@ def test_a_long_list_says_more_than_it_counted(client, monkeypatch):
     page = client.get(reverse("admin:tenants_tenant_changelist")).content.decode()
     assert "more than 60" in page
     assert "Show all" not in page
-    Tenant.objects.last().delete()
+    Tenant.objects.filter(name="t060").delete()
     exact = client.get(reverse("admin:tenants_tenant_changelist")).content.decode()
     assert ("more than" in exact, "60" in exact) == (False, True)
     assert MOST_COUNTED == 10_000
