@@ -240,7 +240,8 @@ class Deployment(Owned):
 
     @override
     def __str__(self) -> str:
-        return self.name
+        """Ask for the model, if it was not selected along: several have a deployment of the same name."""
+        return f"{self.model} / {self.name}"
 
 
 class HealthProbe(models.Model):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponse
 
 CONFIRMED = "confirmed"
+ACROSS = "select_across"  # Django's name for all rows of a list, on its other pages too
+SHOWN = 100
 
 
 def is_confirmed(request: HttpRequest) -> bool:
@@ -35,6 +37,7 @@ def ask(  # noqa: PLR0913 - what the page says
 ) -> HttpResponse:
     """Return the page. `action` is that of a list, sent again; without it the form comes to its own address."""
     request.current_app = admin.admin_site.name
+    found, across = list(rows), request.POST.get(ACROSS) == "1"
     context = {
         **admin.admin_site.each_context(request),
         "title": question,
@@ -43,7 +46,10 @@ def ask(  # noqa: PLR0913 - what the page says
         "question": question,
         "consequence": consequence,
         "button": button,
-        "rows": list(rows),
+        "rows": found[:SHOWN],
+        "more": len(found) - SHOWN,
+        "sent": found[:1] if across else found,
+        "across": across,
         "action": action,
         "confirmed": CONFIRMED,
         "checkbox": helpers.ACTION_CHECKBOX_NAME,

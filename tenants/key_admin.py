@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 ROTATION_OVERLAP = timedelta(hours=24)
+MOST_TOLD = 20  # one by one
 COLORS = {"in force": "success", "expired": "warning", "revoked": "danger"}
 FOR_GOOD = "Every call with it is refused within 2 seconds, running ones are ended, and nobody can undo it."
 
@@ -173,14 +174,13 @@ class ApiKeyAdmin(BackOffice):
         return redirect("admin:tenants_apikey_change", object_id)
 
     def _revoke(self, request: HttpRequest, rows: Iterable[ApiKey]) -> None:
+        done, before = [], []
         for key in rows:
-            if key.revoked_at is not None:
-                self.message_user(request, f"{key} was revoked before.", messages.WARNING)
-                continue
-            revoke_key(key.pk, actor=actor_of(request), now=now())
-            self.message_user(
-                request, f"{key} is revoked: its calls are refused from now on.", messages.SUCCESS
-            )
+            if key.revoked_at is None:
+                revoke_key(key.pk, actor=actor_of(request), now=now())
+            (done if key.revoked_at is None else before).append(str(key))
+        _tell(request, done, "is revoked: its calls are refused", "are revoked: their calls are refused")
+        _tell(request, before, "was revoked before", "were revoked before", messages.WARNING)
 
     def _rotate(self, request: HttpRequest, rows: Iterable[ApiKey]) -> None:
         pepper, actor = settings.SECRETS.pepper, actor_of(request)
@@ -190,6 +190,13 @@ class ApiKeyAdmin(BackOffice):
                 continue
             issued = rotate_key(key.pk, overlap=ROTATION_OVERLAP, pepper=pepper, actor=actor, now=now())
             _show_once(request, issued.key, issued.token)
+
+
+def _tell(request: HttpRequest, names: list[str], one: str, many: str, level: int = messages.SUCCESS) -> None:
+    """Say what was done with each, or with how many."""
+    several = [f"{name} {one}." for name in names]
+    for words in several if len(names) <= MOST_TOLD else [f"{len(names):,} API keys {many}."]:
+        messages.add_message(request, level, words)
 
 
 def _show_once(request: HttpRequest, key: ApiKey, token: str) -> None:

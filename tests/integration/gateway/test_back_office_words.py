@@ -314,7 +314,7 @@ def test_a_key_is_revoked_on_its_own_page_after_a_question(client, key):
 
     done = client.post(url, {"confirmed": "yes"})
 
-    assert said_after(client, done) == ["App (sk-app) is revoked: its calls are refused from now on."]
+    assert said_after(client, done) == ["App (sk-app) is revoked: its calls are refused."]
     assert ApiKey.objects.get().revoked_at is not None
     page = page_of(client, key).content.decode()
     assert "This API key was revoked on" in page
@@ -339,6 +339,23 @@ def test_several_keys_are_revoked_from_the_list_and_each_is_told(client, acme):
     assert "these 3 API keys for good" in client.post(url, action).content.decode()
     done = client.post(url, action | {"confirmed": "yes"})
     assert len([each for each in said_after(client, done) if "is revoked" in each]) == 3
+
+
+def test_all_rows_of_all_pages_are_asked_about_and_done(client, acme):
+    names = [f"k{n:03}" for n in range(120)]
+    ApiKey.objects.bulk_create(ApiKey(tenant=acme, name=n, prefix=n, secret_hmac="x") for n in names)
+    first = ApiKey.objects.first()
+    assert first is not None
+    url = reverse("admin:tenants_apikey_changelist")
+    action = {"action": "revoke", "_selected_action": [first.pk], "select_across": "1"}
+    page = client.post(url, action).content.decode()
+    assert "these 120 API keys for good" in page
+    assert "and 20 more." in page
+    assert page.count('name="_selected_action"') == 1, "a form of any length fits"
+    assert 'name="select_across" value="1"' in page
+    done = client.post(url, action | {"confirmed": "yes"})
+    assert said_after(client, done) == ["120 API keys are revoked: their calls are refused."]
+    assert not ApiKey.objects.filter(revoked_at=None).exists()
 
 
 def test_a_key_in_force_is_not_deleted_and_a_revoked_one_may_be(client, key):
