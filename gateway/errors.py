@@ -117,13 +117,10 @@ def _limit(error: RateRefused) -> dict[str, Any]:
 
 def _limit_words(error: RateRefused) -> str:
     what = {"requests": "requests per minute", "tokens": "tokens per minute", "parallel": "parallel requests"}
-    wait = seconds(error.resets_in_ms / 1000)
+    wait, verb = seconds(error.resets_in_ms / 1000), "remains" if error.remaining == 1 else "remain"
     advice = f"Try again in {wait}." if error.possible else "This call alone needs more."
-    verb = "remains" if error.remaining == 1 else "remain"
-    return (
-        f"This {error.scope.partition(':')[0]} may use {error.limit:,} {what[error.rule]}; {error.remaining:,} {verb}. "
-        f"{advice}"
-    )
+    allowed = f"This {error.scope.partition(':')[0]} may use {error.limit:,} {what[error.rule]}"
+    return f"{allowed}; {error.remaining:,} {verb}. {advice}"
 
 
 def _retry_after(wait_s: float) -> Headers:

@@ -80,9 +80,9 @@ async def test_spent_held_and_left_are_on_every_list_while_a_call_runs(gateway, 
         assert "1.00 0.03 0.01 0.96 20" in weekly, "limit, spent, held, left, the date of its reset"
         assert "0.50 0.03 0.01 0.46 in part from 20" in rolling
         assert "2,500.00 0.00 0.00 2,500.00 20" in idle
-        assert "0.03 of 1.00 USD, every week, from Monday" in tenant
+        assert "0.03 of 1.00 USD, every week, from Monday held 0.01, left 0.96, resets 20" in tenant
         assert "0.00 of 1,000.00 USD, every calendar month" in usual, "what the configuration gives to all"
-        assert "0.03 of 0.50 USD, the last 30 days" in key
+        assert "0.03 of 0.50 USD, the last 30 days held 0.01, left 0.46, resets in part from 20" in key
 
         async def after():
             return await row_with(browser, "budgets/budget", "Weekly budget of spender")

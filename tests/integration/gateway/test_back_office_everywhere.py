@@ -16,6 +16,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.safestring import SafeData
 
 from budgets.models import Budget, RateLimit, SpendWindow
 from catalog.models import Deployment, HealthProbe, Model, Price
@@ -171,6 +172,21 @@ def test_a_page_costs_the_same_queries_however_many_rows_there_are(client, name)
         client.get(url)
         client.get(url, {"q": "acme"})
     assert len(queries) <= min(counts), model
+
+
+@pytest.mark.parametrize("name", pages())
+def test_no_help_is_eaten_as_markup(client, name):
+    """Help texts are put into pages as they are, so one with a `<n>` must have been escaped before."""
+    model = pages()[name]
+    page = admin.site._registry[model]  # noqa: SLF001 - Django's documented names
+    request = client.get(reverse("admin:index")).wsgi_request
+    forms = [
+        page.get_form(request),
+        *(each.get_formset(request).form for each in page.get_inline_instances(request)),
+    ]
+    texts = [field.help_text for form in forms for field in form().fields.values()]
+    texts += [field.help_text for field in model._meta.concrete_fields]  # noqa: SLF001 - as above
+    assert [text for text in texts if "<" in str(text) and not isinstance(text, SafeData)] == []
 
 
 SEARCHES = ("acme", "p1", "sk-p1", "req_1", "person1@example.com", "demo", "7")
