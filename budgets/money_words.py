@@ -42,7 +42,7 @@ def instant(at: datetime) -> str:
 
 
 def line(spending: Spending, schedule: str) -> SafeString:
-    """Return "0.12 of 10.00 USD, every week, from Monday" with a bar, and under it what is held, left and when it resets."""
+    """Return "0.12 of 10.00 USD, every week, from Monday" with a bar; under it: held, left, when it resets."""
     words = f"{amount(spending.spent)} of {amount(spending.limit)} USD, {in_words(schedule)}"
     more = f"held {amount(spending.held)}, left {amount(spending.left)}, resets {resets(spending, schedule)}"
     return format_html('{}<div class="aside">{}</div>', words_with_bar(spending, words), more)
