@@ -37,7 +37,7 @@ class MembershipInline(TabularInline):
 
 class TenantAdmin(BackOffice):
     form = TenantForm
-    list_display: ClassVar[tuple[str, ...]] = ("name", "kind", "status", "timezone", "created_at")
+    list_display: tuple[str, ...] = ("name", "kind", "status", "timezone", "created_at")
     list_filter = ("status", "kind")
     search_fields = ("name",)
     ordering = ("name",)

@@ -40,7 +40,7 @@ FOR_GOOD = "Every call with it is refused within 2 seconds, running ones are end
 
 class ApiKeyAdmin(BackOffice):
     form = ApiKeyForm
-    list_display: ClassVar[tuple[str, ...]] = (
+    list_display: tuple[str, ...] = (
         "name",
         "token_shape",
         "tenant",
@@ -174,7 +174,8 @@ class ApiKeyAdmin(BackOffice):
         return redirect("admin:tenants_apikey_change", object_id)
 
     def _revoke(self, request: HttpRequest, rows: Iterable[ApiKey]) -> None:
-        done, before = [], []
+        done: list[str] = []
+        before: list[str] = []
         for key in rows:
             if key.revoked_at is None:
                 revoke_key(key.pk, actor=actor_of(request), now=now())

@@ -75,7 +75,8 @@ def test_a_tenant_without_a_budget_has_the_configurations(monkeypatch):
     monkeypatch.setattr(settings, "GATEWAY", config)
     usual = default_budget(tenant)
     assert usual is not None
-    assert (usual.pk, usual.limit_nanousd, str(usual)) == (None, 7 * 10**9, "Weekly budget of acme")
+    assert usual._state.adding  # noqa: SLF001 - Django's way to ask
+    assert (usual.limit_nanousd, str(usual)) == (7 * 10**9, "Weekly budget of acme")
     assert spending_of([usual], NOON)[0].spent is None
 
 

@@ -33,10 +33,15 @@ def test_what_is_like_nothing_suggests_nothing(wrong):
 
 
 def test_it_looks_at_a_bounded_number_and_remembers_their_letters(monkeypatch):
-    seen = []
+    seen: list[str] = []
     subject._remembered.cache_clear()  # noqa: SLF001 - what is counted
     pairs = subject._pairs  # noqa: SLF001 - as above
-    monkeypatch.setattr(subject, "_pairs", lambda word: (seen.append(word), pairs(word))[1])
+
+    def counted(word):
+        seen.append(word)
+        return pairs(word)
+
+    monkeypatch.setattr(subject, "_pairs", counted)
     names = [f"model-{number}" for number in range(MOST_LOOKED_AT * 2)]
     for _ in range(3):
         near("modle-1", names[: MOST_LOOKED_AT // 2])
