@@ -51,64 +51,65 @@ def name_of(model):
 def fill(numbers):
     """Make some rows of everything, with names that begin small and hold markup."""
     for n in numbers:
-        tenant = Tenant.objects.create(name=f"acme-{n} <b>co</b>")
-        person = User.objects.create(email=f"person{n}@example.com", name="<em>x</em>")
-        Membership.objects.create(tenant=tenant, user=person)
-        Group.objects.create(name=f"group-{n} <em>x</em>")
-        key = ApiKey.objects.create(
-            tenant=tenant, name=f"app-{n} <i>app</i>", prefix=f"p{n}", secret_hmac="x"
-        )
-        RateLimit.objects.create(key=key, requests_per_minute=60_000)
-        for owner in ({"tenant": tenant}, {"key": key}):
-            Budget.objects.create(**owner, limit_nanousd=10**12, schedule="rolling_30d")
-        model = Model.objects.create(alias=f"demo-{n}-<u>chat</u>", metadata={}, context_window=8192)
-        row = Deployment.objects.create(
-            model=model, name=f"east-{n}-<s>east</s>", provider="openai", upstream_model="gpt-<u>chat</u>"
-        )
-        Price.objects.create(deployment=row, input=2_500_000_000, output=10**10, image=4 * 10**13)
-        HealthProbe.objects.create(
-            place=f"place{n}",
-            provider="openai",
-            endpoint="https://api.example.com/<q>boom</q>",
-            deployments=[row.pk],
-            at=NOW,
-            since=NOW,
-            state="offline",
-            error="<q>boom</q>",
-        )
-        SpendWindow.objects.create(
-            scope=f"tenant:{tenant.pk}",
-            schedule="rolling_30d",
-            timezone="UTC",
-            start=NOW,
-            end=NOW + timedelta(days=30),
-            spent_nanousd=2_541_490,
-        )
-        AuditEvent.objects.create(
-            actor="<em>x</em>",
-            action="update",
-            resource="apikey",
-            resource_id=str(key.pk),
-            name=str(key),
-            before={"name": "<i>app</i>"},
-            after={"name": "app", "models": ["<u>chat</u>"]},
-        )
-        UsageEvent.objects.create(
-            id=f"req_{n}",
-            started_at=NOW,
-            finished_at=NOW,
-            tenant_id=tenant.pk,
-            tenant="acme <b>co</b>",
-            key_id=key.pk,
-            api_key_prefix=f"p{n}",
-            endpoint="chat",
-            model="demo-<u>chat</u>",
-            provider="openai",
-            deployment="east-<s>east</s>",
-            upstream_model="x",
-            status="ok",
-            http_status=200,
-        )
+        tenant, key = people(n)
+        models(n)
+        traces(n, tenant, key)
+
+
+def people(n):
+    tenant = Tenant.objects.create(name=f"acme-{n} <b>co</b>")
+    person = User.objects.create(email=f"person{n}@example.com", name="<em>x</em>")
+    Membership.objects.create(tenant=tenant, user=person)
+    Group.objects.create(name=f"group-{n} <em>x</em>")
+    key = ApiKey.objects.create(tenant=tenant, name=f"app-{n} <i>app</i>", prefix=f"p{n}", secret_hmac="x")
+    RateLimit.objects.create(key=key, requests_per_minute=60_000)
+    for owner in ({"tenant": tenant}, {"key": key}):
+        Budget.objects.create(**owner, limit_nanousd=10**12, schedule="rolling_30d")
+    return tenant, key
+
+
+def models(n):
+    model = Model.objects.create(alias=f"demo-{n}-<u>chat</u>", metadata={}, context_window=8192)
+    name = f"east-{n}-<s>east</s>"
+    row = Deployment.objects.create(model=model, name=name, provider="openai", upstream_model="<u>chat</u>")
+    Price.objects.create(deployment=row, input=2_500_000_000, output=10**10, image=4 * 10**13)
+    HealthProbe.objects.create(
+        place=f"place{n}",
+        provider="openai",
+        endpoint="https://api.example.com/<q>boom</q>",
+        deployments=[row.pk],
+        at=NOW,
+        since=NOW,
+        state="offline",
+        error="<q>boom</q>",
+    )
+
+
+def traces(n, tenant, key):
+    """What calls and changes leave."""
+    span = {"start": NOW, "end": NOW + timedelta(days=30), "timezone": "UTC"}
+    SpendWindow.objects.create(
+        scope=f"tenant:{tenant.pk}", schedule="rolling_30d", spent_nanousd=2_541_490, **span
+    )
+    changed = {"before": {"name": "<i>app</i>"}, "after": {"name": "app", "models": ["<u>chat</u>"]}}
+    what = {"action": "update", "resource": "apikey", "resource_id": str(key.pk), "name": str(key)}
+    AuditEvent.objects.create(actor="<em>x</em>", **what, **changed)
+    UsageEvent.objects.create(
+        id=f"req_{n}",
+        started_at=NOW,
+        finished_at=NOW,
+        tenant_id=tenant.pk,
+        tenant="acme <b>co</b>",
+        key_id=key.pk,
+        api_key_prefix=f"p{n}",
+        endpoint="chat",
+        model="demo-<u>chat</u>",
+        provider="openai",
+        deployment="east-<s>east</s>",
+        upstream_model="x",
+        status="ok",
+        http_status=200,
+    )
 
 
 def addresses(name, model):
