@@ -18,7 +18,6 @@ from gateway.insiders import may_see
 from gateway.metrics_sum import rendered
 
 RETRY_AFTER_S = 5
-DEMO = "demo-chat"  # the alias of deploy/demo.yaml: the only one that this page may name
 REFUSED = (
     "Not from this address, or not under this host name.\n"
     "Name the address in observability.metrics_allow (also 127.0.0.1 in production and behind a proxy), "
@@ -28,14 +27,11 @@ REFUSED = (
 
 def home(request: HttpRequest) -> HttpResponse:
     """The state of the gateway and where to go from here. Names no tenant, no model and no reason."""
-    status, _ = readiness()
+    status, body = readiness()
     address = _address_of_v1(request)
-    models = connections.live().snapshot.models if connections.is_open() else {}
-    can_answer = [model.alias for model in models.values() if model.deployments and not model.is_unpriced]
     facts = {
         "is_ready": status == 200,  # noqa: PLR2004
-        "models": len(can_answer),
-        "model": DEMO if DEMO in can_answer else "YOUR_MODEL",
+        "checks": body.get("checks", {}),
         "address": address,
         "api": "" if settings.GATEWAY.server.admin_bind is None else address,
     }
