@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
+from django.utils.html import format_html, format_html_join
+from typing_extensions import override
 
+from budgets import window_admin  # noqa: F401 - it registers its page
 from budgets.forms import RATES, BudgetForm, RateLimitForm
-from budgets.models import UNLIMITED, Budget, RateLimit, SpendWindow
+from budgets.models import UNLIMITED, Budget, RateLimit
+from budgets.money_words import amount, details, line, resets
+from budgets.owners import link
+from budgets.spending import default_budget, spending_of
+from catalog.alias_lists import ApiKeyModelsForm, TenantModelsForm
 from tenants.admin import ApiKeyAdmin, TenantAdmin
-from tenants.back_office import BackOffice, ReadOnly, StackedInline, TabularInline
-from tenants.form_fields import usd
+from tenants.back_office import BackOffice, StackedInline, TabularInline
 from tenants.models import ApiKey, Tenant
+
+if TYPE_CHECKING:
+    from django.contrib.admin.views.main import ChangeList
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+DASH = "–"  # noqa: RUF001 - for "there is none"
 
 
 class RateLimitInline(TabularInline):
@@ -22,20 +37,69 @@ class RateLimitInline(TabularInline):
     max_num = 1
     tab = True
 
+    @override
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("tenant", "key")
+
 
 class BudgetInline(StackedInline):
     model = Budget
     form = BudgetForm
-    fields: ClassVar[tuple[str, ...]] = BudgetForm.Meta.fields[2:]
+    fields: ClassVar[tuple[str, ...]] = (
+        "money_now",
+        "limit_nanousd",
+        "schedule",
+        "days",
+        *BudgetForm.Meta.fields[4:],
+    )
+    readonly_fields = ("money_now",)
     extra = 0
     tab = True
 
+    @override
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("tenant", "key__tenant")
 
-class TenantPage(TenantAdmin):
+    @admin.display(description="now")
+    def money_now(self, row: Budget) -> SafeString | str:
+        return details(_spending(row), row.schedule) if row.pk else DASH
+
+
+class WithMoney(BackOffice):
+    """A list of owners with where their budgets stand: two queries and one look at the counters for a page."""
+
+    @override
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        page = super().get_changelist_instance(request)
+        owner = "tenant" if self.model is Tenant else "key"
+        rows = Budget.objects.filter(**{f"{owner}__in": [row.pk for row in page.result_list]})
+        budgets: dict[int, list[Budget]] = defaultdict(list)
+        for budget in rows.select_related("tenant", "key__tenant").order_by("pk"):
+            budgets[getattr(budget, f"{owner}_id")].append(budget)
+        for row in page.result_list:
+            if not budgets[row.pk] and isinstance(row, Tenant) and (usual := default_budget(row)) is not None:
+                budgets[row.pk].append(usual)
+        every = [budget for several in budgets.values() for budget in several]
+        spent = dict(zip(map(id, every), spending_of(every), strict=True))
+        for row in page.result_list:
+            row.money = [(budget, spent[id(budget)]) for budget in budgets[row.pk]]
+        return page
+
+    @admin.display(description="budget (USD)")
+    def money_now(self, row: Any) -> SafeString | str:
+        lines = [line(spending, budget.schedule) for budget, spending in row.money]
+        return _joined(lines) if lines else DASH
+
+
+class TenantPage(WithMoney, TenantAdmin):
+    form = TenantModelsForm
+    list_display = (*TenantAdmin.list_display[:3], "money_now", *TenantAdmin.list_display[3:])
     inlines: ClassVar[tuple[Any, ...]] = (*TenantAdmin.inlines, RateLimitInline, BudgetInline)
 
 
-class ApiKeyPage(ApiKeyAdmin):
+class ApiKeyPage(WithMoney, ApiKeyAdmin):
+    form = ApiKeyModelsForm
+    list_display = (*ApiKeyAdmin.list_display[:4], "money_now", *ApiKeyAdmin.list_display[4:])
     inlines: ClassVar[tuple[Any, ...]] = (*ApiKeyAdmin.inlines, RateLimitInline, BudgetInline)
 
 
@@ -47,11 +111,16 @@ admin.site.register(ApiKey, ApiKeyPage)
 @admin.register(RateLimit)
 class RateLimitAdmin(BackOffice):
     form = RateLimitForm
-    list_display = ("__str__", "tenant", "key", "requests", "tokens", "parallel", "follows")
+    list_display = ("__str__", "owner", "requests", "tokens", "parallel", "follows")
     list_filter = ("origin", "edited")
     list_select_related = ("tenant", "key")
     search_fields = ("tenant__name", "key__name", "key__prefix")
+    search_help_text = "A part of the tenant's or the key's name."
     autocomplete_fields = ("tenant", "key")
+
+    @admin.display(description="tenant or API key")
+    def owner(self, row: RateLimit) -> SafeString | str:
+        return link(row.owner)
 
     @admin.display(description="requests a minute")
     def requests(self, row: RateLimit) -> str:
@@ -73,35 +142,70 @@ class RateLimitAdmin(BackOffice):
 @admin.register(Budget)
 class BudgetAdmin(BackOffice):
     form = BudgetForm
-    list_display = ("__str__", "tenant", "key", "limit_usd", "schedule", "on_insufficient", "follows")
+    list_display = ("__str__", "limit_usd", "spent", "held", "left", "resets", "follows")
+    fields: ClassVar[tuple[str, ...]] = (
+        "tenant",
+        "key",
+        "money_now",
+        "limit_nanousd",
+        "schedule",
+        "days",
+        *BudgetForm.Meta.fields[4:],
+    )
+    readonly_fields = ("money_now",)
     list_filter = ("schedule", "on_insufficient", "origin")
-    list_select_related = ("tenant", "key")
+    list_select_related = ("tenant", "key__tenant")
     search_fields = ("tenant__name", "key__name", "key__prefix")
+    search_help_text = "A part of the tenant's or the key's name."
     autocomplete_fields = ("tenant", "key")
+
+    @override
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        page = super().get_changelist_instance(request)
+        for row, spending in zip(page.result_list, spending_of(page.result_list), strict=True):
+            row.spending = spending
+        return page
+
+    @admin.display(description="now")
+    def money_now(self, row: Budget) -> SafeString | str:
+        return details(_spending(row), row.schedule) if row.pk else DASH
 
     @admin.display(description="limit in USD", ordering="limit_nanousd")
     def limit_usd(self, row: Budget) -> str:
-        return f"{usd(row.limit_nanousd):f}"
+        return amount(row.limit_nanousd)
+
+    @admin.display(description="spent in USD")
+    def spent(self, row: Budget) -> str:
+        return amount(_spending(row).spent)
+
+    @admin.display(description="held in USD")
+    def held(self, row: Budget) -> str:
+        return amount(_spending(row).held)
+
+    @admin.display(description="left in USD")
+    def left(self, row: Budget) -> str:
+        return amount(_spending(row).left)
+
+    @admin.display(description="resets")
+    def resets(self, row: Budget) -> str:
+        return resets(_spending(row), row.schedule)
 
     @admin.display(description="follows")
     def follows(self, row: Budget) -> str:
         return _follows(row)
 
 
-@admin.register(SpendWindow)
-class SpendWindowAdmin(ReadOnly):
-    list_display = ("scope", "schedule", "start", "end", "spent_usd", "unsettled_usd")
-    list_filter = ("schedule",)
-    search_fields = ("=scope",)
-    ordering = ("-start", "scope")
+def _spending(row: Any) -> Any:
+    """Return what the list has read for all its rows, or ask for this one."""
+    if not hasattr(row, "spending"):
+        row.spending = spending_of([row])[0]
+    return row.spending
 
-    @admin.display(description="spent in USD", ordering="spent_nanousd")
-    def spent_usd(self, row: SpendWindow) -> str:
-        return f"{usd(row.spent_nanousd - row.unsettled_nanousd):f}"
 
-    @admin.display(description="unsettled in USD", ordering="unsettled_nanousd")
-    def unsettled_usd(self, row: SpendWindow) -> str:
-        return f"{usd(row.unsettled_nanousd):f}"
+def _joined(lines: list[SafeString]) -> SafeString:
+    return format_html(
+        '<div class="money">{}</div>', format_html_join("", "<div>{}</div>", ((each,) for each in lines))
+    )
 
 
 def _shown(limit: int | None) -> str:

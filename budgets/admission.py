@@ -231,6 +231,13 @@ class Admission(Protocol):
         """Where a caller stands, without asking for anything (for answers that are not calls)."""
         ...
 
+    async def budgets(self, scopes: Sequence[ScopeRules]) -> list[BudgetStanding]:
+        """Where every budget of these scopes of one tenant stands, in their order, asked for once (for pages).
+
+        Raises AdmissionUnavailable.
+        """
+        ...
+
     async def forget(self) -> None:
         """Drop every total learnt from the ledger, so that the next step loads it again (rebuild)."""
         ...

@@ -18,6 +18,7 @@ from budgets.admission import (
     AdmissionUnavailable,
     Ask,
     BudgetRefused,
+    BudgetStanding,
     Grant,
     Post,
     RateRefused,
@@ -133,16 +134,23 @@ class LocalAdmission(Admission):
 
     @override
     async def standing(self, scopes: Sequence[ScopeRules]) -> Standing:
+        bounds = await self._known(scopes)
+        counters, now = [self._counters(rules.scope) for rules in scopes], self._steady()
+        for each in counters:
+            each.ring.slide(now)
+        return standing(scopes, counters, bounds, now)
+
+    @override
+    async def budgets(self, scopes: Sequence[ScopeRules]) -> list[BudgetStanding]:
+        return [of_budget(*bound) for bound in await self._known(scopes)]
+
+    async def _known(self, scopes: Sequence[ScopeRules]) -> list[Bound]:
         for _ in range(LOAD_ATTEMPTS):
-            now = self._steady()
-            self._look(now)
+            self._look(self._steady())
             bounds = self._bounds(scopes, self._clock())
             unknown = _unknown(bounds)
             if not unknown:
-                counters = [self._counters(rules.scope) for rules in scopes]
-                for each in counters:
-                    each.ring.slide(now)
-                return standing(scopes, counters, bounds, now)
+                return bounds
             await self._purses.learn(unknown)
         raise AdmissionUnavailable
 

@@ -15,11 +15,20 @@ from typing import Any
 import msgspec
 from typing_extensions import override
 
-from budgets.admission import Admission, AdmissionUnavailable, Ask, Grant, Post, ScopeRules, Standing
+from budgets.admission import (
+    Admission,
+    AdmissionUnavailable,
+    Ask,
+    BudgetStanding,
+    Grant,
+    Post,
+    ScopeRules,
+    Standing,
+)
 from budgets.purses import Load
 from budgets.redis_allowance import Allowances
 from budgets.redis_backlog import LEASE_S, ORPHAN_S, Backlog
-from budgets.redis_calls import HeldCall, Reply, Want, refusal, standing_of, want_of
+from budgets.redis_calls import HeldCall, Reply, Want, budget_of, refusal, standing_of, want_of
 from budgets.redis_channel import Channel
 from budgets.redis_connection import TIMEOUT_S, RedisConnection
 from budgets.redis_graves import Graves
@@ -28,6 +37,7 @@ from budgets.redis_learning import Learning
 from budgets.redis_owners import Owners, tenants
 from budgets.redis_peers import Members, Peers, nobody_else
 from budgets.redis_preparation import Preparation
+from budgets.redis_reading import Reading
 from budgets.redis_rebuild import Rebuilds
 from budgets.redis_scripts import PREFIX
 from budgets.redis_standings import LastStandings
@@ -71,6 +81,7 @@ class RedisAdmission(Admission):
         self._word = LastWord(self._run, self._connection, self._calls, notes or NoNotes(), self.worker)
         rebuilds.stand_in = self._word.stand_in
         self._preparation = Preparation(rebuilds, Learning(self._run, load, owners))
+        self._reading = Reading(self._run_or_refuse, self._preparation, lambda: self._instant, longest_s)
         self._encode, self._decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Reply).decode
 
     async def open(self, *, tend: bool = True) -> None:
@@ -178,21 +189,17 @@ class RedisAdmission(Admission):
     async def standing(self, scopes: Sequence[ScopeRules]) -> Standing:
         """As it was last known, when the store cannot tell; AdmissionUnavailable if it was never known."""
         try:
-            return await self._read(scopes)
+            return self._last.note(scopes, standing_of(*await self._reading.read(scopes)))
         except AdmissionUnavailable as away:
             if (last := self._last.of(scopes, self._instant)) is None:
                 raise
             FALLBACKS.note("redis_standing", away)
             return last
 
-    async def _read(self, scopes: Sequence[ScopeRules]) -> Standing:
-        deadline = asyncio.get_running_loop().time() + self._longest_s
-        while True:
-            want = want_of(scopes, self._instant)
-            reply = await self._run_or_refuse("standing", want.tag, [want.packed])
-            if reply.status == "read":
-                return self._last.note(scopes, standing_of(want, reply))
-            await self._preparation.make(reply, want, deadline)
+    @override
+    async def budgets(self, scopes: Sequence[ScopeRules]) -> list[BudgetStanding]:
+        want, reply = await self._reading.read(scopes)
+        return [budget_of(want, reply, place) for place in range(len(want.bounds))]
 
     @override
     async def forget(self) -> None:

@@ -1,25 +1,23 @@
-"""Forms of limits and budgets: numbers, nothing or the word `unlimited`; money in USD."""
+"""Forms of limits and budgets: numbers, nothing or the word `unlimited`; money in USD; a schedule of two parts."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django import forms
-from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
-from django.utils.html import format_html
 from typing_extensions import override
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
 from budgets.models import LARGEST_LIMIT_NANOUSD, Budget, RateLimit
-from budgets.windows import SCHEDULES, UnknownSchedule, validate_schedule
-from providers.egress import EgressRefused, check_url
-from tenants.form_fields import LimitField, ModelForm, UsdField, WordsField, usd
+from budgets.schedules import EVERY, PERIODS, ROLLING, parts_of, schedule_of
+from budgets.windows import LONGEST_DAYS
+from tenants.form_fields import LimitField, ModelForm, UsdField, usd
 
 RATES = ("requests_per_minute", "tokens_per_minute", "parallel_requests")
 
 
 class RateLimitForm(ModelForm):
+    errors_at = "requests_per_minute"
     requests_per_minute = LimitField()
     tokens_per_minute = LimitField()
     parallel_requests = LimitField()
@@ -28,72 +26,48 @@ class RateLimitForm(ModelForm):
         model = RateLimit
         fields = ("tenant", "key", *RATES)
 
-    @override
-    def clean(self) -> dict[str, Any]:
-        return _one_scope(self, super().clean() or self.cleaned_data)
-
 
 class BudgetForm(ModelForm):
-    limit_nanousd = UsdField(label="limit in USD")
-    alert_emails = WordsField(
-        help_text="Who is notified when it runs low or out; empty: the configuration's."
+    """The fields of alerts come with what sends them."""
+
+    errors_at = "schedule"
+
+    limit_nanousd = UsdField(label="Limit in USD")
+    schedule = forms.ChoiceField(
+        label="Begins again", choices=list(PERIODS.items()), widget=UnfoldAdminSelectWidget()
     )
-    alert_webhooks = WordsField(help_text="Webhook addresses that are notified; empty: the configuration's.")
+    days = forms.IntegerField(
+        label="Number of days",
+        required=False,
+        min_value=1,
+        max_value=LONGEST_DAYS,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=f"For the last two schedules only: from 1 to {LONGEST_DAYS}.",
+    )
 
     class Meta:
         model = Budget
-        fields = (
-            "tenant",
-            "key",
-            "limit_nanousd",
-            "schedule",
-            "warning_ratio",
-            "on_insufficient",
-            "alerts_enabled",
-            "alert_emails",
-            "alert_webhooks",
-            "alert_cooldown_s",
-        )
-        labels = {"alert_cooldown_s": "seconds between two alerts"}  # noqa: RUF012 - Django reads it, nobody writes it
-        help_texts = {"schedule": format_html("{}; such as rolling_30d.", SCHEDULES)}  # noqa: RUF012
+        fields = ("tenant", "key", "limit_nanousd", "schedule", "warning_ratio", "on_insufficient")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["schedule"], self.initial["days"] = parts_of(self.instance.schedule)
 
     @override
     def clean(self) -> dict[str, Any]:
-        return _one_scope(self, super().clean() or self.cleaned_data)
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        period, days = cleaned.get("schedule"), cleaned.get("days")
+        if period in (EVERY, ROLLING):
+            if days is None and "days" not in self.errors:
+                self.add_error("days", f"State the number of days, from 1 to {LONGEST_DAYS}.")
+            elif days is not None:
+                cleaned["schedule"] = schedule_of(period, days)
+        elif period is not None and days is not None:
+            self.add_error("days", f"Only for {PERIODS[EVERY]} and {PERIODS[ROLLING]}: leave it empty.")
+        return cleaned
 
     def clean_limit_nanousd(self) -> int:
         limit = int(self.cleaned_data["limit_nanousd"])
         if not 0 < limit <= LARGEST_LIMIT_NANOUSD:
             raise forms.ValidationError(f"An amount above 0 and up to {usd(LARGEST_LIMIT_NANOUSD):,f} USD.")
         return limit
-
-    def clean_schedule(self) -> str:
-        try:
-            return validate_schedule(self.cleaned_data["schedule"])
-        except UnknownSchedule:
-            raise forms.ValidationError(f"Use {SCHEDULES}.") from None
-
-    def clean_alert_emails(self) -> list[str]:
-        emails: list[str] = self.cleaned_data["alert_emails"]
-        for email in emails:
-            try:
-                validate_email(email)
-            except ValidationError:
-                raise forms.ValidationError(f"{email} is not an e-mail address.") from None
-        return emails
-
-    def clean_alert_webhooks(self) -> list[str]:
-        urls: list[str] = self.cleaned_data["alert_webhooks"]
-        for url in set(urls) - set(self.instance.alert_webhooks):
-            try:
-                check_url(url, settings.GATEWAY.server.egress_allow)
-            except EgressRefused as error:
-                raise forms.ValidationError(str(error)) from None
-        return urls
-
-
-def _one_scope(form: ModelForm, cleaned: dict[str, Any]) -> dict[str, Any]:
-    """Refuse a rule of both or neither; on the page of a tenant or a key the question does not arise."""
-    if {"tenant", "key"} <= form.fields.keys() and bool(cleaned.get("tenant")) == bool(cleaned.get("key")):
-        raise forms.ValidationError("Choose either a tenant or a key.")
-    return cleaned

@@ -9,10 +9,12 @@ from django.db import models
 from django.db.models import F, Q
 from typing_extensions import override
 
+from budgets.schedules import period_of
 from tenants.models import ApiKey, Tenant
 
 UNLIMITED = -1
 LARGEST_LIMIT_NANOUSD = 9 * 10**15
+EITHER = "Choose either a tenant or an API key."
 ONE_SCOPE = Q(tenant__isnull=True, key__isnull=False) | Q(tenant__isnull=False, key__isnull=True)
 
 
@@ -28,7 +30,12 @@ class Scoped(models.Model):
         Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="%(class)ss"
     )
     key = models.ForeignKey(
-        ApiKey, null=True, blank=True, on_delete=models.CASCADE, related_name="%(class)ss"
+        ApiKey,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="%(class)ss",
+        verbose_name="API key",
     )
     origin = models.CharField(max_length=8, choices=Origin, default=Origin.ADMIN, editable=False)
     edited = models.BooleanField(default=False, editable=False)
@@ -41,11 +48,17 @@ class Scoped(models.Model):
         """The name under which the rule is counted: "tenant:3" or "key:7"."""
         return f"tenant:{self.tenant_id}" if self.tenant_id is not None else f"key:{self.key_id}"
 
+    @property
+    def owner(self) -> Tenant | ApiKey | None:
+        """Whose rule it is. One query, if its list did not select it along."""
+        return self.tenant if self.tenant_id is not None else self.key
+
 
 def _rate(field: str) -> models.CheckConstraint:
     return models.CheckConstraint(
         condition=Q(**{field: None}) | Q(**{field: UNLIMITED}) | Q(**{f"{field}__gt": 0}),
         name=f"rate_limit_{field}_valid",
+        violation_error_message=f"{field.replace('_', ' ').capitalize()}: a positive number, nothing or unlimited.",
     )
 
 
@@ -58,10 +71,20 @@ class RateLimit(Scoped):
 
     class Meta:
         constraints = (
-            models.CheckConstraint(condition=ONE_SCOPE, name="rate_limit_one_scope"),
+            models.CheckConstraint(
+                condition=ONE_SCOPE, name="rate_limit_one_scope", violation_error_message=EITHER
+            ),
             models.CheckConstraint(condition=Q(origin__in=Origin.values), name="rate_limit_origin_known"),
-            models.UniqueConstraint(fields=("tenant",), name="rate_limit_once_per_tenant"),
-            models.UniqueConstraint(fields=("key",), name="rate_limit_once_per_key"),
+            models.UniqueConstraint(
+                fields=("tenant",),
+                name="rate_limit_once_per_tenant",
+                violation_error_message="This tenant has rate limits already: change those.",
+            ),
+            models.UniqueConstraint(
+                fields=("key",),
+                name="rate_limit_once_per_key",
+                violation_error_message="This API key has rate limits already: change those.",
+            ),
             _rate("requests_per_minute"),
             _rate("tokens_per_minute"),
             _rate("parallel_requests"),
@@ -69,24 +92,28 @@ class RateLimit(Scoped):
 
     @override
     def __str__(self) -> str:
-        return f"limits of {self.scope}"
+        return f"Rate limits of {self.owner}"
 
 
 PERIODS = ("daily", "weekly", "calendar_month", "calendar_quarter", "calendar_year")
 
 
 class OnInsufficient(models.TextChoices):
-    REFUSE = "refuse"
-    CLAMP = "clamp"
+    REFUSE = "refuse", "Refuse the call"
+    CLAMP = "clamp", "Shorten the answer to what the money buys"
 
 
 class Budget(Scoped):
     """So much money in each window of `schedule` (budgets/windows.py)."""
 
-    limit_nanousd = models.BigIntegerField()
+    limit_nanousd = models.BigIntegerField("limit in USD")
     schedule = models.CharField(max_length=32, default="calendar_month")
-    warning_ratio = models.FloatField(default=0.8)
-    on_insufficient = models.CharField(max_length=8, choices=OnInsufficient, default=OnInsufficient.REFUSE)
+    warning_ratio = models.FloatField(
+        "warn at", default=0.8, help_text="The share of the limit that is spent: 0.8 is 80 percent."
+    )
+    on_insufficient = models.CharField(
+        "when a call does not fit", max_length=8, choices=OnInsufficient, default=OnInsufficient.REFUSE
+    )
     alerts_enabled = models.BooleanField(default=True)
     alert_emails = models.JSONField(default=list, blank=True)
     alert_webhooks = models.JSONField(default=list, blank=True)
@@ -94,32 +121,50 @@ class Budget(Scoped):
 
     class Meta:
         constraints = (
-            models.CheckConstraint(condition=ONE_SCOPE, name="budget_one_scope"),
+            models.CheckConstraint(
+                condition=ONE_SCOPE, name="budget_one_scope", violation_error_message=EITHER
+            ),
             models.CheckConstraint(condition=Q(origin__in=Origin.values), name="budget_origin_known"),
             models.CheckConstraint(
                 condition=Q(limit_nanousd__gt=0, limit_nanousd__lte=LARGEST_LIMIT_NANOUSD),
                 name="budget_limit_range",
+                violation_error_message=f"The limit is above 0 and at most {LARGEST_LIMIT_NANOUSD // 10**9:,} USD.",
             ),
             models.CheckConstraint(
                 condition=Q(schedule__in=PERIODS)
                 | Q(schedule__startswith="rolling_", schedule__endswith="d")
                 | Q(schedule__startswith="every_", schedule__endswith="d"),
                 name="budget_schedule_known",
+                violation_error_message="This schedule is not known.",
             ),
             models.CheckConstraint(
-                condition=Q(warning_ratio__gt=0, warning_ratio__lte=1), name="budget_warning_ratio_range"
+                condition=Q(warning_ratio__gt=0, warning_ratio__lte=1),
+                name="budget_warning_ratio_range",
+                violation_error_message="Warn at: a number above 0 and at most 1; 0.8 is 80 percent.",
             ),
             models.CheckConstraint(
                 condition=Q(on_insufficient__in=OnInsufficient.values), name="budget_on_insufficient_known"
             ),
-            models.CheckConstraint(condition=Q(alert_cooldown_s__gte=0), name="budget_cooldown_not_negative"),
-            models.UniqueConstraint(fields=("tenant", "schedule"), name="budget_schedule_once_per_tenant"),
-            models.UniqueConstraint(fields=("key", "schedule"), name="budget_schedule_once_per_key"),
+            models.CheckConstraint(
+                condition=Q(alert_cooldown_s__gte=0),
+                name="budget_cooldown_not_negative",
+                violation_error_message="The time between two alerts is 0 or more.",
+            ),
+            models.UniqueConstraint(
+                fields=("tenant", "schedule"),
+                name="budget_schedule_once_per_tenant",
+                violation_error_message="This tenant has a budget with this schedule already: change that one.",
+            ),
+            models.UniqueConstraint(
+                fields=("key", "schedule"),
+                name="budget_schedule_once_per_key",
+                violation_error_message="This API key has a budget with this schedule already: change that one.",
+            ),
         )
 
     @override
     def __str__(self) -> str:
-        return f"{self.schedule} budget of {self.scope}"
+        return f"{period_of(self.schedule)} of {self.owner}"
 
 
 class SpendWindow(models.Model):
@@ -130,12 +175,12 @@ class SpendWindow(models.Model):
 
     scope = models.CharField(max_length=40)
     schedule = models.CharField(max_length=32)
-    timezone = models.CharField(max_length=64)
+    timezone = models.CharField("time zone", max_length=64)
     start = models.DateTimeField()
     end = models.DateTimeField()
-    spent_nanousd = models.BigIntegerField(default=0)
+    spent_nanousd = models.BigIntegerField("spent in USD", default=0)
     unsettled_nanousd = models.BigIntegerField(
-        default=0, db_default=0, help_text="Part of it that is not known to be spent."
+        "unsettled in USD", default=0, db_default=0, help_text="Part of it that is not known to be spent."
     )
     version = models.BigIntegerField(default=0)
 
@@ -150,4 +195,5 @@ class SpendWindow(models.Model):
 
     @override
     def __str__(self) -> str:
-        return f"{self.schedule} of {self.scope} from {self.start:%Y-%m-%d}"
+        owner = getattr(self, "owner", None) or self.scope  # its pages look up who that is
+        return f"{period_of(self.schedule)} of {owner} from {self.start:%Y-%m-%d}"

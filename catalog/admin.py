@@ -14,17 +14,17 @@ from django.utils.timezone import now
 from typing_extensions import override
 from unfold.decorators import action, display
 
+from catalog import probe_admin  # noqa: F401 - it registers its page
 from catalog.deployment_form import DeploymentForm
-from catalog.figures import missing_figures
 from catalog.forms import ModelRowForm
-from catalog.health import DEGRADED, OFFLINE, ONLINE, UNKNOWN
-from catalog.models import Deployment, HealthProbe, Model, Origin, Price
+from catalog.health import COLORS, UNKNOWN
+from catalog.models import Deployment, Model, Origin, Price
 from catalog.price_admin import PriceInline
-from catalog.queries import provider_health
+from catalog.queries import price_in_words, provider_health, with_prices
 from catalog.services import bury, bury_model, clear_refused_members
-from gateway import connections
+from catalog.troubles import known_problems, problem_of, problems_now, wanted
 from tenants.audit import actor_of
-from tenants.back_office import BackOffice, ReadOnly, StackedInline
+from tenants.back_office import BackOffice, StackedInline
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
@@ -33,7 +33,13 @@ if TYPE_CHECKING:
 
 
 _FREE = Exists(Price.objects.filter(deployment=OuterRef("pk"), active_to=None, free=True))
-COLORS = {ONLINE: "success", DEGRADED: "warning", OFFLINE: "danger", UNKNOWN: "info"}
+_AFTER_ENDPOINT = DeploymentForm.Meta.fields.index("endpoint") + 1
+FIELDS = (
+    *DeploymentForm.Meta.fields[:_AFTER_ENDPOINT],
+    "api_key",
+    "forget_key",
+    *DeploymentForm.Meta.fields[_AFTER_ENDPOINT:],
+)
 
 
 class Buries(BackOffice):
@@ -41,10 +47,14 @@ class Buries(BackOffice):
 
     @override
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Say at once what would not serve: nobody should learn it from a caller."""
         super().save_related(request, form, formsets, change)
         model = form.instance if isinstance(form.instance, Model) else form.instance.model
         rows = Deployment.objects.filter(model=model, removed=False, enabled=True).annotate(is_free=_FREE)
-        for words in _wanted(model, rows):
+        said = wanted(model, rows) + (problems_now(model) if model.enabled else [])
+        if not rows:
+            said.append("It has no deployment that is enabled, so its calls are refused.")
+        for words in said:
             self.message_user(request, f"{model.alias}: {words}", messages.WARNING)
 
     @override
@@ -56,14 +66,20 @@ class Buries(BackOffice):
 class DeploymentInline(StackedInline):
     model = Deployment
     form = DeploymentForm
-    fields: ClassVar[tuple[str, ...]] = (*DeploymentForm.Meta.fields[1:], "api_key", "forget_key")
+    fields: ClassVar[tuple[str, ...]] = (*FIELDS[1:], "price_now")
+    readonly_fields = ("price_now",)
     extra = 0
     can_delete = False
     show_change_link = True
 
     @override
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).filter(removed=False).select_related("credential", "model")
+        rows = super().get_queryset(request).filter(removed=False).select_related("credential", "model")
+        return with_prices(rows)
+
+    @admin.display(description="price in force")
+    def price_now(self, row: Deployment) -> str:
+        return price_in_words(row)
 
 
 @admin.register(Model)
@@ -76,7 +92,7 @@ class ModelAdmin(Buries):
         "strategy",
         "deployment_names",
         "owner",
-        "context_window",
+        "window",
         "problem_now",
     )
     fields: ClassVar[tuple[str, ...]] = (*ModelRowForm.Meta.fields, "problem_now")
@@ -124,10 +140,14 @@ class ModelAdmin(Buries):
     def deployment_names(self, model: Model) -> str:
         return ", ".join(sorted(row.name for row in model.deployments.all() if not row.removed)) or "none"
 
+    @admin.display(description="context window (tokens)", ordering="context_window", empty_value="-")
+    def window(self, model: Model) -> str | None:
+        return None if model.context_window is None else f"{model.context_window:,}"
+
     @admin.display(description="problem")
     def problem_now(self, model: Model) -> str:
-        """Say what of the alias itself is left out, such as a fallback, as this process found when it read it."""
-        return _problem(model.alias, "")
+        """Say what of the alias and its deployments does not serve, as this process found when it read them."""
+        return " ".join(known_problems(model.alias))
 
     @admin.display(description="follows")
     def owner(self, model: Model) -> str:
@@ -159,14 +179,13 @@ class DeploymentAdmin(Buries):
     search_fields = ("name", "model__alias", "upstream_model")
     autocomplete_fields = ("model",)
     fields: ClassVar[tuple[str, ...]] = (
-        *DeploymentForm.Meta.fields,
-        "api_key",
-        "forget_key",
+        *FIELDS,
+        "price_now",
         "refused_now",
         "problem_now",
         "owner",
     )
-    readonly_fields = ("refused_now", "problem_now", "owner")
+    readonly_fields = ("price_now", "refused_now", "problem_now", "owner")
     inlines: ClassVar[tuple[Any, ...]] = (PriceInline,)
     actions = ("try_members_again",)
 
@@ -205,7 +224,11 @@ class DeploymentAdmin(Buries):
             return row.problem
         if not row.enabled:
             return "disabled by the configuration file" if _owner(row) == "file" else "disabled"
-        return _problem(row.model.alias, row.name) or " ".join(_wanted(row.model, [row]))
+        return problem_of(row) or " ".join(wanted(row.model, [row]))
+
+    @admin.display(description="price in force")
+    def price_now(self, row: Deployment) -> str:
+        return price_in_words(row)
 
     @admin.display(description="refused under a budget")
     def refused_now(self, row: Deployment) -> str:
@@ -222,30 +245,5 @@ class DeploymentAdmin(Buries):
             bury(row, actor_of(request))
 
 
-def _wanted(model: Model, rows: Iterable[Any]) -> list[str]:
-    """Return what the operator should state of these rows, once each; `is_free` rows need nothing."""
-    said = [words for row in rows if not row.is_free for words in missing_figures(model, row)]
-    return list(dict.fromkeys(said))
-
-
-def _problem(alias: str, deployment: str) -> str:
-    problems = connections.live().snapshot.problems if connections.is_open() else ()
-    return " ".join(each.reason for each in problems if (each.alias, each.deployment) == (alias, deployment))
-
-
 def _owner(row: Model | Deployment) -> str:
     return "file" if row.origin == Origin.FILE and not row.edited else "admin"
-
-
-@admin.register(HealthProbe)
-class HealthProbeAdmin(ReadOnly):
-    """The history of the background probes of the last week."""
-
-    list_display = ("at", "provider", "endpoint", "health", "since", "status", "latency_ms", "error")
-    list_filter = ("state", "provider")
-    search_fields = ("endpoint", "error")
-    ordering = ("-at", "-pk")
-
-    @display(description="state", label=COLORS, ordering="state")  # type: ignore[untyped-decorator]  # as above
-    def health(self, row: HealthProbe) -> str:
-        return row.state

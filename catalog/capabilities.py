@@ -50,7 +50,7 @@ def lack_of(deployment: Deployment, model: Model, need: Need) -> Lack | None:
             return Lack(member, f"takes no member '{_top(member)}', which the gateway does not know")
     window = can.context_window or model.context_window
     if window is not None and need.prompt_tokens > window:
-        return Lack("messages", f"reads at most {window} tokens", is_window=True)
+        return Lack("messages", f"reads at most {window:,} tokens", is_window=True)
     return None
 
 

@@ -10,11 +10,12 @@ from typing_extensions import override
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
 from catalog.forms import Revivable
-from catalog.models import Deployment, UnknownMembers, new_seal_id
+from catalog.models import Deployment, Provider, UnknownMembers, new_seal_id
 from catalog.sealing import Seal, close_metadata, destination
 from catalog.services import KeyNeeded, keeps_key, seal_of, set_deployment_key
 from gateway.config.entries import CACHE_MEMBERS
 from providers.egress import EgressRefused, check_url
+from providers.registry import PROVIDERS
 from providers.target import SECRET_METADATA
 
 MASK = "********"
@@ -23,7 +24,17 @@ FACTS = ("image_max_tokens", "pdf_page_max_tokens")
 CAPABILITIES = {"modalities": list, "tools": bool, "json_schema": bool, "context_window": int}
 
 
+def _choices(stored: str) -> list[tuple[str, str]]:
+    """Return the providers that this version can call, and the one that is stored even if it cannot be."""
+    return [
+        (each.value, str(each.label) if each in PROVIDERS else f"{each.label} (not built yet)")
+        for each in Provider
+        if each in PROVIDERS or each == stored
+    ]
+
+
 class DeploymentForm(Revivable):
+    errors_at = "name"
     api_key = forms.CharField(
         required=False,
         strip=True,
@@ -59,6 +70,9 @@ class DeploymentForm(Revivable):
         super().__init__(*args, **kwargs)
         stored = self.instance.credential
         hint = f"Stored, ends in …{stored.hint}. " if stored is not None and stored.hint else "Stored. "
+        providers = self.fields.get("provider")
+        if providers is not None:
+            providers.choices = _choices(self.instance.provider)  # type: ignore[attr-defined]  # a field with choices
         self.fields["api_key"].help_text = (
             hint if stored is not None else ""
         ) + "Empty keeps what is stored."

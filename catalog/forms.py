@@ -10,18 +10,17 @@ from django import forms
 from django.utils.timezone import now
 from typing_extensions import override
 
+from catalog.alias_lists import wrong_names
 from catalog.experiments import BadExperiment, experiment_of
-from catalog.models import RATES, Model, Price, PriceSource
+from catalog.models import EACH, RATES, Model, ModelType, Price, PriceSource
 from catalog.price_terms import Terms, is_image_rate
 from catalog.services import end_price
-from gateway.config.problems import nearest
 from tenants.form_fields import ModelForm, UsdField, WordsField
 
 PER_TOKENS = 10**9  # nano-USD per million tokens: so many are 1 USD per million tokens
 PER_UNIT = 10**15  # nano-USD per million units: so many are 1 USD each
 FALLBACK_REASONS = ("unavailable", "context_window", "content_filter")
 STICKY = ("user", "prompt_cache_key")
-EACH = ("image", "second", "character", "request")
 
 
 class Revivable(ModelForm):
@@ -86,12 +85,11 @@ class ModelRowForm(Revivable):
         wrong = []
         for alias in sorted(named):
             if alias not in types:
-                near = nearest(alias, types)
-                wrong.append(f"There is no model {alias}" + (f": {near}" if near else "."))
+                wrong += wrong_names([alias], types)
             elif alias == own:
                 wrong.append(f"{alias} would fall back to itself.")
             elif own_type and types[alias] != own_type:
-                wrong.append(f"{alias} is of type {types[alias]}.")
+                wrong.append(f"{alias} is of type {ModelType(types[alias]).label}.")
         if wrong:
             raise forms.ValidationError(wrong)
 
@@ -114,12 +112,18 @@ class ModelRowForm(Revivable):
 
 def _rate_field(rate: str) -> UsdField:
     is_each = rate in EACH
-    label = f"{rate.replace('_', ' ')} (USD {'each' if is_each else 'per 1M tokens'})"
-    return UsdField(label=label, required=False, units_per_usd=PER_UNIT if is_each else PER_TOKENS)
+    label = f"{rate.replace('_', ' ').capitalize()} (USD {'each' if is_each else 'per 1M tokens'})"
+    is_main = rate in ("input", "output")
+    words = f"The file's price_{rate} is per 1K tokens, unless price_per says 1m." if is_main else ""
+    return UsdField(
+        label=label, help_text=words, required=False, units_per_usd=PER_UNIT if is_each else PER_TOKENS
+    )
 
 
 class PriceForm(ModelForm):
     """A new price holds from now on; the row in force before it is closed, never changed."""
+
+    errors_at = "input"
 
     input = _rate_field("input")
     output = _rate_field("output")

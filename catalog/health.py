@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 ONLINE, DEGRADED, OFFLINE, UNKNOWN = "online", "degraded", "offline", "unknown"
+COLORS = {ONLINE: "success", DEGRADED: "warning", OFFLINE: "danger", UNKNOWN: "info"}  # of the theme
 OFFLINE_AFTER = 2  # failed probes in a row
 
 _RANK = {UNKNOWN: 0, ONLINE: 1, DEGRADED: 2, OFFLINE: 3}

@@ -36,7 +36,7 @@ def parse(header: str, model: Model) -> Hints | None:
     if not header:
         return None
     if len(header) > MAX_LENGTH:
-        raise BadHint(f"longer than {MAX_LENGTH} characters")
+        raise BadHint(f"it is longer than {MAX_LENGTH:,} characters")
     names = {deployment.target.name for deployment in model.deployments}
     given: dict[str, str] = {}
     for part in header.split(","):

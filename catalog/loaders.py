@@ -67,6 +67,14 @@ def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
     return Snapshot(version=version, models=models, problems=tuple(problems))
 
 
+def problems_of(source: Source, model: ModelRow, now: datetime) -> list[Problem]:
+    """Return what of one alias could not serve if it were read now, as load_snapshot would find it."""
+    rows = list(DeploymentRow.objects.filter(model=model, removed=False).select_related("credential"))
+    problems: list[Problem] = []
+    _model(source, model, rows, _prices(now, [row.pk for row in rows]), problems)
+    return problems
+
+
 def next_price_change(now: datetime) -> datetime | None:
     """Return when a price row begins or ends next, so that the snapshot can be renewed then."""
     later = Price.objects.filter(active_from__gt=now).order_by("active_from")
@@ -271,8 +279,9 @@ def _unreadable(source: Source, error: CredentialUnreadable, what: str) -> Unusa
     return Unusable(f"the stored {what} cannot be read with this encryption key")
 
 
-def _prices(now: datetime) -> dict[int, Price]:
-    in_force = Price.objects.filter(Q(active_to=None) | Q(active_to__gt=now), active_from__lte=now)
+def _prices(now: datetime, deployments: list[int] | None = None) -> dict[int, Price]:
+    of_these = Q() if deployments is None else Q(deployment__in=deployments)
+    in_force = Price.objects.filter(of_these, Q(active_to=None) | Q(active_to__gt=now), active_from__lte=now)
     return {price.deployment_id: price for price in in_force.order_by("active_from")}
 
 

@@ -1,7 +1,7 @@
 """WHAT and WHERE TO: aliases, their deployments, credentials and effective-dated prices.
 
 Rows that came from the configuration file follow it until an administrator edits or removes them.
-Rates are integers: nano-USD per million units (see catalog/prices.py).
+Prices are in catalog/price_models.py.
 """
 
 from __future__ import annotations
@@ -9,15 +9,28 @@ from __future__ import annotations
 from secrets import token_hex
 
 from django.db import models
-from django.db.models import F, Q, Value
+from django.db.models import Q, Value
 from django.utils.timezone import now
 from typing_extensions import override
 
-RATES = (
-    *("input", "output", "cached_input", "cache_write", "cache_write_1h", "reasoning"),
-    *("audio_input", "audio_output", "image_input", "image_output"),
-    *("image", "second", "character", "request"),
-)
+from catalog.price_models import EACH, RATES, Price, PriceSource
+
+__all__ = [
+    "EACH",
+    "RATES",
+    "Credential",
+    "Deployment",
+    "HealthProbe",
+    "Model",
+    "ModelType",
+    "Origin",
+    "Price",
+    "PriceSource",
+    "Provider",
+    "Strategy",
+    "UnknownMembers",
+    "new_seal_id",
+]
 
 
 class Origin(models.TextChoices):
@@ -37,7 +50,7 @@ class Owned(models.Model):
 
 
 class ModelType(models.TextChoices):
-    LLM = "llm"
+    LLM = "llm", "LLM (chat)"
     EMBEDDING = "embedding"
     IMAGE = "image"
     AUDIO = "audio"
@@ -56,10 +69,10 @@ class Model(Owned):
     """A public alias. Token limits null: unknown (the price map may know them)."""
 
     alias = models.CharField(max_length=200, unique=True)
-    model_type = models.CharField(max_length=16, choices=ModelType, default=ModelType.LLM)
+    model_type = models.CharField("type", max_length=16, choices=ModelType, default=ModelType.LLM)
     strategy = models.CharField(max_length=16, choices=Strategy, default=Strategy.WEIGHTED)
-    context_window = models.BigIntegerField(null=True, blank=True)
-    max_output_tokens = models.BigIntegerField(null=True, blank=True)
+    context_window = models.BigIntegerField("context window (tokens)", null=True, blank=True)
+    max_output_tokens = models.BigIntegerField("longest answer (tokens)", null=True, blank=True)
     modalities = models.JSONField(default=list, blank=True)
     supports_tools = models.BooleanField(default=True)
     enabled = models.BooleanField(default=True)
@@ -83,10 +96,12 @@ class Model(Owned):
             models.CheckConstraint(
                 condition=Q(context_window=None) | Q(context_window__gt=0),
                 name="model_context_window_positive",
+                violation_error_message="The context window is a number of tokens above 0, or empty.",
             ),
             models.CheckConstraint(
                 condition=Q(max_output_tokens=None) | Q(max_output_tokens__gt=0),
                 name="model_max_output_positive",
+                violation_error_message="The longest answer is a number of tokens above 0, or empty.",
             ),
         )
 
@@ -118,19 +133,19 @@ class Credential(models.Model):
 
 
 class Provider(models.TextChoices):
-    OPENAI = "openai"
-    OPENAI_COMPATIBLE = "openai-compatible"
-    AZURE = "azure"
-    ANTHROPIC = "anthropic"
-    BEDROCK = "bedrock"
-    VERTEX = "vertex"
-    HUGGINGFACE = "huggingface"
-    SIMULATOR = "simulator"
+    OPENAI = "openai", "OpenAI"
+    OPENAI_COMPATIBLE = "openai-compatible", "OpenAI-compatible server"
+    AZURE = "azure", "Azure OpenAI"
+    ANTHROPIC = "anthropic", "Anthropic"
+    BEDROCK = "bedrock", "Amazon Bedrock"
+    VERTEX = "vertex", "Google Vertex AI"
+    HUGGINGFACE = "huggingface", "Hugging Face"
+    SIMULATOR = "simulator", "Simulator (built in)"
 
 
 class UnknownMembers(models.TextChoices):
-    TAKE = "pass"
-    REFUSE = "refuse"
+    TAKE = "pass", "Pass them on"
+    REFUSE = "refuse", "Refuse the call"
 
 
 def new_seal_id() -> str:
@@ -151,11 +166,12 @@ class Deployment(Owned):
     credential = models.ForeignKey(
         Credential, null=True, blank=True, on_delete=models.SET_NULL, related_name="deployments"
     )
-    api_version = models.CharField(max_length=64, blank=True)
+    api_version = models.CharField("API version", max_length=64, blank=True)
     region = models.CharField(max_length=64, blank=True)
     priority = models.IntegerField(default=0, help_text="Lower is tried first.")
     weight = models.IntegerField(default=100)
     shadow_percent = models.IntegerField(
+        "shadow (percent)",
         default=0,
         help_text="Above 0 it never answers; so many percent of the alias's calls are mirrored to it.",
     )
@@ -195,81 +211,37 @@ class Deployment(Owned):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=("model", "name"), name="deployment_name_in_model"),
+            models.UniqueConstraint(
+                fields=("model", "name"),
+                name="deployment_name_in_model",
+                violation_error_message="This model has a deployment of this name already.",
+            ),
             models.CheckConstraint(
                 condition=Q(provider__in=Provider.values), name="deployment_provider_known"
             ),
             models.CheckConstraint(condition=Q(origin__in=Origin.values), name="deployment_origin_known"),
-            models.CheckConstraint(condition=Q(weight__gte=0), name="deployment_weight_not_negative"),
             models.CheckConstraint(
-                condition=Q(shadow_percent__gte=0, shadow_percent__lte=100), name="deployment_shadow_percent"
+                condition=Q(weight__gte=0),
+                name="deployment_weight_not_negative",
+                violation_error_message="The weight is 0 or more.",
             ),
-            models.CheckConstraint(condition=Q(priority__gte=0), name="deployment_priority_not_negative"),
+            models.CheckConstraint(
+                condition=Q(shadow_percent__gte=0, shadow_percent__lte=100),
+                name="deployment_shadow_percent",
+                violation_error_message="The shadow is a percentage from 0 to 100.",
+            ),
+            models.CheckConstraint(
+                condition=Q(priority__gte=0),
+                name="deployment_priority_not_negative",
+                violation_error_message="The priority is 0 or more.",
+            ),
             models.CheckConstraint(condition=~Q(name=""), name="deployment_name_given"),
         )
 
     @override
     def __str__(self) -> str:
-        return self.name
-
-
-class PriceSource(models.TextChoices):
-    CONFIG = "config"
-    ADMIN = "admin"
-    MAP = "map"
-
-
-class Price(models.Model):
-    """What a deployment costs from `active_from` until before `active_to`. Rows are closed, not rewritten."""
-
-    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="prices")
-    active_from = models.DateTimeField(default=now)
-    active_to = models.DateTimeField(null=True, blank=True)
-    free = models.BooleanField(default=False)
-    input = models.BigIntegerField(null=True, blank=True)
-    output = models.BigIntegerField(null=True, blank=True)
-    cached_input = models.BigIntegerField(null=True, blank=True)
-    cache_write = models.BigIntegerField(null=True, blank=True)
-    cache_write_1h = models.BigIntegerField(null=True, blank=True)
-    reasoning = models.BigIntegerField(null=True, blank=True)
-    audio_input = models.BigIntegerField(null=True, blank=True)
-    audio_output = models.BigIntegerField(null=True, blank=True)
-    image_input = models.BigIntegerField(null=True, blank=True)
-    image_output = models.BigIntegerField(null=True, blank=True)
-    image = models.BigIntegerField(null=True, blank=True)
-    images = models.JSONField(default=list, blank=True, help_text="[[rate, size, quality], …]")
-    second = models.BigIntegerField(null=True, blank=True)
-    character = models.BigIntegerField(null=True, blank=True)
-    request = models.BigIntegerField(null=True, blank=True)
-    terms = models.JSONField(
-        default=dict,
-        db_default=Value({}, models.JSONField()),
-        blank=True,
-        help_text="Steps (above), tiers, geography and tool_calls; rates as in images, factors in millionths.",
-    )
-    source = models.CharField(max_length=8, choices=PriceSource, default=PriceSource.ADMIN, editable=False)
-
-    class Meta:
-        constraints = (
-            *(
-                models.CheckConstraint(
-                    condition=Q(**{rate: None}) | Q(**{f"{rate}__gte": 0}), name=f"price_{rate}_not_negative"
-                )
-                for rate in RATES
-            ),
-            models.CheckConstraint(condition=Q(source__in=PriceSource.values), name="price_source_known"),
-            models.CheckConstraint(
-                condition=Q(active_to=None) | Q(active_to__gt=F("active_from")), name="price_window_forward"
-            ),
-            models.UniqueConstraint(
-                fields=("deployment",), condition=Q(active_to=None), name="price_one_open"
-            ),
-            models.UniqueConstraint(fields=("deployment", "active_from"), name="price_start_once"),
-        )
-
-    @override
-    def __str__(self) -> str:
-        return f"price {self.pk} of deployment {self.deployment_id}"
+        """Ask for the model, if it was not selected along: several have a deployment of the same name."""
+        return f"{self.model} / {self.name}"
 
 
 class HealthProbe(models.Model):
@@ -283,14 +255,16 @@ class HealthProbe(models.Model):
     state = models.CharField(max_length=8)
     since = models.DateTimeField()
     failures = models.IntegerField(default=0, help_text="Failed probes in a row.")
-    status = models.IntegerField(null=True)
-    latency_ms = models.FloatField(default=0)
+    status = models.IntegerField("HTTP status", null=True)
+    latency_ms = models.FloatField("latency (ms)", default=0)
     error = models.CharField(max_length=300, blank=True)
 
     class Meta:
         indexes = (
             models.Index(fields=("place", "-at"), name="probe_place"),
             models.Index(fields=("at",), name="probe_at"),
+            models.Index(fields=("state", "-at"), name="probe_state"),
+            models.Index(fields=("provider", "-at"), name="probe_provider"),
         )
 
     @override

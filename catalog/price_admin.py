@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin
 from typing_extensions import override
 
-from catalog.forms import EACH, PER_TOKENS, PER_UNIT, PriceForm
+from catalog.forms import PER_TOKENS, PriceForm
 from catalog.models import RATES, Price
 from tenants.back_office import AddOnly, TabularInline
 from tenants.form_fields import usd
@@ -33,7 +33,8 @@ class PriceInline(TabularInline):
     )
     extra = 0
     can_delete = False
-    verbose_name = "new price, in force from now on"
+    verbose_name = "new price"
+    verbose_name_plural = "new price, in force from now on"
 
     @override
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -58,6 +59,7 @@ class PriceAdmin(AddOnly):
         "source",
     )
     list_filter = ("source", "free", ("active_to", admin.EmptyFieldListFilter))
+    search_help_text = "A part of a deployment's or a model's name."
     list_select_related = ("deployment__model",)
     search_fields = ("deployment__name", "deployment__model__alias")
     autocomplete_fields = ("deployment",)
@@ -87,15 +89,9 @@ class PriceAdmin(AddOnly):
     def alias(self, price: Price) -> str:
         return price.deployment.model.alias
 
-    @admin.display(description="USD")
+    @admin.display(description="rates")
     def rates_usd(self, price: Price) -> str:
-        stated = {rate: getattr(price, rate) for rate in RATES if getattr(price, rate) is not None}
-        return ", ".join(
-            f"{rate.replace('_', ' ')} {usd(value, PER_UNIT):f} each"
-            if rate in EACH
-            else f"{rate.replace('_', ' ')} {usd(value, PER_TOKENS):f} per 1M"
-            for rate, value in stated.items()
-        )
+        return price.in_words
 
     @admin.display(description="USD per 1M input tokens")
     def input_usd(self, price: Price) -> str:

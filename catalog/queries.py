@@ -1,15 +1,18 @@
-"""Reads of the catalog for pages and the operators' API: how every deployment is doing. Blocking: two small queries."""
+"""Reads of the catalog for pages and the operators' API. Blocking: small queries."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import Max, Prefetch, Q, QuerySet
+from django.utils import timezone
 
 from catalog.health import OFFLINE, UNKNOWN, state_of
-from catalog.models import Deployment, HealthProbe
+from catalog.models import RATES, Deployment, HealthProbe, Price, PriceSource
+from catalog.price_map import lookup
 from gateway import connections
 
 STALE_ROUNDS = 3  # a probe older than this many rounds says nothing any more
@@ -39,6 +42,49 @@ def provider_health(now: datetime) -> list[Doing]:
         .order_by("model__alias", "priority", "pk")
     )
     return [_doing(row, probes.get(row.pk), traffic.get(row.pk, ("", ""))) for row in rows]
+
+
+def with_prices(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
+    """Read the prices in force along, in one query for all rows."""
+    return rows.prefetch_related(Prefetch("prices", _in_force(), to_attr="open_prices"))
+
+
+def _in_force() -> QuerySet[Price]:
+    instant = timezone.now()
+    rows = Price.objects.filter(Q(active_to=None) | Q(active_to__gt=instant), active_from__lte=instant)
+    return rows.order_by("-active_from")
+
+
+def price_in_words(row: Deployment) -> str:
+    """Say what a deployment costs now, with units, and who says so. One query, if its price was not read along."""
+    if not row.pk:
+        return "none yet: give it one on its own page, or its calls are refused"
+    found = getattr(row, "open_prices", None)
+    found = list(_in_force().filter(deployment=row)) if found is None else found
+    price = found[0] if found else None
+    if price is not None:
+        since = f"{price.active_from:%Y-%m-%d %H:%M} UTC"
+        return f"{price.in_words} (since {since}, {price.get_source_display()})"
+    known = lookup(row.provider, row.upstream_model)
+    if known is None:
+        return "none: its calls are refused, because no budget could be kept"
+    rates = {rate: getattr(known.sheet, rate) for rate in RATES}
+    return f"{Price(**rates).in_words} ({PriceSource.MAP.label})"
+
+
+def places_of(text: str) -> set[str]:
+    """Return the probed places that stand for a deployment or a model with this text in its name."""
+    named = Q(name__icontains=text) | Q(model__alias__icontains=text)
+    wanted = set(Deployment.objects.filter(named).values_list("pk", flat=True))
+    newest = HealthProbe.objects.values("place").annotate(last=Max("pk"))
+    rows = HealthProbe.objects.filter(pk__in=[row["last"] for row in newest])
+    return {row.place for row in rows if wanted.intersection(row.deployments)}
+
+
+def names_of(deployments: Iterable[int]) -> dict[int, str]:
+    """Return "alias / deployment" by id, of removed ones too. One query."""
+    rows = Deployment.objects.filter(pk__in=set(deployments)).select_related("model")
+    return {row.pk: f"{row.model.alias} / {row.name}" for row in rows}
 
 
 def _doing(row: Deployment, probe: HealthProbe | None, traffic: tuple[str, str]) -> Doing:

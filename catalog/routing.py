@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import random
 
+from catalog.near import near
 from catalog.route import ANYTHING, Asking, ModelCannot, NoDeployment, Route
 from catalog.search import Search
 from catalog.snapshot import Model, Snapshot
@@ -25,14 +26,28 @@ __all__ = [
     "Route",
     "WrongModelType",
     "find",
+    "meant",
     "resolve",
 ]
 
 
+LIST = "GET /v1/models lists the models that this key may use."
+_TYPES = {  # what a model of a type is called, and where it is called
+    "llm": ("a chat model", "/v1/chat/completions"),
+    "embedding": ("an embedding model", "/v1/embeddings"),
+    "image": ("an image model", ""),
+    "audio": ("an audio model", ""),
+    "moderation": ("a moderation model", ""),
+    "rerank": ("a rerank model", ""),
+}
+
+
 class ModelNotFound(Exception):
-    def __init__(self, alias: str) -> None:
-        self.alias = alias
-        super().__init__(f"The model '{alias}' does not exist.")
+    """`meant`: the alias that the caller may use and may have meant; "" when none is near."""
+
+    def __init__(self, alias: str, meant: str = "") -> None:
+        self.alias, self.meant = alias, meant
+        super().__init__(f"The model '{alias}' does not exist.{_did_you_mean(meant)} {LIST}")
 
 
 class WrongModelType(Exception):
@@ -40,7 +55,9 @@ class WrongModelType(Exception):
 
     def __init__(self, alias: str, model_type: str, endpoint: str) -> None:
         self.alias, self.model_type, self.endpoint = alias, model_type, endpoint
-        super().__init__(f"The model '{alias}' is of type '{model_type}' and cannot serve {endpoint}.")
+        what, path = _TYPES.get(model_type, (f"of type '{model_type}'", ""))
+        advice = f"use {path}." if path else "this gateway does not serve such models yet."
+        super().__init__(f"The model '{alias}' is {what}: {advice}")
 
 
 class ModelUnpriced(Exception):
@@ -60,9 +77,11 @@ def find(snapshot: Snapshot, alias: str, caller: Caller, *, model_type: str) -> 
     """
     model = snapshot.models.get(alias)
     if model is None:
-        raise ModelNotFound(alias)
+        raise ModelNotFound(alias, meant(snapshot, alias, caller, model_type))
     if not caller.may_use(alias):
-        raise ModelNotAllowed(alias)
+        raise ModelNotAllowed(
+            alias, f"{_did_you_mean(meant(snapshot, alias, caller, model_type))} {LIST}".strip()
+        )
     if model.model_type != model_type:
         raise WrongModelType(alias, model.model_type, model_type)
     if model.is_unpriced:
@@ -70,6 +89,17 @@ def find(snapshot: Snapshot, alias: str, caller: Caller, *, model_type: str) -> 
     if not model.deployments and not model.fallbacks:
         raise NoDeployment(alias)
     return model
+
+
+def meant(snapshot: Snapshot, alias: str, caller: Caller, model_type: str = "") -> str:
+    """Return the alias that the caller may use and may have meant, those of the endpoint's type first; "": none."""
+    usable = [model for model in snapshot.models.values() if caller.may_use(model.alias)]
+    fitting = [model.alias for model in usable if model_type in {"", model.model_type}]
+    return near(alias, fitting) or near(alias, (model.alias for model in usable))
+
+
+def _did_you_mean(meant: str) -> str:
+    return f" Did you mean '{meant}'?" if meant else ""
 
 
 def resolve(  # noqa: PLR0913 - each is a source of its own

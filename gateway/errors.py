@@ -26,6 +26,7 @@ from gateway.connections import NotServing
 from gateway.idempotency import BadIdempotencyKey, ReplaysUnavailable
 from gateway.instants import rfc3339
 from gateway.money import usd
+from gateway.quantities import seconds
 from gateway.refusals import (
     BadRequest,
     MethodNotAllowed,
@@ -116,17 +117,16 @@ def _limit(error: RateRefused) -> dict[str, Any]:
 
 def _limit_words(error: RateRefused) -> str:
     what = {"requests": "requests per minute", "tokens": "tokens per minute", "parallel": "parallel requests"}
-    advice = f"Try again in {error.resets_in_ms} ms." if error.possible else "This call alone needs more."
-    return (
-        f"This {error.scope.partition(':')[0]} may use {error.limit} {what[error.rule]}; {error.remaining} remain. "
-        f"{advice}"
-    )
+    wait, verb = seconds(error.resets_in_ms / 1000), "remains" if error.remaining == 1 else "remain"
+    advice = f"Try again in {wait}." if error.possible else "This call alone needs more."
+    allowed = f"This {error.scope.partition(':')[0]} may use {error.limit:,} {what[error.rule]}"
+    return f"{allowed}; {error.remaining:,} {verb}. {advice}"
 
 
-def _retry_after(seconds: float) -> Headers:
+def _retry_after(wait_s: float) -> Headers:
     return [
-        (b"retry-after", str(max(1, math.ceil(seconds))).encode()),
-        (b"retry-after-ms", str(max(1, math.ceil(seconds * 1000))).encode()),
+        (b"retry-after", str(max(1, math.ceil(wait_s))).encode()),
+        (b"retry-after-ms", str(max(1, math.ceil(wait_s * 1000))).encode()),
     ]
 
 

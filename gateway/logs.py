@@ -30,6 +30,14 @@ def cut_arguments(record: logging.LogRecord) -> bool:
     return True
 
 
+def without_blame(record: logging.LogRecord) -> bool:
+    """Keep the traceback for what is our defect: Django logs one for each page that it refuses. Lets all through."""
+    status = getattr(record, "status_code", 500)
+    if record.name.startswith("django.") and isinstance(status, int) and status < 500:  # noqa: PLR2004 - the server's
+        record.exc_info = record.exc_text = None
+    return True
+
+
 class JsonFormatter(logging.Formatter):
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -59,6 +67,7 @@ def configure(log_format: str, level: str = "info") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     handler.addFilter(cut_arguments)
+    handler.addFilter(without_blame)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from budgets.admission import Standing
 from gateway.body_room import Portion
+from gateway.quantities import size
 from gateway.request_id import mint
 from gateway.shedding import Slot
 from tenants.caller import Caller
@@ -45,7 +46,9 @@ class BodyTooLarge(Exception):
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        super().__init__(f"the body is larger than {limit} bytes")
+        super().__init__(
+            f"The body of your request is larger than {size(limit)}, the most this gateway takes."
+        )
 
 
 class EncodedBody(Exception):

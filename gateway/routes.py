@@ -80,7 +80,8 @@ def deadline_of(request: V1Request, server: Server, *, streams: bool) -> Deadlin
         return Deadline(request.received_at + most, most)
     if not (asked.isascii() and asked.isdigit() and len(asked) < 9 and 1 <= int(asked) <= MAX_TIMEOUT_MS):  # noqa: PLR2004 - digits
         raise BadRequest(
-            f"X-Request-Timeout-Ms is a whole number from 1 to {MAX_TIMEOUT_MS}.", "X-Request-Timeout-Ms"
+            f"X-Request-Timeout-Ms is a whole number of milliseconds from 1 to {MAX_TIMEOUT_MS:,}.",
+            "X-Request-Timeout-Ms",
         )
     seconds = int(asked) / 1000
     allowed = min(seconds, most)

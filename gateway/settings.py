@@ -118,6 +118,7 @@ UNFOLD = {
     "SITE_TITLE": "Open Model Gateway",
     "SITE_HEADER": "Open Model Gateway",
     "SITE_URL": "/",
+    "STYLES": [lambda _: static("gateway/pages.css")],
     "SCRIPTS": [lambda _: static("gateway/expressions.js")],  # before Alpine, which it spares eval
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("gateway/favicon.svg")},

@@ -59,6 +59,15 @@ def failed(request: HttpRequest) -> HttpResponse:
     return page
 
 
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django gives it
+    """Django's page for who is signed in and may not do this (`handler403`)."""
+    words = "Your account may not open this page or do this. Ask a superuser for the permission."
+    facts = {"title": "You may not do this", "words": words}
+    page = render(request, "gateway/refused.html", facts, status=403)
+    page["Cache-Control"] = "no-store"
+    return page
+
+
 def readme(_: HttpRequest) -> HttpResponse:
     """The README as text: readable everywhere, and it needs no renderer."""
     text = (settings.BASE_DIR / "README.md").read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from gateway.api import patterns
 from gateway.site import home, metrics, readme
 from tenants.login_throttle import throttled
 
+handler403 = "gateway.site.forbidden"
 handler500 = "gateway.site.failed"
 
 urlpatterns = [

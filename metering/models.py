@@ -22,20 +22,20 @@ class UsageEvent(models.Model):
     the line items, `decision` the attempts and why.
     """
 
-    id = models.CharField(max_length=64, primary_key=True)
+    id = models.CharField("request ID", max_length=64, primary_key=True)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField()
-    tenant_id = models.BigIntegerField()
+    tenant_id = models.BigIntegerField("tenant ID")
     tenant = models.CharField(max_length=200)
-    key_id = models.BigIntegerField()
-    api_key_prefix = models.CharField(max_length=32)
+    key_id = models.BigIntegerField("API key ID")
+    api_key_prefix = models.CharField("API key prefix", max_length=32)
     endpoint = models.CharField(max_length=64)
     model = models.CharField(max_length=200)
     provider = models.CharField(max_length=32)
     deployment = models.CharField(max_length=200)
     upstream_model = models.CharField(max_length=300)
     status = models.CharField(max_length=16, choices=Status)
-    http_status = models.IntegerField()
+    http_status = models.IntegerField("HTTP status")
     error_code = models.CharField(max_length=64, blank=True)
     stream = models.BooleanField(default=False)
     attempts = models.IntegerField(default=1)
@@ -45,20 +45,23 @@ class UsageEvent(models.Model):
     output_tokens = models.BigIntegerField(default=0)
     reasoning_tokens = models.BigIntegerField(default=0)
     images = models.BigIntegerField(default=0)
-    audio_seconds = models.FloatField(default=0.0)
+    audio_seconds = models.FloatField("audio (seconds)", default=0.0)
     characters = models.BigIntegerField(default=0)
     estimated = models.BooleanField(default=False)
-    cost_nanousd = models.BigIntegerField(default=0)
+    cost_nanousd = models.BigIntegerField("cost (nano-USD)", default=0)
     unsettled_nanousd = models.BigIntegerField(
-        default=0, db_default=0, help_text="May have been spent beyond the cost: not known yet."
+        "unsettled (nano-USD)",
+        default=0,
+        db_default=0,
+        help_text="May have been spent beyond the cost: not known yet.",
     )
-    price_id = models.BigIntegerField(default=0)
-    latency_ms = models.FloatField(default=0.0)
-    ttft_ms = models.FloatField(null=True, blank=True)
-    overhead_ms = models.FloatField(default=0.0)
-    trace_id = models.CharField(max_length=64, blank=True)
+    price_id = models.BigIntegerField("price ID", default=0)
+    latency_ms = models.FloatField("latency (ms)", default=0.0)
+    ttft_ms = models.FloatField("TTFT, time to first token (ms)", null=True, blank=True)
+    overhead_ms = models.FloatField("overhead (ms)", default=0.0)
+    trace_id = models.CharField("trace ID", max_length=64, blank=True)
     idempotency_key = models.CharField(max_length=255, blank=True)
-    client_request_id = models.CharField(max_length=255, blank=True)
+    client_request_id = models.CharField("client request ID", max_length=255, blank=True)
     arm = models.CharField(max_length=200, blank=True, db_default="", help_text="Of the alias's experiment.")
     usage = models.JSONField(default=dict)
     receipt = models.JSONField(default=list)

@@ -115,7 +115,7 @@ class _Scan:
                 end = yield from texts.skip(start)
                 self._after(start, end)
         if self._white(self._pos) < len(raw):
-            raise NotJson(f"something follows the object at byte {self._pos}")
+            raise NotJson(f"something follows the object at byte {self._pos:,}")
         self.outline.media_bytes = texts.media_bytes
 
     def _member(self) -> int:
@@ -283,10 +283,10 @@ class _Scan:
     def _malformed(self, at: int) -> NoReturn:
         piece = self._raw[at : at + MOST_RUN]
         if len(piece) == MOST_RUN and not piece.strip(b" \t\r\n"):
-            raise NotJson(f"more than {MOST_RUN} bytes of white space at byte {at}")
+            raise NotJson(f"more than {MOST_RUN:,} bytes of white space at byte {at:,}")
         if len(piece) == MOST_RUN and not piece.strip(b" \t\r\n-+.eE0123456789"):
-            raise NotJson(f"a number of more than {MOST_RUN} digits at byte {at}")
-        raise NotJson(f"malformed at byte {at}")
+            raise NotJson(f"a number of more than {MOST_RUN:,} digits at byte {at:,}")
+        raise NotJson(f"malformed at byte {at:,}")
 
 
 def _decoded(name: bytes) -> str:

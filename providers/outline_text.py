@@ -91,7 +91,7 @@ class Texts:
             if raw[end : end + 1] == b'"':
                 return end + 1
             if end == at:
-                raise NotJson(f"a text is malformed at byte {end}")
+                raise NotJson(f"a text is malformed at byte {end:,}")
             at = end
             yield
 

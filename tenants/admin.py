@@ -1,41 +1,43 @@
-"""The back office of tenants and keys. A key's token is shown once, after it was made; its hash never."""
+"""The back office of tenants; the pages of keys, people and the audit trail are beside it."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.conf import settings
 from django.contrib import admin, messages
-from django.utils.html import format_html
-from django.utils.timezone import now
 from typing_extensions import override
 
-from tenants import keys, people_admin  # noqa: F401 - the pages of people and groups are there
+from tenants import audit_admin, people_admin  # noqa: F401 - they register their pages
 from tenants.audit import actor_of
-from tenants.back_office import BackOffice, ReadOnly, TabularInline
-from tenants.forms import ApiKeyForm, TenantForm
-from tenants.models import ApiKey, AuditEvent, Membership, Tenant, User
-from tenants.services import give_secret, resume_tenant, revoke_key, rotate_key, suspend_tenant
+from tenants.back_office import BackOffice, TabularInline
+from tenants.confirmation import ask, is_confirmed
+from tenants.forms import MembershipForm, TenantForm
+from tenants.key_admin import ApiKeyAdmin
+from tenants.models import ApiKey, Membership, Tenant
+from tenants.services import resume_tenant, suspend_tenant
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-    from django.forms import ModelForm
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
-ROTATION_OVERLAP = timedelta(hours=24)
+__all__ = ["ApiKeyAdmin", "TenantAdmin"]
 
 
 class MembershipInline(TabularInline):
     model = Membership
+    form = MembershipForm
     extra = 0
     autocomplete_fields = ("user",)
     tab = True
 
+    @override
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("user", "tenant")
+
 
 class TenantAdmin(BackOffice):
     form = TenantForm
-    list_display = ("name", "kind", "status", "timezone", "created_at")
+    list_display: tuple[str, ...] = ("name", "kind", "status", "timezone", "created_at")
     list_filter = ("status", "kind")
     search_fields = ("name",)
     ordering = ("name",)
@@ -43,86 +45,29 @@ class TenantAdmin(BackOffice):
     actions = ("suspend", "resume")
 
     @admin.action(description="Suspend: refuse every key", permissions=["change"])
-    def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
-        for tenant in queryset:
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> HttpResponse | None:
+        rows = list(queryset)
+        if not is_confirmed(request):
+            return ask(
+                request,
+                self,
+                rows,
+                question=f"Suspend {'this tenant' if len(rows) == 1 else f'these {len(rows):,} tenants'}?",
+                consequence="Every call with a key of theirs is refused within 2 seconds until they are resumed.",
+                button="Suspend",
+                action="suspend",
+            )
+        for tenant in rows:
             suspend_tenant(tenant.pk, actor=actor_of(request))
+            self.message_user(request, f"{tenant} is suspended: its keys are refused.", messages.SUCCESS)
+        return None
 
     @admin.action(description="Resume", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
         for tenant in queryset:
             resume_tenant(tenant.pk, actor=actor_of(request))
-
-
-class ApiKeyAdmin(BackOffice):
-    form = ApiKeyForm
-    list_display = ("name", "token_shape", "tenant", "state", "expires_at", "last_used_at", "created_at")
-    list_filter = ("priority", ("revoked_at", admin.EmptyFieldListFilter), "expires_at")
-    list_select_related = ("tenant",)
-    search_fields = ("name", "prefix", "tenant__name")
-    autocomplete_fields = ("tenant",)
-    readonly_fields = ("token_shape", "state", "last_used_at", "created_at", "created_by")
-    inlines: ClassVar[tuple[Any, ...]] = ()
-    actions = ("revoke", "rotate")
-
-    @override
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return (*self.readonly_fields, "tenant") if obj else ()
-
-    @override
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        fields = tuple(ApiKeyForm.Meta.fields)
-        return (*fields, *self.readonly_fields) if obj else fields
-
-    @override
-    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
-        if change:
-            super().save_model(request, obj, form, change)
-            return
-        minted = keys.mint()
-        give_secret(obj, minted, settings.SECRETS.pepper)
-        obj.created_by = request.user if isinstance(request.user, User) else None
-        super().save_model(request, obj, form, change)
-        _show_once(request, obj, minted.token)
-
-    @admin.display(description="key")
-    def token_shape(self, key: ApiKey) -> str:
-        return f"sk-{key.prefix}.…"
-
-    @admin.display(description="state")
-    def state(self, key: ApiKey) -> str:
-        if key.revoked_at is not None:
-            return "revoked"
-        return "expired" if key.expires_at is not None and key.expires_at <= now() else "in force"
-
-    @admin.action(description="Revoke: refuse these keys for good", permissions=["change"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        for key in queryset:
-            revoke_key(key.pk, actor=actor_of(request), now=now())
-
-    @admin.action(description="Rotate: new secret, the old one works 24 hours more", permissions=["change"])
-    def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        pepper, actor = settings.SECRETS.pepper, actor_of(request)
-        for key in queryset:
-            if key.revoked_at is not None:
-                self.message_user(request, f"{key} is revoked and was not rotated.", messages.WARNING)
-                continue
-            issued = rotate_key(key.pk, overlap=ROTATION_OVERLAP, pepper=pepper, actor=actor, now=now())
-            _show_once(request, issued.key, issued.token)
-
-
-@admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnly):
-    list_display = ("at", "actor", "action", "resource", "resource_id", "ip")
-    list_filter = ("action", "resource", "at")
-    search_fields = ("=actor", "=resource_id")
+            self.message_user(request, f"{tenant} is active: its keys work again.", messages.SUCCESS)
 
 
 admin.site.register(Tenant, TenantAdmin)  # budgets/admin.py puts limits and budgets on these two pages
 admin.site.register(ApiKey, ApiKeyAdmin)
-
-
-def _show_once(request: HttpRequest, key: ApiKey, token: str) -> None:
-    text = format_html(
-        "The key of {}, shown only now: <code>{}</code> Copy it to a safe place.", key.name, token
-    )
-    messages.success(request, text)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from django.db.models import Model
     from django.http import HttpRequest
 
+LONGEST_NAME = 200
 SECRET_FIELDS = frozenset({"password", "secret_hmac", "previous_hmac", "ciphertext"})
 SECRET_MAPS = frozenset({"metadata"})  # provider settings may hold credentials: only their names are told
 
@@ -53,6 +54,7 @@ def record(
         action=action,
         resource=row._meta.model_name or "",  # noqa: SLF001 - Django's documented model API
         resource_id=str(row.pk),
+        name=str(row)[:LONGEST_NAME],
         before=before,
         after=after,
         ip=actor.ip,

@@ -9,6 +9,8 @@ from django.db import transaction
 from typing_extensions import override
 
 from tenants.audit import SECRET_FIELDS, SECRET_MAPS, actor_of, facts_of, record
+from tenants.history import history_page
+from tenants.paging import BoundedPaginator
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as _Admin
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from django.contrib.admin import TabularInline as _Tabular
     from django.db.models import Model, QuerySet
     from django.forms import BaseInlineFormSet, ModelForm
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
     ModelAdmin = _Admin[Any]
     StackedInline = _Stacked[Any, Any]
@@ -50,8 +52,9 @@ __all__ = ["AddOnly", "BackOffice", "ReadOnly", "StackedInline", "TabularInline"
 class BackOffice(ModelAdmin):
     """Writes who changed what in the transaction of the change, and marks rows of the file as edited."""
 
-    list_per_page = 50
+    list_per_page = list_max_show_all = 50  # nobody is offered all rows at once
     show_full_result_count = False
+    paginator = BoundedPaginator
     ordering: ClassVar[tuple[str, ...]] = ("-pk",)
 
     @override
@@ -103,6 +106,13 @@ class BackOffice(ModelAdmin):
             record(actor, action, row, before=before.get(row.pk), after=facts_of(row))
         for row, _ in formset.changed_objects:
             record(actor, "update", row, before=before.get(row.pk), after=facts_of(row))
+
+    @override
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The audit trail has all changes, whoever made them; Django's own log only has those of this site."""
+        return history_page(request, self, object_id)
 
     @override
     def delete_model(self, request: HttpRequest, obj: Any) -> None:

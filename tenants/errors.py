@@ -47,9 +47,9 @@ class ScopeNotAllowed(Refused):
 
 
 class ModelNotAllowed(Refused):
-    def __init__(self, alias: str) -> None:
+    def __init__(self, alias: str, advice: str = "") -> None:
         self.alias = alias
-        super().__init__(f"This key may not use the model '{alias}'.")
+        super().__init__(f"This key may not use the model '{alias}'. {advice}".strip())
 
 
 class KeysUnavailable(Exception):

@@ -6,16 +6,39 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.forms.models import InlineForeignKeyField
 from typing_extensions import override
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 if TYPE_CHECKING:
-    ModelForm = forms.ModelForm[Any]
+    DjangoModelForm = forms.ModelForm[Any]
 else:
-    ModelForm = forms.ModelForm  # Django's generics exist for the type checker only
+    DjangoModelForm = forms.ModelForm  # Django's generics exist for the type checker only
 
 UNLIMITED = -1
 LARGEST = 2**63 - 1
+
+
+class ModelForm(DjangoModelForm):
+    """On its owner's page, a row's constraints are asked too: Django leaves those with the owner in them to the
+    database, whose refusal would be an error page. What is wrong is said at `errors_at`: the theme shows nothing
+    there that belongs to no field.
+    """
+
+    errors_at = ""
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # Django's own, missing in the stubs
+        is_inline = any(isinstance(field, InlineForeignKeyField) for field in self.fields.values())
+        if is_inline and not self.errors:
+            try:
+                self.instance.validate_constraints(exclude=self._get_validation_exclusions())  # type: ignore[attr-defined]  # as above
+            except forms.ValidationError as error:
+                self._update_errors(error)  # type: ignore[attr-defined]  # as above
+        if is_inline and self.errors_at in self.fields and NON_FIELD_ERRORS in self.errors:
+            said = self.errors.pop(NON_FIELD_ERRORS)
+            self.errors.setdefault(self.errors_at, self.error_class()).extend(said.as_data())
 
 
 class WordsField(forms.CharField):

@@ -15,8 +15,8 @@ from unfold.forms import UserCreationForm as UnfoldUserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from tenants.form_fields import ModelForm, WordsField
-from tenants.models import ApiKey, Tenant, User
-from tenants.scopes import SCOPES
+from tenants.models import ApiKey, Membership, Tenant, User
+from tenants.scopes import SCOPES, SERVED
 
 
 class TenantForm(ModelForm):
@@ -36,21 +36,39 @@ class TenantForm(ModelForm):
             raise forms.ValidationError("An IANA name such as UTC or Europe/Berlin.") from None
 
 
+class MembershipForm(ModelForm):
+    errors_at = "user"
+
+    class Meta:
+        model = Membership
+        fields = ("user", "role")
+
+
 class ApiKeyForm(ModelForm):
     scopes = forms.MultipleChoiceField(
         required=False,
-        choices=[(scope, scope) for scope in SCOPES],
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),
         help_text="What the key may call; none: everything.",
     )
     models = WordsField(
         empty=None, help_text="Aliases, with commas between them; empty: those of its tenant."
     )
-    allowed_ips = WordsField(help_text="Addresses or networks, with commas between them; empty: anywhere.")
+    allowed_ips = WordsField(
+        label="Allowed IP addresses",
+        help_text="Addresses or networks, with commas between them; empty: anywhere.",
+    )
 
     class Meta:
         model = ApiKey
         fields = ("tenant", "name", "scopes", "models", "allowed_ips", "priority", "expires_at")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kept = [scope for scope in SCOPES if scope in SERVED or scope in (self.instance.scopes or ())]
+        self.fields["scopes"].choices = [  # type: ignore[attr-defined]  # of a field declared above
+            (scope, scope.capitalize() if scope in SERVED else f"{scope.capitalize()} (not served yet)")
+            for scope in kept
+        ]
 
     def clean_allowed_ips(self) -> list[str]:
         try:

@@ -26,6 +26,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from prometheus_client import Counter
 
+from gateway.quantities import seconds
 from tenants.addresses import origin
 from tenants.attempt_counters import Limit, LocalCounters, SharedCounters
 from tenants.known_devices import device_of, remember
@@ -177,7 +178,7 @@ def _digest(*parts: str) -> str:
 
 
 def _refusal(wait_s: int) -> HttpResponse:
-    words = f"Too many failed sign-ins. Try again in {math.ceil(wait_s / 60)} min.\n"
+    words = f"Too many failed sign-ins. Try again in {seconds(wait_s)}.\n"
     response = HttpResponse(words, status=429, content_type="text/plain; charset=utf-8")
     response["Retry-After"] = str(wait_s)
     return response

@@ -14,6 +14,8 @@ from django.db.models.functions import Lower
 from django.utils.timezone import now
 from typing_extensions import override
 
+from tenants.differences import DONE
+
 
 class UserManager(BaseUserManager["User"]):
     """Makes people; e-mail addresses are compared in lower case."""
@@ -36,7 +38,7 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """A person. Signs in by e-mail; a superuser is what the API calls a super admin."""
 
-    email = db.EmailField(unique=True)
+    email = db.EmailField("e-mail address", unique=True)
     name = db.CharField(max_length=200, blank=True)
     is_active = db.BooleanField(default=True)
     is_staff = db.BooleanField(default=False, help_text="May sign in to this site.")
@@ -47,7 +49,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
-        constraints = (db.UniqueConstraint(Lower("email"), name="user_email_any_case"),)
+        constraints = (
+            db.UniqueConstraint(
+                Lower("email"),
+                name="user_email_any_case",
+                violation_error_message="There is a person with this e-mail address already.",
+            ),
+        )
 
     @override
     def __str__(self) -> str:
@@ -79,7 +87,9 @@ class Tenant(db.Model):
     name = db.CharField(max_length=200, unique=True)
     kind = db.CharField(max_length=16, choices=TenantKind, default=TenantKind.ORGANIZATION)
     status = db.CharField(max_length=16, choices=TenantStatus, default=TenantStatus.ACTIVE)
-    timezone = db.CharField(max_length=64, blank=True, help_text="IANA name; empty: the reporting zone.")
+    timezone = db.CharField(
+        "time zone", max_length=64, blank=True, help_text="IANA name; empty: the reporting zone."
+    )
     models = db.JSONField(null=True, blank=True, help_text="Aliases this tenant may use; empty: all of them.")
     stores_answers = db.BooleanField(default=False, help_text="Keep finished streams for idempotent replay.")
     created_at = db.DateTimeField(default=now, editable=False)
@@ -113,7 +123,11 @@ class Membership(db.Model):
 
     class Meta:
         constraints = (
-            db.UniqueConstraint(fields=("tenant", "user"), name="membership_once"),
+            db.UniqueConstraint(
+                fields=("tenant", "user"),
+                name="membership_once",
+                violation_error_message="This person is a member of this tenant already.",
+            ),
             db.CheckConstraint(condition=Q(role__in=Role.values), name="membership_role_known"),
         )
 
@@ -142,7 +156,9 @@ class ApiKey(db.Model):
     previous_until = db.DateTimeField(null=True, blank=True, editable=False)
     scopes = db.JSONField(default=list, blank=True, help_text="Families of endpoints; empty: all of them.")
     models = db.JSONField(null=True, blank=True, help_text="Aliases this key may use; empty: the tenant's.")
-    allowed_ips = db.JSONField(default=list, blank=True, help_text="Addresses or CIDRs; empty: any.")
+    allowed_ips = db.JSONField(
+        "allowed IP addresses", default=list, blank=True, help_text="Addresses or CIDRs; empty: any."
+    )
     priority = db.CharField(max_length=16, choices=Priority, default=Priority.INTERACTIVE)
     expires_at = db.DateTimeField(null=True, blank=True)
     revoked_at = db.DateTimeField(null=True, blank=True, editable=False)
@@ -158,10 +174,15 @@ class ApiKey(db.Model):
             db.CheckConstraint(condition=~Q(secret_hmac=""), name="api_key_secret_given"),
             db.CheckConstraint(condition=~Q(prefix=""), name="api_key_prefix_given"),
         )
+        verbose_name = "API key"
 
     @override
     def __str__(self) -> str:
         return f"{self.name} (sk-{self.prefix})"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= now()
 
 
 class AuditEvent(db.Model):
@@ -171,21 +192,28 @@ class AuditEvent(db.Model):
     actor = db.CharField(max_length=254)
     action = db.CharField(max_length=64)
     resource = db.CharField(max_length=64)
-    resource_id = db.CharField(max_length=200)
+    resource_id = db.CharField("resource ID", max_length=200)
+    name = db.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="Of what was changed."
+    )
     before = db.JSONField(null=True)
     after = db.JSONField(null=True)
-    ip = db.CharField(max_length=45, blank=True)
+    ip = db.CharField("IP address", max_length=45, blank=True)
     user_agent = db.CharField(max_length=400, blank=True)
 
     class Meta:
         indexes = (
             db.Index(fields=("at",), name="audit_at"),
             db.Index(fields=("resource", "resource_id"), name="audit_resource"),
+            db.Index(fields=("resource_id",), name="audit_resource_id"),
+            db.Index(fields=("name",), name="audit_name"),
+            db.Index(fields=("actor",), name="audit_actor"),
+            db.Index(fields=("action",), name="audit_action"),
         )
 
     @override
     def __str__(self) -> str:
-        return f"{self.actor} {self.action} {self.resource} {self.resource_id}"
+        return f"{DONE.get(self.action, self.action)}: {self.name or self.resource_id} (by {self.actor})"
 
 
 class ConfigVersion(db.Model):

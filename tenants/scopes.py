@@ -3,3 +3,4 @@
 from __future__ import annotations
 
 SCOPES = ("chat", "embeddings", "images", "audio", "moderations", "rerank", "files", "batches")
+SERVED = ("chat", "embeddings")  # by the endpoints that there are: forms offer no others

@@ -65,3 +65,8 @@ def api_key_of(row) -> str:
 
 def metadata_of(row) -> dict[str, str]:
     return open_metadata(seal_of(row, KEY), row.metadata)
+
+
+def said_after(client, answer) -> list[str]:
+    """Return the messages of the page that a form led to."""
+    return [str(each) for each in client.get(answer.url).context["messages"]]

@@ -35,7 +35,9 @@ class BackOffice:
 
     async def act_on_key(self, prefix, action):
         chosen = await self.key_number(prefix)
-        await self.submit("/admin/ui/tenants/apikey/", action=action, index="0", _selected_action=chosen)
+        await self.submit(
+            "/admin/ui/tenants/apikey/", action=action, index="0", _selected_action=chosen, confirmed="yes"
+        )
 
 
 def found_in(page, pattern):

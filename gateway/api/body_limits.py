@@ -100,7 +100,7 @@ def refusal_of(error: OverLimit | NotJson) -> BadRequest:
     words, param, setting, code = _WORDS[error.what]
     more = f", or ask the operator for more (server.{setting})" if setting else ""
     return BadRequest(
-        f"Your request has more than {error.limit} {words}. Send less in one request{more}.", param, code
+        f"Your request has more than {error.limit:,} {words}. Send less in one request{more}.", param, code
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router
 
-from catalog.routing import ModelNotFound
+from catalog.routing import ModelNotFound, meant
 from catalog.snapshot import Model
 from gateway import connections
 from gateway.answer import Answer, json_answer
@@ -31,9 +31,10 @@ async def model_list(request: HttpRequest) -> Answer:
 async def model_detail(request: HttpRequest, model: str) -> Answer:
     """Describe one alias."""
     caller = await _caller(request)
-    found = connections.live().snapshot.models.get(model)
+    snapshot = connections.live().snapshot
+    found = snapshot.models.get(model)
     if found is None or not caller.may_use(model):
-        raise ModelNotFound(model)
+        raise ModelNotFound(model, meant(snapshot, model, caller))
     return json_answer(200, _document(found))
 
 

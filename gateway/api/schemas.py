@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from budgets.demand import Demand
+from gateway.api.json_words import in_words
 from gateway.refusals import BadRequest
 from providers.dialects.base import Shape
 from providers.requests.reading import Reading, read_chat, read_embeddings
@@ -171,7 +172,7 @@ def _count_members(raw: bytes) -> None:
     bulk = _bulk.decode(raw)
     inside = sum(bytes(getattr(bulk, name)).count(b":") for name in _Bulk.__struct_fields__)
     if raw.count(b":") - inside > MOST_MEMBERS:
-        raise BadRequest(f"Your request has more than {MOST_MEMBERS} members.", code="too_many_members")
+        raise BadRequest(f"Your request has more than {MOST_MEMBERS:,} members.", code="too_many_members")
 
 
 def _explain(text: str) -> BadRequest:
@@ -183,7 +184,7 @@ def _explain(text: str) -> BadRequest:
     param = location.group(1).replace("[...]", "") if location is not None else None
     message = text[: location.start()] if location is not None else text
     where = f"Invalid value for '{param}': " if param else "Invalid body: "
-    return BadRequest(f"{where}{message[:1].lower()}{message[1:]}.", param or None, "invalid_value")
+    return BadRequest(f"{where}{in_words(message)}.", param or None, "invalid_value")
 
 
 Peek = Callable[[bytes], Want]

@@ -50,7 +50,7 @@ def _take_list(member: str, raw: msgspec.Raw, found: list[str], unknown: list[st
     check_objects(bytes(raw), tools)
     odd = [tool for tool in tools if not _is_own(tool)]
     if len(odd) > MOST_ODD_TOOLS:
-        message = f"More than {MOST_ODD_TOOLS} tools of your request are not plain functions."
+        message = f"More than {MOST_ODD_TOOLS:,} tools of your request are not plain functions."
         raise Unacceptable(message, member, "too_many_members")
     for tool in odd:
         given = {name: strictly(bytes(value)) for name, value in tool.items()}

@@ -70,10 +70,10 @@ def _check_echoes(message: Raws, place: int) -> None:
 
 def _check_bounds(place: int, found: Parts) -> None:
     if len(found.pictures) > MOST_PICTURES:
-        message = f"Your request has more than {MOST_PICTURES} pictures."
+        message = f"Your request has more than {MOST_PICTURES:,} pictures."
         raise Unacceptable(message, f"messages[{place}]", "too_many_pictures")
     if len(found.unknown) > MOST_UNKNOWN:
-        message = f"Your request has more than {MOST_UNKNOWN} members that are not known."
+        message = f"Your request has more than {MOST_UNKNOWN:,} members that are not known."
         raise Unacceptable(message, f"messages[{place}]", "too_many_members")
 
 

@@ -158,10 +158,10 @@ def _unknown(special: set[str], table: Table, spellings: dict[str, str]) -> list
     unknown = sorted(special - table.keys())
     longest = max(unknown, key=len, default="")
     if len(longest) > MOST_NAME:
-        message = f"A member of your request has a name of more than {MOST_NAME} letters."
+        message = f"A member of your request has a name of more than {MOST_NAME:,} letters."
         raise Unacceptable(message, longest[:64], "invalid_value")
     if len(unknown) > MOST_UNKNOWN:
-        message = f"More than {MOST_UNKNOWN} members of your request are not known."
+        message = f"More than {MOST_UNKNOWN:,} members of your request are not known."
         raise Unacceptable(message, unknown[0][:64], "too_many_members")
     check_spelling(unknown, spellings)
     return unknown

@@ -10,6 +10,7 @@ from django.contrib.messages import get_messages
 from django.urls import reverse
 
 from budgets.models import Budget, RateLimit
+from catalog.models import Model
 from tenants import keys
 from tenants.models import ApiKey, AuditEvent, Tenant, User
 from tenants.queries import config_version
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_tenant_with_limits_and_a_budget_is_one_page(client):
+    Model.objects.bulk_create(Model(alias=alias) for alias in ("gpt-4o", "demo-chat"))
     fields = {
         "name": "acme",
         "kind": "organization",
@@ -33,7 +35,6 @@ def test_a_tenant_with_limits_and_a_budget_is_one_page(client):
         "budgets-0-schedule": "weekly",
         "budgets-0-warning_ratio": "0.8",
         "budgets-0-on_insufficient": "refuse",
-        "budgets-0-alert_cooldown_s": "60",
     }
 
     post(client, "tenants_tenant_add", fields)
@@ -61,7 +62,7 @@ def test_a_limit_is_a_number_or_unlimited(client, acme, limit):
 
 
 def test_a_limit_belongs_to_a_tenant_or_a_key(client):
-    assert "either a tenant or a key" in refusal(
+    assert "either a tenant or an API key" in refusal(
         client, "budgets_ratelimit_add", {"requests_per_minute": "5"}
     )
 
@@ -74,7 +75,6 @@ def test_a_budget_is_an_amount_of_dollars(client, acme, amount):
         "schedule": "weekly",
         "warning_ratio": "0.8",
         "on_insufficient": "refuse",
-        "alert_cooldown_s": "60",
     }
 
     refusal(client, "budgets_budget_add", fields)
@@ -119,7 +119,10 @@ def test_keys_are_revoked_and_rotated_from_the_list(client, acme):
     key.refresh_from_db()
     assert (key.secret_hmac != "x" * 64, key.previous_hmac) == (True, "x" * 64)
 
-    client.post(url, {"action": "revoke", "_selected_action": [key.pk]})
+    asked = client.post(url, {"action": "revoke", "_selected_action": [key.pk]})
+    key.refresh_from_db()
+    assert ("for good?" in asked.content.decode(), key.revoked_at) == (True, None)
+    client.post(url, {"action": "revoke", "_selected_action": [key.pk], "confirmed": "yes"})
     key.refresh_from_db()
     assert key.revoked_at is not None
 

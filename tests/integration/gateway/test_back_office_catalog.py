@@ -208,7 +208,7 @@ MODEL = {
     [
         ("steedy", "There is no model steedy: did you mean &quot;steady&quot;?"),
         ("gpt-4o", "There is no model gpt-4o."),
-        ("vectors", "vectors is of type embedding."),
+        ("vectors", "vectors is of type Embedding."),
         ("buried", "There is no model buried."),
     ],
 )

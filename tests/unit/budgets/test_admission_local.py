@@ -146,3 +146,29 @@ async def test_a_running_call_may_ask_for_more(admission: LocalAdmission) -> Non
     assert not await admission.top_up("unknown", 1)
     assert await outcome(admission, Ask("b", rules, 1, 1)) == "budget"
     assert admission.audit() == []
+
+
+async def test_pages_read_every_budget_of_all_scopes_with_one_load(admission, ledger):
+    ledger.spent = 40
+    rules = (
+        ScopeRules("tenant:1"),
+        ScopeRules("key:1", Limits(), (BudgetRule(100), BudgetRule(500, "daily"))),
+        ScopeRules("key:2", Limits(), (BudgetRule(70, "weekly"),)),
+    )
+    await admission.admit(Ask("r1", (rules[1], rules[0]), tokens=1, hold_nanousd=25))
+    loads = ledger.loads
+
+    found = await admission.budgets(rules)
+
+    told = [
+        (each.scope, each.schedule, each.spent_nanousd, each.held_nanousd, each.room_nanousd)
+        for each in found
+    ]
+    assert told == [
+        ("key:1", "calendar_month", 40, 25, 35),
+        ("key:1", "daily", 40, 25, 435),
+        ("key:2", "weekly", 40, 0, 30),
+    ]
+    assert ledger.loads == loads + 1
+    assert await admission.budgets(rules) == found
+    assert ledger.loads == loads + 1

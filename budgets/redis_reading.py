@@ -1,0 +1,33 @@
+"""Reads from the shared store where callers stand, and asks for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from budgets.admission import ScopeRules
+from budgets.redis_calls import Reply, Want, want_of
+from budgets.redis_preparation import Preparation
+
+Run = Callable[[str, str, Sequence[Any]], Awaitable[Reply]]
+
+
+class Reading:
+    """Of one worker. `run` raises AdmissionUnavailable when the store cannot tell."""
+
+    def __init__(
+        self, run: Run, preparation: Preparation, instant: Callable[[], float], longest_s: float
+    ) -> None:
+        self._run, self._preparation = run, preparation
+        self._instant, self._longest_s = instant, longest_s
+
+    async def read(self, scopes: Sequence[ScopeRules]) -> tuple[Want, Reply]:
+        """Return the answer and what it answers; one round trip where all is known. Raises AdmissionUnavailable."""
+        deadline = asyncio.get_running_loop().time() + self._longest_s
+        while True:
+            want = want_of(scopes, self._instant())
+            reply = await self._run("standing", want.tag, [want.packed])
+            if reply.status == "read":
+                return want, reply
+            await self._preparation.make(reply, want, deadline)

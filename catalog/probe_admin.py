@@ -1,0 +1,108 @@
+"""The history of the background probes of the last week, in the back office."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin
+from typing_extensions import override
+from unfold.decorators import display
+
+from catalog.health import COLORS
+from catalog.models import HealthProbe, Provider
+from catalog.queries import names_of, places_of
+from tenants.back_office import ReadOnly
+
+if TYPE_CHECKING:
+    from django.contrib.admin.views.main import ChangeList
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+
+class StateFilter(admin.SimpleListFilter):
+    """The states there are; the table is not asked for them."""
+
+    title = parameter_name = "state"
+
+    @override
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(state, state.capitalize()) for state in COLORS]
+
+    @override
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(state=self.value()) if self.value() else queryset
+
+
+class ProviderFilter(admin.SimpleListFilter):
+    title = parameter_name = "provider"
+
+    @override
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(each.value, str(each.label)) for each in Provider]
+
+    @override
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(provider=self.value()) if self.value() else queryset
+
+
+@admin.register(HealthProbe)
+class HealthProbeAdmin(ReadOnly):
+    list_display = (
+        "at",
+        "stands_for",
+        "provider_name",
+        "endpoint",
+        "health",
+        "since",
+        "status",
+        "latency_ms",
+        "error",
+    )
+    list_filter = (StateFilter, ProviderFilter)
+    search_fields = ("place",)
+    search_help_text = "A part of a deployment's or a model's name."
+    ordering = ("-at", "-pk")
+    sortable_by: ClassVar[tuple[str, ...]] = ()
+    fields = (
+        "at",
+        "stands_for",
+        "provider_name",
+        "endpoint",
+        "state",
+        "since",
+        "failures",
+        "status",
+        "latency_ms",
+        "error",
+    )
+    readonly_fields = ("stands_for", "provider_name")
+
+    @override
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        text = search_term.strip()
+        return (queryset.filter(place__in=places_of(text)) if text else queryset), False
+
+    @override
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        page = super().get_changelist_instance(request)
+        names = names_of(pk for row in page.result_list for pk in row.deployments)
+        for row in page.result_list:
+            row.names = names
+        return page
+
+    @admin.display(description="deployments")
+    def stands_for(self, row: Any) -> str:
+        names = getattr(row, "names", None)
+        names = names_of(row.deployments) if names is None else names
+        return ", ".join(sorted(names.get(pk, f"deleted deployment {pk}") for pk in row.deployments))
+
+    @admin.display(description="provider")
+    def provider_name(self, row: HealthProbe) -> str:
+        known = {each.value: str(each.label) for each in Provider}
+        return known.get(row.provider, row.provider)
+
+    @display(description="state", label=COLORS)  # type: ignore[untyped-decorator]  # Unfold has no types
+    def health(self, row: HealthProbe) -> str:
+        return row.state

@@ -1,0 +1,51 @@
+"""What keeps a model from serving, in words for its page. Blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.utils.timezone import now
+
+from catalog.figures import missing_figures
+from catalog.loaders import Source, problems_of
+from gateway import connections
+
+if TYPE_CHECKING:
+    from catalog.models import Deployment, Model
+    from catalog.snapshot import Problem
+
+SIMULATOR = "http://simulator"  # wherever it listens: this only asks whether it would be called
+
+
+def wanted(model: Model, rows: Iterable[Any]) -> list[str]:
+    """Return what the operator should state of these rows, once each; `is_free` rows need nothing."""
+    said = [words for row in rows if not row.is_free for words in missing_figures(model, row)]
+    return list(dict.fromkeys(said))
+
+
+def known_problems(alias: str) -> list[str]:
+    """Return all that this process found when it read an alias; what is of a deployment begins with its name."""
+    return [_told(each) for each in _known() if each.alias == alias]
+
+
+def problem_of(row: Deployment) -> str:
+    """Return what this process found when it read a deployment; "" is nothing."""
+    own = (row.model.alias, row.name)
+    return " ".join(each.reason for each in _known() if (each.alias, each.deployment) == own)
+
+
+def problems_now(model: Model) -> list[str]:
+    """Return what would be wrong with an alias if it were read now, before any process has. Three queries."""
+    source = Source(settings.GATEWAY, settings.SECRETS.encryption_key, simulator_url=SIMULATOR)
+    return [_told(each) for each in problems_of(source, model, now())]
+
+
+def _known() -> tuple[Problem, ...]:
+    return connections.live().snapshot.problems if connections.is_open() else ()
+
+
+def _told(problem: Problem) -> str:
+    said = problem.reason if problem.reason.endswith(".") else f"{problem.reason}."
+    return f"{problem.deployment}: {said}" if problem.deployment else said

@@ -1,0 +1,38 @@
+"""What msgspec says of a value of the wrong shape, in the words of JSON: "expected a list, got a string"."""
+
+from __future__ import annotations
+
+import re
+
+_NAMES = {
+    "str": "a string",
+    "array": "a list",
+    "object": "an object",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "null",
+}
+_EACH = {"str": "character", "array": "item"}
+_EXPECTED = re.compile(
+    r"Expected `(?P<kinds>[a-z |]+)`(?: of length)?(?: (?P<sign>[<>]=) (?P<limit>\d+))?(?:, got `(?P<got>\w+)`)?"
+)
+
+
+def in_words(text: str) -> str:
+    """Return the sentence without its end; what this does not know stays as it is, its first letter small."""
+    found = _EXPECTED.fullmatch(text)
+    if found is None:
+        return f"{text[:1].lower()}{text[1:]}"
+    kinds = found["kinds"].split(" | ")
+    words = f"expected {' or '.join(_NAMES.get(kind, kind) for kind in kinds)}"
+    if found["sign"]:
+        words += _bound(kinds[0], found["sign"], int(found["limit"]))
+    return f"{words}, got {_NAMES.get(found['got'], found['got'])}" if found["got"] else words
+
+
+def _bound(kind: str, sign: str, limit: int) -> str:
+    how = "at least" if sign == ">=" else "at most"
+    each = _EACH.get(kind)
+    noun = f" {each}{'' if limit == 1 else 's'}" if each else ""
+    return f" of {how} {limit:,}{noun}"
