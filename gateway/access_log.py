@@ -58,10 +58,14 @@ class AccessLog:
         at = datetime.fromtimestamp(line.pop("at"), UTC).isoformat(timespec="milliseconds")
         if self._as_json:
             return orjson.dumps({"at": at, "event": "request", **line}) + b"\n"
-        words = " ".join(f"{key}={_word(value)}" for key, value in line.items() if value not in ("", None))
+        words = " ".join(
+            f"{key}={_word(value)}" for key, value in line.items() if value not in ("", None, [])
+        )
         return f"{at} {words}\n".encode()
 
 
 def _word(value: Any) -> str:
-    """Return a value that cannot begin a line of its own: much of it was written by clients."""
-    return "".join(letter if letter.isprintable() else "?" for letter in str(value))
+    """Return a value that begins no line and no member of its own: much of it was written by clients."""
+    text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return '"' + text.replace('"', "'") + '"' if " " in text or '"' in text else text

@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     # Replaces runserver by an ASGI one; comes before staticfiles. Elsewhere Twisted would cost 0.4 s and 20 MB.
     *(["daphne"] if "runserver" in sys.argv else []),
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
