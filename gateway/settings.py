@@ -93,6 +93,7 @@ AUTH_PASSWORD_VALIDATORS = [
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
+FORMAT_MODULE_PATH = ["gateway.formats"]
 STATIC_URL = "/static/"
 SERVESTATIC_USE_FINDERS = True  # served straight from the packages: nothing to collect before the first start
 SERVESTATIC_AUTOREFRESH = False

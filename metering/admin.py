@@ -121,7 +121,7 @@ class UsageEventAdmin(CallList):
         return [*shown, *(f"{name}_json" for name in JSON_FIELDS)]
 
     @admin.display(description="time", ordering="started_at")
-    def when(self, event: UsageEvent) -> str:
+    def when(self, event: UsageEvent) -> SafeString:
         return self._when(event.started_at)
 
     @admin.display(description="status")

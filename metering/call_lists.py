@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 MOST_COUNTED = 10_000
+ONE_LINE = "whitespace-nowrap"  # a class of Unfold's style sheet
 SHOWN = 10  # characters of an id: its beginning is a time, which calls of one minute share
 
 
@@ -139,7 +140,6 @@ class CallList(ReadOnly):
     search_fields = ("=pk",)  # shows the box; what it finds is decided below
     search_help_text = "Request id, sk- and key prefix, tenant or model"
     sortable_by: ClassVar[tuple[str, ...]] = ("when",)
-    instant: ClassVar[str]  # the field with the time of a call
 
     @override
     def get_search_results(
@@ -162,7 +162,10 @@ class CallList(ReadOnly):
 
     @admin.display(description="call", ordering="pk")
     def call(self, row: Any) -> SafeString:
-        return format_html('<span title="{}">…{}</span>', row.pk, row.pk[-SHOWN:])
+        return format_html('<span class="{}" title="{}">…{}</span>', ONE_LINE, row.pk, row.pk[-SHOWN:])
 
-    def _when(self, at: datetime) -> str:
-        return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    def _when(self, at: datetime) -> SafeString:
+        day, time = f"{at:%Y-%m-%d}", f"{at:%H:%M:%S} UTC"
+        return format_html(
+            '<span class="{}">{}</span> <span class="{}">{}</span>', ONE_LINE, day, ONE_LINE, time
+        )

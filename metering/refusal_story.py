@@ -24,10 +24,10 @@ CAPACITY = {
     "batch": "The process that took it was busy, and calls of this key's priority are refused first.",
 }
 OF_CAUSES = {
-    "reference": "{names} is of unknown size, so the model's whole context window{tokens} was reckoned for the prompt.",
-    "document": "{names} was not measured, so the model's whole context window{tokens} was reckoned for the prompt.",
+    "reference": "The size of {names} is not known, so the model's whole context window{tokens} was reckoned.",
+    "document": "The size of {names} was not measured, so the model's whole context window{tokens} was reckoned.",
     "unknown_member": "What {names} costs is not known here, so the model's whole context window{tokens} was reckoned.",
-    "feature": "{names} is used by the provider itself, so the model's whole context window{tokens} was reckoned.",
+    "feature": "The provider itself uses {names}, so the model's whole context window{tokens} was reckoned.",
     "picture": "The size of {number} of its pictures is not known, so each was reckoned as the largest there is.",
     "no_output_cap": "It stated no limit of its output, so{tokens} were reckoned: a call that states "
     "max_completion_tokens needs less.",

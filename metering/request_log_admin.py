@@ -68,7 +68,7 @@ class LoggedRequestAdmin(CallList):
         return ["story", *(f"{name}_json" for name in JSON_FIELDS)]
 
     @admin.display(description="time", ordering="at")
-    def when(self, row: LoggedRequest) -> str:
+    def when(self, row: LoggedRequest) -> SafeString:
         return self._when(row.at)
 
     @admin.display(description="why")

@@ -83,11 +83,17 @@ def in_short(attempts: Iterable[Attempt], asked: str) -> list[str]:
 def _short(attempt: Attempt, asked: str) -> str:
     other = f" of {attempt.alias}" if attempt.alias not in ("", asked) else ""
     status = f" {attempt.status}" if attempt.status is not None else ""
-    why = f", {reason}" if (reason := reason_of(attempt)) else ""
-    return f"{attempt.deployment}{other} ({attempt.provider}): {attempt.outcome}{status}{why}"
+    kind = f" {known}" if (known := _kind_of(attempt)) else ""
+    why = f", {reason}" if (reason := _reason_of(attempt)) else ""
+    return f"{attempt.deployment}{other} ({attempt.provider}): {attempt.outcome}{kind}{status}{why}"
 
 
-def reason_of(attempt: Attempt) -> str:
+def _kind_of(attempt: Attempt) -> str:
+    """Return the class of a failure, where the record has one."""
+    return str(getattr(attempt, "kind", ""))
+
+
+def _reason_of(attempt: Attempt) -> str:
     """Return why a try failed, as far as it is known: refused, no such host, TLS, a timeout, a provider's words."""
     return str(getattr(attempt, "reason", ""))
 
@@ -119,8 +125,9 @@ def _try(attempt: Attempt) -> str:
     if attempt.outcome == "ok":
         return f"{who} answered{status} after {milliseconds(attempt.ms)}."
     why = OUTCOMES.get(attempt.outcome, f"failed as {attempt.outcome}")
-    reason = f" Reason: {said.rstrip('.')}." if (said := reason_of(attempt)) else ""
-    return f"{who}: {why}{status} after {milliseconds(attempt.ms)}.{reason}{_cost(attempt)}"
+    kind = f" ({known})" if (known := _kind_of(attempt)) else ""
+    reason = f" Reason: {said.rstrip('.')}." if (said := _reason_of(attempt)) else ""
+    return f"{who}: {why}{kind}{status} after {milliseconds(attempt.ms)}.{reason}{_cost(attempt)}"
 
 
 def _cost(attempt: Attempt) -> str:

@@ -144,7 +144,7 @@ async def test_a_refusal_for_money_has_its_figures_and_what_made_it_dear(gateway
     assert "It stated no limit of its output, so 1,024 tokens were reckoned" in stories[0]
     assert "It asked for 5 answers, and each was reckoned." in stories[0]
     assert "The size of 1 of its pictures is not known" in stories[1]
-    assert "messages[0].content.input_audio is of unknown size" in stories[3]
+    assert "The size of messages[0].content.input_audio is not known" in stories[3]
     assert "the model's whole context window of 8,192 tokens was reckoned" in stories[3]
     assert "What an_unknown_member costs is not known here" in stories[2]
     assert "The client got HTTP 429 (insufficient_quota)" in stories[0]
