@@ -9,6 +9,7 @@ import socketserver
 import threading
 
 import pytest
+from typing_extensions import override
 
 from tests import town
 from tests.commands import run_each
@@ -85,6 +86,7 @@ def plain_port():
     """Yield a port that answers whatever it is told with a line of HTTP, also the beginning of TLS."""
 
     class Plain(socketserver.BaseRequestHandler):
+        @override
         def handle(self):
             self.request.recv(4096)
             self.request.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -89,12 +90,13 @@ def people():
 
 
 def fill(page, people):
-    make = MAKERS[page]
+    make: Any = MAKERS[page]
     rows = [make(number, *people["acme"]) for number in range(3)]
     odd = {"error_code": "odd_code", "client_request_id": "mine-1", "model": "odd-model"}
     ends = {"status": "error", "http_status": 502} if page == "usageevent" else {"http_status": 403}
     rows.append(make(9, *people["other"], **odd, **ends))
-    LISTS[page].objects.bulk_create(rows)
+    model: Any = LISTS[page]
+    model.objects.bulk_create(rows)
 
 
 def listed(client, page, **query):
