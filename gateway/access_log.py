@@ -13,8 +13,11 @@ from typing import Any
 
 import orjson
 
+from providers.redaction import redact
+
 CAPACITY = 20_000
 FLUSH_S = 0.2
+_OF_CLIENTS = ("path", "model", "client_request_id")  # where a key may stand by mistake
 
 
 class AccessLog:
@@ -55,6 +58,9 @@ class AccessLog:
                 return
 
     def _format(self, line: dict[str, Any]) -> bytes:
+        for name in _OF_CLIENTS:
+            if "sk-" in line.get(name, ""):
+                line[name] = redact(line[name])
         at = datetime.fromtimestamp(line.pop("at"), UTC).isoformat(timespec="milliseconds")
         if self._as_json:
             return orjson.dumps({"at": at, "event": "request", **line}) + b"\n"

@@ -282,6 +282,8 @@ def _request_log(live: Connections) -> RequestLog:
     def dropped(reason: str, count: int) -> None:
         live.metrics.child(live.metrics.request_log_dropped, reason).inc(count)
 
+    for reason in ("rolled_up", "full", "unwritable"):
+        dropped(reason, 0)  # there from the beginning, so that a rise is seen
     return RequestLog(dropped, is_off=not live.config.retention.request_log_rows)
 
 

@@ -6,15 +6,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.paginator import Paginator
+from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from typing_extensions import override
 from unfold.contrib.filters.admin import TextFilter
 
 from metering.lookup import ID
-from metering.models import LoggedRequest
+from metering.models import LoggedRequest, UsageEvent
 from tenants.back_office import ReadOnly
 from tenants.models import ApiKey, Tenant
 
@@ -145,7 +146,21 @@ class CallList(ReadOnly):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        return (search(queryset, search_term) if search_term.strip() else queryset), False
+        if not search_term.strip():
+            return queryset, False
+        found = search(queryset, search_term)
+        if ID.fullmatch(search_term.strip().lower()):
+            self._point_to_the_other(request, found, search_term.strip().lower())
+        return found, False
+
+    def _point_to_the_other(self, request: HttpRequest, found: QuerySet[Any], call: str) -> None:
+        """Say so where a call is in the other list: whoever has its id cannot know in which."""
+        other = UsageEvent if self.model is LoggedRequest else LoggedRequest
+        if found.exists() or not other.objects.filter(pk=call).exists():
+            return
+        address = reverse(f"admin:metering_{other._meta.model_name}_change", args=[call])  # noqa: SLF001 - Django's documented model API
+        name = other._meta.verbose_name_plural  # noqa: SLF001
+        messages.info(request, format_html('That call is in: <a href="{}">{}</a>.', address, name))
 
     @override
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:

@@ -27,6 +27,7 @@ AT_ONCE: Final = 200  # rows of one statement
 DELETED_AT_ONCE: Final = 1_000
 MOST_BATCHES: Final = 500  # of one run; the next one goes on
 SHARE: Final = 4  # one tenant may have the fourth part of the rows
+_UNWRITABLE = (DataError, IntegrityError, ValueError, TypeError, OverflowError)
 _LOG = logging.getLogger("metering.request_log")
 
 
@@ -35,21 +36,21 @@ def write(entries: Sequence[Logged]) -> int:
 
     Raises DatabaseError where it is away; then nothing of them was written.
     """
-    rows = [_row(each) for each in entries]
     try:
+        rows = [_row(each) for each in entries]
         LoggedRequest.objects.bulk_create(rows, batch_size=AT_ONCE, ignore_conflicts=True)
-    except (DataError, IntegrityError, ValueError):
-        return sum(not _write_alone(row) for row in rows)
+    except _UNWRITABLE:
+        return sum(not _write_alone(each) for each in entries)
     return 0
 
 
-def _write_alone(row: LoggedRequest) -> bool:
+def _write_alone(entry: Logged) -> bool:
     """One bad row must not keep the others out."""
     try:
         with transaction.atomic():
-            LoggedRequest.objects.bulk_create([row], ignore_conflicts=True)
-    except (DataError, IntegrityError, ValueError) as fault:
-        _LOG.error("request_log.row-left-out %s: %s", row.pk, str(fault)[:200])
+            LoggedRequest.objects.bulk_create([_row(entry)], ignore_conflicts=True)
+    except _UNWRITABLE as fault:
+        _LOG.error("request_log.row-left-out %s: %s", entry.id, str(fault)[:200])
         return False
     return True
 

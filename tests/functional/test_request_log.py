@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import socketserver
-import threading
+from functools import partial
 
 import pytest
-from typing_extensions import override
 
 from tests import town
 from tests.commands import run_each
 from tests.money import samples
+from tests.ports import full_port, plain_port
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
 from tests.waiting import eventually
@@ -65,44 +63,13 @@ def config(endpoint, closed_port, mute_port, plain_port):
 
 
 @pytest.fixture(scope="module")
-def full_port():
-    """Yield a port that takes no more connections: nobody accepts them, and its queue is full."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        held.listen(0)
-        waiting = []
-        for _ in range(4):
-            one = socket.socket()
-            one.setblocking(False)
-            one.connect_ex(held.getsockname())
-            waiting.append(one)
-        yield held.getsockname()[1]
-        for one in waiting:
-            one.close()
-
-
-@pytest.fixture(scope="module")
-def plain_port():
-    """Yield a port that answers whatever it is told with a line of HTTP, also the beginning of TLS."""
-
-    class Plain(socketserver.BaseRequestHandler):
-        @override
-        def handle(self):
-            self.request.recv(4096)
-            self.request.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Plain) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def gateway(upstream, closed_port, full_port, plain_port, tmp_path_factory):
+def gateway(upstream, closed_port, tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("request-log") / "data"
-    with Gateway(config(upstream.base_url, closed_port, full_port, plain_port), data_dir) as server:
+    with (
+        full_port() as mute,
+        plain_port() as plain,
+        Gateway(config(upstream.base_url, closed_port, mute, plain), data_dir) as server,
+    ):
         yield server
 
 
@@ -240,6 +207,8 @@ async def test_keys_in_the_wrong_place_are_not_kept(gateway):
     as_path = await ask(gateway.url, OPEN, {}, path=f"/v1/models/{OPEN}/x")
     for answer in (as_model, as_path):
         assert "open-secret" not in json.dumps(await logged(gateway, answer.id))
+        line = await eventually(partial(line_of, gateway, answer), despite=(StopIteration,))
+        assert "open-secret" not in json.dumps(line)
 
 
 @pytest.mark.parametrize("text", ["\0", "\n{}", "\u202eabc", "x" * 300])

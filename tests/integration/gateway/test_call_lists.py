@@ -250,3 +250,13 @@ def test_what_a_client_sent_is_text_and_never_a_tag(client, people):
     page = client.get(reverse("admin:metering_loggedrequest_change", args=[call_id(1)])).content.decode()
     assert evil not in page + listed(client, "loggedrequest")[1]
     assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("page", "other"), [("usageevent", "loggedrequest"), ("loggedrequest", "usageevent")]
+)
+def test_an_id_that_is_in_the_other_list_leads_there(client, people, page, other):
+    fill(other, people)
+    found, text = listed(client, page, q=call_id(9))
+    assert found == []
+    assert reverse(f"admin:metering_{other}_change", args=[call_id(9)]) in text
