@@ -12,6 +12,8 @@ from typing import Protocol
 
 import msgspec
 
+from budgets.enlarged import Cause
+
 
 class Limits(msgspec.Struct, frozen=True):
     """Rates of one scope, already resolved (default -> override). None is unlimited."""
@@ -178,6 +180,7 @@ class BudgetRefused(Exception):
     ) -> None:
         self.budget, self.needed_nanousd = standing, needed_nanousd
         self.is_counted = False  # its prompt was counted in vain, which is work
+        self.enlarged_by: tuple[Cause, ...] = ()  # what made it so dear (budgets/holds.py)
         self.standing = Standing(rate=rates, budget=standing)
         super().__init__(f"{standing.scope}: {needed_nanousd} nano-USD do not fit")
 

@@ -13,6 +13,7 @@ import msgspec
 
 from budgets.admission import Ask, BudgetRefused, Grant, RateRefused, ScopeRules
 from budgets.demand import Demand
+from budgets.enlarged import causes
 from budgets.unbounded import check_bounded, check_cap
 from budgets.worst_case import (
     HEARD_SECOND_TOKENS,
@@ -145,7 +146,12 @@ async def reserve(admission: Gate, wish: Wish) -> Held:
         refusal.is_counted = counted is not None
         raise
     except BudgetRefused as refusal:
-        return await _with_counted_prompt(admission, wish, terms, tokens, refusal)
+        try:
+            return await _with_counted_prompt(admission, wish, terms, tokens, refusal)
+        except BudgetRefused as last:
+            cap, window = bound.output_cap, terms.context_window
+            last.enlarged_by = causes(demand, cap, window, is_measured=last.is_counted)
+            raise
     return _held(demand, terms, grant, bound, prompt)
 
 

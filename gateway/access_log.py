@@ -13,8 +13,11 @@ from typing import Any
 
 import orjson
 
+from providers.redaction import redact
+
 CAPACITY = 20_000
 FLUSH_S = 0.2
+_OF_CLIENTS = ("path", "model", "client_request_id")  # where a key may stand by mistake
 
 
 class AccessLog:
@@ -55,13 +58,20 @@ class AccessLog:
                 return
 
     def _format(self, line: dict[str, Any]) -> bytes:
+        for name in _OF_CLIENTS:
+            if "sk-" in line.get(name, ""):
+                line[name] = redact(line[name])
         at = datetime.fromtimestamp(line.pop("at"), UTC).isoformat(timespec="milliseconds")
         if self._as_json:
             return orjson.dumps({"at": at, "event": "request", **line}) + b"\n"
-        words = " ".join(f"{key}={_word(value)}" for key, value in line.items() if value not in ("", None))
+        words = " ".join(
+            f"{key}={_word(value)}" for key, value in line.items() if value not in ("", None, [])
+        )
         return f"{at} {words}\n".encode()
 
 
 def _word(value: Any) -> str:
-    """Return a value that cannot begin a line of its own: much of it was written by clients."""
-    return "".join(letter if letter.isprintable() else "?" for letter in str(value))
+    """Return a value that begins no line and no member of its own: much of it was written by clients."""
+    text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return '"' + text.replace('"', "'") + '"' if " " in text or '"' in text else text

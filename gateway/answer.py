@@ -30,7 +30,8 @@ class Answer(HttpResponseBase):
         self.body = body
         self.pairs = headers
         self.relay = relay
-        self.error_code = ""
+        self.error_code = self.words = ""  # of a refusal or a failure
+        self.figures: dict[str, Any] = {}  # the limit or the budget that refused, as the client is told
 
     @property
     @override

@@ -24,7 +24,8 @@ from gateway.api.large_bodies import understand
 from gateway.api.schemas import Peek, Want
 from gateway.completing import call_headers, complete
 from gateway.connections import Connections
-from gateway.endings import cancelled, ending_of, failed, sheet_of
+from gateway.endings import cancelled, ending_of, failed, internal_error, overhead_ms, sheet_of, voided
+from gateway.errors import answer_to
 from gateway.idempotency import Kept
 from gateway.pulse import pulse_of
 from gateway.read_on import ReadOn
@@ -38,6 +39,7 @@ from gateway.unknown_members import refuse_members
 from metering.dispute import Most
 from metering.meter import Meter
 from metering.records import Open
+from metering.running import RunningCall
 from metering.trace import Trace, trace_of
 from providers.dialects.base import Answered, Shape
 from providers.dialects.large_answers import read_aside
@@ -46,7 +48,7 @@ from providers.failures import UpstreamFailed
 from providers.plan import Plan
 from providers.requests.classes import Unacceptable
 from providers.tenant_salt import Salt
-from providers.upstream import Outgoing, open_call
+from providers.upstream import Call, Outgoing, open_call
 from tenants.auth import require_scope
 from tenants.caller import Caller
 
@@ -97,7 +99,7 @@ async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: W
             request, endpoint, route, want, held, trace_of(route, rules, held, live.snapshot.problems)
         )
     except BaseException:  # a defect of ours or the task's end
-        await live.admission.settle(request.id, 0, 0)  # what was granted goes back
+        request.standing = await live.admission.settle(request.id, 0, 0)  # what was granted goes back
         raise
     shape = _sent(want.shape, held, live.salts.of(caller.tenant_id))
     answer = await _call(request, live, meter, route, shape, plan)  # 502, 503, 504, a provider's own 4xx
@@ -119,7 +121,9 @@ def _meter(
         if held.is_clamped:
             request.extra_headers.append((b"x-gateway-clamped-max-tokens", cap))
     most = Most(held.most_output, held.most_nanousd, held.sent_cap is not None)
-    meter = Meter(live.books, _intent(request, endpoint, caller, route, want, held), request.raw, trace, most)
+    intent = _intent(request, endpoint, caller, route, want, held)
+    meter = Meter(live.books, intent, request.raw, trace, most, request.received_at)
+    request.meter = meter
     meter.sheets = partial(sheet_of, route)
     if want.demand.unknown and held.most_nanousd is not None:
         meter.exceeded = partial(refuse_members, live, route, want.demand.unknown)
@@ -218,12 +222,11 @@ def _intent(
 async def _call(
     request: V1Request, live: Connections, meter: Meter, route: Route, shape: Shape, plan: Plan
 ) -> Answer:
-    dialect = OpenAIToOpenAI(shape)
-    outgoing = _outgoing(request, live, shape, meter)
+    dialect, outgoing = OpenAIToOpenAI(shape), _outgoing(request, live, shape, meter)
     try:
         running = meter.open(request.auth)
     except BaseException:  # no room in the journal, or the task's end
-        await meter.void()  # nothing was sent: the grant goes back
+        await voided(request, meter)  # nothing was sent: the grant goes back
         raise
     pulse = request.pulse = pulse_of(request, live.config.streams) if shape.stream else None
     streams, asker = shape.stream, outgoing.asker
@@ -231,28 +234,41 @@ async def _call(
     request.read_on, running.asker = read_on, asker
     sent_at = time.perf_counter()
     try:
-        call = await open_call(live.transport, dialect, outgoing, plan, meter.attempts, live.health)
+        try:
+            call = await open_call(live.transport, dialect, outgoing, plan, meter.attempts, live.health)
+        finally:
+            request.waited_s = time.perf_counter() - sent_at
     except UpstreamFailed as failure:
         await failed(request, meter, route, failure)
         raise
     except asyncio.CancelledError:
-        await cancelled(meter, route, running.stop_code or "client_disconnected")
-        if running.stop_code:
-            raise stopped(running.stop_code) from None
-        raise
+        if not running.stop_code:
+            await cancelled(request, meter, route)
+            raise
+        ending = stopped(running.stop_code)
+        await cancelled(request, meter, route, running.stop_code, answer_to(ending, []).status_code)
+        raise ending from None
     except Exception:  # a defect of ours: the call has its row all the same, the error table logs it
-        await failed(request, meter, route, UpstreamFailed("internal error", code="internal_error"))
+        await failed(request, meter, route, internal_error())
         raise
-    waited_s = time.perf_counter() - sent_at
-    ending = partial(ending_of, route, call, waited_s, request.received_at)
-    if pulse is not None:
-        running.stream = call.stream
-        headers = call_headers(request, route, call, meter, waited_s)
-        relay = Relay(call, meter, running, ending, pulse, request.received_at)
-        relay.asker, read_on.is_worth = asker, relay.awaits_usage
-        relay.claim, request.claim = request.claim, None  # the stream is kept, or dropped, where it ends
-        return Answer(200, b"", [*EVENT_STREAM, *headers], relay)
-    return await complete(request, route, meter, call, ending, waited_s)
+    if pulse is None:
+        return await complete(request, route, meter, call)
+    running.stream = call.stream
+    relay, own_ms = _relay(request, meter, route, call, running)
+    relay.asker, read_on.is_worth = asker, relay.awaits_usage
+    return Answer(200, b"", [*EVENT_STREAM, *call_headers(request, route, call, meter, own_ms)], relay)
+
+
+def _relay(
+    request: V1Request, meter: Meter, route: Route, call: Call, running: RunningCall
+) -> tuple[Relay, float]:
+    """Return what passes a stream on, and the overhead that its head and its row tell."""
+    pulse, own_ms = request.pulse, overhead_ms(request)
+    assert pulse is not None  # noqa: S101 - streams have one
+    ending = partial(ending_of, route, call, own_ms)
+    relay = Relay(call, meter, running, ending, pulse, request.received_at)
+    relay.claim, request.claim = request.claim, None  # the stream is kept, or dropped, where it ends
+    return relay, own_ms
 
 
 def _outgoing(request: V1Request, live: Connections, shape: Shape, meter: Meter) -> Outgoing:

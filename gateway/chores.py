@@ -16,6 +16,7 @@ from catalog.probes import aprobe_all
 from gateway.connections import Connections
 from gateway.database import patient_alias
 from gateway.jobs import Jobs
+from gateway.request_log_writer import RequestLogWriter
 from gateway.schedule import JOBS
 from gateway.shedding import Shedding
 from metering.adoption import adopt
@@ -34,6 +35,7 @@ logger = logging.getLogger("gateway")
 
 RENEW_S = 10.0
 KEY_USE_S = 10.0
+REQUEST_LOG_S = 1.0
 ADOPT_S = 10.0
 TIDY_S = 10.0
 TELL_S = 5.0
@@ -63,6 +65,7 @@ class Chores:
             _watch_lag(live.shedding),
             _every(RENEW_S, self._renew_leases),
             _every(KEY_USE_S, self._write_key_use),
+            _every(REQUEST_LOG_S, RequestLogWriter(live.request_log, self._in_database).write_request_log),
             _every(MARK_S, self._mark_streams),
             _every(WEIGH_S, self._weigh),
             _every(HEAR_S, self._hear_settlements),

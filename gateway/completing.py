@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -11,6 +10,7 @@ from catalog.routing import Route
 from gateway import connections
 from gateway.answer import JSON, Answer, Headers
 from gateway.connections import Connections
+from gateway.endings import ending_of, overhead_ms
 from gateway.headers import of_call, of_fallback
 from gateway.idempotency import Claim
 from gateway.request import ClientGone, V1Request
@@ -19,13 +19,11 @@ from metering.end import EndNotKept
 from metering.meter import Meter
 from providers.upstream import Call
 
-SERVED = {"status": "ok", "http_status": 200, "error_code": ""}
-GONE = {"status": "cancelled", "http_status": 499, "error_code": "client_disconnected"}
+SERVED: dict[str, Any] = {"status": "ok", "http_status": 200, "error_code": ""}
+GONE: dict[str, Any] = {"status": "cancelled", "http_status": 499, "error_code": "client_disconnected"}
 
 
-async def complete(
-    request: V1Request, route: Route, meter: Meter, call: Call, ending: Any, waited_s: float
-) -> Answer:
+async def complete(request: V1Request, route: Route, meter: Meter, call: Call) -> Answer:
     """Record the answer and return it. Raises ClientGone where nobody waits for it any more."""
     answered = call.answered
     assert answered is not None  # noqa: S101 - a call that is not a stream was answered
@@ -34,7 +32,10 @@ async def complete(
     if call.unnoted and (request.claim is not None or not answered.is_known):
         # Its end is not written in this step: a task of its own does it, or its usage is counted first.
         meter.answered(call.target, call.unnoted)
-    closing = meter.close(ending(**how, usage=answered.usage, produced=answered.produced))
+    own_ms = overhead_ms(request)
+    closing = meter.close(
+        ending_of(route, call, own_ms, **how, usage=answered.usage, produced=answered.produced)
+    )
     live = connections.live()
     claim, request.claim = request.claim, None
     if claim is None:
@@ -45,7 +46,7 @@ async def complete(
         request.standing = await live.running.surely(_close_and_keep(live, closing, claim, answered.body))
     if has_left:
         raise ClientGone
-    return Answer(200, answered.body, [JSON, *call_headers(request, route, call, meter, waited_s)])
+    return Answer(200, answered.body, [JSON, *call_headers(request, route, call, meter, own_ms)])
 
 
 async def _close_and_keep(
@@ -63,13 +64,13 @@ async def _close_and_keep(
     return standing
 
 
-def call_headers(request: V1Request, route: Route, call: Call, meter: Meter, waited_s: float) -> Headers:
-    overhead_s = time.perf_counter() - request.received_at - waited_s
+def call_headers(request: V1Request, route: Route, call: Call, meter: Meter, own_ms: float) -> Headers:
+    """Return X-Gateway-*; `own_ms` is the overhead as the ledger has it."""
     request.facts.update(
         provider=call.target.provider, deployment=call.target.name, attempts=len(meter.attempts)
     )
     return [
         *of_call(call.target.provider, call.target.name, len(meter.attempts), meter.cost_nanousd),
         *of_fallback(call.target.alias, fallback_reason(route, call)),
-        (b"x-gateway-overhead-ms", f"{overhead_s * 1000:.2f}".encode()),
+        (b"x-gateway-overhead-ms", f"{own_ms:.3f}".encode()),
     ]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.invalidation import Invalidation
     from gateway.metrics import Metrics
     from gateway.read_on import ReadingOn
+    from gateway.request_log import RequestLog
     from gateway.shadows import Shadows
     from gateway.shedding import Shedding
     from gateway.token_counter import TokenCounter
@@ -66,6 +67,7 @@ class Connections:
     replays: Replays
     metrics: Metrics
     access_log: AccessLog
+    request_log: RequestLog
     invalidation: Invalidation
     simulator: Simulator | None = None
     worker_rows: WorkerRows | None = None  # where other processes may share Redis

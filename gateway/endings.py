@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from budgets.admission import Standing
 from catalog.prices import PriceSheet
 from catalog.routing import Route
 from catalog.snapshot import Deployment
@@ -12,8 +13,12 @@ from gateway.headers import of_call
 from gateway.request import V1Request
 from metering.attempts import may_cost
 from metering.meter import Ending, Meter
+from metering.way import in_short
 from providers.failures import UpstreamFailed
 from providers.upstream import Attempt, Call
+
+CLIENT_GONE = 499  # nginx's: nobody was there any more to see a status
+NOTHING = Standing()
 
 
 async def failed(request: V1Request, meter: Meter, route: Route, failure: UpstreamFailed) -> None:
@@ -22,8 +27,9 @@ async def failed(request: V1Request, meter: Meter, route: Route, failure: Upstre
     What a provider did that went silent nobody knows: it is billed as estimated, and unsettled.
     """
     request.extra_headers += of_call(failure.provider, failure.deployment, len(meter.attempts), None)
+    request.facts.update(attempts=len(meter.attempts), tried=in_short(meter.attempts, route.model.alias))
     if not failure.reached:
-        await meter.void()
+        await voided(request, meter)
         return
     last = _last(meter)
     is_billed = failure.code == "internal_error" if last is None else _is_billed(last)
@@ -37,37 +43,65 @@ async def failed(request: V1Request, meter: Meter, route: Route, failure: Upstre
         sheet=deployment.sheet,
         usage=last.usage if last is not None else None,
         is_billed=is_billed,
+        overhead_ms=overhead_ms(request),
     )
     request.standing = await meter.close(ending)
 
 
-async def cancelled(meter: Meter, route: Route, code: str) -> None:
-    """Record that the client left before anything came back, nothing if no provider saw the call.
+async def cancelled(
+    request: V1Request,
+    meter: Meter,
+    route: Route,
+    code: str = "client_disconnected",
+    status: int = CLIENT_GONE,
+) -> None:
+    """Record that the client left before anything came back, or that the gateway ended the call and answers with this
+    code and status; nothing if no provider saw the call.
 
     Who was working on it may bill it, so that is estimated and unsettled; who had refused before bills nothing.
     """
+    request.facts.update(attempts=len(meter.attempts), tried=in_short(meter.attempts, route.model.alias))
     last = _last(meter)
     if last is None:
-        await meter.void()
+        await voided(request, meter)
         return
     deployment = _deployment(route, (last.alias, last.deployment))
-    await meter.close(
-        Ending(
-            status="cancelled",
-            http_status=499,
-            error_code=code,
-            target=deployment.target,
-            sheet=deployment.sheet,
-            usage=last.usage,
-            is_billed=_is_billed(last),
-        )
+    ending = Ending(
+        status="cancelled",
+        http_status=_status_seen(request, status) if status != CLIENT_GONE else status,
+        error_code=code,
+        target=deployment.target,
+        sheet=deployment.sheet,
+        usage=last.usage,
+        is_billed=_is_billed(last),
+        overhead_ms=overhead_ms(request),
     )
+    request.standing = await meter.close(ending)
 
 
-def ending_of(route: Route, call: Call, waited_s: float, received_at: float, **how: Any) -> Ending:
+async def voided(request: V1Request, meter: Meter) -> None:
+    """Forget a call that no provider saw; the headers of its answer say what is left now that nothing is held."""
+    standing = await meter.void()
+    request.standing = standing if standing != NOTHING else None
+
+
+def ending_of(route: Route, call: Call, overhead_ms: float, **how: Any) -> Ending:
     deployment = _deployment(route, call.target.id)
-    overhead = 0.0 if call.stream is not None else time.perf_counter() - received_at - waited_s
-    return Ending(target=call.target, sheet=deployment.sheet, overhead_ms=round(overhead * 1000, 3), **how)
+    return Ending(target=call.target, sheet=deployment.sheet, overhead_ms=overhead_ms, **how)
+
+
+def overhead_ms(request: V1Request) -> float:
+    """Return for how long a call has been here so far without waiting for providers. Its other times begin where this
+    one does, so none of them is less.
+    """
+    return round((time.perf_counter() - request.received_at - request.waited_s) * 1000, 3)
+
+
+def internal_error() -> UpstreamFailed:
+    """Return what stands in the row of a call that a defect of ours ended, which its client saw as a 500."""
+    failure = UpstreamFailed("internal error", code="internal_error")
+    failure.answer_status = 500
+    return failure
 
 
 def _last(meter: Meter) -> Attempt | None:

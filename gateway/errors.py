@@ -279,7 +279,7 @@ def envelope(  # noqa: PLR0913 - the members of the envelope
     """OpenAI's error envelope (API reference, "Errors")."""
     body = {"error": {"message": message, "type": kind, "param": param, "code": code, **(extra or {})}}
     answer = json_answer(status, body, headers)
-    answer.error_code = code or ""
+    answer.error_code, answer.words, answer.figures = code or "", message, extra or {}
     return answer
 
 

@@ -8,7 +8,6 @@ and one access log line.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -16,14 +15,16 @@ from django.core.handlers.asgi import ASGIHandler
 from django.urls import Resolver404, ResolverMatch, get_resolver
 from typing_extensions import override
 
+from budgets.admission import BudgetRefused
 from gateway import connections
 from gateway.answer import Answer, Headers
 from gateway.errors import answer_to
 from gateway.headers import head
-from gateway.logs import cut
-from gateway.refusals import MethodNotAllowed, NotFound
+from gateway.log_entry import log
+from gateway.refusals import MethodNotAllowed, NotFound, Overloaded
 from gateway.request import ClientGone, Receive, Scope, Send, V1Request
 from gateway.standing import standing_of
+from tenants.errors import InvalidKey, KeysUnavailable, Refused, TooManyMisses
 
 View = Callable[[Any], Awaitable[Answer]]
 Authenticate = Callable[[Any], Awaitable[Any]]
@@ -47,9 +48,9 @@ class V1Handler(ASGIHandler):
         except asyncio.CancelledError:
             if not request.client_left:
                 raise  # the server itself is ending this task
-            self._log(request, 499, "client_disconnected")
+            log(request, 499, "client_disconnected")
         except ClientGone:
-            self._log(request, 499, "client_disconnected")
+            log(request, 499, "client_disconnected")
         finally:
             request.stop_watching()
             if request.slot is not None:
@@ -92,10 +93,21 @@ class V1Handler(ASGIHandler):
         if connections.is_open():
             live = connections.live()
             live.metrics.child(live.metrics.refusals, answer.error_code).inc()
+            if isinstance(error, NotFound | MethodNotAllowed):
+                await self._recognize(request)
+            _take_note(request, error)
             request.standing = getattr(error, "standing", None) or request.standing
             if request.standing is None and request.caller is not None:
                 request.standing = await standing_of(request.caller)
         return answer
+
+    async def _recognize(self, request: V1Request) -> None:
+        """Find out who asks for what is not there, so that the answer says where a caller stands."""
+        if request.caller is None:
+            try:
+                await self._auth(request)
+            except (Refused, KeysUnavailable) as refusal:  # what is not there is 404 for strangers too
+                _take_note(request, refusal)
 
     async def _send(self, request: V1Request, answer: Answer) -> None:
         body, relay, pulse = answer.body, answer.relay, request.pulse
@@ -111,27 +123,17 @@ class V1Handler(ASGIHandler):
             start["headers"].append((b"content-length", str(len(body)).encode()))
             await request.send(start)
             await request.send({"type": "http.response.body", "body": body})
-        self._log(request, answer.status_code, answer.error_code)
+        log(request, answer.status_code, answer.error_code, answer)
 
-    def _log(self, request: V1Request, status: int, error_code: str) -> None:
-        if not connections.is_open():
-            return
-        elapsed = time.perf_counter() - request.received_at
-        live = connections.live()
-        live.metrics.duration.observe(elapsed)
-        line = {
-            "at": time.time(),
-            "id": request.id,
-            "method": request.method,
-            "path": cut(request.path),
-            "status": status,
-            "error": error_code,
-            "ms": round(elapsed * 1000, 2),
-            "client": request.client_ip,
-            "client_request_id": request.header(b"x-client-request-id")[:128],
-        }
-        line.update(request.facts)
-        live.access_log.put(line)
+
+def _take_note(request: V1Request, error: Exception) -> None:
+    """Keep of an error what the logs say and its answer does not."""
+    if isinstance(error, InvalidKey | TooManyMisses):
+        request.refused_prefix, request.refused_caller = error.prefix, error.caller
+    elif isinstance(error, BudgetRefused):
+        request.enlarged_by = error.enlarged_by
+    elif isinstance(error, Overloaded):
+        request.facts["reason"] = error.reason
 
 
 def _allowed(match: ResolverMatch) -> str:

@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import close_old_connections
 
 from budgets.admission import Admission, Post, WindowKey
 from budgets.admission_local import LocalAdmission
@@ -29,7 +28,7 @@ from gateway.access_log import AccessLog
 from gateway.body_room import BodyRoom
 from gateway.chores import Chores
 from gateway.connections import Connections
-from gateway.database import patient_alias
+from gateway.database import fresh, patient_alias
 from gateway.database_pulse import DatabasePulse
 from gateway.health_registry import health_of
 from gateway.idempotency import Replays
@@ -37,6 +36,8 @@ from gateway.invalidation import Invalidation
 from gateway.metrics import Metrics
 from gateway.read_on import ReadingOn
 from gateway.replay_rows import Quota
+from gateway.request_log import RequestLog
+from gateway.request_log_writer import RequestLogWriter
 from gateway.shadows import Shadows
 from gateway.shedding import Shedding
 from gateway.signed_messages import Signer
@@ -86,7 +87,7 @@ class Lifespan:
 
     async def in_database(self, read: Callable[..., T], *arguments: Any) -> T:
         """Run a blocking read in the database threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, _fresh(read), *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, fresh(read), *arguments)
 
     async def open(self) -> None:
         """Open everything; raises what makes serving impossible, after closing what was opened."""
@@ -95,6 +96,7 @@ class Lifespan:
         live.database, live.pulse = self._executor, self._pulse
         live.metrics = Metrics()
         live.access_log = AccessLog(as_json=self.config.observability.log_format == "json")
+        live.request_log = _request_log(live)
         live.running = Running()
         live.shedding = Shedding(self.config.server.max_inflight)
         live.bodies = BodyRoom(self.config.server.bodies_in_flight_bytes, self.config.server.body_limit_bytes)
@@ -158,6 +160,7 @@ class Lifespan:
             ("shipping", SHIP_AT_CLOSE_S, live.shipper.flush),
             ("shipper", PART_S, live.shipper.stop),
             ("journal", JOURNAL_S, live.journal.close),
+            ("request log", SHIP_AT_CLOSE_S, RequestLogWriter(live.request_log, self.in_database).flush),
             *((close.__qualname__, PART_S, close) for close in self._closing),
             ("transport", PART_S, live.transport.aclose),
         ]
@@ -275,6 +278,15 @@ async def _idle(live: Connections) -> None:
     await live.running.wait_until_idle()
 
 
+def _request_log(live: Connections) -> RequestLog:
+    def dropped(reason: str, count: int) -> None:
+        live.metrics.child(live.metrics.request_log_dropped, reason).inc(count)
+
+    for reason in ("rolled_up", "full", "unwritable"):
+        dropped(reason, 0)  # there from the beginning, so that a rise is seen
+    return RequestLog(dropped, is_off=not live.config.retention.request_log_rows)
+
+
 def _show_gauges(live: Connections) -> None:
     live.metrics.watch_gauges(
         lambda: len(live.running),
@@ -283,16 +295,3 @@ def _show_gauges(live: Connections) -> None:
         lambda: live.reading_on.taken,
     )
     live.metrics.watch_load(lambda: live.shedding.cap, lambda: live.shedding.lag_s)
-
-
-def _fresh(read: Callable[..., T]) -> Callable[..., T]:
-    """Drop a database connection that broke while it was idle, before and after its use."""
-
-    def run(*arguments: Any) -> T:
-        close_old_connections()
-        try:
-            return read(*arguments)
-        finally:
-            close_old_connections()
-
-    return run

@@ -82,6 +82,9 @@ class Metrics:
         self.access_log_dropped = counter(
             "gateway_access_log_dropped", "Access log lines lost to a full buffer"
         )
+        self.request_log_dropped = counter(
+            "gateway_request_log_dropped", "Calls that the request log only counted, or lost", "reason"
+        )
         self.connections_closed = counter(
             "gateway_connections_closed", "Connections ended or refused for want of room, by why", "reason"
         )

@@ -17,6 +17,7 @@ from django.http import HttpRequest, QueryDict
 from typing_extensions import override
 
 from budgets.admission import Standing
+from budgets.enlarged import Cause
 from gateway.body_room import Portion
 from gateway.quantities import size
 from gateway.request_id import mint
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from gateway.idempotency import Claim
     from gateway.pulse import Pulse
     from gateway.read_on import ReadOn
+    from metering.meter import Meter
     from providers.plan import Deadline
 
 Scope = MutableMapping[str, Any]
@@ -78,6 +80,9 @@ class V1Request(HttpRequest):
         self.received_at = time.perf_counter()
         self.facts: dict[str, Any] = {}
         self.caller: Caller | None = None
+        self.refused_caller: Caller | None = None  # of a key that was known and is not good any more
+        self.refused_prefix = ""  # of any other key, as far as it may be told
+        self.enlarged_by: tuple[Cause, ...] = ()  # what made a call dear that money refused
         self.standing: Standing | None = None
         self.extra_headers: list[tuple[bytes, bytes]] = []
         self.client_left = False
@@ -92,6 +97,8 @@ class V1Request(HttpRequest):
         self.portion: Portion | None = None  # of the memory that it has for bodies
         self.claim: Claim | None = None  # of an Idempotency-Key, until the call was made
         self.read_on: ReadOn | None = None  # once it is being made
+        self.waited_s = 0.0  # for providers, all tries and the pauses between them
+        self.meter: Meter | None = None  # once the call was granted
         self.deadline: Deadline | None = None  # once it was read (gateway/routes.py)
         self._gone_for_good: asyncio.TimerHandle | None = None
 

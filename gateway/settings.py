@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     # Replaces runserver by an ASGI one; comes before staticfiles. Elsewhere Twisted would cost 0.4 s and 20 MB.
     *(["daphne"] if "runserver" in sys.argv else []),
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -92,6 +93,7 @@ AUTH_PASSWORD_VALIDATORS = [
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
+FORMAT_MODULE_PATH = ["gateway.formats"]
 STATIC_URL = "/static/"
 SERVESTATIC_USE_FINDERS = True  # served straight from the packages: nothing to collect before the first start
 SERVESTATIC_AUTOREFRESH = False

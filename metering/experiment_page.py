@@ -121,7 +121,7 @@ def _shown(alias: str, model: Model | None, since: datetime, until: datetime) ->
         by=experiment.by if experiment is not None else "",
         problem=problem,
         model_url=reverse("admin:catalog_model_change", args=[model.pk]) if model is not None else "",
-        calls_url=f"{reverse('admin:metering_usageevent_changelist')}?{urlencode({'q': alias})}",
+        calls_url=f"{reverse('admin:metering_usageevent_changelist')}?{urlencode({'model': alias})}",
         calls=sum(arm.calls for arm in arms),
         table={"headers": HEADERS, "rows": _rows(experiment, arms)},
     )

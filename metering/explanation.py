@@ -80,8 +80,8 @@ def explain(
     parts = [
         Part("Who called", _who(event)),
         Part("What was asked", _what(event, decision.trace)),
-        Part("Where it could go", candidates(event, decision.trace)),
-        Part("What was allowed and held", _held(decision.trace)),
+        Part("Where it could go", candidates(event.model, decision.trace)),
+        Part("What was allowed and held", held(decision.trace)),
     ]
     if place == "running":
         return [
@@ -93,7 +93,7 @@ def explain(
         return [*parts[:2], Part("How it ended", (words,))]
     return [
         *parts,
-        Part("What was tried", tries(event, decision)),
+        Part("What was tried", tries(event.model, decision, event.upstream_model)),
         Part(
             "What it cost",
             (
@@ -144,7 +144,7 @@ def _what(event: UsageEvent, trace: Trace | None) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _held(trace: Trace | None) -> tuple[str, ...]:
+def held(trace: Trace | None) -> tuple[str, ...]:
     if trace is None:
         return (UNTOLD,)
     said = _limits(trace.limits)
@@ -233,13 +233,9 @@ def _unsettled(event: UsageEvent, decision: Decision) -> tuple[str, ...]:
 def _end(event: UsageEvent, place: str) -> tuple[str, ...]:
     code = f" ({event.error_code})" if event.error_code else ""
     words = ENDS.get(event.status, "It ended as " + event.status).format(status=event.http_status, code=code)
-    first = (
-        f"; the first bytes left {milliseconds(event.ttft_ms)} after it came in"
-        if event.ttft_ms is not None
-        else ""
-    )
+    first = f"; the first bytes left after {milliseconds(event.ttft_ms)}" if event.ttft_ms is not None else ""
     own = f", {milliseconds(event.overhead_ms)} of them the gateway's own" if event.overhead_ms else ""
-    said = [f"{words}, {milliseconds(event.latency_ms)} after it was admitted{own}{first}."]
+    said = [f"{words}, {milliseconds(event.latency_ms)} after it came in{own}{first}."]
     if event.status == "incomplete" and event.error_code.startswith("upstream"):
         said.append(
             "A part of the answer had left by then, so no other provider could be asked; what had left is billed."

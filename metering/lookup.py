@@ -1,18 +1,21 @@
-"""Finds one call by its id: in the ledger, or in a journal that was not shipped yet. Reads only; touches no lock.
+"""Finds one call by its id: in the ledger, in the request log, or in a journal that was not shipped yet. Reads only;
+touches no lock.
 
-One query; journals are read only when that finds nothing, at some 2 us a record.
+A query or two; journals are read only when those find nothing, at some 2 us a record.
 """
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 from metering.frames import Gap, scan
 from metering.ledger import moment
-from metering.models import UsageEvent
+from metering.models import LoggedRequest, UsageEvent
 from metering.records import Close, Open, Void
 from metering.segments import Directory, directories
 from metering.trace import arm_met
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
     from metering.records import Record
 
 Place = Literal["ledger", "journal", "running", "void"]
+ID = re.compile(
+    r"req_([0-9a-f]{12})[0-9a-f]{20}"
+)  # the first 48 bits are milliseconds (gateway/request_id.py)
+MOST_ALIKE = 5
 
 
 class Found(NamedTuple):
@@ -33,11 +40,27 @@ class Found(NamedTuple):
     place: Place
 
 
-def find(request_id: str, root: Path) -> Found | None:
+def find(request_id: str, root: Path) -> Found | LoggedRequest | None:
     """Return the call, or None. `root` holds the journals. May raise DatabaseError."""
-    found = _in_ledger(request_id) or _in_journals(request_id, root)
+    found = _in_ledger(request_id) or _in_log(request_id) or _in_journals(request_id, root)
     # a journal that let go of its files while they were read has given them to the ledger
     return found or _in_ledger(request_id)
+
+
+def moment_of(request_id: str) -> datetime | None:
+    """Return when an id was made; None for what is no id of a call."""
+    parts = ID.fullmatch(request_id)
+    return datetime.fromtimestamp(int(parts[1], 16) / 1000, UTC) if parts else None
+
+
+def counted_at(moment: datetime) -> list[LoggedRequest]:
+    """Return calls of the request log that stand for others which came in at this time and were only counted."""
+    near = LoggedRequest.objects.filter(at__lte=moment, at__gte=moment - timedelta(minutes=10))
+    return list(near.filter(until__gte=moment, alike__gt=0).order_by("-at")[:MOST_ALIKE])
+
+
+def _in_log(request_id: str) -> LoggedRequest | None:
+    return LoggedRequest.objects.filter(pk=request_id).first()
 
 
 def _in_ledger(request_id: str) -> Found | None:

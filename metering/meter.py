@@ -81,8 +81,15 @@ class Meter:
     """Made per call, after it was granted."""
 
     def __init__(
-        self, books: Books, record: Open, raw: bytes, trace: Trace | None = None, most: Most = UNLIMITED
+        self,
+        books: Books,
+        record: Open,
+        raw: bytes,
+        trace: Trace | None = None,
+        most: Most = UNLIMITED,
+        received_at: float | None = None,
     ) -> None:
+        """`received_at`: when the call came in, by time.perf_counter: where all its times begin."""
         self.record, self.trace, self.most = record, trace, most
         self.exceeded: Callable[[Close], None] | None = None  # hears of a call that cost more than was held
         self.attempts: list[Attempt] = []
@@ -91,13 +98,16 @@ class Meter:
         self.usage = Usage()
         self._books = books
         self._raw = raw
-        self._began = time.perf_counter()
+        self._granted_at = time.perf_counter()
+        self._received_at = self._granted_at if received_at is None else received_at
+        self.is_booked = False  # the ledger has its row, or will have it
         self.call: RunningCall | None = None
         self._is_over = False
 
     def open(self, caller: Caller) -> RunningCall:
         """Write the intent down. Raises MeteringUnavailable when the disk cannot take it; nothing was sent then."""
         self._books.journal.open_call(self.record)
+        self.is_booked = True
         self.call = RunningCall(self.record, caller, asyncio.current_task())
         self._books.running.add(self.call)
         return self.call
@@ -132,14 +142,14 @@ class Meter:
         charged = charge(usage, ending.sheet, self.most) if ending.is_billed else Charge(Receipt((), 0))
         return await self._finish(ending, usage, charged, is_known=True)
 
-    async def void(self) -> None:
-        """Forget the call: it never reached a provider."""
+    async def void(self) -> Standing:
+        """Forget the call: it never reached a provider. Return where its caller stands now."""
         if self._is_over:
-            return
-        self._is_over = True
+            return Standing()
+        self._is_over, self.is_booked = True, False
         self._books.journal.void(self.record.id)
         self._books.running.remove(self.record.id)
-        await self._books.admission.settle(self.record.id, 0, 0)
+        return await self._books.admission.settle(self.record.id, 0, 0)
 
     async def _count_and_finish(self, ending: Ending) -> Standing:
         try:
@@ -165,7 +175,7 @@ class Meter:
         if ending.target is None:
             return usage
         is_seen = self.record.stream or bool(ending.produced)
-        elapsed_s = time.perf_counter() - self._began
+        elapsed_s = time.perf_counter() - self._granted_at
         silent_s = elapsed_s if ending.ttft_ms is None else min(elapsed_s, ending.ttft_ms / 1000)
         return self._books.speeds.with_hidden(usage, ending.target.id, silent_s, is_seen=is_seen)
 
@@ -197,7 +207,7 @@ class Meter:
         if own.disputed_nanousd:
             self._dispute(close, own)
         if not tries.unknown and ending.target is not None and ending.status == "ok":
-            self._books.speeds.note(ending.target.id, usage, close.latency_ms / 1000)
+            self._books.speeds.note(ending.target.id, usage, close.finished_at - self.record.started_at)
         books = self._books
         try:
             # Written before it first waits, whatever happens to this task.
@@ -250,9 +260,10 @@ class Meter:
             decision.append(charged.facts)
         if bounds is not None and unsettled:
             decision.append(bounds.facts())
+        now = time.perf_counter()
         return Close(
             id=self.record.id,
-            finished_at=self.record.started_at + (time.perf_counter() - self._began),
+            finished_at=self.record.started_at + (now - self._granted_at),
             status=ending.status,
             http_status=ending.http_status,
             error_code=ending.error_code,
@@ -265,7 +276,7 @@ class Meter:
             unsettled_nanousd=unsettled,
             price_id=ending.sheet.id,
             receipt=list(bill.lines),
-            latency_ms=round((time.perf_counter() - self._began) * 1000, 3),
+            latency_ms=round((now - self._received_at) * 1000, 3),
             ttft_ms=ending.ttft_ms,
             overhead_ms=ending.overhead_ms,
             decision=decision,

@@ -80,10 +80,65 @@ class UsageEvent(models.Model):
             models.Index(fields=("key_id", "started_at"), name="usage_event_key"),
             models.Index(fields=("model", "started_at"), name="usage_event_model"),
             models.Index(fields=("started_at",), name="usage_event_started"),
+            models.Index(fields=("status", "started_at"), name="usage_event_status"),
             models.Index(fields=("model", "started_at"), condition=~Q(arm=""), name="usage_event_experiment"),
             models.Index(
                 fields=("started_at",), condition=Q(unsettled_nanousd__gt=0), name="usage_event_unsettled"
             ),
+            models.Index(
+                fields=("error_code", "started_at"), condition=Q(error_code__gt=""), name="usage_event_code"
+            ),
+            models.Index(
+                fields=("client_request_id",),
+                condition=Q(client_request_id__gt=""),
+                name="usage_event_client",
+            ),
+        )
+
+    @override
+    def __str__(self) -> str:
+        return self.id
+
+
+class LoggedRequest(models.Model):
+    """A call that has no row in the ledger, because no provider saw it (metering/logged.py). Written by the chores of
+    the workers; names and ids are copies. The oldest go first (metering/request_log.py).
+    """
+
+    id = models.CharField("request ID", max_length=64, primary_key=True)
+    at = models.DateTimeField()
+    method = models.CharField(max_length=16)
+    path = models.CharField(max_length=256)
+    endpoint = models.CharField(max_length=64, blank=True)
+    tenant_id = models.BigIntegerField("tenant ID", default=0)
+    tenant = models.CharField(max_length=200, blank=True)
+    key_id = models.BigIntegerField("API key ID", default=0)
+    api_key_prefix = models.CharField("API key prefix", max_length=32, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    stream = models.BooleanField(default=False)
+    http_status = models.PositiveSmallIntegerField("HTTP status")
+    error_code = models.CharField(max_length=64, blank=True)
+    message = models.CharField(max_length=500, blank=True, help_text="What the client was told.")
+    figures = models.JSONField(default=dict, help_text="The limit or the budget that refused.")
+    decision = models.JSONField(default=list, help_text="What was allowed and tried.")
+    latency_ms = models.FloatField("latency (ms)", default=0.0)
+    client = models.CharField(max_length=45, blank=True)
+    trace_id = models.CharField("trace ID", max_length=64, blank=True)
+    client_request_id = models.CharField("client request ID", max_length=128, blank=True)
+    alike = models.IntegerField(default=0, help_text="So many more calls like it were only counted.")
+    until = models.DateTimeField(null=True, blank=True, help_text="When the last of those came in.")
+
+    class Meta:
+        verbose_name = "logged request"
+        verbose_name_plural = "request log"
+        indexes = (
+            models.Index(fields=("at",), name="logged_request_at"),
+            models.Index(fields=("tenant_id", "at"), name="logged_request_tenant"),
+            models.Index(fields=("api_key_prefix", "at"), name="logged_request_prefix"),
+            models.Index(fields=("model", "at"), name="logged_request_model"),
+            models.Index(fields=("error_code", "at"), name="logged_request_code"),
+            models.Index(fields=("http_status", "at"), name="logged_request_status"),
+            models.Index(fields=("client_request_id",), name="logged_request_client"),
         )
 
     @override
@@ -118,7 +173,7 @@ class HourlyUsage(models.Model):
     tenant_id = models.BigIntegerField()
     tenant = models.CharField(max_length=200)
     key_id = models.BigIntegerField()
-    api_key_prefix = models.CharField(max_length=32)
+    api_key_prefix = models.CharField("API key prefix", max_length=32)
     model = models.CharField(max_length=200)
     provider = models.CharField(max_length=32)
     deployment = models.CharField(max_length=200)

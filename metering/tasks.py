@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 from django.conf import settings
 
-from metering import nightly, retention, rollup, settlements
+from metering import nightly, request_log, retention, rollup, settlements
 
 
 @shared_task(name="metering.roll_up")
@@ -24,6 +24,11 @@ def settle_due(**_: Any) -> None:
 @shared_task(name="metering.expire")
 def expire(**_: Any) -> None:
     retention.expire(datetime.now(UTC))
+
+
+@shared_task(name="metering.expire_requests")
+def expire_requests(**_: Any) -> None:
+    request_log.expire(datetime.now(UTC))
 
 
 @shared_task(name="metering.reconcile")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from metering.wording import UNTOLD, listed, milliseconds, price_row, usd
 
 if TYPE_CHECKING:
-    from metering.models import UsageEvent
+    from collections.abc import Iterable
+
     from metering.trace import Decision, Trace
     from providers.upstream import Attempt
 
@@ -21,8 +22,8 @@ REFUSALS = {
 }
 
 
-def candidates(event: UsageEvent, trace: Trace | None) -> tuple[str, ...]:
-    """Say where a call could go, in order, and where not and why."""
+def candidates(model: str, trace: Trace | None) -> tuple[str, ...]:
+    """Say where a call for this model could go, in order, and where not and why."""
     if trace is None:
         return (UNTOLD,)
     own, more = _order(trace)
@@ -39,7 +40,7 @@ def candidates(event: UsageEvent, trace: Trace | None) -> tuple[str, ...]:
     if more and own:
         said.append(f"If the model is not available: {', then '.join(more)}.")
     elif more:
-        why = REFUSALS.get(trace.reason, "no deployment of {model} was available").format(model=event.model)
+        why = REFUSALS.get(trace.reason, "no deployment of {model} was available").format(model=model)
         said.append(f"To another model, because {why}: {', then '.join(more)}.")
     if trace.panic:
         said.append("All of them were resting after failures, so they were asked all the same.")
@@ -57,21 +58,44 @@ def candidates(event: UsageEvent, trace: Trace | None) -> tuple[str, ...]:
     return tuple(said)
 
 
-def tries(event: UsageEvent, decision: Decision) -> tuple[str, ...]:
+def tries(model: str, decision: Decision, upstream_model: str = "") -> tuple[str, ...]:
     """Say what was tried, how it went, and what was not tried."""
     if not decision.attempts:
         return (UNTOLD,)
     said = [f"{turn}. {_try(attempt)}" for turn, attempt in enumerate(decision.attempts, start=1)]
     last = decision.attempts[-1]
     if last.alias and last.outcome == "ok":
-        said.append(f"So the model {last.alias} answered, because {_why_another(event, decision)}.")
+        said.append(f"So the model {last.alias} answered, because {_why_another(model, decision)}.")
     tried = {_named(attempt) for attempt in decision.attempts}
     order = [name for names in _order(decision.trace) for name in names] if decision.trace is not None else []
     if left := [name for name in order if name not in tried]:
         said.append(f"Not tried: {listed(left)}.")
-    if event.upstream_model != event.model:
-        said.append(f"There the model is called {event.upstream_model}.")
+    if upstream_model not in ("", model):
+        said.append(f"There the model is called {upstream_model}.")
     return tuple(said)
+
+
+def in_short(attempts: Iterable[Attempt], asked: str) -> list[str]:
+    """Return each try in a few words, for a line of the log: who was asked, what came of it, and why."""
+    return [_short(attempt, asked) for attempt in attempts]
+
+
+def _short(attempt: Attempt, asked: str) -> str:
+    other = f" of {attempt.alias}" if attempt.alias not in ("", asked) else ""
+    status = f" {attempt.status}" if attempt.status is not None else ""
+    kind = f" {known}" if (known := _kind_of(attempt)) else ""
+    why = f", {reason}" if (reason := _reason_of(attempt)) else ""
+    return f"{attempt.deployment}{other} ({attempt.provider}): {attempt.outcome}{kind}{status}{why}"
+
+
+def _kind_of(attempt: Attempt) -> str:
+    """Return the class of a failure, where the record has one."""
+    return str(getattr(attempt, "kind", ""))
+
+
+def _reason_of(attempt: Attempt) -> str:
+    """Return why a try failed, as far as it is known: refused, no such host, TLS, a timeout, a provider's words."""
+    return str(getattr(attempt, "reason", ""))
 
 
 def _order(trace: Trace) -> tuple[list[str], list[str]]:
@@ -81,14 +105,14 @@ def _order(trace: Trace) -> tuple[list[str], list[str]]:
     return own, [f"{name} of {alias}" for name, alias in more]
 
 
-def _why_another(event: UsageEvent, decision: Decision) -> str:
+def _why_another(model: str, decision: Decision) -> str:
     """Return why a fallback answered: what a provider refused, or what was found before anybody was asked."""
     trace, before = decision.trace, decision.attempts[:-1]
     reason = trace.reason if trace is not None else ""
     if trace is not None and before and before[-1].outcome == "upstream_refused":
         here = _named(decision.attempts[-1])
         reason = next((each for each, names in trace.instead.items() if here in names), reason)
-    return REFUSALS.get(reason, "no deployment of {model} could").format(model=event.model)
+    return REFUSALS.get(reason, "no deployment of {model} could").format(model=model)
 
 
 def _named(attempt: Attempt) -> str:
@@ -101,7 +125,9 @@ def _try(attempt: Attempt) -> str:
     if attempt.outcome == "ok":
         return f"{who} answered{status} after {milliseconds(attempt.ms)}."
     why = OUTCOMES.get(attempt.outcome, f"failed as {attempt.outcome}")
-    return f"{who}: {why}{status} after {milliseconds(attempt.ms)}.{_cost(attempt)}"
+    kind = f" ({known})" if (known := _kind_of(attempt)) else ""
+    reason = f" Reason: {said.rstrip('.')}." if (said := _reason_of(attempt)) else ""
+    return f"{who}: {why}{kind}{status} after {milliseconds(attempt.ms)}.{reason}{_cost(attempt)}"
 
 
 def _cost(attempt: Attempt) -> str:

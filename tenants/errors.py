@@ -12,20 +12,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tenants.caller import Caller
+
 
 class Refused(Exception):
     """The caller may not do this."""
 
 
 class InvalidKey(Refused):
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    """`caller`: whose key it was, where its secret is right and it is not good any more. `prefix` is for the logs: of
+    any other key as much as may be written down. The client learns neither.
+    """
+
+    def __init__(self, reason: str, *, prefix: str = "", caller: Caller | None = None) -> None:
+        self.reason, self.prefix, self.caller = reason, prefix, caller
         super().__init__(reason)
 
 
 class TooManyMisses(Refused):
-    def __init__(self, retry_after_s: float) -> None:
-        self.retry_after_s = retry_after_s
+    caller = None
+
+    def __init__(self, retry_after_s: float, prefix: str = "") -> None:
+        self.retry_after_s, self.prefix = retry_after_s, prefix
         super().__init__("Too many unknown API keys came from this address.")
 
 

@@ -19,7 +19,7 @@ from tenants.caller import Caller
 from tenants.errors import InvalidKey, KeysUnavailable, TooManyMisses
 from tenants.key_misses import KeyMisses
 from tenants.key_reads import KeyReads
-from tenants.keys import digest, split
+from tenants.keys import digest, safe_part, split
 from tenants.known_prefixes import KnownPrefixes
 
 TTL_S = 30.0
@@ -44,6 +44,19 @@ class Stored(NamedTuple):
     previous_hmac: str = ""
     previous_until: float | None = None
 
+    def has(self, fingerprint: str) -> bool:
+        """Tell whether this is a secret of the key, good or not any more. Compares in constant time."""
+        is_current = hmac.compare_digest(self.secret_hmac, fingerprint)
+        return hmac.compare_digest(self.previous_hmac or "-", fingerprint) or is_current
+
+
+class _No(NamedTuple):
+    """Who is refused until when, and what the logs may say of the key."""
+
+    until: float
+    prefix: str
+    caller: Caller | None
+
 
 class Known(NamedTuple):
     """Who was verified, in monotonic seconds: until when that is believed, and until when if it cannot be asked."""
@@ -67,7 +80,7 @@ class KeyCache:
     ) -> None:
         self._pepper, self._prefixes, self._clock = pepper, prefixes, clock
         self._known: dict[str, Known] = {}
-        self._refused: dict[str, float] = {}
+        self._refused: dict[str, _No] = {}
         self._rows: dict[
             str, tuple[float, Stored | None]
         ] = {}  # until when; of addresses that guess much only
@@ -87,20 +100,21 @@ class KeyCache:
         if parts is None:
             raise InvalidKey(INVALID)
         prefix, secret = parts
-        if prefix in self.denied:
-            raise InvalidKey(INVALID)
         fingerprint = digest(self._pepper, prefix, secret)
         now = self._clock()
         known = self._known.get(fingerprint)
+        if prefix in self.denied:
+            raise InvalidKey(INVALID, prefix=prefix, caller=known.caller if known is not None else None)
         if known is not None and known.fresh_until > now:
             return known.caller
         if known is not None and known.stale_until > now:
             return await self._refresh(prefix, fingerprint, known.caller)
-        if self._refused.get(fingerprint, 0.0) > now:
-            raise InvalidKey(INVALID)
+        refused = self._refused.get(fingerprint)
+        if refused is not None and refused.until > now:
+            raise InvalidKey(INVALID, prefix=refused.prefix, caller=refused.caller)
         is_suspect = self._misses.are_too_many(address)
         if is_suspect and not await self._prefixes.has(prefix):
-            raise TooManyMisses(self._misses.left_s(address))
+            raise TooManyMisses(self._misses.left_s(address), safe_part(prefix))
         if self._is_away and len(self._reads) >= MAX_QUESTIONS and prefix not in self._reads:
             raise KeysUnavailable
         try:
@@ -139,10 +153,12 @@ class KeyCache:
         now = self._clock()
         if stored is None or good_for_s <= 0:
             self._known.pop(fingerprint, None)
+            caller = stored.caller if stored is not None and stored.has(fingerprint) else None
+            told = prefix if stored is not None else safe_part(prefix)
             if generation == self._generation:
                 _make_room(self._refused, NEGATIVE_CAPACITY)
-                self._refused[fingerprint] = now + NEGATIVE_TTL_S
-            raise InvalidKey(INVALID)
+                self._refused[fingerprint] = _No(now + NEGATIVE_TTL_S, told, caller)
+            raise InvalidKey(INVALID, prefix=told, caller=caller)
         if generation == self._generation:  # not while a change is being announced
             _make_room(self._known, CAPACITY)
             fresh_s, stale_s = min(self.ttl_s, good_for_s), min(STALE_S, good_for_s)

@@ -13,6 +13,7 @@ PREFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 PREFIX_LENGTH = 10
 SECRET_BYTES = 32  # 43 url-safe characters
 LONGEST_TOKEN = 200
+SAFE = 12  # characters of a prefix; those that are made here have ten
 _BLOCK = 64  # bytes of a SHA-256 block
 
 _SHAPE = re.compile(r"sk-([A-Za-z0-9_-]{1,32})\.([A-Za-z0-9._~-]{1,128})")
@@ -46,6 +47,11 @@ def split(token: str) -> tuple[str, str] | None:
         return None
     match = _SHAPE.fullmatch(token)
     return (match[1], match[2]) if match else None
+
+
+def safe_part(prefix: str) -> str:
+    """Return what may be written down of a prefix that no key here has: it may be a part of another vendor's secret."""
+    return prefix if len(prefix) <= SAFE else f"{prefix[:SAFE]}…"
 
 
 def digest(pepper: bytes, prefix: str, secret: str) -> str:

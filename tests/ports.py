@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import random
 import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from typing_extensions import override
 
 # Below those that Linux (from 32768 on) and others (from 49152 on, RFC 6335) give to outgoing connections: one of these
 # would take the port while the server is down, or not yet up.
@@ -32,3 +38,34 @@ class ClosedPort:
 
     def close(self) -> None:
         self._socket.close()
+
+
+@contextmanager
+def full_port() -> Iterator[int]:
+    """Yield a port that takes no more connections: nobody accepts them, and its queue is full."""
+    with socket.socket() as held, ExitStack() as waiting:
+        held.bind(("127.0.0.1", 0))
+        held.listen(0)
+        for _ in range(4):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(held.getsockname())
+        yield held.getsockname()[1]
+
+
+@contextmanager
+def plain_port() -> Iterator[int]:
+    """Yield a port that answers whatever it is told with a line of HTTP, also the beginning of TLS."""
+
+    class Plain(socketserver.BaseRequestHandler):
+        @override
+        def handle(self) -> None:
+            self.request.recv(4096)
+            self.request.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Plain) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()

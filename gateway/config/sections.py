@@ -226,6 +226,15 @@ class Reporting(Section):
 
 class Retention(Section):
     metadata_days: int = Field(30, ge=0, description="Days the call log is kept; 0 keeps it for ever.")
+    request_log_days: Count = Field(
+        30, description="Days the request log is kept: calls that were refused or never reached a provider."
+    )
+    request_log_rows: int = Field(
+        200_000,
+        ge=0,
+        description="Most rows of the request log, a quarter of them one tenant's, and a quarter those of unknown "
+        "keys; about 1 kB each. 0 keeps none.",
+    )
     zero_retention: bool = Field(
         default=False, description="Never keep a prompt or an answer, not even for idempotency."
     )

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("metering", "0004_unsettled"),
+        ("metering", "0005_request_log"),
     ]
 
     operations = [
@@ -87,5 +87,10 @@ class Migration(migrations.Migration):
                 help_text="May have been spent beyond the cost: not known yet.",
                 verbose_name="unsettled (nano-USD)",
             ),
+        ),
+        migrations.AlterField(
+            model_name="hourlyusage",
+            name="api_key_prefix",
+            field=models.CharField(max_length=32, verbose_name="API key prefix"),
         ),
     ]

@@ -84,6 +84,33 @@ async def test_refusals_of_a_known_caller_carry_the_standing(limited, body):
     assert {*BUDGET, *RATE, "x-request-id"} <= set(answer.headers)
 
 
+NOT_THERE = [
+    ("GET", "/v1/nowhere", 404),
+    ("POST", "/v1/chat/nowhere", 404),
+    ("GET", "/v1", 404),
+    ("DELETE", "/v1/models/m7/x/", 405),
+    ("GET", CHAT, 405),
+    ("PUT", "/v1/embeddings", 405),
+    ("POST", "/v1/models", 405),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), NOT_THERE)
+async def test_what_is_not_there_says_where_a_caller_stands_and_strangers_learn_nothing(
+    limited, method, path, status
+):
+    async with limited.client(LIMITED) as client:
+        known = await client.request(method, path)
+    async with limited.client("sk-limited.not-its-secret") as client:
+        unknown = await client.request(method, path)
+    async with limited.client() as client:
+        nobody = await client.request(method, path)
+    assert {*BUDGET, *RATE, "x-request-id"} <= set(known.headers)
+    assert {answer.status_code for answer in (known, unknown, nobody)} == {status}
+    for answer in (unknown, nobody):
+        assert not [name for name in answer.headers if name.startswith(("x-budget", "x-ratelimit"))]
+
+
 async def test_a_stranger_learns_nothing_but_the_id(gateway):
     answer = await ask(gateway, question("chat"), key="sk-nobody.nobody")
     assert answer.headers["x-request-id"]

@@ -59,6 +59,7 @@ async def test_calls_go_on_while_postgres_is_away_and_the_ledger_has_each_once(
 
             await eventually(asked, lambda ready: "the database is away" in ready)
             codes += [await ask(client, "m1") for _ in range(20)]
+            refused = [await refusal(client) for _ in range(3)]
             waiting = (await samples(gateway))["gateway_journal_unshipped_records"]
         finally:
             await asyncio.to_thread(postgres.start)
@@ -68,6 +69,20 @@ async def test_calls_go_on_while_postgres_is_away_and_the_ledger_has_each_once(
     assert waiting >= 20
     rows = [row["id"] for row in await whole_ledger(gateway)]
     assert len(rows) == len(set(rows)) == len(codes)
+
+    def logged() -> set[str]:
+        return {
+            row[0] for row in gateway.sql("SELECT id FROM metering_loggedrequest WHERE http_status = 404")
+        }
+
+    await eventually(lambda: asyncio.to_thread(logged), lambda found: found == set(refused))
+
+
+async def refusal(client: httpx.AsyncClient) -> str:
+    """Return the id of a call that is refused."""
+    answer = await client.post("/v1/chat/completions", json={"model": "no-such-model", "messages": [{}]})
+    assert answer.status_code == 404
+    return str(answer.headers["x-request-id"])
 
 
 def test_it_waits_for_postgres_lives_meanwhile_and_is_ready_soon_after(

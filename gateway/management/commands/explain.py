@@ -10,7 +10,10 @@ from django.db import DatabaseError
 from typing_extensions import override
 
 from metering.explanation import explain
-from metering.lookup import find
+from metering.lookup import counted_at, find, moment_of
+from metering.models import LoggedRequest
+from metering.refusal_story import tell
+from metering.wording import instant
 
 
 class Command(BaseCommand):
@@ -25,16 +28,32 @@ class Command(BaseCommand):
         request_id = options["request_id"].strip()
         try:
             found = find(request_id, settings.DATA_DIR / "journal")
+            unknown = _why_not(request_id) if found is None else ""
         except DatabaseError as error:
             raise CommandError(f"{error}. Hint: manage.py migrate, or start the gateway once.") from None
         if found is None:
-            raise CommandError(
-                f"No call {request_id} is known. A call that was refused was never admitted, so it has no row: it is "
-                "only in the access log, and its answer said why. The id is the answer's X-Request-ID.",
-                returncode=1,
-            )
+            raise CommandError(unknown, returncode=1)
         self.stdout.write(f"Call {request_id}")
-        for part in explain(*found):
+        for part in tell(found) if isinstance(found, LoggedRequest) else explain(*found):
             self.stdout.write(f"\n{part.title}")
             for sentence in part.sentences:
                 self.stdout.write(f"  {sentence}")
+
+
+def _why_not(request_id: str) -> str:
+    """Say why an id may not be found, as far as its time tells that."""
+    moment = moment_of(request_id)
+    if moment is None:
+        return (
+            f"No call {request_id} is known. An X-Request-ID is req_ and 32 digits and letters from a to f."
+        )
+    said = f"No call {request_id} is known. It was made on {instant(moment)}."
+    for row in counted_at(moment):
+        said += (
+            f" {row.alike:,} calls with HTTP {row.http_status} ({row.error_code}) were only counted around then, as "
+            f"more like {row.pk}."
+        )
+    return (
+        f"{said} A refused call is in the request log a second after its answer, for as long as `retention` says; "
+        "the access log has every call."
+    )

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from gateway.money import usd
 from metering.lookup import find
+from metering.models import LoggedRequest
 from metering.settling import ByCost, ByUsage, Known, NoPrice, Outcome, UnknownCall, settle
 from providers.usage_openai import UsageJson, usage_of
 from tenants.audit import Actor
@@ -78,6 +79,8 @@ def _by_cost(text: str) -> Known:
 
 def _why_not(request_id: str) -> str:
     found = find(request_id, settings.DATA_DIR / "journal")
+    if isinstance(found, LoggedRequest):
+        return f"{request_id} never reached a provider: there is nothing to settle."
     if found is not None and found.place == "running":
         return f"{request_id} has not ended yet."
     if found is not None and found.place == "void":

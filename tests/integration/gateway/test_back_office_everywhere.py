@@ -213,8 +213,6 @@ SEARCHES = ("acme", "p1", "sk-p1", "req_1", "person1@example.com", "demo", "7")
 
 @pytest.mark.parametrize("name", sorted(GROWING & pages().keys()))
 def test_lists_that_grow_find_an_index_for_every_query(client, name):
-    if name == "metering_usageevent":
-        pytest.skip("its search has a test of its own")
     fill([1, 2])
     page = admin.site._registry[pages()[name]]  # noqa: SLF001 - as above
     url = reverse(f"admin:{name}_changelist")

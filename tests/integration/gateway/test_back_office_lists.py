@@ -14,7 +14,7 @@ from budgets.models import Budget, RateLimit, SpendWindow
 from catalog.models import Deployment, Model, Price
 from catalog.sync import sync_catalog
 from gateway.config import Config
-from metering.models import UsageEvent
+from metering.models import LoggedRequest, UsageEvent
 from tenants.models import ApiKey, AuditEvent, Tenant, User
 from tests.back_office import NOW, ROW
 
@@ -66,6 +66,9 @@ def fill(numbers):
     rows = [{**ROW, "alias": f"m{n}", "api_key": "sk-upstream-1234567"} for n in range(max(numbers) + 1)]
     sync_catalog(Config.model_validate({"model_catalog": rows}), now=NOW)
     UsageEvent.objects.bulk_create(ledger_row(n) for n in numbers)
+    LoggedRequest.objects.bulk_create(
+        LoggedRequest(id=f"req_{n}", at=NOW, method="GET", path="/v1/x", http_status=404) for n in numbers
+    )
     return members
 
 
@@ -82,6 +85,7 @@ PAGES = {
     "budgets_budget": Budget,
     "budgets_spendwindow": SpendWindow,
     "metering_usageevent": UsageEvent,
+    "metering_loggedrequest": LoggedRequest,
 }
 
 

@@ -6,17 +6,21 @@ import io
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 
 from metering import ledger
 from metering.frames import encode
-from metering.lookup import Found, find
-from metering.models import UsageEvent
+from metering.logged import Logged
+from metering.lookup import Found, find, moment_of
+from metering.models import LoggedRequest, UsageEvent
 from metering.records import Record, Void
+from metering.request_log import write
 from metering.tail import Call
 from tests.calls import CLOSED_COST, closed, opened
 
+REFUSED = "req_01a2292082e374eeaf4c706f99bccf05"
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -28,8 +32,57 @@ def journal(root: Path, *records: Record) -> None:
 
 def found(request_id: str, root: Path) -> Found:
     call = find(request_id, root)
-    assert call is not None
+    assert isinstance(call, Found)
     return call
+
+
+def test_it_finds_a_call_that_has_no_row_in_the_ledger_before_it_reads_a_journal(tmp_path: Path) -> None:
+    journal(tmp_path, opened(REFUSED), Void(REFUSED))
+    assert found(REFUSED, tmp_path).place == "void"
+    write([logged()])
+    row = find(REFUSED, tmp_path)
+    assert isinstance(row, LoggedRequest)
+    assert (row.api_key_prefix, row.http_status) == ("key-7", 502)
+
+
+def logged(**more: Any) -> Logged:
+    moment = moment_of(REFUSED)
+    assert moment is not None
+    known = {"id": REFUSED, "at": moment.timestamp(), "method": "POST", "path": "/v1/chat/completions"}
+    return Logged(**{**known, "key_prefix": "key-7", "status": 502, "code": "upstream_error", **more})
+
+
+def explained(request_id: str) -> str:
+    out = io.StringIO()
+    call_command("explain", request_id, stdout=out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("known", [REFUSED, f"  {REFUSED} "])
+def test_the_command_tells_a_refused_call(settings: Any, tmp_path: Path, known: str) -> None:
+    settings.DATA_DIR = tmp_path
+    write([logged(words="The provider failed to answer.")])
+    assert "The client got HTTP 502 (upstream_error)" in explained(known)
+
+
+def test_a_call_that_was_only_counted_is_told_of_by_its_time(settings: Any, tmp_path: Path) -> None:
+    settings.DATA_DIR = tmp_path
+    row = logged(alike=4000)
+    write([msgspec.structs.replace(row, until=row.at + 2)])
+    for counted in (REFUSED[:-1] + "0", f"req_{int(REFUSED[4:16], 16) + 1500:012x}{REFUSED[16:]}"):
+        with pytest.raises(CommandError, match=r"4,000 calls with HTTP 502 .* were only counted around then"):
+            explained(counted)
+    later = f"req_{int(REFUSED[4:16], 16) + 2500:012x}{REFUSED[16:]}"
+    with pytest.raises(CommandError, match="It was made on 2026-") as refusal:
+        explained(later)
+    assert "only counted" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["", "req_", "nobody", "req_" + "g" * 32, REFUSED + "0"])
+def test_what_is_no_id_is_told_what_one_looks_like(settings: Any, tmp_path: Path, text: str) -> None:
+    settings.DATA_DIR = tmp_path
+    with pytest.raises(CommandError, match="req_ and 32 digits"):
+        explained(text)
 
 
 def test_it_finds_a_call_in_the_ledger(tmp_path: Path) -> None:

@@ -41,7 +41,9 @@ async def test_running_calls_are_looked_over_twice_within_the_two_seconds_that_a
     monkeypatch.setattr(chores, "_every", every)
     idle = SimpleNamespace(run=lambda: asyncio.sleep(0))
     config = Config()
-    live: Any = SimpleNamespace(invalidation=idle, shadows=idle, shedding=None, hints=None, config=config)
+    live: Any = SimpleNamespace(
+        invalidation=idle, shadows=idle, shedding=None, hints=None, config=config, request_log=None
+    )
     tasks = Chores(live, asyncio.to_thread).start()
     await eventually(lambda: {"_stop_revoked", "_show_unsettled"} <= periods.keys())
     for task in tasks:

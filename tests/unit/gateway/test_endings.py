@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from budgets.admission import Standing
 from gateway.endings import cancelled
 from providers.upstream import Attempt
 
+REQUEST: Any = SimpleNamespace(facts={}, pulse=None, received_at=0.0, waited_s=0.0)
 EAST = SimpleNamespace(target=SimpleNamespace(id=1, alias="chat", name="east"), sheet=None)
-ROUTE: Any = SimpleNamespace(every=[EAST], deployments=[EAST])
+ROUTE: Any = SimpleNamespace(every=[EAST], deployments=[EAST], model=SimpleNamespace(alias="chat"))
 
 
 class Book:
@@ -23,6 +25,7 @@ class Book:
 
     async def void(self):
         self.said.append("void")
+        return Standing()
 
     async def close(self, ending):
         self.said.append("billed" if ending.is_billed else "free")
@@ -50,5 +53,5 @@ def tried(outcome, *, reached, status=None):
 async def test_only_who_may_have_worked_on_it_bills_it(monkeypatch, attempts, said):
     monkeypatch.setattr("gateway.endings.Ending", SimpleNamespace)
     book: Any = Book(attempts)
-    await cancelled(book, ROUTE, "client_disconnected")
+    await cancelled(REQUEST, book, ROUTE)
     assert book.said == [said]

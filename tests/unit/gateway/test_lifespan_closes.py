@@ -13,7 +13,8 @@ import pytest
 from gateway import connections, lifespan
 from gateway.lifespan import Lifespan
 
-ORDER = ["watchdog", "flush", "shipper", "journal", "admission", "transport", "simulator", "log", "heavy"]
+ORDER = ["watchdog", "flush", "shipper", "journal", "requests", "admission", "transport", "simulator"]
+ORDER += ["log", "heavy"]
 
 
 class Site:
@@ -26,6 +27,7 @@ class Site:
         live = self.live = cast("Any", SimpleNamespace())
         live.shipper = SimpleNamespace(flush=self.part("flush"), stop=self.part("shipper"))
         live.journal = SimpleNamespace(close=self.part("journal"))
+        live.request_log = SimpleNamespace(take=lambda: self.closed.append("requests"))
         live.transport = SimpleNamespace(aclose=self.part("transport"))
         live.simulator = SimpleNamespace(aclose=self.part("simulator"))
         live.access_log = SimpleNamespace(close=lambda: self.closed.append("log"))

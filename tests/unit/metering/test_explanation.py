@@ -191,7 +191,7 @@ def test_it_says_how_it_ended() -> None:
         [said] = story(event(**fields))["How it ended"]
         return said
 
-    assert end() == "It ended well, with HTTP 200, 3,010 ms after it was admitted."
+    assert end() == "It ended well, with HTTP 200, 3,010 ms after it came in."
     assert end(status="error", http_status=504, error_code="upstream_timeout").startswith(
         "It failed: the client got HTTP 504 (upstream_timeout), "
     )
@@ -201,7 +201,7 @@ def test_it_says_how_it_ended() -> None:
     assert end(status="incomplete", error_code="gateway_died").startswith(
         "It broke off before its end (gateway_died), "
     )
-    assert end(ttft_ms=120.0).endswith("; the first bytes left 120 ms after it came in.")
+    assert end(ttft_ms=120.0).endswith("; the first bytes left after 120 ms.")
 
 
 def test_a_call_that_was_clamped_says_so() -> None:

@@ -1,0 +1,135 @@
+"""What the logs say of one /v1 call: its line in the access log, and its entry in the request log where the ledger has
+no row of it. A few microseconds a call; an entry is made for the odd one only.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gateway import connections
+from gateway.logs import cut
+from gateway.request_log import Kind
+from metering.logged import LONGEST_PATH, LONGEST_WORDS, Logged
+from metering.trace import document
+
+if TYPE_CHECKING:
+    from gateway.answer import Answer
+    from gateway.connections import Connections
+    from gateway.request import V1Request
+
+_ORIGINAL = b"x-original-request-id"
+_OF_A_LINE = (  # of the figures that an error carries; amounts in nano-USD are in the request log
+    "scope",
+    "rule",
+    "schedule",
+    "limit",
+    "remaining",
+    "resets_in_ms",
+    "limit_usd",
+    "spent_usd",
+    "held_usd",
+    "unsettled_usd",
+    "needed_usd",
+    "resets_at",
+    "reason",
+    "original",
+)
+
+
+def log(request: V1Request, status: int, error_code: str, answer: Answer | None = None) -> None:
+    """Write the line, and note the call for the request log unless the ledger has it. Waits for nothing."""
+    if not connections.is_open():
+        return
+    live, elapsed = connections.live(), time.perf_counter() - request.received_at
+    live.metrics.duration.observe(elapsed)
+    live.access_log.put(_line(request, status, error_code, elapsed, answer))
+    if request.meter is None or not request.meter.is_booked:
+        kind = _kind(request, status, error_code)
+        live.request_log.note(kind, partial(_entry, live, request, status, error_code, answer))
+
+
+def _line(
+    request: V1Request, status: int, error_code: str, elapsed: float, answer: Answer | None
+) -> dict[str, Any]:
+    line = {
+        "at": time.time(),
+        "id": request.id,
+        "method": request.method,
+        "path": cut(request.path),
+        "status": status,
+        "error": error_code,
+        "ms": round(elapsed * 1000, 2),
+        "client": request.client_ip,
+        "client_request_id": request.header(b"x-client-request-id")[:128],
+    }
+    who = request.caller or request.refused_caller
+    if who is not None:
+        line["tenant"], line["key"] = who.tenant, who.key_prefix
+    elif request.refused_prefix:
+        line["key"] = request.refused_prefix
+    line.update(request.facts)
+    if answer is not None and answer.figures:
+        line.update(_figures_of_line(answer.figures))
+    return line
+
+
+def _figures_of_line(figures: dict[str, Any]) -> dict[str, Any]:
+    """Return rule, scope, limit and figures as members of the line."""
+    told: dict[str, Any] = {}
+    for what, facts in figures.items():
+        told["rule"] = what
+        told.update({name: facts[name] for name in _OF_A_LINE if name in facts})
+    return told
+
+
+def _kind(request: V1Request, status: int, code: str) -> Kind:
+    who = request.caller or request.refused_caller
+    name = "" if code else str(request.facts.get("endpoint", ""))
+    if who is None:
+        return Kind(0, 0, status, code, name)
+    return Kind(who.tenant_id, who.key_id, status, code, name)
+
+
+def _entry(live: Connections, request: V1Request, status: int, code: str, answer: Answer | None) -> Logged:
+    who, meter, facts = request.caller or request.refused_caller, request.meter, request.facts
+    elapsed = time.perf_counter() - request.received_at
+    model, is_silent = str(facts.get("model", "")), live.config.retention.zero_retention
+    return Logged(
+        id=request.id,
+        at=time.time() - elapsed,
+        method=str(request.method),
+        path=request.path[:LONGEST_PATH],
+        endpoint=str(facts.get("endpoint", "")),
+        tenant_id=who.tenant_id if who is not None else 0,
+        tenant=who.tenant if who is not None else "",
+        key_id=who.key_id if who is not None else 0,
+        key_prefix=who.key_prefix if who is not None else request.refused_prefix,
+        model=model if not is_silent or model in live.snapshot.models else "",
+        stream=request.pulse is not None,
+        status=status,
+        code=code,
+        words=answer.words[: LONGEST_WORDS + 1] if answer is not None and not is_silent else "",
+        figures=_figures(request, answer),
+        decision=document(meter.trace, meter.attempts, model) if meter is not None else [],
+        latency_ms=round(elapsed * 1000, 3),
+        client=request.client_ip,
+        trace_id=request.trace_parent[3:35],
+        client_request_id="" if is_silent else request.header(b"x-client-request-id")[:128],
+    )
+
+
+def _figures(request: V1Request, answer: Answer | None) -> dict[str, Any]:
+    if answer is None:
+        return {}
+    original = next((value for name, value in answer.pairs if name == _ORIGINAL), None)
+    if original is not None:
+        return {"replay": {"original": original.decode()}}
+    if "reason" in request.facts:
+        return {"capacity": {"reason": str(request.facts["reason"])}}
+    if not request.enlarged_by:
+        return answer.figures
+    return {**answer.figures, "enlarged_by": msgspec.to_builtins(request.enlarged_by)}

@@ -1,0 +1,50 @@
+"""Writes the request log from where it waits (gateway/request_log.py) into the database, beside the calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from django.db import DatabaseError
+
+from gateway.request_log import RequestLog
+from metering.request_log import write
+from providers.fallbacks import FALLBACKS
+
+AWAY_S: Final = 5.0
+
+InDatabase = Callable[..., Awaitable[Any]]
+
+
+class RequestLogWriter:
+    """`in_database` runs a blocking function in the database threads."""
+
+    def __init__(
+        self, log: RequestLog, in_database: InDatabase, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._log, self._in_database, self._clock = log, in_database, clock
+        self._not_before = 0.0
+
+    async def write_request_log(self) -> None:
+        """Write what waits; where the database is away it goes on waiting, and is tried again after AWAY_S."""
+        if self._clock() < self._not_before:
+            return
+        try:
+            await self.flush()
+        except DatabaseError as away:
+            FALLBACKS.note("request_log", away)
+            self._not_before = self._clock() + AWAY_S
+
+    async def flush(self) -> None:
+        """Write all that waits now. Raises DatabaseError. What was written twice, because nobody waited for the first
+        time, is there once.
+        """
+        while rows := self._log.take():
+            try:
+                unwritable: int = await self._in_database(write, rows)
+            except BaseException:  # canceled too
+                self._log.give_back(rows)
+                raise
+            if unwritable:
+                self._log.dropped("unwritable", unwritable)

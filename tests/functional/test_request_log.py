@@ -1,0 +1,281 @@
+"""Every call that a client got an id for is found afterwards: what was refused, and what never reached a provider."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from functools import partial
+
+import pytest
+
+from tests import town
+from tests.commands import run_each
+from tests.money import samples
+from tests.ports import full_port, plain_port
+from tests.raw_calls import ask, question
+from tests.servers import Gateway
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.both_modes
+
+OPEN = "sk-open.open-secret"
+POOR = "sk-poor.poor-secret"
+SLOW = "sk-slow.slow-secret"
+FEW = "sk-few.few-secret"
+PAST = "sk-past.past-secret"
+GONE = "sk-gone.gone-secret"
+CHAT = "/v1/chat/completions"
+
+
+def said(*parts):
+    return {"messages": [{"role": "user", "content": list(parts)}]}
+
+
+PICTURE = said({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}})
+SOUND = said({"type": "input_audio", "input_audio": {"data": "https://example.com/a.mp3", "format": "mp3"}})
+
+
+def config(endpoint, closed_port, mute_port, plain_port):
+    def nowhere(alias, address, **more):
+        return town.row(alias, f"up-{alias}", address, **more)
+
+    return {
+        **town.NO_LIMITS,
+        "model_catalog": [
+            town.row("logged", "up-logged", endpoint),
+            nowhere("refuses", f"http://127.0.0.1:{closed_port}/v1", deployment="refuses-1"),
+            nowhere("no-such-host", "http://no-such-host.invalid/v1"),
+            nowhere("no-tls", f"https://127.0.0.1:{plain_port}/v1"),
+            nowhere("mute", f"http://127.0.0.1:{mute_port}/v1", timeouts={"connect": "300ms"}),
+        ],
+        "bootstrap": {
+            "tenants": [{"name": "loggers"}, {"name": "sleepers", "status": "suspended"}],
+            "api_keys": [
+                town.key("loggers", OPEN),
+                town.key("loggers", POOR, budget_usd=0.005),
+                town.key("loggers", SLOW, rate_limit={"requests_per_minute": 1}),
+                town.key("loggers", FEW, scopes=["embeddings"]),
+                town.key("loggers", PAST, expires_at="2020-01-01T00:00:00Z"),
+                town.key("loggers", GONE),
+            ],
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, closed_port, tmp_path_factory):
+    data_dir = tmp_path_factory.mktemp("request-log") / "data"
+    with (
+        full_port() as mute,
+        plain_port() as plain,
+        Gateway(config(upstream.base_url, closed_port, mute, plain), data_dir) as server,
+    ):
+        yield server
+
+
+FIELDS = (
+    "tenant, api_key_prefix, model, http_status, error_code, figures, decision, message, path, alike, client"
+)
+
+
+async def logged(gateway, call_id):
+    """Wait for the entry of a call and return it."""
+    statement = f"SELECT {FIELDS} FROM metering_loggedrequest WHERE id = ?"  # noqa: S608 - names of ours
+    [row] = await eventually(lambda: asyncio.to_thread(gateway.sql, statement, call_id))
+    found = dict(zip(FIELDS.split(", "), row, strict=True))
+    return found | {name: json.loads(found[name]) for name in ("figures", "decision")}
+
+
+async def told(gateway, *answers):
+    for answer in answers:
+        await logged(gateway, answer.id)
+    done = await asyncio.to_thread(run_each, gateway, *(["explain", answer.id] for answer in answers))
+    assert {code for code, _ in done} == {0}
+    return ["\n".join(lines) for _, lines in done]
+
+
+def line_of(gateway, answer):
+    return next(each for each in gateway.records() if each.get("id") == answer.id)
+
+
+async def test_a_refusal_for_money_has_its_figures_and_what_made_it_dear(gateway):
+    uncapped = await ask(gateway.url, POOR, question("logged", n=5))
+    pictured = await ask(gateway.url, POOR, {"model": "logged", "max_tokens": 1, **PICTURE})
+    odd = await ask(gateway.url, POOR, question("logged", max_tokens=1, an_unknown_member="x"))
+    heard = await ask(gateway.url, POOR, {"model": "logged", "max_tokens": 1, **SOUND})
+    assert {each.error["code"] for each in (uncapped, pictured, odd, heard)} == {"insufficient_quota"}
+    entry = await logged(gateway, uncapped.id)
+    assert (entry["tenant"], entry["api_key_prefix"], entry["model"]) == ("loggers", "poor", "logged")
+    assert (entry["http_status"], entry["error_code"]) == (429, "insufficient_quota")
+    assert entry["figures"]["budget"] == uncapped.error["budget"]
+    stories = await told(gateway, uncapped, pictured, odd, heard)
+    assert "The calendar_month budget of the key is 0.005 USD, of which 0.00 were spent" in stories[0]
+    assert "It stated no limit of its output, so 1,024 tokens were reckoned" in stories[0]
+    assert "It asked for 5 answers, and each was reckoned." in stories[0]
+    assert "The size of 1 of its pictures is not known" in stories[1]
+    assert "The size of messages[0].content.input_audio is not known" in stories[3]
+    assert "the model's whole context window of 8,192 tokens was reckoned" in stories[3]
+    assert "What an_unknown_member costs is not known here" in stories[2]
+    assert "The client got HTTP 429 (insufficient_quota)" in stories[0]
+    line = await eventually(lambda: line_of(gateway, uncapped), despite=(StopIteration,))
+    assert (line["rule"], line["scope"], line["limit_usd"], line["needed_usd"]) == (
+        "budget",
+        "key",
+        "0.005",
+        uncapped.error["budget"]["needed_usd"],
+    )
+
+
+async def test_a_refusal_for_a_rate_says_which_limit(gateway):
+    first = await ask(gateway.url, SLOW, question("logged"))
+    second = await ask(gateway.url, SLOW, question("logged"))
+    assert (first.status, second.status) == (200, 429)
+    [story] = await told(gateway, second)
+    assert "The key may make 1 requests a minute; 0 were left." in story
+    line = await eventually(lambda: line_of(gateway, second), despite=(StopIteration,))
+    assert (line["rule"], line["scope"], line["limit"], line["remaining"]) == ("requests", "key", 1, 0)
+    assert (line["tenant"], line["key"]) == ("loggers", "slow")
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "path", "status", "code"),
+    [
+        (OPEN, question("nowhere"), CHAT, 404, "model_not_found"),
+        (OPEN, {"model": "logged"}, CHAT, 400, "missing_required_parameter"),
+        (FEW, question("logged"), CHAT, 403, "scope_not_allowed"),
+        (PAST, question("logged"), CHAT, 401, "invalid_api_key"),
+        (OPEN, {}, "/v1/nowhere", 404, "not_found"),
+        (OPEN, {}, "/v1/models", 405, "method_not_allowed"),
+    ],
+)
+async def test_every_other_refusal_is_found_with_its_key_and_its_tenant(
+    gateway, key, body, path, status, code
+):
+    answer = await ask(gateway.url, key, body, path=path)
+    entry = await logged(gateway, answer.id)
+    assert (answer.status, entry["http_status"], entry["error_code"]) == (status, status, code)
+    assert (entry["tenant"], entry["api_key_prefix"]) == ("loggers", key[3:].partition(".")[0])
+    assert entry["message"] == answer.error["message"]
+    line = await eventually(lambda: line_of(gateway, answer), despite=(StopIteration,))
+    assert (line["tenant"], line["key"]) == ("loggers", entry["api_key_prefix"])
+
+
+async def test_a_revoked_key_is_named_and_its_tenant_too(gateway):
+    assert (await ask(gateway.url, GONE, question("logged"))).status == 200
+    await asyncio.to_thread(gateway.manage, "revoke", "gone")
+
+    async def refused():
+        return await ask(gateway.url, GONE, question("logged"))
+
+    answer = await eventually(refused, lambda answer: answer.status == 401)
+    again = await refused()  # by memory this time
+    for each in (answer, again):
+        entry = await logged(gateway, each.id)
+        assert (entry["tenant"], entry["api_key_prefix"]) == ("loggers", "gone")
+        assert entry["client"] == "127.0.0.1"
+        line = line_of(gateway, each)
+        assert (line["status"], line["tenant"], line["key"]) == (401, "loggers", "gone")
+    [story] = await told(gateway, answer)
+    assert "Key gone of tenant loggers. The key is known, and is not in force any more." in story
+
+
+@pytest.mark.parametrize(
+    ("key", "kept"),
+    [
+        (
+            "sk-open.not-its-secret",
+            "open",
+        ),  # a guess: the prefix is public, the tenant is not charged with it
+        ("sk-nobody.nobody-secret", "nobody"),
+        ("sk-abcdefghijklmnopqrstuvwxyz012345.mnopq0", "abcdefghijkl…"),
+        ("sk-proj-0123456789abcdefghijklmnop", ""),
+        ("0123456789abcdef", ""),
+        ("sk-ant-api03-" + "x" * 90, ""),
+    ],
+)
+async def test_of_an_unknown_key_nothing_is_kept_but_a_safe_part(gateway, key, kept):
+    answer = await ask(gateway.url, key, question("logged"))
+    entry = await logged(gateway, answer.id)
+    assert (answer.status, entry["tenant"], entry["api_key_prefix"]) == (401, "", kept)
+    secret = key.partition(".")[2] or key[8:]
+    assert secret not in json.dumps(entry)
+    assert secret not in "\n".join(gateway.logs())
+
+
+async def test_keys_in_the_wrong_place_are_not_kept(gateway):
+    as_model = await ask(gateway.url, OPEN, question(OPEN))
+    as_path = await ask(gateway.url, OPEN, {}, path=f"/v1/models/{OPEN}/x")
+    for answer in (as_model, as_path):
+        assert "open-secret" not in json.dumps(await logged(gateway, answer.id))
+        line = await eventually(partial(line_of, gateway, answer), despite=(StopIteration,))
+        assert "open-secret" not in json.dumps(line)
+
+
+@pytest.mark.parametrize("text", ["\0", "\n{}", "\u202eabc", "x" * 300])
+async def test_what_no_database_takes_is_kept_all_the_same(gateway, text):
+    answer = await ask(gateway.url, OPEN, question(f"odd{text}"[:256]))
+    entry = await logged(gateway, answer.id)
+    assert entry["model"].startswith("odd")
+    assert entry["model"].isprintable()
+
+
+@pytest.mark.parametrize("model", ["refuses", "no-such-host", "no-tls", "mute"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_that_never_reached_a_provider_has_its_tries(gateway, model, stream):
+    answer = await ask(gateway.url, OPEN, question(model, stream=stream))
+    assert answer.status in {502, 504}
+    entry = await logged(gateway, answer.id)
+    tries = [each for each in entry["decision"] if "outcome" in each]
+    assert [each["deployment"] for each in tries] == [f"{model}-1"] * int(
+        answer.headers["x-gateway-attempts"]
+    )
+    [story] = await told(gateway, answer)
+    assert f"  1. {model}-1 (openai-compatible): failed as " in story
+    assert "It never reached a provider, so it cost nothing and is not in the ledger." in story
+    line = await eventually(lambda: line_of(gateway, answer), despite=(StopIteration,))
+    assert len(line["tried"]) == len(tries)
+    assert line["tried"][0].startswith(f"{model}-1 (openai-compatible): ")
+
+
+async def test_what_was_answered_here_is_found_too(gateway):
+    async with gateway.client(OPEN) as client:
+        listed = await client.get("/v1/models")
+        tried = await client.post("/v1/gateway/simulate", json=question("logged"))
+        first = await client.post(CHAT, json=question("logged"), headers={"Idempotency-Key": "once"})
+        again = await client.post(CHAT, json=question("logged"), headers={"Idempotency-Key": "once"})
+    ids = [each.headers["x-request-id"] for each in (listed, tried, again)]
+    entries = [await logged(gateway, call) for call in ids]
+    assert [entry["http_status"] for entry in entries] == [200, 200, 200]
+    assert entries[2]["figures"] == {"replay": {"original": first.headers["x-request-id"]}}
+    [(code, story)] = await asyncio.to_thread(run_each, gateway, ["explain", ids[2]])
+    assert code == 0
+    assert any(first.headers["x-request-id"] in line for line in story)
+
+
+async def test_a_flood_is_counted_and_one_row_says_so(gateway):
+    """Beyond its pace a kind of refusal costs a count; nothing of it is lost without a trace."""
+    before = await samples(gateway)
+    dropped = 'gateway_request_log_dropped_total{reason="rolled_up"}'
+    async with gateway.client(FEW) as client:
+        flood = 600
+        for _ in range(flood // 20):
+            answers = await asyncio.gather(*(client.post(CHAT, json={}) for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {403}
+
+    async def counted():
+        rows = await asyncio.to_thread(
+            gateway.sql,
+            "SELECT COUNT(*), SUM(alike) FROM metering_loggedrequest WHERE api_key_prefix = 'few'",
+        )
+        return rows[0]
+
+    def whole(found):
+        return found[0] + (found[1] or 0) >= flood + 1  # and the one of the test above
+
+    rows, alike = await eventually(counted, whole)
+    after = await samples(gateway)
+    assert alike > 100
+    assert rows < flood
+    assert after[dropped] - before.get(dropped, 0) == alike
+    [(code, said)] = await asyncio.to_thread(run_each, gateway, ["explain", "req_" + "0" * 32])
+    assert (code, said) == (1, [])

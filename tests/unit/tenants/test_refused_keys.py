@@ -1,0 +1,70 @@
+"""What the logs may say of a key that is refused: whose it was where its secret proves that, else a safe part."""
+
+from __future__ import annotations
+
+import pytest
+
+from tenants.errors import InvalidKey, TooManyMisses
+from tenants.key_cache import Stored
+from tenants.key_misses import MOST
+from tenants.keys import SAFE, digest, safe_part
+from tests.unit.tenants.shelf import ALICE, PEPPER
+
+REVOKED = Stored(digest(PEPPER, "alice", "secret"), ALICE, 1.0)
+ROTATED = Stored(
+    digest(PEPPER, "alice", "newer"), ALICE, None, digest(PEPPER, "alice", "secret"), previous_until=1.0
+)
+BOTH = Stored(digest(PEPPER, "alice", "newer"), ALICE, 1.0, digest(PEPPER, "alice", "secret"), 9e12)
+
+
+async def refused(cache, token):
+    with pytest.raises(InvalidKey) as refusal:
+        await cache.caller(token)
+    return refusal.value.prefix, refusal.value.caller
+
+
+@pytest.mark.parametrize("stored", [REVOKED, ROTATED, BOTH])
+async def test_of_a_key_that_is_not_good_any_more_it_is_known_whose_it_was(cache, shelf, stored):
+    shelf.keys = {"alice": stored}
+    for _ in range(3):  # read, and then by memory
+        assert await refused(cache, "sk-alice.secret") == ("alice", ALICE)
+    assert shelf.reads == 1
+
+
+@pytest.mark.parametrize("stored", [REVOKED, ROTATED, BOTH, Stored("0" * 64, ALICE, None)])
+async def test_who_guesses_at_a_key_is_not_taken_for_its_owner(cache, shelf, stored):
+    shelf.keys = {"alice": stored}
+    assert await refused(cache, "sk-alice.guess") == ("alice", None)
+    assert await refused(cache, "sk-alice.guess") == ("alice", None)
+
+
+@pytest.mark.parametrize(
+    ("token", "told"),
+    [
+        ("sk-nobody.secret", "nobody"),
+        ("sk-" + "a" * SAFE + ".secret", "a" * SAFE),
+        ("sk-" + "a" * (SAFE + 1) + ".secret", "a" * SAFE + "…"),
+        ("sk-" + "a" * 32 + ".secret", "a" * SAFE + "…"),
+        ("sk-proj-0123456789", ""),
+        ("sk-" + "a" * 33 + ".secret", ""),
+        ("whatever", ""),
+        ("", ""),
+    ],
+)
+async def test_of_a_key_that_nobody_has_a_safe_part_is_told(cache, token, told):
+    assert await refused(cache, token) == (told, None)
+
+
+async def test_a_key_denied_here_is_named(cache):
+    await cache.caller("sk-alice.secret")
+    cache.denied = frozenset({"alice"})
+    assert await refused(cache, "sk-alice.secret") == ("alice", ALICE)
+    assert await refused(cache, "sk-alice.guess") == ("alice", None)
+
+
+async def test_an_address_that_guesses_too_much_is_told_of_in_the_same_way(cache):
+    for number in range(MOST):
+        await refused(cache, f"sk-guess{number}.x")
+    with pytest.raises(TooManyMisses) as refusal:
+        await cache.caller("sk-" + "b" * 30 + ".x")
+    assert (refusal.value.prefix, refusal.value.caller) == (safe_part("b" * 30), None)
