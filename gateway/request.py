@@ -51,10 +51,6 @@ class BodyTooLarge(Exception):
         )
 
 
-class EncodedBody(Exception):
-    """The body came with a Content-Encoding; only plain bodies are read (a compressed one could be a bomb)."""
-
-
 class BodyTooSlow(Exception):
     """The body did not come in time: BODY_S for its beginning, then at least BODY_RATE bytes a second."""
 
@@ -111,6 +107,10 @@ class V1Request(HttpRequest):
         value = (self.raw_headers if headers is None else headers).get(name)
         return value.decode("latin-1") if value is not None else ""
 
+    def values(self, name: bytes) -> list[str]:
+        """Return the values of a header that may be there more than once."""
+        return [value.decode("latin-1") for each, value in self.scope["headers"] if each == name]
+
     @property
     def trace_parent(self) -> str:
         """The client's place in its trace (W3C Trace Context), "" where what it sent has not that form."""
@@ -143,12 +143,9 @@ class V1Request(HttpRequest):
     async def read_body(self, limit: int, portion: Portion) -> bytes:
         """Read the body, then start watching for the client's departure, which cancels the running task.
 
-        Raises BodyTooLarge, BodyTooSlow, EncodedBody, ClientGone, Overloaded.
+        Raises BodyTooLarge, BodyTooSlow, ClientGone, Overloaded.
         """
         self.portion = portion
-        encoding = self.raw_headers.get(b"content-encoding", b"identity")
-        if encoding != b"identity":
-            raise EncodedBody
         declared = self.raw_headers.get(b"content-length", b"")
         if declared.isdigit():
             if int(declared) > limit:
