@@ -53,6 +53,8 @@ async def decoded(raw: bytes, codings: Sequence[str], limit: int, portion: Porti
     """Take off the codings, the last one first. Raises BadCoding, BodyTooLarge, Overloaded.
 
     What is small is done at once, the rest by a thread, in the tenant's turn: both libraries let go of the interpreter.
+    No more room is asked for than the largest body has: it could never be had. What is beyond is there for as long as
+    it is decoded, of two bodies at a time.
     """
     for coding in reversed(codings):
         decoding = Decoding(coding, raw, limit)
@@ -61,11 +63,11 @@ async def decoded(raw: bytes, codings: Sequence[str], limit: int, portion: Porti
             if not decoding.is_done:
                 async with share.thread() as in_thread:
                     while not decoding.is_done:
-                        portion.cover(len(raw) + decoding.size + A_STEP)
+                        portion.cover(min(limit, len(raw) + decoding.size + A_STEP))
                         await in_thread(partial(decoding.advance, A_STEP))
         except Overgrown as refusal:
             raise BodyTooLarge(refusal.most) from None
-        portion.cover(len(raw) + decoding.size)
+        portion.cover(min(limit, len(raw) + decoding.size))
         raw = decoding.result()
     return raw
 

@@ -95,3 +95,10 @@ async def test_the_room_for_bodies_is_for_what_comes_out(heavy):
     with pytest.raises(Overloaded):
         await take(heavy, packed(bulk(6 * MB), "gzip"), "gzip", room=room)
     assert room.taken <= 2 * MB  # half of it is one tenant's
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+async def test_there_is_room_for_the_largest_body_however_it_comes(heavy, coding):
+    room, text = BodyRoom(1, 2 * MB), bulk(2 * MB)
+    assert await take(heavy, packed(text, coding), coding, room=room, limit=2 * MB) == text
+    assert room.taken == 2 * MB
