@@ -14,14 +14,14 @@ from typing import Literal, NamedTuple
 import orjson
 
 from gateway import health
-from gateway.paths import explain, is_call, tidy
+from gateway.paths import NOT_FOUND, explain, is_call, tidy
 from gateway.request import Receive, Scope, Send
 
 Serves = Literal["everything", "calls", "back office"]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _OF_THE_API_PAGE = "/static/ninja/"
-_NOT_HERE = "There is nothing at this path."
+_NOT_HERE = NOT_FOUND, "There is nothing at this path."
 
 
 class Door(NamedTuple):
@@ -54,13 +54,13 @@ def behind(serves: Serves, application: Application, no_socket: Application) -> 
         elif scope["type"] == "websocket":
             await no_socket(scope, receive, send)
         else:
-            await _nowhere(send, explain(scope["path"])[1] if serves == "calls" else _NOT_HERE)
+            await _nowhere(send, *(explain(scope["path"]) if serves == "calls" else _NOT_HERE))
 
     return serve
 
 
-async def _nowhere(send: Send, words: str) -> None:
-    error = {"message": words, "type": "invalid_request_error", "param": None, "code": "not_found"}
+async def _nowhere(send: Send, code: str, words: str) -> None:
+    error = {"message": words, "type": "invalid_request_error", "param": None, "code": code}
     body = orjson.dumps({"error": error})
     length = str(len(body)).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", length)]

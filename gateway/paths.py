@@ -26,6 +26,7 @@ KNOWN: Final = {
 NOTHING: Final = "There is nothing at this address; the API page is at /v1/docs."
 
 _SLASHES: Final = re.compile("/{2,}")
+_MODEL: Final = re.compile("/+v1/+models/+(.*[^/])/*", re.DOTALL)
 # Ends of paths that nothing but a call has, whatever stands before them.
 _ENDS: Final = (*(path.removeprefix("/v1") for path in CALLS), "/completions", "/responses", "/messages")
 _SITE: Final = ("/admin/", "/static/", "/accounts/", "/user/")
@@ -38,7 +39,10 @@ def is_careless(path: str) -> bool:
 
 
 def tidy(path: str) -> str:
-    """Return the path with single slashes, and none at its end."""
+    """Return the path with single slashes, and none at its end. Inside of a model's name they are its own."""
+    model = _MODEL.fullmatch(path)
+    if model is not None:
+        return f"/v1/models/{model[1]}"
     return _SLASHES.sub("/", path).rstrip("/") or "/"
 
 

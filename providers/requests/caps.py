@@ -17,6 +17,7 @@ from providers.requests.classes import Money, Unacceptable
 from providers.requests.spelling import fold
 
 MOST_CAP: Final = 2**31 - 1  # what servers keep such a number in, and clients write for "no limit"
+MOST_DIGITS: Final = 40
 _NUMBER: Final = re.compile(rb"0|[1-9][0-9]{0,17}")
 _ANY_NUMBER: Final = re.compile(rb"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 # A name that nobody listed, and that some server may read as a limit of its output.
@@ -64,7 +65,7 @@ def caps_of(stated: Mapping[str, bytes], unknown: Iterable[str]) -> Caps:
 
 def check_cap(name: str, value: bytes) -> None:
     """Raises Unacceptable for a number that no model can mean, whatever it is written like."""
-    if _ANY_NUMBER.fullmatch(value) and abs(float(value)) > MOST_CAP:
+    if _ANY_NUMBER.fullmatch(value) and (len(value) > MOST_DIGITS or abs(float(value)) > MOST_CAP):
         raise Unacceptable(
             f"Invalid value for '{name}': expected a whole number of at most {MOST_CAP}.",
             name,

@@ -178,7 +178,16 @@ def test_choices_multiply_whatever_they_are_called():
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "n_predict", "max_new_tokens"])
 @pytest.mark.parametrize(
-    "number", ["1e30", "2147483648", "1" + "0" * 40, "-1e300", "1e400", "123456789012345678"]
+    "number",
+    [
+        "1e30",
+        "2147483648",
+        "1" + "0" * 40,
+        "-1e300",
+        "1e400",
+        "123456789012345678",
+        "0.00000000000000000000000000000000000000001",
+    ],
 )
 def test_a_number_that_no_model_can_mean_is_refused_by_name(name: str, number: str):
     with pytest.raises((BadRequest, Unacceptable)) as refusal:
