@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gateway.body_room import Portion
 from gateway.connections import Connections
-from gateway.content_coding import Decoding, Overgrown, codings_of
+from gateway.content_coding import RATIO, Decoding, Overgrown, codings_of
 from gateway.refusals import BadRequest, Overloaded, WrongContentType
 from gateway.request import BodyTooLarge, V1Request
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ON_THE_LOOP = 256 * 1024  # bytes of decoding, in and out together: less than 2 ms
 A_STEP = 1024 * 1024  # elsewhere
+_GROWS = f"The body of your request grows more than {RATIO:,} times where it is decoded."
 BOM = b"\xef\xbb\xbf"  # RFC 8259, 8.1: a parser may ignore it
 _OTHER_BEGINNINGS = {
     b"\xff\xfe": "It begins like UTF-16; JSON is sent in UTF-8 (RFC 8259).",
@@ -66,7 +67,7 @@ async def decoded(raw: bytes, codings: Sequence[str], limit: int, portion: Porti
                         portion.cover(min(limit, len(raw) + decoding.size + A_STEP))
                         await in_thread(partial(decoding.advance, A_STEP))
         except Overgrown as refusal:
-            raise BodyTooLarge(refusal.most) from None
+            raise BodyTooLarge(limit, _GROWS if refusal.most < limit else "") from None
         portion.cover(min(limit, len(raw) + decoding.size))
         raw = decoding.result()
     return raw

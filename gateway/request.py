@@ -44,10 +44,10 @@ _TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0
 class BodyTooLarge(Exception):
     """The body is larger than `limit` bytes; nothing beyond the limit was kept."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, words: str = "") -> None:
         self.limit = limit
         super().__init__(
-            f"The body of your request is larger than {size(limit)}, the most this gateway takes."
+            words or f"The body of your request is larger than {size(limit)}, the most this gateway takes."
         )
 
 

@@ -92,6 +92,9 @@ async def test_a_compressed_body_may_come_in_chunks(gateway, upstream, coding):
 async def test_what_is_wrong_with_a_compressed_body_is_said(gateway, body, coding, status, code):
     answer = await send(gateway, body, **{"content-encoding": coding})
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    if status == 413:
+        words = "larger than 20 MB" if coding == "gzip" else "grows more than 1,000 times"
+        assert words in answer.json()["error"]["message"]
     if status == 415:
         assert answer.headers["accept-encoding"] == "gzip, zstd"
     if code == "invalid_json" and coding != "gzip":
