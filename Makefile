@@ -35,11 +35,20 @@ setup: .venv/production.stamp  ## make .venv from the pinned requirements, for b
 	@$(INSTALL) -r requirements/base.txt -r requirements/production.txt
 	@touch $@
 
-setup-dev: .venv/dev.stamp
+setup-dev: .venv/dev.stamp .venv/clients.stamp
 
 .venv/dev.stamp: .venv/production.stamp requirements/dev.txt
 	@echo "Installing what the tests need (once) ..."
 	@$(INSTALL) -r requirements/base.txt -r requirements/production.txt -r requirements/dev.txt
+	@touch $@
+
+# Node's own client is a test of its own, where npm is at hand; nothing else needs it, so its absence stops nothing.
+.venv/clients.stamp: .venv/dev.stamp tests/clients/package-lock.json
+	@if command -v npm > /dev/null; then \
+		echo "Installing the Node client that a test drives (once) ..."; \
+		npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund --fetch-retries=0 --loglevel=error > /dev/null \
+			|| echo "It cannot be had: its test is left out."; \
+	fi
 	@touch $@
 
 run: .venv/base.stamp  ## start the embedded gateway with the demo on http://127.0.0.1:8080
@@ -97,4 +106,4 @@ lock:  ## compile requirements/*.in into hashed *.txt
 			requirements/$$set.in -o requirements/$$set.txt || exit; done
 
 clean:  ## remove what the commands made, but not data/
-	@rm -rf .venv .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis bench-results
+	@rm -rf .venv .bench tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis bench-results

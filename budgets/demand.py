@@ -20,7 +20,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counted: Bound | None = (
         None  # of a real count of the prompt's text, media aside; set by worst_case.counted
     )
-    output_cap: int | None = None  # what the client stated, per choice
+    output_cap: int | None = None  # what the client stated, per choice; 0 bounds nothing
     n: int = 1  # choices
     messages: int = 1
     tools: bool = False  # functions are offered: providers put text of their own around them

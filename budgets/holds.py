@@ -45,6 +45,7 @@ class Held(msgspec.Struct, frozen=True):
     most_nanousd: int | None = None  # that may be charged; None: no budget binds
     is_cap_ours: bool = False  # the client did not state it, or stated more
     is_clamped: bool = False
+    is_lowered: bool = False  # the client stated more than the cap that is sent
     is_counted: bool = False  # made for the counted prompt: its bytes alone did not fit
 
     @property
@@ -231,15 +232,17 @@ def _held(demand: Demand, terms: _Terms, grant: Grant, bound: WorstCase, prompt:
     if demand.kind != "chat":
         return Held(grant, bound.nanousd, prompt, None, None, most)
     stated, needs_cap = demand.output_cap, terms.needs_cap
-    cap = bound.output_cap if needs_cap else stated
+    cap = bound.output_cap if needs_cap else stated or None
+    sent = 0 if stated == 0 else bound.output_cap
     return Held(
         grant,
         bound.nanousd,
         prompt,
-        bound.output_cap if needs_cap else None,
+        sent if needs_cap else None,
         None if cap is None else (cap + demand.predicted_bytes) * demand.n,
         most,
         needs_cap and (stated is None or stated > bound.output_cap),
+        is_lowered=needs_cap and stated is not None and stated > bound.output_cap,
     )
 
 

@@ -62,5 +62,7 @@ def check_bounded(demand: Demand, sheets: Sequence[PriceSheet], context_window: 
     for feature in demand.features:
         if not all(feature in {tool.name for tool in each.tool_calls} for each in terms):
             raise FeatureUnpriced(feature, feature)
+    if demand.output_cap == 0 and context_window is None:
+        raise Unbounded("max_tokens")
     if demand.needs_window and context_window is None:
         raise Unbounded((*demand.unknown, *demand.references, *demand.documents, *demand.features)[0])

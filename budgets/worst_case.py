@@ -126,7 +126,11 @@ def affordable_output(
 
 
 def output_cap(demand: Demand, max_output_tokens: int | None, context_window: int | None) -> int:
-    """Return the smallest limit that anybody set."""
+    """Return the smallest limit that anybody set. A cap of 0 goes upstream as it is, and servers that read it as none
+    write until the window is full.
+    """
+    if demand.output_cap == 0 and context_window is not None:
+        return context_window
     limits = [limit for limit in (demand.output_cap, max_output_tokens) if limit is not None]
     cap = min(limits) if limits else UNKNOWN_OUTPUT_TOKENS
     return cap if context_window is None else min(cap, context_window)

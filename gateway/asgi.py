@@ -10,30 +10,37 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 
-from django.core.asgi import get_asgi_application
+import django
 
-django_application: Any = get_asgi_application()
+django.setup(set_prefix=False)
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - needs the apps
+from django.conf import settings  # noqa: E402
 
 from gateway import connections, health  # noqa: E402
 from gateway.api import HOT, auth  # noqa: E402
+from gateway.cors import Cors  # noqa: E402
 from gateway.handler import V1Handler  # noqa: E402
 from gateway.lifespan import Lifespan  # noqa: E402
+from gateway.paths import is_call, is_careless, tidy  # noqa: E402
 from gateway.request import Receive, Scope, Send  # noqa: E402
 from gateway.site_body import SiteBody  # noqa: E402
 from gateway.site_patience import SitePatience  # noqa: E402
+from gateway.site_request import SiteHandler  # noqa: E402
 from gateway.status_socket import StatusSocket  # noqa: E402
 
 BACK_OFFICE = "/admin/"
+METRICS = "/metrics"
 ORDINARY_V1 = frozenset({"/v1/docs", "/v1/openapi.json"})
+
+django_application: Any = SiteHandler()
 
 
 class Application:
     """Opens what serving needs on the first request when no server did it before (runserver on daphne)."""
 
     def __init__(self) -> None:
-        self._v1 = V1Handler("gateway.v1_urls", HOT, auth)
+        self._v1 = V1Handler("gateway.v1_urls", HOT, auth, Cors(settings.GATEWAY.server.cors.origins))
         self._back_office = SitePatience(django_application, _is_database_late)
         self._websocket = ProtocolTypeRouter({"websocket": URLRouter(StatusSocket.routes())})
         self._opening = asyncio.Lock()
@@ -51,7 +58,9 @@ class Application:
             await (self._websocket(scope, receive, send) if known else no_socket(scope, receive, send))
             return
         path = scope["path"]
-        if (path.startswith("/v1/") or path == "/v1") and path not in ORDINARY_V1:
+        if is_careless(path):
+            path = _tidied(scope)
+        if is_call(path) and path not in ORDINARY_V1:
             await self._v1(scope, receive, send)
         elif path in health.PATHS:
             await health.answer(scope, send)
@@ -87,6 +96,14 @@ async def no_socket(scope: Scope, receive: Receive, send: Send) -> None:
     headers = [(b"content-length", b"0"), (b"connection", b"close")]
     await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": b""})
+
+
+def _tidied(scope: Scope) -> str:
+    """Let a path with a slash too many be the one that was meant; pages have their own rules for slashes."""
+    path: str = tidy(scope["path"])
+    if is_call(path) or path in health.PATHS or path == METRICS:
+        scope["path"] = path
+    return str(scope["path"])
 
 
 def _is_database_late() -> bool:

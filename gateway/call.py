@@ -27,9 +27,10 @@ from gateway.connections import Connections
 from gateway.endings import cancelled, ending_of, failed, internal_error, overhead_ms, sheet_of, voided
 from gateway.errors import answer_to
 from gateway.idempotency import Kept
+from gateway.json_body import json_body
 from gateway.pulse import pulse_of
 from gateway.read_on import ReadOn
-from gateway.refusals import Overloaded, ShuttingDown, WrongContentType, stopped
+from gateway.refusals import Overloaded, ShuttingDown, stopped
 from gateway.relay import Relay
 from gateway.request import V1Request
 from gateway.routes import plan_of, route_of
@@ -118,7 +119,7 @@ def _meter(
     if held.output_cap is not None:
         cap = str(held.output_cap).encode()
         request.extra_headers.append((b"x-gateway-max-tokens", cap))
-        if held.is_clamped:
+        if held.is_clamped or held.is_lowered:
             request.extra_headers.append((b"x-gateway-clamped-max-tokens", cap))
     most = Most(held.most_output, held.most_nanousd, held.sent_cap is not None)
     intent = _intent(request, endpoint, caller, route, want, held)
@@ -157,19 +158,6 @@ async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Want
     except BaseException:  # canceled too
         if request.claim is not None:  # a refusal or a failure is not kept: a retry may run
             await live.running.surely(live.replays.drop(claim))
-        raise
-
-
-async def json_body(request: V1Request, live: Connections) -> bytes:
-    """Raises WrongContentType, BodyTooLarge, EncodedBody, Overloaded."""
-    content_type = request.header(b"content-type").partition(";")[0].strip().lower()
-    if content_type != "application/json" and not content_type.endswith("+json"):
-        raise WrongContentType
-    portion = live.bodies.portion(request.auth.tenant_id)
-    try:
-        return await request.read_body(live.config.server.body_limit_bytes, portion)
-    except Overloaded as refusal:
-        live.metrics.child(live.metrics.shed, refusal.reason).inc()
         raise
 
 

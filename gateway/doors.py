@@ -14,22 +14,14 @@ from typing import Literal, NamedTuple
 import orjson
 
 from gateway import health
+from gateway.paths import NOT_FOUND, explain, is_call, tidy
 from gateway.request import Receive, Scope, Send
 
 Serves = Literal["everything", "calls", "back office"]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _OF_THE_API_PAGE = "/static/ninja/"
-_NOWHERE = orjson.dumps(
-    {
-        "error": {
-            "message": "There is nothing at this path.",
-            "type": "invalid_request_error",
-            "param": None,
-            "code": "not_found",
-        }
-    }
-)
+_NOT_HERE = NOT_FOUND, "There is nothing at this path."
 
 
 class Door(NamedTuple):
@@ -39,14 +31,12 @@ class Door(NamedTuple):
     serves: Serves = "everything"
 
 
-def is_call(path: str) -> bool:
-    """Tell whether a path belongs to /v1."""
-    return path == "/v1" or path.startswith("/v1/")
-
-
 def is_served(serves: Serves, path: str) -> bool:
     """Tell whether there is anything at a path, as far as the listener says."""
-    if serves == "everything" or path in health.PATHS:
+    if serves == "everything":
+        return True
+    path = tidy(path)
+    if path in health.PATHS:
         return True
     if serves == "calls":
         return is_call(path) or path.startswith(_OF_THE_API_PAGE)
@@ -64,13 +54,15 @@ def behind(serves: Serves, application: Application, no_socket: Application) -> 
         elif scope["type"] == "websocket":
             await no_socket(scope, receive, send)
         else:
-            await _nowhere(send)
+            await _nowhere(send, *(explain(scope["path"]) if serves == "calls" else _NOT_HERE))
 
     return serve
 
 
-async def _nowhere(send: Send) -> None:
-    length = str(len(_NOWHERE)).encode()
+async def _nowhere(send: Send, code: str, words: str) -> None:
+    error = {"message": words, "type": "invalid_request_error", "param": None, "code": code}
+    body = orjson.dumps({"error": error})
+    length = str(len(body)).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", length)]
     await send({"type": "http.response.start", "status": 404, "headers": headers})
-    await send({"type": "http.response.body", "body": _NOWHERE})
+    await send({"type": "http.response.body", "body": body})

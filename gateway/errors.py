@@ -23,6 +23,7 @@ from catalog.hints import BadHint
 from catalog.routing import ModelCannot, ModelNotFound, ModelUnpriced, NoDeployment, WrongModelType
 from gateway.answer import Answer, Headers, json_answer
 from gateway.connections import NotServing
+from gateway.content_coding import ACCEPT_ENCODING, BadCoding, UnknownCoding
 from gateway.idempotency import BadIdempotencyKey, ReplaysUnavailable
 from gateway.instants import rfc3339
 from gateway.money import usd
@@ -39,7 +40,7 @@ from gateway.refusals import (
     WrongContentType,
 )
 from gateway.replay_rows import InProgress, Mismatch, ResultUnavailable
-from gateway.request import BodyTooLarge, BodyTooSlow, EncodedBody
+from gateway.request import BodyTooLarge, BodyTooSlow
 from metering.end import EndNotKept
 from metering.journal import MeteringUnavailable
 from providers.failures import UpstreamFailed
@@ -160,14 +161,13 @@ ERRORS: dict[type[Exception], Row] = {
     WrongContentType: Row(
         415, "unsupported_media_type", INVALID, "Send the body as 'Content-Type: application/json'."
     ),
-    EncodedBody: Row(415, "unsupported_encoding", INVALID, "Send the body without Content-Encoding."),
+    UnknownCoding: Row(415, "unsupported_encoding", INVALID, headers=lambda _: [ACCEPT_ENCODING]),
+    BadCoding: Row(400, "invalid_encoding", INVALID),
     BodyTooSlow: Row(
         408, "request_timeout", INVALID, "The body did not arrive in time.", headers=lambda _: [HANG_UP]
     ),
     BodyTooLarge: Row(413, "request_too_large", INVALID),
-    NotFound: Row(
-        404, "not_found", INVALID, "There is nothing at this address; the API page is at /v1/docs."
-    ),
+    NotFound: Row(404, "not_found", INVALID),
     MethodNotAllowed: Row(
         405, "method_not_allowed", INVALID, headers=lambda error: [(b"allow", error.allowed.encode())]
     ),

@@ -18,6 +18,7 @@ from typing_extensions import override
 from budgets.admission import BudgetRefused
 from gateway import connections
 from gateway.answer import Answer, Headers
+from gateway.cors import Cors, is_preflight
 from gateway.errors import answer_to
 from gateway.headers import head
 from gateway.log_entry import log
@@ -33,15 +34,16 @@ Authenticate = Callable[[Any], Awaitable[Any]]
 class V1Handler(ASGIHandler):
     """A lean sibling of Django's handler. Keeps the matches of static paths, so a hot path is resolved once."""
 
-    def __init__(self, urlconf: str, hot: Mapping[str, View], auth: Authenticate) -> None:
+    def __init__(self, urlconf: str, hot: Mapping[str, View], auth: Authenticate, cors: Cors) -> None:
         # ASGIHandler.__init__ would load settings.MIDDLEWARE, which belongs to the ordinary site.
-        self._hot, self._auth = hot, auth
+        self._hot, self._auth, self._cors = hot, auth, cors
         self._resolver = get_resolver(urlconf)
         self._matches: dict[str, ResolverMatch] = {}
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         request = V1Request(scope, receive, send)
+        request.extra_headers += self._cors.of_answer(request.raw_headers)
         try:
             answer = await self._answer(request)
             await self._send(request, answer)
@@ -64,6 +66,10 @@ class V1Handler(ASGIHandler):
             if hot is not None and request.method == "POST":
                 request.auth = await self._auth(request)
                 return await hot(request)
+            if is_preflight(request.scope["method"], request.raw_headers):
+                return Answer(200, b"", self._cors.of_preflight(request.raw_headers))
+            if request.method == "HEAD":  # uvicorn leaves out the body of its answer
+                request.method = "GET"
             match = self._match(request.path)
             request.resolver_match = match
             answer = await match.func(request, *match.args, **match.kwargs)
@@ -83,7 +89,7 @@ class V1Handler(ASGIHandler):
             try:
                 match = self._resolver.resolve(path)
             except Resolver404:
-                raise NotFound from None
+                raise NotFound(path) from None
             if not match.kwargs:
                 self._matches[path] = match  # as many as there are static paths
         return match
@@ -141,7 +147,8 @@ def _allowed(match: ResolverMatch) -> str:
     for cell in view:
         operations = getattr(cell.cell_contents, "operations", None)
         if operations:
-            return ", ".join(sorted({method for operation in operations for method in operation.methods}))
+            methods = {method for operation in operations for method in operation.methods}
+            return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
     return "GET, POST"
 
 

@@ -8,20 +8,35 @@ import orjson
 from django.conf import settings
 
 from gateway import connections
+from gateway.answer import Headers
 from gateway.insiders import may_see
 from gateway.request import Scope, Send
 
 PATHS = frozenset({"/healthz", "/readyz"})
+METHODS = ("GET", "HEAD")
 
 
 async def answer(scope: Scope, send: Send) -> None:
     """Answer one of PATHS. Strangers learn whether it can serve and why not, insiders the details too."""
+    if scope["method"] not in METHODS:
+        await _say(send, 405, {"status": "method not allowed"}, [(b"allow", ", ".join(METHODS).encode())])
+        return
     status, body = (200, {"status": "ok"}) if scope["path"] == "/healthz" else readiness()
     if not (len(body) == 1 or _is_insider(scope)):
         body = {name: body[name] for name in ("status", "reasons")}
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    await _say(send, status, body, [])
+
+
+async def _say(send: Send, status: int, body: dict[str, Any], more: Headers) -> None:
+    raw = orjson.dumps(body)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(raw)).encode()),
+        (b"cache-control", b"no-store"),
+        *more,
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": orjson.dumps(body)})
+    await send({"type": "http.response.body", "body": raw})
 
 
 def _is_insider(scope: Scope) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 HOST_LENGTH = len(b"host")
 VERSIONS = frozenset({"1.0", "1.1"})
 # TRACE gives back what a proxy on the way added, a CONNECT makes this server one.
 REFUSED_METHODS = frozenset({b"TRACE", b"CONNECT"})
+_OFFER = frozenset({b"upgrade", b"http2-settings"})  # headers, and options of Connection (RFC 7540, 3.2)
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]+)(:[0-9]{0,5})?")
 
 
@@ -22,11 +23,33 @@ def refusal(version: str, method: bytes, hosts: Sequence[bytes]) -> int:
         return 400
     if len(hosts) != 1:
         return 400 if hosts or version != "1.0" else 0
-    if not _is_host(hosts[0]):
+    if not is_host(hosts[0]):
         return 400
     return 400 if method in REFUSED_METHODS else 0
 
 
 @lru_cache(maxsize=1024)
-def _is_host(value: bytes) -> bool:
+def is_host(value: bytes) -> bool:
+    """Tell whether it names one host, perhaps with a port."""
     return _HOST.fullmatch(value) is not None
+
+
+def without_offer(
+    method: bytes, target: bytes, version: str, headers: Iterable[tuple[bytes, bytes]]
+) -> bytes:
+    """Return a head without its offer of another protocol: what came with it is an ordinary request."""
+    lines = [method + b" " + target + b" HTTP/" + version.encode() + b"\r\n"]
+    for name, value in headers:
+        if name in _OFFER:
+            continue
+        if name == b"connection":
+            value = b", ".join(_other_options(value))  # noqa: PLW2901
+            if not value:
+                continue
+        lines.append(name + b": " + value + b"\r\n")
+    return b"".join(lines) + b"\r\n"
+
+
+def _other_options(value: bytes) -> list[bytes]:
+    options = [option.strip() for option in value.split(b",")]
+    return [option for option in options if option and option.lower() not in _OFFER]

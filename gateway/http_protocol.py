@@ -13,24 +13,23 @@ from functools import partial
 from typing import Any
 
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from gateway.connection_limits import ConnectionLimits
 from gateway.departure import Departure, unread_bytes
-from gateway.http_head import HOST_LENGTH, refusal
 from gateway.lean_cycle import make_lean
 from gateway.request import KNOWN, WHOLE
+from gateway.request_heads import MAX_HEAD, RequestHeads
 from gateway.unread import Unread
 from gateway.websocket_protocol import WebSocket
 
-MAX_HEAD = 64 * 1024
 SOCKET_LINE, SOCKET_HEADERS = 8000, 120  # of a handshake; what websockets reads is a little more
 LAST = b"content-length: 0\r\nconnection: close\r\n\r\n"
 HEADERS = {503: b"retry-after: 1\r\n"}
 LINGER_S = 30.0  # for a body that nobody wants, so that the client gets to read its answer
 
 
-class HttpProtocol(HttpToolsProtocol):
+class HttpProtocol(RequestHeads):
     """One connection. `patience_s` is what the head of a request may take, from the first to the last byte; `unread_s`
     is how long an answer may wait for a client that reads none of it.
     """
@@ -42,14 +41,13 @@ class HttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._head_bytes = self._unparsed_bytes = 0
+        self._unparsed_bytes = 0
         self._is_head, self._is_body, self._has_begun = True, False, False
         self._head_timer: asyncio.TimerHandle | None = None
         self._linger_timer: asyncio.TimerHandle | None = None
         self._served: RequestResponseCycle | None = None  # `cycle` is the last one that was asked for
         self._left: Callable[[], None] | None = None
         self._is_lost = self._is_known = False
-        self._hosts: list[bytes] = []
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
@@ -99,36 +97,21 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._is_head = self._has_begun = True
         self._unparsed_bytes = 0
-        self._hosts = []
         # A polite close waits for a client that may never read; a request can end its connection at once.
         self.scope["state"]["abort"] = self.transport.abort
         self.scope["state"]["watch"] = self.watch
 
     @override
-    def on_url(self, url: bytes) -> None:
-        self._grow(len(url))
-        super().on_url(url)
-
-    @override
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._grow(len(name) + len(value))
-        if len(name) == HOST_LENGTH and name.lower() == b"host":
-            self._hosts.append(value)
-        super().on_header(name, value)
-
-    @override
     def on_headers_complete(self) -> None:
         self._is_head, self._is_body = False, True
-        self._head_bytes = self._unparsed_bytes = 0
-        status = refusal(self.parser.get_http_version(), self.parser.get_method(), self._hosts)
-        if status:
-            self._refuse(status)
-            raise ValueError("not a request for us")  # ends the parser
+        self._unparsed_bytes = 0
         super().on_headers_complete()
 
     @override
     def on_message_complete(self) -> None:
         self._is_body = False
+        if self._is_offer:
+            return  # the request itself is yet to come
         if self._linger_timer is not None:
             self._linger_timer.cancel()
             self._linger_timer = None
@@ -255,11 +238,6 @@ class HttpProtocol(HttpToolsProtocol):
         """Also between requests: whoever sends only line ends is not idle, and uvicorn has stopped its clock."""
         return self._is_head or (self._is_idle and not self._is_body)
 
-    def _grow(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > MAX_HEAD:
-            raise ValueError("the head is too large")  # ends the parser; send_400_response answers
-
     def _head_is_late(self) -> None:
         self._head_timer = None
         if not self._is_idle:
@@ -269,6 +247,7 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self.transport.close()  # it never asked anything
 
+    @override
     def _refuse(self, status: int) -> None:
         """End the connection, with an answer where none is being given."""
         if self.transport.is_closing():

@@ -1,4 +1,8 @@
-"""Writes the head of an answer as uvicorn does, but looks at all of its headers together: a call has thirty of them."""
+"""Writes the head of an answer as uvicorn does, but looks at all of its headers together: a call has thirty of them.
+
+A client of HTTP/1.0 knows no chunks (RFC 9112, 6.1), which uvicorn would send it: what has no length ends with its
+connection.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +25,25 @@ _good_names: set[bytes] = set()  # in lower case, that were looked at
 class LeanCycle(RequestResponseCycle):
     """One request and its answer. A cycle becomes one when it begins (gateway/http_protocol.py)."""
 
+    is_until_close = False
+
     @override
     async def send(self, message: Any) -> None:
-        if self.response_started or self.flow.write_paused or not self._wrote_head(message):
-            await super().send(message)
+        if self.is_until_close:  # whatever comes is as long as it should be
+            self.expected_content_length = len(message.get("body", b""))
+        elif not self.response_started:
+            if self.scope["http_version"] == "1.0":
+                message = self._without_chunks(message)
+            if not self.flow.write_paused and self._wrote_head(message):
+                return
+        await super().send(message)
+
+    def _without_chunks(self, message: Any) -> Any:
+        headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"transfer-encoding"]
+        if not any(name.lower() == _LENGTH for name, _ in headers):
+            self.is_until_close = message["type"] == "http.response.start"
+            self.chunked_encoding = False
+        return {**message, "headers": headers}
 
     def _wrote_head(self, message: Any) -> bool:
         """Write a head in which nothing is special; False: uvicorn shall do it."""

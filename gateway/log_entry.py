@@ -58,7 +58,7 @@ def _line(
     line = {
         "at": time.time(),
         "id": request.id,
-        "method": request.method,
+        "method": request.scope["method"],
         "path": cut(request.path),
         "status": status,
         "error": error_code,
@@ -101,7 +101,7 @@ def _entry(live: Connections, request: V1Request, status: int, code: str, answer
     return Logged(
         id=request.id,
         at=time.time() - elapsed,
-        method=str(request.method),
+        method=str(request.scope["method"]),
         path=request.path[:LONGEST_PATH],
         endpoint=str(facts.get("endpoint", "")),
         tenant_id=who.tenant_id if who is not None else 0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.paths import explain
+
 
 class BadRequest(Exception):
     """The body cannot be acted on; `param` is the field in OpenAI's notation."""
@@ -12,7 +14,11 @@ class BadRequest(Exception):
 
 
 class NotFound(Exception):
-    """No such path."""
+    """No such path; `code` tells whether it is a known one that this version does not serve."""
+
+    def __init__(self, path: str) -> None:
+        self.code, message = explain(path)
+        super().__init__(message)
 
 
 class MethodNotAllowed(Exception):

@@ -46,15 +46,11 @@ _TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0
 class BodyTooLarge(Exception):
     """The body is larger than `limit` bytes; nothing beyond the limit was kept."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, words: str = "") -> None:
         self.limit = limit
         super().__init__(
-            f"The body of your request is larger than {size(limit)}, the most this gateway takes."
+            words or f"The body of your request is larger than {size(limit)}, the most this gateway takes."
         )
-
-
-class EncodedBody(Exception):
-    """The body came with a Content-Encoding; only plain bodies are read (a compressed one could be a bomb)."""
 
 
 class BodyTooSlow(Exception):
@@ -118,6 +114,10 @@ class V1Request(HttpRequest):
         value = (self.raw_headers if headers is None else headers).get(name)
         return value.decode("latin-1") if value is not None else ""
 
+    def values(self, name: bytes) -> list[str]:
+        """Return the values of a header that may be there more than once."""
+        return [value.decode("latin-1") for each, value in self.scope["headers"] if each == name]
+
     @property
     def trace_parent(self) -> str:
         """The client's place in its trace (W3C Trace Context), "" where what it sent has not that form."""
@@ -150,12 +150,9 @@ class V1Request(HttpRequest):
     async def read_body(self, limit: int, portion: Portion) -> bytes:
         """Read the body, then start watching for the client's departure, which cancels the running task.
 
-        Raises BodyTooLarge, BodyTooSlow, EncodedBody, ClientGone, Overloaded.
+        Raises BodyTooLarge, BodyTooSlow, ClientGone, Overloaded.
         """
         self.portion = portion
-        encoding = self.raw_headers.get(b"content-encoding", b"identity")
-        if encoding != b"identity":
-            raise EncodedBody
         declared = self.raw_headers.get(b"content-length", b"")
         if declared.isdigit():
             if int(declared) > limit:

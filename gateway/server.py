@@ -22,6 +22,7 @@ from gateway.config import Config
 from gateway.connection_limits import MOST, ConnectionLimits
 from gateway.descriptors import left_for_clients, raise_limit
 from gateway.doors import Door, behind
+from gateway.forwarded import Forwarded
 from gateway.http_protocol import patient
 from gateway.lifespan import Lifespan
 from gateway.stopping import EXIT_S, KILL_S, LEAVE_S, Stop, end_within
@@ -227,9 +228,8 @@ def _limits(config: Config) -> ConnectionLimits:
 
 def _settings(config: Config, application: Any, limits: ConnectionLimits) -> uvicorn.Config:
     server = config.server
-    proxies = list(server.trusted_proxies)
     return uvicorn.Config(
-        application,
+        Forwarded(application, server.trusted_proxies) if server.trusted_proxies else application,
         loop="none",
         http=patient(
             server.read_header_timeout,
@@ -242,8 +242,7 @@ def _settings(config: Config, application: Any, limits: ConnectionLimits) -> uvi
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=proxies or None,
+        proxy_headers=False,  # gateway/forwarded.py understands more of them
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=64 * 1024,

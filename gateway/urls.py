@@ -11,6 +11,7 @@ from gateway.site import home, metrics, readme
 from tenants.login_throttle import throttled
 
 handler403 = "gateway.site.forbidden"
+handler404 = "gateway.site.missing"
 handler500 = "gateway.site.failed"
 
 urlpatterns = [

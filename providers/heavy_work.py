@@ -8,7 +8,7 @@ over, so that leaving is no way to more than one's share. The processes are star
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -137,6 +137,12 @@ class Share:
         async with self._room.turn(self._tenant_id):
             seconds = grant()
             return await self._ask(gives, work, raw, seconds + GRACE_S, (seconds,))
+
+    @asynccontextmanager
+    async def thread(self) -> AsyncIterator[Callable[[Callable[[], T]], Awaitable[T]]]:
+        """Wait for the tenant's turn, and give what does work in a thread: only what lets go of the interpreter."""
+        async with self._room.turn(self._tenant_id):
+            yield self._room.in_thread
 
     async def _ask(self, gives: type[T], work: str, raw: bytes, cpu_s: float, arguments: Sequence[Any]) -> T:
         words = msgspec.Raw(msgspec.msgpack.encode(arguments))

@@ -10,14 +10,25 @@ from typing_extensions import override
 
 from gateway import connections
 from tenants.addresses import is_inside
-from tenants.errors import AddressNotAllowed, InvalidKey, ScopeNotAllowed, TenantSuspended
+from tenants.errors import (
+    AddressNotAllowed,
+    InvalidKey,
+    KeysUnavailable,
+    Refused,
+    ScopeNotAllowed,
+    TenantSuspended,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django.http import HttpRequest
 
     from tenants.caller import Caller
 
 MISSING = "You did not provide an API key. Send it as 'Authorization: Bearer sk-<prefix>.<secret>'."
+KEY_HEADERS = (b"x-api-key", b"api-key")
+MOST_KEYS = 4  # of one request that are tried
 INVALID = "Incorrect API key provided. Keys look like 'sk-<prefix>.<secret>'."
 
 
@@ -29,9 +40,13 @@ class ApiKeyAuth(HttpBearer):
     @override
     async def __call__(self, request: HttpRequest) -> Caller:
         """Return the Caller. Raises InvalidKey, TooManyMisses, TenantSuspended, AddressNotAllowed, KeysUnavailable."""
-        caller = await connections.live().keys.caller(token_of(request), request.client_ip)  # type: ignore[attr-defined]
-        request.caller = caller  # type: ignore[attr-defined]  # so that a refusal can say where the caller stands
-        check(caller, now=time.time(), address=request.client_ip)  # type: ignore[attr-defined]  # a V1Request
+        first, *others = tokens_of(request)
+        try:
+            caller = await _caller(request, first)
+        except (Refused, KeysUnavailable) as refusal:
+            if not others:
+                raise
+            caller = await _another(request, others, refusal)
         request.recognize()  # type: ignore[attr-defined]
         return caller
 
@@ -40,18 +55,55 @@ class ApiKeyAuth(HttpBearer):
         return await connections.live().keys.caller(token)
 
 
-def token_of(request: Any) -> str:
-    """Return the key of a request: a bearer token, or `x-api-key` / `api-key` as other vendors' clients send it."""
+def tokens_of(request: Any) -> Sequence[str]:
+    """Return the keys of a request, in the order in which they are tried. Raises InvalidKey where there is none.
+
+    A bearer token, or `x-api-key` / `api-key` as other vendors' clients send it. A proxy, a gateway in front or a
+    client's defaults may add a credential of their own beside it.
+    """
     authorization = request.header(b"authorization")
-    if authorization:
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise InvalidKey(MISSING)
-        return str(token.strip())
-    token = request.header(b"x-api-key") or request.header(b"api-key")
-    if not token:
+    given = request.raw_headers
+    is_alone = len(given) == len(request.scope["headers"]) and not (
+        b"x-api-key" in given or b"api-key" in given
+    )
+    scheme, _, token = authorization.partition(" ")
+    if is_alone and "," not in token and scheme.lower() == "bearer" and token:
+        return (str(token.strip()),)
+    tokens = [each for value in request.values(b"authorization") for each in _bearers(value)]
+    for name in KEY_HEADERS:
+        tokens += [value for value in request.values(name) if value]
+    if not tokens:
         raise InvalidKey(MISSING)
-    return str(token)
+    return tuple(dict.fromkeys(tokens))[:MOST_KEYS]
+
+
+def _bearers(value: str) -> list[str]:
+    """Return the tokens of one header; several headers of one name may arrive as a list (RFC 9110, 5.3)."""
+    tokens = []
+    for credential in (value, *value.split(",")) if "," in value else (value,):
+        scheme, _, token = credential.strip().partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            tokens.append(token.strip())
+    return tokens
+
+
+async def _caller(request: Any, token: str) -> Caller:
+    """Return who holds this key, if it may be used now. Raises as ApiKeyAuth does."""
+    caller = await connections.live().keys.caller(token, request.client_ip)
+    request.caller = caller  # so that a refusal can say where the caller stands
+    check(caller, now=time.time(), address=request.client_ip)
+    return caller
+
+
+async def _another(request: Any, tokens: Sequence[str], refusal: Exception) -> Caller:
+    """Return who holds the first of these keys that may be used. Raises what tells most of why there is none."""
+    for token in tokens:
+        try:
+            return await _caller(request, token)
+        except (Refused, KeysUnavailable) as another:
+            if isinstance(refusal, InvalidKey):
+                refusal = another
+    raise refusal
 
 
 def check(caller: Caller, *, now: float, address: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from providers.requests.caps import MOST_CAP
+
 _ERRORS = {  # numbers, because ninja merges its own by number
     400: "The body cannot be acted on",
     401: "No key, or not a valid one",
@@ -57,8 +59,8 @@ CHAT = _operation(
         },
         "stream": {"type": "boolean", "default": False},
         "stream_options": {"type": "object", "properties": {"include_usage": {"type": "boolean"}}},
-        "max_completion_tokens": {"type": "integer", "minimum": 1},
-        "max_tokens": {"type": "integer", "minimum": 1},
+        "max_completion_tokens": {"type": "integer", "minimum": 0, "maximum": MOST_CAP},
+        "max_tokens": {"type": "integer", "minimum": 0, "maximum": MOST_CAP},
         "n": {"type": "integer", "minimum": 1, "maximum": 128},
     },
     {"model": "demo-chat", "messages": [{"role": "user", "content": "Say hello."}]},

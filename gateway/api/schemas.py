@@ -12,10 +12,11 @@ from budgets.demand import Demand
 from gateway.api.json_words import in_words
 from gateway.refusals import BadRequest
 from providers.dialects.base import Shape
+from providers.requests.caps import MOST_CAP
 from providers.requests.reading import Reading, read_chat, read_embeddings
 
 T = TypeVar("T")
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+Cap = Annotated[int, msgspec.Meta(ge=0, le=MOST_CAP)]  # what 0 means is for the provider to say
 Choices = Annotated[int, msgspec.Meta(ge=1, le=128)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
@@ -31,8 +32,8 @@ class ChatBody(msgspec.Struct):
     messages: Annotated[list[dict[str, msgspec.Raw]], msgspec.Meta(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: Positive | None = None
-    max_completion_tokens: Positive | None = None
+    max_tokens: Cap | None = None
+    max_completion_tokens: Cap | None = None
     n: Choices | None = None
 
 

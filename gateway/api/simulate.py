@@ -15,7 +15,8 @@ from gateway.answer import Answer, json_answer
 from gateway.api import chat_completions, embeddings
 from gateway.api.documents import SIMULATE
 from gateway.api.large_bodies import find_embedded
-from gateway.call import check_capacity, json_body
+from gateway.call import check_capacity
+from gateway.json_body import json_body
 from gateway.refusals import BadRequest
 from gateway.simulation import simulate
 from gateway.standing import standing_of

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from gateway.config.cors import Cors
 from gateway.config.fields import Count, Duration, Kind, Megabytes, Network, Section, Wait, Zone, wrong
 
 LAST_PORT = 65535
@@ -117,6 +118,7 @@ class Server(Section):
     trusted_proxies: tuple[Network, ...] = Field(
         (), description="Proxies whose `X-Forwarded-*` headers are trusted."
     )
+    cors: Cors = Cors()
     egress_allow: tuple[Network, ...] = Field(
         (), description="Private networks that addresses typed in admin may name."
     )

@@ -16,7 +16,10 @@ from providers.requests import chat
 from providers.requests.classes import Money, Unacceptable
 from providers.requests.spelling import fold
 
-_NUMBER: Final = re.compile(rb"[1-9][0-9]{0,17}")
+MOST_CAP: Final = 2**31 - 1  # what servers keep such a number in, and clients write for "no limit"
+MOST_DIGITS: Final = 40
+_NUMBER: Final = re.compile(rb"0|[1-9][0-9]{0,17}")
+_ANY_NUMBER: Final = re.compile(rb"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 # A name that nobody listed, and that some server may read as a limit of its output.
 _LIKE_A_CAP: Final = re.compile(
     r"(?=.*tok)(?=.*(max|min|num|new|limit|len))|predict|(max|min)len|budget"
@@ -44,6 +47,7 @@ def caps_of(stated: Mapping[str, bytes], unknown: Iterable[str]) -> Caps:
             choices = _more_choices(name, value, choices)
         elif money is Money.CAP:
             names.append(name)
+            check_cap(name, value)
             if _NUMBER.fullmatch(value):
                 values.add(int(value))
             else:
@@ -59,6 +63,16 @@ def caps_of(stated: Mapping[str, bytes], unknown: Iterable[str]) -> Caps:
     return Caps(next(iter(values), None), choices, (*against, *like), tuple(rest))
 
 
+def check_cap(name: str, value: bytes) -> None:
+    """Raises Unacceptable for a number that no model can mean, whatever it is written like."""
+    if _ANY_NUMBER.fullmatch(value) and (len(value) > MOST_DIGITS or abs(float(value)) > MOST_CAP):
+        raise Unacceptable(
+            f"Invalid value for '{name}': expected a whole number of at most {MOST_CAP}.",
+            name,
+            "invalid_value",
+        )
+
+
 def stated_alone(parts: Mapping[str, msgspec.Raw], special: Iterable[str]) -> int | None:
     """Return the cap where it is the only member to look at, in OpenAI's words, and a number, as most clients do."""
     for name in special:
@@ -68,6 +82,6 @@ def stated_alone(parts: Mapping[str, msgspec.Raw], special: Iterable[str]) -> in
 
 
 def _more_choices(name: str, value: bytes, before: int) -> int:
-    if not _NUMBER.fullmatch(value) or int(value) > 128:  # noqa: PLR2004 - OpenAI's most
+    if not _NUMBER.fullmatch(value) or not 1 <= int(value) <= 128:  # noqa: PLR2004 - OpenAI's most
         raise Unacceptable(f"Invalid value for '{name}': expected 1 to 128.", name, "invalid_value")
     return max(before, int(value))

@@ -39,7 +39,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A body by the table of its API. Names are for refusals and for the log."""
 
     text_bytes: int
-    cap: int | None = None  # what the client stated, under whatever name
+    cap: int | None = None  # what the client stated, under whatever name; some servers take 0 for none
     cap_names: tuple[str, ...] = ()  # the members that state it
     choices: int = 1
     tools: bool = False
@@ -175,7 +175,9 @@ def _keeping(stated: dict[str, bytes], table: Table) -> str:
 
 
 def _is_neutral(name: str, value: bytes) -> bool:
-    """Whether a member says nothing. An empty object turns a feature on."""
+    """Whether a member says nothing. An empty object turns a feature on, and a cap of 0 is a cap."""
+    if name in chat.CAPS and value == b"0":
+        return False
     return value in (_OFF if chat.MEMBERS[name].money is Money.FEATURE else _NEUTRAL)
 
 

@@ -15,6 +15,7 @@ from tests.sources import ROOT, SOURCES, is_ours
 
 NEVER_AT_THE_DOOR = {
     "gateway.config.problems.ConfigError": "stops the start: exit 2",
+    "gateway.content_coding.Overgrown": "becomes BodyTooLarge",
     "gateway.data_lock.DataDirInUse": "stops the start: exit 2",
     "providers.media.pdf.syntax.Unreadable": "the window bounds the file",
     "providers.requests.documents._Spent": "ends a measurement in the process for heavy work",

@@ -7,8 +7,10 @@ from functools import cache
 
 import pytest
 
-from tests.faults import ROWS
+from tests import client_faults, faults
 from tests.sources import ROOT
+
+ROWS = faults.ROWS | client_faults.ROWS
 
 
 @cache

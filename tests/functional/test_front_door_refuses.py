@@ -55,9 +55,14 @@ async def test_it_refuses_what_is_no_json(gateway, body):
         ({"messages": "hi"}, "messages"),
         ({"messages": None}, "messages"),
         ({"stream": "yes"}, "stream"),
-        ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": -5}, "max_tokens"),
+        ({"max_tokens": 1e30}, "max_tokens"),
+        ({"max_tokens": 2**31}, "max_tokens"),
+        ({"max_tokens": 10**30}, "max_tokens"),
+        ({"max_completion_tokens": 1e30}, "max_completion_tokens"),
         ({"max_completion_tokens": 1.5}, "max_completion_tokens"),
+        ({"n_predict": 1e30}, "n_predict"),
+        ({"max_new_tokens": -(10**30)}, "max_new_tokens"),
         ({"n": 0}, "n"),
         ({"n": 129}, "n"),
         ({"stream_options": [], "stream": True}, "stream_options"),
@@ -86,12 +91,6 @@ async def test_it_wants_json_declared(gateway, content_type):
     headers = {} if content_type is None else {"content-type": content_type}
     answer = await send(gateway, "POST", CHAT, content=b"{}", headers=headers)
     assert refusal(answer)[:2] == (415, "unsupported_media_type")
-
-
-async def test_it_reads_no_compressed_bodies(gateway):
-    headers = {**JSON, "content-encoding": "gzip"}
-    answer = await send(gateway, "POST", CHAT, content=b"\x1f\x8b", headers=headers)
-    assert refusal(answer)[:2] == (415, "unsupported_encoding")
 
 
 @pytest.mark.parametrize(
@@ -129,9 +128,7 @@ async def test_refusals_of_keys_do_not_tell_which_prefixes_exist(gateway):
     assert wrong.text == unknown.text
 
 
-@pytest.mark.parametrize(
-    "path", ["/v1", "/v1/", "/v1/nothing", "/v1/chat", "/v1/chat/completions/", "/v1/%00", "/v1/..;/x"]
-)
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/nothing", "/v1/chat", "/v1/%00", "/v1/..;/x"])
 async def test_unknown_paths_are_answered_in_the_envelope(gateway, path):
     for method in ("GET", "POST"):
         assert refusal(await send(gateway, method, path))[:2] == (404, "not_found")

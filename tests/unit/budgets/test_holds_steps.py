@@ -53,8 +53,8 @@ class Counter:
         raise AssertionError("there are none")
 
 
-async def asked(gate: Gate, counter: Counter, *, clamps: bool) -> Held:
-    raw = json.dumps(BODY).encode()
+async def asked(gate: Gate, counter: Counter, *, clamps: bool, **changes: object) -> Held:
+    raw = json.dumps(BODY | changes).encode()
     rules = (ScopeRules("key:1", Limits(), (BudgetRule(500_000, clamp=clamps),)),)
     route, _ = route_of(SHEET, 100_000)
     return await reserve(gate, Wish("r", rules, route, peek_chat(raw).demand, raw, 1, counter))
@@ -95,3 +95,25 @@ async def test_a_prompt_that_nobody_can_count_is_refused_by_its_bytes() -> None:
     with pytest.raises(BudgetRefused) as refused:
         await asked(gate, counter, clamps=True)
     assert (counter.counts, len(gate.asked), refused.value.is_counted) == (1, 1, False)
+
+
+async def test_a_cap_of_nothing_is_sent_as_it_is_and_held_as_none() -> None:
+    """Servers that compute `max_completion_tokens or max_tokens` read 0 as no cap, and fill the window."""
+    gate = Gate(0)
+    held = await asked(gate, Counter(COUNTED), clamps=True, max_tokens=0)
+    assert (held.sent_cap, held.output_cap, held.is_lowered, held.most_output) == (0, None, False, 100_000)
+    assert gate.asked[0] >= 100_000 * 1_000
+
+
+async def test_a_cap_of_nothing_that_does_not_fit_is_refused_not_clamped() -> None:
+    with pytest.raises(BudgetRefused):
+        await asked(Gate(2), Counter(COUNTED), clamps=True, max_tokens=0)
+
+
+@pytest.mark.parametrize(
+    ("stated", "is_lowered"), [(100, False), (500, False), (501, True), (2**31 - 1, True)]
+)
+async def test_a_cap_above_the_models_is_lowered_and_that_is_known(stated: int, *, is_lowered: bool) -> None:
+    held = await asked(Gate(0), Counter(COUNTED), clamps=False, max_tokens=stated)
+    assert (held.sent_cap, held.is_lowered) == (min(stated, 500), is_lowered)
+    assert held.output_cap == (500 if is_lowered else None)

@@ -86,7 +86,7 @@ async def test_readyz_says_in_general_what_is_wrong(
         sent.append(message)
 
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await health.answer({"path": "/readyz", "client": client, "headers": raw}, send)  # type: ignore[arg-type]
+    await health.answer({"path": "/readyz", "method": "GET", "client": client, "headers": raw}, send)  # type: ignore[arg-type]
 
     body = orjson.loads(sent[1]["body"])  # type: ignore[arg-type]
     assert set(body) == names

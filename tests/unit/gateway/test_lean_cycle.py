@@ -28,12 +28,20 @@ class Written(list[bytes]):
 
 
 async def answered(
-    *, is_lean: bool, headers: list[Any], status=200, method="POST", keep_alive=True, body=b"{}"
+    *,
+    is_lean: bool,
+    headers: list[Any],
+    status=200,
+    method="POST",
+    keep_alive=True,
+    body=b"{}",
+    version="1.1",
+    parts: tuple[bytes, ...] = (),
 ):
     """Return all that was written, whether the connection is kept, and what was raised."""
     transport: Any = Written()
     cycle = RequestResponseCycle(
-        scope={"type": "http", "method": method, "http_version": "1.1"},  # type: ignore[typeddict-item]
+        scope={"type": "http", "method": method, "http_version": version},  # type: ignore[typeddict-item]
         transport=transport,
         flow=SimpleNamespace(write_paused=False),  # type: ignore[arg-type]
         logger=logging.getLogger("test"),
@@ -49,6 +57,8 @@ async def answered(
         make_lean(cycle, asyncio.get_running_loop())
     try:
         await cycle.send({"type": "http.response.start", "status": status, "headers": headers})
+        for part in parts:
+            await cycle.send({"type": "http.response.body", "body": part, "more_body": True})
         await cycle.send({"type": "http.response.body", "body": body})
     except RuntimeError as error:
         return b"".join(transport), cycle.keep_alive, str(error)
@@ -85,3 +95,40 @@ async def answered(
 )
 async def test_it_is_what_uvicorn_writes(given):
     assert await answered(is_lean=True, **given) == await answered(is_lean=False, **given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"headers": [JSON]},
+        {"headers": [JSON], "parts": (b"data: 1\n\n", b"", b"data: 2\n\n")},
+        {"headers": [JSON, (b"transfer-encoding", b"chunked")], "parts": (b"a",)},
+        {"headers": [JSON, (b"Transfer-Encoding", b"gzip, chunked"), (b"connection", b"close")]},
+        {"headers": [(b"x-words", b"\xe4"), (b"connection", b"keep-alive")]},
+        {"headers": [], "body": b"", "status": 500},
+    ],
+)
+async def test_a_client_of_http_1_0_gets_no_chunks(given):
+    """C27, RFC 9112, 6.1: what has no length ends with its connection."""
+    written, _, error = await answered(is_lean=True, version="1.0", keep_alive=False, **given)
+    head, _, body = written.partition(b"\r\n\r\n")
+    assert error == ""
+    assert b"transfer-encoding" not in head.lower()
+    assert b"connection: close" in head or b"connection: keep-alive" in head
+    assert body == b"".join(given.get("parts", ())) + given.get("body", b"{}") + b"closed"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"headers": [JSON, (b"content-length", b"2")]},
+        {"headers": [JSON, (b"content-length", b"3")]},
+        {"headers": [JSON, (b"content-length", b"2")], "method": "HEAD"},
+        {"headers": [(b"content-length", b"2"), (b"connection", b"close")]},
+        {"headers": [], "method": "HEAD"},
+        {"headers": [], "status": 204, "body": b""},
+    ],
+)
+async def test_where_there_is_a_length_it_is_what_uvicorn_writes_to_http_1_0(given):
+    more: dict[str, Any] = {"version": "1.0", "keep_alive": False}
+    assert await answered(is_lean=True, **more, **given) == await answered(is_lean=False, **more, **given)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
 
 from gateway.api.schemas import peek_chat
+from gateway.refusals import BadRequest
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.requests.classes import Unacceptable
 from providers.target import Secret, Target
@@ -172,3 +174,41 @@ def test_choices_multiply_whatever_they_are_called():
     assert want('"n":3').demand.n == 3
     assert want('"best_of":8').demand.n == 8
     assert want('"n":9,"best_of":2').demand.n == 9
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "n_predict", "max_new_tokens"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        "1e30",
+        "2147483648",
+        "1" + "0" * 40,
+        "-1e300",
+        "1e400",
+        "123456789012345678",
+        "0.00000000000000000000000000000000000000001",
+    ],
+)
+def test_a_number_that_no_model_can_mean_is_refused_by_name(name: str, number: str):
+    with pytest.raises((BadRequest, Unacceptable)) as refusal:
+        want(f'"{name}":{number}')
+    error: Any = refusal.value
+    assert (error.param, error.code) in {(name, "invalid_value"), (None, "invalid_json")}
+
+
+@pytest.mark.parametrize("number", [1, 2**31 - 1])
+def test_the_largest_number_that_clients_write_for_no_limit_is_a_cap(number: int):
+    assert want(f'"max_tokens":{number}').shape.stated_cap == number
+
+
+@pytest.mark.parametrize(
+    "members", ['"max_tokens":0', '"max_completion_tokens":0', '"n_predict":0,"user":"a"']
+)
+def test_a_cap_of_nothing_is_a_cap(members: str):
+    found = want(members)
+    assert (found.demand.output_cap, found.shape.stated_cap, len(found.shape.cap_names)) == (0, 0, 1)
+
+
+def test_nothing_and_something_are_two_caps():
+    with pytest.raises(Unacceptable):
+        want('"max_tokens":0,"max_completion_tokens":100')

@@ -1,0 +1,122 @@
+"""What trusted proxies say of the client they speak for: its address, its scheme and the host name that it asked for.
+
+X-Forwarded-For, -Proto and -Host are no standard; each proxy appends to a list or replaces it, and writes as it likes:
+`HTTPS`, `https, http`, an address with its port. Who is not in `server.trusted_proxies` is not listened to at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import lru_cache
+from ipaddress import ip_network
+from typing import Any, Final, NamedTuple
+
+from gateway.http_head import is_host
+from gateway.request import Receive, Scope, Send
+from tenants.addresses import plain
+
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+FOR, PROTO, HOST = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"
+FORWARDED_HOST: Final = "forwarded_host"  # in a scope
+SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+MOST_PLACES: Final = 32  # of a list; nobody has more proxies
+MOST_ADDRESSES: Final = 4096  # that are remembered
+
+
+class Client(NamedTuple):
+    """What is believed; an empty text: the proxy said nothing of it."""
+
+    address: str = ""
+    port: int = 0
+    scheme: str = ""
+    host: bytes = b""
+
+
+class TrustedProxies:
+    """Tells of an address whether it is one of these networks."""
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        self._networks = [ip_network(network, strict=False) for network in networks]
+        self.trusts = lru_cache(MOST_ADDRESSES)(self._looked_up)
+
+    def _looked_up(self, address: str) -> bool:
+        ip = plain(address)
+        return ip is not None and any(ip in network for network in self._networks)
+
+    def client_of(self, headers: Iterable[tuple[bytes, bytes]]) -> Client:
+        """Return what the headers of a trusted proxy say. Names are in lower case."""
+        addresses: list[str] = []
+        schemes: list[str] = []
+        hosts: list[str] = []
+        for name, value in headers:
+            if name == FOR:
+                addresses += _places(value)
+            elif name == PROTO:
+                schemes += _places(value)
+            elif name == HOST:
+                hosts += _places(value)
+        addresses, schemes = addresses[-MOST_PLACES:], schemes[-MOST_PLACES:]
+        at, address, port = self._client(addresses)
+        place = at if len(schemes) == len(addresses) else 0
+        return Client(address, port, _scheme(schemes, place), _host(hosts))
+
+    def _client(self, addresses: Sequence[str]) -> tuple[int, str, int]:
+        """Return the last that no proxy of ours has: what stands before it anybody may have written."""
+        for at in range(len(addresses) - 1, -1, -1):
+            address, port = _split(addresses[at])
+            if not self.trusts(address):
+                return at, address, port
+        return (0, *_split(addresses[0])) if addresses else (0, "", 0)
+
+
+class Forwarded:
+    """Wraps an application: it sees the clients of trusted proxies as if they had come themselves."""
+
+    def __init__(self, application: Application, networks: Iterable[str]) -> None:
+        self._application, self._proxies = application, TrustedProxies(networks)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        peer: Any = scope.get("client")
+        if peer and scope["type"] in {"http", "websocket"} and self._proxies.trusts(peer[0]):
+            _apply(scope, self._proxies.client_of(scope["headers"]))
+        await self._application(scope, receive, send)
+
+
+def _apply(scope: Scope, client: Client) -> None:
+    if client.address:
+        scope["client"] = (client.address, client.port)
+    if client.scheme:
+        is_socket = scope["type"] == "websocket"
+        scope["scheme"] = client.scheme.replace("http", "ws") if is_socket else client.scheme
+    if client.host:  # beside the Host, which tells a foreign name that leads here (gateway/insiders.py)
+        scope[FORWARDED_HOST] = client.host
+
+
+def _places(value: bytes) -> list[str]:
+    return [place.strip().strip('"') for place in value.decode("latin-1").split(",")]
+
+
+def _scheme(schemes: Sequence[str], at: int) -> str:
+    """Return the one at the client's place: with as many schemes as addresses each belongs to one, else the first
+    proxy's counts.
+    """
+    return SCHEMES.get(schemes[at].lower(), "") if schemes else ""
+
+
+def _host(hosts: Sequence[str]) -> bytes:
+    """Return what the client asked the first proxy for, if that is a host."""
+    host = hosts[0].encode("latin-1") if hosts else b""
+    return host if is_host(host) else b""
+
+
+def _split(place: str) -> tuple[str, int]:
+    """Return address and port of `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]` or `[::1]:80`; what is none stays as it is."""
+    if place.startswith("["):
+        address, _, rest = place[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif place.count(":") == 1:
+        address, _, port = place.partition(":")
+    else:
+        return place, 0
+    return address, int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0  # noqa: PLR2004 - digits

@@ -1,0 +1,83 @@
+"""Reads the JSON body of a call: declared as such, compressed or not, and without the mark that may come first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gateway.body_room import Portion
+from gateway.connections import Connections
+from gateway.content_coding import RATIO, Decoding, Overgrown, codings_of
+from gateway.refusals import BadRequest, Overloaded, WrongContentType
+from gateway.request import BodyTooLarge, V1Request
+
+if TYPE_CHECKING:
+    from providers.heavy_work import Share
+
+ON_THE_LOOP = 256 * 1024  # bytes of decoding, in and out together: less than 2 ms
+A_STEP = 1024 * 1024  # elsewhere
+_GROWS = f"The body of your request grows more than {RATIO:,} times where it is decoded."
+BOM = b"\xef\xbb\xbf"  # RFC 8259, 8.1: a parser may ignore it
+_OTHER_BEGINNINGS = {
+    b"\xff\xfe": "It begins like UTF-16; JSON is sent in UTF-8 (RFC 8259).",
+    b"\xfe\xff": "It begins like UTF-16; JSON is sent in UTF-8 (RFC 8259).",
+    b"\x1f\x8b": "It begins like gzip; say so with 'Content-Encoding: gzip'.",
+    b"\x28\xb5": "It begins like zstd; say so with 'Content-Encoding: zstd'.",
+}
+
+
+async def json_body(request: V1Request, live: Connections) -> bytes:
+    """Return the text of the body, and let `request.raw` be it.
+
+    Raises WrongContentType, UnknownCoding, BadCoding, BadRequest, BodyTooLarge, BodyTooSlow, ClientGone, Overloaded.
+    """
+    content_type = request.header(b"content-type").partition(";")[0].strip().lower()
+    if content_type != "application/json" and not content_type.endswith("+json"):
+        raise WrongContentType
+    is_coded = b"content-encoding" in request.raw_headers
+    codings = codings_of(request.values(b"content-encoding")) if is_coded else ()
+    portion = live.bodies.portion(request.auth.tenant_id)
+    limit = live.config.server.body_limit_bytes
+    try:
+        raw = await request.read_body(limit, portion)
+        if codings:
+            raw = await decoded(raw, codings, limit, portion, live.heavy.share(request.auth.tenant_id))
+    except Overloaded as refusal:
+        live.metrics.child(live.metrics.shed, refusal.reason).inc()
+        raise
+    request.raw = raw if raw[:1] == b"{" else _from_its_beginning(raw)
+    return request.raw
+
+
+async def decoded(raw: bytes, codings: Sequence[str], limit: int, portion: Portion, share: Share) -> bytes:
+    """Take off the codings, the last one first. Raises BadCoding, BodyTooLarge, Overloaded.
+
+    What is small is done at once, the rest by a thread, in the tenant's turn: both libraries let go of the interpreter.
+    No more room is asked for than the largest body has: it could never be had. What is beyond is there for as long as
+    it is decoded, of two bodies at a time.
+    """
+    for coding in reversed(codings):
+        decoding = Decoding(coding, raw, limit)
+        try:
+            decoding.advance(ON_THE_LOOP if len(raw) <= ON_THE_LOOP else 0)
+            if not decoding.is_done:
+                async with share.thread() as in_thread:
+                    while not decoding.is_done:
+                        portion.cover(min(limit, len(raw) + decoding.size + A_STEP))
+                        await in_thread(partial(decoding.advance, A_STEP))
+        except Overgrown as refusal:
+            raise BodyTooLarge(limit, _GROWS if refusal.most < limit else "") from None
+        portion.cover(min(limit, len(raw) + decoding.size))
+        raw = decoding.result()
+    return raw
+
+
+def _from_its_beginning(raw: bytes) -> bytes:
+    """Return a body that begins with no brace, without its mark. Raises BadRequest for what is surely no JSON."""
+    if raw.startswith(BOM):
+        return raw[len(BOM) :]
+    words = _OTHER_BEGINNINGS.get(raw[:2])
+    if words is not None:
+        raise BadRequest(f"We could not parse the JSON body of your request. {words}", code="invalid_json")
+    return raw

@@ -1,0 +1,95 @@
+"""What the path of a request means: tidied where it is written carelessly, and a hint where it leads nowhere. Pure.
+
+Clients are told a base URL, and join it with a path: a slash too many, /v1 forgotten, /v1 twice are what goes wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import Final
+
+LOOKED_AT: Final = 256  # letters of a path that leads nowhere
+CALLS: Final = ("/v1/chat/completions", "/v1/embeddings")
+SERVED: Final = (*CALLS, "/v1/models", "/v1/gateway/simulate")
+"""What else is known to be asked for, by the first part of its path after /v1, and what serves instead.
+
+Sources: the API references of OpenAI and of Anthropic; /rerank and /score are those of Cohere, Jina and vLLM.
+"""
+KNOWN: Final = {
+    **dict.fromkeys(("completions", "responses", "messages", "complete", "edits"), CALLS[0]),
+    **dict.fromkeys(("conversations", "assistants", "threads", "chatkit"), CALLS[0]),
+    **dict.fromkeys(("audio", "images", "videos", "realtime", "moderations", "rerank", "score"), ""),
+    **dict.fromkeys(("files", "uploads", "batches", "fine_tuning", "fine-tunes", "vector_stores"), ""),
+    **dict.fromkeys(("containers", "evals", "graders", "skills", "organization", "engines"), ""),
+}
+NOTHING: Final = "There is nothing at this address; the API page is at /v1/docs."
+
+_SLASHES: Final = re.compile("/{2,}")
+_MODEL: Final = re.compile("/+v1/+models/+(.*[^/])/*", re.DOTALL)
+# Ends of paths that nothing but a call has, whatever stands before them.
+_ENDS: Final = (*(path.removeprefix("/v1") for path in CALLS), "/completions", "/responses", "/messages")
+_SITE: Final = ("/admin/", "/static/", "/accounts/", "/user/")
+NOT_FOUND, UNSUPPORTED = "not_found", "unsupported_endpoint"
+
+
+def is_careless(path: str) -> bool:
+    """Whether there is a slash too many."""
+    return path[-1:] == "/" or "//" in path
+
+
+def tidy(path: str) -> str:
+    """Return the path with single slashes, and none at its end. Inside of a model's name they are its own."""
+    model = _MODEL.fullmatch(path)
+    if model is not None:
+        return f"/v1/models/{model[1]}"
+    return _SLASHES.sub("/", path).rstrip("/") or "/"
+
+
+def is_call(path: str) -> bool:
+    """Tell whether a tidy path is for /v1, or was meant to be."""
+    if path.startswith("/v1/") or path == "/v1":
+        return True
+    plain = _plain(path)
+    if plain.startswith(_SITE):
+        return False
+    return plain == "/v1" or plain.startswith("/v1/") or plain.endswith(_ENDS)
+
+
+def explain(path: str) -> tuple[str, str]:
+    """Return the code and the words for a path where nothing is: where its client probably wanted to go."""
+    plain = _plain(path)
+    first = _known_in(plain)
+    if first:
+        instead = f"; use {KNOWN[first]}." if KNOWN.get(first) else "."
+        return UNSUPPORTED, f"'/v1/{first}' is not supported by this version of the gateway{instead}"
+    if plain in {"/", "/v1"}:
+        return NOT_FOUND, f"{NOTHING} The API has {', '.join(SERVED)}."
+    meant = next((each for each in SERVED if plain.endswith(each.removeprefix("/v1"))), "")
+    if meant == plain or not meant:
+        close = meant or _close(plain)
+        return NOT_FOUND, f"There is nothing at this address; did you mean {close}?" if close else NOTHING
+    return (
+        NOT_FOUND,
+        f"There is nothing at this address; this gateway's base URL ends in /v1: it has {meant}.",
+    )
+
+
+def _plain(path: str) -> str:
+    return tidy(path[:LOOKED_AT].strip()).lower()
+
+
+def _known_in(plain: str) -> str:
+    """Return the first part of a known path that is not served, also where /v1 is missing or is not the beginning."""
+    parts = plain.split("/")[1:]
+    while "v1" in parts:
+        parts = parts[parts.index("v1") + 1 :]
+    if parts[:2] == ["chat", "completions"] and len(parts) > 2:  # noqa: PLR2004 - of one that was stored
+        return "chat/completions/{id}"
+    return parts[0] if parts and parts[0] in KNOWN else ""
+
+
+def _close(plain: str) -> str:
+    """Return the path that a misspelled one, or its beginning, is nearest to."""
+    begun = [served for served in SERVED if served.startswith(f"{plain}/")]
+    return (begun or get_close_matches(plain, SERVED, 1, 0.75) or [""])[0]

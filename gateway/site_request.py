@@ -1,0 +1,47 @@
+"""Requests for pages: Django's, but under every name that a network gives a machine.
+
+Django takes the names of the public DNS only (RFC 1034). Inside, names have underscores: a scraper, a probe and a
+browser beside a compose file's services call them so.
+"""
+
+from __future__ import annotations
+
+import re
+
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from typing_extensions import override
+
+from gateway.forwarded import FORWARDED_HOST
+from gateway.request import Receive, Scope, Send
+
+# RFC 3986, 3.2.2: what a registered name is made of, less what no resolver takes.
+_HOST = re.compile(rb"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?")
+_REFUSAL = b"The Host header names no host.\n"
+
+
+class SiteRequest(ASGIRequest):
+    @override
+    def get_host(self) -> str:
+        """Return the host that was asked for, in small letters, as browsers write it in Origin. Nothing else is decided
+        by it, and SiteHandler has looked at the Host.
+        """
+        told: bytes = self.scope.get(FORWARDED_HOST, b"")
+        if _HOST.fullmatch(told):
+            return told.decode().lower()
+        return str(self._get_raw_host()).lower()  # type: ignore[attr-defined]  # Django's own, beside its check
+
+
+class SiteHandler(ASGIHandler):
+    """Django's handler for these requests. What names no host is refused without a traceback in the log."""
+
+    request_class = SiteRequest
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
+        host = next((value for name, value in scope["headers"] if name == b"host"), None)
+        if host is None or _HOST.fullmatch(host):
+            await super().__call__(scope, receive, send)  # type: ignore[arg-type]
+            return
+        headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(_REFUSAL))]
+        await send({"type": "http.response.start", "status": 400, "headers": headers})
+        await send({"type": "http.response.body", "body": _REFUSAL})

@@ -1,0 +1,165 @@
+"""Clients as they are on the wire: offers of other protocols, HTTP/1.0, HEAD, host names of inner networks."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests import town
+from tests.raw_calls import question
+from tests.wire import CHAT, CLOSE, head, spoken
+
+MODEL, UPSTREAM = "m8", "up-m8"
+BODY = json.dumps(question(MODEL)).encode()
+TEXT = "caf\u00e9 " * 20_000
+LARGE = json.dumps(question("roomy", user="x") | {"messages": [{"role": "user", "content": TEXT}]}).encode()
+JDK = [b"connection: Upgrade, HTTP2-Settings", b"http2-settings: AAEAAEAAAAIAAAABAAMAAABk", b"upgrade: h2c"]
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        JDK,
+        [b"connection: Upgrade", b"upgrade: TLS/1.0"],
+        [b"connection: keep-alive, upgrade", b"upgrade: h2c, websocket"],
+        [b"connection: Upgrade", b"upgrade: websocket", b"sec-websocket-version: 13"],
+    ],
+    ids=["JDK", "TLS", "several", "websocket"],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_offer_of_another_protocol_costs_no_body(gateway, upstream, offer, stream):
+    """B8: also a large one, whose segments come after the head."""
+    upstream.script("up-roomy", {})
+    body = LARGE.replace(b'"user": "x"', b'"stream": true') if stream else LARGE
+    pieces = [head(lines=offer, length=len(body)), body[:1000], body[1000:70_000], body[70_000:]]
+    got = await spoken(gateway, *pieces, is_open=True)
+    assert got.startswith(b"HTTP/1.1 200 OK\r\n"), got[:300]
+    assert b"101" not in got.partition(b"\r\n")[0]
+    assert (b"data: [DONE]" in got) is stream
+    async with gateway.client(town.ALICE) as client:
+        plain = await client.post(CHAT, content=body, headers={"content-type": "application/json"})
+    [seen] = upstream.seen(call=plain.headers["x-request-id"])
+    assert [each["body_sha256"] for each in upstream.seen(model="up-roomy")[-2:]] == [seen["body_sha256"]] * 2
+
+
+async def test_the_next_request_on_that_connection_is_served_too(gateway, upstream):
+    upstream.script(UPSTREAM, {})
+    first = head(lines=JDK, length=len(BODY)) + BODY
+    got = await spoken(gateway, first + first + head("/v1/models", b"GET", lines=CLOSE))
+    assert got.count(b"HTTP/1.1 200 OK\r\n") == 3
+    assert not [line for line in gateway.logs() if "Unsupported upgrade" in line]
+
+
+def parted(got):
+    lines, _, body = got.partition(b"\r\n\r\n")
+    status, *headers = lines.lower().split(b"\r\n")
+    return status, dict(line.split(b": ", 1) for line in headers), body
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/metrics", "/", "/v1/models", "/v1/nothing", "/nothing"]
+)
+@pytest.mark.parametrize("host", [[b"host: a"], []])
+async def test_a_client_of_http_1_0_reads_no_chunks(gateway, path, host):
+    """C27."""
+    request = b"GET " + path.encode() + b" HTTP/1.0\r\n" + b"".join(line + b"\r\n" for line in host) + b"\r\n"
+    status, headers, body = parted(await spoken(gateway, request))
+    assert status.split()[1] in {b"200", b"401", b"403", b"404"}
+    assert b"transfer-encoding" not in headers
+    assert int(headers.get(b"content-length", len(body))) == len(body) > 0
+    assert headers[b"connection"] == b"close"
+
+
+async def test_a_stream_to_a_client_of_http_1_0_ends_with_its_connection(gateway, upstream):
+    upstream.script(UPSTREAM, {})
+    body = json.dumps(question(MODEL, stream=True)).encode()
+    status, headers, text = parted(await spoken(gateway, head(version=b"1.0", length=len(body)), body))
+    assert b" 200 " in status
+    assert b"transfer-encoding" not in headers
+    assert b"content-length" not in headers
+    assert text.startswith(b"data: {")
+    assert text.endswith(b"data: [DONE]\n\n")
+    assert all(line.startswith(b"data: ") for line in text.strip().split(b"\n\n"))
+
+
+@pytest.mark.parametrize("body", [BODY, json.dumps(question("nowhere")).encode(), b"{"])
+async def test_whole_answers_to_a_client_of_http_1_0_have_a_length(gateway, upstream, body):
+    upstream.script(UPSTREAM, {})
+    _, headers, text = parted(await spoken(gateway, head(version=b"1.0", length=len(body)), body))
+    assert int(headers[b"content-length"]) == len(text) > 0
+    assert b"transfer-encoding" not in headers
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/v1/models/chat", "/healthz", "/readyz", "/metrics", "/", "/readme"]
+)
+async def test_head_is_get_without_its_body(gateway, path):
+    async with gateway.client(town.ALICE) as client:
+        whole, answer = await client.get(path), await client.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == whole.headers["content-type"]
+    if path.startswith("/v1"):
+        assert answer.headers["content-length"] == whole.headers["content-length"]
+        assert answer.headers["x-request-id"]
+
+
+async def test_a_connection_goes_on_after_head(gateway):
+    got = await spoken(gateway, head("/v1/models", b"HEAD") * 2 + head("/v1/models", b"GET", lines=CLOSE))
+    assert got.count(b"HTTP/1.1 200 OK\r\n") == 3
+    assert got.count(b'"object":"list"') == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allowed"),
+    [
+        ("HEAD", CHAT, 405, "POST"),
+        ("HEAD", "/v1/nothing", 404, None),
+        ("POST", "/v1/models", 405, "GET, HEAD"),
+        ("POST", "/healthz", 405, "GET, HEAD"),
+        ("DELETE", "/readyz", 405, "GET, HEAD"),
+        ("PUT", "/healthz/", 405, "GET, HEAD"),
+        ("OPTIONS", "/v1/models", 405, "GET, HEAD"),
+    ],
+)
+async def test_other_methods_are_told_which_there_are(gateway, method, path, status, allowed):
+    async with gateway.client(town.ALICE) as client:
+        answer = await client.request(method, path)
+    assert (answer.status_code, answer.headers.get("allow")) == (status, allowed)
+
+
+HOSTS = [
+    b"llm_gateway:8080",
+    b"LLM_Gateway",
+    b"_gw_.my_net:1",
+    b"gateway_",
+    b"a.b_c.",
+    b"[::1]:8080",
+    b"127.0.0.1",
+]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+async def test_a_host_with_an_underscore_is_one(gateway, host):
+    """C28: services of a compose file call each other so."""
+    for path in (
+        "/",
+        "/metrics",
+        "/admin/ui/login/",
+        "/v1/docs",
+        "/v1/openapi.json",
+        "/healthz",
+        "/static/gateway/home.css",
+    ):
+        got = await spoken(gateway, head(path, b"GET", lines=CLOSE, host=host))
+        refused = (
+            path == "/metrics" and b"." in host.partition(b":")[0] and b"127" not in host
+        )  # a name of outside
+        assert got.startswith(b"HTTP/1.1 403" if refused else b"HTTP/1.1 200"), (path, got[:200])
+
+
+@pytest.mark.parametrize("host", [b"a!b", b"a'b:80", b"a%20b", b"(a)"])
+async def test_what_names_no_host_is_refused_without_a_traceback(gateway, host):
+    for path in ("/", "/metrics", "/admin/ui/login/"):
+        assert (await spoken(gateway, head(path, b"GET", lines=CLOSE, host=host))).startswith(b"HTTP/1.1 400")
+    assert not [line for line in gateway.logs() if "DisallowedHost" in line]

@@ -1,0 +1,104 @@
+"""What is small is decoded at once, what is large in a thread in the tenant's turn; both count as memory of a body."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from typing import Any
+
+import pytest
+from backports import zstd
+
+from gateway.body_room import BodyRoom
+from gateway.content_coding import BadCoding, Decoding
+from gateway.json_body import ON_THE_LOOP, decoded
+from gateway.refusals import Overloaded
+from gateway.request import BodyTooLarge
+from providers.heavy_work import HeavyWork
+from tests.unit.gateway.test_content_coding import bulk
+
+MB = 1024 * 1024
+LIMIT = 20 * MB
+TENANT = 7
+
+
+@pytest.fixture
+def heavy():
+    work = HeavyWork("never.started")
+    yield work
+    work.close()
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """Return a list of how much was asked for in which thread."""
+    seen: list[tuple[bool, int]] = []
+    advance = Decoding.advance
+
+    def watched(self: Decoding, work: int) -> None:
+        seen.append((threading.current_thread() is threading.main_thread(), work))
+        advance(self, work)
+
+    monkeypatch.setattr(Decoding, "advance", watched)
+    return seen
+
+
+def packed(text: bytes, *codings: str) -> bytes:
+    for coding in codings:
+        text = zstd.compress(text) if coding == "zstd" else gzip.compress(text, 1)
+    return text
+
+
+async def take(
+    heavy: HeavyWork, raw: bytes, *codings: str, room: BodyRoom | None = None, limit: int = LIMIT
+) -> Any:
+    portion = (room or BodyRoom(512 * MB, LIMIT)).portion(TENANT)
+    return await decoded(raw, codings, limit, portion, heavy.share(TENANT))
+
+
+@pytest.mark.parametrize(
+    "codings", [("gzip",), ("zstd",), ("gzip", "zstd"), ("zstd", "gzip"), ("gzip", "gzip")]
+)
+async def test_what_is_small_is_decoded_at_once(heavy, threads, codings):
+    text = bulk(50_000)
+    assert await take(heavy, packed(text, *codings), *codings) == text
+    assert threads == [(True, ON_THE_LOOP)] * len(codings)
+
+
+@pytest.mark.parametrize("codings", [("gzip",), ("zstd",), ("gzip", "zstd")])
+async def test_what_becomes_large_is_decoded_elsewhere(heavy, threads, codings):
+    text = bulk(6 * MB)
+    assert await take(heavy, packed(text, *codings), *codings) == text
+    on_the_loop = [work for is_main, work in threads if is_main]
+    assert all(work <= ON_THE_LOOP for work in on_the_loop)
+    assert len(threads) - len(on_the_loop) >= 6
+    assert heavy.waiting == 0
+
+
+async def test_what_comes_large_is_not_begun_on_the_loop(heavy, threads):
+    """Many bytes in may be none out: a megabyte of blocks that hold nothing is work too."""
+    nothing = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\x00\x00\x00\xff\xff" * 200_000
+    with pytest.raises(BadCoding):
+        await take(heavy, nothing, "gzip")
+    assert {work for is_main, work in threads if is_main} == {0}
+
+
+@pytest.mark.parametrize("codings", [("gzip",), ("zstd",), ("gzip", "gzip"), ("zstd", "zstd")])
+async def test_a_bomb_is_too_large_whatever_is_around_it(heavy, codings):
+    with pytest.raises(BodyTooLarge):
+        await take(heavy, packed(bytes(32 * MB), *codings), *codings, limit=8 * MB)
+    assert heavy.waiting == 0
+
+
+async def test_the_room_for_bodies_is_for_what_comes_out(heavy):
+    room = BodyRoom(4 * MB, 1 * MB)
+    with pytest.raises(Overloaded):
+        await take(heavy, packed(bulk(6 * MB), "gzip"), "gzip", room=room)
+    assert room.taken <= 2 * MB  # half of it is one tenant's
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+async def test_there_is_room_for_the_largest_body_however_it_comes(heavy, coding):
+    room, text = BodyRoom(1, 2 * MB), bulk(2 * MB)
+    assert await take(heavy, packed(text, coding), coding, room=room, limit=2 * MB) == text
+    assert room.taken == 2 * MB
