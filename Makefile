@@ -35,7 +35,7 @@ setup: .venv/production.stamp  ## make .venv from the pinned requirements, for b
 	@$(INSTALL) -r requirements/base.txt -r requirements/production.txt
 	@touch $@
 
-setup-dev: .venv/dev.stamp .venv/clients.stamp
+setup-dev: .venv/dev.stamp .venv/clients.stamp .venv/browser.stamp
 
 .venv/dev.stamp: .venv/production.stamp requirements/dev.txt
 	@echo "Installing what the tests need (once) ..."
@@ -48,6 +48,15 @@ setup-dev: .venv/dev.stamp .venv/clients.stamp
 		echo "Installing the Node client that a test drives (once) ..."; \
 		npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund --fetch-retries=0 --loglevel=error > /dev/null \
 			|| echo "It cannot be had: its test is left out."; \
+	fi
+	@touch $@
+
+# A browser is a package of the system: where we may, we install it. Without one the tests that drive it are left out.
+.venv/browser.stamp: .venv/dev.stamp
+	@if ! command -v chromium > /dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		echo "Installing Chromium (once) ..."; \
+		get="apt-get -o DPkg::Lock::Timeout=60 -qq install -y --no-install-recommends chromium"; \
+		{ $$get || { apt-get -qq update && $$get; }; } > /dev/null 2>&1 || echo "It cannot be had: its tests are left out."; \
 	fi
 	@touch $@
 
