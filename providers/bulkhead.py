@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from providers.retry_budget import RetryBudget
 from providers.target import Target
 
 SHARE = 0.75  # of all that the process takes on, where there are several places
@@ -19,10 +20,11 @@ Place = tuple[str, str, str]
 class Bulkhead:
     """One place: what is in flight there, whichever deployment sent it, and the most that may be."""
 
-    __slots__ = ("in_flight", "limit")
+    __slots__ = ("budget", "in_flight", "limit")
 
     def __init__(self) -> None:
         self.in_flight, self.limit = 0, UNBOUNDED
+        self.budget = RetryBudget()  # what further tries there may cost
 
 
 class Bulkheads:
@@ -65,4 +67,5 @@ class Bulkheads:
 
 
 def _place(target: Target) -> Place:
+    """Return the endpoint with its credential."""
     return target.provider, target.base_url, target.secret.reveal()
