@@ -135,7 +135,7 @@ class Search:
                 self._rest(deployment, "its provider asked not to be called yet")
             elif breaker is not None and breaker.is_ejected(self._now):
                 broken.append((breaker, deployment))
-            elif self._health.is_full(deployment.target.id):
+            elif self._health.is_full(deployment.target.id, self._who):
                 kept += 1
                 self._full.append(deployment)
                 self._skip(deployment, "full: as many calls as may be are in flight there")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from providers.said import MOST_REASON as MOST_SAID
 from providers.said import printable
 from providers.usage import Usage
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("gateway.upstream")
 
-MOST_REASON: Final = 300  # characters, in the trace and in the log
+MOST_REASON: Final = 300  # characters in the record; the log has the whole kilobyte
 LINES_PER_S: Final = 20.0
 MOST_LINES: Final = 200  # at once: an outage must not fill the disk, nor hold the event loop
 
@@ -95,7 +96,8 @@ class Notes:
     def failed(self, target: Target, failure: UpstreamFailed, started: float) -> float:
         """Note a try that failed, and say so in the log; return its seconds."""
         seconds = time.perf_counter() - started
-        reason = self._reason(failure)
+        held_back = self._lines.take()
+        reason = self._reason(failure, MOST_REASON if held_back is None else MOST_SAID)
         self.attempts.append(
             Attempt(
                 target.provider,
@@ -107,28 +109,28 @@ class Notes:
                 failure.reached,
                 failure.usage,
                 kind=failure.kind,
-                reason=reason,
+                reason=reason[:MOST_REASON],
             )
         )
         self._tried(target, failure.kind)
-        self._warn(target, failure, reason)
+        self._warn(target, failure, reason, held_back)
         return seconds
 
     def broke(self, target: Target, failure: UpstreamFailed) -> None:
         """Note that the stream of the last try, which had begun well, broke after its first content."""
-        reason = self._reason(failure)
+        held_back = self._lines.take()
+        reason = self._reason(failure, MOST_REASON if held_back is None else MOST_SAID)
         if self.attempts:
             last = self.attempts[-1]
-            self.attempts[-1] = msgspec.structs.replace(last, kind=failure.kind, reason=reason)
+            self.attempts[-1] = msgspec.structs.replace(last, kind=failure.kind, reason=reason[:MOST_REASON])
         self._tried(target, f"broken_{failure.kind}")
-        self._warn(target, failure, reason)
+        self._warn(target, failure, reason, held_back)
 
-    def _reason(self, failure: UpstreamFailed) -> str:
-        said = failure.said if self._quotes else ""
-        return printable(f"{failure.reason}: {said}" if said else failure.reason)[:MOST_REASON]
+    def _reason(self, failure: UpstreamFailed, most: int) -> str:
+        said = failure.said(most) if self._quotes else ""
+        return printable(f"{failure.reason}: {said}" if said else failure.reason)
 
-    def _warn(self, target: Target, failure: UpstreamFailed, reason: str) -> None:
-        held_back = self._lines.take()
+    def _warn(self, target: Target, failure: UpstreamFailed, reason: str, held_back: int | None) -> None:
         if held_back is None:
             return
         logger.warning(

@@ -95,10 +95,17 @@ class Entry:
             return 0.0
         return self._cost_s * math.exp(-max(0.0, now - self._measured_at) / LATENCY_TAU_S)
 
-    def is_crowded(self, now: float, limit: int) -> bool:
-        """Whether one that comes back has as many calls as it should have by now: the herd must not trample it."""
+    def is_crowded(self, now: float, limit: int, who: int = 0, theirs: int = 0) -> bool:
+        """Whether one that comes back has as many calls as it should have by now: the herd must not trample it.
+
+        `theirs` are the calls in flight of this tenant, for which alone it may be coming back.
+        """
         part = self.breaker.ramp(now)
-        return part < 1.0 and self.in_flight >= max(1, int(limit * part))
+        if part < 1.0 and self.in_flight >= max(1, int(limit * part)):
+            return True
+        own = self.own.get(who)
+        part = 1.0 if own is None else own.ramp(now)
+        return part < 1.0 and theirs >= max(1, int(limit * part))
 
     def record(self, now: float, without: int = 0) -> Record:
         """Return what its latest calls say, for comparing it with its peers; without those of one tenant."""

@@ -91,9 +91,12 @@ class UpstreamFailed(Exception):
         self.answer_status = 504 if code == "upstream_timeout" else 502
         self.provider, self.deployment, self.target_id = "", "", 0  # filled in by `came_from`
         self._secrets: tuple[str, ...] = ()
+        self._read: Said | None = None  # the body
 
     def came_from(self, target: Target) -> None:
         """Note who failed, and take the secrets that it was sent out of what it said."""
+        if self.target_id == target.id and self._secrets:
+            return  # that was done
         self.provider, self.deployment, self.target_id = target.provider, target.name, target.id
         self._secrets = target.secrets()
         self.reason = redact(self.reason, self._secrets)
@@ -104,17 +107,20 @@ class UpstreamFailed(Exception):
         self.kind, self.fault, self.is_sure = verdict.kind, verdict.fault, verdict.is_sure
         self.why = verdict.why
 
-    @property
-    def said(self) -> str:
-        """What the provider said, in one short line without secrets, for the operator; "" where it said nothing."""
-        return redact(said_in(self.body).short, self._secrets)[:MOST_REASON] if self.body else ""
+    def said(self, most: int = MOST_REASON) -> str:
+        """Return what the provider said, in one line without secrets, for the operator; "" where it said nothing."""
+        if not self.body:
+            return ""
+        self._read = self._read or said_in(self.body)
+        return redact(self._read.short(most), self._secrets)[:most]
 
     @property
     def passed_on(self) -> PassedOn | None:
         """The refusal to hand to the client in the provider's words, or None when the client gets our own."""
         if self.fault != "request":
             return None
-        return cleaned(_passed_on(self.answer_status, said_in(self.body)), self._secrets)
+        self._read = self._read or said_in(self.body)
+        return cleaned(_passed_on(self.answer_status, self._read), self._secrets)
 
     @property
     def words(self) -> str:
@@ -193,6 +199,7 @@ class UpstreamStatus(UpstreamFailed):
         reason = f"status {status}{_leads_to(location)}" if 300 <= status < 400 else f"status {status}"  # noqa: PLR2004
         wait = said.retry_after_s if retry_after_s is None else retry_after_s
         super().__init__(reason, status=status, body=body, retry_after_s=wait)
+        self._read = said
         self.judged(verdict_on(status, body, said))
         self.content_type = content_type
 

@@ -82,14 +82,14 @@ class Health:
             entry = self._entry(target)
         now = self.clock()
         bulkhead = self._bulkheads.of(target)
-        if bulkhead.in_flight >= bulkhead.limit:
+        if not bulkhead.has_room(who):
             return None
         if entry.breaker.is_calm and not entry.own:
             return Turn(self, entry, bulkhead, now, who)
         return self._start_odd(entry, bulkhead, now, who)
 
     def _start_odd(self, entry: Entry, bulkhead: Bulkhead, now: float, who: int) -> Turn | None:
-        if not entry.breaker.is_calm and entry.is_crowded(now, bulkhead.limit):
+        if entry.is_crowded(now, bulkhead.limit, who, bulkhead.of_tenant(who)):
             return None
         own = entry.own.get(who)
         is_own_probe = own.begin(now) if own is not None else False
@@ -106,17 +106,17 @@ class Health:
             self.tell(entry, now)
         return turn
 
-    def is_full(self, target_id: int) -> bool:
-        """Whether as many calls are in flight there as may be."""
+    def is_full(self, target_id: int, who: int = 0) -> bool:
+        """Whether as many calls are in flight there as may be, all told or of this tenant."""
         bulkhead = self._bulkheads.get(target_id)
         if bulkhead is None:
             return False
-        if bulkhead.in_flight >= bulkhead.limit:
+        if not bulkhead.has_room(who):
             return True
         entry = self._entries.get(target_id)
-        if entry is None or entry.breaker.is_calm:
+        if entry is None or (entry.breaker.is_calm and not entry.own):
             return False
-        return entry.is_crowded(self.clock(), bulkhead.limit)
+        return entry.is_crowded(self.clock(), bulkhead.limit, who, bulkhead.of_tenant(who))
 
     def hear(self, hint: Hint) -> None:
         """Take what another process has seen as a hint."""
@@ -213,7 +213,7 @@ class Health:
 
     def unavailable(self, targets: Sequence[Target], who: int = 0) -> Unavailable:
         """Say that none of these can be called, and when the first may be."""
-        if any(self.is_full(target.id) for target in targets):
+        if any(self.is_full(target.id, who) for target in targets):
             self.watch.full()
             return Unavailable(1.0 + 2.0 * self.dice(), is_limited=False, reason="every deployment is full")
         now = self.clock()

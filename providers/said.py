@@ -17,7 +17,8 @@ import orjson
 LONGEST: Final = 64 * 1024  # bytes that are taken apart; of longer ones the beginning is quoted
 MOST_MESSAGE: Final = 8_000  # characters of a message that is one
 MOST_QUOTED: Final = 1_000  # characters of what had to be put together
-MOST_REASON: Final = 200  # characters for a log line, and for the record of a try
+MOST_REASON: Final = 1_000  # characters for a line of the log
+_MARGIN: Final = 256  # longer than a key is
 _MOST_NAME: Final = 200
 _DEPTH: Final = 4
 _MOST_TEXTS: Final = 8
@@ -60,11 +61,9 @@ class Said(msgspec.Struct, frozen=True):
     status: int | None = None  # of HTTP, where the error names one
     retry_after_s: float | None = None  # Google's RetryInfo
 
-    @property
-    def short(self) -> str:
-        """Words for a line of a log."""
-        words = self.message or " ".join(sorted(self.names))
-        return printable(words)[:MOST_REASON]
+    def short(self, most: int) -> str:
+        """Return words for one line, a little more than `most`: cut them once secrets are out, not through one."""
+        return printable((self.message or " ".join(sorted(self.names)))[: most + _MARGIN])
 
 
 def said_in(body: bytes | None) -> Said:

@@ -50,7 +50,7 @@ class Turn:
         self.is_probe = self.is_own_probe = False
         self._is_in_flight = True
         entry.in_flight += 1
-        bulkhead.in_flight += 1
+        bulkhead.take(who)
 
     def answered(self) -> None:
         """The deployment showed content."""
@@ -66,6 +66,8 @@ class Turn:
         self.is_probe = self.is_own_probe = False
         if breaker.phase is not before and breaker.phase is Phase.CLOSED and not was_hinted:
             self._health.watch.learned(Hint(entry.target.id, "closed"))
+            for own in entry.own.values():  # whose probe had failed may look again at once
+                own.hear_closed(now)
         self._health.tell(entry, now)
 
     def _answered_own(self, now: float) -> None:
@@ -101,7 +103,7 @@ class Turn:
         if self._is_in_flight:
             self._is_in_flight = False
             self._entry.in_flight -= 1
-            self._bulkhead.in_flight -= 1
+            self._bulkhead.give(self.who)
 
 
 def judge(health: Health, entry: Entry, turn: Turn, failure: UpstreamFailed) -> None:

@@ -276,8 +276,8 @@ class Observability(Section):
     )
     provider_messages: bool = Field(
         default=True,
-        description="Keep the first 200 characters of a provider's error in the log and in the call's record; they may "
-        "quote the request. Never where `retention.zero_retention` is on.",
+        description="Keep the beginning of a provider's error in the log (1,000 characters) and in the call's record "
+        "(300); it may quote the request. Never where `retention.zero_retention` is on.",
     )
 
 

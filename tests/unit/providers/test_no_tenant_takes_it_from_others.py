@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from providers.breaker import Phase
+from providers.bulkhead import Bulkheads
 from providers.failures import ConnectFailed, UpstreamBroken, UpstreamFailed, UpstreamStatus, UpstreamTimeout
 from providers.health import Health
 from tests.unit.providers.test_health import Clock, health, target
@@ -158,6 +159,32 @@ def test_a_sole_tenant_is_kept_away_as_ever_and_comes_back():
     assert not rests(subject, ALICE)
 
 
+def test_who_was_kept_away_alone_comes_back_slowly_too():
+    clock = Clock()
+    subject = health(clock, bulkheads=Bulkheads(200))
+    subject.renew([WHERE])
+    for _ in range(5):
+        call(subject, ALICE, POISON["silence"]())
+    clock.now += 6.0
+    assert all(call(subject, ALICE, None) for _ in range(3))
+    hers = [turn for _ in range(300) if (turn := subject.start(WHERE, ALICE)) is not None]
+    his = [turn for _ in range(300) if (turn := subject.start(WHERE, BOB)) is not None]
+    assert (len(hers), len(his)) == (20, 160)
+
+
+def test_when_others_find_it_well_again_the_one_who_doubted_looks_at_once():
+    clock = Clock()
+    subject = health(clock)
+    for who in (ALICE, BOB, CARL, BOB, CARL):
+        call(subject, who, POISON["silence"]())
+    for _ in range(4):  # hers are the first to look, again and again: her own rests double
+        clock.now += 130.0
+        call(subject, ALICE, POISON["silence"]())
+    assert rests(subject, ALICE)
+    assert all(call(subject, BOB, None) for _ in range(3))
+    assert call(subject, ALICE, None)
+
+
 def test_only_so_many_tenants_have_a_breaker_of_their_own():
     subject = health()
     entry = None
@@ -184,6 +211,18 @@ def test_a_slow_answer_of_one_tenant_makes_no_outlier_for_others():
     subject.weigh()
     assert rests(subject, ALICE)
     assert not rests(subject, BOB)
+
+
+def test_calls_that_hang_leave_the_last_tenth_of_an_endpoint_to_others():
+    subject = health(bulkheads=Bulkheads(100, 20))
+    subject.renew([WHERE])
+    hers = [turn for _ in range(50) if (turn := subject.start(WHERE, ALICE)) is not None]
+    assert (len(hers), subject.is_full(WHERE.id, ALICE), subject.is_full(WHERE.id, BOB)) == (18, True, False)
+    his = [turn for _ in range(50) if (turn := subject.start(WHERE, BOB)) is not None]
+    assert (len(his), subject.is_full(WHERE.id, CARL)) == (2, True)
+    for turn in (*hers, *his):
+        turn.end()
+    assert sum(subject.start(WHERE, BOB) is not None for _ in range(50)) == 18
 
 
 def test_a_client_that_leaves_gives_its_tenants_probe_back():
