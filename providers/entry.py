@@ -35,6 +35,7 @@ class Entry:
         "answered_at",
         "breaker",
         "in_flight",
+        "limited",
         "own",
         "renewed",
         "target",
@@ -46,6 +47,7 @@ class Entry:
         self.target, self.renewed = target, renewed
         self.breaker = renewed()
         self.own: dict[int, Breaker] = {}
+        self.limited: dict[int, float] = {}  # tenants whose calls were limited (429), and until when
         self.in_flight = 0
         self.answered_at = float("-inf")
         self.value = 1.0  # as last told to whoever watches
@@ -77,10 +79,16 @@ class Entry:
             return value
         return ON_TRIAL if self.answered_at >= max(since for _, since in away) else min(away)[0]
 
+    def is_limited_for_others(self, who: int, now: float) -> bool:
+        """Whether a provider limits calls of other tenants too; forgets those whose time is over."""
+        self.limited = {each: until for each, until in self.limited.items() if until > now}
+        return any(each != who for each in self.limited)
+
     def forgive(self) -> None:
         """Start with a clean slate."""
         self.breaker = self.renewed()
         self.own.clear()
+        self.limited.clear()
 
     def measure(self, now: float, seconds: float, who: int = 0) -> None:
         """Peak-EWMA: jumps up at once, comes down slowly."""

@@ -128,7 +128,8 @@ class Health:
         if hint.what == "open":
             breaker.hear_open(now, hint.seconds, f"{hint.reason} (seen by another process)")
         elif hint.what == "cool":
-            entry.breaker.hear_cool(now, hint.seconds)
+            breaker.hear_cool(now, hint.seconds)
+            entry.limited[hint.tenant_id] = breaker.cool_until
             entry.told_cool_until = entry.breaker.cool_until
         else:
             breaker.hear_closed(now)

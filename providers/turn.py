@@ -114,9 +114,7 @@ def judge(health: Health, entry: Entry, turn: Turn, failure: UpstreamFailed) -> 
         turn.give_back()
     elif fault == "limit":
         turn.give_back()
-        breaker.cool(now, failure.retry_after_s)
-        if failure.retry_after_s and failure.retry_after_s > LONGEST_TOLD_S:
-            failure.retry_after_s = max(breaker.cool_until - now, 1.0)  # as everybody else is told
+        _cool(health, entry, turn.who, failure, now)
     elif failure.is_sure:
         turn.give_back()
         breaker.trip(now, failure.code)
@@ -135,6 +133,20 @@ def judge(health: Health, entry: Entry, turn: Turn, failure: UpstreamFailed) -> 
         )
     health.teach(entry, before, now)
     health.tell(entry, now)
+
+
+def _cool(health: Health, entry: Entry, who: int, failure: UpstreamFailed, now: float) -> None:
+    """Stay away as long as the provider asks: for this tenant, whose prompt may have been larger than all that a minute
+    allows; for everybody once a call of another tenant is limited too.
+    """
+    is_alone = bool(who) and not entry.is_limited_for_others(who, now)
+    breaker = entry.own_of(who) if is_alone else entry.breaker
+    breaker.cool(now, failure.retry_after_s)
+    entry.limited[who] = max(breaker.cool_until, breaker.soft_until)
+    if failure.retry_after_s and failure.retry_after_s > LONGEST_TOLD_S:
+        failure.retry_after_s = max(breaker.cool_until - now, 1.0)  # as everybody else is told
+    if is_alone and failure.retry_after_s:
+        health.watch.learned(Hint(entry.target.id, "cool", breaker.cool_until - now, tenant_id=who))
 
 
 def _count(health: Health, entry: Entry, turn: Turn, failure: UpstreamFailed, now: float) -> None:

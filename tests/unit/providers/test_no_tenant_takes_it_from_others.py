@@ -241,11 +241,40 @@ def test_a_client_that_leaves_gives_its_tenants_probe_back():
 def test_the_first_caller_is_told_to_wait_as_long_as_everybody_else():
     clock = Clock()
     subject = health(clock)
-    refusal = UpstreamStatus.of(429, {"retry-after": "561635"}, b"")
-    call(subject, ALICE, refusal)
-    others = subject.unavailable([WHERE], BOB)
-    assert refusal.retry_after_s == others.retry_after_s
-    assert 120 <= (refusal.retry_after_s or 0) <= 132
+    waits = []
+    for who in (ALICE, BOB):
+        refusal = UpstreamStatus.of(429, {"retry-after": "561635"}, b"")
+        call(subject, who, refusal)
+        waits.append(refusal.retry_after_s)
+    waits += [subject.unavailable([WHERE], who).retry_after_s for who in (ALICE, BOB, CARL)]
+    assert len(set(waits)) == 1
+    assert 120 <= (waits[0] or 0) <= 132
+
+
+@pytest.mark.parametrize("headers", [{"retry-after": "60"}, {"retry-after-ms": "90000"}, {}])
+def test_a_limit_that_one_prompt_met_is_nobody_elses(headers):
+    clock = Clock()
+    subject = health(clock)
+    for _ in range(10):
+        call(subject, ALICE, UpstreamStatus.of(429, headers, b"would exceed 30000 input tokens per minute"))
+    assert rests(subject, ALICE) == bool(headers)
+    assert not rests(subject, BOB)
+    assert all(call(subject, BOB, None) for _ in range(50))
+    entry = subject.get(WHERE.id)
+    assert entry is not None
+    assert entry.breaker.is_calm
+
+
+def test_a_limit_that_two_tenants_meet_is_everybodys_until_its_end():
+    clock = Clock()
+    subject = health(clock)
+    for who in (ALICE, BOB):
+        call(subject, who, UpstreamStatus.of(429, {"retry-after": "60"}, b""))
+    assert rests(subject, CARL)
+    clock.now += 67.0
+    assert not any(rests(subject, who) for who in (ALICE, BOB, CARL))
+    call(subject, CARL, UpstreamStatus.of(429, {"retry-after": "60"}, b""))  # the others' limits are over
+    assert not rests(subject, BOB)
 
 
 @pytest.mark.parametrize(
