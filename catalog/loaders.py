@@ -209,8 +209,7 @@ def _target(source: Source, model: ModelRow, row: DeploymentRow) -> Target:
     provider = PROVIDERS.get(row.provider)
     if provider is None:
         raise Unusable(f"the provider '{row.provider}' is not supported by this version")
-    base_url = _base_url(source, row)
-    if not base_url:
+    if not (base_url := _base_url(source, row)):
         raise Unusable("no endpoint")
     secret = _secret(source, row, base_url)
     if provider.needs_secret and not secret:

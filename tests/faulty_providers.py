@@ -60,6 +60,7 @@ def config(endpoint, closed_port, plain_port):
     ]
     return {
         **town.NO_LIMITS,
+        "server": {"graceful_shutdown_delay": "5s", "workers": 1},  # each worker learns for itself
         "health": {"cooldown": "120s"},
         "observability": {"log_format": "json"},
         "model_catalog": rows,
