@@ -38,6 +38,8 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     predicted_bytes: int = 0  # output that is billed beyond the cap
     speaks: bool = False  # the answer may be sound
     inputs: int = 1  # prompts in one request
+    modalities: tuple[str, ...] = ()  # image | audio: in the prompt
+    json_schema: bool = False  # the answer is to keep to a schema
     keeps: str = ""  # the member that asks the provider to keep something of the call
     image_quantity: int = 0  # images to produce
     image_size: str = ""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
-from typing import Final
+from collections.abc import Iterable
 
 import msgspec
 
@@ -30,7 +29,6 @@ class Lack(msgspec.Struct, frozen=True):
 
 
 NOTHING = Need()
-TELLING: Final = (b'"image_url"', b'"input_audio"', b'"tools"', b'"functions"', b'"json_schema"')
 SHORTEST_TOKEN_BYTES = 4  # a prompt is looked at only when its bytes could be more tokens than this makes
 
 
@@ -59,21 +57,11 @@ def _top(member: str) -> str:
     return member.rpartition(".")[2]
 
 
-def tells_of(raw: bytes) -> frozenset[bytes]:
-    """Return those of the names that tell something which are in a request."""
-    return frozenset(name for name in TELLING if name in raw)
+def need_of(asked: Need, size: int, models: Iterable[Model], estimate: int | None) -> Need:
+    """Return what of a request somebody in `models` could lack. `asked` is what its structure asks for.
 
-
-def need_of(
-    raw: bytes, models: Iterable[Model], estimate: int | None, tells: Container[bytes] | None = None
-) -> Need:
-    """Read from a request's bytes what it needs; looks only for what somebody in `models` could lack.
-
-    A quotation mark inside a JSON text is escaped, so the names below can only be members or values of their own.
-    `estimate` is about the prompt's tokens; None: the request is not one prompt. `tells` are the names in a request
-    that is too large to be searched here.
+    `size` is in bytes; `estimate` is about the prompt's tokens; None: the request is not one prompt.
     """
-    found = raw if tells is None else tells
     is_limited, window = False, None
     for model in models:
         for deployment in model.deployments:
@@ -82,13 +70,8 @@ def need_of(
             own = can.context_window or model.context_window
             if own is not None and (window is None or own < window):
                 window = own
-    is_long = estimate is not None and window is not None and len(raw) > window * SHORTEST_TOKEN_BYTES
+    is_long = estimate is not None and window is not None and size > window * SHORTEST_TOKEN_BYTES
     if not is_limited and not is_long:
         return NOTHING
-    names = (("image", b'"image_url"'), ("audio", b'"input_audio"')) if is_limited else ()
-    return Need(
-        modalities=tuple([modality for modality, name in names if name in found]),
-        tools=is_limited and (b'"tools"' in found or b'"functions"' in found),
-        json_schema=is_limited and b'"json_schema"' in found,
-        prompt_tokens=estimate or 0 if is_long else 0,
-    )
+    need = asked if is_limited else NOTHING
+    return msgspec.structs.replace(need, prompt_tokens=estimate or 0) if is_long else need

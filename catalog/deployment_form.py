@@ -13,7 +13,7 @@ from catalog.forms import Revivable
 from catalog.models import Deployment, Provider, UnknownMembers, new_seal_id
 from catalog.sealing import Seal, close_metadata, destination
 from catalog.services import KeyNeeded, keeps_key, seal_of, set_deployment_key
-from gateway.config.entries import CACHE_MEMBERS
+from gateway.config.entries import CHOICES
 from providers.egress import EgressRefused, check_url
 from providers.registry import PROVIDERS
 from providers.target import SECRET_METADATA
@@ -136,8 +136,9 @@ class DeploymentForm(Revivable):
         value = self.cleaned_data["metadata"] or {}
         if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
             raise forms.ValidationError('Texts by name, such as {"gcp_project_id": "p1"}.')
-        if value.get("cache_member", CACHE_MEMBERS[0]) not in CACHE_MEMBERS:
-            raise forms.ValidationError(f"cache_member is {' or '.join(CACHE_MEMBERS)}.")
+        for name, choices in CHOICES.items():
+            if value.get(name, choices[0]) not in choices:
+                raise forms.ValidationError(f"{name} is {' or '.join(choices)}.")
         return value
 
     @override

@@ -21,7 +21,7 @@ from catalog.sealing import API_KEY, Seal, destination, open_metadata
 from catalog.snapshot import Can, Deployment, Experiment, Model, Problem, Snapshot
 from gateway.config import Config
 from providers.media.sight import stated
-from providers.registry import PROVIDERS, default_base_url, default_secret
+from providers.registry import PROVIDERS, default_base_url, default_secret, wire_model
 from providers.target import Secret, Target, Timeouts
 
 
@@ -209,13 +209,12 @@ def _target(source: Source, model: ModelRow, row: DeploymentRow) -> Target:
     provider = PROVIDERS.get(row.provider)
     if provider is None:
         raise Unusable(f"the provider '{row.provider}' is not supported by this version")
-    base_url = _base_url(source, row)
-    if not base_url:
+    if not (base_url := _base_url(source, row)):
         raise Unusable("no endpoint")
     secret = _secret(source, row, base_url)
     if provider.needs_secret and not secret:
         raise Unusable("no API key")
-    return Target(
+    target = Target(
         id=row.pk,
         alias=model.alias,
         name=row.name,
@@ -230,6 +229,7 @@ def _target(source: Source, model: ModelRow, row: DeploymentRow) -> Target:
         metadata=_metadata(source, row),
         is_guarded=_is_guarded(source, row),
     )
+    return msgspec.structs.replace(target, wire_model=wire_model(target))
 
 
 def _is_guarded(source: Source, row: DeploymentRow) -> bool:

@@ -119,6 +119,7 @@ def resolve(  # noqa: PLR0913 - each is a source of its own
     if len(model.deployments) == 1 and asking is ANYTHING and not model.fallbacks:
         only = model.deployments[0].target.id
         entry = health.get(only) if health is not None else None
-        if (entry is None or entry.breaker.is_calm) and not (health is not None and health.is_full(only)):
+        is_calm = entry is None or (entry.breaker.is_calm and not entry.own)
+        if is_calm and not (health is not None and health.is_full(only, caller.tenant_id)):
             return Route(model, model.deployments)
     return Search(snapshot, caller, asking, health or Health(), dice).route(model)

@@ -29,7 +29,7 @@ class Search:
         self, snapshot: Snapshot, caller: Caller, asking: Asking, health: Health, dice: Callable[[], float]
     ) -> None:
         self._snapshot, self._caller, self._asking, self._health = snapshot, caller, asking, health
-        self._now, self._dice = health.clock(), dice
+        self._now, self._dice, self._who = health.clock(), dice, caller.tenant_id
         self._skipped: list[Skipped] = []
         self._resting: list[Deployment] = []
         self._full: list[Deployment] = []
@@ -66,8 +66,8 @@ class Search:
         targets = [deployment.target for deployment in (*self._full, *self._resting)]
         if not targets:
             raise NoDeployment(model.alias)
-        if self._full or not self._health.least_bad(targets):
-            raise self._health.unavailable(targets)
+        if self._full or not self._health.least_bad(targets, self._who):
+            raise self._health.unavailable(targets, self._who)
         return build(deployments=tuple(self._resting), is_panic=True)
 
     def _others(self, model: Model, reason: str, others: dict[str, Model]) -> tuple[Deployment, ...]:
@@ -130,19 +130,20 @@ class Search:
         kept = 0
         for deployment in tier:
             entry = self._health.get(deployment.target.id)
-            if entry is not None and entry.breaker.cools(self._now):
+            breaker = entry.for_tenant(self._who, self._now) if entry is not None else None
+            if breaker is not None and breaker.cools(self._now):
                 self._rest(deployment, "its provider asked not to be called yet")
-            elif entry is not None and entry.breaker.is_ejected(self._now):
-                broken.append((entry.breaker, deployment))
-            elif self._health.is_full(deployment.target.id):
+            elif breaker is not None and breaker.is_ejected(self._now):
+                broken.append((breaker, deployment))
+            elif self._health.is_full(deployment.target.id, self._who):
                 kept += 1
                 self._full.append(deployment)
                 self._skip(deployment, "full: as many calls as may be are in flight there")
-            elif entry is None or entry.breaker.is_calm:
+            elif breaker is None or breaker.is_calm:
                 ready.append(deployment)
             else:
                 kept += 1
-                (ready if self._lot(deployment) < entry.breaker.share(self._now) else late).append(deployment)
+                (ready if self._lot(deployment) < breaker.share(self._now) else late).append(deployment)
         if broken:
             spared = self._eject(broken, len(tier), is_whole_tier=not ready and not kept)
             for deployment in spared:

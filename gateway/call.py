@@ -46,7 +46,7 @@ from providers.dialects.base import Answered, Shape
 from providers.dialects.large_answers import read_aside
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed
-from providers.plan import Plan
+from providers.plan import Asker, Plan
 from providers.requests.classes import Unacceptable
 from providers.tenant_salt import Salt
 from providers.upstream import Call, Outgoing, open_call
@@ -270,6 +270,8 @@ def _outgoing(request: V1Request, live: Connections, shape: Shape, meter: Meter)
         streams=shape.stream,
         trace_parent=request.trace_parent,
         has_cap=shape.output_cap is not None,
+        asks_usage=shape.stream and not shape.include_usage,
+        asker=Asker(request.auth.tenant_id),
         heard=meter.answered,
         aside=aside,
         again=meter.again,

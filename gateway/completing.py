@@ -11,7 +11,7 @@ from gateway import connections
 from gateway.answer import JSON, Answer, Headers
 from gateway.connections import Connections
 from gateway.endings import ending_of, overhead_ms
-from gateway.headers import of_call, of_fallback
+from gateway.headers import of_additions, of_call, of_fallback
 from gateway.idempotency import Claim
 from gateway.request import ClientGone, V1Request
 from gateway.routes import fallback_reason
@@ -72,5 +72,6 @@ def call_headers(request: V1Request, route: Route, call: Call, meter: Meter, own
     return [
         *of_call(call.target.provider, call.target.name, len(meter.attempts), meter.cost_nanousd),
         *of_fallback(call.target.alias, fallback_reason(route, call)),
+        *of_additions(call.set_by_gateway),
         (b"x-gateway-overhead-ms", f"{own_ms:.3f}".encode()),
     ]

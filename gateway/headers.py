@@ -53,6 +53,11 @@ def of_fallback(alias: str, reason: str) -> Headers:
     return [(b"x-gateway-model", _ascii(alias)), (b"x-gateway-fallback", reason.encode())] if reason else []
 
 
+def of_additions(set_by_gateway: str) -> Headers:
+    """Say what the gateway set in the request that went upstream; nothing where it set nothing."""
+    return [(b"x-gateway-set", set_by_gateway.encode())] if set_by_gateway else []
+
+
 def _add_budget(headers: Headers, budget: BudgetStanding) -> None:
     limit, spent, resets = budget.limit_nanousd, budget.spent_nanousd, budget.resets_nanousd
     remaining = budget.remaining_nanousd

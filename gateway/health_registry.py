@@ -28,6 +28,8 @@ def health_of(whole: Config, metrics: Metrics, hints: HealthHints | None) -> Hea
         overflowed=lambda provider: metrics.retry_overflow.labels(provider).inc(),
         full=lambda: metrics.shed.labels("endpoint_full").inc(),
         learned=hints.say if hints is not None else lambda _: None,
+        tried=metrics.tried,
+        quotes=whole.observability.provider_messages and not whole.retention.zero_retention,
     )
     bulkheads = Bulkheads(whole.server.max_inflight, whole.server.max_inflight_per_endpoint)
     return Health(policy, bulkheads=bulkheads, watch=watch)

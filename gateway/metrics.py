@@ -6,7 +6,7 @@ catalog and from our own tables, so their number is bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -17,7 +17,7 @@ from typing_extensions import override
 from gateway.money import NANO
 from metering.records import Close, Open
 from providers.fallbacks import FALLBACKS
-from providers.upstream import Attempt
+from providers.target import Target
 
 if TYPE_CHECKING:
     from metering.unsettled_money import UnsettledAt
@@ -147,7 +147,7 @@ class Metrics:
             child = self._children[key] = instrument.labels(*labels)
         return child
 
-    def observe(self, opened: Open, closed: Close, attempts: Sequence[Attempt]) -> None:
+    def observe(self, opened: Open, closed: Close, _: object = ()) -> None:
         """Count a call that ended. Called once for each row of the ledger."""
         model, provider, usage = opened.model, closed.provider, closed.usage
         self.child(self.requests, opened.endpoint, model, provider, closed.status).inc()
@@ -169,11 +169,13 @@ class Metrics:
             self.overshoot.inc((reported - opened.hold_nanousd) / NANO)
         if closed.disputed_nanousd:
             self.child(self.disputed, closed.provider, closed.deployment).inc(closed.disputed_nanousd / NANO)
-        for attempt in attempts:
-            self.child(self.attempts, attempt.provider, attempt.deployment, attempt.outcome).inc()
         self.overhead.observe(closed.overhead_ms / 1000)
         if closed.ttft_ms is not None:
             self.first_token.observe(closed.ttft_ms / 1000)
+
+    def tried(self, target: Target, outcome: str) -> None:
+        """Count a try at a deployment, also one that never connected; `outcome` is ok, or the class of its failure."""
+        self.child(self.attempts, target.provider, target.name, outcome).inc()
 
     def observe_shadow(self, opened: Open, status: str, cost_nanousd: int = 0) -> None:
         """Count a mirrored call that ended; those who paid for the one it copies have nothing to do with it."""

@@ -125,7 +125,9 @@ def _need(request: V1Request, live: Connections, want: Want, model: Model) -> Ne
         models += [other for alias in aliases if (other := live.snapshot.models.get(alias)) is not None]
     is_chat = want.demand.kind == "chat"  # a request for embeddings may carry many prompts
     estimate = holds.prompt_estimate(want.demand).tokens if is_chat else None
-    need = need_of(request.raw, models, estimate, None if want.large is None else want.large.tells)
+    demand = want.demand
+    asked = Need(modalities=demand.modalities, tools=demand.tools, json_schema=demand.json_schema)
+    need = need_of(asked, len(request.raw), models, estimate)
     if not want.demand.unknown:
         return need
     is_kept = any(rule.budgets for rule in rules_for(live.rulebook, request.auth))

@@ -146,6 +146,7 @@ class Shadows:
             raw=mirrored.raw,
             streams=shape.stream,
             has_cap=shape.output_cap is not None,
+            asks_usage=shape.stream and not shape.include_usage,
         )
         plan = Plan(targets=[mirrored.deployment.target])
         return await open_call(

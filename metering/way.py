@@ -90,12 +90,12 @@ def _short(attempt: Attempt, asked: str) -> str:
 
 def _kind_of(attempt: Attempt) -> str:
     """Return the class of a failure, where the record has one."""
-    return str(getattr(attempt, "kind", ""))
+    return attempt.kind
 
 
 def _reason_of(attempt: Attempt) -> str:
     """Return why a try failed, as far as it is known: refused, no such host, TLS, a timeout, a provider's words."""
-    return str(getattr(attempt, "reason", ""))
+    return attempt.reason
 
 
 def _order(trace: Trace) -> tuple[list[str], list[str]]:

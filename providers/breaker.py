@@ -2,7 +2,8 @@
 
 closed -> open (failures) -> half-open (one probe at a time) -> closed, at first with a small share that grows (ramp).
 Beside that a cool-down: a provider's Retry-After is a floor that nothing overrides. What other processes saw is a hint:
-short, and overruled by what this one sees itself. Cost: under 1 us a call.
+short, and overruled by what this one sees itself. Failures of one tenant's calls alone open it for nobody: that
+tenant has a breaker of its own (providers/entry.py). Cost: under 1 us a call.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from enum import Enum
 
 import msgspec
 
-RING_S = 10
+from providers import witnesses
+from providers.tally import Tally
+
 SOFT_COOL_S = 1.0  # after a 429 that does not say how long: others go first for so long
 COOL_JITTER = 0.1  # only upward: nobody comes before the Retry-After ends
 OPEN_JITTER = (0.8, 1.2)
@@ -46,10 +49,10 @@ class Breaker:
 
     __slots__ = (
         "_dice",
-        "_failures",
+        "_doubted_by",
         "_policy",
-        "_seconds",
-        "_successes",
+        "_run",
+        "_tally",
         "consecutive",
         "cool_until",
         "deaf_until",
@@ -77,9 +80,9 @@ class Breaker:
         self.deaf_until = float("-inf")
         self.is_probing = self.is_hinted = False  # hinted: only another process has seen it fail
         self.is_calm = True
-        self._seconds = [-1] * RING_S
-        self._successes = [0] * RING_S
-        self._failures = [0] * RING_S
+        self._tally = Tally()
+        self._run: dict[int, int] = {}  # of those in a row
+        self._doubted_by = 0  # whose probe failed, while nobody else's did
 
     def rests(self, now: float) -> bool:
         """Whether no call should come here now."""
@@ -141,8 +144,10 @@ class Breaker:
         if is_probe:
             self.is_probing = False
         if self.phase is Phase.CLOSED:
-            self.consecutive = 0
-            self._count(self._successes, now)
+            if self.consecutive:
+                self.consecutive = 0
+                self._run.clear()
+            self._tally.succeeded(now)
             if not self.is_calm:
                 self._calm_down(now)
         elif self.phase is Phase.OPEN and began >= self.since:  # tried although open, because all were
@@ -151,18 +156,44 @@ class Breaker:
         elif is_probe or (self.phase is Phase.OPEN and self.is_hinted):  # others saw it fail; here it answers
             self._probe_was_good(now)
 
-    def failed(self, now: float, began: float, reason: str = "", *, is_probe: bool = False) -> None:
+    def failed(
+        self,
+        now: float,
+        began: float,
+        reason: str = "",
+        *,
+        is_probe: bool = False,
+        who: int = 0,
+        is_doubt: bool = False,
+    ) -> None:
+        """`who`: the tenant whose call it was. `is_doubt`: the credential may be wrong; the second tenant proves it."""
         if is_probe:
             self.is_probing = False
             if self.phase is Phase.HALF_OPEN:
-                self._open(now, reason)
+                if who and self._doubted_by in (0, who):
+                    self._doubted_by = who  # the next probe is somebody else's
+                else:
+                    self._open(now, reason)
         elif (
             self.phase is Phase.CLOSED and began >= self.since
         ):  # what began before it last closed is old news
             self.consecutive += 1
-            self._count(self._failures, now)
-            if self.consecutive >= self._policy.consecutive or self._fails_often(now):
+            witnesses.add(self._run, who)
+            self._tally.failed(now, who)
+            if self._is_proven(is_doubt=is_doubt) or self._fails_often(now):
                 self._open(now, reason)
+
+    @property
+    def has_witnesses(self) -> bool:
+        """Whether calls of more than one tenant failed since one went well."""
+        return witnesses.others(self._run) > 0
+
+    def _is_proven(self, *, is_doubt: bool) -> bool:
+        """Whether enough calls failed in a row, and not those of one tenant alone."""
+        most, others = self._policy.consecutive, witnesses.others(self._run)
+        if is_doubt and others:
+            return True
+        return self.consecutive >= most and others >= witnesses.need(most)
 
     def let_go(self, *, is_probe: bool = False) -> None:
         """A call ended that says nothing about the deployment: the client left, or asked for the impossible."""
@@ -228,32 +259,31 @@ class Breaker:
     def _close(self, now: float) -> None:
         self._enter(Phase.CLOSED, now)
         self.is_hinted, self.ramp_since = False, now
-        self._seconds = [-1] * RING_S
+        self._tally.forget()
 
     def _enter(self, phase: Phase, now: float) -> None:
         self.phase, self.since = phase, now
         self.is_calm = self.is_probing = False
-        self.consecutive = self.good_probes = 0
+        self.consecutive = self.good_probes = self._doubted_by = 0
+        self._run.clear()
 
     def _calm_down(self, now: float) -> None:
         if self.share(now) >= 1.0 and not self.cools(now):
             self.ramp_since, self.is_calm = None, True
 
-    def _count(self, counts: list[int], now: float) -> None:
-        second = int(now)
-        slot = second % RING_S
-        if self._seconds[slot] != second:
-            self._seconds[slot] = second
-            self._successes[slot] = self._failures[slot] = 0
-        counts[slot] += 1
-
     def counts(self, now: float) -> tuple[int, int]:
         """Return the calls that were judged in the last ten seconds, and how many of them failed."""
-        oldest = int(now) - RING_S
-        live = [slot for slot in range(RING_S) if self._seconds[slot] > oldest]
-        failures = sum(self._failures[slot] for slot in live)
-        return failures + sum(self._successes[slot] for slot in live), failures
+        return self._tally.counts(now)
+
+    def blamed(self, now: float) -> dict[int, int]:
+        """Return the failures of the last ten seconds by tenant."""
+        return self._tally.blamed(now)
 
     def _fails_often(self, now: float) -> bool:
-        samples, failures = self.counts(now)
-        return samples >= self._policy.samples and failures >= self._policy.ratio * samples
+        policy = self._policy
+        samples, failures = self._tally.counts(now)
+        if samples < policy.samples or failures < policy.ratio * samples:
+            return False
+        blamed = self._tally.blamed(now)
+        main, others = witnesses.main_of(blamed)[1], witnesses.others(blamed)
+        return others >= witnesses.need(policy.consecutive) and others >= policy.ratio * (samples - main)

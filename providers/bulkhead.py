@@ -8,10 +8,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from providers.retry_budget import RetryBudget
 from providers.target import Target
 
 SHARE = 0.75  # of all that the process takes on, where there are several places
 UNBOUNDED = sys.maxsize
+LAST = 10
 
 Place = tuple[str, str, str]
 
@@ -19,10 +21,36 @@ Place = tuple[str, str, str]
 class Bulkhead:
     """One place: what is in flight there, whichever deployment sent it, and the most that may be."""
 
-    __slots__ = ("in_flight", "limit")
+    __slots__ = ("_by_tenant", "budget", "in_flight", "limit")
 
     def __init__(self) -> None:
         self.in_flight, self.limit = 0, UNBOUNDED
+        self._by_tenant: dict[int, int] = {}
+        self.budget = RetryBudget()  # what further tries there may cost
+
+    def has_room(self, who: int) -> bool:
+        """Whether one more call of this tenant may go there: the last tenth is for those with less than half."""
+        if self.in_flight < self.limit - self.limit // LAST:
+            return True
+        if self.in_flight >= self.limit:
+            return False
+        return not who or self.of_tenant(who) < self.limit // 2
+
+    def of_tenant(self, who: int) -> int:
+        """Return how many calls of this tenant are in flight there."""
+        return self._by_tenant.get(who, 0)
+
+    def take(self, who: int) -> None:
+        self.in_flight += 1
+        self._by_tenant[who] = self._by_tenant.get(who, 0) + 1
+
+    def give(self, who: int) -> None:
+        self.in_flight -= 1
+        left = self._by_tenant[who] - 1
+        if left:
+            self._by_tenant[who] = left
+        else:
+            del self._by_tenant[who]
 
 
 class Bulkheads:
@@ -65,4 +93,5 @@ class Bulkheads:
 
 
 def _place(target: Target) -> Place:
+    """Return the endpoint with its credential."""
     return target.provider, target.base_url, target.secret.reveal()

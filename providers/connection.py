@@ -185,7 +185,9 @@ class Connection(asyncio.Protocol):
             if self.has_head and not self._is_delimited and not self._lacks_an_end and exc is None:
                 self.is_over = True  # RFC 9112, 6.3: without a length the end of the connection is the end
             else:
-                self.failure = UpstreamBroken(f"the connection was closed: {type(exc).__name__}: {exc}"[:200])
+                kind = "reset" if isinstance(exc, ConnectionResetError) else "closed"
+                why = f"the connection was closed: {type(exc).__name__}: {exc}"[:200]
+                self.failure = UpstreamBroken(why, kind=kind)
         self._wake()
         self._gone(self)
 

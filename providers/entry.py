@@ -1,12 +1,19 @@
-"""What is remembered of one deployment, and what others see of it. Pure; clock passed in."""
+"""What is remembered of one deployment, and what others see of it. Pure; clock passed in.
+
+`breaker` is for everybody. A tenant whose calls fail has one of its own beside it, so that what its requests bring
+about - timeouts of huge prompts, errors of the server, a credential that is only perhaps wrong - rests for it alone,
+until calls of others fail too.
+"""
 
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Callable
 
 import msgspec
 
+from providers import witnesses
 from providers.breaker import Breaker, Phase
 from providers.outliers import Record
 from providers.target import Target
@@ -14,37 +21,81 @@ from providers.target import Target
 LATENCY_TAU_S = 10.0
 KEPT = 64  # latencies, for comparing a deployment with its peers
 FRESH_S = 60.0
+ON_TRIAL = 0.5
+MOST_OWN = 64  # tenants with a breaker of their own at one deployment
 
 
 class Entry:
-    """One deployment's state."""
+    """One deployment's state. `renewed` makes a breaker of a tenant's own."""
 
     __slots__ = (
         "_cost_s",
         "_latencies",
         "_measured_at",
+        "answered_at",
         "breaker",
         "in_flight",
+        "limited",
+        "own",
+        "renewed",
         "target",
         "told_cool_until",
         "value",
     )
 
-    def __init__(self, target: Target, breaker: Breaker) -> None:
-        self.target, self.breaker = target, breaker
+    def __init__(self, target: Target, renewed: Callable[[], Breaker]) -> None:
+        self.target, self.renewed = target, renewed
+        self.breaker = renewed()
+        self.own: dict[int, Breaker] = {}
+        self.limited: dict[int, float] = {}  # tenants whose calls were limited (429), and until when
         self.in_flight = 0
+        self.answered_at = float("-inf")
         self.value = 1.0  # as last told to whoever watches
         self.told_cool_until = float("-inf")  # as last told to other processes
         self._cost_s = 0.0
         self._measured_at = float("-inf")
-        self._latencies: deque[tuple[float, float]] = deque(maxlen=KEPT)
+        self._latencies: deque[tuple[float, float, int]] = deque(maxlen=KEPT)
 
-    def measure(self, now: float, seconds: float) -> None:
+    def for_tenant(self, who: int, now: float) -> Breaker:
+        """Return the breaker that decides for a tenant: everybody's, unless only its own keeps it away."""
+        own = self.own.get(who) if self.own else None
+        return self.breaker if own is None or own.is_calm or self.breaker.rests(now) else own
+
+    def own_of(self, who: int) -> Breaker:
+        """Return a tenant's own breaker, made when its first call fails; the oldest makes room."""
+        own = self.own.get(who)
+        if own is None:
+            while len(self.own) >= MOST_OWN:
+                del self.own[next(iter(self.own))]
+            own = self.own[who] = self.renewed()
+        return own
+
+    def value_at(self, now: float) -> float:
+        """Return Breaker.value: that of tenants who are kept away, where nobody else is known to be served."""
+        value = self.breaker.value(now)
+        seen = [(own.value(now), own.since) for own in self.own.values()]
+        away = [each for each in seen if each[0] < 1.0]
+        if value < 1.0 or not away:
+            return value
+        return ON_TRIAL if self.answered_at >= max(since for _, since in away) else min(away)[0]
+
+    def is_limited_for_others(self, who: int, now: float) -> bool:
+        """Whether a provider limits calls of other tenants too; forgets those whose time is over."""
+        self.limited = {each: until for each, until in self.limited.items() if until > now}
+        return any(each != who for each in self.limited)
+
+    def forgive(self) -> None:
+        """Start with a clean slate."""
+        self.breaker = self.renewed()
+        self.own.clear()
+        self.limited.clear()
+
+    def measure(self, now: float, seconds: float, who: int = 0) -> None:
         """Peak-EWMA: jumps up at once, comes down slowly."""
         decay = math.exp(-max(0.0, now - self._measured_at) / LATENCY_TAU_S)
         self._cost_s = max(seconds, self._cost_s * decay + seconds * (1.0 - decay))
         self._measured_at = now
-        self._latencies.append((now, seconds))
+        self._latencies.append((now, seconds, who))
 
     def latency(self, now: float) -> float:
         """Seconds to the first content; fades while nothing is measured, so that it is tried again."""
@@ -52,16 +103,34 @@ class Entry:
             return 0.0
         return self._cost_s * math.exp(-max(0.0, now - self._measured_at) / LATENCY_TAU_S)
 
-    def is_crowded(self, now: float, limit: int) -> bool:
-        """Whether one that comes back has as many calls as it should have by now: the herd must not trample it."""
-        part = self.breaker.ramp(now)
-        return part < 1.0 and self.in_flight >= max(1, int(limit * part))
+    def is_crowded(self, now: float, limit: int, who: int = 0, theirs: int = 0) -> bool:
+        """Whether one that comes back has as many calls as it should have by now: the herd must not trample it.
 
-    def record(self, now: float) -> Record:
-        """Return what its latest calls say, for comparing it with its peers."""
+        `theirs` are the calls in flight of this tenant, for which alone it may be coming back.
+        """
+        part = self.breaker.ramp(now)
+        if part < 1.0 and self.in_flight >= max(1, int(limit * part)):
+            return True
+        own = self.own.get(who)
+        part = 1.0 if own is None else own.ramp(now)
+        return part < 1.0 and theirs >= max(1, int(limit * part))
+
+    def record(self, now: float, without: int = 0) -> Record:
+        """Return what its latest calls say, for comparing it with its peers; without those of one tenant."""
         calls, failures = self.breaker.counts(now)
-        fresh = [seconds for at, seconds in self._latencies if now - at <= FRESH_S]
-        return Record(id=self.target.id, calls=calls, failures=failures, latencies=fresh)
+        fresh = [each for each in self._latencies if now - each[0] <= FRESH_S]
+        if without:
+            aside = self.breaker.blamed(now).get(without, 0)
+            calls, failures = calls - aside, failures - aside
+            fresh = [each for each in fresh if each[2] != without]
+        latencies = [seconds for _, seconds, _ in fresh]
+        return Record(id=self.target.id, calls=calls, failures=failures, latencies=latencies)
+
+    def suspects(self, now: float) -> set[int]:
+        """Return the tenants whose calls fail most, and are most of those that answered."""
+        slow = Counter(who for at, _, who in self._latencies if who and now - at <= FRESH_S)
+        found = {witnesses.main_of(self.breaker.blamed(now))[0], *(who for who, _ in slow.most_common(1))}
+        return found - {0}
 
     def forget_latencies(self) -> None:
         self._latencies.clear()
@@ -86,6 +155,10 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 def seen_of(entry: Entry, now: float) -> Seen:
     """Return a deployment as it is now."""
     breaker, target = entry.breaker, entry.target
+    if breaker.value(now) == 1.0 and entry.own:
+        breaker = min(
+            entry.own.values(), key=lambda own: own.value(now)
+        )  # as the tenant sees it that is kept away
     latency = entry.latency(now)
     return Seen(
         id=target.id,
@@ -93,7 +166,7 @@ def seen_of(entry: Entry, now: float) -> Seen:
         provider=target.provider,
         deployment=target.name,
         state=_state(breaker, now),
-        value=breaker.value(now),
+        value=entry.value_at(now),
         reason=breaker.reason,
         consecutive_failures=breaker.consecutive,
         retry_in_s=round(breaker.retry_at(now) - now, 3),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
+from providers.additions import Added
 from providers.dialects.base import Dialect, Stream
-from providers.failures import UpstreamBroken
+from providers.failures import ErrorWith200, UpstreamBroken
 from providers.outline import LARGE
 from providers.registry import PROVIDERS
 from providers.target import Target
@@ -20,7 +21,7 @@ MAX_PRELUDE = 1024 * 1024  # lifecycle events held back until the first content
 USER_AGENT = "open-model-gateway"
 
 
-def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, cap_field: str) -> UpstreamRequest:
+def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, added: Added) -> UpstreamRequest:
     provider = PROVIDERS[target.provider]
     headers = {
         "content-type": "application/json",
@@ -35,7 +36,7 @@ def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, cap_field:
         "POST",
         provider.url(target, outgoing.path),
         headers,
-        dialect.request(outgoing.raw, target, cap_field),
+        dialect.request(outgoing.raw, target, added),
         target.is_guarded,
     )
 
@@ -52,12 +53,12 @@ async def first_content(response: UpstreamResponse, blocks: AsyncIterator[bytes]
                 held  # also when an error follows in the same block: this content was produced and is billed
             )
         if stream.failure is not None:
-            raise UpstreamBroken("the provider sent an error instead of content", body=stream.failure)
+            raise ErrorWith200(stream.failure)
         if len(held) > MAX_PRELUDE:
             raise UpstreamBroken("more than 1 MiB before the first content")
     held += stream.end()
     if not stream.done:
-        raise UpstreamBroken("the stream ended before its first content")
+        raise UpstreamBroken("the stream ended before its first content", kind="cut")
     return held
 
 

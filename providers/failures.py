@@ -16,27 +16,27 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
-import orjson
-from typing_extensions import override
 
 from providers.redaction import cleaned, redact
+from providers.said import MOST_REASON, Said, printable, said_in
 from providers.target import Target
 from providers.usage import Usage
-from providers.verdicts import verdict_on
+from providers.verdicts import Fault, Verdict, verdict_in_stream, verdict_on
 
 Phase = Literal["connect", "first_byte", "idle", "total"]
 
 MAX_RETRY_AFTER_S: Final = 86_400.0
-MAX_MESSAGE_CHARS: Final = 8_000
 
 _TOO_MANY: Final = 429
 
 
 _WORDS: Final[dict[str, str]] = {
     "upstream_auth_failed": "The provider refused the gateway's credential.",
+    "upstream_account_exhausted": "The gateway's account at the provider cannot pay for this call.",
     "upstream_model_not_found": "The provider does not know this model.",
     "upstream_refused": "The provider refused this request.",
     "upstream_rate_limited": "The provider is limiting requests at the moment.",
@@ -45,6 +45,13 @@ _WORDS: Final[dict[str, str]] = {
     "deadline_exceeded": "The call was not finished within its time.",
     "no_deployment_available": "No deployment of this model can serve at the moment.",
 }
+_FAULTS: Final[dict[str, Fault]] = {
+    "upstream_auth_failed": "credential",
+    "upstream_refused": "request",
+    "upstream_rate_limited": "limit",
+}
+_PAGE: Final = "A server in front of the provider refused this request with a page of HTML: "
+_UNSURE: Final = "The provider refused this call, for what was asked or for the credential: it did not say."
 
 
 class PassedOn(msgspec.Struct, frozen=True):
@@ -58,7 +65,11 @@ class PassedOn(msgspec.Struct, frozen=True):
 
 
 class UpstreamFailed(Exception):
-    """No answer from a provider. `reached`: the request may have arrived there, so it may cost something."""
+    """No answer from a provider. `reached`: the request may have arrived there, so it may cost something.
+
+    `kind` is its class in metrics; `fault` says whom the breaker blames, `is_sure` that once is enough; `why`: another
+    model might take the very same request.
+    """
 
     def __init__(
         self,
@@ -74,34 +85,57 @@ class UpstreamFailed(Exception):
         self.reason = reason  # for logs and the decision trace; may name hosts, so it is not for clients
         self.retryable, self.status, self.code = retryable, status, code
         self.body, self.retry_after_s, self.reached = body, retry_after_s, True
+        self.kind, self.why, self.is_sure = code, "", code == "upstream_auth_failed"
+        self.fault: Fault = _FAULTS.get(code, "deployment")
         self.usage: Usage | None = None  # what the provider said that it used all the same
         self.answer_status = 504 if code == "upstream_timeout" else 502
         self.provider, self.deployment, self.target_id = "", "", 0  # filled in by `came_from`
         self._secrets: tuple[str, ...] = ()
+        self._read: Said | None = None  # the body
 
     def came_from(self, target: Target) -> None:
         """Note who failed, and take the secrets that it was sent out of what it said."""
+        if self.target_id == target.id and self._secrets:
+            return  # that was done
         self.provider, self.deployment, self.target_id = target.provider, target.name, target.id
         self._secrets = target.secrets()
         self.reason = redact(self.reason, self._secrets)
 
+    def judged(self, verdict: Verdict) -> None:
+        """Take over what the provider's own words mean."""
+        self.retryable, self.code, self.answer_status = verdict.retryable, verdict.code, verdict.answer_status
+        self.kind, self.fault, self.is_sure = verdict.kind, verdict.fault, verdict.is_sure
+        self.why = verdict.why
+
+    def said(self, most: int = MOST_REASON) -> str:
+        """Return what the provider said, in one line without secrets, for the operator; "" where it said nothing."""
+        if not self.body:
+            return ""
+        self._read = self._read or said_in(self.body)
+        return redact(self._read.short(most), self._secrets)[:most]
+
     @property
     def passed_on(self) -> PassedOn | None:
-        """The refusal to hand to the client as it is, or None when the client gets our own words."""
-        return None
+        """The refusal to hand to the client in the provider's words, or None when the client gets our own."""
+        if self.fault != "request":
+            return None
+        self._read = self._read or said_in(self.body)
+        return cleaned(_passed_on(self.answer_status, self._read), self._secrets)
 
     @property
     def words(self) -> str:
         """A sentence for the client."""
+        if self.fault == "credential" and not self.is_sure:
+            return _UNSURE
         return _WORDS.get(self.code, _WORDS["upstream_error"])
 
 
 class ConnectFailed(UpstreamFailed):
     """Refused, unknown host, untrusted certificate: no byte of the request left."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, kind: str = "connect_failed") -> None:
         super().__init__(reason)
-        self.reached = False
+        self.kind, self.reached = kind, False
 
 
 class UpstreamTimeout(UpstreamFailed):
@@ -109,7 +143,7 @@ class UpstreamTimeout(UpstreamFailed):
 
     def __init__(self, phase: Phase, seconds: float, *, reached: bool | None = None) -> None:
         super().__init__(f"{phase} timeout after {seconds:g} s", code="upstream_timeout")
-        self.phase, self.seconds = phase, seconds
+        self.kind, self.phase, self.seconds = f"timeout_{phase}", phase, seconds
         self.reached = phase != "connect" if reached is None else reached
 
 
@@ -118,13 +152,27 @@ class UpstreamBroken(UpstreamFailed):
 
     is_stale = False
 
+    def __init__(self, reason: str, *, body: bytes | None = None, kind: str = "malformed") -> None:
+        super().__init__(reason, body=body)
+        self.kind = kind
+
+
+class ErrorWith200(UpstreamBroken):
+    """What came with status 200 is an error - a stream's first event, or all of it: read as with its own status."""
+
+    def __init__(self, error: bytes) -> None:
+        super().__init__("the provider sent an error instead of content", body=error, kind="error_in_stream")
+        verdict = verdict_in_stream(error)
+        if verdict is not None:
+            self.judged(verdict)
+
 
 class DeadlineExceeded(UpstreamFailed):
     """The time that the client or the server allows for the whole call is over."""
 
     def __init__(self, seconds: float, *, reached: bool) -> None:
         super().__init__(f"deadline of {seconds:g} s", retryable=False, code="deadline_exceeded")
-        self.reached, self.answer_status = reached, 504
+        self.kind, self.reached, self.answer_status = "deadline", reached, 504
 
 
 class Unavailable(UpstreamFailed):
@@ -137,22 +185,23 @@ class Unavailable(UpstreamFailed):
 
 
 class UpstreamStatus(UpstreamFailed):
-    """The provider answered with an error (or a redirect, which is never followed)."""
+    """The provider answered with an error (or a redirect, which is never followed; its host is told)."""
 
     def __init__(
-        self, status: int, body: bytes, content_type: str = "", retry_after_s: float | None = None
+        self,
+        status: int,
+        body: bytes,
+        content_type: str = "",
+        retry_after_s: float | None = None,
+        location: str = "",
     ) -> None:
-        verdict = verdict_on(status, body)
-        super().__init__(
-            f"status {status}",
-            retryable=verdict.retryable,
-            status=status,
-            code=verdict.code,
-            body=body,
-            retry_after_s=retry_after_s,
-        )
+        said = said_in(body)
+        reason = f"status {status}{_leads_to(location)}" if 300 <= status < 400 else f"status {status}"  # noqa: PLR2004
+        wait = said.retry_after_s if retry_after_s is None else retry_after_s
+        super().__init__(reason, status=status, body=body, retry_after_s=wait)
+        self._read = said
+        self.judged(verdict_on(status, body, said))
         self.content_type = content_type
-        self.answer_status = verdict.answer_status
 
     @classmethod
     def of(
@@ -163,14 +212,7 @@ class UpstreamStatus(UpstreamFailed):
         wait = _milliseconds(headers.get("retry-after-ms"))
         if wait is None:
             wait = parse_retry_after(headers.get("retry-after"), now)
-        return cls(status, body, headers.get("content-type", ""), wait)
-
-    @property
-    @override
-    def passed_on(self) -> PassedOn | None:
-        if self.retryable or self.status is None:
-            return None
-        return cleaned(_passed_on(self.status, self.body or b""), self._secrets)
+        return cls(status, body, headers.get("content-type", ""), wait, headers.get("location", ""))
 
 
 def summarize(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
@@ -179,10 +221,10 @@ def summarize(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
     `reached`, `provider` and `deployment` are those of the last try that a provider may have seen.
     """
     last = failures[-1]
-    if len(failures) == 1 or not last.retryable:
+    codes = {failure.code for failure in failures}
+    if len(failures) == 1 or not last.retryable or codes == {"upstream_refused"}:
         last.reached = any(failure.reached for failure in failures)
         return last
-    codes = {failure.code for failure in failures}
     code = codes.pop() if len(codes) == 1 else "upstream_error"
     waits = [failure.retry_after_s for failure in failures if failure.retry_after_s is not None]
     summary = UpstreamFailed(
@@ -192,9 +234,10 @@ def summarize(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
         body=last.body,
         retry_after_s=min(waits, default=None),
     )
-    summary.answer_status = {"upstream_rate_limited": 429, "upstream_refused": 403}.get(
-        code, summary.answer_status
-    )
+    if code == "upstream_rate_limited":
+        summary.answer_status = _TOO_MANY
+    elif code == "upstream_auth_failed":
+        summary.fault, summary.is_sure = "credential", any(failure.is_sure for failure in failures)
     seen = next((failure for failure in reversed(failures) if failure.reached), None)
     summary.reached = seen is not None
     told = seen or last
@@ -231,42 +274,26 @@ def _until(date: str, now: float) -> float:
 
 
 def _sane(seconds: float) -> float | None:
-    return min(seconds, MAX_RETRY_AFTER_S) if seconds >= 0 else None  # not a number is not >= 0
+    is_one = seconds >= 0 and math.isfinite(seconds)  # not a number is not >= 0
+    return min(seconds, MAX_RETRY_AFTER_S) if is_one else None
 
 
-def _passed_on(status: int, body: bytes) -> PassedOn:
-    said = _said(body)
-    message = said.get("message") or said.get("detail")
-    if not isinstance(message, str) or not message:
-        return PassedOn(
-            status, f"The provider refused the request with status {status}.", code=_text(said.get("code"))
-        )
+def _passed_on(status: int, said: Said) -> PassedOn:
     return PassedOn(
         status,
-        message[:MAX_MESSAGE_CHARS],
-        _text(said.get("type")) or "invalid_request_error",
-        _text(said.get("param")),
-        _text(said.get("code")),
+        (_PAGE if said.is_page else "") + said.message
+        or f"The provider refused the request with status {status}.",
+        said.type or "invalid_request_error",
+        said.param,
+        said.code,
     )
 
 
-def _said(body: bytes) -> dict[str, Any]:
-    """Find the members of an error in the envelopes that OpenAI and its imitators use."""
+def _leads_to(location: str) -> str:
+    """Return where a redirect leads: the host, never the rest, which may carry a secret."""
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    if not isinstance(document, dict):
-        return {}
-    error = document.get("error", document)
-    if isinstance(error, str):
-        return {"message": error}
-    return error if isinstance(error, dict) else {}
-
-
-def _text(value: Any) -> str | None:
-    return (
-        str(value)[:200]
-        if isinstance(value, str | int) and not isinstance(value, bool) and value != ""
-        else None
-    )
+        host = urlsplit(location).netloc.rpartition("@")[2]
+    except ValueError:
+        host = ""
+    where = printable(host)[:MOST_REASON]
+    return f", a redirect to {where or 'another path of the same host'}" if location else ", a redirect"

@@ -8,86 +8,38 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from providers.additions import Additions
+from providers.attempts import Attempt, Lines, Notes
 from providers.breaker import Breaker, Phase, Policy
 from providers.bulkhead import Bulkhead, Bulkheads
-from providers.cap_words import CapWords
 from providers.entry import Entry, Seen, address_of, seen_of
-from providers.failures import Unavailable, UpstreamFailed
+from providers.failures import Unavailable
 from providers.hint import Hint
 from providers.outliers import worst
 from providers.retry_budget import RetryBudget
 from providers.target import Target
+from providers.turn import Turn
 
 logger = logging.getLogger("gateway.health")
 
-SERVER_ERROR = 500
 TELL_S = 1.0  # a cool-down that grows by less is not told to others again
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
-    """Who hears of what: a deployment's new value (Breaker.value), a retry or a call that was refused, and what other
-    processes should know.
+    """Who hears of what: a deployment's new value (Breaker.value), a retry or a call that was refused, what other
+    processes should know, and each try with its class.
     """
 
     changed: Callable[[Target, float], None] = lambda _target, _value: None
     overflowed: Callable[[str], None] = lambda _provider: None
     full: Callable[[], None] = lambda: None
     learned: Callable[[Hint], None] = lambda _hint: None
-
-
-class Turn:
-    """One attempt at one deployment: exactly one verdict, and exactly one end of being in flight."""
-
-    __slots__ = ("_bulkhead", "_entry", "_health", "_is_in_flight", "began", "is_probe")
-
-    def __init__(
-        self,
-        health: Health,
-        entry: Entry,
-        bulkhead: Bulkhead,
-        began: float,
-        is_probe: bool,  # noqa: FBT001 - one fact
-    ) -> None:
-        self._health, self._entry, self._bulkhead = health, entry, bulkhead
-        self.began, self.is_probe = began, is_probe
-        self._is_in_flight = True
-        entry.in_flight += 1
-        bulkhead.in_flight += 1
-
-    def answered(self) -> None:
-        """The deployment showed content."""
-        entry, now = self._entry, self._health.clock()
-        breaker = entry.breaker
-        entry.measure(now, now - self.began)
-        self._health.budget(entry.target.provider).earn()
-        before, was_hinted = breaker.phase, breaker.is_hinted
-        breaker.succeeded(now, self.began, is_probe=self.is_probe)
-        self.is_probe = False
-        if breaker.phase is not before and breaker.phase is Phase.CLOSED and not was_hinted:
-            self._health.watch.learned(Hint(entry.target.id, "closed"))
-        self._health.tell(entry, now)
-
-    def failed(self, failure: UpstreamFailed) -> None:
-        """Judge a failure: some open the breaker, a 429 cools it, a client's own error says nothing."""
-        self._health.judge(self._entry, self, failure)
-        self.is_probe = False
-
-    def let_go(self) -> None:
-        """Nothing was learned: the client left, or its own deadline passed."""
-        self._entry.breaker.let_go(is_probe=self.is_probe)
-        self.is_probe = False
-        self.end()
-
-    def end(self) -> None:
-        """The call is no longer in flight. May be called more than once."""
-        if self._is_in_flight:
-            self._is_in_flight = False
-            self._entry.in_flight -= 1
-            self._bulkhead.in_flight -= 1
+    tried: Callable[[Target, str], None] = lambda _target, _outcome: None
+    quotes: bool = True  # what providers said may be logged and kept: it may quote the request
 
 
 class Health:
@@ -106,75 +58,65 @@ class Health:
         self.watch = watch or Watch()
         self._bulkheads = bulkheads or Bulkheads()
         self._entries: dict[int, Entry] = {}
-        self._budgets: dict[str, RetryBudget] = {}
         self._targets: dict[int, Target] = {}
         self._tiers: Sequence[Sequence[int]] = ()
-        self.cap_words = CapWords()
+        self.additions = Additions(clock)
+        self._lines = Lines(clock)
 
     def get(self, target_id: int) -> Entry | None:
         """What is known of a deployment; None: nothing yet, so nothing bad."""
         return self._entries.get(target_id)
 
-    def budget(self, provider: str) -> RetryBudget:
-        budget = self._budgets.get(provider)
-        if budget is None:
-            budget = self._budgets[provider] = RetryBudget()
-        return budget
+    def budget(self, target: Target) -> RetryBudget:
+        """Return what further tries at a target's endpoint with its credential may cost."""
+        return self._bulkheads.of(target).budget
 
-    def start(self, target: Target) -> Turn | None:
-        """Begin an attempt; None: this deployment may not be called now."""
+    def notes(self, attempts: list[Attempt], request_id: str) -> Notes:
+        """Return where the tries of a call are noted."""
+        return Notes(attempts, request_id, self._lines, self.watch.tried, quotes=self.watch.quotes)
+
+    def start(self, target: Target, who: int = 0) -> Turn | None:
+        """Begin an attempt of this tenant's call; None: this deployment may not be called now."""
         entry = self._entries.get(target.id)
         if entry is None:
             entry = self._entry(target)
         now = self.clock()
         bulkhead = self._bulkheads.of(target)
-        if bulkhead.in_flight >= bulkhead.limit:
+        if not bulkhead.has_room(who):
             return None
-        if not entry.breaker.is_calm and entry.is_crowded(now, bulkhead.limit):
+        if entry.breaker.is_calm and not entry.own:
+            return Turn(self, entry, bulkhead, now, who)
+        return self._start_odd(entry, bulkhead, now, who)
+
+    def _start_odd(self, entry: Entry, bulkhead: Bulkhead, now: float, who: int) -> Turn | None:
+        if entry.is_crowded(now, bulkhead.limit, who, bulkhead.of_tenant(who)):
+            return None
+        own = entry.own.get(who)
+        is_own_probe = own.begin(now) if own is not None else False
+        if is_own_probe is None:
             return None
         is_probe = entry.breaker.begin(now)
         if is_probe is None:
+            if own is not None:
+                own.let_go(is_probe=is_own_probe)
             return None
+        turn = Turn(self, entry, bulkhead, now, who)
+        turn.is_probe, turn.is_own_probe = is_probe, is_own_probe
         if is_probe:
             self.tell(entry, now)
-        return Turn(self, entry, bulkhead, now, is_probe)
+        return turn
 
-    def is_full(self, target_id: int) -> bool:
-        """Whether as many calls are in flight there as may be."""
+    def is_full(self, target_id: int, who: int = 0) -> bool:
+        """Whether as many calls are in flight there as may be, all told or of this tenant."""
         bulkhead = self._bulkheads.get(target_id)
         if bulkhead is None:
             return False
-        if bulkhead.in_flight >= bulkhead.limit:
+        if not bulkhead.has_room(who):
             return True
         entry = self._entries.get(target_id)
-        if entry is None or entry.breaker.is_calm:
+        if entry is None or (entry.breaker.is_calm and not entry.own):
             return False
-        return entry.is_crowded(self.clock(), bulkhead.limit)
-
-    def judge(self, entry: Entry, turn: Turn, failure: UpstreamFailed) -> None:
-        """Move the breaker by what went wrong."""
-        breaker, now = entry.breaker, self.clock()
-        before = breaker.phase
-        if failure.code == "upstream_auth_failed":
-            breaker.let_go(is_probe=turn.is_probe)
-            if breaker.phase is not Phase.OPEN:
-                logger.error(
-                    "provider %s refused the credential of deployment %s (%s): it is not used for a while",
-                    entry.target.provider,
-                    entry.target.name,
-                    failure.reason,
-                )
-            breaker.trip(now, failure.code)
-        elif failure.code == "upstream_refused" or (failure.status or SERVER_ERROR) < SERVER_ERROR:
-            breaker.let_go(is_probe=turn.is_probe)
-            if failure.code == "upstream_rate_limited":
-                breaker.cool(now, failure.retry_after_s)
-        else:
-            breaker.failed(now, turn.began, failure.reason[:200], is_probe=turn.is_probe)
-            if failure.retry_after_s:
-                breaker.cool(now, failure.retry_after_s)
-        self._teach(entry, before, now)
-        self.tell(entry, now)
+        return entry.is_crowded(self.clock(), bulkhead.limit, who, bulkhead.of_tenant(who))
 
     def hear(self, hint: Hint) -> None:
         """Take what another process has seen as a hint."""
@@ -182,20 +124,22 @@ class Health:
         if target is None:
             return
         entry, now = self._entries.get(target.id) or self._entry(target), self.clock()
+        breaker = entry.own_of(hint.tenant_id) if hint.tenant_id else entry.breaker
         if hint.what == "open":
-            entry.breaker.hear_open(now, hint.seconds, f"{hint.reason} (seen by another process)")
+            breaker.hear_open(now, hint.seconds, f"{hint.reason} (seen by another process)")
         elif hint.what == "cool":
-            entry.breaker.hear_cool(now, hint.seconds)
+            breaker.hear_cool(now, hint.seconds)
+            entry.limited[hint.tenant_id] = breaker.cool_until
             entry.told_cool_until = entry.breaker.cool_until
         else:
-            entry.breaker.hear_closed(now)
+            breaker.hear_closed(now)
         self.tell(entry, now)
 
     def refresh(self) -> None:
         """Tell how those do that come back, also where no call comes to show it."""
         now = self.clock()
         for entry in self._entries.values():
-            if not entry.breaker.is_calm:
+            if not entry.breaker.is_calm or entry.own:
                 self.tell(entry, now)
 
     def weigh(self) -> None:
@@ -208,17 +152,40 @@ class Health:
                 continue
             found = worst([entry.record(now) for entry in serving.values()])
             if found is not None:
-                entry = serving[found[0]]
-                entry.forget_latencies()
-                entry.breaker.trip(now, found[1])
+                self._eject(serving, serving[found[0]], found[1], now)
+
+    def _eject(self, tier: Mapping[int, Entry], entry: Entry, why: str, now: float) -> None:
+        """Leave it alone; for one tenant only, where it would not stand out without that tenant's calls."""
+        for who in entry.suspects(now):
+            rest = worst([each.record(now, who if each is entry else 0) for each in tier.values()])
+            if rest is None or rest[0] != entry.target.id:
+                entry.own_of(who).trip(now, why)
+                self.rests_for(entry, who, now)
                 self.tell(entry, now)
+                return
+        entry.forget_latencies()
+        entry.breaker.trip(now, why)
+        self.tell(entry, now)
+
+    def rests_for(self, entry: Entry, who: int, now: float) -> None:
+        """Say, here and to other processes, that a deployment rests for one tenant only."""
+        own = entry.own_of(who)
+        wait = own.retry_at(now) - now
+        logger.warning(
+            "deployment %s is not used for calls of tenant %d for %.1f s: %s",
+            entry.target.name,
+            who,
+            wait,
+            own.reason,
+        )
+        self.watch.learned(Hint(entry.target.id, "open", wait, own.reason, who))
 
     def tell(self, entry: Entry, now: float) -> None:
         """Pass on a changed value."""
-        value = 1.0 if entry.breaker.is_calm else entry.breaker.value(now)
+        value = 1.0 if entry.breaker.is_calm and not entry.own else entry.value_at(now)
         if value != entry.value:
             entry.value = value
-            if value == 0.0:
+            if value == 0.0 and entry.breaker.phase is Phase.OPEN:
                 logger.warning(
                     "deployment %s is not used for %.1f s: %s",
                     entry.target.name,
@@ -227,30 +194,31 @@ class Health:
                 )
             self.watch.changed(entry.target, value)
 
-    def least_bad(self, targets: Iterable[Target]) -> list[Target]:
+    def least_bad(self, targets: Iterable[Target], who: int = 0) -> list[Target]:
         """Return those that their providers allow to be called, the most promising first: all of them are resting."""
         now = self.clock()
-        known = [(self._entries.get(target.id), target) for target in targets]
-        open_ones = [(e, target) for e, target in known if e is None or not e.breaker.cools(now)]
+        known = [(self._breaker(target, who, now), target) for target in targets]
+        open_ones = [
+            (breaker, target) for breaker, target in known if breaker is None or not breaker.cools(now)
+        ]
         return [
             target
             for _, target in sorted(
-                open_ones,
-                key=lambda pair: (
-                    (pair[0].breaker.openings, pair[0].breaker.open_until) if pair[0] else (0, 0.0)
-                ),
+                open_ones, key=lambda pair: (pair[0].openings, pair[0].open_until) if pair[0] else (0, 0.0)
             )
         ]
 
-    def unavailable(self, targets: Sequence[Target]) -> Unavailable:
+    def _breaker(self, target: Target, who: int, now: float) -> Breaker | None:
+        entry = self._entries.get(target.id)
+        return entry.for_tenant(who, now) if entry is not None else None
+
+    def unavailable(self, targets: Sequence[Target], who: int = 0) -> Unavailable:
         """Say that none of these can be called, and when the first may be."""
-        if any(self.is_full(target.id) for target in targets):
+        if any(self.is_full(target.id, who) for target in targets):
             self.watch.full()
             return Unavailable(1.0 + 2.0 * self.dice(), is_limited=False, reason="every deployment is full")
         now = self.clock()
-        breakers = [
-            entry.breaker for target in targets if (entry := self._entries.get(target.id)) is not None
-        ]
+        breakers = [breaker for target in targets if (breaker := self._breaker(target, who, now)) is not None]
         wait = min((breaker.retry_at(now) - now for breaker in breakers), default=1.0)
         is_limited = bool(breakers) and all(
             breaker.cools(now) and not breaker.is_ejected(now) for breaker in breakers
@@ -269,8 +237,9 @@ class Health:
             if target is None:
                 del self._entries[target_id]
             else:
-                if not entry.breaker.is_calm and address_of(target) != address_of(entry.target):
-                    entry.breaker = Breaker(self.policy, self.dice)
+                is_calm = entry.breaker.is_calm and not entry.own
+                if not is_calm and address_of(target) != address_of(entry.target):
+                    entry.forgive()
                 entry.target = target
 
     def seen(self) -> list[Seen]:
@@ -279,10 +248,10 @@ class Health:
         return [seen_of(entry, now) for entry in self._entries.values()]
 
     def _entry(self, target: Target) -> Entry:
-        entry = self._entries[target.id] = Entry(target, Breaker(self.policy, self.dice))
+        entry = self._entries[target.id] = Entry(target, lambda: Breaker(self.policy, self.dice))
         return entry
 
-    def _teach(self, entry: Entry, before: Phase, now: float) -> None:
+    def teach(self, entry: Entry, before: Phase, now: float) -> None:
         """Tell other processes what this one has just learned the hard way."""
         breaker, each = entry.breaker, entry.target.id
         if breaker.phase is Phase.OPEN and before is not Phase.OPEN:

@@ -17,3 +17,4 @@ class Hint(msgspec.Struct, frozen=True, omit_defaults=True):
     what: Literal["open", "cool", "closed"]
     seconds: float = 0.0
     reason: str = ""
+    tenant_id: int = 0  # only its calls are meant; 0: everybody's

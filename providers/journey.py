@@ -7,12 +7,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from providers.failures import DeadlineExceeded, UpstreamBroken, UpstreamFailed, UpstreamTimeout
-from providers.health import Health, Turn
+from providers.health import Health
 from providers.plan import MAX_ATTEMPTS, Asker, Deadline, Plan, backoff_s
 from providers.target import Target
+from providers.turn import Turn
 
 _NOT_BEGUN = (503, 529)  # the provider says that it did no work
 TIMER_S = 0.002  # a timer may fire this much early
+WAIT_S = 1.0  # for the first word of an endpoint
 
 Again = Callable[[], Awaitable[bool]]
 
@@ -20,49 +22,84 @@ Again = Callable[[], Awaitable[bool]]
 class Journey:
     """One call on its way. `tried` is the number of attempts so far."""
 
-    __slots__ = ("_budget", "_has_repeated", "_health", "_plan", "_queue", "tried")
+    __slots__ = ("_asker", "_has_repeated", "_health", "_plan", "_queue", "tried")
 
-    def __init__(self, plan: Plan, health: Health) -> None:
-        self._plan, self._health = plan, health
-        self._queue = deque(health.least_bad(plan.targets) if plan.is_panic else plan.targets)
-        self._budget = health.budget(plan.targets[0].provider) if plan.targets else None
+    def __init__(self, plan: Plan, health: Health, asker: Asker | None = None) -> None:
+        self._plan, self._health, self._asker = plan, health, asker or Asker()
+        who = self._asker.tenant_id
+        self._queue = deque(health.least_bad(plan.targets, who) if plan.is_panic else plan.targets)
         self._has_repeated = False
         self.tried = 0
 
     def next(self) -> tuple[Target, Turn] | None:
         """Begin the next attempt, or say that there is none."""
-        while self._queue:
-            target = self._queue.popleft()
-            if self.tried >= self._most(target):
-                continue
-            turn = self._health.start(target)
-            if turn is None:
-                continue
-            if self._may_go():
+        while (step := self._begun()) is not None:
+            if self._may_go(step[0]):
                 self.tried += 1
-                return target, turn
-            turn.let_go()
-            break
+                return step
+            self._refuse(step)
         return None
 
     async def begin(
-        self, asker: Asker, again: Again | None, failures: Sequence[UpstreamFailed]
+        self, again: Again | None, failures: Sequence[UpstreamFailed]
     ) -> tuple[Target, Turn] | None:
         """Begin the next attempt: where the last one may be billed as well, there must be money for both."""
-        step = None if asker.has_left else self.next()
+        step = None if self._asker.has_left else await self._allowed()
         if step is None or again is None or not failures or not _may_cost(failures[-1]):
             return step
         may_go = False
         try:
-            may_go = await again() and not asker.has_left
+            may_go = await again() and not self._asker.has_left
         finally:
             if not may_go:
                 step[1].let_go()
         return step if may_go else None
 
+    async def _allowed(self) -> tuple[Target, Turn] | None:
+        """As `next`, but a burst waits for the first word of an endpoint that nobody has heard of yet."""
+        while (step := self._begun()) is not None:
+            may_go = self._may_go(step[0])
+            if not may_go and self._is_worth_waiting(step[0]):
+                may_go = await self._after_its_first_word(step)
+            if may_go:
+                self.tried += 1
+                return step
+            self._refuse(step)
+        return None
+
+    async def _after_its_first_word(self, step: tuple[Target, Turn]) -> bool:
+        try:
+            await self._health.budget(step[0]).heard(self._patience())
+        except BaseException:  # canceled: its place is given back
+            step[1].let_go()
+            raise
+        return self._may_go(step[0])
+
+    def _begun(self) -> tuple[Target, Turn] | None:
+        while self._queue:
+            target = self._queue.popleft()
+            if self.tried >= self._most(target):
+                continue
+            turn = self._health.start(target, self._asker.tenant_id)
+            if turn is not None:
+                return target, turn
+        return None
+
+    def _refuse(self, step: tuple[Target, Turn]) -> None:
+        step[1].let_go()
+        if not self._plan.is_panic:
+            self._health.watch.overflowed(step[0].provider)
+
+    def _is_worth_waiting(self, target: Target) -> bool:
+        return not self._plan.is_panic and self._health.budget(target).is_unknown
+
+    def _patience(self) -> float:
+        deadline = self._plan.deadline
+        return WAIT_S if deadline is None else max(0.0, min(WAIT_S, deadline.at - time.perf_counter()))
+
     def failed(self, target: Target, failure: UpstreamFailed) -> float:
         """Plan on after a failure; return how long to wait first: only before the same deployment is asked again."""
-        if not failure.retryable:
+        if not failure.retryable or (not self._queue and failure.why):
             self._queue = deque(self._plan.after(failure))
         elif not self._queue and not self._plan.is_panic and (_is_safe(failure) or self._may_repeat(failure)):
             self._queue.append(target)
@@ -79,18 +116,14 @@ class Journey:
         """Another alias gets one try beyond those of the one asked for, however many deployments that one has."""
         return MAX_ATTEMPTS + (target.alias != self._plan.targets[0].alias)
 
-    def _may_go(self) -> bool:
-        budget = self._budget
-        if budget is None:
-            return False
+    def _may_go(self, target: Target) -> bool:
+        """Whether the endpoint that would get this try may get it."""
+        if self.tried == 0 and not self._plan.is_panic:
+            return True
+        budget, now = self._health.budget(target), self._health.clock()
         if self._plan.is_panic:
-            return self.tried == 0 and budget.spend_floor(self._health.clock())
-        if self.tried == 0:
-            return True
-        if budget.spend(self._health.clock()):
-            return True
-        self._health.watch.overflowed(self._plan.targets[0].provider)
-        return False
+            return self.tried == 0 and budget.spend_floor(now)
+        return budget.is_well(now) or budget.spend(now)
 
 
 def _is_safe(failure: UpstreamFailed) -> bool:

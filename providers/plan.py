@@ -16,15 +16,6 @@ MAX_ATTEMPTS = 3  # the first and two more
 BACKOFF_S = 0.1
 MAX_BACKOFF_S = 2.0
 
-# What a provider says when another model could serve the very same request. Sources: OpenAI's error codes;
-# Azure OpenAI, "Content filtering".
-_REASONS = {
-    "context_length_exceeded": "context_window",
-    "string_above_max_length": "context_window",
-    "content_filter": "content_filter",
-    "content_policy_violation": "content_filter",
-}
-
 
 class Deadline(msgspec.Struct, frozen=True):
     """When the whole call must be over, by time.perf_counter. `is_clients`: asked for, not the server's rule."""
@@ -41,11 +32,15 @@ class Sent(Protocol):
 
 
 class Asker:
-    """Who waits for a call. `has_left`: nobody does any more, so nothing further is begun for it."""
+    """Who waits for a call. `has_left`: nobody does any more, so nothing further is begun for it.
 
-    __slots__ = ("has_left", "latest", "stream")
+    `tenant_id` 0: the operator's own call.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("has_left", "latest", "stream", "tenant_id")
+
+    def __init__(self, tenant_id: int = 0) -> None:
+        self.tenant_id = tenant_id
         self.has_left = False
         self.latest: Sent | None = None  # of the attempt that runs
         self.stream: Stream | None = None  # from before its first content
@@ -69,10 +64,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     def after(self, failure: UpstreamFailed) -> Sequence[Target]:
         """Return whom to ask after a refusal that another model might not make."""
-        if not self.instead:
-            return ()
-        theirs = failure.passed_on
-        return self.instead.get(_REASONS.get((theirs.code or "") if theirs is not None else "", ""), ())
+        return self.instead.get(failure.why, ()) if failure.why else ()
 
 
 def timeouts_within(timeouts: Timeouts, deadline: Deadline | None, now: float, *, streams: bool) -> Timeouts:

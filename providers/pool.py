@@ -112,7 +112,7 @@ class Pool:
     async def _dial(self, origin: Origin) -> Connection:
         addresses = await self._names.addresses(origin.host, origin.port)
         if origin.is_guarded and any(is_forbidden(str(each[4][0]), self._egress_allow) for each in addresses):
-            raise ConnectFailed(f"{origin.host} leads inside this network")
+            raise ConnectFailed(f"{origin.host} leads inside this network", "egress_refused")
         try:
             sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_S)
         except OSError:

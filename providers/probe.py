@@ -9,9 +9,10 @@ import time
 
 import msgspec
 
+from providers.additions import stated
 from providers.failures import UpstreamFailed
 from providers.redaction import redact
-from providers.registry import PROVIDERS
+from providers.registry import PROVIDERS, is_dateless
 from providers.target import Target, Timeouts
 from providers.transport import Transport, UpstreamRequest
 
@@ -70,9 +71,9 @@ async def _ask(transport: Transport, target: Target, limits: Timeouts, url: str,
 
 def _list_url(target: Target) -> str:
     base = target.base_url.rstrip("/")
-    if target.provider == "azure" and not base.endswith("/v1"):
+    if target.provider == "azure" and not is_dateless(base, target.api_version):
         return f"{base.removesuffix('/openai')}/{_LISTS['azure']}?api-version={target.api_version}"
-    return f"{base}/models"
+    return PROVIDERS[target.provider].url(target, "models")
 
 
 def _chat_url(target: Target) -> str:
@@ -80,8 +81,9 @@ def _chat_url(target: Target) -> str:
 
 
 def _one_token(target: Target) -> bytes:
-    cap = PROVIDERS[target.provider].cap_field
-    question = {"model": target.upstream_model, "messages": [{"role": "user", "content": "ping"}], cap: 1}
+    cap = stated(target).cap or "max_tokens"
+    model = target.wire_model or target.upstream_model
+    question = {"model": model, "messages": [{"role": "user", "content": "ping"}], cap: 1}
     return msgspec.json.encode(question)
 
 

@@ -68,12 +68,31 @@ def _plain_url(target: Target, path: str) -> str:
     return f"{target.base_url.rstrip('/')}/{path}"
 
 
+def is_dateless(base_url: str, api_version: str) -> bool:
+    """Tell whether Azure's API without dates is meant, whose body names the deployment as the model."""
+    return base_url.rstrip("/").endswith(_V1) or api_version in {"", "v1", "preview", "latest"}
+
+
+def wire_model(target: Target) -> str:
+    """Return what a request calls the model, "" for `upstream_model`: on Azure's API without dates the deployment.
+
+    That is the name which a dated URL has, of rows that give host and deployment. One that got its name from us
+    (`<alias>-<n>`) names none.
+    """
+    is_host = not target.base_url.rstrip("/").endswith(_V1)
+    if target.provider != "azure" or not is_host or not is_dateless(target.base_url, target.api_version):
+        return ""
+    is_ours = target.name.removeprefix(f"{target.alias}-").isdecimal()
+    return target.metadata.get("deployment", "") or ("" if is_ours else target.name)
+
+
 def _azure_url(target: Target, path: str) -> str:
-    """Azure OpenAI, "REST API reference": by deployment and dated version, or the surface without dates."""
+    """Azure OpenAI, "REST API reference": the surface without dates, or by deployment and dated version."""
     base = target.base_url.rstrip("/")
-    if base.endswith(_V1):
-        dateless = target.api_version in {"preview", "latest", "v1"}
-        return f"{base}/{path}?api-version={target.api_version}" if dateless else f"{base}/{path}"
+    if is_dateless(target.base_url, target.api_version):
+        root = base if base.endswith(_V1) else f"{base.removesuffix('/openai')}{_V1}"
+        stage = f"?api-version={target.api_version}" if target.api_version in {"preview", "latest"} else ""
+        return f"{root}/{path}{stage}"
     deployment = quote(target.metadata.get("deployment") or target.name, safe="")
     version = quote(target.api_version, safe="")
     return f"{base.removesuffix('/openai')}/openai/deployments/{deployment}/{path}?api-version={version}"

@@ -20,10 +20,10 @@ class Timeouts(msgspec.Struct, frozen=True):
     """
 
     connect: float = 3.0
-    first_byte: float = 30.0
-    answer: float = 280.0
-    idle: float = 60.0
-    total: float = 300.0
+    first_byte: float = 300.0  # reasoning models say nothing for minutes
+    answer: float = 600.0
+    idle: float = 120.0
+    total: float = 900.0
 
 
 class Secret:
@@ -59,6 +59,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     region: str = ""
     timeouts: Timeouts = Timeouts()
     metadata: dict[str, str] = {}
+    wire_model: str = (
+        ""  # what a request calls the model, where that is not `upstream_model` (Azure: the deployment)
+    )
     is_guarded: bool = False  # a person typed the address: it may not lead inside (providers/egress.py)
 
     def secrets(self) -> tuple[str, ...]:

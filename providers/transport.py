@@ -15,6 +15,7 @@ from typing import Final, Self
 
 import msgspec
 
+from providers.connecting import connected
 from providers.connection import Connection
 from providers.failures import ConnectFailed, UpstreamBroken, UpstreamFailed, UpstreamTimeout
 from providers.place import Origin, head_of, place_of
@@ -101,7 +102,7 @@ class Transport:
                 return response
             finally:
                 connection.footing.dismiss()
-        connection = await _connected(pool, place.origin, timeouts, started)
+        connection = await connected(pool, place.origin, timeouts, started)
         sent_at = asyncio.get_running_loop().time()
         response = UpstreamResponse(self, place.origin, connection, timeouts, started, sent_at)
         request.was_sent = True
@@ -281,20 +282,3 @@ class UpstreamResponse:
             self._transport.drain(self._origin, connection)
         else:
             self._transport.give(self._origin, connection)
-
-
-async def _connected(pool: Pool, origin: Origin, timeouts: Timeouts, started: float) -> Connection:
-    """Return a new connection: a slot, the name, the connection and TLS have one limit together."""
-    until = started + min(timeouts.connect, timeouts.total)
-    timer = asyncio.timeout_at(until)
-    try:
-        async with timer:
-            return await pool.fresh(origin)
-    except TimeoutError as error:
-        if not timer.expired():
-            raise ConnectFailed(f"TimeoutError: {error}") from error  # the operating system's own
-        if timeouts.total <= timeouts.connect:
-            raise UpstreamTimeout("total", timeouts.total, reached=False) from error
-        raise UpstreamTimeout("connect", timeouts.connect) from error
-    except (OSError, ValueError, RuntimeError) as error:  # ssl.SSLError is an OSError
-        raise ConnectFailed(f"{type(error).__name__}: {error}"[:500]) from error

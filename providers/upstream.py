@@ -12,41 +12,32 @@ from typing import Any, cast
 
 import msgspec
 
-from providers.cap_words import CapWords
+from providers.additions import MOST_TRIES, Added, Additions, without
+from providers.attempts import Attempt, Notes
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Stream, last_word
 from providers.exchange import first_content, read_answer, request_for
 from providers.failures import (
     DeadlineExceeded,
+    ErrorWith200,
     UpstreamBroken,
     UpstreamFailed,
     UpstreamStatus,
     UpstreamTimeout,
     summarize,
 )
-from providers.health import Health, Turn
+from providers.health import Health
 from providers.journey import Again, Journey, in_time, judge
 from providers.plan import Asker, Deadline, Plan, timeouts_within
+from providers.said import LONGEST
 from providers.target import Target
 from providers.transport import Transport, UpstreamRequest, UpstreamResponse
-from providers.usage import Usage
+from providers.turn import Turn
 from providers.usage_openai import usage_in_error
+
+__all__ = ["Attempt", "Call", "Outgoing", "open_call"]
 
 MAX_ANSWER = 64 * 1024 * 1024
 MAX_ERROR = 256 * 1024
-
-
-class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One try at one deployment, as the decision trace keeps it, which leaves out the alias that was asked for."""
-
-    provider: str
-    deployment: str
-    outcome: str  # ok | an error code
-    status: int | None
-    ms: float
-    alias: str = ""
-    reached: bool = True  # the provider may have seen it
-    usage: Usage | None = None  # reported, or an estimate; of a call's only try the row has it
-    cost_nanousd: int = 0
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +49,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     streams: bool
     trace_parent: str = ""
     has_cap: bool = False  # the gateway sends a cap, so a provider that refuses its name is asked once more
+    asks_usage: bool = False  # it adds `stream_options`, where the deployment takes them
     asker: Asker = msgspec.field(default_factory=Asker)
     heard: Callable[[Target, bytes], object] = lambda *_: None  # of a whole answer: exchange.read_answer
     aside: Callable[[bytes], Awaitable[Answered]] | None = None  # reads a large answer as the dialect does
@@ -73,7 +65,9 @@ class Call:
         "blocks",
         "deadline",
         "first",
+        "notes",
         "response",
+        "set_by_gateway",
         "stream",
         "target",
         "turn",
@@ -90,6 +84,8 @@ class Call:
         self.upstream_s = 0.0  # spent waiting for upstreams, failed ones included
         self.turn: Turn | None = None
         self.deadline: Deadline | None = None
+        self.notes: Notes | None = None
+        self.set_by_gateway = ""  # of the body: what the client did not state so
 
     async def rest(self) -> AsyncIterator[bytes]:
         """The client's bytes of the rest of the stream. Raises UpstreamFailed; then what came before stands."""
@@ -110,8 +106,10 @@ class Call:
             raise self._broke(UpstreamBroken(f"malformed stream: {error}")) from error
         except UpstreamFailed as failure:
             raise self._broke(failure) from failure
-        if not stream.done or stream.failure is not None:
-            self._broke(UpstreamBroken("the stream broke after its first content"))
+        if stream.failure is not None:
+            self._broke(ErrorWith200(stream.failure))
+        elif not stream.done:
+            self._broke(UpstreamBroken("the stream ended before it was complete", kind="cut"))
 
     async def aclose(self) -> None:
         """Close the upstream's connection; a stream that said all it had to say may keep it."""
@@ -128,6 +126,8 @@ class Call:
         failure.came_from(self.target)
         if self.turn is not None:
             self.turn.failed(failure)
+        if self.notes is not None:
+            self.notes.broke(self.target, failure)
         return failure
 
 
@@ -141,29 +141,30 @@ async def open_call(
 ) -> Call:
     """Return the first answer, noting every try. Raises UpstreamFailed; CancelledError once the asker has left."""
     failures: list[UpstreamFailed] = []
-    journey = Journey(plan, health)
+    journey = Journey(plan, health, outgoing.asker)
+    notes = health.notes(attempts, outgoing.request_id)
     spent = 0.0
-    while (step := await journey.begin(outgoing.asker, outgoing.again, failures)) is not None:
+    while (step := await journey.begin(outgoing.again, failures)) is not None:
         target, turn = step
-        sending = _Sending(transport, dialect, outgoing, plan.deadline)
+        sending = _Sending(transport, dialect, outgoing, plan.deadline, notes)
         try:
-            call = await sending.to(target, health.cap_words, attempts)
+            call = await sending.to(target, health.additions)
         except UpstreamFailed as raised:
             raised.came_from(target)
             failure = judge(raised, turn, plan.deadline)
             failure.came_from(target)
-            spent += _note_failure(attempts, target, failure, sending.started)
+            spent += notes.failed(target, failure, sending.started)
             failures.append(failure)
             await _wait(journey.failed(target, failure), plan.deadline)
         except BaseException as error:  # however the try ended, its place at the deployment is given back
             turn.let_go()
             outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
-            _note(attempts, target, outcome, None, sending.started, reached=sending.was_sent)
+            notes.ended(target, outcome, None, sending.started, reached=sending.was_sent)
             raise
         else:
             turn.answered()
-            call.attempts, call.turn, call.deadline = attempts, turn, plan.deadline
-            call.upstream_s = spent + _note(attempts, target, "ok", call.response.status, sending.started)
+            call.attempts, call.turn, call.deadline, call.notes = attempts, turn, plan.deadline, notes
+            call.upstream_s = spent + notes.ended(target, "ok", call.response.status, sending.started)
             if call.stream is None:
                 turn.end()
             return call
@@ -175,41 +176,61 @@ def _unanswered(
 ) -> UpstreamFailed | asyncio.CancelledError:
     if asker.has_left:
         return asyncio.CancelledError()
-    return summarize(failures) if failures else health.unavailable(plan.targets)
+    return summarize(failures) if failures else health.unavailable(plan.targets, asker.tenant_id)
 
 
 class _Sending:
-    """One target's turn: the request, and once more under the other word for the cap if its name is refused."""
+    """One target's turn: the request, and once more without an addition of ours that is refused by name."""
 
-    __slots__ = ("_deadline", "_dialect", "_outgoing", "_request", "_transport", "started")
+    __slots__ = ("_deadline", "_dialect", "_notes", "_outgoing", "_request", "_transport", "started")
 
     def __init__(
-        self, transport: Transport, dialect: Dialect, outgoing: Outgoing, deadline: Deadline | None
+        self,
+        transport: Transport,
+        dialect: Dialect,
+        outgoing: Outgoing,
+        deadline: Deadline | None,
+        notes: Notes,
     ) -> None:
         self._transport, self._dialect, self._outgoing = transport, dialect, outgoing
         self._deadline, self._request = deadline, cast("UpstreamRequest | None", None)
+        self._notes = notes
         self.started = time.perf_counter()
 
     @property
     def was_sent(self) -> bool:
         return self._request is not None and self._request.was_sent
 
-    async def to(self, target: Target, words: CapWords, attempts: list[Attempt]) -> Call:
+    async def to(self, target: Target, additions: Additions) -> Call:
         """Raises UpstreamFailed."""
-        try:
-            return await self._under(target, words.word(target))
-        except UpstreamStatus as refusal:
-            other = words.other(target, refusal) if self._outgoing.has_cap else None
-            if other is None or self._outgoing.asker.has_left:
-                raise
-            _note_failure(attempts, target, refusal, self.started)
-        self.started = time.perf_counter()
-        call = await self._under(target, other)
-        words.learn(target, other)
-        return call
+        added = additions.of(target)
+        tried: set[Added] = set()
+        while True:
+            try:
+                call = await self._with(target, added)
+            except UpstreamStatus as refusal:
+                tried.add(added)
+                other = self._instead(added, refusal)
+                if other is None or other in tried or len(tried) >= MOST_TRIES:
+                    raise
+                refusal.came_from(target)
+                refusal.kind = "addition_refused"
+                self._notes.failed(target, refusal, self.started)
+                self.started, added = time.perf_counter(), other
+            else:
+                if tried:
+                    additions.learn(target, added)
+                call.set_by_gateway = self._dialect.told(added)
+                return call
 
-    def _under(self, target: Target, word: str) -> Coroutine[Any, Any, Call]:
-        request = self._request = request_for(self._dialect, self._outgoing, target, word)
+    def _instead(self, added: Added, refusal: UpstreamStatus) -> Added | None:
+        outgoing = self._outgoing
+        if outgoing.asker.has_left:
+            return None
+        return without(added, refusal, has_cap=outgoing.has_cap, asks_usage=outgoing.asks_usage)
+
+    def _with(self, target: Target, added: Added) -> Coroutine[Any, Any, Call]:
+        request = self._request = request_for(self._dialect, self._outgoing, target, added)
         self._outgoing.asker.latest = request
         return _try(self._transport, self._dialect, self._outgoing, target, request, self._deadline)
 
@@ -235,7 +256,7 @@ async def _try(
         raise DeadlineExceeded(deadline.seconds, reached=False)
     timeouts = timeouts_within(target.timeouts, deadline, now, streams=outgoing.streams)
     response = await transport.send(request, timeouts)
-    call = Call(target, response, [])
+    call, raw = Call(target, response, []), b""
     try:
         if response.status >= 300:  # noqa: PLR2004 - HTTP's success range; redirects are never followed
             raise UpstreamStatus.of(
@@ -247,22 +268,28 @@ async def _try(
             call.blocks = response.chunks()
             call.first = await first_content(response, call.blocks, call.stream)
         else:
-            await read_answer(call, dialect, outgoing, await response.read(MAX_ANSWER))
+            raw = await response.read(MAX_ANSWER)
+            await read_answer(call, dialect, outgoing, raw)
     except BaseException as error:  # however it ended, the connection is not kept half read
         await response.aclose()
-        told = _told(error, call)
+        told = _told(error, call, raw)
         if told is error:
             raise
         raise told from error
     return call
 
 
-def _told(error: BaseException, call: Call) -> BaseException:
+def _told(error: BaseException, call: Call, raw: bytes) -> BaseException:
     """Return what ended an answer before it was one, with the usage that it reported all the same."""
     said = last_word(call.stream) if call.stream is not None else None
     if isinstance(error, MalformedAnswer | MalformedStream):
-        said = said or error.usage
-        error = UpstreamBroken(str(error))
+        broken = (
+            ErrorWith200(raw[:LONGEST])
+            if b'"error"' in raw[:LONGEST]
+            else UpstreamBroken(str(error), body=raw[:LONGEST])
+        )
+        broken.usage = said or error.usage
+        return broken
     if isinstance(error, UpstreamFailed):
         error.usage = said or usage_in_error(error.body)
     return error
@@ -270,25 +297,3 @@ def _told(error: BaseException, call: Call) -> BaseException:
 
 def _is_over(stream: Stream) -> bool:
     return stream.done or stream.failure is not None
-
-
-def _note_failure(attempts: list[Attempt], target: Target, failure: UpstreamFailed, started: float) -> float:
-    return _note(
-        attempts, target, failure.code, failure.status, started, reached=failure.reached, usage=failure.usage
-    )
-
-
-def _note(  # noqa: PLR0913 - an attempt's members
-    attempts: list[Attempt],
-    target: Target,
-    outcome: str,
-    status: int | None,
-    started: float,
-    *,
-    reached: bool = True,
-    usage: Usage | None = None,
-) -> float:
-    seconds = time.perf_counter() - started
-    ms = round(seconds * 1000, 3)
-    attempts.append(Attempt(target.provider, target.name, outcome, status, ms, target.alias, reached, usage))
-    return seconds

@@ -1,53 +1,168 @@
-"""What a provider's status means: may another deployment do better, and what the client gets. Pure."""
+"""What a provider's error means: whose fault it is, may another deployment do better, and what the client gets. Pure.
+
+| status | whose | said by |
+|---|---|---|
+| 401 | the credential's, surely | the status |
+| 402; 429 with such a code | the operator's account's, surely; "can only afford" is about one request | status, code |
+| 403, 400 | read: the request's (moderation, a firewall's page, too long), else perhaps the credential's | the body |
+| 413; 429 "request too large" | the request's | status, words |
+| other 4xx | the request's | the status |
+| 404, 408, 409, 425, 3xx | nobody's: another deployment may do better | the status |
+| 5xx | the deployment's, unless a code says that a moderation refused | status, code |
+
+What is only perhaps the credential's takes the deployment out for those whose calls fail, and for everybody once the
+calls of two tenants fail (providers/breaker.py). So no tenant's request takes a deployment from others.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
-from providers.blame import blame, is_flagged, is_too_large
+from providers.refusals import (
+    has_flag,
+    is_account,
+    is_beyond_credit,
+    is_flagged,
+    is_key,
+    is_too_large,
+    is_too_long,
+)
+from providers.said import Said, said_in
+
+Fault = Literal["deployment", "credential", "account", "limit", "request", "nobody"]
+CONTEXT_WINDOW: Final = "context_window"
+CONTENT_FILTER: Final = "content_filter"
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What a status means: may another deployment do better, our code, and the status the client gets."""
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What an error means. `kind` names it in metrics; `why`: another model might take the very same request.
 
+    `is_sure`: one such error is enough to leave the deployment alone, whoever asked.
+    """
+
+    fault: Fault
     retryable: bool
     code: str
     answer_status: int
+    kind: str
+    is_sure: bool = False
+    why: str = ""
 
 
-_ELSEWHERE: Final = Verdict(retryable=True, code="upstream_error", answer_status=502)
-_REFUSED: Final = Verdict(retryable=True, code="upstream_auth_failed", answer_status=502)
-_OF_403: Final = {
-    "credential": _REFUSED,
-    "request": Verdict(retryable=False, code="upstream_refused", answer_status=403),
-    "firewall": Verdict(retryable=True, code="upstream_refused", answer_status=403),  # another has none
+def _request(kind: str, status: int, *, retryable: bool = False, why: str = "") -> Verdict:
+    return Verdict(
+        fault="request",
+        retryable=retryable,
+        code="upstream_refused",
+        answer_status=status,
+        kind=kind,
+        why=why,
+    )
+
+
+def _elsewhere(kind: str, fault: Fault = "nobody") -> Verdict:
+    return Verdict(fault=fault, retryable=True, code="upstream_error", answer_status=502, kind=kind)
+
+
+def _credential(*, is_sure: bool) -> Verdict:
+    return Verdict(
+        fault="credential",
+        retryable=True,
+        code="upstream_auth_failed",
+        answer_status=502,
+        kind="credential",
+        is_sure=is_sure,
+    )
+
+
+def _account(*, is_sure: bool) -> Verdict:
+    return Verdict(
+        fault="account",
+        retryable=True,
+        code="upstream_account_exhausted",
+        answer_status=502,
+        kind="account",
+        is_sure=is_sure,
+    )
+
+
+_KNOWN: Final[dict[int, Verdict]] = {
+    401: _credential(is_sure=True),
+    404: Verdict(
+        fault="nobody",
+        retryable=True,
+        code="upstream_model_not_found",
+        answer_status=502,
+        kind="model_not_found",
+    ),
+    408: _elsewhere("status_408"),
+    409: _elsewhere("status_409"),
+    425: _elsewhere("status_425"),
+    # Proxies and nginx close a connection whose body is too large with this, servers say too many tokens with it.
+    413: _request("too_large", 413, why=CONTEXT_WINDOW),
 }
-# What one request brought upon itself, whatever the status: another deployment may take it, and this one is well.
-_FLAGGED: Final = Verdict(retryable=True, code="upstream_refused", answer_status=403)
-_TOO_LARGE: Final = Verdict(retryable=True, code="upstream_refused", answer_status=413)
-_VERDICTS: Final[dict[int, Verdict]] = {
-    401: _REFUSED,
-    404: Verdict(retryable=True, code="upstream_model_not_found", answer_status=502),
-    408: _ELSEWHERE,
-    409: _ELSEWHERE,
-    425: _ELSEWHERE,
-    429: Verdict(retryable=True, code="upstream_rate_limited", answer_status=429),
-}
+_LIMITED: Final = Verdict(
+    fault="limit", retryable=True, code="upstream_rate_limited", answer_status=429, kind="rate_limited"
+)
+_READ: Final = frozenset({400, 403, 406, 422, 451})
 
 
-def verdict_on(status: int, body: bytes) -> Verdict:
-    """Classify a status that is not 2xx. A client's own 4xx is its own; the rest may go better elsewhere."""
-    if status == 403:  # noqa: PLR2004
-        return _OF_403[blame(body)]
-    if status == 429 and is_too_large(body):  # noqa: PLR2004
-        return _TOO_LARGE
-    if status >= 500 and is_flagged(body):  # noqa: PLR2004
-        return _FLAGGED
-    known = _VERDICTS.get(status)
+def verdict_on(status: int, body: bytes, said: Said | None = None) -> Verdict:
+    """Judge a status that is not 2xx. A client's own 4xx is its own; the rest may go better elsewhere."""
+    said = said_in(body) if said is None else said
+    if status < 400:  # noqa: PLR2004 - HTTP's redirects, which are never followed
+        return _elsewhere("redirect")
+    if status >= 500:  # noqa: PLR2004 - HTTP's server errors
+        return _of_server(status, said)
+    if status == 402:  # noqa: PLR2004
+        return _account(is_sure=not is_beyond_credit(said))
+    if status == 429:  # noqa: PLR2004
+        return _of_limit(said)
+    known = _KNOWN.get(status)
     if known is not None:
         return known
-    if 400 <= status < 500:  # noqa: PLR2004 - HTTP's client errors
-        return Verdict(retryable=False, code="upstream_refused", answer_status=status)
-    return _ELSEWHERE
+    found = _of_request(status, said) if status in _READ else None
+    return found or _request(f"status_{status}", status)
+
+
+def verdict_in_stream(error: bytes, said: Said | None = None) -> Verdict | None:
+    """Judge an error that came as the first event of a stream with status 200; None: it says nothing of the request."""
+    said = said_in(error) if said is None else said
+    if said.status is not None and said.status < 500:  # noqa: PLR2004
+        found = verdict_on(said.status, error, said)
+        return found if found.fault in ("request", "limit", "account", "credential") else None
+    if is_too_long(said):
+        return _request("too_long", 400, why=CONTEXT_WINDOW)
+    return _request("flagged", 403, why=CONTENT_FILTER) if has_flag(said) else None
+
+
+def _of_server(status: int, said: Said) -> Verdict:
+    if has_flag(said):  # another deployment may take it, and this one is well
+        return _request("flagged", 403, retryable=True, why=CONTENT_FILTER)
+    if status == 500 and is_too_long(said):  # noqa: PLR2004 - as Ollama and llama.cpp say it
+        return _request("too_long", 400, why=CONTEXT_WINDOW)
+    return _elsewhere("server_error", "deployment")
+
+
+def _of_limit(said: Said) -> Verdict:
+    if is_too_large(said):
+        return _request("too_large", 413, retryable=True, why=CONTEXT_WINDOW)
+    return _account(is_sure=True) if is_account(said, by_name=True) else _LIMITED
+
+
+def _of_request(status: int, said: Said) -> Verdict | None:
+    """Read an error that may be about the request, or about the operator's credential or account."""
+    if said.is_page:
+        # A firewall in front of the provider: another deployment has none, or another one.
+        return _request("firewall", status, retryable=True)
+    if is_too_long(said):
+        return _request("too_long", status, why=CONTEXT_WINDOW)
+    if is_flagged(said):
+        return _request("flagged", status, why=CONTENT_FILTER)
+    if is_account(said):
+        return _account(is_sure=False)
+    if status == 403 or (status == 400 and is_key(said)):  # noqa: PLR2004
+        return _credential(is_sure=False)
+    return None

@@ -6,6 +6,8 @@ R what real providers and clients do. A test is named by its file below `tests/`
 
 from __future__ import annotations
 
+from tests import faults_of_providers
+
 ROWS = {
     # Money
     "M1 two caps in one request": """
@@ -266,35 +268,5 @@ ROWS = {
         integration/budgets/admission_redis_losses::nothing_is_granted_before_a_worker_that_was_cut_off_has_told_what_it_holds
         integration/budgets/admission_redis_losses::a_worker_whose_death_is_proven_is_not_waited_for
         integration/budgets/admission_redis_losses::who_has_no_budget_is_served_with_this_workers_share_of_the_rates_meanwhile""",
-    # Real providers and clients, money and one tenant against all
-    "R1 the counter never runs for chat": """
-        unit/providers/prompt_counter::the_counter_counts_and_does_not_fall_back
-        unit/providers/tokens::pictures_are_not_counted_as_their_base64
-        unit/providers/tokens::sounds_are_not_counted_as_their_base64
-        functional/unbounded_requests::a_prompt_is_counted_exactly_and_in_another_process
-        functional/unbounded_requests::what_costs_less_than_a_cent_fits_a_cent""",
-    "R2 a second spelling of the cap": """
-        unit/providers/requests/caps_read_twice::a_known_member_in_another_spelling_is_refused
-        unit/providers/requests/caps_read_twice::what_could_make_a_server_exceed_the_cap_is_named
-        functional/one_cap::a_second_reading_of_the_cap_costs_nothing""",
-    "R3 media that cost more than their bytes": """
-        unit/providers/requests/parts::what_only_refers_to_its_content_is_bounded_by_the_window
-        functional/unbounded_requests::a_reference_is_held_as_a_whole_window""",
-    "R4 one prompt's 403 takes a model from everybody": """
-        functional/flagged_prompts::flagged_prompts_take_the_model_from_nobody
-        unit/providers/blame::what_was_asked_is_refused_with_the_providers_words
-        unit/providers/blame::a_firewalls_page_is_tried_elsewhere_and_is_nobodys_credential
-        unit/providers/blame::what_one_tenant_asked_takes_the_deployment_from_nobody
-        unit/providers/blame::in_doubt_it_is_the_credential""",
-    "R5 a client that leaves is not noticed": """
-        functional/departures::it_is_noticed_for_every_size_of_the_body
-        functional/departures::it_is_noticed_when_something_was_sent_ahead""",
-    "R6 the caller's own deadline makes calls free": """
-        functional/routing::a_clients_deadline_ends_the_call_and_says_nothing_about_the_provider
-        functional/unknown_outcomes::a_callers_own_deadline_is_no_way_to_a_free_call""",
-    "R7 answers that were billed are thrown away": """
-        functional/every_try_is_billed::a_try_that_was_no_use_costs_what_it_said
-        functional/every_try_is_billed::a_call_that_nobody_answered_costs_what_its_providers_said
-        unit/providers/usage_before_the_end::an_error_of_http_used_what_it_says
-        unit/providers/answers_of_other_shapes::what_a_useless_answer_used_is_read_whatever_its_shape""",
 }
+ROWS |= faults_of_providers.ROWS

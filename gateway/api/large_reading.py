@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-from catalog.capabilities import tells_of
 from gateway.api.schemas import Large, Peek, Want
 from gateway.refusals import BadRequest
 from providers import tenant_salt
@@ -69,7 +68,7 @@ def understood(raw: bytes, peek: str, limits: Limits) -> Understood:
     try:
         outline = outline_of(raw, limits)
         want = read(raw)
-        layout = layout_of(raw, outline, REPLACED)
+        layout = layout_of(raw, outline, REPLACED.union(want.shape.absent))
     except (OverLimit, NotJson, BadRequest, Unacceptable, Unfit) as refusal:
         return Understood(None, _refused(refusal))
     # White space between members, for which the shape of a small body is not exact, is sent as it is.
@@ -114,7 +113,7 @@ def _large(raw: bytes) -> Large:
         names = _names.decode(raw)
     except msgspec.ValidationError:
         names = _Names()
-    return Large(tells_of(raw), _short(names.user), _short(names.prompt_cache_key))
+    return Large(_short(names.user), _short(names.prompt_cache_key))
 
 
 def _short(name: str | None) -> str | None:

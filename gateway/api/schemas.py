@@ -60,7 +60,6 @@ class EmbeddingsBody(msgspec.Struct):
 class Large(msgspec.Struct, frozen=True):
     """What is looked up in a body later on, of one that is too large to be looked through again."""
 
-    tells: frozenset[bytes]  # the names that tell what a call needs (catalog/capabilities.py)
     user: str | None = None
     prompt_cache_key: str | None = None
 
@@ -97,6 +96,7 @@ def peek_chat(raw: bytes) -> Want:
         cap_names=read.cap_names,
         exact=read.exact,
         names=read.names,
+        absent=read.absent,
     )
     demand = Demand(
         kind="chat",
@@ -117,6 +117,8 @@ def peek_chat(raw: bytes) -> Want:
         predicted_bytes=read.predicted_bytes,
         speaks=read.speaks,
         keeps=read.keeps,
+        modalities=read.modalities,
+        json_schema=read.json_schema,
     )
     return Want(body.model, shape, demand)
 

@@ -19,6 +19,11 @@ ModelType = Literal["llm", "embedding", "image", "audio", "moderation", "rerank"
 Strategy = Literal["weighted", "least_busy", "latency", "cost"]
 
 CACHE_MEMBERS = ("prompt_cache_key", "cache_salt")  # request members that name a provider's prompt cache
+CHOICES = {  # settings in `metadata` that are not free, and what they may be
+    "cache_member": CACHE_MEMBERS,
+    "cap_member": ("max_tokens", "max_completion_tokens", "none"),
+    "stream_usage": ("ask", "none"),
+}
 BLOCKS = ("azure", "vertex", "bedrock", "openai", "openai_compatible", "anthropic")
 _LIFTED = {"base_url": "endpoint"} | {
     name: name for name in ("endpoint", "api_key", "api_version", "region", "deployment")
@@ -39,14 +44,15 @@ def _lower(value: Any) -> Any:
 class Timeouts(Section):
     connect: Wait = Field(3.0, description="Connection and TLS.")
     first_byte: Wait = Field(
-        30.0,
-        description="From the request's last byte to a stream's first content. Where a row sets it, it also bounds "
-        "calls that are not streams; otherwise those wait `server.provider_timeout`.",
+        300.0,
+        description="From the request's last byte to a stream's first content; reasoning models think for minutes. "
+        "Where a row sets it, it also bounds calls that are not streams; otherwise those wait "
+        "`server.provider_timeout`.",
     )
     idle: Wait = Field(
-        60.0, description="Between two events of a stream; unset: `server.stream_idle_timeout`."
+        120.0, description="Between two events of a stream; unset: `server.stream_idle_timeout`."
     )
-    total: Wait = Field(300.0, description="The whole attempt.")
+    total: Wait = Field(900.0, description="The whole attempt.")
 
 
 class ImagePrice(Section):
@@ -262,11 +268,10 @@ class ModelEntry(Section):
 
     @field_validator("metadata")
     @classmethod
-    def _known_cache_member(cls, value: dict[str, str]) -> dict[str, str]:
-        if value.get("cache_member", CACHE_MEMBERS[0]) not in CACHE_MEMBERS:
-            raise wrong(
-                f"cache_member: {value['cache_member']!r} names no cache", f"use {' or '.join(CACHE_MEMBERS)}"
-            )
+    def _known_settings(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, choices in CHOICES.items():
+            if value.get(name, choices[0]) not in choices:
+                raise wrong(f"{name}: {value[name]!r} is not known", f"use {' or '.join(choices)}")
         return value
 
     @field_validator("modalities")

@@ -64,7 +64,8 @@ class Providers(Section):
     azure_openai_key: str = Field("", repr=False, description="Sent only to `azure_openai_endpoint`.")
     azure_openai_endpoint: str = Field("", description="Endpoint of `azure` entries that name none.")
     azure_openai_version: str = Field(
-        "2024-07-01-preview", description="API version of `azure` entries that name none."
+        "v1",
+        description="API version of `azure` entries that name none: `v1`, the versionless API, or a dated one.",
     )
     aws_access_key_id: str = Field("", description="For `bedrock`; empty: the usual AWS chain.")
     aws_secret_access_key: str = Field("", repr=False, description="Belongs to `aws_access_key_id`.")

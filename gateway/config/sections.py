@@ -81,15 +81,15 @@ class Server(Section):
         "more is answered 503 before it is read. Bodies up to 64 KiB are not counted.",
     )
     sync_timeout: Wait = Field(
-        300.0, description="Longest time of a call that is not a stream, every attempt included."
+        900.0, description="Longest time of a call that is not a stream, every attempt included."
     )
     provider_timeout: Wait = Field(
-        280.0, description="Longest time of one attempt of a call that is not a stream."
+        600.0, description="Longest time of one attempt of a call that is not a stream."
     )
     stream_idle_timeout: Wait = Field(
-        60.0, description="Longest silence inside a stream, where a row's `timeouts.idle` says nothing."
+        120.0, description="Longest silence inside a stream, where a row's `timeouts.idle` says nothing."
     )
-    stream_max_duration: Wait = Field(300.0, description="Longest time of a stream.")
+    stream_max_duration: Wait = Field(900.0, description="Longest time of a stream.")
     read_header_timeout: Wait = Field(5.0, description="A client must send its request's head within this.")
     max_connections: Count | None = Field(
         None,
@@ -273,6 +273,11 @@ class Observability(Section):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe line written."
+    )
+    provider_messages: bool = Field(
+        default=True,
+        description="Keep the beginning of a provider's error in the log (1,000 characters) and in the call's record "
+        "(300); it may quote the request. Never where `retention.zero_retention` is on.",
     )
 
 

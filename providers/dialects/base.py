@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from providers.additions import Added
 from providers.layout import Layout
 from providers.target import Target
 from providers.tenant_salt import Salt, member_at
@@ -30,6 +31,9 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     exact: bool = True  # False: a key may be twice, so the body is put together again
     content_key: str = "choices"  # the member an answer must have to be believed
     names: tuple[str, ...] = ()  # members that name a cache or a person: they leave salted
+    absent: tuple[
+        str, ...
+    ] = ()  # members that say nothing and that some servers refuse for it: they do not leave
     salt: Salt | None = None  # the tenant's; None: the operator's own call
     layout: Layout | None = None  # of a large body, which is never taken apart
 
@@ -119,8 +123,12 @@ class MalformedStream(Exception):
 class Dialect(Protocol):
     """Translates one call. Made per call."""
 
-    def request(self, raw: bytes, target: Target, cap_field: str = "") -> bytes:
-        """Return the body for this target; `cap_field` is its word for the cap, where it is not its provider's."""
+    def request(self, raw: bytes, target: Target, added: Added | None = None) -> bytes:
+        """Return the body for this target; `added`: how it takes what the gateway adds, where that is known."""
+        ...
+
+    def told(self, added: Added) -> str:
+        """Name what the gateway sets in the body, for the client; "" where it sets nothing."""
         ...
 
     def response(self, raw: bytes) -> Answered:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from providers.dialects.base import Answered, MalformedAnswer, Shape
-from providers.dialects.openai_openai import OpenAIToOpenAI, assemble
+from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai_request import assemble
 from providers.fallbacks import FALLBACKS
 from providers.layout import Layout, Unfit, layout_of, splice
 from providers.outline import Outline, Span, outline_of

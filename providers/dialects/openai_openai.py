@@ -11,15 +11,14 @@ from typing import Any
 import msgspec
 from typing_extensions import override
 
+from providers.additions import Added, stated
 from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Shape, Stream
 from providers.dialects.loose import LONG, bytes_of, is_busy, produced_by, sound_in, text_of
+from providers.dialects.openai_request import assemble, body_for, members, set_by_gateway
 from providers.dialects.spelling import Spelling
-from providers.layout import NAMES, splice
 from providers.redaction import redact_json, without_values
-from providers.registry import PROVIDERS
 from providers.sse import LF, EventTooLarge, SseParser
 from providers.target import Target
-from providers.tenant_salt import spliced
 from providers.usage import Usage
 from providers.usage_openai import UsageJson, in_tier, usage_in, usage_of
 
@@ -64,20 +63,8 @@ class _Chunk(msgspec.Struct):  # or a whole answer
 
 
 _ODD = _Chunk(choices=[_Choice(delta=_Delta(content=""))])  # a dialect of the dialect: passes, uncounted
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _chunk = msgspec.json.Decoder(_Chunk)
 _encode = msgspec.json.Encoder().encode
-
-
-def members(raw: bytes) -> dict[str, msgspec.Raw]:
-    """Take a JSON object apart. A repeated key keeps its last value, as JSON parsers do."""
-    return _members.decode(raw)
-
-
-def assemble(parts: dict[str, msgspec.Raw]) -> bytes:
-    """Put the members together again, in their order."""
-    told = [(NAMES.get(name) or _encode(name) + b":") + bytes(value) for name, value in parts.items()]
-    return b"{" + b",".join(told) + b"}"
 
 
 class OpenAIToOpenAI(Dialect):
@@ -85,29 +72,13 @@ class OpenAIToOpenAI(Dialect):
         self._shape = shape
 
     @override
-    def request(self, raw: bytes, target: Target, cap_field: str = "") -> bytes:
+    def request(self, raw: bytes, target: Target, added: Added | None = None) -> bytes:
         """Return the body for this target; the very same bytes when there is nothing to change."""
-        shape = self._shape
-        injects_usage = shape.stream and not shape.include_usage
-        cap = shape.output_cap
-        field = cap_field or PROVIDERS[target.provider].cap_field
-        is_capped = cap is None or (cap == shape.stated_cap and shape.cap_names == (field,))
-        member = shape.cache_member(target)
-        is_same = target.upstream_model == shape.alias and not injects_usage and is_capped and shape.exact
-        if is_same and not shape.names:
-            return spliced(raw, member, shape.salt)
-        layout = shape.layout
-        parts = members(raw) if layout is None else layout.parts()
-        if shape.salt is not None:
-            shape.salt.salt(parts, member)
-        parts["model"] = msgspec.Raw(_encode(target.upstream_model))
-        if injects_usage:
-            parts["stream_options"] = _with_usage(parts.get("stream_options"))
-        if not is_capped:
-            for name in shape.cap_names:
-                del parts[name]
-            parts[field] = msgspec.Raw(_encode(cap))
-        return assemble(parts) if layout is None else splice(raw, layout, parts)
+        return body_for(self._shape, raw, target, added or stated(target))
+
+    @override
+    def told(self, added: Added) -> str:
+        return set_by_gateway(self._shape, added)
 
     @override
     def response(self, raw: bytes) -> Answered:
@@ -284,9 +255,3 @@ class OpenAIStream(Stream):
 def _read_of(parts: dict[str, msgspec.Raw]) -> bytes:
     """Return an answer without what is not read of it."""
     return assemble({name: parts[name] for name in _Chunk.__struct_fields__ if name in parts})
-
-
-def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
-    parts = {} if options is None or bytes(options) == b"null" else members(bytes(options))
-    parts["include_usage"] = msgspec.Raw(b"true")
-    return msgspec.Raw(assemble(parts))

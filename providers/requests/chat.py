@@ -70,6 +70,9 @@ PART: Final[Table] = {
         Money.REFERENCE, "file video_url audio_url input_video image_embeds input_image input_file document"
     ),
 }
+# The members of a part that only a model which sees, or hears, takes.
+IMAGES: Final = frozenset({"image_url", "input_image", "image_embeds"})
+SOUNDS: Final = frozenset({"input_audio", "audio_url"})
 # What lies beside a medium and makes it no larger; anything else may.
 BESIDE_PICTURE: Final = frozenset({"url", "detail", "format"})
 BESIDE_SOUND: Final = frozenset({"data", "format"})

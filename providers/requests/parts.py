@@ -39,6 +39,13 @@ class Parts(msgspec.Struct):
     document_bytes: int = 0  # of the body: not text, once they are
     references: list[str] = []
     unknown: list[str] = []
+    has_image: bool = False
+    has_sound: bool = False
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What a model must take beside text."""
+        return ("image",) * self.has_image + ("audio",) * self.has_sound
 
 
 def parts_of(messages: Sequence[Raws]) -> Parts | None:
@@ -111,6 +118,8 @@ def _take(part: Any, place: int, found: Parts) -> None:
 
 def _take_member(name: str, value: Any, where: str, found: Parts) -> None:
     row = chat.PART.get(name)
+    found.has_image = found.has_image or name in chat.IMAGES
+    found.has_sound = found.has_sound or name in chat.SOUNDS
     is_nested = isinstance(value, dict | list)
     is_parts = row is not None and row.money is Money.TEXT and is_nested
     if row is None or row.money is Money.REFERENCE or is_parts:  # parts again, to who reads them so

@@ -27,11 +27,20 @@ _EMBEDDINGS_SPELLINGS: Final = folded(embeddings.MEMBERS)
 MOST_NAME: Final = 256  # letters; looking for caps in it takes the square of them
 _IN_MEMORY: Final = frozenset({b'"in_memory"', b'"in-memory"'})  # of prompt_cache_retention
 _NEUTRAL: Final = frozenset({b"null", b"false", b"0", b"{}", b"[]", b'""'})
+_EMPTY: Final = frozenset({b"null", b"[]"})
+_NO_CHOICE: Final = frozenset({b"null", b'"auto"', b'"none"'})
 _OFF: Final = frozenset({b"null", b"false"})
 _USUAL_TIERS: Final = frozenset({"auto", "default", "standard"})
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _any = msgspec.json.Decoder()
+
+
+class _Format(msgspec.Struct):
+    type: str | None = None
+
+
+_format = msgspec.json.Decoder(_Format)
 _texts = msgspec.json.Decoder(list[str])
 
 
@@ -58,6 +67,11 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exact: bool = True  # False: a key may be twice, so the body must be sent as it was read
     inputs: int = 1  # prompts in one body, at most
     names: tuple[str, ...] = ()  # members that name a cache or a person, where they say something
+    modalities: tuple[str, ...] = ()  # image | audio: what the parts of messages carry, by their structure
+    json_schema: bool = False  # the answer is to keep to a schema
+    absent: tuple[
+        str, ...
+    ] = ()  # members without a tool in them: they mean nothing, and some servers refuse them
 
 
 def read_chat(raw: bytes, messages: Sequence[Raws]) -> Reading:
@@ -69,15 +83,21 @@ def read_chat(raw: bytes, messages: Sequence[Raws]) -> Reading:
     special = parts.keys() - chat.PLAIN
     special.discard("messages")
     names = _names(parts)
+    schema = "response_format" in parts and _is_schema(bytes(parts["response_format"]))
     if found is None and len(special) <= 1:
+        size = len(raw) + extra_bytes(raw)
         if not special:
-            return Reading(text_bytes=len(raw) + extra_bytes(raw), exact=exact, names=names)
+            return Reading(text_bytes=size, exact=exact, names=names, json_schema=schema)
         cap = stated_alone(parts, special)
         if cap is not None:
-            size = len(raw) + extra_bytes(raw)
-            return Reading(text_bytes=size, cap=cap, cap_names=(*special,), exact=exact, names=names)
+            caps = (*special,)
+            return Reading(
+                text_bytes=size, cap=cap, cap_names=caps, exact=exact, names=names, json_schema=schema
+            )
     read = _chat_reading(raw, parts, special, found or Parts())
-    return msgspec.structs.replace(read, exact=exact, names=names)
+    return msgspec.structs.replace(
+        read, exact=exact, names=names, json_schema=schema, absent=_without_tools(parts)
+    )
 
 
 def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], found: Parts) -> Reading:
@@ -98,6 +118,7 @@ def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], 
         choices=caps.choices,
         tools="tools" in stated or "functions" in stated,
         pictures=tuple(found.pictures),
+        modalities=found.modalities,
         audio_ms=found.audio_ms,
         documents=tuple(found.documents),
         document_bytes=found.document_bytes,
@@ -165,6 +186,29 @@ def _unknown(special: set[str], table: Table, spellings: dict[str, str]) -> list
         raise Unacceptable(message, unknown[0][:64], "too_many_members")
     check_spelling(unknown, spellings)
     return unknown
+
+
+def _is_schema(given: bytes) -> bool:
+    try:
+        return _format.decode(given).type == "json_schema"
+    except msgspec.ValidationError:
+        return False
+
+
+def _without_tools(parts: dict[str, msgspec.Raw]) -> tuple[str, ...]:
+    """Return the members about tools of a body that offers none: an empty list is none, as null is."""
+    lists = [name for name in ("tools", "functions") if name in parts]
+    if not lists or any(bytes(parts[name]).translate(None, b" \t\r\n") not in _EMPTY for name in lists):
+        return ()
+    beside = {"tool_choice": _NO_CHOICE, "function_call": _NO_CHOICE, "parallel_tool_calls": None}
+    return (
+        *lists,
+        *(
+            name
+            for name, values in beside.items()
+            if name in parts and (values is None or bytes(parts[name]) in values)
+        ),
+    )
 
 
 def _keeping(stated: dict[str, bytes], table: Table) -> str:

@@ -102,7 +102,7 @@ async def test_a_rate_limited_provider_says_when_to_come_back(gateway, upstream,
 
 
 @BOTH
-@pytest.mark.parametrize("number", [400, 402, 413, 422, 451])
+@pytest.mark.parametrize("number", [400, 413, 422, 451])
 async def test_a_providers_own_refusal_passes_through(gateway, upstream, number, stream):
     theirs = {
         "message": "Too hot: 3.5",
@@ -119,7 +119,7 @@ async def test_a_providers_own_refusal_passes_through(gateway, upstream, number,
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("<html>bad</html>", "400"),
+        ("<html>bad</html>", "page of HTML: bad"),
         ('{"detail": "no such thing"}', "no such thing"),
         ('{"error": "plain"}', "plain"),
         ("", "400"),

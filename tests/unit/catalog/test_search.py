@@ -104,11 +104,11 @@ def test_every_lack_has_its_parameter(can, need, param, code):
     assert (refusal.value.param, refusal.value.code) == (param, code)
 
 
-def test_a_quoted_word_in_a_text_is_no_need():
-    chat = model(deployment("a", can=Can(tools=False, modalities=frozenset({"text"}))))
-    quoted = msgspec.json.encode({"messages": [{"role": "user", "content": 'say "tools" and "image_url"'}]})
-    assert need_of(quoted, [chat], None) == Need()
-    assert need_of(b'{"tools":[{}]}', [chat], None).tools
+def test_what_is_asked_for_is_looked_at_where_somebody_lacks_something():
+    asked = Need(modalities=("image",), tools=True, json_schema=True)
+    able, unable = model(deployment("a")), model(deployment("b", can=Can(tools=False)))
+    assert need_of(asked, 100, [able], None) == Need()
+    assert need_of(asked, 100, [able, unable], None) == asked
 
 
 def test_hints_choose_among_the_alias_own_deployments():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.config import Config, load
 from gateway.config.fields import UNLIMITED, parse_duration
+from providers.target import Timeouts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -216,5 +217,31 @@ def test_a_fallback_to_a_row_of_another_machine_is_no_mistake_and_not_asked(tmp_
 
 @pytest.mark.parametrize("member", ["user", "model", "messages", "PROMPT_CACHE_KEY", "x"])
 def test_a_member_that_names_no_cache_is_refused(member: str) -> None:
-    with pytest.raises(ValueError, match="names no cache"):
+    with pytest.raises(ValueError, match="is not known"):
         rows({**ROW, "metadata": {"cache_member": member}})
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"cap_member": "max_token"}, {"cap_member": ""}, {"stream_usage": "never"}, {"stream_usage": "true"}],
+)
+def test_how_something_is_added_is_one_of_a_few_words(metadata: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="is not known"):
+        rows({**ROW, "metadata": metadata})
+
+
+def test_reasoning_models_have_the_time_that_they_need_by_default(tmp_path: Path) -> None:
+    found = load({}, tmp_path)
+    server = found.server
+    [row] = rows(ROW)
+    assert row.timeouts.first_byte >= 300
+    assert row.timeouts.idle >= 120
+    assert server.provider_timeout >= 600
+    assert min(server.sync_timeout, server.stream_max_duration, row.timeouts.total) >= 900
+    usual = Timeouts()
+    assert (usual.first_byte, usual.idle, usual.total) == (
+        row.timeouts.first_byte,
+        row.timeouts.idle,
+        row.timeouts.total,
+    )
+    assert usual.answer == server.provider_timeout

@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 import pytest
 
-from providers.blame import blame
 from providers.failures import UpstreamStatus, summarize
 from providers.health import Health
 from providers.target import Secret, Target
@@ -36,6 +35,7 @@ FLAGGED: list[dict[str, Any]] = [
     {"message": "unsafe prompt", "code": 403},
     {"error": {"message": "no", "innererror": {"content_filter_result": {}}}},
     {"error": {"code": "data_inspection_failed"}},
+    {"error": {"message": {"text": "input flagged"}}},
 ]
 REFUSED = [
     {},
@@ -46,7 +46,6 @@ REFUSED = [
     {"error": {"message": "Your account was flagged. Contact support.", "code": "account_deactivated"}},
     {"error": {"message": "Country, region, or territory not supported", "code": "unsupported_country"}},
     {"error": {"message": "You do not have permission to access this model", "type": "permission_error"}},
-    {"error": {"message": {"text": "input flagged"}}},
     {"error": {"message": "Your organization violates our terms"}},
     {"error": {"metadata": {"provider_name": "x"}, "message": "Key limit exceeded"}},
 ]
@@ -156,4 +155,4 @@ def test_what_one_tenant_asked_takes_the_deployment_from_nobody(status: int, bod
 
 def test_a_long_message_is_read_in_a_moment() -> None:
     words = "prompt " * 200_000
-    assert blame(orjson.dumps({"error": {"message": words}})) == "credential"
+    assert UpstreamStatus(403, orjson.dumps({"error": {"message": words}})).code == "upstream_auth_failed"

@@ -177,6 +177,6 @@ def test_the_retry_budget_allows_a_tenth_of_the_answers_and_three_a_second():
     spent = sum(budget.spend(0.0) for _ in range(500))
     assert spent == 53  # full at first
     for _ in range(100):
-        budget.earn()
+        budget.answered(0.0)
     assert sum(budget.spend(0.0) for _ in range(500)) == pytest.approx(10, abs=1)
     assert sum(budget.spend(1.0) for _ in range(500)) == 3

@@ -15,6 +15,7 @@ from providers.failures import (
     summarize,
 )
 
+PAGE = "A server in front of the provider refused this request with a page of HTML: "
 NOW = 1_763_848_800.0  # 2025-11-22 22:00:00 UTC
 
 
@@ -77,19 +78,42 @@ def test_a_refusal_of_the_clients_request_passes_with_all_it_says() -> None:
         (b'{"error": "Too long."}', "Too long."),
         (b'{"message": "Too long.", "code": 400}', "Too long."),
         (b'{"detail": "Too long."}', "Too long."),
-        (b'{"error": {"message": "x"}', "The provider refused the request with status 400."),
-        (b"<html>nginx</html>", "The provider refused the request with status 400."),
         (b"", "The provider refused the request with status 400."),
-        (b'["no"]', "The provider refused the request with status 400."),
+        (b"{}", "The provider refused the request with status 400."),
+        (b'{"error": {"message": "x"}', '{"error": {"message": "x"}'),  # cut
+        (b"<html><style>x{}</style><h1>400</h1> nginx</html>", PAGE + "400 nginx"),
+        (b'["no"]', "no"),
         (b'{"error": {"message": {"deep": 1}}}', "The provider refused the request with status 400."),
-        (b"[" * 100_000, "The provider refused the request with status 400."),
+        (b"[" * 100_000, "[" * 1_000),
+        (b"model is busy\x1b[2J\r\nretry", "model is busy [2J retry"),
+        # Google's list, Mistral's nested message, FastAPI's detail, lists of errors and of messages
+        (b'[{"error":{"code":400,"message":"API key nope","status":"INVALID_ARGUMENT"}}]', "API key nope"),
+        (
+            b'{"object":"error","message":{"detail":[{"type":"missing","loc":["body","x"],"msg":"Field required"}]}}',
+            "body.x: Field required",
+        ),
+        (
+            b'{"detail":[{"loc":["body","messages",0],"msg":"bad role"},{"loc":["body","n"],"msg":"not 0"}]}',
+            "body.messages.0: bad role; body.n: not 0",
+        ),
+        (b'{"errors":[{"message":"one"},{"message":"two"}]}', "one"),
+        (b'{"errors":["one","two"]}', "one; two"),
+        (b'{"message":["model must be a string"]}', "model must be a string"),
+        (b'{"error":{"message":["first","second"]}}', "first; second"),
+        # AWS, RFC 9457, MiniMax, Apigee, TGI, Baidu, OpenRouter's raw
+        (b'{"Message":"no such thing"}', "no such thing"),
+        (b'{"type":"about:blank","title":"Bad","status":400}', "Bad"),
+        (b'{"base_resp":{"status_code":1004,"status_msg":"login fail"}}', "login fail"),
+        (b'{"fault":{"faultstring":"Invalid path","detail":{"errorcode":"x"}}}', "Invalid path"),
+        (b'{"error":["Error in `inputs`: required"]}', "Error in `inputs`: required"),
+        (b'{"error_code":6,"error_msg":"No permission"}', "No permission"),
     ],
 )
 def test_a_refusal_in_any_envelope_becomes_a_sentence(body: bytes, message: str) -> None:
     passed = status(400, body).passed_on
 
     assert passed is not None
-    assert (passed.status, passed.message, passed.type) == (400, message, "invalid_request_error")
+    assert (passed.status, passed.message) == (400, message)
 
 
 @pytest.mark.parametrize("code", [401, 403, 404, 429, 500])
@@ -114,7 +138,9 @@ def test_what_the_client_hears_names_no_host() -> None:
         ("Sat, 22 Nov 2025 22:01:00 GMT", 60.0),
         ("Sat, 22 Nov 2025 21:00:00 GMT", 0.0),
         ("99999999", 86_400.0),
-        ("inf", 86_400.0),
+        ("inf", None),
+        ("1e400", None),
+        ("-inf", None),
         ("-1", None),
         ("nan", None),
         ("soon", None),

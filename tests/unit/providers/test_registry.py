@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from gateway.config.people import OpenAICompatible, Providers
-from providers.registry import PROVIDERS, default_base_url, default_secret
+from providers.additions import Added
+from providers.dialects.base import Shape
+from providers.dialects.openai_request import body_for
+from providers.registry import PROVIDERS, default_base_url, default_secret, wire_model
 from providers.target import Secret, Target
 
 CONFIG = Providers(
@@ -93,6 +97,18 @@ def test_an_endpoint_that_is_not_given_is_the_providers_own(provider: str, base_
             target("azure", "https://x/openai/v1", api_version="preview"),
             "https://x/openai/v1/chat/completions?api-version=preview",
         ),
+        *(
+            (
+                target("azure", base, api_version="v1"),
+                "https://own.openai.azure.com/openai/v1/chat/completions",
+            )
+            for base in (
+                "https://own.openai.azure.com",
+                "https://own.openai.azure.com/",
+                "https://own.openai.azure.com/openai",
+                "https://own.openai.azure.com/openai/v1",
+            )
+        ),
     ],
 )
 def test_the_address_of_a_call_is_as_its_provider_wants_it(call: Target, url: str) -> None:
@@ -133,3 +149,31 @@ def test_only_the_targets_own_secret_is_sent(call: Target, headers: dict[str, st
 )
 def test_a_cap_goes_into_the_field_the_provider_knows(provider: str, field: str) -> None:
     assert PROVIDERS[provider].cap_field == field
+
+
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ({"api_version": "v1"}, ""),  # a name of ours: provider_model is the deployment
+        ({"api_version": "v1", "name": "gpt-eastus"}, "gpt-eastus"),
+        ({"api_version": "v1", "metadata": {"deployment": "east"}}, "east"),
+        ({"api_version": "preview", "name": "gpt-eastus"}, "gpt-eastus"),
+        ({"api_version": "2024-10-21", "name": "gpt-eastus"}, ""),  # it is in the address
+        ({"api_version": "v1", "name": "gpt-eastus", "base_url": "https://x/openai/v1"}, ""),  # as ever
+        ({"provider": "openai", "api_version": "v1", "name": "gpt-eastus"}, ""),
+    ],
+)
+def test_azures_api_without_dates_is_told_the_deployment(facts: dict[str, object], name: str) -> None:
+    whole = {"provider": "azure", "base_url": "https://own.openai.azure.com", **facts}
+    assert wire_model(target(**whole)) == name  # type: ignore[arg-type]
+    sent = body_for(
+        Shape(alias="chat", path="chat/completions"),
+        b'{"model":"chat"}',
+        msgspec.structs.replace(target(), wire_model=name),
+        Added("max_tokens"),
+    )
+    assert sent == b'{"model":"%s"}' % (name or "gpt").encode()
+
+
+def test_the_version_of_azure_is_by_default_one_that_takes_what_is_added() -> None:
+    assert Providers().azure_openai_version == "v1"

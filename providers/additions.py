@@ -1,0 +1,93 @@
+"""What the gateway adds to a request although nobody asked, and the way back from it.
+
+A cap is added where a budget or a limit needs one, `stream_options.include_usage` where a stream's usage is to be read.
+A row's `metadata` says how (`cap_member`, `stream_usage`); else it is as the provider's kind takes it, until a server
+refuses a member by name: then it is asked once more without it, or with the cap's other name. What was learned so is
+kept for LEARNED_S, so that nothing is wrong for ever. Sources: the refusals of OpenAI's reasoning models, Azure's dated
+versions, Mistral, Cohere, Google's compatible API, vLLM and FastAPI.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from providers.registry import PROVIDERS
+
+if TYPE_CHECKING:
+    from providers.failures import UpstreamStatus
+    from providers.target import Target
+
+LEARNED_S: Final = 3_600.0
+MOST_TRIES: Final = 3  # of one deployment in one try: each addition can be refused once
+_OTHER: Final = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_REFUSALS: Final = (400, 422)
+_READ: Final = 16 * 1024
+_UNKNOWN: Final = re.compile(
+    rb"(?i)unsupported|not supported|n't supported|n't support|not support|unrecogni[sz]ed|not recogni[sz]ed|unknown"
+    rb"|unexpected|extra[ _](?:inputs?|fields?|forbidden)|forbidden|not (?:permitted|allowed|accepted|implemented)"
+    rb"|not a valid|no such|cannot find field|invalid (?:parameter|argument|field|key|property|name|member)"
+    rb"|additional propert|deprecated"
+)
+_NAMED: Final = {
+    name: re.compile(rb"(?<![\w-])" + name.encode() + rb"(?![\w-])")
+    for name in ("max_tokens", "max_completion_tokens", "stream_options")
+}
+
+
+class Added(msgspec.Struct, frozen=True):
+    """How a deployment takes what is added: under which name the cap ("": none), and whether usage is asked for."""
+
+    cap: str
+    usage: bool = True
+
+
+class Additions:
+    """What is added for each deployment, by its id."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._learned: dict[int, tuple[float, Added]] = {}
+        self._clock = clock
+
+    def of(self, target: Target) -> Added:
+        """Return how this deployment takes additions, as far as is known."""
+        if self._learned and (known := self._learned.get(target.id)) is not None:
+            if self._clock() < known[0]:
+                return known[1]
+            del self._learned[target.id]
+        return stated(target)
+
+    def learn(self, target: Target, added: Added) -> None:
+        """Remember what a deployment took after it had refused something else."""
+        self._learned[target.id] = (self._clock() + LEARNED_S, added)
+
+
+def stated(target: Target) -> Added:
+    """Return what the row says, or what its provider's kind takes."""
+    metadata = target.metadata
+    if not metadata:
+        return _USUAL[target.provider]
+    cap = metadata.get("cap_member") or PROVIDERS[target.provider].cap_field
+    return Added("" if cap == "none" else cap, metadata.get("stream_usage") != "none")
+
+
+def without(added: Added, refusal: UpstreamStatus, *, has_cap: bool, asks_usage: bool) -> Added | None:
+    """Return what to add instead, where this very refusal is about an addition by name; None: it is about other things.
+
+    `has_cap` and `asks_usage` say whether the gateway set them in this request at all.
+    """
+    body = (refusal.body or b"")[:_READ]
+    if refusal.status not in _REFUSALS or not _UNKNOWN.search(body):
+        return None
+    if asks_usage and added.usage and _NAMED["stream_options"].search(body):
+        return msgspec.structs.replace(added, usage=False)
+    if has_cap and added.cap in _OTHER and _NAMED[added.cap].search(body):
+        return msgspec.structs.replace(added, cap=_OTHER[added.cap])
+    return None
+
+
+_USUAL: Final = {name: Added(row.cap_field) for name, row in PROVIDERS.items()}

@@ -1,0 +1,146 @@
+"""One try at one deployment: its record in the decision trace, its line in the log, its class in the metrics."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from providers.said import MOST_REASON as MOST_SAID
+from providers.said import printable
+from providers.usage import Usage
+
+if TYPE_CHECKING:
+    from providers.failures import UpstreamFailed
+    from providers.target import Target
+
+logger = logging.getLogger("gateway.upstream")
+
+MOST_REASON: Final = 300  # characters in the record; the log has the whole kilobyte
+LINES_PER_S: Final = 20.0
+MOST_LINES: Final = 200  # at once: an outage must not fill the disk, nor hold the event loop
+
+
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One try at one deployment, as the decision trace keeps it, which leaves out the alias that was asked for.
+
+    `kind` is the class of a failure, such as connect_refused, and `reason` what went wrong and what the provider said,
+    for the operator: without secrets.
+    """
+
+    provider: str
+    deployment: str
+    outcome: str  # ok | an error code
+    status: int | None
+    ms: float
+    alias: str = ""
+    reached: bool = True  # the provider may have seen it
+    usage: Usage | None = None  # reported, or an estimate; of a call's only try the row has it
+    cost_nanousd: int = 0
+    kind: str = ""
+    reason: str = ""
+
+
+class Lines:
+    """Lets a line through unless there were too many; says how many it held back."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._left, self._at = clock, float(MOST_LINES), clock()
+        self._held_back = 0
+
+    def take(self) -> int | None:
+        """Return how many lines were held back before this one; None: this one is held back too."""
+        now = self._clock()
+        self._left = min(float(MOST_LINES), self._left + (now - self._at) * LINES_PER_S)
+        self._at = now
+        if self._left < 1.0:
+            self._held_back += 1
+            return None
+        self._left -= 1.0
+        held_back, self._held_back = self._held_back, 0
+        return held_back
+
+
+class Notes:
+    """Where the tries of one call are noted. `tried` hears of each with its class; `quotes`: providers' words too."""
+
+    __slots__ = ("_lines", "_quotes", "_request_id", "_tried", "attempts")
+
+    def __init__(
+        self,
+        attempts: list[Attempt],
+        request_id: str,
+        lines: Lines,
+        tried: Callable[[Target, str], None],
+        *,
+        quotes: bool = True,
+    ) -> None:
+        self.attempts, self._request_id, self._lines = attempts, request_id, lines
+        self._tried, self._quotes = tried, quotes
+
+    def ended(
+        self, target: Target, outcome: str, status: int | None, started: float, *, reached: bool = True
+    ) -> float:
+        """Note a try that did not fail; return its seconds."""
+        seconds = time.perf_counter() - started
+        ms = round(seconds * 1000, 3)
+        self.attempts.append(
+            Attempt(target.provider, target.name, outcome, status, ms, target.alias, reached)
+        )
+        self._tried(target, outcome)
+        return seconds
+
+    def failed(self, target: Target, failure: UpstreamFailed, started: float) -> float:
+        """Note a try that failed, and say so in the log; return its seconds."""
+        seconds = time.perf_counter() - started
+        held_back = self._lines.take()
+        reason = self._reason(failure, MOST_REASON if held_back is None else MOST_SAID)
+        self.attempts.append(
+            Attempt(
+                target.provider,
+                target.name,
+                failure.code,
+                failure.status,
+                round(seconds * 1000, 3),
+                target.alias,
+                failure.reached,
+                failure.usage,
+                kind=failure.kind,
+                reason=reason[:MOST_REASON],
+            )
+        )
+        self._tried(target, failure.kind)
+        self._warn(target, failure, reason, held_back)
+        return seconds
+
+    def broke(self, target: Target, failure: UpstreamFailed) -> None:
+        """Note that the stream of the last try, which had begun well, broke after its first content."""
+        held_back = self._lines.take()
+        reason = self._reason(failure, MOST_REASON if held_back is None else MOST_SAID)
+        if self.attempts:
+            last = self.attempts[-1]
+            self.attempts[-1] = msgspec.structs.replace(last, kind=failure.kind, reason=reason[:MOST_REASON])
+        self._tried(target, f"broken_{failure.kind}")
+        self._warn(target, failure, reason, held_back)
+
+    def _reason(self, failure: UpstreamFailed, most: int) -> str:
+        said = failure.said(most) if self._quotes else ""
+        return printable(f"{failure.reason}: {said}" if said else failure.reason)
+
+    def _warn(self, target: Target, failure: UpstreamFailed, reason: str, held_back: int | None) -> None:
+        if held_back is None:
+            return
+        logger.warning(
+            "%s: %s (%s, model %s) failed as %s%s: %s%s",
+            self._request_id,
+            target.name,
+            target.provider,
+            target.alias,
+            failure.kind,
+            "" if failure.status is None else f" with status {failure.status}",
+            reason,
+            f" ({held_back} such lines before this one were left out)" if held_back else "",
+        )

@@ -1,0 +1,55 @@
+"""Makes a connection within its time, and names what kept it from being made: refused, name, TLS, and so on."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from typing import TYPE_CHECKING, Final
+
+from providers.failures import ConnectFailed, UpstreamTimeout
+
+if TYPE_CHECKING:
+    from providers.connection import Connection
+    from providers.place import Origin
+    from providers.pool import Pool
+    from providers.target import Timeouts
+
+_OF_ERRNO: Final = {
+    errno.ECONNREFUSED: "connect_refused",
+    errno.ECONNRESET: "connect_reset",
+    errno.ETIMEDOUT: "timeout_connect",
+    errno.ENETUNREACH: "connect_unreachable",
+    errno.EHOSTUNREACH: "connect_unreachable",
+}
+
+
+async def connected(pool: Pool, origin: Origin, timeouts: Timeouts, started: float) -> Connection:
+    """Return a new connection: a slot, the name, the connection and TLS have one limit together."""
+    until = started + min(timeouts.connect, timeouts.total)
+    timer = asyncio.timeout_at(until)
+    try:
+        async with timer:
+            return await pool.fresh(origin)
+    except TimeoutError as error:
+        if not timer.expired():
+            raise ConnectFailed(f"TimeoutError: {error}", "timeout_connect") from error  # the system's own
+        if timeouts.total <= timeouts.connect:
+            raise UpstreamTimeout("total", timeouts.total, reached=False) from error
+        raise UpstreamTimeout("connect", timeouts.connect) from error
+    except (OSError, ValueError, RuntimeError) as error:  # ssl.SSLError is an OSError
+        raise ConnectFailed(f"{type(error).__name__}: {error}"[:500], _kind_of(error)) from error
+
+
+def _kind_of(error: BaseException) -> str:
+    """Return the class of what kept a connection from being made."""
+    if isinstance(error, socket.gaierror | UnicodeError):  # a name that is none is a UnicodeError
+        return "dns"
+    if isinstance(error, ssl.SSLError | ssl.CertificateError):
+        return "tls"
+    if isinstance(error, ConnectionRefusedError):
+        return "connect_refused"
+    if isinstance(error, ConnectionResetError):
+        return "connect_reset"
+    return _OF_ERRNO.get(getattr(error, "errno", None) or 0, "connect_failed")

@@ -1,0 +1,79 @@
+"""The body that goes upstream, OpenAI to OpenAI: the client's bytes, with what must be another and nothing more."""
+
+from __future__ import annotations
+
+import msgspec
+
+from providers.additions import Added
+from providers.dialects.base import Shape
+from providers.layout import NAMES, splice
+from providers.target import Target
+from providers.tenant_salt import spliced
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_encode = msgspec.json.Encoder().encode
+
+
+def members(raw: bytes) -> dict[str, msgspec.Raw]:
+    """Take a JSON object apart. A repeated key keeps its last value, as JSON parsers do."""
+    return _members.decode(raw)
+
+
+def assemble(parts: dict[str, msgspec.Raw]) -> bytes:
+    """Put the members together again, in their order."""
+    told = [(NAMES.get(name) or _encode(name) + b":") + bytes(value) for name, value in parts.items()]
+    return b"{" + b",".join(told) + b"}"
+
+
+def body_for(shape: Shape, raw: bytes, target: Target, added: Added) -> bytes:
+    """Return the body for this target; the very same bytes when there is nothing to change."""
+    asks_usage = _asks_usage(shape, added)
+    cap, field = shape.output_cap, _cap_field(shape, added)
+    is_capped = cap is None or not field or (cap == shape.stated_cap and shape.cap_names == (field,))
+    member = shape.cache_member(target)
+    model = target.wire_model or target.upstream_model
+    is_same = model == shape.alias and not asks_usage and is_capped and shape.exact and not shape.absent
+    if is_same and not shape.names:
+        return spliced(raw, member, shape.salt)
+    layout = shape.layout
+    parts = members(raw) if layout is None else layout.parts()
+    if shape.salt is not None:
+        shape.salt.salt(parts, member)
+    parts["model"] = msgspec.Raw(_encode(model))
+    if asks_usage:
+        parts["stream_options"] = _with_usage(parts.get("stream_options"))
+    if not is_capped:
+        for name in shape.cap_names:
+            del parts[name]
+        parts[field] = msgspec.Raw(_encode(cap))
+    for name in shape.absent:
+        parts.pop(name, None)
+    return assemble(parts) if layout is None else splice(raw, layout, parts)
+
+
+def set_by_gateway(shape: Shape, added: Added) -> str:
+    """Name what the gateway set in the body that the client did not state so, as `x-gateway-set` tells it."""
+    cap, field = shape.output_cap, _cap_field(shape, added)
+    told = []
+    if cap is not None and field and cap != shape.stated_cap:
+        told.append(f"{field}={cap}")
+    if _asks_usage(shape, added):
+        told.append("stream_options.include_usage=true")
+    return ", ".join(told)
+
+
+def _asks_usage(shape: Shape, added: Added) -> bool:
+    return shape.stream and not shape.include_usage and added.usage
+
+
+def _cap_field(shape: Shape, added: Added) -> str:
+    """Return where the one cap goes; "": nowhere. A deployment to which none is added gets the client's own."""
+    if added.cap:
+        return added.cap
+    return shape.cap_names[0] if shape.cap_names else ""
+
+
+def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
+    parts = {} if options is None or bytes(options) == b"null" else members(bytes(options))
+    parts["include_usage"] = msgspec.Raw(b"true")
+    return msgspec.Raw(assemble(parts))

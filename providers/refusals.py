@@ -1,0 +1,171 @@
+"""The table of what well-known servers say when they refuse: too long, flagged, no money, a wrong key. Pure.
+
+Codes come from the servers' sources and references, phrases from what they are seen to send. A phrase that may be a
+client's own words in an echo is believed only at the beginning of a message, and never enough to blame the credential
+alone (providers/verdicts.py). Sources: OpenAI, Azure, Anthropic, Google, AWS, Mistral, Cohere, xAI, Groq, DeepSeek,
+Qwen, Moonshot, Zhipu, MiniMax, OpenRouter, Together, Fireworks, GitHub Models, watsonx, vLLM, SGLang, llama.cpp,
+Ollama, TGI, TEI, TensorRT-LLM, LM Studio, LiteLLM.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from providers.said import Said
+
+_READ: Final = 4_000  # characters of a message
+
+_LONG_CODES: Final = frozenset(
+    {
+        "context_length_exceeded",
+        "string_above_max_length",
+        "exceed_context_size_error",
+        "model_max_prompt_tokens_exceeded",
+        "tokens_limit_reached",
+        "context_window_exceeded",
+        "contextwindowexceedederror",
+        "model_context_window_exceeded",
+        "context_too_long",
+        "input_too_long",
+        "prompt_too_long",
+        "request_too_large",
+        "1261",  # Zhipu
+    }
+)
+_CONTEXT: Final = r"(?:context|prompt|input|sequence|model)[_ -]?(?:length|len|window|size|limit)s?"
+_BEYOND: Final = (
+    r"(?:exceed\w*|too (?:long|large|big)|longer than|larger than|greater than|overflow\w*|beyond)"
+)
+_MEASURE: Final = r"(?:tokens?|length|model|maximum|limit|\d{3,})"
+_LONG: Final = re.compile(
+    "|".join(
+        (
+            rf"\b{_CONTEXT}\b.{{0,160}}\b{_BEYOND}",
+            rf"\b{_BEYOND}\b.{{0,160}}\b{_CONTEXT}\b",
+            rf"\b(?:maximum|max|available|model's|with|only|supported) (?:model )?{_CONTEXT}\b",
+            r"\bmax_model_len\b|\bmax_input_len\b|\bcontext overflows\b",
+            rf"\b(?:prompt|inputs?|messages?|conversation)\b.{{0,80}}\b{_BEYOND}.{{0,80}}{_MEASURE}",
+            r"\b(?:prompt|input|inputs|messages) (?:is|are) too long\b|\bprompt too long\b",
+            r"\btoo many (?:input |prompt )?tokens\b|\brange of input length\b|\bmaximum prompt length\b",
+            r"\btokens?\b.{0,120}\b(?:only supports up to|too large for model|must be <=|cannot exceed)",
+            r"\bmust have less than \d+ tokens\b|\bsize limit exceeded by \d+ tokens\b",
+            r"\bexceed\w* (?:the )?model(?:'s)? token limit\b|\bmax size: \d+ tokens\b",
+            r"\breduce (?:the )?length of the (?:input )?(?:messages|prompt)\b|\bexpected maxlength\b",
+            r"\binput length and .?max_tokens.? exceed\b",
+        )
+    ),
+    re.IGNORECASE | re.DOTALL,
+)
+_OF_RATES: Final = re.compile(
+    r"\bper (?:min(?:ute)?|day|hour|second)\b|\b[rt]p[md]\b|\brate[ _-]?limit", re.IGNORECASE
+)
+_TOO_LARGE: Final = re.compile(
+    r"request too large|request is too large|larger than the (?:rate )?limit", re.IGNORECASE
+)
+
+_FLAG_CODES: Final = re.compile(
+    r"content[_ -]?(policy|filter|moderation)|moderation|flagged|prohibited_content|sensitive|data_?inspection"
+    r"|responsible_?ai|safety|invalid_prompt|guardrail|^(?:1301|1026|1027)$",
+    re.IGNORECASE,
+)
+_ASKED: Final = r"\b(?:input|inputs|prompt|prompts|content|message|messages|image|text)\b"
+_FOUND: Final = (
+    r"\b(?:flagged|moderat\w+|prohibited|inappropriate|sensitive|violat\w+|harmful|unsafe|exists risk)\b"
+)
+_FLAGGED: Final = re.compile(
+    rf"{_ASKED}.{{0,80}}{_FOUND}|{_FOUND}.{{0,80}}{_ASKED}", re.IGNORECASE | re.DOTALL
+)
+
+_ACCOUNT_CODES: Final = frozenset(
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "billing_error",
+        "insufficient_balance",
+        "insufficient_credits",
+        "insufficient_funds",
+        "payment_required",
+        "exceeded_current_quota_error",
+        "arrearage",
+        "accountoverdueerror",
+        "enforced_spend_limit_reached",
+        "contract_spend_limit_reached",
+        "organization_on_hold",
+        "1113",  # Zhipu
+    }
+)
+_ACCOUNT: Final = re.compile(
+    r".{0,40}\b(?:credit balance is too low|insufficient (?:balance|credits?|funds)"
+    r"|balance is (?:insufficient|not enough)"
+    r"|exceeded your current quota|billing hard limit|account is in good standing|account .{0,60}is suspended)",
+    re.IGNORECASE | re.DOTALL,
+)
+_AFFORD: Final = re.compile(r"\bfewer max_tokens\b|\bcan only afford\b", re.IGNORECASE)
+
+_KEY_CODES: Final = frozenset(
+    {
+        "invalid_api_key",
+        "api_key_invalid",
+        "incorrect_api_key",
+        "invalid_authentication",
+        "invalid_authentication_error",
+        "authentication_error",
+        "authenticationerror",
+        "unauthenticated",
+        "unrecognizedclientexception",
+        "expiredtokenexception",
+        "invalidsignatureexception",
+        "invalid_token",
+        "api_key_expired",
+    }
+)
+_KEY: Final = re.compile(
+    r"(?:error: )?(?:incorrect api key provided|(?:the |your |this )?(?:provided )?api[ -]?key "
+    r"(?:is |was |has )?(?:not valid|invalid|expired|incorrect|revoked|not found|missing)"
+    r"|invalid (?:or missing |or expired )?api[ -]?key|invalid authentication"
+    r"|(?:you did not|no) (?:provide an )?api[ -]?key)",
+    re.IGNORECASE,
+)
+
+
+def is_too_long(said: Said) -> bool:
+    """Tell whether it says that the prompt does not fit the model's context window."""
+    if said.names & _LONG_CODES:
+        return True
+    words = said.message[:_READ]
+    return bool(_LONG.search(words)) and not _OF_RATES.search(words)
+
+
+def is_too_large(said: Said) -> bool:
+    """Tell whether a 429 is for one request that no waiting helps: larger than all that a minute allows."""
+    return bool(_TOO_LARGE.search(said.message[:_READ]))
+
+
+def has_flag(said: Said) -> bool:
+    """Tell whether it says by its names or details, not only in words, that what was asked is refused."""
+    return said.is_flagged or any(_FLAG_CODES.search(name) for name in said.names)
+
+
+def is_flagged(said: Said) -> bool:
+    """Tell whether it says, if only in words, that a moderation refused what was asked."""
+    return has_flag(said) or bool(_FLAGGED.search(said.message[:_READ]))
+
+
+def is_account(said: Said, *, by_name: bool = False) -> bool:
+    """Tell whether the operator's account at the provider cannot pay; `by_name`: words are not enough."""
+    if said.names & _ACCOUNT_CODES:
+        return True
+    return not by_name and bool(_ACCOUNT.match(said.message[:_READ]))
+
+
+def is_beyond_credit(said: Said) -> bool:
+    """Tell whether a smaller request of the same account would have been paid for: OpenRouter's "can only afford"."""
+    return bool(_AFFORD.search(said.message[:_READ]))
+
+
+def is_key(said: Said) -> bool:
+    """Tell whether it says that the credential is wrong."""
+    return bool(said.names & _KEY_CODES) or bool(_KEY.match(said.message[:_READ]))

@@ -1,0 +1,46 @@
+"""Whose calls failed: what only one tenant has seen may be that tenant's own doing, so it binds nobody else. Pure.
+
+0 is no tenant: the operator's own call, which is believed at once. Cost: one dictionary a failure, nothing a success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+MOST: Final = 256  # tenants that are told apart; those beyond it count as one
+_REST: Final = -1
+FEW: Final = 4  # with so many failures in a row to open a breaker, two must be of others
+
+
+def add(counts: dict[int, int], who: int) -> None:
+    """Count a failure of this tenant's call."""
+    if who not in counts and len(counts) >= MOST:
+        who = _REST
+    counts[who] = counts.get(who, 0) + 1
+
+
+def main_of(counts: Mapping[int, int]) -> tuple[int, int]:
+    """Return the tenant with the most failures, and how many; (0, 0) where there is none."""
+    return max(
+        ((who, times) for who, times in counts.items() if who), key=lambda each: each[1], default=(0, 0)
+    )
+
+
+def together(several: Iterable[Mapping[int, int] | None]) -> dict[int, int]:
+    """Return the sums."""
+    whole: dict[int, int] = {}
+    for counts in several:
+        for who, times in (counts or {}).items():
+            whole[who] = whole.get(who, 0) + times
+    return whole
+
+
+def others(counts: Mapping[int, int]) -> int:
+    """Return how many failures there are beside those of the tenant with the most."""
+    return sum(counts.values()) - main_of(counts)[1]
+
+
+def need(consecutive: int) -> int:
+    """Return how many failures of others it takes where so many in a row open a breaker."""
+    return 2 if consecutive >= FEW else 1

@@ -1,0 +1,121 @@
+"""Why a try failed: the client hears it where it is his, the operator always, and nobody hears the provider's key."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests import town
+from tests.faulty_providers import ALONE, KEY, lines_of, metrics_of, says, serving, tries_of
+from tests.provider_errors import TOO_LARGE
+from tests.raw_calls import ask, question
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, closed_port, tmp_path_factory):
+    with serving(upstream, closed_port, tmp_path_factory.mktemp("reasons") / "data") as server:
+        yield server
+
+
+# C26, C34, C35, C36: reasons
+
+
+async def test_a_request_that_no_minute_can_take_hears_why(gateway, upstream):
+    model = ALONE[14]
+    upstream.script(
+        f"up-{model}", says(429, {"error": {"message": TOO_LARGE, "code": "rate_limit_exceeded"}})
+    )
+    answer = await ask(gateway.url, town.ALICE, question(model))
+    assert (answer.status, answer.error["message"]) == (413, TOO_LARGE)
+
+
+async def test_all_are_told_the_same_wait(gateway, upstream):
+    model = ALONE[15]
+    upstream.script(f"up-{model}", says(429, "", headers={"retry-after": "561635"}))
+    first = await ask(gateway.url, town.ALICE, question(model))
+    second = await ask(gateway.url, town.BOB, question(model))
+    waits = [int(answer.headers["retry-after"]) for answer in (first, second)]
+    assert all(100 <= wait <= 133 for wait in waits)
+    assert [first.status, second.status] == [429, 429]
+
+
+REASONS = {
+    "a server's words": (says(500, "CUDA out of memory zzz3"), "server_error", "CUDA out of memory zzz3"),
+    "a list": (says(503, [{"error": {"message": "no GPU left"}}]), "server_error", "no GPU left"),
+    "a missing model": (says(404, {"detail": "no model zzz4"}), "model_not_found", "no model zzz4"),
+    "a redirect": (
+        says(301, "", headers={"location": "https://login.example.com/x?key=1"}),
+        "redirect",
+        "login.example.com",
+    ),
+    "a page": ({"kind": "html", "status": 502}, "server_error", "status 502"),
+    "not an answer": ({"kind": "malformed"}, "malformed", "JSON"),
+    "a reset": ({"kind": "reset_before_head"}, "reset", "closed"),
+    "its key": (says(500, f"bad header Bearer {KEY}"), "server_error", "bad header Bearer ***"),
+}
+
+
+@pytest.mark.parametrize("what", REASONS)
+async def test_the_operator_finds_why_a_try_failed(gateway, upstream, what):
+    model = ALONE[16 + list(REASONS).index(what)]
+    behavior, kind, words = REASONS[what]
+    upstream.script(f"up-{model}", behavior)
+    answer = await ask(gateway.url, town.ALICE, question(model))
+    assert answer.status == 502
+    assert words not in json.dumps(answer.error)
+    line = (await lines_of(gateway, answer.headers["x-request-id"]))[0]
+    assert line["level"] == "warning"
+    assert all(each in line["message"] for each in (f"{model}-1", kind, words))
+    assert KEY not in json.dumps(gateway.records())
+    tries = await tries_of(gateway, answer)
+    assert (tries[0]["kind"], words in tries[0]["reason"]) == (kind, True)
+    assert (await metrics_of(gateway, f"{model}-1"))[kind] >= 1
+
+
+UNREACHED = {"refused": "connect_refused", "nameless": "dns", "plain": "tls"}
+
+
+@pytest.mark.parametrize("model", UNREACHED)
+async def test_a_try_that_never_connected_is_counted_and_told(gateway, model):
+    answer = await ask(gateway.url, town.ALICE, question(model))
+    assert answer.status == 502
+    lines = await lines_of(gateway, answer.headers["x-request-id"])
+    assert all(f"failed as {UNREACHED[model]}" in line["message"] for line in lines)
+    assert (await metrics_of(gateway, f"{model}-1"))[UNREACHED[model]] >= len(lines)
+
+
+async def test_a_timeout_says_which(gateway, upstream):
+    upstream.script("up-silent", {"kind": "hang_before_head"})
+    answer = await ask(gateway.url, town.ALICE, question("silent"))
+    assert (answer.status, answer.error["code"]) == (504, "upstream_timeout")
+    assert (await metrics_of(gateway, "silent-1"))["timeout_first_byte"] >= 1
+
+
+async def test_an_error_in_the_middle_of_a_stream_is_told(gateway, upstream):
+    model = ALONE[25]
+    upstream.script(f"up-{model}", {"end": "error", "after": 2})
+    answer = await ask(gateway.url, town.ALICE, question(model, stream=True))
+    [line] = await lines_of(gateway, answer.headers["x-request-id"])
+    assert "The model fell over." in line["message"]
+    tries = await tries_of(gateway, answer)
+    assert "The model fell over." in tries[-1]["reason"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": f"Incorrect header Authorization: Bearer {KEY}", "param": KEY}},
+        {"error": {"message": f"echo {KEY[:20]}", "code": KEY}},
+        f"curl -H 'api-key: {KEY}'",
+        f"<html><pre>{KEY}</pre></html>",
+        [{"error": {"message": KEY, "status": "INVALID_ARGUMENT"}}],
+    ],
+)
+async def test_the_providers_key_does_not_come_back_in_an_echo(gateway, upstream, body):
+    model = ALONE[26]
+    upstream.script(f"up-{model}", says(422, body))
+    answer = await ask(gateway.url, town.ALICE, question(model))
+    assert answer.status == 422
+    assert KEY[:16] not in json.dumps(answer.error)
+    assert "***" in answer.error["message"]

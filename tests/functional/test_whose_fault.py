@@ -1,0 +1,185 @@
+"""Whose fault a provider's error is, on one gateway: what goes on elsewhere, what is remembered, who is told what."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from tests import town
+from tests.faulty_providers import ALONE, LONGS, PAIRS, POOR, lines_of, says, serving
+from tests.provider_errors import ACCOUNTS, KEYS, TOO_LONG
+from tests.raw_calls import ask, question
+from tests.unit.providers.test_additions import CAPS, REFUSALS
+from tests.unit.providers.test_error_table import IN_STREAMS
+from tests.waiting import eventually
+
+BOTH = pytest.mark.parametrize("stream", [False, True])
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, closed_port, tmp_path_factory):
+    with serving(upstream, closed_port, tmp_path_factory.mktemp("whose") / "data") as server:
+        yield server
+
+
+# B9, B10: additions and the way back
+
+
+@pytest.mark.parametrize("who", REFUSALS)
+async def test_a_stream_option_that_is_refused_is_left_out_and_remembered(gateway, upstream, who):
+    model = PAIRS[list(REFUSALS).index(who)]
+    status, body = REFUSALS[who]
+    upstream.script(f"up-{model}", says(status, json.loads(body)), {})
+    first = await ask(gateway.url, town.ALICE, question(model, stream=True))
+    again = await ask(gateway.url, town.ALICE, question(model, stream=True))
+    assert [answer.status for answer in (first, again)] == [200, 200]
+    assert first.headers["x-gateway-deployment"] == again.headers["x-gateway-deployment"] == f"{model}-first"
+    assert [first.headers["x-gateway-attempts"], again.headers["x-gateway-attempts"]] == ["2", "1"]
+    assert "stream_options" not in again.headers["x-gateway-set"]
+    sent = [json.loads(call["body"]) for call in upstream.seen(model=f"up-{model}")]
+    assert ["stream_options" in body for body in sent] == [True, False, False]
+    [line] = await lines_of(gateway, first.headers["x-request-id"])
+    assert "stream_options" in line["message"]
+
+
+@BOTH
+@pytest.mark.parametrize("who", CAPS)
+async def test_a_cap_that_is_refused_goes_under_its_other_name(gateway, upstream, who, stream):
+    model = ALONE[2 * list(CAPS).index(who) + stream]
+    name, body = CAPS[who]
+    other = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}[name]
+    refuses = says(400, json.loads(body))
+    behaviors = [refuses, {}] if name == "max_tokens" else [{}]
+    upstream.script(f"up-{model}", *behaviors)
+    answer = await ask(gateway.url, POOR, question(model, stream=stream))
+    assert answer.status == 200
+    told = {"max_tokens": "1024"} if name != "max_tokens" else {other: "1024"}
+    [[member, cap]] = told.items()
+    assert f"{member}={cap}" in answer.headers["x-gateway-set"]
+    assert answer.headers["x-gateway-max-tokens"] == cap
+    last = json.loads(upstream.seen(model=f"up-{model}")[-1]["body"])
+    assert (last[member], len({"max_tokens", "max_completion_tokens"} & last.keys())) == (1024, 1)
+
+
+async def test_what_both_are_refused_goes_without_them(gateway, upstream):
+    model = ALONE[10]
+    both = [
+        says(422, json.loads(REFUSALS["Mistral"][1])),
+        says(400, json.loads(CAPS["a reasoning model"][1])),
+    ]
+    upstream.script(f"up-{model}", *both, {})
+    answer = await ask(gateway.url, POOR, question(model, stream=True))
+    assert (answer.status, answer.headers["x-gateway-attempts"]) == (200, "3")
+    assert answer.headers["x-gateway-set"] == "max_completion_tokens=1024"
+
+
+async def test_a_row_says_that_nothing_is_added(gateway, upstream):
+    answer = await ask(gateway.url, POOR, question("uncapped", stream=True))
+    assert answer.status == 200
+    assert "x-gateway-set" not in answer.headers
+    [call] = upstream.seen(model="up-uncapped")
+    assert not {"max_tokens", "max_completion_tokens", "stream_options"} & json.loads(call["body"]).keys()
+
+
+async def test_a_refusal_of_other_things_is_passed_on_at_once(gateway, upstream):
+    model = ALONE[11]
+    refused = says(400, {"error": {"message": "temperature too hot", "code": "x"}})
+    upstream.script(f"up-{model}", refused)
+    answer = await ask(gateway.url, town.ALICE, question(model))
+    assert (answer.status, answer.error["message"]) == (400, "temperature too hot")
+    assert len(upstream.seen(model=f"up-{model}")) == 1
+
+
+# B20, B20b: the operator's account and credential
+
+
+@pytest.mark.parametrize("number", range(len(ACCOUNTS)))
+async def test_an_account_without_money_fails_over_and_is_left_alone(gateway, upstream, number):
+    model = PAIRS[10 + number]
+    status, body, is_sure = ACCOUNTS[number]
+    upstream.script(f"up-{model}", says(status, body))
+    answers = [await ask(gateway.url, town.ALICE, question(model)) for _ in range(8)]
+    assert {(a.status, a.headers["x-gateway-deployment"]) for a in answers} == {(200, f"{model}-second")}
+    assert len(upstream.seen(model=f"up-{model}")) == (1 if is_sure else 5)
+
+
+@pytest.mark.parametrize("number", range(len(KEYS)))
+async def test_a_wrong_key_fails_over_and_is_no_clients_business(gateway, upstream, number):
+    model = PAIRS[20 + number]
+    status, body = KEYS[number]
+    upstream.script(f"up-{model}", says(status, body))
+    answer = await ask(gateway.url, town.ALICE, question(model))
+    assert (answer.status, answer.headers["x-gateway-deployment"]) == (200, f"{model}-second")
+    other = await ask(gateway.url, town.BOB, question(model))  # the second tenant proves it
+    assert other.status == 200
+    await ask(gateway.url, town.BOB, question(model))
+    assert len(upstream.seen(model=f"up-{model}")) == 2
+
+    def errors():
+        return [line["message"] for line in gateway.records() if line.get("level") == "error"]
+
+    await eventually(
+        errors,
+        lambda lines: any(f"refused the credential of deployment {model}-first" in each for each in lines),
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(402, "upstream_account_exhausted"), (401, "upstream_auth_failed")]
+)
+async def test_where_there_is_no_other_the_client_hears_neutral_words(gateway, upstream, status, code):
+    model = ALONE[12 if status == 402 else 13]
+    upstream.script(f"up-{model}", says(status, {"error": {"message": "Insufficient Balance of org-77"}}))
+    answer = await ask(gateway.url, town.ALICE, question(model))
+    assert (answer.status, answer.error["code"]) == (502, code)
+    assert "org-77" not in answer.error["message"]
+    [line] = await lines_of(gateway, answer.headers["x-request-id"])
+    assert "Insufficient Balance of org-77" in line["message"]
+
+
+# B21: too long
+
+
+@pytest.mark.parametrize("who", TOO_LONG)
+async def test_a_prompt_that_is_too_long_is_answered_by_the_wider_model(gateway, upstream, who):
+    model = LONGS[list(TOO_LONG).index(who)]
+    status, body = TOO_LONG[who]
+    upstream.script(f"up-{model}", says(status, body))
+    answer = await ask(gateway.url, town.ALICE, question(model))
+    assert (answer.status, answer.headers["x-gateway-fallback"]) == (200, "context_window")
+
+
+@pytest.mark.parametrize("who", [who for who in IN_STREAMS if isinstance(TOO_LONG[who][1], dict)][::4])
+async def test_and_so_is_one_that_a_streams_first_event_refuses(gateway, upstream, who):
+    model = LONGS[30 + IN_STREAMS.index(who)]
+    event = json.dumps(TOO_LONG[who][1])
+    event = event if '"error"' in event else json.dumps({"error": TOO_LONG[who][1]})
+    upstream.script(f"up-{model}", {"kind": "events", "events": [event]})
+    answer = await ask(gateway.url, town.ALICE, question(model, stream=True))
+    assert (answer.status, answer.headers["x-gateway-model"]) == (200, "wide")
+
+
+# A4, and what a tenant brings upon itself
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        says(500, "CUDA error"),
+        says(503, "", headers={"retry-after": "100"}),
+        says(403, "Forbidden"),
+        {"kind": "reset_before_head"},
+    ],
+)
+async def test_one_tenants_poison_takes_the_model_from_nobody(gateway, upstream, poison):
+    model = ALONE[27 + ["CUDA error", "", "Forbidden", None].index(poison.get("body"))]
+    upstream.script(f"up-{model}", poison)
+    for _ in range(6):
+        await ask(gateway.url, town.ALICE, question(model))
+    hers = await ask(gateway.url, town.ALICE, question(model))
+    upstream.script(f"up-{model}", {})
+    others = await asyncio.gather(*(ask(gateway.url, town.BOB, question(model)) for _ in range(12)))
+    assert hers.status != 200
+    assert [answer.status for answer in others] == [200] * 12

@@ -1,0 +1,197 @@
+"""What the gateway adds to a request can be refused by name: then it goes without, and remembers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from providers.additions import LEARNED_S, Added, Additions, stated, without
+from providers.dialects.base import Shape
+from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.failures import UpstreamStatus
+from providers.target import Secret, Target
+
+RAW = b'{"model":"chat","messages":[],"stream":true}'
+STREAM = Shape(alias="chat", path="chat/completions", stream=True, output_cap=4096)
+REFUSALS = {  # of stream_options, with the bytes that servers send
+    "Mistral": (
+        422,
+        (
+            b'{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"],"msg":"Extra inputs are not '
+            b'permitted","input":{"include_usage":true}}]}'
+        ),
+    ),
+    "Azure, an older version": (
+        400,
+        (
+            b'{"error":{"message":"Unrecognized request argument supplied: stream_options","type":'
+            b'"invalid_request_error","param":null,"code":null}}'
+        ),
+    ),
+    "OpenAI's words": (
+        400,
+        b'{"error":{"message":"Unknown parameter: \'stream_options\'.","param":"stream_options"}}',
+    ),
+    "Google": (
+        400,
+        (
+            b'[{"error":{"code":400,"message":"Invalid JSON payload received. Unknown name \\"stream_options\\": '
+            b'Cannot find field.","status":"INVALID_ARGUMENT"}}]'
+        ),
+    ),
+    "a JSON schema": (
+        400,
+        b'{"error":"Additional properties are not allowed (\'stream_options\' was unexpected)"}',
+    ),
+    "Cohere": (400, b'{"message":"unknown field: parameter \'stream_options\' is not a valid field"}'),
+}
+CAPS = {  # of one name for the cap
+    "a reasoning model": (
+        "max_tokens",
+        (
+            b'{"error":{"message":"Unsupported parameter: \'max_tokens\' is not supported with this model. Use '
+            b'\'max_completion_tokens\' instead.","param":"max_tokens","code":"unsupported_parameter"}}'
+        ),
+    ),
+    "Azure, an older version": (
+        "max_completion_tokens",
+        b'{"error":{"message":"Unrecognized request argument supplied: max_completion_tokens"}}',
+    ),
+    "FastAPI": (
+        "max_completion_tokens",
+        (
+            b'{"detail":[{"type":"extra_forbidden","loc":["body","max_completion_tokens"],"msg":"Extra inputs are not '
+            b'permitted"}]}'
+        ),
+    ),
+    "plain": ("max_tokens", b'{"error":"unknown field `max_tokens`"}'),
+}
+NOT_ABOUT_IT = [
+    b'{"error":{"message":"Unrecognized request argument supplied: stream_options_x"}}',
+    (
+        b'{"error":{"message":"max_tokens is too large: 50000. This model supports at most 4096 completion tokens",'
+        b'"code":"invalid_value"}}'
+    ),
+    b'{"error":{"message":"Unknown parameter: \'temperatur\'."}}',
+    b'{"error":{"message":"stream_options must be an object"}}',
+    b"",
+]
+
+
+def target(**more: Any) -> Target:
+    row = {"provider": "openai-compatible", "secret": Secret("s"), **more}
+    return Target(id=1, alias="chat", name="chat-1", upstream_model="up", base_url="http://u", **row)
+
+
+def sent(added: Added | None, at: Target | None = None, shape: Shape = STREAM) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(OpenAIToOpenAI(shape).request(RAW, at or target(), added))
+    return body
+
+
+def instead(added: Added, status: int, body: bytes) -> Added | None:
+    return without(added, UpstreamStatus(status, body), has_cap=True, asks_usage=True)
+
+
+@pytest.mark.parametrize("who", REFUSALS)
+def test_a_refused_stream_option_is_left_out(who: str) -> None:
+    status, body = REFUSALS[who]
+    added = instead(Added("max_tokens"), status, body)
+    assert added == Added("max_tokens", usage=False)
+    assert "stream_options" not in sent(added)
+    assert sent(added)["max_tokens"] == 4096
+    assert without(Added("max_tokens"), UpstreamStatus(status, body), has_cap=True, asks_usage=False) is None
+
+
+@pytest.mark.parametrize("who", CAPS)
+def test_a_refused_cap_goes_under_its_other_name(who: str) -> None:
+    name, body = CAPS[who]
+    other = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}[name]
+    added = instead(Added(name), 400, body)
+    assert added == Added(other)
+    assert (name in sent(added), sent(added)[other]) == (False, 4096)
+    assert without(Added(name), UpstreamStatus(400, body), has_cap=False, asks_usage=True) is None
+
+
+@pytest.mark.parametrize("body", NOT_ABOUT_IT)
+def test_a_refusal_of_other_things_takes_nothing_back(body: bytes) -> None:
+    assert instead(Added("max_tokens"), 400, body) is None
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500])
+def test_only_a_refusal_of_the_request_takes_something_back(status: int) -> None:
+    assert instead(Added("max_tokens"), status, REFUSALS["Azure, an older version"][1]) is None
+
+
+def test_what_was_learned_is_kept_for_an_hour_and_of_one_deployment() -> None:
+    now = [0.0]
+    additions = Additions(lambda: now[0])
+    here = target()
+    additions.learn(here, Added("max_completion_tokens", usage=False))
+    assert additions.of(here) == Added("max_completion_tokens", usage=False)
+    assert additions.of(Target(id=2, alias="b", name="b", provider="openai", upstream_model="b", base_url="",
+                               secret=Secret(""))) == Added("max_completion_tokens")  # fmt: skip
+    now[0] = LEARNED_S
+    assert additions.of(here) == Added("max_tokens")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "added"),
+    [
+        ({}, Added("max_tokens")),
+        ({"cap_member": "max_completion_tokens"}, Added("max_completion_tokens")),
+        ({"cap_member": "none"}, Added("")),
+        ({"stream_usage": "none"}, Added("max_tokens", usage=False)),
+        ({"stream_usage": "ask", "cap_member": "max_tokens"}, Added("max_tokens")),
+    ],
+)
+def test_a_row_says_what_is_added(metadata: dict[str, str], added: Added) -> None:
+    assert stated(target(metadata=metadata)) == added
+
+
+def test_a_row_that_takes_no_cap_gets_none_but_the_clients_own() -> None:
+    at = target(metadata={"cap_member": "none"})
+    assert not {"max_tokens", "max_completion_tokens"} & sent(None, at).keys()
+    shape = Shape(
+        alias="chat",
+        path="chat/completions",
+        output_cap=9,
+        stated_cap=100,
+        cap_names=("max_completion_tokens",),
+    )
+    raw = b'{"model":"chat","messages":[],"max_completion_tokens":100}'
+    assert json.loads(OpenAIToOpenAI(shape).request(raw, at))["max_completion_tokens"] == 9
+
+
+@pytest.mark.parametrize(
+    ("shape", "added", "told"),
+    [
+        (STREAM, Added("max_tokens"), "max_tokens=4096, stream_options.include_usage=true"),
+        (STREAM, Added("max_completion_tokens", usage=False), "max_completion_tokens=4096"),
+        (STREAM, Added("", usage=False), ""),
+        (
+            Shape(alias="c", path="p", output_cap=7, stated_cap=7, cap_names=("max_tokens",)),
+            Added("max_tokens"),
+            "",
+        ),
+        (
+            Shape(alias="c", path="p", output_cap=7, stated_cap=8, cap_names=("n",)),
+            Added("max_tokens"),
+            "max_tokens=7",
+        ),
+        (Shape(alias="c", path="p", stream=True, include_usage=True), Added("max_tokens"), ""),
+    ],
+)
+def test_what_was_set_is_told(shape: Shape, added: Added, told: str) -> None:
+    assert OpenAIToOpenAI(shape).told(added) == told
+
+
+def test_members_about_tools_that_are_none_do_not_leave() -> None:
+    raw = b'{"model":"chat","messages":[],"tools":[],"tool_choice":"auto","temperature":1}'
+    shape = Shape(alias="chat", path="chat/completions", absent=("tools", "tool_choice"))
+    assert json.loads(OpenAIToOpenAI(shape).request(raw, target())) == {
+        "model": "up",
+        "messages": [],
+        "temperature": 1,
+    }

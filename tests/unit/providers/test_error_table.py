@@ -1,0 +1,179 @@
+"""The table of what well-known servers say, with their bytes: too long, a wrong key, no money, and none of these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from providers.failures import ErrorWith200, UpstreamBroken, UpstreamStatus
+from providers.plan import Plan
+from providers.target import Secret, Target
+from tests.provider_errors import ACCOUNTS, KEYS, TOO_LARGE, TOO_LONG, error
+
+WIDE = Target(
+    id=9, alias="w", name="w-1", provider="openai", upstream_model="w", base_url="http://u", secret=Secret("")
+)
+PLAN = Plan(targets=(), instead={"context_window": (WIDE,), "content_filter": (WIDE,)})
+
+
+def raw(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else orjson.dumps(body)
+
+
+@pytest.mark.parametrize("who", TOO_LONG)
+def test_a_prompt_that_is_too_long_goes_to_the_model_for_it(who: str) -> None:
+    status, body = TOO_LONG[who]
+    failure = UpstreamStatus(status, raw(body))
+    assert (failure.why, failure.fault, failure.code) == ("context_window", "request", "upstream_refused")
+    assert not failure.retryable
+    assert PLAN.after(failure) == (WIDE,)
+    assert failure.passed_on is not None
+
+
+IN_STREAMS = [who for who, (status, _) in TOO_LONG.items() if status != 413]
+
+
+@pytest.mark.parametrize("who", IN_STREAMS)
+def test_the_first_event_of_a_stream_is_read_as_a_status_is(who: str) -> None:
+    failure = ErrorWith200(raw(TOO_LONG[who][1]))
+    assert (failure.why, failure.fault, failure.status) == ("context_window", "request", None)
+    assert PLAN.after(failure) == (WIDE,)
+
+
+NOT_TOO_LONG = [
+    (400, error("max_tokens is too large: 50000. This model supports at most 4096 completion tokens.",
+                param="max_tokens", code="invalid_value")),
+    (429, error("Rate limit reached for gpt-4o on tokens per min (TPM): Limit 30000, Used 29000, Requested 2000.")),
+    (400, error("Invalid value: 'system'. Supported values are: 'user'.", param="messages[0].role")),
+    (400, error("Unknown parameter: 'context'.")),
+    (400, error("Invalid schema for function 'f': context=(), 'x' is not of type 'object'.")),
+    (422, {"detail": [{"loc": ["body", "messages"], "msg": "Field required", "type": "missing"}]}),
+    (500, error("CUDA out of memory")),
+    (503, error("The model is overloaded. Please try again later.")),
+    (400, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "body"), NOT_TOO_LONG)
+def test_other_errors_go_to_no_wider_model(status: int, body: Any) -> None:
+    assert UpstreamStatus(status, raw(body)).why == ""
+
+
+@pytest.mark.parametrize(("status", "body"), KEYS)
+def test_a_wrong_key_is_the_operators_whatever_the_status(status: int, body: Any) -> None:
+    failure = UpstreamStatus(status, raw(body))
+    assert (failure.code, failure.answer_status, failure.retryable) == ("upstream_auth_failed", 502, True)
+    assert (failure.fault, failure.is_sure, failure.passed_on) == ("credential", False, None)
+    assert "API key" not in failure.words
+    assert "did not say" in failure.words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Invalid value: 'Incorrect API key provided'. Supported values are: 'auto'.",
+        "Unknown parameter: 'API key not valid'.",
+        "'invalid api key' is not one of ['none', 'auto']",
+        "Tool 'x' not found: invalid API key",
+    ],
+)
+def test_words_that_a_client_made_a_provider_repeat_blame_no_key(words: str) -> None:
+    failure = UpstreamStatus(400, raw(error(words, type="invalid_request_error")))
+    assert (failure.fault, failure.retryable, failure.answer_status) == ("request", False, 400)
+
+
+@pytest.mark.parametrize(("status", "body", "is_sure"), ACCOUNTS)
+def test_an_account_without_money_is_the_operators(status: int, body: Any, is_sure: bool) -> None:  # noqa: FBT001 - a table
+    failure = UpstreamStatus(status, raw(body))
+    assert (failure.code, failure.answer_status) == ("upstream_account_exhausted", 502)
+    assert (failure.fault, failure.retryable, failure.is_sure) == ("account", True, is_sure)
+    assert failure.passed_on is None
+    assert "balance" not in failure.words.lower()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        error(
+            "You exceeded your current quota, please check your plan.", code=429, status="RESOURCE_EXHAUSTED"
+        ),
+        error("Rate limit reached", code="rate_limit_exceeded"),
+        "",
+    ],
+)
+def test_another_429_is_a_limit(body: Any) -> None:
+    assert UpstreamStatus(429, raw(body)).fault == "limit"
+
+
+def test_google_says_in_the_body_how_long_to_wait() -> None:
+    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}]
+    body = raw(error("Quota exceeded", code=429, status="RESOURCE_EXHAUSTED", details=details))
+    assert UpstreamStatus.of(429, {}, body).retry_after_s == 34.5
+    assert UpstreamStatus.of(429, {"retry-after": "7"}, body).retry_after_s == 7.0
+
+
+def test_a_429_about_one_request_reaches_its_sender_in_the_providers_words() -> None:
+    failure = UpstreamStatus(429, raw(error(TOO_LARGE, type="tokens", code="rate_limit_exceeded")))
+    assert failure.passed_on is not None
+    assert (failure.passed_on.status, failure.passed_on.message) == (413, TOO_LARGE)
+
+
+@pytest.mark.parametrize("status", [400, 403, 406])
+def test_a_firewalls_page_reaches_its_sender_without_its_markup(status: int) -> None:
+    page = b"<!DOCTYPE html><html><style>p{}</style><h1>Attention</h1><script>x()</script> Ray ID: 7</html>"
+    failure = UpstreamStatus(status, page)
+    assert failure.passed_on is not None
+    assert (failure.passed_on.status, failure.fault, failure.retryable) == (status, "request", True)
+    assert failure.passed_on.message.endswith("page of HTML: Attention Ray ID: 7")
+
+
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ("https://login.example.com/a?token=secret", "a redirect to login.example.com"),
+        ("http://user:pw@10.0.0.7:8080/x", "a redirect to 10.0.0.7:8080"),
+        ("/elsewhere", "a redirect to another path of the same host"),
+        ("//evil.example", "a redirect to evil.example"),
+        ("http://[::1", "a redirect to another path of the same host"),
+        ("", "a redirect"),
+    ],
+)
+def test_a_redirect_tells_where_it_leads_and_nothing_else_of_it(location: str, told: str) -> None:
+    failure = UpstreamStatus.of(301, {"location": location} if location else {}, b"")
+    assert (failure.reason, failure.kind) == (f"status 301, {told}", "redirect")
+    assert (failure.fault, failure.code) == ("nobody", "upstream_error")
+
+
+@pytest.mark.parametrize(
+    ("event", "fault", "code"),
+    [
+        (error("Overloaded", type="overloaded_error"), "deployment", "upstream_error"),
+        (error("boom", code=500), "deployment", "upstream_error"),
+        (error("Rate limit exceeded", code=429), "limit", "upstream_rate_limited"),
+        (error("flagged", code=403, metadata={"reasons": []}), "request", "upstream_refused"),
+        (error("no", code="content_filter"), "request", "upstream_refused"),
+        ({"message": "unknown model", "code": 404}, "deployment", "upstream_error"),
+        ("not even JSON", "deployment", "upstream_error"),
+    ],
+)
+def test_an_error_with_status_200_is_read_too(event: Any, fault: str, code: str) -> None:
+    failure = ErrorWith200(raw(event))
+    assert isinstance(failure, UpstreamBroken)
+    assert (failure.fault, failure.code, failure.status) == (fault, code, None)
+
+
+def test_what_an_operator_reads_is_one_short_line_without_the_key() -> None:
+    target = Target(id=1, alias="a", name="a-1", provider="openai", upstream_model="a", base_url="http://u",
+                    secret=Secret("sk-upstream-0123456789abcdef"))  # fmt: skip
+    words = (
+        "Incorrect header Authorization: Bearer sk-upstream-0123456789abcdef\r\nsecond\x1b[31m line "
+        + "x" * 5_000
+    )
+    failure = UpstreamStatus(500, raw(error(words)))
+    failure.came_from(target)
+    assert "sk-upstream" not in failure.said()
+    assert failure.said().isprintable()
+    assert len(failure.said()) <= 1_000
+    assert "second" in failure.said()

@@ -1,0 +1,288 @@
+"""What one tenant's calls bring about rests for that tenant; for everybody only once others see it too. Pure."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from providers.breaker import Phase
+from providers.bulkhead import Bulkheads
+from providers.failures import ConnectFailed, UpstreamBroken, UpstreamFailed, UpstreamStatus, UpstreamTimeout
+from providers.health import Health
+from tests.unit.providers.test_health import Clock, health, target
+
+ALICE, BOB, CARL = 1, 2, 3
+WHERE = target(1)
+
+
+def status(code, body=b"", wait=None):
+    return UpstreamStatus(code, body, retry_after_s=wait)
+
+
+POISON = {
+    "a server that fails on it": lambda: status(500, b"CUDA error"),
+    "503 with a wish to be left alone": lambda: status(503, b"", 60.0),
+    "no first byte": lambda: UpstreamTimeout("first_byte", 300),
+    "silence": lambda: UpstreamTimeout("idle", 120),
+    "too slow in all": lambda: UpstreamTimeout("total", 900),
+    "a reset": lambda: UpstreamBroken("reset", kind="reset"),
+    "no JSON": lambda: UpstreamBroken("malformed"),
+    "a 403 that says nothing": lambda: status(403, b"Forbidden"),
+    "a 400 about a key": lambda: status(400, b'{"error":"Incorrect API key provided"}'),
+    "more than the credit": lambda: status(402, b'{"error":{"message":"can only afford 3000"}}'),
+    "no connection": lambda: ConnectFailed("refused", "connect_refused"),
+}
+
+
+def call(subject: Health, who: int, failure: UpstreamFailed | None, where=WHERE) -> bool:
+    """Make a call of this tenant; return whether it was let through."""
+    turn = None if rests(subject, who, where) else subject.start(where, who)
+    if turn is None:
+        return False
+    if failure is None:
+        turn.answered()
+    else:
+        turn.failed(failure)
+    turn.let_go()
+    return True
+
+
+def rests(subject: Health, who: int, where=WHERE) -> bool:
+    entry = subject.get(where.id)
+    return entry is not None and entry.for_tenant(who, subject.clock()).rests(subject.clock())
+
+
+@pytest.mark.parametrize("how", POISON)
+def test_what_one_tenant_asks_takes_a_deployment_from_nobody_else(how):
+    clock = Clock()
+    subject = health(clock)
+    for _ in range(500):
+        call(subject, ALICE, POISON[how]())
+        clock.now += 0.01
+        assert not rests(subject, BOB)
+    assert rests(subject, ALICE)
+    assert all(call(subject, BOB, None) for _ in range(100))
+    entry = subject.get(WHERE.id)
+    assert entry is not None
+    assert (entry.breaker.phase, entry.value) == (Phase.CLOSED, 0.5)
+
+
+@pytest.mark.parametrize("how", POISON)
+def test_an_outage_is_known_as_soon_as_others_see_it_too(how):
+    subject = health()
+    for _ in range(5):
+        call(subject, ALICE, POISON[how]())
+    assert not rests(subject, CARL)
+    for _ in range(2):
+        call(subject, BOB, POISON[how]())
+    assert all(rests(subject, who) for who in (ALICE, BOB, CARL, 0))
+
+
+@pytest.mark.parametrize("how", [how for how in POISON if "403" in how or "key" in how or "credit" in how])
+def test_a_doubtful_credential_is_proven_by_the_second_tenant(how):
+    subject = health()
+    call(subject, ALICE, POISON[how]())
+    assert not rests(subject, ALICE)
+    call(subject, BOB, POISON[how]())
+    assert rests(subject, CARL)
+
+
+@pytest.mark.parametrize(
+    "sure",
+    [status(401, b"who are you"), status(402), status(429, b'{"error":{"code":"insufficient_quota"}}')],
+)
+def test_what_needs_no_proof_rests_for_everybody_at_once(sure):
+    subject = health()
+    call(subject, ALICE, sure)
+    assert rests(subject, BOB)
+
+
+def test_a_success_of_anybody_between_them_makes_failures_no_row():
+    subject = health()
+    for _ in range(20):
+        call(subject, ALICE, POISON["silence"]())
+        call(subject, BOB, POISON["silence"]())
+        call(subject, CARL, None)
+        call(subject, CARL, None)
+        call(subject, CARL, None)
+    assert not rests(subject, CARL)
+
+
+def test_a_share_of_failures_counts_without_those_of_the_tenant_with_the_most():
+    clock = Clock()
+    subject = health(clock)
+    for _ in range(60):  # more than half of all calls fail, and all that do are hers
+        for _ in range(2):
+            call(subject, ALICE, POISON["silence"]())
+        call(subject, BOB, None)
+    assert not rests(subject, BOB)
+    for _ in range(60):
+        call(subject, BOB, POISON["silence"]())
+        call(subject, CARL, None)
+        call(subject, CARL, POISON["silence"]())
+    assert rests(subject, BOB)
+
+
+def test_after_an_outage_one_tenants_poison_keeps_nobody_else_away():
+    clock = Clock()
+    subject = health(clock)
+    for who in (ALICE, BOB, CARL, BOB, CARL):
+        call(subject, who, POISON["no first byte"]())
+    assert rests(subject, CARL)
+    clock.now += 6.0
+    assert call(subject, ALICE, POISON["no first byte"]())  # she is the first to look
+    assert rests(subject, ALICE)
+    assert not rests(subject, BOB)
+    assert all(call(subject, BOB, None) for _ in range(3))
+    assert not rests(subject, CARL)
+
+
+def test_in_an_outage_that_lasts_two_probes_of_different_tenants_are_enough():
+    clock = Clock()
+    subject = health(clock)
+    for who in (ALICE, BOB, CARL, BOB, CARL):
+        call(subject, who, POISON["no connection"]())
+    clock.now += 6.0
+    through = [call(subject, who, POISON["no connection"]()) for who in (ALICE, ALICE, BOB)]
+    assert through == [True, False, True]
+    assert rests(subject, CARL)
+
+
+def test_a_sole_tenant_is_kept_away_as_ever_and_comes_back():
+    clock = Clock()
+    subject = health(clock)
+    for _ in range(5):
+        call(subject, ALICE, POISON["silence"]())
+    assert rests(subject, ALICE)
+    clock.now += 6.0
+    assert [call(subject, ALICE, None) for _ in range(3)] == [True] * 3
+    assert not rests(subject, ALICE)
+
+
+def test_who_was_kept_away_alone_comes_back_slowly_too():
+    clock = Clock()
+    subject = health(clock, bulkheads=Bulkheads(200))
+    subject.renew([WHERE])
+    for _ in range(5):
+        call(subject, ALICE, POISON["silence"]())
+    clock.now += 6.0
+    assert all(call(subject, ALICE, None) for _ in range(3))
+    hers = [turn for _ in range(300) if (turn := subject.start(WHERE, ALICE)) is not None]
+    his = [turn for _ in range(300) if (turn := subject.start(WHERE, BOB)) is not None]
+    assert (len(hers), len(his)) == (20, 160)
+
+
+def test_when_others_find_it_well_again_the_one_who_doubted_looks_at_once():
+    clock = Clock()
+    subject = health(clock)
+    for who in (ALICE, BOB, CARL, BOB, CARL):
+        call(subject, who, POISON["silence"]())
+    for _ in range(4):  # hers are the first to look, again and again: her own rests double
+        clock.now += 130.0
+        call(subject, ALICE, POISON["silence"]())
+    assert rests(subject, ALICE)
+    assert all(call(subject, BOB, None) for _ in range(3))
+    assert call(subject, ALICE, None)
+
+
+def test_only_so_many_tenants_have_a_breaker_of_their_own():
+    subject = health()
+    entry = None
+    for who in range(1, 1_000):
+        call(subject, who, POISON["silence"]())
+        call(subject, 5_000, None)
+        entry = subject.get(WHERE.id)
+    assert entry is not None
+    assert len(entry.own) <= 64
+
+
+def test_a_slow_answer_of_one_tenant_makes_no_outlier_for_others():
+    clock = Clock()
+    subject, peer = health(clock), target(2, "http://b")
+    subject.renew([WHERE, peer], [[1, 2]])
+    for _ in range(64):
+        for where, who, seconds in ((WHERE, ALICE, 9.0), (peer, BOB, 0.1)):
+            turn = subject.start(where, who)
+            assert turn is not None
+            clock.now += seconds / 10
+            turn.began -= seconds
+            turn.answered()
+            turn.end()
+    subject.weigh()
+    assert rests(subject, ALICE)
+    assert not rests(subject, BOB)
+
+
+def test_calls_that_hang_leave_the_last_tenth_of_an_endpoint_to_others():
+    subject = health(bulkheads=Bulkheads(100, 20))
+    subject.renew([WHERE])
+    hers = [turn for _ in range(50) if (turn := subject.start(WHERE, ALICE)) is not None]
+    assert (len(hers), subject.is_full(WHERE.id, ALICE), subject.is_full(WHERE.id, BOB)) == (18, True, False)
+    his = [turn for _ in range(50) if (turn := subject.start(WHERE, BOB)) is not None]
+    assert (len(his), subject.is_full(WHERE.id, CARL)) == (2, True)
+    for turn in (*hers, *his):
+        turn.end()
+    assert sum(subject.start(WHERE, BOB) is not None for _ in range(50)) == 18
+
+
+def test_a_client_that_leaves_gives_its_tenants_probe_back():
+    clock = Clock()
+    subject = health(clock)
+    for _ in range(5):
+        call(subject, ALICE, POISON["silence"]())
+    clock.now += 6.0
+    turn = subject.start(WHERE, ALICE)
+    assert turn is not None
+    assert subject.start(WHERE, ALICE) is None
+    turn.let_go()
+    assert call(subject, ALICE, None)
+
+
+def test_the_first_caller_is_told_to_wait_as_long_as_everybody_else():
+    clock = Clock()
+    subject = health(clock)
+    waits = []
+    for who in (ALICE, BOB):
+        refusal = UpstreamStatus.of(429, {"retry-after": "561635"}, b"")
+        call(subject, who, refusal)
+        waits.append(refusal.retry_after_s)
+    waits += [subject.unavailable([WHERE], who).retry_after_s for who in (ALICE, BOB, CARL)]
+    assert len(set(waits)) == 1
+    assert 120 <= (waits[0] or 0) <= 132
+
+
+@pytest.mark.parametrize("headers", [{"retry-after": "60"}, {"retry-after-ms": "90000"}, {}])
+def test_a_limit_that_one_prompt_met_is_nobody_elses(headers):
+    clock = Clock()
+    subject = health(clock)
+    for _ in range(10):
+        call(subject, ALICE, UpstreamStatus.of(429, headers, b"would exceed 30000 input tokens per minute"))
+    assert rests(subject, ALICE) == bool(headers)
+    assert not rests(subject, BOB)
+    assert all(call(subject, BOB, None) for _ in range(50))
+    entry = subject.get(WHERE.id)
+    assert entry is not None
+    assert entry.breaker.is_calm
+
+
+def test_a_limit_that_two_tenants_meet_is_everybodys_until_its_end():
+    clock = Clock()
+    subject = health(clock)
+    for who in (ALICE, BOB):
+        call(subject, who, UpstreamStatus.of(429, {"retry-after": "60"}, b""))
+    assert rests(subject, CARL)
+    clock.now += 67.0
+    assert not any(rests(subject, who) for who in (ALICE, BOB, CARL))
+    call(subject, CARL, UpstreamStatus.of(429, {"retry-after": "60"}, b""))  # the others' limits are over
+    assert not rests(subject, BOB)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"error":{"message":"x","code":"content_filter"}}', orjson.dumps({"detail": "no"})]
+)
+def test_a_request_that_is_refused_says_nothing_of_the_deployment(body):
+    subject = health()
+    for code in (400, 403, 413, 422):
+        for _ in range(10):
+            call(subject, ALICE, status(code, body if code != 403 else b"<html>no</html>"))
+    assert not rests(subject, ALICE)
