@@ -5,15 +5,38 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 # What is made while it starts lives for ever: looking through it again and again takes an eighth of the start.
 gc.set_threshold(50_000, 50, 100)
 
 FOR_OTHERS = frozenset({"collectstatic", "makemigrations", "config_reference"})  # files that are no secret
+INTERRUPTED = 130  # as a shell counts a process that Ctrl-C has ended
+
+
+def leave(*_: int | FrameType | None) -> NoReturn:
+    """End at once, and say nothing: what had begun to import, to migrate or to bind is as after a kill, which it bears.
+
+    An exception would come out wherever the interpreter is, also where it can only be printed.
+    """
+    os._exit(INTERRUPTED)
 
 
 def main() -> None:
+    if "serve" in sys.argv[1:2]:  # until it serves: from then on the event loop takes both signals
+        signal.signal(signal.SIGINT, leave)
+    try:
+        run()
+    except KeyboardInterrupt:  # of the other commands, which may have something to put away
+        raise SystemExit(INTERRUPTED) from None
+
+
+def run() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
     from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the environment is set
 

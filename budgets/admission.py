@@ -192,6 +192,12 @@ class AdmissionUnavailable(Exception):
 class Admission(Protocol):
     """Decides, remembers what was granted, and forgets it exactly once."""
 
+    def fitness(self) -> tuple[str, bool]:
+        """Return why the store behind it cannot decide at present ("" when it can), and whether there is money that may
+        be granted without it. Asks nobody.
+        """
+        return "", True
+
     async def admit(self, ask: Ask) -> Grant:
         """Grant the call, or raise RateRefused, BudgetRefused or AdmissionUnavailable.
 

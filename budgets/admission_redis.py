@@ -104,15 +104,14 @@ class RedisAdmission(Admission):
     def is_up(self) -> bool:
         return self._connection.is_up
 
+    @override
+    def fitness(self) -> tuple[str, bool]:
+        return self._connection.trouble, self._allowances.has_some
+
     @property
     def born_in(self) -> str:
         """In which life of the data this worker connected first; "" if it never did."""
         return self._connection.born_in
-
-    @property
-    def workers(self) -> int:
-        """How many there are, as far as this one has heard."""
-        return self.peers.workers
 
     @override
     async def admit(self, ask: Ask) -> Grant:

@@ -10,7 +10,7 @@ from gateway.config import Config
 from gateway.config.bootstrap import BootstrapKey, TenantBudget
 from gateway.config.money import Limits
 from tenants.audit import facts_of, record
-from tenants.bootstrap import ACTOR, Ledger, apply_columns, created, find_key, name_of
+from tenants.bootstrap import Ledger, apply_columns, created, find_key, name_of
 from tenants.models import Tenant
 
 RATES = ("requests_per_minute", "tokens_per_minute", "parallel_requests")
@@ -45,7 +45,8 @@ def _follow_limits(owner: Owner, who: str, limits: Limits | None, ledger: Ledger
     if row is not None:
         _follow(row, "rate_limit", who, columns if is_wanted else None, ledger)
     elif is_wanted and ledger.may_create("rate_limit", who):
-        created(RateLimit(**owner_columns(owner), origin=Origin.FILE, **columns), ledger)
+        row = RateLimit(**owner_columns(owner), origin=Origin.FILE, **columns)
+        created(row, ledger, f"the limits of {_named(owner)}")
 
 
 def _follow_budgets(owner: Owner, who: str, wanted: Wanted, ledger: Ledger) -> None:
@@ -54,7 +55,8 @@ def _follow_budgets(owner: Owner, who: str, wanted: Wanted, ledger: Ledger) -> N
         _follow(row, "budget", f"{who}:{schedule}", wanted.get(schedule), ledger)
     for schedule in wanted.keys() - rows.keys():
         if ledger.may_create("budget", f"{who}:{schedule}"):
-            created(Budget(**owner_columns(owner), origin=Origin.FILE, **wanted[schedule]), ledger)
+            new = Budget(**owner_columns(owner), origin=Origin.FILE, **wanted[schedule])
+            created(new, ledger, f"the budget ({schedule}) of {_named(owner)}")
 
 
 def _follow(
@@ -65,14 +67,27 @@ def _follow(
     if columns is not None:
         ledger.remember(resource, name)
         if ledger.update:
-            apply_columns(row, {**columns, "origin": Origin.FILE, "edited": False}, ledger)
+            apply_columns(
+                row, {**columns, "origin": Origin.FILE, "edited": False}, ledger, _words(resource, name)
+            )
         elif is_the_files:
-            apply_columns(row, columns, ledger)
+            apply_columns(row, columns, ledger, _words(resource, name))
     elif is_the_files:
         ledger.forget(resource, name)
-        record(ACTOR, "delete", row, before=facts_of(row), after=None)
+        record(ledger.actor, "delete", row, before=facts_of(row), after=None)
         row.delete()
-        ledger.say(f"Removed the {resource.replace('_', ' ')} of {name}: it is no longer in the file.")
+        ledger.say(f"Removed {_words(resource, name)}: the file no longer has it.")
+
+
+def _words(resource: str, name: str) -> str:
+    """Return what a remembered name says: `tenant:acme` and `key:app`, of a budget with its schedule behind it."""
+    kind, _, rest = name.partition(":")
+    who, _, schedule = rest.rpartition(":") if resource == "budget" else (rest, "", "")
+    return f"the budget ({schedule}) of the {kind} {who}" if schedule else f"the limits of the {kind} {rest}"
+
+
+def _named(owner: Owner) -> str:
+    return f"the tenant {owner}" if isinstance(owner, Tenant) else f"the key {owner}"
 
 
 def _tenant_budget(config: Config, row: TenantBudget) -> dict[str, Any]:

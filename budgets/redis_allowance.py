@@ -123,6 +123,11 @@ class Allowances:
                 found.setdefault(allowance.tag, []).extend((scope, allowance.left))
         return found
 
+    @property
+    def has_some(self) -> bool:
+        now = self._loop.time()
+        return any(each.left > 0 and each.until > now for each in list(self._of.values()))  # from any thread
+
     def renew_all(self) -> None:
         """Everything is due now."""
         for allowance in self._of.values():

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+import time
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -18,15 +19,15 @@ from typing import Any
 
 from redis.asyncio.connection import parse_url
 
+from budgets.redis_complaints import Complaints
 from budgets.redis_scripts import Script, read_scripts
-from budgets.redis_wire import LONGEST_S, OUR_FAULT, Refused, Unreachable, Unsent, Wire
+from budgets.redis_wire import LONGEST_S, Refused, Unreachable, Unsent, Wire
 from providers.fallbacks import FALLBACKS
 
 _LOG = logging.getLogger("budgets.redis")
 TIMEOUT_S = 0.03
 HANDSHAKE_S = 0.5
 AGAIN_S = 0.1
-SAY_AGAIN_S = 10.0
 NO_EVICTION = "noeviction"
 EVICTS = "EVICTS"
 
@@ -56,25 +57,6 @@ class Breaker:
             self._failed.clear()
 
 
-class Complaints:
-    """Logs what the store says against its commands, each kind once in ten seconds: a full disk refuses them all."""
-
-    def __init__(self) -> None:
-        self._next: dict[str, float] = {}
-
-    def note(self, failure: Exception, now: float) -> None:
-        kind = failure.kind if isinstance(failure, Refused) else type(failure).__name__
-        if now < self._next.get(kind, now):
-            return
-        self._next[kind] = now + SAY_AGAIN_S
-        if not isinstance(failure, Refused):
-            _LOG.error("budgets.redis.failed %r", failure, exc_info=failure)
-        elif kind in OUR_FAULT:
-            _LOG.error("budgets.redis.refused %s", failure)
-        else:
-            _LOG.warning("budgets.redis.refused %s", failure)
-
-
 class RedisConnection:
     """`run_id` names the life of the server behind the present connection; `opened` counts connections. `born_in` is
     the life of the data in which this worker connected first.
@@ -97,10 +79,21 @@ class RedisConnection:
         self._wire: Wire | None = None
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._why_away = "it was not reached yet"
 
     @property
     def is_up(self) -> bool:
         return self._wire is not None
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be asked at present; "" when it can. From any thread."""
+        now = time.monotonic()  # as the loop's clock
+        if self._wire is None:
+            return self._why_away
+        if self._breaker.is_open(now):
+            return "it does not answer in time"
+        return self._complaints.of_all(now)
 
     async def open(self) -> None:
         """Start connecting; return when connected, or when that takes too long (it goes on in the background)."""
@@ -179,6 +172,7 @@ class RedisConnection:
     async def _answer(self, reply: Awaitable[Any]) -> Any:
         got = await reply
         self._breaker.succeed()
+        self._complaints.forget()
         return got
 
     async def _evaluate(self, script: Script, key: str, payload: Callable[[str], bytes]) -> bytes:
@@ -201,7 +195,7 @@ class RedisConnection:
     def _lost(self, wire: Wire) -> None:
         if wire is self._wire:
             self._late()
-            self._wire = None
+            self._wire, self._why_away = None, "it does not answer"
             self._ready.clear()
             self._reconnect()
 
@@ -216,9 +210,10 @@ class RedisConnection:
                 wire = await self._connect()
                 if not wire.is_lost:
                     break
-            except OSError:  # TimeoutError too: it is away
-                pass
+            except OSError as error:  # TimeoutError too: it is away
+                self._why_away = error.strerror or str(error) or "it does not answer"
             except Exception as failure:  # noqa: BLE001 - nobody else would ever connect again
+                self._why_away = str(failure) or "it does not answer"
                 if isinstance(failure, Refused) or not isinstance(failure, Unreachable):
                     self._complain(failure)
             await asyncio.sleep(AGAIN_S)

@@ -14,6 +14,7 @@ from catalog.models import Deployment, Provider, UnknownMembers, new_seal_id
 from catalog.sealing import Seal, close_metadata, destination
 from catalog.services import KeyNeeded, keeps_key, seal_of, set_deployment_key
 from gateway.config.entries import CHOICES
+from gateway.config.tidying import bare, is_sendable
 from providers.egress import EgressRefused, check_url
 from providers.registry import PROVIDERS
 from providers.target import SECRET_METADATA
@@ -90,8 +91,14 @@ class DeploymentForm(Revivable):
         )  # None for an alias that is new too
         return Deployment.objects.filter(model_id=model_id, name=cleaned.get("name"), removed=True).first()
 
+    def clean_api_key(self) -> str:
+        api_key = bare(self.cleaned_data["api_key"])
+        if not is_sendable(api_key):
+            raise forms.ValidationError("A key is one line of ASCII letters. Copy it again.")
+        return api_key
+
     def clean_endpoint(self) -> str:
-        endpoint = str(self.cleaned_data["endpoint"]).strip()
+        endpoint = bare(str(self.cleaned_data["endpoint"]))
         if endpoint and endpoint != self.instance.endpoint:
             try:
                 check_url(endpoint, settings.GATEWAY.server.egress_allow)

@@ -14,14 +14,16 @@ from catalog.figures import widest, window_of
 from catalog.models import RATES, Origin, Price, UnknownMembers
 from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
+from catalog.obstacles import of_alias, of_provider, of_target
 from catalog.price_map import Known, lookup
 from catalog.price_terms import NO_TERMS, Terms
 from catalog.prices import ImageRate, PriceSheet, lacking
 from catalog.sealing import API_KEY, Seal, destination, open_metadata
 from catalog.snapshot import Can, Deployment, Experiment, Model, Problem, Snapshot
 from gateway.config import Config
+from gateway.config.tidying import bare
 from providers.media.sight import stated
-from providers.registry import PROVIDERS, default_base_url, default_secret, wire_model
+from providers.registry import default_base_url, default_secret, wire_model
 from providers.target import Secret, Target, Timeouts
 
 
@@ -58,6 +60,7 @@ def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
     disabled: set[str] = set()
     for model in ModelRow.objects.filter(removed=False).order_by("alias"):
         if model.enabled:
+            problems += of_alias(model.alias, model.model_type, rows[model.pk])
             models[model.alias] = _model(source, model, rows[model.pk], prices, problems)
         else:
             disabled.add(model.alias)
@@ -70,7 +73,7 @@ def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
 def problems_of(source: Source, model: ModelRow, now: datetime) -> list[Problem]:
     """Return what of one alias could not serve if it were read now, as load_snapshot would find it."""
     rows = list(DeploymentRow.objects.filter(model=model, removed=False).select_related("credential"))
-    problems: list[Problem] = []
+    problems = of_alias(model.alias, model.model_type, rows)
     _model(source, model, rows, _prices(now, [row.pk for row in rows]), problems)
     return problems
 
@@ -204,16 +207,12 @@ def _can(model: ModelRow, row: DeploymentRow, known_window: int | None) -> Can:
 
 
 def _target(source: Source, model: ModelRow, row: DeploymentRow) -> Target:
-    if row.problem:
-        raise Unusable(row.problem)
-    provider = PROVIDERS.get(row.provider)
-    if provider is None:
-        raise Unusable(f"the provider '{row.provider}' is not supported by this version")
-    if not (base_url := _base_url(source, row)):
-        raise Unusable("no endpoint")
+    if why := row.problem or of_provider(row.provider):
+        raise Unusable(why)
+    base_url = _base_url(source, row)
     secret = _secret(source, row, base_url)
-    if provider.needs_secret and not secret:
-        raise Unusable("no API key")
+    if why := of_target(row.provider, base_url, secret):
+        raise Unusable(why)
     target = Target(
         id=row.pk,
         alias=model.alias,
@@ -256,7 +255,7 @@ def _secret(source: Source, row: DeploymentRow, base_url: str) -> str:
     if row.credential is None:
         return default_secret(row.provider, base_url, source.config.providers)
     try:
-        return _seal(source, row).open(API_KEY, row.credential.ciphertext)
+        return bare(_seal(source, row).open(API_KEY, row.credential.ciphertext))
     except CredentialUnreadable as error:
         raise _unreadable(source, error, "credential") from error
 

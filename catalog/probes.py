@@ -6,8 +6,10 @@ Run by the scheduler every `health.check_interval`. Cost: one small request and 
 from __future__ import annotations
 
 import asyncio
+import difflib
 import hashlib
 import hmac
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,10 +26,13 @@ from providers.probe import Probed, probe
 from providers.target import Target
 from providers.transport import Transport
 
+logger = logging.getLogger("catalog.probes")
+
 KEPT = timedelta(days=7)
 AT_ONCE = 16
 TIMEOUT_S = 10.0
 ENDPOINT_CHARS = 500
+ERROR_CHARS = 300
 
 InDatabase = Callable[..., Awaitable[Any]]
 
@@ -39,6 +44,7 @@ class Place(msgspec.Struct, frozen=True):
     target: Target
     deployments: tuple[int, ...]
     can_chat: bool = False
+    models: frozenset[str] = frozenset()  # as they are called upstream
 
 
 def probe_all(now: datetime) -> int:
@@ -76,6 +82,7 @@ def places_of(snapshot: Snapshot, key: bytes) -> list[Place]:
                 before.target,
                 (*before.deployments, target.id),
                 can_chat=before.can_chat or model.model_type == "llm",
+                models=before.models | {target.upstream_model},
             )
     return list(found.values())
 
@@ -88,6 +95,8 @@ def write(places: Sequence[Place], found: Iterable[Probed], now: datetime) -> No
         before = latest.get(place.id)
         failures = 0 if probed.is_ok else (before.failures if before else 0) + 1
         state = probe_state(is_ok=probed.is_ok, is_final=probed.is_final, failures=failures)
+        error = probed.error or _mistyped(place, probed)
+        _tell(place, before.error if before is not None else "", error)
         rows.append(
             HealthProbe(
                 place=place.id,
@@ -100,11 +109,39 @@ def write(places: Sequence[Place], found: Iterable[Probed], now: datetime) -> No
                 failures=failures,
                 status=probed.status,
                 latency_ms=probed.latency_ms,
-                error=probed.error,
+                error=error,
             )
         )
     HealthProbe.objects.bulk_create(rows)
     HealthProbe.objects.filter(at__lt=now - KEPT).delete()
+
+
+def _mistyped(place: Place, probed: Probed) -> str:
+    """Return the models that the provider does not list, if it lists one of nearly that name.
+
+    A list may leave out what is served all the same; a name that is nearly another one is a slip.
+    """
+    near = {name: _near(name, probed.models) for name in sorted(place.models - probed.models)}
+    slips = [
+        f"the provider lists no '{name}', did you mean '{other}'?" for name, other in near.items() if other
+    ]
+    return " ".join(slips)[:ERROR_CHARS]
+
+
+def _near(name: str, names: frozenset[str]) -> str:
+    written = {each.lower(): each for each in names}
+    return next((written[n] for n in difflib.get_close_matches(name.lower(), written, n=1, cutoff=0.75)), "")
+
+
+def _tell(place: Place, before: str, error: str) -> None:
+    """Log what a probe saw for the first time, and that it is over."""
+    many = f"{len(place.deployments)} deployments"
+    one = f"{place.target.alias}/{place.target.name}"
+    where = f"{place.target.base_url[:ENDPOINT_CHARS]} ({one if len(place.deployments) == 1 else many})"
+    if error and error != before:
+        logger.warning("the probe of %s failed: %s", where, error)
+    elif before and not error:
+        logger.info("the probe of %s is well again", where)
 
 
 def latest_probes(places: Sequence[str]) -> list[HealthProbe]:

@@ -15,6 +15,7 @@ from catalog.encryption import key_id
 from catalog.models import RATES, Credential, Deployment, Model, Price, new_seal_id
 from catalog.prices import PriceSheet
 from catalog.sealing import API_KEY, Seal, close_metadata, destination, without_secrets
+from gateway.config.tidying import bare
 from tenants.audit import Actor, facts_of, record
 from tenants.services import bump_version
 
@@ -118,7 +119,8 @@ def set_deployment_key(row: Deployment, api_key: str, seal: Seal) -> None:
 
 
 def seal_into(row: Credential, plaintext: str, seal: Seal) -> None:
-    """Put a sealed secret into a row; the caller saves."""
+    """Put a sealed secret into a row, without what was pasted around it; the caller saves."""
+    plaintext = bare(plaintext)
     row.name = seal.name_of(API_KEY)
     row.ciphertext = seal.close(API_KEY, plaintext)
     row.key_id = key_id(seal.key)

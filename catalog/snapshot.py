@@ -8,6 +8,8 @@ from catalog.prices import PriceSheet
 from providers.media.sight import Sight
 from providers.target import Target
 
+SERVED_TYPES = frozenset({"llm", "embedding"})  # for the others there is no endpoint yet
+
 
 class Can(msgspec.Struct, frozen=True, kw_only=True):
     """What a deployment was said to be able to do; None and True: as far as anybody knows."""
@@ -77,6 +79,17 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     models: dict[str, Model] = {}
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def serving(self) -> list[str]:
+        """The aliases that can answer a call, by a deployment of their own or of a fallback."""
+        own = {alias for alias, model in self.models.items() if model.deployments}
+        return [
+            alias
+            for alias, model in self.models.items()
+            if model.model_type in SERVED_TYPES
+            and (alias in own or not own.isdisjoint(model.fallbacks.get("unavailable", ())))
+        ]
 
     @property
     def targets(self) -> list[Target]:

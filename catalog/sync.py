@@ -210,9 +210,10 @@ def _model_columns(entries: list[ModelEntry]) -> dict[str, Any]:
 
 def _stated_modalities(entries: list[ModelEntry]) -> list[str]:
     """Return what all rows together take, or nothing when one of them does not say."""
-    if not all("modalities" in entry.model_fields_set for entry in entries):
+    stated = [entry.modalities for entry in entries if entry.modalities is not None]
+    if len(stated) < len(entries):
         return []
-    return list(dict.fromkeys(modality for entry in entries for modality in entry.modalities))
+    return list(dict.fromkeys(modality for each in stated for modality in each))
 
 
 def _habits(entries: list[ModelEntry]) -> dict[str, Any]:
@@ -228,7 +229,7 @@ def _fallbacks(entry: ModelEntry) -> dict[str, list[str]]:
 def _capabilities(entry: ModelEntry) -> dict[str, Any]:
     """Return what a row says about itself; what it does not say stays out."""
     stated: dict[str, Any] = {}
-    if "modalities" in entry.model_fields_set:
+    if entry.modalities is not None:
         stated["modalities"] = list(entry.modalities)
     if not entry.supports_tools:
         stated["tools"] = False

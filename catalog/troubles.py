@@ -43,7 +43,8 @@ def problems_now(model: Model) -> list[str]:
 
 
 def _known() -> tuple[Problem, ...]:
-    return connections.live().snapshot.problems if connections.is_open() else ()
+    live = connections.live() if connections.is_open() else None
+    return (*live.snapshot.problems, *live.failed_probes) if live is not None else ()
 
 
 def _told(problem: Problem) -> str:

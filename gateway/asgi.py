@@ -24,6 +24,7 @@ from gateway.handler import V1Handler  # noqa: E402
 from gateway.lifespan import Lifespan  # noqa: E402
 from gateway.paths import is_call, is_careless, tidy  # noqa: E402
 from gateway.request import Receive, Scope, Send  # noqa: E402
+from gateway.sessionless import without_session  # noqa: E402
 from gateway.site_body import SiteBody  # noqa: E402
 from gateway.site_patience import SitePatience  # noqa: E402
 from gateway.site_request import SiteHandler  # noqa: E402
@@ -65,8 +66,8 @@ class Application:
         elif path in health.PATHS:
             await health.answer(scope, send)
         else:
-            site = self._back_office if path.startswith(BACK_OFFICE) else django_application
-            await SiteBody(scope, receive, send).pass_to(site)
+            pages = self._back_office if path.startswith(BACK_OFFICE) else django_application
+            await SiteBody(without_session(scope), receive, send).pass_to(pages)
 
     async def _open(self) -> None:
         async with self._opening:

@@ -7,16 +7,21 @@ from django.db import transaction
 
 from budgets.bootstrap import bootstrap_money
 from gateway.config import Config
-from tenants.bootstrap import Ledger, bootstrap_people
+from tenants.audit import Actor
+from tenants.bootstrap import BY_ITSELF, Ledger, bootstrap_people
 
 
 @transaction.atomic
-def bootstrap(config: Config, update: bool = False) -> list[str]:  # noqa: FBT001, FBT002 - named at every call
+def bootstrap(
+    config: Config,
+    update: bool = False,  # noqa: FBT001, FBT002 - named at every call
+    actor: Actor = BY_ITSELF,
+) -> list[str]:
     """Create what is missing and return what was done; generated tokens are in it, and nowhere else.
 
     `update` also overwrites what administrators changed or deleted, but never a password.
     """
-    ledger = Ledger(update=update)
+    ledger = Ledger(update=update, actor=actor)
     bootstrap_people(config, ledger, settings.SECRETS.pepper)
     bootstrap_money(config, ledger)
     ledger.save()

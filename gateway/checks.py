@@ -9,10 +9,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
-from catalog.config_prices import sheet_of
+from catalog import obstacles
 from catalog.price_map import lookup
-from catalog.prices import lacking
-from gateway.config.crosschecks import notes_of
+from gateway.config.notes import notes_of
 from providers.media.pictures import GENERIC_MOST, is_known, name_at
 
 if TYPE_CHECKING:
@@ -21,6 +20,15 @@ if TYPE_CHECKING:
 
     from gateway.config import Config
     from gateway.config.entries import ModelEntry
+
+_REMEDIES = {
+    "no price": "state price_input and price_output in USD per 1K tokens (price_per: 1m: per million), or free: true",
+    "incomplete price": "state both, 0 where one costs nothing",
+    "no API key": "state api_key, or the provider's key under providers.*",
+    "no endpoint for models": "take the row out until there is one",
+    "no endpoint": "state endpoint, such as https://api.example.com/v1",
+    "supported": "take the row out, or reach its API through openai-compatible if it has one",
+}
 
 
 @register
@@ -33,7 +41,7 @@ def messages_of(config: Config) -> list[CheckMessage]:
     found: list[CheckMessage] = [
         CheckWarning(note.what, hint=note.hint, id=f"gateway.{note.id}") for note in notes_of(config)
     ]
-    found += [message for row in config.model_catalog for message in _of_row(row)]
+    found += [message for row in config.model_catalog for message in _of_row(row, config)]
     found += _of_aliases(config.model_catalog)
     if not _writable(config.data_dir):
         hint = "set ROUTER_DATA_DIR to a directory this user may write to"
@@ -41,18 +49,17 @@ def messages_of(config: Config) -> list[CheckMessage]:
     return found
 
 
-def _of_row(row: ModelEntry) -> Iterator[CheckMessage]:
-    """Yield what keeps a row's calls from being bounded, so that a budget would refuse some or all of them."""
-    if row.model_type != "llm" or row.free or row.problem or not row.enabled:
+def _of_row(row: ModelEntry, config: Config) -> Iterator[CheckMessage]:
+    """Yield what keeps a row from serving, or its calls from being bounded: a budget would refuse some of those."""
+    if row.problem or not row.enabled:
         return
     name = f"{row.alias}/{row.deployment}"
+    if why := obstacles.of_entry(row, config.providers):
+        number = "W021" if "incomplete price" in why else "W026"
+        yield CheckWarning(f"{name} cannot serve: {why}", hint=_remedy(why), id=f"gateway.{number}")
+    if row.model_type != "llm" or row.free:
+        return
     known = lookup(row.provider, row.provider_model)
-    sheet = sheet_of(row) or (known.sheet if known is not None else None)
-    why = lacking(sheet, row.model_type) if sheet is not None else ""
-    if why:
-        yield CheckWarning(
-            f"{name} has {why}", hint="state both, 0 where one costs nothing", id="gateway.W021"
-        )
     if not row.context_window and (known is None or known.context_window is None):
         hint = (
             "state context_window: without it, files, videos and unknown members are refused under a budget"
@@ -63,13 +70,25 @@ def _of_row(row: ModelEntry) -> Iterator[CheckMessage]:
     )
 
 
+def _remedy(why: str) -> str:
+    """Return what to do about an obstacle."""
+    for word, remedy in _REMEDIES.items():
+        if word in why:
+            return remedy
+    return "correct the row, or say enabled: false"
+
+
 def _of_pictures(row: ModelEntry, name: str, window: int | None) -> Iterator[CheckMessage]:
     most = row.facts.image_max_tokens
     has_formula = row.provider in {"anthropic", "simulator"} or is_known(
         name_at(row.provider, row.provider_model)
     )
-    if most is None and "image" in row.modalities and not has_formula:
-        hint = f"state facts.image_max_tokens: until then {GENERIC_MOST:,}, the most of the usual families, bounds one"
+    takes_pictures = row.modalities is None or "image" in row.modalities
+    if most is None and takes_pictures and not has_formula:
+        hint = (
+            f"state facts.image_max_tokens: until then {GENERIC_MOST:,}, the most of the usual families, bounds one; "
+            "or modalities: [text] where it takes none"
+        )
         yield CheckWarning(
             f"{name} takes pictures, and nobody knows how many tokens one is", hint=hint, id="gateway.W023"
         )

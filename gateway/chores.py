@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from budgets.admission import AdmissionUnavailable, Post
 from catalog.probes import aprobe_all
+from catalog.queries import failed_probes
 from gateway.connections import Connections
 from gateway.database import patient_alias
 from gateway.jobs import Jobs
 from gateway.request_log_writer import RequestLogWriter
 from gateway.schedule import JOBS
 from gateway.shedding import Shedding
+from gateway.worker_state import state_of
 from metering.adoption import adopt
 from metering.settlements import Listening
 from metering.unsettled_money import unsettled_by_deployment
@@ -45,6 +47,8 @@ LAG_S = 0.1
 WEIGH_S = 1.0
 HEAR_S = 1.0
 UNSETTLED_S = 10.0
+STATE_S = 1.0
+FIRST_PROBE_S = 15.0  # who has mistyped an endpoint or a key does not wait for a whole round
 
 InDatabase = Callable[..., Awaitable[Any]]
 
@@ -69,13 +73,15 @@ class Chores:
             _every(MARK_S, self._mark_streams),
             _every(WEIGH_S, self._weigh),
             _every(HEAR_S, self._hear_settlements),
+            _every(STATE_S, self._tell_state),
             _every(UNSETTLED_S, self._show_unsettled),
+            _every(UNSETTLED_S, self._read_probes),
             _every(DENIED_S, self.heed_denied),
             _every(config.streams.revoke_check / 2, self._stop_revoked),
         ]
         if config.embedded:
             works += [
-                _every(config.health.check_interval, self._probe),
+                _soon_and_every(config.health.check_interval, self._probe),
                 Jobs(JOBS, self._in_database).run(),
             ]
         else:
@@ -102,6 +108,10 @@ class Chores:
         """In production mode the scheduler's task does it, once for all processes (catalog/probes.py)."""
         await aprobe_all(datetime.now(UTC), self._in_database, self._live.transport)
 
+    async def _read_probes(self) -> None:
+        """Know what the last probes saw, whichever process asked: /readyz and the front page say it."""
+        self._live.failed_probes = tuple(await self._in_database(failed_probes, datetime.now(UTC)))
+
     async def _weigh(self) -> None:
         health = self._live.health
         health.refresh()
@@ -117,6 +127,11 @@ class Chores:
         if self._settlements is None:
             self._settlements = Listening(self._live.admission, self._in_database, lambda: datetime.now(UTC))
         await self._settlements.hear()
+
+    async def _tell_state(self) -> None:
+        """Let every worker give the same answer to whoever asks how the gateway is doing."""
+        if self._live.link is not None:
+            self._live.link.say_state(state_of(self._live))
 
     async def _show_unsettled(self) -> None:
         self._live.metrics.show_unsettled(await self._in_database(unsettled_by_deployment))
@@ -206,8 +221,19 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
     """Do the work for ever; what it raises is logged, and the next turn comes all the same."""
     while True:
         await asyncio.sleep(seconds)
-        try:
-            await work()
-        except Exception as error:  # one bad turn (the database away) must not end the work
-            FALLBACKS.note(work.__name__.strip("_"), error)
-            logger.exception("periodic work failed: %s", work.__name__)
+        await _turn(work)
+
+
+async def _soon_and_every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do the same, but do not wait a whole round for the first turn."""
+    await asyncio.sleep(min(seconds, FIRST_PROBE_S))
+    await _turn(work)
+    await _every(seconds, work)
+
+
+async def _turn(work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    except Exception as error:  # one bad turn (the database away) must not end the work
+        FALLBACKS.note(work.__name__.strip("_"), error)
+        logger.exception("periodic work failed: %s", work.__name__)

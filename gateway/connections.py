@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from budgets.admission import Admission
     from budgets.redis_peers import Peers
     from budgets.rules import Rulebook
-    from catalog.snapshot import Snapshot
+    from catalog.snapshot import Problem, Snapshot
     from gateway.access_log import AccessLog
     from gateway.body_room import BodyRoom
     from gateway.config import Config
@@ -58,6 +58,7 @@ class Connections:
     keys: KeyCache
     key_use: KeyUse
     snapshot: Snapshot
+    failed_probes: tuple[Problem, ...] = ()  # as the ledger of probes says
     rulebook: Rulebook
     admission: Admission
     journal: Journal

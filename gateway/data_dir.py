@@ -10,7 +10,9 @@ import os
 import stat
 from pathlib import Path
 
+from gateway.config import Config
 from gateway.config.problems import ConfigError, Problem
+from metering.disk import VolatileDisk, refuse_volatile
 
 UMASK = 0o077
 PRIVATE_DIR = 0o700
@@ -32,6 +34,22 @@ def make_private(data_dir: Path) -> None:
         raise _refusal(data_dir, error.strerror or str(error)) from None
     if data_dir.stat().st_mode & OTHERS:
         raise _refusal(data_dir, "its file system keeps no permissions")
+
+
+def refuse_ram_disk(config: Config) -> None:
+    """Raise ConfigError where a restart of the machine would empty data_dir, unless that is allowed."""
+    if config.metering.allow_volatile:
+        return
+    try:
+        refuse_volatile(next(p for p in (config.data_dir, *config.data_dir.parents) if p.exists()))
+    except VolatileDisk as error:
+        what = (
+            f"{config.data_dir.absolute()} is on {error.filesystem}, which a restart of the machine empties"
+        )
+        hint = (
+            "name a directory on a disk, or set metering.allow_volatile: true and lose finished calls with it"
+        )
+        raise ConfigError(Problem("data_dir", what, hint)) from None
 
 
 def _close(data_dir: Path) -> None:

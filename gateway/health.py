@@ -9,9 +9,12 @@ from django.conf import settings
 
 from gateway import connections
 from gateway.answer import Headers
+from gateway.connections import Connections
 from gateway.insiders import may_see
 from gateway.request import Scope, Send
+from gateway.worker_state import State, state_of
 
+LONGEST_TROUBLE = 120
 PATHS = frozenset({"/healthz", "/readyz"})
 METHODS = ("GET", "HEAD")
 
@@ -46,31 +49,62 @@ def _is_insider(scope: Scope) -> bool:
 
 
 def readiness() -> tuple[int, dict[str, Any]]:
-    """Return the status and what /readyz says. Rows that disabled themselves are details, not reasons."""
+    """Return the status and what /readyz says, which is the same at every worker of a machine.
+
+    Rows that disabled themselves are details, not reasons. Without a model that can answer it is not `ready`, but 200:
+    no other machine does better, and the pages to add one are here.
+    """
     if not connections.is_open():
         return 503, {"status": "starting", "reasons": ["the gateway is starting or has stopped"]}
     live = connections.live()
-    reasons = []
-    if live.is_leaving or live.is_draining:
-        reasons.append("the gateway is shutting down")
-    if not live.journal.has_room:
-        reasons.append("the disk is full: calls cannot be recorded")
-    waits = "the database is away; finished calls wait in the journal" if live.shipper.failures else "ok"
-    checks = {
-        "journal": "ok" if live.journal.has_room else "full",
-        "unshipped_records": live.journal.unshipped_records,
-        "ledger": waits,
-        "catalog_version": live.snapshot.version,
-        "models": len(live.snapshot.models),
-    }
-    problems = [
-        {"alias": problem.alias, "deployment": problem.deployment, "reason": problem.reason}
-        for problem in live.snapshot.problems
-    ]
+    state = _state(live)
+    reasons = _reasons(live, state)
+    status = "unready" if reasons else "ready"
+    models = live.snapshot.serving
+    if not (models or reasons):
+        status = "no_model"
+        wanting = "none of its models can answer" if live.snapshot.models else "it has no model yet"
+        reasons = [f"no call can be answered: {wanting}"]
     body = {
-        "status": "unready" if reasons else "ready",
+        "status": status,
         "reasons": reasons,
-        "checks": checks,
-        "problems": problems,
+        "checks": _checks(live, state) | {"models": len(models)},
+        "problems": [
+            {"alias": problem.alias, "deployment": problem.deployment, "reason": problem.reason}
+            for problem in (*live.snapshot.problems, *live.failed_probes)
+        ],
     }
-    return (503 if reasons else 200), body
+    return (503 if status == "unready" else 200), body
+
+
+def _state(live: Connections) -> State:
+    """Return how all workers of this machine are doing, or this one alone where nobody tells."""
+    whole = live.link.state_of_all() if live.link is not None else None
+    return state_of(live) if whole is None else whole
+
+
+def _reasons(live: Connections, state: State) -> list[str]:
+    """Return why it cannot serve."""
+    found = []
+    if live.is_leaving or live.is_draining:
+        found.append("the gateway is shutting down")
+    if not state.has_room:
+        found.append("the disk is full: calls cannot be recorded")
+    if not state.lets_in:
+        found.append("Redis does not let anybody decide about calls, and no money is set aside")
+    return found
+
+
+def _checks(live: Connections, state: State) -> dict[str, Any]:
+    is_away = not (state.ships and state.is_database_up)
+    checks = {
+        "journal": "ok" if state.has_room else "full",
+        "database": "ok" if state.is_database_up else "away, or late",
+        "unshipped_records": state.unshipped,
+        "oldest_unshipped_s": round(state.oldest_s, 1),
+        "ledger": "the database is away; finished calls wait in the journal" if is_away else "ok",
+        "catalog_version": live.snapshot.version,
+    }
+    if not live.config.embedded:
+        checks["redis"] = state.redis_trouble[:LONGEST_TROUBLE] or "ok"
+    return checks

@@ -30,6 +30,7 @@ from gateway.chores import Chores
 from gateway.connections import Connections
 from gateway.database import fresh, patient_alias
 from gateway.database_pulse import DatabasePulse
+from gateway.gauges import show_gauges
 from gateway.health_registry import health_of
 from gateway.idempotency import Replays
 from gateway.invalidation import Invalidation
@@ -118,7 +119,7 @@ class Lifespan:
         await self._open_simulator(live)
         live.invalidation = Invalidation(self._version, self._reload(live), live.keys.doubt)
         await live.invalidation.check()
-        _show_gauges(live)
+        show_gauges(live)
         live.counter = TokenCounter(heavy=live.heavy)
         self._closing.append(live.counter.aclose)
         await self.in_database(tokens.warm)
@@ -285,13 +286,3 @@ def _request_log(live: Connections) -> RequestLog:
     for reason in ("rolled_up", "full", "unwritable"):
         dropped(reason, 0)  # there from the beginning, so that a rise is seen
     return RequestLog(dropped, is_off=not live.config.retention.request_log_rows)
-
-
-def _show_gauges(live: Connections) -> None:
-    live.metrics.watch_gauges(
-        lambda: len(live.running),
-        lambda: live.journal.unshipped_records,
-        lambda: live.journal.oldest_unshipped_s,
-        lambda: live.reading_on.taken,
-    )
-    live.metrics.watch_load(lambda: live.shedding.cap, lambda: live.shedding.lag_s)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import orjson
 from typing_extensions import override
 
+from gateway.folding import Folding
 from providers.redaction import redact
 
 LONGEST = 256  # of what a stranger wrote, a path for example
@@ -68,6 +69,7 @@ def configure(log_format: str, level: str = "info") -> None:
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     handler.addFilter(cut_arguments)
     handler.addFilter(without_blame)
+    handler.addFilter(Folding())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

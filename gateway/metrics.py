@@ -124,6 +124,12 @@ class Metrics:
             ["deployment"],
             registry=registry,
         )
+        self.store_up = Gauge(
+            "gateway_store_up",
+            "1 when the store answers: database, journal, and redis in production mode",
+            ["store"],
+            registry=registry,
+        )
         self.unsettled_calls = Gauge(
             "gateway_unsettled_calls",
             "Calls whose outcome nobody knows yet",
@@ -203,6 +209,10 @@ class Metrics:
         """As watch_gauges: what gateway/shedding.py decides by."""
         self.capacity.set_function(capacity)
         self.loop_lag.set_function(lag)
+
+    def watch_store(self, store: str, is_up: Callable[[], bool]) -> None:
+        """As watch_gauges: whether a store answers."""
+        self.store_up.labels(store).set_function(lambda: float(is_up()))
 
     def show_state(self, deployment: str, value: float) -> None:
         """Say how a deployment does, when that changed."""

@@ -15,7 +15,9 @@ from prometheus_client.core import Metric
 Labels = tuple[tuple[str, str], ...]
 
 _GROWING = frozenset({"counter", "histogram", "summary"})
-_WORST_IS_LEAST = frozenset({"gateway_deployment_state", "process_start_time_seconds", "process_max_fds"})
+_WORST_IS_LEAST = frozenset(
+    {"gateway_deployment_state", "gateway_store_up", "process_start_time_seconds", "process_max_fds"}
+)
 _WORST_IS_MOST = frozenset(
     {
         "gateway_event_loop_lag_seconds",

@@ -65,3 +65,15 @@ class ServingWorker(models.Model):
     @override
     def __str__(self) -> str:
         return self.name
+
+
+class KnownSecret(models.Model):
+    """The fingerprint of a secret that rows of this database depend on (gateway/known_secret.py)."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    fingerprint = models.CharField(max_length=16)
+    since = models.DateTimeField(auto_now=True)
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.name} {self.fingerprint}"

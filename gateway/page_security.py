@@ -8,12 +8,15 @@ import base64
 import hashlib
 import re
 from functools import lru_cache
+from urllib.parse import unquote
 
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
 from tenants.password_hasher import RETRY_AFTER_S, TooManyHashes
 
+NUL = "\0"
 HSTS = "max-age=31536000"
 CSP = "Content-Security-Policy"
 STRICT = (
@@ -32,6 +35,10 @@ _COLORS = re.compile(rb'<style id="unfold-theme-colors">(.*?)</style>', re.DOTAL
 class PageSecurity(MiddlewareMixin):
     """Django middleware. A proxy that ends TLS must be in `server.trusted_proxies` to be believed."""
 
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        """Refuse addresses that no database can look up: PostgreSQL's texts hold no NUL, SQLite's do."""
+        return _no_nul() if NUL in request.path or NUL in unquote(request.META["QUERY_STRING"]) else None
+
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         if CSP not in response:
             response[CSP] = STRICT if request.path == "/" else ORDINARY.format(hashes=_hashes(response))
@@ -42,13 +49,20 @@ class PageSecurity(MiddlewareMixin):
         return response
 
     def process_exception(self, _: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer a page that would have needed a password hashed while too many others are."""
+        """Answer a page that would have needed a password hashed while too many others are, and a form with a NUL."""
+        if isinstance(exception, DataError | ValueError) and "NUL" in str(exception):
+            return _no_nul()
         if not isinstance(exception, TooManyHashes):
             return None
         words = "Too many sign-ins at the moment. Try again in a second.\n"
         response = HttpResponse(words, status=429, content_type="text/plain; charset=utf-8")
         response["Retry-After"] = str(RETRY_AFTER_S)
         return response
+
+
+def _no_nul() -> HttpResponse:
+    words = "A character with the number 0 names nothing here.\n"
+    return HttpResponse(words, status=400, content_type="text/plain; charset=utf-8")
 
 
 def _hashes(response: HttpResponse) -> str:

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import gc
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -152,6 +153,7 @@ def run(
     try:
         uvloop.run(_serve(config, doors, welcome, link, workers))
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has ended: one more Ctrl-C has nothing to say
         end_within(LEAVE_S)
 
 

@@ -7,10 +7,9 @@ to Redis must not run anything here: what is stored is JSON, and what is not JSO
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
 
 if TYPE_CHECKING:
-    from gateway.config.sections import Redis
+    from gateway.config.stores import Redis
 
 TIMEOUT_S = 1.0
 
@@ -26,7 +25,7 @@ def django_caches(redis: Redis) -> dict[str, dict[str, Any]]:
     return {
         "default": {
             "BACKEND": "django_redis.cache.RedisCache",
-            "LOCATION": redis_address(redis),
+            "LOCATION": redis.url,
             "KEY_PREFIX": "gateway:cache",
             "OPTIONS": {
                 "SOCKET_CONNECT_TIMEOUT": TIMEOUT_S,
@@ -50,15 +49,6 @@ def channel_layers(redis: Redis) -> dict[str, dict[str, Any]]:
     return {
         "default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [redis_address(redis)], "prefix": "gateway:channels"},
+            "CONFIG": {"hosts": [redis.url], "prefix": "gateway:channels"},
         }
     }
-
-
-def redis_address(redis: Redis) -> str:
-    """Return the URL with its logical database: `redis.db` counts where the URL names none."""
-    parts = urlsplit(redis.url)
-    named = "db" in dict(parse_qsl(parts.query)) or (parts.scheme != "unix" and parts.path.strip("/"))
-    if named or not redis.db:
-        return redis.url
-    return f"{redis.url}{'&' if parts.query else '?'}db={redis.db}"

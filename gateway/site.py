@@ -29,15 +29,24 @@ REFUSED = (
 
 def home(request: HttpRequest) -> HttpResponse:
     """The state of the gateway and where to go from here. Names no tenant, no model and no reason."""
-    status, body = readiness()
+    _, body = readiness()
     address = _address_of_v1(request)
     facts = {
-        "is_ready": status == 200,  # noqa: PLR2004
+        "is_ready": body["status"] == "ready",
+        "is_empty": body["status"] == "no_model",
         "checks": body.get("checks", {}),
+        "troubles": len(body.get("problems", ())),
+        "model": _first_model(),
         "address": address,
         "api": "" if settings.GATEWAY.server.admin_bind is None else address,
     }
     return render(request, "gateway/home.html", facts)
+
+
+def _first_model() -> str:
+    """Return an alias for the example, if it is the demo's: names of models are for those who have a key."""
+    models = connections.live().snapshot.serving if connections.is_open() else []
+    return "demo-chat" if "demo-chat" in models else "YOUR-MODEL"
 
 
 def _address_of_v1(request: HttpRequest) -> str:

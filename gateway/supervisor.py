@@ -60,6 +60,7 @@ class Supervisor:
             self._slots.append(Slot(back_office, "--back-office"))
         self._living: set[Worker] = set()
         self._count = WorkersCount(self._living)
+        self._hearing = (self._count.ask, self._count.state_of_all)
         self._stop = Stop(bound)
         self._stop.grace_s = drain_s + EXIT_S
         self._renewal = asyncio.Event()
@@ -72,7 +73,7 @@ class Supervisor:
         self._stop.listen()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renewal.set)
         for slot, fork in zip(self._slots, forks, strict=False):
-            slot.worker = self._live(await Worker.forked(fork, self._count.ask))
+            slot.worker = self._live(await Worker.forked(fork, *self._hearing))
         keepers = [asyncio.create_task(self._keep(slot)) for slot in self._slots]
         others = [asyncio.create_task(self._announce(announce)), asyncio.create_task(self._renew_for_ever())]
         await self._stop.asked.wait()
@@ -130,7 +131,7 @@ class Supervisor:
 
     async def _start(self, slot: Slot) -> Worker:
         command = (*self._command, *slot.arguments)
-        return self._live(await Worker.start(command, slot.listener, self._count.ask))
+        return self._live(await Worker.start(command, slot.listener, *self._hearing))
 
     def _live(self, worker: Worker) -> Worker:
         self._living.add(worker)

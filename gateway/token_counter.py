@@ -113,7 +113,7 @@ class TokenCounter:
             FALLBACKS.note("documents", fault)
             return None
         quota.spend(tenant_id, done.cpu_s - granted)
-        if done.found is None:
+        if done.is_defect:  # junk is the tenant's, and the window bounds it
             FALLBACKS.note("documents_unreadable", done.why)
         return done.found
 

@@ -18,7 +18,9 @@ CLIENT_S = 1.0  # a client that sends nothing must not keep the others waiting
 _HEAD_BYTES = 4096
 _HEAD = "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\ncache-control: no-store\r\n"
 _ALIVE = '{"status":"ok"}'
-_STARTING = '{"status":"starting","reasons":["the gateway is starting: it prepares its database"]}'
+_STARTING = (
+    '{"status":"starting","reasons":["the gateway is starting: it prepares, or waits for, its stores"]}'
+)
 _REFUSAL = (
     '{"error":{"message":"The gateway is starting.","type":"api_error",'  # as gateway/errors.py has it
     '"param":null,"code":"server_shutdown"}}'

@@ -16,6 +16,7 @@ TELL = b"t"  # supervisor: what do you count?
 MINE = b"m"  # worker: this, as metrics_sum.Family
 ALL = b"a"  # supervisor: this is what all of you count
 DEAD = b"d"  # supervisor: another of us has died, and has left its journal
+STATE = b"s"  # worker: how I am doing, as worker_state.State; supervisor: how all of you are
 LONGEST = 64 * 1024 * 1024
 LAST_WORDS_S = 2.0  # waited for what is still on its way when one of them ends
 

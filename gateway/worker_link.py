@@ -6,6 +6,7 @@ import asyncio
 import select
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Self
@@ -15,8 +16,10 @@ from prometheus_client import REGISTRY
 
 from gateway.metrics_sum import Family, families_of
 from gateway.stopping import in_time
-from gateway.worker_line import ALL, DEAD, LAST_WORDS_S, MINE, READY, TELL, WANT, Line
+from gateway.worker_line import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Line
+from gateway.worker_state import State
 
+OLD_S = 5.0  # a state that is older says nothing
 ANSWER_S = 3.0  # more than the supervisor waits for its slowest worker
 
 
@@ -26,6 +29,8 @@ class WorkerLink:
     def __init__(self, listener: socket.socket, end: socket.socket) -> None:
         self.listener, self._end = listener, end
         self.when_another_died: Callable[[], object] = lambda: None
+        self._of_all: State | None = None  # how all workers are doing, as the supervisor has told last
+        self._told_at = 0.0
         self._line: Line | None = None
         self._task: asyncio.Task[None] | None = None
         self._waiting: deque[asyncio.Future[bytes]] = deque()
@@ -56,6 +61,15 @@ class WorkerLink:
         """Tell the supervisor that calls are served."""
         if self._line is not None:
             self._line.say(READY)
+
+    def say_state(self, mine: State) -> None:
+        """Tell the supervisor how this worker is doing; it answers with how all are."""
+        if self._line is not None:
+            self._line.say(STATE, msgspec.msgpack.encode(mine))
+
+    def state_of_all(self) -> State | None:
+        """Return how all workers are doing together; None where the supervisor has not said so lately."""
+        return self._of_all if time.monotonic() - self._told_at < OLD_S else None
 
     async def totals(self) -> list[Family]:
         """Return what all workers of this machine count together. Raises TimeoutError."""
@@ -91,6 +105,8 @@ class WorkerLink:
             what, payload = frame
             if what == TELL:
                 line.say(MINE, _mine())
+            elif what == STATE:
+                self._of_all, self._told_at = msgspec.msgpack.decode(payload, type=State), time.monotonic()
             elif what == DEAD:
                 self.when_another_died()
             elif what == ALL and self._waiting:

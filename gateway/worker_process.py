@@ -8,28 +8,37 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from gateway.forked_worker import Fork, ForkedProcess
 from gateway.metrics_sum import Family
 from gateway.stopping import in_time
-from gateway.worker_line import ALL, DEAD, LAST_WORDS_S, MINE, READY, TELL, WANT, Line
+from gateway.worker_line import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Line
+from gateway.worker_state import State
 
 logger = logging.getLogger("gateway.supervisor")
+T = TypeVar("T")
 
 
 class Worker:
-    """One process; `is_ready` and `ended` may be awaited by many. `counted` is what it has told last."""
+    """One process; `is_ready` and `ended` may be awaited by many. `counted` and `state` are what it has told last.
+
+    `when_told` is called with what it says of its state; the answer is said to it.
+    """
 
     def __init__(
         self,
         process: asyncio.subprocess.Process | ForkedProcess,
         line: Line,
         when_asked: Callable[[Worker], None],
+        when_told: Callable[[Worker], State],
     ) -> None:
-        self._process, self._line, self._when_asked = process, line, when_asked
+        self._process, self._line = process, line
+        self._when_asked, self._when_told = when_asked, when_told
         self.counted: list[Family] = []
+        self.state: State | None = None
         self._is_ready = asyncio.get_running_loop().create_future()
         self._answered = asyncio.Event()
         self._hearing = asyncio.create_task(self._hear())
@@ -37,7 +46,11 @@ class Worker:
 
     @classmethod
     async def start(
-        cls, command: Sequence[str], listener: socket.socket, when_asked: Callable[[Worker], None]
+        cls,
+        command: Sequence[str],
+        listener: socket.socket,
+        when_asked: Callable[[Worker], None],
+        when_told: Callable[[Worker], State],
     ) -> Worker:
         """Start `command --listener-fd N --line-fd M`, which finds the socket and the line there. Raises OSError."""
         ours, theirs = socket.socketpair()
@@ -58,12 +71,14 @@ class Worker:
             except OSError:
                 ours.close()
                 raise
-        return cls(process, await Line.over(ours), when_asked)
+        return cls(process, await Line.over(ours), when_asked, when_told)
 
     @classmethod
-    async def forked(cls, fork: Fork, when_asked: Callable[[Worker], None]) -> Worker:
+    async def forked(
+        cls, fork: Fork, when_asked: Callable[[Worker], None], when_told: Callable[[Worker], State]
+    ) -> Worker:
         """Look after one that runs."""
-        return cls(ForkedProcess(fork.pid), await Line.over(fork.line), when_asked)
+        return cls(ForkedProcess(fork.pid), await Line.over(fork.line), when_asked, when_told)
 
     @property
     def pid(self) -> int:
@@ -111,19 +126,23 @@ class Worker:
             if what == READY and not self._is_ready.done():
                 self._is_ready.set_result(True)
             elif what == MINE:
-                self._take(payload)
+                self.counted = self._read(payload, list[Family]) or self.counted
                 self._answered.set()
+            elif what == STATE:
+                self.state = self._read(payload, State) or self.state
+                self._line.say(STATE, msgspec.msgpack.encode(self._when_told(self)))
             elif what == WANT:
                 self._when_asked(self)
         self._answered.set()
         if not self._is_ready.done():
             self._is_ready.set_result(False)
 
-    def _take(self, payload: bytes) -> None:
+    def _read(self, payload: bytes, kind: type[T]) -> T | None:
         try:
-            self.counted = msgspec.msgpack.decode(payload, type=list[Family])
+            return msgspec.msgpack.decode(payload, type=kind)
         except msgspec.DecodeError as error:  # after an upgrade it may speak of things unknown here
             logger.warning("worker %d sent a message that cannot be read (%s)", self.pid, error)
+            return None
 
     async def _wait(self) -> int:
         code = await self._process.wait()

@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.metrics_sum import Family, growing, merged
 from gateway.worker_process import Worker
+from gateway.worker_state import State, together
 
 WITHIN_S = 1.0
 
@@ -31,6 +32,10 @@ class WorkersCount:
         self._asking.append(worker)
         if self._look is None or self._look.done():
             self._look = asyncio.create_task(self._answer())
+
+    def state_of_all(self, _: Worker) -> State:
+        """Return how all are doing together, as each has told last."""
+        return together(each.state for each in self._living if each.state is not None)
 
     def keep(self, worker: Worker) -> None:
         """Remember what a worker counted that has ended."""

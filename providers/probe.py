@@ -23,6 +23,14 @@ _MOST_ERROR = 300
 _MOST_READ = 1024 * 1024
 
 
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model]
+
+
 class Probed(msgspec.Struct, frozen=True, kw_only=True):
     """What one probe saw. `is_final`: asking again will not help, somebody must repair something."""
 
@@ -30,6 +38,7 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None = None
     latency_ms: float = 0.0
     error: str = ""
+    models: frozenset[str] = frozenset()  # that the provider lists, where it has a list that can be read
 
     @property
     def is_final(self) -> bool:
@@ -41,20 +50,34 @@ async def probe(transport: Transport, target: Target, timeout_s: float, *, can_c
     began = time.perf_counter()
     limits = Timeouts(connect=timeout_s, first_byte=timeout_s, idle=timeout_s, total=timeout_s)
     try:
-        status = await _ask(transport, target, limits, _list_url(target), None)
+        status, listed = await _ask(transport, target, limits, _list_url(target), None)
         if status in _NO_SUCH_LIST and can_chat:
-            status = await _ask(transport, target, limits, _chat_url(target), _one_token(target))
+            status, listed = await _ask(transport, target, limits, _chat_url(target), _one_token(target))
     except UpstreamFailed as failure:
         error = redact(f"{type(failure).__name__}: {failure.reason}", target.secrets())
         return Probed(is_ok=False, latency_ms=_since(began), error=error[:_MOST_ERROR])
     is_ok = status == _OK
     return Probed(
-        is_ok=is_ok, status=status, latency_ms=_since(began), error="" if is_ok else f"status {status}"
+        is_ok=is_ok,
+        status=status,
+        latency_ms=_since(began),
+        error="" if is_ok else f"status {status}",
+        models=_models_in(listed) if is_ok and target.provider not in _LISTS else frozenset(),
     )
 
 
-async def _ask(transport: Transport, target: Target, limits: Timeouts, url: str, body: bytes | None) -> int:
-    """Return the status of the answer; of its body nothing is kept. Redirects are not followed."""
+def _models_in(body: bytes) -> frozenset[str]:
+    """Return the ids of a list of models (OpenAI, "List models"); none where it is no such list."""
+    try:
+        return frozenset(model.id for model in msgspec.json.decode(body, type=_Models).data)
+    except msgspec.DecodeError:
+        return frozenset()
+
+
+async def _ask(
+    transport: Transport, target: Target, limits: Timeouts, url: str, body: bytes | None
+) -> tuple[int, bytes]:
+    """Return the status of the answer and its body, as far as it may go. Redirects are not followed."""
     headers = {"accept": "application/json", "user-agent": "open-model-gateway"}
     PROVIDERS[target.provider].auth(target, headers)
     if body is not None:
@@ -63,10 +86,10 @@ async def _ask(transport: Transport, target: Target, limits: Timeouts, url: str,
     request = UpstreamRequest(method, url, headers, body or b"", target.is_guarded)
     response = await transport.send(request, limits)
     try:
-        await response.read(_MOST_READ, truncate=True)
+        found = await response.read(_MOST_READ, truncate=True)
     finally:
         await response.aclose()
-    return response.status
+    return response.status, found
 
 
 def _list_url(target: Target) -> str:

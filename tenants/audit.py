@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -32,6 +34,17 @@ def actor_of(request: HttpRequest) -> Actor:
     name = request.user.get_username() if request.user.is_authenticated else "anonymous"
     address = str(request.META.get("REMOTE_ADDR") or "")
     return Actor(name, address, request.headers.get("User-Agent", "")[:400])
+
+
+def at_the_shell(what: str = "shell") -> Actor:
+    """Return the person at the shell: the operating system's user, and who became that user by sudo."""
+    number = os.getuid()
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:  # a container may run as a number without a name
+        name = f"uid {number}"
+    before = os.environ.get("SUDO_USER", "")[:64] if number == 0 else ""
+    return Actor(f"{what} ({name}, sudo by {before})" if before and before != name else f"{what} ({name})")
 
 
 def facts_of(row: Model) -> dict[str, Any]:

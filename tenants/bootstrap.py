@@ -17,14 +17,14 @@ from tenants.audit import Actor, facts_of, record
 from tenants.models import ApiKey, BootstrapItem, Membership, Tenant, User
 from tenants.services import NewKey, create_key
 
-ACTOR = Actor("bootstrap")
+BY_ITSELF = Actor("bootstrap")  # the start of a gateway
 
 
 class Ledger:
     """What bootstrap has created before, and what it says this time. `update` forgets about the past."""
 
-    def __init__(self, *, update: bool) -> None:
-        self.update = update
+    def __init__(self, *, update: bool, actor: Actor = BY_ITSELF) -> None:
+        self.update, self.actor = update, actor
         self.messages: list[str] = []
         self._known = set(BootstrapItem.objects.values_list("resource", "name"))
         self._new: set[tuple[str, str]] = set()
@@ -51,8 +51,8 @@ class Ledger:
         BootstrapItem.objects.bulk_create(items, ignore_conflicts=True)
 
 
-def apply_columns(row: Model, columns: dict[str, Any], ledger: Ledger) -> bool:
-    """Write the columns that differ, with an audit row; return whether any did."""
+def apply_columns(row: Model, columns: dict[str, Any], ledger: Ledger, what: str = "") -> bool:
+    """Write the columns that differ, with an audit row; return whether any did. `what` is the row in words."""
     different = [name for name, value in columns.items() if getattr(row, name) != value]
     if not different:
         return False
@@ -60,16 +60,16 @@ def apply_columns(row: Model, columns: dict[str, Any], ledger: Ledger) -> bool:
     for name in different:
         setattr(row, name, columns[name])
     row.save()
-    record(ACTOR, "update", row, before=before, after=facts_of(row))
-    ledger.say(f"Updated {row}.")
+    record(ledger.actor, "update", row, before=before, after=facts_of(row))
+    ledger.say(f"Updated {what or row}.")
     return True
 
 
-def created(row: Model, ledger: Ledger, kind: str = "") -> None:
-    """Save a new row with its audit row; `kind` is said where the row's own text does not tell it."""
+def created(row: Model, ledger: Ledger, what: str) -> None:
+    """Save a new row with its audit row, and say so; `what` is the row in words."""
     row.save()
-    record(ACTOR, "create", row, before=None, after=facts_of(row))
-    ledger.say(f"Created {kind} {row}.".replace("  ", " "))
+    record(ledger.actor, "create", row, before=None, after=facts_of(row))
+    ledger.say(f"Created {what}.")
 
 
 def bootstrap_people(config: Config, ledger: Ledger, pepper: bytes) -> None:
@@ -119,7 +119,7 @@ def _tenant(wanted: BootstrapTenant, ledger: Ledger) -> None:
         if ledger.update:
             apply_columns(row, columns, ledger)
     elif ledger.may_create("tenant", wanted.name):
-        created(Tenant(name=wanted.name, **columns), ledger, "the tenant")
+        created(Tenant(name=wanted.name, **columns), ledger, f"the tenant {wanted.name}")
 
 
 def _person(wanted: BootstrapUser, ledger: Ledger) -> None:
@@ -132,7 +132,7 @@ def _person(wanted: BootstrapUser, ledger: Ledger) -> None:
     elif ledger.may_create("user", wanted.email):
         person = User(email=wanted.email, name=wanted.name, **columns)
         person.set_password(wanted.password or None)
-        created(person, ledger, "the user")
+        created(person, ledger, f"the user {wanted.email}")
 
 
 def _membership(wanted: BootstrapMembership, tenants: dict[str, Tenant], ledger: Ledger) -> None:
@@ -148,7 +148,8 @@ def _membership(wanted: BootstrapMembership, tenants: dict[str, Tenant], ledger:
         if ledger.update:
             apply_columns(row, {"role": wanted.role}, ledger)
     elif ledger.may_create("membership", name):
-        created(Membership(tenant=tenant, user=person, role=wanted.role), ledger)
+        row = Membership(tenant=tenant, user=person, role=wanted.role)
+        created(row, ledger, f"the membership of {wanted.email} in {wanted.tenant} as {wanted.role}")
 
 
 def _key(wanted: BootstrapKey, tenant: Tenant, ledger: Ledger, pepper: bytes) -> None:
@@ -168,7 +169,7 @@ def _key(wanted: BootstrapKey, tenant: Tenant, ledger: Ledger, pepper: bytes) ->
             priority=wanted.priority,
             expires_at=wanted.expires_at,
         )
-        issued = create_key(tenant, new, pepper=pepper, actor=ACTOR)
+        issued = create_key(tenant, new, pepper=pepper, actor=ledger.actor)
         is_generated = not wanted.secret
         ledger.say(
             f"Created the key {issued.key}."

@@ -67,6 +67,16 @@ def bump_on_change(**signal: Any) -> None:
 
 
 @transaction.atomic
+def create_tenant(name: str, *, actor: Actor) -> Tenant:
+    """Make a tenant. Raises ValidationError for a name that is taken, empty or too long."""
+    tenant = Tenant(name=name.strip())
+    tenant.full_clean()
+    tenant.save()
+    record(actor, "create", tenant, before=None, after=facts_of(tenant))
+    return tenant
+
+
+@transaction.atomic
 def create_key(tenant: Tenant, new: NewKey, *, pepper: bytes, actor: Actor) -> Issued:
     """Make a key. Raises IntegrityError for a prefix that is taken, ValueError for an impossible one."""
     minted = keys.mint()

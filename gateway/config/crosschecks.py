@@ -1,18 +1,15 @@
-"""What no single key can say: rules between keys, and what is allowed but unwise. Pure functions."""
+"""What no single key can say: rules between keys that must hold. Pure functions."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-from typing_extensions import override
-
 from gateway.config.problems import Problem, nearest
-from gateway.config.weak_secrets import weak_bootstrap_secrets
+from gateway.config.weak_secrets import published_secrets, weak_bootstrap_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,19 +20,6 @@ PRODUCTION_PACKAGES = ("psycopg", "redis", "django_redis", "channels_redis", "ce
 STRONG_BYTES = 32
 EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - to warn of them
 STRONG_HINT = "`openssl rand -hex 32` makes a strong one"
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something accepted but unwise; `id` is that of `manage.py check`."""
-
-    id: str
-    what: str
-    hint: str
-
-    @override
-    def __str__(self) -> str:
-        return f"{self.what} ({self.hint})"
 
 
 def missing_packages(names: Iterable[str]) -> list[str]:
@@ -54,49 +38,13 @@ def problems_of(config: Config) -> list[Problem]:
         *_stores(config),
         *_secrets(config),
         *_listeners(config),
+        *published_off_loopback(config, *hosts_of(config)),
         *_production(config),
         *_people(config),
         *_files(config),
         *_rows(config),
         *_twice(config),
     ]
-
-
-def notes_of(config: Config) -> Iterator[Note]:
-    """Yield what works but should not stay."""
-    for name, value in _named_secrets(config):
-        if value and weak(value):
-            yield Note("W001", f"{name} is weak: an example, or under {STRONG_BYTES} bytes", STRONG_HINT)
-    for where, what, hint in weak_bootstrap_secrets(config):
-        yield Note("W011", f"{where} {what}{_reach(config)}", hint)
-    if config.metering.allow_volatile:
-        yield Note(
-            "W002", "metering.allow_volatile is on", "a restart of the machine may lose finished calls"
-        )
-    for row in config.model_catalog:
-        name = f"{row.alias}/{row.deployment}"
-        if row.problem:
-            yield Note("W003", f"{name} is disabled", row.problem)
-        if row.states_only_zero_prices:
-            yield Note("W004", f"{name} has only prices of 0", "say free: true if it costs nothing")
-    yield from _open_addresses(config)
-    if config.database.migrations_dir != "./migrations":
-        yield Note("W005", "database.migrations_dir has no effect", "migrations ship with the program")
-    if config.budgets.alert.smtp.skip_tls_verify:
-        yield Note("W006", "budgets.alert.smtp.skip_tls_verify is on", "others on the way can read the mails")
-
-
-def _open_addresses(config: Config) -> Iterator[Note]:
-    admin = config.server.admin_bind
-    if admin is not None and admin[0] in EVERY_ADDRESS:
-        yield Note(
-            "W012", "server.admin_addr is every address", "name one that only your own network reaches"
-        )
-
-
-def _reach(config: Config) -> str:
-    host, _ = config.server.bind
-    return "" if is_loopback(host) else f", and anyone who reaches {config.server.listen_addr} may try it"
 
 
 def is_loopback(host: str) -> bool:
@@ -166,12 +114,37 @@ def _stores(config: Config) -> Iterator[Problem]:
 
 
 def _listeners(config: Config) -> Iterator[Problem]:
-    admin = config.server.admin_bind
-    if admin is not None and admin[1] and admin == config.server.bind:
+    calls, admin = config.server.bind, config.server.admin_bind
+    if admin is None or not admin[1] or admin[1] != calls[1]:
+        return
+    if _plain(admin[0]) == _plain(calls[0]):
         yield Problem("server.admin_addr", "is server.listen_addr too", "name another port, or leave it out")
+    elif {admin[0], calls[0]} & {*EVERY_ADDRESS}:
+        what = f"and server.listen_addr want the same port {admin[1]}, one of them on every address"
+        yield Problem("server.admin_addr", what, "name another port, or leave it out")
 
 
-def _named_secrets(config: Config) -> list[tuple[str, str]]:
+def _plain(host: str) -> str:
+    return "127.0.0.1" if host.lower() == "localhost" else host
+
+
+def hosts_of(config: Config) -> tuple[str, ...]:
+    """Return where it listens, as far as the configuration says."""
+    admin = config.server.admin_bind
+    return (config.server.bind[0],) if admin is None else (config.server.bind[0], admin[0])
+
+
+def published_off_loopback(config: Config, *hosts: str) -> Iterator[Problem]:
+    """Refuse the secrets of the published demo where other machines reach them."""
+    open_to = next((host for host in hosts if not is_loopback(host)), None)
+    if open_to is not None and not config.server.production:  # there they are refused as weak ones
+        hint = "write a secret of your own (`openssl rand -hex 24`), or listen on 127.0.0.1"
+        for where in published_secrets(config):
+            what = f"is published with the demo, and other machines reach {open_to}"
+            yield Problem(where, what, hint)
+
+
+def named_secrets(config: Config) -> list[tuple[str, str]]:
     return [
         ("admin.session.jwt_secret", config.admin.session.jwt_secret),
         ("security.pepper", config.security.pepper),
@@ -188,7 +161,7 @@ def _secrets(config: Config) -> Iterator[Problem]:
             hint,
         )
     if config.server.production:
-        for name, value in _named_secrets(config):
+        for name, value in named_secrets(config):
             if value and weak(value):
                 yield Problem(
                     name,

@@ -150,7 +150,8 @@ class Facts(Section):
 class Experiment(Section):
     by: Literal["tenant", "user"] = Field("tenant", description="Who always meets the same arm.")
     arms: dict[str, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(
-        min_length=2, description="Share of each arm, by the name of a deployment."
+        min_length=2,
+        description="A map: the name of a deployment, and its share, such as `{fast: 90, cheap: 10}`.",
     )
 
 
@@ -189,13 +190,16 @@ class ModelEntry(Section):
     )
     max_output_tokens: Count | None = Field(None, description="Most tokens of one answer.")
     context_window: Count | None = Field(None, description="Most tokens of prompt and answer together.")
-    modalities: tuple[str, ...] = Field(("text",), description="Such as text, image, audio.")
+    modalities: tuple[str, ...] | None = Field(
+        None, description="What it takes, such as text, image, audio. Unset: anything is passed on to it."
+    )
     supports_tools: bool = Field(default=True, description="Whether tools may be sent.")
     supports_json_schema: bool = Field(
         default=True, description="Whether `response_format: json_schema` may be sent."
     )
     fallbacks: Annotated[Fallbacks, BeforeValidator(_plain_list)] = Field(
-        Fallbacks(), description="Other aliases to ask; of the alias, so stated in one row."
+        Fallbacks(),
+        description="Other aliases to ask; of the alias, so stated in one row. A plain list is `unavailable`.",
     )
     sticky: Literal["none", "user", "prompt_cache_key"] = Field(
         "none",
@@ -276,7 +280,7 @@ class ModelEntry(Section):
 
     @field_validator("modalities")
     @classmethod
-    def _no_empty_modality(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value or not all(value):
+    def _no_empty_modality(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and not (value and all(value)):
             raise wrong("names nothing", "leave it out, or write it like [text, image]")
         return value

@@ -10,11 +10,14 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from gateway.config.crosschecks import fallback_problems, notes_of, problems_of
+from gateway.config.crosschecks import fallback_problems, problems_of
 from gateway.config.entries import ModelEntry
 from gateway.config.model import Config
+from gateway.config.notes import notes_of
 from gateway.config.problems import ConfigError, Problem, explain, path_text
 from gateway.config.sources import (
+    ENDS,
+    PREFIX,
     Expansion,
     find_file,
     overlay,
@@ -22,9 +25,11 @@ from gateway.config.sources import (
     read_overrides,
     read_variables,
 )
+from gateway.config.tidying import around, is_sendable, tidy
+from gateway.config.unbuilt import without_effect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gateway.config.sources import Location, Overrides
 
@@ -46,6 +51,7 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> C
     _forget(keys, broken)
     overlay(keys, {path: value for path, (_, value) in overrides.items()})
     problems += _reserved(keys)
+    tidied = (*_trimmed(variables, expansion), *tidy(keys, Config))
     try:
         config = Config.model_validate(keys)
     except ValidationError as error:
@@ -57,9 +63,18 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> C
     problems += _with_variables(problems_of(config), overrides)
     if problems:
         raise ConfigError(*problems)
-    notes = tuple(str(note) for note in notes_of(config))
-    place = {"data_dir": cwd / config.data_dir.expanduser(), "file": file, "warnings": notes}
-    return config.model_copy(update=place)
+    place = {"data_dir": cwd / config.data_dir.expanduser(), "file": file, "tidied": tidied}
+    config = config.model_copy(update={**place, "idle": tuple(without_effect(keys))})
+    return config.model_copy(update={"warnings": tuple(str(note) for note in notes_of(config))})
+
+
+def _trimmed(variables: Mapping[str, str], expansion: Expansion) -> Iterator[tuple[str, str]]:
+    """Yield the variables that are used and had a line end or the like around them, and what it was."""
+    for name, text in variables.items():
+        if name.startswith(PREFIX) and text != text.strip(ENDS):
+            yield name, around(text)
+    for name, location in expansion.trimmed.items():
+        yield f"{path_text(location)} (${{{name}}})", around(variables[name])
 
 
 def _covered(location: Location, overrides: Overrides) -> bool:
@@ -95,7 +110,7 @@ def _forget(keys: dict[str, Any], locations: Iterable[Location]) -> None:
 def _reserved(keys: dict[str, Any]) -> list[Problem]:
     """Refuse the names of fields that only the loader fills."""
     rows = keys.get("model_catalog")
-    found: list[str] = [name for name in ("warnings", "file") if name in keys]
+    found: list[str] = [name for name in ("warnings", "file", "tidied", "idle") if name in keys]
     if isinstance(rows, list):
         marked = (i for i, row in enumerate(rows) if isinstance(row, dict) and "problem" in row)
         found += [f"model_catalog[{index}].problem" for index in marked]
@@ -106,7 +121,9 @@ def _completed(config: Config, variables: Mapping[str, str], broken: Mapping[Loc
     """Return the configuration without rows that are not for this machine, and with broken rows marked."""
     marks = {location[1]: f"{problem.where}: {problem.what}" for location, problem in broken.items()}
     rows = tuple(
-        row.model_copy(update={"problem": marks.get(index) or _wrong_endpoint(row.endpoint)})
+        row.model_copy(
+            update={"problem": marks.get(index) or _wrong_endpoint(row.endpoint) or _wrong_key(row.api_key)}
+        )
         for index, row in enumerate(config.model_catalog)
         if not row.requires_env or row.requires_env in variables
     )
@@ -114,6 +131,12 @@ def _completed(config: Config, variables: Mapping[str, str], broken: Mapping[Loc
         here = {row.alias for row in rows}
         rows = tuple(row.model_copy(update={"fallbacks": row.fallbacks.among(here)}) for row in rows)
     return config.model_copy(update={"model_catalog": rows})
+
+
+def _wrong_key(api_key: str) -> str:
+    if is_sendable(api_key):
+        return ""
+    return "api_key holds a line end or a letter that no header can carry; copy it again, in one line"
 
 
 def _wrong_endpoint(endpoint: str) -> str:

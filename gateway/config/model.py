@@ -14,18 +14,17 @@ from gateway.config.files import Audio, Batches, Files
 from gateway.config.money import Budgets, RateLimits
 from gateway.config.people import Admin, Providers
 from gateway.config.sections import (
-    Database,
     Health,
     Idempotency,
     Metering,
     Observability,
-    Redis,
     Reporting,
     Retention,
     Security,
     Server,
     Streams,
 )
+from gateway.config.stores import Database, Redis
 
 
 class Config(Section):
@@ -54,6 +53,8 @@ class Config(Section):
     bootstrap: Bootstrap = Bootstrap()
     warnings: tuple[str, ...] = internal(())  # what is accepted but unwise, for `check` and the start
     file: Path | None = internal(None)  # where the keys came from
+    tidied: tuple[tuple[str, str], ...] = internal(())  # where something was taken off a key, and what
+    idle: tuple[tuple[str, str], ...] = internal(())  # keys that were set and do nothing, and what is instead
 
     @property
     def embedded(self) -> bool:

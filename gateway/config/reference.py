@@ -14,6 +14,7 @@ from gateway.config.fields import UNLIMITED, Kind
 from gateway.config.model import Config
 from gateway.config.problems import keys_of, section_in
 from gateway.config.sources import PREFIX, SHORTER_NAMES
+from gateway.config.unbuilt import unbuilt
 
 if typing.TYPE_CHECKING:
     from pydantic import BaseModel
@@ -22,6 +23,7 @@ if typing.TYPE_CHECKING:
 BEGIN = "<!-- reference: written by manage.py config_reference --write -->"
 END = "<!-- end of the reference -->"
 _HEAD = ("| Key | Type | Default | What it does |", "|---|---|---|---|")
+_IDLE = "**No effect yet.** "
 _NAMES = {
     bool: "true or false",
     int: "whole number",
@@ -35,8 +37,17 @@ _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"))
 
 
 def reference() -> str:
-    """Return the reference as Markdown."""
-    return "\n".join([BEGIN, "", *_section(Config, ()), END])
+    """Return the reference as Markdown: which sections there are, then each with its keys."""
+    sections = list(_section(Config, ()))
+    titles = [line.removeprefix("### ") for line in sections if line.startswith("### ")]
+    links = [f"[{title}](#{_anchor(title)})" for title in titles if "." not in title]
+    return "\n".join([BEGIN, "", " · ".join(links), "", *sections, END])
+
+
+def _anchor(title: str) -> str:
+    """Return where a heading is, as GitHub names it."""
+    kept = "".join(mark for mark in title.lower() if mark.isalnum() or mark in "-_ ")
+    return kept.replace(" ", "-")
 
 
 def rewritten(page: str) -> str:
@@ -68,11 +79,11 @@ def _row(name: str, field: FieldInfo, path: tuple[str, ...]) -> str:
 
 
 def _description(name: str, field: FieldInfo, path: tuple[str, ...]) -> str:
-    if any(part.endswith("[]") for part in path):
-        return field.description or ""
+    """Return what a key does. Its variable follows from its path; only one that has a shorter name is named."""
+    idle = _IDLE if unbuilt(".".join((*path, name))) else ""
     variable = PREFIX + "_".join((*path, name)).upper()
-    shorter = [short for short, long in SHORTER_NAMES.items() if long == variable]
-    return f"{field.description}<br>" + " or ".join(f"`{spelling}`" for spelling in [*shorter, variable])
+    shorter = [f"`{short}` for short." for short, long in SHORTER_NAMES.items() if long == variable]
+    return " ".join([f"{idle}{field.description}", *shorter])
 
 
 def _is_list(field: FieldInfo) -> bool:
@@ -131,5 +142,7 @@ def _written(value: Any, kind: str) -> str:
 
 
 def _duration(seconds: float) -> str:
+    if not seconds:
+        return "0s"
     size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
     return f"{seconds / size:g}{unit}"

@@ -1,4 +1,4 @@
-"""Sections of the process itself: server, stores, metering, security, observability, retention. Data only."""
+"""Sections of the process itself: server, metering, security, observability, retention. Data only."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ class Server(Section):
     )
     graceful_shutdown_delay: Duration = Field(
         30.0,
-        description="After SIGTERM, running calls may finish within this. Workers that are replaced (SIGHUP) wait for "
-        "the longest call instead.",
+        description="After SIGTERM, running calls have this long to finish; it ends when they have, so it is no "
+        "delay. Workers that are replaced (SIGHUP) wait for the longest call instead.",
     )
     prestop_delay: Duration = Field(
         0.0, description="After SIGTERM, `/readyz` says 503 for so long before new connections are refused."
@@ -140,35 +140,6 @@ class Server(Section):
     def admin_bind(self) -> tuple[str, int] | None:
         """The same of the listener for what is not /v1, if it has one of its own."""
         return None if self.admin_addr is None else _split(self.admin_addr)
-
-
-class Database(Section):
-    url: str = Field(
-        "", repr=False, description="PostgreSQL. Empty: SQLite under `data_dir` (embedded mode)."
-    )
-    run_migrations: bool = Field(default=True, description="Migrate when `serve` starts.")
-    migrations_dir: str = Field(
-        "./migrations", description="Accepted for old files; migrations ship with the program."
-    )
-    max_conns: Count = Field(20, description="Largest number of connections of one process.")
-    min_conns: int = Field(2, ge=0, description="Connections kept open.")
-    max_conn_idle_time: Wait = Field(600.0, description="An idle connection is closed after this.")
-    max_conn_lifetime: Wait = Field(3600.0, description="A connection is replaced after this.")
-    start_timeout: Duration = Field(
-        60.0, description="How long `serve` waits for the stores before it gives up."
-    )
-
-
-class Redis(Section):
-    url: str = Field(
-        "", repr=False, description="Shared counters. Empty: inside the process (embedded mode)."
-    )
-    db: int = Field(0, ge=0, description="Logical database, where the URL names none.")
-    pool_size: Count = Field(20, description="Largest number of connections of one process.")
-    allow_insecure: bool = Field(
-        default=False,
-        description="With `server.production`, allow a Redis of another machine without password or TLS.",
-    )
 
 
 class Metering(Section):
@@ -283,8 +254,13 @@ class Observability(Section):
 
 class Health(Section):
     check_interval: Wait = Field(60.0, description="Time between two background probes of a deployment.")
-    rolling_window: Count = Field(5, description="Consecutive failures that take a deployment out.")
-    cooldown: Wait = Field(300.0, description="Longest rest of a deployment that was taken out; 2m at most.")
+    rolling_window: Count = Field(
+        5,
+        description="Failures in a row that take a deployment out (no window: the name is that of older files).",
+    )
+    cooldown: Wait = Field(
+        120.0, description="Longest rest of a deployment that was taken out. More than `2m` counts as `2m`."
+    )
     eject_outliers: bool = Field(
         default=True,
         description="Take out a deployment that does far worse than its peers (docs/routing.md).",

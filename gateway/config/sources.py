@@ -29,6 +29,7 @@ FILES = ("router.yaml", "router.yml", "config/router.yaml", "config/router.yml")
 _REFERENCE = re.compile(
     r"(?P<escaped>\$\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|\$\{"
 )
+ENDS = "\r\n\ufeff"  # of a variable: what a file leaves that was read into it whole
 DEEPEST = 30  # levels of a file; more is an anchor that contains itself
 # Kubernetes tells every pod of a service called `router` where it is, in variables that look like ours.
 _SERVICE_LINK = re.compile(
@@ -70,14 +71,15 @@ class _FastLoader(_WithoutTraps, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
 
 def read_variables(environ: Mapping[str, str], cwd: Path) -> dict[str, str]:
     """Return the environment with `.env` of `cwd` below it; an empty variable counts as unset."""
-    below = dotenv_values(cwd / ".env", interpolate=False) if (cwd / ".env").is_file() else {}
+    file = cwd / ".env"
+    below = dotenv_values(file, interpolate=False, encoding="utf-8-sig") if file.is_file() else {}
     return {name: value for name, value in {**below, **environ}.items() if value}
 
 
 def find_file(variables: Mapping[str, str], cwd: Path) -> Path | None:
     """Return the configuration file, None if there is none; one that is named must exist."""
-    named = variables.get(FILE_VARIABLE)
-    if named is None:
+    named = variables.get(FILE_VARIABLE, "").strip(ENDS)
+    if not named:
         return next((cwd / name for name in FILES if (cwd / name).is_file()), None)
     path = cwd / named
     if not path.is_file():
@@ -88,7 +90,7 @@ def find_file(variables: Mapping[str, str], cwd: Path) -> Path | None:
 def read_file(path: Path) -> dict[str, Any]:
     """Return the file's keys, or say at which line it stops being YAML."""
     try:
-        content = _parse(path.read_text(encoding="utf-8"))
+        content = _parse(path.read_text(encoding="utf-8-sig"))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -144,7 +146,7 @@ def read_overrides(variables: Mapping[str, str], model: type[BaseModel]) -> tupl
             continue
         path, field = target
         try:
-            value = _value(text, field.annotation)
+            value = _value(text.strip(ENDS), field.annotation)
         except ValueError as error:
             problems.append(Problem(variable, f"is not JSON: {error}"))
             continue
@@ -187,6 +189,9 @@ class Expansion:
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
         self.unset: dict[Location, str] = {}
+        self.trimmed: dict[
+            str, Location
+        ] = {}  # variables that had something around them, and where they stand
         self.problems: list[Problem] = []
 
     def expand(self, value: Any, location: Location = ()) -> Any:
@@ -209,7 +214,10 @@ class Expansion:
             self.problems.append(Problem(path_text(location), "has a ${ that names no variable", hint))
             return ""
         if name in self._variables:
-            return self._variables[name]
+            value = self._variables[name].strip(ENDS)
+            if value != self._variables[name]:
+                self.trimmed.setdefault(name, location)
+            return value
         if found["default"] is None:
             self.unset[location] = name
             return found.group(0)

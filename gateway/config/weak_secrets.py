@@ -28,7 +28,8 @@ _WORDS = (
     ),
     *("demo", "test", "example", "gateway", "abc123", "12345", "default", "hunter2", "iloveyou"),
 )
-_EXAMPLES = frozenset({"my-secret", "admin-password", "change-me"})  # of our own pages
+PUBLISHED = frozenset({"my-secret", "admin-password"})  # of deploy/demo.yaml: everybody can read them
+_EXAMPLES = PUBLISHED | {"change-me"}  # of our own pages
 
 
 def weak_key_secret(secret: str) -> bool:
@@ -64,6 +65,17 @@ def weak_bootstrap_secrets(config: Config) -> Iterator[tuple[str, str, str]]:
     if weak_key_secret(config.observability.metrics_token):
         what = f"is weak: an example, or under {KEY_LENGTH} characters"
         yield "observability.metrics_token", what, "use `openssl rand -hex 24`"
+
+
+def published_secrets(config: Config) -> Iterator[str]:
+    """Yield where a secret of the published demo stands."""
+    section = config.bootstrap
+    for index, key in enumerate(section.api_keys):
+        if key.secret in PUBLISHED:
+            yield f"bootstrap.api_keys[{index}].secret"
+    for index, person in enumerate(section.admin_users):
+        if person.password in PUBLISHED:
+            yield f"bootstrap.admin_users[{index}].password"
 
 
 def _is_example(secret: str) -> bool:

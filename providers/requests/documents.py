@@ -24,11 +24,15 @@ _any = msgspec.json.Decoder(list[Any])
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """`found` None: one of them cannot be measured, and `why` not. `cpu_s` is what it took."""
+    """`found` None: one of them cannot be measured, and `why` not. `cpu_s` is what it took.
+
+    `is_defect`: the reader failed; otherwise it is the file, of which anybody may send any.
+    """
 
     found: tuple[Document, ...] | None
     cpu_s: float
     why: str = ""
+    is_defect: bool = False
 
 
 class _Spent(Exception):
@@ -59,7 +63,7 @@ def measured(raw: bytes, cpu_s: float) -> Measured:
             raise _Spent
 
     seen: dict[str, Document] = {}
-    found, why = [], ""
+    found, why, is_defect = [], "", False
     try:
         for data in _pdfs(raw):
             if data not in seen:
@@ -67,9 +71,10 @@ def measured(raw: bytes, cpu_s: float) -> Measured:
             found.append(seen[data])
     except (Unreadable, binascii.Error, msgspec.DecodeError, RecursionError) as fault:
         why = f"{type(fault).__name__}: {fault}"[:200]
+        is_defect = not isinstance(fault, Unreadable | binascii.Error)
     except _Spent:
         why = "it takes too long to read"
-    return Measured(None if why else tuple(found), time.process_time() - began, why)
+    return Measured(None if why else tuple(found), time.process_time() - began, why, is_defect)
 
 
 def _pdfs(raw: bytes) -> Iterator[str]:

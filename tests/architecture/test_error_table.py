@@ -23,6 +23,7 @@ NEVER_AT_THE_DOOR = {
     "gateway.token_counter._QuotaSpent": "the window bounds the file",
     "gateway.server.CannotListen": "stops the start: exit 1",
     "gateway.database.DatabaseAway": "stops the start: exit 1",
+    "gateway.redis_wait.RedisAway": "stops the start: exit 1",
     "gateway.request.ClientGone": "there is nobody to answer",
     "catalog.experiments.BadExperiment": "a form's error; disables its row of the catalog",
     "catalog.loaders.Unusable": "disables its row of the catalog",

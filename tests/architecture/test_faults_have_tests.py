@@ -8,9 +8,10 @@ from functools import cache
 import pytest
 
 from tests import client_faults, faults
+from tests.faults_of_operators import OPERATORS
 from tests.sources import ROOT
 
-ROWS = faults.ROWS | client_faults.ROWS
+ROWS = faults.ROWS | client_faults.ROWS | OPERATORS
 
 
 @cache

@@ -145,5 +145,12 @@ async def test_pages_say_soon_that_postgres_hangs_or_is_gone(spender, postgres):
             answers = [await browser.get(KEYS) for _ in range(4)]
             assert {answer.status_code for answer in answers} == {503}
             assert all("The database does not answer" in answer.text for answer in answers)
+            for path in (
+                "/",
+                "/readme",
+                "/readyz",
+                "/metrics",
+            ):  # they ask it nothing, not even who is signed in
+                assert (await browser.get(path)).status_code == 200, path
             await asyncio.to_thread(heal)
             await comes_back(browser)

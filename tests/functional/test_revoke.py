@@ -8,8 +8,10 @@ import pytest
 
 from tests import town
 from tests.commands import run_each
+from tests.processes import ServerProcess
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
+from tests.sources import MANAGE
 from tests.waiting import eventually
 
 
@@ -66,5 +68,20 @@ async def test_a_key_that_is_revoked_is_refused_everywhere(own):
 
 
 def test_what_is_not_there_or_no_prefix_is_said(own):
-    done = run_each(own, ["revoke", "nobody"], ["revoke", "no prefix!", "--here"])
-    assert [code for code, _ in done] == [1, 2]
+    done = run_each(
+        own, ["revoke", "nobody"], ["revoke", "no prefix!", "--here"], ["revoke", "nobody", "--here"]
+    )
+    assert [code for code, _ in done] == [1, 2, 1]
+
+
+def test_a_key_is_denied_here_where_the_database_cannot_say_whether_there_is_one(own, closed_port):
+    away = {
+        "ROUTER_DB_URL": f"postgres://x@127.0.0.1:{closed_port}/x",
+        "ROUTER_REDIS_URL": f"redis://127.0.0.1:{closed_port}",
+    }
+    process = ServerProcess(
+        MANAGE, "revoke", "some-key", "--here", env={**own.environment, **away}, cwd=own.data_dir.parent
+    )
+    assert process.end(None, 60) == 0
+    assert "could not be looked up. The database does not answer" in "\n".join(process.stderr.all())
+    assert "some-key" in (own.data_dir / "denied_keys").read_text()

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import signal
 import socket
+import tempfile
+from pathlib import Path
 
 import httpx
 
 from tests import templates, town
+from tests.ports import free_port
 from tests.processes import START_S, ServerProcess, clean_environment
 from tests.raw_calls import question
 from tests.sources import MANAGE, ROOT
@@ -41,9 +44,9 @@ NAMED = (
 def run(gateway, *arguments, config=None, **env):
     """Run a command that is to end by itself; return its exit code and standard error."""
     environment = clean_environment(
-        ROUTER_DATA_DIR=str(gateway.data_dir),
-        **({"ROUTER_CONFIG_FILE": str(config)} if config else {}),
-        **env,
+        **{"ROUTER_DATA_DIR": str(gateway.data_dir)}
+        | ({"ROUTER_CONFIG_FILE": str(config)} if config else {})
+        | env
     )
     process = ServerProcess(MANAGE, *arguments, env=environment, cwd=gateway.data_dir.parent)
     code = process.end(None, 60)
@@ -113,19 +116,38 @@ async def test_no_configuration_at_all_is_a_configuration(tmp_path):
         assert server.end(signal.SIGTERM) == 0
 
 
-async def test_the_demo_on_an_open_address_says_that_strangers_know_its_secrets(tmp_path):
-    """And nowhere else: tests/unit/gateway/test_weak_secrets.py."""
+def test_the_demo_on_an_open_address_is_exit_code_2(fresh_gateway):
+    """At every kind of address: tests/unit/gateway/test_weak_secrets.py."""
+    gateway = fresh_gateway({}, bare=True, start=False)
+    code, said = run(gateway, "serve", "--bind", "0.0.0.0:0", config=ROOT / "deploy" / "demo.yaml")
+    assert code == 2
+    assert [line.partition(":")[0] for line in said.splitlines()] == [
+        "bootstrap.api_keys[0].secret",
+        "bootstrap.admin_users[0].password",
+    ]
+
+
+def test_a_ram_disk_is_exit_code_2_before_anything_is_made_there(fresh_gateway):
+    gateway = fresh_gateway({}, bare=True, start=False)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as home:
+        data_dir = Path(home) / "deep" / "data"
+        code, said = run(gateway, "serve", "--bind", "127.0.0.1:0", ROUTER_DATA_DIR=str(data_dir))
+        assert code == 2
+        assert said.startswith(f"data_dir: {data_dir} is on tmpfs, which a restart of the machine empties")
+        assert "metering.allow_volatile" in said
+        code, said = run(gateway, "check", ROUTER_DATA_DIR=str(data_dir))
+        assert code == 1
+        assert "gateway.E002" in said
+
+
+async def test_another_port_at_the_configured_host(tmp_path):
     templates.lay_out(tmp_path / "data")
-    env = clean_environment(
-        ROUTER_DATA_DIR=str(tmp_path / "data"),
-        ROUTER_METERING_ALLOW_VOLATILE="true",
-        ROUTER_CONFIG_FILE=str(ROOT / "deploy" / "demo.yaml"),
-    )
-    server = ServerProcess(MANAGE, "serve", "--bind", "0.0.0.0:0", env=env, cwd=tmp_path)
+    port = free_port()
+    env = clean_environment(ROUTER_DATA_DIR=str(tmp_path / "data"), ROUTER_METERING_ALLOW_VOLATILE="true")
+    env["ROUTER_SERVER_LISTEN_ADDR"] = "127.0.0.2:1"
+    server = ServerProcess(MANAGE, "serve", "--port", str(port), env=env, cwd=tmp_path)
     try:
-        server.stderr.first(listening, START_S)
-        told = [line for line in server.stderr.all() if line.startswith("WARNING:")]
-        assert ["strangers can guess" in line for line in told] == [True]
+        assert server.stderr.first(listening, START_S) == f"http://127.0.0.2:{port}"
     finally:
         assert server.end(signal.SIGTERM) == 0
 

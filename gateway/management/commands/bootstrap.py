@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,9 @@ from typing_extensions import override
 
 from catalog.sync import sync_catalog
 from gateway.bootstrap import bootstrap
+from gateway.known_secret import insist
+from gateway.management.database_words import told
+from tenants.audit import at_the_shell
 
 
 class Command(BaseCommand):
@@ -27,10 +31,11 @@ class Command(BaseCommand):
     @override
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            messages = bootstrap(settings.GATEWAY, update=options["update"])
+            insist(datetime.now(UTC))
+            messages = bootstrap(settings.GATEWAY, update=options["update"], actor=at_the_shell("bootstrap"))
             if sync_catalog(settings.GATEWAY, update=options["update"]):
                 messages.append("Brought the catalog in line with the file.")
         except DatabaseError as error:
-            raise CommandError(f"{error}. Hint: manage.py migrate, or start the gateway once.") from None
+            raise CommandError(told(error)) from None
         for message in messages or ["Nothing to do: everything is already there."]:
             self.stdout.write(message)

@@ -13,12 +13,13 @@ from typing_extensions import override
 
 from budgets.services import set_budget
 from gateway.config.fields import MOST_USD, NANO
-from tenants.audit import Actor
+from gateway.known_secret import insist
+from gateway.management.database_words import told
+from gateway.management.typing_it import typed
+from tenants.audit import at_the_shell
 from tenants.queries import UnknownTenant, tenant_named
 from tenants.scopes import SCOPES
 from tenants.services import NewKey, create_key
-
-ACTOR = Actor("shell")
 
 
 class Command(BaseCommand):
@@ -43,18 +44,20 @@ class Command(BaseCommand):
         )
         limit = _nanousd(options["budget_usd"])
         try:
+            insist(datetime.now(UTC))
             tenant = tenant_named(options["tenant"])
         except UnknownTenant as error:
-            near = f" Did you mean: {', '.join(error.near)}?" if error.near else ""
-            raise CommandError(f"{error}{near}", returncode=1) from None
+            near = f"Did you mean: {', '.join(error.near)}?" if error.near else ""
+            hint = near or f"Hint: {typed('create_tenant', options['tenant'])}"
+            raise CommandError(f"{error} {hint}", returncode=1) from None
         except DatabaseError as error:
-            raise CommandError(f"{error}. Hint: manage.py migrate, or start the gateway once.") from None
-        budgets = settings.GATEWAY.budgets
+            raise CommandError(told(error)) from None
+        budgets, actor = settings.GATEWAY.budgets, at_the_shell()
         with transaction.atomic():
-            issued = create_key(tenant, new, pepper=settings.SECRETS.pepper, actor=ACTOR)
+            issued = create_key(tenant, new, pepper=settings.SECRETS.pepper, actor=actor)
             if limit is not None:
                 ratio = budgets.warning_threshold_perc
-                set_budget(issued.key, limit, budgets.refresh_schedule, actor=ACTOR, warning_ratio=ratio)
+                set_budget(issued.key, limit, budgets.refresh_schedule, actor=actor, warning_ratio=ratio)
         self.stderr.write(f"The key {issued.key} of {tenant}; it is not shown again:", self.style.SUCCESS)
         self.stdout.write(issued.token)
 

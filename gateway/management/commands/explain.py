@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from typing_extensions import override
 
+from gateway.management.database_words import told
 from metering.explanation import explain
 from metering.lookup import counted_at, find, moment_of
 from metering.models import LoggedRequest
@@ -30,7 +31,7 @@ class Command(BaseCommand):
             found = find(request_id, settings.DATA_DIR / "journal")
             unknown = _why_not(request_id) if found is None else ""
         except DatabaseError as error:
-            raise CommandError(f"{error}. Hint: manage.py migrate, or start the gateway once.") from None
+            raise CommandError(told(error)) from None
         if found is None:
             raise CommandError(unknown, returncode=1)
         self.stdout.write(f"Call {request_id}")

@@ -10,6 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 from typing_extensions import override
 
+from gateway.management.database_words import told
 from gateway.management.period_command import PeriodCommand
 from metering.exports import Period, calls, csv_head, csv_line, json_line
 from tenants.queries import UnknownTenant
@@ -33,7 +34,7 @@ class Command(PeriodCommand):
             near = f" Did you mean: {', '.join(error.near)}?" if error.near else ""
             raise CommandError(f"{error}{near}", returncode=1) from None
         except DatabaseError as error:
-            raise CommandError(f"{error}. Hint: manage.py migrate, or start the gateway once.") from None
+            raise CommandError(told(error)) from None
         except BrokenPipeError:  # `| head` has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError
 from typing_extensions import override
 
+from gateway.management.database_words import told
 from gateway.management.period_command import PeriodCommand
 from metering import reconciliation
 from metering.exports import Period
@@ -32,7 +33,7 @@ class Command(PeriodCommand):
         try:
             faults = self._report(period)
         except DatabaseError as error:
-            raise CommandError(f"{error}. Hint: manage.py migrate, or start the gateway once.") from None
+            raise CommandError(told(error)) from None
         if faults:
             self.stdout.write(f"\n{len(faults)} disagree:")
             for fault in faults[:_MOST_SHOWN]:

@@ -8,15 +8,15 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from typing_extensions import override
 
-from tenants.audit import Actor
+from gateway.management.database_words import told
+from tenants.audit import at_the_shell
 from tenants.deny_list import DenyList
 from tenants.queries import key_with_prefix
 from tenants.services import revoke_key
 
-ACTOR = Actor("shell")
 _PREFIX = re.compile(r"(?:sk-)?([A-Za-z0-9_-]{1,32})(?:\..*)?")
 
 
@@ -47,6 +47,8 @@ class Command(BaseCommand):
             self._revoke(prefix)
 
     def _deny(self, prefix: str) -> None:
+        if self._is_known(prefix) is False:
+            raise CommandError(f"There is no key sk-{prefix}: nothing was denied.", returncode=1)
         try:
             DenyList(settings.GATEWAY.data_dir).add(prefix)
         except OSError as error:
@@ -56,12 +58,20 @@ class Command(BaseCommand):
             f"Run `manage.py revoke {prefix}` once the database is there: it ends the key everywhere."
         )
 
+    def _is_known(self, prefix: str) -> bool | None:
+        """Return whether there is such a key; None where the database cannot say: a key is denied rather than not."""
+        try:
+            return key_with_prefix(prefix) is not None
+        except (DatabaseError, InterfaceError) as error:
+            self.stderr.write(f"Whether there is a key sk-{prefix} could not be looked up. {told(error)}")
+            return None
+
     def _revoke(self, prefix: str) -> None:
         try:
             key_id = key_with_prefix(prefix)
             if key_id is None:
                 raise CommandError(f"There is no key sk-{prefix}.", returncode=1)
-            revoke_key(key_id, actor=ACTOR, now=datetime.now(UTC))
+            revoke_key(key_id, actor=at_the_shell(), now=datetime.now(UTC))
         except DatabaseError as error:
             raise CommandError(
                 f"{error}. Hint: `manage.py revoke {prefix} --here` needs no database.", returncode=1

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -20,20 +22,25 @@ from typing_extensions import override
 
 from gateway import logs
 from gateway.config import Config, ConfigError
-from gateway.config.crosschecks import is_loopback
+from gateway.config.crosschecks import hosts_of, is_loopback, published_off_loopback
+from gateway.config.sections import LAST_PORT
 from gateway.config.weak_secrets import weak_bootstrap_secrets
-from gateway.data_dir import UMASK, make_private
+from gateway.data_dir import UMASK, make_private, refuse_ram_disk
 from gateway.data_lock import DataDirInUse, hold
 from gateway.database import DatabaseAway, persistently, preparing
 from gateway.descriptors import raise_limit
 from gateway.doors import Door, Serves
 from gateway.forked_worker import fork_workers
+from gateway.redis_wait import RedisAway, wait_for_redis
 from gateway.server import CannotListen, announce, bind, run
 from gateway.stopping import end_within
 from gateway.supervisor import Supervisor
 from gateway.waiting_room import waiting_room
 from gateway.worker_link import WorkerLink
 from tenants import login_throttle
+
+ADDRESS = "{admin}"  # filled in once it is known
+ESCAPED = "{{admin}}"
 
 
 class Command(BaseCommand):
@@ -43,6 +50,7 @@ class Command(BaseCommand):
     @override
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--bind", metavar="HOST:PORT", help="instead of server.listen_addr")
+        parser.add_argument("--port", type=int, metavar="PORT", help="of server.listen_addr, another port")
         parser.add_argument("--welcome", type=Path, metavar="FILE", help="a text to print once it listens")
         parser.add_argument("--workers", type=int, metavar="N", help="instead of server.workers")
         for name in ("--listener-fd", "--line-fd"):  # how a supervisor starts its workers
@@ -61,35 +69,40 @@ class Command(BaseCommand):
             link = WorkerLink.inherited(options["listener_fd"], options["line_fd"])
             _work(config, link, workers, is_back_office=options["back_office"])
             return
-        host, port = _address(options["bind"], config.server.bind)
+        host, port = _address(options["bind"], options["port"], config.server.bind)
         if workers > 1 and config.embedded:
             raise ConfigError(
                 f"--workers {workers}: embedded mode runs one worker. Hint: set ROUTER_DB_URL and ROUTER_REDIS_URL."
             )
         raise_limit()
+        _refuse_published(config, host)
         make_private(config.data_dir)
+        refuse_ram_disk(config)
         try:
             with hold(config.data_dir) as lock:
                 doors = _open_doors(config, (host, port))
                 with ExitStack() as rooms:
                     for door in doors:
                         rooms.enter_context(waiting_room(door.listener))
-                    prepare()
+                    prepare(host)
+                    welcome = _welcome(options["welcome"])
                 if workers > 1 or (len(doors) > 1 and not config.embedded):
-                    supervise(config, doors, workers, _welcome(options["welcome"]), lock)
+                    supervise(config, doors, workers, welcome, lock)
                 else:
-                    run(config, doors, _welcome(options["welcome"]))
+                    run(config, doors, welcome)
         except DataDirInUse as error:
             raise ConfigError(str(error)) from error
-        except (CannotListen, DatabaseAway) as error:
+        except (CannotListen, DatabaseAway, RedisAway) as error:
             sys.stderr.write(f"{error}\n")
             raise SystemExit(1) from error
 
 
-def prepare() -> None:
-    """Bring the database up to date and apply the configuration to it. Raises DatabaseAway."""
+def prepare(host: str) -> None:
+    """Bring the database up to date and apply the configuration to it. Raises DatabaseAway, RedisAway, ConfigError."""
     from catalog.sync import sync_catalog  # noqa: PLC0415 - needs the tables' apps, not only their names
     from gateway.bootstrap import bootstrap  # noqa: PLC0415
+    from gateway.known_secret import insist  # noqa: PLC0415
+    from gateway.published import refuse_stored  # noqa: PLC0415
 
     config = settings.GATEWAY
     with preparing(config.database.start_timeout) as alias:
@@ -98,9 +111,13 @@ def prepare() -> None:
             persistently(migrate, config.database.start_timeout)
         for warning in config.warnings:
             sys.stderr.write(f"warning: {warning}\n")
+        insist(datetime.now(UTC))
         for message in bootstrap(config):
             sys.stderr.write(f"{message}\n")
         sync_catalog(config)
+        refuse_stored(host, *hosts_of(config)[1:])
+    if not config.embedded:
+        wait_for_redis(config.redis.url, config.database.start_timeout)
 
 
 def supervise(config: Config, doors: Sequence[Door], workers: int, welcome: str, lock: IO[str]) -> None:
@@ -131,7 +148,10 @@ def supervise(config: Config, doors: Sequence[Door], workers: int, welcome: str,
         back_office=back_office,
         bound=end_within,
     )
-    asyncio.run(supervisor.run(lambda: announce(doors, welcome), forks))
+    try:
+        asyncio.run(supervisor.run(lambda: announce(doors, welcome), forks))
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in gateway/server.py
 
 
 def _work(config: Config, link: WorkerLink, workers: int, *, is_back_office: bool) -> None:
@@ -156,6 +176,13 @@ def _open_doors(config: Config, address: tuple[str, int]) -> list[Door]:
     return doors
 
 
+def _refuse_published(config: Config, host: str) -> None:
+    """Raise ConfigError where other machines reach a gateway with the secrets of the demo."""
+    problems = list(published_off_loopback(config, host, *hosts_of(config)[1:]))
+    if problems:
+        raise ConfigError(*problems)
+
+
 def _warn_of_the_network(config: Config, *hosts: str) -> None:
     """Say so where others reach a gateway whose secrets everybody knows, such as those of the demo."""
     names = ", ".join(where for where, _, _ in weak_bootstrap_secrets(config))
@@ -166,14 +193,26 @@ def _warn_of_the_network(config: Config, *hosts: str) -> None:
             )
 
 
-def _address(text: str | None, default: tuple[str, int]) -> tuple[str, int]:
-    if text is None:
+def _address(bind: str | None, port: int | None, default: tuple[str, int]) -> tuple[str, int]:
+    if port is not None:
+        if bind is not None:
+            raise ConfigError("--port and --bind: give one of them. Hint: --bind 127.0.0.1:8080")
+        if not 0 <= port <= LAST_PORT:
+            raise ConfigError(f"--port {port}: a port is 0 to {LAST_PORT}. Hint: --port 8080")
+        return default[0], port
+    if bind is None:
         return default
-    host, _, port = text.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the highest port
-        raise ConfigError(f"--bind {text}: not HOST:PORT. Hint: --bind 127.0.0.1:8080")
-    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - ":8080" asks for every address
+    host, _, number = bind.rpartition(":")
+    if not number.isdecimal() or int(number) > LAST_PORT:
+        raise ConfigError(f"--bind {bind}: not HOST:PORT. Hint: --bind 127.0.0.1:8080")
+    return host.strip("[]") or "0.0.0.0", int(number)  # noqa: S104 - ":8080" asks for every address
 
 
 def _welcome(file: Path | None) -> str:
-    return file.read_text(encoding="utf-8") if file is not None else ""
+    """Return what is said once it listens: that text, or what is to be done next."""
+    from gateway.first_steps import first_steps  # noqa: PLC0415 - as above
+    from gateway.welcome import filled_in  # noqa: PLC0415
+
+    text = filled_in(file.read_text(encoding="utf-8")) if file is not None else ""
+    steps = [step.replace("{", "{{").replace("}", "}}") for step in first_steps(ADDRESS)]
+    return text + "".join(f"next: {step.replace(ESCAPED, ADDRESS)}\n" for step in steps)

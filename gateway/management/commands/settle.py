@@ -12,14 +12,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from typing_extensions import override
 
+from gateway.management.asking import confirmed
+from gateway.management.database_words import told
 from gateway.money import usd
 from metering.lookup import find
 from metering.models import LoggedRequest
 from metering.settling import ByCost, ByUsage, Known, NoPrice, Outcome, UnknownCall, settle
 from providers.usage_openai import UsageJson, usage_of
-from tenants.audit import Actor
+from tenants.audit import at_the_shell
 
-ACTOR = Actor("shell")
 NANO = 10**9
 LARGEST_USD = 9_000_000
 
@@ -35,13 +36,17 @@ class Command(BaseCommand):
             "--usage", help="the provider's usage object as JSON, priced as the call would have been"
         )
         known.add_argument("--cost-usd", help="what the provider billed for the call, in USD")
+        parser.add_argument("--yes", action="store_true", help="do not ask")
 
     @override
     def handle(self, *args: Any, **options: Any) -> None:
         request_id = options["request_id"].strip()
         known = _by_usage(options["usage"]) if options["usage"] is not None else _by_cost(options["cost_usd"])
+        said = options["usage"] if options["usage"] is not None else f"{options['cost_usd']} USD"
+        if not (options["yes"] or confirmed(f"Settle {request_id} for good by {said}?")):
+            raise CommandError("Nothing was changed.", returncode=1)
         try:
-            outcome = settle(request_id, known, ACTOR, datetime.now(UTC))
+            outcome = settle(request_id, known, at_the_shell(), datetime.now(UTC))
         except UnknownCall:
             raise CommandError(_why_not(request_id), returncode=1) from None
         except NoPrice:
@@ -49,7 +54,12 @@ class Command(BaseCommand):
                 "The price of this call was not kept. Hint: say what it cost, with --cost-usd.", returncode=1
             ) from None
         except DatabaseError as error:
-            raise CommandError(f"{error}. Hint: manage.py migrate, or start the gateway once.") from None
+            raise CommandError(told(error)) from None
+        if outcome.was_exact:
+            raise CommandError(
+                f"{request_id} is exact already: {usd(outcome.cost_nanousd)} USD. Nothing was changed.",
+                returncode=1,
+            )
         self.stdout.write(_told(request_id, outcome))
 
 
@@ -91,8 +101,6 @@ def _why_not(request_id: str) -> str:
 
 
 def _told(request_id: str, outcome: Outcome) -> str:
-    if outcome.was_exact:
-        return f"{request_id} is exact already: {usd(outcome.cost_nanousd)} USD. Nothing was changed."
     said = (
         f"{request_id} cost {usd(outcome.cost_nanousd)} USD; {usd(outcome.freed_nanousd)} USD are free again."
     )

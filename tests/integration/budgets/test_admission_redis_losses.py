@@ -143,7 +143,7 @@ async def test_a_newcomer_knows_at_once_who_is_alive(redis_server: RedisServer) 
         newcomer = crew.worker(redis_server.url)
         await newcomer.open()
         try:
-            await eventually(lambda: newcomer.workers == 2)  # the others say so once a second
+            await eventually(lambda: newcomer.peers.workers == 2)  # the others say so once a second
         finally:
             await newcomer.aclose()
 

@@ -27,7 +27,7 @@ async def crew(redis_server) -> AsyncIterator[Crew]:
     await client.flushall()
     await client.aclose()
     async with Crew(redis_server.url, 2) as crew:
-        await eventually(lambda: all(worker.workers == 2 for worker in crew.workers))
+        await eventually(lambda: all(worker.peers.workers == 2 for worker in crew.workers))
         yield crew
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,7 +15,7 @@ from typing_extensions import override
 
 from catalog.models import Deployment, HealthProbe
 from catalog.probes import probe_all
-from catalog.queries import provider_health
+from catalog.queries import failed_probes, provider_health
 from catalog.sync import sync_catalog
 from gateway.config import Config
 from tenants.models import User
@@ -32,6 +34,7 @@ class Provider(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.list_status = self.chat_status = 200
+        self.models: list[str] = []
         self.asked: list[tuple[str, str, str]] = []
 
     @property
@@ -55,10 +58,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int) -> None:
         self.server.asked.append((self.command, self.path, self.headers.get("authorization", "")))
+        body = json.dumps({"data": [{"id": name} for name in self.server.models]}).encode()
         self.send_response(status)
-        self.send_header("content-length", "2")
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(body)
 
 
 @pytest.fixture
@@ -172,3 +176,47 @@ def test_staff_see_the_states_and_the_history(provider: Provider, client, settin
         page = client.get(reverse(name))
         assert page.status_code == 200
         assert "online" in page.content.decode()
+
+
+def test_what_the_last_probe_saw_is_read_by_every_process_and_logged_once(
+    provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    catalog(provider.url, "secret-key-1")
+    with caplog.at_level(logging.INFO, "catalog.probes"):
+        probe_all(NOON)
+        assert failed_probes(NOON) == []
+        provider.list_status = 401
+        probe_all(NOON + MINUTE)
+        (problem,) = failed_probes(NOON + MINUTE)
+        probe_all(NOON + 2 * MINUTE)
+        provider.list_status = 200
+        probe_all(NOON + 3 * MINUTE)
+    assert problem.reason == f"{provider.url} failed its probe: status 401"
+    assert failed_probes(NOON + 3 * MINUTE) == []
+    assert [record.getMessage().rpartition(") ")[2] for record in caplog.records] == [
+        "failed: status 401",
+        "is well again",
+    ]
+    assert "secret-key-1" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("gpt-4o-minni", "'gpt-4o-mini'"),
+        ("gpt4o-mini", "'gpt-4o-mini'"),
+        ("GPT-4o-mini", "'gpt-4o-mini'"),
+        ("gpt-4o-mini", ""),
+        ("my-fine-tune", ""),
+    ],
+)
+def test_a_name_that_is_nearly_one_of_the_providers_list_is_a_slip(
+    provider: Provider, name: str, said: str
+) -> None:
+    provider.models = ["gpt-4o-mini", "text-embedding-3-small"]
+    catalog(provider.url, "k")
+    Deployment.objects.update(upstream_model=name)
+    probe_all(NOON)
+    found = [problem.reason for problem in failed_probes(NOON)]
+    assert [f"did you mean {said}" in reason for reason in found] == ([True] if said else [])
+    assert HealthProbe.objects.get().state == "online"  # the provider is well: only the name is not

@@ -19,7 +19,7 @@ from providers.count_process import Done, Job, count
 from providers.fallbacks import FALLBACKS
 from providers.heavy_work import GRACE_S, HeavyWork, Share
 from providers.media.pdf.measure import measure
-from providers.requests.documents import Measured
+from providers.requests.documents import Measured, measured
 from providers.work_process import Lost
 from tests.pdfs import plain
 
@@ -134,11 +134,26 @@ async def measurer():
 async def test_pdfs_are_measured_in_another_process_on_the_tenants_time(measurer, heard):
     assert await measurer.documents(1, paper(plain(2_000))) == (measure(plain(2_000)),)
     assert measurer._quota.left(1) < QUOTA_S  # noqa: SLF001
-    assert await measurer.documents(1, paper(plain(3)[:-90])) is None
-    assert heard("documents_unreadable") == 1
+    for junk in (
+        plain(3)[:-90],
+        b"%PDF-1.7",
+        plain(2)[:200],
+        b"%PDF-1.4\n" + bytes(500),
+    ):  # a tenant's, and no failure of the gateway
+        assert await measurer.documents(1, paper(junk)) is None
+    assert heard("documents_unreadable") == 0
     measurer._quota.spend(1, QUOTA_S)  # noqa: SLF001
     assert await measurer.documents(1, paper(plain(1))) is None
     assert heard("documents_quota") == 1
+
+
+def test_a_file_that_our_reader_fails_at_is_a_defect(monkeypatch):
+    def fails(*_):
+        raise RecursionError
+
+    assert not measured(paper(b"junk"), 1.0).is_defect
+    monkeypatch.setattr("providers.requests.documents.measure", fails)
+    assert measured(paper(plain(1)), 1.0).is_defect
 
 
 async def test_a_process_that_cannot_measure_costs_the_tenant_its_time(measurer, heard, monkeypatch):

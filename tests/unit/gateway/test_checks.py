@@ -20,17 +20,18 @@ def test_each_warning_has_an_id_and_a_hint(tmp_path: Path) -> None:
         "admin": {"session": {"jwt_secret": "change-me"}},
         "metering": {"allow_volatile": True},
         "database": {"migrations_dir": "./sql"},
-        "budgets": {"alert": {"smtp": {"skip_tls_verify": True}}},
         "model_catalog": [row],
     }
     (tmp_path / "router.yaml").write_text(yaml.safe_dump(keys))
     found = messages_of(load({}, tmp_path))
-    assert [message.id for message in found] == [f"gateway.W00{number}" for number in range(1, 7)]
+    assert [message.id for message in found] == [f"gateway.W00{number}" for number in range(1, 6)]
     assert all(message.hint for message in found)
 
 
 def test_rows_whose_calls_could_not_be_bounded_are_named(tmp_path: Path) -> None:
-    base = {"provider": "openai-compatible", "endpoint": "http://x/v1", "provider_model": "m"}
+    base = {"provider": "openai-compatible", "endpoint": "http://x/v1", "provider_model": "m"} | {
+        "modalities": ["text"]
+    }
     rows = [
         {**base, "alias": "half", "price_input": 1, "context_window": 1000, "max_output_tokens": 9},
         {**base, "alias": "wide", "price_input": 1, "price_output": 1, "max_output_tokens": 9},
@@ -40,7 +41,7 @@ def test_rows_whose_calls_could_not_be_bounded_are_named(tmp_path: Path) -> None
         {**base, "alias": "fine", "price_input": 1, "price_output": 1, "context_window": 1000}
         | {"max_output_tokens": 9, "deployment": "second"},
         {**base, "alias": "free", "free": True},
-        {**base, "alias": "known", "provider": "openai", "provider_model": "gpt-5.2"},
+        {**base, "alias": "known", "provider": "openai", "provider_model": "gpt-5.2", "api_key": "k"},
     ]
     (tmp_path / "router.yaml").write_text(yaml.safe_dump({"model_catalog": rows}))
     found = [(message.id, str(message.msg).partition("/")[0]) for message in messages_of(load({}, tmp_path))]
@@ -60,12 +61,20 @@ def test_pictures_that_nobody_can_bound_well_are_named(tmp_path: Path) -> None:
         {**base, "alias": "family", "provider_model": "vendor/gpt-4o-mini"},
         {**base, "alias": "hidden", "provider": "azure", "provider_model": "production"},
         {**base, "alias": "blind", "modalities": ["text"]},
+        {name: value for name, value in base.items() if name != "modalities"} | {"alias": "unsaid"},
+        {**base, "alias": "null", "modalities": None},
+        {**base, "alias": "heard", "modalities": ["text", "audio"]},
         {**base, "alias": "wide", "facts": {"image_max_tokens": 1000, "pdf_page_max_tokens": 1001}},
     ]
     (tmp_path / "router.yaml").write_text(yaml.safe_dump({"model_catalog": rows}))
     found = [(message.id, str(message.msg).partition("/")[0]) for message in messages_of(load({}, tmp_path))]
     of_pictures = [(name, alias) for name, alias in found if name in {"gateway.W023", "gateway.W024"}]
-    assert of_pictures == [("gateway.W023", "guessed"), ("gateway.W024", "wide")]
+    assert of_pictures == [
+        ("gateway.W023", "guessed"),
+        ("gateway.W023", "unsaid"),
+        ("gateway.W023", "null"),
+        ("gateway.W024", "wide"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -99,6 +108,11 @@ def test_a_back_office_on_every_address_is_named(tmp_path: Path) -> None:
     [
         ("127.0.0.1:8080", "127.0.0.1:8080", "is server.listen_addr too"),
         (":8080", "0.0.0.0:8080", "is server.listen_addr too"),
+        ("0.0.0.0:8080", "127.0.0.1:8080", "want the same port 8080"),
+        ("127.0.0.1:8080", ":8080", "want the same port 8080"),
+        ("[::]:8080", "127.0.0.1:8080", "want the same port 8080"),
+        ("10.0.0.5:8080", "[::]:8080", "want the same port 8080"),
+        ("localhost:8080", "127.0.0.1:8080", "is server.listen_addr too"),
         ("[::1]:8080", "[::1]:8080", "is server.listen_addr too"),
         (":8080", "localhost", "is not an address to listen on"),
         (":8080", "127.0.0.1:99999", "is not an address to listen on"),

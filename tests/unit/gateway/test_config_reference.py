@@ -7,6 +7,7 @@ from pathlib import Path
 from gateway.config import Config
 from gateway.config.reference import reference, rewritten
 from gateway.config.sources import variables_of
+from gateway.config.unbuilt import UNBUILT, unbuilt
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "configuration.md"
 
@@ -17,8 +18,33 @@ def test_the_reference_in_the_docs_is_the_models() -> None:
     assert rewritten(page) == page
 
 
-def test_every_variable_and_a_description_of_its_key_is_in_the_reference() -> None:
-    text = reference()
-    for variable, path, field in variables_of(Config):
-        assert f"`{variable}`" in text
+def rows() -> dict[str, str]:
+    """Return the row of every key by its path, with `[]` for each list."""
+    found: dict[str, str] = {}
+    section = ""
+    for line in reference().splitlines():
+        if line.startswith("### "):
+            section = "" if line == "### Top level" else line.removeprefix("### ").strip("`") + "."
+        elif line.startswith("| `"):
+            found[section + line.split("`")[1]] = line
+    return found
+
+
+def test_every_key_that_a_variable_sets_is_in_the_reference() -> None:
+    found = rows()
+    for _, path, field in variables_of(Config):
         assert field.description, path
+        assert ".".join(path) in found
+
+
+def test_what_has_no_effect_yet_is_marked_and_nothing_else_is() -> None:
+    marked = {path for path, row in rows().items() if "**No effect yet.**" in row}
+    assert marked == {path for path in rows() if unbuilt(path)}
+    for row in UNBUILT:
+        assert [path for path in marked if path == row.path or path.startswith(f"{row.path}.")], row.path
+
+
+def test_defaults_are_written_as_the_file_has_them() -> None:
+    assert "| `0s` |" in rows()["server.prestop_delay"]
+    assert "| `2m` |" in rows()["health.cooldown"]
+    assert "|  |" in rows()["model_catalog[].modalities"]

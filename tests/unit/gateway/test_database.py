@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway.config import ConfigError
-from gateway.config.sections import Database, Redis
+from gateway.config.stores import Database, Redis
 from gateway.database import LEDGER, django_databases
-from gateway.shared_cache import channel_layers, django_caches, redis_address
+from gateway.shared_cache import channel_layers, django_caches
 
 HERE = Path("/data")
 
@@ -71,7 +71,7 @@ def test_it_refuses_a_url_that_libpq_cannot_read_and_does_not_repeat_the_passwor
     ("url", "number", "address"),
     [
         ("redis://r:6379", 0, "redis://r:6379"),
-        ("redis://r:6379", 3, "redis://r:6379?db=3"),
+        ("redis://r:6379", 3, "redis://r:6379/3"),
         ("redis://r:6379/1", 3, "redis://r:6379/1"),
         ("unix:///run/redis.sock", 3, "unix:///run/redis.sock?db=3"),
         ("unix:///run/redis.sock?db=1", 3, "unix:///run/redis.sock?db=1"),
@@ -80,7 +80,7 @@ def test_it_refuses_a_url_that_libpq_cannot_read_and_does_not_repeat_the_passwor
 def test_the_number_of_the_logical_database_counts_where_the_url_names_none(
     url: str, number: int, address: str
 ) -> None:
-    assert redis_address(Redis(url=url, db=number)) == address
+    assert Redis(url=url, db=number).url == address
 
 
 def test_cache_and_channels_are_shared_only_when_there_is_a_redis() -> None:

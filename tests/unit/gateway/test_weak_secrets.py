@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -119,10 +120,32 @@ def test_the_demo_is_refused_in_production_and_says_so_where_the_network_reaches
     where = {problem.partition(":")[0] for problem in problems(tmp_path, keys)}
 
     assert {"bootstrap.api_keys[0].secret", "bootstrap.admin_users[0].password"} <= where
-    for address in ("0.0.0.0:8080", ":8080", "[::]:8080", "192.168.1.7:8080", "127.0.0.1.example.com:80"):
-        told = " ".join(warnings(tmp_path, keys, ROUTER_SERVER_LISTEN_ADDR=address))
-        assert f"anyone who reaches {address} may try it" in told
     assert "anyone" not in " ".join(warnings(tmp_path, keys))
+
+
+EVERYWHERE = ["0.0.0.0:8080", ":8080", "[::]:8080", "192.168.1.7:8080", "127.0.0.1.example.com:80"]
+
+
+@pytest.mark.parametrize("address", EVERYWHERE)
+@pytest.mark.parametrize("name", ["LISTEN", "ADMIN"])
+def test_the_published_demo_is_refused_where_the_network_reaches_it(
+    tmp_path: Path, address: str, name: str
+) -> None:
+    demo = {"ROUTER_CONFIG_FILE": str(ROOT / "deploy" / "demo.yaml"), f"ROUTER_SERVER_{name}_ADDR": address}
+    if name == "ADMIN":
+        demo["ROUTER_SERVER_LISTEN_ADDR"] = "127.0.0.1:1"
+    with pytest.raises(ConfigError) as refused:
+        load(demo, tmp_path)
+    where = [line.partition(":")[0] for line in str(refused.value).splitlines()]
+    assert where == ["bootstrap.api_keys[0].secret", "bootstrap.admin_users[0].password"]
+    assert "is published with the demo" in str(refused.value)
+    assert "my-secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("address", EVERYWHERE)
+def test_a_weak_secret_that_nobody_has_published_is_warned_of_there(tmp_path: Path, address: str) -> None:
+    (told,) = warnings(tmp_path, key("x"), ROUTER_SERVER_LISTEN_ADDR=address)
+    assert f"anyone who reaches {address} may try it" in told
 
 
 @pytest.mark.parametrize(
@@ -153,13 +176,23 @@ def test_a_redis_of_another_machine_needs_password_and_tls_in_production(
 
 
 @pytest.mark.parametrize(
-    ("host", "count"),
-    [("0.0.0.0", 1), ("::", 1), ("192.0.2.7", 1), ("127.0.0.1", 0), ("::1", 0)],  # noqa: S104 - only said
+    ("host", "is_open"),
+    [("0.0.0.0", True), ("::", True), ("192.0.2.7", True), ("127.0.0.1", False), ("::1", False)],  # noqa: S104 - only said
 )
-def test_the_demo_warns_where_others_reach_it_and_nowhere_else(
-    capsys: pytest.CaptureFixture[str], host: str, count: int
+def test_serve_refuses_the_demo_at_an_address_that_others_reach_and_nowhere_else(
+    host: str,
+    is_open: bool,  # noqa: FBT001 - of the table
 ) -> None:
     demo = load({"ROUTER_CONFIG_FILE": "deploy/demo.yaml"}, ROOT)
-    serve._warn_of_the_network(demo, host)  # noqa: SLF001 - a whole start for each host is too dear
-    told = capsys.readouterr().err.splitlines()
-    assert [line.startswith(f"WARNING: {host} is open") for line in told] == [True] * count
+    with pytest.raises(ConfigError, match=f"other machines reach {host}") if is_open else nullcontext():
+        serve._refuse_published(demo, host)  # noqa: SLF001 - a whole start for each host is too dear
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])  # noqa: S104 - only said
+def test_serve_warns_of_a_weak_secret_where_others_reach_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, host: str
+) -> None:
+    (tmp_path / "router.yaml").write_text(yaml.safe_dump(key("x")))
+    serve._warn_of_the_network(load({}, tmp_path), host)  # noqa: SLF001 - as above
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"WARNING: {host} is open")

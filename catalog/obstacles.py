@@ -1,0 +1,71 @@
+"""Why a row of the catalog cannot serve, in words for whoever wrote it: the same for a row of the file and one that was
+made in the back office, for `manage.py check`, /readyz and the log. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from catalog.config_prices import sheet_of
+from catalog.price_map import lookup
+from catalog.prices import PriceSheet, lacking
+from catalog.snapshot import SERVED_TYPES, Problem
+from gateway.config.tidying import is_sendable
+from providers.registry import PROVIDERS, default_base_url, default_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.config.entries import ModelEntry
+    from gateway.config.people import Providers
+
+
+def of_provider(provider: str) -> str:
+    """Say that a provider is not built; "" when it is."""
+    if provider in PROVIDERS:
+        return ""
+    return f"the provider '{provider}' is not supported by this version: use {', '.join(PROVIDERS)}"
+
+
+def of_target(provider: str, base_url: str, secret: str) -> str:
+    """Say what is missing for sending a call; "" when nothing is. The simulator's address is known when it runs."""
+    if why := of_provider(provider):
+        return why
+    if not base_url and provider != "simulator":
+        return "no endpoint"
+    if PROVIDERS[provider].needs_secret and not secret:
+        return "no API key"
+    if not is_sendable(secret):
+        return "the API key holds a line end or a letter that no header can carry: type it again, in one line"
+    return ""
+
+
+def of_type(model_type: str) -> str:
+    """Say that no endpoint serves models of a type; "" when one does."""
+    return (
+        ""
+        if model_type in SERVED_TYPES
+        else f"there is no endpoint for models of the type '{model_type}' yet"
+    )
+
+
+def of_alias(alias: str, model_type: str, rows: Sequence[object]) -> list[Problem]:
+    """Return what keeps an alias from serving, whatever its deployments are."""
+    why = of_type(model_type) or ("" if rows else "it has no deployment")
+    return [Problem(alias, "", why)] if why else []
+
+
+def of_entry(row: ModelEntry, config: Providers) -> str:
+    """Say why a row of the file cannot serve; "" when it can. What its loading has found stands in `row.problem`."""
+    if why := row.problem or of_provider(row.provider):
+        return why
+    base_url = row.endpoint or default_base_url(row.provider, config)
+    secret = row.api_key or default_secret(row.provider, base_url, config)
+    return of_target(row.provider, base_url, secret) or of_type(row.model_type) or of_price(row)
+
+
+def of_price(row: ModelEntry) -> str:
+    """Say what a row of the file lacks for pricing its calls; "" when nothing is."""
+    known = lookup(row.provider, row.provider_model)
+    sheet = sheet_of(row) or (known.sheet if known is not None else PriceSheet())
+    return lacking(sheet, row.model_type)

@@ -1,0 +1,94 @@
+"""Takes off what editors, shells and secret stores leave around keys and addresses: line ends, a byte order mark,
+blanks, quotes. In the place, before the model sees it; says where it did so. Pure.
+
+`kubectl create secret --from-file` keeps the file's last line end, Windows editors begin a file with a byte order mark,
+`docker --env-file` keeps quotes. A header cannot carry the first two, and no provider knows a key with the last.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from gateway.config.problems import keys_of, path_text, section_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
+
+Location = tuple[int | str, ...]
+
+ADDRESSES = frozenset(
+    {"endpoint", "base_url", "azure_openai_endpoint", "public_url", "otlp_endpoint", "issuer", "api_version"}
+)
+AS_TYPED = frozenset({"password"})  # of people: a blank may belong to it
+_INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"  # byte order mark, blanks of no width
+_QUOTES = "\"'"
+_MAP = "metadata"  # of a row of the catalog: every text in it is a setting of its provider
+
+
+def bare(text: str) -> str:
+    """Return the text without what is around it."""
+    before = ""
+    while text != before:
+        before = text
+        text = text.strip().strip(_INVISIBLE)
+        if len(text) > 1 and text[0] == text[-1] and text[0] in _QUOTES:
+            text = text[1:-1]
+    return text
+
+
+def is_sendable(key: str) -> bool:
+    """Tell whether a header can carry a key: printable ASCII (RFC 9110, 5.5)."""
+    return key.isascii() and key.isprintable()
+
+
+def around(text: str) -> str:
+    """Say what `bare` takes off a text; "" where that is nothing."""
+    if (kept := bare(text)) == text:
+        return ""
+    begin = text.find(kept)
+    rest = text[:begin] + text[begin + len(kept) :]
+    found = [
+        ("a line end", any(mark in rest for mark in "\r\n")),
+        ("a byte order mark", "\ufeff" in rest),
+        ("quotes", any(mark in rest for mark in _QUOTES)),
+    ]
+    told = [name for name, is_there in found if is_there] or ["blanks"]
+    return " and ".join(told)
+
+
+def tidy(keys: dict[str, Any], model: type[BaseModel]) -> list[tuple[str, str]]:
+    """Make the keys and addresses of a configuration bare, in place; return where that changed one, and what was there.
+
+    `keys` is what the file and the environment say, before the model has read it.
+    """
+    return list(_tidied(keys, (), _names(model)))
+
+
+@cache
+def _names(model: type[BaseModel]) -> frozenset[str]:
+    """Return the names of the fields that hold a secret or an address, at whatever place."""
+    return frozenset({*_secrets(model), *ADDRESSES}) - AS_TYPED
+
+
+def _secrets(section: type[BaseModel]) -> Iterator[str]:
+    for name, field in keys_of(section).items():
+        if (inner := section_in(field.annotation)) is not None:
+            yield from _secrets(inner)
+        elif not field.repr:
+            yield name
+
+
+def _tidied(node: Any, location: Location, names: frozenset[str]) -> Iterator[tuple[str, str]]:
+    if not isinstance(node, dict | list):
+        return
+    for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
+        where = (*location, key)
+        is_one = key in names or (bool(location) and location[-1] == _MAP)
+        if isinstance(value, str) and is_one and (what := around(value)):
+            node[key] = bare(value)
+            yield path_text(where), what
+        else:
+            yield from _tidied(value, where, names)

@@ -1,0 +1,83 @@
+"""Keys that are read and do nothing yet: what is set of them is said at every start, by `manage.py check` and in the
+reference. A line goes when its feature comes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Unbuilt(NamedTuple):
+    """A key, or a section with all its keys; `instead` is what the gateway does."""
+
+    path: str
+    instead: str
+
+
+UNBUILT = (
+    Unbuilt("admin.oidc", "people sign in with e-mail and password"),
+    Unbuilt("admin.local.enabled", "people sign in with e-mail and password, whatever it says"),
+    Unbuilt("admin.session.access_token_ttl", "there are no access tokens; pages use sessions"),
+    Unbuilt("admin.session.refresh_token_ttl", "there are no refresh tokens; pages use sessions"),
+    Unbuilt("admin.session.cookie_name", "there are no refresh tokens; pages use sessions"),
+    Unbuilt("audio", "there is no endpoint for audio"),
+    Unbuilt("batches", "there is no endpoint for batches"),
+    Unbuilt("bootstrap.tenant_budgets[].alert_cooldown", "nobody is notified"),
+    Unbuilt("bootstrap.tenant_budgets[].alert_emails", "nobody is notified"),
+    Unbuilt("bootstrap.tenant_budgets[].alert_webhooks", "nobody is notified"),
+    Unbuilt("budgets.alert", "nobody is notified"),
+    Unbuilt("files", "there is no endpoint for files"),
+    Unbuilt("observability.enable_otlp", "no traces are sent"),
+    Unbuilt("observability.otlp_endpoint", "no traces are sent"),
+    Unbuilt("observability.otlp_protocol", "no traces are sent"),
+    Unbuilt("providers.anthropic_key", "the provider is not built"),
+    Unbuilt("providers.aws_access_key_id", "the provider is not built"),
+    Unbuilt("providers.aws_region", "the provider is not built"),
+    Unbuilt("providers.aws_secret_access_key", "the provider is not built"),
+    Unbuilt("providers.gcp_json_credentials", "the provider is not built"),
+    Unbuilt("providers.gcp_project_id", "the provider is not built"),
+    Unbuilt("providers.hugging_face_token", "the provider is not built"),
+)
+
+_SO_ANYWAY = {
+    "admin.oidc.enabled": "false",
+    "admin.local.enabled": "true",
+    "budgets.alert.enabled": "false",
+    "observability.enable_otlp": "false",
+}
+
+
+def unbuilt(path: str) -> Unbuilt | None:
+    """Return the line that covers a key; its path has `[]` for each list."""
+    return next((row for row in UNBUILT if path == row.path or path.startswith(f"{row.path}.")), None)
+
+
+def without_effect(keys: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the keys that are set and do nothing, as one text for each line of the table, and what is instead."""
+    set_here: dict[Unbuilt, list[str]] = {}
+    for path, value in _values(keys, ""):
+        row = unbuilt(path)
+        if row is not None and not _agrees(path, value) and path not in set_here.setdefault(row, []):
+            set_here[row].append(path)
+    for row, paths in set_here.items():
+        yield ", ".join(paths), row.instead
+
+
+def _agrees(path: str, value: Any) -> bool:
+    """Tell whether a switch asks for what is so anyway."""
+    return path in _SO_ANYWAY and str(value).lower() == _SO_ANYWAY[path]
+
+
+def _values(node: Any, above: str) -> Iterator[tuple[str, Any]]:
+    """Yield every value that is set, with its path; an empty section or a null sets nothing."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from _values(value, f"{above}.{name}" if above else str(name))
+    elif isinstance(node, list) and any(isinstance(item, dict) for item in node):
+        for item in node:
+            yield from _values(item, f"{above}[]")
+    elif node is not None:
+        yield above, node

@@ -1,0 +1,105 @@
+"""Folds what the log would repeat: while a store is away, or a client insists on a mistake, everything that meets it
+says so, each time with a page of traceback.
+
+A failure of a store is one line with its reason, without a traceback, and one of a kind in ten seconds; the next one
+says how many were left out. What a client did wrong has no traceback either. The traceback of a defect is written once
+in ten seconds, its line each time. Nothing is folded below: FALLBACKS and the metrics count each one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from typing_extensions import override
+
+FOLD_S: Final = 10.0
+MOST_KINDS: Final = 1000
+LONGEST_REASON: Final = 300
+_OF_STORES: Final = (OperationalError, InterfaceError, ConnectionError, TimeoutError)
+_OF_CLIENTS: Final = (PermissionDenied, SuspiciousOperation)
+_CHATTY: Final = ("psycopg.pool", "django.security")  # loggers that repeat without an exception
+
+Kind = tuple[object, ...]
+
+
+class Folding(logging.Filter):
+    """A filter of the one handler. It changes records: nobody reads them after it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock, self._lock = clock, threading.Lock()
+        self._last: dict[
+            Kind, list[float]
+        ] = {}  # by kind: when it was written last, how many were left out since
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if error is None:
+            return not record.name.startswith(_CHATTY) or self._is_due(record, "")
+        if isinstance(error, _OF_CLIENTS):
+            _say_why(record, error)
+            return not isinstance(error, SuspiciousOperation) or self._is_due(record, type(error))
+        if _is_of_a_store(error):
+            _say_why(record, error)
+            return self._is_due(record, type(error))
+        if not self._take(("traceback", type(error), _place_of(error)))[0]:
+            _say_why(record, error)
+        return True
+
+    def _is_due(self, record: logging.LogRecord, what: object) -> bool:
+        """Tell whether a record of this kind is to be written now; one that is says how many were not."""
+        is_due, folded = self._take((record.name, record.levelno, _template(record), what))
+        if is_due and folded:
+            record.msg, record.args = f"{record.getMessage()} (and {folded} more like it)", ()
+        return is_due
+
+    def _take(self, kind: Kind) -> tuple[bool, int]:
+        now = self._clock()
+        with self._lock:
+            seen = self._last.get(kind)
+            if seen is not None and now - seen[0] < FOLD_S:
+                seen[1] += 1
+                return False, 0
+            while len(self._last) >= MOST_KINDS:
+                del self._last[next(iter(self._last))]
+            self._last.pop(kind, None)
+            self._last[kind] = [now, 0]
+            return True, int(seen[1]) if seen is not None else 0
+
+
+def _template(record: logging.LogRecord) -> str:
+    return str(getattr(record, "template", record.msg))
+
+
+def _is_of_a_store(error: BaseException) -> bool:
+    """Tell whether a store is why: by the error, or by what it came from. redis is not imported for it."""
+    seen: BaseException | None = error
+    for _ in range(8):  # a chain, which may be a circle
+        if seen is None:
+            return False
+        if isinstance(seen, _OF_STORES) or type(seen).__module__.startswith("redis."):
+            return True
+        seen = seen.__cause__
+    return False
+
+
+def _place_of(error: BaseException) -> tuple[str, int]:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return (trace.tb_frame.f_code.co_filename, trace.tb_lineno) if trace is not None else ("", 0)
+
+
+def _say_why(record: logging.LogRecord, error: BaseException) -> None:
+    """Put the error's own words in the place of its traceback."""
+    words = " ".join(str(error).split())[:LONGEST_REASON]
+    record.template = _template(record)
+    record.msg, record.args = f"{record.getMessage()}: {type(error).__name__}: {words}", ()
+    record.exc_info, record.exc_text = None, None

@@ -1,0 +1,36 @@
+"""manage.py accept_secret [--yes]: give up the API keys that were made with another secret; the present one counts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+from typing_extensions import override
+
+from gateway.known_secret import give_up, stranded
+from gateway.management.asking import confirmed
+from gateway.management.database_words import told
+from tenants.audit import at_the_shell
+
+
+class Command(BaseCommand):
+    help = "Revoke the API keys that the present secret cannot verify, so that the gateway starts with it."
+    requires_system_checks = ()  # it is for a gateway that does not start
+
+    @override
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+
+    @override
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = datetime.now(UTC)
+        try:
+            lost = stranded(now).count()
+            if lost and not (options["yes"] or confirmed(f"Revoke {lost} API keys for good?")):
+                raise CommandError("Nothing was changed.", returncode=1)
+            given_up = give_up(at_the_shell(), now)
+        except DatabaseError as error:
+            raise CommandError(told(error), returncode=1) from None
+        self.stdout.write(f"{given_up} API keys are revoked. The present secret counts from now on.")

@@ -1,0 +1,24 @@
+"""manage.py check: Django's checks, those of the configuration, and of what is around it: disk, stores, stored rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, register
+from django.core.management.commands import check
+from typing_extensions import override
+
+
+class Command(check.Command):
+    @override
+    def handle(self, *app_labels: Any, **options: Any) -> None:
+        register(_around)
+        super().handle(*app_labels, **options)
+
+
+def _around(**_: Any) -> list[CheckMessage]:
+    """Only here: other commands have something else to say, and would ask stores for nothing."""
+    from gateway.surroundings import messages_around  # noqa: PLC0415 - reads the tables' apps
+
+    return messages_around(settings.GATEWAY)

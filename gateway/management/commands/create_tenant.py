@@ -1,0 +1,33 @@
+"""manage.py create_tenant NAME: make a tenant, with the limits and the budget that the configuration gives to each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+from typing_extensions import override
+
+from gateway.management.database_words import told
+from gateway.management.typing_it import typed
+from tenants.audit import at_the_shell
+from tenants.services import create_tenant
+
+
+class Command(BaseCommand):
+    help = "Make a tenant: who has keys, limits and budgets."
+
+    @override
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="its name, unique")
+
+    @override
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            tenant = create_tenant(options["name"], actor=at_the_shell())
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages), returncode=1) from None
+        except DatabaseError as error:
+            raise CommandError(told(error)) from None
+        self.stdout.write(f"The tenant {tenant} is there. Its first key: {typed('create_key', str(tenant))}")

@@ -1,0 +1,21 @@
+"""What commands say of a database that does not do what they want, with the hint that fits."""
+
+from __future__ import annotations
+
+from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError
+
+_NO_TABLE = ("no such table", "no such column", "does not exist")
+
+
+def told(error: DatabaseError | InterfaceError) -> str:
+    """Return the error in one line and what to do about it."""
+    words = " ".join(str(error).split())
+    lower = words.lower()
+    is_a_table = isinstance(error, ProgrammingError) or lower.startswith("no such")
+    if is_a_table and any(mark in lower for mark in _NO_TABLE):
+        return f"{words}. Hint: manage.py migrate, or start the gateway once."
+    if "database is locked" in lower:
+        return f"{words}. Hint: another process writes to it; try again in a moment."
+    if isinstance(error, OperationalError | InterfaceError):
+        return f"The database does not answer: {words}. Hint: check that it runs, and ROUTER_DB_URL."
+    return words

@@ -1,0 +1,38 @@
+"""Secrets of the published demo that are in the database: another start, with another file, may have left them there.
+
+Refused where other machines reach the gateway. Blocking: two rows, and one hash of a password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.conf import settings
+
+from gateway.config import ConfigError
+from gateway.config.crosschecks import is_loopback
+from gateway.config.problems import Problem
+from tenants.keys import matches
+from tenants.models import ApiKey, User
+
+KEY = ("demo", "my-secret")  # as in deploy/demo.yaml
+LOGIN = ("admin@example.com", "admin-password")
+
+
+def refuse_stored(*hosts: str) -> None:
+    """Raise ConfigError where one of these is no loopback and a published secret still opens something."""
+    open_to = next((host for host in hosts if not is_loopback(host)), None)
+    if open_to is not None and (problems := list(_stored(open_to))):
+        raise ConfigError(*problems)
+
+
+def _stored(open_to: str) -> Iterator[Problem]:
+    what = f"still works here, everybody can read it in the demo, and other machines reach {open_to}"
+    prefix, secret = KEY
+    row = ApiKey.objects.filter(prefix=prefix, revoked_at=None).first()
+    if row is not None and matches(settings.SECRETS.pepper, prefix, secret, row.secret_hmac):
+        yield Problem(f"the key sk-{prefix}.{secret}", what, f"manage.py revoke {prefix}")
+    email, password = LOGIN
+    person = User.objects.filter(email=email, is_active=True).first()
+    if person is not None and person.check_password(password):
+        yield Problem(f"the password of {email}", what, f"manage.py changepassword {email}")

@@ -1,0 +1,19 @@
+"""Pages that are the same for everybody, whoever asks: they must not wait for the session of a visitor."""
+
+from __future__ import annotations
+
+from gateway.request import Scope
+
+NO_SESSION = frozenset({"/", "/readme", "/metrics", "/favicon.ico"})
+_STATIC = "/static/"
+
+
+def without_session(scope: Scope) -> Scope:
+    """Return the request without its cookies where the page is the same for everybody.
+
+    Reading the session of a signed-in visitor asks the database, and these pages are there to say that it is late.
+    """
+    path = scope["path"]
+    if path not in NO_SESSION and not path.startswith(_STATIC):
+        return scope
+    return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"cookie"]}

@@ -1,0 +1,96 @@
+"""What `manage.py check` finds outside the configuration: the disk, the stores, and rows that people made in the back
+office. Blocking; a store that hangs costs a few seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
+from django.db import DatabaseError, InterfaceError
+
+from catalog.loaders import Source, load_snapshot
+from catalog.models import Deployment, Model, Origin
+from catalog.queries import failed_probes
+from catalog.snapshot import Problem, Snapshot
+from gateway.config import Config, ConfigError
+from gateway.config.crosschecks import hosts_of
+from gateway.data_dir import refuse_ram_disk
+from gateway.first_steps import first_steps
+from gateway.known_secret import insist
+from gateway.management.database_words import told
+from gateway.published import refuse_stored
+
+SIMULATOR = "http://127.0.0.1/v1"  # stands for its address, which is known when it runs
+
+
+def messages_around(config: Config) -> list[CheckMessage]:
+    """Return what is wrong around a configuration that is good by itself."""
+    found: list[CheckMessage] = [*_refusals("E002", lambda: refuse_ram_disk(config))]
+    if not config.embedded:
+        from gateway.redis_wait import trouble_of  # noqa: PLC0415 - embedded mode does without Redis
+
+        if reason := trouble_of(config.redis.url):
+            hint = "check ROUTER_REDIS_URL, and that it may be reached from here"
+            found.append(Error(f"Redis does not serve: {reason}", hint=hint, id="gateway.E003"))
+    elif not (config.data_dir / "gateway.sqlite3").exists():
+        return found  # it has not been started yet
+    try:
+        found += _of_database(config)
+    except (DatabaseError, InterfaceError) as error:
+        words, _, hint = told(error).partition(". Hint: ")
+        found.append(Error(words, hint=hint or None, id="gateway.E004"))
+    return found
+
+
+def _of_database(config: Config) -> Iterator[CheckMessage]:
+    now = datetime.now(UTC)
+    yield from _refusals("E005", lambda: insist(now))
+    yield from _refusals("E006", lambda: refuse_stored(*hosts_of(config)))
+    snapshot = load_snapshot(Source(config, settings.SECRETS.encryption_key, SIMULATOR), 0, now)
+    for problem in _of_people(snapshot):
+        name = f"{problem.alias}/{problem.deployment}" if problem.deployment else problem.alias
+        hint = "correct it in the back office, or disable it there"
+        yield CheckWarning(f"{name} cannot serve: {problem.reason}", hint=hint, id="gateway.W030")
+    for problem in failed_probes(now):
+        hint = "check its endpoint and key; the back office can probe it again"
+        yield CheckWarning(
+            f"{problem.alias}/{problem.deployment}: {problem.reason}", hint=hint, id="gateway.W033"
+        )
+    if snapshot.models and not snapshot.serving:
+        hint = "the rows that cannot serve are named above"
+        yield CheckWarning("no model can answer a call", hint=hint, id="gateway.W031")
+    for step in first_steps():
+        what, _, hint = step.partition(": ")
+        yield CheckWarning(what, hint=hint, id="gateway.W032")
+
+
+def _of_people(snapshot: Snapshot) -> Iterator[Problem]:
+    """Yield what is wrong with rows that do not follow the file; those of the file are looked at in the file."""
+    follows = {
+        (row.model.alias, row.name)
+        for row in Deployment.objects.filter(origin=Origin.FILE, edited=False).select_related("model")
+    }
+    follows |= {(alias, "") for alias in _aliases_of_file()}
+    yield from (
+        problem for problem in snapshot.problems if (problem.alias, problem.deployment) not in follows
+    )
+
+
+def _aliases_of_file() -> Iterator[str]:
+    yield from Model.objects.filter(origin=Origin.FILE, edited=False).values_list("alias", flat=True)
+
+
+def _refusals(number: str, look: Callable[[], object]) -> Iterator[CheckMessage]:
+    """Yield what the start would be refused for."""
+    try:
+        look()
+    except ConfigError as error:
+        for problem in error.problems:
+            if isinstance(problem, str):
+                yield Error(problem, id=f"gateway.{number}")
+            else:
+                yield Error(f"{problem.where}: {problem.what}", hint=problem.hint, id=f"gateway.{number}")

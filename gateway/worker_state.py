@@ -1,0 +1,67 @@
+"""How a process is doing, in a few numbers: what /readyz, the front page and the gauges of stores say.
+
+Workers tell it their supervisor each second and are told what all of them say together, so that each of them gives the
+same answer (gateway/worker_link.py). Reading it costs some microseconds and asks nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from gateway.connections import Connections
+
+
+class State(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """Of one process, or of several together. `redis_trouble` empty: it answers, or there is none.
+
+    `lets_in`: some call could be let through; false where Redis is away, nothing is set aside, and all need money.
+    """
+
+    has_room: bool = True
+    is_database_up: bool = True
+    ships: bool = True
+    redis_trouble: str = ""
+    lets_in: bool = True
+    unshipped: int = 0
+    oldest_s: float = 0.0
+
+
+def state_of(live: Connections) -> State:
+    """Return how this process is doing now."""
+    trouble, has_reserve = live.admission.fitness()
+    return State(
+        has_room=live.journal.has_room,
+        is_database_up=not live.pulse.is_late,
+        ships=not live.shipper.failures,
+        redis_trouble=trouble,
+        lets_in=not trouble or has_reserve or not _all_need_money(live),
+        unshipped=live.journal.unshipped_records,
+        oldest_s=live.journal.oldest_unshipped_s,
+    )
+
+
+def together(states: Iterable[State]) -> State:
+    """Return what several processes of one machine say together: the worst of each, and what can still be done."""
+    every = list(states) or [State()]
+    return State(
+        has_room=all(each.has_room for each in every),
+        is_database_up=all(each.is_database_up for each in every),
+        ships=all(each.ships for each in every),
+        redis_trouble=next((each.redis_trouble for each in every if each.redis_trouble), ""),
+        lets_in=any(each.lets_in for each in every),
+        unshipped=sum(each.unshipped for each in every),
+        oldest_s=max(each.oldest_s for each in every),
+    )
+
+
+def _all_need_money(live: Connections) -> bool:
+    """Whether no call can do without a budget: each tenant has one, and no model is free."""
+    if live.rulebook.tenant_budget is None:
+        return False
+    return not any(
+        deployment.sheet.free for model in live.snapshot.models.values() for deployment in model.deployments
+    )

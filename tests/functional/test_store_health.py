@@ -1,0 +1,235 @@
+"""/readyz and the metrics know the stores, and every worker says the same: Redis away, hanging, with another password
+or full; PostgreSQL away. An outage fills no log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+from redis import Redis
+
+from tests import town
+from tests.processes import ServerProcess
+from tests.raw_calls import ask, question
+from tests.redis_server import RedisServer
+from tests.servers import Gateway
+from tests.sources import MANAGE
+from tests.templates import HAS_ITS_TABLES, prepared_postgres
+from tests.waiting import eventually
+
+WORKERS = 2
+PASSWORD = "a-new-one"
+NOTHING_SET_ASIDE = {"budgets": {"default_usd": 0.9}}  # of less than a dollar, nothing is kept for an outage
+LOOKS = 12  # so many new connections reach both workers
+
+
+@pytest.fixture(scope="module")
+def redis():
+    server = RedisServer()
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    server = prepared_postgres()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream, closed_port, redis, postgres, tmp_path_factory):
+    config = (
+        town.config(upstream.base_url, closed_port) | {"server": {"workers": WORKERS}} | NOTHING_SET_ASIDE
+    )
+    env = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url, **HAS_ITS_TABLES}
+    with Gateway(config, tmp_path_factory.mktemp("health") / "data", env) as server:
+        yield server
+
+
+async def looks(gateway):
+    """Return what /readyz says to clients that come one after another: their answers, counted."""
+    found: Counter[tuple[object, ...]] = Counter()
+    for _ in range(LOOKS):
+        async with gateway.client() as client:
+            answer = await client.get("/readyz")
+        said = answer.json()
+        checks = said.get("checks", {})
+        found[
+            answer.status_code,
+            said["status"],
+            checks.get("redis"),
+            checks.get("database"),
+            checks.get("ledger", "")[:12],
+        ] += 1
+    return found
+
+
+async def up(gateway, store):
+    async with gateway.client() as client:
+        text = (await client.get("/metrics")).text
+    [value] = [line for line in text.splitlines() if line.startswith(f'gateway_store_up{{store="{store}"}}')]
+    return float(value.rpartition(" ")[2])
+
+
+def all_say(*wanted):
+    """Tell whether every look had one answer, which begins like this."""
+    return lambda found: len(found) == 1 and next(iter(found))[: len(wanted)] == wanted
+
+
+async def is_well(gateway):
+    await eventually(lambda: looks(gateway), all_say(200, "ready", "ok", "ok"))
+    assert await up(gateway, "redis") == await up(gateway, "database") == await up(gateway, "journal") == 1.0
+
+
+def kill(redis):
+    redis.kill()
+
+
+def hang(redis):
+    redis.hang()
+
+
+def ask_for_a_password(redis):
+    with Redis(port=redis.port, single_connection_client=True) as client:  # who is in already stays in
+        client.config_set("requirepass", PASSWORD)
+        for kind in ("normal", "pubsub"):
+            client.execute_command("CLIENT", "KILL", "TYPE", kind)
+
+
+def start(redis):
+    redis.start()
+
+
+def go_on(redis):
+    redis.go_on()
+
+
+def restart(redis):
+    redis.kill()
+    redis.start()
+
+
+@pytest.mark.parametrize(
+    ("fault", "heal", "why"),
+    [
+        (kill, start, "Connection refused"),
+        (hang, go_on, "it does not answer"),
+        (ask_for_a_password, restart, "NOAUTH"),
+    ],
+)
+async def test_a_redis_that_lets_no_call_through_makes_every_worker_unready(gateway, redis, fault, heal, why):
+    await is_well(gateway)
+    await asyncio.to_thread(fault, redis)
+    try:
+        (found,) = await eventually(lambda: looks(gateway), all_say(503, "unready"))
+        assert why in found[2], found
+        assert await up(gateway, "redis") == 0.0
+        assert await up(gateway, "database") == 1.0
+        refused = await ask(gateway.url, town.ALICE, question("chat"))
+        assert (refused.status, refused.error["code"]) == (503, "limiter_unavailable")
+    finally:
+        await asyncio.to_thread(heal, redis)
+    await is_well(gateway)
+    assert (await ask(gateway.url, town.ALICE, question("chat"))).status == 200
+
+
+async def test_a_redis_that_takes_no_writes_is_known_from_the_first_call_on(gateway, redis):
+    await is_well(gateway)
+    redis.run("CONFIG", "SET", "maxmemory", "1")
+    try:
+
+        async def asked():
+            await ask(gateway.url, town.BOB, question("chat"))
+            async with gateway.client() as client:
+                return (await client.get("/readyz")).json()["checks"]["redis"]
+
+        await eventually(asked, lambda said: said.startswith("OOM"))
+    finally:
+        redis.run("CONFIG", "SET", "maxmemory", "0")
+    await is_well(gateway)
+
+
+async def test_every_worker_says_that_postgres_is_away_and_how_much_waits_and_the_log_stays_short(
+    gateway, postgres
+):
+    await is_well(gateway)
+    assert (
+        await ask(gateway.url, town.ALICE, question("chat"))
+    ).status == 200  # so that both workers know the key
+    assert (await ask(gateway.url, town.ALICE, question("chat"))).status == 200
+    before = len(gateway.logs())
+    postgres.stop()
+    try:
+        await eventually(lambda: looks(gateway), all_say(200, "ready", "ok", "away, or late", "the database"))
+        assert await up(gateway, "database") == 0.0
+        for _ in range(20):
+            assert (await ask(gateway.url, town.ALICE, question("chat"))).status in {200, 503}
+
+        async def waiting():
+            found = set()
+            for _ in range(LOOKS):
+                async with gateway.client() as client:
+                    found.add((await client.get("/readyz")).json()["checks"]["unshipped_records"])
+            return found
+
+        await eventually(waiting, lambda found: len(found) == 1 and found != {0})
+        async with gateway.client() as client:
+            for _ in range(20):
+                assert (await client.get("/admin/ui/")).status_code in {200, 302, 503}
+    finally:
+        await asyncio.to_thread(postgres.start)
+    await is_well(gateway)
+    told = [line for line in gateway.logs()[before:] if '"event":"log"' in line or "Traceback" in line]
+    assert [line for line in told if "raceback" in line] == []
+    assert len(told) <= 60, "\n".join(told)
+
+
+@pytest.fixture(scope="module")
+def locked():
+    """Yield a Redis with a password."""
+    server = RedisServer()
+    server.start()
+    server.run("CONFIG", "SET", "requirepass", PASSWORD)
+    yield server
+    server.kill()
+
+
+def test_a_start_waits_for_redis_and_says_why_and_gives_up(gateway, locked):
+    url = locked.url.replace("redis://", "redis://:wrong@")
+    env = {**gateway.environment, "ROUTER_REDIS_URL": url, "ROUTER_DATABASE_START_TIMEOUT": "1s"}
+    env["ROUTER_DATA_DIR"] = str(gateway.data_dir.with_name("other"))
+    serving = ServerProcess(MANAGE, "serve", "--bind", "127.0.0.1:0", env=env, cwd=gateway.data_dir.parent)
+    assert serving.end(None, 60) == 1
+    said = "\n".join(serving.stderr.all())
+    assert "waiting for Redis: " in said
+    assert "Redis did not serve within 1 s: invalid username-password pair" in said
+    assert "ROUTER_REDIS_URL" in said
+    assert "Traceback" not in said
+    assert ":wrong@" not in said
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("redis://:wrong@127.0.0.1:{locked}/0", "invalid username-password pair"),
+        ("redis://127.0.0.1:{locked}/0", "HELLO must be called"),
+        ("redis://127.0.0.1:{port}/4000", "DB index is out of range"),
+        ("redis://127.0.0.1:{closed}/0", "Connection refused"),
+        ("redis://no-such-host.invalid:6379/0", "no-such-host.invalid"),
+    ],
+)
+def test_check_says_why_redis_does_not_serve(gateway, redis, locked, closed_port, url, why):
+    url = url.format(port=redis.port, locked=locked.port, closed=closed_port)
+    checking = ServerProcess(
+        MANAGE, "check", env={**gateway.environment, "ROUTER_REDIS_URL": url}, cwd=gateway.data_dir.parent
+    )
+    assert checking.end(None, 60) == 1
+    said = "\n".join(checking.stderr.all())
+    assert "(gateway.E003) Redis does not serve: " in said
+    assert why in said
+    assert "wrong" not in said

@@ -1,0 +1,108 @@
+"""A secret that orphans keys is refused before it makes others; who gives the keys up says so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+import msgspec
+import pytest
+from django.core.management import call_command
+
+from gateway.config import ConfigError
+from gateway.known_secret import insist
+from gateway.models import KnownSecret
+from tenants.audit import Actor
+from tenants.models import ApiKey, AuditEvent, Tenant
+from tenants.services import NewKey, create_key, revoke_key
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NOW = datetime.now(UTC)
+ACTOR = Actor("test")
+
+
+@pytest.fixture
+def acme():
+    return Tenant.objects.create(name="acme")
+
+
+@pytest.fixture
+def other_secret(settings):
+    """Return what lets the gateway have another secret."""
+
+    def change(pepper=b"another"):
+        settings.SECRETS = msgspec.structs.replace(settings.SECRETS, pepper=pepper)
+
+    return change
+
+
+def key(tenant, settings, **more):
+    return create_key(tenant, NewKey(name="app", **more), pepper=settings.SECRETS.pepper, actor=ACTOR).key
+
+
+def test_the_first_secret_is_remembered_and_the_same_one_is_fine(acme, settings):
+    insist(NOW)
+    key(acme, settings)
+    insist(NOW)
+    assert KnownSecret.objects.count() == 1
+
+
+@pytest.mark.parametrize("is_remembered", [True, False])
+def test_another_secret_is_refused_with_its_remedies_while_there_are_keys(
+    acme, settings, other_secret, is_remembered
+):
+    if is_remembered:
+        insist(NOW)
+    key(acme, settings)
+    key(acme, settings)
+    other_secret()
+    with pytest.raises(ConfigError) as refused:
+        insist(NOW)
+    said = str(refused.value)
+    assert "2 API keys were made with" in said
+    for remedy in ("put the old one back", "security.pepper", "manage.py accept_secret"):
+        assert remedy in said
+
+
+def test_another_secret_that_orphans_nothing_is_taken(acme, settings, other_secret):
+    insist(NOW)
+    revoked = key(acme, settings)
+    revoke_key(revoked.pk, actor=ACTOR, now=NOW)
+    key(acme, settings, expires_at=NOW - timedelta(days=1))
+    other_secret()
+    insist(NOW)
+    key(acme, settings)
+    insist(NOW)
+
+
+def test_keys_of_a_change_before_there_was_a_memory_do_not_stop_the_upgrade(acme, settings, other_secret):
+    key(acme, settings)
+    other_secret()
+    key(acme, settings)
+    insist(NOW)
+    other_secret(b"a third one")
+    with pytest.raises(ConfigError, match="2 API keys were made"):
+        insist(NOW)
+
+
+@pytest.mark.parametrize("command", [("create_key", "acme"), ("bootstrap",)])
+def test_no_command_makes_keys_with_another_secret(acme, settings, other_secret, command):
+    insist(NOW)
+    key(acme, settings)
+    other_secret()
+    with pytest.raises(ConfigError, match="another secret"):
+        call_command(*command, stdout=StringIO(), stderr=StringIO())
+    assert ApiKey.objects.count() == 1
+
+
+def test_who_gives_the_keys_up_has_them_revoked_and_in_the_audit(acme, settings, other_secret):
+    insist(NOW)
+    lost = key(acme, settings)
+    other_secret()
+    out = StringIO()
+    call_command("accept_secret", "--yes", stdout=out)
+    assert "1 API keys are revoked" in out.getvalue()
+    insist(NOW)
+    lost.refresh_from_db()
+    assert lost.revoked_at is not None
+    assert AuditEvent.objects.get(action="revoke").actor.startswith("shell (")

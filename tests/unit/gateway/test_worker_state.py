@@ -1,0 +1,161 @@
+"""What workers say together, and what /readyz makes of it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from catalog.prices import PriceSheet
+from catalog.snapshot import Deployment, Model, Problem, Snapshot
+from gateway import connections
+from gateway.health import readiness
+from gateway.worker_state import State, state_of, together
+from providers.target import Secret, Target
+
+WELL = State()
+
+
+def deployment(alias: str, *, free: bool = False) -> Deployment:
+    target = Target(
+        id=1,
+        alias=alias,
+        name=alias,
+        provider="openai",
+        upstream_model="m",
+        base_url="http://x",
+        secret=Secret(""),
+    )
+    return Deployment(target=target, sheet=PriceSheet(free=free))
+
+
+def snapshot(**models: Model) -> Snapshot:
+    return Snapshot(models=models, problems=(Problem("x", "x-1", "no API key"),))
+
+
+@pytest.fixture
+def live(monkeypatch):
+    """A process that serves, as far as its state is read."""
+    found = SimpleNamespace(
+        config=SimpleNamespace(embedded=False),
+        is_leaving=False,
+        is_draining=False,
+        journal=SimpleNamespace(has_room=True, unshipped_records=3, oldest_unshipped_s=0.25),
+        pulse=SimpleNamespace(is_late=False),
+        shipper=SimpleNamespace(failures=0),
+        admission=SimpleNamespace(fitness=lambda: ("", True)),
+        rulebook=SimpleNamespace(tenant_budget=object()),
+        snapshot=snapshot(a=Model(alias="a", deployments=(deployment("a"),))),
+        link=None,
+        failed_probes=(),
+    )
+    connections.set_live(cast("Any", found))
+    yield found
+    connections.set_live(None)
+
+
+def test_together_they_are_as_bad_as_the_worst_and_can_what_one_can():
+    others = State(
+        has_room=False,
+        is_database_up=False,
+        ships=False,
+        redis_trouble="refused",
+        lets_in=False,
+        unshipped=7,
+        oldest_s=2.5,
+    )
+    whole = together([WELL, others, State(unshipped=2, oldest_s=1.0)])
+    assert whole == msgspec.structs.replace(others, lets_in=True, unshipped=9)
+    assert together([]) == WELL
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(whole), type=State) == whole
+
+
+@pytest.mark.parametrize(
+    ("fitness", "default_budget", "is_free", "lets_in"),
+    [
+        (("", False), object(), False, True),
+        (("gone", True), object(), False, True),
+        (("gone", False), None, False, True),
+        (("gone", False), object(), True, True),
+        (("gone", False), object(), False, False),
+    ],
+)
+def test_calls_are_let_in_by_redis_by_what_was_set_aside_or_without_money(
+    live, fitness, default_budget, is_free, lets_in
+):
+    live.admission.fitness = lambda: fitness
+    live.rulebook.tenant_budget = default_budget
+    live.snapshot = snapshot(a=Model(alias="a", deployments=(deployment("a", free=is_free),)))
+    assert state_of(live).lets_in is lets_in
+    status, body = readiness()
+    assert (status, body["status"]) == ((200, "ready") if lets_in else (503, "unready"))
+    assert body["checks"]["redis"] == (fitness[0] or "ok")
+
+
+@pytest.mark.parametrize(
+    ("models", "status", "count"),
+    [
+        ({}, "no_model", 0),
+        ({"a": Model(alias="a")}, "no_model", 0),
+        ({"a": Model(alias="a", model_type="image", deployments=(deployment("a"),))}, "no_model", 0),
+        ({"a": Model(alias="a", shadows=(deployment("a"),))}, "no_model", 0),
+        ({"a": Model(alias="a", deployments=(deployment("a"),)), "b": Model(alias="b")}, "ready", 1),
+        (
+            {
+                "a": Model(alias="a", fallbacks={"unavailable": ("b",)}),
+                "b": Model(alias="b", deployments=(deployment("b"),)),
+            },
+            "ready",
+            2,
+        ),
+        (
+            {
+                "a": Model(alias="a", fallbacks={"context_window": ("b",)}),
+                "b": Model(alias="b", deployments=(deployment("b"),)),
+            },
+            "ready",
+            1,
+        ),
+    ],
+)
+def test_models_are_counted_that_can_answer(live, models, status, count):
+    live.snapshot = snapshot(**models)
+    code, body = readiness()
+    assert (code, body["status"], body["checks"]["models"]) == (200, status, count)
+    assert body["problems"] == [{"alias": "x", "deployment": "x-1", "reason": "no API key"}]
+    live.failed_probes = (Problem("a", "a-1", "http://x failed its probe: Connection refused"),)
+    assert len(readiness()[1]["problems"]) == 2
+
+
+def test_what_the_supervisor_says_goes_before_what_this_worker_sees(live):
+    live.link = SimpleNamespace(state_of_all=lambda: State(has_room=False, unshipped=40, oldest_s=9.96))
+    code, body = readiness()
+    assert (code, body["checks"]["journal"], body["checks"]["unshipped_records"]) == (503, "full", 40)
+    live.link.state_of_all = lambda: None  # it has not said so for long
+    code, body = readiness()
+    assert (code, body["checks"]["journal"], body["checks"]["unshipped_records"]) == (200, "ok", 3)
+
+
+@pytest.mark.parametrize(
+    ("late", "failures", "database", "ledger"),
+    [
+        (False, 0, "ok", "ok"),
+        (True, 0, "away, or late", "the database is away"),
+        (False, 2, "ok", "the database is away"),
+    ],
+)
+def test_a_database_that_is_away_is_known_without_anything_to_ship(live, late, failures, database, ledger):
+    live.pulse.is_late, live.shipper.failures = late, failures
+    code, body = readiness()
+    assert code == 200
+    assert body["checks"]["database"] == database
+    assert body["checks"]["ledger"].startswith(ledger)
+
+
+def test_who_leaves_says_so_for_itself(live):
+    live.is_leaving = True
+    live.link = SimpleNamespace(state_of_all=lambda: WELL)
+    code, body = readiness()
+    assert (code, body["reasons"]) == (503, ["the gateway is shutting down"])
