@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -105,12 +106,16 @@ async def test_it_says_when_no_provider_was_reached_or_nobody_knows_the_call(gat
     answer = await ask(gateway.url, KEY, question("dead"))
     assert answer.status == 502
     refused = await ask(gateway.url, KEY, question("nobody"))
-    calls = (answer.id, "never-heard-of", refused.id)
+    logged = "SELECT id FROM metering_loggedrequest WHERE id = ?"
+    for each in (answer, refused):
+        await eventually(partial(asyncio.to_thread, gateway.sql, logged, each.id))
+    calls = (answer.id, refused.id, "never-heard-of")
     done = await asyncio.to_thread(run_each, gateway, *(["explain", call] for call in calls))
-    assert [code for code, _ in done] == [0, 1, 1]
-    told, *nothing = [lines for _, lines in done]
+    assert [code for code, _ in done] == [0, 0, 1]
+    told, of_refused, nothing = [lines for _, lines in done]
     assert "  It never reached a provider, so it cost nothing and is not in the ledger." in told
-    assert nothing == [[], []]
+    assert any("'nobody'" in line for line in of_refused), of_refused
+    assert nothing == []
     assert await asyncio.to_thread(gateway.manage, "explain", "never-heard-of", code=1) == []
 
 
