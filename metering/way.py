@@ -83,19 +83,9 @@ def in_short(attempts: Iterable[Attempt], asked: str) -> list[str]:
 def _short(attempt: Attempt, asked: str) -> str:
     other = f" of {attempt.alias}" if attempt.alias not in ("", asked) else ""
     status = f" {attempt.status}" if attempt.status is not None else ""
-    kind = f" {known}" if (known := _kind_of(attempt)) else ""
-    why = f", {reason}" if (reason := _reason_of(attempt)) else ""
+    kind = f" {attempt.kind}" if attempt.kind else ""
+    why = f", {attempt.reason}" if attempt.reason else ""
     return f"{attempt.deployment}{other} ({attempt.provider}): {attempt.outcome}{kind}{status}{why}"
-
-
-def _kind_of(attempt: Attempt) -> str:
-    """Return the class of a failure, where the record has one."""
-    return attempt.kind
-
-
-def _reason_of(attempt: Attempt) -> str:
-    """Return why a try failed, as far as it is known: refused, no such host, TLS, a timeout, a provider's words."""
-    return attempt.reason
 
 
 def _order(trace: Trace) -> tuple[list[str], list[str]]:
@@ -125,8 +115,9 @@ def _try(attempt: Attempt) -> str:
     if attempt.outcome == "ok":
         return f"{who} answered{status} after {milliseconds(attempt.ms)}."
     why = OUTCOMES.get(attempt.outcome, f"failed as {attempt.outcome}")
-    kind = f" ({known})" if (known := _kind_of(attempt)) else ""
-    reason = f" Reason: {said.rstrip('.')}." if (said := _reason_of(attempt)) else ""
+    kind = f" ({attempt.kind})" if attempt.kind else ""
+    words = attempt.reason.removeprefix(f"status {attempt.status}: ").rstrip(".")  # the status is told before
+    reason = f" Reason: {words}." if words else ""
     return f"{who}: {why}{kind}{status} after {milliseconds(attempt.ms)}.{reason}{_cost(attempt)}"
 
 
