@@ -164,6 +164,13 @@ async def late_usage(stream: Stream, blocks: AsyncIterator[bytes]) -> None:
                     break
 
 
+def unfinished(stream: Stream) -> UpstreamFailed | None:
+    """Return how a stream failed that has ended; None: it did not."""
+    if stream.failure is not None:
+        return ErrorWith200(stream.failure)
+    return None if stream.done else UpstreamBroken("the stream ended before it was complete", kind="cut")
+
+
 def broken_by(error: MalformedStream) -> UpstreamFailed:
     """Return the failure that a stream ends with; nobody is blamed where the gateway has no memory."""
     return NoRoom(str(error)) if error.is_ours else UpstreamBroken(f"malformed stream: {error}")

@@ -22,12 +22,11 @@ from providers.exchange import (
     looked_into,
     read_answer,
     request_for,
+    unfinished,
     what_ended,
 )
 from providers.failures import (
     DeadlineExceeded,
-    ErrorWith200,
-    UpstreamBroken,
     UpstreamFailed,
     UpstreamStatus,
     UpstreamTimeout,
@@ -120,15 +119,8 @@ class Call:
             raise self._broke(broken_by(error)) from error
         except UpstreamFailed as failure:
             raise self._broke(failure) from failure
-        self._judge_end(stream)
-
-    def _judge_end(self, stream: Stream) -> None:
-        if stream.is_full:
-            return
-        if stream.failure is not None:
-            self._broke(ErrorWith200(stream.failure))
-        elif not stream.done:
-            self._broke(UpstreamBroken("the stream ended before it was complete", kind="cut"))
+        if not stream.is_full and (failure := unfinished(stream)) is not None:
+            self._broke(failure)
 
     async def aclose(self) -> None:
         """Close the upstream's connection; a stream that said all it had to say may keep it."""
