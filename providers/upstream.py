@@ -119,8 +119,8 @@ class Call:
             raise self._broke(broken_by(error)) from error
         except UpstreamFailed as failure:
             raise self._broke(failure) from failure
-        if not stream.is_full and (failure := unfinished(stream)) is not None:
-            self._broke(failure)
+        if not stream.is_full and (fault := unfinished(stream)) is not None:
+            self._broke(fault)
 
     async def aclose(self) -> None:
         """Close the upstream's connection; a stream that said all it had to say may keep it."""

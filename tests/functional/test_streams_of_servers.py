@@ -120,7 +120,7 @@ async def test_behind_content_an_error_of_any_shape_ends_the_stream_with_one(gat
 
 
 @pytest.mark.parametrize(
-    "stream", [DONE, STOP[:20], WORD.replace(b"first", b""), b"data: {}\n\n" + DONE, b": ping\n\n", b""]
+    "stream", [DONE, STOP[:20], WORD.replace(b"first", b""), b"data: {}\n\n" + DONE, b": ping\n\n", b"\n"]
 )
 async def test_a_stream_without_an_answer_goes_to_the_next_deployment(gateway, pair, stream):
     answer, body = await asked(gateway, pair(raw(stream)))
