@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -28,6 +26,7 @@ from gateway.endings import cancelled, ending_of, failed, internal_error, overhe
 from gateway.errors import answer_to
 from gateway.idempotency import Kept
 from gateway.json_body import json_body
+from gateway.outgoing import outgoing_of, room_of
 from gateway.pulse import pulse_of
 from gateway.read_on import ReadOn
 from gateway.refusals import Overloaded, ShuttingDown, stopped
@@ -42,14 +41,13 @@ from metering.meter import Meter
 from metering.records import Open
 from metering.running import RunningCall
 from metering.trace import Trace, trace_of
-from providers.dialects.base import Answered, Shape
-from providers.dialects.large_answers import read_aside
+from providers.dialects.base import Shape
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed
-from providers.plan import Asker, Plan
+from providers.plan import Plan
 from providers.requests.classes import Unacceptable
 from providers.tenant_salt import Salt
-from providers.upstream import Call, Outgoing, open_call
+from providers.upstream import Call, open_call
 from tenants.auth import require_scope
 from tenants.caller import Caller
 
@@ -210,7 +208,8 @@ def _intent(
 async def _call(
     request: V1Request, live: Connections, meter: Meter, route: Route, shape: Shape, plan: Plan
 ) -> Answer:
-    dialect, outgoing = OpenAIToOpenAI(shape), _outgoing(request, live, shape, meter)
+    dialect = OpenAIToOpenAI(shape, room_of(request, live), live.config.streams.max_event_bytes)
+    outgoing = outgoing_of(request, live, shape, meter)
     try:
         running = meter.open(request.auth)
     except BaseException:  # no room in the journal, or the task's end
@@ -257,22 +256,3 @@ def _relay(
     relay = Relay(call, meter, running, ending, pulse, request.received_at)
     relay.claim, request.claim = request.claim, None  # the stream is kept, or dropped, where it ends
     return relay, own_ms
-
-
-def _outgoing(request: V1Request, live: Connections, shape: Shape, meter: Meter) -> Outgoing:
-    def aside(raw: bytes) -> Coroutine[Any, Any, Answered]:
-        return read_aside(live.heavy.share(request.auth.tenant_id), shape, raw)
-
-    return Outgoing(
-        request_id=request.id,
-        path=shape.path,
-        raw=request.raw,
-        streams=shape.stream,
-        trace_parent=request.trace_parent,
-        has_cap=shape.output_cap is not None,
-        asks_usage=shape.stream and not shape.include_usage,
-        asker=Asker(request.auth.tenant_id),
-        heard=meter.answered,
-        aside=aside,
-        again=meter.again,
-    )

@@ -27,6 +27,7 @@ sys.modules.setdefault("gateway.api", _package)
 
 from gateway.api.large_reading import embedded, understood  # noqa: E402 - after that
 from gateway.fingerprint import fingerprint  # noqa: E402
+from providers.dialects import large_events  # noqa: E402
 from providers.dialects.base import Shape  # noqa: E402
 from providers.dialects.large_answers import look  # noqa: E402
 from providers.orphans import die_with_parent  # noqa: E402
@@ -67,6 +68,7 @@ WORK: Final[dict[str, Callable[..., Any]]] = {
     "count": _count,
     "fingerprint": _fingerprint,
     "answer": _answer,
+    "event": large_events.look,
     "documents": measured,
 }
 

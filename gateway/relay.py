@@ -173,5 +173,6 @@ class Relay:
             is_last_word=is_last_word,
             produced="" if is_last_word and usage is not None and not usage.is_lacking else stream.produced(),
             produced_events=stream.produced_events,
+            produced_tokens=stream.produced_tokens,
             ttft_ms=self._ttft_ms,
         )

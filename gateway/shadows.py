@@ -179,6 +179,7 @@ def _ending(mirrored: Mirrored, call: Call | None, status: str, code: str) -> En
         usage=usage,
         produced="" if usage is not None and usage.total_tokens else produced,
         produced_events=stream.produced_events if stream is not None else 0,
+        produced_tokens=stream.produced_tokens if stream is not None else 0,
         is_billed=status != "error",
     )
 

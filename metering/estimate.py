@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 from msgspec.structs import replace
 
 from metering.records import Open
@@ -18,34 +19,31 @@ from providers.usage import Usage
 IN_THREAD_BYTES = 10_000
 
 
+class Came(msgspec.Struct, frozen=True):
+    """What came back of a call: text, the tokens of what is not in it any more, and the events that had content."""
+
+    text: str = ""
+    counted: int = 0
+    events: int = 0
+
+
 async def estimate(
-    record: Open,
-    raw: bytes,
-    produced: str,
-    produced_events: int,
-    reported: Usage | None = None,
-    heavy: HeavyWork | None = None,
+    record: Open, raw: bytes, came: Came, reported: Usage | None = None, heavy: HeavyWork | None = None
 ) -> Usage:
     """Return the estimated usage from the request body and what came back; a side that was reported stands."""
     reads = None
     if heavy is not None and is_large(raw) and not (reported is not None and reported.total_input_tokens):
         share = heavy.share(record.tenant_id)
         reads = (await count_prompt_aside(share, raw, record.upstream_model)).tokens
-    if len(raw) + len(produced) > IN_THREAD_BYTES:
-        return await asyncio.to_thread(_count, record, raw, produced, produced_events, reported, reads)
-    return _count(record, raw, produced, produced_events, reported, reads)
+    if len(raw) + len(came.text) > IN_THREAD_BYTES:
+        return await asyncio.to_thread(_count, record, raw, came, reported, reads)
+    return _count(record, raw, came, reported, reads)
 
 
-def _count(
-    record: Open,
-    raw: bytes,
-    produced: str,
-    produced_events: int,
-    reported: Usage | None,
-    reads: int | None = None,
-) -> Usage:
+def _count(record: Open, raw: bytes, came: Came, reported: Usage | None, reads: int | None = None) -> Usage:
     """`reads` are the tokens of the prompt where they were counted already."""
-    output = max(count(produced, record.upstream_model) if produced else 0, min(produced_events, 1))
+    written = count(came.text, record.upstream_model) if came.text else 0
+    output = max(came.counted + written, min(came.events, 1))
     if reported is not None and reported.total_input_tokens:
         beyond = max(0, output - reported.total_output_tokens)
         return replace(reported, output_tokens=reported.output_tokens + beyond, estimated=True)

@@ -17,7 +17,7 @@ from catalog.prices import PriceSheet, Receipt, as_kept
 from metering import failpoints
 from metering.attempts import Sheets, Tries, add_tries, only
 from metering.dispute import UNLIMITED, Charge, Most, charge, within
-from metering.estimate import estimate
+from metering.estimate import Came, estimate
 from metering.journal import Journal, MeteringUnavailable
 from metering.records import Answered, Close, Open
 from metering.running import Running, RunningCall
@@ -30,7 +30,7 @@ from providers.heavy_work import HeavyWork
 from providers.target import Target
 from providers.upstream import Attempt
 from providers.usage import Usage
-from providers.usage_openai import usage_in
+from providers.usage_places import usage_in
 from tenants.caller import Caller
 
 logger = logging.getLogger("metering.meter")
@@ -48,6 +48,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     is_last_word: bool = True  # False: the usage came before the end, and more was used since
     produced: str = ""
     produced_events: int = 0
+    produced_tokens: int = 0  # of text that is not in `produced` any more
     is_billed: bool = True  # False: every provider refused, nothing was used
     ttft_ms: float | None = None
     overhead_ms: float = 0.0
@@ -152,19 +153,13 @@ class Meter:
         return await self._books.admission.settle(self.record.id, 0, 0)
 
     async def _count_and_finish(self, ending: Ending) -> Standing:
+        came = Came(ending.produced, ending.produced_tokens, ending.produced_events)
         try:
-            usage = await estimate(
-                self.record,
-                self._raw,
-                ending.produced,
-                ending.produced_events,
-                ending.usage,
-                self._books.heavy,
-            )
+            usage = await estimate(self.record, self._raw, came, ending.usage, self._books.heavy)
         except Exception:  # a body that no counter can read is billed all the same
             logger.exception("the usage of %s could not be counted", self.record.id)
             FALLBACKS.note("usage_counter", self.record.id)
-            produced = max(len(ending.produced) // 4, ending.produced_events)
+            produced = max(ending.produced_tokens + len(ending.produced) // 4, ending.produced_events)
             usage = Usage(input_tokens=self.record.input_tokens, output_tokens=produced, estimated=True)
         usage = within(self._with_hidden(ending, usage), self.most.output_tokens)
         charged = Charge(charge(usage, ending.sheet, self.most).bill)  # nobody has claimed what is beyond

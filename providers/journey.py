@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from providers.failures import DeadlineExceeded, UpstreamBroken, UpstreamFailed, UpstreamTimeout
 from providers.health import Health
+from providers.no_room import NoRoom
 from providers.plan import MAX_ATTEMPTS, Asker, Deadline, Plan, backoff_s
 from providers.target import Target
 from providers.turn import Turn
@@ -139,9 +140,8 @@ def _may_cost(failure: UpstreamFailed) -> bool:
 def judge(failure: UpstreamFailed, turn: Turn, deadline: Deadline | None) -> UpstreamFailed:
     """Tell the breaker; a deadline that the client chose says nothing about the deployment."""
     told = in_time(failure, deadline)
-    is_ours = isinstance(told, DeadlineExceeded) and (
-        told is failure or (deadline is not None and deadline.is_clients)
-    )
+    is_clients = deadline is not None and deadline.is_clients
+    is_ours = isinstance(told, NoRoom | DeadlineExceeded) and (told is failure or is_clients)
     if not is_ours:
         turn.failed(failure)
     turn.let_go()

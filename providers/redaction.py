@@ -108,7 +108,7 @@ def redact_json(raw: bytes, secrets: Iterable[str]) -> bytes:
         return without_values(raw, secrets)
     try:
         document = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return without_values(raw, secrets)
     clean = _each_text(document, tuple(secrets))
     return raw if clean == document else msgspec.json.encode(clean)

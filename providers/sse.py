@@ -1,18 +1,29 @@
 """Reads server-sent events from blocks of bytes as they come (WHATWG, "Interpreting an event stream"). Pure.
 
+Beyond the standard two things are handed over that it ignores, because servers report their failure so: a field
+`error:` (llama.cpp), and JSON that stands in the stream without any field.
 Cost: one search for a blank line per block and one slice per event; linear however small the blocks are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-MAX_EVENT: Final = 1024 * 1024
+MAX_EVENT: Final = 1024 * 1024  # where nobody makes room for more
+LF: Final = 10  # as numbers they are found twice as fast
+CR: Final = 13
+ROOM_FROM: Final = 64 * 1024  # room is asked for from here on, for so much more at a time:
+ROOM_STEP: Final = 256 * 1024
 MOST_LINES: Final = 10_000  # of one event; more take too long to read, and nobody writes them
-LF: Final = 10  # as a number it is found twice as fast
+ERROR: Final = "error"  # the type of an event that reports one; also of the field of that name
+STRAY: Final = "\0stray"  # of JSON without a field; no stream can name it
+_OBJECT: Final = b"data: {"
 _BOM: Final = b"\xef\xbb\xbf"
+
+Room = Callable[[int], bool]
 
 
 class SseEvent(msgspec.Struct, frozen=True, gc=False):
@@ -23,41 +34,63 @@ class SseEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class EventTooLarge(Exception):
-    """An event grew beyond the cap; `events` are those that the same block completed before it."""
+    """An event grew beyond the cap; `events` are those that the same block completed before it.
 
-    def __init__(self, limit: int, events: list[SseEvent]) -> None:
-        super().__init__(f"an event is larger than {limit} bytes")
-        self.limit, self.events = limit, events
+    `is_ours`: it is within the cap, and there is no memory for it.
+    """
+
+    def __init__(self, limit: int, events: list[bytes | SseEvent], *, is_ours: bool = False) -> None:
+        told = (
+            f"there is no memory for an event of {limit} bytes"
+            if is_ours
+            else f"an event is larger than {limit} bytes"
+        )
+        super().__init__(told)
+        self.limit, self.events, self.is_ours = limit, events, is_ours
 
 
 class SseParser:
-    """Feed it blocks, get events. Line ends may be LF, CR, CRLF or a mix; a block may end anywhere."""
+    """Feed it blocks, get events. Line ends may be LF, CR, CRLF or a mix; a block may end anywhere.
 
-    __slots__ = ("_begun", "_ended_with_cr", "_max_event", "_pending")
+    `room(size)` is asked before an unfinished event keeps so many bytes; where it says no, the event is too large.
+    """
 
-    def __init__(self, max_event: int = MAX_EVENT) -> None:
-        self._max_event = max_event
+    __slots__ = ("_begun", "_ended_with_cr", "_granted", "_max_event", "_pending", "_room")
+
+    def __init__(self, max_event: int = MAX_EVENT, room: Room | None = None) -> None:
+        self._max_event, self._room = max_event, room
+        self._granted = ROOM_FROM if room is not None else max_event
         self._pending = bytearray()  # an unfinished event, its line ends already LF
         self._begun = False
         self._ended_with_cr = False
 
-    def feed(self, block: bytes) -> list[SseEvent]:
-        """Return the events that this block completes. Raises EventTooLarge."""
+    def feed(self, block: bytes) -> list[bytes | SseEvent]:
+        """Return the events that this block completes; the usual ones, a line of data that begins an object, as bytes.
+
+        Raises EventTooLarge.
+        """
         if not self._begun:
             block = self._without_bom(block)
-        if self._ended_with_cr or b"\r" in block:
+        if self._ended_with_cr or CR in block:
             block = self._with_lf(block)
         pending = self._pending
+        is_one = block.startswith(_OBJECT) and block.find(b"\n") == len(block) - 2 <= self._max_event
+        if (
+            is_one and not pending and block.endswith(b"\n")
+        ):  # one event and nothing else, as most servers send them
+            return [block[6:-2]]
         if pending:
             searched = len(pending) - 1
             pending += block
-            if pending.find(b"\n\n", searched) < 0:
-                if len(pending) > self._max_event + 1:
-                    raise EventTooLarge(self._max_event, [])
+            end = pending.find(b"\n\n", searched)
+            if end < 0:
+                self._check_size(len(pending), [])
                 return []
-            block = bytes(pending)
+            with memoryview(pending) as view:
+                first, block = bytes(view[: end + 2]), bytes(view[end + 2 :])
             pending.clear()
-        return self._split(block)
+            return self._split(block, self._split(first, []))
+        return self._split(block, [])
 
     @property
     def pending_bytes(self) -> int:
@@ -69,29 +102,36 @@ class SseParser:
         self._pending.clear()
         return left
 
-    def _split(self, block: bytes) -> list[SseEvent]:
+    def _split(self, block: bytes, events: list[bytes | SseEvent]) -> list[bytes | SseEvent]:
+        """Add the events of a block to those before it."""
         parts = block.split(b"\n\n")
         rest = parts.pop()
-        events: list[SseEvent] = []
         limit = self._max_event
         for part in parts:
             if not part:
                 continue  # a run of blank lines may be very long
             if len(part) > limit:
                 raise EventTooLarge(limit, events)
-            if part.startswith(b"data: ") and LF not in part:
-                events.append(SseEvent(part[6:]))
+            if part.startswith(_OBJECT) and LF not in part:
+                events.append(part[6:])
                 continue
             if part.count(b"\n") > MOST_LINES:
                 raise EventTooLarge(limit, events)
-            event = _event_of(part)
-            if event is not None:
-                events.append(event)
+            events += events_of(part)
         if rest:
-            if len(rest) > limit + 1:  # its last byte may be half of the blank line
-                raise EventTooLarge(limit, events)
+            self._check_size(len(rest), events)
             self._pending += rest
         return events
+
+    def _check_size(self, size: int, events: list[bytes | SseEvent]) -> None:
+        """Raises EventTooLarge."""
+        if size > self._max_event + 1:  # its last byte may be half of the blank line
+            raise EventTooLarge(self._max_event, events)
+        if size > self._granted and self._room is not None:
+            wanted = min(size + ROOM_STEP, self._max_event + 1)
+            if not self._room(wanted):
+                raise EventTooLarge(size, events, is_ours=True)
+            self._granted = wanted
 
     def _with_lf(self, block: bytes) -> bytes:
         """Turn CR and CRLF into LF. A CR that ends a block counts at once; an LF that follows does not."""
@@ -115,14 +155,30 @@ class SseParser:
         return head.removeprefix(_BOM)
 
 
-def _event_of(part: bytes) -> SseEvent | None:
-    """Read the lines of one event. None: it has no data (comments, a lone id)."""
+def events_of(part: bytes) -> list[SseEvent]:
+    """Read the lines of one event. None come of comments or a lone id."""
     data: list[bytes] = []
     kind = b""
-    for line in part.split(b"\n"):
+    failed: bytes | None = None
+    lines = part.split(b"\n")
+    for at, line in enumerate(lines):
         field, _, value = line.partition(b":")
         if field == b"data":
             data.append(value.removeprefix(b" "))
         elif field == b"event":
             kind = value.removeprefix(b" ")
-    return SseEvent(b"\n".join(data), kind.decode(errors="replace")) if data else None
+        elif field == b"error":
+            failed = value.removeprefix(b" ")
+        elif line[:1] in b"{[" and line:
+            stray = SseEvent(b"\n".join(lines[at:]), STRAY)
+            return [*_told(data, kind, failed), stray]
+    return _told(data, kind, failed)
+
+
+def _told(data: list[bytes], kind: bytes, failed: bytes | None) -> list[SseEvent]:
+    events = [SseEvent(b"\n".join(data), kind.decode(errors="replace"))] if data else []
+    if failed is not None:
+        events.append(SseEvent(failed, ERROR))
+    elif not data and kind == b"error":
+        events.append(SseEvent(b"", ERROR))
+    return events

@@ -188,7 +188,7 @@ class UpstreamResponse:
         """Return the whole body; beyond `max_bytes` it is cut or raises UpstreamBroken. Raises UpstreamFailed."""
         whole: io.BytesIO | None = None  # gives what was written without a copy: it is in memory once
         first = block = await self._next()
-        size = len(first)
+        self._is_heard, size = True, len(first)
         while block and size <= max_bytes:
             if block := await self._next():
                 size += len(block)
@@ -209,10 +209,13 @@ class UpstreamResponse:
         return self
 
     async def __anext__(self) -> bytes:
-        block = await self._next()
-        if not block:
-            raise StopAsyncIteration
-        return block
+        if block := await self._next():
+            return block
+        raise StopAsyncIteration
+
+    def begun(self) -> None:
+        """Say that content has come: until then `first_byte` counts, from then on `idle`."""
+        self._is_heard = True
 
     async def aclose(self) -> None:
         """Close the connection unless the body is complete. May be called at any time, more than once."""
@@ -229,18 +232,15 @@ class UpstreamResponse:
         if self._is_given:
             raise UpstreamBroken("the answer was left")
         try:
-            if connection.has_block:
-                block = await connection.block()
-            else:
+            if not connection.has_block:
                 self._wait_from(self._loop.time())
-                block = await connection.block()
-                self._waiting_since = 0.0
+            block = await connection.block()
         except BaseException:  # a failure, or canceled
             self._finish()
             raise
+        self._waiting_since = 0.0
         if not block:
             self._finish()
-        self._is_heard = True
         return block
 
     def _wait_from(self, now: float) -> None:

@@ -14,12 +14,19 @@ import msgspec
 
 from providers.additions import MOST_TRIES, Added, Additions, without
 from providers.attempts import Attempt, Notes
-from providers.dialects.base import Answered, Dialect, MalformedAnswer, MalformedStream, Stream, last_word
-from providers.exchange import first_content, read_answer, request_for
+from providers.dialects.base import Answered, Dialect, MalformedStream, Seen, Stream, has_said_all
+from providers.exchange import (
+    broken_by,
+    first_content,
+    late_usage,
+    looked_into,
+    read_answer,
+    request_for,
+    unfinished,
+    what_ended,
+)
 from providers.failures import (
     DeadlineExceeded,
-    ErrorWith200,
-    UpstreamBroken,
     UpstreamFailed,
     UpstreamStatus,
     UpstreamTimeout,
@@ -27,12 +34,11 @@ from providers.failures import (
 )
 from providers.health import Health
 from providers.journey import Again, Journey, in_time, judge
+from providers.no_room import NoRoom
 from providers.plan import Asker, Deadline, Plan, timeouts_within
-from providers.said import LONGEST
 from providers.target import Target
 from providers.transport import Transport, UpstreamRequest, UpstreamResponse
 from providers.turn import Turn
-from providers.usage_openai import usage_in_error
 
 __all__ = ["Attempt", "Call", "Outgoing", "open_call"]
 
@@ -53,6 +59,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     asker: Asker = msgspec.field(default_factory=Asker)
     heard: Callable[[Target, bytes], object] = lambda *_: None  # of a whole answer: exchange.read_answer
     aside: Callable[[bytes], Awaitable[Answered]] | None = None  # reads a large answer as the dialect does
+    event_aside: Callable[[bytes], Awaitable[Seen]] | None = None  # and a large event of a stream
     again: Again | None = None  # holds money for one more try, which may be billed too
 
 
@@ -64,6 +71,7 @@ class Call:
         "attempts",
         "blocks",
         "deadline",
+        "event_aside",
         "first",
         "notes",
         "response",
@@ -80,6 +88,7 @@ class Call:
         self.answered: Answered | None = None
         self.stream: Stream | None = None
         self.blocks: AsyncIterator[bytes] | None = None
+        self.event_aside: Callable[[bytes], Awaitable[Seen]] | None = None
         self.first = self.unnoted = b""  # `unnoted`: a small answer that `heard` was not told of
         self.upstream_s = 0.0  # spent waiting for upstreams, failed ones included
         self.turn: Turn | None = None
@@ -96,20 +105,22 @@ class Call:
             if not _is_over(stream):  # else the first block said it all
                 async for block in blocks:
                     out = stream.feed(block)
+                    if stream.large is not None:
+                        out += await looked_into(self)
                     if out:
                         yield out
                     if _is_over(stream):
                         break
                 else:
                     stream.end()
+            if stream.done and not (stream.usage is not None and has_said_all(stream)):
+                await late_usage(stream, blocks)
         except MalformedStream as error:
-            raise self._broke(UpstreamBroken(f"malformed stream: {error}")) from error
+            raise self._broke(broken_by(error)) from error
         except UpstreamFailed as failure:
             raise self._broke(failure) from failure
-        if stream.failure is not None:
-            self._broke(ErrorWith200(stream.failure))
-        elif not stream.done:
-            self._broke(UpstreamBroken("the stream ended before it was complete", kind="cut"))
+        if not stream.is_full and (fault := unfinished(stream)) is not None:
+            self._broke(fault)
 
     async def aclose(self) -> None:
         """Close the upstream's connection; a stream that said all it had to say may keep it."""
@@ -124,7 +135,7 @@ class Call:
         if isinstance(failure, UpstreamTimeout) and failure.phase == "total":
             return in_time(failure, self.deadline)
         failure.came_from(self.target)
-        if self.turn is not None:
+        if self.turn is not None and not isinstance(failure, NoRoom):
             self.turn.failed(failure)
         if self.notes is not None:
             self.notes.broke(self.target, failure)
@@ -263,36 +274,21 @@ async def _try(
                 response.status, response.headers, await response.read(MAX_ERROR, truncate=True)
             )
         if outgoing.streams:
-            call.stream = outgoing.asker.stream = dialect.stream()
-            call.stream.secrets = target.secrets()
+            stream = call.stream = outgoing.asker.stream = dialect.stream()
+            stream.is_for(target.upstream_model, target.secrets())
+            call.event_aside, stream.reads_aside = outgoing.event_aside, outgoing.event_aside is not None
             call.blocks = response.chunks()
-            call.first = await first_content(response, call.blocks, call.stream)
+            call.first = await first_content(call, dialect, call.blocks)
         else:
             raw = await response.read(MAX_ANSWER)
             await read_answer(call, dialect, outgoing, raw)
     except BaseException as error:  # however it ended, the connection is not kept half read
         await response.aclose()
-        told = _told(error, call, raw)
+        told = what_ended(error, call, raw)
         if told is error:
             raise
         raise told from error
     return call
-
-
-def _told(error: BaseException, call: Call, raw: bytes) -> BaseException:
-    """Return what ended an answer before it was one, with the usage that it reported all the same."""
-    said = last_word(call.stream) if call.stream is not None else None
-    if isinstance(error, MalformedAnswer | MalformedStream):
-        broken = (
-            ErrorWith200(raw[:LONGEST])
-            if b'"error"' in raw[:LONGEST]
-            else UpstreamBroken(str(error), body=raw[:LONGEST])
-        )
-        broken.usage = said or error.usage
-        return broken
-    if isinstance(error, UpstreamFailed):
-        error.usage = said or usage_in_error(error.body)
-    return error
 
 
 def _is_over(stream: Stream) -> bool:

@@ -1,7 +1,8 @@
 """OpenAI's usage objects -> the disjoint Usage. Pure. A provider's mistake is never a credit nor a fortune.
 
 Reads chat and embeddings (`prompt_tokens`), images, responses and transcriptions (`input_tokens`, `seconds`).
-Source: the OpenAI API reference; the quirks of compatible providers are named where they are handled.
+Source: the OpenAI API reference; the quirks of compatible providers are named where they are handled. Where a usage may
+stand, and how several become one, is in providers/usage_places.py.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from providers.usage import LONGEST_TOOL, OTHER_TOOLS, ToolCount, Usage
 # More tokens than any one call can use. Beyond it the number is a fault, not a count.
 MAX_TOKENS: Final = 100_000_000
 MAX_SECONDS: Final = 1_000_000
-LONGEST_ERROR: Final = 64 * 1024
 USUAL_TIERS: Final = frozenset({"auto", "default", "standard"})
 _BAD: Final = -1  # a value that is there and cannot be right
+_DIGITS: Final = 9
 
 
 class UsageJson(msgspec.Struct):
@@ -37,6 +38,12 @@ class UsageJson(msgspec.Struct):
     cache_creation: Any = None  # Anthropic's split of writes by lifetime
     server_tool_use: Any = None  # and its count of searches, which others have taken over
     inference_geo: Any = None
+    prompt_cache_hit_tokens: Any = None  # DeepSeek: inside prompt_tokens
+    cached_tokens: Any = None  # Moonshot, Together: likewise
+    cache_read_input_tokens: Any = (
+        None  # Anthropic: beside input_tokens; in what bridges call prompt_tokens, inside
+    )
+    cache_creation_input_tokens: Any = None
 
 
 def usage_of(given: UsageJson) -> Usage | None:
@@ -44,26 +51,24 @@ def usage_of(given: UsageJson) -> Usage | None:
 
     `estimated` marks a vector that had to be repaired. None: nothing usable was said, so count yourself.
     """
-    reads = _count(given.prompt_tokens if given.prompt_tokens is not None else given.input_tokens)
-    writes = _count(given.completion_tokens if given.completion_tokens is not None else given.output_tokens)
-    total = _count(given.total_tokens)
+    reads = count_of(_said(given.prompt_tokens, given.input_tokens))
+    writes = count_of(_said(given.completion_tokens, given.output_tokens))
+    total = count_of(given.total_tokens)
     if reads is None and writes is None:
         return _duration(given.seconds)
-    flawed = False
-    if _needs_repair(reads, writes, total):
-        sides = _derive(reads, writes, total)
-        if sides is None:
-            return None
-        reads, writes = sides
-        flawed = True
-    reads, writes = reads or 0, writes or 0
+    flawed = _needs_repair(reads, writes, total)
+    sides = _derive(reads, writes, total) if flawed else (reads or 0, writes or 0)
+    if sides is None:
+        return None
+    reads, writes = sides
     hidden = total - reads - writes if total is not None else 0
     reasoning = audio_out = cached = cache_write = audio_in = 0
     details = given.completion_tokens_details or given.output_tokens_details
     if details or hidden > 0:
         writes, reasoning, audio_out, cut = _split_output(details, writes, hidden)
         flawed = flawed or cut
-    details = given.prompt_tokens_details or given.input_tokens_details or given.input_token_details
+    details, outside = _input_details(given)
+    reads += outside
     if details:
         cached, cache_write, audio_in, cut = _split_input(details, reads)
         flawed = flawed or cut
@@ -79,6 +84,25 @@ def usage_of(given: UsageJson) -> Usage | None:
     )
     is_plain = not cache_write and given.server_tool_use is None and given.inference_geo is None
     return _with_pictures(found if is_plain else _with_terms(found, given, details), given)
+
+
+def _input_details(given: UsageJson) -> tuple[Any, int]:
+    """Return the details of the input with what is said of the cache beside them, and tokens that the input lacks.
+
+    Where the details say it too, they stand.
+    """
+    details = given.prompt_tokens_details or given.input_tokens_details or given.input_token_details
+    hits = given.prompt_cache_hit_tokens or given.cached_tokens or given.cache_read_input_tokens
+    made = given.cache_creation_input_tokens
+    if not hits and not made:
+        return details, 0
+    known = dict(details) if isinstance(details, dict) else {}
+    read, written = _part({"n": hits}, "n")[0], _part({"n": made}, "n")[0]
+    is_outside = not given.prompt_tokens and bool(given.input_tokens) and not known
+    known["cached_tokens"] = known.get("cached_tokens") or read
+    if not known.get("cache_write_tokens") and not known.get("cache_creation_tokens"):
+        known["cache_write_tokens"] = written
+    return known, read + written if is_outside else 0
 
 
 def in_tier(usage: Usage | None, tier: Any) -> Usage | None:
@@ -194,43 +218,21 @@ def _derive(reads: int | None, writes: int | None, total: int | None) -> tuple[i
     return None
 
 
-class _Billed(msgspec.Struct):
-    """All that is read of an answer that is no use."""
-
-    usage: UsageJson | None = None
-    service_tier: Any = None
+def _said(name: Any, other: Any) -> Any:
+    """Return what is said under one of two names; a zero beside a count is none."""
+    return name if name or other is None else other
 
 
-_billed = msgspec.json.Decoder(_Billed)
-
-
-def usage_in(raw: bytes, *, writes: bool = True) -> Usage | None:
-    """Return the usage that a document reports whose other members cannot be used; None if it says none.
-
-    `writes`: answers of this kind have output, so that one without any has not said what was used.
-    """
-    try:
-        document = _billed.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):  # no JSON at all: nothing was said
-        return None
-    usage = usage_of(document.usage) if document.usage is not None else None
-    if usage is None or (usage.is_lacking and (writes or not usage.total_input_tokens)):
-        return None
-    return in_tier(usage, document.service_tier)
-
-
-def usage_in_error(body: bytes | None) -> Usage | None:
-    """Return the usage that an error of HTTP reports: without one it is taken at its word, and used nothing."""
-    is_short = body is not None and len(body) <= LONGEST_ERROR
-    return usage_in(body) if body and is_short and b'"usage"' in body else None
-
-
-def _count(value: Any) -> int | None:
-    """Return a token count, None for "not said", _BAD for nonsense (text, fractions, negative, huge)."""
+def count_of(value: Any) -> int | None:
+    """Return a token count, None for "not said", _BAD for nonsense (words, fractions, negative, huge)."""
     if type(value) is int:
         return value if 0 <= value <= MAX_TOKENS else _BAD
     if value is None:
         return None
+    if type(value) is str:  # as a text: Java servers that are afraid of large numbers
+        return (
+            count_of(int(value)) if len(value) <= _DIGITS and value.isdecimal() and value.isascii() else _BAD
+        )
     if type(value) is float and 0 <= value <= MAX_TOKENS and value == int(value):
         return int(value)
     return _BAD
@@ -243,7 +245,7 @@ def _part(details: Any, name: str) -> tuple[int, bool]:
     value = details.get(name)
     if value is None:
         return 0, False
-    count = _count(value)
+    count = count_of(value)
     if count is None:
         return 0, False
     return (0, True) if count == _BAD else (count, False)

@@ -76,9 +76,8 @@ def _odd_framing() -> list[Chaos]:
     ]
 
 
-def _whole() -> list[Chaos]:
-    """Return the oddities that must not harm an answer."""
-    odd: dict[str, dict[str, Any]] = {
+def _odd_and_whole() -> dict[str, dict[str, Any]]:
+    return {
         "plain": {},
         "crlf": {"framing": "crlf"},
         "cr": {"framing": "cr"},
@@ -92,8 +91,18 @@ def _whole() -> list[Chaos]:
         "ends with its connection": {"close_delimited": True},
         "ends with its connection, no [DONE]": {"close_delimited": True, "end": "no_done"},
         "half a megabyte": {"huge": 500_000, "usage": "always"},
+        "a megabyte": {"huge": 1_100_000, "usage": "always"},
+        "a stream that says it is JSON": {"headers": {"content-type": "application/json"}},
+        "a stream that says it is text": {"headers": {"content-type": "text/plain; charset=utf-8"}},
+        "a stream that says it in capitals": {"headers": {"content-type": "Text/Event-Stream"}},
+        "a stream that says nothing of what it is": {"headers": {"content-type": ""}},
         "slow": {"pause": 0.2},
     }
+
+
+def _whole() -> list[Chaos]:
+    """Return the oddities that must not harm an answer."""
+    odd = _odd_and_whole()
     found = [Chaos(name=name, behavior=behavior) for name, behavior in odd.items()]
     return [
         *found,
@@ -138,7 +147,7 @@ def _broken() -> list[Chaos]:
         for after in (1, 2, 5)
     ]
     events: dict[str, tuple[list[str], int, int]] = {
-        "a huge event later": ([_event(" word"), _event("x" * 1_100_000), _stop(), "[DONE]"], 1, 1),
+        "a huge event later": ([_event(" word"), _event("x" * 2_200_000), _stop(), "[DONE]"], 1, 1),
         "one of two choices unfinished": ([_event(" word"), _event(" word", 1), _stop()], 2, 2),
         "not an object": ([_event(" word"), '"hello"', "[DONE]"], 1, 1),
         "invalid UTF-8 escape": ([_event(" word"), '{"choices": "\\ud8', "[DONE]"], 1, 1),
@@ -202,9 +211,8 @@ def _failed() -> list[Chaos]:
         "reset before the head": {"kind": "reset_before_head"},
         "a page of HTML": {"kind": "html"},
         "a page of HTML that says 200": {"kind": "html", "status": 200},
-        "a huge event first": {"huge": 1_100_000},
+        "a huge event first": {"huge": 2_200_000},
         "events without data:": _raw(f"{_event(' word')}\n\n{_stop()}\n\n"),
-        "a stream that says it is JSON": {"headers": {"content-type": "application/json"}},
         "a JSON answer instead of a stream": {"kind": "status", "status": 200, "body": {"choices": []}},
         "status 500": {"kind": "status", "status": 500},
         "nothing but [DONE] missing": {"kind": "events", "events": []},

@@ -92,6 +92,7 @@ def peek_chat(raw: bytes) -> Want:
         path="chat/completions",
         stream=bool(body.stream),
         include_usage=body.stream_options is not None and bool(body.stream_options.include_usage),
+        choices=body.n or 1,
         stated_cap=read.cap,
         cap_names=read.cap_names,
         exact=read.exact,

@@ -185,10 +185,19 @@ class Streams(Section):
     heartbeat: Wait = Field(
         15.0, description="A comment is sent to the client of a stream after so long a silence."
     )
+    max_event_mb: Megabytes = Field(
+        64,
+        description="Largest event of a provider's stream, such as a picture in one piece. Beyond 64 KiB it takes of "
+        "`server.bodies_in_flight_mb`.",
+    )
     client_stall: Wait = Field(
         60.0,
         description="A client that reads nothing of its stream for so long is cut off; other answers wait twice that.",
     )
+
+    @property
+    def max_event_bytes(self) -> int:
+        return self.max_event_mb * 1024 * 1024
 
 
 class Reporting(Section):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from providers.additions import Added
+from providers.dialects.chunks import Chunk, LooseChoice
 from providers.layout import Layout
 from providers.target import Target
 from providers.tenant_salt import Salt, member_at
 from providers.usage import Usage
+from providers.usage_openai import UsageJson
 
 BYTES_IN_A_TOKEN = 16  # ordinary text has 4, tables of blanks a few more
 SOUND_CHARS_IN_A_TOKEN = 3_200  # base64 of 50 ms of 24 kHz PCM, the longest token of speech in the most bytes
@@ -23,6 +25,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     path: str  # below /v1, for example "chat/completions"
     stream: bool = False
     include_usage: bool = False  # the client asked for the usage chunk
+    choices: int = 1  # so many were asked for, and must come to their end
     output_cap: int | None = (
         None  # goes upstream as the only cap; None: nothing needs one, bytes pass as they came
     )
@@ -56,15 +59,31 @@ class Answered(msgspec.Struct, frozen=True):
         return self.usage is not None and not self.produced
 
 
+class Seen(msgspec.Struct, frozen=True, array_like=True):
+    """What is in a large event of a stream that was read in another process. `error` is the body of one."""
+
+    malformed: str = ""
+    error: bytes | None = None
+    choices: list[LooseChoice] = []
+    usage: UsageJson | None = None
+    service_tier: Any = None
+    layout: Layout | None = None
+
+    def chunk(self) -> Chunk:
+        return Chunk(choices=[*self.choices], usage=self.usage, service_tier=self.service_tier)
+
+
 class Stream(Protocol):
     """Reads one upstream stream. State is public so that the relay, the meter and the marks see the same truth."""
 
     started: bool  # the first content event was seen
     done: bool  # the stream is complete: `[DONE]`, or every choice finished
     usage: Usage | None
-    failure: bytes | None  # an error the provider sent inside the stream
+    failure: bytes | None  # the body of an error that the provider sent inside the stream
+    large: bytes | None  # an event to be read in another process before anything else is fed
+    reads_aside: bool  # there is somebody who does that
+    is_full: bool  # it failed because the gateway has no memory for an event
     produced_events: int
-    secrets: tuple[str, ...]  # of the call's target: events that are no content are searched for them
     produced_bytes: int  # of text, tool arguments and reasoning, in UTF-8
     sound_chars: int  # of sound, in base64
 
@@ -83,8 +102,16 @@ class Stream(Protocol):
         """Nothing was produced and no choice has ended since the usage was told."""
         ...
 
+    def is_for(self, model: str, secrets: tuple[str, ...]) -> None:
+        """Say which upstream model it comes from, and which secrets of the target are looked for in odd events."""
+        ...
+
     def feed(self, block: bytes) -> bytes:
         """Return what goes to the client for these upstream bytes. Raises MalformedStream."""
+        ...
+
+    def go_on(self, seen: Seen) -> bytes:
+        """Return what goes to the client for the large event, and for those behind it."""
         ...
 
     def end(self) -> bytes:
@@ -92,7 +119,12 @@ class Stream(Protocol):
         ...
 
     def produced(self) -> str:
-        """The text produced so far, for counting when the provider does not."""
+        """The text produced so far, for counting when the provider does not; of a long one only the beginning."""
+        ...
+
+    @property
+    def produced_tokens(self) -> int:
+        """About how many tokens the text has that is not in `produced` any more."""
         ...
 
 
@@ -115,9 +147,16 @@ def last_word(stream: Stream) -> Usage | None:
 
 
 class MalformedStream(Exception):
-    """The upstream sent something that is not an event of this dialect."""
+    """The upstream sent something that is not an event of this dialect. `body`: as an error's, for whoever judges it.
+
+    `is_ours`: there is no memory for it.
+    """
 
     usage: Usage | None = None
+
+    def __init__(self, reason: str, body: bytes | None = None, *, is_ours: bool = False) -> None:
+        super().__init__(reason)
+        self.body, self.is_ours = body, is_ours
 
 
 class Dialect(Protocol):
@@ -141,9 +180,9 @@ class Dialect(Protocol):
 class MalformedAnswer(Exception):
     """The upstream's 2xx answer is not what its dialect promises (HTML, cut JSON, another document).
 
-    `usage` is what it says that was used, where that much can be read: it will be billed.
+    `usage` is what it says that was used, where that much can be read: it will be billed. `body`: it is an error's.
     """
 
-    def __init__(self, reason: str, usage: Usage | None = None) -> None:
+    def __init__(self, reason: str, usage: Usage | None = None, body: bytes | None = None) -> None:
         super().__init__(reason)
-        self.usage = usage
+        self.usage, self.body = usage, body

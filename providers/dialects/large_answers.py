@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from providers.dialects.aliased import assemble
 from providers.dialects.base import Answered, MalformedAnswer, Shape
-from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.dialects.openai_request import assemble
+from providers.dialects.mended import mended
+from providers.dialects.whole_answers import read_whole
 from providers.fallbacks import FALLBACKS
 from providers.layout import Layout, Unfit, layout_of, splice
 from providers.outline import Outline, Span, outline_of
@@ -47,7 +48,13 @@ def look(raw: bytes, shape: Shape) -> Look:
     """Read an answer of any size."""
     limits = Limits(128, MANY, MANY, MANY, MOST_VALUES, MOST, frozenset({shape.content_key}), RUNS)
     try:
-        outline = outline_of(raw, limits)
+        try:
+            outline = outline_of(raw, limits)
+        except NotJson:
+            sane = mended(raw)  # of the same length: what is found in it lies at the same place
+            if sane is None:
+                raise
+            raw, outline = sane, outline_of(sane, limits)
         answer = _answer(raw, outline, shape)
         layout = layout_of(raw, outline, frozenset({"model"}))
     except (OverLimit, NotJson, MalformedAnswer, Unfit) as fault:
@@ -77,19 +84,14 @@ def answered(raw: bytes, seen: Look, shape: Shape) -> Answered:
 
 
 def _answer(raw: bytes, outline: Outline, shape: Shape) -> Answered:
-    """Let the dialect read the answer without its content, and with it only if its usage is not said."""
+    """Let the dialect read the answer without what nobody reads of it. Raises MalformedAnswer."""
     spans, content = outline.members, shape.content_key
     parts = {name: msgspec.Raw(raw[slice(*spans[name])]) for name in _READ if _size(spans, name) in _DETAIL}
     if _size(spans, "error") >= MOST_DETAIL:
         raise MalformedAnswer("an error of many words")
-    dialect = OpenAIToOpenAI(shape)
-    if content in spans and raw[spans[content][0]] == ord("["):
-        read = dialect.response(assemble({**parts, content: msgspec.Raw(b"[]")}))
-        if content != "choices" or (read.usage is not None and not read.usage.is_lacking):
-            return read
     if content in spans:
         parts[content] = msgspec.Raw(raw[slice(*spans[content])])
-    return dialect.response(assemble(parts))
+    return read_whole(assemble(parts), shape)
 
 
 def _size(spans: dict[str, Span], name: str) -> int:

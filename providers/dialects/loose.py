@@ -1,20 +1,58 @@
-"""Reads from chunks that are not quite OpenAI's how much a model produced in them. Pure."""
+"""Reads what is not quite OpenAI's: chunks and answers of any shape, and how much a model produced in them. Pure."""
 
 from __future__ import annotations
 
 from typing import Any, Final
+from zlib import crc32
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN
+from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN, MalformedStream
+from providers.dialects.chunks import Chunk, Delta, LooseChoice, ends
+from providers.dialects.inner_errors import body_of, is_error
 from providers.outline import outline_of
 from providers.outline_limits import Limits, NotJson, OverLimit
+from providers.usage_openai import UsageJson
 
 LONG: Final = 64 * 1024  # a chunk of fewer bytes is read in a few milliseconds, whatever is in it
+MOST_TEXT: Final = 1_000_000  # characters of a choice that are kept for counting
+_MOST_WORDS: Final = 4_000  # of what is no chunk, in the place of an error
 _MANY: Final = 2**31
 _MOST_SOUNDS: Final = 100_000  # tokens
 _READ: Final = Limits(values=5_000, messages=_MANY, parts=_MANY, inputs=_MANY, members=_MANY, runs=64)
-_NOT_PRODUCED = frozenset({"role", "id", "type", "index", "finish_reason", "object", "model", "created"})
+_NOT_PRODUCED: Final = frozenset(
+    {
+        "role",
+        "id",
+        "type",
+        "index",
+        "finish_reason",
+        "object",
+        "model",
+        "created",
+        "usage",
+        "logprobs",
+        "error",
+    }
+)
+_MEDIA: Final = frozenset(  # content, and no text that a model wrote token by token
+    {
+        "url",
+        "data",
+        "b64_json",
+        "image_url",
+        "file_data",
+        "signature",
+        "thought_signature",
+        "encrypted_content",
+    }
+)
+_DIGITS: Final = 9
+_ODD_INDEX: Final = -2
+_ARGUMENTS: Final = frozenset(
+    {"arguments", "input"}
+)  # of a tool; their names and numbers were written as well
 _any = msgspec.json.Decoder()
 
 
@@ -29,16 +67,84 @@ def is_busy(data: bytes) -> bool:
     return False
 
 
-def bytes_of(data: bytes) -> int:
-    """Return the UTF-8 bytes of all text in the choices of a chunk; of one that is long or cannot be read, its own."""
-    if len(data) > LONG:
-        return len(data)
+def read_any(raw: bytes) -> Any:
+    """Return a JSON document as plain values; None for what is none, or is nested deeper than anybody reads."""
     try:
-        chunk = _any.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        return len(data)
-    choices = chunk.get("choices") if isinstance(chunk, dict) else None
-    return _text(choices) if choices is not None else 0
+        return _any.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def no_chunk(data: bytes) -> MalformedStream:
+    """Return what to raise for data that is no chunk, with an error's body for whoever judges it."""
+    body = data if is_error(read_any(data)) else body_of(data[:_MOST_WORDS].decode("utf-8", "replace"))
+    return MalformedStream(f"not a chunk: {data[:80]!r}", body)
+
+
+def loosely(document: dict[str, Any]) -> Chunk:
+    """Return a chunk, or a whole answer, of any shape as one of ours: what it produced is in `delta.content`."""
+    choices = document.get("choices")
+    return Chunk(
+        choices=[_choice(each) for each in choices] if isinstance(choices, list) else None,
+        usage=usage_json(document.get("usage", UNSET)),
+        service_tier=document.get("service_tier"),
+        error=document.get("error") or None,
+    )
+
+
+def usage_json(value: Any) -> UsageJson | UnsetType | None:
+    """Return a usage object; UNSET for what is none (a list, a text)."""
+    if not isinstance(value, dict):
+        return None if value is None else UNSET
+    return msgspec.convert(value, UsageJson)
+
+
+def _choice(given: Any) -> LooseChoice:
+    whole = given if isinstance(given, dict) else {"text": given}
+    delta, message = whole.get("delta"), whole.get("message")
+    audio = next(
+        (each.pop("audio") for each in (delta, message) if isinstance(each, dict) and "audio" in each), None
+    )
+    texts, has_more = _produced([delta, message, whole.get("text")])
+    text = "".join(texts)
+    reason = whole.get("finish_reason")
+    return LooseChoice(
+        index=_index(whole.get("index")),
+        delta=Delta(content=text[:MOST_TEXT], audio=audio),
+        finish_reason=str(reason)[:64] if ends(reason) else None,
+        error=whole.get("error") or None,
+        has_more=has_more or bool(texts),
+        unread_bytes=len(text[MOST_TEXT:].encode("utf-8", "replace")),
+    )
+
+
+def _index(value: Any) -> int:
+    """Return the number of a choice; null is the first one, and what is no number is a choice of its own."""
+    if type(value) is int or value is None:
+        return value or 0
+    is_number = isinstance(value, str) and value.isdecimal() and len(value) <= _DIGITS
+    return int(value) if is_number else _ODD_INDEX - crc32(repr(value).encode("utf-8", "replace"))
+
+
+def _produced(values: list[Any]) -> tuple[list[str], bool]:
+    """Return the texts in a value in their order, and whether there is content of another kind in it."""
+    texts: list[str] = []
+    has_more = False
+    left: list[tuple[str, Any]] = [("", value) for value in reversed(values)]
+    while left:
+        name, value = left.pop()
+        if isinstance(value, str):
+            if name in _MEDIA or value.startswith("data:"):
+                has_more = has_more or bool(value)
+            elif value:
+                texts.append(value)
+        elif name in _ARGUMENTS and value and isinstance(value, list | dict):
+            texts.append(msgspec.json.encode(value).decode())
+        elif isinstance(value, list):
+            left += [(name, each) for each in reversed(value)]
+        elif isinstance(value, dict):
+            left += [(key, each) for key, each in reversed(value.items()) if key not in _NOT_PRODUCED]
+    return texts, has_more
 
 
 def sound_in(audio: Any) -> tuple[int, int]:
@@ -46,7 +152,8 @@ def sound_in(audio: Any) -> tuple[int, int]:
     if not isinstance(audio, dict):
         return 0, 0
     data = audio.get("data")
-    return len(data) if isinstance(data, str) else 0, _text(audio.get("transcript"))
+    words = "".join(_produced([audio.get("transcript")])[0])
+    return len(data) if isinstance(data, str) else 0, len(words.encode("utf-8", "replace"))
 
 
 def sounds_of(several: list[Any]) -> str:
@@ -72,13 +179,3 @@ def text_of(choices: list[Any]) -> str:
     whole = [each.message or each.delta for each in choices]
     said = [each.text or "" for each in choices] + [produced_by(each) for each in whole if each]
     return "".join(said) + sounds_of([each.audio for each in whole if each])
-
-
-def _text(value: Any) -> int:
-    if isinstance(value, str):
-        return len(value.encode("utf-8", "replace"))
-    if isinstance(value, list):
-        return sum([_text(item) for item in value])
-    if isinstance(value, dict):
-        return sum([_text(item) for name, item in value.items() if name not in _NOT_PRODUCED])
-    return 0

@@ -5,24 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from providers.additions import Added
+from providers.dialects.aliased import assemble, members
 from providers.dialects.base import Shape
-from providers.layout import NAMES, splice
+from providers.layout import splice
 from providers.target import Target
 from providers.tenant_salt import spliced
 
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
-
-
-def members(raw: bytes) -> dict[str, msgspec.Raw]:
-    """Take a JSON object apart. A repeated key keeps its last value, as JSON parsers do."""
-    return _members.decode(raw)
-
-
-def assemble(parts: dict[str, msgspec.Raw]) -> bytes:
-    """Put the members together again, in their order."""
-    told = [(NAMES.get(name) or _encode(name) + b":") + bytes(value) for name, value in parts.items()]
-    return b"{" + b",".join(told) + b"}"
 
 
 def body_for(shape: Shape, raw: bytes, target: Target, added: Added) -> bytes:

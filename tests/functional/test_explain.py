@@ -82,7 +82,10 @@ async def test_it_tells_who_asked_where_it_went_and_what_it_cost(gateway, upstre
         "The tightest budget was the calendar_month one of the key: 5.00 USD, of which 0.00 were spent"
         in told
     )
-    assert "  1. told-a (openai-compatible): failed as upstream_error (server_error) with HTTP 503 after " in told
+    assert (
+        "  1. told-a (openai-compatible): failed as upstream_error (server_error) with HTTP 503 after "
+        in told
+    )
     assert "  2. told-b (openai-compatible) answered with HTTP 200 after " in told
     assert "  Not tried: told-c." in lines
     assert "  12 input tokens at 0.000001 USD each: 0.000012 USD (price row " in told
@@ -147,7 +150,8 @@ async def test_it_says_why_another_model_answered_what_broke_off_and_what_was_cu
 def it_says_that_a_filter_refused_the_prompt(lines):
     assert "  Had it been refused for content filter: to mild-1 of mild." in lines
     assert any(
-        line.startswith("  1. strict-1 (openai-compatible): refused the call (moderation) with HTTP 400") for line in lines
+        line.startswith("  1. strict-1 (openai-compatible): refused the call (moderation) with HTTP 400")
+        for line in lines
     )
     assert any(
         line.startswith("  2. mild-1 of mild (openai-compatible) answered with HTTP 200") for line in lines

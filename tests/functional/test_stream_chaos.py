@@ -21,7 +21,8 @@ WORD = " word"
 def views(upstream, closed_port, tmp_path_factory):
     """Perform all cases once; return by name what the client saw, what the ledger says, what the provider knows."""
     config = merged(
-        town.config(upstream.base_url, closed_port), {"model_catalog": catalog(upstream.base_url)}
+        town.config(upstream.base_url, closed_port),
+        {"model_catalog": catalog(upstream.base_url), "streams": {"max_event_mb": 2}},
     )
     with Gateway(config, tmp_path_factory.mktemp("chaos") / "data") as gateway:
         for case in CASES:

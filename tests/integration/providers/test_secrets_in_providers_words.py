@@ -133,10 +133,9 @@ async def test_the_reason_that_operators_read_has_no_key(transport: Transport, s
 @pytest.mark.parametrize(
     "event",
     [
-        {"type": "error", "message": ECHO},
         {"choices": [], "warning": ECHO},
-        {"object": "error", "detail": [{"msg": ECHO}]},
-        {"choices": "none", "message": f"Bearer {CANARY}"},
+        {"choices": [], "info": [{"msg": ECHO}]},
+        {"choices": "none", "hint": f"Bearer {CANARY}"},
     ],
 )
 async def test_an_event_that_is_no_content_has_no_key(transport: Transport, event: dict[str, object]) -> None:
@@ -148,6 +147,29 @@ async def test_an_event_that_is_no_content_has_no_key(transport: Transport, even
 
     assert CANARY.encode() not in told
     assert b"***" in told
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "error", "message": ECHO},
+        {"object": "error", "detail": [{"msg": ECHO}]},
+        {"choices": "none", "message": f"Bearer {CANARY}"},
+    ],
+)
+async def test_an_error_behind_content_is_not_passed_on(
+    transport: Transport, event: dict[str, object]
+) -> None:
+    script = streams(CHUNK.decode(), f"data: {json.dumps(event)}\n\n", "data: [DONE]\n\n")
+    async with RawServer(script) as server:
+        call = await opened(transport, server, Health(), streams=True)
+        told = call.first + b"".join([out async for out in call.rest()])
+        await call.aclose()
+
+    assert (told, call.stream is not None and call.stream.failure is not None) == (
+        CHUNK.replace(b"up", b"chat"),
+        True,
+    )
     assert b"see /etc/passwd" in told, "what the model says is its own"
 
 

@@ -7,15 +7,29 @@ from collections.abc import Iterator
 
 import pytest
 
+from providers.dialects.base import Shape
+from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.exchange import first_content
 from providers.failures import UpstreamFailed, UpstreamTimeout
-from providers.target import Timeouts
+from providers.target import Secret, Target, Timeouts
 from providers.transport import Transport, UpstreamRequest
+from providers.upstream import Call
 from tests.deaf_port import deaf_port
 from tests.integration.providers.raw_server import Peer, RawServer
 from tests.waiting import eventually
 
 MANY = 1 << 30
 LIMITS = Timeouts(connect=60, first_byte=60, idle=60, total=120)  # longer than any wait of a test
+DIALECT = OpenAIToOpenAI(Shape(alias="m", path="chat/completions", stream=True))
+TARGET = Target(
+    id=1,
+    alias="m",
+    name="d",
+    provider="openai",
+    upstream_model="m",
+    base_url="http://u/v1",
+    secret=Secret(""),
+)
 PROMPT = 30.0  # seconds; nothing else ends a call within them
 
 
@@ -117,10 +131,33 @@ async def test_silence_inside_a_stream_ends_at_the_idle_timeout(transport: Trans
         )
         chunks = response.chunks()
         assert await anext(chunks) == b"data: 1\n\n"
+        response.begun()
         with pytest.raises(UpstreamTimeout) as caught:
             await asyncio.wait_for(anext(chunks), PROMPT)
 
         assert caught.value.phase == "idle"
+        await seen_gone(server)
+
+
+@pytest.mark.parametrize("said", [b": still here\n\n", b"data:\n\n", b'data: {"choices":[]}\n\n', b"\n"])
+async def test_what_comes_before_the_content_does_not_end_the_wait_for_it(
+    transport: Transport, said: bytes
+) -> None:
+    async def only_says_that(peer: Peer) -> None:
+        await peer.request()
+        await peer.start_stream()
+        while not peer.gone.is_set():
+            await peer.chunk(said)
+            await asyncio.sleep(0.01)
+
+    async with RawServer(only_says_that) as server:
+        limits = Timeouts(connect=2, first_byte=0.3, idle=60, total=120)
+        response = await transport.send(ask(server.url), limits)
+        call = Call(TARGET, response, [])
+        call.stream = DIALECT.stream()
+        with pytest.raises(UpstreamTimeout) as caught:
+            await asyncio.wait_for(first_content(call, DIALECT, response.chunks()), PROMPT)
+        assert caught.value.phase == "first_byte"
         await seen_gone(server)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from providers.transport import Transport
 
 BODY = b'{"model":"chat","messages":[]}'
-ANSWER = b'{"model":"up","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}'
+ANSWER = b'{"model":"up","choices":[{}],"usage":{"prompt_tokens":1,"completion_tokens":2}}'
 CHUNK = b'data: {"model":"up","choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
 DONE = b"data: [DONE]\n\n"
 LIMITS = Timeouts(connect=2, first_byte=5, idle=5, total=10)

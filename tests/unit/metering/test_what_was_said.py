@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from catalog.prices import PriceSheet
 from metering.dispute import Most, charge, within
-from metering.estimate import estimate
+from metering.estimate import Came, estimate
 from metering.meter import Ending, _said
 from providers.usage import ImageCount, Usage
 from tests.calls import SHEET, opened
@@ -68,7 +68,7 @@ def test_a_usage_that_cannot_be_true_is_counted_and_unsettled(kind):
     ],
 )
 async def test_what_was_said_stands_and_what_was_seen_beyond_it_is_added(raw, produced, reported, least):
-    found = await estimate(opened("a"), raw, produced, min(len(produced), 1), reported)
+    found = await estimate(opened("a"), raw, Came(produced, 0, min(len(produced), 1)), reported)
     assert found.estimated
     assert found.total_input_tokens >= least[0]
     assert found.total_output_tokens >= least[1]

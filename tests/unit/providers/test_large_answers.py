@@ -28,15 +28,22 @@ ANSWERS: dict[str, tuple[Shape, bytes]] = {
     "data in one text": (EMBED, b'{"data":"AAAA","usage":{"prompt_tokens":3}}'),
     "model twice": (
         CHAT,
-        b'{"model":"a","choices":[],"model":"b","usage":{"prompt_tokens":3,"completion_tokens":1}}',
+        b'{"model":"a","choices":[{}],"model":"b","usage":{"prompt_tokens":3,"completion_tokens":1}}',
     ),
-    "model in escapes": (CHAT, b'{"choices":[],"mod\\u0065l":"b"}'),
-    "white space before": (CHAT, b"\n \n" * 99 + b'{"choices":[], "model" : "b"}'),
+    "model in escapes": (CHAT, b'{"choices":[{}],"mod\\u0065l":"b"}'),
+    "white space before": (CHAT, b"\n \n" * 99 + b'{"choices":[{}], "model" : "b"}'),
     "an error": (CHAT, b'{"choices":[],"error":{"message":"no"}}'),
-    "no error": (CHAT, b'{"choices":[],"error":null}'),
+    "no error": (CHAT, b'{"choices":[{}],"error":null}'),
     "a long error": (CHAT, b'{"choices":[],"error":"' + b"e" * 70_000 + b'"}'),
     "no choices": (CHAT, b'{"usage":{"prompt_tokens":3,"completion_tokens":1}}'),
     "choices of another kind": (CHAT, b'{"choices":{},"usage":{"prompt_tokens":3,"completion_tokens":1}}'),
+    "an empty list of choices": (CHAT, b'{"choices":[],"model":"up"}'),
+    "half of an emoji": (CHAT, b'{"model":"up","choices":[{"message":{"content":"\\ud83d"}}]}'),
+    "content in parts": (
+        CHAT,
+        b'{"model":"up","choices":[{"message":{"content":[{"type":"text","text":"a"}]}}]}',
+    ),
+    "a choice that failed": (CHAT, b'{"choices":[{"finish_reason":"error","message":{"content":"a"}}]}'),
     "choices that are null": (CHAT, b'{"choices":null}'),
     "a list": (CHAT, b"[]"),
     "cut": (CHAT, b'{"choices":[{"message":{"content":"x'),
@@ -69,7 +76,7 @@ def test_it_is_read_as_a_small_one(name):
 
 
 def test_a_detail_of_any_size_is_no_reason_to_lose_an_answer():
-    raw = b'{"choices":[],"usage":{"prompt_tokens":[' + b"1," * 60_000 + b'1]},"system_fingerprint":"x"}'
+    raw = b'{"choices":[{}],"usage":{"prompt_tokens":[' + b"1," * 60_000 + b'1]},"system_fingerprint":"x"}'
     assert large(CHAT, raw) == (json.loads(raw), None, "")
 
 

@@ -34,7 +34,12 @@ EVENTS = [
 
 def read(*blocks: bytes) -> list[SseEvent]:
     parser = SseParser()
-    return [event for block in blocks for event in parser.feed(block)]
+    return [as_event(event) for block in blocks for event in parser.feed(block)]
+
+
+def as_event(event: bytes | SseEvent) -> SseEvent:
+    """One line of data that begins an object is handed over as its bytes."""
+    return SseEvent(event) if isinstance(event, bytes) else event
 
 
 def by_the_letter(stream: bytes) -> list[SseEvent]:
@@ -47,6 +52,8 @@ def by_the_letter(stream: bytes) -> list[SseEvent]:
         if not line:
             if data:
                 events.append(SseEvent(b"\n".join(data), kind.decode(errors="replace")))
+            elif kind == b"error":
+                events.append(SseEvent(b"", "error"))
             data, kind = [], b""
             continue
         field, _, value = line.partition(b":")
@@ -181,12 +188,12 @@ def test_an_event_of_very_many_lines_is_too_large():
     lines = b"data: x\n" * (MOST_LINES + 2)
     with pytest.raises(EventTooLarge):
         SseParser().feed(lines + b"\n")
-    [event] = SseParser().feed(lines[: 8 * MOST_LINES] + b"\n")
+    [event] = read(lines[: 8 * MOST_LINES] + b"\n")
     assert event.data.count(b"x") == MOST_LINES
 
 
 def test_blank_lines_between_events_are_nothing():
-    assert [event.data for event in SseParser().feed(b"data: a\n\n" + b"\n" * 9_999 + b"\ndata: b\n\n")] == [
+    assert [event.data for event in read(b"data: a\n\n" + b"\n" * 9_999 + b"\ndata: b\n\n")] == [
         b"a",
         b"b",
     ]

@@ -13,7 +13,7 @@ import pytest
 from gateway.relay import Relay
 from providers.dialects.base import Shape, has_said_all, last_word
 from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.usage_openai import usage_in_error
+from providers.usage_places import usage_in_error
 
 DONE = b"data: [DONE]\n\n"
 

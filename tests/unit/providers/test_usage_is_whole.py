@@ -9,7 +9,7 @@ import pytest
 from providers.dialects.base import MalformedAnswer, MalformedStream, Shape, has_said_all, last_word
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.usage import Usage
-from providers.usage_openai import usage_in
+from providers.usage_places import usage_in
 
 CHAT = Shape(alias="chat", path="chat/completions", stream=True)
 EMBED = Shape(alias="embed", path="embeddings", content_key="data")

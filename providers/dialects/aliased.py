@@ -1,0 +1,109 @@
+"""Puts the alias in the place of the model that a provider names, at the top of an event or answer and nowhere else.
+
+Where it lies is known by the position of the parse, never by the first match in the bytes: a tool's argument may be
+called so, too. The beginning of an event that has been parsed once is recognized by its bytes in those that follow.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from providers.dialects.chunks import Chunk
+from providers.layout import NAMES, Layout, layout_of, splice
+from providers.outline import outline_of
+from providers.outline_limits import Limits
+
+_MANY: Final = 2**31
+_ANY: Final = Limits(
+    nesting=512, values=_MANY, messages=_MANY, parts=_MANY, inputs=_MANY, members=_MANY, runs=64
+)
+_MODEL: Final = frozenset({"model"})
+BEGIN: Final = b"data: "  # of an event
+END: Final = b"\n\n"
+_BRACKET: Final = b"]"[0]
+_ESCAPED_LETTER: Final = b"\\u00"  # a name may be written so
+_NULL: Final = b',"usage":null'
+_HEAD: Final = re.compile(  # members of numbers, words and texts, and then the model: nothing is nested before it
+    rb'\{\s*+(?:"[^"\\]*+"\s*+:\s*+(?:"(?:[^"\\]|\\.)*+"|[^\s"{}\[\],]++)\s*+,\s*+)*?"model"\s*+:\s*+("(?:[^"\\]|\\.)*+")'
+)
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_encode = msgspec.json.Encoder().encode
+
+
+def members(raw: bytes) -> dict[str, msgspec.Raw]:
+    """Take a JSON object apart. A repeated key keeps its last value, as JSON parsers do. Raises msgspec.DecodeError."""
+    try:
+        return _members.decode(raw)
+    except UnicodeDecodeError as error:  # in a name
+        raise msgspec.DecodeError(str(error)) from error
+
+
+def assemble(parts: dict[str, msgspec.Raw]) -> bytes:
+    """Put the members together again, in their order."""
+    told = [(NAMES.get(name) or _encode(name) + b":") + bytes(value) for name, value in parts.items()]
+    return b"{" + b",".join(told) + b"}"
+
+
+class Aliased:
+    """Of one stream or answer. `drops_null`: a `"usage": null` at the top goes, as the client did not ask for usage."""
+
+    __slots__ = ("_alias", "_drops_null", "_head", "_own_head")
+
+    def __init__(self, alias: str, *, drops_null: bool = False) -> None:
+        self._alias, self._drops_null = _encode(alias), drops_null
+        self._head = self._own_head = b""
+
+    def event(self, data: bytes, chunk: Chunk, out: list[bytes]) -> None:
+        """Add the event for the client whose data is this document, which was read as this chunk."""
+        head, is_null = self._head, self._drops_null and chunk.usage is None
+        if not head or not data.startswith(head):
+            if not is_null and data.find(b'"model"') < 0 and data.find(_ESCAPED_LETTER) < 0:
+                out += (BEGIN, data, END)
+                return
+            if not self._learned(data):
+                out += (BEGIN, self.whole(data, has_null=is_null), END)
+                return
+            head = self._head
+        if not is_null:
+            out += (self._own_head, data[len(head) :], END)
+            return
+        at = data.rfind(_NULL)
+        after = data[at + len(_NULL) :]
+        # With nothing but texts and numbers behind it, it lies at the top.
+        if at > 0 and (after == b"}" or (after.find(b"}") == len(after) - 1 and _BRACKET not in after)):
+            out += (self._own_head, data[len(head) : at], after, END)
+        else:
+            out += (BEGIN, self.whole(data, has_null=True), END)
+
+    def whole(self, data: bytes, *, has_null: bool = False, sane: bytes | None = None) -> bytes:
+        """Do the same by taking the document apart. `sane` is `data` mended, where that was needed to read it.
+
+        Raises msgspec.DecodeError, OverLimit, NotJson, Unfit.
+        """
+        if sane is not None:
+            names = _MODEL | {"usage"} if has_null and self._drops_null else _MODEL
+            return self.spliced(data, layout_of(sane, outline_of(sane, _ANY), names))
+        parts = members(data)
+        if has_null and self._drops_null:
+            del parts["usage"]
+        if "model" in parts:
+            parts["model"] = msgspec.Raw(self._alias)
+        return assemble(parts)
+
+    def _learned(self, data: bytes) -> bool:
+        """Remember how events begin, up to their model; not where there may be another one, or a usage before it."""
+        found = _HEAD.match(data)
+        if found is None or data.find(b'"model"', found.end()) >= 0 or found.group().find(b'"usage"') >= 0:
+            return False
+        self._head = found.group()
+        self._own_head = b"data: %b%b" % (data[: found.start(1)], self._alias)
+        return True
+
+    def spliced(self, data: bytes, layout: Layout) -> bytes:
+        """Do the same where it is known where the members lie."""
+        if "model" not in layout.values:
+            return data
+        return splice(data, layout, {"model": msgspec.Raw(self._alias)})

@@ -1,0 +1,91 @@
+"""An event of a stream of chat, as far as the gateway must understand it: choices, their ends, usage, errors. Pure.
+
+What is shaped as OpenAI does is decoded by type in a microsecond. Everything else - lists and objects as content, or
+as arguments, odd indexes, members that nobody knows - is read loosely (loose.py) into the same value.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from providers.usage_openai import UsageJson
+
+NOT_ENDED: Final = frozenset(
+    {"", "null", "none", "None"}
+)  # what servers send as the finish reason of a choice that goes on
+
+
+class Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class ToolCall(msgspec.Struct):
+    function: Function | None = None
+
+
+class Delta(msgspec.Struct):
+    """What one event adds to a choice, or all of it."""
+
+    content: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    reasoning_text: str | None = None
+    thinking: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    function_call: Function | None = None
+    audio: Any = None
+
+
+class _FirstDelta(Delta, forbid_unknown_fields=True):
+    """Before content has begun a member that nobody knows must be looked into: it may be the content."""
+
+    role: Any = None
+
+
+class Choice(msgspec.Struct):
+    index: int = 0
+    delta: Delta | None = None
+    message: Delta | None = None
+    finish_reason: str | None = None
+    text: str | None = None
+    error: Any = None
+    usage: Any = None  # Moonshot
+
+
+class LooseChoice(Choice):
+    """As it was read loosely. `has_more`: content of a kind that is no text; the others: of what was not kept."""
+
+    has_more: bool = False
+    unread_bytes: int = 0  # text
+    unread_sound: int = 0  # base64
+
+
+class _FirstChoice(Choice):
+    delta: _FirstDelta | None = None
+
+
+class Chunk(msgspec.Struct):
+    """`usage` UNSET: the event says nothing of it; None: it is there, and null."""
+
+    choices: list[Choice] | None = None
+    usage: UsageJson | UnsetType | None = UNSET
+    service_tier: Any = None
+    error: Any = None
+
+
+class _FirstChunk(Chunk):
+    choices: list[_FirstChoice] | None = None  # type: ignore[assignment]  # lists are not covariant
+
+
+decode_first: Final = msgspec.json.Decoder(_FirstChunk).decode
+decode_chunk: Final = msgspec.json.Decoder(Chunk).decode
+
+
+def ends(reason: Any) -> bool:
+    """Tell whether a finish reason ends its choice: Ollama and SGLang send "" with every event, others "null"."""
+    return bool(reason) and reason not in NOT_ENDED if isinstance(reason, str) else bool(reason)

@@ -1,0 +1,80 @@
+"""Events of a stream that are large (pictures, long logprobs): looked into by another process, and passed as they came.
+
+`look` is what that process does (gateway/heavy_process.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from providers.dialects.base import Seen
+from providers.dialects.chunks import LooseChoice
+from providers.dialects.inner_errors import choice_error, is_error
+from providers.dialects.large_answers import MANY, MOST, MOST_VALUES, MOST_WORDS, RUNS
+from providers.dialects.loose import loosely, read_any, sound_in
+from providers.dialects.mended import mended
+from providers.fallbacks import FALLBACKS
+from providers.layout import Unfit, layout_of
+from providers.outline import outline_of
+from providers.outline_limits import Limits, NotJson, OverLimit
+from providers.usage_places import merged, usage_beside
+from providers.work_process import WorkFailed
+
+if TYPE_CHECKING:
+    from providers.heavy_work import Share
+
+MOST_CHOICES: Final = 1_024  # of one event; nobody can ask for more than 128
+MOST_SEEN: Final = 8 * 1024 * 1024  # of what goes back through the pipe
+_LIMITS: Final = Limits(128, MANY, MANY, MANY, MOST_VALUES, MOST, frozenset({"choices"}), RUNS)
+_LONG_ERROR: Final = b'{"error":{"message":"an error of many words"}}'
+
+
+def look(raw: bytes) -> Seen:
+    """Read an event of any size."""
+    try:
+        try:
+            outline = outline_of(raw, _LIMITS)
+        except NotJson:
+            sane = mended(raw)
+            if sane is None:
+                raise
+            raw, outline = sane, outline_of(sane, _LIMITS)
+        layout = layout_of(raw, outline, frozenset({"model"}))
+    except (OverLimit, NotJson, Unfit) as fault:
+        return Seen(str(fault)[:MOST_WORDS] or type(fault).__name__)
+    document = read_any(raw)
+    if not isinstance(document, dict):
+        return Seen("not a chunk")
+    chunk = loosely(document)
+    failed = choice_error(document.get("choices"))
+    if failed is not None or chunk.error or (not chunk.choices and is_error(document)):
+        return Seen(error=failed or _LONG_ERROR)
+    usage, beside = chunk.usage or None, usage_beside(document)
+    if beside is not None:
+        usage = merged(usage, beside)
+    choices = [_small(each) for each in chunk.choices or () if isinstance(each, LooseChoice)]
+    tier = chunk.service_tier if isinstance(chunk.service_tier, str) else None
+    seen = Seen("", None, choices, usage, tier, layout)
+    is_too_much = len(choices) > MOST_CHOICES or len(msgspec.msgpack.encode(seen)) > MOST_SEEN
+    return Seen("more is in it than anybody writes") if is_too_much else seen
+
+
+def _small(choice: LooseChoice) -> LooseChoice:
+    """Return what of a choice goes back through the pipe: no sound, only how much of it there is."""
+    delta = choice.delta
+    if delta is not None and delta.audio is not None:
+        choice.unread_sound, words = sound_in(delta.audio)
+        choice.unread_bytes += words
+        choice.has_more, delta.audio = True, None
+    return choice
+
+
+async def read_event_aside(share: Share, raw: bytes) -> Seen:
+    """Let another process look into an event."""
+    try:
+        return await share.ask(Seen, "event", raw)
+    except WorkFailed as fault:
+        FALLBACKS.note("large_events", fault)
+        return Seen(f"an event of {len(raw)} bytes could not be read: {fault}")

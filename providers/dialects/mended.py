@@ -1,0 +1,38 @@
+"""JSON that most readers take and RFC 8259 does not allow, in the same number of bytes as JSON that it does allow.
+
+Halves of surrogate pairs (servers that cut a text between two UTF-16 units), and the NaN and Infinity of Python's
+`json.dumps`. What is found in the mended bytes lies at the same place in the bytes that came. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_WORD: Final = re.compile(rb"[:\[,\s](?:NaN|-?Infinity)[,\]}\s]")
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?(?:NaN|Infinity)', re.DOTALL)
+_ESCAPE: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u([dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+_REPLACEMENT: Final = b"\\ufffd"
+
+
+def mended(raw: bytes) -> bytes | None:
+    """Return the bytes mended, of the same length; None where there is nothing of that kind in them."""
+    has_half = _HALF.search(raw) is not None
+    if not has_half and _WORD.search(raw) is None:
+        return None
+    return _TOKEN.sub(_mended, raw)
+
+
+def _mended(found: re.Match[bytes]) -> bytes:
+    token = found.group()
+    if token[:1] == b'"':
+        return _ESCAPE.sub(_whole, token) if b"\\u" in token else token
+    return b"0".ljust(len(token) - (token[:1] == b"-"), b" ").rjust(len(token), b"-")
+
+
+def _whole(found: re.Match[bytes]) -> bytes:
+    return found.group() if found.group(1) is None else _REPLACEMENT

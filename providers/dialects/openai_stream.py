@@ -1,0 +1,300 @@
+"""A stream of OpenAI's chat: chunks in, chunks out, one pass, as bytes. Only the model's name changes on the way.
+
+What must be understood is little: the model, the usage, errors, and how each choice ends. `[DONE]` is left to the
+relay: it must not leave before the call is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+from typing_extensions import override
+
+from providers.dialects.aliased import BEGIN, END, Aliased, members
+from providers.dialects.base import MalformedStream, Seen, Shape, Stream
+from providers.dialects.chunks import NOT_ENDED, Choice, Chunk, LooseChoice, decode_chunk, decode_first
+from providers.dialects.inner_errors import FAILED, MOST_BODY, body_of, is_error
+from providers.dialects.loose import LONG, is_busy, loosely, no_chunk, produced_by, read_any, sound_in
+from providers.dialects.mended import mended
+from providers.dialects.produced import PIECE, Produced
+from providers.dialects.told_usage import ToldUsage
+from providers.layout import Unfit
+from providers.outline import LARGE
+from providers.outline_limits import NotJson, OverLimit
+from providers.redaction import redact_json, without_values
+from providers.sse import ERROR, MAX_EVENT, STRAY, EventTooLarge, Room, SseEvent, SseParser, events_of
+from providers.usage import Usage
+
+_DONE = b"[DONE]"
+_USAGE = b'"usage'
+_MALFORMED = (MalformedStream, msgspec.DecodeError, RecursionError, OverLimit, NotJson, Unfit)
+
+
+class OpenAIStream(Stream):
+    def __init__(self, shape: Shape, room: Room | None = None, max_event: int = MAX_EVENT) -> None:
+        self.started = self.done = False
+        self.usage: Usage | None = None
+        self.failure: bytes | None = None
+        self.produced_events = self.produced_bytes = self.sound_chars = self._chars = 0
+        self.secrets: tuple[str, ...] = ()
+        self.large: bytes | None = None
+        self.reads_aside = self.is_full = self._is_beside = False  # the last: usage in a choice
+        self._includes_usage, self._choices = shape.include_usage, shape.choices
+        self._parser = SseParser(max_event, room)
+        self._aliased = Aliased(shape.alias, drops_null=not shape.include_usage)
+        self._left: list[bytes | SseEvent] = []  # behind a large one
+        self._told = ToldUsage()
+        self._tier: Any = None
+        self._told_at: tuple[int, ...] = ()  # how far the answer was when its usage was told
+        self._produced = Produced()
+        self._texts: list[str] = []
+        self._open_choices: set[int] = set()
+        self._finished_choices: set[int] = set()
+
+    @property
+    @override
+    def unfinished_bytes(self) -> int:
+        return self._parser.pending_bytes
+
+    @property
+    @override
+    def is_finished(self) -> bool:
+        return self.done or (len(self._finished_choices) >= self._choices and not self._open_choices)
+
+    @property
+    @override
+    def has_final_usage(self) -> bool:
+        return self._told_at == self._so_far()
+
+    def _so_far(self) -> tuple[int, ...]:
+        return self.produced_events, self.produced_bytes, self.sound_chars, len(self._finished_choices)
+
+    @override
+    def is_for(self, model: str, secrets: tuple[str, ...]) -> None:
+        self._produced.model, self.secrets = model, secrets
+
+    @override
+    def feed(self, block: bytes) -> bytes:
+        try:
+            events = self._parser.feed(block)
+        except EventTooLarge as error:
+            out, self.is_full = self._take(error.events), error.is_ours
+            if not out or self.large is not None:
+                raise MalformedStream(str(error), is_ours=error.is_ours) from error
+            if not self.done:
+                self._fail(body_of(str(error)))  # what came before it in this block still goes out
+            return out
+        return self._take(events)
+
+    @override
+    def go_on(self, seen: Seen) -> bytes:
+        data, self.large = self.large, None
+        assert data is not None  # noqa: S101 - it was looked into
+        if seen.malformed or seen.error is not None:
+            self._fail(seen.error or body_of(seen.malformed))
+        elif self._noted(b"", seen.chunk()):
+            whole = data if seen.layout is None else self._aliased.spliced(data, seen.layout)
+            return self._take(self._left, [BEGIN, whole, END])
+        return self._take(self._left, [b""])
+
+    @override
+    def end(self) -> bytes:
+        left = self._parser.close()  # the standard discards what has no blank line behind it
+        if left and len(left) <= MOST_BODY and not self.done and self.failure is None:
+            for event in events_of(left.rstrip(b"\n")):
+                if event.event in (ERROR, STRAY) or event.data.strip() == _DONE:
+                    self._special(event)
+        self.done = self.failure is None and self.is_finished
+        return b""
+
+    @override
+    def produced(self) -> str:
+        return self._produced.text + "".join(self._texts)
+
+    @property
+    @override
+    def produced_tokens(self) -> int:
+        return round(self._produced.tokens)
+
+    def _take(self, events: Iterable[bytes | SseEvent], before: Sequence[bytes] = ()) -> bytes:
+        out = [*before]
+        left = iter(events)
+        for event in left:
+            if self.done or self.failure is not None:
+                self._hear_late(event)
+                continue
+            try:
+                if self._pass(event, out):
+                    self._left = list(left)
+            except _MALFORMED as error:
+                fault = error if isinstance(error, MalformedStream) else MalformedStream(str(error))
+                if not out:
+                    raise fault from error
+                self._fail(fault.body or body_of(str(fault)))  # what came before it still goes out
+        return b"".join(out)
+
+    def _pass(self, event: bytes | SseEvent, out: list[bytes]) -> bool:
+        """Note what the event says, and add it for the client if it is for the client. True: it is read aside first."""
+        data = event if isinstance(event, bytes) else self._special(event)
+        if not data:
+            return False
+        if len(data) > LONG and ((self.reads_aside and len(data) > LARGE) or is_busy(data)):
+            return self._long(data, out)
+        try:
+            chunk = decode_chunk(data) if self.started else decode_first(data)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            self._odd(data, error, out)
+            return False
+        choices = chunk.choices
+        if not choices or chunk.error or chunk.usage:
+            return self._rare(data, chunk, out)
+        if chunk.service_tier:
+            self._tier = chunk.service_tier
+        for choice in choices:
+            self._note(choice)
+        if self.failure is None:
+            if (chunk.usage is UNSET or self._is_beside) and data.find(_USAGE) >= 0:
+                self._heard(self._told.hear_beside(read_any(data), self._tier))
+            self._aliased.event(data, chunk, out)
+        return False
+
+    def _rare(self, data: bytes, chunk: Chunk, out: list[bytes]) -> bool:
+        """Do as `_pass` with a chunk that has usage, an error, or no choices."""
+        if self._noted(data, chunk):
+            if not chunk.choices and not chunk.usage:  # our secrets may be in an error in a shape of its own
+                data = redact_json(data, self.secrets)
+            self._aliased.event(data, chunk, out)
+        return False
+
+    def _special(self, event: SseEvent) -> bytes:
+        """Return the object of an event that is none at first sight; b"": there is nothing to pass."""
+        data = event.data.strip().replace(b"\n", b" ")  # inside JSON a line break is white space
+        if event.event == ERROR:
+            self._fail(data if data[:1] == b"{" else body_of(data.decode("utf-8", "replace")))
+        elif data.startswith(_DONE):
+            self.done = bool(self._open_choices or self._finished_choices)
+            if not self.done:
+                self._fail(body_of("[DONE] without any choice"))
+        elif event.event == STRAY or data[:1] not in {b"{", b""}:
+            raise no_chunk(data)
+        else:
+            return data
+        return b""
+
+    def _long(self, data: bytes, out: list[bytes]) -> bool:
+        """Leave a long event to who reads it aside; where nobody does, it passes unread."""
+        if self.reads_aside:
+            self.large = data
+        else:
+            self._unread(data, out)
+        return self.reads_aside
+
+    def _unread(self, data: bytes, out: list[bytes]) -> None:
+        """Pass what nobody reads; all its bytes count as produced."""
+        parts = members(data)
+        if (error := parts.get("error")) is not None and bytes(error) != b"null":
+            self._fail(body_of(error))
+            return
+        self.started = True
+        self._open_choices.add(-1)  # nobody knows whether it has ended
+        self.produced_bytes += len(data)
+        out += (BEGIN, self._aliased.whole(without_values(data, self.secrets)), END)
+
+    def _odd(self, data: bytes, error: Exception, out: list[bytes]) -> None:
+        """Do as `_pass` with a chunk that is not shaped, or not written, as OpenAI's are."""
+        sane, document = data, read_any(data)
+        if document is None and (again := mended(data)) is not None:
+            sane, document = again, read_any(again)
+        elif document is None and isinstance(error, msgspec.ValidationError):  # nested too deeply
+            self._unread(data, out)
+            return
+        if not isinstance(document, dict):
+            raise no_chunk(data)
+        if not self._noted(data, loosely(document), document):
+            return
+        passed = without_values(data, self.secrets)
+        has_null = document.get("usage", "") is None
+        told = self._aliased.whole(passed, has_null=has_null, sane=None if sane is data else mended(passed))
+        out += (BEGIN, told, END)
+
+    def _noted(self, data: bytes, chunk: Chunk, document: Any = None) -> bool:
+        """Note what a chunk says; tell whether it passes. `data` is empty where it was looked into for all it says."""
+        choices = chunk.choices
+        is_silent = not choices and data and (choices is None or not chunk.usage)
+        if chunk.error or (is_silent and is_error(document or read_any(data))):
+            self._fail(data)
+            return False
+        if chunk.service_tier:
+            self._tier = chunk.service_tier
+        for choice in choices or ():
+            self._note(choice)
+            if isinstance(choice, LooseChoice):
+                self.started = self.started or choice.has_more
+                self.produced_bytes += choice.unread_bytes
+                self.sound_chars += choice.unread_sound
+        if self.failure is not None:
+            return False
+        usage = chunk.usage
+        if usage:
+            self._heard(self._told.hear(usage, self._tier))
+        elif (usage is UNSET or self._is_beside) and data.find(_USAGE) >= 0:
+            self._heard(self._told.hear_beside(document or read_any(data), self._tier))
+        return bool(choices) or self._includes_usage or not usage
+
+    def _note(self, choice: Choice) -> None:
+        delta, text = choice.delta or choice.message, choice.text
+        if delta is not None:
+            is_more = delta.tool_calls or delta.reasoning_content or delta.reasoning or delta.thinking
+            if is_more or delta.reasoning_text or delta.refusal or delta.function_call or not delta.content:
+                text = text or produced_by(delta)
+            text = text or delta.content
+            if delta.audio is not None:
+                chars, words = sound_in(delta.audio)
+                self.sound_chars += chars
+                self.produced_bytes += words
+        if text:
+            size = len(text)
+            self.produced_bytes += size if text.isascii() else len(text.encode("utf-8", "replace"))
+            self.produced_events += 1
+            self.started = True
+            self._texts.append(text)
+            self._chars += size
+            if self._chars >= PIECE:
+                self._produced.add("".join(self._texts))
+                self._texts, self._chars = [], 0
+        elif delta is not None and (delta.audio is not None or delta.tool_calls):
+            self.started = True
+        if choice.finish_reason or choice.error:
+            self._note_end(choice)
+        elif choice.index not in self._finished_choices:
+            self._open_choices.add(choice.index)
+
+    def _note_end(self, choice: Choice) -> None:
+        reason = choice.finish_reason
+        if choice.error or reason == FAILED:
+            self._fail(body_of(choice.error or {"message": "finish_reason: error"}))
+        elif reason not in NOT_ENDED:
+            self.started = True
+            self._is_beside = choice.usage is not None
+            self._finished_choices.add(choice.index)
+            self._open_choices.discard(choice.index)
+        elif choice.index not in self._finished_choices:
+            self._open_choices.add(choice.index)
+
+    def _fail(self, body: bytes) -> None:
+        if self.failure is None:
+            self.failure = body if len(body) <= MOST_BODY else body_of("an error of many words")
+
+    def _hear_late(self, event: bytes | SseEvent) -> None:
+        """Take the usage out of an event behind `[DONE]`, where it was not told before."""
+        data = event if isinstance(event, bytes) else event.data
+        if self.done and len(data) <= LONG and data.find(_USAGE) >= 0:
+            self._heard(self._told.hear_anywhere(read_any(data), self._tier))
+
+    def _heard(self, is_output: bool) -> None:  # noqa: FBT001 - what ToldUsage returns
+        self.usage = self._told.usage
+        if is_output:
+            self._told_at = self._so_far()

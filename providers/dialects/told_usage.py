@@ -1,0 +1,41 @@
+"""What a stream has said of its usage so far, in one place or several, once or with every event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from providers.dialects.loose import usage_json
+from providers.usage import Usage
+from providers.usage_openai import UsageJson, in_tier, usage_of
+from providers.usage_places import merged, says_output, usage_beside
+
+
+class ToldUsage:
+    """`usage` is all of it together; None: nothing that can be used was said."""
+
+    __slots__ = ("_said", "usage")
+
+    def __init__(self) -> None:
+        self._said: UsageJson | None = None
+        self.usage: Usage | None = None
+
+    def hear(self, given: UsageJson, tier: Any) -> bool:
+        """Take in what one event says; tell whether that is how much was written so far. `tier` is the latest one."""
+        self._said = merged(self._said, given)
+        usage = in_tier(usage_of(self._said), tier)
+        if usage is not None:
+            self.usage = usage
+        if given is not self._said:
+            return usage is not None and says_output(given)
+        return usage is not None and usage.total_output_tokens > 0
+
+    def hear_beside(self, document: Any, tier: Any) -> bool:
+        """Do the same with an event that says it in another place than `usage` at its top."""
+        given = usage_beside(document)
+        return given is not None and self.hear(given, tier)
+
+    def hear_anywhere(self, document: Any, tier: Any) -> bool:
+        if not isinstance(document, dict):
+            return False
+        given = usage_json(document.get("usage"))
+        return self.hear(given, tier) if given else self.hear_beside(document, tier)

@@ -1,0 +1,179 @@
+"""Answers that come in one piece. What is JSON of a completion is delivered, whatever is in its messages. Pure.
+
+Of the choices only is read how they ended; their text only where no usage is said, to count it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from providers.dialects.aliased import Aliased, assemble, members
+from providers.dialects.base import Answered, MalformedAnswer, Shape
+from providers.dialects.chunks import Choice, decode_chunk
+from providers.dialects.inner_errors import FAILED, MOST_BODY, choice_error, is_error
+from providers.dialects.loose import loosely, read_any, text_of
+from providers.dialects.mended import mended
+from providers.layout import Unfit
+from providers.outline_limits import NotJson, OverLimit
+from providers.usage_openai import UsageJson, in_tier, usage_of
+from providers.usage_places import merged, usage_beside, usage_in
+
+
+class _End(msgspec.Struct):
+    finish_reason: Any = None
+    error: Any = None
+
+
+class _Whole(msgspec.Struct):
+    choices: list[_End] | None = None
+    usage: UsageJson | None = None
+    service_tier: Any = None
+    error: Any = None
+
+
+_READ: Final = ("usage", "service_tier", "error")
+_SHORTEST: Final = 5  # bytes of vectors; `null`, `[]` and the like are none
+_decode = msgspec.json.Decoder(_Whole).decode
+_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def read_whole(raw: bytes, shape: Shape, sane: bytes | None = None) -> Answered:
+    """Return the answer for the client. `sane` is `raw` mended, where it is no JSON else. Raises MalformedAnswer."""
+    text, writes = raw if sane is None else sane, _writes(shape)
+    try:
+        parts = members(text)
+        # Vectors are long, and are looked at once only.
+        document = _decode(
+            text if writes else assemble({name: parts[name] for name in _READ if name in parts})
+        )
+    except msgspec.ValidationError:
+        return _read_loosely(raw, sane, shape)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        again = mended(raw) if sane is None else None
+        if again is None:
+            raise MalformedAnswer(str(error), usage_in(raw, writes=writes)) from error
+        return read_whole(raw, shape, again)
+    choices = document.choices
+    if document.error or not (choices if writes else _has_vectors(parts, shape)) or _all_failed(choices):
+        raise _refused(text, shape)
+    body = _aliased(raw, parts, shape) if sane is None else _mended(raw, sane, shape)
+    usage = None if document.usage is None else in_tier(usage_of(document.usage), document.service_tier)
+    if usage is not None and not (usage.is_lacking and (choices or not usage.total_input_tokens)):
+        return Answered(body, usage)
+    beside = usage_beside(read_any(text)) if writes and text.find(b'"usage') >= 0 else None
+    if beside is not None:
+        usage = in_tier(usage_of(merged(document.usage, beside)), document.service_tier)
+    is_said = usage is not None and not usage.is_lacking
+    return Answered(body, usage, "" if is_said or not choices else _text(text))
+
+
+def _read_loosely(raw: bytes, sane: bytes | None, shape: Shape) -> Answered:
+    """Do the same where members have other types than OpenAI's."""
+    text = raw if sane is None else sane
+    document = read_any(text)
+    if document is None and sane is None and (again := mended(raw)) is not None:
+        return read_whole(raw, shape, again)
+    if not isinstance(document, dict):
+        body = text if is_error(document) and len(text) <= MOST_BODY else None
+        raise MalformedAnswer("not an object", None, body)
+    chunk = loosely(document)
+    choices: list[Choice] = chunk.choices or []
+    is_answer = (
+        any(isinstance(each, dict) for each in document.get("choices") or ()) if _writes(shape) else True
+    )
+    if chunk.error or not is_answer or not document.get(shape.content_key) or _all_failed(choices):
+        raise _refused(text, shape)
+    said = chunk.usage or None
+    beside = usage_beside(document)
+    if beside is not None:
+        said = merged(said, beside)
+    usage = None if said is None else in_tier(usage_of(said), chunk.service_tier)
+    is_said = usage is not None and not usage.is_lacking
+    body = _aliased(raw, members(raw), shape) if sane is None else _mended(raw, sane, shape)
+    return Answered(body, usage, "" if is_said else text_of(choices))
+
+
+def _writes(shape: Shape) -> bool:
+    """Whether its answer has tokens of output; embeddings have none."""
+    return shape.content_key == "choices"
+
+
+def _has_vectors(parts: dict[str, msgspec.Raw], shape: Shape) -> bool:
+    value = parts.get(shape.content_key)
+    return value is not None and memoryview(value).nbytes >= _SHORTEST
+
+
+def _all_failed(choices: Sequence[Choice | _End] | None) -> bool:
+    for each in choices or ():
+        if not each.error and each.finish_reason != FAILED:
+            return False
+    return bool(choices)
+
+
+def _aliased(raw: bytes, parts: dict[str, msgspec.Raw], shape: Shape) -> bytes:
+    if "model" not in parts:
+        return raw
+    parts["model"] = msgspec.Raw(_encode(shape.alias))
+    return assemble(parts)
+
+
+def _mended(raw: bytes, sane: bytes, shape: Shape) -> bytes:
+    """Raises MalformedAnswer."""
+    try:
+        return Aliased(shape.alias).whole(raw, sane=sane)
+    except (OverLimit, NotJson, Unfit) as error:
+        raise MalformedAnswer(str(error), usage_in(raw, writes=_writes(shape))) from error
+
+
+def _text(text: bytes) -> str:
+    """Return all that was written in an answer."""
+    try:
+        return text_of(decode_chunk(text).choices or [])
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        document = read_any(text)
+        return text_of(loosely(document).choices or []) if isinstance(document, dict) else ""
+
+
+def _refused(text: bytes, shape: Shape) -> MalformedAnswer:
+    """Return what to raise for a document that is no answer: with its usage, and the error that it is."""
+    usage = usage_in(text, writes=_writes(shape))
+    body = None
+    if len(text) <= MOST_BODY:
+        document = read_any(text)
+        choices = document.get("choices") if isinstance(document, dict) else None
+        body = (
+            choice_error(choices)
+            if choices and not document.get("error")
+            else text
+            if is_error(document)
+            else None
+        )
+    return MalformedAnswer(f"no '{shape.content_key}' in the answer", usage, body)
+
+
+def as_event(raw: bytes) -> bytes:
+    """Return an answer in one piece as the data of a stream's only event. Raises MalformedAnswer."""
+    try:
+        parts = members(raw)
+        choices = [_as_delta(members(choice)) for choice in _list(parts["choices"])]
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, KeyError) as error:
+        raise MalformedAnswer(str(error), usage_in(raw)) from error
+    parts["choices"] = msgspec.Raw(b"[" + b",".join(choices) + b"]")
+    parts["object"] = msgspec.Raw(b'"chat.completion.chunk"')
+    return assemble(parts)
+
+
+def _as_delta(choice: dict[str, msgspec.Raw]) -> bytes:
+    message = choice.pop("message", None)
+    if message is not None and "delta" not in choice:
+        delta = members(bytes(message))
+        if bytes(delta.get("tool_calls", b""))[:1] == b"[":
+            calls = [members(bytes(call)) for call in _list(delta["tool_calls"])]
+            told = [assemble({"index": msgspec.Raw(_encode(at)), **call}) for at, call in enumerate(calls)]
+            delta["tool_calls"] = msgspec.Raw(b"[" + b",".join(told) + b"]")
+        choice["delta"] = msgspec.Raw(assemble(delta))
+    return assemble(choice)

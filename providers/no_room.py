@@ -1,0 +1,20 @@
+"""What ends a call because the gateway has no memory for what comes; it says nothing about the provider."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from providers.failures import UpstreamFailed
+
+
+class NoRoom(UpstreamFailed):
+    """There is no memory for an event of the stream."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, retryable=False, code="overloaded")
+        self.kind, self.fault, self.answer_status = "no_room", "nobody", 503
+
+    @property
+    @override
+    def words(self) -> str:
+        return "The gateway has no memory left for this answer."

@@ -1,0 +1,158 @@
+"""Where servers put the usage of a call, and how what several events say becomes one. Pure.
+
+Sources: OpenAI (`usage` at the top), Moonshot (`choices[0].usage`), Groq (`x_groq.usage`), Google (`usageMetadata`),
+bridges to Anthropic (input with the first event, output with the last). Of each number the largest counts: a later zero
+is no correction, and what is told with every event only grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from providers.dialects.mended import mended
+from providers.usage import Usage
+from providers.usage_openai import UsageJson, count_of, in_tier, usage_of
+
+LONGEST_ERROR: Final = 64 * 1024
+_FIELDS: Final = UsageJson.__struct_fields__
+_OTHERS: Final = tuple(
+    name for name in _FIELDS if name not in {"prompt_tokens", "completion_tokens", "total_tokens"}
+)
+_CONTENT: Final = ("delta", "message")  # of a choice; deeper inside it only the model writes
+_HOLDERS: Final = frozenset({"message", "response", "data", "result", "meta"})  # at the top, and any `x_groq`
+_GOOGLE: Final = ("usageMetadata", "usage_metadata")
+_any = msgspec.json.Decoder()
+
+
+class _Billed(msgspec.Struct):
+    """All that is read of an answer that is no use."""
+
+    usage: UsageJson | None = None
+    service_tier: Any = None
+
+
+_billed = msgspec.json.Decoder(_Billed)
+
+
+def usage_beside(document: Any) -> UsageJson | None:
+    """Return what a document says of the usage in another place than `usage` at its top."""
+    if not isinstance(document, dict):
+        return None
+    found: UsageJson | None = None
+    for each in _holders(document):
+        if isinstance(each.get("usage"), dict):
+            found = merged(found, msgspec.convert(each["usage"], UsageJson))
+    for name in _GOOGLE:
+        if isinstance(document.get(name), dict):
+            found = merged(found, _of_google(document[name]))
+    return found
+
+
+def _holders(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the objects that may have a usage: members at the top, choices, and what these hold."""
+    held = [value for name, value in document.items() if isinstance(value, dict) and _may_hold(name)]
+    choices = document.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict):
+            held += [choice, *[choice[name] for name in _CONTENT if isinstance(choice.get(name), dict)]]
+    return held
+
+
+def _may_hold(name: str) -> bool:
+    return name in _HOLDERS or name.startswith("x_")
+
+
+def _of_google(said: dict[str, Any]) -> UsageJson:
+    """Thoughts are beside the candidates' tokens there, and what tools read beside the prompt's."""
+    thoughts = count_of(said.get("thoughtsTokenCount")) or 0
+    prompt = count_of(said.get("promptTokenCount"))
+    written = count_of(said.get("candidatesTokenCount"))
+    return UsageJson(
+        prompt_tokens=None
+        if prompt is None
+        else prompt + (count_of(said.get("toolUsePromptTokenCount")) or 0),
+        completion_tokens=None if written is None and not thoughts else (written or 0) + thoughts,
+        total_tokens=said.get("totalTokenCount"),
+        cached_tokens=said.get("cachedContentTokenCount"),
+        completion_tokens_details={"reasoning_tokens": thoughts},
+    )
+
+
+def merged(known: UsageJson | None, given: UsageJson) -> UsageJson:
+    """Return both in one: of each number the larger one."""
+    if known is None or _only_grew(known, given):
+        return given
+    members = {name: _larger(getattr(known, name), getattr(given, name)) for name in _FIELDS}
+    return UsageJson(**members)
+
+
+def _only_grew(known: UsageJson, given: UsageJson) -> bool:
+    """Tell whether the later one says all that the earlier one does, as of servers that tell it with every event."""
+    before, now = known.completion_tokens, given.completion_tokens
+    if type(before) is not int or type(now) is not int or now < before:
+        return False
+    if known.prompt_tokens != given.prompt_tokens or type(given.prompt_tokens) is not int:
+        return False
+    total = known.total_tokens
+    if total is not None and (
+        type(total) is not int or type(given.total_tokens) is not int or given.total_tokens < total
+    ):
+        return False
+    return all(getattr(known, name) in (None, getattr(given, name)) for name in _OTHERS)
+
+
+def _larger(known: Any, given: Any) -> Any:
+    if known is None or given is None:
+        return given if known is None else known
+    if isinstance(known, Mapping) and isinstance(given, Mapping):
+        return {name: _larger(known.get(name), given.get(name)) for name in {**known, **given}}
+    before, now = count_of(known), count_of(given)
+    if before is None or now is None or now < 0:  # what cannot be right says nothing against what can
+        return known
+    return given if now >= before else known
+
+
+def says_output(given: UsageJson) -> bool:
+    """Tell whether it says how much was written: what is told before that is not the last word."""
+    usage = usage_of(given)
+    return usage is not None and usage.total_output_tokens > 0
+
+
+def usage_in(raw: bytes, *, writes: bool = True) -> Usage | None:
+    """Return the usage that a document reports whose other members cannot be used; None if it says none.
+
+    `writes`: answers of this kind have output, so that one without any has not said what was used.
+    """
+    said, tier = _read(raw)
+    usage = usage_of(said) if said is not None else None
+    if usage is None or (usage.is_lacking and (writes or not usage.total_input_tokens)):
+        return None
+    return in_tier(usage, tier)
+
+
+def _read(raw: bytes) -> tuple[UsageJson | None, Any]:
+    try:
+        document = _billed.decode(raw)
+    except msgspec.ValidationError:  # a list, or an object whose usage is none
+        document = _Billed()
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        again = mended(raw)
+        return _read(again) if again is not None else (None, None)  # no JSON at all: nothing was said
+    if document.usage is not None and says_output(document.usage):
+        return document.usage, document.service_tier
+    if b"sage" not in raw or len(raw) > LONGEST_ERROR:
+        return document.usage, document.service_tier
+    try:
+        beside = usage_beside(_any.decode(raw))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):  # in a member that was not looked into
+        beside = None
+    return (document.usage if beside is None else merged(document.usage, beside)), document.service_tier
+
+
+def usage_in_error(body: bytes | None) -> Usage | None:
+    """Return the usage that an error of HTTP reports: without one it is taken at its word, and used nothing."""
+    is_short = body is not None and len(body) <= LONGEST_ERROR
+    return usage_in(body) if body and is_short and b"sage" in body else None

@@ -1,0 +1,227 @@
+"""B16 of real providers: events of a picture's size pass, looked into by another process, in bounded memory."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from providers.dialects.base import MalformedStream, Seen, Shape
+from providers.dialects.large_events import look, read_event_aside
+from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.produced import KEPT, PIECE, Produced
+from providers.exchange import broken_by
+from providers.failures import UpstreamBroken
+from providers.health import Health
+from providers.heavy_work import HeavyWork
+from providers.journey import judge
+from providers.no_room import NoRoom
+from providers.target import Secret, Target
+from providers.tokens import count
+
+MB = 1024 * 1024
+PICTURE = "data:image/png;base64," + "iVBORw0KGgo" * 140_000  # 1.5 MB
+SHAPE = Shape(alias="chat", path="chat/completions", stream=True, include_usage=True)
+DONE = b"data: [DONE]\n\n"
+
+
+def event(delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return b"data: " + json.dumps({"id": "x", "model": "up", "choices": [choice], **more}).encode() + b"\n\n"
+
+
+def aside(stream) -> bytes:
+    """Do as the relay does, through the form in which it comes from the other process."""
+    out = b""
+    while stream.large is not None:
+        out += stream.go_on(msgspec.msgpack.decode(msgspec.msgpack.encode(look(stream.large)), type=Seen))
+    return out
+
+
+def relayed(*blocks: bytes, room=None, max_event=64 * MB):
+    stream = OpenAIToOpenAI(SHAPE, room or (lambda _: True), max_event).stream()
+    stream.reads_aside = True
+    out = b""
+    for block in blocks:
+        out += stream.feed(block) + aside(stream)
+    return stream, out + stream.end()
+
+
+LARGE = {
+    "a picture": event({"images": [{"type": "image_url", "image_url": {"url": PICTURE}}]}),
+    "a picture in the content": event({"content": [{"type": "image_url", "image_url": {"url": PICTURE}}]}),
+    "a text": event({"content": "word " * 120_000}),
+    "half an emoji in a long text": event({"content": "word " * 120_000}).replace(
+        b"word word", b"\\ud83d word", 1
+    ),
+    "very many values": event(
+        {"content": "a"}, logprobs={"content": [{"token": "a", "top_logprobs": [1, 2, 3]}] * 9_000}
+    ),
+    "a picture that ends the choice": event({"images": [{"image_url": {"url": PICTURE}}]}, "stop"),
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_a_large_event_passes_as_it_came_wherever_it_is_cut(kind):
+    large = LARGE[kind]
+    before, after = event({"role": "assistant", "content": ""}), event({"content": "b"}, "stop")
+    whole = before + large + after + DONE
+    stream, out = relayed(whole)
+    told = [json.loads(each[6:]) for each in out.split(b"\n\n") if each]
+    assert [each["model"] for each in told] == ["chat"] * 3
+    theirs = [{**json.loads(each[6:]), "model": "chat"} for each in (before, large, after)]
+    assert told == theirs
+    assert (stream.started, stream.done, stream.failure) == (True, True, None)
+    for step in (64 * 1024, 1_000_003):
+        assert relayed(*[whole[at : at + step] for at in range(0, len(whole), step)])[1] == out
+
+
+def test_a_picture_is_content_and_no_text():
+    stream, _ = relayed(LARGE["a picture"])
+    assert (stream.started, stream.produced_bytes, stream.done) == (True, 0, False)
+    assert relayed(LARGE["a picture that ends the choice"])[0].done
+
+
+def test_a_long_text_counts_as_produced():
+    stream, _ = relayed(LARGE["a text"])
+    assert stream.produced_bytes == 600_000
+    assert abs(stream.produced_tokens + count(stream.produced()) - 120_000) < 12_000
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"error": {"message": "boom"}},
+        {"choices": [], "message": "boom"},
+        {"choices": [{"finish_reason": "error"}]},
+    ],
+)
+def test_an_error_in_a_large_event_is_one(more):
+    large = event({}, x="x" * 300_000, **{name: value for name, value in more.items() if name != "choices"})
+    if "choices" in more:
+        large = b"data: " + json.dumps({"x": "x" * 300_000, **more}).encode() + b"\n\n"
+    stream, out = relayed(event({"content": "a"}), large, DONE)
+    assert stream.failure is not None
+    assert (stream.done, out.count(b"data:"), b"xxx" in out) == (False, 1, False)
+
+
+@pytest.mark.parametrize(
+    "broken", [b'data: {"choices":[' + b"1" * 300_000 + b"\n\n", b"data: {" + b"x" * 300_000 + b"\n\n"]
+)
+def test_a_large_event_that_is_no_json_is_an_error(broken):
+    stream, _ = relayed(event({"content": "a"}), broken, DONE)
+    assert (stream.done, stream.failure is not None) == (False, True)
+
+
+def test_the_usage_of_a_large_event_is_heard():
+    used = {"prompt_tokens": 9, "completion_tokens": 1290, "total_tokens": 1299}
+    stream, _ = relayed(event({"images": [{"image_url": {"url": PICTURE}}]}, "stop", usage=used))
+    assert stream.usage is not None
+    assert (stream.usage.total_input_tokens, stream.usage.total_output_tokens) == (9, 1290)
+
+
+@pytest.mark.parametrize("size", [MB, 3 * MB])
+def test_an_event_beyond_the_limit_is_an_error_and_what_came_before_stands(size):
+    first = event({"content": "a"})
+    stream, out = relayed(first + event({"content": "x" * size}), max_event=MB // 2)
+    assert (stream.failure is not None, out.count(b"data:"), stream.produced_bytes) == (True, 1, 1)
+    with pytest.raises(MalformedStream, match="larger than"):
+        relayed(first, event({"content": "x" * size}), max_event=MB // 2)
+
+
+def test_memory_is_asked_for_before_it_is_taken_and_no_more_than_that_is_kept():
+    asked: list[int] = []
+
+    def room(size: int) -> bool:
+        asked.append(size)
+        return size <= 2 * MB
+
+    blocks = [b"data: ", *[b"x" * 65_536] * 64]
+    with pytest.raises(MalformedStream, match="no memory") as fault:
+        relayed(*blocks, room=room)
+    assert isinstance(broken_by(fault.value), NoRoom)
+    assert asked == sorted(asked)
+    assert 2 * MB < asked[-1] < 3 * MB
+    assert len(asked) < 12
+    asked.clear()
+    relayed(*[event({"content": "word"})] * 50, room=room)
+    assert asked == []
+
+
+async def test_another_process_looks_into_it():
+    heavy = HeavyWork()
+    try:
+        seen = await read_event_aside(heavy.share(1), LARGE["a picture"][6:-2])
+    finally:
+        heavy.close()
+    assert (seen.malformed, seen.error) == ("", None)
+    assert seen.choices[0].has_more
+
+
+async def test_an_event_that_takes_too_much_is_malformed(monkeypatch):
+    monkeypatch.setattr("providers.heavy_work.CPU_S", 0.001)
+    monkeypatch.setattr("providers.heavy_work.CPU_S_PER_MB", 0.0)
+    heavy = HeavyWork()
+    seen = await read_event_aside(heavy.share(1), b'{"choices":[' + b"{}," * 500_000 + b"{}]}")
+    heavy.close()
+    assert "could not be read" in seen.malformed
+
+
+@pytest.mark.parametrize("text", ["word ", "Gr\u00fc\u00dfe \u4e16\u754c ", "x", "def f(a): return a\n"])
+def test_text_is_counted_as_it_passes_in_bounded_memory(text):
+    """2.4: sixty streams of 12 MB took 257 MB."""
+    produced, whole = Produced(), text * (1_000_000 // len(text))
+    for at in range(0, len(whole), PIECE):
+        produced.add(whole[at : at + PIECE])
+    assert len(produced.text) == KEPT
+    total = produced.tokens + count(produced.text)
+    exact = count(text * 400) * len(whole) / (len(text) * 400)
+    assert exact * 0.9 < total < exact * 1.2
+
+
+def test_a_stream_keeps_little_of_a_long_answer():
+    stream, chunk = OpenAIToOpenAI(SHAPE).stream(), event({"content": "word " * 20})
+    for _ in range(5_000):
+        stream.feed(chunk)
+    assert len(stream.produced()) <= KEPT + PIECE + 100
+    assert stream.produced_bytes == 500_000
+    assert abs(stream.produced_tokens + count(stream.produced()) - 100_000) < 10_000
+
+
+HOSTILE = {
+    "choices": b'{"choices":[' + b"{}," * 300_000 + b"{}]}",
+    "choices that are none": b'{"choices":[' + b"[]," * 300_000 + b"[]]}",
+    "texts": b'{"choices":[' + b'{"delta":{"content":"%b"}},' % (b"x" * 900_000) * 12 + b"{}]}",
+    "a tier": b'{"choices":[{}],"service_tier":[' + b"[]," * 300_000 + b"[]]}",
+    "a usage": b'{"choices":[],"usage":{"prompt_tokens":[' + b'"0123456789",' * 900_000 + b"1]}}",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_little_goes_back_of_any_event(kind):
+    """Whatever is in it: the process that serves calls must not take it apart again."""
+    assert len(msgspec.msgpack.encode(look(HOSTILE[kind]))) < 9 * MB
+
+
+def test_a_large_sound_is_reckoned_and_not_sent_back():
+    sound = event({"audio": {"id": "a", "data": "QUJD" * 100_000, "transcript": "four"}})
+    assert len(msgspec.msgpack.encode(look(sound[6:-2]))) < 1_000
+    stream, _ = relayed(sound)
+    assert (stream.started, stream.sound_chars, stream.produced_bytes) == (True, 400_000, 4)
+
+
+@pytest.mark.parametrize(
+    ("failure", "is_blamed"), [(NoRoom("no memory"), False), (UpstreamBroken("cut"), True)]
+)
+def test_no_tenant_takes_a_deployment_from_others_by_what_it_has_no_memory_for(failure, is_blamed):
+    health, target = Health(), Target(
+        id=1, alias="m", name="d", provider="openai", upstream_model="m", base_url="http://u", secret=Secret("")
+    )  # fmt: skip
+    for _ in range(5):
+        turn = health.start(target)
+        assert turn is not None
+        assert judge(failure, turn, None) is failure
+    [seen] = health.seen()
+    assert (seen.value == 0) is is_blamed
