@@ -150,7 +150,7 @@ async def test_it_says_why_another_model_answered_what_broke_off_and_what_was_cu
 def it_says_that_a_filter_refused_the_prompt(lines):
     assert "  Had it been refused for content filter: to mild-1 of mild." in lines
     assert any(
-        line.startswith("  1. strict-1 (openai-compatible): refused the call (moderation) with HTTP 400")
+        line.startswith("  1. strict-1 (openai-compatible): refused the call (flagged) with HTTP 400")
         for line in lines
     )
     assert any(
