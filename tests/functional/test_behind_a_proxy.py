@@ -17,7 +17,7 @@ CHAT = "/v1/chat/completions"
 EMAIL, PASSWORD = "root@example.com", "right-password-1"
 APP = "https://app.example.com"
 PUBLIC = "https://gw.example.com"
-MODEL, UPSTREAM = "m9", "up-m9"
+MODEL, UPSTREAM = "m13", "up-m13"
 OF_PROXY = {
     "x-forwarded-for": "203.0.113.9",
     "x-forwarded-proto": "https",
