@@ -115,6 +115,7 @@ READ_BY_THE_CONFIGURATION = {
     "server.body_limit_mb",
     "server.bodies_in_flight_mb",
     "server.stream_idle_timeout",
+    "streams.max_event_mb",
     "idempotency.max_mb",
     "budgets.default_usd",
     "bootstrap.api_keys[].budget_usd",
