@@ -1,4 +1,4 @@
-"""Each fault that was found by attack has tests, and none of them goes or is renamed unnoticed (tests/faults.py)."""
+"""Each fault that was found by attack has tests, and none of them goes or is renamed unnoticed (tests/faults)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from functools import cache
 
 import pytest
 
-from tests import client_faults, faults
-from tests.faults_of_operators import OPERATORS
+from tests.faults import ROWS
 from tests.sources import ROOT
-
-ROWS = faults.ROWS | client_faults.ROWS | OPERATORS
 
 
 @cache
@@ -32,8 +29,25 @@ def test_the_tests_of_a_fault_are_there(row):
     ] == []
 
 
-@pytest.mark.parametrize(("letter", "last"), {"M": 10, "D": 5, "A": 7, "P": 1, "W": 7, "R": 7}.items())
-def test_no_fault_is_left_out(letter, last):
+GONE = {"C33", "T11", "T14"}  # no such number; documented only; shown by the file modes of data_dir
+
+
+@pytest.mark.parametrize(
+    ("letter", "first", "last"),
+    [
+        ("M", 1, 10),
+        ("D", 1, 5),
+        ("A", 1, 5),
+        ("P", 1, 1),
+        ("W", 1, 7),
+        ("R", 1, 7),
+        ("B", 8, 24),
+        ("C", 24, 37),
+        ("T", 1, 15),
+        ("U", 1, 15),
+    ],
+)
+def test_no_fault_is_left_out(letter, first, last):
     found = {row.split()[0] for row in ROWS}
-    assert {f"{letter}{number}" for number in range(1, last + 1)} <= found
-    assert {"L1", "L3"} <= found
+    assert {f"{letter}{number}" for number in range(first, last + 1)} - GONE - found == set()
+    assert {"L1", "L3", "B20b"} <= found

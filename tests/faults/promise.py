@@ -1,13 +1,6 @@
-"""Which tests each fault has that was found by attack; tests/architecture/test_faults_have_tests.py reads it.
-
-The names are those of the list of faults: M money, D availability, A access, L crashes, P stores, W known weaknesses,
-R what real providers and clients do. A test is named by its file below `tests/` and its function, both without `test_`.
-"""
+"""Faults of the promise against the request itself."""
 
 from __future__ import annotations
-
-from tests import faults_of_providers
-from tests.faults_of_streams import OF_STREAMS
 
 ROWS = {
     # Money
@@ -269,6 +262,4 @@ ROWS = {
         integration/budgets/admission_redis_losses::nothing_is_granted_before_a_worker_that_was_cut_off_has_told_what_it_holds
         integration/budgets/admission_redis_losses::a_worker_whose_death_is_proven_is_not_waited_for
         integration/budgets/admission_redis_losses::who_has_no_budget_is_served_with_this_workers_share_of_the_rates_meanwhile""",
-    **OF_STREAMS,
 }
-ROWS |= faults_of_providers.ROWS

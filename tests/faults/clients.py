@@ -1,4 +1,4 @@
-"""Which tests each fault has that real clients met, as in tests/faults.py; named as in the list of faults."""
+"""Faults that real clients met."""
 
 from __future__ import annotations
 

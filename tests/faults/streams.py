@@ -1,51 +1,51 @@
-"""The rows of tests/faults.py about what is read of providers' streams and answers."""
+"""Faults in what is read of providers' answers and streams."""
 
 from __future__ import annotations
 
-OF_STREAMS = {
-    "R11 lists and objects where text was expected": """
+ROWS = {
+    "B11 lists and objects where text was expected": """
         unit/providers/odd_shapes::an_event_of_any_shape_passes_as_it_came_and_ends_its_choice
         unit/providers/odd_shapes::an_answer_of_any_shape_is_delivered_and_booked
         unit/providers/odd_shapes::content_has_begun_with_the_first_delta_of_any_kind
         functional/streams_of_servers::an_answer_of_another_shape_is_delivered_and_booked""",
-    "R12 a member called model is rewritten": """
+    "B12 a member called model is rewritten": """
         unit/providers/odd_shapes::only_the_model_at_the_top_is_replaced
         unit/providers/aliased::a_chunk_is_told_in_our_words_whatever_came_before""",
-    "R13 streams that the provider cut look finished": """
+    "B13 streams that the provider cut look finished": """
         unit/providers/ends_of_streams::an_empty_reason_ends_no_choice
         unit/providers/ends_of_streams::all_choices_that_were_asked_for_must_end
         unit/providers/streams_of_servers::a_cut_at_any_byte_is_no_whole_answer_or_a_whole_one
         functional/streams_of_servers::the_official_client_raises_where_a_choice_has_not_ended""",
-    "R14 errors inside a stream pass as success": """
+    "B14 errors inside a stream pass as success": """
         unit/providers/ends_of_streams::every_shape_of_an_error_is_one
         unit/providers/ends_of_streams::further_shapes_of_errors
         unit/providers/ends_of_streams::an_end_without_any_choice_is_a_failure
         unit/providers/ends_of_streams::an_error_in_the_place_of_an_answer_is_one_and_its_usage_is_booked
         functional/streams_of_servers::before_content_an_error_of_any_shape_goes_to_the_next_deployment
         functional/streams_of_servers::behind_content_an_error_of_any_shape_ends_the_stream_with_one""",
-    "R15 an emoji in two halves": """
+    "B15 an emoji in two halves": """
         unit/providers/odd_shapes::halves_of_an_emoji_are_joined_by_who_reads_them
         functional/streams_of_servers::the_official_client_reads_an_emoji_in_two_halves""",
-    "R16 events over 1 MiB": """
+    "B16 events over 1 MiB": """
         unit/providers/large_events::a_large_event_passes_as_it_came_wherever_it_is_cut
         unit/providers/large_events::memory_is_asked_for_before_it_is_taken_and_no_more_than_that_is_kept
         functional/streams_of_servers::a_picture_in_one_event_passes_and_is_booked""",
-    "R17 keep-alive events with empty data": """
+    "B17 keep-alive events with empty data": """
         unit/providers/ends_of_streams::what_says_nothing_is_no_error
         unit/providers/streams_of_servers::another_framing_changes_nothing""",
-    "R18 [DONE] with white space": "unit/providers/ends_of_streams::white_space_around_the_end_is_nothing",
-    "R19 the content type byte for byte": """
+    "B18 [DONE] with white space": "unit/providers/ends_of_streams::white_space_around_the_end_is_nothing",
+    "B19 the content type byte for byte": """
         unit/providers/kinds_of_bodies::what_begins_as_an_event_stream_is_one
         functional/streams_of_servers::a_stream_is_one_whatever_it_says_that_it_is""",
-    "R29 usage in other places": """
+    "C29 usage in other places": """
         unit/providers/usage_places::usage_is_found_where_it_stands
         unit/providers/usage_places::of_several_usages_the_largest_numbers_count
         unit/providers/usage_places::cached_tokens_are_booked_as_such
         unit/providers/usage_places::no_input_for_a_prompt_is_no_usage
         functional/streams_of_servers::usage_behind_the_end_is_booked""",
-    "R30 comments before the content": """
+    "S1 comments before the content": """
         integration/providers/transport_waits::what_comes_before_the_content_does_not_end_the_wait_for_it""",
-    "R31 text kept for counting": """
+    "S2 text kept for counting": """
         unit/providers/large_events::text_is_counted_as_it_passes_in_bounded_memory
         unit/providers/large_events::a_stream_keeps_little_of_a_long_answer""",
 }

@@ -1,8 +1,8 @@
-"""Which tests the faults have that operators met, as tests/faults.py: C of public reports, O of on-call work."""
+"""Faults that operators met."""
 
 from __future__ import annotations
 
-OPERATORS = {
+ROWS = {
     "C24 a key with a line end or a byte order mark": """
         unit/gateway/config_tidying::a_key_in_the_file_is_stripped_with_a_warning
         unit/gateway/config_tidying::a_variable_is_named_wherever_it_is_used

@@ -1,4 +1,4 @@
-"""Which tests each fault has that real providers and clients bring about, as in tests/faults.py."""
+"""Faults that real providers bring about: whose fault it is, reasons, additions."""
 
 from __future__ import annotations
 
@@ -34,68 +34,68 @@ ROWS = {
         functional/every_try_is_billed::a_call_that_nobody_answered_costs_what_its_providers_said
         unit/providers/usage_before_the_end::an_error_of_http_used_what_it_says
         unit/providers/answers_of_other_shapes::what_a_useless_answer_used_is_read_whatever_its_shape""",
-    "R4 (A4, whole) a tenant takes a deployment from others": """
+    "R4 a tenant takes a deployment from others": """
         unit/providers/no_tenant_takes_it_from_others::what_one_tenant_asks_takes_a_deployment_from_nobody_else
         unit/providers/no_tenant_takes_it_from_others::after_an_outage_one_tenants_poison_keeps_nobody_else_away
         unit/providers/no_tenant_takes_it_from_others::an_outage_is_known_as_soon_as_others_see_it_too
         unit/providers/no_tenant_takes_it_from_others::a_doubtful_credential_is_proven_by_the_second_tenant
         functional/whose_fault::one_tenants_poison_takes_the_model_from_nobody""",
     # Clients or providers that cannot work
-    "R9 stream_options that nobody asked for": """
+    "B9 stream_options that nobody asked for": """
         functional/whose_fault::a_stream_option_that_is_refused_is_left_out_and_remembered
         functional/whose_fault::what_both_are_refused_goes_without_them
         unit/providers/additions::a_refused_stream_option_is_left_out
         unit/providers/additions::a_row_says_what_is_added
         unit/providers/registry::the_version_of_azure_is_by_default_one_that_takes_what_is_added""",
-    "R10 a cap that nobody asked for": """
+    "B10 a cap that nobody asked for": """
         functional/whose_fault::a_cap_that_is_refused_goes_under_its_other_name
         functional/whose_fault::a_row_says_that_nothing_is_added
         unit/providers/additions::a_refused_cap_goes_under_its_other_name
         unit/providers/additions::what_was_set_is_told
         unit/providers/registry::azures_api_without_dates_is_told_the_deployment""",
-    "R20 402 from the provider": """
+    "B20 402 from the provider": """
         unit/providers/error_table::an_account_without_money_is_the_operators
         functional/whose_fault::an_account_without_money_fails_over_and_is_left_alone
         functional/whose_fault::where_there_is_no_other_the_client_hears_neutral_words""",
-    "R20b a wrong key with status 400": """
+    "B20b a wrong key with status 400": """
         unit/providers/error_table::a_wrong_key_is_the_operators_whatever_the_status
         unit/providers/error_table::words_that_a_client_made_a_provider_repeat_blame_no_key
         functional/whose_fault::a_wrong_key_fails_over_and_is_no_clients_business""",
-    "R21 the context_window fallback knows OpenAI only": """
+    "B21 the context_window fallback knows OpenAI only": """
         unit/providers/error_table::a_prompt_that_is_too_long_goes_to_the_model_for_it
         unit/providers/error_table::the_first_event_of_a_stream_is_read_as_a_status_is
         unit/providers/error_table::other_errors_go_to_no_wider_model
         functional/whose_fault::a_prompt_that_is_too_long_is_answered_by_the_wider_model
         functional/whose_fault::and_so_is_one_that_a_streams_first_event_refuses""",
-    "R22 capabilities by counting words": """
+    "B22 capabilities by counting words": """
         unit/providers/requests/needs::words_and_empty_lists_need_nothing
         unit/providers/requests/needs::what_is_really_asked_for_is_needed
         unit/providers/requests/needs::another_spelling_of_a_name_is_the_same_name
         unit/providers/requests/needs::members_about_no_tools_do_not_leave""",
-    "R23 first_byte of 30 s": """
+    "B23 first_byte of 30 s": """
         unit/gateway/config_entries::reasoning_models_have_the_time_that_they_need_by_default""",
-    "R24 a retry budget keyed by the wrong thing": """
+    "B24 a retry budget keyed by the wrong thing": """
         unit/providers/retry_budget::with_a_healthy_deployment_standing_by_no_call_fails
         unit/providers/retry_budget::in_a_total_outage_the_tries_are_at_most_a_tenth_more
         unit/providers/retry_budget::one_model_that_is_away_takes_failover_from_no_other_of_its_kind
         functional/amplification::an_outage_is_not_amplified""",
     # Operators
-    "R26 the provider's reason is lost": """
+    "C26 the provider's reason is lost": """
         unit/providers/failures::a_refusal_in_any_envelope_becomes_a_sentence
         unit/providers/error_table::a_firewalls_page_reaches_its_sender_without_its_markup""",
-    "R34 why a provider fails cannot be found out": """
+    "C34 why a provider fails cannot be found out": """
         functional/reasons_reach_people::the_operator_finds_why_a_try_failed
         functional/reasons_reach_people::a_try_that_never_connected_is_counted_and_told
         functional/reasons_reach_people::a_timeout_says_which
         functional/reasons_reach_people::an_error_in_the_middle_of_a_stream_is_told
         unit/providers/error_table::a_redirect_tells_where_it_leads_and_nothing_else_of_it""",
-    "R35 a 429 about one request": """
+    "C35 a 429 about one request": """
         unit/providers/error_table::a_429_about_one_request_reaches_its_sender_in_the_providers_words
         functional/reasons_reach_people::a_request_that_no_minute_can_take_hears_why
         functional/reasons_reach_people::all_are_told_the_same_wait
         unit/providers/no_tenant_takes_it_from_others::the_first_caller_is_told_to_wait_as_long_as_everybody_else
         unit/providers/failures::retry_after_is_seconds_or_a_date""",
-    "R36 the provider's key in an echo": """
+    "C36 the provider's key in an echo": """
         functional/reasons_reach_people::the_providers_key_does_not_come_back_in_an_echo
         unit/providers/error_table::what_an_operator_reads_is_one_short_line_without_the_key""",
 }

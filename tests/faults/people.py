@@ -1,0 +1,81 @@
+"""Faults in what people read: messages, and the administration."""
+
+from __future__ import annotations
+
+ROWS = {
+    "T1 why no provider answered": """
+        functional/request_log::a_call_that_never_reached_a_provider_has_its_tries
+        unit/metering/refusal_story::a_call_that_never_reached_a_provider_tells_its_tries""",
+    "T2 rows that cannot work are accepted": """
+        functional/mistakes::readyz_and_check_and_the_log_say_why
+        functional/mistakes::the_back_office_says_why""",
+    "T3 settings without effect are accepted": "unit/gateway/config_unbuilt::a_key_without_effect_is_warned_of",
+    "T4 weak secrets": """
+        unit/gateway/weak_secrets::a_weak_key_is_refused_in_production_and_warned_of_elsewhere
+        unit/gateway/weak_secrets::a_weak_password_is_refused_in_production_and_warned_of_elsewhere""",
+    "T5 published secrets for the whole network": """
+        unit/gateway/weak_secrets::serve_refuses_the_demo_at_an_address_that_others_reach_and_nowhere_else""",
+    "T6 an unknown model": """
+        functional/messages::a_wrong_name_is_told_the_right_one
+        functional/messages::what_a_key_may_not_use_is_not_suggested
+        unit/catalog/near::a_near_name_is_found
+        unit/catalog/near::what_is_like_nothing_suggests_nothing""",
+    "T7 a path without /v1": "unit/gateway/paths::a_path_that_leads_nowhere_has_a_hint",
+    "T8 the wrong endpoint": "functional/messages::the_wrong_endpoint_is_told_the_right_one",
+    "T9 units and separators": """
+        functional/messages::a_wrong_body_is_explained_in_words_of_json
+        functional/messages::a_rate_refusal_has_units_and_separators
+        unit/gateway/quantities::a_size_is_said_exactly
+        unit/gateway/quantities::a_wait_is_never_said_too_short""",
+    "T10 a phantom refusal of a rate": """
+        functional/messages::a_cap_above_the_models_own_reserves_no_more_than_that""",
+    "T12 ready without a model": "functional/first_steps::models_that_cannot_answer_make_nothing_ready",
+    "T13 internal words at the start": "functional/first_steps::from_nothing_to_the_first_call_by_what_is_printed",
+    "T15 overhead of streams": "functional/times_of_calls::no_time_is_longer_than_the_whole_and_all_say_the_same",
+    "U1 a refused call cannot be found": """
+        functional/request_log::a_refusal_for_money_has_its_figures_and_what_made_it_dear
+        functional/request_log::a_refusal_for_a_rate_says_which_limit
+        functional/request_log::every_other_refusal_is_found_with_its_key_and_its_tenant
+        functional/request_log::a_revoked_key_is_named_and_its_tenant_too""",
+    "U2 prices without a unit": """
+        integration/gateway/back_office_models::every_field_of_a_price_has_its_unit
+        integration/gateway/back_office_models::the_price_in_force_is_on_the_pages_of_model_and_deployment""",
+    "U3 budgets without money": """
+        functional/budget_pages::spent_held_and_left_are_on_every_list_while_a_call_runs
+        integration/budgets/spending::the_window_that_counts_now_is_read_in_the_owners_zone
+        integration/budgets/spending::any_number_of_budgets_is_one_query""",
+    "U4 help eaten as markup": """
+        integration/gateway/back_office_everywhere::no_help_is_eaten_as_markup
+        integration/gateway/back_office_words::a_schedule_is_chosen_and_its_days_are_a_number""",
+    "U5 three clocks": """
+        functional/times_of_calls::no_time_is_longer_than_the_whole_and_all_say_the_same
+        functional/times_of_calls::embeddings_and_metrics_tell_the_same_times""",
+    "U6 a search without an index": """
+        integration/gateway/call_lists::what_is_searched_and_filtered_is_found_by_an_index
+        integration/gateway/back_office_everywhere::lists_that_grow_find_an_index_for_every_query""",
+    "U7 10,000 of 200,160": """
+        integration/gateway/call_lists::a_count_that_stopped_says_so
+        integration/gateway/back_office_trail::a_long_list_says_more_than_it_counted""",
+    "U8 times without seconds and zone": """
+        integration/gateway/call_lists::what_one_wants_stands_first_with_seconds_and_zone""",
+    "U9 capitalised names": """
+        integration/gateway/back_office_everywhere::labels_are_spelled_right_and_names_are_shown_as_they_are""",
+    "U10 revoking without a question": """
+        integration/gateway/back_office_keys::a_key_is_revoked_on_its_own_page_after_a_question
+        integration/gateway/back_office_keys::several_keys_are_revoked_from_the_list_and_each_is_told
+        integration/gateway/back_office_keys::a_key_in_force_is_not_deleted_and_a_revoked_one_may_be
+        integration/gateway/back_office_keys::suspending_asks_and_tells""",
+    "U11 models that do not exist": """
+        integration/gateway/back_office_models::models_that_do_not_exist_are_refused
+        integration/gateway/back_office_models::a_key_is_not_given_what_its_tenant_may_not_use""",
+    "U12 saved without a price": """
+        integration/gateway/back_office_models::saving_what_would_not_serve_says_so_at_once
+        integration/gateway/back_office_models::providers_that_are_not_built_are_not_offered""",
+    "U13 names of constraints": """
+        integration/gateway/back_office_words::a_constraint_is_told_in_plain_words
+        integration/gateway/back_office_words::what_there_is_already_is_not_added_again_on_its_owners_page""",
+    "U14 an audit trail without names": """
+        integration/gateway/back_office_trail::the_trail_names_its_objects_and_shows_what_changed
+        integration/gateway/back_office_trail::history_is_that_of_the_trail""",
+    "U15 alerts and scopes that are not there": "integration/gateway/back_office_models::only_what_there_is_is_offered",
+}
