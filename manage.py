@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 # What is made while it starts lives for ever: looking through it again and again takes an eighth of the start.
 gc.set_threshold(50_000, 50, 100)
 
-OF_PEOPLE = frozenset({"createsuperuser", "changepassword"})  # Django's own, which leave errors of the database as they are
+OF_PEOPLE = frozenset(
+    {"createsuperuser", "changepassword"}
+)  # of Django, which lets errors of the database be
 FOR_OTHERS = frozenset({"collectstatic", "makemigrations", "config_reference"})  # files that are no secret
 INTERRUPTED = 130  # as a shell counts a process that Ctrl-C has ended
 

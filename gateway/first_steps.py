@@ -19,7 +19,9 @@ def first_steps(address: str = "") -> list[str]:
 
 def _steps(address: str) -> Iterator[str]:
     file = settings.GATEWAY
-    start = Bootstrap() if BootstrapItem.objects.exists() else file.bootstrap  # what the first start will make
+    start = (
+        Bootstrap() if BootstrapItem.objects.exists() else file.bootstrap
+    )  # what the first start will make
     people = User.objects.filter(is_superuser=True, is_active=True)
     if not (any(each.is_super_admin for each in start.admin_users) or people.exists()):
         yield f"nobody can sign in yet: {typed('createsuperuser')}"
@@ -28,7 +30,10 @@ def _steps(address: str) -> Iterator[str]:
         where = f"{address}/admin/ui/" if address else "the back office"
         path = file.file or "router.yaml"
         yield f"there is no model yet: add one in {where}, or to model_catalog in {path} (docs/configuration.md)"
-    names = [*(each.name for each in start.tenants), *Tenant.objects.order_by("pk").values_list("name", flat=True)[:1]]
+    names = [
+        *(each.name for each in start.tenants),
+        *Tenant.objects.order_by("pk").values_list("name", flat=True)[:1],
+    ]
     if not names:
         yield f"there is no tenant yet: {typed('create_tenant', 'my-team')}"
     if not (start.api_keys or ApiKey.objects.filter(revoked_at=None).exists()):

@@ -44,7 +44,7 @@ _REMEDIES = {
     errno.EADDRINUSE: "another program listens there: stop it, or take another port: --port 8090, or "
     "make run ARGS='--port 8090'",
     errno.EACCES: "ports below 1024 are for root: take a higher one, such as --port 8080",
-    errno.EADDRNOTAVAIL: "this machine does not have that address: 127.0.0.1 is for itself alone, 0.0.0.0 is all it has",
+    errno.EADDRNOTAVAIL: "this machine does not have that address: 0.0.0.0 is all that it has",
 }
 
 

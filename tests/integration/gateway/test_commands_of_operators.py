@@ -184,7 +184,10 @@ def test_what_the_first_start_makes_of_the_file_is_not_missing_before_it(setting
     ("error", "said"),
     [
         (OperationalError("no such table: tenants_tenant"), "manage.py migrate"),
-        (ProgrammingError('relation "tenants_tenant" does not exist\nLINE 1: ..."'), "exist. Hint: manage.py migrate"),
+        (
+            ProgrammingError('relation "tenants_tenant" does not exist\nLINE 1: ..."'),
+            "exist. Hint: manage.py migrate",
+        ),
         (
             OperationalError("couldn't get a connection after 2.00 sec"),
             "check that it runs, and ROUTER_DB_URL",
