@@ -60,9 +60,9 @@ setup-dev: .venv/dev.stamp .venv/clients.stamp .venv/browser.stamp
 	fi
 	@touch $@
 
-run: .venv/base.stamp  ## start the embedded gateway with the demo on http://127.0.0.1:8080
+run: .venv/base.stamp  ## start the embedded gateway with the demo on http://127.0.0.1:8080; ARGS="--port 8090" elsewhere
 	@ROUTER_CONFIG_FILE="$${ROUTER_CONFIG_FILE:-$(DEMO)}" ROUTER_OBSERVABILITY_LOG_FORMAT="$${ROUTER_OBSERVABILITY_LOG_FORMAT:-text}" \
-		exec $(BIN)/python manage.py serve --welcome deploy/welcome.txt
+		exec $(BIN)/python manage.py serve --welcome deploy/welcome.txt $(ARGS)
 
 test: setup-dev  ## run the whole test suite, embedded and in production mode; with ARGS only those, embedded
 ifeq ($(ARGS),)

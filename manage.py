@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # What is made while it starts lives for ever: looking through it again and again takes an eighth of the start.
 gc.set_threshold(50_000, 50, 100)
 
+OF_PEOPLE = frozenset(
+    {"createsuperuser", "changepassword"}
+)  # of Django, which lets errors of the database be
 FOR_OTHERS = frozenset({"collectstatic", "makemigrations", "config_reference"})  # files that are no secret
 INTERRUPTED = 130  # as a shell counts a process that Ctrl-C has ended
 
@@ -39,6 +42,7 @@ def main() -> None:
 def run() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
     from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the environment is set
+    from django.db import DatabaseError, InterfaceError  # noqa: PLC0415
 
     from gateway.config import ConfigError  # noqa: PLC0415
     from gateway.data_dir import UMASK  # noqa: PLC0415
@@ -50,6 +54,13 @@ def run() -> None:
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from None
+    except (DatabaseError, InterfaceError) as error:
+        if OF_PEOPLE.isdisjoint(sys.argv[1:2]) or "--traceback" in sys.argv:
+            raise
+        from gateway.management.database_words import told  # noqa: PLC0415
+
+        print(f"CommandError: {told(error)}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

@@ -167,12 +167,12 @@ class DeploymentAdmin(Buries):
         "model",
         "provider",
         "upstream_model",
-        "region",
-        "priority",
-        "weight",
         "enabled",
         "health_now",
         "problem_now",
+        "priority",
+        "weight",
+        "region",
     )
     list_filter = ("provider", "enabled", "origin")
     list_select_related = ("model", "credential")

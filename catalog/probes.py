@@ -6,7 +6,6 @@ Run by the scheduler every `health.check_interval`. Cost: one small request and 
 from __future__ import annotations
 
 import asyncio
-import difflib
 import hashlib
 import hmac
 import logging
@@ -17,6 +16,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
+from catalog.diagnosis import slips
 from catalog.health import probe_state
 from catalog.loaders import Source, load_snapshot
 from catalog.models import HealthProbe
@@ -95,7 +95,7 @@ def write(places: Sequence[Place], found: Iterable[Probed], now: datetime) -> No
         before = latest.get(place.id)
         failures = 0 if probed.is_ok else (before.failures if before else 0) + 1
         state = probe_state(is_ok=probed.is_ok, is_final=probed.is_final, failures=failures)
-        error = probed.error or _mistyped(place, probed)
+        error = probed.error or slips(place.models, probed.models)[:ERROR_CHARS]
         _tell(place, before.error if before is not None else "", error)
         rows.append(
             HealthProbe(
@@ -114,23 +114,6 @@ def write(places: Sequence[Place], found: Iterable[Probed], now: datetime) -> No
         )
     HealthProbe.objects.bulk_create(rows)
     HealthProbe.objects.filter(at__lt=now - KEPT).delete()
-
-
-def _mistyped(place: Place, probed: Probed) -> str:
-    """Return the models that the provider does not list, if it lists one of nearly that name.
-
-    A list may leave out what is served all the same; a name that is nearly another one is a slip.
-    """
-    near = {name: _near(name, probed.models) for name in sorted(place.models - probed.models)}
-    slips = [
-        f"the provider lists no '{name}', did you mean '{other}'?" for name, other in near.items() if other
-    ]
-    return " ".join(slips)[:ERROR_CHARS]
-
-
-def _near(name: str, names: frozenset[str]) -> str:
-    written = {each.lower(): each for each in names}
-    return next((written[n] for n in difflib.get_close_matches(name.lower(), written, n=1, cutoff=0.75)), "")
 
 
 def _tell(place: Place, before: str, error: str) -> None:

@@ -10,7 +10,8 @@ from django.conf import settings
 from django.db.models import Max, Prefetch, Q, QuerySet
 from django.utils import timezone
 
-from catalog.health import DEGRADED, OFFLINE, UNKNOWN, state_of
+from catalog.diagnosis import meaning_of, slip_of
+from catalog.health import OFFLINE, ONLINE, UNKNOWN, state_of
 from catalog.models import RATES, Deployment, HealthProbe, Price, PriceSource
 from catalog.price_map import lookup
 from catalog.snapshot import Problem
@@ -92,15 +93,20 @@ def failed_probes(now: datetime) -> list[Problem]:
     """Return the deployments whose last probe failed, and why: the same at every process. Two small queries."""
     probes = {deployment: probe for deployment, probe in _probes(now).items() if probe.error}
     rows = Deployment.objects.filter(pk__in=probes, enabled=True, removed=False, problem="")
+    rows = rows.select_related("model").order_by("model__alias", "pk")
     return [
-        Problem(
-            row.model.alias,
-            row.name,
-            f"{row.endpoint or row.provider} failed its probe: {probes[row.pk].error}",
-        )
-        for row in rows.select_related("model").order_by("model__alias", "pk")
-        if probes[row.pk].state in {OFFLINE, DEGRADED} or f"'{row.upstream_model}'" in probes[row.pk].error
+        Problem(row.model.alias, row.name, f"{row.endpoint or row.provider} failed its probe: {why}")
+        for row in rows
+        if (why := _why(row, probes[row.pk]))
     ]
+
+
+def _why(row: Deployment, probe: HealthProbe) -> str:
+    """Say what its probe found wrong with one deployment; one place may stand for several, each with its own model."""
+    if probe.state == ONLINE:
+        return slip_of(probe.error, row.upstream_model)
+    meaning = meaning_of(probe.error, row.endpoint)
+    return f"{probe.error} ({meaning})" if meaning else str(probe.error)
 
 
 def _doing(row: Deployment, probe: HealthProbe | None, traffic: tuple[str, str]) -> Doing:
@@ -116,7 +122,7 @@ def _doing(row: Deployment, probe: HealthProbe | None, traffic: tuple[str, str])
         since=probe.since if probe is not None and agrees else None,
         last_probe_at=probe.at if probe is not None else None,
         latency_ms=probe.latency_ms if probe is not None else None,
-        error=row.problem or (probe.error if probe is not None and agrees else reason),
+        error=row.problem or (_why(row, probe) if probe is not None and agrees else reason),
     )
 
 

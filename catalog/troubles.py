@@ -48,5 +48,5 @@ def _known() -> tuple[Problem, ...]:
 
 
 def _told(problem: Problem) -> str:
-    said = problem.reason if problem.reason.endswith(".") else f"{problem.reason}."
+    said = problem.reason if problem.reason.endswith((".", "?")) else f"{problem.reason}."
     return f"{problem.deployment}: {said}" if problem.deployment else said

@@ -10,7 +10,9 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
 from catalog import obstacles
+from catalog.config_prices import NANO, sheet_of
 from catalog.price_map import lookup
+from catalog.prices import PriceSheet
 from gateway.config.notes import notes_of
 from providers.media.pictures import GENERIC_MOST, is_known, name_at
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.config.entries import ModelEntry
 
+SLIP = 100  # so many times the published price, or so small a part of it, is no discount but the other unit
+DEAREST = 1_000 * NANO  # USD per 1M tokens, in nano-USD: more than any provider takes for text
 _REMEDIES = {
     "no price": "state price_input and price_output in USD per 1K tokens (price_per: 1m: per million), or free: true",
     "incomplete price": "state both, 0 where one costs nothing",
@@ -57,6 +61,7 @@ def _of_row(row: ModelEntry, config: Config) -> Iterator[CheckMessage]:
     if why := obstacles.of_entry(row, config.providers):
         number = "W021" if "incomplete price" in why else "W026"
         yield CheckWarning(f"{name} cannot serve: {why}", hint=_remedy(why), id=f"gateway.{number}")
+    yield from _of_prices(row, name)
     if row.model_type != "llm" or row.free:
         return
     known = lookup(row.provider, row.provider_model)
@@ -76,6 +81,23 @@ def _remedy(why: str) -> str:
         if word in why:
             return remedy
     return "correct the row, or say enabled: false"
+
+
+def _of_prices(row: ModelEntry, name: str) -> Iterator[CheckMessage]:
+    """Yield a price that was written in the unit of the other kind: USD per 1K tokens for per 1M, or the reverse."""
+    sheet, known = sheet_of(row) or PriceSheet(), lookup(row.provider, row.provider_model)
+    public = known.sheet if known is not None else PriceSheet()
+    sides = (("input", sheet.input, public.input), ("output", sheet.output, public.output))
+    for side, stated, usual in sides:
+        if stated and stated > (SLIP * usual if usual else DEAREST):
+            hint = "state price_per: 1m if it is meant per million; without it prices are USD per 1K tokens"
+        elif stated and usual and SLIP * stated < usual:
+            hint = "leave price_per: 1m out if it is meant per 1K tokens"
+        else:
+            continue
+        published = f", the published price {usual / NANO:g}" if usual else ""
+        what = f"{name}: price_{side} comes to {stated / NANO:g} USD per 1M tokens{published}"
+        yield CheckWarning(what, hint=hint, id="gateway.W027")
 
 
 def _of_pictures(row: ModelEntry, name: str, window: int | None) -> Iterator[CheckMessage]:

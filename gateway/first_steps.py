@@ -1,4 +1,4 @@
-"""What is still missing before anybody can be served, as commands that can be copied. Blocking; four small queries."""
+"""What is still missing before anybody can be served, as commands that can be copied. Blocking; six small queries."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from catalog.models import Deployment
+from gateway.config.bootstrap import Bootstrap
 from gateway.management.typing_it import typed
-from tenants.models import ApiKey, Tenant, User
+from tenants.models import ApiKey, BootstrapItem, Tenant, User
 
 
 def first_steps(address: str = "") -> list[str]:
@@ -17,14 +18,23 @@ def first_steps(address: str = "") -> list[str]:
 
 
 def _steps(address: str) -> Iterator[str]:
-    if not User.objects.filter(is_superuser=True, is_active=True).exists():
+    file = settings.GATEWAY
+    start = (
+        Bootstrap() if BootstrapItem.objects.exists() else file.bootstrap
+    )  # what the first start will make
+    people = User.objects.filter(is_superuser=True, is_active=True)
+    if not (any(each.is_super_admin for each in start.admin_users) or people.exists()):
         yield f"nobody can sign in yet: {typed('createsuperuser')}"
-    if not Deployment.objects.filter(removed=False, model__removed=False).exists():
+    is_unread = bool(file.model_catalog) and not Deployment.objects.exists()  # no start has read the file yet
+    if not (is_unread or Deployment.objects.filter(removed=False, model__removed=False).exists()):
         where = f"{address}/admin/ui/" if address else "the back office"
-        file = settings.GATEWAY.file or "router.yaml"
-        yield f"there is no model yet: add one in {where}, or to model_catalog in {file} (docs/configuration.md)"
-    tenant = Tenant.objects.order_by("pk").values_list("name", flat=True).first()
-    if tenant is None:
+        path = file.file or "router.yaml"
+        yield f"there is no model yet: add one in {where}, or to model_catalog in {path} (docs/configuration.md)"
+    names = [
+        *(each.name for each in start.tenants),
+        *Tenant.objects.order_by("pk").values_list("name", flat=True)[:1],
+    ]
+    if not names:
         yield f"there is no tenant yet: {typed('create_tenant', 'my-team')}"
-    if not ApiKey.objects.filter(revoked_at=None).exists():
-        yield f"there is no key yet: {typed('create_key', tenant or 'my-team')}"
+    if not (start.api_keys or ApiKey.objects.filter(revoked_at=None).exists()):
+        yield f"there is no key yet: {typed('create_key', names[0] if names else 'my-team')}"

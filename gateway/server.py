@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import errno
 import gc
 import logging
 import signal
@@ -39,8 +40,20 @@ LINGER_S = 1.0  # an idle connection of a worker may send what is on its way; th
 KEEP_ALIVE_S = 75  # longer than load balancers' usual 60, so that it is they who close idle connections
 
 
+_REMEDIES = {
+    errno.EADDRINUSE: "another program listens there: stop it, or take another port: --port 8090, or "
+    "make run ARGS='--port 8090'",
+    errno.EACCES: "ports below 1024 are for root: take a higher one, such as --port 8080",
+    errno.EADDRNOTAVAIL: "this machine does not have that address: 0.0.0.0 is all that it has",
+}
+
+
 class CannotListen(Exception):
-    """The address cannot be bound; the text says which and why."""
+    """The address cannot be bound; the text says which and why, and what to do."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        remedy = _REMEDIES.get(error.errno or 0, "state --bind HOST:PORT or server.listen_addr")
+        super().__init__(f"cannot listen on {host}:{port}: {error.strerror}. Hint: {remedy}.")
 
 
 class _Uvicorn(uvicorn.Server):
@@ -108,7 +121,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        raise CannotListen(host, port, error) from error
     listener.listen(BACKLOG)
     listener.setblocking(False)
     return listener

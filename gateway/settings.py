@@ -109,6 +109,7 @@ _prefix = "__Host-" if SESSION_COOKIE_SECURE else ""
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_prefix}sessionid", f"{_prefix}csrftoken"
 # Where a proxy ends TLS, forms come from an https address that Django does not see by itself.
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if _public.netloc else []
+LOGIN_REDIRECT_URL = "admin:index"  # for whoever opened the form of the login itself
 CSRF_FAILURE_VIEW = "gateway.form_refusal.form_refused"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

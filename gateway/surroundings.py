@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connections
 
 from catalog.loaders import Source, load_snapshot
 from catalog.models import Deployment, Model, Origin
@@ -19,6 +19,7 @@ from catalog.snapshot import Problem, Snapshot
 from gateway.config import Config, ConfigError
 from gateway.config.crosschecks import hosts_of
 from gateway.data_dir import refuse_ram_disk
+from gateway.database import patient_alias
 from gateway.first_steps import first_steps
 from gateway.known_secret import insist
 from gateway.management.database_words import told
@@ -34,11 +35,15 @@ def messages_around(config: Config) -> list[CheckMessage]:
         from gateway.redis_wait import trouble_of  # noqa: PLC0415 - embedded mode does without Redis
 
         if reason := trouble_of(config.redis.url):
-            hint = "check ROUTER_REDIS_URL, and that it may be reached from here"
+            hint = "check ROUTER_REDIS_URL (rediss:// with TLS, redis:// without), and that it may be reached from here"
             found.append(Error(f"Redis does not serve: {reason}", hint=hint, id="gateway.E003"))
     elif not (config.data_dir / "gateway.sqlite3").exists():
         return found  # it has not been started yet
     try:
+        with connections[
+            patient_alias()
+        ].cursor() as cursor:  # outside the pool, which says only that it has waited
+            cursor.execute("SELECT 1")
         found += _of_database(config)
     except (DatabaseError, InterfaceError) as error:
         words, _, hint = told(error).partition(". Hint: ")

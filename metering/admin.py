@@ -167,7 +167,7 @@ class UsageEventAdmin(CallList):
             "", "<th>{}</th>", ((name,) for name in ("what", "quantity", "USD each", "USD", "price"))
         )
         return format_html(
-            '<table cellpadding="6"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
+            '<table class="facts"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
             heads,
             rows,
         )

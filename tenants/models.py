@@ -66,6 +66,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         super().clean()
         self.email = self.email.strip().lower()
 
+    def get_full_name(self) -> str:
+        """Return what pages call this person beside the address; "" when nobody has stated it."""
+        return self.name
+
     @property
     def is_super_admin(self) -> bool:
         return self.is_superuser

@@ -197,7 +197,11 @@ def _people(config: Config) -> Iterator[Problem]:
     if admin.oidc.enabled:
         for name in ("issuer", "client_id"):
             if not getattr(admin.oidc, name):
-                yield Problem(f"admin.oidc.{name}", "is required with admin.oidc.enabled")
+                yield Problem(
+                    f"admin.oidc.{name}",
+                    "is required with admin.oidc.enabled",
+                    "take admin.oidc out: it has no effect yet",
+                )
     if admin.session.access_token_ttl > admin.session.refresh_token_ttl:
         yield Problem("admin.session.access_token_ttl", "is longer than admin.session.refresh_token_ttl")
     if smtp.host and not smtp.from_:

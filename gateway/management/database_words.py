@@ -9,7 +9,9 @@ _NO_TABLE = ("no such table", "no such column", "does not exist")
 
 def told(error: DatabaseError | InterfaceError) -> str:
     """Return the error in one line and what to do about it."""
-    words = " ".join(str(error).split())
+    words = " ".join(
+        str(error).partition("\nLINE ")[0].split()
+    )  # PostgreSQL adds the query, and a caret below it
     lower = words.lower()
     is_a_table = isinstance(error, ProgrammingError) or lower.startswith("no such")
     if is_a_table and any(mark in lower for mark in _NO_TABLE):

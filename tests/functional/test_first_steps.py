@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 
 import httpx
 import pytest
@@ -116,7 +117,7 @@ def test_models_that_cannot_answer_make_nothing_ready(place, what):
     assert ready["reasons"] == ["no call can be answered: none of its models can answer"]
     assert [problem["alias"] for problem in ready["problems"]] == ["a"]
     assert "No model can be called yet" in front
-    assert "1 part of the catalog cannot work" in front
+    assert "1 part of the catalog has a problem" in front
     assert "manage.py check" in front
 
 
@@ -125,3 +126,17 @@ def test_the_first_steps_are_typed_for_the_directory_they_are_printed_in(place):
     [step] = [text for text in place.next_steps.values() if "createsuperuser" in text]
     python, manage, _ = step.split()
     assert all(os.access(place.home / each, os.R_OK) for each in (python, manage))
+
+
+def test_an_administrator_before_there_are_tables_is_told_to_migrate(tmp_path):
+    done = subprocess.run(
+        [sys.executable, MANAGE, "createsuperuser", "--noinput"],
+        cwd=tmp_path,
+        env=clean_environment(ROUTER_DATA_DIR=str(tmp_path / "data"), **PERSON),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("Hint: manage.py migrate, or start the gateway once.")
+    assert "Traceback" not in done.stderr

@@ -233,3 +233,24 @@ def test_check_says_why_redis_does_not_serve(gateway, redis, locked, closed_port
     assert "(gateway.E003) Redis does not serve: " in said
     assert why in said
     assert "wrong" not in said
+
+
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [
+        ("{own}-not", "does not exist"),
+        ("postgres://u:wrong@127.0.0.1:{closed}/x", "Connection refused"),
+        ("postgres://u:wrong@no-such-host.invalid/x", "no-such-host.invalid"),
+    ],
+)
+def test_check_says_why_postgres_does_not_serve(gateway, closed_port, where, why):
+    """The pool would only say that it has waited."""
+    url = where.format(own=gateway.environment["ROUTER_DB_URL"], closed=closed_port)
+    checking = ServerProcess(
+        MANAGE, "check", env={**gateway.environment, "ROUTER_DB_URL": url}, cwd=gateway.data_dir.parent
+    )
+    assert checking.end(None, 60) == 1
+    [said] = [line for line in checking.stderr.all() if "gateway.E004" in line]
+    assert "The database does not answer: " in said
+    assert why in said
+    assert "wrong" not in said

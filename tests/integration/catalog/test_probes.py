@@ -114,12 +114,8 @@ def test_a_refused_credential_is_offline_at_once(provider: Provider, status: int
     provider.list_status = status
     probe_all(NOON)
     [doing] = provider_health(NOON)
-    assert (doing.state, doing.error, doing.since, doing.last_probe_at) == (
-        "offline",
-        f"status {status}",
-        NOON,
-        NOON,
-    )
+    assert (doing.state, doing.since, doing.last_probe_at) == ("offline", NOON, NOON)
+    assert doing.error.startswith(f"status {status} (it refuses the API key")
 
 
 def test_where_models_cannot_be_listed_it_asks_for_one_token(provider: Provider) -> None:
@@ -191,7 +187,7 @@ def test_what_the_last_probe_saw_is_read_by_every_process_and_logged_once(
         probe_all(NOON + 2 * MINUTE)
         provider.list_status = 200
         probe_all(NOON + 3 * MINUTE)
-    assert problem.reason == f"{provider.url} failed its probe: status 401"
+    assert problem.reason == f"{provider.url} failed its probe: status 401 (it refuses the API key)"
     assert failed_probes(NOON + 3 * MINUTE) == []
     assert [record.getMessage().rpartition(") ")[2] for record in caplog.records] == [
         "failed: status 401",
@@ -220,3 +216,19 @@ def test_a_name_that_is_nearly_one_of_the_providers_list_is_a_slip(
     found = [problem.reason for problem in failed_probes(NOON)]
     assert [f"did you mean {said}" in reason for reason in found] == ([True] if said else [])
     assert HealthProbe.objects.get().state == "online"  # the provider is well: only the name is not
+
+
+def test_a_slip_is_told_of_its_own_deployment_alone(provider: Provider) -> None:
+    """They share a place, and with it the row of its probe; the right name is in the sentence about the wrong one."""
+    provider.models = ["gpt-4o-mini", "text-embedding-3-small"]
+    names = ["gpt-4o-minni", "gpt-4o-mini", "gpt4o-mini", "my-fine-tune"]
+    catalog(provider.url, *("k" for _ in names))
+    for number, name in enumerate(names):
+        Deployment.objects.filter(model__alias=f"model-{number}").update(upstream_model=name)
+    probe_all(NOON)
+    found = {each.alias: each.reason.partition(" probe: ")[2] for each in failed_probes(NOON)}
+    assert found == {
+        f"model-{number}": f"the provider lists no '{names[number]}', did you mean 'gpt-4o-mini'?"
+        for number in (0, 2)
+    }
+    assert {doing.alias for doing in provider_health(NOON) if doing.error} == found.keys()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import logging
+import re
 
 import pytest
 from django.test import Client
@@ -101,6 +102,14 @@ def test_a_page_that_one_may_not_open_says_so_and_leaves_no_traceback(path):
     assert reverse("admin:index") in page
     assert "Forbidden" in lines.getvalue()
     assert "raceback" not in lines.getvalue()
+
+
+@pytest.mark.parametrize(("name", "shown"), [("Ada Lovelace", "Ada Lovelace"), ("", "ada@example.com")])
+def test_people_are_called_by_their_name(name, shown):
+    browser = Client()
+    browser.force_login(User.objects.create_user("ada@example.com", is_staff=True, name=name))
+    page = browser.get(reverse("admin:index")).content.decode()
+    assert re.findall(r"Ada Lovelace|ada@example.com", page)[:2] == [shown, "ada@example.com"]
 
 
 def test_a_defect_keeps_its_traceback():

@@ -11,6 +11,8 @@ import yaml
 from django.core.management import CommandError, call_command
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
+from catalog.models import Deployment
+from catalog.sync import sync_catalog
 from gateway.bootstrap import bootstrap
 from gateway.config import ConfigError, load
 from gateway.first_steps import first_steps
@@ -153,11 +155,39 @@ def test_the_first_steps_shrink_as_they_are_taken():
     assert len(first_steps()) == 1
 
 
+def test_what_the_first_start_makes_of_the_file_is_not_missing_before_it(settings, tmp_path):
+    keys = {
+        "model_catalog": [{"alias": "a", "provider": "simulator", "provider_model": "a", "free": True}],
+        "bootstrap": {
+            "tenants": [{"name": "acme"}],
+            "admin_users": [{"email": "root@example.com", "password": "correct horse battery"}],
+        },
+    }
+    (tmp_path / "router.yaml").write_text(yaml.safe_dump(keys))
+    settings.GATEWAY = load({}, tmp_path)
+    [step] = first_steps()
+    assert step.startswith("there is no key yet: ")
+    assert step.endswith(" create_key acme")
+    bootstrap(settings.GATEWAY)
+    sync_catalog(settings.GATEWAY)
+    assert first_steps() == [step]
+    User.objects.all().delete()
+    Deployment.objects.update(removed=True)
+    assert [step.partition(":")[0] for step in first_steps()] == [
+        "nobody can sign in yet",
+        "there is no model yet",
+        "there is no key yet",
+    ]
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
         (OperationalError("no such table: tenants_tenant"), "manage.py migrate"),
-        (ProgrammingError('relation "tenants_tenant" does not exist\nLINE 1'), "manage.py migrate"),
+        (
+            ProgrammingError('relation "tenants_tenant" does not exist\nLINE 1: ..."'),
+            "exist. Hint: manage.py migrate",
+        ),
         (
             OperationalError("couldn't get a connection after 2.00 sec"),
             "check that it runs, and ROUTER_DB_URL",

@@ -40,6 +40,7 @@ def test_it_tells_the_story_and_shows_the_receipt(client: Client) -> None:
     assert "Key key-7 of tenant tenant-3." in text
     assert "It ended well, with HTTP 200" in text
     assert "<td>output tokens</td><td>50</td><td>0.0006</td><td>0.03</td><td>price row 11</td>" in text
+    assert '<table class="facts">' in text  # gateway/pages.css keeps its columns apart
 
 
 def test_what_a_client_sent_is_text_and_never_a_tag(client: Client) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -50,6 +50,37 @@ def test_rows_whose_calls_could_not_be_bounded_are_named(tmp_path: Path) -> None
         ("gateway.W022", "wide"),
         ("gateway.W025", "long has no known max_output_tokens"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "prices", "said"),
+    [
+        ("openai", "gpt-4o-mini", {"price_input": 0.15, "price_output": 0.6}, ["150", "600"]),
+        (
+            "openai",
+            "gpt-4o-mini",
+            {"price_input": 0.00015, "price_output": 0.0006, "price_per": "1m"},
+            ["0.00015", "0.0006"],
+        ),
+        ("azure", "gpt-4o-mini", {"price_input": 0.15, "price_output": 0.0006}, ["150"]),
+        ("openai-compatible", "m", {"price_input": 2.5, "price_output": 10}, ["2500", "10000"]),
+        ("openai", "gpt-4o-mini", {"price_input": 0.00015, "price_output": 0.0006}, []),
+        ("openai", "gpt-4o-mini", {"price_input": 0.15, "price_output": 0.6, "price_per": "1m"}, []),
+        ("openai", "gpt-4o-mini", {"price_input": 0.003, "price_output": 0.012}, []),  # dear, not a slip
+        ("openai", "gpt-4o-mini", {}, []),
+        ("openai-compatible", "m", {"price_input": 0.15, "price_output": 0.6}, []),  # nobody can know
+        ("openai-compatible", "m", {"price_input": 0.000001, "price_output": 0}, []),
+    ],
+)
+def test_a_price_in_the_other_unit_is_named(
+    tmp_path: Path, provider: str, model: str, prices: dict[str, Any], said: list[str]
+) -> None:
+    row = {"alias": "a", "provider": provider, "provider_model": model, "api_key": "k"} | prices
+    if provider != "openai":
+        row["endpoint"] = "https://example.com/v1"
+    (tmp_path / "router.yaml").write_text(yaml.safe_dump({"model_catalog": [row]}))
+    found = [str(each.msg) for each in messages_of(load({}, tmp_path)) if each.id == "gateway.W027"]
+    assert [message.partition(" comes to ")[2].split()[0] for message in found] == said
 
 
 def test_pictures_that_nobody_can_bound_well_are_named(tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+"""What a background probe tells the one who wrote the row: a slip in the model's name, or what a failure usually means.
+Pure.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Final
+
+ALIKE: Final = 0.75
+BELOW_A_BASE: Final = ("/chat/completions", "/embeddings", "/models")
+# Words of a failure, and what they mean; the first that fits counts. The statuses are those of RFC 9110, section 15.
+_MEANINGS: Final = (
+    ("status 401", "it refuses the API key"),
+    ("status 403", "it refuses the API key, or what that key may do"),
+    ("status 404", "nothing is at this path: most base URLs end in /v1"),
+    ("WRONG_VERSION_NUMBER", "it does not speak TLS on this port: http:// instead of https://?"),
+    ("CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted on this machine"),
+    ("ConnectionRefusedError", "nothing listens on this port"),
+    ("gaierror", "the name of the host is not known"),
+)
+
+
+def slips(names: Iterable[str], listed: frozenset[str]) -> str:
+    """Return a sentence for each model that the provider does not list although it lists one of nearly that name.
+
+    A list may leave out what is served all the same; a name that is nearly another one is a slip.
+    """
+    near = ((name, _near(name, listed)) for name in sorted(set(names) - listed))
+    return " ".join(
+        f"the provider lists no '{name}', did you mean '{other}'?" for name, other in near if other
+    )
+
+
+def slip_of(error: str, name: str) -> str:
+    """Return the sentence about this model among those about all models of one place; "" when there is none."""
+    found = re.search(rf"the provider lists no '{re.escape(name)}', did you mean '.*?'\?", error)
+    return found.group() if found is not None else ""
+
+
+def meaning_of(error: str, endpoint: str) -> str:
+    """Return what the failure of a probe usually means; "" when nobody can tell."""
+    if "status 404" in error:
+        beyond = next((end for end in BELOW_A_BASE if endpoint.rstrip("/").endswith(end)), "")
+        if beyond:
+            return f"an endpoint is a base URL: take {beyond} off"
+    return next((meaning for words, meaning in _MEANINGS if words in error), "")
+
+
+def _near(name: str, listed: frozenset[str]) -> str:
+    written = {each.lower(): each for each in listed}
+    return next((written[n] for n in difflib.get_close_matches(name.lower(), written, n=1, cutoff=ALIKE)), "")
