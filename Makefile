@@ -7,8 +7,9 @@ SIDE_BY_SIDE = --dist loadfile --no-loadscope-reorder --durations=25
 EMBEDDED = $(BIN)/python -m pytest -n 2 $(SIDE_BY_SIDE)
 IN_PRODUCTION = env OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.stores \
 	$(BIN)/python -m pytest tests/functional -m "both_modes and not runs_once and not soak" -n 2 $(SIDE_BY_SIDE)
-# Spends most of its time waiting for a Redis that is late, so it runs beside what keeps the cores busy: third in line.
-WAITS = tests/integration/budgets
+# Spends most of its time waiting, for a Redis that is late or a process that ends, so it runs beside what keeps the
+# cores busy: third in line, and as much of it as lets the three end together.
+WAITS = tests/integration/budgets tests/integration/metering
 # The locks name every package, so nothing is left to resolve: no release of anything can change what is installed.
 INSTALL = $(BIN)/python -m pip install -q --no-deps --require-hashes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -71,7 +72,7 @@ ifeq ($(ARGS),)
 		$(BIN)/python -m pytest $(WAITS) --durations=25 & now=$$!; wait $$now; waits=$$?; \
 		exit $$((production ? production : waits)); } > $$said 2>&1 & beside=$$!; \
 	trap 'kill $$beside 2> /dev/null; rm -f $$said' EXIT; \
-	embedded=0; $(EMBEDDED) --ignore=$(WAITS) || embedded=$$?; wait $$beside; code=$$?; \
+	embedded=0; $(EMBEDDED) $(addprefix --ignore=,$(WAITS)) || embedded=$$?; wait $$beside; code=$$?; \
 	echo; echo "In production mode, and then $(WAITS):"; cat $$said; exit $$((embedded ? embedded : code))
 else
 	@$(BIN)/python -m pytest $(ARGS)

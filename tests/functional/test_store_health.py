@@ -51,21 +51,27 @@ def gateway(upstream, closed_port, redis, postgres, tmp_path_factory):
         yield server
 
 
-async def looks(gateway):
-    """Return what /readyz says to clients that come one after another: their answers, counted."""
+async def looks(gateway, *wanted):
+    """Return what /readyz says to clients that come one after another: their answers, counted.
+
+    The first answer that does not begin as wanted is the last.
+    """
     found: Counter[tuple[object, ...]] = Counter()
     for _ in range(LOOKS):
         async with gateway.client() as client:
             answer = await client.get("/readyz")
         said = answer.json()
         checks = said.get("checks", {})
-        found[
+        look = (
             answer.status_code,
             said["status"],
             checks.get("redis"),
             checks.get("database"),
             checks.get("ledger", "")[:12],
-        ] += 1
+        )
+        found[look] += 1
+        if look[: len(wanted)] != wanted:
+            break
     return found
 
 
@@ -76,13 +82,14 @@ async def up(gateway, store):
     return float(value.rpartition(" ")[2])
 
 
-def all_say(*wanted):
-    """Tell whether every look had one answer, which begins like this."""
-    return lambda found: len(found) == 1 and next(iter(found))[: len(wanted)] == wanted
+async def all_say(gateway, *wanted):
+    """Wait until every look has one answer, which begins like this; return it."""
+    (found,) = await eventually(lambda: looks(gateway, *wanted), lambda found: [*found.values()] == [LOOKS])
+    return found
 
 
 async def is_well(gateway):
-    await eventually(lambda: looks(gateway), all_say(200, "ready", "ok", "ok"))
+    await all_say(gateway, 200, "ready", "ok", "ok")
     assert await up(gateway, "redis") == await up(gateway, "database") == await up(gateway, "journal") == 1.0
 
 
@@ -126,7 +133,7 @@ async def test_a_redis_that_lets_no_call_through_makes_every_worker_unready(gate
     await is_well(gateway)
     await asyncio.to_thread(fault, redis)
     try:
-        (found,) = await eventually(lambda: looks(gateway), all_say(503, "unready"))
+        found = await all_say(gateway, 503, "unready")
         assert why in found[2], found
         assert await up(gateway, "redis") == 0.0
         assert await up(gateway, "database") == 1.0
@@ -165,7 +172,7 @@ async def test_every_worker_says_that_postgres_is_away_and_how_much_waits_and_th
     before = len(gateway.logs())
     postgres.stop()
     try:
-        await eventually(lambda: looks(gateway), all_say(200, "ready", "ok", "away, or late", "the database"))
+        await all_say(gateway, 200, "ready", "ok", "away, or late", "the database")
         assert await up(gateway, "database") == 0.0
         for _ in range(20):
             assert (await ask(gateway.url, town.ALICE, question("chat"))).status in {200, 503}

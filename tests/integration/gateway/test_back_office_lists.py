@@ -89,19 +89,22 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_list_costs_the_same_number_of_queries_however_long(client, page):
-    url = reverse(f"admin:{page}_changelist")
+def test_a_list_costs_the_same_number_of_queries_however_long(client):
     fill(range(2))
-    client.get(url)
+    for page in PAGES:
+        queries_of(client, page)
 
-    with CaptureQueriesContext(connection) as few:
-        assert client.get(url).status_code == 200
+    few = {page: queries_of(client, page) for page in PAGES}
     fill(range(2, 12))
-    with CaptureQueriesContext(connection) as many:
-        assert client.get(url).status_code == 200
+    many = {page: queries_of(client, page) for page in PAGES}
 
-    assert len(many) <= len(few)
+    assert {page: (few[page], count) for page, count in many.items() if count > few[page]} == {}
+
+
+def queries_of(client, page):
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(reverse(f"admin:{page}_changelist")).status_code == 200
+    return len(queries)
 
 
 def test_calls_whose_outcome_nobody_knows_are_found_by_a_filter(client):
@@ -111,12 +114,13 @@ def test_calls_whose_outcome_nobody_knows_are_found_by_a_filter(client):
     assert [event.pk for event in page.context["cl"].result_list] == [ledger_row(1).pk]
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_each_page_opens_and_searches(client, page):
+def test_each_page_opens_and_searches(client):
     fill(range(2))
-    url = reverse(f"admin:{page}_changelist")
-
-    assert client.get(url, {"q": "k"}).status_code == 200
-    first = PAGES[page].objects.first()  # type: ignore[attr-defined]  # every model here has it
-    assert first is None or client.get(reverse(f"admin:{page}_change", args=[first.pk])).status_code == 200
-    assert client.get(reverse(f"admin:{page}_add")).status_code in {200, 403}
+    for page, model in PAGES.items():
+        url = reverse(f"admin:{page}_changelist")
+        assert client.get(url, {"q": "k"}).status_code == 200, page
+        first = model.objects.first()  # type: ignore[attr-defined]  # every model here has it
+        if first is not None:
+            change = reverse(f"admin:{page}_change", args=[first.pk])
+            assert client.get(change).status_code == 200, page
+        assert client.get(reverse(f"admin:{page}_add")).status_code in {200, 403}, page
