@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -55,32 +55,42 @@ class Added(msgspec.Struct, frozen=True):
     usage: bool = True
 
 
+class _Learned(NamedTuple):
+    """Of one deployment: where its calls went, for an edited row is another server; by tenant, until when and what."""
+
+    place: tuple[Any, ...]
+    known: dict[int, tuple[float, Added]]
+
+
 class Additions:
     """What is added for each deployment, by its id and by tenant."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._learned: dict[int, dict[int, tuple[float, Added]]] = {}
+        self._learned: dict[int, _Learned] = {}
         self._clock = clock
 
     def of(self, target: Target, who: int = EVERYBODY) -> Added:
         """Return how this deployment takes additions from this tenant, as far as is known."""
-        if self._learned and (known := self._learned.get(target.id)) is not None:
-            now = self._clock()
+        if self._learned and (learned := self._learned.get(target.id)) is not None:
+            known, now = learned.known, self._clock()
             for each in (who, EVERYBODY):
-                if each in known and now < known[each][0]:
+                if each in known and now < known[each][0] and learned.place == _place(target):
                     return known[each][1]
         return stated(target)
 
     def learn(self, target: Target, added: Added, who: int = EVERYBODY) -> None:
         """Remember what a deployment took after it had refused something else. `who`: 0 is the operator's own call."""
         now = self._clock()
-        known = self._learned.setdefault(target.id, {})
+        learned = self._learned.get(target.id)
+        if learned is None or learned.place != _place(target):
+            learned = self._learned[target.id] = _Learned(_place(target), {})
+        known = learned.known
         known.pop(who, None)
         if len(known) >= MOST_TENANTS:
             del known[next(iter(known))]
-        learned = known[who] = (now + LEARNED_S, added)
+        known[who] = (now + LEARNED_S, added)
         if any(each != who and now < until and met == added for each, (until, met) in known.items()):
-            known[EVERYBODY] = learned
+            known[EVERYBODY] = known[who]
 
 
 def stated(target: Target) -> Added:
@@ -90,6 +100,10 @@ def stated(target: Target) -> Added:
         return _USUAL[target.provider]
     cap = metadata.get("cap_member") or PROVIDERS[target.provider].cap_field
     return Added("" if cap == "none" else cap, metadata.get("stream_usage") != "none")
+
+
+def _place(target: Target) -> tuple[Any, ...]:
+    return target.provider, target.base_url, target.upstream_model, target.api_version, stated(target)
 
 
 def without(added: Added, refusal: UpstreamStatus, *, has_cap: bool, asks_usage: bool) -> Added | None:

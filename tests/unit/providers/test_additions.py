@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from providers.additions import LEARNED_S, MOST_TENANTS, Added, Additions, stated, without
@@ -158,6 +159,26 @@ def test_what_one_tenants_call_met_changes_nothing_for_others_until_they_meet_it
     assert [additions.of(here, who) for who in (7, 9, 10, 0)] == [usual] * 4
     additions.learn(here, other, 10)
     assert [additions.of(here, who) for who in (7, 10, 0)] == [usual, other, usual]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"base_url": "http://elsewhere"},
+        {"upstream_model": "another"},
+        {"api_version": "2099-01-01"},
+        {"metadata": {"cap_member": "none"}},
+    ],
+)
+def test_an_edited_row_is_another_server(edit: dict[str, Any]) -> None:
+    """Also where a call that began before the edit learns something of the old one."""
+    additions, old, other = Additions(), target(), Added("max_completion_tokens")
+    new = msgspec.structs.replace(old, **edit)
+    additions.learn(old, other)
+    assert (additions.of(old), additions.of(new)) == (other, stated(new))
+    additions.learn(new, Added("max_tokens", usage=False))
+    additions.learn(old, other)
+    assert additions.of(new) == stated(new)
 
 
 def test_what_the_operators_own_call_met_is_known_for_all() -> None:
