@@ -25,6 +25,7 @@ from gateway.log_entry import log
 from gateway.refusals import MethodNotAllowed, NotFound, Overloaded
 from gateway.request import ClientGone, Receive, Scope, Send, V1Request
 from gateway.standing import standing_of
+from providers.failures import UpstreamFailed
 from tenants.errors import InvalidKey, KeysUnavailable, Refused, TooManyMisses
 
 View = Callable[[Any], Awaitable[Answer]]
@@ -98,7 +99,9 @@ class V1Handler(ASGIHandler):
         answer = answer_to(error, [])
         if connections.is_open():
             live = connections.live()
-            live.metrics.child(live.metrics.refusals, answer.error_code).inc()
+            # A provider's own codes may be anything, and every label is kept for ever.
+            code = error.code if isinstance(error, UpstreamFailed) else answer.error_code
+            live.metrics.child(live.metrics.refusals, code).inc()
             if isinstance(error, NotFound | MethodNotAllowed):
                 await self._recognize(request)
             _take_note(request, error)

@@ -3,8 +3,10 @@
 A cap is added where a budget or a limit needs one, `stream_options.include_usage` where a stream's usage is to be read.
 A row's `metadata` says how (`cap_member`, `stream_usage`); else it is as the provider's kind takes it, until a server
 refuses a member by name: then it is asked once more without it, or with the cap's other name. What was learned so is
-kept for LEARNED_S, so that nothing is wrong for ever. Sources: the refusals of OpenAI's reasoning models, Azure's dated
-versions, Mistral, Cohere, Google's compatible API, vLLM and FastAPI.
+kept for LEARNED_S, so that nothing is wrong for ever: for the tenant whose call it was, and for all once a call of
+another one met the same. An error may quote what a tenant wrote, or fetched from a server of its own. Sources: the
+refusals of OpenAI's reasoning models, Azure's dated versions, Mistral, Cohere, Google's compatible API, vLLM and
+FastAPI.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from providers.target import Target
 
 LEARNED_S: Final = 3_600.0
+MOST_TENANTS: Final = 1_000  # of which is known what one deployment took from them
+EVERYBODY: Final = 0
 MOST_TRIES: Final = 3  # of one deployment in one try: each addition can be refused once
 _OTHER: Final = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _REFUSALS: Final = (400, 422)
@@ -32,6 +36,11 @@ _UNKNOWN: Final = re.compile(
     rb"|unexpected|extra[ _](?:inputs?|fields?|forbidden)|forbidden|not (?:permitted|allowed|accepted|implemented)"
     rb"|not a valid|no such|cannot find field|invalid (?:parameter|argument|field|key|property|name|member)"
     rb"|additional propert|deprecated"
+)
+# A cap that is only too high was understood.
+_OF_A_VALUE: Final = re.compile(
+    rb"(?i)too (?:large|high|big|many)|at most|(?:less|greater|larger|higher|more) than|less_than|exceed|up to"
+    rb"|maximum (?:value|of|allowed)|between|range"
 )
 _NAMED: Final = {
     name: re.compile(rb"(?<![\w-])" + name.encode() + rb"(?![\w-])")
@@ -46,24 +55,42 @@ class Added(msgspec.Struct, frozen=True):
     usage: bool = True
 
 
+class _Learned(NamedTuple):
+    """Of one deployment: where its calls went, for an edited row is another server; by tenant, until when and what."""
+
+    place: tuple[Any, ...]
+    known: dict[int, tuple[float, Added]]
+
+
 class Additions:
-    """What is added for each deployment, by its id."""
+    """What is added for each deployment, by its id and by tenant."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._learned: dict[int, tuple[float, Added]] = {}
+        self._learned: dict[int, _Learned] = {}
         self._clock = clock
 
-    def of(self, target: Target) -> Added:
-        """Return how this deployment takes additions, as far as is known."""
-        if self._learned and (known := self._learned.get(target.id)) is not None:
-            if self._clock() < known[0]:
-                return known[1]
-            del self._learned[target.id]
+    def of(self, target: Target, who: int = EVERYBODY) -> Added:
+        """Return how this deployment takes additions from this tenant, as far as is known."""
+        if self._learned and (learned := self._learned.get(target.id)) is not None:
+            known, now = learned.known, self._clock()
+            for each in (who, EVERYBODY):
+                if each in known and now < known[each][0] and learned.place == _place(target):
+                    return known[each][1]
         return stated(target)
 
-    def learn(self, target: Target, added: Added) -> None:
-        """Remember what a deployment took after it had refused something else."""
-        self._learned[target.id] = (self._clock() + LEARNED_S, added)
+    def learn(self, target: Target, added: Added, who: int = EVERYBODY) -> None:
+        """Remember what a deployment took after it had refused something else. `who`: 0 is the operator's own call."""
+        now = self._clock()
+        learned = self._learned.get(target.id)
+        if learned is None or learned.place != _place(target):
+            learned = self._learned[target.id] = _Learned(_place(target), {})
+        known = learned.known
+        known.pop(who, None)
+        if len(known) >= MOST_TENANTS:
+            del known[next(iter(known))]
+        known[who] = (now + LEARNED_S, added)
+        if any(each != who and now < until and met == added for each, (until, met) in known.items()):
+            known[EVERYBODY] = known[who]
 
 
 def stated(target: Target) -> Added:
@@ -75,17 +102,22 @@ def stated(target: Target) -> Added:
     return Added("" if cap == "none" else cap, metadata.get("stream_usage") != "none")
 
 
+def _place(target: Target) -> tuple[Any, ...]:
+    return target.provider, target.base_url, target.upstream_model, target.api_version, stated(target)
+
+
 def without(added: Added, refusal: UpstreamStatus, *, has_cap: bool, asks_usage: bool) -> Added | None:
     """Return what to add instead, where this very refusal is about an addition by name; None: it is about other things.
 
     `has_cap` and `asks_usage` say whether the gateway set them in this request at all.
     """
     body = (refusal.body or b"")[:_READ]
-    if refusal.status not in _REFUSALS or not _UNKNOWN.search(body):
+    is_read = refusal.status in _REFUSALS and refusal.usage is None  # what is billed was understood
+    if not is_read or not _UNKNOWN.search(body):
         return None
     if asks_usage and added.usage and _NAMED["stream_options"].search(body):
         return msgspec.structs.replace(added, usage=False)
-    if has_cap and added.cap in _OTHER and _NAMED[added.cap].search(body):
+    if has_cap and added.cap in _OTHER and _NAMED[added.cap].search(body) and not _OF_A_VALUE.search(body):
         return msgspec.structs.replace(added, cap=_OTHER[added.cap])
     return None
 

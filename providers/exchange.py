@@ -119,14 +119,16 @@ def kind_of(head: bytes, *, is_declared: bool) -> Kind | None:
 
 
 async def _opening(blocks: AsyncIterator[bytes], *, is_declared: bool) -> tuple[Kind, bytes]:
-    head = b""
+    head, size = b"", 0
     async for block in blocks:
         head += block
         kind = kind_of(head, is_declared=is_declared)
         if kind is not None:
             return kind, head
-        if len(head) > MAX_PRELUDE:
+        size += len(block)
+        if size > MAX_PRELUDE:
             break
+        head = head.removeprefix(_BOM).lstrip()  # blanks may come one by one
     return (Kind.EVENTS if is_declared else Kind.OTHER), head
 
 

@@ -14,6 +14,8 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from providers.dialects.mended import mended
+
 LONGEST: Final = 64 * 1024  # bytes that are taken apart; of longer ones the beginning is quoted
 MOST_MESSAGE: Final = 8_000  # characters of a message that is one
 MOST_QUOTED: Final = 1_000  # characters of what had to be put together
@@ -72,13 +74,21 @@ def said_in(body: bytes | None) -> Said:
         return Said()
     if _PAGE.match(body[:1024]):
         return Said(message=_of_page(body[:LONGEST]), is_page=True)
-    try:
-        document = orjson.loads(body) if len(body) <= LONGEST else None
-    except orjson.JSONDecodeError:
-        document = None
+    document = _read(body) if len(body) <= LONGEST else None
     if document is None:
         return Said(message=printable(body[: 4 * MOST_QUOTED].decode("utf-8", "replace"))[:MOST_QUOTED])
     return _of_document(document)
+
+
+def _read(body: bytes) -> Any:
+    """Return a document; None for what is none, also mended."""
+    for text in (body, mended(body)):
+        try:
+            if text is not None:
+                return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            continue
+    return None
 
 
 def printable(text: str) -> str:

@@ -214,7 +214,8 @@ class _Sending:
 
     async def to(self, target: Target, additions: Additions) -> Call:
         """Raises UpstreamFailed."""
-        added = additions.of(target)
+        who = self._outgoing.asker.tenant_id
+        added = additions.of(target, who)
         tried: set[Added] = set()
         while True:
             try:
@@ -230,7 +231,7 @@ class _Sending:
                 self.started, added = time.perf_counter(), other
             else:
                 if tried:
-                    additions.learn(target, added)
+                    additions.learn(target, added, who)
                 call.set_by_gateway = self._dialect.told(added)
                 return call
 

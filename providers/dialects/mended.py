@@ -1,7 +1,8 @@
 """JSON that most readers take and RFC 8259 does not allow, in the same number of bytes as JSON that it does allow.
 
-Halves of surrogate pairs (servers that cut a text between two UTF-16 units), and the NaN and Infinity of Python's
-`json.dumps`. What is found in the mended bytes lies at the same place in the bytes that came. Pure.
+Halves of surrogate pairs (servers that cut a text between two UTF-16 units), bytes that are no UTF-8 (those that cut
+it between two bytes), a byte order mark, and the NaN and Infinity of Python's `json.dumps`. What is found in the
+mended bytes lies at the same place in the bytes that came. Pure.
 """
 
 from __future__ import annotations
@@ -17,14 +18,25 @@ _ESCAPE: Final = re.compile(
     re.DOTALL,
 )
 _REPLACEMENT: Final = b"\\ufffd"
+_BOM: Final = b"\xef\xbb\xbf"
+_NO_LETTER: Final = re.compile("[\udc80-\udcff]")  # as what surrogateescape tells a byte
 
 
 def mended(raw: bytes) -> bytes | None:
     """Return the bytes mended, of the same length; None where there is nothing of that kind in them."""
-    has_half = _HALF.search(raw) is not None
-    if not has_half and _WORD.search(raw) is None:
-        return None
-    return _TOKEN.sub(_mended, raw)
+    text = _in_utf8(raw)
+    if _HALF.search(text) is None and _WORD.search(text) is None:
+        return None if text == raw else text
+    return _TOKEN.sub(_mended, text)
+
+
+def _in_utf8(raw: bytes) -> bytes:
+    text = b"   " + raw[3:] if raw.startswith(_BOM) else raw
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return _NO_LETTER.sub("?", text.decode("utf-8", "surrogateescape")).encode()
+    return text
 
 
 def _mended(found: re.Match[bytes]) -> bytes:

@@ -5,6 +5,7 @@ Of the choices only is read how they ended; their text only where no usage is sa
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -37,7 +38,6 @@ class _Whole(msgspec.Struct):
 _READ: Final = ("usage", "service_tier", "error")
 _SHORTEST: Final = 5  # bytes of vectors; `null`, `[]` and the like are none
 _decode = msgspec.json.Decoder(_Whole).decode
-_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -134,7 +134,7 @@ def _text(text: bytes) -> str:
     try:
         return text_of(decode_chunk(text).choices or [])
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        document = read_any(text)
+        document = read_any(mended(text) or text)
         return text_of(loosely(document).choices or []) if isinstance(document, dict) else ""
 
 
@@ -156,24 +156,29 @@ def _refused(text: bytes, shape: Shape) -> MalformedAnswer:
 
 
 def as_event(raw: bytes) -> bytes:
-    """Return an answer in one piece as the data of a stream's only event. Raises MalformedAnswer."""
+    """Return an answer in one piece as the data of a stream's only event. Raises MalformedAnswer.
+
+    Python's own reader takes what others do, too, and writes it again as it was: NaN, halves of surrogate pairs.
+    """
     try:
-        parts = members(raw)
-        choices = [_as_delta(members(choice)) for choice in _list(parts["choices"])]
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, KeyError) as error:
+        document = json.loads(raw.decode("utf-8-sig", "replace"))
+        choices = document["choices"]
+        document["choices"] = [
+            _as_delta(choice) if isinstance(choice, dict) else choice for choice in choices
+        ]
+        document["object"] = "chat.completion.chunk"
+        return json.dumps(document, separators=(",", ":")).encode()
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise MalformedAnswer(str(error), usage_in(raw)) from error
-    parts["choices"] = msgspec.Raw(b"[" + b",".join(choices) + b"]")
-    parts["object"] = msgspec.Raw(b'"chat.completion.chunk"')
-    return assemble(parts)
 
 
-def _as_delta(choice: dict[str, msgspec.Raw]) -> bytes:
-    message = choice.pop("message", None)
-    if message is not None and "delta" not in choice:
-        delta = members(bytes(message))
-        if bytes(delta.get("tool_calls", b""))[:1] == b"[":
-            calls = [members(bytes(call)) for call in _list(delta["tool_calls"])]
-            told = [assemble({"index": msgspec.Raw(_encode(at)), **call}) for at, call in enumerate(calls)]
-            delta["tool_calls"] = msgspec.Raw(b"[" + b",".join(told) + b"]")
-        choice["delta"] = msgspec.Raw(assemble(delta))
-    return assemble(choice)
+def _as_delta(choice: dict[str, Any]) -> dict[str, Any]:
+    if "message" not in choice or "delta" in choice:
+        return choice
+    delta = choice.pop("message") or {}
+    calls = delta.get("tool_calls") if isinstance(delta, dict) else None
+    if isinstance(calls, list):
+        delta["tool_calls"] = [
+            {"index": at, **call} if isinstance(call, dict) else call for at, call in enumerate(calls)
+        ]
+    return {**choice, "delta": delta}

@@ -75,6 +75,34 @@ async def test_what_both_are_refused_goes_without_them(gateway, upstream):
     assert answer.headers["x-gateway-set"] == "max_completion_tokens=1024"
 
 
+FETCHED = "400: unsupported picture at https://pictures.example/{}"  # the second time it is a good one
+
+
+@pytest.mark.parametrize("name", ["stream_options", "max_tokens"])
+async def test_a_tenants_picture_does_not_change_what_goes_with_others_calls(gateway, upstream, name):
+    """Its server fails once, in words of its own, which the provider quotes."""
+    model = ALONE[31 + (name == "max_tokens")]
+    upstream.script(f"up-{model}", says(400, {"error": {"message": FETCHED.format(name)}}), {})
+    theirs = await ask(gateway.url, POOR, question(model, stream=True))
+    anothers = await ask(gateway.url, town.BOB, question(model, stream=True))
+    assert (theirs.status, theirs.headers["x-gateway-attempts"], anothers.status) == (200, "2", 200)
+    assert anothers.headers["x-gateway-set"] == "max_tokens=1024, stream_options.include_usage=true"
+
+
+async def test_a_providers_own_code_names_no_metric(gateway, upstream):
+    """Its codes may be anything, also what a client wrote, and a label is kept for ever."""
+    model = ALONE[33]
+    for number in range(3):
+        code = f"made-up-{number}\r\n"
+        upstream.script(f"up-{model}", says(400, {"error": {"message": "no", "code": code}}))
+        answer = await ask(gateway.url, town.ALICE, question(model))
+        assert (answer.status, answer.error["code"]) == (400, code)
+    async with gateway.client() as client:
+        text = (await client.get("/metrics")).text
+    assert "made-up" not in text
+    assert 'gateway_refusals_total{reason="upstream_refused"}' in text
+
+
 async def test_a_row_says_that_nothing_is_added(gateway, upstream):
     answer = await ask(gateway.url, POOR, question("uncapped", stream=True))
     assert answer.status == 200

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from providers.additions import LEARNED_S, Added, Additions, stated, without
+from providers.additions import LEARNED_S, MOST_TENANTS, Added, Additions, stated, without
 from providers.dialects.base import Shape
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamStatus
 from providers.target import Secret, Target
+from providers.usage import Usage
 
 RAW = b'{"model":"chat","messages":[],"stream":true}'
 STREAM = Shape(alias="chat", path="chat/completions", stream=True, output_cap=4096)
@@ -76,6 +78,11 @@ NOT_ABOUT_IT = [
     ),
     b'{"error":{"message":"Unknown parameter: \'temperatur\'."}}',
     b'{"error":{"message":"stream_options must be an object"}}',
+    # A cap that is too high has been understood: under a name that is ignored there would be none.
+    b'{"error":{"message":"max_tokens of 50000 is not supported: at most 4096"}}',
+    b'{"error":{"message":"Unsupported value: max_tokens does not support 50000, the maximum value is 4096"}}',
+    b'{"error":{"message":"max_tokens: 50000 is not allowed, it must be less than 4097"}}',
+    b'{"detail":[{"loc":["body","max_tokens"],"type":"less_than_equal","msg":"forbidden: not in range"}]}',
     b"",
 ]
 
@@ -134,6 +141,70 @@ def test_what_was_learned_is_kept_for_an_hour_and_of_one_deployment() -> None:
                                secret=Secret(""))) == Added("max_completion_tokens")  # fmt: skip
     now[0] = LEARNED_S
     assert additions.of(here) == Added("max_tokens")
+
+
+def test_what_one_tenants_call_met_changes_nothing_for_others_until_they_meet_it_too() -> None:
+    """An error may quote what a tenant wrote, or what a picture's server said the first time it was asked."""
+    now = [0.0]
+    additions, here, usual = Additions(lambda: now[0]), target(), Added("max_tokens")
+    other = Added("max_completion_tokens", usage=False)
+    for _ in range(3):
+        additions.learn(here, other, 7)
+    assert [additions.of(here, who) for who in (7, 8, 0)] == [other, usual, usual]
+    additions.learn(here, Added("max_completion_tokens"), 8)
+    assert [additions.of(here, who) for who in (7, 9, 0)] == [other, usual, usual]
+    additions.learn(here, other, 9)
+    assert [additions.of(here, who) for who in (7, 9, 10, 0)] == [other] * 4
+    now[0] = LEARNED_S
+    assert [additions.of(here, who) for who in (7, 9, 10, 0)] == [usual] * 4
+    additions.learn(here, other, 10)
+    assert [additions.of(here, who) for who in (7, 10, 0)] == [usual, other, usual]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"base_url": "http://elsewhere"},
+        {"upstream_model": "another"},
+        {"api_version": "2099-01-01"},
+        {"metadata": {"cap_member": "none"}},
+    ],
+)
+def test_an_edited_row_is_another_server(edit: dict[str, Any]) -> None:
+    """Also where a call that began before the edit learns something of the old one."""
+    additions, old, other = Additions(), target(), Added("max_completion_tokens")
+    new = msgspec.structs.replace(old, **edit)
+    additions.learn(old, other)
+    assert (additions.of(old), additions.of(new)) == (other, stated(new))
+    additions.learn(new, Added("max_tokens", usage=False))
+    additions.learn(old, other)
+    assert additions.of(new) == stated(new)
+
+
+def test_what_the_operators_own_call_met_is_known_for_all() -> None:
+    additions, here, other = Additions(), target(), Added("max_completion_tokens")
+    additions.learn(here, other)
+    assert [additions.of(here, who) for who in (0, 7)] == [other, other]
+
+
+def test_very_many_tenants_fit() -> None:
+    additions, here = Additions(), target()
+    for who in range(1, MOST_TENANTS + 3):
+        additions.learn(here, Added(f"name-{who}"), who)
+    usual = Added("max_tokens")
+    assert [additions.of(here, who).cap for who in (2, MOST_TENANTS)] == [
+        "max_tokens",
+        f"name-{MOST_TENANTS}",
+    ]
+    assert additions.of(here, 1) == usual
+
+
+def test_a_refusal_that_is_billed_is_none() -> None:
+    """There is money for one try."""
+    status, body = REFUSALS["OpenAI's words"]
+    refusal = UpstreamStatus(status, body)
+    refusal.usage = Usage(input_tokens=9)
+    assert without(Added("max_tokens"), refusal, has_cap=True, asks_usage=True) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,107 @@
+"""An answer in one piece where a stream was asked for is its only event, however odd it is: it was paid for. And
+documents that other readers take: with a byte order mark, or cut between two bytes of a letter.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from providers.dialects.base import MalformedAnswer, Shape
+from providers.dialects.mended import mended
+from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.whole_answers import as_event
+from providers.said import said_in
+
+USED = b'"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14}'
+BOM = b"\xef\xbb\xbf"
+SHAPE = Shape(alias="m", path="chat/completions", stream=True)
+MESSAGES = {
+    "null": (b"null", {}),
+    "a list": (b"[1]", [1]),
+    "a text": (b'"words"', "words"),
+    "half of an emoji": (b'{"content":"\\ud83d"}', {"content": "\ud83d"}),
+    "calls of other shapes": (
+        b'{"tool_calls":["x",null,{"id":"c"}]}',
+        {"tool_calls": ["x", None, {"index": 2, "id": "c"}]},
+    ),
+    "calls as an object": (b'{"content":"a","tool_calls":{}}', {"content": "a", "tool_calls": {}}),
+    "half of a letter": (b'{"content":"a\xf0\x9f"}', {"content": "a\ufffd"}),
+    "letters": ('{"content":"\u00fc\u4f60"}'.encode(), {"content": "\u00fc\u4f60"}),
+}
+
+
+def document(message: bytes, more: bytes = USED) -> bytes:
+    return b'{"model":"up","choices":[{"index":0,"message":%b,"finish_reason":"stop"}],%b}' % (message, more)
+
+
+@pytest.mark.parametrize("mark", [b"", BOM])
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_an_odd_answer_in_one_piece_is_a_streams_only_event(kind: str, mark: bytes) -> None:
+    message, delta = MESSAGES[kind]
+    raw = mark + document(message)
+    dialect = OpenAIToOpenAI(SHAPE)
+    dialect.response(raw)
+    stream = dialect.stream()
+    out = stream.feed(b"data: %b\n\ndata: [DONE]\n\n" % as_event(raw))
+    [choice] = json.loads(out.split(b"\n\n")[0][6:])["choices"]
+    assert choice == {"index": 0, "finish_reason": "stop", "delta": delta}
+    assert (stream.done, stream.failure) == (True, None)
+    assert stream.usage is not None
+    assert (stream.usage.input_tokens, stream.usage.output_tokens) == (9, 5)
+
+
+@pytest.mark.parametrize("raw", [b"[1]", b'{"choices":3}', b'{"a":1}', b'{"choices":[', b"[" * 100_000])
+def test_what_is_no_answer_is_no_event(raw: bytes) -> None:
+    with pytest.raises(MalformedAnswer):
+        as_event(raw)
+
+
+def test_an_answer_with_a_byte_order_mark_is_delivered_and_booked() -> None:
+    answered = OpenAIToOpenAI(Shape(alias="m", path="chat/completions")).response(
+        BOM + document(b'{"content":"a"}')
+    )
+    assert json.loads(answered.body)["model"] == "m"
+    assert answered.usage is not None
+    assert answered.usage.output_tokens == 5
+
+
+@pytest.mark.parametrize("text", [b"four words are here\xff", b"\xf0\x9f four words are here"])
+def test_what_was_written_around_a_broken_letter_is_counted(text: bytes) -> None:
+    raw = document(b'{"content":"%b"}' % text, b'"x":1')
+    answered = OpenAIToOpenAI(Shape(alias="m", path="chat/completions")).response(raw)
+    assert text in answered.body
+    assert "four words are here" in answered.produced
+
+
+def test_a_letter_that_a_stream_cuts_between_its_bytes_breaks_nothing() -> None:
+    stream = OpenAIToOpenAI(SHAPE).stream()
+    out = b""
+    for part in (b"a\xf0\x9f", b"\x98\x80b"):
+        out += stream.feed(
+            b'data: {"model":"up","choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n' % part
+        )
+    assert (stream.started, stream.failure, stream.produced()) == (True, None, "a????b")
+    assert b"a\xf0\x9f" in out
+    assert b"up" not in out
+
+
+def test_an_error_with_a_broken_letter_is_read() -> None:
+    for broken in (b"\xff", b"\\ud83d"):
+        said = said_in(b'{"error":{"message":"bad %b","code":"context_length_exceeded"}}' % broken)
+        assert said.code == "context_length_exceeded"
+    assert said_in(BOM + b'{"error":{"message":"no"}}').message == "no"
+
+
+@pytest.mark.parametrize("raw", [b'{"a":1}', '{"a":"\u00fc"}'.encode(), b"", b"\\ud83d"[:3]])
+def test_what_is_whole_is_left_alone(raw: bytes) -> None:
+    assert mended(raw) is None
+
+
+@pytest.mark.parametrize("raw", [BOM, BOM + b'{"a":"\\ud83d\xff"}', b"\xff" * 9, b'{"a":NaN,"b":"\xc3"}'])
+def test_what_is_mended_keeps_its_length(raw: bytes) -> None:
+    found = mended(raw)
+    assert found is not None
+    assert len(found) == len(raw)
+    found.decode()
