@@ -215,12 +215,12 @@ class _Sending:
     async def to(self, target: Target, additions: Additions) -> Call:
         """Raises UpstreamFailed."""
         added = additions.of(target)
-        tried: set[Added] = set()
+        tried: tuple[Added, ...] = ()
         while True:
             try:
                 call = await self._with(target, added)
             except UpstreamStatus as refusal:
-                tried.add(added)
+                tried = (*tried, added)
                 other = self._instead(added, refusal)
                 if other is None or other in tried or len(tried) >= MOST_TRIES:
                     raise
