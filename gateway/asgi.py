@@ -59,6 +59,9 @@ class Application:
             await (self._websocket(scope, receive, send) if known else no_socket(scope, receive, send))
             return
         path = scope["path"]
+        if path in HOT:
+            await self._v1(scope, receive, send)
+            return
         if is_careless(path):
             path = _tidied(scope)
         if is_call(path) and path not in ORDINARY_V1:

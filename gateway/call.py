@@ -26,7 +26,7 @@ from gateway.endings import cancelled, ending_of, failed, internal_error, overhe
 from gateway.errors import answer_to
 from gateway.idempotency import Kept
 from gateway.json_body import json_body
-from gateway.outgoing import outgoing_of, room_of
+from gateway.outgoing import dialect_of, outgoing_of
 from gateway.pulse import pulse_of
 from gateway.read_on import ReadOn
 from gateway.refusals import Overloaded, ShuttingDown, stopped
@@ -42,7 +42,6 @@ from metering.records import Open
 from metering.running import RunningCall
 from metering.trace import Trace, trace_of
 from providers.dialects.base import Shape
-from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed
 from providers.plan import Plan
 from providers.requests.classes import Unacceptable
@@ -208,7 +207,7 @@ def _intent(
 async def _call(
     request: V1Request, live: Connections, meter: Meter, route: Route, shape: Shape, plan: Plan
 ) -> Answer:
-    dialect = OpenAIToOpenAI(shape, room_of(request, live), live.config.streams.max_event_bytes)
+    dialect = dialect_of(request, live, shape)
     outgoing = outgoing_of(request, live, shape, meter)
     try:
         running = meter.open(request.auth)

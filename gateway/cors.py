@@ -28,10 +28,11 @@ class Cors:
     def __init__(self, origins: Iterable[str]) -> None:
         self._origins = frozenset(origin.encode() for origin in origins)
         self._is_any = ANY.encode() in self._origins
+        self.is_on = bool(self._origins)
 
     def of_answer(self, headers: Mapping[bytes, bytes]) -> Headers:
         """Return what an answer carries for the page that asked; names are in lower case."""
-        if not self._origins:
+        if not self.is_on:
             return []
         origin = headers.get(_ORIGIN)
         if origin is None or not self._allows(origin):

@@ -44,7 +44,8 @@ class V1Handler(ASGIHandler):
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         request = V1Request(scope, receive, send)
-        request.extra_headers += self._cors.of_answer(request.raw_headers)
+        if self._cors.is_on:
+            request.extra_headers += self._cors.of_answer(request.raw_headers)
         try:
             answer = await self._answer(request)
             await self._send(request, answer)

@@ -12,6 +12,7 @@ from metering.meter import Meter
 from providers.dialects.base import Answered, Seen, Shape
 from providers.dialects.large_answers import read_aside
 from providers.dialects.large_events import read_event_aside
+from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.plan import Asker
 from providers.sse import Room
 from providers.upstream import Outgoing
@@ -35,6 +36,13 @@ def room_of(request: V1Request, live: Connections) -> Room:
     return room
 
 
+def dialect_of(request: V1Request, live: Connections, shape: Shape) -> OpenAIToOpenAI:
+    """Return what translates the call; only streams have events that are bounded."""
+    if not shape.stream:
+        return OpenAIToOpenAI(shape)
+    return OpenAIToOpenAI(shape, room_of(request, live), live.config.streams.max_event_bytes)
+
+
 def outgoing_of(request: V1Request, live: Connections, shape: Shape, meter: Meter) -> Outgoing:
     def aside(raw: bytes) -> Coroutine[Any, Any, Answered]:
         return read_aside(live.heavy.share(request.auth.tenant_id), shape, raw)
@@ -42,17 +50,19 @@ def outgoing_of(request: V1Request, live: Connections, shape: Shape, meter: Mete
     def event_aside(raw: bytes) -> Coroutine[Any, Any, Seen]:
         return read_event_aside(live.heavy.share(request.auth.tenant_id), raw)
 
+    streams = shape.stream
+
     return Outgoing(
         request_id=request.id,
         path=shape.path,
         raw=request.raw,
-        streams=shape.stream,
+        streams=streams,
         trace_parent=request.trace_parent,
         has_cap=shape.output_cap is not None,
-        asks_usage=shape.stream and not shape.include_usage,
+        asks_usage=streams and not shape.include_usage,
         asker=Asker(request.auth.tenant_id),
         heard=meter.answered,
-        aside=aside,
-        event_aside=event_aside,
+        aside=None if streams else aside,
+        event_aside=event_aside if streams else None,
         again=meter.again,
     )

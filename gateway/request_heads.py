@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from gateway.http_head import HOST_LENGTH, refusal, without_offer
 
 MAX_HEAD: Final = 64 * 1024
+TOO_LARGE: Final = "the head is too large"  # ends the parser; send_400_response answers
 
 
 class RequestHeads(HttpToolsProtocol):
@@ -35,21 +36,23 @@ class RequestHeads(HttpToolsProtocol):
         rest: bytes | memoryview = data
         try:
             while rest:
-                rest = self._read(rest)
+                try:
+                    self.parser.feed_data(rest)
+                except httptools.HttpParserUpgrade as end:
+                    rest = self._after(end, rest)
+                else:
+                    return
         except httptools.HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
             self.send_400_response("Invalid HTTP request received.")
 
-    def _read(self, data: bytes | memoryview) -> bytes | memoryview:
+    def _after(self, end: httptools.HttpParserUpgrade, data: bytes | memoryview) -> bytes | memoryview:
         """Return what is still to be read: what follows a head whose offer was declined."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as end:
-            if self._should_upgrade():
-                self.handle_websocket_upgrade()
-            elif self._is_offer:
-                self._read_without_offer()
-                return memoryview(data)[end.args[0] :]
+        if self._should_upgrade():
+            self.handle_websocket_upgrade()
+        elif self._is_offer:
+            self._read_without_offer()
+            return memoryview(data)[end.args[0] :]
         return b""
 
     def _read_without_offer(self) -> None:
@@ -61,19 +64,23 @@ class RequestHeads(HttpToolsProtocol):
     @override
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._hosts = []
+        self._hosts = ()
         self._is_offer = False
 
     @override
     def on_url(self, url: bytes) -> None:
-        self._grow(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > MAX_HEAD:
+            raise ValueError(TOO_LARGE)
         super().on_url(url)
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._grow(len(name) + len(value))
+        self._head_bytes = size = self._head_bytes + len(name) + len(value)
+        if size > MAX_HEAD:
+            raise ValueError(TOO_LARGE)
         if len(name) == HOST_LENGTH and name.lower() == b"host":
-            self._hosts = [*self._hosts, value]
+            self._hosts = (*self._hosts, value)
         super().on_header(name, value)
 
     @override
@@ -95,8 +102,3 @@ class RequestHeads(HttpToolsProtocol):
     def _should_upgrade(self) -> bool:
         """A websocket begins with a GET (RFC 6455, 4.1); of everything else its body counts."""
         return self.parser.get_method() == b"GET" and super()._should_upgrade()
-
-    def _grow(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > MAX_HEAD:
-            raise ValueError("the head is too large")  # ends the parser; send_400_response answers

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 HIGH_WATER: Final = 64 * 1024
 MAX_HEAD: Final = 64 * 1024  # also of what follows or divides the body: trailers, extensions of chunks
 MAX_UNZIPPED: Final = 16 * 1024 * 1024  # out of one read: more is a bomb
-_ONE_WRITE: Final = 1024 * 1024  # larger bodies go out in pieces, so that nobody else waits for them
+ONE_WRITE: Final = 1024 * 1024  # larger bodies go out in pieces, so that nobody else waits for them
 _ZLIB_OR_GZIP: Final = zlib.MAX_WBITS | 32
 _INFORMATIONAL: Final = range(100, 200)  # RFC 9110, 15.2: may come before the answer, is not the answer
 _ZIPPED: Final = frozenset({"gzip", "x-gzip", "deflate"})
@@ -98,25 +98,23 @@ class Connection(asyncio.Protocol):
         return is_whole and not self._is_paused and self.is_open  # paused: nobody came for all of the answer
 
     def ask(self, head: bytes, body: bytes) -> None:
-        """Send a question. A body beyond _ONE_WRITE bytes goes out with `pour`."""
+        """Send a question. A body beyond ONE_WRITE bytes goes out with `pour`."""
         assert self._transport is not None  # noqa: S101 - whoever asks was connected
         self._forget()
         self._is_asked = True
-        self._transport.write(head + body if len(body) <= _ONE_WRITE else head)
+        self._transport.write(head + body if len(body) <= ONE_WRITE else head)
 
     async def pour(self, body: bytes) -> None:
         """Send what is left of a large body as fast as it is taken; stop as soon as there is an answer to it."""
-        if len(body) <= _ONE_WRITE:
-            return
         assert self._transport is not None  # noqa: S101 - whoever pours has asked
         view = memoryview(body)
-        for start in range(0, len(body), _ONE_WRITE):
+        for start in range(0, len(body), ONE_WRITE):
             while self._is_stuffed and not self.has_head and self.failure is None:
                 await self._wait()
             if self.has_head or self.failure is not None:
                 self._is_cut = True
                 return
-            self._transport.write(view[start : start + _ONE_WRITE])
+            self._transport.write(view[start : start + ONE_WRITE])
 
     async def head(self) -> None:
         """Wait until `status` and `headers` are there. Raises UpstreamFailed."""

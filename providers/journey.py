@@ -45,6 +45,8 @@ class Journey:
         self, again: Again | None, failures: Sequence[UpstreamFailed]
     ) -> tuple[Target, Turn] | None:
         """Begin the next attempt: where the last one may be billed as well, there must be money for both."""
+        if not self.tried and not self._plan.is_panic and not self._asker.has_left:
+            return self._first()
         step = None if self._asker.has_left else await self._allowed()
         if step is None or again is None or not failures or not _may_cost(failures[-1]):
             return step
@@ -55,6 +57,13 @@ class Journey:
             if not may_go:
                 step[1].let_go()
         return step if may_go else None
+
+    def _first(self) -> tuple[Target, Turn] | None:
+        """Begin the first attempt, which no budget is charged for."""
+        step = self._begun()
+        if step is not None:
+            self.tried = 1
+        return step
 
     async def _allowed(self) -> tuple[Target, Turn] | None:
         """As `next`, but a burst waits for the first word of an endpoint that nobody has heard of yet."""
@@ -79,7 +88,7 @@ class Journey:
     def _begun(self) -> tuple[Target, Turn] | None:
         while self._queue:
             target = self._queue.popleft()
-            if self.tried >= self._most(target):
+            if self.tried and self.tried >= self._most(target):
                 continue
             turn = self._health.start(target, self._asker.tenant_id)
             if turn is not None:

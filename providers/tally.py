@@ -21,7 +21,11 @@ class Tally:
         self._blamed: list[dict[int, int] | None] = [None] * RING_S
 
     def succeeded(self, now: float) -> None:
-        self._successes[self._slot(now)] += 1
+        second = int(now)
+        slot = second % RING_S
+        if self._seconds[slot] != second:
+            self._begin(slot, second)
+        self._successes[slot] += 1
 
     def failed(self, now: float, who: int) -> None:
         """Count a failure of this tenant's call; 0: nobody's."""
@@ -53,7 +57,10 @@ class Tally:
         second = int(now)
         slot = second % RING_S
         if self._seconds[slot] != second:
-            self._seconds[slot] = second
-            self._successes[slot] = self._failures[slot] = 0
-            self._blamed[slot] = None
+            self._begin(slot, second)
         return slot
+
+    def _begin(self, slot: int, second: int) -> None:
+        self._seconds[slot] = second
+        self._successes[slot] = self._failures[slot] = 0
+        self._blamed[slot] = None

@@ -16,7 +16,7 @@ from typing import Final, Self
 import msgspec
 
 from providers.connecting import connected
-from providers.connection import Connection
+from providers.connection import ONE_WRITE, Connection
 from providers.failures import ConnectFailed, UpstreamBroken, UpstreamFailed, UpstreamTimeout
 from providers.place import Origin, head_of, place_of
 from providers.pool import Pool
@@ -176,7 +176,8 @@ class UpstreamResponse:
         connection = self._connection
         try:
             connection.ask(head, body)
-            await connection.pour(body)
+            if len(body) > ONE_WRITE:
+                await connection.pour(body)
             await connection.head()
         except BaseException:  # a failure, or canceled
             self._finish()

@@ -216,12 +216,12 @@ class _Sending:
         """Raises UpstreamFailed."""
         who = self._outgoing.asker.tenant_id
         added = additions.of(target, who)
-        tried: set[Added] = set()
+        tried: tuple[Added, ...] = ()
         while True:
             try:
                 call = await self._with(target, added)
             except UpstreamStatus as refusal:
-                tried.add(added)
+                tried = (*tried, added)
                 other = self._instead(added, refusal)
                 if other is None or other in tried or len(tried) >= MOST_TRIES:
                     raise

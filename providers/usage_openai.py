@@ -51,8 +51,10 @@ def usage_of(given: UsageJson) -> Usage | None:
 
     `estimated` marks a vector that had to be repaired. None: nothing usable was said, so count yourself.
     """
-    reads = count_of(_said(given.prompt_tokens, given.input_tokens))
-    writes = count_of(_said(given.completion_tokens, given.output_tokens))
+    name, other = given.prompt_tokens, given.input_tokens
+    reads = count_of(name if name or other is None else other)  # a zero beside a count is none
+    name, other = given.completion_tokens, given.output_tokens
+    writes = count_of(name if name or other is None else other)
     total = count_of(given.total_tokens)
     if reads is None and writes is None:
         return _duration(given.seconds)
@@ -216,11 +218,6 @@ def _derive(reads: int | None, writes: int | None, total: int | None) -> tuple[i
     if writes is not None and writes >= 0:
         return (total - writes, writes) if total >= writes else None
     return None
-
-
-def _said(name: Any, other: Any) -> Any:
-    """Return what is said under one of two names; a zero beside a count is none."""
-    return name if name or other is None else other
 
 
 def count_of(value: Any) -> int | None:

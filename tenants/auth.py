@@ -40,13 +40,13 @@ class ApiKeyAuth(HttpBearer):
     @override
     async def __call__(self, request: HttpRequest) -> Caller:
         """Return the Caller. Raises InvalidKey, TooManyMisses, TenantSuspended, AddressNotAllowed, KeysUnavailable."""
-        first, *others = tokens_of(request)
+        tokens = tokens_of(request)
         try:
-            caller = await _caller(request, first)
+            caller = await _caller(request, tokens[0])
         except (Refused, KeysUnavailable) as refusal:
-            if not others:
+            if len(tokens) == 1:
                 raise
-            caller = await _another(request, others, refusal)
+            caller = await _another(request, tokens[1:], refusal)
         request.recognize()  # type: ignore[attr-defined]
         return caller
 
@@ -89,9 +89,10 @@ def _bearers(value: str) -> list[str]:
 
 async def _caller(request: Any, token: str) -> Caller:
     """Return who holds this key, if it may be used now. Raises as ApiKeyAuth does."""
-    caller = await connections.live().keys.caller(token, request.client_ip)
+    address = request.client_ip
+    caller = await connections.live().keys.caller(token, address)
     request.caller = caller  # so that a refusal can say where the caller stands
-    check(caller, now=time.time(), address=request.client_ip)
+    check(caller, now=time.time(), address=address)
     return caller
 
 

@@ -43,8 +43,11 @@ def members(raw: bytes) -> dict[str, msgspec.Raw]:
 
 def assemble(parts: dict[str, msgspec.Raw]) -> bytes:
     """Put the members together again, in their order."""
-    told = [(NAMES.get(name) or _encode(name) + b":") + bytes(value) for name, value in parts.items()]
-    return b"{" + b",".join(told) + b"}"
+    told: list[bytes | msgspec.Raw] = [b"{"]  # joined with one copy of each value
+    for name, value in parts.items():
+        told += (NAMES.get(name) or _encode(name) + b":", value, b",")
+    told[-1] = b"}" if parts else b"{}"
+    return b"".join(told)
 
 
 class Aliased:

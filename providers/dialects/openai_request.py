@@ -42,6 +42,8 @@ def body_for(shape: Shape, raw: bytes, target: Target, added: Added) -> bytes:
 
 def set_by_gateway(shape: Shape, added: Added) -> str:
     """Name what the gateway set in the body that the client did not state so, as `x-gateway-set` tells it."""
+    if shape.output_cap is None and not shape.stream:
+        return ""
     cap, field = shape.output_cap, _cap_field(shape, added)
     told = []
     if cap is not None and field and cap != shape.stated_cap:
