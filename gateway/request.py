@@ -25,6 +25,8 @@ from gateway.shedding import Slot
 from tenants.caller import Caller
 
 if TYPE_CHECKING:
+    from django.urls import ResolverMatch
+
     from gateway.idempotency import Claim
     from gateway.pulse import Pulse
     from gateway.read_on import ReadOn
@@ -68,7 +70,7 @@ class V1Request(HttpRequest):
 
     # Of the odd call only: with more than 30 attributes of its own (SHARED_KEYS_MAX_SIZE of CPython) each request would
     # get a dictionary, which is slower to make and to read.
-    resolver_match = None
+    resolver_match: ResolverMatch | None = None
     refused_caller: Caller | None = None  # of a key that was known and is not good any more
     refused_prefix = ""  # of any other key, as far as it may be told
     enlarged_by: tuple[Cause, ...] = ()  # what made a call dear that money refused
@@ -175,7 +177,7 @@ class V1Request(HttpRequest):
 
     async def _read_all(self, limit: int, portion: Portion, patience: asyncio.Timeout | None) -> bytes:
         whole: io.BytesIO | None = None  # gives what was written without a copy: it is in memory once
-        size, began = 0, asyncio.get_running_loop().time()
+        size, began = 0, 0.0 if patience is None else asyncio.get_running_loop().time()
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
