@@ -115,9 +115,8 @@ class V1Request(HttpRequest):
 
     def header(self, name: bytes) -> str:
         """Return a header's value as text ("" when absent)."""
-        headers = self._raw_headers
-        value = (self.raw_headers if headers is None else headers).get(name)
-        return value.decode("latin-1") if value is not None else ""
+        value = (self._raw_headers or self.raw_headers).get(name)
+        return "" if value is None else value.decode("latin-1")
 
     def values(self, name: bytes) -> list[str]:
         """Return the values of a header that may be there more than once."""
