@@ -19,6 +19,7 @@ _LENGTH: Final = b"content-length"
 _FRAMING: Final = frozenset({_LENGTH, b"transfer-encoding", b"connection"})
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _FORBIDDEN: Final = bytes((*range(9), *range(10, 32), 127))  # in values: uvicorn's HEADER_VALUE_RE
+_line_of: Final = b": ".join
 _good_names: set[bytes] = set()  # in lower case, that were looked at
 
 
@@ -51,9 +52,8 @@ class LeanCycle(RequestResponseCycle):
             return False
         pairs = [*self.default_headers, *message.get("headers", ())]
         names = [name for name, _ in pairs]
-        lines = [b": ".join(pair) for pair in pairs]
-        head = b"\r\n".join([*lines, b""])
-        if not _are_good(names) or len(head.translate(None, _FORBIDDEN)) != len(head) - 2 * len(lines):
+        head = b"\r\n".join(map(_line_of, pairs)) + b"\r\n"
+        if not _are_good(names) or len(head.translate(None, _FORBIDDEN)) != len(head) - 2 * len(pairs):
             return False
         framing = _FRAMING.intersection(names)
         if len(framing) > 1 or (framing and _LENGTH not in framing) or self.chunked_encoding is not None:

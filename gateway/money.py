@@ -7,10 +7,13 @@ NANO = 1_000_000_000
 
 def usd(nanousd: int) -> str:
     """Return a decimal string with at least two and at most nine digits: 1_500_000_000 -> "1.50"."""
-    sign = "-" if nanousd < 0 else ""
-    whole, rest = divmod(abs(nanousd), NANO)
-    digits = f"{rest:09d}".rstrip("0").ljust(2, "0")
-    return f"{sign}{whole}.{digits}"
+    if nanousd < 0:
+        return f"-{usd(-nanousd)}"
+    whole, rest = divmod(nanousd, NANO)
+    if not rest:
+        return f"{whole}.00"
+    digits = f"{rest:09d}".rstrip("0")
+    return f"{whole}.{digits}" if len(digits) > 1 else f"{whole}.{digits}0"
 
 
 def cents(nanousd: int) -> str:

@@ -25,6 +25,8 @@ from gateway.shedding import Slot
 from tenants.caller import Caller
 
 if TYPE_CHECKING:
+    from django.urls import ResolverMatch
+
     from gateway.idempotency import Claim
     from gateway.pulse import Pulse
     from gateway.read_on import ReadOn
@@ -66,19 +68,24 @@ class V1Request(HttpRequest):
 
     auth: Any  # the Caller; ninja sets it
 
+    # Of the odd call only: with more than 30 attributes of its own (SHARED_KEYS_MAX_SIZE of CPython) each request would
+    # get a dictionary, which is slower to make and to read.
+    resolver_match: ResolverMatch | None = None
+    refused_caller: Caller | None = None  # of a key that was known and is not good any more
+    refused_prefix = ""  # of any other key, as far as it may be told
+    enlarged_by: tuple[Cause, ...] = ()  # what made a call dear that money refused
+    _watcher: asyncio.Task[None] | None = None
+    _gone_for_good: asyncio.TimerHandle | None = None
+
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # HttpRequest.__init__ builds QueryDicts and dictionaries that nobody reads here, so it is not called.
         self.scope = scope
         self.method = scope["method"]
         self.path = self.path_info = scope["path"]
-        self.resolver_match = None
         self.id = mint()
         self.received_at = time.perf_counter()
         self.facts: dict[str, Any] = {}
         self.caller: Caller | None = None
-        self.refused_caller: Caller | None = None  # of a key that was known and is not good any more
-        self.refused_prefix = ""  # of any other key, as far as it may be told
-        self.enlarged_by: tuple[Cause, ...] = ()  # what made a call dear that money refused
         self.standing: Standing | None = None
         self.extra_headers: list[tuple[bytes, bytes]] = []
         self.client_left = False
@@ -87,7 +94,6 @@ class V1Request(HttpRequest):
         self.send = send
         self.pulse: Pulse | None = None  # of a stream, from before its upstream is called
         self._receive = receive
-        self._watcher: asyncio.Task[None] | None = None
         self._watch_connection: Callable[[Callable[[], None] | None], None] | None = None
         self.slot: Slot | None = None  # of those that this process has
         self.portion: Portion | None = None  # of the memory that it has for bodies
@@ -96,7 +102,6 @@ class V1Request(HttpRequest):
         self.waited_s = 0.0  # for providers, all tries and the pauses between them
         self.meter: Meter | None = None  # once the call was granted
         self.deadline: Deadline | None = None  # once it was read (gateway/routes.py)
-        self._gone_for_good: asyncio.TimerHandle | None = None
 
     @property
     def raw_headers(self) -> dict[bytes, bytes]:
@@ -110,9 +115,8 @@ class V1Request(HttpRequest):
 
     def header(self, name: bytes) -> str:
         """Return a header's value as text ("" when absent)."""
-        headers = self._raw_headers
-        value = (self.raw_headers if headers is None else headers).get(name)
-        return value.decode("latin-1") if value is not None else ""
+        value = (self._raw_headers or self.raw_headers).get(name)
+        return "" if value is None else value.decode("latin-1")
 
     def values(self, name: bytes) -> list[str]:
         """Return the values of a header that may be there more than once."""
@@ -172,7 +176,7 @@ class V1Request(HttpRequest):
 
     async def _read_all(self, limit: int, portion: Portion, patience: asyncio.Timeout | None) -> bytes:
         whole: io.BytesIO | None = None  # gives what was written without a copy: it is in memory once
-        size, began = 0, asyncio.get_running_loop().time()
+        size, began = 0, 0.0 if patience is None else asyncio.get_running_loop().time()
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
