@@ -22,7 +22,7 @@ from tests.waiting import wait_until
 PERSON = {"DJANGO_SUPERUSER_EMAIL": "root@example.com", "DJANGO_SUPERUSER_PASSWORD": "correct horse battery"}
 ROW = {"alias": "a", "provider": "openai-compatible", "provider_model": "x", "free": True}
 HERE = {"endpoint": "http://127.0.0.1:1/v1"}
-BROKEN = {
+BROKEN: dict[str, dict[str, Any]] = {
     "a-row-without-a-key": {"alias": "a", "provider": "openai", "provider_model": "gpt-4o"},
     "a-provider-that-is-not-built": {**ROW, "provider": "bedrock"},
     "a-model-without-a-price": {**ROW, **HERE, "free": False},

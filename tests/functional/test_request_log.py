@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -137,7 +138,7 @@ async def test_a_refusal_for_a_rate_says_which_limit(gateway):
     assert (line["tenant"], line["key"]) == ("loggers", "slow")
 
 
-REFUSALS = (  # key, body, path, status, code
+REFUSALS: tuple[tuple[str, dict[str, Any], str, int, str], ...] = (  # key, body, path, status, code
     (OPEN, question("nowhere"), CHAT, 404, "model_not_found"),
     (OPEN, {"model": "logged"}, CHAT, 400, "missing_required_parameter"),
     (FEW, question("logged"), CHAT, 403, "scope_not_allowed"),
