@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
+from typing import Any
 import sys
 
 import httpx
