@@ -6,8 +6,8 @@ import os
 import shlex
 import signal
 import subprocess
-from typing import Any
 import sys
+from typing import Any
 
 import httpx
 import pytest
