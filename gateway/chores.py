@@ -107,6 +107,7 @@ class Chores:
     async def _probe(self) -> None:
         """In production mode the scheduler's task does it, once for all processes (catalog/probes.py)."""
         await aprobe_all(datetime.now(UTC), self._in_database, self._live.transport)
+        await self._read_probes()  # of the other workers each reads it in its turn
 
     async def _read_probes(self) -> None:
         """Know what the last probes saw, whichever process asked: /readyz and the front page say it."""

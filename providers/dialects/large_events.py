@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from providers.heavy_work import Share
 
 MOST_CHOICES: Final = 1_024  # of one event; nobody can ask for more than 128
+MOST_USAGE: Final = (
+    16 * 1024
+)  # bytes of its figures; lists in their place would take sixty times as much memory
 MOST_SEEN: Final = 8 * 1024 * 1024  # of what goes back through the pipe
 _LIMITS: Final = Limits(128, MANY, MANY, MANY, MOST_VALUES, MOST, frozenset({"choices"}), RUNS)
 _LONG_ERROR: Final = b'{"error":{"message":"an error of many words"}}'
@@ -57,7 +60,11 @@ def look(raw: bytes) -> Seen:
     choices = [_small(each) for each in chunk.choices or () if isinstance(each, LooseChoice)]
     tier = chunk.service_tier if isinstance(chunk.service_tier, str) else None
     seen = Seen("", None, choices, usage, tier, layout)
-    is_too_much = len(choices) > MOST_CHOICES or len(msgspec.msgpack.encode(seen)) > MOST_SEEN
+    is_too_much = (
+        len(choices) > MOST_CHOICES
+        or len(msgspec.msgpack.encode(usage)) > MOST_USAGE
+        or len(msgspec.msgpack.encode(seen)) > MOST_SEEN
+    )
     return Seen("more is in it than anybody writes") if is_too_much else seen
 
 

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import httpx
 import pytest
@@ -22,13 +23,13 @@ from tests.waiting import wait_until
 PERSON = {"DJANGO_SUPERUSER_EMAIL": "root@example.com", "DJANGO_SUPERUSER_PASSWORD": "correct horse battery"}
 ROW = {"alias": "a", "provider": "openai-compatible", "provider_model": "x", "free": True}
 HERE = {"endpoint": "http://127.0.0.1:1/v1"}
-BROKEN = {
-    "a row without a key": {"alias": "a", "provider": "openai", "provider_model": "gpt-4o"},
-    "a provider that is not built": {**ROW, "provider": "bedrock"},
-    "a model without a price": {**ROW, **HERE, "free": False},
-    "a model without an endpoint": ROW,
-    "an endpoint that is none": {**ROW, "endpoint": "api.example.com"},
-    "a type without an endpoint": {**ROW, **HERE, "model_type": "image"},
+BROKEN: dict[str, dict[str, Any]] = {
+    "a-row-without-a-key": {"alias": "a", "provider": "openai", "provider_model": "gpt-4o"},
+    "a-provider-that-is-not-built": {**ROW, "provider": "bedrock"},
+    "a-model-without-a-price": {**ROW, **HERE, "free": False},
+    "a-model-without-an-endpoint": ROW,
+    "an-endpoint-that-is-none": {**ROW, "endpoint": "api.example.com"},
+    "a-type-without-an-endpoint": {**ROW, **HERE, "model_type": "image"},
 }
 WORKS = {"alias": "a", "provider": "simulator", "provider_model": "a", "free": True}
 
@@ -109,15 +110,15 @@ def test_from_nothing_to_the_first_call_by_what_is_printed(place):
     assert get(url, "/readyz").json()["status"] == "ready"
 
 
-@pytest.mark.parametrize("what", BROKEN)
-def test_models_that_cannot_answer_make_nothing_ready(place, what):
-    url = place.serve(BROKEN[what])
+def test_models_that_cannot_answer_make_nothing_ready(place):
+    """Each row is of a kind of its own; one of them that counted as a model would make it ready."""
+    url = place.serve(*({**row, "alias": alias} for alias, row in BROKEN.items()))
     ready, front = get(url, "/readyz").json(), get(url, "/").text
     assert (ready["status"], ready["checks"]["models"]) == ("no_model", 0)
     assert ready["reasons"] == ["no call can be answered: none of its models can answer"]
-    assert [problem["alias"] for problem in ready["problems"]] == ["a"]
+    assert {problem["alias"] for problem in ready["problems"]} == BROKEN.keys()
     assert "No model can be called yet" in front
-    assert "1 part of the catalog has a problem" in front
+    assert f"{len(BROKEN)} parts of the catalog have a problem" in front
     assert "manage.py check" in front
 
 

@@ -231,7 +231,9 @@ STREAMS = {  # what a provider sends as a stream
 }
 
 
-@pytest.mark.parametrize("name", STREAMS)
+@pytest.mark.parametrize(
+    "name", each(STREAMS, {"choices that are none", "a tier"})
+)  # as "choices", "a usage"
 async def test_a_stream_of_any_kind(measured, upstream, name):
     upstream.script("up-wide", {"kind": "raw", "raw": STREAMS[name] + "data: [DONE]\n\n"})
     answer = await measured.post(CHAT, QUESTION[:-1] + b',"stream":true}', 4 * MB)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -137,27 +138,25 @@ async def test_a_refusal_for_a_rate_says_which_limit(gateway):
     assert (line["tenant"], line["key"]) == ("loggers", "slow")
 
 
-@pytest.mark.parametrize(
-    ("key", "body", "path", "status", "code"),
-    [
-        (OPEN, question("nowhere"), CHAT, 404, "model_not_found"),
-        (OPEN, {"model": "logged"}, CHAT, 400, "missing_required_parameter"),
-        (FEW, question("logged"), CHAT, 403, "scope_not_allowed"),
-        (PAST, question("logged"), CHAT, 401, "invalid_api_key"),
-        (OPEN, {}, "/v1/nowhere", 404, "not_found"),
-        (OPEN, {}, "/v1/models", 405, "method_not_allowed"),
-    ],
+REFUSALS: tuple[tuple[str, dict[str, Any], str, int, str], ...] = (  # key, body, path, status, code
+    (OPEN, question("nowhere"), CHAT, 404, "model_not_found"),
+    (OPEN, {"model": "logged"}, CHAT, 400, "missing_required_parameter"),
+    (FEW, question("logged"), CHAT, 403, "scope_not_allowed"),
+    (PAST, question("logged"), CHAT, 401, "invalid_api_key"),
+    (OPEN, {}, "/v1/nowhere", 404, "not_found"),
+    (OPEN, {}, "/v1/models", 405, "method_not_allowed"),
 )
-async def test_every_other_refusal_is_found_with_its_key_and_its_tenant(
-    gateway, key, body, path, status, code
-):
-    answer = await ask(gateway.url, key, body, path=path)
-    entry = await logged(gateway, answer.id)
-    assert (answer.status, entry["http_status"], entry["error_code"]) == (status, status, code)
-    assert (entry["tenant"], entry["api_key_prefix"]) == ("loggers", key[3:].partition(".")[0])
-    assert entry["message"] == answer.error["message"]
-    line = await eventually(lambda: line_of(gateway, answer), despite=(StopIteration,))
-    assert (line["tenant"], line["key"]) == ("loggers", entry["api_key_prefix"])
+
+
+async def test_every_other_refusal_is_found_with_its_key_and_its_tenant(gateway):
+    answers = [await ask(gateway.url, key, body, path=path) for key, body, path, _, _ in REFUSALS]
+    for answer, (key, _, _, status, code) in zip(answers, REFUSALS, strict=True):
+        entry = await logged(gateway, answer.id)
+        assert (answer.status, entry["http_status"], entry["error_code"]) == (status, status, code)
+        assert (entry["tenant"], entry["api_key_prefix"]) == ("loggers", key[3:].partition(".")[0])
+        assert entry["message"] == answer.error["message"]
+        line = await eventually(partial(line_of, gateway, answer), despite=(StopIteration,))
+        assert (line["tenant"], line["key"]) == ("loggers", entry["api_key_prefix"])
 
 
 async def test_a_revoked_key_is_named_and_its_tenant_too(gateway):
@@ -179,27 +178,24 @@ async def test_a_revoked_key_is_named_and_its_tenant_too(gateway):
     assert "Key gone of tenant loggers. The key is known, and is not in force any more." in story
 
 
-@pytest.mark.parametrize(
-    ("key", "kept"),
-    [
-        (
-            "sk-open.not-its-secret",
-            "open",
-        ),  # a guess: the prefix is public, the tenant is not charged with it
-        ("sk-nobody.nobody-secret", "nobody"),
-        ("sk-abcdefghijklmnopqrstuvwxyz012345.mnopq0", "abcdefghijkl…"),
-        ("sk-proj-0123456789abcdefghijklmnop", ""),
-        ("0123456789abcdef", ""),
-        ("sk-ant-api03-" + "x" * 90, ""),
-    ],
-)
-async def test_of_an_unknown_key_nothing_is_kept_but_a_safe_part(gateway, key, kept):
-    answer = await ask(gateway.url, key, question("logged"))
-    entry = await logged(gateway, answer.id)
-    assert (answer.status, entry["tenant"], entry["api_key_prefix"]) == (401, "", kept)
-    secret = key.partition(".")[2] or key[8:]
-    assert secret not in json.dumps(entry)
-    assert secret not in "\n".join(gateway.logs())
+UNKNOWN = {  # and what is kept of it
+    "sk-open.not-its-secret": "open",  # a guess: the prefix is public, the tenant is not charged with it
+    "sk-nobody.nobody-secret": "nobody",
+    "sk-abcdefghijklmnopqrstuvwxyz012345.mnopq0": "abcdefghijkl…",
+    "sk-proj-0123456789abcdefghijklmnop": "",
+    "0123456789abcdef": "",
+    "sk-ant-api03-" + "x" * 90: "",
+}
+
+
+async def test_of_an_unknown_key_nothing_is_kept_but_a_safe_part(gateway):
+    answers = [await ask(gateway.url, key, question("logged")) for key in UNKNOWN]
+    for answer, (key, kept) in zip(answers, UNKNOWN.items(), strict=True):
+        entry = await logged(gateway, answer.id)
+        assert (answer.status, entry["tenant"], entry["api_key_prefix"]) == (401, "", kept)
+        secret = key.partition(".")[2] or key[8:]
+        assert secret not in json.dumps(entry)
+        assert secret not in "\n".join(gateway.logs())
 
 
 async def test_keys_in_the_wrong_place_are_not_kept(gateway):
@@ -211,30 +207,34 @@ async def test_keys_in_the_wrong_place_are_not_kept(gateway):
         assert "open-secret" not in json.dumps(line)
 
 
-@pytest.mark.parametrize("text", ["\0", "\n{}", "\u202eabc", "x" * 300])
-async def test_what_no_database_takes_is_kept_all_the_same(gateway, text):
-    answer = await ask(gateway.url, OPEN, question(f"odd{text}"[:256]))
-    entry = await logged(gateway, answer.id)
-    assert entry["model"].startswith("odd")
-    assert entry["model"].isprintable()
+async def test_what_no_database_takes_is_kept_all_the_same(gateway):
+    names = [f"odd{text}"[:256] for text in ("\0", "\n{}", "\u202eabc", "x" * 300)]
+    for answer in [await ask(gateway.url, OPEN, question(name)) for name in names]:
+        entry = await logged(gateway, answer.id)
+        assert entry["model"].startswith("odd")
+        assert entry["model"].isprintable()
 
 
-@pytest.mark.parametrize("model", ["refuses", "no-such-host", "no-tls", "mute"])
-@pytest.mark.parametrize("stream", [False, True])
-async def test_a_call_that_never_reached_a_provider_has_its_tries(gateway, model, stream):
-    answer = await ask(gateway.url, OPEN, question(model, stream=stream))
-    assert answer.status in {502, 504}
-    entry = await logged(gateway, answer.id)
-    tries = [each for each in entry["decision"] if "outcome" in each]
-    assert [each["deployment"] for each in tries] == [f"{model}-1"] * int(
-        answer.headers["x-gateway-attempts"]
+NOWHERE = ("refuses", "no-such-host", "no-tls", "mute")
+
+
+async def test_a_call_that_never_reached_a_provider_has_its_tries(gateway):
+    calls = [(model, stream) for model in NOWHERE for stream in (False, True)]
+    answers = await asyncio.gather(
+        *(ask(gateway.url, OPEN, question(model, stream=stream)) for model, stream in calls)
     )
-    [story] = await told(gateway, answer)
-    assert f"  1. {model}-1 (openai-compatible): failed as " in story
-    assert "It never reached a provider, so it cost nothing and is not in the ledger." in story
-    line = await eventually(lambda: line_of(gateway, answer), despite=(StopIteration,))
-    assert len(line["tried"]) == len(tries)
-    assert line["tried"][0].startswith(f"{model}-1 (openai-compatible): ")
+    stories = await told(gateway, *answers)
+    for (model, _), answer, story in zip(calls, answers, stories, strict=True):
+        assert answer.status in {502, 504}, model
+        entry = await logged(gateway, answer.id)
+        tries = [each for each in entry["decision"] if "outcome" in each]
+        tried = int(answer.headers["x-gateway-attempts"])
+        assert [each["deployment"] for each in tries] == [f"{model}-1"] * tried
+        assert f"  1. {model}-1 (openai-compatible): failed as " in story
+        assert "It never reached a provider, so it cost nothing and is not in the ledger." in story
+        line = await eventually(partial(line_of, gateway, answer), despite=(StopIteration,))
+        assert len(line["tried"]) == len(tries)
+        assert line["tried"][0].startswith(f"{model}-1 (openai-compatible): ")
 
 
 async def test_what_was_answered_here_is_found_too(gateway):

@@ -48,19 +48,14 @@ def collected(gateway):
         return dict(zip((case.name for case in CASES), workers.map(one, CASES), strict=True))
 
 
-@pytest.fixture(params=CASES, ids=lambda case: case.name)
-def case(request):
-    return request.param
-
-
-def test_the_official_client_raises_for_every_broken_stream_and_for_no_other(case, views):
+def the_official_client_raises_for_every_broken_stream_and_for_no_other(case, views):
     seen, _, _ = views[case.name]
     expected = {"ok": "", "incomplete": "event", "error": "status"}[case.status]
     assert (seen.error, seen.code) == (expected, case.code)
     assert (len(seen.finished) == case.choices) is (case.status == "ok")
 
 
-def test_the_librarys_helper_never_returns_a_broken_answer(case, views):
+def the_librarys_helper_never_returns_a_broken_answer(case, views):
     seen, _, _ = views[case.name]
     if case.status == "ok":
         assert seen.collected == seen.texts[0]
@@ -69,7 +64,7 @@ def test_the_librarys_helper_never_returns_a_broken_answer(case, views):
         assert seen.collected.code == case.code
 
 
-def test_the_ledger_tells_what_the_client_saw(case, views):
+def the_ledger_tells_what_the_client_saw(case, views):
     seen, row, calls = views[case.name]
     assert (row["status"], row["error_code"] or "") == (case.status, case.code)
     assert row["http_status"] == {"upstream_timeout": 504, "upstream_error": 502}.get(
@@ -81,7 +76,7 @@ def test_the_ledger_tells_what_the_client_saw(case, views):
     assert (seen.id, row["stream"], row["attempts"]) == (row["id"], True, len(calls))
 
 
-def test_what_was_produced_is_billed_and_nothing_else(case, views):
+def what_was_produced_is_billed_and_nothing_else(case, views):
     seen, row, [*_, truth] = views[case.name]
     received = sum(text.count(WORD) for text in seen.texts.values())
     produced = truth["bill"]["completion_tokens"] if case.tokens is None else case.tokens
@@ -97,11 +92,20 @@ def test_what_was_produced_is_billed_and_nothing_else(case, views):
         assert row["cost_nanousd"] == row["input_tokens"] * prices[0] + produced * prices[1]
 
 
-def test_the_provider_is_called_once_and_left(case, views):
+def the_provider_is_called_once_and_left(case, views):
     """A kept connection that dies before the head had most likely died before: a second try, in the row as one."""
     _, _, calls = views[case.name]
     assert len(calls) <= (2 if case.name == "reset before the head" else 1)
     assert all(call["ended_at"] is not None for call in calls)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_client_the_ledger_and_the_provider_agree(case, views):
+    the_official_client_raises_for_every_broken_stream_and_for_no_other(case, views)
+    the_librarys_helper_never_returns_a_broken_answer(case, views)
+    the_ledger_tells_what_the_client_saw(case, views)
+    what_was_produced_is_billed_and_nothing_else(case, views)
+    the_provider_is_called_once_and_left(case, views)
 
 
 @pytest.mark.parametrize("framing", ["lf", "crlf", "cr"])

@@ -195,7 +195,15 @@ HOSTILE = {  # and the most that may go back of it, in bytes
     "choices that are none": (b'{"choices":[' + b"[]," * 100_000 + b"[]]}", 1_000),
     "texts": (b'{"choices":[' + b'{"delta":{"content":"%b"}},' % (b"x" * 900_000) * 12 + b"{}]}", 9 * MB),
     "a tier": (b'{"choices":[{}],"service_tier":[' + b"[]," * 100_000 + b"[]]}", 1_000),
-    "a usage": (b'{"choices":[],"usage":{"prompt_tokens":[' + b'"0123456789",' * 900_000 + b"1]}}", 9 * MB),
+    "a usage": (b'{"choices":[],"usage":{"prompt_tokens":[' + b'"0123456789",' * 90_000 + b"1]}}", 1_000),
+    "a usage of lists": (
+        b'{"choices":[],"usage":{"prompt_tokens":[' + b"[]," * 90_000 + b"1]}}",
+        1_000,
+    ),
+    "details of a usage": (
+        b'{"choices":[],"usage":{"prompt_tokens_details":{"a":[' + b"{}," * 90_000 + b"1]}}}",
+        1_000,
+    ),
 }
 
 

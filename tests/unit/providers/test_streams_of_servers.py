@@ -19,7 +19,6 @@ from tests.mutated_streams import harmless, mutated
 from tests.server_streams_more import EVERY
 
 ERROR = b'data: {"error":{"message":"broken"}}\n\n'
-SEEDS = range(150)
 ODD_NAMES = {"LM Studio"}  # says the model's name in other members too
 
 
@@ -136,9 +135,10 @@ def _all_ended(documents: list[Any], choices: int) -> bool:
     return len(ended) >= choices and seen == ended
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", range(0, 150, 50))
 def test_another_framing_changes_nothing(seed):
-    check(seed, is_harmless=True)
+    for each in range(seed, seed + 50):
+        check(each, is_harmless=True)
 
 
 @pytest.mark.parametrize("seed", range(0, 1500, 50))
