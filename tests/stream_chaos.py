@@ -188,10 +188,6 @@ def _garbled() -> list[Chaos]:
     raws = {
         "half an event at the end": _raw(word, 'data: {"id": "x", "cho'),
         "a whole event without its blank line": _raw(word, f"data: {_stop()}"),
-        "bytes that are no UTF-8": {
-            "kind": "raw",
-            "raw": word + 'data: {"choices": [{"delta": {"content": "\xff"}}]}\n\n',
-        },
         "HTML in the middle": _raw(word, "data: <html>Bad Gateway</html>\n\n", "data: [DONE]\n\n"),
         "an error, then [DONE]": _raw(word, 'data: {"error": {"message": "no"}}\n\n', "data: [DONE]\n\n"),
     }

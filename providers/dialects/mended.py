@@ -22,6 +22,11 @@ _BOM: Final = b"\xef\xbb\xbf"
 _NO_LETTER: Final = re.compile("[\udc80-\udcff]")  # as what surrogateescape tells a byte
 
 
+def in_utf8(raw: bytes) -> bytes:
+    """Return the bytes with U+FFFD for what is no UTF-8, as readers of event streams decode (WHATWG HTML 9.2.6)."""
+    return raw.decode("utf-8", "replace").encode()
+
+
 def mended(raw: bytes) -> bytes | None:
     """Return the bytes mended, of the same length; None where there is nothing of that kind in them."""
     text = _in_utf8(raw)

@@ -18,7 +18,7 @@ from providers.dialects.base import MalformedStream, Seen, Shape, Stream
 from providers.dialects.chunks import NOT_ENDED, Choice, Chunk, LooseChoice, decode_chunk, decode_first
 from providers.dialects.inner_errors import FAILED, MOST_BODY, body_of, is_error
 from providers.dialects.loose import LONG, is_busy, loosely, no_chunk, produced_by, read_any, sound_in
-from providers.dialects.mended import mended
+from providers.dialects.mended import in_utf8, mended
 from providers.dialects.produced import PIECE, Produced
 from providers.dialects.told_usage import ToldUsage
 from providers.layout import Unfit
@@ -146,7 +146,7 @@ class OpenAIStream(Stream):
         try:
             chunk = decode_chunk(data) if self.started else decode_first(data)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            self._odd(data, error, out)
+            self._odd(in_utf8(data), error, out)
             return False
         choices = chunk.choices
         if not choices or chunk.error or chunk.usage:

@@ -16,7 +16,7 @@ from providers.dialects.base import Answered, MalformedAnswer, Shape
 from providers.dialects.chunks import Choice, decode_chunk
 from providers.dialects.inner_errors import FAILED, MOST_BODY, choice_error, is_error
 from providers.dialects.loose import loosely, read_any, text_of
-from providers.dialects.mended import mended
+from providers.dialects.mended import in_utf8, mended
 from providers.layout import Unfit
 from providers.outline_limits import NotJson, OverLimit
 from providers.usage_openai import UsageJson, in_tier, usage_of
@@ -53,10 +53,10 @@ def read_whole(raw: bytes, shape: Shape, sane: bytes | None = None) -> Answered:
     except msgspec.ValidationError:
         return _read_loosely(raw, sane, shape)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        again = mended(raw) if sane is None else None
+        again = _again(raw, shape) if sane is None else None
         if again is None:
             raise MalformedAnswer(str(error), usage_in(raw, writes=writes)) from error
-        return read_whole(raw, shape, again)
+        return again
     choices = document.choices
     if document.error or not (choices if writes else _has_vectors(parts, shape)) or _all_failed(choices):
         raise _refused(text, shape)
@@ -71,12 +71,21 @@ def read_whole(raw: bytes, shape: Shape, sane: bytes | None = None) -> Answered:
     return Answered(body, usage, "" if is_said or not choices else _text(text))
 
 
+def _again(raw: bytes, shape: Shape) -> Answered | None:
+    """Read what is no JSON as it came; None where there is nothing to mend."""
+    text = in_utf8(raw)
+    if text != raw:
+        return read_whole(text, shape)
+    sane = mended(raw)
+    return None if sane is None else read_whole(raw, shape, sane)
+
+
 def _read_loosely(raw: bytes, sane: bytes | None, shape: Shape) -> Answered:
     """Do the same where members have other types than OpenAI's."""
     text = raw if sane is None else sane
     document = read_any(text)
-    if document is None and sane is None and (again := mended(raw)) is not None:
-        return read_whole(raw, shape, again)
+    if document is None and sane is None and (again := _again(raw, shape)) is not None:
+        return again
     if not isinstance(document, dict):
         body = text if is_error(document) and len(text) <= MOST_BODY else None
         raise MalformedAnswer("not an object", None, body)

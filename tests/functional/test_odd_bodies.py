@@ -19,6 +19,7 @@ MODEL, UPSTREAM = "m8", "up-m8"
 BODY = json.dumps(question(MODEL)).encode()
 TEXT = "caf\u00e9 " * 20_000
 LARGE = json.dumps(question("roomy", user="x") | {"messages": [{"role": "user", "content": TEXT}]}).encode()
+PACKED = gzip.compress(BODY, mtime=0)  # names of tests have no time in them
 PACK = {"gzip": lambda text: gzip.compress(text, 1), "zstd": zstd.compress}
 
 
@@ -74,18 +75,18 @@ async def test_a_compressed_body_may_come_in_chunks(gateway, upstream, coding):
         (b"\x1f\x8b", "gzip", 400, "invalid_encoding"),
         (BODY, "gzip", 400, "invalid_encoding"),
         (BODY, "zstd", 400, "invalid_encoding"),
-        (gzip.compress(BODY), "zstd", 400, "invalid_encoding"),
-        (gzip.compress(BODY)[:-1], "gzip", 400, "invalid_encoding"),
+        (PACKED, "zstd", 400, "invalid_encoding"),
+        (PACKED[:-1], "gzip", 400, "invalid_encoding"),
         (zstd.compress(LARGE)[:-1], "zstd", 400, "invalid_encoding"),
-        (gzip.compress(BODY), "gzip, gzip", 400, "invalid_encoding"),
-        (gzip.compress(b"{"), "gzip", 400, "invalid_json"),
-        (gzip.compress(bytes(200 << 20), 1), "gzip", 413, "request_too_large"),
+        (PACKED, "gzip, gzip", 400, "invalid_encoding"),
+        (gzip.compress(b"{", mtime=0), "gzip", 400, "invalid_json"),
+        (gzip.compress(bytes(200 << 20), 1, mtime=0), "gzip", 413, "request_too_large"),
         (zstd.compress(bytes(200 << 20)), "zstd", 413, "request_too_large"),
         (zstd.compress(zstd.compress(bytes(200 << 20))), "zstd, zstd", 413, "request_too_large"),
         (BODY, "br", 415, "unsupported_encoding"),
         (BODY, "deflate", 415, "unsupported_encoding"),
         (BODY, "gzip, gzip, gzip", 415, "unsupported_encoding"),
-        (gzip.compress(BODY), "", 400, "invalid_json"),
+        (PACKED, "", 400, "invalid_json"),
         (zstd.compress(BODY), "identity", 400, "invalid_json"),
     ],
 )
@@ -121,7 +122,7 @@ BOM = b"\xef\xbb\xbf"
     [
         (BOM + BODY, {}),
         (BOM + b" \r\n" + BODY, {}),
-        (gzip.compress(BOM + BODY), {"content-encoding": "gzip"}),
+        (gzip.compress(BOM + BODY, mtime=0), {"content-encoding": "gzip"}),
         (BOM + json.dumps(question(MODEL, stream=True)).encode(), {}),
         (b"\r\n" + BODY, {}),
     ],
