@@ -13,10 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from providers.dialects.mended import mended
+from providers.said import LONGEST
 from providers.usage import Usage
 from providers.usage_openai import UsageJson, count_of, in_tier, usage_of
 
-LONGEST_ERROR: Final = 64 * 1024
 _FIELDS: Final = UsageJson.__struct_fields__
 _OTHERS: Final = tuple(
     name for name in _FIELDS if name not in {"prompt_tokens", "completion_tokens", "total_tokens"}
@@ -142,7 +142,7 @@ def _read(raw: bytes) -> tuple[UsageJson | None, Any]:
         return None, None
     if document.usage is not None and says_output(document.usage):
         return document.usage, document.service_tier
-    if b"sage" not in raw or len(raw) > LONGEST_ERROR:
+    if b"sage" not in raw or len(raw) > LONGEST:
         return document.usage, document.service_tier
     try:
         beside = usage_beside(_any.decode(raw))
@@ -163,5 +163,5 @@ def _billed_in(raw: bytes) -> _Billed | None:
 
 def usage_in_error(body: bytes | None) -> Usage | None:
     """Return the usage that an error of HTTP reports: without one it is taken at its word, and used nothing."""
-    is_short = body is not None and len(body) <= LONGEST_ERROR
+    is_short = body is not None and len(body) <= LONGEST
     return usage_in(body) if body and is_short and b"sage" in body else None
