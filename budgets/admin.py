@@ -10,23 +10,26 @@ from django.utils.html import format_html, format_html_join
 from typing_extensions import override
 
 from budgets import window_admin  # noqa: F401 - it registers its page
-from budgets.forms import RATES, BudgetForm, RateLimitForm
+from budgets.forms import RATES, RULES, BudgetForm, RateLimitForm
 from budgets.models import UNLIMITED, Budget, RateLimit
 from budgets.money_words import amount, details, line, resets
 from budgets.owners import link
-from budgets.spending import default_budget, spending_of
+from budgets.spending import Spending, default_budget, spending_of
 from catalog.alias_lists import ApiKeyModelsForm, TenantModelsForm
 from tenants.admin import ApiKeyAdmin, TenantAdmin
 from tenants.back_office import BackOffice, StackedInline, TabularInline
 from tenants.models import ApiKey, Tenant
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django.contrib.admin.views.main import ChangeList
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
 DASH = "–"  # noqa: RUF001 - for "there is none"
+BUDGET_FIELDS = ("money_now", "limit_nanousd", "schedule", "days", *RULES)
 
 
 class RateLimitInline(TabularInline):
@@ -42,16 +45,18 @@ class RateLimitInline(TabularInline):
         return super().get_queryset(request).select_related("tenant", "key")
 
 
-class BudgetInline(StackedInline):
+class ShowsMoney:
+    """A page of one budget, or several, with where each stands."""
+
+    @admin.display(description="now")
+    def money_now(self, row: Budget) -> SafeString | str:
+        return details(_spending(row), row.schedule) if row.pk else DASH
+
+
+class BudgetInline(ShowsMoney, StackedInline):
     model = Budget
     form = BudgetForm
-    fields: ClassVar[tuple[str, ...]] = (
-        "money_now",
-        "limit_nanousd",
-        "schedule",
-        "days",
-        *BudgetForm.Meta.fields[4:],
-    )
+    fields: ClassVar[tuple[str, ...]] = BUDGET_FIELDS
     readonly_fields = ("money_now",)
     extra = 0
     tab = True
@@ -59,10 +64,6 @@ class BudgetInline(StackedInline):
     @override
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("tenant", "key__tenant")
-
-    @admin.display(description="now")
-    def money_now(self, row: Budget) -> SafeString | str:
-        return details(_spending(row), row.schedule) if row.pk else DASH
 
 
 class WithMoney(BackOffice):
@@ -79,15 +80,13 @@ class WithMoney(BackOffice):
         for row in page.result_list:
             if not budgets[row.pk] and isinstance(row, Tenant) and (usual := default_budget(row)) is not None:
                 budgets[row.pk].append(usual)
-        every = [budget for several in budgets.values() for budget in several]
-        spent = dict(zip(map(id, every), spending_of(every), strict=True))
-        for row in page.result_list:
-            row.money = [(budget, spent[id(budget)]) for budget in budgets[row.pk]]
+            row.shown_budgets = budgets[row.pk]
+        _ask_for([budget for several in budgets.values() for budget in several])
         return page
 
     @admin.display(description="budget (USD)")
     def money_now(self, row: Any) -> SafeString | str:
-        lines = [line(spending, budget.schedule) for budget, spending in row.money]
+        lines = [line(_spending(budget), budget.schedule) for budget in row.shown_budgets]
         return _joined(lines) if lines else DASH
 
 
@@ -140,18 +139,10 @@ class RateLimitAdmin(BackOffice):
 
 
 @admin.register(Budget)
-class BudgetAdmin(BackOffice):
+class BudgetAdmin(ShowsMoney, BackOffice):
     form = BudgetForm
     list_display = ("__str__", "limit_usd", "spent", "held", "left", "resets", "follows")
-    fields: ClassVar[tuple[str, ...]] = (
-        "tenant",
-        "key",
-        "money_now",
-        "limit_nanousd",
-        "schedule",
-        "days",
-        *BudgetForm.Meta.fields[4:],
-    )
+    fields: ClassVar[tuple[str, ...]] = ("tenant", "key", *BUDGET_FIELDS)
     readonly_fields = ("money_now",)
     list_filter = ("schedule", "on_insufficient", "origin")
     list_select_related = ("tenant", "key__tenant")
@@ -162,13 +153,8 @@ class BudgetAdmin(BackOffice):
     @override
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         page = super().get_changelist_instance(request)
-        for row, spending in zip(page.result_list, spending_of(page.result_list), strict=True):
-            row.spending = spending
+        _ask_for(page.result_list)
         return page
-
-    @admin.display(description="now")
-    def money_now(self, row: Budget) -> SafeString | str:
-        return details(_spending(row), row.schedule) if row.pk else DASH
 
     @admin.display(description="limit in USD", ordering="limit_nanousd")
     def limit_usd(self, row: Budget) -> str:
@@ -195,11 +181,18 @@ class BudgetAdmin(BackOffice):
         return _follows(row)
 
 
-def _spending(row: Any) -> Any:
-    """Return what the list has read for all its rows, or ask for this one."""
-    if not hasattr(row, "spending"):
-        row.spending = spending_of([row])[0]
-    return row.spending
+def _ask_for(budgets: Sequence[Any]) -> None:
+    """Note at each budget how it stands: all are asked for together."""
+    for budget, spending in zip(budgets, spending_of(budgets), strict=True):
+        budget.spending = spending
+
+
+def _spending(budget: Any) -> Spending:
+    """Return what was asked for together with others, or ask for this one."""
+    if not hasattr(budget, "spending"):
+        _ask_for([budget])
+    found: Spending = budget.spending
+    return found
 
 
 def _joined(lines: list[SafeString]) -> SafeString:

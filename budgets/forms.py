@@ -16,6 +16,9 @@ from tenants.form_fields import LimitField, ModelForm, UsdField, usd
 RATES = ("requests_per_minute", "tokens_per_minute", "parallel_requests")
 
 
+RULES = ("warning_ratio", "on_insufficient")
+
+
 class RateLimitForm(ModelForm):
     errors_at = "requests_per_minute"
     requests_per_minute = LimitField()
@@ -28,8 +31,6 @@ class RateLimitForm(ModelForm):
 
 
 class BudgetForm(ModelForm):
-    """The fields of alerts come with what sends them."""
-
     errors_at = "schedule"
 
     limit_nanousd = UsdField(label="Limit in USD")
@@ -47,7 +48,7 @@ class BudgetForm(ModelForm):
 
     class Meta:
         model = Budget
-        fields = ("tenant", "key", "limit_nanousd", "schedule", "warning_ratio", "on_insufficient")
+        fields = ("tenant", "key", "limit_nanousd", "schedule", *RULES)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -73,9 +73,6 @@ class Want(msgspec.Struct, frozen=True):
     bounds: tuple[Bound, ...]
     packed: list[Any]
 
-    def is_at(self, instant: float) -> bool:
-        return all(bound.span.since <= instant < bound.span.end for bound in self.bounds)
-
     def is_of_another_day(self, instant: float) -> bool:
         """Tell whether a rolling window binds it by now that it was not granted in."""
         spans = (bound.span for bound in self.bounds)

@@ -292,8 +292,3 @@ def _sheet(price: Price | None, known: PriceSheet | None) -> PriceSheet | None:
     images = tuple(ImageRate(*image) for image in price.images)
     terms = msgspec.convert(price.terms, Terms) if price.terms else NO_TERMS
     return PriceSheet(id=price.pk, source=price.source, free=price.free, images=images, terms=terms, **rates)
-
-
-def simulator_is_wanted() -> bool:
-    """Whether any enabled deployment is served by the built-in simulator. Blocking: one query."""
-    return DeploymentRow.objects.filter(provider="simulator", enabled=True, removed=False).exists()

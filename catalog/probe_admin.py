@@ -12,6 +12,7 @@ from catalog.health import COLORS
 from catalog.models import HealthProbe, Provider
 from catalog.queries import names_of, places_of
 from tenants.back_office import ReadOnly
+from tenants.list_filters import OneOf
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
@@ -19,30 +20,20 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-class StateFilter(admin.SimpleListFilter):
-    """The states there are; the table is not asked for them."""
-
+class StateFilter(OneOf):
     title = parameter_name = "state"
 
     @override
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def offered(self) -> list[tuple[str, str]]:
         return [(state, state.capitalize()) for state in COLORS]
 
-    @override
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(state=self.value()) if self.value() else queryset
 
-
-class ProviderFilter(admin.SimpleListFilter):
+class ProviderFilter(OneOf):
     title = parameter_name = "provider"
 
     @override
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def offered(self) -> list[tuple[str, str]]:
         return [(each.value, str(each.label)) for each in Provider]
-
-    @override
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(provider=self.value()) if self.value() else queryset
 
 
 @admin.register(HealthProbe)

@@ -14,12 +14,14 @@ from unfold.decorators import action
 from metering import request_log_admin  # noqa: F401 - the page of calls without a row here
 from metering.call_lists import CallList, OfCode, OfKey, OfModel, OfTenant
 from metering.experiment_page import page
-from metering.explanation import explain, receipt_lines
+from metering.explanation import Part, explain, receipt_lines
 from metering.json_fields import STYLES, json_display
 from metering.models import Status, UsageEvent
 from tenants.form_fields import usd
+from tenants.list_filters import OneOf
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
     from django.utils.safestring import SafeString
@@ -27,36 +29,33 @@ if TYPE_CHECKING:
 JSON_FIELDS = ("usage", "receipt", "decision")
 
 
-class IsUnsettled(admin.SimpleListFilter):
+class IsUnsettled(OneOf):
     """Calls whose outcome nobody knows; a partial index has them."""
 
-    title = "unsettled"
-    parameter_name = "unsettled"
+    title = parameter_name = "unsettled"
 
     @override
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def offered(self) -> list[tuple[str, str]]:
         return [("yes", "Yes")]
 
     @override
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(unsettled_nanousd__gt=0) if self.value() == "yes" else queryset
+    def chosen(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return rows.filter(unsettled_nanousd__gt=0)
 
 
-class OfStatus(admin.SimpleListFilter):
+class OfStatus(OneOf):
     """How calls ended; all but those that ended well have a code, and an index of their own."""
 
-    title, parameter_name = "status", "status"
+    title = parameter_name = "status"
 
     @override
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def offered(self) -> list[tuple[str, str]]:
         return [(value, value) for value in Status.values]
 
     @override
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        value = self.value()
-        if value == Status.OK:
-            return queryset.filter(status=value)
-        return queryset.filter(status=value, error_code__gt="") if value in Status.values else queryset
+    def chosen(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        found = rows.filter(status=value)
+        return found if value == Status.OK else found.filter(error_code__gt="")
 
 
 @admin.register(UsageEvent)
@@ -144,17 +143,9 @@ class UsageEventAdmin(CallList):
     def unsettled_usd(self, event: UsageEvent) -> str:
         return f"{usd(event.unsettled_nanousd):f}"
 
-    @admin.display(description="step by step")
-    def story(self, event: UsageEvent) -> SafeString:
-        """The sentences of manage.py explain."""
-        return format_html_join(
-            "",
-            "<p><strong>{}</strong>{}</p>",
-            (
-                (part.title, format_html_join("", "<br>{}", ((each,) for each in part.sentences)))
-                for part in explain(event)
-            ),
-        )
+    @override
+    def parts(self, row: UsageEvent) -> list[Part]:
+        return explain(row)
 
     @admin.display(description="line by line")
     def receipt_table(self, event: UsageEvent) -> SafeString | str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from typing_extensions import override
 from unfold.contrib.filters.admin import TextFilter
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
+
+    from metering.explanation import Part
 
 ONE_LINE = "whitespace-nowrap"  # a class of Unfold's style sheet
 SHOWN = 10  # characters of an id: its beginning is a time, which calls of one minute share
@@ -141,6 +143,22 @@ class CallList(ReadOnly):
     @admin.display(description="call", ordering="pk")
     def call(self, row: Any) -> SafeString:
         return format_html('<span class="{}" title="{}">…{}</span>', ONE_LINE, row.pk, row.pk[-SHOWN:])
+
+    def parts(self, row: Any) -> list[Part]:
+        """Return the story of a call."""
+        raise NotImplementedError
+
+    @admin.display(description="step by step")
+    def story(self, row: Any) -> SafeString:
+        """The sentences of manage.py explain."""
+        return format_html_join(
+            "",
+            "<p><strong>{}</strong>{}</p>",
+            (
+                (part.title, format_html_join("", "<br>{}", ((each,) for each in part.sentences)))
+                for part in self.parts(row)
+            ),
+        )
 
     def _when(self, at: datetime) -> SafeString:
         day, time = f"{at:%Y-%m-%d}", f"{at:%H:%M:%S} UTC"

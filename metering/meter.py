@@ -156,9 +156,9 @@ class Meter:
         came = Came(ending.produced, ending.produced_tokens, ending.produced_events)
         try:
             usage = await estimate(self.record, self._raw, came, ending.usage, self._books.heavy)
-        except Exception:  # a body that no counter can read is billed all the same
+        except Exception as fault:  # a body that no counter can read is billed all the same
             logger.exception("the usage of %s could not be counted", self.record.id)
-            FALLBACKS.note("usage_counter", self.record.id)
+            FALLBACKS.note("usage_counter", fault)
             produced = max(ending.produced_tokens + len(ending.produced) // 4, ending.produced_events)
             usage = Usage(input_tokens=self.record.input_tokens, output_tokens=produced, estimated=True)
         usage = within(self._with_hidden(ending, usage), self.most.output_tokens)
@@ -183,8 +183,8 @@ class Meter:
             if record.is_bound and not await self._books.admission.top_up(record.id, hold):
                 return False
             self._books.journal.open_call(record)
-        except (AdmissionUnavailable, MeteringUnavailable):
-            FALLBACKS.note("hold_for_another_try", record.id)
+        except (AdmissionUnavailable, MeteringUnavailable) as away:
+            FALLBACKS.note("hold_for_another_try", away)
             return False
         self.record = record
         return True

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
-from django.utils.html import format_html_join
 from typing_extensions import override
 
 from metering.call_lists import CallList, OfCode, OfKey, OfModel, OfTenant
+from metering.explanation import Part
 from metering.json_fields import STYLES, json_display
 from metering.models import LoggedRequest
 from metering.refusal_story import in_short, tell
+from tenants.list_filters import OneOf
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -21,19 +22,14 @@ JSON_FIELDS = ("figures", "decision")
 STATUSES = (200, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 499, 500, 502, 503, 504)
 
 
-class OfStatus(admin.SimpleListFilter):
+class OfStatus(OneOf):
     """What the client got: the statuses of the gateway's own answers."""
 
     title, parameter_name = "status", "http_status"
 
     @override
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def offered(self) -> list[tuple[str, str]]:
         return [(str(status), str(status)) for status in STATUSES]
-
-    @override
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        value = self.value() or ""
-        return queryset.filter(http_status=int(value)) if value.isdecimal() and len(value) < 5 else queryset  # noqa: PLR2004 - a status has three digits
 
 
 @admin.register(LoggedRequest)
@@ -75,14 +71,6 @@ class LoggedRequestAdmin(CallList):
     def why(self, row: LoggedRequest) -> str:
         return in_short(row)
 
-    @admin.display(description="step by step")
-    def story(self, row: LoggedRequest) -> SafeString:
-        """The sentences of manage.py explain."""
-        return format_html_join(
-            "",
-            "<p><strong>{}</strong>{}</p>",
-            (
-                (part.title, format_html_join("", "<br>{}", ((each,) for each in part.sentences)))
-                for part in tell(row)
-            ),
-        )
+    @override
+    def parts(self, row: LoggedRequest) -> list[Part]:
+        return tell(row)

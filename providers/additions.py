@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -91,6 +91,10 @@ class Additions:
         known[who] = (now + LEARNED_S, added)
         if any(each != who and now < until and met == added for each, (until, met) in known.items()):
             known[EVERYBODY] = known[who]
+
+    def forget_others(self, targets: Container[int]) -> None:
+        """Keep what was learned of these deployments, by id; the others are gone."""
+        self._learned = {each: learned for each, learned in self._learned.items() if each in targets}
 
 
 def stated(target: Target) -> Added:

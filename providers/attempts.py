@@ -83,19 +83,16 @@ class Notes:
 
     def ended(
         self, target: Target, outcome: str, status: int | None, started: float, *, reached: bool = True
-    ) -> float:
-        """Note a try that did not fail; return its seconds."""
-        seconds = time.perf_counter() - started
-        ms = round(seconds * 1000, 3)
+    ) -> None:
+        """Note a try that did not fail."""
+        ms = _ms_since(started)
         self.attempts.append(
             Attempt(target.provider, target.name, outcome, status, ms, target.alias, reached)
         )
         self._tried(target, outcome)
-        return seconds
 
-    def failed(self, target: Target, failure: UpstreamFailed, started: float) -> float:
-        """Note a try that failed, and say so in the log; return its seconds."""
-        seconds = time.perf_counter() - started
+    def failed(self, target: Target, failure: UpstreamFailed, started: float) -> None:
+        """Note a try that failed, and say so in the log."""
         held_back = self._lines.take()
         reason = self._reason(failure, MOST_REASON if held_back is None else MOST_SAID)
         self.attempts.append(
@@ -104,7 +101,7 @@ class Notes:
                 target.name,
                 failure.code,
                 failure.status,
-                round(seconds * 1000, 3),
+                _ms_since(started),
                 target.alias,
                 failure.reached,
                 failure.usage,
@@ -114,7 +111,6 @@ class Notes:
         )
         self._tried(target, failure.kind)
         self._warn(target, failure, reason, held_back)
-        return seconds
 
     def broke(self, target: Target, failure: UpstreamFailed) -> None:
         """Note that the stream of the last try, which had begun well, broke after its first content."""
@@ -144,3 +140,7 @@ class Notes:
             reason,
             f" ({held_back} such lines before this one were left out)" if held_back else "",
         )
+
+
+def _ms_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)

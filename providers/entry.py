@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -22,7 +23,7 @@ LATENCY_TAU_S = 10.0
 KEPT = 64  # latencies, for comparing a deployment with its peers
 FRESH_S = 60.0
 ON_TRIAL = 0.5
-MOST_OWN = 64  # tenants with a breaker of their own at one deployment
+MOST_OWN = 64  # tenants with a breaker of their own at one deployment, or that are limited there
 
 
 class Entry:
@@ -65,10 +66,15 @@ class Entry:
         """Return a tenant's own breaker, made when its first call fails; the oldest makes room."""
         own = self.own.get(who)
         if own is None:
-            while len(self.own) >= MOST_OWN:
-                del self.own[next(iter(self.own))]
+            _make_room(self.own)
             own = self.own[who] = self.renewed()
         return own
+
+    def note_limited(self, who: int, until: float) -> None:
+        """Note that calls of this tenant are limited until then; the oldest makes room."""
+        self.limited.pop(who, None)
+        _make_room(self.limited)
+        self.limited[who] = until
 
     def value_at(self, now: float) -> float:
         """Return Breaker.value: that of tenants who are kept away, where nobody else is known to be served."""
@@ -130,10 +136,15 @@ class Entry:
         """Return the tenants whose calls fail most, and are most of those that answered."""
         slow = Counter(who for at, _, who in self._latencies if who and now - at <= FRESH_S)
         found = {witnesses.main_of(self.breaker.blamed(now))[0], *(who for who, _ in slow.most_common(1))}
-        return found - {0}
+        return {who for who in found if who > 0}  # the others are no tenant (providers/witnesses.py)
 
     def forget_latencies(self) -> None:
         self._latencies.clear()
+
+
+def _make_room(by_tenant: dict[int, Any]) -> None:
+    while len(by_tenant) >= MOST_OWN:
+        del by_tenant[next(iter(by_tenant))]
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,9 +167,8 @@ def seen_of(entry: Entry, now: float) -> Seen:
     """Return a deployment as it is now."""
     breaker, target = entry.breaker, entry.target
     if breaker.value(now) == 1.0 and entry.own:
-        breaker = min(
-            entry.own.values(), key=lambda own: own.value(now)
-        )  # as the tenant sees it that is kept away
+        # As the tenant sees it that is kept away.
+        breaker = min(entry.own.values(), key=lambda own: own.value(now))
     latency = entry.latency(now)
     return Seen(
         id=target.id,

@@ -189,6 +189,8 @@ def what_ended(error: BaseException, call: Call, raw: bytes) -> BaseException:
             error = ErrorWith200(error.body)
         else:
             error = UpstreamBroken(str(error), body=raw[:LONGEST])
+    elif isinstance(error, RecursionError):
+        error = UpstreamBroken("an answer that is nested too deeply", body=raw[:LONGEST])
     if isinstance(error, UpstreamFailed):
         error.usage = said or usage_in_error(error.body)
     return error

@@ -129,7 +129,7 @@ class Health:
             breaker.hear_open(now, hint.seconds, f"{hint.reason} (seen by another process)")
         elif hint.what == "cool":
             breaker.hear_cool(now, hint.seconds)
-            entry.limited[hint.tenant_id] = breaker.cool_until
+            entry.note_limited(hint.tenant_id, breaker.cool_until)
             entry.told_cool_until = entry.breaker.cool_until
         else:
             breaker.hear_closed(now)
@@ -232,6 +232,7 @@ class Health:
         """
         self._targets, self._tiers = {target.id: target for target in targets}, tiers
         self._bulkheads.renew(self._targets.values())
+        self.additions.forget_others(self._targets)
         for target_id, entry in list(self._entries.items()):
             target = self._targets.get(target_id)
             if target is None:

@@ -32,27 +32,21 @@ class Journey:
         self._has_repeated = False
         self.tried = 0
 
-    def next(self) -> tuple[Target, Turn] | None:
-        """Begin the next attempt, or say that there is none."""
-        while (step := self._begun()) is not None:
-            if self._may_go(step[0]):
-                self.tried += 1
-                return step
-            self._refuse(step)
-        return None
-
     async def begin(
         self, again: Again | None, failures: Sequence[UpstreamFailed]
     ) -> tuple[Target, Turn] | None:
-        """Begin the next attempt: where the last one may be billed as well, there must be money for both."""
-        if not self.tried and not self._plan.is_panic and not self._asker.has_left:
+        """Begin the next attempt; None: there is none. Where the last one may be billed too, `again` holds money."""
+        if self._asker.has_left:
+            return None
+        if not self.tried and not self._plan.is_panic:
             return self._first()
-        step = None if self._asker.has_left else await self._allowed()
-        if step is None or again is None or not failures or not _may_cost(failures[-1]):
-            return step
+        step = await self._allowed()
+        if step is None:
+            return None
         may_go = False
         try:
-            may_go = await again() and not self._asker.has_left
+            is_paid = again is None or not failures or not _may_cost(failures[-1]) or await again()
+            may_go = is_paid and not self._asker.has_left
         finally:
             if not may_go:
                 step[1].let_go()
@@ -66,7 +60,7 @@ class Journey:
         return step
 
     async def _allowed(self) -> tuple[Target, Turn] | None:
-        """As `next`, but a burst waits for the first word of an endpoint that nobody has heard of yet."""
+        """Begin one that the retry budgets allow; a burst waits for the first word of an endpoint not heard of yet."""
         while (step := self._begun()) is not None:
             may_go = self._may_go(step[0])
             if not may_go and self._is_worth_waiting(step[0]):

@@ -23,7 +23,6 @@ _PAIR = rb"[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ONE = rb"[0-9a-cA-CefEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}"
 INSIDE: Final = rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?:' + _ONE + b"|" + _PAIR + b")))*+"
 _inside = re.compile(INSIDE)
-_backslashes = re.compile(rb"\\*+")
 _skip = msgspec.json.Decoder(msgspec.Raw).decode
 _BACKSLASH, _QUOTE = b'\\"'
 

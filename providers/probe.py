@@ -10,6 +10,8 @@ import time
 import msgspec
 
 from providers.additions import stated
+from providers.dialects.loose import read_any
+from providers.exchange import USER_AGENT
 from providers.failures import UpstreamFailed
 from providers.redaction import redact
 from providers.registry import PROVIDERS, is_dateless
@@ -18,7 +20,7 @@ from providers.transport import Transport, UpstreamRequest
 
 _OK = 200
 _NO_SUCH_LIST = frozenset({404, 405, 501})
-_LISTS = {"azure": "openai/models"}  # below the endpoint; everywhere else `models`
+_AZURE = "azure"  # lists models, where its calls name deployments
 _MOST_ERROR = 300
 _MOST_READ = 1024 * 1024
 
@@ -62,15 +64,15 @@ async def probe(transport: Transport, target: Target, timeout_s: float, *, can_c
         status=status,
         latency_ms=_since(began),
         error="" if is_ok else f"status {status}",
-        models=_models_in(listed) if is_ok and target.provider not in _LISTS else frozenset(),
+        models=_models_in(listed) if is_ok and target.provider != _AZURE else frozenset(),
     )
 
 
 def _models_in(body: bytes) -> frozenset[str]:
     """Return the ids of a list of models (OpenAI, "List models"); none where it is no such list."""
     try:
-        return frozenset(model.id for model in msgspec.json.decode(body, type=_Models).data)
-    except msgspec.DecodeError:
+        return frozenset(model.id for model in msgspec.convert(read_any(body), _Models).data)
+    except msgspec.ValidationError:
         return frozenset()
 
 
@@ -78,7 +80,7 @@ async def _ask(
     transport: Transport, target: Target, limits: Timeouts, url: str, body: bytes | None
 ) -> tuple[int, bytes]:
     """Return the status of the answer and its body, as far as it may go. Redirects are not followed."""
-    headers = {"accept": "application/json", "user-agent": "open-model-gateway"}
+    headers = {"accept": "application/json", "user-agent": USER_AGENT}
     PROVIDERS[target.provider].auth(target, headers)
     if body is not None:
         headers["content-type"] = "application/json"
@@ -94,8 +96,8 @@ async def _ask(
 
 def _list_url(target: Target) -> str:
     base = target.base_url.rstrip("/")
-    if target.provider == "azure" and not is_dateless(base, target.api_version):
-        return f"{base.removesuffix('/openai')}/{_LISTS['azure']}?api-version={target.api_version}"
+    if target.provider == _AZURE and not is_dateless(base, target.api_version):
+        return f"{base.removesuffix('/openai')}/openai/models?api-version={target.api_version}"
     return PROVIDERS[target.provider].url(target, "models")
 
 

@@ -142,7 +142,7 @@ def _cool(health: Health, entry: Entry, who: int, failure: UpstreamFailed, now: 
     is_alone = bool(who) and not entry.is_limited_for_others(who, now)
     breaker = entry.own_of(who) if is_alone else entry.breaker
     breaker.cool(now, failure.retry_after_s)
-    entry.limited[who] = max(breaker.cool_until, breaker.soft_until)
+    entry.note_limited(who, max(breaker.cool_until, breaker.soft_until))
     if failure.retry_after_s and failure.retry_after_s > LONGEST_TOLD_S:
         failure.retry_after_s = max(breaker.cool_until - now, 1.0)  # as everybody else is told
     if is_alone and failure.retry_after_s:

@@ -80,7 +80,6 @@ class Call:
         "target",
         "turn",
         "unnoted",
-        "upstream_s",
     )
 
     def __init__(self, target: Target, response: UpstreamResponse, attempts: list[Attempt]) -> None:
@@ -90,7 +89,6 @@ class Call:
         self.blocks: AsyncIterator[bytes] | None = None
         self.event_aside: Callable[[bytes], Awaitable[Seen]] | None = None
         self.first = self.unnoted = b""  # `unnoted`: a small answer that `heard` was not told of
-        self.upstream_s = 0.0  # spent waiting for upstreams, failed ones included
         self.turn: Turn | None = None
         self.deadline: Deadline | None = None
         self.notes: Notes | None = None
@@ -154,7 +152,6 @@ async def open_call(
     failures: list[UpstreamFailed] = []
     journey = Journey(plan, health, outgoing.asker)
     notes = health.notes(attempts, outgoing.request_id)
-    spent = 0.0
     while (step := await journey.begin(outgoing.again, failures)) is not None:
         target, turn = step
         sending = _Sending(transport, dialect, outgoing, plan.deadline, notes)
@@ -164,7 +161,7 @@ async def open_call(
             raised.came_from(target)
             failure = judge(raised, turn, plan.deadline)
             failure.came_from(target)
-            spent += notes.failed(target, failure, sending.started)
+            notes.failed(target, failure, sending.started)
             failures.append(failure)
             await _wait(journey.failed(target, failure), plan.deadline)
         except BaseException as error:  # however the try ended, its place at the deployment is given back
@@ -175,7 +172,7 @@ async def open_call(
         else:
             turn.answered()
             call.attempts, call.turn, call.deadline, call.notes = attempts, turn, plan.deadline, notes
-            call.upstream_s = spent + notes.ended(target, "ok", call.response.status, sending.started)
+            notes.ended(target, "ok", call.response.status, sending.started)
             if call.stream is None:
                 turn.end()
             return call

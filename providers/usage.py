@@ -101,6 +101,3 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         rest = sum([tool.quantity for tool in others[room:]])
         calls = (*kept, *others[:room], *([ToolCount(OTHER_TOOLS, rest)] if rest else []))
         return msgspec.structs.replace(self, tool_calls=calls)
-
-    def as_estimate(self) -> Self:
-        return msgspec.structs.replace(self, estimated=True)

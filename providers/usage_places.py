@@ -13,14 +13,15 @@ from typing import Any, Final
 import msgspec
 
 from providers.dialects.mended import mended
+from providers.said import LONGEST
 from providers.usage import Usage
 from providers.usage_openai import UsageJson, count_of, in_tier, usage_of
 
-LONGEST_ERROR: Final = 64 * 1024
 _FIELDS: Final = UsageJson.__struct_fields__
 _OTHERS: Final = tuple(
     name for name in _FIELDS if name not in {"prompt_tokens", "completion_tokens", "total_tokens"}
 )
+_DEPTH: Final = 3  # of details, their parts and the lifetimes of these; nobody counts deeper
 _CONTENT: Final = ("delta", "message")  # of a choice; deeper inside it only the model writes
 _HOLDERS: Final = frozenset({"message", "response", "data", "result", "meta"})  # at the top, and any `x_groq`
 _GOOGLE: Final = ("usageMetadata", "usage_metadata")
@@ -104,11 +105,11 @@ def _only_grew(known: UsageJson, given: UsageJson) -> bool:
     return all(getattr(known, name) in (None, getattr(given, name)) for name in _OTHERS)
 
 
-def _larger(known: Any, given: Any) -> Any:
+def _larger(known: Any, given: Any, depth: int = _DEPTH) -> Any:
     if known is None or given is None:
         return given if known is None else known
-    if isinstance(known, Mapping) and isinstance(given, Mapping):
-        return {name: _larger(known.get(name), given.get(name)) for name in {**known, **given}}
+    if depth and isinstance(known, Mapping) and isinstance(given, Mapping):
+        return {name: _larger(known.get(name), given.get(name), depth - 1) for name in {**known, **given}}
     before, now = count_of(known), count_of(given)
     if before is None or now is None or now < 0:  # what cannot be right says nothing against what can
         return known
@@ -134,16 +135,14 @@ def usage_in(raw: bytes, *, writes: bool = True) -> Usage | None:
 
 
 def _read(raw: bytes) -> tuple[UsageJson | None, Any]:
-    try:
-        document = _billed.decode(raw)
-    except msgspec.ValidationError:  # a list, or an object whose usage is none
-        document = _Billed()
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        again = mended(raw)
-        return _read(again) if again is not None else (None, None)  # no JSON at all: nothing was said
+    document = _billed_in(raw)
+    if document is None and (again := mended(raw)) is not None:
+        raw, document = again, _billed_in(again)
+    if document is None:
+        return None, None
     if document.usage is not None and says_output(document.usage):
         return document.usage, document.service_tier
-    if b"sage" not in raw or len(raw) > LONGEST_ERROR:
+    if b"sage" not in raw or len(raw) > LONGEST:
         return document.usage, document.service_tier
     try:
         beside = usage_beside(_any.decode(raw))
@@ -152,7 +151,17 @@ def _read(raw: bytes) -> tuple[UsageJson | None, Any]:
     return (document.usage if beside is None else merged(document.usage, beside)), document.service_tier
 
 
+def _billed_in(raw: bytes) -> _Billed | None:
+    """Return None for what is no JSON."""
+    try:
+        return _billed.decode(raw)
+    except msgspec.ValidationError:  # a list, or an object whose usage is none
+        return _Billed()
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
 def usage_in_error(body: bytes | None) -> Usage | None:
     """Return the usage that an error of HTTP reports: without one it is taken at its word, and used nothing."""
-    is_short = body is not None and len(body) <= LONGEST_ERROR
+    is_short = body is not None and len(body) <= LONGEST
     return usage_in(body) if body and is_short and b"sage" in body else None

@@ -34,6 +34,7 @@ from providers.said import Said, said_in
 Fault = Literal["deployment", "credential", "account", "limit", "request", "nobody"]
 CONTEXT_WINDOW: Final = "context_window"
 CONTENT_FILTER: Final = "content_filter"
+_CODES: Final = {"credential": "upstream_auth_failed", "account": "upstream_account_exhausted"}
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,30 +67,20 @@ def _elsewhere(kind: str, fault: Fault = "nobody") -> Verdict:
     return Verdict(fault=fault, retryable=True, code="upstream_error", answer_status=502, kind=kind)
 
 
-def _credential(*, is_sure: bool) -> Verdict:
+def _operators(fault: Literal["credential", "account"], *, is_sure: bool) -> Verdict:
+    """Of the operator's credential or account at the provider."""
     return Verdict(
-        fault="credential",
+        fault=fault,
         retryable=True,
-        code="upstream_auth_failed",
+        code=_CODES[fault],
         answer_status=502,
-        kind="credential",
-        is_sure=is_sure,
-    )
-
-
-def _account(*, is_sure: bool) -> Verdict:
-    return Verdict(
-        fault="account",
-        retryable=True,
-        code="upstream_account_exhausted",
-        answer_status=502,
-        kind="account",
+        kind=fault,
         is_sure=is_sure,
     )
 
 
 _KNOWN: Final[dict[int, Verdict]] = {
-    401: _credential(is_sure=True),
+    401: _operators("credential", is_sure=True),
     404: Verdict(
         fault="nobody",
         retryable=True,
@@ -117,7 +108,7 @@ def verdict_on(status: int, body: bytes, said: Said | None = None) -> Verdict:
     if status >= 500:  # noqa: PLR2004 - HTTP's server errors
         return _of_server(status, said)
     if status == 402:  # noqa: PLR2004
-        return _account(is_sure=not is_beyond_credit(said))
+        return _operators("account", is_sure=not is_beyond_credit(said))
     if status == 429:  # noqa: PLR2004
         return _of_limit(said)
     known = _KNOWN.get(status)
@@ -149,7 +140,7 @@ def _of_server(status: int, said: Said) -> Verdict:
 def _of_limit(said: Said) -> Verdict:
     if is_too_large(said):
         return _request("too_large", 413, retryable=True, why=CONTEXT_WINDOW)
-    return _account(is_sure=True) if is_account(said, by_name=True) else _LIMITED
+    return _operators("account", is_sure=True) if is_account(said, by_name=True) else _LIMITED
 
 
 def _of_request(status: int, said: Said) -> Verdict | None:
@@ -162,7 +153,7 @@ def _of_request(status: int, said: Said) -> Verdict | None:
     if is_flagged(said):
         return _request("flagged", status, why=CONTENT_FILTER)
     if is_account(said):
-        return _account(is_sure=False)
+        return _operators("account", is_sure=False)
     if status == 403 or (status == 400 and is_key(said)):  # noqa: PLR2004
-        return _credential(is_sure=False)
+        return _operators("credential", is_sure=False)
     return None

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from tenants.back_office import ReadOnly
 from tenants.differences import DONE, differences
+from tenants.list_filters import OneOf
 from tenants.models import ApiKey, AuditEvent
 
 if TYPE_CHECKING:
@@ -25,32 +26,22 @@ TOLD_IN_LISTS = 3
 MOST_KEYS = 50  # whose name or prefix is searched for
 
 
-class ActionFilter(admin.SimpleListFilter):
-    """The actions there are; the table is not asked for them."""
-
+class ActionFilter(OneOf):
     title = parameter_name = "action"
 
     @override
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def offered(self) -> list[tuple[str, str]]:
         return list(DONE.items())
 
-    @override
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(action=self.value()) if self.value() else queryset
 
-
-class ResourceFilter(admin.SimpleListFilter):
+class ResourceFilter(OneOf):
     """The kinds of objects that have a page."""
 
     title, parameter_name = "kind of object", "resource"
 
     @override
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def offered(self) -> list[tuple[str, str]]:
         return sorted((name, _words(_models()[name])) for name in _pages())
-
-    @override
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(resource=self.value()) if self.value() else queryset
 
 
 @admin.register(AuditEvent)

@@ -23,8 +23,8 @@ _encode = msgspec.json.Encoder().encode
 
 def is_error(document: Any) -> bool:
     """Tell whether a document without choices reports an error. An empty error (`{}`, "", false) is none."""
-    if isinstance(document, list):
-        return any(is_error(each) for each in document[:1])
+    while isinstance(document, list):
+        document = document[0] if document else None
     if not isinstance(document, dict):
         return False
     if FAILED in (document.get("object"), document.get("type")) or document.get("success") is False:

@@ -30,9 +30,9 @@ def in_utf8(raw: bytes) -> bytes:
 def mended(raw: bytes) -> bytes | None:
     """Return the bytes mended, of the same length; None where there is nothing of that kind in them."""
     text = _in_utf8(raw)
-    if _HALF.search(text) is None and _WORD.search(text) is None:
-        return None if text == raw else text
-    return _TOKEN.sub(_mended, text)
+    if _HALF.search(text) is not None or _WORD.search(text) is not None:
+        text = _TOKEN.sub(_mended, text)  # whole pairs, and words inside of texts, stay as they are
+    return None if text == raw else text
 
 
 def _in_utf8(raw: bytes) -> bytes:

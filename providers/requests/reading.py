@@ -21,6 +21,7 @@ from providers.requests.objects import refuse_named, refuse_objects
 from providers.requests.parts import Parts, parts_of
 from providers.requests.spelling import Raws, check_objects, check_spelling, folded, is_exact, strictly
 from providers.tenant_salt import CACHES, MEMBERS
+from providers.usage_openai import USUAL_TIERS
 
 _CHAT_SPELLINGS: Final = folded(chat.MEMBERS)
 _EMBEDDINGS_SPELLINGS: Final = folded(embeddings.MEMBERS)
@@ -30,7 +31,6 @@ _NEUTRAL: Final = frozenset({b"null", b"false", b"0", b"{}", b"[]", b'""'})
 _EMPTY: Final = frozenset({b"null", b"[]"})
 _NO_CHOICE: Final = frozenset({b"null", b'"auto"', b'"none"'})
 _OFF: Final = frozenset({b"null", b"false"})
-_USUAL_TIERS: Final = frozenset({"auto", "default", "standard"})
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _any = msgspec.json.Decoder()
@@ -250,7 +250,7 @@ def _tier(stated: bytes | None) -> str:
         raise Unacceptable(
             "Invalid value for 'service_tier': expected a string.", "service_tier", "invalid_value"
         )
-    return "" if tier in _USUAL_TIERS else tier[:64]
+    return "" if tier in USUAL_TIERS else tier[:64]
 
 
 __all__ = ["Caps", "Reading", "read_chat", "read_embeddings"]

@@ -35,6 +35,7 @@ class Provider(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.list_status = self.chat_status = 200
         self.models: list[str] = []
+        self.listed = b""  # in place of a list with these models
         self.asked: list[tuple[str, str, str]] = []
 
     @property
@@ -58,7 +59,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int) -> None:
         self.server.asked.append((self.command, self.path, self.headers.get("authorization", "")))
-        body = json.dumps({"data": [{"id": name} for name in self.server.models]}).encode()
+        listed = {"data": [{"id": name} for name in self.server.models]}
+        body = self.server.listed or json.dumps(listed).encode()
         self.send_response(status)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -130,6 +132,24 @@ def test_where_models_cannot_be_listed_it_asks_for_one_token(provider: Provider)
     provider.chat_status = 404
     probe_all(NOON + MINUTE)
     assert states(NOON + MINUTE) == ["offline"]
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        pytest.param(b'{"data":[{"id":"a\xff"}]}', id="no UTF-8"),
+        pytest.param(b'{"data":[{"id":"a","x":' + b"[" * 5000 + b"]" * 5000 + b"}]}", id="nested deeply"),
+        pytest.param(b"{" * 9000, id="no JSON, nested deeply"),
+        pytest.param(b'{"data":[{"id":1}]}', id="numbers"),
+    ],
+)
+def test_a_list_that_cannot_be_read_says_nothing_of_a_server_that_is_well(
+    provider: Provider, listed: bytes
+) -> None:
+    catalog(provider.url, "sk-one-0000000000")
+    provider.listed = listed
+    assert probe_all(NOON) == 1
+    assert HealthProbe.objects.get().state == "online"
 
 
 def test_it_remembers_since_when_and_forgets_after_a_week(provider: Provider) -> None:

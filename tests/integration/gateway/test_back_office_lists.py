@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from budgets.models import Budget, RateLimit, SpendWindow
-from catalog.models import Deployment, Model, Price
+from catalog.models import Deployment, HealthProbe, Model, Price
 from catalog.sync import sync_catalog
 from gateway.config import Config
 from metering.models import LoggedRequest, UsageEvent
@@ -105,6 +105,27 @@ def queries_of(client, page):
     with CaptureQueriesContext(connection) as queries:
         assert client.get(reverse(f"admin:{page}_changelist")).status_code == 200
     return len(queries)
+
+
+@pytest.mark.parametrize(
+    ("page", "parameter"),
+    [
+        ("tenants_auditevent", "action"),
+        ("tenants_auditevent", "resource"),
+        ("metering_usageevent", "status"),
+        ("metering_usageevent", "unsettled"),
+        ("metering_loggedrequest", "http_status"),
+        ("catalog_healthprobe", "state"),
+    ],
+)
+@pytest.mark.parametrize("value", ["nonsense", "9999999999999999999999"])
+def test_a_filter_takes_no_value_but_those_that_it_offers(client, page, parameter, value):
+    ledger_row(1).save()
+    LoggedRequest(id="req_2", at=NOW, method="GET", path="/v1", http_status=404).save()
+    HealthProbe(place="p", provider="openai", endpoint="e", at=NOW, since=NOW, state="online").save()
+    AuditEvent(actor="a", action="create", resource="tenant", resource_id="1").save()
+    shown = client.get(reverse(f"admin:{page}_changelist"), {parameter: value})
+    assert shown.context["cl"].result_count > 0
 
 
 def test_calls_whose_outcome_nobody_knows_are_found_by_a_filter(client):

@@ -84,6 +84,34 @@ async def breaks_before_content(peer: Peer) -> None:
     peer.reset()
 
 
+NAN_IN_WORDS = b'{"error":{"message":"usage: top_p is NaN, must be a number"}'
+HALF_OF_AN_EMOJI = b'{"error":{"message":"usage: \\ud83d\\ude00 is not'
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param(says(b"500 Oh", NAN_IN_WORDS), id="an error that is cut behind a text with NaN in it"),
+        pytest.param(
+            says(b"500 Oh", HALF_OF_AN_EMOJI), id="an error that is cut behind a letter of two halves"
+        ),
+        pytest.param(says(b"200 OK", NAN_IN_WORDS), id="an answer that is cut behind such a text"),
+        pytest.param(
+            says(b"200 OK", HALF_OF_AN_EMOJI), id="an answer that is cut behind a letter of two halves"
+        ),
+        pytest.param(says(b"200 OK", b"[" * 600 + b"]" * 600), id="lists in lists in the place of an answer"),
+    ],
+)
+async def test_words_that_cannot_be_read_go_to_another_deployment(
+    transport: Transport, broken: Script
+) -> None:
+    async with RawServer(broken) as first, RawServer(answers) as second:
+        attempts: list[Attempt] = []
+        call = await calls(transport, [target("first", first), target("second", second)], attempts)
+        await call.aclose()
+    assert [attempt.outcome for attempt in attempts] == ["upstream_error", "ok"]
+
+
 @pytest.mark.parametrize(
     ("broken", "outcome"),
     [

@@ -12,6 +12,7 @@ from providers.additions import LEARNED_S, MOST_TENANTS, Added, Additions, state
 from providers.dialects.base import Shape
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamStatus
+from providers.health import Health
 from providers.target import Secret, Target
 from providers.usage import Usage
 
@@ -185,6 +186,16 @@ def test_what_the_operators_own_call_met_is_known_for_all() -> None:
     additions, here, other = Additions(), target(), Added("max_completion_tokens")
     additions.learn(here, other)
     assert [additions.of(here, who) for who in (0, 7)] == [other, other]
+
+
+def test_what_was_learned_of_a_deployment_goes_with_it() -> None:
+    health = Health()
+    health.renew([target()])
+    health.additions.learn(target(), Added("max_tokens", usage=False))
+    health.renew([target()])
+    assert health.additions.of(target()) == Added("max_tokens", usage=False)
+    health.renew([])
+    assert health.additions.of(target()) == stated(target())
 
 
 def test_very_many_tenants_fit() -> None:

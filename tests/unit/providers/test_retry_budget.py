@@ -13,6 +13,7 @@ from providers.journey import Journey
 from providers.plan import Asker, Plan
 from providers.retry_budget import RetryBudget
 from providers.target import Target
+from providers.turn import Turn
 from tests.unit.providers.test_health import Clock, target
 
 DEAD, HEALTHY = "http://dead", "http://healthy"
@@ -123,23 +124,43 @@ def test_who_waits_for_the_first_word_of_an_endpoint_waits_no_longer_than_that()
     asyncio.run(story())
 
 
+async def waits(health: Health, where: Target, asker: Asker) -> asyncio.Task[tuple[Target, Turn] | None]:
+    """Begin a second try, at an endpoint that nobody has heard of yet and whose budget is spent."""
+    while health.budget(where).spend(health.clock()):
+        pass
+    journey = Journey(Plan(targets=[target(1, DEAD), where]), health, asker)
+    first = await journey.begin(None, [])
+    assert first is not None
+    first[1].let_go()
+    task = asyncio.create_task(journey.begin(None, []))
+    await asyncio.sleep(0)
+    assert in_flight(health, where) == 1
+    return task
+
+
+def in_flight(health: Health, where: Target) -> int:
+    entry = health.get(where.id)
+    return entry.in_flight if entry is not None else 0
+
+
 def test_a_call_that_is_cancelled_while_it_waits_gives_its_place_back() -> None:
     async def story() -> None:
-        health = Health(clock=Clock(), dice=lambda: 0.5)
-        where = target(2, HEALTHY)
-        while health.budget(where).spend(health.clock()):
-            pass
-        journey = Journey(Plan(targets=[target(1, DEAD), where]), health)
-        first = journey.next()
-        assert first is not None
-        first[1].let_go()
-        task = asyncio.create_task(journey.begin(None, []))
-        await asyncio.sleep(0)
-        entry = health.get(where.id)
-        assert entry is not None
-        assert entry.in_flight == 1
+        health, where = Health(clock=Clock(), dice=lambda: 0.5), target(2, HEALTHY)
+        task = await waits(health, where, Asker())
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        assert entry.in_flight == 0
+        assert in_flight(health, where) == 0
+
+    asyncio.run(story())
+
+
+def test_nothing_is_begun_for_a_client_that_leaves_while_its_call_waits() -> None:
+    async def story() -> None:
+        health, where, asker = Health(clock=Clock(), dice=lambda: 0.5), target(2, HEALTHY), Asker(1)
+        task = await waits(health, where, asker)
+        asker.has_left = True
+        health.budget(where).answered(health.clock())
+        assert await task is None
+        assert in_flight(health, where) == 0
 
     asyncio.run(story())

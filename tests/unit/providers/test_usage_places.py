@@ -171,6 +171,15 @@ def test_anthropics_own_usage_has_its_cache_beside_the_input():
     assert (usage.input_tokens, usage.cached_input_tokens, usage.cache_write_tokens) == (4, 30, 2)
 
 
+def test_usages_that_are_nested_deeply_are_compared_as_far_as_anybody_counts():
+    details = b'{"a":' * 600 + b"1" + b"}" * 600
+    told = [b'{"prompt_tokens":%d,"prompt_tokens_details":%b}' % (count, details) for count in (9, 8)]
+    raw = b'{"choices":[{"message":{"content":"word"}}],"usage":%b,"x_a":{"usage":%b}}' % (*told,)
+    usage = OpenAIToOpenAI(Shape(alias="m", path="chat/completions")).response(raw).usage
+    assert usage is not None
+    assert usage.total_input_tokens == 9
+
+
 @pytest.mark.parametrize("hits", [99, "many", -1, [], {}, True])
 def test_nonsense_beside_the_usage_gives_no_credit(hits):
     usage = stream_of({"choices": [CHOICE], "usage": {**FIVE, "cached_tokens": hits}}).usage
