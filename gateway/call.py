@@ -232,7 +232,7 @@ async def _call(
             await cancelled(request, meter, route)
             raise
         ending = stopped(running.stop_code)
-        await cancelled(request, meter, route, running.stop_code, answer_to(ending, []).status_code)
+        await cancelled(request, meter, route, running.stop_code, answer_to(ending).status_code)
         raise ending from None
     except Exception:  # a defect of ours: the call has its row all the same, the error table logs it
         await failed(request, meter, route, internal_error())
