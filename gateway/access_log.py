@@ -1,13 +1,16 @@
 """One JSON line a /v1 request on stderr, written by a thread in batches: the event loop only appends to a list.
 
-Bounded: when the reader of stderr stalls, lines beyond 20,000 are dropped and counted. Never a prompt, never a key.
+Bounded: when the reader of stderr stalls, lines beyond 20,000 are dropped. What is dropped is counted in
+`gateway_access_log_dropped_total`. Never a prompt, never a key.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,25 +18,27 @@ import orjson
 
 from providers.redaction import redact
 
+logger = logging.getLogger("gateway.access_log")
+
 CAPACITY = 20_000
+BATCH = 500
 FLUSH_S = 0.2
 _OF_CLIENTS = ("path", "model", "client_request_id")  # where a key may stand by mistake
 
 
 class AccessLog:
-    """`put` from anywhere; `close` writes what is left."""
+    """`put` from anywhere; `close` writes what is left. `dropped` is told by any thread how many lines are lost."""
 
-    def __init__(self, fd: int = 2, *, as_json: bool = True) -> None:
-        self._fd, self._as_json = fd, as_json
+    def __init__(self, dropped: Callable[[int], object], fd: int = 2, *, as_json: bool = True) -> None:
+        self._dropped, self._fd, self._as_json = dropped, fd, as_json
         self._lines: deque[dict[str, Any]] = deque()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
-        self.dropped = 0
         self._thread.start()
 
     def put(self, line: dict[str, Any]) -> None:
         if len(self._lines) >= CAPACITY:
-            self.dropped += 1
+            self._dropped(1)
             return
         self._lines.append(line)
 
@@ -48,14 +53,23 @@ class AccessLog:
 
     def _flush(self) -> None:
         while self._lines:
-            batch = [self._lines.popleft() for _ in range(min(500, len(self._lines)))]
-            data = b"".join(self._format(line) for line in batch)
+            batch = [self._lines.popleft() for _ in range(min(BATCH, len(self._lines)))]
+            data = b"".join(map(self._bytes_of, batch))
             try:
                 while data:
                     data = data[os.write(self._fd, data) :]
             except OSError:  # nobody reads it, or not now: calls go on
-                self.dropped += len(batch)
+                self._dropped(data.count(b"\n"))
                 return
+
+    def _bytes_of(self, line: dict[str, Any]) -> bytes:
+        """Return the line; nothing for one that cannot be written, so that a defect costs one line and not the log."""
+        try:
+            return self._format(line)
+        except Exception:
+            self._dropped(1)
+            logger.exception("a line of the access log could not be written")
+            return b""
 
     def _format(self, line: dict[str, Any]) -> bytes:
         for name in _OF_CLIENTS:

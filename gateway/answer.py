@@ -10,6 +10,7 @@ from typing_extensions import override
 
 if TYPE_CHECKING:
     from gateway.relay import Relay
+    from gateway.request import Send
 
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = [
@@ -42,3 +43,10 @@ class Answer(HttpResponseBase):
 def json_answer(status: int, value: Any, headers: Headers | None = None) -> Answer:
     """Answer with a JSON document made by us (errors, lists)."""
     return Answer(status, orjson.dumps(value), [JSON, *(headers or ())])
+
+
+async def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Send an answer in one piece, with its length: for paths that neither the lean handler nor Django serves."""
+    headers = [*headers, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

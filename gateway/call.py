@@ -207,11 +207,11 @@ def _intent(
 async def _call(
     request: V1Request, live: Connections, meter: Meter, route: Route, shape: Shape, plan: Plan
 ) -> Answer:
-    dialect = dialect_of(request, live, shape)
-    outgoing = outgoing_of(request, live, shape, meter)
     try:
+        dialect = dialect_of(request, live, shape)
+        outgoing = outgoing_of(request, live, shape, meter)
         running = meter.open(request.auth)
-    except BaseException:  # no room in the journal, or the task's end
+    except BaseException:  # a defect of ours, no room in the journal, or the task's end
         await voided(request, meter)  # nothing was sent: the grant goes back
         raise
     pulse = request.pulse = pulse_of(request, live.config.streams) if shape.stream else None
@@ -232,7 +232,7 @@ async def _call(
             await cancelled(request, meter, route)
             raise
         ending = stopped(running.stop_code)
-        await cancelled(request, meter, route, running.stop_code, answer_to(ending, []).status_code)
+        await cancelled(request, meter, route, running.stop_code, answer_to(ending).status_code)
         raise ending from None
     except Exception:  # a defect of ours: the call has its row all the same, the error table logs it
         await failed(request, meter, route, internal_error())

@@ -88,7 +88,10 @@ class Chores:
             works += [_every(ADOPT_S, self.adopt_the_dead), _every(TIDY_S, self._tidy_workers)]
         if live.hints is not None:
             works += [live.hints.run(), _listener(live, live.hints).run()]
-        return {asyncio.create_task(work) for work in works}
+        tasks = {asyncio.create_task(work) for work in works}
+        for task in tasks:
+            task.add_done_callback(_note_end)
+        return tasks
 
     async def _renew_leases(self) -> None:
         live = self._live
@@ -230,6 +233,15 @@ async def _soon_and_every(seconds: float, work: Callable[[], Awaitable[None]]) -
     await asyncio.sleep(min(seconds, FIRST_PROBE_S))
     await _turn(work)
     await _every(seconds, work)
+
+
+def _note_end(task: asyncio.Task[None]) -> None:
+    """Tell of work that was to go on for ever and has failed: nobody else waits for it while the process serves."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        name = getattr(task.get_coro(), "__qualname__", task.get_name())
+        FALLBACKS.note(name, error)
+        logger.critical("periodic work has ended and does not come again: %s", name, exc_info=error)
 
 
 async def _turn(work: Callable[[], Awaitable[None]]) -> None:

@@ -8,20 +8,18 @@ does not exist, and costs no more than that. Without the setting everything has 
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable
 from typing import Literal, NamedTuple
 
-import orjson
-
 from gateway import health
-from gateway.paths import NOT_FOUND, explain, is_call, tidy
-from gateway.request import Receive, Scope, Send
+from gateway.answer import Answer, send_whole
+from gateway.errors import INVALID, answer_to, envelope
+from gateway.paths import NOT_FOUND, is_call, tidy
+from gateway.refusals import NotFound
+from gateway.request import Application, Receive, Scope, Send
 
 Serves = Literal["everything", "calls", "back office"]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _OF_THE_API_PAGE = "/static/ninja/"
-_NOT_HERE = NOT_FOUND, "There is nothing at this path."
 
 
 class Door(NamedTuple):
@@ -54,15 +52,13 @@ def behind(serves: Serves, application: Application, no_socket: Application) -> 
         elif scope["type"] == "websocket":
             await no_socket(scope, receive, send)
         else:
-            await _nowhere(send, *(explain(scope["path"]) if serves == "calls" else _NOT_HERE))
+            answer = _refusal(serves, scope["path"])
+            await send_whole(send, answer.status_code, answer.pairs, answer.body)
 
     return serve
 
 
-async def _nowhere(send: Send, code: str, words: str) -> None:
-    error = {"message": words, "type": "invalid_request_error", "param": None, "code": code}
-    body = orjson.dumps({"error": error})
-    length = str(len(body)).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
-    await send({"type": "http.response.start", "status": 404, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _refusal(serves: Serves, path: str) -> Answer:
+    if serves == "calls":
+        return answer_to(NotFound(path))
+    return envelope(404, NOT_FOUND, INVALID, "There is nothing at this path.")

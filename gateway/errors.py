@@ -243,27 +243,19 @@ ERRORS: dict[type[Exception], Row] = {
 WORDS: dict[type[Exception], Callable[[Any], str]] = {BudgetRefused: _budget_words, RateRefused: _limit_words}
 
 
-def answer_to(error: Exception, headers: Headers) -> Answer:
-    """Return the answer to an error; `headers` are those that every answer carries."""
+def answer_to(error: Exception, request_id: str = "-") -> Answer:
+    """Return the answer to an error; the log names a defect by the id that its client is told."""
     if isinstance(error, UpstreamFailed):
-        return upstream_answer(error, headers)
+        return upstream_answer(error)
     row = next((ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS), None)
     if row is None:
-        logger.error("internal error", exc_info=error)
-        return envelope(
-            500, "internal_error", API, "The gateway failed; the request id finds it in the log.", headers
-        )
+        logger.error("internal error in %s", request_id, exc_info=error)
+        return envelope(500, "internal_error", API, "The gateway failed; the request id finds it in the log.")
     words = WORDS.get(type(error))
     message = words(error) if words is not None else row.message or str(error)
     code = getattr(error, "code", None) or row.code
     return envelope(
-        row.status,
-        code,
-        row.type,
-        message,
-        [*row.headers(error), *headers],
-        row.param(error),
-        row.facts(error),
+        row.status, code, row.type, message, row.headers(error), row.param(error), row.facts(error)
     )
 
 
@@ -272,29 +264,32 @@ def envelope(  # noqa: PLR0913 - the members of the envelope
     code: str | None,
     kind: str | None,
     message: str,
-    headers: Headers,
+    headers: Headers | None = None,
     param: str | None = None,
     extra: dict[str, Any] | None = None,
 ) -> Answer:
     """OpenAI's error envelope (API reference, "Errors")."""
-    body = {"error": {"message": message, "type": kind, "param": param, "code": code, **(extra or {})}}
-    answer = json_answer(status, body, headers)
+    answer = json_answer(status, _body(code, kind, message, param, extra or {}), headers)
     answer.error_code, answer.words, answer.figures = code or "", message, extra or {}
     return answer
 
 
-def upstream_answer(failure: UpstreamFailed, headers: Headers) -> Answer:
+def upstream_answer(failure: UpstreamFailed) -> Answer:
     """Pass a provider's own 4xx through; say in our words what else went wrong upstream."""
     theirs = failure.passed_on
     if theirs is not None:
-        return envelope(theirs.status, theirs.code, theirs.type, theirs.message, headers, theirs.param)
-    if failure.retry_after_s is not None:
-        headers = [*_retry_after(failure.retry_after_s), *headers]
+        return envelope(theirs.status, theirs.code, theirs.type, theirs.message, param=theirs.param)
+    headers = _retry_after(failure.retry_after_s) if failure.retry_after_s is not None else []
     kind = RATE if failure.answer_status == 429 else API  # noqa: PLR2004
     return envelope(failure.answer_status, failure.code, kind, failure.words, headers)
 
 
 def error_event(code: str, message: str, kind: str = API) -> bytes:
     """The same envelope as the last event of a broken stream."""
-    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
-    return b"data: " + orjson.dumps(body) + b"\n\n"
+    return b"data: " + orjson.dumps(_body(code, kind, message, None, {})) + b"\n\n"
+
+
+def _body(
+    code: str | None, kind: str | None, message: str, param: str | None, extra: dict[str, Any]
+) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": param, "code": code, **extra}}

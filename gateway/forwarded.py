@@ -6,16 +6,14 @@ X-Forwarded-For, -Proto and -Host are no standard; each proxy appends to a list 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
 
 from gateway.http_head import is_host
-from gateway.request import Receive, Scope, Send
+from gateway.request import Application, Receive, Scope, Send
 from tenants.addresses import plain
-
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 FOR, PROTO, HOST = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"
 FORWARDED_HOST: Final = "forwarded_host"  # in a scope

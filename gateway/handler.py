@@ -97,7 +97,7 @@ class V1Handler(ASGIHandler):
         return match
 
     async def _refuse(self, request: V1Request, error: Exception) -> Answer:
-        answer = answer_to(error, [])
+        answer = answer_to(error, request.id)
         if connections.is_open():
             live = connections.live()
             # A provider's own codes may be anything, and every label is kept for ever.

@@ -8,7 +8,7 @@ import orjson
 from django.conf import settings
 
 from gateway import connections
-from gateway.answer import Headers
+from gateway.answer import JSON, Headers, send_whole
 from gateway.connections import Connections
 from gateway.insiders import may_see
 from gateway.request import Scope, Send
@@ -31,15 +31,7 @@ async def answer(scope: Scope, send: Send) -> None:
 
 
 async def _say(send: Send, status: int, body: dict[str, Any], more: Headers) -> None:
-    raw = orjson.dumps(body)
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(raw)).encode()),
-        (b"cache-control", b"no-store"),
-        *more,
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": raw})
+    await send_whole(send, status, [JSON, (b"cache-control", b"no-store"), *more], orjson.dumps(body))
 
 
 def _is_insider(scope: Scope) -> bool:

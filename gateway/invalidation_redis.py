@@ -66,7 +66,7 @@ class Listener:
         while True:
             try:
                 await self._listen()
-            except (redis.RedisError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was: who stops listening hears of nothing any more
                 FALLBACKS.note("changes_unheard", f"{error}; they are found by polling")
                 if self._hears:
                     self._hears = False

@@ -96,7 +96,8 @@ class Lifespan:
         live.config = self.config
         live.database, live.pulse = self._executor, self._pulse
         live.metrics = Metrics()
-        live.access_log = AccessLog(as_json=self.config.observability.log_format == "json")
+        as_json = self.config.observability.log_format == "json"
+        live.access_log = AccessLog(live.metrics.access_log_dropped.inc, as_json=as_json)
         live.request_log = _request_log(live)
         live.running = Running()
         live.shedding = Shedding(self.config.server.max_inflight)

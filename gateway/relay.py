@@ -70,10 +70,9 @@ class Relay:
                 await self._break(failure.code, failure.words)
         except asyncio.CancelledError:
             await self._abandon()
-        except (
-            Exception
-        ):  # a defect of ours: 200 is out already, so the client is told by an event, and the row closed
-            logger.exception("a stream failed inside the gateway")
+        except Exception:
+            # A defect of ours: 200 is out already, so the client is told by an event, and the row is closed.
+            logger.exception("internal error in the stream of %s", self._meter.record.id)
             await self._break("internal_error", "The gateway failed.")
         else:
             await (self._abandon() if self.asker.has_left else self._complete())

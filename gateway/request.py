@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]  # of ASGI
 
 KNOWN = "is_known"  # in the state of a request whose key was accepted; its connection is kept longer for it
 WHOLE = "is_whole"  # of one whose whole body has come: it is read without a timer

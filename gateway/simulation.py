@@ -84,7 +84,7 @@ def _running(live: Connections, scope: str) -> int:
 
 def _refusal(error: Exception) -> dict[str, Any]:
     """Return what the call itself would be answered: its status and its envelope."""
-    answer = answer_to(error, [])
+    answer = answer_to(error)
     return {"status": answer.status_code, **orjson.loads(answer.body)}
 
 

@@ -7,17 +7,18 @@ import sys
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.defaults import page_not_found
 from django_prometheus.exports import ExportToDjangoView
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway import connections
+from gateway.errors import answer_to
 from gateway.health import readiness
 from gateway.insiders import may_see
 from gateway.metrics_sum import rendered
-from gateway.paths import explain
+from gateway.refusals import NotFound
 
 RETRY_AFTER_S = 5
 REFUSED = (
@@ -83,9 +84,8 @@ def missing(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's page for a path where nothing is (`handler404`); a program that did not ask for HTML gets JSON."""
     if "text/html" in request.headers.get("Accept", ""):
         return page_not_found(request, exception)
-    code, message = explain(request.path)
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
-    return JsonResponse({"error": error}, status=404)
+    answer = answer_to(NotFound(request.path))
+    return HttpResponse(answer.body, status=answer.status_code, content_type="application/json")
 
 
 def readme(_: HttpRequest) -> HttpResponse:

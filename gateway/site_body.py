@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
-from gateway.request import BODY_S, Receive, Scope, Send
+from gateway.answer import send_whole
+from gateway.request import BODY_S, Application, Receive, Scope, Send
 
 MAX_BODY = 5 * 1024 * 1024  # forms of the back office are a few kilobytes
 
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Message = MutableMapping[str, Any]
 
 
@@ -31,9 +31,7 @@ class SiteBody:
         else:
             await application(self._scope, self._next, self._pass)
         if self._refusal and not self._has_begun:
-            headers = [(b"content-length", b"0"), (b"connection", b"close")]
-            await self._send({"type": "http.response.start", "status": self._refusal, "headers": headers})
-            await self._send({"type": "http.response.body", "body": b""})
+            await send_whole(self._send, self._refusal, [(b"connection", b"close")], b"")
 
     async def _next(self) -> Message:
         if self._is_whole:

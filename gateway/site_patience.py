@@ -7,19 +7,18 @@ database is late no further page asks it anything, so these threads are as many 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from django.template.loader import render_to_string
 
+from gateway.answer import send_whole
 from gateway.page_security import STRICT
-from gateway.request import Receive, Scope, Send
+from gateway.request import Application, Receive, Scope, Send
 from gateway.site import RETRY_AFTER_S
 
 PATIENCE_S = 2.5
 LOOK_AGAIN_S = 0.25
-
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class SitePatience:
@@ -73,12 +72,10 @@ async def _refuse(send: Send) -> None:
     body = render_to_string("gateway/failure.html", {"is_database": True}).encode()
     headers = [
         (b"content-type", b"text/html; charset=utf-8"),
-        (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
         (b"retry-after", b"%d" % RETRY_AFTER_S),
         (b"content-security-policy", STRICT.encode()),
         (b"x-frame-options", b"DENY"),
         (b"x-content-type-options", b"nosniff"),
     ]
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send_whole(send, 503, headers, body)

@@ -11,6 +11,7 @@ import re
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from typing_extensions import override
 
+from gateway.answer import send_whole
 from gateway.forwarded import FORWARDED_HOST
 from gateway.request import Receive, Scope, Send
 
@@ -42,6 +43,4 @@ class SiteHandler(ASGIHandler):
         if host is None or _HOST.fullmatch(host):
             await super().__call__(scope, receive, send)  # type: ignore[arg-type]
             return
-        headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(_REFUSAL))]
-        await send({"type": "http.response.start", "status": 400, "headers": headers})
-        await send({"type": "http.response.body", "body": _REFUSAL})
+        await send_whole(send, 400, [(b"content-type", b"text/plain")], _REFUSAL)

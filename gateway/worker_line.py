@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
+from typing import TypeVar
+
+import msgspec
+
+logger = logging.getLogger("gateway.supervisor")
+T = TypeVar("T")
 
 READY = b"r"  # worker: I serve
 WANT = b"w"  # worker: what do all of us count?
@@ -19,6 +26,17 @@ DEAD = b"d"  # supervisor: another of us has died, and has left its journal
 STATE = b"s"  # worker: how I am doing, as worker_state.State; supervisor: how all of you are
 LONGEST = 64 * 1024 * 1024
 LAST_WORDS_S = 2.0  # waited for what is still on its way when one of them ends
+
+
+def read(payload: bytes, kind: type[T], sender: str) -> T | None:
+    """Return what a frame holds; None, and a warning, for what cannot be read: after an upgrade the two processes may
+    be of different releases.
+    """
+    try:
+        return msgspec.msgpack.decode(payload, type=kind)
+    except msgspec.DecodeError as error:
+        logger.warning("%s sent a message that cannot be read (%s)", sender, error)
+        return None
 
 
 class Line:

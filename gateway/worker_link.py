@@ -16,11 +16,12 @@ from prometheus_client import REGISTRY
 
 from gateway.metrics_sum import Family, families_of
 from gateway.stopping import in_time
-from gateway.worker_line import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Line
+from gateway.worker_line import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Line, read
 from gateway.worker_state import State
 
 OLD_S = 5.0  # a state that is older says nothing
 ANSWER_S = 3.0  # more than the supervisor waits for its slowest worker
+SUPERVISOR = "the supervisor"
 
 
 class WorkerLink:
@@ -72,14 +73,19 @@ class WorkerLink:
         return self._of_all if time.monotonic() - self._told_at < OLD_S else None
 
     async def totals(self) -> list[Family]:
-        """Return what all workers of this machine count together. Raises TimeoutError."""
+        """Return what all workers of this machine count together. Raises TimeoutError, also where the answer cannot be
+        read.
+        """
         if self._line is None:
             raise TimeoutError
         answer = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
         self._line.say(WANT)
         async with asyncio.timeout(ANSWER_S):
-            return msgspec.msgpack.decode(await answer, type=list[Family])
+            totals = read(await answer, list[Family], SUPERVISOR)
+        if totals is None:
+            raise TimeoutError
+        return totals
 
     async def aclose(self) -> None:
         """Tell for the last time what was counted."""
@@ -105,8 +111,8 @@ class WorkerLink:
             what, payload = frame
             if what == TELL:
                 line.say(MINE, _mine())
-            elif what == STATE:
-                self._of_all, self._told_at = msgspec.msgpack.decode(payload, type=State), time.monotonic()
+            elif what == STATE and (state := read(payload, State, SUPERVISOR)) is not None:
+                self._of_all, self._told_at = state, time.monotonic()
             elif what == DEAD:
                 self.when_another_died()
             elif what == ALL and self._waiting:

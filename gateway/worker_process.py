@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 import msgspec
 
 from gateway.forked_worker import Fork, ForkedProcess
 from gateway.metrics_sum import Family
 from gateway.stopping import in_time
-from gateway.worker_line import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Line
+from gateway.worker_line import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Line, read
 from gateway.worker_state import State
-
-logger = logging.getLogger("gateway.supervisor")
-T = TypeVar("T")
 
 
 class Worker:
@@ -126,23 +121,16 @@ class Worker:
             if what == READY and not self._is_ready.done():
                 self._is_ready.set_result(True)
             elif what == MINE:
-                self.counted = self._read(payload, list[Family]) or self.counted
+                self.counted = read(payload, list[Family], f"worker {self.pid}") or self.counted
                 self._answered.set()
             elif what == STATE:
-                self.state = self._read(payload, State) or self.state
+                self.state = read(payload, State, f"worker {self.pid}") or self.state
                 self._line.say(STATE, msgspec.msgpack.encode(self._when_told(self)))
             elif what == WANT:
                 self._when_asked(self)
         self._answered.set()
         if not self._is_ready.done():
             self._is_ready.set_result(False)
-
-    def _read(self, payload: bytes, kind: type[T]) -> T | None:
-        try:
-            return msgspec.msgpack.decode(payload, type=kind)
-        except msgspec.DecodeError as error:  # after an upgrade it may speak of things unknown here
-            logger.warning("worker %d sent a message that cannot be read (%s)", self.pid, error)
-            return None
 
     async def _wait(self) -> int:
         code = await self._process.wait()

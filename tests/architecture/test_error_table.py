@@ -103,8 +103,11 @@ def test_a_row_is_an_error_of_http(kind):
     assert " " not in row.code
 
 
-def test_an_unknown_exception_is_a_500_that_tells_nothing():
-    answer = answer_to(LookupError("secret"), [])
+def test_an_unknown_exception_is_a_500_that_tells_nothing_but_where_the_log_has_it(caplog):
+    answer = answer_to(LookupError("secret"), "req_17")
+    [said] = caplog.records
+    assert "req_17" in said.getMessage()
+    assert said.exc_info is not None
     assert answer.status_code == 500
     assert b"internal_error" in answer.body
     assert b"secret" not in answer.body

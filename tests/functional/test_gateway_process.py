@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
+import httpx
 import pytest
 
 from tests import town
 from tests.processes import ServerProcess
 from tests.sources import MANAGE
+from tests.waiting import eventually
 
 QUESTION = [{"role": "user", "content": "hi"}]
 SIMULATED = {
@@ -60,6 +65,39 @@ async def test_it_tells_the_provider_which_call_it_was(gateway, upstream):
     [seen] = upstream.seen(call=answer.headers["x-request-id"])
     assert seen["model"] == "up-m1"
     assert town.ALICE not in seen["body"]
+
+
+@pytest.fixture
+def unheard(fresh_gateway):
+    """Yield the process and the address of a gateway whose standard error nobody reads any more."""
+    gateway = fresh_gateway({"server": {"workers": 1}}, start=False)
+    process = subprocess.Popen(
+        [sys.executable, MANAGE, "serve", "--bind", "127.0.0.1:0"],
+        env=gateway.environment,
+        cwd=gateway.data_dir.parent,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    address = next(line for line in process.stderr if line.startswith("listening on ")).split()[-1]
+    process.stderr.close()
+    yield process, address
+    process.kill()
+    process.wait()
+
+
+async def test_lines_that_nobody_reads_are_counted_and_calls_go_on(unheard):
+    process, address = unheard
+    async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+        assert (await client.get("/v1/models")).status_code == 401
+
+        async def counted() -> bool:
+            return "gateway_access_log_dropped_total 1.0" in (await client.get("/metrics")).text
+
+        await eventually(counted)
+        assert (await client.get("/v1/models")).status_code == 401
+    process.terminate()
+    assert process.wait(60) == 0
 
 
 def test_a_wrong_configuration_is_told_in_words(fresh_gateway):

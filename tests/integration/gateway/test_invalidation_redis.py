@@ -13,6 +13,7 @@ from gateway.invalidation_redis import CHANNEL, Announcer, Listener
 from gateway.stopping import ended
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -50,14 +51,35 @@ async def test_an_announced_change_is_heard(redis, heard):
     assert await next_of(heard) == "changed"
 
 
-async def test_a_dead_redis_is_noticed_and_found_again(redis, heard):
+async def test_a_dead_redis_is_noticed_and_found_again(redis, heard, fallbacks):
     assert await next_of(heard) == "found"
+    assert fallbacks() == {}
     redis.kill()
     assert await next_of(heard) == "lost"
+    assert fallbacks() == {"changes_unheard": 1}
     redis.start()
     assert await next_of(heard) == "found"
     await asyncio.to_thread(Announcer(redis.url, SIGNER).announce)
     assert await next_of(heard) == "changed"
+
+
+async def test_a_message_that_cannot_be_handled_ends_no_listening(redis, fallbacks):
+    said: asyncio.Queue[str] = asyncio.Queue()
+
+    def handle(message: bytes) -> None:
+        said.put_nowait(message.decode())
+        raise ZeroDivisionError
+
+    listener = Listener(
+        redis.url, SIGNER, heard={CHANNEL: handle}, lost=print, found=lambda: said.put_nowait("found")
+    )
+    task = asyncio.create_task(listener.run())
+    for number in range(1, 4):
+        assert await next_of(said) == "found"
+        await asyncio.to_thread(Announcer(redis.url, SIGNER).announce)
+        assert await next_of(said) == "changed"
+        await eventually(lambda times=number: fallbacks() == {"changes_unheard": times})
+    await ended([task])
 
 
 async def test_a_redis_that_hangs_counts_as_lost(redis, heard):

@@ -13,7 +13,7 @@ import pytest
 from budgets.admission import Ask, Limits, RateRefused, ScopeRules
 from budgets.admission_local import LocalAdmission
 from gateway import token_counter
-from gateway.token_counter import QUOTA_S, TokenCounter, charge
+from gateway.token_counter import MOST_WAITING, QUOTA_S, TokenCounter, charge
 from providers.amounts import Bound
 from providers.count_process import Done, Job, count
 from providers.fallbacks import FALLBACKS
@@ -64,6 +64,14 @@ async def test_a_tenant_that_used_its_time_waits_and_others_do_not(counter, hear
     assert await counter.count(1, body("hello"), MODELS) is None
     assert heard("token_counter_quota") == 1
     assert await counter.count(2, body("hello"), MODELS) is not None
+
+
+async def test_a_crowd_is_counted_as_far_as_there_is_room(counter, heard):
+    crowd = [counter.count(1, body("hello"), MODELS) for _ in range(MOST_WAITING + 3)]
+    found = await asyncio.gather(*crowd)
+    assert [each is None for each in found] == [False] * MOST_WAITING + [True] * 3
+    assert heard("token_counter_busy") == 3
+    assert await counter.count(1, body("hello"), MODELS) is not None
 
 
 async def test_time_comes_back():

@@ -4,6 +4,9 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+from django.db import OperationalError
+
 from gateway import chores
 from gateway.chores import Chores
 from gateway.config import Config
@@ -66,3 +69,45 @@ async def test_a_turn_that_fails_is_counted_and_the_next_one_comes(fallbacks):
     looking.cancel()
     await asyncio.gather(looking, return_exceptions=True)
     assert fallbacks() == {"look": 1}
+
+
+@pytest.mark.parametrize(("error", "noted"), [(None, {}), (OperationalError("away"), {"adopt_at_once": 1})])
+async def test_a_journal_that_cannot_be_adopted_at_once_is_counted(fallbacks, tmp_path, error, noted):
+    async def in_database(*_: object) -> None:
+        if error is not None:
+            raise error
+
+    live: Any = SimpleNamespace(config=SimpleNamespace(data_dir=tmp_path))
+    await Chores(live, in_database).adopt_at_once()
+    assert fallbacks() == noted
+
+
+async def test_work_that_ends_for_good_is_counted_and_logged(fallbacks, monkeypatch, caplog):
+    """Work that fails by itself, not a turn of it; being cancelled is no failure."""
+
+    async def every(_seconds: float, _work: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def hear_changes() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(chores, "_every", every)
+    monkeypatch.setattr(chores, "_watch_lag", lambda _: every(0.0, None))
+    idle = SimpleNamespace(run=lambda: asyncio.sleep(0))
+    live: Any = SimpleNamespace(
+        invalidation=SimpleNamespace(run=hear_changes),
+        shadows=idle,
+        shedding=None,
+        hints=None,
+        config=Config(),
+        request_log=None,
+    )
+    tasks = Chores(live, asyncio.to_thread).start()
+    await eventually(fallbacks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    [(name, times)] = fallbacks().items()
+    assert (name.rpartition(".")[2], times) == ("hear_changes", 1)
+    [said] = [record for record in caplog.records if record.levelname == "CRITICAL"]
+    assert "hear_changes" in said.getMessage()

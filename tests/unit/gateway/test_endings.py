@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+import gateway.api  # first: the endpoints import gateway/call.py, which imports a part of their package
+import gateway.call
 from budgets.admission import Standing
 from gateway.endings import cancelled
+from providers.dialects.base import Shape
 from providers.upstream import Attempt
 
 REQUEST: Any = SimpleNamespace(facts={}, pulse=None, received_at=0.0, waited_s=0.0)
@@ -55,3 +58,34 @@ async def test_only_who_may_have_worked_on_it_bills_it(monkeypatch, attempts, sa
     book: Any = Book(attempts)
     await cancelled(REQUEST, book, ROUTE)
     assert book.said == [said]
+
+
+@pytest.mark.parametrize("part", ["dialect_of", "outgoing_of", "open"])
+async def test_what_fails_before_anything_is_sent_gives_its_grant_back(monkeypatch, part):
+    events: list[str] = []
+
+    def fail(*_: Any) -> Any:
+        events.append("failed")
+        raise ZeroDivisionError
+
+    async def void() -> Standing:
+        events.append("void")
+        return Standing()
+
+    meter = SimpleNamespace(open=fail, void=void, answered=None, again=None)
+    if part != "open":
+        monkeypatch.setattr(gateway.call, part, fail)
+    request = SimpleNamespace(
+        auth=SimpleNamespace(tenant_id=1), id="req_1", raw=b"{}", trace_parent="", standing=None
+    )
+    given: list[Any] = [
+        request,
+        SimpleNamespace(),
+        meter,
+        None,
+        Shape(alias="m", path="chat/completions"),
+        None,
+    ]
+    with pytest.raises(ZeroDivisionError):
+        await gateway.call._call(*given)  # noqa: SLF001
+    assert events == ["failed", "void"]

@@ -47,10 +47,12 @@ async def claimed(replays, name="call"):
     return claim
 
 
-async def test_what_could_not_be_kept_stays_taken_until_it_is_known(replays, database):
+async def test_what_could_not_be_kept_stays_taken_until_it_is_known(replays, database, fallbacks):
     claim = await claimed(replays)
     database.is_away = True
+    assert fallbacks() == {}
     await replays.keep(claim, 200, "application/json", b"answer")
+    assert fallbacks() == {"replay_kept_late": 1}
     assert database.lives("mine", "call")
     with pytest.raises(OperationalError):
         await replays.catch_up()

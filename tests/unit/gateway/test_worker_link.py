@@ -1,0 +1,78 @@
+"""A worker goes on hearing its supervisor, whatever that says: it may be of another release."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+from gateway.metrics_sum import Family
+from gateway.worker_line import ALL, MINE, STATE, TELL, WANT, Line
+from gateway.worker_link import WorkerLink
+from gateway.worker_state import State
+from tests.waiting import eventually
+
+UNREADABLE = {
+    "no message": b"\xc1",
+    "cut short": msgspec.msgpack.encode(State())[:-1],
+    "another shape": msgspec.msgpack.encode("ready"),
+    "another type": msgspec.msgpack.encode(["yes"]),
+}
+
+
+class Pair(NamedTuple):
+    link: WorkerLink
+    supervisor: Line
+    orphaned: asyncio.Event
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    ours, theirs = socket.socketpair()
+    for end in (ours, theirs):
+        end.setblocking(False)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        pair = Pair(WorkerLink(listener, theirs), await Line.over(ours), asyncio.Event())
+        await pair.link.open(pair.orphaned.set)
+        yield pair
+        await pair.link.aclose()
+        await pair.supervisor.aclose()
+
+
+async def heard(supervisor: Line) -> tuple[bytes, bytes]:
+    frame = await asyncio.wait_for(supervisor.hear(), 30)
+    assert frame is not None
+    return frame
+
+
+@pytest.mark.parametrize("payload", UNREADABLE.values(), ids=UNREADABLE)
+async def test_a_state_that_cannot_be_read_is_left_out(pair, payload):
+    pair.supervisor.say(STATE, msgspec.msgpack.encode(State(unshipped=7)))
+    pair.supervisor.say(STATE, payload)
+    pair.supervisor.say(TELL)
+    assert (await heard(pair.supervisor))[0] == MINE
+    assert pair.link.state_of_all() == State(unshipped=7)
+    pair.supervisor.say(STATE, msgspec.msgpack.encode(State(unshipped=8)))
+    await eventually(lambda: pair.link.state_of_all() == State(unshipped=8))
+    assert not pair.orphaned.is_set()
+
+
+async def test_totals_that_cannot_be_read_are_none(pair):
+    asking = asyncio.create_task(pair.link.totals())
+    assert (await heard(pair.supervisor))[0] == WANT
+    pair.supervisor.say(ALL, UNREADABLE["another shape"])
+    with pytest.raises(TimeoutError):
+        await asking
+    asking = asyncio.create_task(pair.link.totals())
+    assert (await heard(pair.supervisor))[0] == WANT
+    pair.supervisor.say(ALL, msgspec.msgpack.encode([Family("calls", "Calls", "counter", [])]))
+    assert [family.name for family in await asking] == ["calls"]
+
+
+async def test_the_end_of_the_supervisor_is_noticed(pair):
+    await pair.supervisor.aclose()
+    await asyncio.wait_for(pair.orphaned.wait(), 30)
