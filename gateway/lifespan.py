@@ -91,7 +91,7 @@ class Lifespan:
         return await asyncio.get_running_loop().run_in_executor(self._executor, fresh(read), *arguments)
 
     async def open(self) -> None:
-        """Open everything; raises what makes serving impossible, after closing what was opened."""
+        """Open everything. Raises what makes serving impossible: the process then ends, and all of it with it."""
         live = Connections()
         live.config = self.config
         live.database, live.pulse = self._executor, self._pulse
