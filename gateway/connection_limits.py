@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from ipaddress import ip_network
 from itertools import islice
 from typing import Protocol
 
-from tenants.addresses import origin, plain
+from tenants.addresses import origin
 
 logger = logging.getLogger("gateway.connections")
 
@@ -49,7 +48,9 @@ class Connection(Protocol):
 
 
 class ConnectionLimits:
-    """Of one process. `closed` is told why a connection was ended or refused; `clock` is the loop's."""
+    """Of one process. `closed` is told why a connection was ended or refused; `clock` is the loop's; `is_proxy` tells
+    the addresses of trusted proxies.
+    """
 
     def __init__(
         self,
@@ -58,15 +59,13 @@ class ConnectionLimits:
         *,
         most: int = MOST,
         per_address: int = PER_ADDRESS,
-        trusted: Iterable[str] = (),
+        is_proxy: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        self._clock, self._closed = clock, closed
+        self._clock, self._closed, self._is_proxy = clock, closed, is_proxy
         self._most, self._per_address = most, per_address
-        self._trusted = [ip_network(network, strict=False) for network in trusted]
         self._strangers: dict[str, dict[Connection, None]] = {}  # by address; who waits longest comes first
-        self._waiting: dict[
-            Connection, float
-        ] = {}  # strangers, and since when; who waits longest comes first
+        # Strangers, and since when; who waits longest comes first.
+        self._waiting: dict[Connection, float] = {}
         self._addresses: dict[Connection, str] = {}  # of strangers
         self._fresh: set[Connection] = set()  # strangers that have not asked anything yet
         self._known: dict[Connection, None] = {}
@@ -80,7 +79,7 @@ class ConnectionLimits:
 
         Those of trusted proxies are nobody's in particular, and callers' from the beginning.
         """
-        counted = "" if self._is_trusted(address) else origin(address)
+        counted = "" if self._is_proxy(address) else origin(address)
         is_scarce = self._is_scarce()
         if counted:
             self._thin_out(counted, is_scarce=is_scarce)
@@ -124,12 +123,6 @@ class ConnectionLimits:
         """Note that it is closed. May be told more than once."""
         self._forget_stranger(connection)
         self._known.pop(connection, None)
-
-    def _is_trusted(self, address: str) -> bool:
-        if not self._trusted:
-            return False
-        ip = plain(address)
-        return ip is not None and any(ip in network for network in self._trusted)
 
     def _is_scarce(self) -> bool:
         is_scarce = len(self) >= SCARCE * self._most

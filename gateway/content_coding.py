@@ -18,10 +18,7 @@ else:
     from backports import zstd
 
 ACCEPTED: Final = "gzip, zstd"
-ACCEPT_ENCODING: Final = (
-    b"accept-encoding",
-    ACCEPTED.encode(),
-)  # of the answer to another one (RFC 9110, 12.5.3)
+ACCEPT_ENCODING: Final = (b"accept-encoding", ACCEPTED.encode())  # of a refusal (RFC 9110, 12.5.3)
 MOST_CODINGS: Final = 2  # one over another
 MOST_MEMBERS: Final = 1024  # of one body; each costs as much as many bytes
 FREE: Final = 1024 * 1024  # may always come out,
@@ -75,9 +72,8 @@ class _Gzip:
     def take(self, piece: memoryview) -> Taken:
         out = self._stream.decompress(piece, _MOST_OUT)
         is_end = self._stream.eof
-        left = (
-            self._stream.unused_data if is_end else self._stream.unconsumed_tail
-        )  # at the end both are there
+        # At the end both are there.
+        left = self._stream.unused_data if is_end else self._stream.unconsumed_tail
         return Taken(out, len(piece) - len(left), is_end)
 
 

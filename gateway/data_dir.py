@@ -17,9 +17,8 @@ from metering.disk import VolatileDisk, refuse_volatile
 UMASK = 0o077
 PRIVATE_DIR = 0o700
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-OURS = frozenset(
-    {"secret", "lock", "gateway.sqlite3", "journal", "beat.json"}
-)  # what tells that we were here
+# Of these one tells that the directory is the gateway's.
+OURS = frozenset({"secret", "lock", "gateway.sqlite3", "journal", "beat.json"})
 
 
 def make_private(data_dir: Path) -> None:

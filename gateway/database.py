@@ -33,9 +33,7 @@ PATIENT_STATEMENT_MS = 600_000
 PATIENT_LOCK_MS = 30_000
 MIGRATION_LOCK_MS = 2_000  # a migration that waits for a lock longer makes every query behind it wait
 POOL_WAIT_S = 2.0  # then the page is a 503
-POOL_GIVE_UP_S = (
-    2.0  # then the next query tries at once, instead of after a back-off that outlasts the outage
-)
+POOL_GIVE_UP_S = 2.0  # then the next query tries at once: the pool's own pauses outlast the outage
 _POLL_S = 0.5
 _PREPARING = 0x6F6D6770  # advisory lock of machines that start; any number, the same everywhere
 

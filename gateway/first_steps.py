@@ -19,9 +19,8 @@ def first_steps(address: str = "") -> list[str]:
 
 def _steps(address: str) -> Iterator[str]:
     file = settings.GATEWAY
-    start = (
-        Bootstrap() if BootstrapItem.objects.exists() else file.bootstrap
-    )  # what the first start will make
+    # What the first start will make; after it the section makes nothing more.
+    start = Bootstrap() if BootstrapItem.objects.exists() else file.bootstrap
     people = User.objects.filter(is_superuser=True, is_active=True)
     if not (any(each.is_super_admin for each in start.admin_users) or people.exists()):
         yield f"nobody can sign in yet: {typed('createsuperuser')}"

@@ -34,9 +34,8 @@ class Folding(logging.Filter):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock, self._lock = clock, threading.Lock()
-        self._last: dict[
-            Kind, list[float]
-        ] = {}  # by kind: when it was written last, how many were left out since
+        # By kind: when it was written last, how many were left out since.
+        self._last: dict[Kind, list[float]] = {}
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:

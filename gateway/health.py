@@ -83,7 +83,7 @@ def _reasons(live: Connections, state: State) -> list[str]:
     if not state.has_room:
         found.append("the disk is full: calls cannot be recorded")
     if not state.lets_in:
-        found.append("Redis does not let anybody decide about calls, and no money is set aside")
+        found.append("Redis does not answer: limits cannot be checked, and no money is set aside")
     return found
 
 

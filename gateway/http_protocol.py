@@ -157,9 +157,8 @@ class HttpProtocol(RequestHeads):
     def handle_websocket_upgrade(self) -> None:
         self._forget_timers()
         longest = max(len(self.url), *(len(name) + len(value) for name, value in self.headers))
-        if (
-            longest > SOCKET_LINE or len(self.headers) > SOCKET_HEADERS
-        ):  # its library would end it with a traceback
+        # Beyond these bounds the library would end it with a traceback.
+        if longest > SOCKET_LINE or len(self.headers) > SOCKET_HEADERS:
             self._refuse(431)
             return
         super().handle_websocket_upgrade()

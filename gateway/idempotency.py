@@ -25,7 +25,7 @@ from django.db import DatabaseError
 from gateway import replay_rows
 from gateway.answer import Answer
 from gateway.fingerprint import fingerprint
-from gateway.replay_rows import UNBOUNDED, Quota
+from gateway.replay_rows import UNBOUNDED, InProgress, Mismatch, Quota, ResultUnavailable
 from metering import failpoints
 from providers.fallbacks import FALLBACKS
 from providers.heavy_work import HeavyWork
@@ -47,6 +47,9 @@ class BadIdempotencyKey(Exception):
 
 class ReplaysUnavailable(Exception):
     """The database is away, so the promise cannot be given."""
+
+
+_REFUSALS = (BadIdempotencyKey, InProgress, Mismatch, ResultUnavailable, ReplaysUnavailable)
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -96,9 +99,8 @@ class Replays:
         self._heavy = heavy
         self._cipher = AESGCM(encryption_key)
         self.owner = ""  # the name of this process's journal
-        self.serves: Callable[[str], bool] = lambda _: (
-            False
-        )  # whether another process may still have calls; blocking
+        # Whether another process may still have calls; blocking.
+        self.serves: Callable[[str], bool] = lambda _: False
         self._held: set[str] = set()  # request ids of claims that were not ended
         self._late: dict[str, Claim] = {}  # of calls that were made, and the database does not know
 
@@ -132,7 +134,7 @@ class Replays:
 
     async def forsake(self, claiming: asyncio.Future[Claim | Kept]) -> None:
         """Drop what a claim turns out to have got whose client left before it was made."""
-        with contextlib.suppress(Exception):  # a refusal leaves nothing to drop
+        with contextlib.suppress(*_REFUSALS):  # they leave nothing to drop
             claim = await claiming
             if isinstance(claim, Claim):
                 await self.drop(claim)

@@ -18,14 +18,8 @@ if TYPE_CHECKING:
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 INSIDE_SUFFIXES = (".localhost", ".local", ".internal", ".svc", ".lan", ".home.arpa")
-HANDED_ON = (
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-    "forwarded",
-    "via",
-)  # of a proxy in front
+# Headers of a proxy in front.
+HANDED_ON = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "forwarded", "via")
 
 
 def may_see(config: Config, address: str, headers: Mapping[str, str]) -> bool:

@@ -50,9 +50,8 @@ class Jobs:
         """Do what is due now, one after another."""
         for job in self._jobs:
             now = self._now()
-            self._due[job.name] = min(
-                self._due[job.name], job.when.after(now)
-            )  # the clock may have been set back
+            # The clock may have been set back.
+            self._due[job.name] = min(self._due[job.name], job.when.after(now))
             if self._due[job.name] > now:
                 continue
             self._due[job.name] = job.when.after(now)

@@ -91,13 +91,12 @@ class Lifespan:
         return await asyncio.get_running_loop().run_in_executor(self._executor, fresh(read), *arguments)
 
     async def open(self) -> None:
-        """Open everything; raises what makes serving impossible, after closing what was opened."""
+        """Open everything. Raises what makes serving impossible: the process then ends, and all of it with it."""
         live = Connections()
         live.config = self.config
         live.database, live.pulse = self._executor, self._pulse
         live.metrics = Metrics()
-        as_json = self.config.observability.log_format == "json"
-        live.access_log = AccessLog(live.metrics.access_log_dropped.inc, as_json=as_json)
+        live.access_log = _access_log(live)
         live.request_log = _request_log(live)
         live.running = Running()
         live.shedding = Shedding(self.config.server.max_inflight)
@@ -278,6 +277,11 @@ async def _idle(live: Connections) -> None:
     """Wait until no call is served and every end has been written."""
     await live.shedding.wait_until_idle()
     await live.running.wait_until_idle()
+
+
+def _access_log(live: Connections) -> AccessLog:
+    as_json = live.config.observability.log_format == "json"
+    return AccessLog(live.metrics.access_log_dropped.inc, as_json=as_json)
 
 
 def _request_log(live: Connections) -> RequestLog:

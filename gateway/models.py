@@ -20,9 +20,7 @@ class Replay(models.Model):
     fingerprint = models.CharField(max_length=64)
     state = models.CharField(max_length=10, choices=State, default=State.STARTED)
     request_id = models.CharField(max_length=64)
-    owner = models.CharField(
-        max_length=100, blank=True, default="", db_default=""
-    )  # the journal of the process
+    owner = models.CharField(max_length=100, blank=True, default="", db_default="")  # the process's journal
     lease_until = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
     status = models.PositiveSmallIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""Numbers as messages say them: each with its unit, thousands with separators. Pure; part of the floor."""
+"""Numbers as messages say them: each with its unit, thousands with separators. Pure; any app may import it."""
 
 from __future__ import annotations
 

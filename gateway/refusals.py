@@ -13,6 +13,11 @@ class BadRequest(Exception):
         super().__init__(message)
 
 
+def not_json(why: object) -> BadRequest:
+    """Return the refusal of a body that is no JSON."""
+    return BadRequest(f"We could not parse the JSON body of your request: {why}.", code="invalid_json")
+
+
 class NotFound(Exception):
     """No such path; `code` tells whether it is a known one that this version does not serve."""
 

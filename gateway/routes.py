@@ -14,7 +14,7 @@ from catalog.capabilities import NOTHING, Need, need_of
 from catalog.experiments import arm_of
 from catalog.routing import ANYTHING, Asking, ModelCannot, Route
 from catalog.snapshot import Experiment, Model
-from gateway.api.schemas import Large, Want
+from gateway.api.schemas import Names, Want, names_in
 from gateway.config.sections import Server
 from gateway.connections import Connections
 from gateway.refusals import BadRequest
@@ -26,14 +26,6 @@ from providers.upstream import Call
 MAX_TIMEOUT_MS = 600_000
 EXPECTED_OUTPUT = 256  # tokens, for comparing prices when the client gives no cap
 OTHER_TOKENIZER = 0.9  # a count is off by less than a tenth: what might still fit is not refused
-
-
-class _Sticky(msgspec.Struct):
-    user: str | None = None
-    prompt_cache_key: str | None = None
-
-
-_sticky = msgspec.json.Decoder(_Sticky)
 
 
 async def route_of(request: V1Request, live: Connections, want: Want, model_type: str) -> Route:
@@ -138,23 +130,17 @@ def _arm(request: V1Request, want: Want, experiment: Experiment, alias: str) -> 
     """Return the arm of this caller; a call that names no user counts by its tenant. Hints step out of experiments."""
     subject = str(request.auth.tenant_id)
     if experiment.by == "user":
-        try:
-            user = _names(request, want).user
-        except msgspec.ValidationError:
-            user = None
+        user = _names(request, want).user
         subject = f"{subject}:{user}" if user else subject
     return arm_of(experiment, alias, subject)
 
 
 def _sticky_key(request: V1Request, want: Want, model: Model) -> str:
     """Return the value that always meets the same deployment; tenants never share one."""
-    try:
-        body = _names(request, want)
-    except msgspec.ValidationError:
-        return ""
-    value = body.user if model.sticky == "user" else body.prompt_cache_key
+    names = _names(request, want)
+    value = names.user if model.sticky == "user" else names.prompt_cache_key
     return f"{request.auth.tenant_id}:{value}" if value else ""
 
 
-def _names(request: V1Request, want: Want) -> _Sticky | Large:
-    return _sticky.decode(request.raw) if want.large is None else want.large
+def _names(request: V1Request, want: Want) -> Names:
+    return names_in(request.raw) if want.names is None else want.names

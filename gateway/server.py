@@ -24,7 +24,7 @@ from gateway.config import Config
 from gateway.connection_limits import MOST, ConnectionLimits
 from gateway.descriptors import left_for_clients, raise_limit
 from gateway.doors import Door, behind
-from gateway.forwarded import Forwarded
+from gateway.forwarded import Forwarded, TrustedProxies
 from gateway.http_protocol import patient
 from gateway.lifespan import Lifespan
 from gateway.stopping import EXIT_S, KILL_S, LEAVE_S, Stop, end_within
@@ -237,7 +237,7 @@ def _limits(config: Config) -> ConnectionLimits:
         lambda why: metrics.connections_closed.labels(why).inc(),
         most=min(server.max_connections or MOST, most),
         per_address=server.max_connections_per_address,
-        trusted=server.trusted_proxies,
+        is_proxy=TrustedProxies(server.trusted_proxies).trusts,
     )
 
 

@@ -1,6 +1,6 @@
 """/ws/status: the state of the gateway, pushed once a second to the signed-in staff who look at a page.
 
-A channels websocket; it sends numbers only, never names of tenants or keys.
+A channels websocket; it sends what /readyz tells insiders, never names of tenants or keys.
 """
 
 from __future__ import annotations

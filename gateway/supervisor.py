@@ -102,9 +102,8 @@ class Supervisor:
             try:
                 async with slot.filling:
                     worker = slot.worker = slot.worker or await self._start(slot)
-            except (
-                OSError
-            ):  # no process to be had now, or no interpreter while it is replaced: both come back
+            except OSError:
+                # No process to be had now, or no interpreter while it is replaced: both come back.
                 logger.exception("a worker could not be started; it is tried again")
                 early_deaths += 1
                 await self._pause_after(early_deaths)

@@ -40,9 +40,8 @@ def messages_around(config: Config) -> list[CheckMessage]:
     elif not (config.data_dir / "gateway.sqlite3").exists():
         return found  # it has not been started yet
     try:
-        with connections[
-            patient_alias()
-        ].cursor() as cursor:  # outside the pool, which says only that it has waited
+        # Outside the pool, which says only that it has waited.
+        with connections[patient_alias()].cursor() as cursor:
             cursor.execute("SELECT 1")
         found += _of_database(config)
     except (DatabaseError, InterfaceError) as error:

@@ -13,7 +13,7 @@ import msgspec
 from budgets.demand import Demand
 from gateway.api.schemas import BULK, MOST_MEMBERS
 from gateway.config.sections import Server
-from gateway.refusals import BadRequest
+from gateway.refusals import BadRequest, not_json
 from providers.outline import outline_of
 from providers.outline_limits import VALUE_BYTES, Limits, NotJson, OverLimit
 
@@ -96,7 +96,7 @@ def check_small(raw: bytes, limits: Limits, demand: Demand) -> None:
 def refusal_of(error: OverLimit | NotJson) -> BadRequest:
     """Return what the client is told."""
     if isinstance(error, NotJson):
-        return BadRequest(f"We could not parse the JSON body of your request: {error}.", code="invalid_json")
+        return not_json(error)
     words, param, setting, code = _WORDS[error.what]
     more = f", or ask the operator for more (server.{setting})" if setting else ""
     return BadRequest(

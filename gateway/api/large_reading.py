@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
-from gateway.api.schemas import Large, Peek, Want
-from gateway.refusals import BadRequest
+from gateway.api.schemas import Names, Peek, Want, names_in
+from gateway.refusals import BadRequest, not_json
 from providers import tenant_salt
 from providers.layout import Unfit, layout_of
 from providers.outline import Outline, outline_of
@@ -53,14 +53,6 @@ class Embedded(msgspec.Struct, frozen=True):
     refused: Refused | None = None
 
 
-class _Names(msgspec.Struct):
-    user: str | None = None
-    prompt_cache_key: str | None = None
-
-
-_names = msgspec.json.Decoder(_Names)
-
-
 def understood(raw: bytes, peek: str, limits: Limits) -> Understood:
     """Read it as the peek of this name does, as name_of tells it."""
     module, _, name = peek.partition(":")
@@ -73,7 +65,7 @@ def understood(raw: bytes, peek: str, limits: Limits) -> Understood:
         return Understood(None, _refused(refusal))
     # White space between members, for which the shape of a small body is not exact, is sent as it is.
     shape = msgspec.structs.replace(want.shape, layout=layout, exact=outline.is_plain)
-    return Understood(msgspec.structs.replace(want, shape=shape, large=_large(raw)))
+    return Understood(msgspec.structs.replace(want, shape=shape, names=_names(raw)))
 
 
 def name_of(peek: Peek) -> str:
@@ -83,9 +75,8 @@ def name_of(peek: Peek) -> str:
 
 def embedded(raw: bytes, limits: Limits) -> Embedded:
     """Find the body in a question of `POST /v1/gateway/simulate`; it may be the question itself."""
-    limits = Limits(
-        limits.nesting + 1, MANY, MANY, MANY, limits.values, MANY
-    )  # the body itself is looked at later
+    # The body itself is looked at later.
+    limits = Limits(limits.nesting + 1, MANY, MANY, MANY, limits.values, MANY)
     try:
         outline = outline_of(raw, limits)
         start, end = outline.members.get("body", (0, len(raw)))
@@ -108,12 +99,9 @@ def _endpoint(raw: bytes, outline: Outline) -> str:
         return said.decode("utf-8", "replace")
 
 
-def _large(raw: bytes) -> Large:
-    try:
-        names = _names.decode(raw)
-    except msgspec.ValidationError:
-        names = _Names()
-    return Large(_short(names.user), _short(names.prompt_cache_key))
+def _names(raw: bytes) -> Names:
+    names = names_in(raw)
+    return Names(_short(names.user), _short(names.prompt_cache_key))
 
 
 def _short(name: str | None) -> str | None:
@@ -133,4 +121,4 @@ def _refused(refusal: Exception) -> Refused:
     if isinstance(refusal, BadRequest | Unacceptable):
         param = None if refusal.param is None else refusal.param[:MOST_NAME]
         return Refused(message, param, refusal.code, is_unacceptable=isinstance(refusal, Unacceptable))
-    return Refused(f"We could not parse the JSON body of your request: {message}.", code="invalid_json")
+    return _refused(not_json(message))

@@ -10,7 +10,7 @@ import msgspec
 
 from budgets.demand import Demand
 from gateway.api.json_words import in_words
-from gateway.refusals import BadRequest
+from gateway.refusals import BadRequest, not_json
 from providers.dialects.base import Shape
 from providers.requests.caps import MOST_CAP
 from providers.requests.reading import Reading, read_chat, read_embeddings
@@ -57,8 +57,8 @@ class EmbeddingsBody(msgspec.Struct):
     input: msgspec.Raw
 
 
-class Large(msgspec.Struct, frozen=True):
-    """What is looked up in a body later on, of one that is too large to be looked through again."""
+class Names(msgspec.Struct, frozen=True):
+    """The members that routing follows where an alias is sticky, or has an experiment."""
 
     user: str | None = None
     prompt_cache_key: str | None = None
@@ -70,13 +70,14 @@ class Want(msgspec.Struct, frozen=True):
     alias: str
     shape: Shape
     demand: Demand
-    large: Large | None = None
+    names: Names | None = None  # of a body that is too large to be looked through again
 
 
 BULK = frozenset(_Bulk.__struct_fields__)
 _bulk = msgspec.json.Decoder(_Bulk)
 _chat = msgspec.json.Decoder(ChatBody)
 _embeddings = msgspec.json.Decoder(EmbeddingsBody)
+_names = msgspec.json.Decoder(Names)
 MOST_MEMBERS = 20_000  # of a body, beside those inside its _Bulk: taking it apart blocks every other call
 MOST_TOKENS = 100_000_000  # what a client states beyond this is reckoned as this: no model writes so much
 _LOCATION = re.compile(r" - at `\$(?:\.|\b)?(.*)`$")
@@ -144,14 +145,20 @@ def peek_embeddings(raw: bytes) -> Want:
     return Want(body.model, shape, demand)
 
 
+def names_in(raw: bytes) -> Names:
+    """Return the names in a body; none where one of them is no text."""
+    try:
+        return _names.decode(raw)
+    except msgspec.ValidationError:
+        return Names()
+
+
 def _read(reading: Callable[[bytes, T], Reading], raw: bytes, looked_at: T) -> Reading:
     """Raises BadRequest, Unacceptable."""
     try:
         return reading(raw, looked_at)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadRequest(
-            f"We could not parse the JSON body of your request: {error}.", code="invalid_json"
-        ) from None
+        raise not_json(error) from None
 
 
 def decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
@@ -166,9 +173,7 @@ def decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
     except msgspec.ValidationError as error:
         raise _explain(str(error)) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadRequest(
-            f"We could not parse the JSON body of your request: {error}.", code="invalid_json"
-        ) from None
+        raise not_json(error) from None
 
 
 def _count_members(raw: bytes) -> None:

@@ -189,9 +189,8 @@ class Expansion:
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
         self.unset: dict[Location, str] = {}
-        self.trimmed: dict[
-            str, Location
-        ] = {}  # variables that had something around them, and where they stand
+        # Variables that had something around them, and where they stand.
+        self.trimmed: dict[str, Location] = {}
         self.problems: list[Problem] = []
 
     def expand(self, value: Any, location: Location = ()) -> Any:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError
 
 _NO_TABLE = ("no such table", "no such column", "does not exist")
 
 
+@contextmanager
+def database_told() -> Iterator[None]:
+    """End a command whose database fails with what that says, and a hint. Raises CommandError."""
+    try:
+        yield
+    except (DatabaseError, InterfaceError) as error:
+        raise CommandError(told(error)) from None
+
+
 def told(error: DatabaseError | InterfaceError) -> str:
     """Return the error in one line and what to do about it."""
-    words = " ".join(
-        str(error).partition("\nLINE ")[0].split()
-    )  # PostgreSQL adds the query, and a caret below it
+    # PostgreSQL adds the query, and a caret below it.
+    words = " ".join(str(error).partition("\nLINE ")[0].split())
     lower = words.lower()
     is_a_table = isinstance(error, ProgrammingError) or lower.startswith("no such")
     if is_a_table and any(mark in lower for mark in _NO_TABLE):

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
 from typing_extensions import override
 
 from gateway.known_secret import give_up, stranded
 from gateway.management.asking import confirmed
-from gateway.management.database_words import told
+from gateway.management.database_words import database_told
+from gateway.quantities import many
 from tenants.audit import at_the_shell
 
 
@@ -26,11 +26,9 @@ class Command(BaseCommand):
     @override
     def handle(self, *args: Any, **options: Any) -> None:
         now = datetime.now(UTC)
-        try:
+        with database_told():
             lost = stranded(now).count()
-            if lost and not (options["yes"] or confirmed(f"Revoke {lost} API keys for good?")):
+            if lost and not (options["yes"] or confirmed(f"Revoke {many(lost, 'API key')} for good?")):
                 raise CommandError("Nothing was changed.", returncode=1)
             given_up = give_up(at_the_shell(), now)
-        except DatabaseError as error:
-            raise CommandError(told(error), returncode=1) from None
-        self.stdout.write(f"{given_up} API keys are revoked. The present secret counts from now on.")
+        self.stdout.write(f"Revoked: {many(given_up, 'API key')}. The present secret counts from now on.")

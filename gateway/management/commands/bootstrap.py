@@ -6,14 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.core.management.base import BaseCommand, CommandParser
 from typing_extensions import override
 
 from catalog.sync import sync_catalog
 from gateway.bootstrap import bootstrap
 from gateway.known_secret import insist
-from gateway.management.database_words import told
+from gateway.management.database_words import database_told
 from tenants.audit import at_the_shell
 
 
@@ -30,12 +29,10 @@ class Command(BaseCommand):
 
     @override
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
+        with database_told():
             insist(datetime.now(UTC))
             messages = bootstrap(settings.GATEWAY, update=options["update"], actor=at_the_shell("bootstrap"))
             if sync_catalog(settings.GATEWAY, update=options["update"]):
                 messages.append("Brought the catalog in line with the file.")
-        except DatabaseError as error:
-            raise CommandError(told(error)) from None
         for message in messages or ["Nothing to do: everything is already there."]:
             self.stdout.write(message)

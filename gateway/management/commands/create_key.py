@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from typing_extensions import override
 
 from budgets.services import set_budget
-from gateway.config.fields import MOST_USD, NANO
+from gateway.config.fields import MOST_USD
 from gateway.known_secret import insist
-from gateway.management.database_words import told
+from gateway.management.amounts import nanousd_of
+from gateway.management.database_words import database_told
 from gateway.management.typing_it import typed
 from tenants.audit import at_the_shell
 from tenants.queries import UnknownTenant, tenant_named
 from tenants.scopes import SCOPES
 from tenants.services import NewKey, create_key
+
+if TYPE_CHECKING:
+    from tenants.models import Tenant
 
 
 class Command(BaseCommand):
@@ -43,23 +46,26 @@ class Command(BaseCommand):
             expires_at=_instant(options["expires"], datetime.now(UTC)),
         )
         limit = _nanousd(options["budget_usd"])
-        try:
-            insist(datetime.now(UTC))
-            tenant = tenant_named(options["tenant"])
-        except UnknownTenant as error:
-            near = f"Did you mean: {', '.join(error.near)}?" if error.near else ""
-            hint = near or f"Hint: {typed('create_tenant', options['tenant'])}"
-            raise CommandError(f"{error} {hint}", returncode=1) from None
-        except DatabaseError as error:
-            raise CommandError(told(error)) from None
         budgets, actor = settings.GATEWAY.budgets, at_the_shell()
-        with transaction.atomic():
-            issued = create_key(tenant, new, pepper=settings.SECRETS.pepper, actor=actor)
-            if limit is not None:
-                ratio = budgets.warning_threshold_perc
-                set_budget(issued.key, limit, budgets.refresh_schedule, actor=actor, warning_ratio=ratio)
+        with database_told():
+            insist(datetime.now(UTC))
+            tenant = _tenant(options["tenant"])
+            with transaction.atomic():
+                issued = create_key(tenant, new, pepper=settings.SECRETS.pepper, actor=actor)
+                if limit is not None:
+                    ratio = budgets.warning_threshold_perc
+                    set_budget(issued.key, limit, budgets.refresh_schedule, actor=actor, warning_ratio=ratio)
         self.stderr.write(f"The key {issued.key} of {tenant}; it is not shown again:", self.style.SUCCESS)
         self.stdout.write(issued.token)
+
+
+def _tenant(name: str) -> Tenant:
+    try:
+        return tenant_named(name)
+    except UnknownTenant as error:
+        near = f"Did you mean: {', '.join(error.near)}?" if error.near else ""
+        hint = near or f"Hint: {typed('create_tenant', name)}"
+        raise CommandError(f"{error} {hint}", returncode=1) from None
 
 
 def _scopes(text: str) -> tuple[str, ...]:
@@ -88,12 +94,9 @@ def _instant(text: str, now: datetime) -> datetime | None:
 def _nanousd(text: str) -> int | None:
     if not text:
         return None
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or not 0 < amount <= MOST_USD or amount * NANO % 1:
+    nanousd = nanousd_of(text)
+    if not nanousd:
         raise CommandError(
             f"--budget-usd: {text!r} is not an amount above 0 and up to {MOST_USD:,}", returncode=2
         )
-    return int(amount * NANO)
+    return nanousd

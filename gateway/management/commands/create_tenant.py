@@ -6,10 +6,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
 from typing_extensions import override
 
-from gateway.management.database_words import told
+from gateway.management.database_words import database_told
 from gateway.management.typing_it import typed
 from tenants.audit import at_the_shell
 from tenants.services import create_tenant
@@ -25,9 +24,8 @@ class Command(BaseCommand):
     @override
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            tenant = create_tenant(options["name"], actor=at_the_shell())
+            with database_told():
+                tenant = create_tenant(options["name"], actor=at_the_shell())
         except ValidationError as error:
             raise CommandError(" ".join(error.messages), returncode=1) from None
-        except DatabaseError as error:
-            raise CommandError(told(error)) from None
         self.stdout.write(f"The tenant {tenant} is there. Its first key: {typed('create_key', str(tenant))}")

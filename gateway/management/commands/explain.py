@@ -6,10 +6,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
 from typing_extensions import override
 
-from gateway.management.database_words import told
+from gateway.management.database_words import database_told
 from metering.explanation import explain
 from metering.lookup import counted_at, find, moment_of
 from metering.models import LoggedRequest
@@ -27,11 +26,9 @@ class Command(BaseCommand):
     @override
     def handle(self, *args: Any, **options: Any) -> None:
         request_id = options["request_id"].strip()
-        try:
+        with database_told():
             found = find(request_id, settings.DATA_DIR / "journal")
             unknown = _why_not(request_id) if found is None else ""
-        except DatabaseError as error:
-            raise CommandError(told(error)) from None
         if found is None:
             raise CommandError(unknown, returncode=1)
         self.stdout.write(f"Call {request_id}")

@@ -7,10 +7,9 @@ import sys
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import DatabaseError
 from typing_extensions import override
 
-from gateway.management.database_words import told
+from gateway.management.database_words import database_told
 from gateway.management.period_command import PeriodCommand
 from metering.exports import Period, calls, csv_head, csv_line, json_line
 from tenants.queries import UnknownTenant
@@ -29,12 +28,11 @@ class Command(PeriodCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         period = self.period(options)
         try:
-            self._write(period, options["tenant"], as_csv=options["format"] == "csv")
+            with database_told():
+                self._write(period, options["tenant"], as_csv=options["format"] == "csv")
         except UnknownTenant as error:
             near = f" Did you mean: {', '.join(error.near)}?" if error.near else ""
             raise CommandError(f"{error}{near}", returncode=1) from None
-        except DatabaseError as error:
-            raise CommandError(told(error)) from None
         except BrokenPipeError:  # `| head` has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -6,11 +6,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.management.base import CommandError
-from django.db import DatabaseError
 from typing_extensions import override
 
-from gateway.management.database_words import told
+from gateway.management.database_words import database_told
 from gateway.management.period_command import PeriodCommand
 from metering import reconciliation
 from metering.exports import Period
@@ -30,10 +28,8 @@ class Command(PeriodCommand):
     @override
     def handle(self, *args: Any, **options: Any) -> None:
         period = self.period(options)
-        try:
+        with database_told():
             faults = self._report(period)
-        except DatabaseError as error:
-            raise CommandError(told(error)) from None
         if faults:
             self.stdout.write(f"\n{len(faults)} disagree:")
             for fault in faults[:_MOST_SHOWN]:

@@ -72,8 +72,9 @@ class Command(BaseCommand):
             if key_id is None:
                 raise CommandError(f"There is no key sk-{prefix}.", returncode=1)
             revoke_key(key_id, actor=at_the_shell(), now=datetime.now(UTC))
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
+            words = " ".join(str(error).split())
             raise CommandError(
-                f"{error}. Hint: `manage.py revoke {prefix} --here` needs no database.", returncode=1
+                f"{words}. Hint: `manage.py revoke {prefix} --here` needs no database.", returncode=1
             ) from None
         self.stdout.write(f"sk-{prefix} is revoked.")

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
 from typing_extensions import override
 
+from gateway.management.amounts import nanousd_of
 from gateway.management.asking import confirmed
-from gateway.management.database_words import told
+from gateway.management.database_words import database_told
 from gateway.money import usd
 from metering.lookup import find
 from metering.models import LoggedRequest
 from metering.settling import ByCost, ByUsage, Known, NoPrice, Outcome, UnknownCall, settle
 from providers.usage_openai import UsageJson, usage_of
 from tenants.audit import at_the_shell
-
-NANO = 10**9
-LARGEST_USD = 9_000_000
 
 
 class Command(BaseCommand):
@@ -45,16 +41,8 @@ class Command(BaseCommand):
         said = options["usage"] if options["usage"] is not None else f"{options['cost_usd']} USD"
         if not (options["yes"] or confirmed(f"Settle {request_id} for good by {said}?")):
             raise CommandError("Nothing was changed.", returncode=1)
-        try:
-            outcome = settle(request_id, known, at_the_shell(), datetime.now(UTC))
-        except UnknownCall:
-            raise CommandError(_why_not(request_id), returncode=1) from None
-        except NoPrice:
-            raise CommandError(
-                "The price of this call was not kept. Hint: say what it cost, with --cost-usd.", returncode=1
-            ) from None
-        except DatabaseError as error:
-            raise CommandError(told(error)) from None
+        with database_told():
+            outcome = _settled(request_id, known)
         if outcome.was_exact:
             raise CommandError(
                 f"{request_id} is exact already: {usd(outcome.cost_nanousd)} USD. Nothing was changed.",
@@ -63,10 +51,21 @@ class Command(BaseCommand):
         self.stdout.write(_told(request_id, outcome))
 
 
+def _settled(request_id: str, known: Known) -> Outcome:
+    try:
+        return settle(request_id, known, at_the_shell(), datetime.now(UTC))
+    except UnknownCall:
+        raise CommandError(_why_not(request_id), returncode=1) from None
+    except NoPrice:
+        raise CommandError(
+            "The price of this call was not kept. Hint: say what it cost, with --cost-usd.", returncode=1
+        ) from None
+
+
 def _by_usage(text: str) -> Known:
     try:
         usage = usage_of(msgspec.json.decode(text, type=UsageJson))
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except msgspec.DecodeError as error:
         raise CommandError(f"--usage is not a usage object: {error}", returncode=2) from None
     if usage is None:
         raise CommandError(
@@ -77,27 +76,25 @@ def _by_usage(text: str) -> Known:
 
 
 def _by_cost(text: str) -> Known:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        raise CommandError(f"{text!r} is not an amount. Hint: 0.0125", returncode=2) from None
-    nanousd = amount * NANO if amount.is_finite() and 0 <= amount <= LARGEST_USD else Decimal("0.5")
-    if nanousd != int(nanousd):
-        raise CommandError(f"{text!r} is not an amount in whole nano-USD from 0 up.", returncode=2)
-    return ByCost(int(nanousd))
+    nanousd = nanousd_of(text)
+    if nanousd is None:
+        raise CommandError(
+            f"{text!r} is not an amount in whole nano-USD from 0 up. Hint: 0.0125", returncode=2
+        )
+    return ByCost(nanousd)
 
 
 def _why_not(request_id: str) -> str:
     found = find(request_id, settings.DATA_DIR / "journal")
     if isinstance(found, LoggedRequest):
         return f"{request_id} never reached a provider: there is nothing to settle."
-    if found is not None and found.place == "running":
+    if found is None:
+        return f"No call {request_id} is known. The id is the answer's X-Request-ID."
+    if found.place == "running":
         return f"{request_id} has not ended yet."
-    if found is not None and found.place == "void":
+    if found.place == "void":
         return f"{request_id} never reached a provider: there is nothing to settle."
-    if found is not None:
-        return f"{request_id} is not in the ledger yet. Try again in a moment."
-    return f"No call {request_id} is known. The id is the answer's X-Request-ID."
+    return f"{request_id} is not in the ledger yet. Try again in a moment."
 
 
 def _told(request_id: str, outcome: Outcome) -> str:

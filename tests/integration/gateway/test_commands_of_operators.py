@@ -201,3 +201,30 @@ def test_what_the_first_start_makes_of_the_file_is_not_missing_before_it(setting
 def test_the_hint_of_a_database_error_fits_it(error, said):
     assert said in told(error)
     assert "\n" not in told(error)
+
+
+BROKEN = {
+    "create_key": ("create_key.tenant_named", "team"),
+    "explain": ("explain.find", "req_1"),
+    "revoke": ("revoke.key_with_prefix", "abc"),
+    "settle": ("settle.settle", "req_1", "--cost-usd", "1", "--yes"),
+}
+
+
+@pytest.mark.parametrize("command", BROKEN)
+@pytest.mark.parametrize(
+    "error", [InterfaceError("the connection is closed"), OperationalError("it is\naway")]
+)
+def test_a_command_that_loses_its_database_says_so_in_one_line(monkeypatch, command, error):
+    place, *arguments = BROKEN[command]
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(f"gateway.management.commands.{command}.insist", lambda _: None, raising=False)
+    monkeypatch.setattr(f"gateway.management.commands.{place}", fail)
+    with pytest.raises(CommandError) as said:
+        call_command(command, *arguments)
+    assert said.value.returncode == 1
+    assert "Hint: " in str(said.value)
+    assert "\n" not in str(said.value)

@@ -101,7 +101,7 @@ def test_who_gives_the_keys_up_has_them_revoked_and_in_the_audit(acme, settings,
     other_secret()
     out = StringIO()
     call_command("accept_secret", "--yes", stdout=out)
-    assert "1 API keys are revoked" in out.getvalue()
+    assert "Revoked: 1 API key." in out.getvalue()
     insist(NOW)
     lost.refresh_from_db()
     assert lost.revoked_at is not None

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from gateway.connection_limits import FIRST_S, ConnectionLimits
+from gateway.forwarded import TrustedProxies
 
 
 class Clock:
@@ -40,7 +41,7 @@ class House(ConnectionLimits):
             lambda why: self.told.update([why]),
             most=most,
             per_address=per_address,
-            trusted=trusted,
+            is_proxy=TrustedProxies(trusted).trusts,
         )
 
     def come(self, address="192.0.2.1"):

@@ -12,7 +12,7 @@ import pytest
 from gateway.api.body_limits import check_small
 from gateway.api.large_bodies import find_embedded, understand
 from gateway.api.large_reading import MOST_NAME, MOST_WORDS, Understood, embedded, name_of, understood
-from gateway.api.schemas import Large, Peek, peek_chat, peek_embeddings
+from gateway.api.schemas import Names, Peek, peek_chat, peek_embeddings
 from gateway.config.sections import Server
 from gateway.refusals import BadRequest, Overloaded
 from providers.fallbacks import FALLBACKS
@@ -81,7 +81,7 @@ def large(raw: bytes, peek: Peek, limits: Limits = LIMITS) -> Any:
         return kind, said.refused.param, said.refused.code
     assert said.want is not None
     shape = msgspec.structs.replace(said.want.shape, layout=None, exact=True)
-    return msgspec.structs.replace(said.want, shape=shape, large=None)
+    return msgspec.structs.replace(said.want, shape=shape, names=None)
 
 
 def with_any_shape(found):
@@ -100,11 +100,11 @@ def test_large_embeddings_are_understood_as_small_ones(raw):
     assert large(raw, peek_embeddings) == with_any_shape(small(raw, peek_embeddings))
 
 
-def looked_up(raw: bytes) -> Large:
+def looked_up(raw: bytes) -> Names:
     want = understood(raw, name_of(peek_chat), LIMITS).want
     assert want is not None
-    assert want.large is not None
-    return want.large
+    assert want.names is not None
+    return want.names
 
 
 def test_what_is_looked_up_later_comes_along():

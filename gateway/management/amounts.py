@@ -1,0 +1,18 @@
+"""Amounts of money as people type them for commands. Pure."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+from gateway.config.fields import MOST_USD, NANO
+
+
+def nanousd_of(text: str) -> int | None:
+    """Return an amount in USD as nano-USD; None for what is no amount from 0 to MOST_USD in whole nano-USD."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        return None
+    if not amount.is_finite() or not 0 <= amount <= MOST_USD or amount * NANO % 1:
+        return None
+    return int(amount * NANO)
