@@ -166,7 +166,7 @@ def check_capacity(request: V1Request, live: Connections) -> None:
     try:
         request.slot = live.shedding.take(caller.tenant_id, is_batch=caller.is_batch)
     except Overloaded as refusal:
-        live.metrics.child(live.metrics.shed, refusal.reason).inc()
+        live.metrics.shed.add((refusal.reason,))
         raise
 
 

@@ -102,7 +102,7 @@ class V1Handler(ASGIHandler):
             live = connections.live()
             # A provider's own codes may be anything, and every label is kept for ever.
             code = error.code if isinstance(error, UpstreamFailed) else answer.error_code
-            live.metrics.child(live.metrics.refusals, code).inc()
+            live.metrics.refusals.add((code,))
             if isinstance(error, NotFound | MethodNotAllowed):
                 await self._recognize(request)
             _take_note(request, error)

@@ -44,7 +44,7 @@ def of_call(provider: str, deployment: str, attempts: int, cost_nanousd: int | N
         (b"x-gateway-attempts", str(attempts).encode()),
     ]
     if cost_nanousd is not None:
-        headers.append((b"x-gateway-cost-usd", usd(cost_nanousd).encode()))
+        headers.append((b"x-gateway-cost-usd", _usual_usd(cost_nanousd)))
     return headers
 
 
@@ -63,11 +63,11 @@ def _add_budget(headers: Headers, budget: BudgetStanding) -> None:
     remaining = budget.remaining_nanousd
     in_usd = usd(spent).encode()
     headers += [
-        (b"x-budget-limit-usd", _constant_usd(limit)),
+        (b"x-budget-limit-usd", _usual_usd(limit)),
         (b"x-budget-spent-usd", in_usd),
         (b"x-budget-remaining-usd", usd(remaining).encode()),
-        (b"x-budget-held-usd", usd(budget.held_nanousd).encode()),
-        (b"x-budget-unsettled-usd", _constant_usd(budget.unsettled_nanousd)),
+        (b"x-budget-held-usd", _usual_usd(budget.held_nanousd)),
+        (b"x-budget-unsettled-usd", _usual_usd(budget.unsettled_nanousd)),
         (b"x-budget-resets-at", rfc3339(budget.resets_at).encode()),
         (b"x-budget-resets-usd", in_usd if resets == spent else usd(resets).encode()),
         (b"x-budget-limit-cents", cents(limit).encode()),
@@ -102,8 +102,8 @@ def _duration(ms: int) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def _constant_usd(nanousd: int) -> bytes:
-    """Of amounts that are the same for many calls."""
+def _usual_usd(nanousd: int) -> bytes:
+    """Of amounts that are the same for many calls: limits, what calls of one kind cost, what a few of them hold."""
     return usd(nanousd).encode()
 
 

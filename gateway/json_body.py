@@ -47,7 +47,7 @@ async def json_body(request: V1Request, live: Connections) -> bytes:
         if codings:
             raw = await decoded(raw, codings, limit, portion, live.heavy.share(request.auth.tenant_id))
     except Overloaded as refusal:
-        live.metrics.child(live.metrics.shed, refusal.reason).inc()
+        live.metrics.shed.add((refusal.reason,))
         raise
     request.raw = raw if raw[:1] == b"{" else _from_its_beginning(raw)
     return request.raw

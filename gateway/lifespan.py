@@ -180,7 +180,7 @@ class Lifespan:
             self.in_database,
             settings.SECRETS.encryption_key,
             Quota(config.most_bytes, config.max_answers),
-            lambda reason: live.metrics.child(live.metrics.unstored, reason).inc(),
+            lambda reason: live.metrics.unstored.add((reason,)),
             live.heavy,
         )
         replays.serves = partial(replay_rows.serves, self.config.data_dir / "journal")
@@ -286,7 +286,7 @@ def _access_log(live: Connections) -> AccessLog:
 
 def _request_log(live: Connections) -> RequestLog:
     def dropped(reason: str, count: int) -> None:
-        live.metrics.child(live.metrics.request_log_dropped, reason).inc(count)
+        live.metrics.request_log_dropped.add((reason,), count)
 
     for reason in ("rolled_up", "full", "unwritable"):
         dropped(reason, 0)  # there from the beginning, so that a rise is seen

@@ -1,20 +1,21 @@
 """The /v1 metrics, by hand (contracts.md 6): the stock middleware costs about a millisecond a request.
 
-No tenant and no key is ever a label. Children of a label set are looked up once and kept; label values come from the
-catalog and from our own tables, so their number is bounded.
+No tenant and no key is ever a label. Label values come from the catalog and from our own tables, so their number is
+bounded. What calls count is counted by tallies (gateway/tallies.py); the library's own counters are for other threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from gateway.money import NANO
+from gateway.tallies import Distribution, Tally
 from metering.records import Close, Open
 from providers.fallbacks import FALLBACKS
 from providers.target import Target
@@ -43,63 +44,59 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
 
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, registry=registry)
+        def counter(name: str, text: str) -> Counter:
+            return Counter(name, text, registry=registry)
 
-        self.requests = counter("gateway_requests", "Calls", "endpoint", "model", "provider", "status")
-        self.tokens = counter("gateway_tokens", "Tokens", "model", "provider", "kind")
-        self.cost = counter("gateway_cost_usd", "Cost in USD", "model", "provider")
-        self.refusals = counter("gateway_refusals", "Refused calls by error code", "reason")
-        self.shed = counter("gateway_shed", "Calls refused because this process was full", "reason")
-        self.attempts = counter(
+        def tally(name: str, text: str, *labels: str) -> Tally:
+            return Tally(name, text, labels, registry)
+
+        self.requests = tally("gateway_requests", "Calls", "endpoint", "model", "provider", "status")
+        self.tokens = tally("gateway_tokens", "Tokens", "model", "provider", "kind")
+        self.cost = tally("gateway_cost_usd", "Cost in USD", "model", "provider")
+        self.refusals = tally("gateway_refusals", "Refused calls by error code", "reason")
+        self.shed = tally("gateway_shed", "Calls refused because this process was full", "reason")
+        self.attempts = tally(
             "gateway_upstream_attempts", "Upstream tries", "provider", "deployment", "outcome"
         )
         self.stalls = counter(
             "gateway_event_loop_stalls", "Times the event loop was held for 250 ms or longer"
         )
-        self.unstored = counter(
+        self.unstored = tally(
             "gateway_replays_unstored", "Answers not kept for their Idempotency-Key", "reason"
         )
-        self.retry_overflow = counter(
+        self.retry_overflow = tally(
             "gateway_retry_overflow", "Further tries that the retry budget did not allow", "provider"
         )
         self.overshoot = counter("gateway_budget_overshoot_usd", "Reported cost beyond what was held, in USD")
-        self.disputed = counter(
+        self.disputed = tally(
             "gateway_disputed_usd",
             "Reported beyond what was allowed, not charged",
             "provider",
             "deployment",
         )
-        self.shadow_calls = counter(
+        self.shadow_calls = tally(
             "gateway_shadow_calls", "Mirrored calls by how they ended", "model", "deployment", "status"
         )
-        self.shadow_cost = counter(
+        self.shadow_cost = tally(
             "gateway_shadow_cost_usd", "Cost of mirrored calls in USD, the operator's", "model", "deployment"
         )
-        self.shadow_dropped = counter(
+        self.shadow_dropped = tally(
             "gateway_shadow_dropped", "Calls that a bound kept from being mirrored", "reason"
         )
         self.access_log_dropped = counter(
             "gateway_access_log_dropped", "Access log lines lost to a full buffer"
         )
-        self.request_log_dropped = counter(
+        self.request_log_dropped = tally(
             "gateway_request_log_dropped", "Calls that the request log only counted, or lost", "reason"
         )
-        self.connections_closed = counter(
+        self.connections_closed = tally(
             "gateway_connections_closed", "Connections ended or refused for want of room, by why", "reason"
         )
-        self.duration = Histogram(
-            "gateway_request_duration_seconds", "Whole call", buckets=SECONDS, registry=registry
+        self.duration = Distribution("gateway_request_duration_seconds", "Whole call", SECONDS, registry)
+        self.overhead = Distribution(
+            "gateway_overhead_seconds", "Time not spent waiting for the upstream", OVERHEAD, registry
         )
-        self.overhead = Histogram(
-            "gateway_overhead_seconds",
-            "Time not spent waiting for the upstream",
-            buckets=OVERHEAD,
-            registry=registry,
-        )
-        self.first_token = Histogram(
-            "gateway_time_to_first_token_seconds", "Streams", buckets=SECONDS, registry=registry
-        )
+        self.first_token = Distribution("gateway_time_to_first_token_seconds", "Streams", SECONDS, registry)
         self.inflight = Gauge("gateway_inflight_requests", "Calls being served", registry=registry)
         self.read_on = Gauge(
             "gateway_read_on_requests",
@@ -143,20 +140,11 @@ class Metrics:
             registry=registry,
         )
         registry.register(FallbackCounts())
-        self._children: dict[tuple[Any, ...], Any] = {}
-
-    def child(self, instrument: Any, *labels: str) -> Any:
-        """Return the child of a label set, remembered."""
-        key = (instrument, *labels)
-        child = self._children.get(key)
-        if child is None:
-            child = self._children[key] = instrument.labels(*labels)
-        return child
 
     def observe(self, opened: Open, closed: Close, _: object = ()) -> None:
         """Count a call that ended. Called once for each row of the ledger."""
         model, provider, usage = opened.model, closed.provider, closed.usage
-        self.child(self.requests, opened.endpoint, model, provider, closed.status).inc()
+        self.requests.add((opened.endpoint, model, provider, closed.status))
         for kind, quantity in (
             ("input", usage.input_tokens + usage.image_input_tokens),
             ("cached_input", usage.cached_input_tokens),
@@ -167,27 +155,27 @@ class Metrics:
             ("audio_output", usage.audio_output_tokens),
         ):
             if quantity:
-                self.child(self.tokens, model, provider, kind).inc(quantity)
+                self.tokens.add((model, provider, kind), quantity)
         if closed.cost_nanousd:
-            self.child(self.cost, model, provider).inc(closed.cost_nanousd / NANO)
+            self.cost.add((model, provider), closed.cost_nanousd / NANO)
         reported = closed.cost_nanousd + closed.disputed_nanousd
         if reported > opened.hold_nanousd:
             self.overshoot.inc((reported - opened.hold_nanousd) / NANO)
         if closed.disputed_nanousd:
-            self.child(self.disputed, closed.provider, closed.deployment).inc(closed.disputed_nanousd / NANO)
+            self.disputed.add((provider, closed.deployment), closed.disputed_nanousd / NANO)
         self.overhead.observe(closed.overhead_ms / 1000)
         if closed.ttft_ms is not None:
             self.first_token.observe(closed.ttft_ms / 1000)
 
     def tried(self, target: Target, outcome: str) -> None:
         """Count a try at a deployment, also one that never connected; `outcome` is ok, or the class of its failure."""
-        self.child(self.attempts, target.provider, target.name, outcome).inc()
+        self.attempts.add((target.provider, target.name, outcome))
 
     def observe_shadow(self, opened: Open, status: str, cost_nanousd: int = 0) -> None:
         """Count a mirrored call that ended; those who paid for the one it copies have nothing to do with it."""
-        self.child(self.shadow_calls, opened.model, opened.deployment, status).inc()
+        self.shadow_calls.add((opened.model, opened.deployment, status))
         if cost_nanousd:
-            self.child(self.shadow_cost, opened.model, opened.deployment).inc(cost_nanousd / NANO)
+            self.shadow_cost.add((opened.model, opened.deployment), cost_nanousd / NANO)
 
     def show_deployments(self, usable: Iterable[str], disabled: Iterable[str]) -> None:
         """Say which deployments can serve, after the catalog changed."""

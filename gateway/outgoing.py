@@ -29,7 +29,7 @@ def room_of(request: V1Request, live: Connections) -> Room:
         try:
             portion.cover(len(request.raw) + COPIES * size)
         except Overloaded as refusal:
-            live.metrics.child(live.metrics.shed, refusal.reason).inc()
+            live.metrics.shed.add((refusal.reason,))
             return False
         return True
 

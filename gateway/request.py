@@ -90,7 +90,8 @@ class V1Request(HttpRequest):
         self.extra_headers: list[tuple[bytes, bytes]] = []
         self.client_left = False
         self.raw = b""
-        self._raw_headers: dict[bytes, bytes] | None = None
+        # Lower-case names to values; of repeated headers the first one counts.
+        self.raw_headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
         self.send = send
         self.pulse: Pulse | None = None  # of a stream, from before its upstream is called
         self._receive = receive
@@ -103,19 +104,9 @@ class V1Request(HttpRequest):
         self.meter: Meter | None = None  # once the call was granted
         self.deadline: Deadline | None = None  # once it was read (gateway/routes.py)
 
-    @property
-    def raw_headers(self) -> dict[bytes, bytes]:
-        """Lower-case names to values; of repeated headers the first one counts."""
-        headers = self._raw_headers
-        if headers is None:
-            headers = self._raw_headers = {}
-            for name, value in self.scope["headers"]:
-                headers.setdefault(name, value)
-        return headers
-
     def header(self, name: bytes) -> str:
         """Return a header's value as text ("" when absent)."""
-        value = (self._raw_headers or self.raw_headers).get(name)
+        value = self.raw_headers.get(name)
         return "" if value is None else value.decode("latin-1")
 
     def values(self, name: bytes) -> list[str]:

@@ -234,7 +234,7 @@ def _limits(config: Config) -> ConnectionLimits:
     most = left_for_clients(raise_limit(), server.reserved_descriptors, server.max_inflight)
     return ConnectionLimits(
         asyncio.get_running_loop().time,
-        lambda why: metrics.connections_closed.labels(why).inc(),
+        lambda why: metrics.connections_closed.add((why,)),
         most=min(server.max_connections or MOST, most),
         per_address=server.max_connections_per_address,
         is_proxy=TrustedProxies(server.trusted_proxies).trusts,

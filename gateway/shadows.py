@@ -106,7 +106,7 @@ class Shadows:
         self._metrics.observe_shadow(opened, closed.status, closed.cost_nanousd)
 
     def _drop(self, reason: str) -> None:
-        self._metrics.child(self._metrics.shadow_dropped, reason).inc()
+        self._metrics.shadow_dropped.add((reason,))
 
     async def _send(self, mirrored: Mirrored) -> None:
         meter = Meter(self._books, _intent(mirrored), mirrored.raw)

@@ -65,7 +65,7 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._reserve = Reserve(self.directory.path / "reserve", reserve_bytes)
         self._syncer = Syncer(self._loop, self.directory.path, self._reserve, self._mend)
-        self._group = Group(self._loop, self._write_ends, self._syncer.wait)
+        self._group = Group(self._loop, self._write_ends, self._syncer.wait, self._has_written)
         self._live: set[str] = set()
         self._closing: set[str] = set()  # over, but their end is not written yet
         self._left: set[str] = set()  # those that the journal closed without
@@ -95,12 +95,12 @@ class Journal:
             with FALLBACKS.noted("journal_mark", OSError):
                 self._append(encode(record))
 
-    async def close_call(self, record: Close, *, at_once: bool = False) -> None:
+    async def close_call(self, record: Close, *, soon: bool = False) -> None:
         """Write the end down; return when it is durable. It will be written even if whoever waits is canceled.
 
-        `at_once`: before anything is awaited, so that from here on it survives the death of the process; else it may
-        wait for the sync at work, and one write serves many. Raises EndNotKept only if the journal closes before the
-        disk has taken it.
+        `soon`: with all that end in this turn of the loop, so that a process which dies later has it on file: had it
+        died before, it might as well not have read the answer yet. Else it may wait for the sync at work. Raises
+        EndNotKept only if the journal closes before the disk has taken it.
         """
         if record.id not in self._live:
             if record.id in self._left:
@@ -110,9 +110,7 @@ class Journal:
         self._closing.add(record.id)
         frame = encode(record)
         if self._waits:
-            if at_once and self._has_appended(record.id, frame):
-                frame = b""  # only the sync is left to wait for
-            await self._group.join(record.id, frame)
+            await self._group.join(record.id, frame, soon=soon)
             return
         for late in self._write_ends([End(record.id, frame, self._loop.create_future())]):
             await late
@@ -193,7 +191,6 @@ class Journal:
 
     def _write_ends(self, ends: Sequence[End]) -> list[Waiter]:
         """Write the ends of calls, together if they fit. Returns what to await for those that found no room."""
-        ends = [end for end in ends if end.frame]  # the others were written at once
         if not ends or (not self._backlog.ends and self._try_append_ends(ends)):
             late = []
         else:
@@ -203,28 +200,25 @@ class Journal:
 
     def _append_surely(self, end: End) -> Waiter | None:
         """Write the end of a call, into the reserve if need be. Returns what to await if there is no room."""
-        return None if self._has_appended(end.id, end.frame) else self._backlog.add(end)
+        return None if self._has_written([end]) else self._backlog.add(end)
 
-    def _has_appended(self, request_id: str, frame: bytes) -> bool:
-        """Write the end of a call behind no other that waits for room, into the reserve if need be."""
+    def _has_written(self, ends: Sequence[End]) -> bool:
+        """Write the ends of calls behind no other that waits for room, into the reserve if need be."""
         if self._backlog.ends:
             return False
-        if self._try_append(frame, (request_id,)):
+        if self._try_append_ends(ends):
             return True
         self._reserve.release()
-        return self._try_append(frame, (request_id,))
+        return self._try_append_ends(ends)
 
     def _try_append_ends(self, ends: Sequence[End]) -> bool:
-        return self._try_append(b"".join([end.frame for end in ends]), [end.id for end in ends])
-
-    def _try_append(self, frames: bytes, request_ids: Sequence[str]) -> bool:
         try:
-            self._append(frames)
+            self._append(b"".join([end.frame for end in ends]))
         except OSError:
             return False
         written, now = Position(self._segment, self._offset), self._loop.time()
-        for request_id in request_ids:
-            self._closing.discard(request_id)
+        for end in ends:
+            self._closing.discard(end.id)
             self._lag.close(written, now)
         return True
 

@@ -205,8 +205,8 @@ class Meter:
             self._books.speeds.note(ending.target.id, usage, close.finished_at - self.record.started_at)
         books = self._books
         try:
-            # Written before it first waits, whatever happens to this task.
-            await books.journal.close_call(close, at_once=not self.record.stream)
+            # It is the journal's before it first waits, whatever happens to this task.
+            await books.journal.close_call(close, soon=not self.record.stream)
         except asyncio.CancelledError:
             books.running.later(self._settle(close))
             raise

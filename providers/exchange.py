@@ -200,7 +200,7 @@ async def read_answer(call: Call, dialect: Dialect, outgoing: Outgoing, raw: byt
     """Take a whole answer apart. Raises MalformedAnswer.
 
     What may take long, or is no use, is told to `heard` first. What is neither is left in `call.unnoted`: whoever
-    ends the call in this very step of the loop need not note that the answer came, all others must.
+    ends the call in this turn of the loop need not note that the answer came, all others must.
     """
     if len(raw) <= QUICK_BYTES:
         try:

@@ -281,12 +281,12 @@ async def test_a_client_who_leaves_a_full_disk_does_not_keep_the_journal_from_cl
     assert read(journal)[0] == ["req_1"]
 
 
-async def test_an_end_at_once_waits_like_any_other_where_the_disk_refuses_it(
+async def test_an_end_wanted_soon_waits_like_any_other_where_the_disk_refuses_it(
     journal: Journal, written_by: FaultyOs
 ) -> None:
     written_by.break_("write", errno.ENOSPC)
 
-    endings = [asyncio.ensure_future(journal.close_call(closed(each), at_once=True)) for each in IDS]
+    endings = [asyncio.ensure_future(journal.close_call(closed(each), soon=True)) for each in IDS]
     await eventually(lambda: written_by.calls["write"] > len(IDS))
     assert not journal.has_room
     written_by.heal("write")

@@ -16,6 +16,8 @@ class Disk:
     def __init__(self) -> None:
         self.is_well = True
         self.tries = 0
+        self.has_room = True
+        self.early: list[list[str]] = []
         self.written: list[str] = []
         self.unsynced: list[Waiter] = []
 
@@ -25,6 +27,10 @@ class Disk:
             raise RuntimeError("a defect")
         self.written += [end.id for end in ends]
         return []
+
+    def write_early(self, ends: Sequence[End]) -> bool:
+        self.early.append([end.id for end in ends])
+        return self.has_room
 
     def take(self, waiters: Sequence[Waiter]) -> None:
         self.unsynced += waiters
@@ -43,11 +49,11 @@ def disk() -> Disk:
 
 @pytest.fixture
 async def group(disk: Disk) -> Group:
-    return Group(asyncio.get_running_loop(), disk.write, disk.take)
+    return Group(asyncio.get_running_loop(), disk.write, disk.take, disk.write_early)
 
 
-def join(group: Group, request_id: str) -> asyncio.Task[None]:
-    return asyncio.create_task(group.join(request_id, b""))
+def join(group: Group, request_id: str, *, soon: bool = False) -> asyncio.Task[None]:
+    return asyncio.create_task(group.join(request_id, b"", soon=soon))
 
 
 async def test_ends_that_write_chokes_on_are_tried_again_in_order(disk: Disk, group: Group) -> None:
@@ -89,3 +95,45 @@ async def test_giving_up_tells_everyone_who_waits(disk: Disk, group: Group) -> N
             await end
     disk.sync()
     assert disk.written == ["a"]
+
+
+async def test_what_is_wanted_soon_is_written_once_and_waits_for_a_sync_behind_it(
+    disk: Disk, group: Group
+) -> None:
+    alone, early = join(group, "a"), [join(group, each, soon=True) for each in "bc"]
+    await eventually(lambda: disk.early == [["b", "c"]])
+
+    disk.sync()  # which began before they were written
+    await eventually(alone.done)
+    assert not any(each.done() for each in early)
+    await eventually(lambda: len(disk.unsynced) > 0)
+    disk.sync()
+    async with asyncio.timeout(30):
+        await asyncio.gather(*early)
+
+    assert disk.written == ["a"], "the others were written before"
+
+
+async def test_what_finds_no_room_early_is_written_with_its_group(disk: Disk, group: Group) -> None:
+    disk.has_room = False
+    ends = [join(group, "a"), join(group, "b", soon=True), join(group, "c")]
+    await eventually(lambda: disk.early == [["b", "c"]])
+
+    while not all(end.done() for end in ends):
+        disk.sync()
+        await asyncio.sleep(0)
+
+    assert disk.written == ["a", "b", "c"]
+
+
+async def test_whoever_waits_for_what_was_written_early_is_told_when_it_is_given_up(
+    disk: Disk, group: Group
+) -> None:
+    ends = [join(group, "a"), join(group, "b", soon=True)]
+    await eventually(lambda: disk.early == [["b"]])
+
+    group.give_up()
+
+    for end in ends:
+        with pytest.raises(EndNotKept):
+            await end

@@ -61,31 +61,41 @@ async def test_64_calls_that_close_together_share_syncs(journal: Journal) -> Non
     assert {call.open.id for call in calls_of(journal)} == set(ids)
 
 
-async def test_an_end_at_once_is_written_while_a_sync_is_at_work(journal: Journal) -> None:
-    ids = ["req_1", "req_2", "req_3"]
+async def test_ends_wanted_soon_are_written_together_while_a_sync_is_at_work(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = ["req_1", "req_2", "req_3", "req_4"]
     for request_id in ids:
         journal.open_call(opened(request_id))
-    endings = [journal.close_call(closed(each), at_once=each == "req_3") for each in ids]
+    writes: list[int] = []
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: writes.append(file) or write(file, data))
+    endings = [journal.close_call(closed(each), soon=each != "req_2") for each in ids]
 
     for ending in endings:
-        ending.send(None)  # up to where it waits: nobody else has a turn in between
+        ending.send(None)  # up to where it waits: the first one has a sync of its own at once
+    assert [call.open.id for call in calls_of(journal)] == ["req_1"]
+    await asyncio.sleep(0)  # one turn of the loop
 
-    assert [call.open.id for call in calls_of(journal)] == ["req_1", "req_3"]
-    assert journal.unshipped_records == 2
-    await eventually(lambda: [call.open.id for call in calls_of(journal)] == ["req_1", "req_3", "req_2"])
-    assert journal.unshipped_records == 3, "none is counted twice"
+    assert [call.open.id for call in calls_of(journal)] == ids
+    assert len(writes) == 2, "one for the first, one for all that ended in its turn"
+    assert journal.unshipped_records == 4, "none is counted twice"
     for ending in endings:
         ending.close()
 
 
-async def test_an_end_at_once_is_durable_when_it_is_over(journal: Journal) -> None:
-    journal.open_call(opened("req_1"))
+async def test_an_end_written_soon_is_durable_when_it_is_over(journal: Journal) -> None:
+    for request_id in ("req_1", "req_2"):
+        journal.open_call(opened(request_id))
+    first = asyncio.ensure_future(journal.close_call(closed("req_1")))
+    second = asyncio.ensure_future(journal.close_call(closed("req_2"), soon=True))
+    await first
     before = journal.syncs
 
-    await journal.close_call(closed("req_1"), at_once=True)
+    await second
 
-    assert journal.syncs > before
-    assert len(calls_of(journal)) == 1
+    assert journal.syncs >= before
+    assert len(calls_of(journal)) == 2
 
 
 async def test_with_durability_process_a_close_is_over_once_written(tmp_path: Path) -> None:
