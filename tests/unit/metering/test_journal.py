@@ -69,7 +69,12 @@ async def test_ends_wanted_soon_are_written_together_while_a_sync_is_at_work(
         journal.open_call(opened(request_id))
     writes: list[int] = []
     write = os.write
-    monkeypatch.setattr(os, "write", lambda file, data: writes.append(file) or write(file, data))
+
+    def counted(file: int, data: bytes) -> int:
+        writes.append(file)
+        return write(file, data)
+
+    monkeypatch.setattr(os, "write", counted)
     endings = [journal.close_call(closed(each), soon=each != "req_2") for each in ids]
 
     for ending in endings:

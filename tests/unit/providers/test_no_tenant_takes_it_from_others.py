@@ -9,7 +9,6 @@ from providers.breaker import Phase
 from providers.bulkhead import Bulkheads
 from providers.failures import ConnectFailed, UpstreamBroken, UpstreamFailed, UpstreamStatus, UpstreamTimeout
 from providers.health import Health
-from providers.hint import Hint
 from tests.unit.providers.test_health import Clock, health, target
 
 ALICE, BOB, CARL = 1, 2, 3
@@ -184,39 +183,6 @@ def test_when_others_find_it_well_again_the_one_who_doubted_looks_at_once():
     assert rests(subject, ALICE)
     assert all(call(subject, BOB, None) for _ in range(3))
     assert call(subject, ALICE, None)
-
-
-def test_only_so_many_tenants_have_a_breaker_of_their_own():
-    subject = health()
-    entry = None
-    for who in range(1, 1_000):
-        call(subject, who, POISON["silence"]())
-        call(subject, 5_000, None)
-        entry = subject.get(WHERE.id)
-    assert entry is not None
-    assert len(entry.own) <= 64
-
-
-def test_only_so_many_limited_tenants_are_remembered():
-    subject = health()
-    subject.renew([WHERE])
-    for who in range(1, 1_000):
-        subject.hear(Hint(WHERE.id, "cool", 60.0, tenant_id=who))
-    entry = subject.get(WHERE.id)
-    assert entry is not None
-    assert len(entry.limited) <= 64
-    assert entry.is_limited_for_others(ALICE, subject.clock())
-
-
-def test_tenants_that_are_too_many_to_be_told_apart_are_no_suspect():
-    subject = health()
-    for who in range(1, 1_000):
-        call(subject, who, POISON["silence"]())
-        call(subject, 5_000, None)
-        call(subject, 5_000, None)
-    entry = subject.get(WHERE.id)
-    assert entry is not None
-    assert entry.suspects(subject.clock()) <= {*range(1, 1_000), 5_000}
 
 
 def test_a_slow_answer_of_one_tenant_makes_no_outlier_for_others():

@@ -1,0 +1,40 @@
+"""What is remembered of the tenants of one deployment is bounded, and tenants beyond the bound are not blamed. Pure."""
+
+from __future__ import annotations
+
+from providers.hint import Hint
+from tests.unit.providers.test_health import health
+from tests.unit.providers.test_no_tenant_takes_it_from_others import ALICE, POISON, WHERE, call
+
+
+def test_only_so_many_tenants_have_a_breaker_of_their_own():
+    subject = health()
+    entry = None
+    for who in range(1, 1_000):
+        call(subject, who, POISON["silence"]())
+        call(subject, 5_000, None)
+        entry = subject.get(WHERE.id)
+    assert entry is not None
+    assert len(entry.own) <= 64
+
+
+def test_only_so_many_limited_tenants_are_remembered():
+    subject = health()
+    subject.renew([WHERE])
+    for who in range(1, 1_000):
+        subject.hear(Hint(WHERE.id, "cool", 60.0, tenant_id=who))
+    entry = subject.get(WHERE.id)
+    assert entry is not None
+    assert len(entry.limited) <= 64
+    assert entry.is_limited_for_others(ALICE, subject.clock())
+
+
+def test_tenants_that_are_too_many_to_be_told_apart_are_no_suspect():
+    subject = health()
+    for who in range(1, 1_000):
+        call(subject, who, POISON["silence"]())
+        call(subject, 5_000, None)
+        call(subject, 5_000, None)
+    entry = subject.get(WHERE.id)
+    assert entry is not None
+    assert entry.suspects(subject.clock()) <= {*range(1, 1_000), 5_000}
