@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
 import time
 import uuid
 from collections import deque
@@ -21,6 +20,7 @@ from redis.asyncio.connection import parse_url
 
 from budgets.redis_complaints import Complaints
 from budgets.redis_scripts import Script, read_scripts
+from budgets.redis_tls import context_of
 from budgets.redis_wire import LONGEST_S, Refused, Unreachable, Unsent, Wire
 from providers.fallbacks import FALLBACKS
 
@@ -148,9 +148,11 @@ class RedisConnection:
         return f"{self.channel}:lives:{self.run_id}"  # what a restarted server has kept may be old
 
     async def _life(self, wire: Wire) -> str:
-        wire.send("HSETNX", self.life_key, "life", uuid.uuid4().hex).add_done_callback(_heed)
+        written = wire.send("HSETNX", self.life_key, "life", uuid.uuid4().hex)
+        written.add_done_callback(_heed)
         named = await wire.send("HGET", self.life_key, "life")
-        if named is None:  # it could not be written
+        if named is None:
+            await written  # its refusal says why: a replica, say
             raise Unreachable
         return str(named.decode())
 
@@ -211,7 +213,9 @@ class RedisConnection:
                 if not wire.is_lost:
                     break
             except OSError as error:  # TimeoutError too: it is away
-                self._why_away = error.strerror or str(error) or "it does not answer"
+                self._why_away = (
+                    f"{error.filename or ''} {error.strerror or error}".strip() or "it does not answer"
+                )
             except Exception as failure:  # noqa: BLE001 - nobody else would ever connect again
                 self._why_away = str(failure) or "it does not answer"
                 if isinstance(failure, Refused) or not isinstance(failure, Unreachable):
@@ -230,7 +234,7 @@ class RedisConnection:
                 if "path" in options:
                     await loop.create_unix_connection(lambda: wire, options["path"])
                 else:
-                    secure = ssl.create_default_context() if self._is_secure else None
+                    secure = context_of(options) if self._is_secure else None
                     host, port = options.get("host", "localhost"), options.get("port", 6379)
                     await loop.create_connection(lambda: wire, host, port, ssl=secure)
                 await self._shake_hands(wire)

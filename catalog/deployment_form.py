@@ -13,6 +13,7 @@ from catalog.forms import Revivable
 from catalog.models import Deployment, Provider, UnknownMembers, new_seal_id
 from catalog.sealing import Seal, close_metadata, destination
 from catalog.services import KeyNeeded, keeps_key, seal_of, set_deployment_key
+from gateway.config.addresses import wrong_address
 from gateway.config.entries import CHOICES
 from gateway.config.tidying import bare, is_sendable
 from providers.egress import EgressRefused, check_url
@@ -104,6 +105,8 @@ class DeploymentForm(Revivable):
                 check_url(endpoint, settings.GATEWAY.server.egress_allow)
             except EgressRefused as error:
                 raise forms.ValidationError(str(error)) from None
+            if why := wrong_address(endpoint):
+                raise forms.ValidationError(f"The endpoint {why}.")
         return endpoint
 
     def clean_timeouts(self) -> dict[str, float]:

@@ -29,7 +29,7 @@ def make(config: Config) -> Celery:
     """Return the application for a configuration."""
     jobs = of_production(config)
     queues = sorted({job.queue for job in jobs})
-    made = Celery("gateway", broker=config.redis.url or "memory://", set_as_current=True)
+    made = Celery("gateway", broker=_broker(config.redis.url) or "memory://", set_as_current=True)
     made.conf.update(
         task_serializer="json",
         result_serializer="json",
@@ -55,6 +55,17 @@ def make(config: Config) -> Celery:
     )
     made.autodiscover_tasks(queues)
     return made
+
+
+def _broker(url: str) -> str:
+    """Return Redis' address as kombu writes it: a socket has another scheme and another name for its database."""
+    if not url.startswith("unix://"):
+        return url
+    return (
+        url.replace("unix://", "redis+socket://", 1)
+        .replace("?db=", "?virtual_host=")
+        .replace("&db=", "&virtual_host=")
+    )
 
 
 def _entry(job: Job) -> dict[str, Any]:

@@ -5,12 +5,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import redis
 
 logger = logging.getLogger("gateway")
 
 NO_EVICTION = "noeviction"
 ASK_S = 1.0
 POLL_S = 0.5
+NAMES = (
+    "omg:check",
+    "gateway:check",
+)  # beside the keys and channels of calls, so the same rights are asked for
+FOR_MS = 1000
+WRITES = "return redis.call('SET', KEYS[1], '', 'PX', ARGV[1])"  # what every call does: a script that writes
+NOT_SIGNED_IN = "HELLO must be called with the client already authenticated"
 
 
 class RedisAway(Exception):
@@ -33,9 +44,29 @@ def trouble_of(url: str) -> str:
         with client:
             client.ping()
             policy = str(client.info("memory").get("maxmemory_policy", NO_EVICTION))
+            if policy != NO_EVICTION:
+                return f"maxmemory-policy is {policy}: set it to {NO_EVICTION}"
+            for name in NAMES:
+                _rehearse(client, name)
     except (redis.RedisError, OSError, ValueError) as error:
-        return " ".join(str(error).split()) or type(error).__name__
-    return "" if policy == NO_EVICTION else f"maxmemory-policy is {policy}: set it to {NO_EVICTION}"
+        return _words(error)
+    return ""
+
+
+def _rehearse(client: redis.Redis, name: str) -> None:
+    """Do once what calls need; a replica, a full memory or a user without the rights refuses it. Raises RedisError."""
+    client.eval(WRITES, 1, name, FOR_MS)
+    with client.pubsub() as heard:  # type: ignore[no-untyped-call]  # redis-py says nothing of it
+        heard.subscribe(name)
+        heard.get_message(timeout=ASK_S)
+    client.publish(name, "")
+
+
+def _words(error: Exception) -> str:
+    words = " ".join(str(error).split())
+    if words.startswith(NOT_SIGNED_IN):
+        return f"it asks for a password, and the address has none: {words}"
+    return words or type(error).__name__
 
 
 def wait_for_redis(url: str, seconds: float) -> None:

@@ -8,6 +8,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+from gateway.config import store_urls
+from gateway.config.addresses import EXAMPLE, wrong_address
 from gateway.config.problems import Problem, nearest
 from gateway.config.weak_secrets import published_secrets, weak_bootstrap_secrets
 
@@ -38,6 +40,7 @@ def problems_of(config: Config) -> list[Problem]:
         *_stores(config),
         *_secrets(config),
         *_listeners(config),
+        *_addresses(config),
         *published_off_loopback(config, *hosts_of(config)),
         *_production(config),
         *_people(config),
@@ -57,8 +60,10 @@ def is_loopback(host: str) -> bool:
 
 def _redis_in_production(config: Config) -> Iterator[Problem]:
     """Whoever can write to Redis decides about limits and money, and what is said to it crosses the network."""
+    if not config.redis.url or config.redis.allow_insecure or [*store_urls.of_redis(config.redis.url)]:
+        return
     parts = urlsplit(config.redis.url)
-    if not config.redis.url or config.redis.allow_insecure or parts.scheme == "unix":
+    if parts.scheme == "unix":
         return
     if is_loopback(parts.hostname or "localhost"):
         return
@@ -77,14 +82,10 @@ def _redis_in_production(config: Config) -> Iterator[Problem]:
 
 def _stores(config: Config) -> Iterator[Problem]:
     database, redis = config.database.url, config.redis.url
-    if database and urlsplit(database).scheme not in {"postgres", "postgresql"}:
-        yield Problem(
-            "database.url",
-            "is not a PostgreSQL address",
-            "write it like postgres://user:password@host:5432/name",
-        )
-    if redis and urlsplit(redis).scheme not in {"redis", "rediss", "unix"}:
-        yield Problem("redis.url", "is not a Redis address", "write it like redis://host:6379/0")
+    if database:
+        yield from store_urls.of_database(database)
+    if redis:
+        yield from store_urls.of_redis(redis)
     if database and not redis:
         yield Problem(
             "redis.url",
@@ -122,6 +123,18 @@ def _listeners(config: Config) -> Iterator[Problem]:
     elif {admin[0], calls[0]} & {*EVERY_ADDRESS}:
         what = f"and server.listen_addr want the same port {admin[1]}, one of them on every address"
         yield Problem("server.admin_addr", what, "name another port, or leave it out")
+
+
+def _addresses(config: Config) -> Iterator[Problem]:
+    """Addresses that stand for themselves; those of rows disable only their row."""
+    public, providers = config.server.public_url, config.providers
+    for where, address, example in (
+        ("server.public_url", public, "https://gateway.example.com"),
+        ("providers.azure_openai_endpoint", providers.azure_openai_endpoint, "https://name.openai.azure.com"),
+        ("providers.openai_compatible.base_url", providers.openai_compatible.base_url, EXAMPLE),
+    ):
+        if why := wrong_address(address, example):
+            yield Problem(where, why)
 
 
 def _plain(host: str) -> str:

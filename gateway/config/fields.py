@@ -19,6 +19,8 @@ from pydantic_core import PydanticCustomError
 
 UNLIMITED = -1  # how `unlimited` is kept; None is "inherit"
 NANO = 10**9
+LONGEST_S = 10 * 366 * 86400.0
+MOST_COUNT = 10**12
 MOST_USD = Decimal(9_000_000)  # 9e15 nano-USD: sums of windows stay far inside 64 bits
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -67,10 +69,17 @@ def parse_duration(value: Any) -> float:
         raise wrong(f"{value!r} is not a duration", _DURATION_HINT)
     text = str(value).strip().lower()
     if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
+        return _bounded(float(text))
     if not text or _PART.sub("", text):
         raise wrong(f"{value!r} is not a duration", _DURATION_HINT)
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    return _bounded(sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
+
+
+def _bounded(seconds: float) -> float:
+    """Refuse what no clock of the program can count: timers and dates overflow."""
+    if seconds > LONGEST_S:
+        raise wrong("is longer than 10 years", _DURATION_HINT)
+    return seconds
 
 
 def _parse_megabytes(value: Any) -> Any:
@@ -93,7 +102,7 @@ def _parse_count(value: Any) -> int | None:
         number = int(str(value)) if not isinstance(value, bool) else -1
     except ValueError:
         number = -1
-    if number < 0 or number > 10**12:
+    if number < 0 or number > MOST_COUNT:
         raise wrong(
             f"{value!r} is not a limit", "write a positive whole number, 0 to inherit, or the word unlimited"
         )
@@ -185,5 +194,5 @@ Network = Annotated[str, AfterValidator(_network), Kind("network")]
 Zone = Annotated[str, AfterValidator(_zone), Kind("time zone")]
 Schedule = Annotated[str, AfterValidator(_schedule), Kind("schedule")]
 Texts = Annotated[dict[str, str], BeforeValidator(_texts), Kind("map of texts")]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
 Megabytes = Annotated[int, BeforeValidator(_parse_megabytes), Field(ge=1, le=102_400), Kind("megabytes")]

@@ -6,10 +6,10 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from gateway.config.addresses import wrong_address
 from gateway.config.crosschecks import fallback_problems, problems_of
 from gateway.config.entries import ModelEntry
 from gateway.config.model import Config
@@ -60,7 +60,8 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> C
         raise ConfigError(*problems, *_with_variables(said, overrides)) from None
     problems += fallback_problems(config)
     config = _completed(config, variables, broken)
-    problems += _with_variables(problems_of(config), overrides)
+    told = {problem.where for problem in problems}
+    problems += _with_variables([each for each in problems_of(config) if each.where not in told], overrides)
     if problems:
         raise ConfigError(*problems)
     place = {"data_dir": cwd / config.data_dir.expanduser(), "file": file, "tidied": tidied}
@@ -140,13 +141,5 @@ def _wrong_key(api_key: str) -> str:
 
 
 def _wrong_endpoint(endpoint: str) -> str:
-    try:
-        parts = urlsplit(endpoint)
-        good = not endpoint or (
-            parts.scheme in {"http", "https"} and bool(parts.hostname) and " " not in endpoint
-        )
-    except ValueError:
-        good = False
-    return (
-        "" if good else f"endpoint {endpoint!r} is not an address; write it like https://api.example.com/v1"
-    )
+    why = wrong_address(endpoint)
+    return f"endpoint {why}" if why else ""

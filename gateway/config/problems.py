@@ -90,9 +90,22 @@ _SHAPES: Mapping[str, str] = {
     "model_type": "should be a mapping of keys",
     "model_attributes_type": "should be a mapping of keys",
     "dict_type": "should be a mapping of keys",
-    "tuple_type": "should be a list",
-    "list_type": "should be a list",
 }
+_LIST_HINT = "write it like [one, another]"
+_NUMBER_HINT = "decimals have a point, and no unit or currency stands beside them, like 0.15"
+# What the library says of these kinds is about its own types; people read what is wanted, and how it is written.
+_WANTED: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(("tuple_type", "list_type"), ("should be a list", _LIST_HINT)),
+    **dict.fromkeys(
+        ("int_type", "int_parsing", "int_from_float", "int_parsing_size"), ("should be a whole number", "")
+    ),
+    **dict.fromkeys(("bool_type", "bool_parsing"), ("should be true or false", "")),
+    **dict.fromkeys(("decimal_type", "decimal_parsing"), ("should be a number", _NUMBER_HINT)),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), ("should be a number", _NUMBER_HINT)),
+    "path_type": ("should be the path of a directory", ""),
+    "too_short": ("should have at least {min_length} entries", ""),
+}
+_DATE = ("should be a date", "write it like 2027-01-31 or 2027-01-31T18:00:00+01:00")
 
 
 def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
@@ -115,7 +128,18 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
         return Problem(where, f"{written!r} is not known here", f"{near} one of {allowed}".strip())
     if kind == "string_type" and isinstance(written, int | float):
         return Problem(where, "should be text", "put the value in quotes")
-    return Problem(where, _plain(detail["msg"]), _shown(written, model, location))
+    what, hint = _wanted(detail, has_mappings=section_at(model, location) is not None)
+    return Problem(where, what, "; ".join(filter(None, (_shown(written, model, location), hint))))
+
+
+def _wanted(detail: ErrorDetails, *, has_mappings: bool) -> tuple[str, str]:
+    """Return what should be there, and how that is written."""
+    kind = detail["type"]
+    found = _DATE if kind.startswith("datetime") else _WANTED.get(kind)
+    if found is None:
+        return _plain(detail["msg"]), ""
+    hint = "" if has_mappings and found[1] == _LIST_HINT else found[1]
+    return found[0].format(**detail.get("ctx") or {}), hint
 
 
 def _plain(message: str) -> str:

@@ -10,13 +10,16 @@ from gateway.config.cors import Cors
 from gateway.config.fields import Count, Duration, Kind, Megabytes, Network, Section, Wait, Zone, wrong
 
 LAST_PORT = 65535
+MOST_WORKERS = 1024
+MOST_DAYS = 36_500
 
 
 def _address(value: str) -> str:
     host, colon, port = value.strip().rpartition(":")
     if (
         not colon
-        or not port.isdecimal()
+        or not (port.isascii() and port.isdecimal())
+        or any(mark in host for mark in "/@ ")
         or int(port) > LAST_PORT
         or ("::" in host and not host.startswith("["))
     ):
@@ -44,7 +47,9 @@ class Server(Section):
         "Unset: they are on `listen_addr` too.",
     )
     workers: Count = Field(
-        1, description="Worker processes. More than one needs production mode (database and redis)."
+        1,
+        le=MOST_WORKERS,
+        description="Worker processes. More than one needs production mode (database and redis).",
     )
     max_inflight: Count = Field(
         2000, description="Most calls one worker serves at a time; while it is late, it takes on fewer."
@@ -207,9 +212,13 @@ class Reporting(Section):
 
 
 class Retention(Section):
-    metadata_days: int = Field(30, ge=0, description="Days the call log is kept; 0 keeps it for ever.")
+    metadata_days: int = Field(
+        30, ge=0, le=MOST_DAYS, description="Days the call log is kept; 0 keeps it for ever."
+    )
     request_log_days: Count = Field(
-        30, description="Days the request log is kept: calls that were refused or never reached a provider."
+        30,
+        le=MOST_DAYS,
+        description="Days the request log is kept: calls that were refused or never reached a provider.",
     )
     request_log_rows: int = Field(
         200_000,

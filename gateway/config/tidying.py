@@ -7,6 +7,7 @@ blanks, quotes. In the place, before the model sees it; says where it did so. Pu
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,12 @@ Location = tuple[int | str, ...]
 
 ADDRESSES = frozenset(
     {"endpoint", "base_url", "azure_openai_endpoint", "public_url", "otlp_endpoint", "issuer", "api_version"}
+    | {"provider_model"}  # it goes upstream as it is
 )
 AS_TYPED = frozenset({"password"})  # of people: a blank may belong to it
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"  # byte order mark, blanks of no width
 _QUOTES = "\"'"
+_SCHEME = re.compile(r"(?:authorization\s*:\s*)?bearer\s+(?=\S)", re.IGNORECASE)  # how pages show a key
 _MAP = "metadata"  # of a row of the catalog: every text in it is a setting of its provider
 
 
@@ -36,6 +39,7 @@ def bare(text: str) -> str:
         text = text.strip().strip(_INVISIBLE)
         if len(text) > 1 and text[0] == text[-1] and text[0] in _QUOTES:
             text = text[1:-1]
+        text = _SCHEME.sub("", text, count=1) if _SCHEME.match(text) else text
     return text
 
 
@@ -54,6 +58,7 @@ def around(text: str) -> str:
         ("a line end", any(mark in rest for mark in "\r\n")),
         ("a byte order mark", "\ufeff" in rest),
         ("quotes", any(mark in rest for mark in _QUOTES)),
+        ("the word Bearer", "bearer" in rest.lower()),
     ]
     told = [name for name, is_there in found if is_there] or ["blanks"]
     return " and ".join(told)

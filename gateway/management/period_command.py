@@ -20,6 +20,12 @@ class PeriodCommand(BaseCommand):
     def period(options: dict[str, Any]) -> Period:
         """Return the period asked for. Raises CommandError."""
         try:
-            return Period.parse(options["since"], options["until"])
+            period = Period.parse(options["since"], options["until"])
         except ValueError as error:
             raise CommandError(f"--since and --until are ISO 8601 instants: {error}", returncode=2) from None
+        if period.since is not None and period.until is not None and period.until <= period.since:
+            raise CommandError(
+                f"--until {options['until']} is not after --since {options['since']}: no call is between them.",
+                returncode=2,
+            )
+        return period

@@ -48,4 +48,14 @@ ROWS = {
         functional/first_steps::from_nothing_to_the_first_call_by_what_is_printed
         functional/first_steps::models_that_cannot_answer_make_nothing_ready
         unit/gateway/worker_state::models_are_counted_that_can_answer""",
+    "O8 addresses that are taken apart wrongly, and passwords shown by it": """
+        unit/gateway/store_urls::an_address_of_postgres_is_refused_in_words_that_show_nothing_of_it
+        unit/gateway/store_urls::an_address_of_redis_is_refused_in_words_that_show_nothing_of_it
+        unit/gateway/config_addresses::a_row_says_so_and_disables_only_itself
+        unit/gateway/config_addresses::an_address_that_stands_for_itself_stops_the_start""",
+    "O9 a Redis that check calls good and calls cannot use": """
+        integration/budgets/redis_tls::who_is_trusted_by_the_address_is_spoken_to
+        integration/gateway/redis_wait::a_user_without_the_rights_of_calls_is_found_out
+        integration/gateway/redis_wait::a_replica_is_named_as_what_it_is
+        integration/gateway/celery_broker::a_socket_is_a_broker_too""",
 }

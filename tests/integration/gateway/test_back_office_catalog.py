@@ -95,6 +95,13 @@ def test_an_endpoint_may_not_lead_inside(client, endpoint):
     assert not Deployment.objects.exists()
 
 
+@pytest.mark.parametrize("behind", ["?api-version=2024-06-01", "#chat", "?"])
+def test_an_endpoint_ends_before_its_query(client, behind):
+    model = Model.objects.create(alias="gpt-4o")
+    fields = deployment_fields(model, endpoint=f"https://8.8.8.8/openai/deployments/d{behind}")
+    assert "has a ? or # in it" in refusal(client, "catalog_deployment_add", fields)
+
+
 def test_the_refusal_of_an_endpoint_says_what_to_configure(client):
     model = Model.objects.create(alias="gpt-4o")
 

@@ -145,3 +145,18 @@ def test_each_page_opens_and_searches(client):
             change = reverse(f"admin:{page}_change", args=[first.pk])
             assert client.get(change).status_code == 200, page
         assert client.get(reverse(f"admin:{page}_add")).status_code in {200, 403}, page
+
+
+def test_an_empty_list_says_whether_filters_are_why_and_offers_only_what_one_may_do(client):
+    here, matches = "There is nothing here yet.", "Nothing matches the search and the filters."
+    for model, name, may_add in (
+        (LoggedRequest, "metering_loggedrequest", False),
+        (Budget, "budgets_budget", True),
+    ):
+        model.objects.all().delete()
+        address = reverse(f"admin:{name}_changelist")
+        plain, searched = (client.get(address + query).content.decode() for query in ("", "?q=nothing"))
+        assert (here in plain, matches in plain) == (True, False)
+        assert (here in searched, matches in searched) == (False, True)
+        assert "Create a new item" not in plain + searched
+        assert ("Add budget" in searched) is may_add

@@ -228,3 +228,10 @@ def test_a_command_that_loses_its_database_says_so_in_one_line(monkeypatch, comm
     assert said.value.returncode == 1
     assert "Hint: " in str(said.value)
     assert "\n" not in str(said.value)
+
+
+@pytest.mark.parametrize("until", ["2026-11-01", "2026-12-02", "2026-12-01T23:59:59Z"])
+def test_a_period_that_ends_before_it_begins_is_refused(until):
+    with pytest.raises(CommandError, match=f"--until {until} is not after --since 2026-12-02") as refused:
+        call_command("export_usage", "--since", "2026-12-02", "--until", until)
+    assert refused.value.returncode == 2

@@ -25,6 +25,10 @@ AROUND = [
     ('"sk-1"', "quotes"),
     ("'sk-1'\n", "a line end and quotes"),
     (f' "{BOM}sk-1" ', "a byte order mark and quotes"),
+    ("Bearer sk-1", "the word Bearer"),
+    ("bearer  sk-1\n", "a line end and the word Bearer"),
+    ("Authorization: Bearer sk-1", "the word Bearer"),
+    ('"Bearer sk-1"', "quotes and the word Bearer"),
 ]
 ROW = {"alias": "a", "provider": "openai", "provider_model": "m"}
 
@@ -39,7 +43,7 @@ def test_what_is_around_a_key_is_taken_off_and_named(text: str, what: str) -> No
     assert (bare(text), around(text)) == ("sk-1", what)
 
 
-@pytest.mark.parametrize("text", ["sk-1", "", "a b", 'a"b', "sk-\n1", "'", '""x'])
+@pytest.mark.parametrize("text", ["sk-1", "", "Bearer", "bearer-1", "a b", 'a"b', "sk-\n1", "'", '""x'])
 def test_what_is_inside_stays(text: str) -> None:
     assert (bare(text), around(text)) == (text, "")
 

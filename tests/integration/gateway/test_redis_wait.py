@@ -1,0 +1,79 @@
+"""Before anything depends on it, Redis is asked for what calls need: scripts that write, and messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from budgets.redis_connection import RedisConnection
+from gateway.redis_wait import trouble_of
+from tests.redis_server import RedisServer
+from tests.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def first() -> Iterator[RedisServer]:
+    server = RedisServer()
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def replica(first: RedisServer) -> Iterator[RedisServer]:
+    server = RedisServer("--replicaof", "127.0.0.1", str(first.port))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.mark.parametrize(
+    ("rights", "why"),
+    [
+        ("~* &* +@all -@scripting", "'eval'"),
+        ("~other:* &* +@all", "key"),
+        ("~gateway:* &* +@all", "key"),
+        ("~* &gateway:* +@all", "channel"),
+        ("~* resetchannels +@all", "channel"),
+        ("~* &* +@all -publish", "'publish'"),
+        ("~* &* +@all -subscribe", "'subscribe'"),
+        ("~* &* +@read +@connection +@scripting +@pubsub +info", "script"),
+        ("~* &* +@all -info", "'info'"),
+    ],
+)
+def test_a_user_without_the_rights_of_calls_is_found_out(first: RedisServer, rights: str, why: str) -> None:
+    first.run("ACL", "SETUSER", "limited", "reset", "on", ">pw", *rights.split())
+    said = trouble_of(first.url.replace("//", "//limited:pw@"))
+    assert why in said  # Redis and Valkey have other words around it
+    assert "permission" in said or "can't run" in said
+
+
+def test_a_user_with_them_is_good(first: RedisServer) -> None:
+    first.run("ACL", "SETUSER", "limited", "reset", "on", ">pw", "~*", "&*", "+@all", "-@admin", "+info")
+    assert trouble_of(first.url.replace("//", "//limited:pw@")) == ""
+
+
+async def test_a_replica_is_named_as_what_it_is(replica: RedisServer) -> None:
+    assert "read only replica" in trouble_of(replica.url)
+    link = RedisConnection(replica.url, "test")
+    await link.open()
+    await eventually(lambda: link.trouble, lambda trouble: "read only replica" in trouble)
+    await link.aclose()
+
+
+def test_one_that_is_full_is_found_out(first: RedisServer) -> None:
+    first.run("CONFIG", "SET", "maxmemory", "1")
+    try:
+        assert "maxmemory" in trouble_of(first.url)
+    finally:
+        first.run("CONFIG", "SET", "maxmemory", "0")
+    assert trouble_of(first.url) == ""
+
+
+def test_one_that_asks_for_a_password_says_that_there_is_none(first: RedisServer) -> None:
+    first.run("CONFIG", "SET", "requirepass", "pw")
+    try:
+        assert trouble_of(first.url).startswith("it asks for a password, and the address has none")
+    finally:
+        assert trouble_of(first.url.replace("//", "//:pw@")) == ""
