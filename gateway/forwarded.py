@@ -49,7 +49,9 @@ class TrustedProxies:
         hosts: list[str] = []
         for name, value in headers:
             if name == FOR:
-                addresses += _places(value)
+                addresses += [
+                    place for place in _places(value) if place
+                ]  # RFC 9110, 5.6.1: empty ones are none
             elif name == PROTO:
                 schemes += _places(value)
             elif name == HOST:

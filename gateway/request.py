@@ -105,13 +105,13 @@ class V1Request(HttpRequest):
         self.deadline: Deadline | None = None  # once it was read (gateway/routes.py)
 
     def header(self, name: bytes) -> str:
-        """Return a header's value as text ("" when absent)."""
+        """Return a header's value as text ("" when absent), without the blanks behind it, which the parser leaves."""
         value = self.raw_headers.get(name)
-        return "" if value is None else value.decode("latin-1")
+        return "" if value is None else value.rstrip().decode("latin-1")
 
     def values(self, name: bytes) -> list[str]:
         """Return the values of a header that may be there more than once."""
-        return [value.decode("latin-1") for each, value in self.scope["headers"] if each == name]
+        return [value.rstrip().decode("latin-1") for each, value in self.scope["headers"] if each == name]
 
     @property
     def trace_parent(self) -> str:

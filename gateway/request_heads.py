@@ -80,6 +80,7 @@ class RequestHeads(HttpToolsProtocol):
         if size > MAX_HEAD:
             raise ValueError(TOO_LARGE)
         if len(name) == HOST_LENGTH and name.lower() == b"host":
+            value = value.rstrip()  # the parser takes away only what is before it (RFC 9112, 5.1)
             self._hosts = (*self._hosts, value)
         super().on_header(name, value)
 

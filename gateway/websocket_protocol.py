@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from typing_extensions import override
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -12,6 +13,14 @@ class WebSocket(WebSocketsSansIOProtocol):
     """Uvicorn's, which tells when it is lost: it keeps the place of the connection that it came from."""
 
     when_lost: Callable[[], None] | None = None
+
+    @override
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = (
+                True  # by a refusal, which uvicorn would log as an error of the application
+            )
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:

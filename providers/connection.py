@@ -13,6 +13,7 @@ import httptools
 from typing_extensions import override
 
 from providers.acknowledged import Footing
+from providers.answer_coding import coding_of, unzipping
 from providers.failures import UpstreamBroken, UpstreamFailed
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ HIGH_WATER: Final = 64 * 1024
 MAX_HEAD: Final = 64 * 1024  # also of what follows or divides the body: trailers, extensions of chunks
 MAX_UNZIPPED: Final = 16 * 1024 * 1024  # out of one read: more is a bomb
 ONE_WRITE: Final = 1024 * 1024  # larger bodies go out in pieces, so that nobody else waits for them
-_ZLIB_OR_GZIP: Final = zlib.MAX_WBITS | 32
 _INFORMATIONAL: Final = range(100, 200)  # RFC 9110, 15.2: may come before the answer, is not the answer
-_ZIPPED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _WITHOUT_BODY: Final = frozenset({204, 304})
 
 
@@ -242,8 +241,8 @@ class Connection(asyncio.Protocol):
             or "transfer-encoding" in self.headers
             or self.status in _WITHOUT_BODY
         )
-        encoding = self.headers.get("content-encoding", "identity").lower()
-        self._encoding = "" if encoding == "identity" else encoding
+        if "content-encoding" in self.headers:
+            self._encoding = coding_of(self.headers["content-encoding"])
 
     def on_body(self, body: bytes) -> None:
         self._had_body, self._head_bytes = True, 0
@@ -269,9 +268,7 @@ class Connection(asyncio.Protocol):
     def _decoded(self, body: bytes) -> bytes:
         """Unzip an answer that was zipped although it was told not to; an empty one may claim any encoding."""
         if self._unzip is None:
-            if self._encoding not in _ZIPPED:
-                raise ValueError(f"an answer encoded with {self._encoding!r:.40}")
-            self._unzip = zlib.decompressobj(_ZLIB_OR_GZIP)
+            self._unzip = unzipping(self._encoding, body)
         body = self._unzip.decompress(body, MAX_UNZIPPED + 1 - self._unzipped)
         self._unzipped += len(body)
         if self._unzipped > MAX_UNZIPPED:

@@ -1,10 +1,10 @@
-"""The table of what well-known servers say when they refuse: too long, flagged, no money, a wrong key. Pure.
+"""The table of what well-known servers say when they refuse: too long, flagged, no money, a wrong key or model. Pure.
 
 Codes come from the servers' sources and references, phrases from what they are seen to send. A phrase that may be a
 client's own words in an echo is believed only at the beginning of a message, and never enough to blame the credential
 alone (providers/verdicts.py). Sources: OpenAI, Azure, Anthropic, Google, AWS, Mistral, Cohere, xAI, Groq, DeepSeek,
-Qwen, Moonshot, Zhipu, MiniMax, OpenRouter, Together, Fireworks, GitHub Models, watsonx, vLLM, SGLang, llama.cpp,
-Ollama, TGI, TEI, TensorRT-LLM, LM Studio, LiteLLM.
+Qwen, Moonshot, Zhipu, MiniMax, Volcengine, Cloudflare, Databricks, Perplexity, OpenRouter, Together, Fireworks, Hugging
+Face, GitHub Models, watsonx, vLLM, SGLang, llama.cpp, Ollama, TGI, TEI, TensorRT-LLM, LM Studio, LiteLLM.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _LONG: Final = re.compile(
             r"\bmust have less than \d+ tokens\b|\bsize limit exceeded by \d+ tokens\b",
             r"\bexceed\w* (?:the )?model(?:'s)? token limit\b|\bmax size: \d+ tokens\b",
             r"\breduce (?:the )?length of the (?:input )?(?:messages|prompt)\b|\bexpected maxlength\b",
-            r"\binput length and .?max_tokens.? exceed\b",
+            r"\binput length and .?max_tokens.? exceed\b|\bexceed max message tokens\b|\bContextWindowExceededError\b",
         )
     ),
     re.IGNORECASE | re.DOTALL,
@@ -62,7 +62,9 @@ _OF_RATES: Final = re.compile(
     r"\bper (?:min(?:ute)?|day|hour|second)\b|\b[rt]p[md]\b|\brate[ _-]?limit", re.IGNORECASE
 )
 _TOO_LARGE: Final = re.compile(
-    r"request too large|request is too large|larger than the (?:rate )?limit", re.IGNORECASE
+    r"request too large|request is too large|larger than the (?:rate )?limit"
+    r"|(?:extra usage is|usage credits are) required for long context",
+    re.IGNORECASE,
 )
 
 _FLAG_CODES: Final = re.compile(
@@ -94,16 +96,22 @@ _ACCOUNT_CODES: Final = frozenset(
         "enforced_spend_limit_reached",
         "contract_spend_limit_reached",
         "organization_on_hold",
+        "budget_exceeded",  # LiteLLM
+        "billing_disabled",  # Google
         "1113",  # Zhipu
+        "1008",  # MiniMax
     }
 )
 _ACCOUNT: Final = re.compile(
-    r".{0,40}\b(?:credit balance is too low|insufficient (?:balance|credits?|funds)"
-    r"|balance is (?:insufficient|not enough)"
-    r"|exceeded your current quota|billing hard limit|account is in good standing|account .{0,60}is suspended)",
+    r"(?:litellm\.\w+: )*.{0,40}\b(?:credit balance is too low|insufficient (?:balance|credits?|funds)"
+    r"|balance is (?:insufficient|not enough)|overdue balance|free tier is not available"
+    r"|exceeded your current quota|reached your specified api usage limits|budget has been exceeded!|ExceededBudget:"
+    r"|billing hard limit|account is in good standing|account .{0,60}is suspended)",
     re.IGNORECASE | re.DOTALL,
 )
-_AFFORD: Final = re.compile(r"\bfewer max_tokens\b|\bcan only afford\b", re.IGNORECASE)
+_AFFORD: Final = re.compile(
+    r"\bfewer max_tokens\b|\bcan only afford\b|^prompt tokens limit exceeded: \d+ > \d+", re.IGNORECASE
+)
 
 _KEY_CODES: Final = frozenset(
     {
@@ -120,13 +128,59 @@ _KEY_CODES: Final = frozenset(
         "invalidsignatureexception",
         "invalid_token",
         "api_key_expired",
+        "invalidapikey",
+        "1004",  # MiniMax, Zhipu
+        "2049",  # MiniMax
     }
 )
 _KEY: Final = re.compile(
     r"(?:error: )?(?:incorrect api key provided|(?:the |your |this )?(?:provided )?api[ -]?key "
-    r"(?:is |was |has )?(?:not valid|invalid|expired|incorrect|revoked|not found|missing)"
+    r"(?:is |was |has )?(?:not valid|invalid|expired|incorrect|revoked|not found|missing|could not be found)"
     r"|invalid (?:or missing |or expired )?api[ -]?key|invalid authentication"
-    r"|(?:you did not|no) (?:provide an )?api[ -]?key)",
+    r"|(?:you did not|no) (?:provide an )?api[ -]?key|missing or invalid authorization header"
+    r"|multiple authentication credentials received|this organization has been disabled"
+    r"|user location is not supported)",
+    re.IGNORECASE,
+)
+
+_LIMIT_CODES: Final = frozenset(
+    {
+        "rate_limit_exceeded",
+        "rate_limit_error",
+        "resource_exhausted",
+        "too_many_requests",
+        "throttlingexception",
+        "throttling",
+        "throttling.ratequota",
+        "throttling.allocationquota",
+        "1002",  # MiniMax: requests, tokens, connections
+        "1039",
+        "1041",
+        "1302",  # Zhipu: calls at a time, calls, load
+        "1303",
+        "1305",
+    }
+)
+
+_MODEL_CODES: Final = frozenset(
+    {
+        "model_not_found",
+        "model_not_supported",
+        "model_decommissioned",
+        "invalid_model",
+        "unknown_model",
+        "unavailable_model",
+        "operationnotsupported",  # Azure: of a model that does not chat
+        "1211",  # Zhipu
+        "5007",  # Cloudflare
+    }
+)
+_MODEL: Final = re.compile(
+    r"(?:\{'error': ')?(?:/[\w/]+: )?(?:\w*error: )?(?:model not exist|invalid model(?: name passed in| ?[:'\"])"
+    r"|\S+ is not a valid model id|no such model|no models? loaded|(?:unknown|unavailable) model\b"
+    r"|(?:the )?(?:requested )?model \S+ (?:does not exist|(?:is|was)? ?not found|has been (?:decommission|deprecat)ed)"
+    r"|the provided model identifier is invalid|invocation of model id \S+ with on-demand"
+    r"|your organization must be verified)",
     re.IGNORECASE,
 )
 
@@ -162,10 +216,24 @@ def is_account(said: Said, *, by_name: bool = False) -> bool:
 
 
 def is_beyond_credit(said: Said) -> bool:
-    """Tell whether a smaller request of the same account would have been paid for: OpenRouter's "can only afford"."""
-    return bool(_AFFORD.search(said.message[:_READ]))
+    """Tell whether another request of the same account may well be paid for: a smaller one (OpenRouter's "can only
+    afford"), or that of another end user, who has a budget of his own at LiteLLM.
+    """
+    return "budget_exceeded" in said.names or bool(_AFFORD.search(said.message[:_READ]))
 
 
-def is_key(said: Said) -> bool:
-    """Tell whether it says that the credential is wrong."""
-    return bool(said.names & _KEY_CODES) or bool(_KEY.match(said.message[:_READ]))
+def is_key(said: Said, *, by_name: bool = False) -> bool:
+    """Tell whether it says that the credential is wrong, or not for here; `by_name`: words are not enough."""
+    if said.names & _KEY_CODES:
+        return True
+    return not by_name and bool(_KEY.match(said.message[:_READ]))
+
+
+def is_limit(said: Said) -> bool:
+    """Tell whether it says by its names, whatever the status, that there are too many calls at the moment."""
+    return bool(said.names & _LIMIT_CODES)
+
+
+def is_model(said: Said) -> bool:
+    """Tell whether it says that there is no such model: the operator's name for it, as clients only name an alias."""
+    return bool(said.names & _MODEL_CODES) or bool(_MODEL.match(said.message[:_READ]))

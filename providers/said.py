@@ -101,16 +101,26 @@ def _of_document(document: Any) -> Said:
     whole = document if isinstance(document, dict) else {}
     names = frozenset(_names(error)) | frozenset(_names(whole))
     message = _message(error) or _message(document)
+    inner = _passed_on_in(error)
+    if inner.message:
+        message = f"{message}: {inner.message}"[:MOST_MESSAGE]
     return Said(
         message=message,
         type=_name(error.get("type")),
-        param=_name(error.get("param")) or _name(error.get("loc")),
+        param=_name(error.get("param")) or _name(error.get("loc")) or inner.param,
         code=_name(error.get("code")),
-        names=names,
-        is_flagged=_has_flags(error),
+        names=names | inner.names,
+        is_flagged=_has_flags(error) or inner.is_flagged,
         status=_status(error, whole),
         retry_after_s=_delay(error),
     )
+
+
+def _passed_on_in(error: dict[str, Any]) -> Said:
+    """Return what the provider behind a router said, which OpenRouter passes on as a text (`metadata.raw`)."""
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    return said_in(raw.encode("utf-8", "replace")) if isinstance(raw, str) else Said()
 
 
 def _error_in(document: Any) -> dict[str, Any]:

@@ -6,8 +6,9 @@
 | 402; 429 with such a code | the operator's account's, surely; "can only afford" is about one request | status, code |
 | 403, 400 | read: the request's (moderation, a firewall's page, too long), else perhaps the credential's | the body |
 | 413; 429 "request too large" | the request's | status, words |
-| other 4xx | the request's | the status |
-| 404, 408, 409, 425, 3xx | nobody's: another deployment may do better | the status |
+| 400, 406, 422, 451 | the request's, unless they speak of the account, the key, a limit or the model | the body |
+| 404, 408, 409, 410, 425, 3xx | nobody's: another deployment may do better | the status |
+| other 4xx | as 400 where they say it, else nobody's: no request brings them about, but an address or a proxy | both |
 | 5xx | the deployment's, unless a code says that a moderation refused | status, code |
 
 What is only perhaps the credential's takes the deployment out for those whose calls fail, and for everybody once the
@@ -26,6 +27,8 @@ from providers.refusals import (
     is_beyond_credit,
     is_flagged,
     is_key,
+    is_limit,
+    is_model,
     is_too_large,
     is_too_long,
 )
@@ -79,15 +82,17 @@ def _operators(fault: Literal["credential", "account"], *, is_sure: bool) -> Ver
     )
 
 
+_NO_MODEL: Final = Verdict(
+    fault="nobody",
+    retryable=True,
+    code="upstream_model_not_found",
+    answer_status=502,
+    kind="model_not_found",
+)
 _KNOWN: Final[dict[int, Verdict]] = {
     401: _operators("credential", is_sure=True),
-    404: Verdict(
-        fault="nobody",
-        retryable=True,
-        code="upstream_model_not_found",
-        answer_status=502,
-        kind="model_not_found",
-    ),
+    404: _NO_MODEL,
+    410: _NO_MODEL,
     408: _elsewhere("status_408"),
     409: _elsewhere("status_409"),
     425: _elsewhere("status_425"),
@@ -97,11 +102,11 @@ _KNOWN: Final[dict[int, Verdict]] = {
 _LIMITED: Final = Verdict(
     fault="limit", retryable=True, code="upstream_rate_limited", answer_status=429, kind="rate_limited"
 )
-_READ: Final = frozenset({400, 403, 406, 422, 451})
+_OF_REQUESTS: Final = frozenset({400, 403, 406, 422, 451})  # what somebody asked may bring them about
 
 
 def verdict_on(status: int, body: bytes, said: Said | None = None) -> Verdict:
-    """Judge a status that is not 2xx. A client's own 4xx is its own; the rest may go better elsewhere."""
+    """Judge a status that is not 2xx. What a client asked is its own; the rest may go better elsewhere."""
     said = said_in(body) if said is None else said
     if status < 400:  # noqa: PLR2004 - HTTP's redirects, which are never followed
         return _elsewhere("redirect")
@@ -111,11 +116,10 @@ def verdict_on(status: int, body: bytes, said: Said | None = None) -> Verdict:
         return _operators("account", is_sure=not is_beyond_credit(said))
     if status == 429:  # noqa: PLR2004
         return _of_limit(said)
-    known = _KNOWN.get(status)
-    if known is not None:
-        return known
-    found = _of_request(status, said) if status in _READ else None
-    return found or _request(f"status_{status}", status)
+    found = _KNOWN.get(status) or _of_body(status, said)
+    if found is not None:
+        return found
+    return _request(f"status_{status}", status) if status in _OF_REQUESTS else _elsewhere(f"status_{status}")
 
 
 def verdict_in_stream(error: bytes, said: Said | None = None) -> Verdict | None:
@@ -126,7 +130,9 @@ def verdict_in_stream(error: bytes, said: Said | None = None) -> Verdict | None:
         return found if found.fault in ("request", "limit", "account", "credential") else None
     if is_too_long(said):
         return _request("too_long", 400, why=CONTEXT_WINDOW)
-    return _request("flagged", 403, why=CONTENT_FILTER) if has_flag(said) else None
+    if has_flag(said):
+        return _request("flagged", 403, why=CONTENT_FILTER)
+    return _of_operator(said, by_name=True)
 
 
 def _of_server(status: int, said: Said) -> Verdict:
@@ -140,11 +146,13 @@ def _of_server(status: int, said: Said) -> Verdict:
 def _of_limit(said: Said) -> Verdict:
     if is_too_large(said):
         return _request("too_large", 413, retryable=True, why=CONTEXT_WINDOW)
-    return _operators("account", is_sure=True) if is_account(said, by_name=True) else _LIMITED
+    if is_account(said, by_name=True):
+        return _operators("account", is_sure=not is_beyond_credit(said))
+    return _LIMITED
 
 
-def _of_request(status: int, said: Said) -> Verdict | None:
-    """Read an error that may be about the request, or about the operator's credential or account."""
+def _of_body(status: int, said: Said) -> Verdict | None:
+    """Read an error that may be about the request, or about the operator's credential, account or model."""
     if said.is_page:
         # A firewall in front of the provider: another deployment has none, or another one.
         return _request("firewall", status, retryable=True)
@@ -152,8 +160,16 @@ def _of_request(status: int, said: Said) -> Verdict | None:
         return _request("too_long", status, why=CONTEXT_WINDOW)
     if is_flagged(said):
         return _request("flagged", status, why=CONTENT_FILTER)
-    if is_account(said):
-        return _operators("account", is_sure=False)
-    if status == 403 or (status == 400 and is_key(said)):  # noqa: PLR2004
+    found = _of_operator(said)
+    if found is None and status == 403:  # noqa: PLR2004
         return _operators("credential", is_sure=False)
-    return None
+    return _NO_MODEL if found is None and is_model(said) else found
+
+
+def _of_operator(said: Said, *, by_name: bool = False) -> Verdict | None:
+    """Read what the operator has to do with: the account, a limit, the credential. `by_name`: words are not enough."""
+    if is_account(said, by_name=by_name):
+        return _operators("account", is_sure=False)
+    if is_limit(said):
+        return _of_limit(said)
+    return _operators("credential", is_sure=False) if is_key(said, by_name=by_name) else None

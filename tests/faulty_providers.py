@@ -16,8 +16,8 @@ from tests.waiting import eventually
 
 POOR = "sk-poor.poor-secret"  # has a budget, so a cap goes upstream
 KEY = "sk-upstream-0123456789abcdef"
-PAIRS = [f"p{number}" for number in range(40)]
-LONGS = [f"l{number}" for number in range(60)]
+PAIRS = [f"p{number}" for number in range(75)]
+LONGS = [f"l{number}" for number in range(80)]
 ALONE = [f"a{number}" for number in range(40)]
 
 

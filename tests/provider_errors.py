@@ -157,6 +157,34 @@ TOO_LONG: dict[str, tuple[int, Any]] = {
             ]
         },
     ),
+    "OpenRouter, what the provider behind it said": (
+        400,
+        error(
+            "Provider returned error",
+            code=400,
+            metadata={
+                "raw": '{"error":{"message":"This model\'s maximum context length is 262144 tokens. However, your '
+                'messages resulted in 262897 tokens.","type":"Bad Request","code":400}}',
+                "provider_name": "Nvidia",
+            },
+        ),
+    ),
+    "LiteLLM": (
+        400,
+        error("litellm.ContextWindowExceededError: litellm.BadRequestError: AzureException - no", code="400"),
+    ),
+    "Volcengine": (
+        400,
+        error("Total tokens of image and text exceed max message tokens.", code="InvalidParameter"),
+    ),
+    "Databricks": (
+        400,
+        {
+            "error_code": "BAD_REQUEST",
+            "message": '{"external_model_provider":"openai","external_model_error":{"error":{"message":"This model\'s '
+            'maximum context length is 8192 tokens"}}}',
+        },
+    ),
     "nginx": (413, "<html><head><title>413 Request Entity Too Large</title></head></html>"),
 }
 KEYS: list[tuple[int, Any]] = [
@@ -182,6 +210,11 @@ KEYS: list[tuple[int, Any]] = [
     (403, error("Access denied", code=403)),
     (403, "Forbidden"),
     (403, error("Your project does not have access to this model", type="permission_error")),
+    (400, [error("User location is not supported for the API use.", code=400, status="FAILED_PRECONDITION")]),
+    (400, [error("Missing or invalid Authorization header.", code=400, status="INVALID_ARGUMENT")]),
+    (400, error("This organization has been disabled.", type="invalid_request_error")),
+    (400, {"errorCode": "BXNIM0415E", "errorMessage": "Provided API key could not be found."}),
+    (400, {"code": "InvalidApiKey", "message": "Invalid API-key provided."}),
 ]
 ACCOUNTS: list[tuple[int, Any, bool]] = [
     (402, error("Insufficient Balance", type="unknown_error", code="invalid_request_error"), True),
@@ -196,5 +229,72 @@ ACCOUNTS: list[tuple[int, Any, bool]] = [
     (400, error("Your credit balance is too low to access the Anthropic API.", type="invalid_request_error"), False),
     (400, error("Access denied, please make sure your account is in good standing.", code="Arrearage"), False),
     (403, {"code": 30001, "message": "Sorry, your account balance is insufficient", "data": None}, False),
+    (402, error("Prompt tokens limit exceeded: 64128 > 6964. To increase, visit https://openrouter.ai/settings/credits "
+                "and upgrade to a paid account", code=402), False),
+    (412, error("Account x is suspended, possibly due to reaching the monthly spending limit or failure to pay past "
+                "invoices.", param=None, code="PRECONDITION_FAILED", type="error"), False),
+    (400, error("Budget has been exceeded! Current cost: 28.5, Max budget: 20.0", type="budget_exceeded"), False),
+    (400, error("litellm.BadRequestError: OpenAIException - Budget has been exceeded! Team=99c7", code="400"), False),
+    (429, error("ExceededBudget: End User=x over budget. Spend=1", type="budget_exceeded", code="429"), False),
+    (400, error("You have reached your specified API usage limits. You will regain access on 2026-04-01 at 00:00 UTC.",
+                type="invalid_request_error"), False),
+    (400, [error("Gemini API free tier is not available in your country. Please enable billing on your project",
+                 code=400, status="FAILED_PRECONDITION")], False),
 ]  # fmt: skip
+MODELS: list[tuple[int, Any]] = [  # that do not exist: the operator's names, as clients only name an alias
+    (404, error("The model `x` does not exist", code=404)),
+    (410, ""),
+    (400, error("Model Not Exist", type="invalid_request_error", code="invalid_request_error")),  # DeepSeek
+    (
+        400,
+        {"object": "error", "message": "Invalid model: x", "type": "invalid_model", "code": "1500"},
+    ),  # Mistral
+    (400, error("deepseek/deepseek-coder is not a valid model ID", code=400)),  # OpenRouter
+    (
+        400,
+        {"error": "/chat/completions: Invalid model name passed in model=x. Call `/v1/models` to view"},
+    ),  # LiteLLM
+    (
+        400,
+        error("Invalid model 'x'. Permitted models can be found in the documentation", code=400),
+    ),  # Perplexity
+    (
+        400,
+        error("The requested model 'x' is not supported by any provider", code="model_not_supported"),
+    ),  # Hugging Face
+    (400, error("模型不存在", code="1211")),  # Zhipu
+    (400, {"errors": [{"message": "AiError: No such model @cf/x or task", "code": 5007}], "success": False}),
+    (400, {"message": "The provided model identifier is invalid."}),  # Bedrock
+    (
+        400,
+        {"message": "Invocation of model ID x with on-demand throughput isn't supported. Retry your request"},
+    ),
+    (
+        400,
+        error(
+            "The model `x` has been decommissioned and is no longer supported.", code="model_decommissioned"
+        ),
+    ),
+    (
+        400,
+        error(
+            "The chatCompletion operation does not work with the specified model",
+            code="OperationNotSupported",
+        ),
+    ),
+    (400, error("Unknown model: x", code="unknown_model")),  # GitHub Models
+    (400, {"message": "model 'x' not found, make sure the correct model ID was used"}),  # Cohere
+    (400, error("No models loaded. Please load a model", type="invalid_request_error")),  # LM Studio
+    (
+        400,
+        error(
+            "Your organization must be verified to stream this model.",
+            param="stream",
+            code="unsupported_value",
+        ),
+    ),
+]
+LONG_CONTEXT = [
+    f"{each} required for long context requests." for each in ("Extra usage is", "Usage credits are")
+]
 TOO_LARGE = "Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 342389."

@@ -11,7 +11,12 @@ from typing import Any, Final
 
 import msgspec
 
-FAILED: Final = "error"  # as a finish reason
+_ERROR: Final = "error"
+# Finish reasons of a choice that its server broke off, in small letters. Sources: OpenRouter, Mistral, vLLM and SGLang
+# (abort), TensorRT-LLM (cancelled, timeout), DeepSeek (insufficient_system_resource), Zhipu (network_error).
+_BROKEN_OFF: Final = frozenset(
+    {_ERROR, "abort", "cancelled", "insufficient_system_resource", "network_error", "timeout"}
+)
 MOST_BODY: Final = 64 * 1024  # of an error; no honest one is longer
 _STATES: Final = frozenset({"error", "failed", "failure"})
 _TELLING: Final = (
@@ -27,7 +32,7 @@ def is_error(document: Any) -> bool:
         document = document[0] if document else None
     if not isinstance(document, dict):
         return False
-    if FAILED in (document.get("object"), document.get("type")) or document.get("success") is False:
+    if _ERROR in (document.get("object"), document.get("type")) or document.get("success") is False:
         return True
     state = document.get("status")
     if isinstance(state, str) and state.lower() in _STATES:
@@ -47,9 +52,14 @@ def _tells(name: str, value: Any) -> bool:
 def choice_error(choices: Any) -> bytes | None:
     """Return what the first choice that failed says of it, as an error's body; None where none failed."""
     for choice in choices if isinstance(choices, list) else ():
-        if isinstance(choice, dict) and (choice.get("error") or choice.get("finish_reason") == FAILED):
-            return body_of(choice.get("error") or {"message": "finish_reason: error"})
+        if isinstance(choice, dict) and (choice.get("error") or has_failed(choice.get("finish_reason"))):
+            return body_of(choice.get("error") or f"finish_reason: {choice.get('finish_reason')}")
     return None
+
+
+def has_failed(reason: Any) -> bool:
+    """Tell whether a finish reason says that the choice was broken off: what came of it is not all of it."""
+    return isinstance(reason, str) and reason.lower() in _BROKEN_OFF
 
 
 def body_of(error: Any) -> bytes:

@@ -64,7 +64,11 @@ def look(raw: bytes, shape: Shape) -> Look:
 
 
 async def read_aside(share: Share, shape: Shape, raw: bytes) -> Answered:
-    """Return the answer as the client gets it. Raises MalformedAnswer."""
+    """Return the answer as the client gets it, without the blanks that some send to keep a connection alive.
+
+    Raises MalformedAnswer.
+    """
+    raw = raw.lstrip()
     plain = msgspec.structs.replace(shape, layout=None, salt=None)  # what concerns the answer
     try:
         seen = await share.ask(Look, "answer", raw, plain)

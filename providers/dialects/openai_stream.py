@@ -16,7 +16,7 @@ from typing_extensions import override
 from providers.dialects.aliased import BEGIN, END, Aliased, members
 from providers.dialects.base import MalformedStream, Seen, Shape, Stream
 from providers.dialects.chunks import NOT_ENDED, Choice, Chunk, LooseChoice, decode_chunk, decode_first
-from providers.dialects.inner_errors import FAILED, MOST_BODY, body_of, is_error
+from providers.dialects.inner_errors import MOST_BODY, body_of, has_failed, is_error
 from providers.dialects.loose import LONG, is_busy, loosely, no_chunk, produced_by, read_any, sound_in
 from providers.dialects.mended import in_utf8, mended
 from providers.dialects.produced import PIECE, Produced
@@ -274,8 +274,8 @@ class OpenAIStream(Stream):
 
     def _note_end(self, choice: Choice) -> None:
         reason = choice.finish_reason
-        if choice.error or reason == FAILED:
-            self._fail(body_of(choice.error or {"message": "finish_reason: error"}))
+        if choice.error or has_failed(reason):
+            self._fail(body_of(choice.error or f"finish_reason: {reason}"))
         elif reason not in NOT_ENDED:
             self.started = True
             self._is_beside = choice.usage is not None

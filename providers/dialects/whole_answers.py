@@ -14,7 +14,7 @@ import msgspec
 from providers.dialects.aliased import Aliased, assemble, members
 from providers.dialects.base import Answered, MalformedAnswer, Shape
 from providers.dialects.chunks import Choice, decode_chunk
-from providers.dialects.inner_errors import FAILED, MOST_BODY, choice_error, is_error
+from providers.dialects.inner_errors import MOST_BODY, choice_error, has_failed, is_error
 from providers.dialects.loose import loosely, read_any, text_of
 from providers.dialects.mended import in_utf8, mended
 from providers.layout import Unfit
@@ -118,7 +118,7 @@ def _has_vectors(parts: dict[str, msgspec.Raw], shape: Shape) -> bool:
 
 def _all_failed(choices: Sequence[Choice | _End] | None) -> bool:
     for each in choices or ():
-        if not each.error and each.finish_reason != FAILED:
+        if not each.error and not has_failed(each.finish_reason):
             return False
     return bool(choices)
 

@@ -15,12 +15,16 @@ ROWS = {
     "C28 a host with an underscore": """
         functional/careless_clients::a_host_with_an_underscore_is_one
         functional/careless_clients::what_names_no_host_is_refused_without_a_traceback""",
+    "C28b blanks behind a value": """
+        functional/careless_clients::blanks_behind_a_value_are_no_part_of_it
+        functional/careless_clients::a_host_with_an_underscore_is_one""",
     "C30 paths": """
         unit/gateway/paths::a_path_that_leads_nowhere_has_a_hint
         functional/careless_paths::a_slash_too_many_is_left_out
         functional/careless_paths::a_path_that_leads_nowhere_is_answered_in_json_with_a_hint""",
     "C31 a proxy that ends TLS": """
         unit/gateway/forwarded::a_scheme_is_understood_in_its_usual_forms
+        unit/gateway/forwarded::the_client_is_the_last_that_no_proxy_of_ours_is
         functional/behind_a_proxy::people_sign_in_through_a_proxy_that_ends_tls
         functional/behind_a_proxy::the_page_of_a_refused_form_names_the_settings""",
     "C37 HEAD, methods of probes, pages of other origins": """

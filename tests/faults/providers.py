@@ -60,7 +60,15 @@ ROWS = {
     "B20b a wrong key with status 400": """
         unit/providers/error_table::a_wrong_key_is_the_operators_whatever_the_status
         unit/providers/error_table::words_that_a_client_made_a_provider_repeat_blame_no_key
+        unit/providers/error_table::an_error_with_status_200_is_read_too
         functional/whose_fault::a_wrong_key_fails_over_and_is_no_clients_business""",
+    "B20c the operator's mistakes as the client's: the model's name, an address, a proxy": """
+        unit/providers/error_table::a_model_that_does_not_exist_is_the_operators
+        unit/providers/error_table::words_about_a_model_that_exists_are_its_clients
+        unit/providers/error_table::a_status_that_no_body_brings_about_may_go_better_elsewhere
+        unit/providers/error_table::whatever_the_status_what_it_says_counts
+        functional/whose_fault::a_model_that_does_not_exist_is_another_deployments_and_rests_nothing
+        functional/whose_fault::a_status_that_no_request_brings_about_is_another_deployments""",
     "B21 the context_window fallback knows OpenAI only": """
         unit/providers/error_table::a_prompt_that_is_too_long_goes_to_the_model_for_it
         unit/providers/error_table::the_first_event_of_a_stream_is_read_as_a_status_is
@@ -82,7 +90,9 @@ ROWS = {
     # Operators
     "C26 the provider's reason is lost": """
         unit/providers/failures::a_refusal_in_any_envelope_becomes_a_sentence
-        unit/providers/error_table::a_firewalls_page_reaches_its_sender_without_its_markup""",
+        unit/providers/error_table::a_firewalls_page_reaches_its_sender_without_its_markup
+        unit/providers/error_table::a_router_passes_on_what_the_provider_behind_it_said
+        unit/providers/error_table::what_is_passed_on_in_itself_is_read_within_bounds""",
     "C34 why a provider fails cannot be found out": """
         functional/reasons_reach_people::the_operator_finds_why_a_try_failed
         functional/reasons_reach_people::a_try_that_never_connected_is_counted_and_told
@@ -91,6 +101,7 @@ ROWS = {
         unit/providers/error_table::a_redirect_tells_where_it_leads_and_nothing_else_of_it""",
     "C35 a 429 about one request": """
         unit/providers/error_table::a_429_about_one_request_reaches_its_sender_in_the_providers_words
+        unit/providers/error_table::a_429_about_a_long_prompt_rests_nothing_and_goes_to_the_model_for_it
         functional/reasons_reach_people::a_request_that_no_minute_can_take_hears_why
         functional/reasons_reach_people::all_are_told_the_same_wait
         unit/providers/no_tenant_takes_it_from_others::the_first_caller_is_told_to_wait_as_long_as_everybody_else

@@ -14,6 +14,7 @@ ROWS = {
     "B13 streams that the provider cut look finished": """
         unit/providers/ends_of_streams::an_empty_reason_ends_no_choice
         unit/providers/ends_of_streams::all_choices_that_were_asked_for_must_end
+        unit/providers/ends_of_streams::a_choice_that_its_server_broke_off_is_not_whole
         unit/providers/streams_of_servers::a_cut_at_any_byte_is_no_whole_answer_or_a_whole_one
         functional/streams_of_servers::the_official_client_raises_where_a_choice_has_not_ended""",
     "B14 errors inside a stream pass as success": """
@@ -36,7 +37,10 @@ ROWS = {
     "B18 [DONE] with white space": "unit/providers/ends_of_streams::white_space_around_the_end_is_nothing",
     "B19 the content type byte for byte": """
         unit/providers/kinds_of_bodies::what_begins_as_an_event_stream_is_one
-        functional/streams_of_servers::a_stream_is_one_whatever_it_says_that_it_is""",
+        functional/streams_of_servers::a_stream_is_one_whatever_it_says_that_it_is
+        integration/providers/transport_encodings::what_clients_read_directly_is_read""",
+    "B19b blanks before an answer": """
+        unit/providers/large_answers::blanks_that_kept_the_connection_alive_are_no_part_of_it""",
     "C29 usage in other places": """
         unit/providers/usage_places::usage_is_found_where_it_stands
         unit/providers/usage_places::of_several_usages_the_largest_numbers_count

@@ -128,7 +128,38 @@ async def test_other_methods_are_told_which_there_are(gateway, method, path, sta
     assert (answer.status_code, answer.headers.get("allow")) == (status, allowed)
 
 
+BLANKS = [b" ", b"\t", b"  \t "]
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"api-key: " + town.BOB.encode(),
+        b"x-api-key: " + town.BOB.encode(),
+        b"x-request-timeout-ms: 20000",
+        b"idempotency-key: blanks-%b",
+        b"content-encoding: identity",
+    ],
+)
+async def test_blanks_behind_a_value_are_no_part_of_it(gateway, upstream, line, blank):
+    """RFC 9112, 5.1; of its own the parser takes away those before it only."""
+    upstream.script(UPSTREAM, {})
+    line = line.replace(b"%b", blank.hex().encode())
+    request = head(lines=[line, *CLOSE], length=len(BODY)) + BODY
+    exact, padded = request, request.replace(line, line + blank)
+    if b"api-key" in line:
+        exact, padded = (
+            each.replace(b"Bearer " + town.ALICE.encode(), b"Basic x") for each in (exact, padded)
+        )
+    statuses = [(await spoken(gateway, each)).partition(b"\r\n")[0] for each in (exact, padded)]
+    assert statuses[0] == statuses[1]
+    assert b" 200 " in statuses[0]
+
+
 HOSTS = [
+    b"gateway:8080  ",
+    b"gateway\t",
     b"llm_gateway:8080",
     b"LLM_Gateway",
     b"_gw_.my_net:1",

@@ -9,7 +9,7 @@ import pytest
 
 from tests import town
 from tests.faulty_providers import ALONE, LONGS, PAIRS, POOR, lines_of, says, serving
-from tests.provider_errors import ACCOUNTS, KEYS, TOO_LONG
+from tests.provider_errors import ACCOUNTS, KEYS, MODELS, TOO_LONG
 from tests.raw_calls import ask, question
 from tests.unit.providers.test_additions import CAPS, REFUSALS
 from tests.unit.providers.test_error_table import IN_STREAMS
@@ -135,7 +135,7 @@ async def test_an_account_without_money_fails_over_and_is_left_alone(gateway, up
 
 @pytest.mark.parametrize("number", range(len(KEYS)))
 async def test_a_wrong_key_fails_over_and_is_no_clients_business(gateway, upstream, number):
-    model = PAIRS[20 + number]
+    model = PAIRS[30 + number]
     status, body = KEYS[number]
     upstream.script(f"up-{model}", says(status, body))
     answer = await ask(gateway.url, town.ALICE, question(model))
@@ -152,6 +152,29 @@ async def test_a_wrong_key_fails_over_and_is_no_clients_business(gateway, upstre
         errors,
         lambda lines: any(f"refused the credential of deployment {model}-first" in each for each in lines),
     )
+
+
+@pytest.mark.parametrize("number", range(len(MODELS)))
+async def test_a_model_that_does_not_exist_is_another_deployments_and_rests_nothing(
+    gateway, upstream, number
+):
+    model = PAIRS[45 + number]
+    status, body = MODELS[number]
+    upstream.script(f"up-{model}", says(status, body))
+    answers = [await ask(gateway.url, key, question(model)) for key in (town.ALICE, town.BOB) * 3]
+    assert {(a.status, a.headers["x-gateway-deployment"]) for a in answers} == {(200, f"{model}-second")}
+    assert len(upstream.seen(model=f"up-{model}")) == 6
+
+
+STATUSES = [405, 407, 411, 415, 421, 423, 424, 426, 428, 431, 499]  # no body brings these about
+
+
+@pytest.mark.parametrize("status", STATUSES)
+async def test_a_status_that_no_request_brings_about_is_another_deployments(gateway, upstream, status):
+    model = PAIRS[63 + STATUSES.index(status)]
+    upstream.script(f"up-{model}", says(status, {"detail": "no"}))
+    answer = await ask(gateway.url, town.ALICE, question(model))
+    assert (answer.status, answer.headers["x-gateway-deployment"]) == (200, f"{model}-second")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +204,7 @@ async def test_a_prompt_that_is_too_long_is_answered_by_the_wider_model(gateway,
 
 @pytest.mark.parametrize("who", [who for who in IN_STREAMS if isinstance(TOO_LONG[who][1], dict)][::4])
 async def test_and_so_is_one_that_a_streams_first_event_refuses(gateway, upstream, who):
-    model = LONGS[30 + IN_STREAMS.index(who)]
+    model = LONGS[40 + IN_STREAMS.index(who)]
     event = json.dumps(TOO_LONG[who][1])
     event = event if '"error"' in event else json.dumps({"error": TOO_LONG[who][1]})
     upstream.script(f"up-{model}", {"kind": "events", "events": [event]})

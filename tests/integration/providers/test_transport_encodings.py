@@ -52,15 +52,49 @@ async def test_a_provider_that_compresses_unasked_is_understood(transport: Trans
         assert await call(transport, server.url) == b'{"ok":true}'
 
 
+BARE = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+BARE_BODY = BARE.compress(b'{"ok":true}') + BARE.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        *(
+            (each, b'{"ok":true}')
+            for each in (b"", b"utf-8", b"UTF-8", b"none", b"identity, identity", b"aws-chunked")
+        ),
+        (b"gzip, identity", gzip.compress(b'{"ok":true}')),
+        (b"utf-8 ,  GZIP", gzip.compress(b'{"ok":true}')),
+        (b"gzip  ", gzip.compress(b'{"ok":true}')),
+        (b"deflate", zlib.compress(b'{"ok":true}')),
+        (b"deflate", zlib.compress(b'{"ok":true}', 0)),
+        (b"deflate", gzip.compress(b'{"ok":true}')),
+        (b"deflate", BARE_BODY),
+    ],
+)
+@pytest.mark.parametrize("is_in_bytes", [False, True])
+async def test_what_clients_read_directly_is_read(
+    transport: Transport, encoding: bytes, body: bytes, *, is_in_bytes: bool
+) -> None:
+    """B19: a Content-Encoding that names no coding is a mistake, and says nothing."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: %b\r\ntransfer-encoding: chunked\r\n\r\n" % encoding
+    pieces = [body[at : at + 1] for at in range(len(body))] if is_in_bytes else [body]
+    chunks = b"".join([b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces])
+    async with RawServer(says(head + chunks + b"0\r\n\r\n")) as server:
+        assert await call(transport, server.url) == b'{"ok":true}'
+
+
 @pytest.mark.parametrize(
     ("encoding", "body"),
     [
         (b"gzip", gzip.compress(bytes(MAX_UNZIPPED * 2), mtime=0)),
+        (b"zstd", b"{}"),
+        (b"gzip, gzip", gzip.compress(gzip.compress(b"{}"))),
         (b"gzip", gzip.compress(b'{"ok":true}', mtime=0)[:-4]),
         (b"gzip", gzip.compress(b'{"ok":', mtime=0) + gzip.compress(b"true}", mtime=0)),
         (b"br", b"\x0b\x02\x80{}\x03"),
     ],
-    ids=["bomb", "cut", "in two", "unknown"],
+    ids=["bomb", "not read", "twice", "cut", "in two", "unknown"],
 )
 async def test_an_encoding_it_did_not_ask_for_is_understood_or_refused(
     transport: Transport, encoding: bytes, body: bytes

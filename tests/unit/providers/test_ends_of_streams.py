@@ -57,6 +57,33 @@ def test_any_other_reason_ends_its_choice(reason):
     assert read(event(said(finish_reason=reason)))[0].done
 
 
+BROKEN_OFF = [
+    "error",
+    "ERROR",
+    "network_error",
+    "insufficient_system_resource",
+    "abort",
+    "cancelled",
+    "timeout",
+]
+
+
+@pytest.mark.parametrize("reason", BROKEN_OFF)
+def test_a_choice_that_its_server_broke_off_is_not_whole(reason):
+    """DeepSeek, Zhipu, vLLM, SGLang and TensorRT-LLM end a choice so that they could not finish."""
+    stop = event(said("", finish_reason=reason), usage=USED)
+    stream, out = read(stop, DONE)
+    assert (stream.started, stream.done, out) == (False, False, b"")
+    assert ErrorWith200(stream.failure).retryable
+    stream, out = read(event(said()), stop, DONE)
+    assert (stream.done, stream.failure is not None, out) == (False, True, event(said()))
+    whole = {"choices": [{"index": 0, "message": {"content": "a"}, "finish_reason": reason}], "usage": USED}
+    with pytest.raises(MalformedAnswer) as fault:
+        OpenAIToOpenAI(Shape(alias="chat", path="chat/completions")).response(json.dumps(whole).encode())
+    assert fault.value.usage is not None
+    assert reason.encode() in (fault.value.body or b"")
+
+
 @pytest.mark.parametrize(
     ("ends", "is_done"),
     [

@@ -10,7 +10,7 @@ import pytest
 from providers.failures import ErrorWith200, UpstreamBroken, UpstreamStatus
 from providers.plan import Plan
 from providers.target import Secret, Target
-from tests.provider_errors import ACCOUNTS, KEYS, TOO_LARGE, TOO_LONG, error
+from tests.provider_errors import ACCOUNTS, KEYS, LONG_CONTEXT, MODELS, TOO_LARGE, TOO_LONG, error
 
 WIDE = Target(
     id=9, alias="w", name="w-1", provider="openai", upstream_model="w", base_url="http://u", secret=Secret("")
@@ -93,6 +93,101 @@ def test_an_account_without_money_is_the_operators(status: int, body: Any, is_su
     assert "balance" not in failure.words.lower()
 
 
+@pytest.mark.parametrize(("status", "body"), MODELS)
+def test_a_model_that_does_not_exist_is_the_operators(status: int, body: Any) -> None:
+    failure = UpstreamStatus(status, raw(body))
+    assert (failure.code, failure.answer_status) == ("upstream_model_not_found", 502)
+    assert (failure.fault, failure.retryable, failure.passed_on) == ("nobody", True, None)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The model `x` does not support tools.",
+        "Invalid value: 'unknown model'.",
+        "Tool 'no such model' not found",
+        "Invalid model parameters",
+        "This model's output is limited",
+    ],
+)
+def test_words_about_a_model_that_exists_are_its_clients(words: str) -> None:
+    failure = UpstreamStatus(400, raw(error(words, type="invalid_request_error")))
+    assert (failure.fault, failure.retryable, failure.answer_status) == ("request", False, 400)
+
+
+STATUSES = [
+    405,
+    407,
+    411,
+    412,
+    414,
+    415,
+    417,
+    418,
+    421,
+    423,
+    424,
+    426,
+    428,
+    431,
+    444,
+    460,
+    494,
+    495,
+    496,
+    497,
+    498,
+    499,
+]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("body", ["", {"detail": "no"}, error("Request failed during generation")])
+def test_a_status_that_no_body_brings_about_may_go_better_elsewhere(status: int, body: Any) -> None:
+    """Groq's 498, TGI's and Bedrock's 424, nginx's 494 to 499, a wrong address's 405."""
+    failure = UpstreamStatus(status, raw(body))
+    assert (failure.fault, failure.retryable, failure.answer_status) == ("nobody", True, 502)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_whatever_the_status_what_it_says_counts(status: int) -> None:
+    failure = UpstreamStatus(status, raw(error("flagged", code="content_filter")))
+    assert (failure.fault, failure.why) == ("request", "content_filter")
+    failure = UpstreamStatus(status, raw(error("no", code="insufficient_quota")))
+    assert (failure.fault, failure.is_sure) == ("account", False)
+
+
+@pytest.mark.parametrize("words", LONG_CONTEXT)
+def test_a_429_about_a_long_prompt_rests_nothing_and_goes_to_the_model_for_it(words: str) -> None:
+    failure = UpstreamStatus(
+        429, raw({"type": "error", "error": {"type": "rate_limit_error", "message": words}})
+    )
+    assert (failure.fault, failure.why, failure.answer_status) == ("request", "context_window", 413)
+
+
+def test_a_router_passes_on_what_the_provider_behind_it_said() -> None:
+    inner = {"error": {"message": "at most 1 image per prompt", "param": "messages", "code": "x"}}
+    for said, words in (
+        (orjson.dumps(inner).decode(), "at most 1 image per prompt"),
+        ("plain words", "plain words"),
+    ):
+        metadata = {"raw": said, "provider_name": "Crucible"}
+        failure = UpstreamStatus(400, raw(error("Provider returned error", code=400, metadata=metadata)))
+        assert failure.passed_on is not None
+        assert failure.passed_on.message == f"Provider returned error: {words}"
+    flagged = {"raw": '{"error":{"code":"content_filter"}}'}
+    assert (
+        UpstreamStatus(400, raw(error("Provider returned error", metadata=flagged))).why == "content_filter"
+    )
+
+
+def test_what_is_passed_on_in_itself_is_read_within_bounds() -> None:
+    said = "deep"
+    while len(said) < 200_000:
+        said = orjson.dumps(error("outer", metadata={"raw": said})).decode()
+    assert UpstreamStatus(400, said.encode()).fault == "request"
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -154,6 +249,19 @@ def test_a_redirect_tells_where_it_leads_and_nothing_else_of_it(location: str, t
         (error("Rate limit exceeded", code=429), "limit", "upstream_rate_limited"),
         (error("flagged", code=403, metadata={"reasons": []}), "request", "upstream_refused"),
         (error("no", code="content_filter"), "request", "upstream_refused"),
+        (error("slow", code="rate_limit_exceeded", type="requests"), "limit", "upstream_rate_limited"),
+        (error("slow", type="rate_limit_error"), "limit", "upstream_rate_limited"),
+        (error("no", code="insufficient_quota"), "account", "upstream_account_exhausted"),
+        (error("no", code="invalid_api_key"), "credential", "upstream_auth_failed"),
+        ({"base_resp": {"status_code": 1002, "status_msg": "rate limit"}}, "limit", "upstream_rate_limited"),
+        (
+            {"base_resp": {"status_code": 1004, "status_msg": "login fail"}},
+            "credential",
+            "upstream_auth_failed",
+        ),
+        ({"base_resp": {"status_code": 1008, "status_msg": "no"}}, "account", "upstream_account_exhausted"),
+        ({"base_resp": {"status_code": 1026, "status_msg": "new_sensitive"}}, "request", "upstream_refused"),
+        (error("405", code=405), "deployment", "upstream_error"),
         ({"message": "unknown model", "code": 404}, "deployment", "upstream_error"),
         ("not even JSON", "deployment", "upstream_error"),
     ],

@@ -103,7 +103,7 @@ def test_a_refusal_of_the_clients_request_passes_with_all_it_says() -> None:
         # AWS, RFC 9457, MiniMax, Apigee, TGI, Baidu, OpenRouter's raw
         (b'{"Message":"no such thing"}', "no such thing"),
         (b'{"type":"about:blank","title":"Bad","status":400}', "Bad"),
-        (b'{"base_resp":{"status_code":1004,"status_msg":"login fail"}}', "login fail"),
+        (b'{"base_resp":{"status_code":2013,"status_msg":"invalid params"}}', "invalid params"),
         (b'{"fault":{"faultstring":"Invalid path","detail":{"errorcode":"x"}}}', "Invalid path"),
         (b'{"error":["Error in `inputs`: required"]}', "Error in `inputs`: required"),
         (b'{"error_code":6,"error_msg":"No permission"}', "No permission"),

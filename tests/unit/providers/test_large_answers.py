@@ -80,6 +80,17 @@ def test_a_detail_of_any_size_is_no_reason_to_lose_an_answer():
     assert large(CHAT, raw) == (json.loads(raw), None, "")
 
 
+@pytest.mark.parametrize("blanks", [b"\n\n", b" " * 300_000, b"\r\n\t " * 100_000])
+async def test_blanks_that_kept_the_connection_alive_are_no_part_of_it(blanks):
+    """DeepSeek and OpenRouter send them until the answer is ready."""
+    heavy = HeavyWork()
+    for name, (shape, raw) in ANSWERS.items():
+        if large(shape, raw) != "malformed":
+            found = await read_aside(heavy.share(1), shape, blanks + raw)
+            assert (json.loads(found.body), found.usage, found.produced) == small(shape, raw), name
+    heavy.close()
+
+
 async def test_an_answer_that_takes_too_much_is_malformed(monkeypatch):
     monkeypatch.setattr("providers.heavy_work.CPU_S", 0.001)
     monkeypatch.setattr("providers.heavy_work.CPU_S_PER_MB", 0.0)
