@@ -17,6 +17,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: str = "chat"
     body_bytes: int = 0  # UTF-8 bytes of the prompt's JSON, without the media that were measured
+    growth: int = 0  # tokens by which tools and the like may become more than their bytes, once printed
     counted: Bound | None = (
         None  # of a real count of the prompt's text, media aside; set by worst_case.counted
     )
@@ -44,6 +45,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     image_quantity: int = 0  # images to produce
     image_size: str = ""
     image_quality: str = ""
+    sounds: int = 0  # in the prompt
     audio_ms: int = 0  # length of audio given, or the most that may be produced
     characters: int = 0  # text to speak
 

@@ -23,6 +23,7 @@ from budgets.worst_case import (
     output_cap,
     worst_case,
 )
+from catalog.price_terms import costs_tokens
 from catalog.prices import PriceSheet
 from catalog.routing import Route
 from providers.amounts import Bound, Estimate
@@ -98,6 +99,11 @@ class _Terms(msgspec.Struct, frozen=True):
     def needs_cap(self) -> bool:
         return self.keeps_money or self.tokens_per_minute is not None
 
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether it matters how many they are: some models cost nothing, or only by the request."""
+        return self.tokens_per_minute is not None or any(map(costs_tokens, self.sheets))
+
     def bound(self, demand: Demand, prompt: Bound | None = None) -> WorstCase:
         """Return the worst case by bytes, or by a counted prompt."""
         window, most = self.context_window, self.max_output_tokens
@@ -131,7 +137,8 @@ async def reserve(admission: Gate, wish: Wish) -> Held:
     """
     terms, demand = _terms(wish), wish.demand
     if terms.needs_cap:
-        check_cap(demand)
+        if demand.against_cap and terms.counts_tokens:
+            check_cap(demand)
         if terms.keeps_money:
             check_bounded(demand, terms.sheets, terms.context_window)
     prompt = prompt_estimate(demand)

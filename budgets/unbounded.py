@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from catalog.price_terms import costs_tokens
 from providers.requests.classes import Unacceptable
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ def check_bounded(demand: Demand, sheets: Sequence[PriceSheet], context_window: 
     for feature in demand.features:
         if not all(feature in {tool.name for tool in each.tool_calls} for each in terms):
             raise FeatureUnpriced(feature, feature)
-    if demand.output_cap == 0 and context_window is None:
+    is_open = demand.output_cap == 0 or demand.needs_window
+    if context_window is not None or not is_open or not any(map(costs_tokens, sheets)):
+        return
+    if demand.output_cap == 0:
         raise Unbounded("max_tokens")
-    if demand.needs_window and context_window is None:
+    if demand.needs_window:
         raise Unbounded((*demand.unknown, *demand.references, *demand.documents, *demand.features)[0])

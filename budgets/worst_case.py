@@ -14,7 +14,8 @@ import msgspec
 from catalog.price_terms import NO_TERMS, dearest
 from catalog.prices import PER, PriceSheet, image_rate
 from providers.amounts import Bound
-from providers.media.sight import most_of_page, most_of_picture
+from providers.media.pictures import is_known
+from providers.media.sight import most_of_page, most_of_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,8 @@ PRODUCED_PICTURE_TOKENS: Final = 8_000
 # Speech: twenty tokens a second, slowed down four times, at twelve characters a second, rounded up.
 SPOKEN_CHARACTER_TOKENS: Final = 8
 HEARD_SECOND_TOKENS: Final = 50  # the densest published audio tokenizer uses 32
+# Of a sound that is short: Voxtral hears spans of 30 s, and Gemma 3n each sound as one of that length.
+SOUND_TOKENS: Final = 400
 # Calls of a tool that a provider may make within one call.
 MOST_TOOL_CALLS: Final = 10
 # Where neither the client nor the catalog nor the price map knows a limit, this cap is sent upstream.
@@ -160,16 +163,18 @@ def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[S
     page = most_of_page(models) if demand.measured else 0
     if (demand.needs_window or page is None) and context_window is not None:
         return _Input(any=context_window * demand.inputs)
-    text = demand.body_bytes + FRAME_TOKENS + MESSAGE_TOKENS * demand.messages
+    text = demand.body_bytes + demand.growth + FRAME_TOKENS + MESSAGE_TOKENS * demand.messages
     if demand.tools:
         text += TOOLS_TOKENS
     if demand.counted is not None:
         text = min(text, demand.counted.tokens)
-    pictures = sum([most_of_picture(each, models) for each in demand.pictures]) if demand.pictures else 0
+    pictures = most_of_pictures(demand.pictures, models) if demand.pictures else 0
     if demand.measured:
         text += sum([document.text_bytes for document in demand.measured]) - demand.document_bytes
         pictures += sum([document.pages for document in demand.measured]) * (page or 0)
     sounds = -(-demand.audio_ms * HEARD_SECOND_TOKENS // 1000)
+    if demand.sounds and not (models and all(is_known(model.model) for model in models)):
+        sounds += demand.sounds * SOUND_TOKENS
     # A window bounds one prompt; a request for embeddings may carry many.
     if context_window is None or demand.kind != "chat" or text + sounds + pictures <= context_window:
         return _Input(text, sounds, picture=pictures)

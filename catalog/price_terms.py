@@ -88,6 +88,12 @@ def dearest(sheet: PriceSheet, prompt_tokens: int, tier: str) -> PriceSheet:
     return _times(_stepped(sheet, [sheet, *reached]) if reached else sheet, factor)
 
 
+def costs_tokens(sheet: PriceSheet) -> bool:
+    """Tell whether a token can cost anything, at whatever step."""
+    steps = (sheet, *sheet.terms.above)
+    return not sheet.free and any(getattr(step, name) for step in steps for name in TOKEN_PARTS)
+
+
 def factor_of(factors: Iterable[Factor], name: str) -> int:
     return next((factor.millionths for factor in factors if factor.name == name), ONE)
 

@@ -48,7 +48,7 @@ def exact_prompt(raw: bytes, encoding: str, tick: Tick = lambda: None) -> Bound:
     """Return the tokens of a body's text, without its media. Raises msgspec.DecodeError, and what `tick` raises."""
     count = partial(count_exactly, encoding=encoding, tick=tick)
     parts = _members.decode(raw)
-    tokens = sum([count(bytes(parts[name]).decode()) for name in parts.keys() & _TEXT])
+    tokens = sum([count(_spaced(bytes(parts[name]))) for name in parts.keys() & _TEXT])
     if "tools" in parts or "functions" in parts:
         tokens += PER_TOOL * bytes(parts.get("tools") or parts["functions"]).count(b'"name"')
     if "input" in parts:
@@ -64,10 +64,18 @@ def _encoding(model: str) -> str | None:
     return "cl100k_base" if _CL100K.search(model) else None
 
 
+def _spaced(raw: bytes) -> str:
+    """Return JSON as it is printed again: with a space behind each comma and colon, which may be a token."""
+    return msgspec.json.format(raw, indent=0).decode()
+
+
 def _member(name: str, value: Any, count: Count) -> int:
     if value is None:
         return 0
     extra = PER_NAME if name == "name" else 0
+    if name in chat.CALLS:
+        calls = _dump(value)  # their arguments are JSON inside of a text, and printed again all the same
+        return count(calls.decode()) + calls.count(b",") + calls.count(b":")
     if isinstance(value, str):
         return extra + count(value)
     if name == "content" and isinstance(value, list):

@@ -234,3 +234,54 @@ VECTORS: dict[str, tuple[Body, str]] = {  # of embeddings; "" is served
     "lists of tokens": (token_lists, "too_many_values"),
 }
 EVERY: dict[str, Body] = SERVED | {name: body for name, (body, _) in REFUSED.items()}
+
+
+TANGLE = (
+    b'"' + b"[" * 70 + b'"'
+)  # brackets inside of a text, so that only an outline tells how deep a body is
+
+
+def tangled(piece: bytes) -> Body:
+    return lambda size: chat(
+        TANGLE, b'"metadata":[%s]' % b",".join([piece] * (size // (len(piece) + 1) - 60))
+    )
+
+
+def unknown_names(letter: str) -> Body:
+    """As many names as may be unknown, as long as they may be."""
+    names = [f"{number:02}{letter * 254}" for number in range(64)]
+    return lambda _: chat(b'"hi"', json.dumps(dict.fromkeys(names, 1)).encode()[1:-1])
+
+
+def name_in_an_echo(letters: bytes) -> Body:
+    def make(size: int) -> bytes:
+        name = letters * (size // len(letters) - 40)
+        return messages(b'[{"role":"assistant","content":"x","annotations":[{"x":{"id":1,"%s":1}}]}]' % name)
+
+    return make
+
+
+def segments(size: int) -> bytes:
+    """JPEGs of as many segments as are walked."""
+    walked = b"\xff\xe1\x00\x02" * 8 + (b"\xff\xe1\x00\x10" + bytes(14)) * 190
+    data = b"\xff\xd8" + walked + media.jpeg(1, 1)[2:]
+    part = b'{"image_url":"data:image/jpeg;base64,%s"}' % base64.b64encode(data)
+    return chat(b"[%s]" % b",".join([part] * (size // (len(part) + 1))))
+
+
+def of_two_thousand_pictures(_: int) -> bytes:
+    return pictures(b"https://a")(2_000 * 58)
+
+
+SMALL: dict[str, Body] = {  # that are not large, and were slow to read
+    "texts behind a tangle": tangled(b'""'),
+    "numbers and texts behind a tangle": tangled(b'1,""'),
+    "members behind a tangle": lambda size: chat(TANGLE, b'"metadata":{%s}' % members(b"1")(size)[60:-1]),
+    "long unknown names": unknown_names("n"),
+    "long unknown names that grow": unknown_names("\u00df"),
+    "a long name in an echo": name_in_an_echo(b"a"),
+    "a long name of things in an echo": name_in_an_echo(b"filesid"),
+    "numbers as parts": lambda size: chat(b"[%s]" % b",".join([b"1"] * (size // 2 - 60))),
+    "segments of pictures": segments,
+    "two thousand pictures": of_two_thousand_pictures,
+}

@@ -14,9 +14,11 @@ from budgets.demand import Demand
 from gateway.api.schemas import BULK, MOST_MEMBERS
 from gateway.config.sections import Server
 from gateway.refusals import BadRequest, not_json
-from providers.outline import outline_of
+from providers.outline import BUSY, outline_of
 from providers.outline_limits import VALUE_BYTES, Limits, NotJson, OverLimit
 
+# Of a body that is read on the event loop: lists of numbers have few bytes for each.
+MOST_COMMAS: Final = 32_768
 _FEWEST_VALUES: Final = 100_000  # are allowed however large the body is
 _SQUARE: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -67,27 +69,33 @@ def limits_of(server: Server, size: int) -> Limits:
 
 def is_bare(raw: bytes, server: Server, demand: Demand) -> bool:
     """Whether there is so little in a body that no limit can be passed, whatever is where."""
-    opened = raw.count(b"[") + raw.count(b"{")
+    lists = raw.count(b"[")
+    opened = lists + raw.count(b"{")
     if opened > server.max_nesting or demand.messages > server.max_messages:
         return False
     if demand.kind == "embeddings":
         return len(raw) < server.max_inputs or raw.count(b",") < server.max_inputs
-    return opened + raw.count(b'"') // 2 <= server.max_content_parts
+    most = server.max_content_parts
+    return opened + raw.count(b'"') // 2 <= most and (lists == 1 or raw.count(b",") < most)
+
+
+def takes_long(raw: bytes, limits: Limits) -> bool:
+    """Whether only an outline tells how deep a body is, and is too slow for an event loop, by its texts and commas."""
+    return len(raw) > BUSY and raw.count(b'"') + raw.count(b",") > BUSY and _is_tangled(raw, limits.nesting)
 
 
 def check_small(raw: bytes, limits: Limits, demand: Demand) -> None:
     """Raises BadRequest. For a body that was decoded already, so that it is known to be JSON."""
     lists = raw.count(b"[")
-    opened = lists + raw.count(b"{")
     try:
-        if opened > limits.nesting and not _is_flat(raw, limits.nesting):
-            outline_of(raw, limits)  # brackets inside of texts mislead the cheap look
+        if _is_tangled(raw, limits.nesting):
+            outline_of(raw, limits)
         if demand.messages > limits.messages:
             raise OverLimit("messages", limits.messages)
         if demand.kind == "embeddings":
             if raw.count(b",") >= limits.inputs:
                 _check_inputs(raw, limits)
-        elif lists > 1 and len(raw) > 2 * limits.parts and opened + raw.count(b'"') // 2 > limits.parts:
+        elif lists > 1 and len(raw) > 2 * limits.parts and _has_many(raw, limits.parts):
             _check_parts(raw, limits)
     except (OverLimit, NotJson) as error:
         raise refusal_of(error) from None
@@ -104,6 +112,11 @@ def refusal_of(error: OverLimit | NotJson) -> BadRequest:
     )
 
 
+def _is_tangled(raw: bytes, most: int) -> bool:
+    """Tell whether a body may be nested deeper: brackets inside of texts mislead this cheap look."""
+    return raw.count(b"[") + raw.count(b"{") > most and not _is_flat(raw, most)
+
+
 def _is_flat(raw: bytes, most: int) -> bool:
     """Tell whether nothing is nested deeper, as far as its brackets say: each round takes the innermost away."""
     left = raw.translate(_SQUARE, _NO_BRACKETS)
@@ -112,6 +125,12 @@ def _is_flat(raw: bytes, most: int) -> bool:
             return True
         left = left.replace(b"[]", b"")
     return not left
+
+
+def _has_many(raw: bytes, most: int) -> bool:
+    """Whether there may be a list of more elements: texts, objects and lists, or numbers, each behind a comma."""
+    opened = raw.count(b"[") + raw.count(b"{")
+    return opened + raw.count(b'"') // 2 > most or raw.count(b",") >= most
 
 
 def _check_parts(raw: bytes, limits: Limits) -> None:

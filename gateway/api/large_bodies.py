@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.api.body_limits import check_small, is_bare, limits_of, refusal_of
+from gateway.api.body_limits import MOST_COMMAS, check_small, is_bare, limits_of, refusal_of, takes_long
 from gateway.api.large_reading import Embedded, Refused, Understood, embedded, name_of
 from gateway.api.schemas import Peek, Want
 from gateway.refusals import BadRequest, Overloaded
 from providers.fallbacks import FALLBACKS
 from providers.outline import is_large
-from providers.outline_limits import OverLimit
+from providers.outline_limits import Limits, OverLimit
 from providers.requests.classes import Unacceptable
 from providers.work_process import Lost, TooDear
 
@@ -25,12 +25,19 @@ if TYPE_CHECKING:
 
 async def understand(raw: bytes, peek: Peek, server: Server, share: Share) -> Want:
     """Return what the body asks for. Raises BadRequest, Unacceptable, Overloaded."""
-    if not is_large(raw):
+    if not is_large(raw) and raw.count(b",") <= MOST_COMMAS:
         want = peek(raw)
-        if not is_bare(raw, server, want.demand):
-            check_small(raw, limits_of(server, len(raw)), want.demand)
-        return want
-    limits = limits_of(server, len(raw))
+        if is_bare(raw, server, want.demand):
+            return want
+        limits = limits_of(server, len(raw))
+        if not takes_long(raw, limits):
+            check_small(raw, limits, want.demand)
+            return want
+    return await _understood(raw, peek, limits_of(server, len(raw)), share)
+
+
+async def _understood(raw: bytes, peek: Peek, limits: Limits, share: Share) -> Want:
+    """Read it in a process of its own. Raises BadRequest, Unacceptable, Overloaded."""
     try:
         said = await share.ask(Understood, "understand", raw, name_of(peek), limits)
     except (TooDear, Lost) as fault:

@@ -100,14 +100,20 @@ def peek_chat(raw: bytes) -> Want:
         names=read.names,
         absent=read.absent,
     )
-    demand = Demand(
+    return Want(body.model, shape, _chat_demand(body, read))
+
+
+def _chat_demand(body: ChatBody, read: Reading) -> Demand:
+    return Demand(
         kind="chat",
         body_bytes=read.text_bytes,
+        growth=read.growth,
         output_cap=min(read.cap, MOST_TOKENS) if read.cap is not None else None,
         n=read.choices,
         messages=len(body.messages),
         tools=read.tools,
         pictures=read.pictures,
+        sounds=read.sounds,
         audio_ms=read.audio_ms,
         documents=read.documents,
         document_bytes=read.document_bytes,
@@ -122,7 +128,6 @@ def peek_chat(raw: bytes) -> Want:
         modalities=read.modalities,
         json_schema=read.json_schema,
     )
-    return Want(body.model, shape, demand)
 
 
 def peek_embeddings(raw: bytes) -> Want:

@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _STRICT: Final = re.compile(r"[A-Za-z0-9+/]*+={0,2}")
 _JPEG_FRAMES: Final = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _KINDS: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
+_FORMATS: Final = frozenset(
+    (
+        "",
+        "application/octet-stream",
+        *["png", "jpeg", "jpg", "webp", "gif", "bmp", "tiff", "heic", "heif", "avif"],
+    )
+)
 _HEIF: Final = frozenset({b"heic", b"heix", b"mif1", b"avif"})
 # Fill bytes, marks without a length, and the picture's own data: readers differ in how they go on from there.
 _JPEG_UNSURE: Final = frozenset({0x00, 0x01, *range(0xD0, 0xDB), 0xFF})
-_MOST_SEGMENTS: Final = 200
+_MOST_SEGMENTS: Final = 200  # and chunks
+_SMALL, _MOST_SMALL = 16, 8  # bytes of a segment that no camera writes often, and how many are passed over
+_WINDOW: Final = 256  # bytes that are decoded at a time
+_PNG_HEAD: Final = 33  # bytes of the signature and of IHDR
+_CHUNK: Final = 12  # bytes of its length, name and checksum
 
 GENERIC_MOST: Final = 16_384 + 64
 GENERIC_LEAST: Final = 2_880  # models that cut every picture into the same number of tiles
@@ -49,7 +61,8 @@ def of_url(url: str) -> tuple[Picture, int]:
     if url[:5].lower() != "data:":
         return UNKNOWN, 0
     head, comma, data = url.partition(",")
-    if not comma or not head.lower().endswith(";base64"):
+    head = head.lower()
+    if not comma or not head.endswith(";base64") or not is_picture(head[len("data:") :].partition(";")[0]):
         return UNKNOWN, 0
     try:
         first = _bytes_at(data, 0, 32)
@@ -63,11 +76,30 @@ def of_url(url: str) -> tuple[Picture, int]:
         return UNKNOWN, len(data)
 
 
+def is_picture(said: str) -> bool:
+    """Tell whether a media type or format is a picture's, or none. Who is told of a sound, a film or a document may
+    look for that, wherever in the bytes it is.
+    """
+    kind = said.strip().lower()
+    return kind.startswith("image/") or kind in _FORMATS
+
+
 def most_tokens(picture: Picture, models: Sequence[str]) -> int:
     """Return the most tokens that a picture can be at any of these models, by their upstream names."""
     if not models:
         return max(_inflated(picture), _generic(picture))
-    return max(_tokens(picture, model.lower()) for model in models)
+    return max([formula_of(model)(picture) for model in models])
+
+
+@lru_cache(maxsize=4_096)
+def formula_of(model: str) -> Callable[[Picture], int]:
+    """Return how a model counts: the same function for all models of a family."""
+    model = model.lower()
+    if INFLATED in model:
+        return _inflated
+    if _TILED.search(model):
+        return _tiled
+    return _patched if _OPENAI.search(model) else _generic
 
 
 def name_at(provider: str, model: str) -> str:
@@ -82,14 +114,12 @@ def is_known(model: str) -> bool:
     return INFLATED in model.lower() or _OPENAI.search(model.lower()) is not None
 
 
-def _tokens(picture: Picture, model: str) -> int:
-    if INFLATED in model:
-        return _inflated(picture)
-    if _TILED.search(model):
-        return 85 + 170 * _tiles(picture)
-    if _OPENAI.search(model):
-        return max(_patches(picture), 85 + 170 * _tiles(picture))
-    return _generic(picture)
+def _tiled(picture: Picture) -> int:
+    return 85 + 170 * _tiles(picture)
+
+
+def _patched(picture: Picture) -> int:
+    return max(_patches(picture), _tiled(picture))
 
 
 def _inflated(picture: Picture) -> int:
@@ -129,7 +159,8 @@ def _is_picture(first: bytes) -> bool:
 
 def _measured(first: bytes, data: str) -> Picture:
     if first.startswith(b"\x89PNG") and first[12:16] == b"IHDR":
-        return Picture(int.from_bytes(first[16:20]), int.from_bytes(first[20:24]))
+        found = Picture(int.from_bytes(first[16:20]), int.from_bytes(first[20:24]))
+        return found if _has_one_head(data) else UNKNOWN
     if first.startswith(b"\xff\xd8"):
         return _jpeg(data)
     if first[8:12] == b"WEBP":
@@ -150,18 +181,37 @@ def _webp(first: bytes) -> Picture:
     return UNKNOWN
 
 
+def _has_one_head(data: str) -> bool:
+    """Tell whether a PNG says its size once before its pixels: of two heads, some readers take the second (Pillow)."""
+    if _bytes_at(data, _PNG_HEAD, 8)[4:] == b"IDAT":
+        return True  # as of most small pictures
+    at, pieces = _PNG_HEAD, _Pieces(data)
+    for _ in range(_MOST_SEGMENTS):
+        chunk = pieces.at(at, 8)
+        if chunk[4:] == b"IDAT":
+            return _STRICT.fullmatch(data, 0, (at + 8) // 3 * 4) is not None
+        if chunk[4:] == b"IHDR" or len(chunk) < 8:  # noqa: PLR2004 - length and name
+            return False
+        at += _CHUNK + int.from_bytes(chunk[:4])
+    return False
+
+
 def _jpeg(data: str) -> Picture:
     """Walk the segments up to the frame that says the size; what is skipped is base64 without surprises."""
-    at = 2
+    at, pieces, small = 2, _Pieces(data), 0
     for _ in range(_MOST_SEGMENTS):
-        head = _bytes_at(data, at, 9)
+        head = pieces.at(at, 9)
         if head[0] != 0xFF or head[1] in _JPEG_UNSURE:  # noqa: PLR2004 - a marker begins so
             return UNKNOWN
         if head[1] in _JPEG_FRAMES:
             is_plain = _STRICT.fullmatch(data, 0, (at + 9) // 3 * 4)
             found = Picture(int.from_bytes(head[7:9]), int.from_bytes(head[5:7]))
             return found if is_plain and all(found) else UNKNOWN
-        at += 2 + int.from_bytes(head[2:4])
+        length = int.from_bytes(head[2:4])
+        small += length < _SMALL
+        if small > _MOST_SMALL:
+            return UNKNOWN
+        at += 2 + length
     return UNKNOWN
 
 
@@ -171,3 +221,18 @@ def _bytes_at(data: str, start: int, count: int) -> bytes:
     piece = data[begin:end]
     skip = start - start // 3 * 3
     return binascii.a2b_base64(piece, strict_mode=True)[skip : skip + count]
+
+
+class _Pieces:
+    """What base64 text stands for, piece by piece: many small segments lie in one."""
+
+    __slots__ = ("_data", "_piece", "_start")
+
+    def __init__(self, data: str) -> None:
+        self._data, self._piece, self._start = data, b"", 0
+
+    def at(self, start: int, count: int) -> bytes:
+        """Return some bytes; fewer at the end. Raises binascii.Error."""
+        if start < self._start or start + count > self._start + len(self._piece):
+            self._piece, self._start = _bytes_at(self._data, start, _WINDOW), start
+        return self._piece[start - self._start : start - self._start + count]

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from providers.media.pictures import UNKNOWN, Picture, most_tokens, name_at
+from providers.media.pictures import UNKNOWN, Picture, formula_of, most_tokens, name_at
 
 # Anthropic, "Images and vision": patches of 28 pixels, at most 2,576 pixels of the longer side and 3.75 megapixels.
 CLAUDE_PICTURE: Final = 4_784
@@ -53,9 +53,14 @@ def stated(provider: str, model: str, facts: Mapping[str, int]) -> Sight:
     return sight_of(provider, model, facts.get("image_max_tokens"), facts.get("pdf_page_max_tokens"))
 
 
-def most_of_picture(picture: Picture, sights: Sequence[Sight]) -> int:
-    """Return the most tokens that a picture can be at any of them."""
-    return max([sight.most_of(picture) for sight in sights]) if sights else most_tokens(picture, ())
+def most_of_pictures(pictures: Sequence[Picture], sights: Sequence[Sight]) -> int:
+    """Return the most tokens of all of them, each where it is most: thousands of pictures, and dozens of deployments
+    that see in a few ways.
+    """
+    if not sights:
+        return sum([most_tokens(picture, ()) for picture in pictures])
+    ways = {(formula_of(sight.model), sight.image_max_tokens): sight for sight in sights}.values()
+    return sum([max([sight.most_of(picture) for sight in ways]) for picture in pictures])
 
 
 def most_of_page(sights: Sequence[Sight]) -> int | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 SLOWEST_BYTES_PER_MS: Final = 1  # 8 kbit/s, the least of MP3
@@ -39,6 +40,12 @@ _RATES_2: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _SAMPLING: Final = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 
 
+# What a sound may be said to be, without `audio/` and `x-`; who is told of another coding may look for that one.
+_WAVE: Final = frozenset({"wav", "wave", "pn-wav", "vnd.wave"})
+_MPEG: Final = frozenset({"mp3", "mpeg", "mpeg3", "mpga", "mpeg-3"})
+_UNSAID: Final = frozenset({"", "application/octet-stream"})
+
+
 class Sound(NamedTuple):
     """`is_bounded` False: of a coding that is not measured here, so it may be longer than that."""
 
@@ -46,16 +53,25 @@ class Sound(NamedTuple):
     is_bounded: bool = True
 
 
-def sound_in(data: str) -> Sound | None:
-    """Return how long base64 text can be as a sound, also in lines; None: it is no base64."""
+def sound_in(data: str, said: Sequence[str] = ()) -> Sound | None:
+    """Return how long base64 text can be as a sound, also in lines; None: it is no base64.
+
+    `said`: what the request calls it, as formats or media types. Called otherwise than it is, it has no bound.
+    """
     whole = "".join(data.split())
     try:
         sound = base64.b64decode(whole + "=" * (-len(whole) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
-    if sound[:4] == b"RIFF" and sound[8:12] == b"WAVE":
-        return _wave(sound)
-    return _mpeg(sound)
+    is_wave = sound[:4] == b"RIFF" and sound[8:12] == b"WAVE"
+    found = _wave(sound) if is_wave else _mpeg(sound)
+    is_so = {_coding(each) for each in said} <= (_WAVE if is_wave else _MPEG) | _UNSAID
+    return found if is_so else Sound(max(found.most_ms, len(sound) // SLOWEST_BYTES_PER_MS), is_bounded=False)
+
+
+def _coding(said: str) -> str:
+    name = said.strip().lower()
+    return name.removeprefix("audio/").removeprefix("x-")
 
 
 def _wave(sound: bytes) -> Sound:
@@ -64,20 +80,23 @@ def _wave(sound: bytes) -> Sound:
     at = _format(sound)
     if at is None or len(sound) < at + 24:
         return slowest
-    coding, channels = int.from_bytes(sound[at + 8 : at + 10], "little"), sound[at + 10]
+    coding = int.from_bytes(sound[at + 8 : at + 10], "little")
+    channels = int.from_bytes(sound[at + 10 : at + 12], "little")
     if coding == _EXTENSIBLE:
         coding = int.from_bytes(sound[at + 32 : at + 34], "little")
     rate = int.from_bytes(sound[at + 12 : at + 16], "little")
+    per_second = int.from_bytes(sound[at + 16 : at + 20], "little")
+    per_sample = int.from_bytes(sound[at + 20 : at + 22], "little")
     bits = int.from_bytes(sound[at + 22 : at + 24], "little")
     if (
         coding not in {1, 3}
         or not channels
         or bits not in {8, 16, 24, 32}
         or rate > _FASTEST_HERTZ
+        or (per_sample, per_second) != (channels * bits // 8, rate * per_sample)
         or sound.count(b"fmt ") != 1  # one more may be read instead, wherever it is
     ):
         return slowest
-    per_second = rate * channels * bits // 8
     return Sound(-(-len(sound) * 1000 // per_second)) if per_second else slowest
 
 

@@ -1,4 +1,5 @@
-"""The one cap of a request: every word a server might read for it, and what could make a server exceed it.
+"""The one cap of a request: every word a server might read for it, and what could make a server exceed it, also inside
+of members that nobody knows (NVIDIA Dynamo's `nvext`, vLLM's `vllm_xargs`, OpenRouter's `reasoning`).
 
 Which word counts when two are there differs from server to server (vLLM and SGLang take `max_completion_tokens or
 max_tokens`, llama.cpp also reads `n_predict`), so two words that say different numbers are refused.
@@ -7,24 +8,32 @@ max_tokens`, llama.cpp also reads `n_predict`), so two words that say different 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from providers.requests import chat
 from providers.requests.classes import Money, Unacceptable
-from providers.requests.spelling import fold
+from providers.requests.spelling import fold, strictly
 
 MOST_CAP: Final = 2**31 - 1  # what servers keep such a number in, and clients write for "no limit"
 MOST_DIGITS: Final = 40
+MOST_NAME: Final = 256  # letters of a name that nobody knows
 _NUMBER: Final = re.compile(rb"0|[1-9][0-9]{0,17}")
 _ANY_NUMBER: Final = re.compile(rb"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-# A name that nobody listed, and that some server may read as a limit of its output.
+# A name that nobody listed, and that some server may read as a limit of its output. To be matched, not searched: from
+# each letter on, it would take the square of a name's length.
 _LIKE_A_CAP: Final = re.compile(
-    r"(?=.*tok)(?=.*(max|min|num|new|limit|len))|predict|(max|min)len|budget"
+    r"(?=.*tok)(?=.*(max|min|num|new|limit|len))|.*(predict|(max|min)len|budget)"
     r"|(?=.*(out|completion|generat|response|answer|seq))(?=.*(max|min|limit|len))"
 )
+_INSIDE: Final = frozenset(map(fold, (*chat.CAPS, *chat.CHOICES, *chat.MORE_OUTPUT.split())))
+# Some of which is in each of those names, however it is written.
+_MAY_BE_INSIDE: Final = re.compile(
+    rb'max|min|num|len|limit|predict|budget|best|beam|candidate|thinking|ignore|"n"|\\u', re.IGNORECASE
+)
+_MOST_SEARCHED: Final = 64 * 1024  # bytes of members that nobody knows, if they may hold a cap
 
 
 class Caps(NamedTuple):
@@ -58,9 +67,38 @@ def caps_of(stated: Mapping[str, bytes], unknown: Iterable[str]) -> Caps:
             min(names),
             "conflicting_parameters",
         )
-    like = [name for name in unknown if _LIKE_A_CAP.search(fold(name))]
+    like = [name for name in unknown if _LIKE_A_CAP.match(fold(name))]
     rest = [name for name in unknown if name not in like]
     return Caps(next(iter(values), None), choices, (*against, *like), tuple(rest))
+
+
+def caps_inside(members: Mapping[str, msgspec.Raw], unknown: Iterable[str]) -> list[str]:
+    """Return what stands against the cap inside of members that nobody knows, at any depth. Raises Unacceptable."""
+    found: list[str] = []
+    size = 0
+    for name in unknown:
+        value = members[name]
+        if memoryview(value)[0] not in b"{[" or _MAY_BE_INSIDE.search(value) is None:
+            continue
+        size += len(value)
+        if size > _MOST_SEARCHED:
+            return [*found, name]
+        inside = next(_caps_in(strictly(bytes(value))), None)
+        if inside is not None:
+            found.append(f"{name}.{inside[:MOST_NAME]}")
+    return found
+
+
+def _caps_in(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _caps_in(item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            folded = fold(name[:MOST_NAME])
+            if item is not None and (folded in _INSIDE or _LIKE_A_CAP.match(folded)):
+                yield name
+            yield from _caps_in(item)
 
 
 def check_cap(name: str, value: bytes) -> None:

@@ -10,6 +10,11 @@ from typing import Final
 
 from providers.requests.classes import DESTINATIONS, Money, Table, rows
 
+# What makes a server write more than its cap, or the same again.
+MORE_OUTPUT: Final = (
+    "use_beam_search num_beams num_return_sequences candidate_count thinking min_tokens min_new_tokens min_length "
+    "min_completion_tokens ignore_eos num_retries max_retries"
+)
 MEMBERS: Final[Table] = {
     **rows(
         Money.FREE,
@@ -19,7 +24,7 @@ MEMBERS: Final[Table] = {
         "stop_token_ids include_stop_str_in_output skip_special_tokens spaces_between_special_tokens "
         "add_generation_prompt continue_final_message add_special_tokens return_token_ids allowed_token_ids "
         "return_tokens_as_token_ids truncate_prompt_tokens cache_salt request_id include_reasoning "
-        "separate_reasoning stream_reasoning service_tier",
+        "separate_reasoning stream_reasoning service_tier reasoning",
     ),
     **rows(Money.FREE, "metadata"),
     **rows(Money.FREE, "store prompt_cache_retention prompt_cache_options", keeps=True),
@@ -46,10 +51,9 @@ MEMBERS: Final[Table] = {
     **rows(
         Money.REFUSED,
         "extra_body options parameters generation_config generationConfig sampling_params model_kwargs kwargs "
-        "additionalModelRequestFields inferenceConfig use_beam_search num_beams num_return_sequences "
-        "candidate_count thinking min_tokens min_new_tokens min_length min_completion_tokens ignore_eos num_retries "
-        "max_retries",
+        "additionalModelRequestFields inferenceConfig",
     ),
+    **rows(Money.REFUSED, MORE_OUTPUT),
 }
 """A message's own members."""
 MESSAGE: Final[Table] = {
@@ -61,6 +65,14 @@ MESSAGE: Final[Table] = {
     **rows(Money.FREE, "cache_control prompt_cache_breakpoint"),
     **rows(Money.REFERENCE, "audio", shares=True),
 }
+# What templates and providers print into the prompt, in their own words for JSON.
+PRINTED: Final = frozenset(
+    {
+        *("tools", "functions", "documents", "chat_template_kwargs"),
+        *("response_format", "json_schema", "guided_json", "structured_outputs"),
+    }
+)
+CALLS: Final = ("tool_calls", "function_call")  # of an earlier answer
 """The members of a content part. A part may come without its `type`, so what it carries decides, not what it says."""
 PART: Final[Table] = {
     **rows(Money.TEXT, "text refusal thinking reasoning signature title"),
@@ -102,12 +114,17 @@ CAPS: Final = frozenset(
     name for name, row in MEMBERS.items() if row.money is Money.CAP and name not in CHOICES
 )
 _LOOKED_AT: Final = frozenset(
-    {"messages", "tools", "functions", "prediction", "tool_choice", "function_call"}
+    {"messages", "tools", "functions", "prediction", "tool_choice", "function_call", "chat_template_kwargs"}
 )
+OUTSIDE: Final = frozenset({"reasoning"})  # known, and may hold a cap: OpenRouter's has `max_tokens`
 # What needs no second look.
 PLAIN: Final = frozenset(
     name
     for name, row in MEMBERS.items()
-    if (row.money is Money.FREE and not row.keeps and name not in {"service_tier", "modalities", "audio"})
+    if (
+        row.money is Money.FREE
+        and not row.keeps
+        and name not in {"service_tier", "modalities", "audio", "reasoning"}
+    )
     or (row.money is Money.TEXT and name not in _LOOKED_AT)
 )

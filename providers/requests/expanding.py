@@ -1,6 +1,9 @@
-"""Letters that some tokenizers write out before they count: one of three bytes may become eighteen others.
+"""What becomes more of a prompt than it is of a body; everything else has at most a token a byte.
 
-Qwen's tokenizers normalise to NFC, those of many embedding models to NFKC. Everything else has at most a token a byte.
+Letters that some tokenizers write out before they count: one of three bytes may become eighteen others. Qwen's
+tokenizers normalise to NFC, those of many embedding models to NFKC. And tools: a chat template prints them as JSON of
+its own, with spaces and lines (`tojson(indent=4)` in Llama's), with letters as escapes (minijinja, Jinja), with numbers
+in full (1e15), or as a type of TypeScript.
 """
 
 from __future__ import annotations
@@ -26,6 +29,14 @@ _EXPANDING: Final = re.compile(
 )
 _ESCAPE: Final = re.compile(rb"\\u([0-9A-Fa-f]{4})")
 _ESCAPED: Final = 6  # bytes of one
+_EXPONENT: Final = re.compile(rb"[0-9][eE]")
+_NUMBER: Final = 18  # bytes of the longest that Python prints without one
+# Each on a line of its own, with its white space: two tokens more, where runs of spaces are one.
+_INDENTED: Final = (b",", b"[", b"]", b"{", b"}")
+_HTML: Final = (b"<", b">", b"&", b"'")
+_NOT_ASCII: Final = bytes(range(0x80, 0x100))
+_FIRST: Final = bytes(range(0xC0, 0x100))  # of a letter's bytes
+_FIRST_OF_FOUR: Final = bytes(range(0xF0, 0x100))  # such a letter is two escapes
 
 
 def extra_bytes(raw: bytes) -> int:
@@ -35,6 +46,17 @@ def extra_bytes(raw: bytes) -> int:
         return extra
     found = Counter(_EXPANDING.findall(raw.decode("utf-8", "replace")))
     return extra + sum([times * (_longest(letter) - len(letter.encode())) for letter, times in found.items()])
+
+
+def written_out(tools: bytes) -> int:
+    """Return by how many tokens the JSON of tools, or of their calls, may grow when a template prints it."""
+    extra = tools.count(b":") + 2 * sum([tools.count(mark) for mark in _INDENTED])
+    extra += (_ESCAPED - 1) * sum([tools.count(mark) for mark in _HTML])
+    extra += _NUMBER * len(_EXPONENT.findall(tools))
+    if tools.isascii():
+        return extra
+    escapes = sum([len(tools) - len(tools.translate(None, first)) for first in (_FIRST, _FIRST_OF_FOUR)])
+    return extra + _ESCAPED * escapes - (len(tools) - len(tools.translate(None, _NOT_ASCII)))
 
 
 def _extra_of_escapes(raw: bytes) -> int:

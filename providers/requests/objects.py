@@ -21,6 +21,7 @@ _THINGS: Final = (
 )
 _THING: Final = re.compile(rf"[a-z]*({_THINGS})s?")
 _ID_OF_THING: Final = re.compile(rf"[a-z]*({_THINGS})s?ids?")
+_MOST_NAME: Final = 256  # letters that are looked at: no server knows a longer name, and it takes long
 _MAY_NAME: Final = re.compile(rb'ids?"|\\u', re.IGNORECASE)
 _MOST_SEARCHED: Final = 64 * 1024  # bytes of members that nobody knows, if they may name something
 _MOST_QUOTES: Final = 20_000  # of what is searched of an echo: as many values as there are in that many bytes
@@ -57,7 +58,7 @@ def refuse_named(members: Mapping[str, msgspec.Raw], unknown: Iterable[str], bef
     size = 0
     for name in unknown:
         value = bytes(members[name])
-        if _MAY_NAME.search(value) is None and not _ID_OF_THING.fullmatch(fold(name)):
+        if _MAY_NAME.search(value) is None and not _is_id_of_thing(name):
             continue
         size += len(value)
         if size > _MOST_SEARCHED or _names_thing({name: strictly(value)}, 0):
@@ -102,7 +103,7 @@ def _is_flat(value: bytes) -> bool:
         several = _flat.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
-    return not any(_ID_OF_THING.fullmatch(fold(name)) for name in set().union(*several))
+    return not any(_is_id_of_thing(name) for name in set().union(*several))
 
 
 def _names_thing(value: Any, depth: int) -> bool:
@@ -112,14 +113,19 @@ def _names_thing(value: Any, depth: int) -> bool:
         return any(_names_thing(item, depth + 1) for item in value)
     if not isinstance(value, dict):
         return False
-    return any(_is_thing(fold(name), item) or _names_thing(item, depth + 1) for name, item in value.items())
+    return any(_is_thing(name, item) or _names_thing(item, depth + 1) for name, item in value.items())
+
+
+def _is_id_of_thing(name: str) -> bool:
+    return _ID_OF_THING.fullmatch(fold(name[:_MOST_NAME])) is not None
 
 
 def _is_thing(name: str, item: Any) -> bool:
-    if _ID_OF_THING.fullmatch(name):
+    if _is_id_of_thing(name):
         return bool(item)
     several = item if isinstance(item, list) else [item]
-    return bool(_THING.fullmatch(name)) and any(isinstance(each, dict) and each.get("id") for each in several)
+    has_id = any(isinstance(each, dict) and each.get("id") for each in several)
+    return has_id and _THING.fullmatch(fold(name[:_MOST_NAME])) is not None
 
 
 def _names_one(value: Any, depth: int) -> bool:

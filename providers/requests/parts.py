@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from providers.media.pictures import Picture, of_url
+from providers.media.pictures import Picture, is_picture, of_url
 from providers.media.sounds import sound_in
 from providers.requests import chat
 from providers.requests.classes import Money, Unacceptable
@@ -21,18 +22,27 @@ _TEXT_MEMBERS: Final = frozenset(
 )
 _USUAL_MEMBERS: Final = frozenset({"role", "content"})
 _ECHOES: Final = _TEXT_MEMBERS - _USUAL_MEMBERS
+# A picture, a sound or a film where an echo holds one: OpenRouter's annotations bring back the pages of a file.
+_IN_ECHO: Final = re.compile(
+    rb'"(image_url|input_audio|video_url|audio_url|input_video|image_embeds|input_image)":'
+)
 MOST_PICTURES: Final = 2_000  # no provider takes so many, and each is measured for each deployment
 MOST_UNKNOWN: Final = 256  # members of messages and parts; no more references are named: one is as many
+_PLAIN_TEXT: Final = frozenset({"type", "text"})
 _CONTENT: Final = frozenset({"url", "data"})  # of a medium: looked at by itself
 _WEB: Final = ("http://", "https://")
 _LIST: Final = ord("[")
 _OBJECT: Final = ord("{")
+
+_any = msgspec.json.Decoder()
+_dump = msgspec.json.Encoder().encode
 
 
 class Parts(msgspec.Struct):
     """What was found. `media_bytes` of the body are media that were measured, and so are not text."""
 
     media_bytes: int = 0
+    sounds: int = 0
     audio_ms: int = 0
     pictures: list[Picture] = []
     documents: list[str] = []  # PDFs, by where they are: references, until they are measured
@@ -53,26 +63,33 @@ def parts_of(messages: Sequence[Raws]) -> Parts | None:
     found: Parts | None = None
     for place, message in enumerate(messages):
         content = message.get("content")
-        if not message.keys() <= _USUAL_MEMBERS:
-            _check_echoes(message, place)
+        echoed = [] if message.keys() <= _USUAL_MEMBERS else _echoes(message, place)
         is_plain = content is None or memoryview(content)[0] not in (_LIST, _OBJECT)
-        if is_plain and message.keys() <= _TEXT_MEMBERS:
+        if is_plain and not echoed and message.keys() <= _TEXT_MEMBERS:
             continue
         found = found or Parts()
+        for where in echoed:
+            _name(found.references, where)
         _check_members(message, place, found)
         if not is_plain and content is not None:
             given = strictly(bytes(content))
-            for part in given if isinstance(given, list) else [given]:
-                _take(part, place, found)
+            _take_all(given if isinstance(given, list) else [given], place, found)
         _check_bounds(place, found)
     return found
 
 
-def _check_echoes(message: Raws, place: int) -> None:
-    """What a client sends back of an answer may name an object, as the answer did; or as no answer ever did."""
+def _echoes(message: Raws, place: int) -> list[str]:
+    """What a client sends back of an answer may name an object, as the answer did; or as no answer ever did. Return
+    what holds parts. Raises Unacceptable.
+    """
+    found = []
     for name in message:
         if name in _ECHOES and memoryview(message[name])[0] in (_LIST, _OBJECT):
-            refuse_echoed(name, bytes(message[name]), f"messages[{place}].{name}")
+            where = f"messages[{place}].{name}"
+            refuse_echoed(name, bytes(message[name]), where)
+            if name not in chat.CALLS and _IN_ECHO.search(_dump(_any.decode(message[name]))):
+                found.append(where)
+    return found
 
 
 def _check_bounds(place: int, found: Parts) -> None:
@@ -99,14 +116,20 @@ def _check_members(message: Raws, place: int, found: Parts) -> None:
             _name(found.references, where)
 
 
-def _take(part: Any, place: int, found: Parts) -> None:
-    """Add one content part. It counts as all that it carries, whatever its type says."""
-    if isinstance(part, str):
-        return
+def _take_all(parts: list[Any], place: int, found: Parts) -> None:
+    """Add the parts of a content. What is neither a text nor an object nobody knows."""
     where = f"messages[{place}].content"
-    if not isinstance(part, dict):
-        _name(found.unknown, where)
-        return
+    for part in parts:
+        if isinstance(part, dict):
+            is_text = len(part) == len(_PLAIN_TEXT) and part.keys() == _PLAIN_TEXT
+            if not (is_text and part["type"] == "text" and isinstance(part["text"], str)):
+                _take(part, where, found)
+        elif not isinstance(part, str) and found.unknown[-1:] != [where]:
+            _name(found.unknown, where)
+
+
+def _take(part: dict[str, Any], where: str, found: Parts) -> None:
+    """Add one content part. It counts as all that it carries, whatever its type says."""
     kind = part.get("type")
     is_known = isinstance(kind, str) and (kind in chat.PART_TYPES or kind in chat.PART)
     if kind is not None and not is_known:
@@ -168,10 +191,13 @@ def _picture(value: Any, where: str, found: Parts) -> None:
     if not isinstance(url, str):
         _name(found.unknown, where)
         return
+    kind = value.get("format") if isinstance(value, dict) else None
     picture, size = of_url(url)
     found.pictures.append(picture)
     found.media_bytes += size
     scheme = url[:8].lower()
+    if isinstance(kind, str) and not is_picture(kind):
+        _name(found.references, f"{where}.format")
     if not size and (scheme.startswith("data:") or (":" in url[:32] and not scheme.startswith(_WEB))):
         _name(found.references, where)  # a document, a film, or something in a store of the provider's
 
@@ -185,8 +211,15 @@ def _sound(value: Any, where: str, found: Parts) -> None:
     if not isinstance(data, str):
         _name(found.unknown, where)
         return
-    sound = sound_in(data.partition(",")[2] if data[:5].lower() == "data:" else data)
+    said = [value["format"]] if isinstance(value, dict) and isinstance(value.get("format"), str) else []
+    if data[:5].lower() == "data:":
+        head, _, content = data.partition(",")
+        said.append(head[5:].partition(";")[0])
+    else:
+        content = data
+    sound = sound_in(content, said)
     if sound is not None:
+        found.sounds += 1
         found.audio_ms += sound.most_ms
         found.media_bytes += len(data)
     if sound is None or not sound.is_bounded:

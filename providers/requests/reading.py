@@ -13,19 +13,19 @@ import msgspec
 
 from providers.media.pictures import Picture
 from providers.requests import chat, embeddings
-from providers.requests.caps import Caps, caps_of, stated_alone
+from providers.requests.caps import MOST_NAME, Caps, caps_inside, caps_of, stated_alone
 from providers.requests.classes import Money, Table, Unacceptable
-from providers.requests.expanding import extra_bytes
+from providers.requests.expanding import extra_bytes, written_out
 from providers.requests.features import MOST_UNKNOWN, features_of
 from providers.requests.objects import refuse_named, refuse_objects
 from providers.requests.parts import Parts, parts_of
 from providers.requests.spelling import Raws, check_objects, check_spelling, folded, is_exact, strictly
+from providers.requests.templates import documents_frame, sets_template
 from providers.tenant_salt import CACHES, MEMBERS
 from providers.usage_openai import USUAL_TIERS
 
 _CHAT_SPELLINGS: Final = folded(chat.MEMBERS)
 _EMBEDDINGS_SPELLINGS: Final = folded(embeddings.MEMBERS)
-MOST_NAME: Final = 256  # letters; looking for caps in it takes the square of them
 _IN_MEMORY: Final = frozenset({b'"in_memory"', b'"in-memory"'})  # of prompt_cache_retention
 _NEUTRAL: Final = frozenset({b"null", b"false", b"0", b"{}", b"[]", b'""'})
 _EMPTY: Final = frozenset({b"null", b"[]"})
@@ -48,11 +48,13 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A body by the table of its API. Names are for refusals and for the log."""
 
     text_bytes: int
+    growth: int = 0  # tokens by which tools and the like may become more than their bytes, once printed
     cap: int | None = None  # what the client stated, under whatever name; some servers take 0 for none
     cap_names: tuple[str, ...] = ()  # the members that state it
     choices: int = 1
     tools: bool = False
     pictures: tuple[Picture, ...] = ()
+    sounds: int = 0
     audio_ms: int = 0
     documents: tuple[str, ...] = ()  # PDFs, by where they are; their base64 counts as text all the same
     document_bytes: int = 0
@@ -83,25 +85,44 @@ def read_chat(raw: bytes, messages: Sequence[Raws]) -> Reading:
     special = parts.keys() - chat.PLAIN
     special.discard("messages")
     names = _names(parts)
+    growth = _growth(parts, messages)
     schema = "response_format" in parts and _is_schema(bytes(parts["response_format"]))
     if found is None and len(special) <= 1:
         size = len(raw) + extra_bytes(raw)
         if not special:
-            return Reading(text_bytes=size, exact=exact, names=names, json_schema=schema)
+            return Reading(text_bytes=size, growth=growth, exact=exact, names=names, json_schema=schema)
         cap = stated_alone(parts, special)
         if cap is not None:
             caps = (*special,)
             return Reading(
-                text_bytes=size, cap=cap, cap_names=caps, exact=exact, names=names, json_schema=schema
+                text_bytes=size,
+                growth=growth,
+                cap=cap,
+                cap_names=caps,
+                exact=exact,
+                names=names,
+                json_schema=schema,
             )
     read = _chat_reading(raw, parts, special, found or Parts())
     return msgspec.structs.replace(
-        read, exact=exact, names=names, json_schema=schema, absent=_without_tools(parts)
+        read,
+        growth=growth,
+        exact=exact,
+        names=names,
+        json_schema=schema,
+        absent=_without_tools(parts),
     )
 
 
+def _growth(parts: Raws, messages: Sequence[Raws]) -> int:
+    """Return by how many tokens what a template prints may become more than its bytes, earlier calls included."""
+    printed = [bytes(parts[name]) for name in chat.PRINTED.intersection(parts)]
+    printed += [bytes(message[name]) for message in messages for name in chat.CALLS if name in message]
+    return sum(map(written_out, printed)) + documents_frame(parts) if printed else 0
+
+
 def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], found: Parts) -> Reading:
-    unknown = _unknown(special, chat.MEMBERS, _CHAT_SPELLINGS)
+    unknown = _unknown(parts, special, chat.MEMBERS, _CHAT_SPELLINGS)
     refuse_named(parts, unknown)
     stated = {name: bytes(parts[name]) for name in special if name in chat.MEMBERS}
     stated = {name: value for name, value in stated.items() if not _is_neutral(name, value)}
@@ -109,8 +130,11 @@ def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], 
     if "audio" in stated:
         refuse_objects(strictly(stated["audio"]), "audio")
     caps = caps_of(stated, unknown)
+    inside = caps_inside(parts, [*caps.unknown, *chat.OUTSIDE.intersection(stated)])
     features, tools_unknown = features_of(parts, stated)
     of_window = [name for name in stated if chat.MEMBERS[name].money is Money.REFERENCE]
+    if "chat_template_kwargs" in stated and sets_template(stated["chat_template_kwargs"]):
+        of_window.append("chat_template_kwargs")
     return Reading(
         text_bytes=len(raw) - found.media_bytes + extra_bytes(raw),
         cap=caps.cap,
@@ -119,6 +143,7 @@ def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], 
         tools="tools" in stated or "functions" in stated,
         pictures=tuple(found.pictures),
         modalities=found.modalities,
+        sounds=found.sounds,
         audio_ms=found.audio_ms,
         documents=tuple(found.documents),
         document_bytes=found.document_bytes,
@@ -126,9 +151,9 @@ def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], 
         unknown=(*caps.unknown, *found.unknown, *tools_unknown),
         features=features,
         tier=_tier(stated.get("service_tier")),
-        against_cap=caps.against,
+        against_cap=(*caps.against, *inside),
         predicted_bytes=len(stated.get("prediction", b"")),
-        speaks="audio" in stated or "audio" in str(_any.decode(stated.get("modalities", b'""'))),
+        speaks="audio" in stated or "audio" in str(_any.decode(stated.get("modalities", b'""'))).casefold(),
         keeps=_keeping(stated, chat.MEMBERS),
     )
 
@@ -143,7 +168,7 @@ def read_embeddings(raw: bytes, given: bytes) -> Reading:
         beside = b"".join([bytes(parts[name]) for name in embeddings.TEXTS.intersection(parts)])
         text_bytes = len(given) + extra_bytes(given) + len(beside) + extra_bytes(beside)
         return Reading(text_bytes=text_bytes, exact=exact, names=_names(parts))
-    unknown = _unknown(special, embeddings.MEMBERS, _EMBEDDINGS_SPELLINGS)
+    unknown = _unknown(parts, special, embeddings.MEMBERS, _EMBEDDINGS_SPELLINGS)
     refuse_named(parts, unknown)
     stated = {name: bytes(parts[name]) for name in special if name in embeddings.MEMBERS}
     stated = {name: value for name, value in stated.items() if value not in _NEUTRAL}
@@ -174,8 +199,10 @@ def _names(parts: dict[str, msgspec.Raw]) -> tuple[str, ...]:
     )
 
 
-def _unknown(special: set[str], table: Table, spellings: dict[str, str]) -> list[str]:
-    """Return the members that nobody knows. Raises Unacceptable for other spellings, and for too many of them."""
+def _unknown(parts: Raws, special: set[str], table: Table, spellings: dict[str, str]) -> list[str]:
+    """Return the members that nobody knows and that say something. Raises Unacceptable for other spellings, and for
+    too many of them.
+    """
     unknown = sorted(special - table.keys())
     longest = max(unknown, key=len, default="")
     if len(longest) > MOST_NAME:
@@ -185,7 +212,7 @@ def _unknown(special: set[str], table: Table, spellings: dict[str, str]) -> list
         message = f"More than {MOST_UNKNOWN:,} members of your request are not known."
         raise Unacceptable(message, unknown[0][:64], "too_many_members")
     check_spelling(unknown, spellings)
-    return unknown
+    return [name for name in unknown if bytes(parts[name]) != b"null"]
 
 
 def _is_schema(given: bytes) -> bool:

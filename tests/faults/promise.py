@@ -7,6 +7,7 @@ ROWS = {
     "M1 two caps in one request": """
         unit/providers/requests/caps_read_twice::two_caps_that_say_different_numbers_are_refused
         unit/providers/requests/caps_read_twice::what_could_make_a_server_exceed_the_cap_is_named
+        unit/providers/requests/caps_inside::what_may_be_a_cap_inside_of_what_nobody_knows_stands_against_the_cap
         functional/one_cap::a_second_reading_of_the_cap_costs_nothing""",
     "M2 a cap that is known is not sent": """
         functional/one_cap::one_cap_reaches_the_provider_under_its_own_name
@@ -29,6 +30,9 @@ ROWS = {
         unit/providers/prompt_counter::every_member_that_becomes_prompt_is_counted
         unit/providers/requests/members::a_prediction_is_output_beyond_the_cap
         unit/providers/requests/parts::what_only_refers_to_its_content_is_bounded_by_the_window""",
+    "M3 tools that a template prints again": """
+        unit/providers/requests/letters_that_grow::tools_are_bounded_by_what_templates_print
+        unit/providers/requests/letters_that_grow::an_exact_count_is_of_tools_as_they_are_printed""",
     "M3 hole 3, counting for nobody's money": """
         integration/gateway/token_counter::a_tenant_that_used_its_time_waits_and_others_do_not
         integration/gateway/token_counter::a_count_in_vain_takes_one_request_of_the_rate_and_no_money
@@ -64,6 +68,15 @@ ROWS = {
         unit/providers/requests/parts::a_picture_counts_however_its_part_is_written
         unit/providers/requests/parts::the_largest_picture_is_bounded_by_the_family
         functional/unbounded_requests::a_reference_is_held_as_a_whole_window""",
+    "M6 media that are called otherwise": """
+        unit/providers/requests/hidden_sizes::a_picture_that_is_called_otherwise_is_bounded_by_the_window
+        unit/providers/requests/hidden_sizes::a_sound_that_is_called_otherwise_is_bounded_by_the_window
+        unit/providers/requests/hidden_sizes::a_png_that_says_its_size_twice_is_the_largest
+        unit/providers/requests/hidden_sizes::a_head_of_a_wav_that_contradicts_itself_bounds_nothing""",
+    "M6 short sounds": "unit/budgets/media_bounds::a_short_sound_is_as_many_tokens_as_the_span_that_a_model_hears",
+    "M6 templates, and media in echoes": """
+        unit/providers/requests/templates::variables_that_set_the_template_are_bounded_by_the_window
+        unit/providers/requests/echoes::an_echo_that_holds_a_picture_sound_or_film_is_bounded_by_the_window""",
     "M6 objects of other tenants": """
         unit/providers/requests/parts::an_object_of_the_shared_account_is_refused
         unit/providers/requests/parts::an_earlier_answers_sound_is_refused
@@ -109,6 +122,7 @@ ROWS = {
         functional/nobody_holds_the_loop::a_body_that_is_not_large""",
     "D1 work of a stranger's size on the loop": """
         functional/nobody_holds_the_loop::a_long_body_is_served
+        functional/nobody_holds_the_loop::a_body_that_is_slow_for_its_size
         functional/nobody_holds_the_loop::with_an_idempotency_key
         functional/nobody_holds_the_loop::an_answer_of_any_kind
         unit/gateway/watchdog::a_real_stall_is_counted_and_its_stack_is_told""",

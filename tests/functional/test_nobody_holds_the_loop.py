@@ -260,6 +260,12 @@ async def test_an_error_of_any_kind(measured, upstream, name):
     assert answer.status_code == 400, answer.text
 
 
+@pytest.mark.parametrize("name", hostile_bodies.SMALL)
+async def test_a_body_that_is_slow_for_its_size(measured, name):
+    answer = await measured.post(CHAT, hostile_bodies.SMALL[name](250_000))
+    assert answer.status_code in {200, 400}, answer.text
+
+
 @pytest.mark.parametrize("headers", [{}, {"idempotency-key": "small"}], ids=["plain", "idempotent"])
 @pytest.mark.parametrize("name", hostile_bodies.EVERY)
 async def test_a_body_that_is_not_large(measured, name, headers):

@@ -36,6 +36,7 @@ def gateway(upstream, tmp_path_factory):
             row("learns", context_window=2_000),
             row("counted", provider_model="gpt-4o-unbounded", max_output_tokens=10, context_window=None),
             row("half", price_output=None),
+            row("by-request", price_input=0, price_output=0, context_window=None, pricing={"request": 0.001}),
             row(
                 "paged", context_window=50_000, facts={"image_max_tokens": 900, "pdf_page_max_tokens": 1_200}
             ),
@@ -167,6 +168,22 @@ async def test_what_the_operator_says_of_pictures_and_pages_bounds_them(
         [seen] = upstream.seen(call=answer.id)
         assert json.loads(seen["body"])["messages"][0]["content"][1] == part
         assert nanousd(answer.headers["x-gateway-cost-usd"]) == 3_700_000 + 2 * 2_000
+
+
+async def test_whose_tokens_cost_nothing_is_not_refused_for_how_many_there_could_be(gateway):
+    model = "by-request"
+    film = {"type": "video_url", "video_url": {"url": "http://x/y.mp4"}}
+    for body in (
+        carrying(model, film),
+        question(model, vendor_option=1),
+        question(model, min_tokens=9),
+        question(model, max_tokens=0),
+        question(model, nvext={"max_thinking_tokens": 9}),
+    ):
+        answer = await ask(gateway.url, CENT, body)
+        assert answer.status == 200, answer.body
+    refused = await ask(gateway.url, CENT, question(model, tools=[{"type": "code_interpreter"}]))
+    assert refused.error["code"] == "feature_unpriced"
 
 
 @pytest.mark.parametrize("member", ["vendor_option", "enable_magic", "safe_prompt"])

@@ -21,6 +21,7 @@ from providers.media.pictures import Picture, most_tokens
 from providers.media.sight import Sight, sight_of
 from providers.requests.documents import measured
 from providers.target import Secret, Target
+from tests.media import wav
 from tests.pdfs import plain
 
 WINDOW = 100_000
@@ -221,3 +222,22 @@ def test_more_pdfs_than_anybody_sends_are_bounded_by_the_window():
     demand = asking(None, SEES, *[encoded(PDF)] * 65).demand
     assert len(demand.documents) == 64
     assert not demand.can_be_measured
+
+
+@pytest.mark.parametrize(("model", "least"), [("gemma-3n", 188), ("voxtral-mini", 375), ("gpt-4o-audio", 0)])
+@pytest.mark.parametrize("count", [1, 50])
+def test_a_short_sound_is_as_many_tokens_as_the_span_that_a_model_hears(model, least, count):
+    """K1: Gemma 3n hears each sound as one of 30 s, and Voxtral in spans of 30 s; OpenAI by its length."""
+    sound = {
+        "type": "input_audio",
+        "input_audio": {"data": base64.b64encode(wav(0)).decode(), "format": "wav"},
+    }
+    body = {"model": "m", "messages": [{"role": "user", "content": [sound] * count}]}
+    demand = peek_chat(json.dumps(body).encode()).demand
+    sights = (sight_of("openai-compatible", model),)
+    bound = worst_case(demand, [SHEET], 10, WINDOW, sights).input.tokens
+    text = worst_case(msgspec.structs.replace(demand, sounds=0), [SHEET], 10, WINDOW, sights).input.tokens
+    assert bound - text >= least * count
+    assert (bound == text) is (not least)
+    both = (*sights, sight_of("openai-compatible", "qwen-omni"))
+    assert worst_case(demand, [SHEET], 10, WINDOW, both).input.tokens > text

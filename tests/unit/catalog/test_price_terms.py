@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from budgets.demand import Demand
-from budgets.unbounded import FeatureUnpriced, check_bounded
+from budgets.unbounded import FeatureUnpriced, Unbounded, check_bounded
 from budgets.worst_case import MOST_TOOL_CALLS, affordable_output, worst_case
 from catalog.config_prices import sheet_of
 from catalog.price_terms import Factor, Step, Terms, ToolRate
@@ -180,3 +180,15 @@ def test_a_row_of_the_file_states_them_in_its_own_unit():
     assert msgspec.json.decode(msgspec.json.encode(PriceSheet(input=1)), type=PriceSheet) == PriceSheet(
         input=1
     )
+
+
+@pytest.mark.parametrize("demand", [Demand(unknown=("x",)), Demand(output_cap=0)], ids=["unknown", "no cap"])
+def test_how_many_tokens_there_are_matters_where_one_of_any_kind_can_cost_something(demand):
+    nothing = PriceSheet(input=0, output=0, request=5)
+    check_bounded(demand, [nothing], None)
+    for sheet in (
+        PriceSheet(input=0, output=0, audio_output=1),
+        PriceSheet(input=0, output=0, terms=Terms(above=(Step(prompt_tokens=9, cached_input=1),))),
+    ):
+        with pytest.raises(Unbounded):
+            check_bounded(demand, [nothing, sheet], None)

@@ -58,6 +58,29 @@ def test_an_echo_that_names_an_object_is_refused(members):
         assert refused.value.param == f"messages[1].{name}"
 
 
+PICTURE = {"type": "image_url", "image_url": {"url": "https://x/page.png"}}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"annotations": [{"type": "file", "file": {"hash": "a", "content": [PICTURE]}}]},
+        {"reasoning_content": [PICTURE]},
+        {"reasoning_details": {"video_url": "https://x/long.mp4"}},
+        {"refusal": [[{"input_audio": {"data": "https://x/long.mp3"}}]]},
+        {"name": {"image_url": "https://x/page.png"}},
+    ],
+    ids=str,
+)
+def test_an_echo_that_holds_a_picture_sound_or_film_is_bounded_by_the_window(members):
+    assert demand({"role": "assistant", "content": "said", **members}).needs_window
+    raw = json.dumps({"role": "assistant", **members}).replace("_url", "\\u005furl")
+    body = f'{{"model":"m","messages":[{{"role":"user","content":"a"}},{raw}]}}'
+    assert peek_chat(body.encode()).demand.needs_window
+    call = {"id": "c", "function": {"name": "f", "arguments": {"image_url": "https://x/page.png"}}}
+    assert not demand({"role": "assistant", "tool_calls": [call]}).needs_window
+
+
 @pytest.mark.parametrize("name", ["annotations", "citations"])
 @pytest.mark.parametrize(
     "value", [[{"file_id": "file-1"}], {"document": {"id": "d"}}, [[{"vectorStoreId": "vs"}]]]

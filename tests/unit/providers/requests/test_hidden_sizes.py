@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
+import zlib
 
 import pytest
 
 from gateway.api.schemas import peek_chat
 from providers.media.pictures import Picture
 from providers.requests.classes import Unacceptable
-from tests.media import data_url, jpeg, mp3, wav
+from tests.media import data_url, jpeg, mp3, png, wav
 
 
 def demand(part):
@@ -53,9 +55,9 @@ def test_a_type_that_is_no_text_is_one_that_nobody_knows(kind):
 @pytest.mark.parametrize("value", [{"max_dynamic_patch": 64}, [{"fps": 64}], []])
 def test_what_makes_a_medium_larger_is_found_under_known_names_too(value):
     url = data_url(jpeg(9, 9))
-    for name in ("detail", "format"):
+    for name, usual in (("detail", "low"), ("format", "image/jpeg")):
         assert demand({"type": "image_url", "image_url": {"url": url, name: value}}).needs_window
-        assert not demand({"type": "image_url", "image_url": {"url": url, name: "low"}}).needs_window
+        assert not demand({"type": "image_url", "image_url": {"url": url, name: usual}}).needs_window
     data = base64.b64encode(wav(1)).decode()
     assert demand({"type": "input_audio", "input_audio": {"data": data, "format": value}}).needs_window
 
@@ -116,3 +118,95 @@ def test_behind_the_frames_of_an_mp3_are_only_tags(sound, is_bounded):
     """Any other decoder that finds its own sound there plays that, and it may be hours."""
     found = demand({"type": "input_audio", "input_audio": {"data": base64.b64encode(sound).decode()}})
     assert found.needs_window is not is_bounded
+
+
+def _png(*chunks):
+    return png(1, 1)[:8] + b"".join(
+        len(data).to_bytes(4) + name + data + zlib.crc32(name + data).to_bytes(4) for name, data in chunks
+    )
+
+
+def _size(side):
+    return b"IHDR", side.to_bytes(4) * 2 + b"\x08\x00\x00\x00\x00"
+
+
+@pytest.mark.parametrize(
+    "between", [[], [(b"gAMA", bytes(4))], [(b"tEXt", b"IDAT" * 900)], [(b"tEXt", b"x")] * 250], ids=len
+)
+def test_a_png_that_says_its_size_twice_is_the_largest(between):
+    """Pillow takes the last head before the pixels."""
+    pixels = [(b"IDAT", bytes(40)), (b"IEND", b"")]
+    twice = _png(_size(1), *between, _size(3_000), *pixels)
+    assert demand(_image(twice)).pictures == (Picture(),)
+    for count in (0, 1):
+        assert demand(_image(_png(_size(9), *between[:count], *pixels))).pictures == (Picture(9, 9),)
+
+
+def _image(data, kind="image/png", **more):
+    return {"type": "image_url", "image_url": {"url": data_url(data, kind), **more}}
+
+
+OTHER_KINDS = ["audio/mpeg", "application/pdf", "video/mp4", "Audio/MP3;x=image/png", "text/plain", "image"]
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_a_picture_that_is_called_otherwise_is_bounded_by_the_window(kind):
+    """Who is told of a sound finds the sound behind a picture's head; and of a document, or a film."""
+    assert demand(_image(png(1, 1) + mp3(900), kind)).needs_window
+    assert demand(_image(png(1, 1), format=kind)).needs_window
+    assert demand({"image_url": {"url": "https://x/a", "format": kind}}).needs_window
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", "IMAGE/PNG;charset=utf-8", "", "application/octet-stream"])
+def test_a_picture_that_is_called_a_picture_or_nothing_is_measured(kind):
+    found = demand(_image(png(7, 8), kind))
+    assert (found.pictures, found.needs_window) == ((Picture(7, 8),), False)
+
+
+def _sound(data, said=None, kind=None):
+    text = base64.b64encode(data).decode() if kind is None else data_url(data, kind)
+    return {"type": "input_audio", "input_audio": {"data": text, **({"format": said} if said else {})}}
+
+
+def _wave(data, channels=1, rate=8_000, bits=16, align=2, speed=16_000):
+    form = struct.pack("<HHIIHH", 1, channels, rate, speed, align, bits)
+    return _chunk(b"RIFF", b"WAVE" + _chunk(b"fmt ", form) + _chunk(b"data", data))
+
+
+SLOW_FRAMES = (b"\xff\xf3\x15\x00" + bytes(20)) * 2_000  # 48 s of MP3 in 48 kB
+FAST = _wave(SLOW_FRAMES, 200, 768_000, 32, 800, 614_400_000)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        _sound(FAST, "mp3"),
+        _sound(FAST, kind="audio/mpeg"),
+        _sound(FAST, "wav", "audio/mp3"),
+        _sound(FAST, "pcm16"),
+        _sound(mp3(50), "g711_ulaw"),
+        _sound(mp3(50), "wav"),
+        _sound(mp3(50), kind="audio/ogg"),
+        _sound(wav(2), "flac"),
+    ],
+)
+def test_a_sound_that_is_called_otherwise_is_bounded_by_the_window(part):
+    """A decoder that is told of MP3 finds its frames among the samples of a WAV: a minute where none is said."""
+    assert demand(part).needs_window
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"channels": 200, "align": 2},
+        {"channels": 256},
+        {"rate": 96_000},
+        {"speed": 768_000},
+        {"align": 1, "speed": 8_000},
+        {"bits": 32},
+    ],
+    ids=str,
+)
+def test_a_head_of_a_wav_that_contradicts_itself_bounds_nothing(form):
+    assert demand(_sound(_wave(bytes(9_000), **form))).needs_window
+    assert not demand(_sound(_wave(bytes(9_000)))).needs_window

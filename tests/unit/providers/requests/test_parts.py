@@ -11,8 +11,8 @@ import pytest
 from gateway.api.schemas import peek_chat
 from providers.media.pictures import Picture, most_tokens, name_at
 from providers.requests import caps
+from providers.requests.caps import MOST_NAME
 from providers.requests.classes import Unacceptable
-from providers.requests.reading import MOST_NAME
 from tests.media import bmp, data_url, gif, jpeg, mp3, png, wav, webp
 
 
@@ -145,12 +145,13 @@ def test_a_newline_in_the_base64_does_not_move_the_measure():
 
 
 @pytest.mark.parametrize(
-    ("sound", "seconds"), [(wav(3), 3), (mp3(100), 100 * 1152 / 44_100), (wav(1, rate=8_000), 1)]
+    ("sound", "seconds", "kind"),
+    [(wav(3), 3, "x-wav"), (mp3(100), 100 * 1152 / 44_100, "mpeg"), (wav(1, rate=8_000), 1, "wav")],
 )
-def test_a_sound_is_measured_by_its_own_bytes(sound, seconds):
+def test_a_sound_is_measured_by_its_own_bytes(sound, seconds, kind):
     data = base64.b64encode(sound).decode()
-    for written in (data, f"data:;base64,{data}", f"data:audio/wav;base64,{data}"):
-        found = demand({"type": "input_audio", "input_audio": {"data": written, "format": "any"}})
+    for written in (data, f"data:;base64,{data}", f"data:audio/{kind};base64,{data}"):
+        found = demand({"type": "input_audio", "input_audio": {"data": written, "format": kind.upper()}})
         assert seconds * 1000 <= found.audio_ms <= seconds * 1000 + 200
         assert found.body_bytes < 400
         assert not found.needs_window
@@ -260,14 +261,14 @@ def test_of_very_many_references_one_is_as_good_as_all():
 
 
 class Searched:
-    """The pattern of names that look like a cap, which takes the square of their length: notes what it was given."""
+    """The pattern of names that look like a cap: notes what it was given."""
 
     def __init__(self) -> None:
         self._pattern, self.lengths = caps._LIKE_A_CAP, list[int]()  # noqa: SLF001
 
-    def search(self, name):
+    def match(self, name):
         self.lengths.append(len(name))
-        return self._pattern.search(name[: 2 * MOST_NAME])
+        return self._pattern.match(name[: 2 * MOST_NAME])
 
 
 @pytest.fixture
