@@ -10,6 +10,11 @@ IN_PRODUCTION = env OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tes
 # Spends most of its time waiting, for a Redis that is late or a process that ends, so it runs beside what keeps the
 # cores busy: third in line, and as much of it as lets the three end together.
 WAITS = tests/integration/budgets tests/integration/metering
+# Each of the two is a process group of its own (set -m): what it has started ends with it. An interrupt lets pytest take
+# its servers down; whoever has not ended after half a minute is killed.
+END_BOTH = kill -INT -- -$$embedded -$$beside 2> /dev/null; \
+	for _ in $$(seq 300); do kill -0 -- -$$embedded 2> /dev/null || kill -0 -- -$$beside 2> /dev/null || break; sleep 0.1; done; \
+	kill -KILL -- -$$embedded -$$beside 2> /dev/null
 # The locks name every package, so nothing is left to resolve: no release of anything can change what is installed.
 INSTALL = $(BIN)/python -m pip install -q --no-deps --require-hashes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -67,13 +72,14 @@ run: .venv/base.stamp  ## start the embedded gateway with the demo on http://127
 
 test: setup-dev  ## run the whole test suite, embedded and in production mode; with ARGS only those, embedded
 ifeq ($(ARGS),)
-	@said=$$(mktemp); { trap 'kill $$now 2> /dev/null; exit 1' TERM; \
-		$(IN_PRODUCTION) -n 1 & now=$$!; wait $$now; production=$$?; \
-		$(BIN)/python -m pytest $(WAITS) --durations=25 & now=$$!; wait $$now; waits=$$?; \
+	@set -m; said=$$(mktemp); { trap 'exit 1' INT TERM; \
+		$(IN_PRODUCTION) -n 1; production=$$?; \
+		$(BIN)/python -m pytest $(WAITS) --durations=25; waits=$$?; \
 		exit $$((production ? production : waits)); } > $$said 2>&1 & beside=$$!; \
-	trap 'kill $$beside 2> /dev/null; rm -f $$said' EXIT; \
-	embedded=0; $(EMBEDDED) $(addprefix --ignore=,$(WAITS)) || embedded=$$?; wait $$beside; code=$$?; \
-	echo; echo "In production mode, and then $(WAITS):"; cat $$said; exit $$((embedded ? embedded : code))
+	$(EMBEDDED) $(addprefix --ignore=,$(WAITS)) & embedded=$$!; \
+	trap 'trap "" INT TERM; $(END_BOTH); rm -f $$said; exit 130' INT TERM; \
+	wait $$embedded; code=$$?; wait $$beside; also=$$?; \
+	echo; echo "In production mode, and then $(WAITS):"; cat $$said; rm -f $$said; exit $$((code ? code : also))
 else
 	@$(BIN)/python -m pytest $(ARGS)
 endif

@@ -14,6 +14,7 @@ from budgets.forms import RATES, RULES, BudgetForm, RateLimitForm
 from budgets.models import UNLIMITED, Budget, RateLimit
 from budgets.money_words import amount, details, line, resets
 from budgets.owners import link
+from budgets.schedules import period_of
 from budgets.spending import Spending, default_budget, spending_of
 from catalog.alias_lists import ApiKeyModelsForm, TenantModelsForm
 from tenants.admin import ApiKeyAdmin, TenantAdmin
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
+MOST_SCHEDULES = 50  # that the filter offers
 DASH = "–"  # noqa: RUF001 - for "there is none"
 BUDGET_FIELDS = ("money_now", "limit_nanousd", "schedule", "days", *RULES)
 
@@ -138,13 +140,28 @@ class RateLimitAdmin(BackOffice):
         return _follows(row)
 
 
+class OfSchedule(admin.SimpleListFilter):
+    """By schedule, each as it is called: "Monthly budget"."""
+
+    title, parameter_name = "schedule", "schedule"
+
+    @override
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        kept = Budget.objects.order_by("schedule").values_list("schedule", flat=True).distinct()
+        return [(schedule, period_of(schedule)) for schedule in kept[:MOST_SCHEDULES]]
+
+    @override
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(schedule=self.value()) if self.value() else queryset
+
+
 @admin.register(Budget)
 class BudgetAdmin(ShowsMoney, BackOffice):
     form = BudgetForm
     list_display = ("__str__", "limit_usd", "spent", "held", "left", "resets", "follows")
     fields: ClassVar[tuple[str, ...]] = ("tenant", "key", *BUDGET_FIELDS)
     readonly_fields = ("money_now",)
-    list_filter = ("schedule", "on_insufficient", "origin")
+    list_filter = (OfSchedule, "on_insufficient", "origin")
     list_select_related = ("tenant", "key__tenant")
     search_fields = ("tenant__name", "key__name", "key__prefix")
     search_help_text = "A part of the tenant's or the key's name."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from budgets.models import Budget, Origin, RateLimit
+from budgets.schedules import named
 from budgets.services import Owner, owner_columns
 from gateway.config import Config
 from gateway.config.bootstrap import BootstrapKey, TenantBudget
@@ -56,7 +57,7 @@ def _follow_budgets(owner: Owner, who: str, wanted: Wanted, ledger: Ledger) -> N
     for schedule in wanted.keys() - rows.keys():
         if ledger.may_create("budget", f"{who}:{schedule}"):
             new = Budget(**owner_columns(owner), origin=Origin.FILE, **wanted[schedule])
-            created(new, ledger, f"the budget ({schedule}) of {_named(owner)}")
+            created(new, ledger, f"the {named(schedule)} of {_named(owner)}")
 
 
 def _follow(
@@ -83,7 +84,7 @@ def _words(resource: str, name: str) -> str:
     """Return what a remembered name says: `tenant:acme` and `key:app`, of a budget with its schedule behind it."""
     kind, _, rest = name.partition(":")
     who, _, schedule = rest.rpartition(":") if resource == "budget" else (rest, "", "")
-    return f"the budget ({schedule}) of the {kind} {who}" if schedule else f"the limits of the {kind} {rest}"
+    return f"the {named(schedule)} of the {kind} {who}" if schedule else f"the limits of the {kind} {rest}"
 
 
 def _named(owner: Owner) -> str:

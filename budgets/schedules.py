@@ -21,6 +21,13 @@ _NAMES = {
     "calendar_quarter": "Quarterly budget",
     "calendar_year": "Yearly budget",
 }
+_CURRENT = {
+    "daily": "today's budget",
+    "weekly": "this week's budget",
+    "calendar_month": "this month's budget",
+    "calendar_quarter": "this quarter's budget",
+    "calendar_year": "this year's budget",
+}
 
 
 def parts_of(schedule: str) -> tuple[str, int | None]:
@@ -45,6 +52,24 @@ def period_of(schedule: str) -> str:
     if period == ROLLING:
         return "Budget of today" if days == 1 else f"Budget of the last {days} days"
     return _NAMES.get(period, f"{schedule} budget")
+
+
+def current(schedule: str) -> str:
+    """Return what a caller calls it while it lasts: "this month's budget", "the budget of the last 30 days"."""
+    period, days = parts_of(schedule)
+    if days == 1:
+        return _CURRENT["daily"]
+    if period == EVERY:
+        return f"the present budget of {days} days"
+    if period == ROLLING:
+        return f"the budget of the last {days} days"
+    return _CURRENT.get(period, "the budget")
+
+
+def named(schedule: str) -> str:
+    """Return the same as period_of, in the middle of a sentence: "monthly budget", "budget of the last 30 days"."""
+    words = period_of(schedule)
+    return f"{words[:1].lower()}{words[1:]}"
 
 
 def in_words(schedule: str) -> str:

@@ -67,7 +67,7 @@ def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
     for alias, found in models.items():
         if found.fallbacks:
             models[alias] = _with_live_fallbacks(found, models, disabled, problems)
-    return Snapshot(version=version, models=models, problems=tuple(problems))
+    return Snapshot(version=version, models=models, problems=tuple(problems), disabled=frozenset(disabled))
 
 
 def problems_of(source: Source, model: ModelRow, now: datetime) -> list[Problem]:
@@ -92,11 +92,11 @@ def _model(
     problems: list[Problem],
 ) -> Model:
     found: list[Deployment] = []
-    without_price = 0
-    most = model.max_output_tokens
+    without_price, most = 0, model.max_output_tokens
     windows: list[int | None] = []
+    disabled = tuple(row.name for row in rows if not row.enabled and not row.problem)
     for row in rows:
-        if not row.enabled and not row.problem:
+        if row.name in disabled:
             continue
         known = lookup(row.provider, row.upstream_model)
         try:
@@ -105,8 +105,7 @@ def _model(
             without_price += isinstance(reason, Priceless)
             problems.append(Problem(model.alias, row.name, str(reason)))
         else:
-            if known is not None:
-                most = most or known.max_output_tokens
+            most = most or (known.max_output_tokens if known is not None else None)
             windows.append(window_of(model, row, known))
     usable = tuple(deployment for deployment in found if not deployment.shadow_percent)
     return Model(
@@ -123,6 +122,7 @@ def _model(
         fallbacks={str(reason): tuple(aliases) for reason, aliases in model.fallbacks.items()},
         experiment=_experiment(model, rows, problems),
         is_unpriced=not usable and without_price > 0,
+        disabled=disabled,
     )
 
 

@@ -12,19 +12,30 @@ from catalog.prices import PriceSheet
 from catalog.snapshot import Deployment, Model
 
 
-class NoDeployment(Exception):
-    """The alias exists, but none of its deployments can serve at the moment."""
+class Skipped(msgspec.Struct, frozen=True):
+    """A deployment that was not considered, and why."""
 
-    def __init__(self, alias: str) -> None:
-        self.alias = alias
-        super().__init__(f"No deployment of the model '{alias}' is available at the moment.")
+    alias: str
+    deployment: str
+    why: str
+
+
+class NoDeployment(Exception):
+    """The alias exists, but none of its deployments can serve: waiting does not help. Why is for the operator."""
+
+    def __init__(self, alias: str, passed_over: tuple[Skipped, ...] = ()) -> None:
+        self.alias, self.passed_over = alias, passed_over
+        super().__init__(
+            f"The model '{alias}' cannot answer: none of its deployments can be called as it is set up. The "
+            "operator of this gateway finds the reasons under this request's id."
+        )
 
 
 class ModelCannot(Exception):
     """No deployment can do what the request needs; `param` is the member that asks for it."""
 
-    def __init__(self, alias: str, lack: Lack) -> None:
-        self.alias, self.param = alias, lack.param
+    def __init__(self, alias: str, lack: Lack, passed_over: tuple[Skipped, ...] = ()) -> None:
+        self.alias, self.param, self.passed_over = alias, lack.param, passed_over
         self.is_window = lack.is_window
         self.code = "context_length_exceeded" if lack.is_window else "model_cannot"
         super().__init__(f"The model '{alias}' cannot serve this request: it {lack.words}.")
@@ -38,14 +49,6 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     sticky_key: str = ""
     arm: str = ""  # of the alias's experiment
     expected: tuple[int, int] = (0, 0)  # tokens in and out, for the strategy `cost`
-
-
-class Skipped(msgspec.Struct, frozen=True):
-    """A deployment that was not considered, and why."""
-
-    alias: str
-    deployment: str
-    why: str
 
 
 class Route(msgspec.Struct, frozen=True):

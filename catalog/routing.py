@@ -11,7 +11,7 @@ from random import random
 from catalog.near import near
 from catalog.route import ANYTHING, Asking, ModelCannot, NoDeployment, Route
 from catalog.search import Search
-from catalog.snapshot import Model, Snapshot
+from catalog.snapshot import SERVED_TYPES, Model, Snapshot
 from providers.health import Health
 from tenants.caller import Caller
 from tenants.errors import ModelNotAllowed
@@ -28,6 +28,7 @@ __all__ = [
     "find",
     "meant",
     "resolve",
+    "unservable",
 ]
 
 
@@ -91,9 +92,18 @@ def find(snapshot: Snapshot, alias: str, caller: Caller, *, model_type: str) -> 
     return model
 
 
+def unservable(model: Model) -> Exception:
+    """Return what a call for a model is told that is not among those that can answer (Snapshot.serving)."""
+    if model.is_unpriced:
+        return ModelUnpriced(model.alias)
+    if model.model_type not in SERVED_TYPES:
+        return WrongModelType(model.alias, model.model_type, "")
+    return NoDeployment(model.alias)
+
+
 def meant(snapshot: Snapshot, alias: str, caller: Caller, model_type: str = "") -> str:
     """Return the alias that the caller may use and may have meant, those of the endpoint's type first; "": none."""
-    usable = [model for model in snapshot.models.values() if caller.may_use(model.alias)]
+    usable = [model for model in snapshot.serving.values() if caller.may_use(model.alias)]
     fitting = [model.alias for model in usable if model_type in {"", model.model_type}]
     return near(alias, fitting) or near(alias, (model.alias for model in usable))
 

@@ -50,7 +50,7 @@ class Search:
         if not has_candidates and lacks and all(lack.is_window for lack in lacks):
             after, reason = instead.get("context_window", ()), "context_window"
         if not has_candidates and lacks and not after:
-            raise ModelCannot(model.alias, lacks[0])
+            raise ModelCannot(model.alias, lacks[0], tuple(self._skipped))
         deployments = (*own, *after)
         build = partial(
             Route,
@@ -65,9 +65,11 @@ class Search:
             return build(deployments=deployments)
         targets = [deployment.target for deployment in (*self._full, *self._resting)]
         if not targets:
-            raise NoDeployment(model.alias)
+            raise NoDeployment(model.alias, tuple(self._skipped))
         if self._full or not self._health.least_bad(targets, self._who):
-            raise self._health.unavailable(targets, self._who)
+            refusal = self._health.unavailable(targets, self._who)
+            refusal.passed_over = tuple(self._skipped)
+            raise refusal
         return build(deployments=tuple(self._resting), is_panic=True)
 
     def _others(self, model: Model, reason: str, others: dict[str, Model]) -> tuple[Deployment, ...]:

@@ -71,6 +71,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     ] = {}  # unavailable | context_window | content_filter -> other aliases
     experiment: Experiment | None = None
     is_unpriced: bool = False  # there are deployments, but none with a price and none declared free
+    disabled: tuple[str, ...] = ()  # deployments that somebody has switched off
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,17 +80,20 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     models: dict[str, Model] = {}
     problems: tuple[Problem, ...] = ()
+    disabled: frozenset[str] = frozenset()  # aliases that somebody has switched off
+    serving: dict[str, Model] = {}  # of the models those that can answer, by a deployment or a fallback
 
-    @property
-    def serving(self) -> list[str]:
-        """The aliases that can answer a call, by a deployment of their own or of a fallback."""
+    def __post_init__(self) -> None:
+        """Find out who can answer once a version: /v1/models asks each time. Rests after failures do not count."""
         own = {alias for alias, model in self.models.items() if model.deployments}
-        return [
-            alias
+        found = {
+            alias: model
             for alias, model in self.models.items()
             if model.model_type in SERVED_TYPES
+            and not model.is_unpriced
             and (alias in own or not own.isdisjoint(model.fallbacks.get("unavailable", ())))
-        ]
+        }
+        msgspec.structs.force_setattr(self, "serving", found)
 
     @property
     def targets(self) -> list[Target]:

@@ -73,8 +73,9 @@ class AccessLog:
 
     def _format(self, line: dict[str, Any]) -> bytes:
         for name in _OF_CLIENTS:
-            if "sk-" in line.get(name, ""):
-                line[name] = redact(line[name])
+            written = line.get(name, "")
+            if "sk-" in written or "%" in written:
+                line[name] = redact(written)
         at = datetime.fromtimestamp(line.pop("at"), UTC).isoformat(timespec="milliseconds")
         if self._as_json:
             return orjson.dumps({"at": at, "event": "request", **line}) + b"\n"

@@ -13,12 +13,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import beat_init, celeryd_init
+from celery.signals import beat_init, celeryd_init, task_failure, task_success
 from django.conf import settings
 from kombu.entity import Queue
 
 from gateway.config import Config
-from gateway.schedule import Daily, Job, of_production
+from gateway.schedule import Daily, Job, every_job
 
 SOFT_LIMIT_S = 600  # a task that takes longer is broken off and done again at its next turn
 HARD_LIMIT_S = 660
@@ -27,7 +27,7 @@ VISIBILITY_S = 3600  # beyond the hard limit, so that nothing is delivered twice
 
 def make(config: Config) -> Celery:
     """Return the application for a configuration."""
-    jobs = of_production(config)
+    jobs = every_job(config)
     queues = sorted({job.queue for job in jobs})
     made = Celery("gateway", broker=_broker(config.redis.url) or "memory://", set_as_current=True)
     made.conf.update(
@@ -88,6 +88,20 @@ def _insist_on_production(**_: Any) -> None:
         )
 
 
+def _note_success(sender: Any = None, **_: Any) -> None:
+    from gateway.job_runs import note_success  # noqa: PLC0415 - the models are there once Django is
+
+    note_success(sender.name)
+
+
+def _note_failure(sender: Any = None, exception: BaseException | None = None, **_: Any) -> None:
+    from gateway.job_runs import note_failure  # noqa: PLC0415 - as above
+
+    note_failure(sender.name, exception)
+
+
 app = make(settings.GATEWAY)
+task_success.connect(_note_success, weak=False)
+task_failure.connect(_note_failure, weak=False)
 celeryd_init.connect(_insist_on_production, weak=False)
 beat_init.connect(_insist_on_production, weak=False)

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from budgets.admission import AdmissionUnavailable, Post
@@ -16,9 +17,10 @@ from catalog.probes import aprobe_all
 from catalog.queries import failed_probes
 from gateway.connections import Connections
 from gateway.database import patient_alias
+from gateway.job_runs import do, note_failure, note_success, runs_of
 from gateway.jobs import Jobs
 from gateway.request_log_writer import RequestLogWriter
-from gateway.schedule import JOBS
+from gateway.schedule import JOBS, PROBES, every_job
 from gateway.shedding import Shedding
 from gateway.worker_state import state_of
 from metering.adoption import adopt
@@ -76,13 +78,14 @@ class Chores:
             _every(STATE_S, self._tell_state),
             _every(UNSETTLED_S, self._show_unsettled),
             _every(UNSETTLED_S, self._read_probes),
+            _every(UNSETTLED_S, self._read_job_runs),
             _every(DENIED_S, self.heed_denied),
             _every(config.streams.revoke_check / 2, self._stop_revoked),
         ]
         if config.embedded:
             works += [
                 _soon_and_every(config.health.check_interval, self._probe),
-                Jobs(JOBS, self._in_database).run(),
+                Jobs(JOBS, partial(self._in_database, do)).run(),
             ]
         else:
             works += [_every(ADOPT_S, self.adopt_the_dead), _every(TIDY_S, self._tidy_workers)]
@@ -109,12 +112,22 @@ class Chores:
 
     async def _probe(self) -> None:
         """In production mode the scheduler's task does it, once for all processes (catalog/probes.py)."""
-        await aprobe_all(datetime.now(UTC), self._in_database, self._live.transport)
+        try:
+            await aprobe_all(datetime.now(UTC), self._in_database, self._live.transport)
+        except Exception as error:
+            await self._in_database(note_failure, PROBES, error)
+            raise
+        await self._in_database(note_success, PROBES)
         await self._read_probes()  # of the other workers each reads it in its turn
 
     async def _read_probes(self) -> None:
         """Know what the last probes saw, whichever process asked: /readyz and the front page say it."""
         self._live.failed_probes = tuple(await self._in_database(failed_probes, datetime.now(UTC)))
+
+    async def _read_job_runs(self) -> None:
+        """Know when each job was last done, also by Celery: /metrics and /readyz say it."""
+        live = self._live
+        live.job_runs = live.metrics.jobs.runs = await self._in_database(runs_of, every_job(live.config))
 
     async def _weigh(self) -> None:
         health = self._live.health

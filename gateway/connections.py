@@ -5,6 +5,7 @@ Everything below is a plain object that takes what it needs in its constructor; 
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.health_hints import HealthHints
     from gateway.idempotency import Replays
     from gateway.invalidation import Invalidation
+    from gateway.job_runs import Run
     from gateway.metrics import Metrics
     from gateway.read_on import ReadingOn
     from gateway.request_log import RequestLog
@@ -44,7 +46,11 @@ if TYPE_CHECKING:
 
 
 class NotServing(RuntimeError):
-    """Raised when the hot path is entered in a process that was not opened, or is closing."""
+    """Raised when the hot path is entered in a process that does not serve any more."""
+
+
+class Starting(NotServing):
+    """It was not opened yet."""
 
 
 class Connections:
@@ -83,6 +89,8 @@ class Connections:
     shadows: Shadows
     counter: TokenCounter | None = None  # of prompts whose bytes do not fit a budget
     link: WorkerLink | None = None  # to the supervisor, where there are several workers
+    job_runs: tuple[Run, ...] = ()  # of all processes, as the database says
+    serving_since: float = 0.0  # Unix time
     is_leaving: bool = False  # /readyz says so, so that nobody sends more; calls are still served
     is_draining: bool = False  # new calls are refused
 
@@ -91,13 +99,14 @@ class _Slot:
     """Holds the open connections of this process, or nothing."""
 
     value: Connections | None = None
+    was_open = False
 
 
 def live() -> Connections:
-    """Return what is open. Costs one attribute read; raises NotServing before open and after close."""
+    """Return what is open. Costs one attribute read; raises Starting before open and NotServing after close."""
     value = _Slot.value
     if value is None:
-        raise NotServing
+        raise NotServing if _Slot.was_open else Starting
     return value
 
 
@@ -107,4 +116,6 @@ def is_open() -> bool:
 
 def set_live(value: Connections | None) -> None:
     """Called by gateway/lifespan.py only."""
-    _Slot.value = value
+    if value is not None:
+        value.serving_since = time.time()
+    _Slot.value, _Slot.was_open = value, _Slot.was_open or value is not None

@@ -22,12 +22,10 @@ from budgets.unbounded import FeatureUnpriced
 from catalog.hints import BadHint
 from catalog.routing import ModelCannot, ModelNotFound, ModelUnpriced, NoDeployment, WrongModelType
 from gateway.answer import Answer, Headers, json_answer
-from gateway.connections import NotServing
+from gateway.connections import NotServing, Starting
 from gateway.content_coding import ACCEPT_ENCODING, BadCoding, UnknownCoding
 from gateway.idempotency import BadIdempotencyKey, ReplaysUnavailable
-from gateway.instants import rfc3339
-from gateway.money import usd
-from gateway.quantities import seconds
+from gateway.limit_refusals import figures_of_budget, figures_of_limit, words_of_budget, words_of_limit
 from gateway.refusals import (
     BadRequest,
     MethodNotAllowed,
@@ -78,52 +76,6 @@ class Row(msgspec.Struct, frozen=True):
     headers: Callable[[Any], Headers] = lambda _: []
 
 
-def _budget(error: BudgetRefused) -> dict[str, Any]:
-    budget = error.budget
-    facts: dict[str, Any] = {"scope": budget.scope.partition(":")[0], "schedule": budget.schedule}
-    for name, nanousd in {
-        "limit": budget.limit_nanousd,
-        "spent": budget.spent_nanousd,
-        "held": budget.held_nanousd,
-        "unsettled": budget.unsettled_nanousd,
-        "needed": error.needed_nanousd,
-        "resets": budget.resets_nanousd,
-    }.items():
-        facts[f"{name}_usd"], facts[f"{name}_nanousd"] = usd(nanousd), nanousd
-    return {"budget": {**facts, "resets_at": rfc3339(budget.resets_at)}}
-
-
-def _budget_words(error: BudgetRefused) -> str:
-    budget, left = error.budget, error.budget.unsettled_nanousd
-    unknown = f", of ended calls whose usage is unknown ${usd(left)}" if left else ""
-    return (
-        f"This call could cost up to ${usd(error.needed_nanousd)}, which does not fit into the {budget.schedule} "
-        f"budget of this {budget.scope.partition(':')[0]}: limit ${usd(budget.limit_nanousd)}, "
-        f"spent ${usd(budget.spent_nanousd)}, held by running calls ${usd(budget.held_nanousd)}{unknown}. "
-        f"${usd(budget.resets_nanousd)} of it come back at {rfc3339(budget.resets_at)}."
-    )
-
-
-def _limit(error: RateRefused) -> dict[str, Any]:
-    return {
-        "limit": {
-            "scope": error.scope.partition(":")[0],
-            "rule": error.rule,
-            "limit": error.limit,
-            "remaining": error.remaining,
-            "resets_in_ms": error.resets_in_ms,
-        }
-    }
-
-
-def _limit_words(error: RateRefused) -> str:
-    what = {"requests": "requests per minute", "tokens": "tokens per minute", "parallel": "parallel requests"}
-    wait, verb = seconds(error.resets_in_ms / 1000), "remains" if error.remaining == 1 else "remain"
-    advice = f"Try again in {wait}." if error.possible else "This call alone needs more."
-    allowed = f"This {error.scope.partition(':')[0]} may use {error.limit:,} {what[error.rule]}"
-    return f"{allowed}; {error.remaining:,} {verb}. {advice}"
-
-
 def _retry_after(wait_s: float) -> Headers:
     return [
         (b"retry-after", str(max(1, math.ceil(wait_s))).encode()),
@@ -155,7 +107,7 @@ ERRORS: dict[type[Exception], Row] = {
     WrongModelType: Row(400, "wrong_model_type", INVALID, param=lambda _: "model"),
     ModelCannot: Row(400, "model_cannot", INVALID, param=lambda error: error.param),
     BadHint: Row(400, "invalid_route_hint", INVALID, param=lambda _: "X-Gateway-Route"),
-    NoDeployment: Row(503, "no_deployment_available", API, headers=lambda _: _retry_after(5)),
+    NoDeployment: Row(503, "no_deployment_available", API, headers=lambda _: NEVER_RETRY),
     BadRequest: Row(400, "invalid_request", INVALID, param=lambda error: error.param),
     NinjaValidationError: Row(400, "invalid_request", INVALID, "The request is not valid."),
     WrongContentType: Row(
@@ -175,11 +127,15 @@ ERRORS: dict[type[Exception], Row] = {
         429,
         "rate_limit_exceeded",
         RATE,
-        facts=_limit,
+        facts=figures_of_limit,
         headers=lambda error: _retry_after(error.resets_in_ms / 1000) if error.possible else NEVER_RETRY,
     ),
     BudgetRefused: Row(
-        429, "insufficient_quota", "insufficient_quota", facts=_budget, headers=lambda _: NEVER_RETRY
+        429,
+        "insufficient_quota",
+        "insufficient_quota",
+        facts=figures_of_budget,
+        headers=lambda _: NEVER_RETRY,
     ),
     BadIdempotencyKey: Row(
         400, "invalid_idempotency_key", INVALID, "An Idempotency-Key is 1 to 255 printable ASCII characters."
@@ -235,12 +191,16 @@ ERRORS: dict[type[Exception], Row] = {
     ShuttingDown: Row(
         503, "server_shutdown", API, "The gateway is restarting.", headers=lambda _: _retry_after(1)
     ),
+    Starting: Row(503, "starting", API, "The gateway is starting.", headers=lambda _: _retry_after(1)),
     NotServing: Row(
-        503, "server_shutdown", API, "The gateway is starting.", headers=lambda _: _retry_after(1)
+        503, "server_shutdown", API, "The gateway is shutting down.", headers=lambda _: _retry_after(1)
     ),
     HttpError: Row(400, "invalid_request", INVALID),
 }
-WORDS: dict[type[Exception], Callable[[Any], str]] = {BudgetRefused: _budget_words, RateRefused: _limit_words}
+WORDS: dict[type[Exception], Callable[[Any], str]] = {
+    BudgetRefused: words_of_budget,
+    RateRefused: words_of_limit,
+}
 
 
 def answer_to(error: Exception, request_id: str = "-") -> Answer:

@@ -144,6 +144,8 @@ def _take_note(request: V1Request, error: Exception) -> None:
         request.enlarged_by = error.enlarged_by
     elif isinstance(error, Overloaded):
         request.facts["reason"] = error.reason
+    else:
+        request.passed_over = getattr(error, "passed_over", ())
 
 
 def _allowed(match: ResolverMatch) -> str:

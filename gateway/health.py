@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import orjson
@@ -69,6 +70,12 @@ def readiness() -> tuple[int, dict[str, Any]]:
     return (503 if status == "unready" else 200), body
 
 
+def _late_jobs(live: Connections) -> list[str]:
+    """Return the periodic jobs that should have been done by now: where Celery is missing, all of them."""
+    now = time.time()
+    return [run.name for run in live.job_runs if run.is_late(now, live.serving_since)]
+
+
 def _state(live: Connections) -> State:
     """Return how all workers of this machine are doing, or this one alone where nobody tells."""
     whole = live.link.state_of_all() if live.link is not None else None
@@ -97,6 +104,8 @@ def _checks(live: Connections, state: State) -> dict[str, Any]:
         "ledger": "the database is away; finished calls wait in the journal" if is_away else "ok",
         "catalog_version": live.snapshot.version,
     }
+    if late := _late_jobs(live):
+        checks["jobs"] = f"late: {', '.join(late)}"
     if not live.config.embedded:
         checks["redis"] = state.redis_trouble[:LONGEST_TROUBLE] or "ok"
     return checks

@@ -7,25 +7,45 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 HOST_LENGTH = len(b"host")
+CODING_LENGTH = len(b"transfer-encoding")
 VERSIONS = frozenset({"1.0", "1.1"})
 # TRACE gives back what a proxy on the way added, a CONNECT makes this server one.
 REFUSED_METHODS = frozenset({b"TRACE", b"CONNECT"})
 _OFFER = frozenset({b"upgrade", b"http2-settings"})  # headers, and options of Connection (RFC 7540, 3.2)
+_CODING = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*;[ \t]*[^,;]+)*")  # RFC 9112, 7
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]+)(:[0-9]{0,5})?")
 
 
-def refusal(version: str, method: bytes, hosts: Sequence[bytes]) -> int:
+def refusal(version: str, method: bytes, hosts: Sequence[bytes], codings: Sequence[bytes] = ()) -> int:
     """Return the status to refuse a request with; 0: it is sound (RFC 9112, 2.3 and 3.2; RFC 9110, 9.3).
 
     A request without a version (HTTP/0.9) has no headers, so nothing that follows its first line means anything.
     """
     if version not in VERSIONS:
         return 400
+    if codings and (status := _refusal_of_codings(version, codings)):
+        return status
     if len(hosts) != 1:
         return 400 if hosts or version != "1.0" else 0
     if not is_host(hosts[0]):
         return 400
     return 400 if method in REFUSED_METHODS else 0
+
+
+def _refusal_of_codings(version: str, values: Sequence[bytes]) -> int:
+    """Return the status for these values of Transfer-Encoding; 0: `chunked`, and nothing else (RFC 9112, 6.1 and 6.3).
+
+    The parser takes a body for chunked by the last coding and leaves the others on it: 501 says that they are not read.
+    Where the end of the body would be in doubt it is 400: no chunked at the end, twice, or from a client of HTTP/1.0.
+    """
+    codings = [each.strip(b" \t").lower() for each in b",".join(values).split(b",")]
+    if version == "1.0" or codings[-1] != b"chunked" or codings.count(b"chunked") > 1:
+        return 400
+    others = codings[:-1]
+    if not others:
+        return 0
+    is_sound = all(_CODING.fullmatch(each) and not each.startswith(b"chunked;") for each in others)
+    return 501 if is_sound else 400
 
 
 @lru_cache(maxsize=1024)

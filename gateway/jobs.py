@@ -9,9 +9,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-from django.utils.module_loading import import_string
 
 from gateway.schedule import Job
 
@@ -19,7 +16,7 @@ logger = logging.getLogger("gateway.jobs")
 
 SOON = timedelta(minutes=5)  # a server that is off at night does its daily jobs so long after its start
 
-InDatabase = Callable[..., Awaitable[Any]]
+Do = Callable[[Job, datetime], Awaitable[object]]
 
 
 def _now() -> datetime:
@@ -27,12 +24,10 @@ def _now() -> datetime:
 
 
 class Jobs:
-    """`in_database` runs a blocking function in the database threads."""
+    """`do` does one, given the time (gateway/job_runs.py, in the database threads)."""
 
-    def __init__(
-        self, jobs: Sequence[Job], in_database: InDatabase, now: Callable[[], datetime] = _now
-    ) -> None:
-        self._jobs, self._in_database, self._now = jobs, in_database, now
+    def __init__(self, jobs: Sequence[Job], do: Do, now: Callable[[], datetime] = _now) -> None:
+        self._jobs, self._do, self._now = jobs, do, now
         started = now()
         self._due = {job.name: min(job.when.after(started), started + SOON) for job in jobs}
 
@@ -56,6 +51,6 @@ class Jobs:
                 continue
             self._due[job.name] = job.when.after(now)
             try:
-                await self._in_database(import_string(job.work), now)
+                await self._do(job, now)
             except Exception:  # the next turn comes all the same
                 logger.exception("gateway.job.failed %s", job.name)

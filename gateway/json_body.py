@@ -41,9 +41,10 @@ async def json_body(request: V1Request, live: Connections) -> bytes:
     is_coded = b"content-encoding" in headers
     codings = codings_of(request.values(b"content-encoding")) if is_coded else ()
     portion = live.bodies.portion(request.auth.tenant_id)
-    limit = live.config.server.body_limit_bytes
+    server = live.config.server
+    limit = server.body_limit_bytes
     try:
-        raw = await request.read_body(limit, portion)
+        raw = await request.read_body(limit, portion, server.read_body_timeout)
         if codings:
             raw = await decoded(raw, codings, limit, portion, live.heavy.share(request.auth.tenant_id))
     except Overloaded as refusal:

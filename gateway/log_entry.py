@@ -12,6 +12,7 @@ import msgspec
 
 from gateway import connections
 from gateway.logs import cut
+from gateway.refusal_figures import figures_of
 from gateway.request_log import Kind
 from metering.logged import LONGEST_PATH, LONGEST_WORDS, Logged
 from metering.trace import document
@@ -113,7 +114,7 @@ def _entry(live: Connections, request: V1Request, status: int, code: str, answer
         status=status,
         code=code,
         words=answer.words[: LONGEST_WORDS + 1] if answer is not None and not is_silent else "",
-        figures=_figures(request, answer),
+        figures=_figures(request, answer) | figures_of(request, code, model, live.snapshot),
         decision=document(meter.trace, meter.attempts, model) if meter is not None else [],
         latency_ms=round(elapsed * 1000, 3),
         client=request.client_ip,

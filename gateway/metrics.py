@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
+from gateway.job_metrics import JobMetrics
 from gateway.money import NANO
 from gateway.tallies import Distribution, Tally
 from metering.records import Close, Open
@@ -139,6 +140,8 @@ class Metrics:
             ["provider", "deployment"],
             registry=registry,
         )
+        self.jobs = JobMetrics()
+        registry.register(self.jobs)
         registry.register(FallbackCounts())
 
     def observe(self, opened: Open, closed: Close, _: object = ()) -> None:

@@ -22,6 +22,9 @@ _WORST_IS_MOST = frozenset(
     {
         "gateway_event_loop_lag_seconds",
         "gateway_journal_oldest_unshipped_seconds",
+        "gateway_job_failures",  # each worker reads the same rows
+        "gateway_job_interval_seconds",
+        "gateway_job_last_success_timestamp_seconds",
         "gateway_unsettled_calls",  # each worker reads the same ledger
         "gateway_unsettled_usd",
         "python_info",

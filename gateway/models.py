@@ -65,6 +65,20 @@ class ServingWorker(models.Model):
         return self.name
 
 
+class JobRun(models.Model):
+    """How a periodic job (gateway/schedule.py) did, whichever process did it last (gateway/job_runs.py)."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    succeeded_at = models.DateTimeField(null=True, blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)
+    failures = models.BigIntegerField(default=0)
+    error = models.CharField(max_length=200, blank=True, help_text="What the last failure said.")
+
+    @override
+    def __str__(self) -> str:
+        return self.name
+
+
 class KnownSecret(models.Model):
     """The fingerprint of a secret that rows of this database depend on (gateway/known_secret.py)."""
 

@@ -40,7 +40,6 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]  # of ASGI
 
 KNOWN = "is_known"  # in the state of a request whose key was accepted; its connection is kept longer for it
 WHOLE = "is_whole"  # of one whose whole body has come: it is read without a timer
-BODY_S = 30.0
 BODY_RATE = 16 * 1024
 _TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -56,7 +55,7 @@ class BodyTooLarge(Exception):
 
 
 class BodyTooSlow(Exception):
-    """The body did not come in time: BODY_S for its beginning, then at least BODY_RATE bytes a second."""
+    """The body did not come in time: some seconds for its beginning, then at least BODY_RATE bytes a second."""
 
 
 class ClientGone(Exception):
@@ -74,6 +73,9 @@ class V1Request(HttpRequest):
     refused_caller: Caller | None = None  # of a key that was known and is not good any more
     refused_prefix = ""  # of any other key, as far as it may be told
     enlarged_by: tuple[Cause, ...] = ()  # what made a call dear that money refused
+    passed_over: tuple[
+        Any, ...
+    ] = ()  # deployments of a call that routing refused, and why (catalog.route.Skipped)
     _watcher: asyncio.Task[None] | None = None
     _gone_for_good: asyncio.TimerHandle | None = None
 
@@ -142,7 +144,7 @@ class V1Request(HttpRequest):
     def body(self) -> bytes:
         return self.raw
 
-    async def read_body(self, limit: int, portion: Portion) -> bytes:
+    async def read_body(self, limit: int, portion: Portion, patience_s: float = 30.0) -> bytes:
         """Read the body, then start watching for the client's departure, which cancels the running task.
 
         Raises BodyTooLarge, BodyTooSlow, ClientGone, Overloaded.
@@ -157,15 +159,17 @@ class V1Request(HttpRequest):
             raw = await self._read_all(limit, portion, None)
         else:
             try:
-                async with asyncio.timeout(BODY_S) as patience:
-                    raw = await self._read_all(limit, portion, patience)
+                async with asyncio.timeout(patience_s) as patience:
+                    raw = await self._read_all(limit, portion, patience, patience_s)
             except TimeoutError:
                 raise BodyTooSlow from None
         self.raw = raw
         self._watch()
         return raw
 
-    async def _read_all(self, limit: int, portion: Portion, patience: asyncio.Timeout | None) -> bytes:
+    async def _read_all(
+        self, limit: int, portion: Portion, patience: asyncio.Timeout | None, patience_s: float = 0.0
+    ) -> bytes:
         whole: io.BytesIO | None = None  # gives what was written without a copy: it is in memory once
         size, began = 0, 0.0 if patience is None else asyncio.get_running_loop().time()
         while True:
@@ -184,7 +188,7 @@ class V1Request(HttpRequest):
             if not message.get("more_body", False):
                 return whole.getvalue()
             if patience is not None:
-                patience.reschedule(began + BODY_S + size / BODY_RATE)
+                patience.reschedule(began + patience_s + size / BODY_RATE)
 
     def _watch(self) -> None:
         task = asyncio.current_task()

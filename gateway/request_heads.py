@@ -14,7 +14,7 @@ import httptools
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.http_head import HOST_LENGTH, refusal, without_offer
+from gateway.http_head import CODING_LENGTH, HOST_LENGTH, refusal, without_offer
 
 MAX_HEAD: Final = 64 * 1024
 TOO_LARGE: Final = "the head is too large"  # ends the parser; send_400_response answers
@@ -26,6 +26,7 @@ class RequestHeads(HttpToolsProtocol):
     _head_bytes = 0
     _is_offer = False  # what the parser tells now is of a request that is read again without its offer
     _hosts: Sequence[bytes] = ()
+    _codings: Sequence[bytes] = ()  # how its body is sent
 
     def _refuse(self, status: int) -> None:
         raise NotImplementedError
@@ -64,7 +65,7 @@ class RequestHeads(HttpToolsProtocol):
     @override
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._hosts = ()
+        self._hosts = self._codings = ()
         self._is_offer = False
 
     @override
@@ -82,13 +83,15 @@ class RequestHeads(HttpToolsProtocol):
         if len(name) == HOST_LENGTH and name.lower() == b"host":
             value = value.rstrip()  # the parser takes away only what is before it (RFC 9112, 5.1)
             self._hosts = (*self._hosts, value)
+        elif len(name) == CODING_LENGTH and name.lower() == b"transfer-encoding":
+            self._codings = (*self._codings, value)
         super().on_header(name, value)
 
     @override
     def on_headers_complete(self) -> None:
         self._head_bytes = 0
         version = self.parser.get_http_version()
-        status = refusal(version, self.parser.get_method(), self._hosts)
+        status = refusal(version, self.parser.get_method(), self._hosts, self._codings)
         if status:
             self._refuse(status)
             raise ValueError("not a request for us")  # ends the parser

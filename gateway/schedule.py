@@ -12,6 +12,9 @@ import msgspec
 
 from gateway.config import Config
 
+DAY_S = 86_400
+PROBES = "catalog.probe_all"
+
 
 class Every(msgspec.Struct, frozen=True):
     """At every multiple of so many seconds since 1970, so that a restart does not put it off."""
@@ -43,6 +46,11 @@ class Job(msgspec.Struct, frozen=True):
     when: Every | Daily
 
     @property
+    def every_s(self) -> int:
+        """How many seconds lie between two turns."""
+        return self.when.seconds if isinstance(self.when, Every) else DAY_S
+
+    @property
     def queue(self) -> str:
         """Each app has its own queue."""
         return self.name.partition(".")[0]
@@ -59,7 +67,7 @@ JOBS = (
 )
 
 
-def of_production(config: Config) -> tuple[Job, ...]:
-    """Return the jobs of Celery: those, and the probes, which an embedded server does on its own loop."""
+def every_job(config: Config) -> tuple[Job, ...]:
+    """Return all jobs: those, and the probes, which Celery does too and an embedded server does on its own loop."""
     interval = Every(max(1, int(config.health.check_interval)))
-    return (*JOBS, Job("catalog.probe_all", "catalog.probes.probe_all", interval))
+    return (*JOBS, Job(PROBES, "catalog.probes.probe_all", interval))

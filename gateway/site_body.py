@@ -7,8 +7,9 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from gateway.answer import send_whole
-from gateway.request import BODY_S, Application, Receive, Scope, Send
+from gateway.request import Application, Receive, Scope, Send
 
+BODY_S = 30.0
 MAX_BODY = 5 * 1024 * 1024  # forms of the back office are a few kilobytes
 
 Message = MutableMapping[str, Any]

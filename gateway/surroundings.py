@@ -21,9 +21,11 @@ from gateway.config.crosschecks import hosts_of
 from gateway.data_dir import refuse_ram_disk
 from gateway.database import patient_alias
 from gateway.first_steps import first_steps
+from gateway.job_runs import runs_of
 from gateway.known_secret import insist
 from gateway.management.database_words import told
 from gateway.published import refuse_stored
+from gateway.schedule import every_job
 
 SIMULATOR = "http://127.0.0.1/v1"  # stands for its address, which is known when it runs
 
@@ -64,12 +66,30 @@ def _of_database(config: Config) -> Iterator[CheckMessage]:
         yield CheckWarning(
             f"{problem.alias}/{problem.deployment}: {problem.reason}", hint=hint, id="gateway.W033"
         )
+    yield from _of_jobs(config, now)
     if snapshot.models and not snapshot.serving:
         hint = "the rows that cannot serve are named above"
         yield CheckWarning("no model can answer a call", hint=hint, id="gateway.W031")
     for step in first_steps():
         what, _, hint = step.partition(": ")
         yield CheckWarning(what, hint=hint, id="gateway.W032")
+
+
+def _of_jobs(config: Config, now: datetime) -> Iterator[CheckMessage]:
+    """Yield the periodic jobs that failed last, or were not done for long. Those that never were tell nothing here."""
+    for run in runs_of(every_job(config)):
+        at = run.succeeded_at
+        if run.error or (at and run.is_late(now.timestamp(), at)):
+            done = (
+                f"was last done at {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+                if at
+                else "has failed"
+            )
+            why = f": {run.error}" if run.error else ""
+            hint = (
+                "in production mode one `celery -A gateway beat` and a worker do the jobs (docs/workers.md)"
+            )
+            yield CheckWarning(f"the job {run.name} {done}{why}", hint=hint, id="gateway.W034")
 
 
 def _of_people(snapshot: Snapshot) -> Iterator[Problem]:

@@ -23,7 +23,7 @@ _STARTING = (
 )
 _REFUSAL = (
     '{"error":{"message":"The gateway is starting.","type":"api_error",'  # as gateway/errors.py has it
-    '"param":null,"code":"server_shutdown"}}'
+    '"param":null,"code":"starting"}}'
 )
 
 

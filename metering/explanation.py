@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from budgets.schedules import named
 from budgets.windows import is_rolling
+from metering.refusal_reasons import reasons
 from metering.trace import read
 from metering.way import candidates, tries
 from metering.wording import UNTOLD, instant, listed, many, milliseconds, price_row, usd
@@ -102,6 +104,7 @@ def explain(
                 *_unsettled(event, decision),
             ),
         ),
+        *([Part("Why it failed", tuple(reasons(event.error_code, {})))] if event.error_code else []),
         Part("How it ended", _end(event, place)),
     ]
 
@@ -187,7 +190,7 @@ def _budget(budget: BudgetSeen) -> str:
     unknown = budget.unsettled_nanousd
     unsettled = f", {usd(unknown)} unsettled" if unknown else ""
     return (
-        f"The tightest budget was the {budget.schedule} one of the {_scope(budget.scope)}: "
+        f"The tightest budget was the {named(budget.schedule)} of the {_scope(budget.scope)}: "
         f"{usd(budget.limit_nanousd)} USD, of which {usd(budget.spent_nanousd)} were spent{unsettled} and "
         f"{usd(budget.held_nanousd)} held by running calls, this one included; {comes_back} on {resets}."
     )

@@ -7,7 +7,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from budgets.schedules import named
 from metering.explanation import RULES, Part, held
+from metering.refusal_reasons import passed_over, reasons
 from metering.trace import read
 from metering.way import candidates, tries
 from metering.wording import instant, listed, many, milliseconds, usd
@@ -47,7 +49,7 @@ def tell(row: LoggedRequest) -> list[Part]:
             Part("Where it could go", candidates(row.model, decision.trace)),
             Part("What was allowed and held", held(decision.trace)),
         ]
-    if why := _why(row.figures):
+    if why := _why(row.error_code, row.figures):
         parts.append(Part("Why it was refused" if row.error_code else "Why nobody was asked", why))
     if decision.attempts:
         parts.append(Part("What was tried", tries(row.model, decision)))
@@ -61,11 +63,13 @@ def in_short(row: LoggedRequest) -> str:
         return f"{_rule(limit)} of the {limit['scope']}, {limit['remaining']:,} left"
     if budget:
         return (
-            f"{budget['schedule']} budget of the {budget['scope']}: {budget['limit_usd']} USD, needed "
+            f"{named(budget['schedule'])} of the {budget['scope']}: {budget['limit_usd']} USD, needed "
             f"{budget['needed_usd']}"
         )
     last = next((each for each in reversed(row.decision) if "outcome" in each), None)
-    return f"{last['deployment']}: {last.get('reason') or last['outcome']}" if last else ""
+    if last:
+        return f"{last['deployment']}: {last.get('reason') or last['outcome']}"
+    return " ".join(passed_over(row.figures))
 
 
 def _who(row: LoggedRequest) -> tuple[str, ...]:
@@ -89,8 +93,9 @@ def _what(row: LoggedRequest) -> tuple[str, ...]:
     return (f"{row.method} {row.path} on {instant(row.at)}.{how}",)
 
 
-def _why(figures: Mapping[str, Any]) -> tuple[str, ...]:
-    said: list[str] = []
+def _why(code: str, figures: Mapping[str, Any]) -> tuple[str, ...]:
+    is_told = any(name in figures for name in ("limit", "budget", "capacity"))  # exactly, below
+    said = [] if is_told else [each for each in reasons(code, figures) if each]
     if limit := figures.get("limit"):
         said += _limit(limit)
     if budget := figures.get("budget"):
@@ -121,7 +126,7 @@ def _budget(budget: Mapping[str, Any]) -> str:
     unsettled = f", {usd(unknown)} unsettled" if unknown else ""
     resets = instant(datetime.fromisoformat(budget["resets_at"]))
     return (
-        f"It could have cost up to {usd(budget['needed_nanousd'])} USD. The {budget['schedule']} budget of the "
+        f"It could have cost up to {usd(budget['needed_nanousd'])} USD. The {named(budget['schedule'])} of the "
         f"{budget['scope']} is {usd(budget['limit_nanousd'])} USD, of which {usd(budget['spent_nanousd'])} were spent"
         f"{unsettled} and {usd(budget['held_nanousd'])} held by running calls; {usd(budget['resets_nanousd'])} come "
         f"back on {resets}."

@@ -33,7 +33,7 @@ def candidates(model: str, trace: Trace | None) -> tuple[str, ...]:
     if own:
         first, *rest = own
         said.append(
-            f"By strategy {trace.strategy}: {', then '.join((f'{first} first', *rest))}."
+            f"By strategy {trace.strategy.replace('_', ' ')}: {', then '.join((f'{first} first', *rest))}."
             if rest
             else f"To {first}."
         )

@@ -32,8 +32,6 @@ Phase = Literal["connect", "first_byte", "idle", "total"]
 MAX_RETRY_AFTER_S: Final = 86_400.0
 
 _TOO_MANY: Final = 429
-
-
 _WORDS: Final[dict[str, str]] = {
     "upstream_auth_failed": "The provider refused the gateway's credential.",
     "upstream_account_exhausted": "The gateway's account at the provider cannot pay for this call.",
@@ -177,6 +175,8 @@ class DeadlineExceeded(UpstreamFailed):
 
 class Unavailable(UpstreamFailed):
     """Every deployment rests or is full. `is_limited`: only because their providers asked not to be called yet."""
+
+    passed_over: tuple[object, ...] = ()  # each deployment, and why; filled in by routing
 
     def __init__(self, wait_s: float, *, is_limited: bool, reason: str = "every deployment rests") -> None:
         code = "upstream_rate_limited" if is_limited else "no_deployment_available"

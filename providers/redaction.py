@@ -38,7 +38,7 @@ _KEYS: Final = (
     ),
     (re.compile(r"(?<=://)[^/\s:@]{1,200}:[^/\s@]{1,200}(?=@)"), MASK),
     (re.compile(rf"\b(bearer|basic|negotiate)(\s+|%20|\+)(?:{_WORD})", re.IGNORECASE), rf"\1 {MASK}"),
-    (re.compile(r"\bsk-[\w-]{1,64}\.[^\s\"'`,;)\]}]{4,}"), MASK),
+    (re.compile(r"(?<![A-Za-z0-9])sk-[\w-]{1,64}\.[^\s\"'`,;)\]}]{4,}"), MASK),
     (re.compile(r"\b(?:sk|pk|rk|gsk|xai|pplx|nvapi|csk|fw|r8|sess)[-_](?=[\w-]{0,64}\d)[\w-]{8,}"), MASK),
     (re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|ABIA|ACCA)[A-Z0-9]{12,}"), MASK),
     (re.compile(r"\bAIza[\w-]{30,}|\bya29\.[\w.-]{16,}|\bGOCSPX-[\w-]{16,}"), MASK),
@@ -82,9 +82,18 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     known = [secret for secret in secrets if len(secret) >= SHORTEST_ALONE]
     for secret in known:
         text = _without(text, secret)
+    text = _without_keys(text)
+    if "%" in text:  # as in an address, where whoever passed it on may have encoded it once more
+        plain = unquote(unquote(unquote(text)))
+        masked = _without_keys(plain)
+        text = masked if masked != plain else text
+    return HIDDEN if any(_is_hidden_in(text, secret) for secret in known) else text
+
+
+def _without_keys(text: str) -> str:
     for pattern, mask in _KEYS:
         text = pattern.sub(mask, text)
-    return HIDDEN if any(_is_hidden_in(text, secret) for secret in known) else text
+    return text
 
 
 def redact_for_client(text: str, secrets: Iterable[str] = ()) -> str:

@@ -84,7 +84,11 @@ def main(command: list[str]) -> int:
             "ROUTER_ADMIN_SESSION_JWT_SECRET": JWT_SECRET,
             "PYTEST_ADDOPTS": f"{os.environ.get('PYTEST_ADDOPTS', '')} --reuse-db",  # it goes with its server
         }
-        return subprocess.run(command, env={**os.environ, **stores}, check=False).returncode
+        process = subprocess.Popen(command, env={**os.environ, **stores})
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # the command was told too: it takes down what it has started
+            return process.wait()
     finally:
         redis.kill()
         server.close()

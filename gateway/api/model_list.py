@@ -1,4 +1,8 @@
-"""GET /v1/models and GET /v1/models/{id}: what the caller may use. Costs no limit and needs no scope."""
+"""GET /v1/models and GET /v1/models/{id}: what the caller may use and what can answer. Costs no limit, needs no scope.
+
+A model that cannot answer as it is set up (no deployment with an address, a key and a price; no endpoint for its type)
+is not listed, and the second says what a call would be told. One whose deployments rest after failures is listed.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,11 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router
 
-from catalog.routing import ModelNotFound, meant
+from catalog.routing import ModelNotFound, meant, unservable
 from catalog.snapshot import Model
 from gateway import connections
 from gateway.answer import Answer, json_answer
+from gateway.logs import cut
 from gateway.standing import standing_of
 from tenants.caller import Caller
 
@@ -21,7 +26,7 @@ router = Router(tags=["Models"])
 async def model_list(request: HttpRequest) -> Answer:
     """List the aliases that this key may use."""
     caller = await _caller(request)
-    models = connections.live().snapshot.models.values()
+    models = connections.live().snapshot.serving.values()
     return json_answer(
         200, {"object": "list", "data": [_document(m) for m in models if caller.may_use(m.alias)]}
     )
@@ -29,12 +34,15 @@ async def model_list(request: HttpRequest) -> Answer:
 
 @router.get("/models/{path:model}", operation_id="retrieveModel")
 async def model_detail(request: HttpRequest, model: str) -> Answer:
-    """Describe one alias."""
+    """Describe one alias. A model that cannot answer is refused as its calls are."""
     caller = await _caller(request)
     snapshot = connections.live().snapshot
+    request.facts["model"] = cut(model)  # type: ignore[attr-defined]
     found = snapshot.models.get(model)
     if found is None or not caller.may_use(model):
         raise ModelNotFound(model, meant(snapshot, model, caller))
+    if model not in snapshot.serving:
+        raise unservable(found)
     return json_answer(200, _document(found))
 
 

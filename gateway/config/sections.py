@@ -96,6 +96,10 @@ class Server(Section):
     )
     stream_max_duration: Wait = Field(900.0, description="Longest time of a stream.")
     read_header_timeout: Wait = Field(5.0, description="A client must send its request's head within this.")
+    read_body_timeout: Wait = Field(
+        30.0,
+        description="It must begin to send its body within this, and go on with 16 KB a second; else 408.",
+    )
     max_connections: Count | None = Field(
         None,
         description="Most connections of clients to one worker. Unset: 12000, or what the limit of open files leaves "

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import signal
 import subprocess
 import sys
 
 import pytest
 from celery import Celery
+from django.conf import settings
 
+from gateway.schedule import every_job
 from tests.processes import ServerProcess, clean_environment
 from tests.redis_server import RedisServer
-from tests.sources import ROOT
+from tests.sources import MANAGE, ROOT
 from tests.templates import JWT_SECRET, prepared_postgres
+from tests.waiting import eventually
 
 START_S = 60
 DONE_S = 30
+STORES = ("ROUTER_DB_URL", "ROUTER_REDIS_URL")
+DONE = ("gateway.sweep_replays", "metering.roll_up", "catalog.probe_all")
+JOBS_OF_PRODUCTION = [job.name for job in every_job(settings.GATEWAY)]
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +63,67 @@ def test_a_worker_does_what_it_is_asked_even_with_arguments_of_a_newer_release(e
     try:
         worker.stderr.first(lambda line: True if " ready." in line else None, START_S)
         with Celery("somebody", broker=redis.url) as other:
-            for name in ("gateway.sweep_replays", "metering.roll_up", "catalog.probe_all"):
+            for name in DONE:
                 other.send_task(name, kwargs={"since": "a newer release"}, queue=name.partition(".")[0])
                 worker.stderr.first(succeeded(name), DONE_S)
     finally:
         code = worker.end(signal.SIGTERM)
     assert code == 0
+
+
+def last_successes(text):
+    """Return when each job was last done, as /metrics says it; 0 for never."""
+    name = "gateway_job_last_success_timestamp_seconds"
+    found = re.findall(rf'{name}{{job="([\w.]+)"}} (\S+)', text)
+    assert len(found) == len(dict(found))
+    return {job: float(at) for job, at in found}
+
+
+def checked(environment):
+    """Return what `manage.py check` warns of."""
+    command = [sys.executable, MANAGE, "check"]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=START_S, check=False
+    ).stderr
+
+
+async def test_a_scrape_of_any_gateway_says_what_celery_has_done(environment, fresh_gateway, redis):
+    """Two workers, one scrape: neither of them has done a job. One job fails, and is counted once."""
+    gateway = fresh_gateway({"server": {"workers": 2}}, env={name: environment[name] for name in STORES})
+    worker = ServerProcess(
+        "-m", "celery", "-A", "gateway", "worker", "-P", "solo", "-l", "INFO", env=environment
+    )
+    try:
+        worker.stderr.first(lambda line: True if " ready." in line else None, START_S)
+        with Celery("somebody", broker=redis.url) as other:
+            for name in DONE:
+                other.send_task(name, queue=name.partition(".")[0])
+                worker.stderr.first(succeeded(name), DONE_S)
+            gateway.sql("ALTER TABLE gateway_replay RENAME TO hidden")
+            other.send_task("gateway.sweep_replays", queue="gateway")
+            worker.stderr.first(
+                lambda line: True if "Task gateway.sweep_replays" in line and "raised" in line else None,
+                DONE_S,
+            )
+            gateway.sql("ALTER TABLE hidden RENAME TO gateway_replay")
+    finally:
+        worker.end(signal.SIGTERM)
+    async with gateway.client() as client:
+
+        async def scraped():
+            return (await client.get("/metrics")).text
+
+        text = await eventually(
+            scraped, lambda text: 'gateway_job_failures_total{job="gateway.sweep_replays"} 1.0' in text
+        )
+        told = last_successes(text)
+        assert {job for job, at in told.items() if at} == set(DONE)
+        assert set(told) == set(JOBS_OF_PRODUCTION)
+        ready = (await client.get("/readyz")).json()
+    assert "jobs" not in ready["checks"]  # nothing is late yet
+    warned = await asyncio.to_thread(checked, gateway.environment)
+    assert "gateway.W034" in warned
+    assert "the job gateway.sweep_replays was last done at" in warned
 
 
 def test_embedded_mode_sends_people_away(tmp_path):

@@ -78,10 +78,7 @@ async def test_it_tells_who_asked_where_it_went_and_what_it_cost(gateway, upstre
     assert "  Not to told-d: " in told
     assert "The key may make 4 at a time and 60 requests a minute." in told
     assert "Of 60 requests a minute 59 were left after this one." in told
-    assert (
-        "The tightest budget was the calendar_month one of the key: 5.00 USD, of which 0.00 were spent"
-        in told
-    )
+    assert "The tightest budget was the monthly budget of the key: 5.00 USD, of which 0.00 were spent" in told
     assert (
         "  1. told-a (openai-compatible): failed as upstream_error (server_error) with HTTP 503 after "
         in told

@@ -110,7 +110,7 @@ async def test_a_refusal_for_money_has_its_figures_and_what_made_it_dear(gateway
     assert (entry["http_status"], entry["error_code"]) == (429, "insufficient_quota")
     assert entry["figures"]["budget"] == uncapped.error["budget"]
     stories = await told(gateway, uncapped, pictured, odd, heard)
-    assert "The calendar_month budget of the key is 0.005 USD, of which 0.00 were spent" in stories[0]
+    assert "The monthly budget of the key is 0.005 USD, of which 0.00 were spent" in stories[0]
     assert "It stated no limit of its output, so 1,024 tokens were reckoned" in stories[0]
     assert "It asked for 5 answers, and each was reckoned." in stories[0]
     assert "The size of 1 of its pictures is not known" in stories[1]

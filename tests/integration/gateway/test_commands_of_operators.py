@@ -102,13 +102,13 @@ def test_what_a_start_does_is_said_in_words(settings):
         "Created the membership of admin@example.com in demo as owner.",
         "Created the key Demo (sk-demo).",
         "Created the limits of the tenant demo.",
-        "Created the budget (weekly) of the tenant demo.",
+        "Created the weekly budget of the tenant demo.",
         "Created the limits of the key Demo (sk-demo).",
     ]
     less = demo.bootstrap.model_copy(update={"tenant_limits": (), "tenant_budgets": ()})
     assert bootstrap(demo.model_copy(update={"bootstrap": less})) == [
         "Removed the limits of the tenant demo: the file no longer has it.",
-        "Removed the budget (weekly) of the tenant demo: the file no longer has it.",
+        "Removed the weekly budget of the tenant demo: the file no longer has it.",
     ]
 
 

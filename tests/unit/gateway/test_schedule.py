@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 
 from gateway.celery import app
 from gateway.jobs import SOON, Jobs
-from gateway.schedule import Daily, Every, Job, of_production
+from gateway.schedule import Daily, Every, Job, every_job
 
 NOON = datetime(2026, 7, 24, 12, 0, 30, tzinfo=UTC)
 
@@ -24,7 +24,7 @@ def test_a_daily_job_is_done_today_or_tomorrow():
     assert Daily(3, 20).after(NOON) == datetime(2026, 7, 25, 3, 20, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("job", of_production(settings.GATEWAY), ids=lambda job: job.name)
+@pytest.mark.parametrize("job", every_job(settings.GATEWAY), ids=lambda job: job.name)
 def test_celery_knows_every_job_and_sends_it_to_the_queue_of_its_app(job):
     app.loader.import_default_modules()
     assert job.name in app.tasks
@@ -54,8 +54,8 @@ class Workplace:
         self.done = []
         self.is_broken = False
 
-    async def __call__(self, work, now):
-        self.done.append((work.__name__, now))
+    async def __call__(self, job, now):
+        self.done.append((job.name, now))
         if self.is_broken:
             raise OSError("the database is away")
 
@@ -72,7 +72,7 @@ async def test_the_server_does_what_is_due_and_nothing_else():
     assert place.done == []
     clock.now = jobs.next_at
     await jobs.do_due()
-    assert place.done == [("roll_up", clock.now)]
+    assert place.done == [("metering.roll_up", clock.now)]
     assert jobs.next_at == clock.now + timedelta(minutes=1)
 
 
@@ -82,7 +82,7 @@ async def test_a_server_that_is_off_at_night_does_its_daily_jobs_soon_after_the_
     assert jobs.next_at == NOON + SOON
     clock.now = NOON + SOON
     await jobs.do_due()
-    assert [name for name, _ in place.done] == ["expire"]
+    assert [name for name, _ in place.done] == ["metering.expire"]
     assert jobs.next_at == datetime(2026, 7, 25, 3, 20, tzinfo=UTC)
 
 

@@ -29,7 +29,7 @@ def test_it_lives_and_is_not_ready(listener: socket.socket) -> None:
 
     assert (alive.status_code, ready.status_code, call.status_code) == (200, 503, 503)
     assert ready.json()["status"] == "starting"
-    assert call.json()["error"]["code"] == "server_shutdown"
+    assert call.json()["error"]["code"] == "starting"
     assert call.headers["retry-after"] == "1"
 
 

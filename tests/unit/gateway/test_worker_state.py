@@ -50,6 +50,7 @@ def live(monkeypatch):
         snapshot=snapshot(a=Model(alias="a", deployments=(deployment("a"),))),
         link=None,
         failed_probes=(),
+        job_runs=(),
     )
     connections.set_live(cast("Any", found))
     yield found

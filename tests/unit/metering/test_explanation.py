@@ -160,8 +160,8 @@ def test_it_says_what_was_allowed_and_held() -> None:
         "The tenant may make 60,000 tokens a minute.",
         f"0.000001 USD was held, the most it could cost, {BY_BYTES}.",
         (
-            "The tightest budget was the daily one of the tenant: 2.00 USD, of which 0.50 were spent and 0.000001 held "
-            "by running calls, this one included; it resets on 2026-07-24T12:00:00.000Z."
+            "The tightest budget was the daily budget of the tenant: 2.00 USD, of which 0.50 were spent and 0.000001 "
+            "held by running calls, this one included; it resets on 2026-07-24T12:00:00.000Z."
         ),
     )
 

@@ -1,0 +1,53 @@
+"""What an operator needs to know of a refusal and its client is not told: which deployments were considered, what is
+wrong with a key, whose list lacks a model. Made for calls that the request log keeps, after their answer.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from catalog.considered import considered
+
+if TYPE_CHECKING:
+    from catalog.snapshot import Snapshot
+    from gateway.request import V1Request
+
+OF_ROUTING: Final = frozenset(
+    {
+        "model_unpriced",
+        "model_cannot",
+        "context_length_exceeded",
+        "no_deployment_available",
+        "upstream_rate_limited",
+    }
+)
+
+
+def figures_of(request: V1Request, code: str, model: str, snapshot: Snapshot) -> dict[str, Any]:
+    """Return what is told beside the figures of the error itself."""
+    if code in OF_ROUTING and request.meter is None:
+        return {"considered": considered(snapshot, model, request.passed_over)}
+    if code == "model_not_found":
+        return {"model": {"is": "disabled" if model in snapshot.disabled else "unknown"}}
+    if code == "model_not_allowed":
+        return {"not_in": _lists_without(request, model)}
+    if code == "invalid_api_key":
+        return {"key": {"is": _state_of_key(request)}}
+    return {}
+
+
+def _lists_without(request: V1Request, model: str) -> list[str]:
+    caller = request.caller
+    lists = {} if caller is None else {"key": caller.models, "tenant": caller.tenant_models}
+    return [whose for whose, allowed in lists.items() if allowed is not None and model not in allowed]
+
+
+def _state_of_key(request: V1Request) -> str:
+    who = request.refused_caller or request.caller
+    if who is not None:
+        return "expired" if who.expires_at is not None and who.expires_at <= time.time() else "ended"
+    if request.refused_prefix:
+        return "unknown"
+    sent = any(request.header(name) for name in (b"authorization", b"x-api-key", b"api-key"))
+    return "odd" if sent else "none"
