@@ -38,6 +38,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]  # of ASGI
 
+BLANKS = b" \t"  # what may be around a header's value (RFC 9110, 5.6.3)
+
 KNOWN = "is_known"  # in the state of a request whose key was accepted; its connection is kept longer for it
 WHOLE = "is_whole"  # of one whose whole body has come: it is read without a timer
 BODY_RATE = 16 * 1024
@@ -109,11 +111,11 @@ class V1Request(HttpRequest):
     def header(self, name: bytes) -> str:
         """Return a header's value as text ("" when absent), without the blanks behind it, which the parser leaves."""
         value = self.raw_headers.get(name)
-        return "" if value is None else value.rstrip().decode("latin-1")
+        return "" if value is None else value.rstrip(BLANKS).decode("latin-1")
 
     def values(self, name: bytes) -> list[str]:
         """Return the values of a header that may be there more than once."""
-        return [value.rstrip().decode("latin-1") for each, value in self.scope["headers"] if each == name]
+        return [value.rstrip(BLANKS).decode("latin-1") for each, value in self.scope["headers"] if each == name]
 
     @property
     def trace_parent(self) -> str:

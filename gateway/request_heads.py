@@ -81,7 +81,7 @@ class RequestHeads(HttpToolsProtocol):
         if size > MAX_HEAD:
             raise ValueError(TOO_LARGE)
         if len(name) == HOST_LENGTH and name.lower() == b"host":
-            value = value.rstrip()  # the parser takes away only what is before it (RFC 9112, 5.1)
+            value = value.rstrip(b" \t")  # the parser takes away only what is before it (RFC 9112, 5.1)
             self._hosts = (*self._hosts, value)
         elif len(name) == CODING_LENGTH and name.lower() == b"transfer-encoding":
             self._codings = (*self._codings, value)
