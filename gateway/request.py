@@ -115,7 +115,9 @@ class V1Request(HttpRequest):
 
     def values(self, name: bytes) -> list[str]:
         """Return the values of a header that may be there more than once."""
-        return [value.rstrip(BLANKS).decode("latin-1") for each, value in self.scope["headers"] if each == name]
+        return [
+            value.rstrip(BLANKS).decode("latin-1") for each, value in self.scope["headers"] if each == name
+        ]
 
     @property
     def trace_parent(self) -> str:
