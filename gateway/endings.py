@@ -35,13 +35,15 @@ async def failed(request: V1Request, meter: Meter, route: Route, failure: Upstre
     is_billed = failure.code == "internal_error" if last is None else _is_billed(last)
     which = (last.alias, last.deployment) if last is not None and is_billed else failure.target_id
     deployment = _deployment(route, which)
+    said = last.usage if last is not None else None
     ending = Ending(
         status="error",
         http_status=_status_seen(request, failure.answer_status),
         error_code=failure.code,
         target=deployment.target,
         sheet=deployment.sheet,
-        usage=last.usage if last is not None else None,
+        usage=said if said is not None else failure.so_far,
+        is_last_word=said is not None,
         is_billed=is_billed,
         overhead_ms=overhead_ms(request),
     )

@@ -27,9 +27,9 @@ sys.modules.setdefault("gateway.api", _package)
 
 from gateway.api.large_reading import embedded, understood  # noqa: E402 - after that
 from gateway.fingerprint import fingerprint  # noqa: E402
-from providers.dialects import large_events  # noqa: E402
+from providers.dialects import folded, large_events  # noqa: E402
 from providers.dialects.base import Shape  # noqa: E402
-from providers.dialects.large_answers import look  # noqa: E402
+from providers.dialects.large_answers import look, look_for_events  # noqa: E402
 from providers.orphans import die_with_parent  # noqa: E402
 from providers.outline_limits import Limits  # noqa: E402
 from providers.prompt import count_prompt  # noqa: E402
@@ -54,6 +54,10 @@ def _answer(raw: bytes, shape: dict[str, Any]) -> Any:
     return look(raw, msgspec.convert(shape, Shape))
 
 
+def _piece(raw: bytes, shape: dict[str, Any]) -> Any:
+    return look_for_events(raw, msgspec.convert(shape, Shape))
+
+
 def _count(raw: bytes, model: str) -> int:
     return count_prompt(raw, model).tokens
 
@@ -69,6 +73,8 @@ WORK: Final[dict[str, Callable[..., Any]]] = {
     "fingerprint": _fingerprint,
     "answer": _answer,
     "event": large_events.look,
+    "fold": folded.look,
+    "piece": _piece,
     "documents": measured,
 }
 

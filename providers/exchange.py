@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
 from providers.additions import Added
 from providers.dialects.base import (
     Dialect,
+    Laborious,
     MalformedAnswer,
     MalformedStream,
     Stream,
     has_said_all,
     last_word,
 )
-from providers.dialects.whole_answers import as_event
 from providers.failures import ErrorWith200, UpstreamBroken, UpstreamFailed
 from providers.no_room import NoRoom
+from providers.opening import EVENT_STREAM, MAX_PRELUDE
 from providers.outline import LARGE
 from providers.registry import PROVIDERS
 from providers.said import LONGEST
@@ -31,13 +31,7 @@ if TYPE_CHECKING:
     from providers.upstream import Call, Outgoing
 
 QUICK_BYTES: Final = 64 * 1024  # of an answer that is taken apart within a step of the loop
-MAX_PRELUDE = 1024 * 1024  # lifecycle events held back until the first content
-EVENT_STREAM: Final = "text/event-stream"
-_FIELDS: Final = frozenset(
-    {b"data", b"event", b"id", b"retry", b""}
-)  # of an event stream; "" before a comment
-_LONGEST_FIELD: Final = 8
-_BOM: Final = b"\xef\xbb\xbf"
+MAX_ANSWER: Final = 64 * 1024 * 1024
 USER_AGENT = "open-model-gateway"
 
 
@@ -45,7 +39,7 @@ def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, added: Add
     provider = PROVIDERS[target.provider]
     headers = {
         "content-type": "application/json",
-        "accept": "text/event-stream" if outgoing.streams else "application/json",
+        "accept": EVENT_STREAM if outgoing.streams else "application/json",
         "user-agent": USER_AGENT,
         "x-client-request-id": outgoing.request_id,
     }
@@ -61,23 +55,28 @@ def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, added: Add
     )
 
 
-async def first_content(call: Call, dialect: Dialect, blocks: AsyncIterator[bytes]) -> bytes:
-    """Read until the stream shows content, so that everything before it may still fail over. Raises UpstreamFailed."""
-    stream, response = call.stream, call.response
+def stream_for(call: Call, dialect: Dialect, outgoing: Outgoing) -> Stream:
+    """Make the stream that reads what comes."""
+    stream = call.stream = dialect.stream()
+    stream.is_for(call.target.upstream_model, call.target.secrets())
+    call.aside, stream.reads_aside = outgoing.aside, outgoing.aside is not None
+    return stream
+
+
+async def first_content(call: Call, blocks: AsyncIterator[bytes], block: bytes) -> bytes:
+    """Read on from the first block until the stream shows content, so that everything before it may still fail over.
+
+    Raises UpstreamFailed, MalformedStream.
+    """
+    stream = call.stream
     assert stream is not None  # noqa: S101 - it was made
-    is_declared = response.headers.get("content-type", "").partition(";")[0].strip().lower() == EVENT_STREAM
-    kind, block = await _opening(blocks, is_declared=is_declared)
-    if kind is Kind.WHOLE:
-        return await _in_one_piece(stream, dialect, blocks, block)
-    if kind is Kind.OTHER:
-        raise UpstreamBroken(f"not an event stream: {response.headers.get('content-type', '')!r}")
     held = b""
     while block:
         held += stream.feed(block)
         if stream.large is not None:
             held += await looked_into(call)
         if stream.started or stream.done:
-            response.begun()
+            call.response.begun()
             return (
                 held  # also when an error follows in the same block: this content was produced and is billed
             )
@@ -94,65 +93,13 @@ async def first_content(call: Call, dialect: Dialect, blocks: AsyncIterator[byte
     return held
 
 
-class Kind(enum.Enum):
-    """What the body of an answer is, by its first bytes."""
-
-    EVENTS = enum.auto()
-    WHOLE = enum.auto()  # a JSON document
-    OTHER = enum.auto()
-
-
-def kind_of(head: bytes, *, is_declared: bool) -> Kind | None:
-    """Tell what begins so; None: it is too short to tell. `is_declared`: it says that it is an event stream."""
-    text = head.removeprefix(_BOM).lstrip()
-    if not text or _BOM.startswith(head):
-        return None
-    if text[:1] in {b"{", b"["}:
-        return Kind.WHOLE
-    if is_declared:
-        return Kind.EVENTS
-    line = text[:_LONGEST_FIELD].splitlines(keepends=True)[0]
-    name, colon, _ = line.partition(b":")
-    if colon or line[-1:] in b"\r\n":
-        return Kind.EVENTS if name.rstrip(b"\r\n") in _FIELDS else Kind.OTHER
-    return None if any(field.startswith(name) for field in _FIELDS) else Kind.OTHER
-
-
-async def _opening(blocks: AsyncIterator[bytes], *, is_declared: bool) -> tuple[Kind, bytes]:
-    head, size = b"", 0
-    async for block in blocks:
-        head += block
-        kind = kind_of(head, is_declared=is_declared)
-        if kind is not None:
-            return kind, head
-        size += len(block)
-        if size > MAX_PRELUDE:
-            break
-        head = head.removeprefix(_BOM).lstrip()  # blanks may come one by one
-    return (Kind.EVENTS if is_declared else Kind.OTHER), head
-
-
-async def _in_one_piece(stream: Stream, dialect: Dialect, blocks: AsyncIterator[bytes], head: bytes) -> bytes:
-    """Read a document in the place of a stream: an answer becomes its only event. Raises MalformedAnswer."""
-    raw = head
-    async for block in blocks:
-        raw += block
-        if len(raw) > LARGE:
-            raise UpstreamBroken(
-                f"an answer in one piece of more than {LARGE} bytes, where a stream was asked for"
-            )
-    dialect.response(raw)  # whether it is one
-    event = as_event(raw).replace(b"\r", b" ").replace(b"\n", b" ")
-    return stream.feed(b"data: %b\n\ndata: [DONE]\n\n" % event)
-
-
 async def looked_into(call: Call) -> bytes:
     """Return what goes to the client for large events of a stream, which another process looks into."""
     stream, out = call.stream, b""
     assert stream is not None  # noqa: S101 - it has large events
-    assert call.event_aside is not None  # noqa: S101
+    assert call.aside is not None  # noqa: S101
     while stream.large is not None:
-        out += stream.go_on(await call.event_aside(stream.large))
+        out += stream.go_on(await call.aside.event(stream.large))
     return out
 
 
@@ -188,11 +135,13 @@ def what_ended(error: BaseException, call: Call, raw: bytes) -> BaseException:
         elif error.body is not None:
             error = ErrorWith200(error.body)
         else:
-            error = UpstreamBroken(str(error), body=raw[:LONGEST])
+            quoted = error.quoted if isinstance(error, MalformedAnswer) else b""
+            error = UpstreamBroken(str(error), body=quoted or raw[:LONGEST])
     elif isinstance(error, RecursionError):
         error = UpstreamBroken("an answer that is nested too deeply", body=raw[:LONGEST])
     if isinstance(error, UpstreamFailed):
         error.usage = said or usage_in_error(error.body)
+        error.so_far = call.stream.usage if call.stream is not None else None
     return error
 
 
@@ -202,16 +151,23 @@ async def read_answer(call: Call, dialect: Dialect, outgoing: Outgoing, raw: byt
     What may take long, or is no use, is told to `heard` first. What is neither is left in `call.unnoted`: whoever
     ends the call in this turn of the loop need not note that the answer came, all others must.
     """
+    aside = outgoing.aside
     if len(raw) <= QUICK_BYTES:
         try:
             call.answered = dialect.response(raw)
-        except BaseException:  # whatever it was, the answer came and may be billed; it is raised again
+        except (
+            BaseException
+        ) as fault:  # whatever it was, the answer came and may be billed; it is raised again
             outgoing.heard(call.target, raw)
-            raise
-        call.unnoted = raw
-        return
-    outgoing.heard(call.target, raw)
-    if len(raw) > LARGE and outgoing.aside is not None:
-        call.answered = await outgoing.aside(raw)
+            if aside is None or not isinstance(fault, Laborious):
+                raise
+        else:
+            call.unnoted = raw
+            return
     else:
-        call.answered = dialect.response(raw)
+        outgoing.heard(call.target, raw)
+        if len(raw) <= LARGE or aside is None:
+            with contextlib.suppress(Laborious) if aside is not None else contextlib.nullcontext():
+                call.answered = dialect.response(raw)
+                return
+    call.answered = await aside.answer(raw)

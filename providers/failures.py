@@ -11,25 +11,21 @@ UpstreamFailed                  any of them, and several of them summed up
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from providers.redaction import cleaned, redact
+from providers.retry_after import milliseconds, parse_retry_after
 from providers.said import MOST_REASON, Said, printable, said_in
 from providers.target import Target
 from providers.usage import Usage
 from providers.verdicts import Fault, Verdict, verdict_in_stream, verdict_on
 
 Phase = Literal["connect", "first_byte", "idle", "total"]
-
-MAX_RETRY_AFTER_S: Final = 86_400.0
 
 _TOO_MANY: Final = 429
 _WORDS: Final[dict[str, str]] = {
@@ -86,6 +82,7 @@ class UpstreamFailed(Exception):
         self.kind, self.why, self.is_sure = code, "", code == "upstream_auth_failed"
         self.fault: Fault = _FAULTS.get(code, "deployment")
         self.usage: Usage | None = None  # what the provider said that it used all the same
+        self.so_far: Usage | None = None  # what it had said before the end: it may have used more
         self.answer_status = 504 if code == "upstream_timeout" else 502
         self.provider, self.deployment, self.target_id = "", "", 0  # filled in by `came_from`
         self._secrets: tuple[str, ...] = ()
@@ -209,7 +206,7 @@ class UpstreamStatus(UpstreamFailed):
     ) -> UpstreamStatus:
         """Read an answer's head; `now` is Unix time, for a Retry-After that is a date."""
         now = time.time() if now is None else now
-        wait = _milliseconds(headers.get("retry-after-ms"))
+        wait = milliseconds(headers.get("retry-after-ms"))
         if wait is None:
             wait = parse_retry_after(headers.get("retry-after"), now)
         return cls(status, body, headers.get("content-type", ""), wait, headers.get("location", ""))
@@ -239,43 +236,10 @@ def summarize(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
     elif code == "upstream_auth_failed":
         summary.fault, summary.is_sure = "credential", any(failure.is_sure for failure in failures)
     seen = next((failure for failure in reversed(failures) if failure.reached), None)
-    summary.reached = seen is not None
+    summary.reached, summary.so_far = seen is not None, seen.so_far if seen is not None else None
     told = seen or last
     summary.provider, summary.deployment, summary.target_id = told.provider, told.deployment, told.target_id
     return summary
-
-
-def parse_retry_after(value: str | None, now: float) -> float | None:
-    """Return the seconds a Retry-After asks for (a number or an HTTP date), never negative, at most a day."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = _until(value, now)
-    return _sane(seconds)
-
-
-def _milliseconds(value: str | None) -> float | None:
-    try:
-        return _sane(float(value) / 1000) if value else None
-    except ValueError:
-        return None
-
-
-def _until(date: str, now: float) -> float:
-    try:
-        instant = parsedate_to_datetime(date)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return math.nan
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return max(0.0, instant.timestamp() - now)
-
-
-def _sane(seconds: float) -> float | None:
-    is_one = seconds >= 0 and math.isfinite(seconds)  # not a number is not >= 0
-    return min(seconds, MAX_RETRY_AFTER_S) if is_one else None
 
 
 def _passed_on(status: int, said: Said) -> PassedOn:

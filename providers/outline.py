@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Final, NoReturn
 
-import msgspec
-
-from providers.outline_grammar import AFTER, ELEMENT, MEMBER, RUN
+from providers.outline_grammar import AFTER, ELEMENT, MEMBER, RUN, decoded, names_in
 from providers.outline_limits import Limits, NotJson, OverLimit
 from providers.outline_text import MOST_RUN, Texts, check
 
@@ -113,7 +111,8 @@ class _Scan:
             start = self._member() if self._stack[-1].is_object else self._element()
             if start:
                 end = yield from texts.skip(start)
-                self._after(start, end)
+                if self._ends_with(start, end):
+                    self._pop()
         if self._white(self._pos) < len(raw):
             raise NotJson(f"something follows the object at byte {self._pos:,}")
         self.outline.media_bytes = texts.media_bytes
@@ -127,11 +126,11 @@ class _Scan:
             return 0
         frame.name = found[1]
         if len(self._stack) == _TOP:
-            self._top = _decoded(frame.name)
+            self._top = decoded(frame.name)
             self.outline.has_escapes = self.outline.has_escapes or b"\\" in frame.name
         self._count(2, names=1)
         if b"_" in frame.name or b"\\" in frame.name:
-            self._tell(_decoded(frame.name))
+            self._tell(decoded(frame.name))
         start = found.start(2) if found[3] is not None else found.end()
         if found[3] is None or (raw[start] == _LIST and self._limit_here()[0]):
             return self._long(start)
@@ -174,7 +173,7 @@ class _Scan:
             self._count(names + raw.count(b'"', start, end) // 2, names=names)
             self._tokens += (end - start) // 128
             if names and (raw.find(b"_", start, end) > 0 or raw.find(b"\\", start, end) > 0):
-                self._tell(*_names(raw[start:end]))
+                self._tell(*names_in(raw[start:end]))
         self._ended(frame, start, end)
 
     def _tell(self, *names: str) -> None:
@@ -218,7 +217,7 @@ class _Scan:
                 return limits.messages, "messages"
             return (limits.inputs, "inputs") if self._top == "input" else (0, "")
         name = self._stack[-1].name
-        is_content = name == b'"content"' or (b"\\" in name and _decoded(name) == "content")
+        is_content = name == b'"content"' or (b"\\" in name and decoded(name) == "content")
         return (limits.parts, "parts") if is_content else (0, "")
 
     def _open(self, start: int, *, is_object: bool) -> None:
@@ -237,23 +236,23 @@ class _Scan:
         self._pop()
 
     def _pop(self) -> None:
-        """What is on top has ended just before `_pos`, and with it a value of the one below."""
-        frame = self._stack.pop()
-        if len(self._stack) == _TOP and frame.what:
-            self.outline.counts[self._top] = frame.count
-        if self._stack:
-            self._after(frame.start, self._pos)
+        """What is on top has ended just before `_pos`, and with it a value of the one below, which may end, too."""
+        is_over = True
+        while is_over:
+            frame = self._stack.pop()
+            if len(self._stack) == _TOP and frame.what:
+                self.outline.counts[self._top] = frame.count
+            is_over = bool(self._stack) and self._ends_with(frame.start, self._pos)
 
-    def _after(self, start: int, end: int) -> None:
-        """A long value has ended: count it, and see whether what it is in ends, too."""
+    def _ends_with(self, start: int, end: int) -> bool:
+        """A long value has ended: count it, and tell whether what it is in ends, too."""
         frame = self._stack[-1]
         self._ended(frame, start, end)
         found = AFTER.match(self._raw, end, end + MOST_RUN)
         if found is None or (found[1] != b"," and (found[1] == b"}") != frame.is_object):
             self._malformed(end)
         self._pos = found.end()
-        if found[1] != b",":
-            self._pop()
+        return found[1] != b","
 
     def _ended(self, frame: _Frame, start: int, end: int) -> None:
         self._add(frame, 1)
@@ -287,14 +286,3 @@ class _Scan:
         if len(piece) == MOST_RUN and not piece.strip(b" \t\r\n-+.eE0123456789"):
             raise NotJson(f"a number of more than {MOST_RUN:,} digits at byte {at:,}")
         raise NotJson(f"malformed at byte {at:,}")
-
-
-def _decoded(name: bytes) -> str:
-    if b"\\" not in name:
-        return name[1:-1].decode()
-    text: str = msgspec.json.decode(name)
-    return text
-
-
-def _names(piece: bytes) -> list[str]:
-    return list(msgspec.json.decode(piece, type=dict[str, msgspec.Raw]))

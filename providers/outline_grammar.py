@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import msgspec
+
 from providers.outline_text import INSIDE
 
 _WS = rb"[ \t\r\n]*+"
@@ -25,3 +27,16 @@ MEMBER: Final = re.compile(_WS + b"(" + _NAME + b")" + _COLON + b"(?:" + _VALUE 
 ELEMENT: Final = re.compile(_WS + b"(?:" + _VALUE + rb"([,\]]))?+")
 AFTER: Final = re.compile(_WS + rb"([,\]}])")
 RUN: Final = re.compile(rb'[^"\[\]{}]*+')  # numbers, words, and what is between them
+
+
+def decoded(name: bytes) -> str:
+    """Return a name that is written so."""
+    if b"\\" not in name:
+        return name[1:-1].decode()
+    text: str = msgspec.json.decode(name)
+    return text
+
+
+def names_in(piece: bytes) -> list[str]:
+    """Return the names in a short object."""
+    return list(msgspec.json.decode(piece, type=dict[str, msgspec.Raw]))

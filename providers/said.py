@@ -14,6 +14,8 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from providers.dialects.documents import QUICK, documents_in
+from providers.dialects.inner_errors import is_error
 from providers.dialects.mended import mended
 
 LONGEST: Final = 64 * 1024  # bytes that are taken apart; of longer ones the beginning is quoted
@@ -23,7 +25,9 @@ MOST_REASON: Final = 1_000  # characters for a line of the log
 _MARGIN: Final = 256  # longer than a key is
 _MOST_NAME: Final = 200
 _DEPTH: Final = 4
+_DEEP: Final = 8
 _MOST_TEXTS: Final = 8
+_MOST_MEMBERS: Final = 64
 
 _ENVELOPES: Final = ("error", "errors", "fault", "base_resp", "err", "exception")
 _TEXTS: Final = (
@@ -41,7 +45,17 @@ _NAMES: Final = (
     "__type",
     "status_code",
 )
+_NO_REASONS: Final = frozenset(  # members that tell nobody why, or what was asked and answered
+    {
+        "code", "type", "status", "error_type", "error_code", "errorCode", "__type", "status_code", "success", "object",
+        "usage", "id", "request_id", "requestId", "trace_id", "timestamp", "time", "instance", "documentation_url",
+        "stack", "stacktrace", "stackTrace", "traceback", "trace", "input", "ctx", "prompt", "messages", "request",
+        "choices", "content", "output", "candidates", "embedding",
+    }
+)  # fmt: skip
+_OF_ANSWERS: Final = frozenset({"model", "created"})
 _OF_A_MODERATION: Final = frozenset({"flagged_input", "reasons", "flagged", "content_filter_result"})
+_STARTS: Final = (b"{", b"data:", b"event:", b":")
 _PAGE: Final = re.compile(
     rb"\s*(?:<!--.{0,200}?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
@@ -81,14 +95,16 @@ def said_in(body: bytes | None) -> Said:
 
 
 def _read(body: bytes) -> Any:
-    """Return a document; None for what is none, also mended."""
+    """Return a document; where there are several, or events, the first one that is an error; None: there is none."""
     for text in (body, mended(body)):
         try:
             if text is not None:
                 return orjson.loads(text)
         except orjson.JSONDecodeError:
             continue
-    return None
+    if len(body) > QUICK or not body.lstrip().startswith(_STARTS):
+        return None
+    return next((each for each in documents_in(body) if is_error(each)), None)
 
 
 def printable(text: str) -> str:
@@ -100,7 +116,7 @@ def _of_document(document: Any) -> Said:
     error = _error_in(document)
     whole = document if isinstance(document, dict) else {}
     names = frozenset(_names(error)) | frozenset(_names(whole))
-    message = _message(error) or _message(document)
+    message = _message(error) or _message(document) or _several(_anything(document, "", _DEEP))
     inner = _passed_on_in(error)
     if inner.message:
         message = f"{message}: {inner.message}"[:MOST_MESSAGE]
@@ -147,13 +163,36 @@ def _message(value: Any) -> str:
         for name in ("message", "Message", "detail", "error", "msg"):
             if isinstance(value.get(name), str) and value[name].strip():
                 return str(value[name])[:MOST_MESSAGE]
+    return _several(_texts(value, _DEPTH))
+
+
+def _several(found: Iterator[str]) -> str:
     texts: list[str] = []
-    for text in _texts(value, _DEPTH):
+    for text in found:
         if text not in texts:
             texts.append(text)
         if len(texts) >= _MOST_TEXTS:
             break
     return "; ".join(texts)[:MOST_QUOTED]
+
+
+def _anything(value: Any, name: str, depth: int) -> Iterator[str]:
+    """Yield every text and number, with the name of its member: what nobody knows may be the reason all the same."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        text = str(value).strip()[:MOST_QUOTED]
+        if text:
+            yield f"{name}: {text}" if name else text
+    elif depth and isinstance(value, list):
+        for each in value[:_MOST_TEXTS]:
+            yield from _anything(each, name, depth - 1)
+    elif depth and isinstance(value, dict):
+        for inner in list(value)[:_MOST_MEMBERS]:
+            if inner not in _NO_REASONS and not (
+                inner in _OF_ANSWERS and isinstance(value[inner], str | int)
+            ):
+                yield from _anything(
+                    value[inner], name if inner in _ENVELOPES else inner[:_MOST_NAME], depth - 1
+                )
 
 
 def _texts(value: Any, depth: int) -> Iterator[str]:

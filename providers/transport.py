@@ -185,10 +185,15 @@ class UpstreamResponse:
         self.status, self.headers = connection.status, connection.headers
         self._waiting_since = 0.0  # until the reader comes for more
 
-    async def read(self, max_bytes: int, *, truncate: bool = False) -> bytes:
-        """Return the whole body; beyond `max_bytes` it is cut or raises UpstreamBroken. Raises UpstreamFailed."""
+    async def read(self, max_bytes: int, *, truncate: bool = False, object_only: bool = False) -> bytes:
+        """Return the whole body; beyond `max_bytes` it is cut or raises UpstreamBroken. Raises UpstreamFailed.
+
+        `object_only`: of what does not begin as a JSON object only the first bytes are read, and `chunks` has the rest.
+        """
         whole: io.BytesIO | None = None  # gives what was written without a copy: it is in memory once
         first = block = await self._next()
+        if object_only and first[:1] != b"{":
+            return first
         self._is_heard, size = True, len(first)
         while block and size <= max_bytes:
             if block := await self._next():

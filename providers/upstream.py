@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, cast
 
 import msgspec
 
 from providers.additions import MOST_TRIES, Added, Additions, without
+from providers.aside import Aside
 from providers.attempts import Attempt, Notes
-from providers.dialects.base import Answered, Dialect, MalformedStream, Seen, Stream, has_said_all
+from providers.dialects.base import Answered, Dialect, MalformedStream, Stream, has_said_all
 from providers.exchange import (
+    MAX_ANSWER,
     broken_by,
-    first_content,
     late_usage,
     looked_into,
     read_answer,
@@ -35,6 +36,7 @@ from providers.failures import (
 from providers.health import Health
 from providers.journey import Again, Journey, in_time, judge
 from providers.no_room import NoRoom
+from providers.other_form import begun, read_otherwise, take_folded
 from providers.plan import Asker, Deadline, Plan, timeouts_within
 from providers.target import Target
 from providers.transport import Transport, UpstreamRequest, UpstreamResponse
@@ -42,7 +44,6 @@ from providers.turn import Turn
 
 __all__ = ["Attempt", "Call", "Outgoing", "open_call"]
 
-MAX_ANSWER = 64 * 1024 * 1024
 MAX_ERROR = 256 * 1024
 
 
@@ -58,8 +59,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     asks_usage: bool = False  # it adds `stream_options`, where the deployment takes them
     asker: Asker = msgspec.field(default_factory=Asker)
     heard: Callable[[Target, bytes], object] = lambda *_: None  # of a whole answer: exchange.read_answer
-    aside: Callable[[bytes], Awaitable[Answered]] | None = None  # reads a large answer as the dialect does
-    event_aside: Callable[[bytes], Awaitable[Seen]] | None = None  # and a large event of a stream
+    aside: Aside | None = None  # reads what takes long
     again: Again | None = None  # holds money for one more try, which may be billed too
 
 
@@ -68,10 +68,10 @@ class Call:
 
     __slots__ = (
         "answered",
+        "aside",
         "attempts",
         "blocks",
         "deadline",
-        "event_aside",
         "first",
         "notes",
         "response",
@@ -87,7 +87,7 @@ class Call:
         self.answered: Answered | None = None
         self.stream: Stream | None = None
         self.blocks: AsyncIterator[bytes] | None = None
-        self.event_aside: Callable[[bytes], Awaitable[Seen]] | None = None
+        self.aside: Aside | None = None
         self.first = self.unnoted = b""  # `unnoted`: a small answer that `heard` was not told of
         self.turn: Turn | None = None
         self.deadline: Deadline | None = None
@@ -272,14 +272,16 @@ async def _try(
                 response.status, response.headers, await response.read(MAX_ERROR, truncate=True)
             )
         if outgoing.streams:
-            stream = call.stream = outgoing.asker.stream = dialect.stream()
-            stream.is_for(target.upstream_model, target.secrets())
-            call.event_aside, stream.reads_aside = outgoing.event_aside, outgoing.event_aside is not None
             call.blocks = response.chunks()
-            call.first = await first_content(call, dialect, call.blocks)
+            call.first = await begun(call, dialect, outgoing, call.blocks)
         else:
-            raw = await response.read(MAX_ANSWER)
-            await read_answer(call, dialect, outgoing, raw)
+            raw = await response.read(MAX_ANSWER, object_only=True)
+            if raw and raw[:1] != b"{":
+                raw = await read_otherwise(call, dialect, outgoing, raw)
+            if call.stream is None:
+                await read_answer(call, dialect, outgoing, raw)
+            else:
+                take_folded(call, outgoing, raw)
     except BaseException as error:  # however it ended, the connection is not kept half read
         await response.aclose()
         told = what_ended(error, call, raw)

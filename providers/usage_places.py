@@ -1,18 +1,19 @@
 """Where servers put the usage of a call, and how what several events say becomes one. Pure.
 
 Sources: OpenAI (`usage` at the top), Moonshot (`choices[0].usage`), Groq (`x_groq.usage`), Google (`usageMetadata`),
-bridges to Anthropic (input with the first event, output with the last). Of each number the largest counts: a later zero
-is no correction, and what is told with every event only grows.
+bridges to Anthropic (input with the first event, output with the last). Of each count the largest stands: a later zero
+is no correction, and what is told with every event only grows. The total is no count of its own but a sum: the last one
+stands, so that the estimate of an early event is not taken for tokens that nobody else counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from providers.dialects.mended import mended
+from providers.dialects.documents import QUICK, documents_in
 from providers.said import LONGEST
 from providers.usage import Usage
 from providers.usage_openai import UsageJson, count_of, in_tier, usage_of
@@ -54,7 +55,7 @@ def usage_beside(document: Any) -> UsageJson | None:
 
 def _holders(document: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the objects that may have a usage: members at the top, choices, and what these hold."""
-    held = [value for name, value in document.items() if isinstance(value, dict) and _may_hold(name)]
+    held = [value for name, value in document.items() if isinstance(value, dict) and may_hold(name)]
     choices = document.get("choices")
     for choice in choices if isinstance(choices, list) else ():
         if isinstance(choice, dict):
@@ -62,8 +63,9 @@ def _holders(document: dict[str, Any]) -> list[dict[str, Any]]:
     return held
 
 
-def _may_hold(name: str) -> bool:
-    return name in _HOLDERS or name.startswith("x_")
+def may_hold(name: str) -> bool:
+    """Tell whether a member at the top of an answer may have the usage in it."""
+    return name in _HOLDERS or name in _GOOGLE or name.startswith("x_")
 
 
 def _of_google(said: dict[str, Any]) -> UsageJson:
@@ -83,10 +85,12 @@ def _of_google(said: dict[str, Any]) -> UsageJson:
 
 
 def merged(known: UsageJson | None, given: UsageJson) -> UsageJson:
-    """Return both in one: of each number the larger one."""
+    """Return both in one: of each count the larger one, of the totals the later one."""
     if known is None or _only_grew(known, given):
         return given
     members = {name: _larger(getattr(known, name), getattr(given, name)) for name in _FIELDS}
+    if (count_of(given.total_tokens) or 0) > 0:
+        members["total_tokens"] = given.total_tokens
     return UsageJson(**members)
 
 
@@ -122,43 +126,44 @@ def says_output(given: UsageJson) -> bool:
     return usage is not None and usage.total_output_tokens > 0
 
 
-def usage_in(raw: bytes, *, writes: bool = True) -> Usage | None:
-    """Return the usage that a document reports whose other members cannot be used; None if it says none.
+def usage_in(raw: bytes, *, writes: bool = True, most: int = LONGEST) -> Usage | None:
+    """Return the usage that an answer reports which is no use else: a document of another kind, several of them, a
+    stream. None if it says none, or where that must be looked for in more than `most` bytes.
 
     `writes`: answers of this kind have output, so that one without any has not said what was used.
     """
-    said, tier = _read(raw)
+    said, tier = _read(raw, most)
     usage = usage_of(said) if said is not None else None
     if usage is None or (usage.is_lacking and (writes or not usage.total_input_tokens)):
         return None
     return in_tier(usage, tier)
 
 
-def _read(raw: bytes) -> tuple[UsageJson | None, Any]:
-    document = _billed_in(raw)
-    if document is None and (again := mended(raw)) is not None:
-        raw, document = again, _billed_in(again)
-    if document is None:
-        return None, None
-    if document.usage is not None and says_output(document.usage):
-        return document.usage, document.service_tier
-    if b"sage" not in raw or len(raw) > LONGEST:
-        return document.usage, document.service_tier
+def _read(raw: bytes, most: int) -> tuple[UsageJson | None, Any]:
     try:
-        beside = usage_beside(_any.decode(raw))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):  # in a member that was not looked into
-        beside = None
-    return (document.usage if beside is None else merged(document.usage, beside)), document.service_tier
-
-
-def _billed_in(raw: bytes) -> _Billed | None:
-    """Return None for what is no JSON."""
-    try:
-        return _billed.decode(raw)
-    except msgspec.ValidationError:  # a list, or an object whose usage is none
-        return _Billed()
+        document = _billed.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
+        document = _Billed()
+    said, tier = document.usage, document.service_tier
+    if b"sage" not in raw or len(raw) > most or (said is not None and says_output(said)):
+        return said, tier
+    for each in _documents(raw, most):
+        if isinstance(each.get("usage"), dict):
+            said = merged(said, msgspec.convert(each["usage"], UsageJson))
+        if (beside := usage_beside(each)) is not None:
+            said = merged(said, beside)
+        tier = each.get("service_tier", tier)
+    return said, tier
+
+
+def _documents(raw: bytes, most: int) -> Iterable[dict[str, Any]]:
+    try:
+        document = _any.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return documents_in(raw) if len(raw) <= QUICK or most > LONGEST else ()
+    return [
+        each for each in (document if isinstance(document, list) else [document]) if isinstance(each, dict)
+    ]
 
 
 def usage_in_error(body: bytes | None) -> Usage | None:

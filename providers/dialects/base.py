@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -13,6 +13,9 @@ from providers.target import Target
 from providers.tenant_salt import Salt, member_at
 from providers.usage import Usage
 from providers.usage_openai import UsageJson
+
+if TYPE_CHECKING:
+    from providers.dialects.document import Document
 
 BYTES_IN_A_TOKEN = 16  # ordinary text has 4, tables of blanks a few more
 SOUND_CHARS_IN_A_TOKEN = 3_200  # base64 of 50 ms of 24 kHz PCM, the longest token of speech in the most bytes
@@ -170,11 +173,24 @@ class Dialect(Protocol):
         """Name what the gateway sets in the body, for the client; "" where it sets nothing."""
         ...
 
+    @property
+    def writes(self) -> bool:
+        """Whether its answers have tokens of output, and may come as a stream."""
+        ...
+
     def response(self, raw: bytes) -> Answered:
-        """Raises MalformedAnswer."""
+        """Raises MalformedAnswer; Laborious where `aside` may tell more."""
         ...
 
     def stream(self) -> Stream: ...
+
+    def document(self) -> Document:
+        """Return what collects an answer in the other form than was asked for."""
+        ...
+
+    def folded(self, events: bytes) -> bytes:
+        """Return the answer that the events make which a stream of ours gave. Raises MalformedAnswer."""
+        ...
 
 
 class MalformedAnswer(Exception):
@@ -183,6 +199,12 @@ class MalformedAnswer(Exception):
     `usage` is what it says that was used, where that much can be read: it will be billed. `body`: it is an error's.
     """
 
+    quoted = b""  # the beginning of it
+
     def __init__(self, reason: str, usage: Usage | None = None, body: bytes | None = None) -> None:
         super().__init__(reason)
         self.usage, self.body = usage, body
+
+
+class Laborious(MalformedAnswer):
+    """It may be an answer: written so that a reader who has no time cannot tell."""

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from providers.dialects.aliased import assemble
-from providers.dialects.base import Answered, MalformedAnswer, Shape
+from providers.dialects.base import Answered, Laborious, MalformedAnswer, Shape
 from providers.dialects.mended import mended
+from providers.dialects.one_piece import Piece, edits_of
+from providers.dialects.shallow import shallow
 from providers.dialects.whole_answers import read_whole
 from providers.fallbacks import FALLBACKS
 from providers.layout import Layout, Unfit, layout_of, splice
 from providers.outline import Outline, Span, outline_of
 from providers.outline_limits import Limits, NotJson, OverLimit
 from providers.usage import Usage
+from providers.usage_places import may_hold, usage_in
 from providers.work_process import WorkFailed
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 MOST: Final = 1_000_000  # members outside of the content
 MOST_VALUES: Final = 4_000_000  # the probabilities of 20 tokens in each place of 24,000
 MANY: Final = 1_000_000_000
+DEEPEST: Final = 100_000  # levels of lists and objects
 RUNS: Final = 64
 MOST_WORDS: Final = 200
 MAX_PRODUCED_CHARS: Final = 1_000_000  # where no usage is said; no model writes more in one answer
@@ -46,7 +50,7 @@ class Look(msgspec.Struct, frozen=True):
 
 def look(raw: bytes, shape: Shape) -> Look:
     """Read an answer of any size."""
-    limits = Limits(128, MANY, MANY, MANY, MOST_VALUES, MOST, frozenset({shape.content_key}), RUNS)
+    limits = Limits(DEEPEST, MANY, MANY, MANY, MOST_VALUES, MOST, frozenset({shape.content_key}), RUNS)
     try:
         try:
             outline = outline_of(raw, limits)
@@ -59,8 +63,20 @@ def look(raw: bytes, shape: Shape) -> Look:
         layout = layout_of(raw, outline, frozenset({"model"}))
     except (OverLimit, NotJson, MalformedAnswer, Unfit) as fault:
         usage = fault.usage if isinstance(fault, MalformedAnswer) else None
+        usage = usage or usage_in(raw, writes=shape.content_key == "choices", most=len(raw))
         return Look(malformed=str(fault)[:MOST_WORDS] or type(fault).__name__, usage=usage)
     return Look("", answer.usage, answer.produced[:MAX_PRODUCED_CHARS], layout)
+
+
+def look_for_events(raw: bytes, shape: Shape) -> Piece:
+    """Do the same with one that is to be a stream's only event."""
+    seen = look(raw, shape)
+    if seen.malformed:
+        return Piece(seen.malformed, seen.usage)
+    try:
+        return Piece("", seen.usage, edits_of(raw))
+    except MalformedAnswer as fault:
+        return Piece(str(fault), seen.usage)
 
 
 async def read_aside(share: Share, shape: Shape, raw: bytes) -> Answered:
@@ -90,12 +106,17 @@ def answered(raw: bytes, seen: Look, shape: Shape) -> Answered:
 def _answer(raw: bytes, outline: Outline, shape: Shape) -> Answered:
     """Let the dialect read the answer without what nobody reads of it. Raises MalformedAnswer."""
     spans, content = outline.members, shape.content_key
-    parts = {name: msgspec.Raw(raw[slice(*spans[name])]) for name in _READ if _size(spans, name) in _DETAIL}
+    names = [name for name in spans if name in _READ or may_hold(name)]
+    parts = {name: msgspec.Raw(raw[slice(*spans[name])]) for name in names if _size(spans, name) in _DETAIL}
     if _size(spans, "error") >= MOST_DETAIL:
         raise MalformedAnswer("an error of many words")
     if content in spans:
         parts[content] = msgspec.Raw(raw[slice(*spans[content])])
-    return read_whole(assemble(parts), shape)
+    answer = assemble(parts)
+    try:
+        return read_whole(answer, shape, has_time=True)
+    except Laborious:
+        return read_whole(shallow(answer), shape, has_time=True)
 
 
 def _size(spans: dict[str, Span], name: str) -> int:

@@ -12,8 +12,8 @@ import msgspec
 from providers.dialects.base import Seen
 from providers.dialects.chunks import LooseChoice
 from providers.dialects.inner_errors import choice_error, is_error
-from providers.dialects.large_answers import MANY, MOST, MOST_VALUES, MOST_WORDS, RUNS
-from providers.dialects.loose import loosely, read_any, sound_in
+from providers.dialects.large_answers import DEEPEST, MANY, MOST, MOST_VALUES, MOST_WORDS, RUNS
+from providers.dialects.loose import loosely, read_deep, sound_in
 from providers.dialects.mended import mended
 from providers.fallbacks import FALLBACKS
 from providers.layout import Unfit, layout_of
@@ -30,7 +30,7 @@ MOST_USAGE: Final = (
     16 * 1024
 )  # bytes of its figures; lists in their place would take sixty times as much memory
 MOST_SEEN: Final = 8 * 1024 * 1024  # of what goes back through the pipe
-_LIMITS: Final = Limits(128, MANY, MANY, MANY, MOST_VALUES, MOST, frozenset({"choices"}), RUNS)
+_LIMITS: Final = Limits(DEEPEST, MANY, MANY, MANY, MOST_VALUES, MOST, frozenset({"choices"}), RUNS)
 _LONG_ERROR: Final = b'{"error":{"message":"an error of many words"}}'
 
 
@@ -47,7 +47,7 @@ def look(raw: bytes) -> Seen:
         layout = layout_of(raw, outline, frozenset({"model"}))
     except (OverLimit, NotJson, Unfit) as fault:
         return Seen(str(fault)[:MOST_WORDS] or type(fault).__name__)
-    document = read_any(raw)
+    document = read_deep(raw)
     if not isinstance(document, dict):
         return Seen("not a chunk")
     chunk = loosely(document)

@@ -11,6 +11,8 @@ from msgspec import UNSET, UnsetType
 from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN, MalformedStream
 from providers.dialects.chunks import Chunk, Delta, LooseChoice, ends
 from providers.dialects.inner_errors import body_of, is_error
+from providers.dialects.mended import mended
+from providers.dialects.shallow import shallow
 from providers.outline import outline_of
 from providers.outline_limits import Limits, NotJson, OverLimit
 from providers.usage_openai import UsageJson
@@ -75,6 +77,15 @@ def read_any(raw: bytes) -> Any:
         return None
 
 
+def read_deep(raw: bytes) -> Any:
+    """Return a JSON document however it is written; what lies deeper than anybody reads is left out. Takes long."""
+    document, text = read_any(raw), raw
+    if document is None:
+        text = mended(raw) or raw
+        document = read_any(text)
+    return read_any(shallow(text)) if document is None else document
+
+
 def no_chunk(data: bytes) -> MalformedStream:
     """Return what to raise for data that is no chunk, with an error's body for whoever judges it."""
     body = data if is_error(read_any(data)) else body_of(data[:_MOST_WORDS].decode("utf-8", "replace"))
@@ -109,7 +120,7 @@ def _choice(given: Any) -> LooseChoice:
     text = "".join(texts)
     reason = whole.get("finish_reason")
     return LooseChoice(
-        index=_index(whole.get("index")),
+        index=index_of(whole.get("index")),
         delta=Delta(content=text[:MOST_TEXT], audio=audio),
         finish_reason=str(reason)[:64] if ends(reason) else None,
         error=whole.get("error") or None,
@@ -118,7 +129,7 @@ def _choice(given: Any) -> LooseChoice:
     )
 
 
-def _index(value: Any) -> int:
+def index_of(value: Any) -> int:
     """Return the number of a choice; null is the first one, and what is no number is a choice of its own."""
     if type(value) is int or value is None:
         return value or 0

@@ -1,7 +1,8 @@
 """JSON that most readers take and RFC 8259 does not allow, in the same number of bytes as JSON that it does allow.
 
 Halves of surrogate pairs (servers that cut a text between two UTF-16 units), bytes that are no UTF-8 (those that cut
-it between two bytes), a byte order mark, and the NaN and Infinity of Python's `json.dumps`. What is found in the
+it between two bytes), a byte order mark, the NaN and Infinity of Python's `json.dumps`, and numbers that no double and
+no integer of Python holds (RFC 8259 sets no limit, and no count is written so: they become null). What is found in the
 mended bytes lies at the same place in the bytes that came. Pure.
 """
 
@@ -12,7 +13,15 @@ from typing import Final
 
 _HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _WORD: Final = re.compile(rb"[:\[,\s](?:NaN|-?Infinity)[,\]}\s]")
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?(?:NaN|Infinity)', re.DOTALL)
+_LONG_NUMBER: Final = (
+    rb"-?\d[\d.]*+[eE]\+?\d{3,}+|-?\d[\d.]{199,}+(?:[eE][+-]?\d++)?"  # the first one is beyond 1e99
+)
+_NUMBER: Final = re.compile(rb"(?<![\w.+-])(?:" + _LONG_NUMBER + rb")")
+_ODD: Final = re.compile(  # what may be mended, behind all that surely need not be; an open text goes to the end
+    rb'(?:[^"NI\d-]++|"(?:[^"\\]++|\\[^u])*+"|(?!' + _LONG_NUMBER + rb")-?\d[\w.+-]*+|-(?!\d|Infinity)"
+    rb'|N(?!aN)|I(?!nfinity))*+("(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|-?(?:NaN|Infinity)|' + _LONG_NUMBER + rb"|\Z)",
+    re.DOTALL,
+)
 _ESCAPE: Final = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u([dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
     re.DOTALL,
@@ -30,8 +39,13 @@ def in_utf8(raw: bytes) -> bytes:
 def mended(raw: bytes) -> bytes | None:
     """Return the bytes mended, of the same length; None where there is nothing of that kind in them."""
     text = _in_utf8(raw)
-    if _HALF.search(text) is not None or _WORD.search(text) is not None:
-        text = _TOKEN.sub(_mended, text)  # whole pairs, and words inside of texts, stay as they are
+    if any(odd.search(text) is not None for odd in (_HALF, _WORD, _NUMBER)):
+        pieces: list[bytes] = []
+        at = 0
+        for found in _ODD.finditer(text):
+            pieces += (text[at : found.start(1)], _mended(found.group(1)))
+            at = found.end(1)
+        text = b"".join(pieces)
     return None if text == raw else text
 
 
@@ -44,11 +58,12 @@ def _in_utf8(raw: bytes) -> bytes:
     return text
 
 
-def _mended(found: re.Match[bytes]) -> bytes:
-    token = found.group()
+def _mended(token: bytes) -> bytes:
     if token[:1] == b'"':
         return _ESCAPE.sub(_whole, token) if b"\\u" in token else token
-    return b"0".ljust(len(token) - (token[:1] == b"-"), b" ").rjust(len(token), b"-")
+    if token.endswith((b"N", b"y")):
+        return b"0".ljust(len(token) - (token[:1] == b"-"), b" ").rjust(len(token), b"-")
+    return b"null".ljust(len(token)) if token else token
 
 
 def _whole(found: re.Match[bytes]) -> bytes:

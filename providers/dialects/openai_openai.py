@@ -6,10 +6,13 @@ taken apart into its top-level members as raw bytes and put together again, so w
 
 from __future__ import annotations
 
+import msgspec
 from typing_extensions import override
 
 from providers.additions import Added, stated
 from providers.dialects.base import Answered, Dialect, Shape
+from providers.dialects.document import Document
+from providers.dialects.folded import fold
 from providers.dialects.openai_request import body_for, set_by_gateway
 from providers.dialects.openai_stream import OpenAIStream
 from providers.dialects.whole_answers import read_whole
@@ -38,6 +41,23 @@ class OpenAIToOpenAI(Dialect):
     def response(self, raw: bytes) -> Answered:
         return read_whole(raw, self._shape)
 
+    @property
+    @override
+    def writes(self) -> bool:
+        return self._shape.content_key == "choices"
+
     @override
     def stream(self) -> OpenAIStream:
-        return OpenAIStream(self._shape, self._room, self._max_event)
+        """What is streamed instead of an answer is not for the client: its usage stays in it."""
+        shape = (
+            self._shape if self._shape.stream else msgspec.structs.replace(self._shape, include_usage=True)
+        )
+        return OpenAIStream(shape, self._room, self._max_event)
+
+    @override
+    def document(self) -> Document:
+        return Document(self._max_event, self._room)
+
+    @override
+    def folded(self, events: bytes) -> bytes:
+        return fold(events)

@@ -14,63 +14,39 @@ from msgspec import UNSET
 from typing_extensions import override
 
 from providers.dialects.aliased import BEGIN, END, Aliased, members
-from providers.dialects.base import MalformedStream, Seen, Shape, Stream
-from providers.dialects.chunks import NOT_ENDED, Choice, Chunk, LooseChoice, decode_chunk, decode_first
-from providers.dialects.inner_errors import MOST_BODY, body_of, has_failed, is_error
-from providers.dialects.loose import LONG, is_busy, loosely, no_chunk, produced_by, read_any, sound_in
+from providers.dialects.base import MalformedStream, Seen, Shape
+from providers.dialects.chunks import Chunk, LooseChoice, decode_chunk, decode_first
+from providers.dialects.inner_errors import MOST_BODY, body_of, is_error
+from providers.dialects.loose import LONG, is_busy, loosely, no_chunk, read_any
 from providers.dialects.mended import in_utf8, mended
-from providers.dialects.produced import PIECE, Produced
-from providers.dialects.told_usage import ToldUsage
+from providers.dialects.progress import Progress
 from providers.layout import Unfit
 from providers.outline import LARGE
 from providers.outline_limits import NotJson, OverLimit
 from providers.redaction import redact_json, without_values
 from providers.sse import ERROR, MAX_EVENT, STRAY, EventTooLarge, Room, SseEvent, SseParser, events_of
-from providers.usage import Usage
 
 _DONE = b"[DONE]"
 _USAGE = b'"usage'
 _MALFORMED = (MalformedStream, msgspec.DecodeError, RecursionError, OverLimit, NotJson, Unfit)
 
 
-class OpenAIStream(Stream):
+class OpenAIStream(Progress):
     def __init__(self, shape: Shape, room: Room | None = None, max_event: int = MAX_EVENT) -> None:
-        self.started = self.done = False
-        self.usage: Usage | None = None
-        self.failure: bytes | None = None
-        self.produced_events = self.produced_bytes = self.sound_chars = self._chars = 0
+        super().__init__(shape.choices)
         self.secrets: tuple[str, ...] = ()
         self.large: bytes | None = None
-        self.reads_aside = self.is_full = self._is_beside = False  # the last: usage in a choice
-        self._includes_usage, self._choices = shape.include_usage, shape.choices
+        self.reads_aside = self.is_full = False
+        self._includes_usage = shape.include_usage
         self._parser = SseParser(max_event, room)
         self._aliased = Aliased(shape.alias, drops_null=not shape.include_usage)
         self._left: list[bytes | SseEvent] = []  # behind a large one
-        self._told = ToldUsage()
         self._tier: Any = None
-        self._told_at: tuple[int, ...] = ()  # how far the answer was when its usage was told
-        self._produced = Produced()
-        self._texts: list[str] = []
-        self._open_choices: set[int] = set()
-        self._finished_choices: set[int] = set()
 
     @property
     @override
     def unfinished_bytes(self) -> int:
         return self._parser.pending_bytes
-
-    @property
-    @override
-    def is_finished(self) -> bool:
-        return self.done or (len(self._finished_choices) >= self._choices and not self._open_choices)
-
-    @property
-    @override
-    def has_final_usage(self) -> bool:
-        return self._told_at == self._so_far()
-
-    def _so_far(self) -> tuple[int, ...]:
-        return self.produced_events, self.produced_bytes, self.sound_chars, len(self._finished_choices)
 
     @override
     def is_for(self, model: str, secrets: tuple[str, ...]) -> None:
@@ -110,15 +86,6 @@ class OpenAIStream(Stream):
         self.done = self.failure is None and self.is_finished
         return b""
 
-    @override
-    def produced(self) -> str:
-        return self._produced.text + "".join(self._texts)
-
-    @property
-    @override
-    def produced_tokens(self) -> int:
-        return round(self._produced.tokens)
-
     def _take(self, events: Iterable[bytes | SseEvent], before: Sequence[bytes] = ()) -> bytes:
         out = [*before]
         left = iter(events)
@@ -146,8 +113,7 @@ class OpenAIStream(Stream):
         try:
             chunk = decode_chunk(data) if self.started else decode_first(data)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            self._odd(in_utf8(data), error, out)
-            return False
+            return self._odd(in_utf8(data), error, out)
         choices = chunk.choices
         if not choices or chunk.error or chunk.usage:
             return self._rare(data, chunk, out)
@@ -203,22 +169,22 @@ class OpenAIStream(Stream):
         self.produced_bytes += len(data)
         out += (BEGIN, self._aliased.whole(without_values(data, self.secrets)), END)
 
-    def _odd(self, data: bytes, error: Exception, out: list[bytes]) -> None:
+    def _odd(self, data: bytes, error: Exception, out: list[bytes]) -> bool:
         """Do as `_pass` with a chunk that is not shaped, or not written, as OpenAI's are."""
         sane, document = data, read_any(data)
         if document is None and (again := mended(data)) is not None:
             sane, document = again, read_any(again)
-        elif document is None and isinstance(error, msgspec.ValidationError):  # nested too deeply
-            self._unread(data, out)
-            return
+        if document is None and isinstance(error, msgspec.ValidationError | RecursionError):
+            return self._long(data, out)  # nested too deeply
         if not isinstance(document, dict):
             raise no_chunk(data)
         if not self._noted(data, loosely(document), document):
-            return
+            return False
         passed = without_values(data, self.secrets)
         has_null = document.get("usage", "") is None
         told = self._aliased.whole(passed, has_null=has_null, sane=None if sane is data else mended(passed))
         out += (BEGIN, told, END)
+        return False
 
     def _noted(self, data: bytes, chunk: Chunk, document: Any = None) -> bool:
         """Note what a chunk says; tell whether it passes. `data` is empty where it was looked into for all it says."""
@@ -244,57 +210,8 @@ class OpenAIStream(Stream):
             self._heard(self._told.hear_beside(document or read_any(data), self._tier))
         return bool(choices) or self._includes_usage or not usage
 
-    def _note(self, choice: Choice) -> None:
-        delta, text = choice.delta or choice.message, choice.text
-        if delta is not None:
-            is_more = delta.tool_calls or delta.reasoning_content or delta.reasoning or delta.thinking
-            if is_more or delta.reasoning_text or delta.refusal or delta.function_call or not delta.content:
-                text = text or produced_by(delta)
-            text = text or delta.content
-            if delta.audio is not None:
-                chars, words = sound_in(delta.audio)
-                self.sound_chars += chars
-                self.produced_bytes += words
-        if text:
-            size = len(text)
-            self.produced_bytes += size if text.isascii() else len(text.encode("utf-8", "replace"))
-            self.produced_events += 1
-            self.started = True
-            self._texts.append(text)
-            self._chars += size
-            if self._chars >= PIECE:
-                self._produced.add("".join(self._texts))
-                self._texts, self._chars = [], 0
-        elif delta is not None and (delta.audio is not None or delta.tool_calls):
-            self.started = True
-        if choice.finish_reason or choice.error:
-            self._note_end(choice)
-        elif choice.index not in self._finished_choices:
-            self._open_choices.add(choice.index)
-
-    def _note_end(self, choice: Choice) -> None:
-        reason = choice.finish_reason
-        if choice.error or has_failed(reason):
-            self._fail(body_of(choice.error or f"finish_reason: {reason}"))
-        elif reason not in NOT_ENDED:
-            self.started = True
-            self._is_beside = choice.usage is not None
-            self._finished_choices.add(choice.index)
-            self._open_choices.discard(choice.index)
-        elif choice.index not in self._finished_choices:
-            self._open_choices.add(choice.index)
-
-    def _fail(self, body: bytes) -> None:
-        if self.failure is None:
-            self.failure = body if len(body) <= MOST_BODY else body_of("an error of many words")
-
     def _hear_late(self, event: bytes | SseEvent) -> None:
         """Take the usage out of an event behind `[DONE]`, where it was not told before."""
         data = event if isinstance(event, bytes) else event.data
         if self.done and len(data) <= LONG and data.find(_USAGE) >= 0:
             self._heard(self._told.hear_anywhere(read_any(data), self._tier))
-
-    def _heard(self, is_output: bool) -> None:  # noqa: FBT001 - what ToldUsage returns
-        self.usage = self._told.usage
-        if is_output:
-            self._told_at = self._so_far()

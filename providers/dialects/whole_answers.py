@@ -1,21 +1,21 @@
 """Answers that come in one piece. What is JSON of a completion is delivered, whatever is in its messages. Pure.
 
-Of the choices only is read how they ended; their text only where no usage is said, to count it.
+Of the choices only is read how they ended; their text only where no usage is said, to count it. Answers that are not
+written as OpenAI's are take longer: those of more than LONG bytes, or nested too deeply, only another process reads.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from providers.dialects.aliased import Aliased, assemble, members
-from providers.dialects.base import Answered, MalformedAnswer, Shape
+from providers.dialects.base import Answered, Laborious, MalformedAnswer, Shape
 from providers.dialects.chunks import Choice, decode_chunk
 from providers.dialects.inner_errors import MOST_BODY, choice_error, has_failed, is_error
-from providers.dialects.loose import loosely, read_any, text_of
+from providers.dialects.loose import LONG, loosely, read_any, text_of
 from providers.dialects.mended import in_utf8, mended
 from providers.layout import Unfit
 from providers.outline_limits import NotJson, OverLimit
@@ -41,8 +41,11 @@ _decode = msgspec.json.Decoder(_Whole).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def read_whole(raw: bytes, shape: Shape, sane: bytes | None = None) -> Answered:
-    """Return the answer for the client. `sane` is `raw` mended, where it is no JSON else. Raises MalformedAnswer."""
+def read_whole(raw: bytes, shape: Shape, sane: bytes | None = None, *, has_time: bool = False) -> Answered:
+    """Return the answer for the client. `sane` is `raw` mended, where it is no JSON else.
+
+    `has_time`: nobody waits for this process meanwhile. Raises MalformedAnswer, Laborious.
+    """
     text, writes = raw if sane is None else sane, _writes(shape)
     try:
         parts = members(text)
@@ -50,9 +53,13 @@ def read_whole(raw: bytes, shape: Shape, sane: bytes | None = None) -> Answered:
         document = _decode(
             text if writes else assemble({name: parts[name] for name in _READ if name in parts})
         )
-    except msgspec.ValidationError:
-        return _read_loosely(raw, sane, shape)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise Laborious(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if len(raw) > LONG and not has_time:
+            raise Laborious(str(error)) from error
+        if isinstance(error, msgspec.ValidationError):
+            return _read_loosely(raw, sane, shape)
         again = _again(raw, shape) if sane is None else None
         if again is None:
             raise MalformedAnswer(str(error), usage_in(raw, writes=writes)) from error
@@ -75,9 +82,9 @@ def _again(raw: bytes, shape: Shape) -> Answered | None:
     """Read what is no JSON as it came; None where there is nothing to mend."""
     text = in_utf8(raw)
     if text != raw:
-        return read_whole(text, shape)
+        return read_whole(text, shape, has_time=True)
     sane = mended(raw)
-    return None if sane is None else read_whole(raw, shape, sane)
+    return None if sane is None else read_whole(raw, shape, sane, has_time=True)
 
 
 def _read_loosely(raw: bytes, sane: bytes | None, shape: Shape) -> Answered:
@@ -86,13 +93,18 @@ def _read_loosely(raw: bytes, sane: bytes | None, shape: Shape) -> Answered:
     document = read_any(text)
     if document is None and sane is None and (again := _again(raw, shape)) is not None:
         return again
+    if (
+        document is None and text.strip() != b"null"
+    ):  # nested a little less deeply than members are told apart
+        raise Laborious("nested too deeply")
     if not isinstance(document, dict):
         body = text if is_error(document) and len(text) <= MOST_BODY else None
-        raise MalformedAnswer("not an object", None, body)
+        raise MalformedAnswer("not an object", usage_in(text, writes=_writes(shape)), body)
     chunk = loosely(document)
     choices: list[Choice] = chunk.choices or []
-    is_answer = (
-        any(isinstance(each, dict) for each in document.get("choices") or ()) if _writes(shape) else True
+    given = document.get("choices")
+    is_answer = not _writes(shape) or (
+        isinstance(given, list) and any(isinstance(each, dict) for each in given)
     )
     if chunk.error or not is_answer or not document.get(shape.content_key) or _all_failed(choices):
         raise _refused(text, shape)
@@ -162,32 +174,3 @@ def _refused(text: bytes, shape: Shape) -> MalformedAnswer:
             else None
         )
     return MalformedAnswer(f"no '{shape.content_key}' in the answer", usage, body)
-
-
-def as_event(raw: bytes) -> bytes:
-    """Return an answer in one piece as the data of a stream's only event. Raises MalformedAnswer.
-
-    Python's own reader takes what others do, too, and writes it again as it was: NaN, halves of surrogate pairs.
-    """
-    try:
-        document = json.loads(raw.decode("utf-8-sig", "replace"))
-        choices = document["choices"]
-        document["choices"] = [
-            _as_delta(choice) if isinstance(choice, dict) else choice for choice in choices
-        ]
-        document["object"] = "chat.completion.chunk"
-        return json.dumps(document, separators=(",", ":")).encode()
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise MalformedAnswer(str(error), usage_in(raw)) from error
-
-
-def _as_delta(choice: dict[str, Any]) -> dict[str, Any]:
-    if "message" not in choice or "delta" in choice:
-        return choice
-    delta = choice.pop("message") or {}
-    calls = delta.get("tool_calls") if isinstance(delta, dict) else None
-    if isinstance(calls, list):
-        delta["tool_calls"] = [
-            {"index": at, **call} if isinstance(call, dict) else call for at, call in enumerate(calls)
-        ]
-    return {**choice, "delta": delta}

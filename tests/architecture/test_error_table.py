@@ -44,6 +44,7 @@ NEVER_AT_THE_DOOR = {
     "providers.simulator_refusal.Refused": "the simulator answers it as a provider would",
     "providers.dialects.base.MalformedStream": "becomes UpstreamBroken",
     "providers.dialects.base.MalformedAnswer": "becomes UpstreamBroken",
+    "providers.dialects.base.Laborious": "is read by another process, or becomes UpstreamBroken",
     "providers.outline_limits.OverLimit": "becomes BadRequest",
     "providers.outline_limits.NotJson": "becomes BadRequest",
     "providers.layout.Unfit": "becomes BadRequest",

@@ -33,7 +33,9 @@ ROWS = {
         functional/every_try_is_billed::a_try_that_was_no_use_costs_what_it_said
         functional/every_try_is_billed::a_call_that_nobody_answered_costs_what_its_providers_said
         unit/providers/usage_before_the_end::an_error_of_http_used_what_it_says
-        unit/providers/answers_of_other_shapes::what_a_useless_answer_used_is_read_whatever_its_shape""",
+        unit/providers/answers_of_other_shapes::what_a_useless_answer_used_is_read_whatever_its_shape
+        functional/odd_answers::what_is_no_answer_is_booked_all_the_same
+        functional/other_forms::a_stream_that_is_not_whole_is_no_answer_and_its_usage_is_booked""",
     "R4 a tenant takes a deployment from others": """
         unit/providers/no_tenant_takes_it_from_others::what_one_tenant_asks_takes_a_deployment_from_nobody_else
         unit/providers/no_tenant_takes_it_from_others::after_an_outage_one_tenants_poison_keeps_nobody_else_away
@@ -90,6 +92,8 @@ ROWS = {
     # Operators
     "C26 the provider's reason is lost": """
         unit/providers/failures::a_refusal_in_any_envelope_becomes_a_sentence
+        functional/odd_answers::the_reason_reaches_the_operator_whatever_its_shape
+        functional/odd_answers::the_reason_reaches_the_caller_whatever_its_shape
         unit/providers/error_table::a_firewalls_page_reaches_its_sender_without_its_markup
         unit/providers/error_table::a_router_passes_on_what_the_provider_behind_it_said
         unit/providers/error_table::what_is_passed_on_in_itself_is_read_within_bounds""",

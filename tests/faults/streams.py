@@ -7,7 +7,9 @@ ROWS = {
         unit/providers/odd_shapes::an_event_of_any_shape_passes_as_it_came_and_ends_its_choice
         unit/providers/odd_shapes::an_answer_of_any_shape_is_delivered_and_booked
         unit/providers/odd_shapes::content_has_begun_with_the_first_delta_of_any_kind
-        functional/streams_of_servers::an_answer_of_another_shape_is_delivered_and_booked""",
+        functional/streams_of_servers::an_answer_of_another_shape_is_delivered_and_booked
+        functional/odd_answers::what_few_readers_take_is_delivered_as_it_came
+        functional/odd_answers::what_few_readers_take_is_no_usage""",
     "B12 a member called model is rewritten": """
         unit/providers/odd_shapes::only_the_model_at_the_top_is_replaced
         unit/providers/aliased::a_chunk_is_told_in_our_words_whatever_came_before""",
@@ -38,12 +40,15 @@ ROWS = {
     "B19 the content type byte for byte": """
         unit/providers/kinds_of_bodies::what_begins_as_an_event_stream_is_one
         functional/streams_of_servers::a_stream_is_one_whatever_it_says_that_it_is
+        functional/other_forms::a_large_answer_in_the_place_of_a_stream_is_its_only_event
+        functional/other_forms::a_stream_in_the_place_of_an_answer_becomes_one
         integration/providers/transport_encodings::what_clients_read_directly_is_read""",
     "B19b blanks before an answer": """
         unit/providers/large_answers::blanks_that_kept_the_connection_alive_are_no_part_of_it""",
     "C29 usage in other places": """
         unit/providers/usage_places::usage_is_found_where_it_stands
         unit/providers/usage_places::of_several_usages_the_largest_numbers_count
+        unit/providers/usage_places::what_only_the_last_total_has_was_thought
         unit/providers/usage_places::cached_tokens_are_booked_as_such
         unit/providers/usage_places::no_input_for_a_prompt_is_no_usage
         functional/streams_of_servers::usage_behind_the_end_is_booked""",

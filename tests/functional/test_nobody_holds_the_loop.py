@@ -14,11 +14,11 @@ import pytest
 
 from tests import hostile_bodies, town
 from tests.held_loop import HeldLoop, Memory
+from tests.hostile_answers import ANSWERS, SIZE, answer_of, of_pieces
 from tests.hostile_bodies import MB
 from tests.servers import Gateway
 from tests.waiting import eventually
 
-SIZE = 19 * MB + 512 * 1024
 MOST_S = 0.05
 TRIES = 3
 MOST_GROWTH = 3
@@ -161,43 +161,6 @@ async def test_a_usage_that_nobody_says_is_counted_beside_the_loop(measured, ups
     assert answer.status_code == 200, answer.text
 
 
-def answer_of(content: bytes, usage: str = "always") -> str:
-    said = (
-        b',"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}' if usage == "always" else b""
-    )
-    choice = b'{"index":0,"message":{"role":"assistant","content":%s},"finish_reason":"stop"}' % content
-    return (b'{"model":"up","choices":[%s]%s}' % (choice, said)).decode()
-
-
-def of_pieces(piece: str, around: str, size: int = SIZE) -> str:
-    return around % ",".join([piece] * (size // (len(piece) + 1)))
-
-
-SLOW = MB  # what a process of its own takes seconds to read is not larger, so that the tests are quick
-USAGE = '"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}'
-ANSWERS = {  # what a provider answers to a chat, and the status that the client gets
-    "a long text": (answer_of(b'"' + rb"word \n" * (SIZE // 7) + b'"'), 200),
-    "a long text without usage": (answer_of(b'"' + rb"word \n" * (SIZE // 7) + b'"', "never"), 200),
-    "letters of four bytes": (answer_of(b'"' + "😀".encode() * (SIZE // 4) + b'"', "never"), 200),
-    "sound": (answer_of(b'"","audio":{"data":"' + b"QUJD" * (SIZE // 4) + b'"}'), 200),
-    "many choices": (
-        of_pieces('{"index":0,"message":{"content":"a"}}', '{"choices":[%s],' + USAGE + "}", SLOW),
-        200,
-    ),
-    "numbers": (of_pieces("0.123456", '{"choices":[{}],"logprobs":[%s],' + USAGE + "}"), 200),
-    "a long usage": (of_pieces("1", '{"choices":[{}],"usage":{"prompt_tokens":[%s]}}'), 200),
-    "a long error": (of_pieces('"no"', '{"choices":[],"error":[%s]}', SLOW), 502),
-    "no end": (of_pieces("[]", '{"choices":[%s', SLOW), 502),
-    "deep": ('{"choices":' + "[" * (SIZE // 2) + "]" * (SIZE // 2) + "}", 502),
-    "members": (
-        "{" + ",".join([f'"{number:07}":1' for number in range(SLOW // 12)]) + ',"choices":[{}]}',
-        200,
-    ),
-    "model again and again": ("{" + '"model":"m",' * (SLOW // 12) + '"choices":[]}', 502),
-    "white space": ("{" + " " * SIZE + '"choices":[]}', 502),
-}
-
-
 @pytest.mark.parametrize(
     "name", each(ANSWERS, {"a long text", "letters of four bytes", "a long usage", "model again and again"})
 )
@@ -207,6 +170,20 @@ async def test_an_answer_of_any_kind(measured, upstream, name):
     answer = await measured.post(CHAT, QUESTION, len(text.encode()))
     upstream.script("up-wide", {})
     assert answer.status_code == status, answer.text[:1000]
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_an_answer_in_the_other_form(measured, upstream, streams):
+    data = b"QUJD" * (
+        2 * MB
+    )  # 20 MB in one event take longer in any stream, whose parser copies them three times
+    text = answer_of(b'"","audio":{"data":"' + data + b'"}')
+    said = {"kind": "raw", "raw": text} if streams else {"kind": "status", "body": f"data: {text}\n\n"}
+    upstream.script("up-wide", said)
+    answer = await measured.post(
+        CHAT, QUESTION[:-1] + b',"stream":true}' * streams + b"}" * (not streams), len(text)
+    )
+    assert (answer.status_code, answer.text.count(data.decode())) == (200, 1)
 
 
 EVENT = MB - 1024

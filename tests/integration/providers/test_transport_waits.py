@@ -9,11 +9,11 @@ import pytest
 
 from providers.dialects.base import Shape
 from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.exchange import first_content
 from providers.failures import UpstreamFailed, UpstreamTimeout
+from providers.other_form import begun
 from providers.target import Secret, Target, Timeouts
 from providers.transport import Transport, UpstreamRequest
-from providers.upstream import Call
+from providers.upstream import Call, Outgoing
 from tests.deaf_port import deaf_port
 from tests.integration.providers.raw_server import Peer, RawServer
 from tests.waiting import eventually
@@ -154,9 +154,9 @@ async def test_what_comes_before_the_content_does_not_end_the_wait_for_it(
         limits = Timeouts(connect=2, first_byte=0.3, idle=60, total=120)
         response = await transport.send(ask(server.url), limits)
         call = Call(TARGET, response, [])
-        call.stream = DIALECT.stream()
+        outgoing = Outgoing(request_id="r", path="chat/completions", raw=b"", streams=True)
         with pytest.raises(UpstreamTimeout) as caught:
-            await asyncio.wait_for(first_content(call, DIALECT, response.chunks()), PROMPT)
+            await asyncio.wait_for(begun(call, DIALECT, outgoing, response.chunks()), PROMPT)
         assert caught.value.phase == "first_byte"
         await seen_gone(server)
 

@@ -11,9 +11,9 @@ from providers.failures import (
     UpstreamFailed,
     UpstreamStatus,
     UpstreamTimeout,
-    parse_retry_after,
     summarize,
 )
+from providers.retry_after import parse_retry_after
 
 PAGE = "A server in front of the provider refused this request with a page of HTML: "
 NOW = 1_763_848_800.0  # 2025-11-22 22:00:00 UTC
@@ -83,7 +83,7 @@ def test_a_refusal_of_the_clients_request_passes_with_all_it_says() -> None:
         (b'{"error": {"message": "x"}', '{"error": {"message": "x"}'),  # cut
         (b"<html><style>x{}</style><h1>400</h1> nginx</html>", PAGE + "400 nginx"),
         (b'["no"]', "no"),
-        (b'{"error": {"message": {"deep": 1}}}', "The provider refused the request with status 400."),
+        (b'{"error": {"message": {"deep": 1}}}', "deep: 1"),
         (b"[" * 100_000, "[" * 1_000),
         (b"model is busy\x1b[2J\r\nretry", "model is busy [2J retry"),
         # Google's list, Mistral's nested message, FastAPI's detail, lists of errors and of messages
@@ -107,6 +107,28 @@ def test_a_refusal_of_the_clients_request_passes_with_all_it_says() -> None:
         (b'{"fault":{"faultstring":"Invalid path","detail":{"errorcode":"x"}}}', "Invalid path"),
         (b'{"error":["Error in `inputs`: required"]}', "Error in `inputs`: required"),
         (b'{"error_code":6,"error_msg":"No permission"}', "No permission"),
+        # names that nobody knows, in any depth; what names the error or the call, or is what was asked, is no reason
+        (b'{"error":{"msg":"no"}}', "no"),
+        (b'{"error":{"detail":{"reason":"no"}}}', "no"),
+        (b'{"error":{"why":"no"}}', "why: no"),
+        (b'{"error":{"a":{"b":{"c":{"d":{"cause":"no"}}}}}}', "cause: no"),
+        (
+            b'{"errors":[{"explanation":"no"},{"explanation":"nor that"}]}',
+            "explanation: no; explanation: nor that",
+        ),
+        (
+            b'{"errors":{"model":["no","nor that"],"n":["too many"]}}',
+            "model: no; model: nor that; n: too many",
+        ),
+        (b'{"message":{"en":"no","de":"nein"}}', "en: no; de: nein"),
+        (b'{"grund":"no","request_id":"x","messages":[{"content":"secret"}]}', "grund: no"),
+        (b'{"error":42}', "42"),
+        (b'{"error":{"why":"no","n":1e400,"m":NaN}}', "why: no; m: 0"),
+        (b'{"error":{"code":"c","stack":"at x"}}', "The provider refused the request with status 400."),
+        (b'data: {"error":{"message":"no"}}\n\ndata: [DONE]\n\n', "no"),
+        (b'event: error\ndata: {"message":"no"}\n\n', "no"),
+        (b'{"error":{"message":"no"}}{"error":{"message":"nor that"}}', "no"),
+        (b'{"a":' + b"[" * 5_000 + b"]" * 5_000 + b',"error":{"message":"no"}}', "no"),
     ],
 )
 def test_a_refusal_in_any_envelope_becomes_a_sentence(body: bytes, message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from providers.exchange import Kind, kind_of
+from providers.opening import Kind, kind_of
 
 EVENTS = [
     b"data: {",

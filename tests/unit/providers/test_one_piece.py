@@ -10,8 +10,8 @@ import pytest
 
 from providers.dialects.base import MalformedAnswer, Shape
 from providers.dialects.mended import mended
-from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.dialects.whole_answers import as_event
+from providers.dialects.one_piece import as_event, edits_of
+from providers.dialects.openai_openai import DONE, OpenAIToOpenAI
 from providers.said import said_in
 
 USED = b'"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14}'
@@ -44,7 +44,7 @@ def test_an_odd_answer_in_one_piece_is_a_streams_only_event(kind: str, mark: byt
     dialect = OpenAIToOpenAI(SHAPE)
     dialect.response(raw)
     stream = dialect.stream()
-    out = stream.feed(b"data: %b\n\ndata: [DONE]\n\n" % as_event(raw))
+    out = stream.feed(as_event(raw, edits_of(raw)) + DONE)
     [choice] = json.loads(out.split(b"\n\n")[0][6:])["choices"]
     assert choice == {"index": 0, "finish_reason": "stop", "delta": delta}
     assert (stream.done, stream.failure) == (True, None)
@@ -52,10 +52,12 @@ def test_an_odd_answer_in_one_piece_is_a_streams_only_event(kind: str, mark: byt
     assert (stream.usage.input_tokens, stream.usage.output_tokens) == (9, 5)
 
 
-@pytest.mark.parametrize("raw", [b"[1]", b'{"choices":3}', b'{"a":1}', b'{"choices":[', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "raw", [b"", b"[1]", b'{"choices":[', b"[" * 100_000, b'{"choices":[}', b'{"a" 1}', b"{,"]
+)
 def test_what_is_no_answer_is_no_event(raw: bytes) -> None:
     with pytest.raises(MalformedAnswer):
-        as_event(raw)
+        edits_of(raw)
 
 
 def test_an_answer_with_a_byte_order_mark_is_delivered_and_booked() -> None:

@@ -183,3 +183,13 @@ def test_no_slice_is_long_whatever_is_in_the_body(name):
 def test_the_work_is_cut_into_slices():
     raw = b'{"x":[%s]}' % b",".join([b'{"a":[]}'] * 10 * outline.SLICE)
     assert sum(1 for _ in outlining(raw, WIDE)) >= 10
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":[1,'])
+def test_what_is_nested_deeply_takes_no_stack(opening):
+    closing = {b"[": b"]", b'{"a":': b"}", b'[{"a":[1,': b"]}]"}[opening]
+    deep = b'{"x":' + opening * 20_000 + b"1" + closing * 20_000 + b',"y":2}'
+    found = outline_of(deep, msgspec.structs.replace(WIDE, nesting=100_000))
+    assert deep[slice(*found.members["y"])] == b"2"
+    with pytest.raises(NotJson):
+        outline_of(deep.replace(b"1" + closing, b"1", 1), msgspec.structs.replace(WIDE, nesting=100_000))

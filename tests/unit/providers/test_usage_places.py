@@ -99,6 +99,16 @@ SPLIT: dict[str, list[dict[str, Any]]] = {
         FIVE,
     ],
     "nonsense at the end": [FIVE, {"prompt_tokens": -1, "completion_tokens": -1}],
+    "a total that was only estimated": [{**FIVE, "total_tokens": 100}, FIVE],
+    "a reserve for all that may come": [
+        {"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 1_033},
+        FIVE,
+    ],
+    "a total alone": [{"total_tokens": 1_000}, {**FIVE, "total_tokens": "14"}],
+    "totals of one side each": [
+        {"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 9},
+        {"prompt_tokens": 0, "completion_tokens": 5, "total_tokens": 5},
+    ],
     "as text at the end": [
         {"prompt_tokens": 9, "completion_tokens": 1},
         {"prompt_tokens": "9", "completion_tokens": "5"},
@@ -114,6 +124,22 @@ def test_of_several_usages_the_largest_numbers_count(kind):
     assert stream.usage is not None
     assert (stream.usage.total_input_tokens, stream.usage.total_output_tokens) == (9, 5)
     assert has_said_all(stream)
+
+
+@pytest.mark.parametrize(
+    ("told", "output", "reasoning"),
+    [
+        ([{**FIVE, "total_tokens": 20}], 11, 6),  # xAI and Gemini leave their thoughts out of the sides
+        ([{**FIVE, "completion_tokens": 1, "total_tokens": 12}, {**FIVE, "total_tokens": 20}], 11, 6),
+        ([{**FIVE, "completion_tokens": 50, "total_tokens": 59}, FIVE], 50, 0),  # a count is not taken back
+    ],
+)
+def test_what_only_the_last_total_has_was_thought(told, output, reasoning):
+    usage = stream_of(
+        {"choices": [CHOICE]}, *[{"choices": [], "usage": each} for each in told], "[DONE]"
+    ).usage
+    assert usage is not None
+    assert (usage.total_output_tokens, usage.reasoning_tokens) == (output, reasoning)
 
 
 def test_early_usage_with_zeros_at_the_end_is_not_all():

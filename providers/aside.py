@@ -1,0 +1,54 @@
+"""Lets another process read what came back for one call and takes long: answers, events, the other form of both."""
+
+from __future__ import annotations
+
+import msgspec
+
+from providers.dialects.base import Answered, MalformedAnswer, Seen, Shape
+from providers.dialects.folded import Folded
+from providers.dialects.large_answers import read_aside
+from providers.dialects.large_events import read_event_aside
+from providers.dialects.one_piece import Piece
+from providers.fallbacks import FALLBACKS
+from providers.heavy_work import HeavyWork, Share
+from providers.work_process import WorkFailed
+
+
+class Aside:
+    """Of one call of this tenant."""
+
+    __slots__ = ("_heavy", "_shape", "_tenant_id")
+
+    def __init__(self, heavy: HeavyWork, tenant_id: int, shape: Shape) -> None:
+        self._heavy, self._tenant_id, self._shape = heavy, tenant_id, shape
+
+    @property
+    def _share(self) -> Share:
+        return self._heavy.share(self._tenant_id)
+
+    async def answer(self, raw: bytes) -> Answered:
+        """Return a whole answer as the client gets it. Raises MalformedAnswer."""
+        return await read_aside(self._share, self._shape, raw)
+
+    async def event(self, raw: bytes) -> Seen:
+        return await read_event_aside(self._share, raw)
+
+    async def piece(self, raw: bytes) -> Piece:
+        """Look into a whole answer in the place of a stream."""
+        plain = msgspec.structs.replace(self._shape, layout=None, salt=None)  # what concerns the answer
+        try:
+            return await self._share.ask(Piece, "piece", raw, plain)
+        except WorkFailed as fault:
+            FALLBACKS.note("large_answers", fault)
+            return Piece(f"an answer of {len(raw)} bytes could not be read: {fault}")
+
+    async def folded(self, events: bytes) -> bytes:
+        """Return the answer that a stream's events make. Raises MalformedAnswer."""
+        try:
+            folded = await self._share.ask(Folded, "fold", events)
+        except WorkFailed as fault:
+            FALLBACKS.note("large_answers", fault)
+            raise MalformedAnswer(f"a stream of {len(events)} bytes could not be folded: {fault}") from fault
+        if folded.malformed:
+            raise MalformedAnswer(folded.malformed)
+        return folded.document

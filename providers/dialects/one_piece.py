@@ -1,0 +1,108 @@
+"""A whole answer as the only event of a stream: what changes is cut out and replaced, all else passes as it came. Pure.
+
+`message` becomes `delta`, `object` that of a chunk, and calls of tools get their `index`. Source: the OpenAI API
+reference, "Chat" and "Streaming". Nothing is decoded, so whatever other readers take is as it was: NaN, halves of
+surrogate pairs, numbers of any length, lists in lists.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from providers.dialects.base import MalformedAnswer
+from providers.dialects.spans import Reader
+from providers.usage import Usage
+
+Edit = tuple[int, int, bytes]  # from, to, and what comes there
+MOST_EDITS: Final = (
+    10_000  # nobody can ask for more than 128 choices, and no model calls a thousand tools at once
+)
+_CHUNK: Final = b'"chat.completion.chunk"'
+_BOM: Final = b"\xef\xbb\xbf"
+_ONE_LINE: Final = bytes.maketrans(b"\r\n", b"  ")
+_NOTHING: Final = frozenset({b"null", b'""', b"[]", b"false", b"0"})
+
+
+class Piece(msgspec.Struct, frozen=True, array_like=True):
+    """What another process found in one: `malformed` says why nobody can believe it."""
+
+    malformed: str = ""
+    usage: Usage | None = None
+    edits: list[Edit] = []
+
+
+def as_event(raw: bytes, edits: list[Edit]) -> bytes:
+    """Return the event; inside JSON a line break is white space."""
+    whole = memoryview(raw.translate(_ONE_LINE) if b"\n" in raw or b"\r" in raw else raw)
+    pieces: list[bytes | memoryview] = [b"data: "]
+    at = 0
+    for begin, end, instead in edits:
+        pieces += (whole[at:begin], instead)
+        at = end
+    return b"".join([*pieces, whole[at:], b"\n\n"])
+
+
+def edits_of(raw: bytes) -> list[Edit]:
+    """Return what changes in an answer, in its order. Raises MalformedAnswer."""
+    reader = Reader(raw)
+    mark = len(_BOM) if raw.startswith(_BOM) else 0
+    reader.at = mark
+    edits: list[Edit] = [(0, mark, b"")] if mark else []
+    first, is_told = reader.begin() + 1, False
+    for name, _, _ in reader.members():
+        if name == "object":
+            begin, is_told = reader.at, True
+            edits.append((begin, reader.skip(), _CHUNK))
+        elif name == "choices" and reader.next == b"[":
+            for _ in reader.elements():
+                edits += _of_choice(reader)
+        else:
+            reader.skip()
+        if len(edits) > MOST_EDITS:
+            raise MalformedAnswer("more is in it than anybody writes")
+    if not is_told:
+        edits.insert(1 if mark else 0, (first, first, b'"object":%b,' % _CHUNK))
+    return edits
+
+
+def _of_choice(reader: Reader) -> list[Edit]:
+    edits: list[Edit] = []
+    has_delta = False
+    if reader.next != b"{":
+        reader.skip()
+        return edits
+    for name, begin, end in reader.members():
+        if name == "message":
+            edits += ((begin, end, b'"delta"'), *_of_message(reader))
+        else:
+            has_delta = has_delta or name == "delta"
+            reader.skip()
+    return [] if has_delta else edits
+
+
+def _of_message(reader: Reader) -> list[Edit]:
+    edits: list[Edit] = []
+    if reader.next != b"{":
+        begin = reader.at
+        end = reader.skip()
+        return [(begin, end, b"{}")] if reader.raw[begin:end] in _NOTHING else edits
+    for name, _, _ in reader.members():
+        if name == "tool_calls" and reader.next == b"[":
+            for number, _ in enumerate(reader.elements()):
+                edits += _of_call(reader, number)
+        else:
+            reader.skip()
+    return edits
+
+
+def _of_call(reader: Reader, number: int) -> list[Edit]:
+    if reader.next != b"{":
+        reader.skip()
+        return []
+    begin = reader.at + 1
+    names = [name for name, _, _ in reader.members() if reader.skip()]
+    if "index" in names:
+        return []
+    return [(begin, begin, b'"index":%d%b' % (number, b"," if names else b""))]

@@ -1,0 +1,102 @@
+"""How far a stream of OpenAI's chat is: what its choices have produced, how they ended, what it said of its usage."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from providers.dialects.base import Stream
+from providers.dialects.chunks import NOT_ENDED, Choice
+from providers.dialects.inner_errors import MOST_BODY, body_of, has_failed
+from providers.dialects.loose import produced_by, sound_in
+from providers.dialects.produced import PIECE, Produced
+from providers.dialects.told_usage import ToldUsage
+from providers.usage import Usage
+
+
+class Progress(Stream):
+    """The part of a stream that only counts; openai_stream.py has the part that reads. `choices` were asked for."""
+
+    def __init__(self, choices: int) -> None:
+        self.started = self.done = False
+        self.usage: Usage | None = None
+        self.failure: bytes | None = None
+        self.produced_events = self.produced_bytes = self.sound_chars = self._chars = 0
+        self._is_beside = False  # usage in a choice
+        self._choices = choices
+        self._told = ToldUsage()
+        self._told_at: tuple[int, ...] = ()  # how far the answer was when its usage was told
+        self._produced = Produced()
+        self._texts: list[str] = []
+        self._open_choices: set[int] = set()
+        self._finished_choices: set[int] = set()
+
+    @property
+    @override
+    def is_finished(self) -> bool:
+        return self.done or (len(self._finished_choices) >= self._choices and not self._open_choices)
+
+    @property
+    @override
+    def has_final_usage(self) -> bool:
+        return self._told_at == self._so_far()
+
+    def _so_far(self) -> tuple[int, ...]:
+        return self.produced_events, self.produced_bytes, self.sound_chars, len(self._finished_choices)
+
+    @override
+    def produced(self) -> str:
+        return self._produced.text + "".join(self._texts)
+
+    @property
+    @override
+    def produced_tokens(self) -> int:
+        return round(self._produced.tokens)
+
+    def _note(self, choice: Choice) -> None:
+        delta, text = choice.delta or choice.message, choice.text
+        if delta is not None:
+            is_more = delta.tool_calls or delta.reasoning_content or delta.reasoning or delta.thinking
+            if is_more or delta.reasoning_text or delta.refusal or delta.function_call or not delta.content:
+                text = text or produced_by(delta)
+            text = text or delta.content
+            if delta.audio is not None:
+                chars, words = sound_in(delta.audio)
+                self.sound_chars += chars
+                self.produced_bytes += words
+        if text:
+            size = len(text)
+            self.produced_bytes += size if text.isascii() else len(text.encode("utf-8", "replace"))
+            self.produced_events += 1
+            self.started = True
+            self._texts.append(text)
+            self._chars += size
+            if self._chars >= PIECE:
+                self._produced.add("".join(self._texts))
+                self._texts, self._chars = [], 0
+        elif delta is not None and (delta.audio is not None or delta.tool_calls):
+            self.started = True
+        if choice.finish_reason or choice.error:
+            self._note_end(choice)
+        elif choice.index not in self._finished_choices:
+            self._open_choices.add(choice.index)
+
+    def _note_end(self, choice: Choice) -> None:
+        reason = choice.finish_reason
+        if choice.error or has_failed(reason):
+            self._fail(body_of(choice.error or f"finish_reason: {reason}"))
+        elif reason not in NOT_ENDED:
+            self.started = True
+            self._is_beside = choice.usage is not None
+            self._finished_choices.add(choice.index)
+            self._open_choices.discard(choice.index)
+        elif choice.index not in self._finished_choices:
+            self._open_choices.add(choice.index)
+
+    def _fail(self, body: bytes) -> None:
+        if self.failure is None:
+            self.failure = body if len(body) <= MOST_BODY else body_of("an error of many words")
+
+    def _heard(self, is_output: bool) -> None:  # noqa: FBT001 - what ToldUsage returns
+        self.usage = self._told.usage
+        if is_output:
+            self._told_at = self._so_far()

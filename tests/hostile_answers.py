@@ -1,0 +1,44 @@
+"""Answers of a provider of 20 MB, made to keep a parser busy or to fill the memory."""
+
+from __future__ import annotations
+
+from tests.hostile_bodies import MB
+
+SIZE = 19 * MB + 512 * 1024
+
+
+def answer_of(content: bytes, usage: str = "always") -> str:
+    said = (
+        b',"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}' if usage == "always" else b""
+    )
+    choice = b'{"index":0,"message":{"role":"assistant","content":%s},"finish_reason":"stop"}' % content
+    return (b'{"model":"up","choices":[%s]%s}' % (choice, said)).decode()
+
+
+def of_pieces(piece: str, around: str, size: int = SIZE) -> str:
+    return around % ",".join([piece] * (size // (len(piece) + 1)))
+
+
+SLOW = MB  # what a process of its own takes seconds to read is not larger, so that the tests are quick
+USAGE = '"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}'
+ANSWERS = {  # what a provider answers to a chat, and the status that the client gets
+    "a long text": (answer_of(b'"' + rb"word \n" * (SIZE // 7) + b'"'), 200),
+    "a long text without usage": (answer_of(b'"' + rb"word \n" * (SIZE // 7) + b'"', "never"), 200),
+    "letters of four bytes": (answer_of(b'"' + "😀".encode() * (SIZE // 4) + b'"', "never"), 200),
+    "sound": (answer_of(b'"","audio":{"data":"' + b"QUJD" * (SIZE // 4) + b'"}'), 200),
+    "many choices": (
+        of_pieces('{"index":0,"message":{"content":"a"}}', '{"choices":[%s],' + USAGE + "}", SLOW),
+        200,
+    ),
+    "numbers": (of_pieces("0.123456", '{"choices":[{}],"logprobs":[%s],' + USAGE + "}"), 200),
+    "a long usage": (of_pieces("1", '{"choices":[{}],"usage":{"prompt_tokens":[%s]}}'), 200),
+    "a long error": (of_pieces('"no"', '{"choices":[],"error":[%s]}', SLOW), 502),
+    "no end": (of_pieces("[]", '{"choices":[%s', SLOW), 502),
+    "deep": ('{"choices":' + "[" * (SIZE // 2) + "]" * (SIZE // 2) + "}", 502),
+    "members": (
+        "{" + ",".join([f'"{number:07}":1' for number in range(SLOW // 12)]) + ',"choices":[{}]}',
+        200,
+    ),
+    "model again and again": ("{" + '"model":"m",' * (SLOW // 12) + '"choices":[]}', 502),
+    "white space": ("{" + " " * SIZE + '"choices":[]}', 502),
+}
