@@ -1,7 +1,7 @@
 """Every error code that a call can get has its reason: `manage.py explain` says why, for the caller and the operator.
 
-Each code is got from a real gateway. Those that a healthy one does not give are in the tests of their faults, which ask
-the same (tests/why.py); the table of sentences is complete by tests/unit/metering/test_refusal_reasons.py.
+Each code is got from a real gateway. Those that a healthy one does not give (a store that is away, a full disk, a
+process that starts, ends or fails) have only their sentence checked: tests/unit/metering/test_refusal_reasons.py.
 """
 
 from __future__ import annotations
