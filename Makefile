@@ -110,8 +110,11 @@ bench-production: setup-dev  ## the same in production mode, on a PostgreSQL and
 bench-peers: setup-dev  ## the same beside LiteLLM and Portkey, installed into .bench
 	@$(BIN)/python -m tests.bench --install-peers $(ARGS)
 
-soak: setup-dev  ## long runs: kill -9 torture, memory
+soak: setup-dev  ## long runs: kill -9 torture, memory; then the unit tests with other random examples
 	@$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+ifeq ($(ARGS),)
+	@OMG_TEST_EXAMPLES=random $(BIN)/python -m pytest tests/unit -n 2 --dist loadfile
+endif
 
 migrate: setup  ## bring the database of data_dir up to date
 	@$(BIN)/python manage.py migrate

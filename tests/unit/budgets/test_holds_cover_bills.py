@@ -128,7 +128,7 @@ def prompt_tokens(body, draw):
                 sounds += 50
     others = {name: value for name, value in body.items() if name not in {"model", "messages"}}
     if others.keys() - chat.MEMBERS.keys() or any(
-        chat.MEMBERS[n].money == "reference" and v not in (None, {}, 0, False) for n, v in others.items()
+        chat.MEMBERS[n].money == "reference" and v not in (None, {}, 0, False, "") for n, v in others.items()
     ):
         return WINDOW
     text += len(json.dumps(others).encode()) if others else 0
