@@ -40,6 +40,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         templates.close_run(config.stash[_RUN])
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name no test by bytes that may hold the time of day, as gzip's do: all processes must collect the same names."""
+    return argname if isinstance(val, bytes) and not (val.isascii() and val.decode().isprintable()) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     arrange(items)
 
