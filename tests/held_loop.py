@@ -21,6 +21,9 @@ import uvloop
 from tests.sources import ROOT
 
 FILE = "HELD_LOOP_FILE"
+YARDSTICK = 100_000  # turns of a loop of Python
+YARDSTICK_S = 0.008  # what they take of a core of 2024
+SLOWEST = 4.0
 BEAT_S = 0.001
 _SECONDS = struct.Struct("<d")
 
@@ -45,6 +48,20 @@ class HeldLoop:
         """Seconds of CPU, since it was told to forget."""
         longest: float = _SECONDS.unpack_from(self._place)[0]
         return longest
+
+
+def slowness() -> float:
+    """Return how many times longer this machine takes now than a core of 2024, from 1 to SLOWEST.
+
+    By a fixed piece of work and the CPU clock, which runs on while two threads share a core.
+    """
+    taken = []
+    for _ in range(5):
+        began, total = time.process_time(), 0
+        for number in range(YARDSTICK):
+            total += number * number
+        taken.append(time.process_time() - began)
+    return min(max(min(taken) / YARDSTICK_S, 1.0), SLOWEST)
 
 
 class Memory:

@@ -1,5 +1,6 @@
 """Bodies and answers of 20 MB, made to keep a parser busy or to fill the memory: no step of a call holds the event loop
-for more than 50 ms of CPU, and the memory of the process that serves everybody grows by three times the body at most.
+for more than 50 ms of a core of 2024, counted by the CPU clock, and the memory of the process that serves all grows
+by three times the body at most.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import httpx
 import pytest
 
 from tests import hostile_bodies, town
-from tests.held_loop import HeldLoop, Memory
+from tests.held_loop import HeldLoop, Memory, slowness
 from tests.hostile_answers import ANSWERS, SIZE, answer_of, of_pieces
 from tests.hostile_bodies import MB
 from tests.servers import Gateway
@@ -60,7 +61,7 @@ class Measured:
             # Who shares a core's caches makes CPU time longer, never shorter.
             answer, again_s = await self._post(path, body, size or len(body), headers)
             held_s = min(held_s, again_s)
-        assert held_s <= MOST_S
+        assert held_s <= MOST_S or held_s <= MOST_S * slowness()
         return answer
 
     async def _post(
