@@ -80,12 +80,10 @@ class UsageEvent(models.Model):
             models.Index(fields=("key_id", "started_at"), name="usage_event_key"),
             models.Index(fields=("model", "started_at"), name="usage_event_model"),
             models.Index(fields=("started_at",), name="usage_event_started"),
+            models.Index(fields=("status", "started_at"), name="usage_event_status"),
             models.Index(fields=("model", "started_at"), condition=~Q(arm=""), name="usage_event_experiment"),
             models.Index(
                 fields=("started_at",), condition=Q(unsettled_nanousd__gt=0), name="usage_event_unsettled"
-            ),
-            models.Index(
-                fields=("status", "started_at"), condition=Q(error_code__gt=""), name="usage_event_failed"
             ),
             models.Index(
                 fields=("error_code", "started_at"), condition=Q(error_code__gt=""), name="usage_event_code"
