@@ -47,12 +47,19 @@ def test_nothing_is_left(tmp_path, how):
         f"IN_PRODUCTION={runs[1]}",
         "WAITS=no/such",
     ]
-    make = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL)
-    wait_until(lambda: all(len(file.read_text().split()) == 2 for file in files), despite=(OSError,))
-    pids = [int(pid) for file in files for pid in file.read_text().split()]
-    if how == signal.SIGINT:
-        os.killpg(make.pid, how)  # as a terminal does
-    else:
-        make.send_signal(how)
-    assert make.wait(60) != 0
-    wait_until(lambda: all(map(is_gone, pids)))
+    # A shell that was started without interrupts, in the background of a script, for one, cannot trap them.
+    make = subprocess.Popen(
+        ["env", "--default-signal=INT", *command], cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL
+    )
+    try:
+        wait_until(lambda: all(len(file.read_text().split()) == 2 for file in files), despite=(OSError,))
+        pids = [int(pid) for file in files for pid in file.read_text().split()]
+        if how == signal.SIGINT:
+            os.killpg(make.pid, how)  # as a terminal does
+        else:
+            make.send_signal(how)
+        assert make.wait(60) != 0
+        wait_until(lambda: all(map(is_gone, pids)))
+    finally:
+        make.kill()
+        make.wait()

@@ -13,7 +13,7 @@ import pytest
 
 from tests import town
 
-BODY = b'{"model":"m3","messages":[{"role":"user","content":"hi"}]}'
+BODY = b'{"model":"m6","messages":[{"role":"user","content":"hi"}]}'
 HIDDEN = b"GET /v1/smuggled HTTP/1.1\r\nhost: x\r\n\r\n"
 
 

@@ -78,9 +78,12 @@ async def test_what_fails_before_anything_is_sent_gives_its_grant_back(monkeypat
     request = SimpleNamespace(
         auth=SimpleNamespace(tenant_id=1), id="req_1", raw=b"{}", trace_parent="", standing=None
     )
+    live = SimpleNamespace(
+        config=SimpleNamespace(streams=SimpleNamespace(max_event_bytes=1_000_000)), heavy=None
+    )
     given: list[Any] = [
         request,
-        SimpleNamespace(),
+        live,
         meter,
         None,
         Shape(alias="m", path="chat/completions"),
