@@ -15,6 +15,7 @@ import msgspec
 MAX_EVENT: Final = 1024 * 1024  # where nobody makes room for more
 LF: Final = 10  # as numbers they are found twice as fast
 CR: Final = 13
+COLON: Final = 58
 ROOM_FROM: Final = 64 * 1024  # room is asked for from here on, for so much more at a time:
 ROOM_STEP: Final = 256 * 1024
 MOST_LINES: Final = 10_000  # of one event; more take too long to read, and nobody writes them
@@ -108,8 +109,8 @@ class SseParser:
         rest = parts.pop()
         limit = self._max_event
         for part in parts:
-            if not part:
-                continue  # a run of blank lines may be very long
+            if not part or (part[0] == COLON and LF not in part):
+                continue  # a run of blank lines, or of comments, may be very long
             if len(part) > limit:
                 raise EventTooLarge(limit, events)
             if part.startswith(_OBJECT) and LF not in part:
