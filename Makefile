@@ -13,7 +13,7 @@ WAITS = tests/integration/budgets tests/integration/metering
 # Each of the two is a process group of its own (set -m): what it has started ends with it. An interrupt lets pytest take
 # its servers down; whoever has not ended after half a minute is killed.
 END_BOTH = kill -INT -- -$$embedded -$$beside 2> /dev/null; \
-	for _ in $$(seq 300); do kill -0 -- -$$embedded 2> /dev/null || kill -0 -- -$$beside 2> /dev/null || break; sleep 0.1; done; \
+	for _ in $$(seq 300); do kill -0 $$embedded 2> /dev/null || kill -0 $$beside 2> /dev/null || break; sleep 0.1; done; \
 	kill -KILL -- -$$embedded -$$beside 2> /dev/null
 # The locks name every package, so nothing is left to resolve: no release of anything can change what is installed.
 INSTALL = $(BIN)/python -m pip install -q --no-deps --require-hashes

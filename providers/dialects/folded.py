@@ -21,6 +21,7 @@ _SINGLE: Final = frozenset({"id", "role", "type", "status", "format", "finish_re
 _NULL: Final = b"null"
 _EMPTY: Final = b'""'
 _BEGIN: Final = b"data: "
+_DEEPEST: Final = 8  # levels that are joined: each is read once more; what lies deeper is told whole
 
 
 class Folded(msgspec.Struct, frozen=True, array_like=True):
@@ -41,13 +42,10 @@ def look(events: bytes) -> Folded:
 def fold(events: bytes) -> bytes:
     """Return the answer as JSON. The events are those for a client: a line of data each. Raises MalformedAnswer."""
     whole = _Whole()
-    try:
-        for event in events.split(b"\n\n"):
-            if event:
-                whole.add(event.removeprefix(_BEGIN))
-        return whole.document()
-    except RecursionError as fault:
-        raise MalformedAnswer(f"the events cannot be folded: {fault}") from fault
+    for event in events.split(b"\n\n"):
+        if event:
+            whole.add(event.removeprefix(_BEGIN))
+    return whole.document()
 
 
 class _Whole:
@@ -113,13 +111,13 @@ class _Calls:
         self._by_id: dict[tuple[int | None, bytes], dict[str, Any]] = {}
         self._by_index: dict[int | None, dict[str, Any]] = {}  # the latest one
 
-    def add(self, raw: bytes) -> None:
+    def add(self, raw: bytes, depth: int) -> None:
         given = members_of(raw) if raw[:1] == b"{" else {"function": raw}
         at = given.pop("index", _NULL)
         index = None if at == _NULL else index_of(read_any(at))
         known = self._which(index, given.get("id", _NULL))
         for name, value in given.items():
-            known[name] = _joined(name, known.get(name), value)
+            known[name] = _joined(name, known.get(name), value, depth)
 
     def _which(self, index: int | None, named: bytes) -> dict[str, Any]:
         """Return the call that is meant. Some servers give each call the same index, and an id of its own."""
@@ -140,22 +138,22 @@ class _Calls:
         return found
 
 
-def _joined(name: str, known: Any, raw: bytes) -> Any:
+def _joined(name: str, known: Any, raw: bytes, depth: int = 0) -> Any:
     """Return what is known of a member with what one more event says of it."""
     if raw == _NULL or (raw == _EMPTY and known is not None):
         return raw if known is None else known
-    first = raw[:1]
+    first = raw[:1] if depth <= _DEEPEST else b""
     if first == b'"' and name not in _SINGLE:
         return _with_text(name, known, raw)
     if first == b"{":
         parts = known if isinstance(known, dict) else {}
         for inner, value in members_of(raw).items():
-            parts[inner] = _joined(inner, parts.get(inner), value)
+            parts[inner] = _joined(inner, parts.get(inner), value, depth + 1)
         return parts
     if first == b"[" and name == "tool_calls":
         calls = known if isinstance(known, _Calls) else _Calls()
         for call in elements_of(raw):
-            calls.add(call)
+            calls.add(call, depth + 1)
         return calls
     if first == b"[":
         begun = known if isinstance(known, list) else _parts(known) if isinstance(known, _Text) else []

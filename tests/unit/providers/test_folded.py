@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from providers.dialects.base import MalformedAnswer, Shape
-from providers.dialects.folded import fold, look
+from providers.dialects.base import Shape
+from providers.dialects.folded import fold
 from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.spans import members_of
 
 HEAD = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 USED = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
@@ -158,11 +159,21 @@ def test_values_stay_as_they_were_written(value):
     assert b'"content":"\\ud83d\\ude00"' in whole
 
 
-def test_what_is_too_deep_to_be_read_is_malformed():
-    deep = b'data: {"choices":[{"delta":{"x":' + b'{"a":' * 5_000 + b"1" + b"}" * 5_000 + b"}}]}\n\n"
-    with pytest.raises(MalformedAnswer, match="cannot be folded"):
-        fold(deep)
-    assert "cannot be folded" in look(deep).malformed
+@pytest.mark.parametrize(
+    ("begin", "end"), [(b'{"a":', b"}"), (b"[", b"]"), (b'{"tool_calls":[', b"]}"), (b'{"content":[', b"]}")]
+)
+def test_what_lies_deep_passes_as_it_came(begin, end, monkeypatch):
+    read: list[int] = []
+
+    def counted(raw: bytes) -> dict[str, bytes]:
+        read.append(len(raw))
+        return members_of(raw)
+
+    monkeypatch.setattr("providers.dialects.folded.members_of", counted)
+    value = begin * 5_000 + b"1" + end * 5_000
+    event = b'data: {"choices":[{"delta":{"x":%b}}]}\n\n' % value
+    assert value in fold(event)
+    assert sum(read) <= 20 * len(event)
 
 
 def test_a_stream_that_nobody_asked_for_keeps_its_usage():
