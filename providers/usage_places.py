@@ -14,6 +14,8 @@ from typing import Any, Final
 import msgspec
 
 from providers.dialects.documents import QUICK, documents_in
+from providers.outline import Outline, outline_of
+from providers.outline_limits import Limits, NotJson, OverLimit
 from providers.said import LONGEST
 from providers.usage import Usage
 from providers.usage_openai import UsageJson, count_of, in_tier, usage_of
@@ -26,6 +28,9 @@ _DEPTH: Final = 3  # of details, their parts and the lifetimes of these; nobody 
 _CONTENT: Final = ("delta", "message")  # of a choice; deeper inside it only the model writes
 _HOLDERS: Final = frozenset({"message", "response", "data", "result", "meta"})  # at the top, and any `x_groq`
 _GOOGLE: Final = ("usageMetadata", "usage_metadata")
+_NAME: Final = b'"usage"'
+_MANY: Final = 2**31
+_QUICK: Final = Limits(values=5_000, messages=_MANY, parts=_MANY, inputs=_MANY, members=_MANY, runs=64)
 _any = msgspec.json.Decoder()
 
 
@@ -37,6 +42,33 @@ class _Billed(msgspec.Struct):
 
 
 _billed = msgspec.json.Decoder(_Billed)
+
+
+def usage_of_twins(raw: bytes, outline: Outline | None = None) -> UsageJson | None:
+    """Return what several members `usage` at the top of a document say together; None where there is one at most.
+
+    Readers of JSON take the last one only, which may be the null of another event that was written into this one.
+    Without its outline only a document of few values is looked into.
+    """
+    if raw.count(_NAME) < 2:  # noqa: PLR2004 - twins
+        return None
+    try:
+        known = outline or outline_of(raw, _QUICK)
+    except (OverLimit, NotJson):
+        return None
+    begin, twins = known.start, []
+    for name, end in zip(known.names, known.ends, strict=True):
+        if name == "usage":
+            twins.append(b"{%b}" % raw[begin:end].lstrip(b", \t\r\n"))
+        begin = end
+    if len(twins) < 2:  # noqa: PLR2004
+        return None
+    found: UsageJson | None = None
+    for each in twins:
+        said = _any.decode(each)["usage"]
+        if isinstance(said, dict):
+            found = merged(found, msgspec.convert(said, UsageJson))
+    return found
 
 
 def usage_beside(document: Any) -> UsageJson | None:
@@ -145,6 +177,7 @@ def _read(raw: bytes, most: int) -> tuple[UsageJson | None, Any]:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         document = _Billed()
     said, tier = document.usage, document.service_tier
+    said = usage_of_twins(raw) or said
     if b"sage" not in raw or len(raw) > most or (said is not None and says_output(said)):
         return said, tier
     for each in _documents(raw, most):

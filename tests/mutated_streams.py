@@ -119,6 +119,15 @@ def _without_done(events: list[str], _: random.Random) -> list[str]:
     return [each for each in events if "[DONE]" not in each]
 
 
+def _together(events: list[str], dice: random.Random) -> list[str]:
+    """Write an event into the one before it."""
+    at = dice.randrange(len(events) + 1)
+    first, *second = events[at : at + 2] or [""]
+    if not second or not first.endswith("}") or not second[0].startswith("data: {"):
+        return events
+    return [*events[:at], first[:-1] + "," + second[0].removeprefix("data: {"), *events[at + 2 :]]
+
+
 def _each(change: Callable[[str, random.Random], str]) -> Change:
     def one(events: list[str], dice: random.Random) -> list[str]:
         at = dice.randrange(len(events) + 1)
@@ -165,6 +174,6 @@ def _spaced(event: str, dice: random.Random) -> str:
 
 
 _CHANGES: tuple[Change, ...] = (
-    _inserted, _inserted, _dropped, _swapped, _without_done,
+    _inserted, _inserted, _dropped, _swapped, _without_done, _together,
     *(_each(change) for change in (_content, _content, _finish, _finish, _index, _member, _member, _spaced)),
 )  # fmt: skip

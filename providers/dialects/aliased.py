@@ -24,7 +24,9 @@ _MODEL: Final = frozenset({"model"})
 BEGIN: Final = b"data: "  # of an event
 END: Final = b"\n\n"
 _BRACKET: Final = b"]"[0]
-_ESCAPED_LETTER: Final = b"\\u00"  # a name may be written so
+_NAME: Final = b'"model"'
+_ESCAPED: Final = b"\\u006"  # as each letter of the name may be written, and nobody writes a letter else
+_USAGE: Final = b'"usage"'
 _NULL: Final = b',"usage":null'
 _HEAD: Final = re.compile(  # members of numbers, words and texts, and then the model: nothing is nested before it
     rb'\{\s*+(?:"[^"\\]*+"\s*+:\s*+(?:"(?:[^"\\]|\\.)*+"|[^\s"{}\[\],]++)\s*+,\s*+)*?"model"\s*+:\s*+("(?:[^"\\]|\\.)*+")'
@@ -63,20 +65,25 @@ class Aliased:
         """Add the event for the client whose data is this document, which was read as this chunk."""
         head, is_null = self._head, self._drops_null and chunk.usage is None
         if not head or not data.startswith(head):
-            if not is_null and data.find(b'"model"') < 0 and data.find(_ESCAPED_LETTER) < 0:
+            if not is_null and data.find(_NAME) < 0 and data.find(_ESCAPED) < 0:
                 out += (BEGIN, data, END)
                 return
             if not self._learned(data):
                 out += (BEGIN, self.whole(data, has_null=is_null), END)
                 return
             head = self._head
+        elif data.find(_NAME, len(head)) >= 0 or data.find(_ESCAPED, len(head)) >= 0:
+            # It may come again, at the top.
+            out += (BEGIN, self.whole(data, has_null=is_null), END)
+            return
         if not is_null:
             out += (self._own_head, data[len(head) :], END)
             return
         at = data.rfind(_NULL)
         after = data[at + len(_NULL) :]
         # With nothing but texts and numbers behind it, it lies at the top.
-        if at > 0 and (after == b"}" or (after.find(b"}") == len(after) - 1 and _BRACKET not in after)):
+        is_last = after == b"}" or (after.find(b"}") == len(after) - 1 and _BRACKET not in after)
+        if at > 0 and is_last and data.find(_USAGE, 0, at) < 0:
             out += (self._own_head, data[len(head) : at], after, END)
         else:
             out += (BEGIN, self.whole(data, has_null=True), END)
@@ -99,7 +106,9 @@ class Aliased:
     def _learned(self, data: bytes) -> bool:
         """Remember how events begin, up to their model; not where there may be another one, or a usage before it."""
         found = _HEAD.match(data)
-        if found is None or data.find(b'"model"', found.end()) >= 0 or found.group().find(b'"usage"') >= 0:
+        if found is None or found.group().find(_USAGE) >= 0:
+            return False
+        if data.find(_NAME, found.end()) >= 0 or data.find(_ESCAPED) >= 0:
             return False
         self._head = found.group()
         self._own_head = b"data: %b%b" % (data[: found.start(1)], self._alias)

@@ -20,7 +20,7 @@ from providers.layout import Layout, Unfit, layout_of, splice
 from providers.outline import Outline, Span, outline_of
 from providers.outline_limits import Limits, NotJson, OverLimit
 from providers.usage import Usage
-from providers.usage_places import may_hold, usage_in
+from providers.usage_places import may_hold, usage_in, usage_of_twins
 from providers.work_process import WorkFailed
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ def _answer(raw: bytes, outline: Outline, shape: Shape) -> Answered:
         raise MalformedAnswer("an error of many words")
     if content in spans:
         parts[content] = msgspec.Raw(raw[slice(*spans[content])])
+    if (twins := usage_of_twins(raw, outline)) is not None:
+        parts["usage"] = msgspec.Raw(_encode(twins))
     answer = assemble(parts)
     try:
         return read_whole(answer, shape, has_time=True)

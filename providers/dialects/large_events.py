@@ -19,7 +19,7 @@ from providers.fallbacks import FALLBACKS
 from providers.layout import Unfit, layout_of
 from providers.outline import outline_of
 from providers.outline_limits import Limits, NotJson, OverLimit
-from providers.usage_places import merged, usage_beside
+from providers.usage_places import merged, usage_beside, usage_of_twins
 from providers.work_process import WorkFailed
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def look(raw: bytes) -> Seen:
     failed = choice_error(document.get("choices"))
     if failed is not None or chunk.error or (not chunk.choices and is_error(document)):
         return Seen(error=failed or _LONG_ERROR)
-    usage, beside = chunk.usage or None, usage_beside(document)
+    usage, beside = usage_of_twins(raw, outline) or chunk.usage or None, usage_beside(document)
     if beside is not None:
         usage = merged(usage, beside)
     choices = [_small(each) for each in chunk.choices or () if isinstance(each, LooseChoice)]

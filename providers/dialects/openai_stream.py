@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from typing_extensions import override
 
 from providers.dialects.aliased import BEGIN, END, Aliased, members
@@ -25,6 +25,8 @@ from providers.outline import LARGE
 from providers.outline_limits import NotJson, OverLimit
 from providers.redaction import redact_json, without_values
 from providers.sse import ERROR, MAX_EVENT, STRAY, EventTooLarge, Room, SseEvent, SseParser, events_of
+from providers.usage_openai import UsageJson
+from providers.usage_places import usage_of_twins
 
 _DONE = b"[DONE]"
 _USAGE = b'"usage'
@@ -122,8 +124,8 @@ class OpenAIStream(Progress):
         for choice in choices:
             self._note(choice)
         if self.failure is None:
-            if (chunk.usage is UNSET or self._is_beside) and data.find(_USAGE) >= 0:
-                self._heard(self._told.hear_beside(read_any(data), self._tier))
+            if (chunk.usage is UNSET or self._is_beside or data.count(_USAGE) > 1) and data.find(_USAGE) >= 0:
+                self._hear(data, chunk.usage)
             self._aliased.event(data, chunk, out)
         return False
 
@@ -203,12 +205,16 @@ class OpenAIStream(Progress):
                 self.sound_chars += choice.unread_sound
         if self.failure is not None:
             return False
-        usage = chunk.usage
+        self._hear(data, chunk.usage, document)
+        return bool(choices) or self._includes_usage or not chunk.usage
+
+    def _hear(self, data: bytes, usage: UsageJson | UnsetType | None, document: Any = None) -> None:
+        """Take in what an event says of the usage: at its top, there more than once, or beside it."""
+        usage = usage_of_twins(data) or usage
         if usage:
             self._heard(self._told.hear(usage, self._tier))
         elif (usage is UNSET or self._is_beside) and data.find(_USAGE) >= 0:
             self._heard(self._told.hear_beside(document or read_any(data), self._tier))
-        return bool(choices) or self._includes_usage or not usage
 
     def _hear_late(self, event: bytes | SseEvent) -> None:
         """Take the usage out of an event behind `[DONE]`, where it was not told before."""

@@ -20,7 +20,7 @@ from providers.dialects.mended import in_utf8, mended
 from providers.layout import Unfit
 from providers.outline_limits import NotJson, OverLimit
 from providers.usage_openai import UsageJson, in_tier, usage_of
-from providers.usage_places import merged, usage_beside, usage_in
+from providers.usage_places import merged, usage_beside, usage_in, usage_of_twins
 
 
 class _End(msgspec.Struct):
@@ -68,12 +68,13 @@ def read_whole(raw: bytes, shape: Shape, sane: bytes | None = None, *, has_time:
     if document.error or not (choices if writes else _has_vectors(parts, shape)) or _all_failed(choices):
         raise _refused(text, shape)
     body = _aliased(raw, parts, shape) if sane is None else _mended(raw, sane, shape)
-    usage = None if document.usage is None else in_tier(usage_of(document.usage), document.service_tier)
+    said = usage_of_twins(text) or document.usage
+    usage = None if said is None else in_tier(usage_of(said), document.service_tier)
     if usage is not None and not (usage.is_lacking and (choices or not usage.total_input_tokens)):
         return Answered(body, usage)
     beside = usage_beside(read_any(text)) if writes and text.find(b'"usage') >= 0 else None
     if beside is not None:
-        usage = in_tier(usage_of(merged(document.usage, beside)), document.service_tier)
+        usage = in_tier(usage_of(merged(said, beside)), document.service_tier)
     is_said = usage is not None and not usage.is_lacking
     return Answered(body, usage, "" if is_said or not choices else _text(text))
 
@@ -108,7 +109,7 @@ def _read_loosely(raw: bytes, sane: bytes | None, shape: Shape) -> Answered:
     )
     if chunk.error or not is_answer or not document.get(shape.content_key) or _all_failed(choices):
         raise _refused(text, shape)
-    said = chunk.usage or None
+    said = usage_of_twins(text) or chunk.usage or None
     beside = usage_beside(document)
     if beside is not None:
         said = merged(said, beside)

@@ -126,9 +126,9 @@ def same(documents: list[Any]) -> list[str]:
 
 
 def _says_done(raw: bytes) -> bool:
-    """Tell whether the last line is an end that the official client does not see: without its blank line or field."""
-    last = raw.rstrip().replace(b"\r", b"\n").rpartition(b"\n")[2]
-    return last.removeprefix(b"data:").strip().startswith(b"[DONE]")
+    """Tell whether its last lines have an end that the official client misses: without a blank line or a field."""
+    last = raw.rstrip().replace(b"\r\n", b"\n").replace(b"\r", b"\n").rpartition(b"\n\n")[2]
+    return any(line.removeprefix(b"data:").strip().startswith(b"[DONE]") for line in last.split(b"\n"))
 
 
 def _all_ended(documents: list[Any], choices: int) -> bool:

@@ -1,0 +1,111 @@
+"""Two documents written into one: names at the top stand twice, and readers of JSON take the last of each. No name of
+an upstream's model is left, the usage of either is booked, and a client sees what it would see without a gateway.
+"""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from providers.dialects.base import MalformedAnswer, Seen, Shape
+from providers.dialects.large_answers import answered
+from providers.dialects.large_answers import look as look_at_answer
+from providers.dialects.large_events import look as look_at_event
+from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.usage import Usage
+from providers.usage_places import usage_in, usage_of_twins
+from tests.direct_client import as_ours, view
+
+HEAD = b'"id":"c","model":"up-model"'
+SAID = b'"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14}'
+CHOICE = b'"choices":[{"index":0,"delta":{"content":"word"},"finish_reason":"stop"}]'
+GROWN = b'"usage":{"prompt_tokens":9,"completion_tokens":2}'
+ODD = b'"choices":[{"index":"0","delta":{"content":["word"]},"finish_reason":"stop"}]'
+TOGETHER: dict[str, list[bytes]] = {
+    "the usage first": [HEAD, SAID, HEAD, CHOICE, b'"usage":null'],
+    "the usage last": [HEAD, CHOICE, b'"usage":null', HEAD, CHOICE, SAID],
+    "the usage between": [HEAD, b'"usage":null', CHOICE, SAID, HEAD, b'"usage":null'],
+    "the smaller usage last": [HEAD, CHOICE, SAID, HEAD, GROWN],
+    "a usage that is a list": [HEAD, CHOICE, SAID, b'"usage":[]'],
+    "a usage that is a text": [HEAD, CHOICE, SAID, HEAD, b'"usage":"none"'],
+    "three of them": [HEAD, SAID, HEAD, GROWN, HEAD, CHOICE, b'"usage":null'],
+    "with blanks": [HEAD, b'\t"usage" : {"prompt_tokens":9,"completion_tokens":5} ', CHOICE, b' "usage" :null'],
+    "choices of another shape": [HEAD, SAID, HEAD, ODD, b'"usage":null'],
+    "choices twice": [HEAD, CHOICE, SAID, HEAD, CHOICE, b'"usage":null'],
+    "a name in escapes": [HEAD, CHOICE, SAID, b'"m\\u006fdel":"up-model"', b'"usage":null'],
+}  # fmt: skip
+FIRST = (
+    b'data: {%b,"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}],"usage":null}\n\n' % HEAD
+)
+
+
+def counts(usage: Usage | None) -> tuple[int, int]:
+    assert usage is not None
+    return usage.total_input_tokens, usage.total_output_tokens
+
+
+@pytest.fixture(params=TOGETHER)
+def document(request):
+    return b"{" + b",".join(TOGETHER[request.param]) + b"}"
+
+
+@pytest.mark.parametrize("before", [b"", FIRST, FIRST + FIRST])
+@pytest.mark.parametrize("includes_usage", [False, True])
+def test_an_event_is_seen_as_a_direct_client_sees_it(document, before, includes_usage):
+    shape = Shape(alias="chat", path="chat/completions", stream=True, include_usage=includes_usage)
+    stream = OpenAIToOpenAI(shape).stream()
+    sent = before + b"data: " + document + b"\n\n"
+    out = stream.feed(sent) + stream.end()
+    assert b"up-model" not in out
+    assert stream.done
+    assert counts(stream.usage) == (9, 5)
+    told = [as_ours(each, "chat", includes_usage=includes_usage) for each in view([sent]).documents]
+    assert view([out]).documents == [each for each in told if each is not None]
+
+
+def test_a_large_event_is_read_so_too(document):
+    seen = msgspec.msgpack.decode(msgspec.msgpack.encode(look_at_event(document)), type=Seen)
+    assert seen.usage is not None
+    assert (seen.usage.prompt_tokens, seen.usage.completion_tokens) == (9, 5)
+    stream = OpenAIToOpenAI(Shape(alias="chat", path="chat/completions", stream=True)).stream()
+    stream.large = document
+    assert b"up-model" not in stream.go_on(seen)
+    assert counts(stream.usage) == (9, 5)
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_an_answer_is_booked(document, is_large):
+    shape, raw = Shape(alias="chat", path="chat/completions"), document.replace(b'"delta"', b'"message"')
+    found = (
+        answered(raw, look_at_answer(raw, shape), shape) if is_large else OpenAIToOpenAI(shape).response(raw)
+    )
+    assert counts(found.usage) == (9, 5)
+    assert not found.produced
+    assert b"up-model" not in found.body
+    assert json.loads(found.body) == {**json.loads(raw), "model": "chat"}
+
+
+def test_an_answer_that_is_no_use_is_booked(document):
+    raw = document.replace(b'"choices"', b'"choice"')
+    with pytest.raises(MalformedAnswer) as failed:
+        OpenAIToOpenAI(Shape(alias="chat", path="chat/completions")).response(raw)
+    assert counts(failed.value.usage) == (9, 5)
+    assert usage_in(raw) == failed.value.usage
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{%b}" % SAID,
+        b'{%b,"a":{%b}}' % (SAID, GROWN),
+        b'{"a":{%b,%b}}' % (SAID, GROWN),
+        b'{"a":"%b","b":"%b"}' % ((SAID.replace(b'"', b'\\"'),) * 2),
+        b"{%b,%b" % (SAID, GROWN),
+        b"[%b,%b]" % (SAID, GROWN),
+        b'{"usage":null,"usage":[]}',
+    ],
+)  # fmt: skip
+def test_what_is_no_twin_says_nothing(raw):
+    assert usage_of_twins(raw) is None
