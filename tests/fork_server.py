@@ -19,6 +19,7 @@ import time
 from typing import Any
 
 from metering import failpoints
+from providers import tokens
 from tests import stores
 
 LONGEST_REQUEST = 256 * 1024
@@ -122,6 +123,7 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     for name in (*MODULES, *(IN_PRODUCTION if stores.workers() else ())):
         importlib.import_module(name)
+    tokens.warm()  # the vocabulary was half of what a start still took
     gc.collect()
     gc.freeze()  # so that no child touches, and thereby copies, what all of them share
     arguments = serve(control)
