@@ -14,7 +14,7 @@ import msgspec
 from providers.dialects.aliased import Aliased, assemble, members
 from providers.dialects.base import Answered, Laborious, MalformedAnswer, Shape
 from providers.dialects.chunks import Choice, decode_chunk
-from providers.dialects.inner_errors import MOST_BODY, choice_error, has_failed, is_error
+from providers.dialects.inner_errors import MOST_BODY, choice_error, error_body, has_failed, is_error
 from providers.dialects.loose import LONG, loosely, read_any, text_of
 from providers.dialects.mended import in_utf8, mended
 from providers.layout import Unfit
@@ -167,11 +167,5 @@ def _refused(text: bytes, shape: Shape) -> MalformedAnswer:
     if len(text) <= MOST_BODY:
         document = read_any(text)
         choices = document.get("choices") if isinstance(document, dict) else None
-        body = (
-            choice_error(choices)
-            if choices and not document.get("error")
-            else text
-            if is_error(document)
-            else None
-        )
+        body = choice_error(choices) if choices and not document.get("error") else error_body(text, document)
     return MalformedAnswer(f"no '{shape.content_key}' in the answer", usage, body)
