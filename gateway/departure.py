@@ -1,7 +1,9 @@
-"""Notices that a client has left although nobody reads from its connection, because what it sent ahead has to wait.
+"""Notices that a client has left although nobody reads from its connection: what it sent ahead has to wait, or it has
+ended its own side and may still want its answer.
 
 The end of a connection comes behind the bytes that wait, so a loop that does not read never hears of it. The kernel
-knows: it is asked twice a second, and only while a call runs whose connection is not read.
+knows: it is asked twice a second, and only while a call runs whose connection is not read. Behind the end of a side
+only the end of the other one is news (docs/decisions/0020).
 """
 
 from __future__ import annotations
@@ -15,16 +17,17 @@ from collections.abc import Callable
 from typing import Final
 
 LOOK_S: Final = 0.5
-_HAS_LEFT: Final = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
+HAS_RESET: Final = select.POLLHUP | select.POLLERR
+HAS_LEFT: Final = getattr(select, "POLLRDHUP", 0) | HAS_RESET
 
 
 class Departure:
-    """Of one connection. `is_deaf` tells whether it is not being read."""
+    """Of one connection. `signs` tells what the kernel would say if the client had left; 0: who reads hears it."""
 
     def __init__(
-        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, is_deaf: Callable[[], bool]
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, signs: Callable[[], int]
     ) -> None:
-        self._transport, self._loop, self._is_deaf = transport, loop, is_deaf
+        self._transport, self._loop, self._signs = transport, loop, signs
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self) -> None:
@@ -39,16 +42,17 @@ class Departure:
 
     def _look(self) -> None:
         self._timer = self._loop.call_later(LOOK_S, self._look)
-        if self._is_deaf() and self._has_left():
+        signs = self._signs()
+        if signs and self._shows(signs):
             self.stop()
             self._transport.abort()
 
-    def _has_left(self) -> bool:
+    def _shows(self, signs: int) -> bool:
         connection = self._transport.get_extra_info("socket")
         if connection is None or connection.fileno() < 0:
             return False
         asked = select.poll()
-        asked.register(connection.fileno(), _HAS_LEFT)
+        asked.register(connection.fileno(), signs)
         return bool(asked.poll(0))
 
 

@@ -1,11 +1,16 @@
 """What trusted proxies say of the client they speak for: its address, its scheme and the host name that it asked for.
 
 X-Forwarded-For, -Proto and -Host are no standard; each proxy appends to a list or replaces it, and writes as it likes:
-`HTTPS`, `https, http`, an address with its port. Who is not in `server.trusted_proxies` is not listened to at all.
+`HTTPS`, `https, http`, an address with its port. `Forwarded` (RFC 7239) is one: a list with an element a proxy. Who is
+not in `server.trusted_proxies` is not listened to at all.
+
+A proxy that writes one kind hands the other kind on as its client wrote it, so a request with both is heard by
+X-Forwarded-* alone, as most proxies write these; with `Forwarded` alone, that counts.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import ip_network
@@ -15,11 +20,17 @@ from gateway.http_head import is_host
 from gateway.request import Application, Receive, Scope, Send
 from tenants.addresses import plain
 
-FOR, PROTO, HOST = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"
+OTHERS = FOR, PROTO, HOST = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"
+STANDARD: Final = b"forwarded"
+UNKNOWN: Final = "unknown"  # RFC 7239, 6.2; no list of addresses has it
 FORWARDED_HOST: Final = "forwarded_host"  # in a scope
 SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 MOST_PLACES: Final = 32  # of a list; nobody has more proxies
 MOST_ADDRESSES: Final = 4096  # that are remembered
+_PAIR: Final = re.compile(  # of an element, or nothing; values that should be in quotes are taken without them, too
+    r"[ \t]*+(?:([!#$%&'*+.^_`|~0-9A-Za-z-]++)=(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s\",;]*+)))?[ \t]*+([,;]|\Z)"
+)
+_QUOTED: Final = re.compile(r"\\(.)")
 
 
 class Client(NamedTuple):
@@ -47,6 +58,8 @@ class TrustedProxies:
         addresses: list[str] = []
         schemes: list[str] = []
         hosts: list[str] = []
+        standard: list[bytes] = []
+        has_other = False
         for name, value in headers:
             if name == FOR:
                 addresses += [
@@ -56,10 +69,29 @@ class TrustedProxies:
                 schemes += _places(value)
             elif name == HOST:
                 hosts += _places(value)
+            elif name == STANDARD:
+                standard.append(value)
+            has_other = has_other or name in OTHERS
+        if standard and not has_other:
+            return self._of_standard(b",".join(standard))
         addresses, schemes = addresses[-MOST_PLACES:], schemes[-MOST_PLACES:]
         at, address, port = self._client(addresses)
         place = at if len(schemes) == len(addresses) else 0
         return Client(address, port, _scheme(schemes, place), _host(hosts))
+
+    def _of_standard(self, value: bytes) -> Client:
+        """Return what the element says that was written by the first proxy of ours: its client is the last that none
+        of ours is. What breaks the grammar may have been written to hide behind, so then the client is unknown.
+        """
+        elements = _elements(value.decode("latin-1"))
+        if elements is None:
+            return Client(UNKNOWN)
+        address, port, element = "", 0, {}
+        for element in reversed(elements[-MOST_PLACES:]):
+            address, port = _split(element.get("for", ""))
+            if not self.trusts(address):
+                break
+        return Client(address, port, _scheme([element.get("proto", "")], 0), _host([element.get("host", "")]))
 
     def _client(self, addresses: Sequence[str]) -> tuple[int, str, int]:
         """Return the last that no proxy of ours has: what stands before it anybody may have written."""
@@ -91,6 +123,26 @@ def _apply(scope: Scope, client: Client) -> None:
         scope["scheme"] = client.scheme.replace("http", "ws") if is_socket else client.scheme
     if client.host:  # beside the Host, which tells a foreign name that leads here (gateway/insiders.py)
         scope[FORWARDED_HOST] = client.host
+
+
+def _elements(value: str) -> list[dict[str, str]] | None:
+    """Take a `Forwarded` apart (RFC 7239, 4), names in small letters; None: it breaks the grammar."""
+    elements: list[dict[str, str]] = []
+    element: dict[str, str] = {}
+    at = 0
+    while (found := _PAIR.match(value, at)) is not None:
+        name, quoted, plain_value, end = found.groups()
+        if name is not None:
+            if name.lower() in element:
+                return None
+            element[name.lower()] = plain_value if quoted is None else _QUOTED.sub(r"\1", quoted)
+        if end != ";" and element:
+            elements.append(element)
+            element = {}
+        if not end:
+            return elements
+        at = found.end()
+    return None
 
 
 def _places(value: bytes) -> list[str]:

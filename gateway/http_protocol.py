@@ -16,7 +16,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from gateway.connection_limits import ConnectionLimits
-from gateway.departure import Departure, unread_bytes
+from gateway.departure import HAS_LEFT, HAS_RESET, Departure, unread_bytes
 from gateway.lean_cycle import make_lean
 from gateway.request import KNOWN, WHOLE
 from gateway.request_heads import MAX_HEAD, RequestHeads
@@ -25,6 +25,7 @@ from gateway.websocket_protocol import WebSocket
 
 SOCKET_LINE, SOCKET_HEADERS = 8000, 120  # of a handshake; what websockets reads is a little more
 LAST = b"content-length: 0\r\nconnection: close\r\n\r\n"
+KNOCK = b"HTTP/1.1 100 Continue\r\n\r\n"  # RFC 9110, 15.2: every client skips it; of one that is gone it brings a reset
 HEADERS = {503: b"retry-after: 1\r\n"}
 LINGER_S = 30.0  # for a body that nobody wants, so that the client gets to read its answer
 
@@ -47,13 +48,13 @@ class HttpProtocol(RequestHeads):
         self._linger_timer: asyncio.TimerHandle | None = None
         self._served: RequestResponseCycle | None = None  # `cycle` is the last one that was asked for
         self._left: Callable[[], None] | None = None
-        self._is_lost = self._is_known = False
+        self._is_lost = self._is_known = self._is_half = False
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
         self._unread = Unread(transport, self.loop, self.unread_s)
-        self._departure = Departure(transport, self.loop, lambda: self.flow.read_paused)
+        self._departure = Departure(transport, self.loop, self._signs)
         self._head_timer = self.loop.call_later(self.patience_s, self._head_is_late)
         if self.limits is not None:
             self._long_keep_alive: float = self.timeout_keep_alive
@@ -75,6 +76,22 @@ class HttpProtocol(RequestHeads):
             self._served.disconnected = True  # uvicorn tells only the last of several pipelined requests
             self._served.message_event.set()
         super().connection_lost(exc)
+
+    @override
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio's; uvicorn always closes
+        """Stay for a client that has ended its side and waits for the answer to its only, whole request.
+
+        One that has closed both sides looks the same until something is written to it, so that is done at once.
+        """
+        cycle, is_between = self.cycle, not (self._is_head or self._is_body)
+        if cycle is None or cycle is not self._served or not is_between or cycle.response_started:
+            return None
+        if self.scheme == "https" or cycle.scope["http_version"] == "1.0":  # which know neither that nor 1xx
+            return None
+        cycle.keep_alive, self._is_half = False, True
+        self.transport.write(KNOCK)
+        self._departure.watch()
+        return True
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -194,8 +211,13 @@ class HttpProtocol(RequestHeads):
                 self.flow.resume_reading()
             self._watch_if_deaf()
 
+    def _signs(self) -> int:
+        if self._is_half:
+            return HAS_RESET
+        return HAS_LEFT if self.flow.read_paused else 0
+
     def _watch_if_deaf(self) -> None:
-        if self._left is not None and self.flow.read_paused:
+        if self._left is not None and self._signs():
             self._departure.watch()
 
     @property

@@ -54,7 +54,7 @@ async def _in_one_piece(call: Call, dialect: Dialect, blocks: AsyncIterator[byte
     assert stream is not None  # noqa: S101 - it was made
     raw = await _all_of(dialect.document(), blocks, head)
     try:
-        edits = await _edits(call, dialect, raw)
+        edits, raw = await _edits(call, dialect, raw)
     except MalformedAnswer as fault:
         fault.quoted = raw[:LONGEST]
         raise
@@ -70,13 +70,13 @@ async def _in_one_piece(call: Call, dialect: Dialect, blocks: AsyncIterator[byte
     return out
 
 
-async def _edits(call: Call, dialect: Dialect, raw: bytes) -> list[Edit]:
-    """Return what changes in a document that is an answer. Raises MalformedAnswer."""
+async def _edits(call: Call, dialect: Dialect, raw: bytes) -> tuple[list[Edit], bytes]:
+    """Return what changes in a document that is an answer, and the document. Raises MalformedAnswer."""
     aside = call.aside
     if len(raw) <= (QUICK_FORM if aside is not None else LARGE):
         try:
-            dialect.response(raw)
-            return edits_of(raw)
+            source = dialect.response(raw).source or raw
+            return edits_of(source), source
         except Laborious:
             if aside is None:
                 raise
@@ -87,7 +87,7 @@ async def _edits(call: Call, dialect: Dialect, raw: bytes) -> list[Edit]:
     piece = await aside.piece(raw)
     if piece.malformed:
         raise MalformedAnswer(piece.malformed, piece.usage)
-    return piece.edits
+    return piece.edits, piece.source or raw
 
 
 async def read_otherwise(call: Call, dialect: Dialect, outgoing: Outgoing, head: bytes) -> bytes:

@@ -125,7 +125,7 @@ class Server(Section):
         0.0, description="After SIGTERM, `/readyz` says 503 for so long before new connections are refused."
     )
     trusted_proxies: tuple[Network, ...] = Field(
-        (), description="Proxies whose `X-Forwarded-*` headers are trusted."
+        (), description="Proxies whose `X-Forwarded-*` or `Forwarded` is trusted."
     )
     cors: Cors = Cors()
     egress_allow: tuple[Network, ...] = Field(

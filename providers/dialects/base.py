@@ -55,6 +55,7 @@ class Answered(msgspec.Struct, frozen=True):
     body: bytes
     usage: Usage | None
     produced: str = ""  # where the usage does not stand for it
+    source: bytes | None = None  # what it was read from, where that is not what came
 
     @property
     def is_known(self) -> bool:

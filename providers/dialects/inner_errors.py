@@ -2,7 +2,8 @@
 
 Sources of the shapes: OpenAI, OpenRouter and Anthropic (`error`), vLLM (`object: "error"`), FastChat (`error_code`),
 FastAPI (`detail`), llama.cpp (a field of its own, providers/sse.py), Mistral and OpenRouter (`finish_reason: "error"`),
-Google (a list), MiniMax (`base_resp`), Zhipu and others (`success`, `msg`).
+Google (a list, `promptFeedback`), MiniMax (`base_resp`), Zhipu and others (`success`, `msg`), Bedrock (`...Exception`),
+OpenAI's Responses (`response.failed`, `.incomplete`, `.cancelled`), Apigee (`fault`), RFC 9457 (a `status` of HTTP).
 """
 
 from __future__ import annotations
@@ -18,10 +19,15 @@ _BROKEN_OFF: Final = frozenset(
     {_ERROR, "abort", "cancelled", "insufficient_system_resource", "network_error", "timeout"}
 )
 MOST_BODY: Final = 64 * 1024  # of an error; no honest one is longer
+_MOST_WORDS: Final = 1_000
 _STATES: Final = frozenset({"error", "failed", "failure"})
+_ENDED_SO: Final = _STATES | {"incomplete", "cancelled"}  # Responses, in the place of "completed"
+_KINDS: Final = frozenset({_ERROR, "exception", *[f"response.{state}" for state in _ENDED_SO]})
+_EXCEPTION: Final = "Exception"  # how AWS ends the names of its errors
+_STATUSES: Final = range(400, 600)  # of HTTP
 _TELLING: Final = (
     "error", "errors", "error_code", "error_msg", "error_message", "errorMessage", "message", "Message", "msg",
-    "detail", "details",
+    "detail", "details", "fault", "exception", "err", "__type",
 )  # fmt: skip
 _encode = msgspec.json.Encoder().encode
 
@@ -32,15 +38,57 @@ def is_error(document: Any) -> bool:
         document = document[0] if document else None
     if not isinstance(document, dict):
         return False
-    if _ERROR in (document.get("object"), document.get("type")) or document.get("success") is False:
+    if document.get("success") is False or any(
+        _is_in(document.get(name), _KINDS) for name in ("object", "type")
+    ):
         return True
     state = document.get("status")
-    if isinstance(state, str) and state.lower() in _STATES:
+    if _is_in(state, _STATES):
+        return True
+    if any(_is_status(each) for each in (state, document.get("status_code"), document.get("code"))):
         return True
     base = document.get("base_resp")
     if isinstance(base, dict) and base.get("status_code"):
         return True
-    return any(_tells(name, document.get(name)) for name in _TELLING)
+    return any(_tells(name, document.get(name)) for name in _TELLING) or _wrapped(document) is not None
+
+
+def error_body(raw: bytes, document: Any) -> bytes | None:
+    """Return the error that a document without choices reports, for whoever judges it; None where it is none.
+
+    What another API wraps deeper, perhaps behind all that was asked, is taken out of it: `raw` may be very long.
+    """
+    if not is_error(document):
+        return None
+    inner = _wrapped(document) if isinstance(document, dict) and not document.get(_ERROR) else None
+    return raw if inner is None else body_of(inner)
+
+
+def _wrapped(document: dict[str, Any]) -> Any:
+    """Return the error in a terminal event of Responses, an exception of Bedrock or a block of Google's."""
+    response, feedback = document.get("response"), document.get("promptFeedback")
+    if isinstance(response, dict):
+        if response.get(_ERROR):
+            return response[_ERROR]
+        state, why = response.get("status"), response.get("incomplete_details")
+        if _is_in(state, _ENDED_SO) or why:
+            reason = why.get("reason") if isinstance(why, dict) else why
+            told = ", ".join([each for each in (state, reason) if isinstance(each, str)])
+            return f"the response is not complete: {told}"[:_MOST_WORDS]
+    if isinstance(feedback, dict) and feedback.get("blockReason"):
+        return {"code": feedback["blockReason"], "message": feedback.get("blockReasonMessage")}
+    for name, value in document.items():
+        if name.endswith(_EXCEPTION) and value and isinstance(value, dict | str):
+            return {"message": value, "type": name} if isinstance(value, str) else {**value, "type": name}
+    return None
+
+
+def _is_in(value: Any, words: frozenset[str]) -> bool:
+    return isinstance(value, str) and value.lower() in words
+
+
+def _is_status(value: Any) -> bool:
+    return type(value) is int and value in _STATUSES
 
 
 def _tells(name: str, value: Any) -> bool:
@@ -59,7 +107,7 @@ def choice_error(choices: Any) -> bytes | None:
 
 def has_failed(reason: Any) -> bool:
     """Tell whether a finish reason says that the choice was broken off: what came of it is not all of it."""
-    return isinstance(reason, str) and reason.lower() in _BROKEN_OFF
+    return _is_in(reason, _BROKEN_OFF)
 
 
 def body_of(error: Any) -> bytes:

@@ -13,6 +13,7 @@ from providers.dialects.aliased import assemble
 from providers.dialects.base import Answered, Laborious, MalformedAnswer, Shape
 from providers.dialects.mended import mended
 from providers.dialects.one_piece import Piece, edits_of
+from providers.dialects.rewritten import rewritten
 from providers.dialects.shallow import shallow
 from providers.dialects.whole_answers import read_whole
 from providers.fallbacks import FALLBACKS
@@ -40,32 +41,45 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Look(msgspec.Struct, frozen=True):
-    """`malformed` says why nobody can believe it; `layout` has its `model`."""
+    """`malformed` says why nobody can believe it; `layout` has its `model`; `source` is the text that it is of, where
+    that is not what came.
+    """
 
     malformed: str = ""
     usage: Usage | None = None
     produced: str = ""
     layout: Layout | None = None
+    source: bytes | None = None
 
 
 def look(raw: bytes, shape: Shape) -> Look:
     """Read an answer of any size."""
     limits = Limits(DEEPEST, MANY, MANY, MANY, MOST_VALUES, MOST, frozenset({shape.content_key}), RUNS)
+    source, text = raw, raw
     try:
         try:
             outline = outline_of(raw, limits)
         except NotJson:
-            sane = mended(raw)  # of the same length: what is found in it lies at the same place
-            if sane is None:
-                raise
-            raw, outline = sane, outline_of(sane, limits)
-        answer = _answer(raw, outline, shape)
-        layout = layout_of(raw, outline, frozenset({"model"}))
+            source, text = _as_json(raw)
+            outline = outline_of(text, limits)
+        answer = _answer(text, outline, shape)
+        layout = layout_of(text, outline, frozenset({"model"}))
     except (OverLimit, NotJson, MalformedAnswer, Unfit) as fault:
         usage = fault.usage if isinstance(fault, MalformedAnswer) else None
-        usage = usage or usage_in(raw, writes=shape.content_key == "choices", most=len(raw))
+        usage = usage or usage_in(text, writes=shape.content_key == "choices", most=len(text))
         return Look(malformed=str(fault)[:MOST_WORDS] or type(fault).__name__, usage=usage)
-    return Look("", answer.usage, answer.produced[:MAX_PRODUCED_CHARS], layout)
+    produced = answer.produced[:MAX_PRODUCED_CHARS]
+    return Look("", answer.usage, produced, layout, None if source is raw else source)
+
+
+def _as_json(raw: bytes) -> tuple[bytes, bytes]:
+    """Return what goes to the client of a text that is no JSON, and the same mended: of the same length, so that what
+    is found in it lies at the same place.
+    """
+    source = rewritten(raw)
+    if source == raw:
+        source = raw
+    return source, mended(source) or source
 
 
 def look_for_events(raw: bytes, shape: Shape) -> Piece:
@@ -74,7 +88,7 @@ def look_for_events(raw: bytes, shape: Shape) -> Piece:
     if seen.malformed:
         return Piece(seen.malformed, seen.usage)
     try:
-        return Piece("", seen.usage, edits_of(raw))
+        return Piece("", seen.usage, edits_of(raw if seen.source is None else seen.source), seen.source)
     except MalformedAnswer as fault:
         return Piece(str(fault), seen.usage)
 
@@ -84,7 +98,8 @@ async def read_aside(share: Share, shape: Shape, raw: bytes) -> Answered:
 
     Raises MalformedAnswer.
     """
-    raw = raw.lstrip()
+    text = raw.lstrip()
+    raw = raw if text.startswith(b"\0") else text  # else it is half of a blank in UTF-16
     plain = msgspec.structs.replace(shape, layout=None, salt=None)  # what concerns the answer
     try:
         seen = await share.ask(Look, "answer", raw, plain)
@@ -98,6 +113,7 @@ def answered(raw: bytes, seen: Look, shape: Shape) -> Answered:
     """Put the client's bytes together. Raises MalformedAnswer."""
     if seen.malformed or seen.layout is None:
         raise MalformedAnswer(seen.malformed, seen.usage)
+    raw = raw if seen.source is None else seen.source
     if "model" in seen.layout.values:
         raw = splice(raw, seen.layout, {"model": msgspec.Raw(_encode(shape.alias))})
     return Answered(raw, seen.usage, seen.produced)

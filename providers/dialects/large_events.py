@@ -11,7 +11,7 @@ import msgspec
 
 from providers.dialects.base import Seen
 from providers.dialects.chunks import LooseChoice
-from providers.dialects.inner_errors import choice_error, is_error
+from providers.dialects.inner_errors import choice_error, error_body
 from providers.dialects.large_answers import DEEPEST, MANY, MOST, MOST_VALUES, MOST_WORDS, RUNS
 from providers.dialects.loose import loosely, read_deep, sound_in
 from providers.dialects.mended import mended
@@ -51,12 +51,15 @@ def look(raw: bytes) -> Seen:
     if not isinstance(document, dict):
         return Seen("not a chunk")
     chunk = loosely(document)
-    failed = choice_error(document.get("choices"))
-    if failed is not None or chunk.error or (not chunk.choices and is_error(document)):
-        return Seen(error=failed or _LONG_ERROR)
     usage, beside = usage_of_twins(raw, outline) or chunk.usage or None, usage_beside(document)
     if beside is not None:
         usage = merged(usage, beside)
+    failed = choice_error(document.get("choices"))
+    if failed is None and not chunk.choices and not chunk.error:
+        failed = error_body(_LONG_ERROR, document)
+    if failed is not None or chunk.error:
+        is_small = len(msgspec.msgpack.encode(usage)) <= MOST_USAGE
+        return Seen(error=failed or _LONG_ERROR, usage=usage if is_small else None)
     choices = [_small(each) for each in chunk.choices or () if isinstance(each, LooseChoice)]
     tier = chunk.service_tier if isinstance(chunk.service_tier, str) else None
     seen = Seen("", None, choices, usage, tier, layout)

@@ -31,6 +31,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
     malformed: str = ""
     usage: Usage | None = None
     edits: list[Edit] = []
+    source: bytes | None = None  # what they are of, where that is not what came
 
 
 def as_event(raw: bytes, edits: list[Edit]) -> bytes:

@@ -16,7 +16,7 @@ from typing_extensions import override
 from providers.dialects.aliased import BEGIN, END, Aliased, members
 from providers.dialects.base import MalformedStream, Seen, Shape
 from providers.dialects.chunks import Chunk, LooseChoice, decode_chunk, decode_first
-from providers.dialects.inner_errors import MOST_BODY, body_of, is_error
+from providers.dialects.inner_errors import MOST_BODY, body_of, error_body
 from providers.dialects.loose import LONG, is_busy, loosely, no_chunk, read_any
 from providers.dialects.mended import in_utf8, mended
 from providers.dialects.progress import Progress
@@ -72,6 +72,8 @@ class OpenAIStream(Progress):
         data, self.large = self.large, None
         assert data is not None  # noqa: S101 - it was looked into
         if seen.malformed or seen.error is not None:
+            if seen.usage:
+                self._heard(self._told.hear(seen.usage, seen.service_tier or self._tier))
             self._fail(seen.error or body_of(seen.malformed))
         elif self._noted(b"", seen.chunk()):
             whole = data if seen.layout is None else self._aliased.spliced(data, seen.layout)
@@ -141,7 +143,10 @@ class OpenAIStream(Progress):
         """Return the object of an event that is none at first sight; b"": there is nothing to pass."""
         data = event.data.strip().replace(b"\n", b" ")  # inside JSON a line break is white space
         if event.event == ERROR:
-            self._fail(data if data[:1] == b"{" else body_of(data.decode("utf-8", "replace")))
+            is_object = data[:1] == b"{"
+            self._fail(
+                error_body(data, read_any(data)) or data if is_object else body_of(in_utf8(data).decode())
+            )
         elif data.startswith(_DONE):
             self.done = bool(self._open_choices or self._finished_choices)
             if not self.done:
@@ -192,9 +197,12 @@ class OpenAIStream(Progress):
         """Note what a chunk says; tell whether it passes. `data` is empty where it was looked into for all it says."""
         choices = chunk.choices
         is_silent = not choices and data and (choices is None or not chunk.usage)
-        if chunk.error or (is_silent and is_error(document or read_any(data))):
-            self._fail(data)
-            return False
+        if chunk.error or is_silent:
+            document = document or read_any(data)
+            if (error := data if chunk.error else error_body(data, document)) is not None:
+                self._heard(self._told.hear_anywhere(document, chunk.service_tier or self._tier))
+                self._fail(error)
+                return False
         if chunk.service_tier:
             self._tier = chunk.service_tier
         for choice in choices or ():

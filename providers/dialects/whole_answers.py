@@ -14,9 +14,10 @@ import msgspec
 from providers.dialects.aliased import Aliased, assemble, members
 from providers.dialects.base import Answered, Laborious, MalformedAnswer, Shape
 from providers.dialects.chunks import Choice, decode_chunk
-from providers.dialects.inner_errors import MOST_BODY, choice_error, has_failed, is_error
+from providers.dialects.inner_errors import MOST_BODY, choice_error, error_body, has_failed, is_error
 from providers.dialects.loose import LONG, loosely, read_any, text_of
-from providers.dialects.mended import in_utf8, mended
+from providers.dialects.mended import mended
+from providers.dialects.rewritten import is_long_work, rewritten
 from providers.layout import Unfit
 from providers.outline_limits import NotJson, OverLimit
 from providers.usage_openai import UsageJson, in_tier, usage_of
@@ -41,10 +42,12 @@ _decode = msgspec.json.Decoder(_Whole).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def read_whole(raw: bytes, shape: Shape, sane: bytes | None = None, *, has_time: bool = False) -> Answered:
+def read_whole(
+    raw: bytes, shape: Shape, sane: bytes | None = None, *, has_time: bool = False, is_last: bool = False
+) -> Answered:
     """Return the answer for the client. `sane` is `raw` mended, where it is no JSON else.
 
-    `has_time`: nobody waits for this process meanwhile. Raises MalformedAnswer, Laborious.
+    `has_time`: nobody waits for this process meanwhile; `is_last`: it was rewritten. Raises MalformedAnswer, Laborious.
     """
     text, writes = raw if sane is None else sane, _writes(shape)
     try:
@@ -59,8 +62,8 @@ def read_whole(raw: bytes, shape: Shape, sane: bytes | None = None, *, has_time:
         if len(raw) > LONG and not has_time:
             raise Laborious(str(error)) from error
         if isinstance(error, msgspec.ValidationError):
-            return _read_loosely(raw, sane, shape)
-        again = _again(raw, shape) if sane is None else None
+            return _read_loosely(raw, sane, shape, has_time=has_time, is_last=is_last)
+        again = _again(raw, shape, has_time=has_time, is_last=is_last) if sane is None else None
         if again is None:
             raise MalformedAnswer(str(error), usage_in(raw, writes=writes)) from error
         return again
@@ -79,21 +82,27 @@ def read_whole(raw: bytes, shape: Shape, sane: bytes | None = None, *, has_time:
     return Answered(body, usage, "" if is_said or not choices else _text(text))
 
 
-def _again(raw: bytes, shape: Shape) -> Answered | None:
-    """Read what is no JSON as it came; None where there is nothing to mend."""
-    text = in_utf8(raw)
-    if text != raw:
-        return read_whole(text, shape, has_time=True)
+def _again(raw: bytes, shape: Shape, *, has_time: bool, is_last: bool) -> Answered | None:
+    """Read what is no JSON as it came; None where there is nothing to rewrite or to mend. Raises Laborious."""
+    if not is_last:
+        if not has_time and is_long_work(raw):
+            raise Laborious("it would have to be rewritten")
+        text = rewritten(raw)
+        if text != raw:
+            found = read_whole(text, shape, has_time=True, is_last=True)
+            return msgspec.structs.replace(found, source=text)
     sane = mended(raw)
     return None if sane is None else read_whole(raw, shape, sane, has_time=True)
 
 
-def _read_loosely(raw: bytes, sane: bytes | None, shape: Shape) -> Answered:
+def _read_loosely(raw: bytes, sane: bytes | None, shape: Shape, *, has_time: bool, is_last: bool) -> Answered:
     """Do the same where members have other types than OpenAI's."""
     text = raw if sane is None else sane
     document = read_any(text)
-    if document is None and sane is None and (again := _again(raw, shape)) is not None:
-        return again
+    if document is None and sane is None:
+        again = _again(raw, shape, has_time=has_time, is_last=is_last)
+        if again is not None:
+            return again
     if (
         document is None and text.strip() != b"null"
     ):  # nested a little less deeply than members are told apart
@@ -167,11 +176,5 @@ def _refused(text: bytes, shape: Shape) -> MalformedAnswer:
     if len(text) <= MOST_BODY:
         document = read_any(text)
         choices = document.get("choices") if isinstance(document, dict) else None
-        body = (
-            choice_error(choices)
-            if choices and not document.get("error")
-            else text
-            if is_error(document)
-            else None
-        )
+        body = choice_error(choices) if choices and not document.get("error") else error_body(text, document)
     return MalformedAnswer(f"no '{shape.content_key}' in the answer", usage, body)

@@ -5,6 +5,7 @@ call is cancelled, and the call is one row `cancelled`.
 from __future__ import annotations
 
 import asyncio
+import socket
 from urllib.parse import urlsplit
 
 import msgspec
@@ -78,6 +79,60 @@ async def leave(gateway, upstream, *sent, politely=True):
 async def test_it_is_noticed_for_every_size_of_the_body(gateway, upstream, size, politely):
     seen = await leave(gateway, upstream, question(size), politely=politely)
     assert seen["closed_early"]
+
+
+def half_closed(gateway, *sent):
+    """Send, and end that side of the connection, as `nc -N` does."""
+    address = urlsplit(gateway.url)
+    client = socket.create_connection((address.hostname, address.port), 30)
+    for piece in sent:
+        client.sendall(piece)
+    client.shutdown(socket.SHUT_WR)
+    return client
+
+
+async def whole(client):
+    """Return all that comes until the gateway closes."""
+    reader, writer = await asyncio.open_connection(sock=client)
+    found = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    return found
+
+
+@pytest.mark.parametrize("size", [200, 300 * KB, 5 * MB])
+async def test_a_client_that_only_ends_its_own_side_gets_its_answer(gateway, upstream, size):
+    for is_stream in (False, True):
+        upstream.script(UPSTREAM, {"hold_before_head": True})
+        before = len(upstream.seen(model=UPSTREAM))
+        client = half_closed(gateway, question(size, stream=is_stream))
+        await upstream.wait("arrived", model=UPSTREAM, count=before + 1)
+        upstream.release(model=UPSTREAM)
+        answer = await whole(client)
+        head, _, rest = answer.partition(b"\r\n\r\n")
+        assert head == b"HTTP/1.1 100 Continue"
+        assert rest.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"connection: close" in rest.partition(b"\r\n\r\n")[0].split(b"\r\n")
+        assert (b"data: [DONE]" if is_stream else b'"model":"departing"') in rest.replace(b'": "', b'":"')
+
+
+async def test_a_client_that_ends_one_side_and_then_leaves_is_noticed(gateway, upstream):
+    upstream.script(UPSTREAM, {"kind": "hang_before_head"})
+    before = len(upstream.seen(model=UPSTREAM))
+    client = half_closed(gateway, question(300 * KB))
+    await upstream.wait("arrived", model=UPSTREAM, count=before + 1)
+    client.close()  # what it has not read of the gateway's knock is a reset
+    [seen] = await upstream.wait("closed", call=upstream.seen(model=UPSTREAM)[-1]["id"])
+    assert seen["closed_early"]
+
+
+@pytest.mark.parametrize("sent", [
+    question(200)[:-20],  # not all of it
+    question(200).replace(b"HTTP/1.1", b"HTTP/1.0", 1),  # which knows no 100
+    question(200) * 2,  # and several
+])  # fmt: skip
+async def test_what_is_no_single_whole_request_of_1_1_ends_with_its_side(gateway, upstream, sent):
+    upstream.script(UPSTREAM, {"kind": "hang_before_head"})
+    assert await whole(half_closed(gateway, sent)) == b""
 
 
 AHEAD = {

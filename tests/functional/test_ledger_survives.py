@@ -17,6 +17,7 @@ from tests.money import samples, settled, standing
 from tests.raw_calls import RawAnswer, ask, question
 from tests.servers import Gateway, merged
 from tests.waiting import eventually
+from tests.why import stories_of
 
 pytestmark = pytest.mark.both_modes
 
@@ -178,4 +179,6 @@ async def test_a_full_disk_stops_new_calls_and_loses_none(small_disk, upstream):
         assert again.status == 200
         assert {row["id"] for row in await whole_ledger(gateway)} == {finished.id, again.id}
         assert (await standing(gateway, KEY))["held"] == 0
+        [why] = await stories_of(gateway, [refused.id])
+        assert "The journal could not be written" in why
         gateway.manage("reconcile")

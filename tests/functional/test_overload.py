@@ -9,6 +9,7 @@ import pytest
 from tests import town
 from tests.bench.processes import cpu_seconds
 from tests.raw_calls import ask, question
+from tests.why import stories_of
 
 BATCH = "sk-batch.batch-secret"
 SLOTS = 10
@@ -58,6 +59,10 @@ async def test_it_refuses_in_the_order_of_importance_and_serves_again(small, ups
         assert f'gateway_shed_total{{reason="{reason}"}} 1.0' in metrics
     upstream.release(model="up-m15")
     assert [answer.status for answer in await asyncio.gather(*calls)] == [200] * 10
+    stories = await stories_of(small, [batch.id, greedy.id])
+    for story, words in zip(stories, ("are refused first", "this tenant had its share of it"), strict=True):
+        assert "(overloaded)" in story
+        assert words in story.partition("Why it was refused")[2]
     assert (await ask(small.url, BATCH, question("m1"))).status == 200
 
 

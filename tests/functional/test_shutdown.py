@@ -16,6 +16,7 @@ from tests import town
 from tests.ledger import committed
 from tests.raw_calls import ask, question
 from tests.waiting import eventually
+from tests.why import stories_of
 
 pytestmark = pytest.mark.both_modes
 
@@ -85,9 +86,12 @@ async def test_a_second_signal_cuts_at_once(fresh_gateway, upstream):
     gateway.send(signal.SIGTERM)
     await eventually(lambda: cannot_connect(gateway.url))
     gateway.send(signal.SIGTERM)
-    assert b'"server_shutdown"' in (await running).body
+    cut = await running
+    assert b'"server_shutdown"' in cut.body
     assert gateway.wait() == 0
     assert len(committed(gateway)) == 1
+    [why] = await stories_of(gateway, [cut.id])
+    assert "The process that took it was shutting down." in why
 
 
 async def test_before_it_stops_accepting_it_tells_the_load_balancer_and_still_serves(fresh_gateway):

@@ -18,6 +18,7 @@ from tests.servers import Gateway
 from tests.sources import MANAGE
 from tests.templates import HAS_ITS_TABLES, prepared_postgres
 from tests.waiting import eventually
+from tests.why import stories_of
 
 WORKERS = 2
 PASSWORD = "a-new-one"
@@ -139,6 +140,8 @@ async def test_a_redis_that_lets_no_call_through_makes_every_worker_unready(gate
         assert await up(gateway, "database") == 1.0
         refused = await ask(gateway.url, town.ALICE, question("chat"))
         assert (refused.status, refused.error["code"]) == (503, "limiter_unavailable")
+        [why] = await stories_of(gateway, [refused.id])
+        assert "Redis did not answer, so its limits could not be checked" in why
     finally:
         await asyncio.to_thread(heal, redis)
     await is_well(gateway)

@@ -1,24 +1,29 @@
 """Every error code that a call can get has its reason: `manage.py explain` says why, for the caller and the operator.
 
-Each code is got from a real gateway. Those that a healthy one does not give (a store that is away, a full disk, a
-process that starts, ends or fails) have only their sentence checked: tests/unit/metering/test_refusal_reasons.py.
+Each code is got from a real gateway. Codes of a gateway that is not well are got where it is made so: `overloaded`
+(test_overload.py), `server_shutdown` (test_shutdown.py), `limiter_unavailable` (test_store_health.py) and
+`metering_unavailable` (test_ledger_survives.py). Of `too_complex`, which needs a slow processor, only the sentence is
+checked: tests/unit/metering/test_refusal_reasons.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests import stores
 from tests.raw_calls import CHAT, ask, question
 from tests.servers import Gateway
 from tests.why import (
     ELSEWHERE,
     EMBEDS,
     OPEN,
+    PAST,
     PICKY,
     POOR,
     SLEEPY,
@@ -195,6 +200,27 @@ async def leaves(gateway, upstream):
     return seen[-1]["id"]
 
 
+@contextmanager
+def hidden(gateway, table):
+    """Take a table away for a moment: its database fails, as one that is away does."""
+    gateway.sql(f"ALTER TABLE {table} RENAME TO hidden")
+    try:
+        yield
+    finally:
+        gateway.sql(f"ALTER TABLE hidden RENAME TO {table}")
+
+
+async def without_replays(gateway, upstream):
+    with hidden(gateway, "gateway_replay"):
+        return (await keyed(gateway, "away", question("why"))).id
+
+
+async def without_keys(gateway, upstream):
+    """A key that this gateway has not seen yet. A missing table is an outage to SQLite, and a defect to PostgreSQL."""
+    with hidden(gateway, "tenants_apikey"):
+        return (await ask(gateway.url, PAST, question("why"))).id
+
+
 SPECIAL = {
     "request_timeout": (half_a_body, "did not arrive in time"),
     "invalid_json": (no_json, "could not parse"),
@@ -204,6 +230,15 @@ SPECIAL = {
     "idempotency_result_unavailable": (not_kept, "its answer was not kept"),
     "idempotency_in_progress": (still_running, "still running"),
     "client_disconnected": (leaves, "client_disconnected"),
+    "idempotency_unavailable": (
+        without_replays,
+        "The database, which keeps what an Idempotency-Key stands for",
+    ),
+    **(
+        {"internal_error": (without_keys, "the log has its traceback under this id")}
+        if stores.are_shared()
+        else {"keys_unavailable": (without_keys, "Its key is not in this process's memory")}
+    ),
 }
 
 

@@ -108,6 +108,49 @@ def test_a_host_is_taken_if_it_is_one(host, found):
     assert told(host=host).host == found
 
 
+@pytest.mark.parametrize(
+    ("values", "client"),
+    [
+        (["for=203.0.113.9;proto=https;host=gw.example.com"], ("203.0.113.9", 0, "https", b"gw.example.com")),
+        (['For="203.0.113.9:4711"; PROTO=HTTPS; Host="gw.example.com:8443"'],
+         ("203.0.113.9", 4711, "https", b"gw.example.com:8443")),
+        (['for="[2001:db9::1]:4711"'], ("2001:db9::1", 4711, "", b"")),
+        (["for=203.0.113.9:80"], ("203.0.113.9", 80, "", b"")),  # without the quotes that it needs
+        (["for=6.6.6.6;host=evil.example, for=203.0.113.9;proto=https"], ("203.0.113.9", 0, "https", b"")),
+        (["for=203.0.113.9;proto=https, for=10.0.0.1;proto=http"], ("203.0.113.9", 0, "https", b"")),
+        (["for=6.6.6.6", "for=203.0.113.9, for=10.0.0.1"], ("203.0.113.9", 0, "", b"")),
+        (["for=10.0.0.2;proto=https, for=10.0.0.1;proto=http"], ("10.0.0.2", 0, "https", b"")),
+        (["for=6.6.6.6, proto=https;host=gw.example.com"], ("", 0, "https", b"gw.example.com")),
+        (["for=6.6.6.6, for=_hidden"], ("_hidden", 0, "", b"")),
+        (["for=unknown"], ("unknown", 0, "", b"")),
+        ([", for=203.0.113.9;, ", ""], ("203.0.113.9", 0, "", b"")),
+        (['by=x;ext="a, for=6.6.6.6;\\" b";for=203.0.113.9'], ("203.0.113.9", 0, "", b"")),
+        (['for=203.0.113.9;host="a, for=6.6.6.6"'], ("203.0.113.9", 0, "", b"")),
+        (["for=203.0.113.9;host=evil.example/x;proto=httpss"], ("203.0.113.9", 0, "", b"")),
+        (['for="6.6.6.6, for=203.0.113.9'], ("unknown", 0, "", b"")),  # an open quote hides what follows
+        (['for="', "for=203.0.113.9"], ("unknown", 0, "", b"")),
+        (["for=6.6.6.6;for=203.0.113.9"], ("unknown", 0, "", b"")),
+        (["for 203.0.113.9"], ("unknown", 0, "", b"")),
+        (["for=6.6.6.6, " * 5_000 + "for=203.0.113.9"], ("203.0.113.9", 0, "", b"")),
+        (['for="' + "\\" * 60_001], ("unknown", 0, "", b"")),
+        ([""], ("", 0, "", b"")),
+    ],
+)  # fmt: skip
+def test_the_standards_header_is_read_by_the_same_rules(values, client):
+    """RFC 7239."""
+    headers = [(b"forwarded", value.encode("latin-1")) for value in values]
+    assert TrustedProxies(PROXIES).client_of(headers) == client
+
+
+@pytest.mark.parametrize("other", ["for", "proto", "host"])
+def test_a_standards_header_beside_the_others_is_not_heard(other):
+    """A proxy that writes these hands it on as the client wrote it."""
+    forged = (b"forwarded", b"for=6.6.6.6;proto=https;host=evil.example")
+    ours = (b"x-forwarded-" + other.encode(), {"for": b"203.0.113.9", "proto": b"http", "host": b"gw"}[other])
+    trusted = TrustedProxies(PROXIES)
+    assert trusted.client_of([forged, ours]) == trusted.client_of([ours, forged]) == trusted.client_of([ours])
+
+
 async def seen(peer: Any, kind: str, headers: list[tuple[bytes, bytes]]) -> Any:
     scopes = []
 
@@ -130,6 +173,8 @@ HEADERS = [
 @pytest.mark.parametrize("peer", ["10.1.2.3", "192.0.2.7", "::ffff:10.1.2.3", "2001:db8::5"])
 @pytest.mark.parametrize(("kind", "scheme"), [("http", "https"), ("websocket", "wss")])
 async def test_what_a_trusted_proxy_says_is_what_pages_see(peer, kind, scheme):
+    scope = await seen((peer, 1), kind, [*HEADERS[:1], (b"forwarded", b"for=203.0.113.8;proto=https")])
+    assert (scope["client"], scope["scheme"]) == (("203.0.113.8", 0), scheme)
     scope = await seen((peer, 1), kind, HEADERS)
     assert (scope["client"], scope["scheme"]) == (("203.0.113.9", 0), scheme)
     assert scope[FORWARDED_HOST] == b"gw.example.com"

@@ -1,0 +1,54 @@
+"""Errors in the words of other APIs, in a stream of chat: before content another deployment is asked, then it ends."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from providers.dialects.large_events import look
+from providers.failures import ErrorWith200
+from tests.unit.providers.test_ends_of_streams import DONE, USED, event, read, said
+
+OF_OTHER_APIS = {  # and how each is judged before content
+    '{"type":"response.failed","response":{"error":{"code":"server_error","message":"boom"}}}': "upstream_error",
+    '{"type":"response.failed","response":{"error":{"code":"rate_limit_exceeded"}}}': "upstream_rate_limited",
+    '{"type":"response.incomplete","response":{"incomplete_details":{"reason":"content_filter"}}}': "upstream_error",
+    '{"type":"response.incomplete"}': "upstream_error",
+    '{"type":"response.cancelled","response":{"status":"cancelled"}}': "upstream_error",
+    '{"response":{"status":"failed","error":null}}': "upstream_error",
+    '{"type":"error","code":"server_error","message":null,"sequence_number":1}': "upstream_error",
+    '{"type":"error","message":"boom"}': "upstream_error",
+    '{"type":"error","error":{"type":"authentication_error","message":"no"}}': "upstream_auth_failed",
+    '{"internalServerException":{"message":"boom"}}': "upstream_error",
+    '{"throttlingException":{"message":"slow"}}': "upstream_rate_limited",
+    '{"modelStreamErrorException":"boom"}': "upstream_error",
+    '{"__type":"ThrottlingException"}': "upstream_rate_limited",
+    '{"fault":{"faultstring":"boom"}}': "upstream_error",
+    '{"type":"about:blank","title":"Unavailable","status":503}': "upstream_error",
+    '{"code":429}': "upstream_rate_limited",
+    '{"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"}}': "upstream_refused",
+}
+
+
+@pytest.mark.parametrize("error", OF_OTHER_APIS)
+def test_errors_in_the_words_of_other_apis_are_errors(error):
+    for raw in (b"data: " + error.encode(), b"event: error\ndata: " + error.encode()):
+        stream, out = read(raw + b"\n\n", event(said()), DONE)
+        assert (stream.done, stream.started, out) == (False, False, b"")
+        assert ErrorWith200(stream.failure).code == OF_OTHER_APIS[error]
+        stream, out = read(event(said()), raw + b"\n\n", event(said("more")), DONE)
+        assert (stream.done, stream.failure is not None, out) == (False, True, event(said()))
+
+
+def test_an_error_behind_all_that_was_asked_is_found_and_its_usage_booked():
+    """Responses repeats the request in its last event, and says there what was used."""
+    error = {"code": "rate_limit_exceeded", "message": "slow"}
+    asked = {"instructions": "word " * 12_000, "tools": [{"name": "f"}], "error": error, "usage": USED}
+    failed = b"data: " + json.dumps({"type": "response.failed", "response": asked}).encode() + b"\n\n"
+    stream, _ = read(event(said()), failed)
+    assert json.loads(stream.failure) == {"error": error}
+    assert stream.usage.total_tokens == 14
+    seen = look(failed[6:])
+    assert seen.usage is not None
+    assert (json.loads(seen.error or b""), seen.usage.prompt_tokens) == ({"error": error}, 9)
