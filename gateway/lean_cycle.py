@@ -38,6 +38,8 @@ class LeanCycle(RequestResponseCycle):
             if not self.flow.write_paused and self._wrote_head(message):
                 return
         await super().send(message)
+        if self.response_complete:
+            self.transport.release()  # type: ignore[attr-defined]  # a head without a body, before a FIN is heard
 
     def _without_chunks(self, message: Any) -> Any:
         headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"transfer-encoding"]

@@ -14,6 +14,9 @@ from typing import Any, Final
 import msgspec
 
 from providers.dialects.documents import QUICK, documents_in
+from providers.dialects.loose import read_deep
+from providers.dialects.mended import mended
+from providers.layout import MOST_TWINS
 from providers.outline import Outline, outline_of
 from providers.outline_limits import Limits, NotJson, OverLimit
 from providers.said import LONGEST
@@ -30,7 +33,9 @@ _HOLDERS: Final = frozenset({"message", "response", "data", "result", "meta"})  
 _GOOGLE: Final = ("usageMetadata", "usage_metadata")
 _NAME: Final = b'"usage"'
 _MANY: Final = 2**31
-_QUICK: Final = Limits(values=5_000, messages=_MANY, parts=_MANY, inputs=_MANY, members=_MANY, runs=64)
+_QUICK: Final = Limits(
+    nesting=512, values=5_000, messages=_MANY, parts=_MANY, inputs=_MANY, members=_MANY, runs=64
+)
 _any = msgspec.json.Decoder()
 
 
@@ -48,26 +53,27 @@ def usage_of_twins(raw: bytes, outline: Outline | None = None) -> UsageJson | No
     """Return what several members `usage` at the top of a document say together; None where there is one at most.
 
     Readers of JSON take the last one only, which may be the null of another event that was written into this one.
-    Without its outline only a document of few values is looked into.
+    Without its outline only a document of few values is looked into; of very many twins the last ones are.
     """
     if raw.count(_NAME) < 2:  # noqa: PLR2004 - twins
         return None
+    text = raw if outline is not None else mended(raw) or raw
     try:
-        known = outline or outline_of(raw, _QUICK)
+        known = outline or outline_of(text, _QUICK)
     except (OverLimit, NotJson):
         return None
     begin, twins = known.start, []
     for name, end in zip(known.names, known.ends, strict=True):
         if name == "usage":
-            twins.append(b"{%b}" % raw[begin:end].lstrip(b", \t\r\n"))
+            twins.append(b"{%b}" % text[begin:end].lstrip(b", \t\r\n"))
         begin = end
     if len(twins) < 2:  # noqa: PLR2004
         return None
     found: UsageJson | None = None
-    for each in twins:
-        said = _any.decode(each)["usage"]
-        if isinstance(said, dict):
-            found = merged(found, msgspec.convert(said, UsageJson))
+    for each in twins[-MOST_TWINS:]:
+        document = read_deep(each)
+        if isinstance(document, dict) and isinstance(document["usage"], dict):
+            found = merged(found, msgspec.convert(document["usage"], UsageJson))
     return found
 
 

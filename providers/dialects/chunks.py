@@ -69,6 +69,12 @@ class _FirstChoice(Choice):
     delta: _FirstDelta | None = None
 
 
+class XGroq(msgspec.Struct):
+    """What Groq says beside a chunk: `error` is why a stream was stopped early (groq-python, `XGroq`)."""
+
+    error: Any = None
+
+
 class Chunk(msgspec.Struct):
     """`usage` UNSET: the event says nothing of it; None: it is there, and null."""
 
@@ -76,6 +82,7 @@ class Chunk(msgspec.Struct):
     usage: UsageJson | UnsetType | None = UNSET
     service_tier: Any = None
     error: Any = None
+    x_groq: XGroq | None = None
 
 
 class _FirstChunk(Chunk):

@@ -11,7 +11,7 @@ import msgspec
 
 from providers.dialects.base import Seen
 from providers.dialects.chunks import LooseChoice
-from providers.dialects.inner_errors import choice_error, error_body
+from providers.dialects.inner_errors import body_of, choice_error, error_body
 from providers.dialects.large_answers import DEEPEST, MANY, MOST, MOST_VALUES, MOST_WORDS, RUNS
 from providers.dialects.loose import loosely, read_deep, sound_in
 from providers.dialects.mended import mended
@@ -19,6 +19,7 @@ from providers.fallbacks import FALLBACKS
 from providers.layout import Unfit, layout_of
 from providers.outline import outline_of
 from providers.outline_limits import Limits, NotJson, OverLimit
+from providers.usage_openai import UsageJson
 from providers.usage_places import merged, usage_beside, usage_of_twins
 from providers.work_process import WorkFailed
 
@@ -55,20 +56,33 @@ def look(raw: bytes) -> Seen:
     if beside is not None:
         usage = merged(usage, beside)
     failed = choice_error(document.get("choices"))
+    if failed is None and chunk.x_groq is not None and chunk.x_groq.error:
+        failed = body_of(chunk.x_groq.error)
     if failed is None and not chunk.choices and not chunk.error:
         failed = error_body(_LONG_ERROR, document)
     if failed is not None or chunk.error:
-        is_small = len(msgspec.msgpack.encode(usage)) <= MOST_USAGE
+        is_small = len(msgspec.msgpack.encode(_portable(usage))) <= MOST_USAGE
         return Seen(error=failed or _LONG_ERROR, usage=usage if is_small else None)
     choices = [_small(each) for each in chunk.choices or () if isinstance(each, LooseChoice)]
     tier = chunk.service_tier if isinstance(chunk.service_tier, str) else None
-    seen = Seen("", None, choices, usage, tier, layout)
+    seen = Seen("", None, choices, _portable(usage), tier, layout)
     is_too_much = (
         len(choices) > MOST_CHOICES
         or len(msgspec.msgpack.encode(usage)) > MOST_USAGE
         or len(msgspec.msgpack.encode(seen)) > MOST_SEEN
     )
     return Seen("more is in it than anybody writes") if is_too_much else seen
+
+
+def _portable(usage: UsageJson | None) -> UsageJson | None:
+    """Take out of a usage what no pipe carries: integers of more than 64 bits, which count nothing."""
+    for name in usage.__struct_fields__ if usage is not None else ():
+        value = getattr(usage, name)
+        try:
+            msgspec.msgpack.encode(value)
+        except OverflowError:  # as a count that cannot be right (providers/usage_openai.py)
+            setattr(usage, name, -1 if isinstance(value, int) else None)
+    return usage
 
 
 def _small(choice: LooseChoice) -> LooseChoice:

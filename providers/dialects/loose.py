@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN, MalformedStream
-from providers.dialects.chunks import Chunk, Delta, LooseChoice, ends
+from providers.dialects.chunks import Chunk, Delta, LooseChoice, XGroq, ends
 from providers.dialects.inner_errors import body_of, is_error
 from providers.dialects.mended import mended
 from providers.dialects.shallow import shallow
@@ -94,12 +94,13 @@ def no_chunk(data: bytes) -> MalformedStream:
 
 def loosely(document: dict[str, Any]) -> Chunk:
     """Return a chunk, or a whole answer, of any shape as one of ours: what it produced is in `delta.content`."""
-    choices = document.get("choices")
+    choices, beside = document.get("choices"), document.get("x_groq")
     return Chunk(
         choices=[_choice(each) for each in choices] if isinstance(choices, list) else None,
         usage=usage_json(document.get("usage", UNSET)),
         service_tier=document.get("service_tier"),
         error=document.get("error") or None,
+        x_groq=XGroq(beside.get("error")) if isinstance(beside, dict) else None,
     )
 
 

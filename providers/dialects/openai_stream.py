@@ -119,7 +119,7 @@ class OpenAIStream(Progress):
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             return self._odd(in_utf8(data), error, out)
         choices = chunk.choices
-        if not choices or chunk.error or chunk.usage:
+        if not choices or chunk.error or chunk.usage or chunk.x_groq:
             return self._rare(data, chunk, out)
         if chunk.service_tier:
             self._tier = chunk.service_tier
@@ -197,9 +197,11 @@ class OpenAIStream(Progress):
         """Note what a chunk says; tell whether it passes. `data` is empty where it was looked into for all it says."""
         choices = chunk.choices
         is_silent = not choices and data and (choices is None or not chunk.usage)
-        if chunk.error or is_silent:
+        stopped = chunk.x_groq is not None and chunk.x_groq.error
+        if chunk.error or is_silent or stopped:
             document = document or read_any(data)
-            if (error := data if chunk.error else error_body(data, document)) is not None:
+            error = data if chunk.error else body_of(stopped) if stopped else error_body(data, document)
+            if error is not None:
                 self._heard(self._told.hear_anywhere(document, chunk.service_tier or self._tier))
                 self._fail(error)
                 return False

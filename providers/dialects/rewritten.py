@@ -23,15 +23,14 @@ _TOKEN: Final = re.compile(  # an open text goes to the end
 )
 _ESCAPE: Final = re.compile(rb'"|\\(?:x([0-9a-fA-F]{2})|U([0-9a-fA-F]{8})|.)', re.DOTALL)
 _ESCAPES: Final = {b'"': b'\\"', b"\\'": b"'", b"\\a": b"\\u0007", b"\\v": b"\\u000b"}
+_MARKS: Final = (b"'", b'"', b"\\", b"]", b"}", *_WORDS, *_NUMBERS[:2])
 _MOST_TOKENS: Final = 8_000  # that are looked at within a few milliseconds
-_MOST: Final = 4_000_000  # quotes and closing brackets; no honest answer of 64 MB has more
+_MOST: Final = 4_000_000  # of all these; no honest answer of 64 MB has more
 
 
 def is_long_work(raw: bytes) -> bool:
     """Tell whether it takes longer to rewrite a text than a process may take that serves calls."""
-    return (
-        raw.count(b"'") + raw.count(b'"') + raw.count(b",") > _MOST_TOKENS and _MAY_BE.search(raw) is not None
-    )
+    return _tokens(raw) + raw.count(b",") > _MOST_TOKENS and _MAY_BE.search(raw) is not None
 
 
 def rewritten(raw: bytes) -> bytes:
@@ -41,8 +40,12 @@ def rewritten(raw: bytes) -> bytes:
     """
     encoding = json.detect_encoding(raw)
     text = raw.decode(encoding if encoding.startswith(("utf-16", "utf-32")) else "utf-8", "replace").encode()
-    is_hopeless = sum(map(text.count, (b"'", b'"', b"]", b"}"))) > _MOST
-    return text if is_hopeless or _MAY_BE.search(text) is None else _TOKEN.sub(_plain, text)
+    return text if _tokens(text) > _MOST or _MAY_BE.search(text) is None else _TOKEN.sub(_plain, text)
+
+
+def _tokens(raw: bytes) -> int:
+    """Return how many places of a text have to be looked at, or more."""
+    return sum(map(raw.count, _MARKS))
 
 
 def _plain(found: re.Match[bytes]) -> bytes:

@@ -115,6 +115,14 @@ async def test_a_client_that_only_ends_its_own_side_gets_its_answer(gateway, ups
         assert (b"data: [DONE]" if is_stream else b'"model":"departing"') in rest.replace(b'": "', b'":"')
 
 
+async def test_an_answer_without_a_body_is_not_lost_to_the_end_of_a_side(gateway):
+    asked = (
+        f"HEAD /v1/models HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {town.ALICE}\r\n\r\n".encode()
+    )
+    for _ in range(10):
+        assert b"HTTP/1.1 200 OK\r\n" in await whole(half_closed(gateway, asked))
+
+
 async def test_a_client_that_ends_one_side_and_then_leaves_is_noticed(gateway, upstream):
     upstream.script(UPSTREAM, {"kind": "hang_before_head"})
     before = len(upstream.seen(model=UPSTREAM))

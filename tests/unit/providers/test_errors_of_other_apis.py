@@ -52,3 +52,21 @@ def test_an_error_behind_all_that_was_asked_is_found_and_its_usage_booked():
     seen = look(failed[6:])
     assert seen.usage is not None
     assert (json.loads(seen.error or b""), seen.usage.prompt_tokens) == ({"error": error}, 9)
+
+
+def test_what_groq_says_of_a_stream_that_it_stopped_early_is_an_error():
+    """In `x_groq`, beside choices or none; what else stands there is none."""
+    for choices in ([{"index": 0, "delta": {}, "finish_reason": "stop"}], [{"index": "0"}], []):
+        for beside, is_error in (
+            ({"id": "r", "error": "over capacity", "usage": USED}, True),
+            ({"id": "r"}, False),
+        ):
+            raw = json.dumps({"choices": choices, "x_groq": beside}).encode()
+            stream, out = read(event(said()), b"data: " + raw + b"\n\n")
+            assert (stream.failure is not None, out == event(said())) == (is_error, is_error)
+            seen = look(raw)
+            assert (seen.error is not None, seen.malformed) == (is_error, "")
+            if is_error:
+                assert json.loads(stream.failure) == json.loads(seen.error or b"")
+                assert json.loads(stream.failure) == {"error": {"message": "over capacity"}}
+                assert stream.usage.total_tokens == 14

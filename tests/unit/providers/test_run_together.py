@@ -95,6 +95,43 @@ def test_an_answer_that_is_no_use_is_booked(document):
     assert usage_in(raw) == failed.value.usage
 
 
+ODD_VALUES = {
+    "beyond a double": b"1e999",
+    "beyond 64 bits": b"1" + b"0" * 30,
+    "of many digits": b"9" * 5_000,
+    "deep": b"[" * 400 + b"]" * 400,
+    "no number": b"NaN",
+    "no UTF-8": b'"\xff"',
+    "half an emoji": b'"\\ud83d"',
+}
+
+
+@pytest.mark.parametrize("name", ODD_VALUES)
+def test_values_that_readers_refuse_lose_no_usage_that_stands_twice(name):
+    shape, odd = Shape(alias="chat", path="chat/completions"), ODD_VALUES[name]
+    said = SAID[:-1] + b',"x":%b}' % odd
+    for twins in ([said, b'"usage":null'], [b'"usage":null', said], [SAID, b'"usage":{"seconds":%b}' % odd]):
+        raw = b"{" + b",".join([HEAD, CHOICE, *twins]) + b"}"
+        seen = msgspec.msgpack.decode(msgspec.msgpack.encode(look_at_event(raw)), type=Seen)
+        assert seen.usage is not None
+        assert (seen.usage.prompt_tokens, seen.usage.completion_tokens) == (9, 5)
+        stream = OpenAIToOpenAI(shape).stream()
+        stream.feed(FIRST + b"data: " + raw + b"\n\n")
+        found = OpenAIToOpenAI(shape).response(raw).usage
+        told = (stream.usage, found, look_at_answer(raw, shape).usage, usage_in(raw))
+        assert [counts(each) for each in told] == [(9, 5)] * 4
+
+
+def test_figures_that_no_pipe_carries_end_no_large_event():
+    for figure in (b'"prompt_tokens":%d' % 10**30, b'"prompt_tokens_details":{"cached_tokens":%d}' % 10**30):
+        raw = b'{%b,%b,"usage":{"completion_tokens":5,%b}}' % (HEAD, CHOICE, figure)
+        for each, is_error in ((raw, False), (raw.replace(CHOICE, b'"error":"full"'), True)):
+            seen = msgspec.msgpack.decode(msgspec.msgpack.encode(look_at_event(each)), type=Seen)
+            assert (seen.malformed, seen.error is not None) == ("", is_error)
+            assert seen.usage is not None
+            assert seen.usage.completion_tokens == 5
+
+
 @pytest.mark.parametrize(
     "raw",
     [
