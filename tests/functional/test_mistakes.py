@@ -21,8 +21,8 @@ from tests.waiting import wait_until
 
 RIGHT = "sk-right-0123456789"
 PRICES = {
-    "price_input": 1,
-    "price_output": 1,
+    "price_input": 0.001,
+    "price_output": 0.002,
     "context_window": 1000,
     "max_output_tokens": 9,
     "modalities": ["text"],

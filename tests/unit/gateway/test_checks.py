@@ -33,12 +33,12 @@ def test_rows_whose_calls_could_not_be_bounded_are_named(tmp_path: Path) -> None
         "modalities": ["text"]
     }
     rows = [
-        {**base, "alias": "half", "price_input": 1, "context_window": 1000, "max_output_tokens": 9},
-        {**base, "alias": "wide", "price_input": 1, "price_output": 1, "max_output_tokens": 9},
-        {**base, "alias": "long", "price_input": 1, "price_output": 1, "context_window": 1000},
-        {**base, "alias": "fine", "price_input": 1, "price_output": 1, "context_window": 1000},
+        {**base, "alias": "half", "price_input": 0.01, "context_window": 1000, "max_output_tokens": 9},
+        {**base, "alias": "wide", "price_input": 0.01, "price_output": 0.01, "max_output_tokens": 9},
+        {**base, "alias": "long", "price_input": 0.01, "price_output": 0.01, "context_window": 1000},
+        {**base, "alias": "fine", "price_input": 0.01, "price_output": 0.01, "context_window": 1000},
         {**base, "alias": "fine", "free": True, "max_output_tokens": 9, "deployment": "gift"},
-        {**base, "alias": "fine", "price_input": 1, "price_output": 1, "context_window": 1000}
+        {**base, "alias": "fine", "price_input": 0.01, "price_output": 0.01, "context_window": 1000}
         | {"max_output_tokens": 9, "deployment": "second"},
         {**base, "alias": "free", "free": True},
         {**base, "alias": "known", "provider": "openai", "provider_model": "gpt-5.2", "api_key": "k"},
@@ -68,7 +68,14 @@ def test_rows_whose_calls_could_not_be_bounded_are_named(tmp_path: Path) -> None
         ("openai", "gpt-4o-mini", {"price_input": 0.15, "price_output": 0.6, "price_per": "1m"}, []),
         ("openai", "gpt-4o-mini", {"price_input": 0.003, "price_output": 0.012}, []),  # dear, not a slip
         ("openai", "gpt-4o-mini", {}, []),
-        ("openai-compatible", "m", {"price_input": 0.15, "price_output": 0.6}, []),  # nobody can know
+        ("openai-compatible", "m", {"price_input": 0.15, "price_output": 0.6}, ["150", "600"]),
+        (
+            "openai-compatible",
+            "m",
+            {"price_input": 0.03, "price_output": 0.18},
+            [],
+        ),  # dear, and nobody can know
+        ("openai-compatible", "m", {"price_input": 60, "price_output": 181, "price_per": "1m"}, ["181"]),
         ("openai-compatible", "m", {"price_input": 0.000001, "price_output": 0}, []),
     ],
 )
