@@ -17,7 +17,7 @@ from catalog.models import Model as ModelRow
 from catalog.obstacles import of_alias, of_provider, of_target
 from catalog.price_map import Known, lookup
 from catalog.price_terms import NO_TERMS, Terms
-from catalog.prices import ImageRate, PriceSheet, lacking
+from catalog.prices import ImageRate, PriceSheet, lacking, missing_side
 from catalog.sealing import API_KEY, Seal, destination, open_metadata
 from catalog.snapshot import Can, Deployment, Experiment, Model, Problem, Snapshot
 from gateway.config import Config
@@ -32,7 +32,11 @@ class Unusable(Exception):
 
 
 class Priceless(Unusable):
-    """It could serve, but what it costs is unknown, so no budget could be kept."""
+    """It could serve, but what it costs is unknown, so no budget could be kept. `missing`: its one side."""
+
+    def __init__(self, why: str, missing: str) -> None:
+        super().__init__(why)
+        self.missing = missing
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -92,17 +96,15 @@ def _model(
     problems: list[Problem],
 ) -> Model:
     found: list[Deployment] = []
-    without_price, most = 0, model.max_output_tokens
+    most, missing = model.max_output_tokens, list[str]()
     windows: list[int | None] = []
     disabled = tuple(row.name for row in rows if not row.enabled and not row.problem)
-    for row in rows:
-        if row.name in disabled:
-            continue
+    for row in (each for each in rows if each.name not in disabled):
         known = lookup(row.provider, row.upstream_model)
         try:
             found.append(_deployment(source, model, row, prices.get(row.pk), known))
         except Unusable as reason:
-            without_price += isinstance(reason, Priceless)
+            missing += [reason.missing] if isinstance(reason, Priceless) else []
             problems.append(Problem(model.alias, row.name, str(reason)))
         else:
             most = most or (known.max_output_tokens if known is not None else None)
@@ -121,7 +123,8 @@ def _model(
         sticky=str(model.metadata.get("sticky") or ""),
         fallbacks={str(reason): tuple(aliases) for reason, aliases in model.fallbacks.items()},
         experiment=_experiment(model, rows, problems),
-        is_unpriced=not usable and without_price > 0,
+        is_unpriced=not usable and bool(missing),
+        missing_price=missing[0] if len(set(missing)) == 1 else "",
         disabled=disabled,
     )
 
@@ -158,9 +161,10 @@ def _deployment(
 ) -> Deployment:
     target = _target(source, model, row)
     sheet = _sheet(price, known.sheet if known is not None else None)
-    why = lacking(sheet or PriceSheet(), model.model_type)
+    known_of_it = sheet or PriceSheet()
+    why = lacking(known_of_it, model.model_type)
     if sheet is None or why:
-        raise Priceless(why)
+        raise Priceless(why, missing_side(known_of_it, model.model_type))
     return Deployment(
         target=target,
         priority=row.priority,

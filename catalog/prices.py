@@ -152,10 +152,16 @@ def lacking(sheet: PriceSheet, model_type: str) -> str:
     names = APPLICABLE.get(model_type, APPLICABLE["llm"])
     if all(getattr(sheet, name) in (None, ()) for name in names):
         return "no price, neither in the catalog nor in the price map"
-    if model_type == "llm" and (sheet.input is None) != (sheet.output is None):
-        missing = "price_output" if sheet.output is None else "price_input"
+    if missing := missing_side(sheet, model_type):
         return f"an incomplete price: {missing} is missing, and no side of a call is free by omission"
     return ""
+
+
+def missing_side(sheet: PriceSheet, model_type: str) -> str:
+    """Return the row's key for the side that has no price where the other has one: price_input, price_output or ""."""
+    if model_type != "llm" or (sheet.input is None) == (sheet.output is None):
+        return ""
+    return "price_output" if sheet.output is None else "price_input"
 
 
 def _tokens(usage: Usage, sheet: PriceSheet) -> list[Part]:

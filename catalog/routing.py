@@ -62,14 +62,14 @@ class WrongModelType(Exception):
 
 
 class ModelUnpriced(Exception):
-    """No deployment of the alias has a price, so a budget could not be kept."""
+    """No deployment of the alias has a price, so a budget could not be kept. `missing`: the one side that has none."""
 
-    def __init__(self, alias: str) -> None:
+    def __init__(self, alias: str, missing: str = "") -> None:
         self.alias = alias
-        super().__init__(
-            f"The model '{alias}' has no price. Give it one in the catalog (price_input, price_output or pricing), "
-            "or say 'free: true'."
-        )
+        what = "has no price. Give it one in the catalog (price_input, price_output or pricing)"
+        if missing:
+            what = f"has a price on one side only: {missing} is missing. Give it in the catalog"
+        super().__init__(f"The model '{alias}' {what}, or say 'free: true'.")
 
 
 def find(snapshot: Snapshot, alias: str, caller: Caller, *, model_type: str) -> Model:
@@ -86,7 +86,7 @@ def find(snapshot: Snapshot, alias: str, caller: Caller, *, model_type: str) -> 
     if model.model_type != model_type:
         raise WrongModelType(alias, model.model_type, model_type)
     if model.is_unpriced:
-        raise ModelUnpriced(alias)
+        raise ModelUnpriced(alias, model.missing_price)
     if not model.deployments and not model.fallbacks:
         raise NoDeployment(alias)
     return model
@@ -95,7 +95,7 @@ def find(snapshot: Snapshot, alias: str, caller: Caller, *, model_type: str) -> 
 def unservable(model: Model) -> Exception:
     """Return what a call for a model is told that is not among those that can answer (Snapshot.serving)."""
     if model.is_unpriced:
-        return ModelUnpriced(model.alias)
+        return ModelUnpriced(model.alias, model.missing_price)
     if model.model_type not in SERVED_TYPES:
         return WrongModelType(model.alias, model.model_type, "")
     return NoDeployment(model.alias)

@@ -71,6 +71,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     ] = {}  # unavailable | context_window | content_filter -> other aliases
     experiment: Experiment | None = None
     is_unpriced: bool = False  # there are deployments, but none with a price and none declared free
+    missing_price: str = (
+        ""  # price_input or price_output, where each deployment without a price lacks only that side
+    )
     disabled: tuple[str, ...] = ()  # deployments that somebody has switched off
 
 

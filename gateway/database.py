@@ -89,8 +89,11 @@ def fresh(read: Callable[..., T]) -> Callable[..., T]:
     return run
 
 
-def wait_until_up(seconds: float, using: str = "default") -> None:
-    """Return when the database answers a query. Raises DatabaseAway. Blocking."""
+def wait_until_up(seconds: float, using: str = "default", tell: Callable[[str], object] = str) -> None:
+    """Return when the database answers a query; `tell` hears why it does not, and "" in the end. Raises DatabaseAway.
+
+    Blocking.
+    """
     deadline = time.monotonic() + seconds
     pause = threading.Event()
     connection = connections[using]
@@ -104,23 +107,25 @@ def wait_until_up(seconds: float, using: str = "default") -> None:
             reason = " ".join(str(error).split())
             if time.monotonic() + _POLL_S > deadline:
                 raise DatabaseAway(seconds, reason) from error
+            tell(reason)
             if not is_told:
                 logger.warning("waiting for the database: %s", reason)
                 is_told = True
             pause.wait(_POLL_S)
         else:
+            tell("")
             return
 
 
 @contextmanager
-def preparing(seconds: float) -> Iterator[str]:
+def preparing(seconds: float, tell: Callable[[str], object] = str) -> Iterator[str]:
     """Hold the right to change tables and rows at the start; machines that start at once take turns.
 
     Yields the alias to migrate with: its statements may take long, but wait for a lock only briefly, so that a
     migration never stands in front of a serving gateway's queries. Raises DatabaseAway.
     """
     alias = patient_alias()
-    wait_until_up(seconds, alias)
+    wait_until_up(seconds, alias, tell)
     connection = connections[alias]
     if connection.vendor != "postgresql":
         yield alias  # one process per SQLite file: the lock on data_dir is enough

@@ -8,6 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import redis
 
 logger = logging.getLogger("gateway")
@@ -69,8 +71,8 @@ def _words(error: Exception) -> str:
     return words or type(error).__name__
 
 
-def wait_for_redis(url: str, seconds: float) -> None:
-    """Return when Redis serves. Raises RedisAway."""
+def wait_for_redis(url: str, seconds: float, tell: Callable[[str], object] = str) -> None:
+    """Return when Redis serves; `tell` hears why it does not, and "" in the end. Raises RedisAway."""
     deadline = time.monotonic() + seconds
     pause, told = threading.Event(), ""
     while reason := trouble_of(url):
@@ -78,5 +80,7 @@ def wait_for_redis(url: str, seconds: float) -> None:
             raise RedisAway(seconds, reason)
         if reason != told:
             logger.warning("waiting for Redis: %s", reason)
+            tell(reason)
             told = reason
         pause.wait(POLL_S)
+    tell("")

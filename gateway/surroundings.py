@@ -4,7 +4,7 @@ office. Blocking; a store that hangs costs a few seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from django.conf import settings
@@ -70,9 +70,15 @@ def _of_database(config: Config) -> Iterator[CheckMessage]:
     if snapshot.models and not snapshot.serving:
         hint = "the rows that cannot serve are named above"
         yield CheckWarning("no model can answer a call", hint=hint, id="gateway.W031")
-    for step in first_steps():
+    yield from _of_steps(first_steps())
+
+
+def _of_steps(steps: Sequence[str]) -> Iterator[CheckMessage]:
+    """Yield what to do first, with its place: Django sorts what it prints by its text."""
+    for turn, step in enumerate(steps, start=1):
         what, _, hint = step.partition(": ")
-        yield CheckWarning(what, hint=hint, id="gateway.W032")
+        place = f"step {turn} of {len(steps)}: " if len(steps) > 1 else ""
+        yield CheckWarning(f"{place}{what}", hint=hint, id="gateway.W032")
 
 
 def _of_jobs(config: Config, now: datetime) -> Iterator[CheckMessage]:

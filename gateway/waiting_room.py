@@ -1,37 +1,78 @@
 """Answers on the listening socket while the process prepares: it lives, and it is not ready. One thread, no Django.
 
-Without it a load balancer's probe would hang in the backlog for as long as the database is away.
+Without it a load balancer's probe would hang in the backlog for as long as the database is away. A browser gets a page,
+insiders the reason why a store does not serve; anybody else hears only which store it is.
 """
 
 from __future__ import annotations
 
+import json
 import select
 import socket
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from providers.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 CLIENT_S = 1.0  # a client that sends nothing must not keep the others waiting
 _HEAD_BYTES = 4096
-_HEAD = "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\ncache-control: no-store\r\n"
-_ALIVE = '{"status":"ok"}'
-_STARTING = (
-    '{"status":"starting","reasons":["the gateway is starting: it prepares, or waits for, its stores"]}'
+_HEAD: Final = (
+    "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\ncache-control: no-store\r\n"
 )
+_JSON, _HTML = "application/json", "text/html; charset=utf-8"
+_ALIVE = '{"status":"ok"}'
 _REFUSAL = (
     '{"error":{"message":"The gateway is starting.","type":"api_error",'  # as gateway/errors.py has it
     '"param":null,"code":"starting"}}'
 )
+_PREPARES, _WAITS = "it prepares its stores", "it waits for {store}"
+_PAGE: Final = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="3"><title>Starting</title></head>
+<body><h1>The gateway is starting</h1>
+<p>At the moment {what}. The page asks again every 3 seconds.</p>
+<p>If this lasts: the log of <code>serve</code> and <code>manage.py check</code> have the reason.</p></body></html>
+"""
+
+
+def _never(address: str, headers: Mapping[str, str]) -> bool:  # noqa: ARG001 - what gateway/insiders.py is asked
+    return False
+
+
+class Waiting:
+    """What the start waits for. `may_see` tells by address and headers who hears why, without `secrets`."""
+
+    def __init__(
+        self, may_see: Callable[[str, Mapping[str, str]], bool] = _never, secrets: tuple[str, ...] = ()
+    ) -> None:
+        self.may_see, self._secrets = may_see, secrets
+        self._now = ("", "")  # the store and its reason, in one assignment: threads read it
+
+    def on(self, store: str) -> Callable[[str], None]:
+        """Return what is called with the reason why this store does not serve, and with "" once it does."""
+        return partial(self._told, store)
+
+    def _told(self, store: str, reason: str) -> None:
+        self._now = (store, redact(reason, self._secrets)) if reason else ("", "")
+
+    def words(self, *, with_reason: bool = False) -> str:
+        """Say what it does at the moment, as a half of a sentence."""
+        store, reason = self._now
+        if not store:
+            return _PREPARES
+        return _WAITS.format(store=store) + (f": {reason}" if with_reason else "")
 
 
 @contextmanager
-def waiting_room(listener: socket.socket) -> Iterator[None]:
+def waiting_room(listener: socket.socket, waiting: Waiting | None = None) -> Iterator[None]:
     """Answer until the block ends; connections that come after it are the server's. The listener must not block."""
     done, stop = socket.socketpair()
-    thread = threading.Thread(target=_answer_all, args=(listener, done), name="waiting-room")
+    arguments = (listener, done, waiting or Waiting())
+    thread = threading.Thread(target=_answer_all, args=arguments, name="waiting-room")
     thread.start()
     try:
         yield
@@ -41,24 +82,41 @@ def waiting_room(listener: socket.socket) -> Iterator[None]:
         done.close()
 
 
-def _answer_all(listener: socket.socket, done: socket.socket) -> None:
+def _answer_all(listener: socket.socket, done: socket.socket, waiting: Waiting) -> None:
     while True:
         ready, _, _ = select.select([listener, done], [], [])
         if done in ready:
             return
         with suppress(OSError):  # the client went away
-            client, _ = listener.accept()
+            client, address = listener.accept()
             with client:
                 client.settimeout(CLIENT_S)
-                client.sendall(_answer(client.recv(_HEAD_BYTES)))
+                client.sendall(_answer(client.recv(_HEAD_BYTES), str(address[0]), waiting))
                 client.shutdown(socket.SHUT_WR)
 
 
-def _answer(head: bytes) -> bytes:
-    path = head.partition(b" ")[2].partition(b" ")[0].partition(b"?")[0]
-    if path == b"/healthz":
+def _answer(head: bytes, address: str, waiting: Waiting) -> bytes:
+    first, _, rest = head.partition(b"\r\n")
+    path = first.partition(b" ")[2].partition(b" ")[0].partition(b"?")[0].decode("latin-1")
+    fields, end, _ = rest.partition(b"\r\n\r\n")
+    headers = _headers(fields)
+    status, extra, kind = "503 Service Unavailable", "retry-after: 1\r\n", _JSON
+    if path == "/healthz":
         status, body, extra = "200 OK", _ALIVE, ""
+    elif path == "/readyz":
+        is_insider = bool(end) and waiting.may_see(address, headers)
+        reason = f"the gateway is starting: {waiting.words(with_reason=is_insider)}"
+        body = json.dumps({"status": "starting", "reasons": [reason]})
+    elif "text/html" in headers.get("accept", "") and not path.startswith("/v1"):
+        kind, body = _HTML, _PAGE.format(what=waiting.words())
+        extra += "content-security-policy: default-src 'none'\r\n"
     else:
-        status, extra = "503 Service Unavailable", "retry-after: 1\r\n"
-        body = _STARTING if path == b"/readyz" else _REFUSAL
-    return f"{_HEAD.format(status=status, length=len(body))}{extra}connection: close\r\n\r\n{body}".encode()
+        body = _REFUSAL
+    told = _HEAD.format(status=status, kind=kind, length=len(body.encode()))
+    return f"{told}{extra}connection: close\r\n\r\n{body}".encode()
+
+
+def _headers(fields: bytes) -> dict[str, str]:
+    """Return what could be read, with lower-case names."""
+    pairs = (line.partition(":") for line in fields.decode("latin-1").split("\r\n"))
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}

@@ -42,8 +42,10 @@ def candidates(model: str, trace: Trace | None) -> tuple[str, ...]:
     elif more:
         why = REFUSALS.get(trace.reason, "no deployment of {model} was available").format(model=model)
         said.append(f"To another model, because {why}: {', then '.join(more)}.")
+    resting = set[str]()
     if trace.panic:
-        said.append("All of them were resting after failures, so they were asked all the same.")
+        resting = {*own, *more}
+        said += _resting(trace, resting)
     said += [
         f"Had it been refused for {reason.replace('_', ' ')}: to {listed(names)}."
         for reason, names in trace.instead.items()
@@ -51,11 +53,26 @@ def candidates(model: str, trace: Trace | None) -> tuple[str, ...]:
     said += [
         f"Not to {row.deployment}: {row.reason.rstrip('.')}." if row.deployment else row.reason
         for row in trace.skipped
+        if row.deployment not in resting
     ]
     if trace.price_ids:
         rows = listed(price_row(each) for each in trace.price_ids)
         said.append(f"By {rows}, in that order." if len(trace.price_ids) > 1 else f"By {rows}.")
     return tuple(said)
+
+
+def _resting(trace: Trace, names: set[str]) -> list[str]:
+    """Say that candidates were candidates although they rested, and since what failure each did."""
+    was, who = ("It was", "it") if len(names) == 1 else ("All of them were", "they")
+    why = [
+        f"Why {row.deployment} was resting: {row.reason.rstrip('.')}."
+        for row in trace.skipped
+        if row.deployment in names
+    ]
+    return [
+        f"{was} resting after failures and nothing else was left, so {who} could be asked all the same.",
+        *why,
+    ]
 
 
 def tries(model: str, decision: Decision, upstream_model: str = "") -> tuple[str, ...]:

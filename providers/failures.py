@@ -23,7 +23,7 @@ from providers.retry_after import milliseconds, parse_retry_after
 from providers.said import MOST_REASON, Said, printable, said_in
 from providers.target import Target
 from providers.usage import Usage
-from providers.verdicts import Fault, Verdict, verdict_in_stream, verdict_on
+from providers.verdicts import NO_PATH, Fault, Verdict, verdict_in_stream, verdict_on
 
 Phase = Literal["connect", "first_byte", "idle", "total"]
 
@@ -45,6 +45,10 @@ _FAULTS: Final[dict[str, Fault]] = {
     "upstream_rate_limited": "limit",
 }
 _PAGE: Final = "A server in front of the provider refused this request with a page of HTML: "
+_NOWHERE: Final = "status 404: nothing is at this path of the provider (most base URLs end in /v1)"
+_ASTRAY: Final = (
+    "Nothing is where the gateway asked the provider: that is the gateway's configuration, not this request."
+)
 _UNSURE: Final = "The provider refused this call, for what was asked or for the credential: it did not say."
 
 
@@ -122,6 +126,8 @@ class UpstreamFailed(Exception):
         """A sentence for the client."""
         if self.fault == "credential" and not self.is_sure:
             return _UNSURE
+        if self.kind == NO_PATH:
+            return _ASTRAY
         return _WORDS.get(self.code, _WORDS["upstream_error"])
 
 
@@ -198,6 +204,8 @@ class UpstreamStatus(UpstreamFailed):
         super().__init__(reason, status=status, body=body, retry_after_s=wait)
         self._read = said
         self.judged(verdict_on(status, body, said))
+        if self.kind == NO_PATH:
+            self.reason = _NOWHERE
         self.content_type = content_type
 
     @classmethod
@@ -231,6 +239,8 @@ def summarize(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
         body=last.body,
         retry_after_s=min(waits, default=None),
     )
+    if all(failure.kind == NO_PATH for failure in failures):
+        summary.kind = NO_PATH
     if code == "upstream_rate_limited":
         summary.answer_status = _TOO_MANY
     elif code == "upstream_auth_failed":

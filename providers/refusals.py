@@ -183,6 +183,14 @@ _MODEL: Final = re.compile(
     r"|your organization must be verified)",
     re.IGNORECASE,
 )
+_ABSENT_CODES: Final = re.compile(r"model|deployment_?not_?found", re.IGNORECASE)
+# What a 404 calls the model; not a part of a path or of a host that it quotes.
+# "Function" is NVIDIA's, the rest are Databricks' and OpenRouter's.
+_ABSENT: Final = re.compile(
+    r"(?<![/\w.-])(?:models?|deployments?)(?![\w-]|\.\w)|^function '[^']+': not found"
+    r"|^the given endpoint does not exist|^no endpoints found",
+    re.IGNORECASE,
+)
 
 
 def is_too_long(said: Said) -> bool:
@@ -237,3 +245,11 @@ def is_limit(said: Said) -> bool:
 def is_model(said: Said) -> bool:
     """Tell whether it says that there is no such model: the operator's name for it, as clients only name an alias."""
     return bool(said.names & _MODEL_CODES) or bool(_MODEL.match(said.message[:_READ]))
+
+
+def is_absent_model(said: Said) -> bool:
+    """Tell whether a 404 speaks of the model, or of its deployment: most servers have one for a wrong path too."""
+    if said.is_page:
+        return False
+    is_named = said.param == "model" or any(_ABSENT_CODES.search(name) for name in said.names)
+    return is_named or bool(_ABSENT.search(said.message[:_READ]))

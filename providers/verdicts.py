@@ -7,7 +7,9 @@
 | 403, 400 | read: the request's (moderation, a firewall's page, too long), else perhaps the credential's | the body |
 | 413; 429 "request too large" | the request's | status, words |
 | 400, 406, 422, 451 | the request's, unless they speak of the account, the key, a limit or the model | the body |
-| 404, 408, 409, 410, 425, 3xx | nobody's: another deployment may do better | the status |
+| 404 | nobody's, where it speaks of a model (the operator's name) or a parameter (the client's) | both |
+| other 404 | the deployment's: nothing is at the path that its endpoint leads to | both |
+| 408, 409, 410, 425, 3xx | nobody's: another deployment may do better | the status |
 | other 4xx | as 400 where they say it, else nobody's: no request brings them about, but an address or a proxy | both |
 | 5xx | the deployment's, unless a code says that a moderation refused | status, code |
 
@@ -23,6 +25,7 @@ import msgspec
 
 from providers.refusals import (
     has_flag,
+    is_absent_model,
     is_account,
     is_beyond_credit,
     is_flagged,
@@ -37,6 +40,7 @@ from providers.said import Said, said_in
 Fault = Literal["deployment", "credential", "account", "limit", "request", "nobody"]
 CONTEXT_WINDOW: Final = "context_window"
 CONTENT_FILTER: Final = "content_filter"
+NO_PATH: Final = "path_not_found"
 _CODES: Final = {"credential": "upstream_auth_failed", "account": "upstream_account_exhausted"}
 
 
@@ -91,7 +95,6 @@ _NO_MODEL: Final = Verdict(
 )
 _KNOWN: Final[dict[int, Verdict]] = {
     401: _operators("credential", is_sure=True),
-    404: _NO_MODEL,
     410: _NO_MODEL,
     408: _elsewhere("status_408"),
     409: _elsewhere("status_409"),
@@ -116,7 +119,8 @@ def verdict_on(status: int, body: bytes, said: Said | None = None) -> Verdict:
         return _operators("account", is_sure=not is_beyond_credit(said))
     if status == 429:  # noqa: PLR2004
         return _of_limit(said)
-    found = _KNOWN.get(status) or _of_body(status, said)
+    absent = _of_absence(said) if status == 404 else None  # noqa: PLR2004
+    found = absent or _KNOWN.get(status) or _of_body(status, said)
     if found is not None:
         return found
     return _request(f"status_{status}", status) if status in _OF_REQUESTS else _elsewhere(f"status_{status}")
@@ -149,6 +153,13 @@ def _of_limit(said: Said) -> Verdict:
     if is_account(said, by_name=True):
         return _operators("account", is_sure=not is_beyond_credit(said))
     return _LIMITED
+
+
+def _of_absence(said: Said) -> Verdict:
+    """Judge a 404 (RFC 9110, section 15.5.5): of a model, of something that the request names, or of the path."""
+    if is_absent_model(said):
+        return _NO_MODEL
+    return _elsewhere("status_404") if said.param else _elsewhere(NO_PATH, "deployment")
 
 
 def _of_body(status: int, said: Said) -> Verdict | None:

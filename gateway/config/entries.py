@@ -168,7 +168,12 @@ class ModelEntry(Section):
         "", max_length=200, description="The row's own name, unique in the alias. Unset: `<alias>-<n>`."
     )
     model_type: ModelType = Field("llm", description="What it does; the same in every row of an alias.")
-    endpoint: str = Field("", description="Base URL. Unset: the provider's own.")
+    endpoint: str = Field(
+        "",
+        description="Base URL, up to and including `/v1` where the provider has one, such as "
+        "`http://127.0.0.1:8000/v1`; of `anthropic`, `azure`, `bedrock` and `vertex` the host. Unset: the "
+        "provider's own.",
+    )
     api_key: str = Field(
         "", repr=False, description="Credential. Unset: `providers.*`, for the provider's own host only."
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from gateway.config.problems import Problem, nearest
 
@@ -72,6 +73,15 @@ def of_redis(url: str) -> Iterator[Problem]:
         if not re.fullmatch(r"/?[0-9]{0,9}", path):
             yield Problem("redis.url", "names no database: behind the host stands a number", _REDIS_HINT)
     yield from _parameters(query)
+
+
+def passwords_of(*urls: str) -> tuple[str, ...]:
+    """Return the passwords in addresses that were found good, as written and as meant."""
+    found: list[str] = []
+    for parts in map(urlsplit, urls):
+        found += parse_qs(parts.query).get("password", [])
+        found += [each for each in (parts.password, unquote(parts.password or "")) if each]
+    return tuple(dict.fromkeys(found))
 
 
 def _codes(where: str, url: str, *, is_split: bool) -> Iterator[Problem]:

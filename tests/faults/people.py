@@ -78,4 +78,14 @@ ROWS = {
         integration/gateway/back_office_trail::the_trail_names_its_objects_and_shows_what_changed
         integration/gateway/back_office_trail::history_is_that_of_the_trail""",
     "U15 alerts and scopes that are not there": "integration/gateway/back_office_models::only_what_there_is_is_offered",
+    "U16 a path without /v1 at the provider": """
+        unit/providers/absence::a_404_that_speaks_of_a_model_is_the_models
+        unit/providers/absence::another_404_is_of_the_path_and_counts_against_the_deployment""",
+    "U17 a price on one side": "functional/why_passed_over::a_price_that_lacks_a_side_is_named",
+    "U18 asked although it rested": """
+        unit/metering/explanation::a_deployment_that_was_asked_although_it_rested_is_not_said_to_be_left_out""",
+    "U19 a start that waits": """
+        unit/gateway/waiting_room::it_says_which_store_it_waits_for_and_insiders_hear_why
+        unit/gateway/waiting_room::a_browser_gets_a_page_without_scripts
+        functional/postgres_outage::a_start_without_redis_begins_with_the_reason""",
 }

@@ -102,6 +102,7 @@ def test_it_waits_for_postgres_lives_meanwhile_and_is_ready_soon_after(
 
     assert (alive.status_code, ready.status_code, refused.status_code) == (200, 503, 503)
     assert ready.json()["status"] == "starting"
+    assert "it waits for the database: " in ready.json()["reasons"][0]  # and why, for this machine
     assert refused.headers["retry-after"] == "1"
     assert httpx.get(f"{gateway.url}/readyz", trust_env=False).status_code == 200
 
@@ -114,6 +115,22 @@ def test_it_gives_up_with_a_reason_when_postgres_never_comes(
 
     with pytest.raises(AssertionError, match="the database did not answer within 1 s"):
         gateway.start()
+
+
+def test_a_start_without_redis_begins_with_the_reason(
+    fresh_gateway: Callable[..., Gateway], postgres: Postgres, closed_port: int
+) -> None:
+    env = {
+        "ROUTER_DB_URL": postgres.new_database(EMPTY),
+        "ROUTER_REDIS_URL": f"redis://127.0.0.1:{closed_port}/0",
+    }
+    gateway = fresh_gateway({"database": {"start_timeout": "1s"}}, env=env, start=False)
+
+    with pytest.raises(AssertionError, match="Redis did not serve within 1 s"):
+        gateway.start()
+    said = "\n".join(gateway.logs())
+    assert "waiting for Redis: " in said
+    assert "change_unannounced" not in said  # what a start changes is announced once Redis is there
 
 
 def test_two_gateways_may_prepare_one_database_at_once(

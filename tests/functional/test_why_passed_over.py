@@ -119,6 +119,10 @@ async def test_what_is_wrong_with_a_key_is_told(gateway):
 
 async def test_a_price_that_lacks_a_side_is_named(gateway):
     answers = [await ask(gateway.url, OPEN, question(model)) for model in ("why-no-output", "why-no-price")]
+    told = [answer.error["message"] for answer in answers]
+    assert ["has a price on one side only: price_output is missing" in each for each in told] == [True, False]
+    assert "has no price" in told[1]
+    assert "-1" not in "".join(told)  # names of deployments are not for clients
     stories = await stories_of(gateway, [answer.id for answer in answers])
     assert "output" in stories[0].partition("why-no-output-1 of why-no-output: ")[2].partition("\n")[0]
     assert "price" in stories[1].partition("why-no-price-1 of why-no-price: ")[2].partition("\n")[0]

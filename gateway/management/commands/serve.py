@@ -24,6 +24,7 @@ from gateway import logs
 from gateway.config import Config, ConfigError
 from gateway.config.crosschecks import hosts_of, is_loopback, published_off_loopback
 from gateway.config.sections import LAST_PORT
+from gateway.config.store_urls import passwords_of
 from gateway.config.weak_secrets import weak_bootstrap_secrets
 from gateway.data_dir import UMASK, make_private, refuse_ram_disk
 from gateway.data_lock import DataDirInUse, hold
@@ -31,11 +32,12 @@ from gateway.database import DatabaseAway, persistently, preparing
 from gateway.descriptors import raise_limit
 from gateway.doors import Door, Serves
 from gateway.forked_worker import fork_workers
+from gateway.insiders import may_see
 from gateway.redis_wait import RedisAway, wait_for_redis
 from gateway.server import CannotListen, announce, bind, run
 from gateway.stopping import end_within
 from gateway.supervisor import Supervisor
-from gateway.waiting_room import waiting_room
+from gateway.waiting_room import Waiting, waiting_room
 from gateway.worker_link import WorkerLink
 from tenants import login_throttle
 
@@ -81,10 +83,13 @@ class Command(BaseCommand):
         try:
             with hold(config.data_dir) as lock:
                 doors = _open_doors(config, (host, port))
+                waiting = Waiting(
+                    partial(may_see, config), passwords_of(config.database.url, config.redis.url)
+                )
                 with ExitStack() as rooms:
                     for door in doors:
-                        rooms.enter_context(waiting_room(door.listener))
-                    prepare(host)
+                        rooms.enter_context(waiting_room(door.listener, waiting))
+                    prepare(host, waiting)
                     welcome = _welcome(options["welcome"])
                 if workers > 1 or (len(doors) > 1 and not config.embedded):
                     supervise(config, doors, workers, welcome, lock)
@@ -97,15 +102,20 @@ class Command(BaseCommand):
             raise SystemExit(1) from error
 
 
-def prepare(host: str) -> None:
-    """Bring the database up to date and apply the configuration to it. Raises DatabaseAway, RedisAway, ConfigError."""
+def prepare(host: str, waiting: Waiting) -> None:
+    """Bring the database up to date and apply the configuration to it. Raises DatabaseAway, RedisAway, ConfigError.
+
+    Redis comes first: what is changed in the database is announced over it.
+    """
     from catalog.sync import sync_catalog  # noqa: PLC0415 - needs the tables' apps, not only their names
     from gateway.bootstrap import bootstrap  # noqa: PLC0415
     from gateway.known_secret import insist  # noqa: PLC0415
     from gateway.published import refuse_stored  # noqa: PLC0415
 
     config = settings.GATEWAY
-    with preparing(config.database.start_timeout) as alias:
+    if not config.embedded:
+        wait_for_redis(config.redis.url, config.database.start_timeout, waiting.on("Redis"))
+    with preparing(config.database.start_timeout, waiting.on("the database")) as alias:
         if config.database.run_migrations:
             migrate = partial(call_command, "migrate", database=alias, verbosity=0, interactive=False)
             persistently(migrate, config.database.start_timeout)
@@ -116,8 +126,6 @@ def prepare(host: str) -> None:
             sys.stderr.write(f"{message}\n")
         sync_catalog(config)
         refuse_stored(host, *hosts_of(config)[1:])
-    if not config.embedded:
-        wait_for_redis(config.redis.url, config.database.start_timeout)
 
 
 def supervise(config: Config, doors: Sequence[Door], workers: int, welcome: str, lock: IO[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gateway.chores import FIRST_PROBE_S
 from gateway.config import Config
 from gateway.config.reference import reference, rewritten
 from gateway.config.sources import variables_of
@@ -48,3 +49,10 @@ def test_defaults_are_written_as_the_file_has_them() -> None:
     assert "| `0s` |" in rows()["server.prestop_delay"]
     assert "| `2m` |" in rows()["health.cooldown"]
     assert "|  |" in rows()["model_catalog[].modalities"]
+
+
+def test_it_says_how_an_endpoint_is_written_and_when_probes_run() -> None:
+    assert "including `/v1`" in rows()["model_catalog[].endpoint"]
+    assert "provider: openai-compatible" in PAGE.read_text(encoding="utf-8")
+    operations = PAGE.with_name("operations.md").read_text(encoding="utf-8")
+    assert f"{FIRST_PROBE_S:g} s after it started" in operations.partition("## Probes")[2]

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from gateway.server import bind
-from gateway.waiting_room import waiting_room
+from gateway.waiting_room import Waiting, waiting_room
 
 
 @pytest.fixture
@@ -19,8 +19,9 @@ def listener() -> Iterator[socket.socket]:
         yield server
 
 
-def get(listener: socket.socket, path: str) -> httpx.Response:
-    return httpx.get(f"http://127.0.0.1:{listener.getsockname()[1]}{path}", trust_env=False, timeout=5)
+def get(listener: socket.socket, path: str, **headers: str) -> httpx.Response:
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}{path}"
+    return httpx.get(url, headers=headers, trust_env=False, timeout=5)
 
 
 def test_it_lives_and_is_not_ready(listener: socket.socket) -> None:
@@ -31,6 +32,48 @@ def test_it_lives_and_is_not_ready(listener: socket.socket) -> None:
     assert ready.json()["status"] == "starting"
     assert call.json()["error"]["code"] == "starting"
     assert call.headers["retry-after"] == "1"
+
+
+def test_it_says_which_store_it_waits_for_and_insiders_hear_why(listener: socket.socket) -> None:
+    seen = [True, False, True]
+    waiting = Waiting(lambda _address, headers: "host" in headers and seen.pop(), ("pa55word-pa55",))
+    waiting.on("Redis")("Connection refused by :pa55word-pa55@there")
+    with waiting_room(listener, waiting):
+        inside, outside = (get(listener, "/readyz").json()["reasons"][0] for _ in range(2))
+        waiting.on("Redis")("")
+        after = get(listener, "/readyz").json()["reasons"][0]
+
+    assert "waits for Redis: Connection refused by" in inside
+    assert "pa55" not in inside
+    assert outside == "the gateway is starting: it waits for Redis"
+    assert after == "the gateway is starting: it prepares its stores"
+
+
+def test_a_head_that_came_in_part_is_no_insiders(listener: socket.socket) -> None:
+    waiting = Waiting(lambda _address, _headers: True)
+    waiting.on("Redis")("Connection refused")
+    with waiting_room(listener, waiting), socket.create_connection(listener.getsockname()) as client:
+        client.sendall(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n")
+        said = b"".join(iter(lambda: client.recv(4096), b""))
+
+    assert b"waits for Redis" in said
+    assert b"refused" not in said
+
+
+def test_a_browser_gets_a_page_without_scripts(listener: socket.socket) -> None:
+    waiting = Waiting()
+    waiting.on("the database")("connection to 10.0.0.7 failed")
+    with waiting_room(listener, waiting):
+        pages = [get(listener, path, accept="text/html,*/*;q=0.8") for path in ("/", "/admin/ui/")]
+        call = get(listener, "/v1/models", accept="text/html")
+
+    for page in pages:
+        assert (page.status_code, page.headers["retry-after"]) == (503, "1")
+        assert page.headers["content-type"].startswith("text/html")
+        assert "it waits for the database" in page.text
+        assert "manage.py check" in page.text
+        assert not any(each in page.text for each in ("<script", "src=", "href=", "10.0.0.7"))
+    assert call.json()["error"]["code"] == "starting"
 
 
 def test_a_client_that_hangs_up_or_says_nonsense_disturbs_nobody(listener: socket.socket) -> None:

@@ -90,8 +90,22 @@ def test_it_says_which_other_models_stood_behind() -> None:
     assert story(event(decision=document(trace, ())))["Where it could go"] == (
         "To east.",
         "If the model is not available: mini-1 of mini.",
-        "All of them were resting after failures, so they were asked all the same.",
+        "All of them were resting after failures and nothing else was left, so they could be asked all the same.",
         "Had it been refused for content filter: to mini-1 of mini.",
+    )
+
+
+def test_a_deployment_that_was_asked_although_it_rested_is_not_said_to_be_left_out() -> None:
+    trace = Trace(
+        order=("tiny-1",),
+        panic=True,
+        skipped=(Skipped("tiny-1", "it failed: ConnectionRefusedError"), Skipped("old", "it is disabled")),
+    )
+    assert story(event(decision=document(trace, ())))["Where it could go"] == (
+        "To tiny-1.",
+        "It was resting after failures and nothing else was left, so it could be asked all the same.",
+        "Why tiny-1 was resting: it failed: ConnectionRefusedError.",
+        "Not to old: it is disabled.",
     )
 
 
