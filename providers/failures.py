@@ -46,9 +46,11 @@ _FAULTS: Final[dict[str, Fault]] = {
 }
 _PAGE: Final = "A server in front of the provider refused this request with a page of HTML: "
 _NOWHERE: Final = "status 404: nothing is at this path of the provider (most base URLs end in /v1)"
-_ASTRAY: Final = (
-    "Nothing is where the gateway asked the provider: that is the gateway's configuration, not this request."
-)
+_OF_404: Final = {
+    NO_PATH: "Nothing is where the gateway asked the provider: "
+    "that is the gateway's configuration, not this request.",
+    "status_404": "The provider did not find something that this request names.",
+}
 _UNSURE: Final = "The provider refused this call, for what was asked or for the credential: it did not say."
 
 
@@ -126,8 +128,8 @@ class UpstreamFailed(Exception):
         """A sentence for the client."""
         if self.fault == "credential" and not self.is_sure:
             return _UNSURE
-        if self.kind == NO_PATH:
-            return _ASTRAY
+        if self.kind in _OF_404:
+            return _OF_404[self.kind]
         return _WORDS.get(self.code, _WORDS["upstream_error"])
 
 

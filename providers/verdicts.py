@@ -7,8 +7,7 @@
 | 403, 400 | read: the request's (moderation, a firewall's page, too long), else perhaps the credential's | the body |
 | 413; 429 "request too large" | the request's | status, words |
 | 400, 406, 422, 451 | the request's, unless they speak of the account, the key, a limit or the model | the body |
-| 404 | nobody's, where it speaks of a model (the operator's name) or a parameter (the client's) | both |
-| other 404 | the deployment's: nothing is at the path that its endpoint leads to | both |
+| 404 | nobody's: of a model (the operator's name), of a parameter (the client's), else of the path | both |
 | 408, 409, 410, 425, 3xx | nobody's: another deployment may do better | the status |
 | other 4xx | as 400 where they say it, else nobody's: no request brings them about, but an address or a proxy | both |
 | 5xx | the deployment's, unless a code says that a moderation refused | status, code |
@@ -70,8 +69,8 @@ def _request(kind: str, status: int, *, retryable: bool = False, why: str = "") 
     )
 
 
-def _elsewhere(kind: str, fault: Fault = "nobody") -> Verdict:
-    return Verdict(fault=fault, retryable=True, code="upstream_error", answer_status=502, kind=kind)
+def _elsewhere(kind: str, fault: Fault = "nobody", *, code: str = "upstream_error") -> Verdict:
+    return Verdict(fault=fault, retryable=True, code=code, answer_status=502, kind=kind)
 
 
 def _operators(fault: Literal["credential", "account"], *, is_sure: bool) -> Verdict:
@@ -86,13 +85,8 @@ def _operators(fault: Literal["credential", "account"], *, is_sure: bool) -> Ver
     )
 
 
-_NO_MODEL: Final = Verdict(
-    fault="nobody",
-    retryable=True,
-    code="upstream_model_not_found",
-    answer_status=502,
-    kind="model_not_found",
-)
+_ABSENT: Final = "upstream_model_not_found"  # of every 404: whether the model or its path is not there
+_NO_MODEL: Final = _elsewhere("model_not_found", code=_ABSENT)
 _KNOWN: Final[dict[int, Verdict]] = {
     401: _operators("credential", is_sure=True),
     410: _NO_MODEL,
@@ -159,7 +153,7 @@ def _of_absence(said: Said) -> Verdict:
     """Judge a 404 (RFC 9110, section 15.5.5): of a model, of something that the request names, or of the path."""
     if is_absent_model(said):
         return _NO_MODEL
-    return _elsewhere("status_404") if said.param else _elsewhere(NO_PATH, "deployment")
+    return _elsewhere("status_404" if said.param else NO_PATH, code=_ABSENT)
 
 
 def _of_body(status: int, said: Said) -> Verdict | None:

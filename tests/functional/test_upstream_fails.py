@@ -42,7 +42,7 @@ FAILURES = {
     "html_200": ({"kind": "html", "status": 200}, 502, "upstream_error"),
     "401": (status(401), 502, "upstream_auth_failed"),
     "403": (status(403), 502, "upstream_auth_failed"),
-    "404": (status(404), 502, "upstream_error"),
+    "404": (status(404), 502, "upstream_model_not_found"),
     "408": (status(408), 502, "upstream_error"),
     "500": (status(500), 502, "upstream_error"),
     "503": (status(503), 502, "upstream_error"),

@@ -119,7 +119,7 @@ async def test_words_that_cannot_be_read_go_to_another_deployment(
         (says(b"503 Busy"), "upstream_error"),
         (says(b"429 Slow"), "upstream_rate_limited"),
         (says(b"401 No"), "upstream_auth_failed"),
-        (says(b"404 No"), "upstream_error"),
+        (says(b"404 No"), "upstream_model_not_found"),
         (says(b"302 Found"), "upstream_error"),
         (says(b"200 OK", b"<html>maintenance</html>"), "upstream_error"),
     ],

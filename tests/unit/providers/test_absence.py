@@ -60,11 +60,11 @@ def test_a_404_that_speaks_of_a_model_is_the_models() -> None:
         assert (failure.kind, failure.fault) == ("model_not_found", "nobody"), body
 
 
-def test_another_404_is_of_the_path_and_counts_against_the_deployment() -> None:
+def test_another_404_is_of_the_path() -> None:
     failures = [UpstreamStatus(404, raw(body)) for body in NO_PATHS]
     for failure in (*failures, summarize(failures)):
-        assert (failure.code, failure.kind) == ("upstream_error", "path_not_found"), failure.body
-        assert (failure.answer_status, failure.retryable, failure.fault) == (502, True, "deployment")
+        assert (failure.code, failure.kind) == ("upstream_model_not_found", "path_not_found"), failure.body
+        assert (failure.answer_status, failure.retryable) == (502, True)
         assert "end in /v1" in failure.reason
         assert "configuration, not this request" in failure.words
         assert failure.passed_on is None
@@ -72,4 +72,5 @@ def test_another_404_is_of_the_path_and_counts_against_the_deployment() -> None:
 
 def test_a_404_about_what_the_request_names_takes_no_deployment_out() -> None:
     failure = UpstreamStatus(404, raw(error("Item with id 'rs_1' not found.", param="input")))
-    assert (failure.kind, failure.fault, failure.code) == ("status_404", "nobody", "upstream_error")
+    assert (failure.kind, failure.fault) == ("status_404", "nobody")
+    assert failure.words == "The provider did not find something that this request names."

@@ -37,7 +37,7 @@ def at(failure: UpstreamFailed, deployment: str) -> UpstreamFailed:
         (400, False, "upstream_refused", 400),
         (401, True, "upstream_auth_failed", 502),
         (403, True, "upstream_auth_failed", 502),
-        (404, True, "upstream_error", 502),
+        (404, True, "upstream_model_not_found", 502),
         (408, True, "upstream_error", 502),
         (409, True, "upstream_error", 502),
         (413, False, "upstream_refused", 413),
