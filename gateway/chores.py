@@ -122,7 +122,11 @@ class Chores:
 
     async def _read_probes(self) -> None:
         """Know what the last probes saw, whichever process asked: /readyz and the front page say it."""
-        self._live.failed_probes = tuple(await self._in_database(failed_probes, datetime.now(UTC)))
+        live = self._live
+        snapshot = live.snapshot
+        found = tuple(await self._in_database(failed_probes, datetime.now(UTC), snapshot))
+        if snapshot is live.snapshot:  # else it was read again meanwhile, with its own
+            live.failed_probes = found
 
     async def _read_job_runs(self) -> None:
         """Know when each job was last done, also by Celery: /metrics and /readyz say it."""
