@@ -68,7 +68,8 @@ async def aprobe_all(
     `only_new` leaves out the places of which there is a result.
     """
     places = await in_database(plan_new if only_new else plan, now)
-    await in_database(write, places, await ask(places, transport), now)
+    if places:
+        await in_database(write, places, await ask(places, transport), now)
     return len(places)
 
 
