@@ -113,9 +113,7 @@ def places_of(snapshot: Snapshot, key: bytes) -> list[Place]:
                 can_chat=before.can_chat or model.model_type == "llm",
                 models=before.models | {target.upstream_model},
             )
-    return [
-        msgspec.structs.replace(place, id=_place_id(place, facts, key)) for facts, place in found.items()
-    ]
+    return [msgspec.structs.replace(place, id=_place_id(place, facts, key)) for facts, place in found.items()]
 
 
 def write(places: Sequence[Place], found: Iterable[Probed], now: datetime) -> None:

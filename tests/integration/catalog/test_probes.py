@@ -218,7 +218,12 @@ def test_what_the_last_probe_saw_is_read_by_every_process_and_logged_once(
 
 def test_a_result_counts_only_for_the_endpoint_key_and_model_that_were_measured(provider: Provider) -> None:
     def changed(**columns: str) -> None:
-        row = {"endpoint": provider.url, "api_key": "k", "provider_model": "up", "provider": "openai-compatible"}
+        row = {
+            "endpoint": provider.url,
+            "api_key": "k",
+            "provider_model": "up",
+            "provider": "openai-compatible",
+        }
         entry = {"alias": "model-0", "price_input": "1", "price_output": "1", **row, **columns}
         sync_catalog(Config.model_validate({"model_catalog": [entry]}), now=NOON)
 

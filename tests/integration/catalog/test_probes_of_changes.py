@@ -54,6 +54,9 @@ async def test_a_changed_row_is_probed_at_once_and_alone(closed_port: int) -> No
         probed.append(await in_threads(lambda: [row.endpoint for row in HealthProbe.objects.order_by("pk")]))
     await live.transport.aclose()
     assert probed == [[near], [near, far], [near, far]]
-    assert [problem.reason.partition(" ")[0] for problem in live.failed_probes] == [near, far]  # by _probe_new
+    assert [problem.reason.partition(" ")[0] for problem in live.failed_probes] == [
+        near,
+        far,
+    ]  # by _probe_new
     assert [problem.reason.partition(" ")[0] for problem in await in_threads(failed_now, live)] == [far, far]
     assert chores.NEW_PROBE_S <= 2
