@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from providers.probe import PLAIN_TO_TLS
+
 ALIKE: Final = 0.75
 BELOW_A_BASE: Final = ("/chat/completions", "/embeddings", "/models")
 # Words of a failure, and what they mean; the first that fits counts. The statuses are those of RFC 9110, section 15.
@@ -16,11 +18,17 @@ _MEANINGS: Final = (
     ("status 401", "it refuses the API key"),
     ("status 403", "it refuses the API key, or what that key may do"),
     ("status 404", "nothing is at this path: most base URLs end in /v1"),
-    ("WRONG_VERSION_NUMBER", "it does not speak TLS on this port: http:// instead of https://?"),
     ("CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted on this machine"),
     ("ConnectionRefusedError", "nothing listens on this port"),
     ("gaierror", "the name of the host is not known"),
 )
+
+# What a port says to the other scheme: the words of OpenSSL and of the system, by server (OpenSSL, nginx, Go, Apache).
+_NO_TLS: Final = re.compile(
+    r"ConnectFailed: .*(WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|record layer failure|UNEXPECTED_MESSAGE"
+    r"|UNEXPECTED_EOF|EOF occurred|ConnectionResetError|ConnectionAbortedError|BrokenPipeError)"
+)
+_TLS: Final = re.compile(rf"UpstreamBroken: (the connection was closed|.*Expected HTTP/)|{PLAIN_TO_TLS}")
 
 
 def slips(names: Iterable[str], listed: frozenset[str]) -> str:
@@ -46,6 +54,11 @@ def meaning_of(error: str, endpoint: str) -> str:
         beyond = next((end for end in BELOW_A_BASE if endpoint.rstrip("/").endswith(end)), "")
         if beyond:
             return f"an endpoint is a base URL: take {beyond} off"
+    is_tls = endpoint.lower().startswith("https:")
+    if is_tls and _NO_TLS.search(error):
+        return "it may not speak TLS on this port: https for http?"
+    if not is_tls and _TLS.search(error):
+        return "it may speak TLS on this port: http for https?"
     return next((meaning for words, meaning in _MEANINGS if words in error), "")
 
 

@@ -1,6 +1,8 @@
 """Background probes: each distinct endpoint and credential is asked once a round, however many aliases use it.
 
-Run by the scheduler every `health.check_interval`. Cost: one small request and one row for each place.
+Run by the scheduler every `health.check_interval`. Cost: one small request and one row for each place. A result is
+found again by the place's `id` alone, so it counts only for what was measured: another endpoint, key or model is
+another place.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from providers.transport import Transport
 logger = logging.getLogger("catalog.probes")
 
 KEPT = timedelta(days=7)
+STALE_ROUNDS = 3  # a probe older than this many rounds says nothing any more
 AT_ONCE = 16
 TIMEOUT_S = 10.0
 ENDPOINT_CHARS = 500
@@ -38,7 +41,10 @@ InDatabase = Callable[..., Awaitable[Any]]
 
 
 class Place(msgspec.Struct, frozen=True):
-    """One endpoint with one credential, and the deployments it stands for. `id` reveals nothing of the credential."""
+    """One endpoint with one credential, and the deployments it stands for.
+
+    `id` is made of all that a result depends on: address, credential, models. It reveals nothing of the credential.
+    """
 
     id: str
     target: Target
@@ -54,37 +60,60 @@ def probe_all(now: datetime) -> int:
     return len(places)
 
 
-async def aprobe_all(now: datetime, in_database: InDatabase, transport: Transport) -> int:
-    """Do the same without blocking the event loop; `in_database` runs a function where queries may run."""
-    places = await in_database(plan, now)
-    await in_database(write, places, await ask(places, transport), now)
+async def aprobe_all(
+    now: datetime, in_database: InDatabase, transport: Transport, *, only_new: bool = False
+) -> int:
+    """Do the same without blocking the event loop; `in_database` runs a function where queries may run.
+
+    `only_new` leaves out the places of which there is a result.
+    """
+    places = await in_database(plan_new if only_new else plan, now)
+    if places:
+        await in_database(write, places, await ask(places, transport), now)
     return len(places)
 
 
 def plan(now: datetime) -> list[Place]:
     """Return the distinct places of all deployments that can serve. Blocking."""
+    return places_of(in_force(now), settings.SECRETS.encryption_key)
+
+
+def plan_new(now: datetime) -> list[Place]:
+    """Return those of them that were not probed lately, as after a change. Blocking."""
+    places = plan(now)
+    probed = HealthProbe.objects.filter(place__in=[place.id for place in places], at__gte=oldest(now))
+    known = set(probed.values_list("place", flat=True))
+    return [place for place in places if place.id not in known]
+
+
+def in_force(now: datetime) -> Snapshot:
+    """Return the catalog that this process serves, or reads if it serves none. Blocking."""
     source = Source(settings.GATEWAY, settings.SECRETS.encryption_key)
-    snapshot = connections.live().snapshot if connections.is_open() else load_snapshot(source, 0, now)
-    return places_of(snapshot, source.encryption_key)
+    return connections.live().snapshot if connections.is_open() else load_snapshot(source, 0, now)
+
+
+def oldest(now: datetime) -> datetime:
+    """Return since when a probe counts."""
+    return now - timedelta(seconds=STALE_ROUNDS * settings.GATEWAY.health.check_interval)
 
 
 def places_of(snapshot: Snapshot, key: bytes) -> list[Place]:
     """Return the places of a catalog."""
-    found: dict[str, Place] = {}
+    found: dict[bytes, Place] = {}
     for model in snapshot.models.values():
         for target in (deployment.target for deployment in (*model.deployments, *model.shadows)):
             if not target.base_url:
                 continue
-            name = _place_id(target, key)
-            before = found.get(name) or Place(name, target, ())
-            found[name] = Place(
-                name,
+            facts = _facts_of(target)
+            before = found.get(facts) or Place("", target, ())
+            found[facts] = Place(
+                "",
                 before.target,
                 (*before.deployments, target.id),
                 can_chat=before.can_chat or model.model_type == "llm",
                 models=before.models | {target.upstream_model},
             )
-    return list(found.values())
+    return [msgspec.structs.replace(place, id=_place_id(place, facts, key)) for facts, place in found.items()]
 
 
 def write(places: Sequence[Place], found: Iterable[Probed], now: datetime) -> None:
@@ -133,17 +162,23 @@ def latest_probes(places: Sequence[str]) -> list[HealthProbe]:
     return [row for row in rows if row is not None]
 
 
-def _place_id(target: Target, key: bytes) -> str:
-    facts = msgspec.json.encode(
+def _facts_of(target: Target) -> bytes:
+    """Return what two deployments share where one answer stands for both. Holds the credential."""
+    return msgspec.json.encode(
         [
             target.provider,
             target.base_url,
             target.secret.reveal(),
             target.api_version,
             sorted(target.metadata.items()),
+            target.is_guarded,
         ]
     )
-    return hmac.new(key, b"place:" + facts, hashlib.sha256).hexdigest()[:32]
+
+
+def _place_id(place: Place, facts: bytes, key: bytes) -> str:
+    asked = msgspec.json.encode([place.can_chat, place.target.upstream_model, sorted(place.models)])
+    return hmac.new(key, b"place:" + facts + asked, hashlib.sha256).hexdigest()[:32]
 
 
 async def _ask_alone(places: Sequence[Place]) -> list[Probed]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from django.conf import settings
@@ -14,10 +14,10 @@ from catalog.diagnosis import meaning_of, slip_of
 from catalog.health import OFFLINE, ONLINE, UNKNOWN, state_of
 from catalog.models import RATES, Deployment, HealthProbe, Price, PriceSource
 from catalog.price_map import lookup
-from catalog.snapshot import Problem
+from catalog.probes import in_force, oldest
+from catalog.probes import places_of as probed_places
+from catalog.snapshot import Problem, Snapshot
 from gateway import connections
-
-STALE_ROUNDS = 3  # a probe older than this many rounds says nothing any more
 
 
 class Doing(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
 
 def provider_health(now: datetime) -> list[Doing]:
     """Return how every enabled deployment is doing: the last probe of its place, and this process's own traffic."""
-    probes = _probes(now)
+    probes = _probes(now, in_force(now))
     traffic = _traffic()
     rows = (
         Deployment.objects.filter(enabled=True, removed=False, model__enabled=True, model__removed=False)
@@ -89,23 +89,26 @@ def names_of(deployments: Iterable[int]) -> dict[int, str]:
     return {row.pk: f"{row.model.alias} / {row.name}" for row in rows}
 
 
-def failed_probes(now: datetime) -> list[Problem]:
-    """Return the deployments whose last probe failed, and why: the same at every process. Two small queries."""
-    probes = {deployment: probe for deployment, probe in _probes(now).items() if probe.error}
-    rows = Deployment.objects.filter(pk__in=probes, enabled=True, removed=False, problem="")
-    rows = rows.select_related("model").order_by("model__alias", "pk")
+def failed_probes(now: datetime, snapshot: Snapshot | None = None) -> list[Problem]:
+    """Return the deployments of a catalog, or of that in force, whose last probe failed, and why. Two small queries."""
+    snapshot = snapshot or in_force(now)
+    probes = {deployment: probe for deployment, probe in _probes(now, snapshot).items() if probe.error}
+    if not probes:
+        return []
+    every = (each for model in snapshot.models.values() for each in (*model.deployments, *model.shadows))
+    failed = [each.target for each in every if each.target.id in probes]
     return [
-        Problem(row.model.alias, row.name, f"{row.endpoint or row.provider} failed its probe: {why}")
-        for row in rows
-        if (why := _why(row, probes[row.pk]))
+        Problem(target.alias, target.name, f"{target.base_url} failed its probe: {why}")
+        for target in sorted(failed, key=lambda target: (target.alias, target.id))
+        if (why := _why(target.upstream_model, probes[target.id]))
     ]
 
 
-def _why(row: Deployment, probe: HealthProbe) -> str:
+def _why(upstream_model: str, probe: HealthProbe) -> str:
     """Say what its probe found wrong with one deployment; one place may stand for several, each with its own model."""
     if probe.state == ONLINE:
-        return slip_of(probe.error, row.upstream_model)
-    meaning = meaning_of(probe.error, row.endpoint)
+        return slip_of(probe.error, upstream_model)
+    meaning = meaning_of(probe.error, probe.endpoint)
     return f"{probe.error} ({meaning})" if meaning else str(probe.error)
 
 
@@ -122,16 +125,16 @@ def _doing(row: Deployment, probe: HealthProbe | None, traffic: tuple[str, str])
         since=probe.since if probe is not None and agrees else None,
         last_probe_at=probe.at if probe is not None else None,
         latency_ms=probe.latency_ms if probe is not None else None,
-        error=row.problem or (_why(row, probe) if probe is not None and agrees else reason),
+        error=row.problem or (_why(row.upstream_model, probe) if probe is not None and agrees else reason),
     )
 
 
-def _probes(now: datetime) -> dict[int, HealthProbe]:
-    """Return the newest probe by the id of each deployment it stands for."""
-    rounds = timedelta(seconds=STALE_ROUNDS * settings.GATEWAY.health.check_interval)
-    newest = HealthProbe.objects.filter(at__gte=now - rounds).values("place").annotate(last=Max("pk"))
-    rows = HealthProbe.objects.filter(pk__in=[row["last"] for row in newest]).order_by("pk")
-    return {deployment: row for row in rows for deployment in row.deployments}
+def _probes(now: datetime, snapshot: Snapshot) -> dict[int, HealthProbe]:
+    """Return the newest probe by the id of each deployment it stands for, as that deployment is in the catalog."""
+    newest = HealthProbe.objects.filter(at__gte=oldest(now)).values("place").annotate(last=Max("pk"))
+    rows = {row.place: row for row in HealthProbe.objects.filter(pk__in=[row["last"] for row in newest])}
+    places = probed_places(snapshot, settings.SECRETS.encryption_key) if rows else []
+    return {pk: rows[place.id] for place in places if place.id in rows for pk in place.deployments}
 
 
 def _traffic() -> dict[int, tuple[str, str]]:

@@ -32,6 +32,7 @@ from tenants.key_use import write_key_use
 from tenants.loaders import stopped_keys
 
 if TYPE_CHECKING:
+    from catalog.snapshot import Snapshot
     from gateway.health_hints import HealthHints
     from gateway.invalidation_redis import Listener
 
@@ -50,7 +51,8 @@ WEIGH_S = 1.0
 HEAR_S = 1.0
 UNSETTLED_S = 10.0
 STATE_S = 1.0
-FIRST_PROBE_S = 15.0  # who has mistyped an endpoint or a key does not wait for a whole round
+FIRST_PROBE_S = 15.0  # of what has a result already
+NEW_PROBE_S = 1.0  # who has mistyped an endpoint or a key, or corrected it, does not wait for a round
 
 InDatabase = Callable[..., Awaitable[Any]]
 
@@ -61,6 +63,8 @@ class Chores:
     def __init__(self, live: Connections, in_database: InDatabase) -> None:
         self._live, self._in_database = live, in_database
         self._settlements: Listening | None = None
+        self._probed: Snapshot | None = None
+        self._probing = asyncio.Lock()  # a place is asked by one of both at a time
 
     def start(self) -> set[asyncio.Task[None]]:
         """Begin, and return what ends it when it is cancelled."""
@@ -85,6 +89,7 @@ class Chores:
         if config.embedded:
             works += [
                 _soon_and_every(config.health.check_interval, self._probe),
+                _every(min(config.health.check_interval, NEW_PROBE_S), self._probe_new),
                 Jobs(JOBS, partial(self._in_database, do)).run(),
             ]
         else:
@@ -113,16 +118,32 @@ class Chores:
     async def _probe(self) -> None:
         """In production mode the scheduler's task does it, once for all processes (catalog/probes.py)."""
         try:
-            await aprobe_all(datetime.now(UTC), self._in_database, self._live.transport)
+            async with self._probing:
+                await aprobe_all(datetime.now(UTC), self._in_database, self._live.transport)
         except Exception as error:
             await self._in_database(note_failure, PROBES, error)
             raise
         await self._in_database(note_success, PROBES)
         await self._read_probes()  # of the other workers each reads it in its turn
 
+    async def _probe_new(self) -> None:
+        """Once for each state of the catalog: what was corrected is known at once. Costs nothing where none changed."""
+        live = self._live
+        if self._probed is live.snapshot:
+            return
+        self._probed = live.snapshot  # once only, also if it fails: the next round asks all
+        async with self._probing:
+            probed = await aprobe_all(datetime.now(UTC), self._in_database, live.transport, only_new=True)
+        if probed:
+            await self._read_probes()
+
     async def _read_probes(self) -> None:
         """Know what the last probes saw, whichever process asked: /readyz and the front page say it."""
-        self._live.failed_probes = tuple(await self._in_database(failed_probes, datetime.now(UTC)))
+        live = self._live
+        snapshot = live.snapshot
+        found = tuple(await self._in_database(failed_probes, datetime.now(UTC), snapshot))
+        if snapshot is live.snapshot:  # else it was read again meanwhile, with its own
+            live.failed_probes = found
 
     async def _read_job_runs(self) -> None:
         """Know when each job was last done, also by Celery: /metrics and /readyz say it."""

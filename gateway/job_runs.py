@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 
 from gateway.models import JobRun
 from gateway.schedule import Job
+from providers.failures import named
 from providers.fallbacks import FALLBACKS
 from providers.redaction import redact
 
@@ -61,7 +62,7 @@ def note_success(name: str) -> None:
 
 def note_failure(name: str, error: BaseException | None) -> None:
     """Write down that a job failed, and why."""
-    words = redact(f"{type(error).__name__}: {error}")[:LONGEST] if error is not None else ""
+    words = redact(named(error))[:LONGEST] if error is not None else ""
     try:
         with transaction.atomic():
             JobRun.objects.bulk_create([JobRun(name=name)], ignore_conflicts=True)

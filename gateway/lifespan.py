@@ -22,7 +22,8 @@ from budgets.admission import Admission, Post, WindowKey
 from budgets.admission_local import LocalAdmission
 from budgets.loaders import load_rulebook
 from catalog.loaders import Source, load_snapshot, next_price_change
-from catalog.snapshot import Snapshot
+from catalog.queries import failed_probes
+from catalog.snapshot import Problem, Snapshot
 from gateway import connections, replay_rows
 from gateway.access_log import AccessLog
 from gateway.body_room import BodyRoom
@@ -234,7 +235,7 @@ class Lifespan:
 
     def _reload(self, live: Connections) -> Callable[[int], Any]:
         async def reload(version: int) -> None:
-            live.snapshot = await self.in_database(self._read_catalog, version)
+            live.snapshot, live.failed_probes = await self.in_database(self._read_catalog, version)
             live.rulebook = await self.in_database(load_rulebook, self.config, version)
             live.keys.clear()
             live.metrics.show_deployments(
@@ -250,12 +251,13 @@ class Lifespan:
 
         return reload
 
-    def _read_catalog(self, version: int) -> Snapshot:
+    def _read_catalog(self, version: int) -> tuple[Snapshot, tuple[Problem, ...]]:
         now = datetime.now(UTC)
         source = Source(self.config, settings.SECRETS.encryption_key, self._simulator_url)
         change = next_price_change(now)
         self._renew_catalog_at = change.timestamp() if change is not None else float("inf")
-        return load_snapshot(source, version, now)
+        snapshot = load_snapshot(source, version, now)
+        return snapshot, tuple(failed_probes(now, snapshot))  # no result of what a row was before
 
     async def _version(self) -> int:
         with self._pulse.asking():

@@ -29,19 +29,49 @@ REFUSED = (
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """The state of the gateway and where to go from here. Names no tenant, no model and no reason."""
+    """The state of the gateway and where to go from here. Only insiders see the words of the first problem.
+
+    Strangers see the name of no tenant, of no model and no reason, as at /readyz.
+    """
     _, body = readiness()
     address = _address_of_v1(request)
+    problems, silent = body.get("problems", ()), _failed_models()
     facts = {
         "is_ready": body["status"] == "ready",
         "is_empty": body["status"] == "no_model",
-        "checks": body.get("checks", {}),
-        "troubles": len(body.get("problems", ())),
+        "answering": body.get("checks", {}).get("models", 0) - silent,
+        "silent": silent,
+        "troubles": len(problems),
+        "first_trouble": _in_words(problems[0]) if problems and _is_insider(request) else "",
         "model": _first_model(),
         "address": address,
         "api": "" if settings.GATEWAY.server.admin_bind is None else address,
     }
-    return render(request, "gateway/home.html", facts)
+    page = render(request, "gateway/home.html", facts)
+    page["Cache-Control"] = "no-store"  # what an insider sees is for nobody else
+    return page
+
+
+def _failed_models() -> int:
+    """Return how many of the models that could be called have no deployment whose last probe was good."""
+    if not connections.is_open():
+        return 0
+    live = connections.live()
+    failed = {(problem.alias, problem.deployment) for problem in live.failed_probes}
+    every = [model for model in live.snapshot.serving.values() if model.deployments]
+    return sum(
+        all((model.alias, each.target.name) in failed for each in model.deployments) for model in every
+    )
+
+
+def _in_words(problem: dict[str, str]) -> str:
+    name = f"{problem['alias']}/{problem['deployment']}" if problem["deployment"] else problem["alias"]
+    return f"{name}: {problem['reason']}"
+
+
+def _is_insider(request: HttpRequest) -> bool:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return may_see(settings.GATEWAY, request.META.get("REMOTE_ADDR", ""), headers)
 
 
 def _first_model() -> str:
@@ -99,8 +129,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     observability = settings.GATEWAY.observability
     if not observability.enable_metrics:
         return HttpResponse("Metrics are switched off.\n", status=404, content_type="text/plain")
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    if not may_see(settings.GATEWAY, request.META.get("REMOTE_ADDR", ""), headers):
+    if not _is_insider(request):
         return HttpResponse(REFUSED, status=403, content_type="text/plain")
     link = connections.live().link if connections.is_open() else None
     if link is None:

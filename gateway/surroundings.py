@@ -1,21 +1,24 @@
-"""What `manage.py check` finds outside the configuration: the disk, the stores, and rows that people made in the back
-office. Blocking; a store that hangs costs a few seconds.
+"""What `manage.py check` finds outside the configuration: the disk, the stores, and the rows of the catalog as the next
+start would make them of the file. Blocking; a store that hangs costs a few seconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Info
 from django.core.checks import Warning as CheckWarning
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import DatabaseError, InterfaceError, connections, transaction
 
+from catalog import obstacles
 from catalog.loaders import Source, load_snapshot
 from catalog.models import Deployment, Model, Origin
 from catalog.queries import failed_probes
 from catalog.snapshot import Problem, Snapshot
+from catalog.sync import sync_catalog
 from gateway.config import Config, ConfigError
 from gateway.config.crosschecks import hosts_of
 from gateway.data_dir import refuse_ram_disk
@@ -40,7 +43,7 @@ def messages_around(config: Config) -> list[CheckMessage]:
             hint = "check ROUTER_REDIS_URL (rediss:// with TLS, redis:// without), and that it may be reached from here"
             found.append(Error(f"Redis does not serve: {reason}", hint=hint, id="gateway.E003"))
     elif not (config.data_dir / "gateway.sqlite3").exists():
-        return found  # it has not been started yet
+        return [*found, *_of_file(config)]  # it has not been started yet
     try:
         # Outside the pool, which says only that it has waited.
         with connections[patient_alias()].cursor() as cursor:
@@ -56,21 +59,57 @@ def _of_database(config: Config) -> Iterator[CheckMessage]:
     now = datetime.now(UTC)
     yield from _refusals("E005", lambda: insist(now))
     yield from _refusals("E006", lambda: refuse_stored(*hosts_of(config)))
+    with _as_after_the_next_start(config) as is_changed:
+        found = list(_of_catalog(config, now))
+    yield from found
+    if is_changed:
+        hint = "this judged the file as it is now; it takes effect with the next start"
+        yield Info("model_catalog differs from the rows in the database", hint=hint, id="gateway.I035")
+    yield from _of_jobs(config, now)
+    yield from _of_steps(first_steps())
+
+
+@contextmanager
+def _as_after_the_next_start(config: Config) -> Iterator[bool]:
+    """Let the rows be what a start would make of the file, and undo it. Yields whether that changes anything.
+
+    Holds the database's lock for writing as long; nothing of it is committed, and no gateway hears of it.
+    """
+    with transaction.atomic():
+        yield sync_catalog(config)
+        transaction.set_rollback(True)
+
+
+def _of_catalog(config: Config, now: datetime) -> Iterator[CheckMessage]:
     snapshot = load_snapshot(Source(config, settings.SECRETS.encryption_key, SIMULATOR), 0, now)
     for problem in _of_people(snapshot):
         name = f"{problem.alias}/{problem.deployment}" if problem.deployment else problem.alias
         hint = "correct it in the back office, or disable it there"
         yield CheckWarning(f"{name} cannot serve: {problem.reason}", hint=hint, id="gateway.W030")
-    for problem in failed_probes(now):
+    for problem in failed_probes(now, snapshot):
         hint = "check its endpoint and key; the back office can probe it again"
         yield CheckWarning(
             f"{problem.alias}/{problem.deployment}: {problem.reason}", hint=hint, id="gateway.W033"
         )
-    yield from _of_jobs(config, now)
-    if snapshot.models and not snapshot.serving:
-        hint = "the rows that cannot serve are named above"
-        yield CheckWarning("no model can answer a call", hint=hint, id="gateway.W031")
-    yield from _of_steps(first_steps())
+    if (snapshot.models or snapshot.disabled) and not snapshot.serving:
+        yield _no_model(is_named=bool(snapshot.problems))
+
+
+def _of_file(config: Config) -> Iterator[CheckMessage]:
+    """Yield what can be said of the file's rows where there is no database yet, beside what each says of itself."""
+    rows = [row for row in config.model_catalog if row.enabled]
+    if config.model_catalog and all(obstacles.of_entry(row, config.providers) for row in rows):
+        yield _no_model(is_named=bool(rows))
+    elif rows:
+        hint = "the first start tries them: then /readyz and this command name those that fail"
+        yield Info("no endpoint and no key was tried yet", hint=hint, id="gateway.I036")
+
+
+def _no_model(*, is_named: bool) -> CheckMessage:
+    hint = (
+        "the rows that cannot serve are named above" if is_named else "all are switched off: enabled: false"
+    )
+    return CheckWarning("no model can answer a call", hint=hint, id="gateway.W031")
 
 
 def _of_steps(steps: Sequence[str]) -> Iterator[CheckMessage]:

@@ -8,7 +8,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Final
 
-from providers.failures import ConnectFailed, UpstreamTimeout
+from providers.failures import ConnectFailed, UpstreamTimeout, named
 
 if TYPE_CHECKING:
     from providers.connection import Connection
@@ -34,12 +34,12 @@ async def connected(pool: Pool, origin: Origin, timeouts: Timeouts, started: flo
             return await pool.fresh(origin)
     except TimeoutError as error:
         if not timer.expired():
-            raise ConnectFailed(f"TimeoutError: {error}", "timeout_connect") from error  # the system's own
+            raise ConnectFailed(named(error), "timeout_connect") from error  # the system's own
         if timeouts.total <= timeouts.connect:
             raise UpstreamTimeout("total", timeouts.total, reached=False) from error
         raise UpstreamTimeout("connect", timeouts.connect) from error
     except (OSError, ValueError, RuntimeError) as error:  # ssl.SSLError is an OSError
-        raise ConnectFailed(f"{type(error).__name__}: {error}"[:500], _kind_of(error)) from error
+        raise ConnectFailed(named(error)[:500], _kind_of(error)) from error
 
 
 def _kind_of(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from providers.acknowledged import Footing
 from providers.answer_coding import coding_of, unzipping
-from providers.failures import UpstreamBroken, UpstreamFailed
+from providers.failures import UpstreamBroken, UpstreamFailed, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,8 +183,12 @@ class Connection(asyncio.Protocol):
                 self.is_over = True  # RFC 9112, 6.3: without a length the end of the connection is the end
             else:
                 kind = "reset" if isinstance(exc, ConnectionResetError) else "closed"
-                why = f"the connection was closed: {type(exc).__name__}: {exc}"[:200]
-                self.failure = UpstreamBroken(why, kind=kind)
+                why = (
+                    f"the connection was closed: {named(exc)}"
+                    if exc is not None
+                    else "the connection was closed"
+                )
+                self.failure = UpstreamBroken(why[:200], kind=kind)
         self._wake()
         self._gone(self)
 
@@ -212,7 +216,7 @@ class Connection(asyncio.Protocol):
                 self._grow(len(data))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError, zlib.error) as error:
             reason = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
-            self.fail(UpstreamBroken(f"{type(reason).__name__}: {reason}"[:500]))
+            self.fail(UpstreamBroken(named(reason or error)[:500]))
             return
         self._wake()
 

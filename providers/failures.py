@@ -133,6 +133,12 @@ class UpstreamFailed(Exception):
         return _WORDS.get(self.code, _WORDS["upstream_error"])
 
 
+def named(error: BaseException) -> str:
+    """Return the class of an error of the system and its text, which some lack."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 class ConnectFailed(UpstreamFailed):
     """Refused, unknown host, untrusted certificate: no byte of the request left."""
 

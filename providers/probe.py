@@ -5,6 +5,7 @@ Cost: one small request, over the transport of the calls: what is guarded there 
 
 from __future__ import annotations
 
+import re
 import time
 
 import msgspec
@@ -19,9 +20,13 @@ from providers.target import Target, Timeouts
 from providers.transport import Transport, UpstreamRequest
 
 _OK = 200
+_BAD_REQUEST = 400
 _NO_SUCH_LIST = frozenset({404, 405, 501})
 _AZURE = "azure"  # lists models, where its calls name deployments
+PLAIN_TO_TLS = "plain HTTP was sent to an HTTPS port"
+_SAYS_SO = re.compile(rb"to (an? )?(HTTPS|TLS|SSL-enabled) (server|port)", re.IGNORECASE)  # nginx, Go, Apache
 _MOST_ERROR = 300
+_MOST_READ_OF_ERROR = 2048
 _MOST_READ = 1024 * 1024
 
 
@@ -63,9 +68,16 @@ async def probe(transport: Transport, target: Target, timeout_s: float, *, can_c
         is_ok=is_ok,
         status=status,
         latency_ms=_since(began),
-        error="" if is_ok else f"status {status}",
+        error="" if is_ok else _error_of(status, listed, target),
         models=_models_in(listed) if is_ok and target.provider != _AZURE else frozenset(),
     )
+
+
+def _error_of(status: int, body: bytes, target: Target) -> str:
+    """Return what is shown of an error; of its body only that the port wants TLS."""
+    is_plain = status == _BAD_REQUEST and target.base_url.lower().startswith("http:")
+    says_so = is_plain and _SAYS_SO.search(body[:_MOST_READ_OF_ERROR])
+    return f"status {status}: {PLAIN_TO_TLS}" if says_so else f"status {status}"
 
 
 def _models_in(body: bytes) -> frozenset[str]:

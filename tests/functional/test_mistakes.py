@@ -4,6 +4,7 @@ log and back office. One gateway makes all the mistakes. Of Redis: test_store_he
 
 from __future__ import annotations
 
+import html
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -159,8 +160,24 @@ def test_only_the_model_that_works_and_those_whose_fault_is_elsewhere_are_counte
         )
     )
     assert places["ready"]["checks"]["models"] == working
-    assert f"Ready: {working} models can be called" in places["front"]
-    assert f"{len(MISTAKES)} parts of the catalog have a problem" in places["front"]
+    failed = len(
+        [1 for why, _ in MISTAKES.values() if any(word in why for word in ("probe", "host", "did you"))]
+    )
+    assert (
+        f"Ready: {working - failed} model can be called, {failed} more failed their probe" in places["front"]
+    )
+    assert f"{len(MISTAKES)} parts of the catalog have a problem, the first: <code>" in places["front"]
+
+
+def test_the_front_page_has_the_first_problems_words_for_insiders_alone(gateway, places):
+    first = places["ready"]["problems"][0]
+    words = f"{first['alias']}/{first['deployment']}: {first['reason']}"
+    assert words in html.unescape(places["front"])
+    handed_on = {"x-forwarded-for": "203.0.113.1"}
+    page = httpx.get(gateway.url, trust_env=False, verify=NO_AUTHORITIES, headers=handed_on)
+    assert page.headers["cache-control"] == "no-store"
+    assert "Ready: 1 model can be called" in page.text
+    assert [alias for alias in MISTAKES if f"{alias}/{alias}-1" in page.text] == []
 
 
 @pytest.mark.parametrize("alias", MISTAKES)

@@ -14,7 +14,7 @@ from django.urls import reverse
 from typing_extensions import override
 
 from catalog.models import Deployment, HealthProbe
-from catalog.probes import probe_all
+from catalog.probes import plan_new, probe_all
 from catalog.queries import failed_probes, provider_health
 from catalog.sync import sync_catalog
 from gateway.config import Config
@@ -214,6 +214,35 @@ def test_what_the_last_probe_saw_is_read_by_every_process_and_logged_once(
         "is well again",
     ]
     assert "secret-key-1" not in caplog.text
+
+
+def test_a_result_counts_only_for_the_endpoint_key_and_model_that_were_measured(provider: Provider) -> None:
+    def changed(**columns: str) -> None:
+        row = {
+            "endpoint": provider.url,
+            "api_key": "k",
+            "provider_model": "up",
+            "provider": "openai-compatible",
+        }
+        entry = {"alias": "model-0", "price_input": "1", "price_output": "1", **row, **columns}
+        sync_catalog(Config.model_validate({"model_catalog": [entry]}), now=NOON)
+
+    provider.list_status = 401
+    catalog(provider.url, "k")
+    probe_all(NOON)
+    changed()
+    (before,) = failed_probes(NOON)
+    other = provider.url.replace("127.0.0.1", "localhost")
+    for columns in ({"endpoint": other}, {"api_key": "another"}, {"provider_model": "other"}):
+        changed(**columns)
+        assert (failed_probes(NOON), states(NOON)) == ([], ["unknown"]), columns
+        assert len(plan_new(NOON)) == 1, columns
+    Deployment.objects.update(edited=True)  # as a person's word it may not lead inside, and was not asked so
+    assert failed_probes(NOON) == []
+    Deployment.objects.update(edited=False)
+    changed()
+    assert failed_probes(NOON) == [before]
+    assert plan_new(NOON) == []
 
 
 @pytest.mark.parametrize(

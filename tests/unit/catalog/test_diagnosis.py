@@ -30,8 +30,22 @@ def test_each_slip_has_a_sentence_that_is_found_again() -> None:
         (
             "ConnectFailed: SSLError: [SSL: WRONG_VERSION_NUMBER] wrong version number",
             "https://x:80/v1",
-            "http://",
+            "https for http?",
         ),
+        ("ConnectFailed: ConnectionResetError", "https://x:80/v1", "https for http?"),
+        (
+            "ConnectFailed: SSLError: [SSL] record layer failure (_ssl.c:1000)",
+            "https://x/v1",
+            "https for http?",
+        ),
+        (
+            "ConnectFailed: SSLEOFError: [SSL: UNEXPECTED_EOF_WHILE_READING] EOF",
+            "https://x/v1",
+            "https for http?",
+        ),
+        ("UpstreamBroken: the connection was closed: ConnectionResetError", "https://x/v1", ""),
+        ("UpstreamBroken: the connection was closed", "http://x:443/v1", "http for https?"),
+        ("status 400", "http://x:443/v1", ""),
         ("ConnectFailed: ConnectionRefusedError: [Errno 111] Connect call failed", "http://x:1/v1", "port"),
         ("ConnectFailed: gaierror: [Errno -2] Name or service not known", "http://x/v1", "host"),
         ("status 500", "https://x/v1", ""),

@@ -1,0 +1,62 @@
+"""What was just written or corrected is probed at once, and only that: the rest waits for its round."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from catalog.models import HealthProbe
+from catalog.probes import in_force
+from catalog.queries import failed_probes
+from catalog.sync import sync_catalog
+from gateway import chores
+from gateway.chores import Chores
+from gateway.config import Config
+from providers.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def catalog(*endpoints: str) -> Any:
+    rows = [
+        {"alias": f"model-{number}", "provider": "openai-compatible", "free": True, "endpoint": endpoint}
+        for number, endpoint in enumerate(endpoints)
+    ]
+    sync_catalog(Config.model_validate({"model_catalog": [{**row, "provider_model": "up"} for row in rows]}))
+    return in_force(datetime.now(UTC))
+
+
+def in_threads(function: Callable[..., Any], *args: Any) -> Any:
+    return sync_to_async(function)(*args)
+
+
+def failed_now(live: Any) -> list[Any]:
+    return failed_probes(datetime.now(UTC), live.snapshot)
+
+
+async def test_a_changed_row_is_probed_at_once_and_alone(closed_port: int) -> None:
+    near, far = (f"http://127.0.0.1:{closed_port}/{name}" for name in ("near", "far"))
+    live = SimpleNamespace(transport=Transport(), snapshot=await in_threads(catalog, near), failed_probes=())
+    await live.transport.open()
+    work = Chores(cast("Any", live), in_threads)
+    probed = []
+    for endpoints in ((near,), (near, far), (far, far)):
+        live.snapshot = await in_threads(catalog, *endpoints)
+        for _ in range(2):  # nothing has changed at the second turn
+            await work._probe_new()  # noqa: SLF001
+        probed.append(await in_threads(lambda: [row.endpoint for row in HealthProbe.objects.order_by("pk")]))
+    await live.transport.aclose()
+    assert probed == [[near], [near, far], [near, far]]
+    assert [problem.reason.partition(" ")[0] for problem in live.failed_probes] == [
+        near,
+        far,
+    ]  # by _probe_new
+    assert [problem.reason.partition(" ")[0] for problem in await in_threads(failed_now, live)] == [far, far]
+    assert chores.NEW_PROBE_S <= 2
