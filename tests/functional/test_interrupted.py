@@ -10,6 +10,7 @@ import pytest
 from tests import templates
 from tests.ports import free_port
 from tests.processes import START_S, ServerProcess, clean_environment
+from tests.redis_server import RedisServer
 from tests.sources import MANAGE
 from tests.waiting import wait_until
 
@@ -76,15 +77,24 @@ def test_while_it_migrates_and_the_next_start_goes_on(start, tmp_path):
     assert is_quiet(again)
 
 
+@pytest.fixture
+def redis():
+    server = RedisServer()
+    server.start()
+    yield server
+    server.kill()
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_while_it_waits_for_a_store(start, workers):
+@pytest.mark.parametrize("away", ["Redis", "the database"])
+def test_while_it_waits_for_a_store(start, redis, away, workers):
     stores = {
         "ROUTER_DB_URL": f"postgres://x@127.0.0.1:{free_port()}/x",
-        "ROUTER_REDIS_URL": f"redis://127.0.0.1:{free_port()}",
+        "ROUTER_REDIS_URL": f"redis://127.0.0.1:{free_port()}" if away == "Redis" else redis.url,
         "ROUTER_ADMIN_SESSION_JWT_SECRET": templates.JWT_SECRET,
     }
     server = start("--bind", "127.0.0.1:0", "--workers", workers, **stores)
-    server.stderr.first(lambda line: "waiting for the database" in line or None, START_S)
+    server.stderr.first(lambda line: f"waiting for {away}" in line or None, START_S)
     assert server.end(signal.SIGINT) == INTERRUPTED
     assert is_quiet(server)
 

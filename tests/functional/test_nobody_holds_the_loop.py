@@ -54,27 +54,30 @@ class Measured:
 
     async def post(self, path: str, body: bytes, size: int = 0, **headers: str) -> httpx.Response:
         """Make a call of this size, and insist on what it does to the loop and to the memory."""
-        answer, held_s = await self._post(path, body, size or len(body), headers)
+        size = size or len(body)
+        most_grown = MOST_GROWTH * size + SLACK
+        answer, held_s, grown = await self._post(path, body, size, headers)
         for _ in range(TRIES - 1):
-            if held_s <= MOST_S:
+            if held_s <= MOST_S and grown <= most_grown:
                 break
-            # Who shares a core's caches makes CPU time longer, never shorter.
-            answer, again_s = await self._post(path, body, size or len(body), headers)
-            held_s = min(held_s, again_s)
+            # Who shares a core's caches makes CPU time longer, never shorter; where the allocator finds no room between
+            # what earlier calls have left, it takes more, never less than the call needs.
+            answer, again_s, again = await self._post(path, body, size, headers)
+            held_s, grown = min(held_s, again_s), min(grown, again)
         assert held_s <= MOST_S or held_s <= MOST_S * slowness()
+        assert grown <= most_grown
         return answer
 
     async def _post(
         self, path: str, body: bytes, size: int, headers: dict[str, str]
-    ) -> tuple[httpx.Response, float]:
+    ) -> tuple[httpx.Response, float, int]:
         self._memory.forget()
         self._loop.forget()
         async with self.gateway.client(town.ALICE) as client:
             answer = await client.post(path, content=body, headers=JSON | headers)
         held_s, grown = self._loop.longest_s, self._memory.grown
         print(f"held {held_s * 1000:.1f} ms, grown {grown / size:.2f} x")  # noqa: T201 - shown with -s
-        assert grown <= MOST_GROWTH * size + SLACK
-        return answer, held_s
+        return answer, held_s, grown
 
 
 @pytest.fixture(scope="module")
