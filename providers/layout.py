@@ -66,15 +66,19 @@ def layout_of(raw: bytes, outline: Outline, names: AbstractSet[str]) -> Layout:
 
 
 def splice(raw: bytes, layout: Layout, parts: Mapping[str, msgspec.Raw]) -> bytes:
-    """Return the object with these members, at least one, in the place of those that may be replaced."""
+    """Return the object with these members in the place of those that may be replaced."""
     whole = memoryview(raw)
     pieces: list[bytes | memoryview] = [b"{"]
     pieces.append(b",".join([_encode(name) + b":" + bytes(value) for name, value in parts.items()]))
-    at = layout.start
+    at, is_first = layout.start, not parts
     for begin, end in (*layout.gone, (len(raw), len(raw))):
         if at < begin:
-            if at == layout.start < layout.first_end:
-                pieces.append(b",")  # the first one has none before it
+            has_comma = at > layout.start or layout.start == layout.first_end  # the first one has none before it
+            if is_first and has_comma:
+                at = raw.find(b",", at, begin) + 1 or at  # only the bracket at the end has none
+            elif not is_first and not has_comma:
+                pieces.append(b",")
             pieces.append(whole[at:begin])
+            is_first = False
         at = end
     return b"".join(pieces)

@@ -116,6 +116,7 @@ class Aliased:
 
     def spliced(self, data: bytes, layout: Layout) -> bytes:
         """Do the same where it is known where the members lie."""
-        if "model" not in layout.values:
+        if not layout.values:
             return data
-        return splice(data, layout, {"model": msgspec.Raw(self._alias)})
+        has_model = "model" in layout.values
+        return splice(data, layout, {"model": msgspec.Raw(self._alias)} if has_model else {})

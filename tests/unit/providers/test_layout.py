@@ -50,6 +50,14 @@ def layout(raw: bytes, names=REPLACED):
 
 
 @given(objects())
+def test_members_that_nothing_replaces_are_gone(raw):
+    spliced = splice(raw, layout(raw), {})
+    assert json.loads(spliced) == {
+        name: value for name, value in json.loads(raw).items() if name not in REPLACED
+    }
+
+
+@given(objects())
 def test_replaced_members_are_there_once_and_the_others_stay(raw):
     wanted = json.loads(raw) | {"model": "up"}
     wanted.pop("max_tokens", None)

@@ -146,3 +146,20 @@ def test_figures_that_no_pipe_carries_end_no_large_event():
 )  # fmt: skip
 def test_what_is_no_twin_says_nothing(raw):
     assert usage_of_twins(raw) is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'{"usage":null,"choices":[{"delta":{"content":"\\ude00"},"finish_reason":"stop"}]}',
+        b'{"choices":[{"delta":{"content":"\\ude00"},"finish_reason":"stop"}],"usage":null}',
+        b'{"id":"c" , "usage" : null , "choices":[{"delta":{"content":"\\ud83d"},"finish_reason":"stop"}]}',
+        b'{"model":"up-model","usage":null,"choices":[{"delta":{"content":"\\ud83d"},"finish_reason":"stop"}]}',
+    ],
+)
+def test_a_null_that_nobody_asked_for_goes_also_where_half_an_emoji_stands(event):
+    stream = OpenAIToOpenAI(Shape(alias="chat", path="chat/completions", stream=True)).stream()
+    out = stream.feed(b"data: " + event + b"\n\n")
+    told = json.loads(event)
+    del told["usage"]
+    assert view([out]).documents == [told | ({"model": "chat"} if "model" in told else {})]
