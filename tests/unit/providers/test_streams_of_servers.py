@@ -109,7 +109,7 @@ def check(seed: int, *, is_harmless: bool) -> None:
     why = f"seed {seed}, {name}: {raw!r} -> {out!r}"
     if ours.end == "done":
         assert not is_harmless or ours.text == server.text, why
-        assert same(ours.documents) == same(told), why
+        assert same(ours.documents) == same(told) or _only_lacks_usage(ours.documents, told, raw), why
         is_whole = _all_ended(told, server.choices) or _says_done(raw)
         assert theirs.end == "done" or (theirs.end == "cut" and is_whole), why
     else:
@@ -123,6 +123,13 @@ def check(seed: int, *, is_harmless: bool) -> None:
 def same(documents: list[Any]) -> list[str]:
     """NaN is not itself."""
     return [json.dumps(each, sort_keys=True) for each in documents]
+
+
+def _only_lacks_usage(ours: list[Any], told: list[Any], raw: bytes) -> bool:
+    """Tell whether an end without its field, which the official client passes over, came before usage alone."""
+    late = told[len(ours) :]
+    has_end = any(line.startswith(b"[DONE]") for line in raw.splitlines())
+    return has_end and same(ours) == same(told)[: len(ours)] and not any(each.get("choices") for each in late)
 
 
 def _says_done(raw: bytes) -> bool:
