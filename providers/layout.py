@@ -73,9 +73,8 @@ def splice(raw: bytes, layout: Layout, parts: Mapping[str, msgspec.Raw]) -> byte
     at, is_first = layout.start, not parts
     for begin, end in (*layout.gone, (len(raw), len(raw))):
         if at < begin:
-            has_comma = (
-                at > layout.start or layout.start == layout.first_end
-            )  # the first one has none before it
+            # The first member has none before it.
+            has_comma = at > layout.start or layout.start == layout.first_end
             if is_first and has_comma:
                 at = raw.find(b",", at, begin) + 1 or at  # only the bracket at the end has none
             elif not is_first and not has_comma:
