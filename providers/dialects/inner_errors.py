@@ -15,9 +15,9 @@ import msgspec
 _ERROR: Final = "error"
 # Finish reasons of a choice that its server broke off, in small letters. Sources: OpenRouter, Mistral, vLLM and SGLang
 # (abort), TensorRT-LLM (cancelled, timeout), DeepSeek (insufficient_system_resource), Zhipu (network_error).
-_BROKEN_OFF: Final = frozenset(
-    {_ERROR, "abort", "cancelled", "insufficient_system_resource", "network_error", "timeout"}
-)
+_BROKEN_OFF: Final = frozenset({_ERROR, "failed", "failure", "abort", "aborted", "cancelled", "canceled"}) | {
+    "insufficient_system_resource", "network_error", "server_error", "internal_error", "timeout",
+}  # fmt: skip
 MOST_BODY: Final = 64 * 1024  # of an error; no honest one is longer
 _MOST_WORDS: Final = 1_000
 _STATES: Final = frozenset({"error", "failed", "failure"})
