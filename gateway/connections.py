@@ -9,8 +9,6 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from budgets.admission import Admission
     from budgets.redis_peers import Peers
     from budgets.rules import Rulebook
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.body_room import BodyRoom
     from gateway.config import Config
     from gateway.database_pulse import DatabasePulse
+    from gateway.database_threads import DatabaseThreads
     from gateway.health_hints import HealthHints
     from gateway.idempotency import Replays
     from gateway.invalidation import Invalidation
@@ -57,7 +56,7 @@ class Connections:
     """One slot for each part; `snapshot` and `rulebook` are immutable values, swapped whole."""
 
     config: Config
-    database: Executor
+    database: DatabaseThreads
     pulse: DatabasePulse
     transport: Transport
     health: Health

@@ -8,9 +8,9 @@ import logging
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, OperationalError, close_old_connections, connections
+from django.db import DatabaseError, OperationalError, connections
 
 from gateway.config import ConfigError
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from gateway.config.stores import Database
 
 logger = logging.getLogger("gateway.database")
-T = TypeVar("T")
 
 LEDGER = "ledger"  # the alias, on PostgreSQL, of patient connections outside the pool: shipper, migrations, exports
 CONNECT_TIMEOUT_S = 3
@@ -74,19 +73,6 @@ def django_databases(database: Database, data_dir: Path) -> dict[str, dict[str, 
 def patient_alias() -> str:
     """Return the alias for work that may take long; with SQLite there is only one."""
     return LEDGER if LEDGER in connections.databases else "default"
-
-
-def fresh(read: Callable[..., T]) -> Callable[..., T]:
-    """Drop a database connection that broke while it was idle, before and after its use."""
-
-    def run(*arguments: Any) -> T:
-        close_old_connections()
-        try:
-            return read(*arguments)
-        finally:
-            close_old_connections()
-
-    return run
 
 
 def wait_until_up(seconds: float, using: str = "default", tell: Callable[[str], object] = str) -> None:

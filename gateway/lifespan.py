@@ -11,10 +11,9 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
 
@@ -29,8 +28,9 @@ from gateway.access_log import AccessLog
 from gateway.body_room import BodyRoom
 from gateway.chores import Chores
 from gateway.connections import Connections
-from gateway.database import fresh, patient_alias
+from gateway.database import patient_alias
 from gateway.database_pulse import DatabasePulse
+from gateway.database_threads import DatabaseThreads
 from gateway.gauges import show_gauges
 from gateway.health_registry import health_of
 from gateway.idempotency import Replays
@@ -66,7 +66,6 @@ from tenants.loaders import load_key, load_prefixes
 from tenants.queries import config_version
 
 logger = logging.getLogger("gateway")
-T = TypeVar("T")
 
 STOP_S = 5.0
 SHIP_AT_CLOSE_S = 3.0
@@ -79,7 +78,7 @@ class Lifespan:
 
     def __init__(self) -> None:
         self.config = settings.GATEWAY
-        self._executor = ThreadPoolExecutor(2, thread_name_prefix="database")
+        self._database = DatabaseThreads()
         self._tasks: set[asyncio.Task[None]] = set()
         self._renew_catalog_at = float("inf")
         self._born_in = ""  # budgets/redis_peers.py
@@ -87,15 +86,11 @@ class Lifespan:
         self._signer = Signer(settings.SECRETS.message_key)
         self._closing: list[Callable[[], Awaitable[None]]] = []
 
-    async def in_database(self, read: Callable[..., T], *arguments: Any) -> T:
-        """Run a blocking read in the database threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, fresh(read), *arguments)
-
     async def open(self) -> None:
         """Open everything. Raises what makes serving impossible: the process then ends, and all of it with it."""
         live = Connections()
         live.config = self.config
-        live.database, live.pulse = self._executor, self._pulse
+        live.database, live.pulse = self._database, self._pulse
         live.metrics = Metrics()
         live.access_log = _access_log(live)
         live.request_log = _request_log(live)
@@ -123,12 +118,12 @@ class Lifespan:
         show_gauges(live)
         live.counter = TokenCounter(heavy=live.heavy)
         self._closing.append(live.counter.aclose)
-        await self.in_database(tokens.warm)
+        await self._database.run(tokens.warm)
         live.shadows = Shadows(live.transport, live.books, live.metrics)
         connections.set_live(live)
         self._watchdog = Watchdog(asyncio.get_running_loop(), live.metrics.stalls.inc)
         self._watchdog.start()
-        self._chores = Chores(live, self.in_database)
+        self._chores = Chores(live, self._database.run)
         await self._chores.heed_denied()  # before anybody is let in
         self._tasks = self._chores.start()
 
@@ -162,9 +157,10 @@ class Lifespan:
             ("shipping", SHIP_AT_CLOSE_S, live.shipper.flush),
             ("shipper", PART_S, live.shipper.stop),
             ("journal", JOURNAL_S, live.journal.close),
-            ("request log", SHIP_AT_CLOSE_S, RequestLogWriter(live.request_log, self.in_database).flush),
+            ("request log", SHIP_AT_CLOSE_S, RequestLogWriter(live.request_log, self._database.run).flush),
             *((close.__qualname__, PART_S, close) for close in self._closing),
             ("transport", PART_S, live.transport.aclose),
+            ("database", PART_S, self._database.close),
         ]
         if live.simulator is not None:
             parts.append(("simulator", PART_S, live.simulator.aclose))
@@ -173,12 +169,11 @@ class Lifespan:
         connections.set_live(None)
         live.access_log.close()
         live.heavy.close()
-        self._executor.shutdown(wait=False, cancel_futures=True)  # a database that hangs holds its threads
 
     def _replays(self, live: Connections) -> Replays:
         config = self.config.idempotency
         replays = Replays(
-            self.in_database,
+            self._database.run,
             settings.SECRETS.encryption_key,
             Quota(config.most_bytes, config.max_answers),
             lambda reason: live.metrics.unstored.add((reason,)),
@@ -190,7 +185,7 @@ class Lifespan:
     async def _open_journal(self, live: Connections) -> None:
         name = live.replays.owner = new_name()  # of this process, for those who find it dead
         live.admission = await self._open_admission(live, name)
-        await Chores(live, self.in_database).adopt_the_dead()
+        await Chores(live, self._database.run).adopt_the_dead()
         if self.config.embedded:
             await live.replays.recover()
         live.journal = Journal(
@@ -211,7 +206,7 @@ class Lifespan:
             return LocalAdmission(self._load_windows)
         from budgets.admission_redis import RedisAdmission  # noqa: PLC0415 - as above
 
-        rows = live.worker_rows = WorkerRows(worker, self.in_database)
+        rows = live.worker_rows = WorkerRows(worker, self._database.run)
         url = self.config.redis.url
         shared = RedisAdmission(
             url, self._load_windows, signer=self._signer, members=rows.members, notes=rows, worker=worker
@@ -235,8 +230,8 @@ class Lifespan:
 
     def _reload(self, live: Connections) -> Callable[[int], Any]:
         async def reload(version: int) -> None:
-            live.snapshot, live.failed_probes = await self.in_database(self._read_catalog, version)
-            live.rulebook = await self.in_database(load_rulebook, self.config, version)
+            live.snapshot, live.failed_probes = await self._database.run(self._read_catalog, version)
+            live.rulebook = await self._database.run(load_rulebook, self.config, version)
             live.keys.clear()
             live.metrics.show_deployments(
                 (d.target.name for model in live.snapshot.models.values() for d in model.deployments),
@@ -261,18 +256,18 @@ class Lifespan:
 
     async def _version(self) -> int:
         with self._pulse.asking():
-            version = await self.in_database(config_version)
+            version = await self._database.run(config_version)
         # A price that begins by the clock is a change that nobody announces.
         return version if time.time() < self._renew_catalog_at else -version - 2
 
     async def _load_key(self, prefix: str) -> Stored | None:
-        return await self.in_database(load_key, prefix)
+        return await self._database.run(load_key, prefix)
 
     async def _load_prefixes(self, after: int) -> list[tuple[int, str]]:
-        return await self.in_database(load_prefixes, after)
+        return await self._database.run(load_prefixes, after)
 
     async def _load_windows(self, keys: Sequence[WindowKey]) -> Sequence[Post]:
-        return await self.in_database(load_windows, keys)
+        return await self._database.run(load_windows, keys)
 
 
 async def _idle(live: Connections) -> None:

@@ -5,8 +5,8 @@ Only under a budget, only at that deployment, until an administrator clears them
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from functools import partial
 
 from catalog.routing import Route
 from gateway.connections import Connections
@@ -30,9 +30,7 @@ async def _refuse(live: Connections, deployment_id: int, names: list[str], reque
 
     actor = Actor(f"call {request_id}")
     try:
-        is_new = await asyncio.get_running_loop().run_in_executor(
-            live.database, lambda: write(deployment_id, names, actor=actor)
-        )
+        is_new = await live.database.run(partial(write, deployment_id, names, actor=actor))
     except Exception as error:  # the database is away: the next such call tells again
         FALLBACKS.note("unknown_members", error)
         logger.exception("members %s could not be refused at deployment %d", names, deployment_id)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
@@ -116,9 +115,9 @@ class Shipper:
 
     async def _pause(self) -> None:
         delay = min(_LONGEST_BACKOFF_S, INTERVAL_S * 2 ** min(self.failures, 10))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(delay):
-                await self._wanted.wait()
+        timer = asyncio.get_running_loop().call_later(delay, self._wanted.set)
+        await self._wanted.wait()
+        timer.cancel()
         self._wanted.clear()
 
     async def _in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

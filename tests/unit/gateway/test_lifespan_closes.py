@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from gateway import connections, lifespan
+from gateway.database_threads import DatabaseThreads
 from gateway.lifespan import Lifespan
 
 ORDER = ["watchdog", "flush", "shipper", "journal", "requests", "admission", "transport", "simulator"]
@@ -33,7 +33,7 @@ class Site:
         live.access_log = SimpleNamespace(close=lambda: self.closed.append("log"))
         live.heavy = SimpleNamespace(close=lambda: self.closed.append("heavy"))
         one = self.lifespan = Lifespan.__new__(Lifespan)
-        one._executor = ThreadPoolExecutor(1)  # noqa: SLF001
+        one._database = DatabaseThreads()  # noqa: SLF001
         one._tasks = set()  # noqa: SLF001
         one._closing = [self.part("admission")]  # noqa: SLF001
         one._watchdog = cast("Any", SimpleNamespace(stop=lambda: self.closed.append("watchdog")))  # noqa: SLF001
@@ -76,10 +76,13 @@ async def test_what_hangs_or_fails_keeps_nothing_behind_it_from_closing(site, na
 
 
 async def test_a_database_that_hangs_keeps_nobody(site):
-    held = site.lifespan._executor.submit(site.held.wait)  # noqa: SLF001
+    held = asyncio.create_task(site.lifespan._database.run(site.held.wait))  # noqa: SLF001
+    await asyncio.sleep(0)
     await site.lifespan.close()
     assert site.closed == ORDER
     assert not held.done()
+    site.held.set()
+    await held
 
 
 async def test_a_task_that_does_not_end_keeps_nobody(site):
