@@ -19,6 +19,7 @@ def of_pieces(piece: str, around: str, size: int = SIZE) -> str:
     return around % ",".join([piece] * (size // (len(piece) + 1)))
 
 
+FEW = 320 * 1024  # of what takes ten times as long as that
 SLOW = MB  # what a process of its own takes seconds to read is not larger, so that the tests are quick
 USAGE = '"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}'
 ANSWERS = {  # what a provider answers to a chat, and the status that the client gets
@@ -33,12 +34,12 @@ ANSWERS = {  # what a provider answers to a chat, and the status that the client
     "numbers": (of_pieces("0.123456", '{"choices":[{}],"logprobs":[%s],' + USAGE + "}"), 200),
     "a long usage": (of_pieces("1", '{"choices":[{}],"usage":{"prompt_tokens":[%s]}}'), 200),
     "a long error": (of_pieces('"no"', '{"choices":[],"error":[%s]}', SLOW), 502),
-    "no end": (of_pieces("[]", '{"choices":[%s', SLOW), 502),
+    "no end": (of_pieces("[]", '{"choices":[%s', FEW), 502),
     "deep": ('{"choices":' + "[" * (SIZE // 2) + "]" * (SIZE // 2) + "}", 502),
     "members": (
         "{" + ",".join([f'"{number:07}":1' for number in range(SLOW // 12)]) + ',"choices":[{}]}',
         200,
     ),
     "model again and again": ("{" + '"model":"m",' * (SLOW // 12) + '"choices":[]}', 502),
-    "white space": ("{" + " " * SIZE + '"choices":[]}', 502),
+    "white space": ("{" + " " * (4 * SLOW) + '"choices":[]}', 502),
 }

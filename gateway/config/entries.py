@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from gateway.cache_members import CACHE_MEMBERS
 from gateway.config.fields import Count, Price, Section, Texts, Wait, internal, wrong
 
 ProviderName = Literal[
@@ -18,7 +19,6 @@ ProviderName = Literal[
 ModelType = Literal["llm", "embedding", "image", "audio", "moderation", "rerank"]
 Strategy = Literal["weighted", "least_busy", "latency", "cost"]
 
-CACHE_MEMBERS = ("prompt_cache_key", "cache_salt")  # request members that name a provider's prompt cache
 CHOICES = {  # settings in `metadata` that are not free, and what they may be
     "cache_member": CACHE_MEMBERS,
     "cap_member": ("max_tokens", "max_completion_tokens", "none"),

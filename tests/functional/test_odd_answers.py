@@ -49,12 +49,16 @@ NUMBERS = {
     "an object in 5,000 others": '{"a":' * 5_000 + "1" + "}" * 5_000,
     "lists and objects in turn": '[{"a":' * 2_500 + "1" + "}]" * 2_500,
 }
+DEEP = {kind: value for kind, value in NUMBERS.items() if len(value) > 5_002}
+TOGETHER = DEEP | {
+    "all numbers": f"[{','.join([value for value in NUMBERS.values() if value not in DEEP.values()])}]"
+}
+EACH = [(False, value) for value in NUMBERS.values()] + [(True, value) for value in TOGETHER.values()]
+NAMES = [*NUMBERS, *[f"{kind} in a stream" for kind in TOGETHER]]
 
 
-@pytest.mark.parametrize("kind", NUMBERS)
-@pytest.mark.parametrize("stream", [False, True])
-async def test_what_few_readers_take_is_delivered_as_it_came(gateway, upstream, kind, stream):
-    value = NUMBERS[kind]
+@pytest.mark.parametrize(("stream", "value"), EACH, ids=NAMES)
+async def test_what_few_readers_take_is_delivered_as_it_came(gateway, upstream, stream, value):
     for more in (f',"x":{value}', f',"x":{value},"y":"{"y" * 300_000}"'):
         answer, row = await asked(gateway, upstream, document(more, f',"x":{value}'), stream=stream)
         assert (answer.status_code, booked(row)) == (200, OK)
@@ -72,9 +76,9 @@ async def test_what_few_readers_take_is_no_usage(gateway, upstream, kind):
         assert (row["status"], row["output_tokens"], row["estimated"]) == ("ok", 1, True)
 
 
-@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize("kind", TOGETHER)
 async def test_vectors_beside_such_values_are_delivered(gateway, upstream, kind):
-    said = f'{{"data":[{{"embedding":[0.5],"x":{NUMBERS[kind]}}}],"usage":{{"prompt_tokens":9,"total_tokens":9}}}}'
+    said = f'{{"data":[{{"embedding":[0.5],"x":{TOGETHER[kind]}}}],"usage":{{"prompt_tokens":9,"total_tokens":9}}}}'
     answer, row = await asked(gateway, upstream, said, input="hi")
     assert (answer.status_code, answer.text, booked(row)) == (200, said, ("ok", 9, 0, False, 0))
 

@@ -51,10 +51,10 @@ LARGE: dict[str, dict[str, Any]] = {
     "calls of tools": {
         "message": {
             **MESSAGE,
-            "tool_calls": [{"id": f"c{at}", "function": {"name": "f"}} for at in range(9_000)],
+            "tool_calls": [{"id": f"c{at}", "function": {"name": "f"}} for at in range(6_500)],
         }
     },
-    "many values": {"message": MESSAGE, "logprobs": {"content": [[1, {"a": 2}]] * 30_000}},
+    "many values": {"message": MESSAGE, "logprobs": {"content": [[1, {"a": 2}]] * 24_000}},
 }
 
 

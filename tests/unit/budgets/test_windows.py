@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from budgets.windows import UnknownSchedule, day_starts, validate_schedule, window, window_from
+from tests.examples import examples
 
 PERIODS = (
     *("daily", "weekly", "calendar_month", "calendar_quarter", "calendar_year"),
@@ -29,7 +30,7 @@ def local(instant: float, zone: str) -> str:
 INSTANTS = st.integers(int(at("1971-01-01")), int(at("2099-12-31"))).map(float)
 
 
-@settings(derandomize=True, max_examples=1500, deadline=None)
+@examples(500, 1500)
 @given(
     schedule=st.sampled_from(PERIODS),
     zone=st.sampled_from(ZONES),
@@ -156,7 +157,7 @@ def test_it_refuses_schedules_it_does_not_know(text: str) -> None:
     assert refused.value.schedule == text
 
 
-@settings(derandomize=True, max_examples=400, deadline=None)
+@examples(120, 400)
 @given(schedule=st.sampled_from(ROLLING), zone=st.sampled_from(ZONES), instant=INSTANTS)
 @example(schedule="rolling_7d", zone="Pacific/Apia", instant=at("2011-12-31T12:00"))
 @example(schedule="rolling_7d", zone="Pacific/Apia", instant=at("2012-01-05T12:00"))
@@ -180,7 +181,7 @@ def test_a_rolling_window_is_its_last_day_and_those_before(schedule: str, zone: 
 )
 def test_no_two_rolling_windows_begin_together(zone: str) -> None:
     instant, starts = at("2010-06-01", zone), []
-    while instant < at("2013-06-01", zone):
+    while instant < at("2012-06-01", zone):
         found = window("rolling_5d", zone, instant)
         starts.append(found.start)
         instant = found.end

@@ -134,7 +134,7 @@ def test_a_refusal_is_short_whatever_it_quotes(raw):
 async def test_hostile_bodies_are_refused_with_the_code_of_small_ones(heavy, name):
     make, code = hostile_bodies.REFUSED[name]
     with pytest.raises((BadRequest, Unacceptable)) as refused:
-        await understand(make(16 * LARGE), peek_chat, Server(), heavy.share(1))
+        await understand(make(6 * LARGE), peek_chat, Server(body_decoded_mb=8), heavy.share(1))
     assert vars(refused.value)["code"] == code
 
 

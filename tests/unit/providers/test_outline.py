@@ -16,8 +16,9 @@ from providers import outline
 from providers.outline import outline_of, outlining
 from providers.outline_limits import Limits, NotJson, OverLimit
 from tests import hostile_bodies
+from tests.examples import examples
 
-SIZE = 512 * 1024
+SIZE = 256 * 1024
 ROOM = 20  # times the longest slice of an honest body; the longest of all are four times as long
 WIDE = Limits(nesting=1000, messages=10**6, parts=10**6, inputs=10**6, values=10**7, members=10**6)
 
@@ -50,6 +51,7 @@ def is_json(raw: bytes) -> bool:
         return False
 
 
+@examples(50, 100)
 @given(documents, styles)
 def test_every_member_is_found_where_it_lies(document, style):
     raw = json.dumps(document, **style).encode()
@@ -188,8 +190,8 @@ def test_the_work_is_cut_into_slices():
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":[1,'])
 def test_what_is_nested_deeply_takes_no_stack(opening):
     closing = {b"[": b"]", b'{"a":': b"}", b'[{"a":[1,': b"]}]"}[opening]
-    deep = b'{"x":' + opening * 20_000 + b"1" + closing * 20_000 + b',"y":2}'
-    found = outline_of(deep, msgspec.structs.replace(WIDE, nesting=100_000))
+    deep = b'{"x":' + opening * 8_000 + b"1" + closing * 8_000 + b',"y":2}'
+    found = outline_of(deep, msgspec.structs.replace(WIDE, nesting=40_000))
     assert deep[slice(*found.members["y"])] == b"2"
     with pytest.raises(NotJson):
-        outline_of(deep.replace(b"1" + closing, b"1", 1), msgspec.structs.replace(WIDE, nesting=100_000))
+        outline_of(deep.replace(b"1" + closing, b"1", 1), msgspec.structs.replace(WIDE, nesting=40_000))

@@ -155,7 +155,7 @@ def test_another_framing_changes_nothing(seed):
         check(each, is_harmless=True)
 
 
-@pytest.mark.parametrize("seed", range(0, 1500, 50))
+@pytest.mark.parametrize("seed", range(0, 600, 50))
 def test_a_mutated_stream_is_seen_as_a_direct_client_sees_it_or_is_an_error(seed):
     for each in range(seed, seed + 50):
         check(each, is_harmless=False)
