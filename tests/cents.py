@@ -20,7 +20,7 @@ from tests.waiting import eventually
 KEY = "sk-spender.spender-secret"
 CENT = NANO // 100
 PAUSE_S = 0.1
-EXHAUST = 32
+EXHAUST = 16
 
 
 def config(endpoint: str, cents: int, **more: Any) -> dict[str, Any]:

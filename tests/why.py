@@ -85,10 +85,15 @@ def _catalog(endpoint):
 async def stories_of(gateway: Gateway, ids: Sequence[str]) -> list[str]:
     """Wait until each call is written down, and return its story."""
     for call in ids:
-        await eventually(partial(asyncio.to_thread, _is_kept, gateway, call))
+        await is_kept(gateway, call)
     done = await asyncio.to_thread(run_each, gateway, *(["explain", call] for call in ids))
     assert [code for code, _ in done] == [0] * len(ids)
     return ["\n".join(lines) for _, lines in done]
+
+
+async def is_kept(gateway: Gateway, call: str) -> None:
+    """Wait until a call is written down."""
+    await eventually(partial(asyncio.to_thread, _is_kept, gateway, call))
 
 
 def _is_kept(gateway: Gateway, call: str) -> bool:

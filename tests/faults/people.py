@@ -81,7 +81,8 @@ ROWS = {
     "U16 a path without /v1 at the provider": """
         unit/providers/absence::a_404_that_speaks_of_a_model_is_the_models
         unit/providers/absence::another_404_is_of_the_path""",
-    "U17 a price on one side": "functional/why_passed_over::a_price_that_lacks_a_side_is_named",
+    "U17 a price on one side": """
+        functional/why_passed_over::what_is_wrong_with_a_key_is_told_and_which_side_a_price_lacks""",
     "U18 asked although it rested": """
         unit/metering/explanation::a_deployment_that_was_asked_although_it_rested_is_not_said_to_be_left_out""",
     "U19 a start that waits": """

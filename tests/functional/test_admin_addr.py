@@ -19,7 +19,7 @@ from tests.postgres import Postgres
 from tests.raw_calls import question
 from tests.redis_server import RedisServer
 from tests.servers import Gateway, Upstream, merged
-from tests.templates import prepared_postgres
+from tests.templates import HAS_ITS_TABLES, prepared_postgres
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
@@ -157,7 +157,7 @@ async def test_in_production_the_back_office_is_a_process_that_may_die_alone(
     fresh_gateway, own_stores, workers
 ):
     postgres, redis = own_stores
-    env = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
+    env = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url, **HAS_ITS_TABLES}
     two = Apart(fresh_gateway(PEOPLE | elsewhere(workers=workers), env=env))
     [first] = back_offices(two)
     async with two.gateway.client(town.ALICE) as payer:

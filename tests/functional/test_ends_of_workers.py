@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from tests import stores, town
 from tests.raw_calls import ask, question
+from tests.servers import Gateway, merged
 from tests.waiting import eventually
 
 GRACE = "300ms"
@@ -25,16 +27,28 @@ def environment() -> Iterator[dict[str, str]]:
         yield own
 
 
-@pytest.fixture
-def gateway(fresh_gateway, environment, upstream):
+@pytest.fixture(scope="module")
+def shared(upstream, closed_port, environment, tmp_path_factory):
     """Yield two workers with a grace that is far shorter than the calls of these tests."""
     row = town.row("lasting", "up-lasting", upstream.base_url)
     row["timeouts"] = {"connect": "2s", "first_byte": "30s", "idle": "30s", "total": "30s"}
-    server = fresh_gateway(
-        {"server": {"workers": 2, "graceful_shutdown_delay": GRACE}, "model_catalog": [row]}, env=environment
-    )
-    yield server
+    more = {"server": {"workers": 2, "graceful_shutdown_delay": GRACE}, "model_catalog": [row]}
+    plan = merged(town.config(upstream.base_url, closed_port), more)
+    server = Gateway(plan, tmp_path_factory.mktemp("ends") / "data", environment)
+    yield server.start()
     server.kill()
+
+
+@pytest.fixture
+async def gateway(shared):
+    """Return it once both its workers serve."""
+
+    def serving():
+        found = [re.search(r"worker (\d+) serves", line) for line in shared.logs()]
+        return {int(each[1]) for each in found if each} & workers_of(shared)
+
+    await eventually(serving, lambda found: len(found) == 2)
+    return shared
 
 
 def workers_of(gateway) -> set[int]:
@@ -73,7 +87,17 @@ async def release_until_renewed(gateway, upstream, old):
             await asyncio.sleep(0.1)
 
 
+async def test_what_a_dead_worker_left_is_billed_before_anybody_looks_for_it(gateway, upstream):
+    calls = await begun(gateway, upstream, 6, stream=True)
+    killed, said = min(workers_of(gateway)), len(gateway.logs())
+    os.kill(killed, signal.SIGKILL)
+    await eventually(lambda: any("metering.journal.adopted" in line for line in gateway.logs()[said:]))
+    upstream.release(model="up-lasting")
+    await asyncio.gather(*calls)
+
+
 async def test_a_worker_that_waits_for_its_calls_can_still_be_told_to_end(gateway, upstream):
+    """The last one: it ends the gateway of this file."""
     calls = await begun(gateway, upstream, 6, stream=True)
     old = workers_of(gateway)
     gateway.send(signal.SIGHUP)
@@ -81,12 +105,3 @@ async def test_a_worker_that_waits_for_its_calls_can_still_be_told_to_end(gatewa
     gateway.stop()
     answers = await asyncio.gather(*calls)
     assert not any(answer.saw_the_end for answer in answers)
-
-
-async def test_what_a_dead_worker_left_is_billed_before_anybody_looks_for_it(gateway, upstream):
-    calls = await begun(gateway, upstream, 6, stream=True)
-    killed = min(workers_of(gateway))
-    os.kill(killed, signal.SIGKILL)
-    await eventually(lambda: any("metering.journal.adopted" in line for line in gateway.logs()))
-    upstream.release(model="up-lasting")
-    await asyncio.gather(*calls)

@@ -12,7 +12,7 @@ import pytest
 from tests.postgres import Postgres
 from tests.raw_calls import ask, question
 from tests.redis_server import RedisServer
-from tests.templates import prepared_postgres
+from tests.templates import HAS_ITS_TABLES, prepared_postgres
 from tests.town import ALICE, row
 from tests.waiting import eventually
 
@@ -51,7 +51,7 @@ async def two_gateways(fresh_gateway, upstream, postgres, redis):
         ],
         "health": {"cooldown": "120s"},
     }
-    stores = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
+    stores = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url, **HAS_ITS_TABLES}
     gateways = [fresh_gateway(config, env=stores) for _ in range(2)]
 
     async def versions():

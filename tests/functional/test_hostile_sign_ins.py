@@ -16,20 +16,29 @@ from tests.raw_calls import question
 from tests.redis_server import RedisServer
 from tests.servers import Gateway, merged
 from tests.sign_ins import EMAIL, RIGHT, Visitor, make_cheap, people
-from tests.templates import prepared_postgres
+from tests.templates import HAS_ITS_TABLES, prepared_postgres
 
 PROXY = {"server": {"trusted_proxies": ["127.0.0.1"]}}
 BUSY = "Too many sign-ins at the moment"
 FORGED = ("another account's", "altered", "truncated", "empty", "another gateway's")
 
 
-PEOPLE = people(EMAIL)
+OWNER, OTHERS = "owner@example.com", [f"a{number}@example.com" for number in range(9)]
+
+
+@pytest.fixture(scope="module")
+def dear(upstream, closed_port, tmp_path_factory):
+    """Yield a gateway whose passwords are hashed at their full cost, and its peak of memory (MB) before the first."""
+    plan = merged(town.config(upstream.base_url, closed_port), people(EMAIL), PROXY)
+    with Gateway(plan, tmp_path_factory.mktemp("dear") / "data") as gateway:
+        yield gateway, peak_mb(gateway.pid)
 
 
 @pytest.fixture(scope="module")
 def shared(upstream, closed_port, tmp_path_factory):
     """Yield a gateway for all whose accounts and addresses are their own: both count."""
-    own = people("speller@example.com", "many@example.com", "known@example.com", *map(forged_at, FORGED))
+    known = ("speller@example.com", "many@example.com", "known@example.com", OWNER, *OTHERS)
+    own = people(*known, *map(forged_at, FORGED))
     plan = merged(town.config(upstream.base_url, closed_port), own, PROXY)
     with Gateway(plan, tmp_path_factory.mktemp("shared") / "data") as gateway:
         make_cheap(gateway)
@@ -59,9 +68,9 @@ def production(fresh_gateway, shared_stores):
     postgres, server = shared_stores
     server.run("FLUSHALL")
 
-    def make(section):
-        env = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": server.url}
-        gateway = fresh_gateway(PEOPLE | {"server": section}, env=env)
+    def make(section, *more):
+        env = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": server.url, **HAS_ITS_TABLES}
+        gateway = fresh_gateway(people(EMAIL, *more) | {"server": section}, env=env)
         make_cheap(gateway)
         return gateway
 
@@ -70,13 +79,13 @@ def production(fresh_gateway, shared_stores):
     server.start()
 
 
-async def test_a_crowd_that_guesses_at_once_tries_no_more_than_the_limit(fresh_gateway):
-    gateway = fresh_gateway(PEOPLE)
+async def test_a_crowd_that_guesses_at_once_tries_no_more_than_the_limit(dear):
+    gateway, _ = dear
     async with gateway.client() as client:
-        visitor = await Visitor(client).open()
+        visitor = await Visitor(client, "203.0.113.4").open()
         tries = 0
         for _ in range(4):  # some are told that too many come at once, and come again
-            answers = await asyncio.gather(*(visitor.sign_in(f"wrong-{n}") for n in range(128)))
+            answers = await asyncio.gather(*(visitor.sign_in(f"wrong-{n}") for n in range(40)))
             assert {answer.status_code for answer in answers} <= {200, 429}
             tries += sum(answer.status_code == 200 for answer in answers)
             if all(BUSY not in answer.text for answer in answers):
@@ -87,21 +96,20 @@ async def test_a_crowd_that_guesses_at_once_tries_no_more_than_the_limit(fresh_g
         assert 1 <= int(refused.headers["retry-after"]) <= 900
 
 
-async def test_strangers_passwords_are_refused_while_others_are_hashed(fresh_gateway):
+async def test_strangers_passwords_are_refused_while_others_are_hashed(dear):
     """Many accounts at once: what is neither hashed nor waits is 429 with Retry-After, and memory stays."""
-    gateway = fresh_gateway(PEOPLE)
-    before = peak_mb(gateway.pid)
+    gateway, before = dear
     async with gateway.client() as client, gateway.client(town.ALICE) as payer:
-        visitor = await Visitor(client).open()
-        guesses = [visitor.sign_in("wrong", f"nobody-{number}@example.com") for number in range(90)]
+        visitor = await Visitor(client, "203.0.113.5").open()
+        guesses = [visitor.sign_in("wrong", f"nobody-{number}@example.com") for number in range(40)]
         answers = await asyncio.gather(*guesses, payer.post("/v1/chat/completions", json=question("chat")))
         assert answers.pop().status_code == 200
-    assert {answer.status_code for answer in answers} <= {200, 429}
+    assert {answer.status_code for answer in answers} == {200, 429}
     for answer in answers:
         if answer.status_code == 429:
             assert BUSY in answer.text
             assert answer.headers["retry-after"] == "1"
-    assert peak_mb(gateway.pid) - before < 200  # it was more than 2,000
+    assert peak_mb(gateway.pid) - before < 200  # 40 hashes at once take more than 700
 
 
 def peak_mb(pid):
@@ -137,32 +145,30 @@ async def test_many_addresses_together_guess_slowly_at_one_account(shared):
         assert (await visitor.sign_in("wrong", "someone@example.com", "192.0.2.99")).status_code == 200
 
 
-async def test_strangers_do_not_lock_out_the_owner_of_an_account(fresh_gateway):
+async def test_strangers_do_not_lock_out_the_owner_of_an_account(shared):
     """Who signed in once from this browser does so again, whatever others try, and from whichever address.
 
     Nor may one address guess for ever at many accounts.
     """
-    others = [f"a{number}@example.com" for number in range(10)]
-    gateway = fresh_gateway(people(EMAIL, *others) | PROXY)
-    async with gateway.client() as theirs, gateway.client() as own:
-        owner = await Visitor(own, "198.51.100.7").open()
-        assert (await owner.sign_in(RIGHT)).status_code == 302
+    async with shared.client() as theirs, shared.client() as own:
+        owner = await Visitor(own, "203.0.113.6").open()
+        assert (await owner.sign_in(RIGHT, OWNER)).status_code == 302
         await sign_out(owner, own)
-        make_cheap(gateway)
+        make_cheap(shared)
         strangers = await Visitor(theirs).open()
         for number in range(4):
             for _ in range(10):
-                await strangers.sign_in("wrong", address=f"192.0.2.{number}")
-        assert (await strangers.sign_in(RIGHT, address="192.0.2.200")).status_code == 429
-        for spelling in (EMAIL, EMAIL.upper(), f" {EMAIL}"):
+                await strangers.sign_in("wrong", OWNER, f"203.0.113.{100 + number}")
+        assert (await strangers.sign_in(RIGHT, OWNER, "203.0.113.200")).status_code == 429
+        for spelling in (OWNER, OWNER.upper(), f" {OWNER}"):
             refused = await owner.sign_in(RIGHT.swapcase(), spelling)
             assert refused.status_code == 200, spelling
-        assert (await owner.sign_in(RIGHT)).status_code == 302
+        assert (await owner.sign_in(RIGHT, OWNER)).status_code == 302
         await sign_out(owner, own)
-        accounts = [*others[1:] * 10, *(f"nobody-{number}@example.com" for number in range(13))]
-        guesses = [await strangers.sign_in("wrong", email, "198.51.100.8") for email in accounts]
+        accounts = [*OTHERS * 10, *(f"nobody-{number}@example.com" for number in range(13))]
+        guesses = [await strangers.sign_in("wrong", email, "203.0.113.7") for email in accounts]
         assert [answer.status_code for answer in guesses] == [200] * 100 + [429] * 3
-        assert (await owner.sign_in(RIGHT, EMAIL, "198.51.100.8")).status_code == 302
+        assert (await owner.sign_in(RIGHT, OWNER, "203.0.113.7")).status_code == 302
 
 
 async def sign_out(visitor, client):
@@ -215,46 +221,35 @@ async def known_device(gateway, email):
 
 
 async def test_while_redis_is_away_each_worker_counts_and_denies(production, shared_stores):
-    """Loud, too: one line in the log, and a metric."""
-    gateway = production({"workers": 1})
+    """Loud, too: one line in the log, and a metric. What was guessed before still counts, and successes do not."""
+    gateway = production({"workers": 1}, "before@example.com")
     async with gateway.client() as client:
         visitor = await Visitor(client).open()
+        codes = [(await visitor.sign_in("wrong", "before@example.com")).status_code for _ in range(8)]
         shared_stores[1].kill()
-        codes = [(await visitor.sign_in("wrong")).status_code for _ in range(30)]
-        assert codes == [200] * 10 + [429] * 20
+        codes += [(await visitor.sign_in("wrong", "before@example.com")).status_code for _ in range(4)]
+        assert codes == [200] * 10 + [429] * 2
+        for _ in range(12):
+            async with gateway.client() as own:
+                assert (await (await Visitor(own).open()).sign_in(RIGHT)).status_code == 302
+        make_cheap(gateway)
+        codes = [(await visitor.sign_in("wrong")).status_code for _ in range(14)]
+        assert codes == [200] * 10 + [429] * 4
         assert (await visitor.sign_in(RIGHT)).status_code == 429
         metrics = (await client.get("/metrics")).text
-    assert re.search(r"^gateway_login_fallbacks_total 31\.0$", metrics, re.MULTILINE)
+    assert re.search(rf"^gateway_login_fallbacks_total {4 + 12 + 14 + 1}\.0$", metrics, re.MULTILINE)
     assert sum("sign-ins are counted by each process alone" in line for line in gateway.logs()) == 1
-
-
-async def test_what_was_guessed_before_redis_went_still_counts(production, shared_stores):
-    gateway = production({"workers": 1})
-    async with gateway.client() as client:
-        visitor = await Visitor(client).open()
-        codes = [(await visitor.sign_in("wrong")).status_code for _ in range(8)]
-        shared_stores[1].kill()
-        codes += [(await visitor.sign_in("wrong")).status_code for _ in range(4)]
-    assert codes == [200] * 10 + [429] * 2
 
 
 async def test_several_workers_share_the_limit_while_redis_is_away(production, shared_stores):
     gateway = production({"workers": 2})
     shared_stores[1].kill()
     codes = []
-    for _ in range(40):
+    for _ in range(30):
         async with gateway.client() as client:  # a connection of its own, taken by either worker
             codes.append((await (await Visitor(client).open()).sign_in("wrong")).status_code)
     assert codes.count(200) <= 10
     assert set(codes) <= {200, 429}
-
-
-async def test_signing_in_while_redis_is_away_is_possible_and_counts_nothing(production, shared_stores):
-    gateway = production({"workers": 1})
-    shared_stores[1].kill()
-    for _ in range(12):
-        async with gateway.client() as client:
-            assert (await (await Visitor(client).open()).sign_in(RIGHT)).status_code == 302
 
 
 async def test_a_neighbour_in_redis_runs_nothing_and_breaks_no_sign_in(production, shared_stores, tmp_path):
@@ -262,11 +257,12 @@ async def test_a_neighbour_in_redis_runs_nothing_and_breaks_no_sign_in(productio
 
     Values of every kind: integration/tenants/test_attempt_counters.py.
     """
-    gateway, mark = production(PROXY["server"] | {"workers": 1}), tmp_path / "ran"
+    mark, kinds = tmp_path / "ran", ("pickle-0", "pickle-5", "many-digits")
     values = hostile_pickle.values(mark)
+    gateway = production(PROXY["server"] | {"workers": 1}, *(f"{kind}@example.com" for kind in kinds))
     async with gateway.client() as client:
         visitor = await Visitor(client).open()
-        for number, kind in enumerate(("pickle-0", "pickle-5", "many-digits")):
+        for number, kind in enumerate(kinds):
             value = values[kind]
             email, address = f"{kind}@example.com", f"192.0.2.{number}"
             assert (await visitor.sign_in("wrong", email, address)).status_code == 200

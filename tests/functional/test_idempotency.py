@@ -202,9 +202,8 @@ async def test_a_call_that_was_billed_is_not_made_again_whenever_its_client_left
 
 
 async def test_over_a_restart_and_a_power_cut_answers_are_remembered_and_what_was_cut_short_may_be_made_again(
-    fresh_gateway, upstream
+    gateway, upstream
 ):
-    gateway = fresh_gateway(config(upstream.base_url), bare=True)
     first = await repeat(gateway, "restart", question("other"))
     gateway.restart()
     again = await repeat(gateway, "restart", question("other"))

@@ -16,7 +16,7 @@ from tests.ports import free_port
 from tests.postgres import EMPTY, Postgres
 from tests.redis_server import RedisServer
 from tests.servers import Gateway, Upstream
-from tests.templates import prepared_postgres
+from tests.templates import HAS_ITS_TABLES, prepared_postgres
 from tests.waiting import eventually
 
 
@@ -47,7 +47,7 @@ async def ask(client: httpx.AsyncClient, model: str) -> int:
 async def test_calls_go_on_while_postgres_is_away_and_the_ledger_has_each_once(
     fresh_gateway: Callable[..., Gateway], postgres: Postgres, redis: str, upstream: Upstream
 ) -> None:
-    gateway = fresh_gateway(env=environment(postgres, redis))
+    gateway = fresh_gateway(env=environment(postgres, redis) | HAS_ITS_TABLES)
     async with gateway.client(town.ALICE) as client:
         codes = [await ask(client, "m1") for _ in range(5)]
         postgres.stop()

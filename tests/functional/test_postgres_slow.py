@@ -16,7 +16,7 @@ from tests import cents, staff
 from tests.cents import Crowd, agree, exhaust
 from tests.link import Link
 from tests.redis_server import RedisServer
-from tests.templates import prepared_postgres
+from tests.templates import HAS_ITS_TABLES, prepared_postgres
 from tests.waiting import eventually
 
 CENTS = 400
@@ -52,7 +52,7 @@ def spender(fresh_gateway, redis, upstream):
     def start(database):
         upstream.script("up-cents", {"delay": 0.01})
         more = {"server": {"workers": WORKERS}, "database": {"max_conns": 4}}
-        env = {"ROUTER_DB_URL": database, "ROUTER_REDIS_URL": redis.url}
+        env = {"ROUTER_DB_URL": database, "ROUTER_REDIS_URL": redis.url, **HAS_ITS_TABLES}
         plan = cents.config(upstream.base_url, CENTS, **more)
         plan["bootstrap"]["admin_users"] = [staff.ROOT]
         return fresh_gateway(plan, bare=True, env=env)

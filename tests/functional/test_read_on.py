@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests import town
-from tests.ledger import row_of, whole_ledger
+from tests.ledger import row_of
 from tests.money import samples
 from tests.raw_calls import ask, question
 from tests.servers import Gateway, merged
@@ -41,7 +41,8 @@ def config(upstream, **more):
 
 @pytest.fixture(scope="module")
 def gateway(upstream, tmp_path_factory):
-    with Gateway(config(upstream, **LONG), tmp_path_factory.mktemp("read-on") / "data") as server:
+    own = config(upstream, **LONG, server={"graceful_shutdown_delay": "200ms"})
+    with Gateway(own, tmp_path_factory.mktemp("read-on") / "data") as server:
         yield server
 
 
@@ -169,9 +170,7 @@ async def test_what_does_not_come_in_time_is_cancelled_and_estimated(fresh_gatew
     assert (await samples(gateway))["gateway_read_on_requests"] == 0
 
 
-async def test_a_shutdown_waits_no_longer_than_its_grace(fresh_gateway, upstream):
-    own = merged(config(upstream, **LONG), {"server": {"graceful_shutdown_delay": "200ms"}})
-    gateway = fresh_gateway(own, bare=True)
+async def test_a_shutdown_waits_no_longer_than_its_grace(gateway, upstream):
     upstream.script("up-on-whole", {"kind": "hang_before_head"})
     before = len(upstream.seen(model="up-on-whole"))
     call = asyncio.create_task(ask(gateway.url, KEEPER, question("whole")))
@@ -180,5 +179,5 @@ async def test_a_shutdown_waits_no_longer_than_its_grace(fresh_gateway, upstream
     await is_read_on(gateway)
     gateway.stop()  # insists on an end in good order
     gateway.start()
-    [row] = await whole_ledger(gateway)
+    row = await row_of(gateway, upstream.seen(model="up-on-whole")[before]["id"])
     assert (row["status"], row["error_code"]) == ("cancelled", "server_shutdown")

@@ -11,7 +11,7 @@ from tests.money import settled
 from tests.raw_calls import ask, question
 from tests.redis_server import RedisServer
 from tests.servers import Gateway
-from tests.templates import prepared_postgres
+from tests.templates import HAS_ITS_TABLES, prepared_postgres
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def gateway(upstream, tmp_path_factory, redis):
     postgres = prepared_postgres()
     try:
         postgres.start()
-        own = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url}
+        own = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url, **HAS_ITS_TABLES}
         plan = cents.config(upstream.base_url, 100, server={"workers": 2})
         plan["model_catalog"][0]["timeouts"] = {"first_byte": "30s"}
         with Gateway(plan, tmp_path_factory.mktemp("compared") / "data", own) as server:

@@ -11,6 +11,7 @@ import pytest
 from redis import Redis
 
 from tests import town
+from tests.money import samples
 from tests.processes import ServerProcess
 from tests.raw_calls import ask, question
 from tests.redis_server import RedisServer
@@ -76,11 +77,10 @@ async def looks(gateway, *wanted):
     return found
 
 
-async def up(gateway, store):
-    async with gateway.client() as client:
-        text = (await client.get("/metrics")).text
-    [value] = [line for line in text.splitlines() if line.startswith(f'gateway_store_up{{store="{store}"}}')]
-    return float(value.rpartition(" ")[2])
+async def up(gateway, *stores):
+    """Return what the metrics say of these stores."""
+    found = await samples(gateway)
+    return [found[f'gateway_store_up{{store="{store}"}}'] for store in stores]
 
 
 async def all_say(gateway, *wanted):
@@ -91,7 +91,7 @@ async def all_say(gateway, *wanted):
 
 async def is_well(gateway):
     await all_say(gateway, 200, "ready", "ok", "ok")
-    assert await up(gateway, "redis") == await up(gateway, "database") == await up(gateway, "journal") == 1.0
+    assert await up(gateway, "redis", "database", "journal") == [1.0] * 3
 
 
 def kill(redis):
@@ -122,30 +122,31 @@ def restart(redis):
     redis.start()
 
 
-@pytest.mark.parametrize(
-    ("fault", "heal", "why"),
-    [
-        (kill, start, "Connection refused"),
-        (hang, go_on, "it does not answer"),
-        (ask_for_a_password, restart, "NOAUTH"),
-    ],
-)
-async def test_a_redis_that_lets_no_call_through_makes_every_worker_unready(gateway, redis, fault, heal, why):
+FAULTS = {  # and what /readyz says of it
+    (kill, start): "Connection refused",
+    (hang, go_on): "it does not answer",
+    (ask_for_a_password, restart): "NOAUTH",
+}
+
+
+async def test_a_redis_that_lets_no_call_through_makes_every_worker_unready(gateway, redis):
+    refusals = []
     await is_well(gateway)
-    await asyncio.to_thread(fault, redis)
-    try:
-        found = await all_say(gateway, 503, "unready")
-        assert why in found[2], found
-        assert await up(gateway, "redis") == 0.0
-        assert await up(gateway, "database") == 1.0
-        refused = await ask(gateway.url, town.ALICE, question("chat"))
-        assert (refused.status, refused.error["code"]) == (503, "limiter_unavailable")
-        [why] = await stories_of(gateway, [refused.id])
-        assert "Redis did not answer, so its limits could not be checked" in why
-    finally:
-        await asyncio.to_thread(heal, redis)
-    await is_well(gateway)
-    assert (await ask(gateway.url, town.ALICE, question("chat"))).status == 200
+    for (fault, heal), why in FAULTS.items():
+        await asyncio.to_thread(fault, redis)
+        try:
+            found = await all_say(gateway, 503, "unready")
+            assert why in found[2], found
+            assert await up(gateway, "redis", "database") == [0.0, 1.0]
+            refused = await ask(gateway.url, town.ALICE, question("chat"))
+            assert (refused.status, refused.error["code"]) == (503, "limiter_unavailable"), why
+            refusals.append(refused.id)
+        finally:
+            await asyncio.to_thread(heal, redis)
+        await is_well(gateway)
+        assert (await ask(gateway.url, town.ALICE, question("chat"))).status == 200, why
+    for story in await stories_of(gateway, refusals):
+        assert "Redis did not answer, so its limits could not be checked" in story
 
 
 async def test_a_redis_that_takes_no_writes_is_known_from_the_first_call_on(gateway, redis):
@@ -176,7 +177,7 @@ async def test_every_worker_says_that_postgres_is_away_and_how_much_waits_and_th
     postgres.stop()
     try:
         await all_say(gateway, 200, "ready", "ok", "away, or late", "the database")
-        assert await up(gateway, "database") == 0.0
+        assert await up(gateway, "database") == [0.0]
         for _ in range(20):
             assert (await ask(gateway.url, town.ALICE, question("chat"))).status in {200, 503}
 
@@ -224,43 +225,46 @@ def test_a_start_waits_for_redis_and_says_why_and_gives_up(gateway, locked):
 
 
 @pytest.mark.parametrize(
-    ("url", "why"),
+    ("url", "why", "database", "why_not"),
     [
-        ("redis://:wrong@127.0.0.1:{locked}/0", "invalid username-password pair"),
-        ("redis://127.0.0.1:{locked}/0", "HELLO must be called"),
-        ("redis://127.0.0.1:{port}/4000", "DB index is out of range"),
-        ("redis://127.0.0.1:{closed}/0", "Connection refused"),
-        ("redis://no-such-host.invalid:6379/0", "no-such-host.invalid"),
+        (
+            "redis://:wrong@127.0.0.1:{locked}/0",
+            "invalid username-password pair",
+            "{own}-not",
+            "does not exist",
+        ),
+        (
+            "redis://127.0.0.1:{locked}/0",
+            "HELLO must be called",
+            "postgres://u:wrong@127.0.0.1:{closed}/x",
+            "Connection refused",
+        ),
+        ("redis://127.0.0.1:{port}/4000", "DB index is out of range", "{own}", ""),
+        ("redis://127.0.0.1:{closed}/0", "Connection refused", "{own}", ""),
+        (
+            "redis://no-such-host.invalid:6379/0",
+            "no-such-host.invalid",
+            "postgres://u:wrong@no-such-host.invalid/x",
+            "no-such-host.invalid",
+        ),
     ],
 )
-def test_check_says_why_redis_does_not_serve(gateway, redis, locked, closed_port, url, why):
-    url = url.format(port=redis.port, locked=locked.port, closed=closed_port)
-    checking = ServerProcess(
-        MANAGE, "check", env={**gateway.environment, "ROUTER_REDIS_URL": url}, cwd=gateway.data_dir.parent
-    )
+def test_check_says_of_each_store_why_it_does_not_serve(
+    gateway, redis, locked, closed_port, url, why, database, why_not
+):
+    """PostgreSQL's own reason: the pool would only say that it has waited."""
+    env = {
+        **gateway.environment,
+        "ROUTER_REDIS_URL": url.format(port=redis.port, locked=locked.port, closed=closed_port),
+        "ROUTER_DB_URL": database.format(own=gateway.environment["ROUTER_DB_URL"], closed=closed_port),
+    }
+    checking = ServerProcess(MANAGE, "check", env=env, cwd=gateway.data_dir.parent)
     assert checking.end(None, 60) == 1
-    said = "\n".join(checking.stderr.all())
-    assert "(gateway.E003) Redis does not serve: " in said
-    assert why in said
-    assert "wrong" not in said
-
-
-@pytest.mark.parametrize(
-    ("where", "why"),
-    [
-        ("{own}-not", "does not exist"),
-        ("postgres://u:wrong@127.0.0.1:{closed}/x", "Connection refused"),
-        ("postgres://u:wrong@no-such-host.invalid/x", "no-such-host.invalid"),
-    ],
-)
-def test_check_says_why_postgres_does_not_serve(gateway, closed_port, where, why):
-    """The pool would only say that it has waited."""
-    url = where.format(own=gateway.environment["ROUTER_DB_URL"], closed=closed_port)
-    checking = ServerProcess(
-        MANAGE, "check", env={**gateway.environment, "ROUTER_DB_URL": url}, cwd=gateway.data_dir.parent
-    )
-    assert checking.end(None, 60) == 1
-    [said] = [line for line in checking.stderr.all() if "gateway.E004" in line]
-    assert "The database does not answer: " in said
-    assert why in said
+    lines = checking.stderr.all()
+    said = "\n".join(lines)
+    [of_redis] = [line for line in lines if "(gateway.E003) Redis does not serve: " in line]
+    assert why in of_redis
+    of_postgres = [line for line in lines if "gateway.E004" in line]
+    assert len(of_postgres) == bool(why_not)
+    assert all("The database does not answer: " in line and why_not in line for line in of_postgres)
     assert "wrong" not in said

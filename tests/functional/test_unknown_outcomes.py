@@ -240,13 +240,10 @@ async def test_a_try_that_may_be_billed_has_a_hold_of_its_own_before_the_next_on
     assert held == 0
 
 
-async def test_the_story_of_the_call_says_what_nobody_knows(gateway, upstream):
+async def test_the_story_says_what_nobody_knows_and_what_cannot_be_settled_has_an_exit_code(
+    gateway, upstream
+):
     row = await fail(gateway, upstream, "shown", {"kind": "hang_before_head"}, stream=False)
-    told = "\n".join(await asyncio.to_thread(gateway.manage, "explain", row["id"]))
-    assert "USD more may have been used: that is unsettled, and budgets count it." in told
-
-
-async def test_what_cannot_be_settled_is_said_with_an_exit_code(gateway):
     given = [
         (("--cost-usd", "1"), 1),
         (("--cost-usd", "-1"), 2),
@@ -255,8 +252,13 @@ async def test_what_cannot_be_settled_is_said_with_an_exit_code(gateway):
         (("--usage", "{}"), 2),
         ((), 2),
     ]
-    done = await asyncio.to_thread(
-        run_each, gateway, *(["settle", "no-such-call", *known] for known, _ in given)
+    (explained, story), *done = await asyncio.to_thread(
+        run_each,
+        gateway,
+        ["explain", row["id"]],
+        *(["settle", "no-such-call", *known] for known, _ in given),
     )
+    assert explained == 0
+    assert "USD more may have been used: that is unsettled, and budgets count it." in "\n".join(story)
     assert [code for code, _ in done] == [code for _, code in given]
     await asyncio.to_thread(gateway.manage, "settle", "no-such-call", "--cost-usd", "1", code=1)

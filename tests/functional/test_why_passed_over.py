@@ -10,7 +10,7 @@ import pytest
 from tests.raw_calls import ask, question
 from tests.servers import Gateway
 from tests.waiting import eventually
-from tests.why import OPEN, PAST, PICKY, UPSTREAM, config, stories_of
+from tests.why import OPEN, PAST, PICKY, UPSTREAM, config, is_kept, stories_of
 
 pytestmark = pytest.mark.both_modes
 
@@ -22,53 +22,47 @@ def gateway(upstream, closed_port, tmp_path_factory):
         yield server
 
 
-@pytest.mark.parametrize("kind", UPSTREAM)
-async def test_what_a_provider_did_is_told(gateway, upstream, kind):
-    answered, code = UPSTREAM[kind]
-    body = {"error": {"message": "No.", **answered.get("error", {})}}
-    upstream.script(f"up-why-{kind}", {"kind": "status", "status": answered["status"], "body": body})
-    answer = await ask(gateway.url, OPEN, question(f"why-{kind}"))
-    assert answer.error["code"] == code
-    [story] = await stories_of(gateway, [answer.id])
-    assert f"1. why-{kind}-1 (openai-compatible): failed as " in story
-    assert f"with HTTP {answered['status']}" in story
-
-
-async def test_a_refused_connection_is_told(gateway):
-    answer = await ask(gateway.url, OPEN, question("why-closed"))
-    assert answer.error["code"] == "upstream_error"
-    [story] = await stories_of(gateway, [answer.id])
-    assert "No deployment could be reached, or each failed." in story
-    assert "connect_refused" in story
-
-
-async def test_each_deployment_of_a_refused_call_has_its_own_reason(gateway, upstream):
-    """One has no key, and the other's provider asked not to be called yet."""
+async def test_what_each_deployment_did_or_why_it_could_not_is_told(gateway, upstream):
+    """Of calls that were refused for a different reason each; their stories are told by one command."""
+    answers = await failed_at_the_provider(gateway, upstream)
+    answers["closed"] = await ask(gateway.url, OPEN, question("why-closed"))
+    assert answers["closed"].error["code"] == "upstream_error"
+    # one has no key, and the other's provider asked not to be called yet
     upstream.script("up-why-limited", {"kind": "status", "status": 429, "headers": {"retry-after": "600"}})
     first = await ask(gateway.url, OPEN, question("why-limited"))
-    second = await ask(gateway.url, OPEN, question("why-limited"))
-    assert (first.status, second.status) == (429, 429)
-    story = (await stories_of(gateway, [second.id]))[0]
-    assert "limited of why-limited: its provider asked not to be called yet." in story
-    assert "no-key of why-limited: model_catalog[" in story
-    assert "${SURELY_NOT_SET} is not set." in story
+    answers["limited"] = await ask(gateway.url, OPEN, question("why-limited"))
+    assert (first.status, answers["limited"].status) == (429, 429)
+    answers["falls"] = falls = await ask(gateway.url, OPEN, question("why-falls"))
+    assert (falls.status, falls.error["code"]) == (503, "no_deployment_available")
+    assert falls.headers["x-should-retry"] == "false"  # waiting does not help
+    assert "SURELY_NOT_SET" not in falls.error["message"]
+    answers["half-off"] = await ask(gateway.url, OPEN, question("why-half-off"))
+
+    told = await stories_of(gateway, [answer.id for answer in answers.values()])
+    stories = dict(zip(answers, told, strict=True))
+    for kind, (answered, _) in UPSTREAM.items():
+        assert f"1. why-{kind}-1 (openai-compatible): failed as " in stories[kind]
+        assert f"with HTTP {answered['status']}" in stories[kind]
+    assert "No deployment could be reached, or each failed." in stories["closed"]
+    assert "connect_refused" in stories["closed"]
+    assert "limited of why-limited: its provider asked not to be called yet." in stories["limited"]
+    assert "no-key of why-limited: model_catalog[" in stories["limited"]
+    assert "${SURELY_NOT_SET} is not set." in stories["limited"]
+    assert "why-falls-1 of why-falls: " in stories["falls"]  # fallbacks that cannot answer, too
+    assert "why-keyless-1 of why-keyless: " in stories["falls"]
+    assert "off of why-half-off: it is disabled." in stories["half-off"]
+    assert "on of why-half-off: model_catalog[" in stories["half-off"]
 
 
-async def test_fallbacks_that_cannot_answer_are_told_too(gateway):
-    answer = await ask(gateway.url, OPEN, question("why-falls"))
-    assert (answer.status, answer.error["code"]) == (503, "no_deployment_available")
-    assert answer.headers["x-should-retry"] == "false"  # waiting does not help
-    assert "SURELY_NOT_SET" not in answer.error["message"]
-    [story] = await stories_of(gateway, [answer.id])
-    assert "why-falls-1 of why-falls: " in story
-    assert "why-keyless-1 of why-keyless: " in story
-
-
-async def test_a_deployment_that_is_switched_off_is_told(gateway):
-    answer = await ask(gateway.url, OPEN, question("why-half-off"))
-    [story] = await stories_of(gateway, [answer.id])
-    assert "off of why-half-off: it is disabled." in story
-    assert "on of why-half-off: model_catalog[" in story
+async def failed_at_the_provider(gateway, upstream):
+    """Make a call for each kind of failure; return the answers by kind."""
+    answers = {}
+    for kind, (answered, code) in UPSTREAM.items():
+        body = {"error": {"message": "No.", **answered.get("error", {})}}
+        upstream.script(f"up-why-{kind}", {"kind": "status", "status": answered["status"], "body": body})
+        answers[kind] = await ask(gateway.url, OPEN, question(f"why-{kind}"))
+        assert answers[kind].error["code"] == code, kind
+    return answers
 
 
 CANNOT = {  # and what GET /v1/models/{id} says, as a call does
@@ -109,28 +103,25 @@ KEYS = {
 }
 
 
-async def test_what_is_wrong_with_a_key_is_told(gateway):
+async def test_what_is_wrong_with_a_key_is_told_and_which_side_a_price_lacks(gateway):
     answers = [await ask(gateway.url, key, question("why")) for key in KEYS]
-    without = await ask(gateway.url, "", question("why"), headers={"authorization": ""})
-    stories = await stories_of(gateway, [each.id for each in (*answers, without)])
-    for story, words in zip(stories, (*KEYS.values(), "It came without a key."), strict=True):
-        assert words in story
-
-
-async def test_a_price_that_lacks_a_side_is_named(gateway):
-    answers = [await ask(gateway.url, OPEN, question(model)) for model in ("why-no-output", "why-no-price")]
-    told = [answer.error["message"] for answer in answers]
+    answers.append(await ask(gateway.url, "", question("why"), headers={"authorization": ""}))
+    unpriced = [await ask(gateway.url, OPEN, question(model)) for model in ("why-no-output", "why-no-price")]
+    told = [answer.error["message"] for answer in unpriced]
     assert ["has a price on one side only: price_output is missing" in each for each in told] == [True, False]
     assert "has no price" in told[1]
     assert "-1" not in "".join(told)  # names of deployments are not for clients
-    stories = await stories_of(gateway, [answer.id for answer in answers])
-    assert "output" in stories[0].partition("why-no-output-1 of why-no-output: ")[2].partition("\n")[0]
-    assert "price" in stories[1].partition("why-no-price-1 of why-no-price: ")[2].partition("\n")[0]
+
+    *stories, no_output, no_price = await stories_of(gateway, [each.id for each in (*answers, *unpriced)])
+    for story, words in zip(stories, (*KEYS.values(), "It came without a key."), strict=True):
+        assert words in story
+    assert "output" in no_output.partition("why-no-output-1 of why-no-output: ")[2].partition("\n")[0]
+    assert "price" in no_price.partition("why-no-price-1 of why-no-price: ")[2].partition("\n")[0]
 
 
 async def test_the_list_of_the_back_office_says_it_in_short(gateway):
     answer = await ask(gateway.url, OPEN, question("why-keyless"))
-    await stories_of(gateway, [answer.id])
+    await is_kept(gateway, answer.id)
     script = (
         "from metering.models import LoggedRequest; from metering.refusal_story import in_short; "
         f"print(in_short(LoggedRequest.objects.get(pk='{answer.id}')))"

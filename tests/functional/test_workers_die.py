@@ -51,19 +51,19 @@ async def test_workers_killed_under_load_lose_no_call_and_hold_no_money(
     seed = deaths if deaths == SHORT else secrets.randbits(32)
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails
     dice = random.Random(seed)
-    limit = 1100 if deaths == SHORT else 600 + 400 * deaths
+    limit = 700 if deaths == SHORT else 600 + 400 * deaths
     upstream.script("up-cents", {"delay": 0.05, "chunks": 5, "pause": 0.02})
     plan = cents.config(upstream.base_url, limit, server={"workers": 2}, database={"max_conns": 4})
     gateway = fresh_gateway(plan, bare=True, env=own_stores)
     async with Crowd(gateway, 8) as calls, Crowd(gateway, 8, question("cent", stream=True)) as streams:
         lived_since = 0.0
         for _ in range(deaths):
-            await calls.hears(dice.randrange(20, 150), "200", since=lived_since)  # the moment is the point
+            await calls.hears(dice.randrange(20, 80), "200", since=lived_since)  # the moment is the point
             lived_since = time.monotonic()
             living = workers_of(gateway)
             if living:
                 os.kill(dice.choice(living), signal.SIGKILL)
-        await calls.hears(100, "200", since=lived_since)
+        await calls.hears(50, "200", since=lived_since)
     said = [*calls.said, *streams.said]
     words = calls.words() + streams.words()
     print(dict(words))  # noqa: T201 - the figures

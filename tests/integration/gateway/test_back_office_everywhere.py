@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeData
 
 from budgets.models import Budget, RateLimit, SpendWindow
-from catalog.models import Deployment, HealthProbe, Model, Price
+from catalog.models import Credential, Deployment, HealthProbe, Model, Price
 from metering.models import UsageEvent
 from tenants.models import ApiKey, AuditEvent, Membership, Tenant, User
 from tests.back_office import NOW
@@ -88,7 +88,10 @@ def people(n):
 def models(n):
     model = Model.objects.create(alias=f"demo-{n}-<u>chat</u>", metadata={}, context_window=8192)
     name = f"east-{n}-<s>east</s>"
-    row = Deployment.objects.create(model=model, name=name, provider="openai", upstream_model="<u>chat</u>")
+    sealed = Credential.objects.create(name=f"credential-{n}", ciphertext="x", key_id="x", hint="4567")
+    row = Deployment.objects.create(
+        model=model, name=name, provider="openai", upstream_model="<u>chat</u>", credential=sealed
+    )
     Price.objects.create(deployment=row, input=2_500_000_000, output=10**10, image=4 * 10**13)
     HealthProbe.objects.create(
         place=f"place{n}",

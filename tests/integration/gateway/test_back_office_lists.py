@@ -1,22 +1,20 @@
-"""Every list of Django admin opens, searches and stays cheap; the ledger can only be read."""
+"""Filters of the lists of Django admin, and lists that are empty; the ledger can only be read.
+
+That every page opens and stays cheap: test_back_office_everywhere.py.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Group
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from budgets.models import Budget, RateLimit, SpendWindow
-from catalog.models import Deployment, HealthProbe, Model, Price
-from catalog.sync import sync_catalog
-from gateway.config import Config
+from budgets.models import Budget
+from catalog.models import HealthProbe
 from metering.models import LoggedRequest, UsageEvent
-from tenants.models import ApiKey, AuditEvent, Tenant, User
-from tests.back_office import NOW, ROW
+from tenants.models import AuditEvent
+from tests.back_office import NOW
 
 pytestmark = pytest.mark.django_db
 
@@ -55,58 +53,6 @@ def test_the_ledger_can_be_read_and_not_touched(client):
     )
 
 
-def fill(numbers):
-    tenants = Tenant.objects.bulk_create(Tenant(name=f"t{n}") for n in numbers)
-    members = User.objects.bulk_create(User(email=f"p{n}@example.com") for n in numbers)
-    owned = ApiKey.objects.bulk_create(
-        ApiKey(tenant=tenant, name="k", prefix=f"k{tenant.name}", secret_hmac="x") for tenant in tenants
-    )
-    RateLimit.objects.bulk_create(RateLimit(key=key, requests_per_minute=1) for key in owned)
-    Budget.objects.bulk_create(Budget(tenant=tenant, limit_nanousd=1) for tenant in tenants)
-    rows = [{**ROW, "alias": f"m{n}", "api_key": "sk-upstream-1234567"} for n in range(max(numbers) + 1)]
-    sync_catalog(Config.model_validate({"model_catalog": rows}), now=NOW)
-    UsageEvent.objects.bulk_create(ledger_row(n) for n in numbers)
-    LoggedRequest.objects.bulk_create(
-        LoggedRequest(id=f"req_{n}", at=NOW, method="GET", path="/v1/x", http_status=404) for n in numbers
-    )
-    return members
-
-
-PAGES = {
-    "auth_group": Group,
-    "tenants_user": User,
-    "tenants_tenant": Tenant,
-    "tenants_apikey": ApiKey,
-    "tenants_auditevent": AuditEvent,
-    "catalog_model": Model,
-    "catalog_deployment": Deployment,
-    "catalog_price": Price,
-    "budgets_ratelimit": RateLimit,
-    "budgets_budget": Budget,
-    "budgets_spendwindow": SpendWindow,
-    "metering_usageevent": UsageEvent,
-    "metering_loggedrequest": LoggedRequest,
-}
-
-
-def test_a_list_costs_the_same_number_of_queries_however_long(client):
-    fill(range(2))
-    for page in PAGES:
-        queries_of(client, page)
-
-    few = {page: queries_of(client, page) for page in PAGES}
-    fill(range(2, 12))
-    many = {page: queries_of(client, page) for page in PAGES}
-
-    assert {page: (few[page], count) for page, count in many.items() if count > few[page]} == {}
-
-
-def queries_of(client, page):
-    with CaptureQueriesContext(connection) as queries:
-        assert client.get(reverse(f"admin:{page}_changelist")).status_code == 200
-    return len(queries)
-
-
 @pytest.mark.parametrize(
     ("page", "parameter"),
     [
@@ -129,22 +75,10 @@ def test_a_filter_takes_no_value_but_those_that_it_offers(client, page, paramete
 
 
 def test_calls_whose_outcome_nobody_knows_are_found_by_a_filter(client):
-    fill(range(3))
+    UsageEvent.objects.bulk_create(ledger_row(number) for number in range(3))
     UsageEvent.objects.filter(pk=ledger_row(1).pk).update(unsettled_nanousd=5)
     page = client.get(reverse("admin:metering_usageevent_changelist"), {"unsettled": "yes"})
     assert [event.pk for event in page.context["cl"].result_list] == [ledger_row(1).pk]
-
-
-def test_each_page_opens_and_searches(client):
-    fill(range(2))
-    for page, model in PAGES.items():
-        url = reverse(f"admin:{page}_changelist")
-        assert client.get(url, {"q": "k"}).status_code == 200, page
-        first = model.objects.first()  # type: ignore[attr-defined]  # every model here has it
-        if first is not None:
-            change = reverse(f"admin:{page}_change", args=[first.pk])
-            assert client.get(change).status_code == 200, page
-        assert client.get(reverse(f"admin:{page}_add")).status_code in {200, 403}, page
 
 
 def test_an_empty_list_says_whether_filters_are_why_and_offers_only_what_one_may_do(client):

@@ -112,15 +112,10 @@ OTHER = [call_id(9)]
 @pytest.mark.parametrize(
     "text",
     [
-        call_id(9),
         call_id(9).upper().replace("REQ", "req"),
         f"  {call_id(9)} ",
-        "sk-otherkey",
         "sk-otherkey.its-secret",
         "otherkey",
-        "other",
-        "odd-model",
-        "mine-1",
     ],
 )
 def test_a_search_finds_what_the_text_names(client, people, page, text):
@@ -156,7 +151,8 @@ def test_filters_find_by_tenant_key_model_status_and_code(client, people, page, 
     fill(page, people)
     assert listed(client, page, **query)[0] == OTHER
     [name] = query
-    assert listed(client, page, **{name: "nobody"})[0] in ([], listed(client, page)[0])
+    found = listed(client, page, **{name: "nobody"})[0]
+    assert not found or found == listed(client, page)[0]
 
 
 def plan_of(statement):
@@ -190,7 +186,7 @@ def test_what_is_searched_and_filtered_is_found_by_an_index(client, people, page
     fill(page, people)
     table = LISTS[page]._meta.db_table  # noqa: SLF001 - Django's documented model API
     with CaptureQueriesContext(connection) as queries:
-        listed(client, page, **query)
+        assert listed(client, page, **query)[0] == OTHER
     asked = [each["sql"] for each in queries if f'FROM "{table}"' in each["sql"]]
     assert asked
     for statement in asked:

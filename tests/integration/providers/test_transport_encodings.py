@@ -115,9 +115,17 @@ async def test_a_bomb_in_many_chunks_is_one_bomb(transport: Transport) -> None:
             await call(transport, server.url)
 
 
-async def test_a_long_zipped_answer_is_no_bomb(transport: Transport) -> None:
-    text = random.Random(1).randbytes(2 * MAX_UNZIPPED)  # which do not shrink
-    body = gzip.compress(text, 1)
+@pytest.fixture(scope="module")
+def long_answer() -> tuple[bytes, bytes]:
+    """Return a text that does not shrink, and what it is zipped, for both loops."""
+    text = random.Random(1).randbytes(2 * MAX_UNZIPPED)
+    return text, gzip.compress(text, 1)
+
+
+async def test_a_long_zipped_answer_is_no_bomb(
+    transport: Transport, long_answer: tuple[bytes, bytes]
+) -> None:
+    text, body = long_answer
     head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(body)
     async with RawServer(says(head + body)) as server:
         assert await call(transport, server.url) == text
