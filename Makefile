@@ -4,8 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 DEMO ?= deploy/demo.yaml
 SIDE_BY_SIDE = --dist loadfile --no-loadscope-reorder --durations=25
-# Three at a time on two cores, and one beside them in production mode: much of a test is waiting.
-EMBEDDED = $(BIN)/python -m pytest -n 3 $(SIDE_BY_SIDE)
+# Four at a time on two cores, and one beside them in production mode: much of a test is waiting.
+EMBEDDED = $(BIN)/python -m pytest -n 4 $(SIDE_BY_SIDE)
 IN_PRODUCTION = env OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.stores \
 	$(BIN)/python -m pytest tests/functional -m "both_modes and not runs_once and not soak" -n 2 $(SIDE_BY_SIDE)
 # Each of the two is a process group of its own (set -m): what it has started ends with it. An interrupt lets pytest take

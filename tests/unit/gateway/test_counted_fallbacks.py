@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,6 +10,7 @@ import redis
 
 from budgets.admission import AdmissionUnavailable, Standing
 from gateway import connections, standing, unknown_members
+from gateway.database_threads import DatabaseThreads
 from gateway.health_hints import HealthHints
 from providers.hint import Hint
 from tests.signing import SIGNER
@@ -63,7 +63,8 @@ async def test_members_that_could_not_be_refused_are_counted(fallbacks, monkeypa
         return False
 
     monkeypatch.setattr("catalog.services.refuse_members", write)
-    with ThreadPoolExecutor(1) as threads:
-        live = cast("Any", SimpleNamespace(database=threads))
-        await unknown_members._refuse(live, 1, ["later"], "req_1")  # noqa: SLF001
+    threads = DatabaseThreads()
+    live = cast("Any", SimpleNamespace(database=threads))
+    await unknown_members._refuse(live, 1, ["later"], "req_1")  # noqa: SLF001
+    await threads.close()
     assert fallbacks() == noted
