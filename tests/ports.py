@@ -6,6 +6,7 @@ import random
 import socket
 import socketserver
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -16,16 +17,28 @@ from typing_extensions import override
 _CHOICE = range(10_000, 32_000)
 
 
+_CLAIMS: deque[socket.socket] = deque()
+_MOST_CLAIMS = 200  # the servers of the ports before have long begun to listen, or ended
+
+
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
+    """Return a port of 127.0.0.1 that nobody listens on, and that no other test gets before its server listens."""
     dice = random.SystemRandom()
     while True:
+        port, claim = dice.choice(_CHOICE), socket.socket(socket.AF_UNIX)
         with socket.socket() as probe:
             try:
-                probe.bind(("127.0.0.1", dice.choice(_CHOICE)))
+                # An abstract name, so that all processes of this machine see the claim: of many servers that start at
+                # once, two would otherwise get the same port now and then.
+                claim.bind(f"\0open-model-gateway-tests-port-{port}")
+                probe.bind(("127.0.0.1", port))
             except OSError:
+                claim.close()
                 continue
-            return int(probe.getsockname()[1])
+        _CLAIMS.append(claim)
+        if len(_CLAIMS) > _MOST_CLAIMS:
+            _CLAIMS.popleft().close()
+        return port
 
 
 class ClosedPort:

@@ -1,0 +1,13 @@
+"""The ports of the tests' own servers (tests/ports.py)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import ports
+
+
+def test_no_port_is_given_twice_before_its_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "_CHOICE", range(10_000, 10_100))
+    found = [ports.free_port() for _ in range(50)]
+    assert len(set(found)) == 50
