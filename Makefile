@@ -105,10 +105,11 @@ bench-production: setup-dev  ## the same in production mode, on a PostgreSQL and
 bench-peers: setup-dev  ## the same beside LiteLLM and Portkey, installed into .bench
 	@$(BIN)/python -m tests.bench --install-peers $(ARGS)
 
-soak: setup-dev  ## long runs: kill -9 torture, memory; then the unit tests with other random examples
+soak: setup-dev  ## long runs: kill -9 torture, memory; then random examples, and all bodies in full size
 	@$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
 ifeq ($(ARGS),)
 	@OMG_TEST_EXAMPLES=random $(BIN)/python -m pytest tests/unit -n 2 --dist loadfile
+	@OMG_TEST_SIZES=whole $(BIN)/python -m pytest tests/functional/test_nobody_holds_the_loop.py
 endif
 
 migrate: setup  ## bring the database of data_dir up to date

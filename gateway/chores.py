@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.db import connections
+
 from budgets.admission import AdmissionUnavailable, Post
 from catalog.probes import aprobe_all
 from catalog.queries import failed_probes
@@ -190,7 +192,16 @@ class Chores:
         def gone(worker: str) -> None:
             insist(live.admission.bury(worker))
 
-        await self._in_database(adopt, live.config.data_dir / "journal", patient_alias(), tell, gone)
+        def adopt_all() -> None:
+            alias = patient_alias()
+            try:
+                adopt(live.config.data_dir / "journal", alias, tell, gone)
+            finally:
+                connections[
+                    alias
+                ].close()  # adopting asks SQLite for a sync each time; what comes after it does not
+
+        await self._in_database(adopt_all)
 
     async def _tidy_workers(self) -> None:
         """Find out which workers there are, and stop waiting for those that are lost with their machine."""

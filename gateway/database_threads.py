@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from django.db import connections
+from django.db import close_old_connections, connections
 
 T = TypeVar("T")
 
 COUNT = 2
+KEPT_S = 30.0
 
 
 class DatabaseThreads:
-    """On PostgreSQL a connection goes back to the pool after each use. On SQLite each thread keeps its own: opening
-    one takes longer than most of the queries that are asked every second.
+    """On PostgreSQL a connection goes back to the pool after each use. On SQLite each thread keeps its own for a while:
+    opening one takes longer than most of the queries that are asked every second.
     """
 
     def __init__(self) -> None:
@@ -53,18 +55,27 @@ class DatabaseThreads:
 
 def _asking(work: Callable[..., T]) -> Callable[..., T]:
     def ask(*arguments: Any) -> T:
-        _drop_broken()
+        close_old_connections()
         try:
             return work(*arguments)
         finally:
-            _drop_broken()
+            _keep()
+            close_old_connections()
 
     return ask
 
 
-def _drop_broken() -> None:
-    """Close what broke while it was idle or in use, and what is not kept."""
+def _keep() -> None:
+    """Let SQLite's connection be closed in `KEPT_S`, and not at once as Django would; after an error, at once.
+
+    One that stays for ever would read a file that has long been replaced by another. Django asks a connection that
+    failed whether it is usable, and SQLite's says yes to anything.
+    """
+    now = time.monotonic()
     for connection in connections.all(initialized_only=True):
-        if connection.vendor == "sqlite":
-            connection.close_at = None
-        connection.close_if_unusable_or_obsolete()
+        if connection.vendor != "sqlite":
+            continue
+        if connection.errors_occurred:
+            connection.close()
+        elif connection.close_at is not None and connection.close_at <= now:
+            connection.close_at = now + KEPT_S

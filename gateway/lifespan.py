@@ -70,6 +70,7 @@ logger = logging.getLogger("gateway")
 STOP_S = 5.0
 SHIP_AT_CLOSE_S = 3.0
 PART_S = 5.0  # what any other part of closing may take
+DATABASE_S = 1.0  # for threads that answer, this is long; for one that hangs nothing helps
 JOURNAL_S = 7.0  # more than it waits for the disk itself
 
 
@@ -160,7 +161,7 @@ class Lifespan:
             ("request log", SHIP_AT_CLOSE_S, RequestLogWriter(live.request_log, self._database.run).flush),
             *((close.__qualname__, PART_S, close) for close in self._closing),
             ("transport", PART_S, live.transport.aclose),
-            ("database", PART_S, self._database.close),
+            ("database", DATABASE_S, self._database.close),
         ]
         if live.simulator is not None:
             parts.append(("simulator", PART_S, live.simulator.aclose))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.hostile_bodies import MB
 
 SIZE = 19 * MB + 512 * 1024
@@ -19,8 +21,9 @@ def of_pieces(piece: str, around: str, size: int = SIZE) -> str:
     return around % ",".join([piece] * (size // (len(piece) + 1)))
 
 
-FEW = 320 * 1024  # of what takes ten times as long as that
+WHOLE = os.environ.get("OMG_TEST_SIZES") == "whole"  # in `make soak`
 SLOW = MB  # what a process of its own takes seconds to read is not larger, so that the tests are quick
+FEW = SLOW if WHOLE else 320 * 1024  # of what is read slowest; another process looks into it all the same
 USAGE = '"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}'
 ANSWERS = {  # what a provider answers to a chat, and the status that the client gets
     "a long text": (answer_of(b'"' + rb"word \n" * (SIZE // 7) + b'"'), 200),
@@ -41,5 +44,5 @@ ANSWERS = {  # what a provider answers to a chat, and the status that the client
         200,
     ),
     "model again and again": ("{" + '"model":"m",' * (SLOW // 12) + '"choices":[]}', 502),
-    "white space": ("{" + " " * (4 * SLOW) + '"choices":[]}', 502),
+    "white space": ("{" + " " * (SIZE if WHOLE else 4 * SLOW) + '"choices":[]}', 502),
 }

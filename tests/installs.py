@@ -1,7 +1,8 @@
 """Installs the locks as a newcomer would: `python -m tests.installs`, in a copy of the repository and venvs of its own.
 
 With the oldest pip that a supported Python brings and with the newest, on every supported Python that is at hand. Each
-time `make setup` and `make setup-dev`, `pip check`, and the base lock once more by pip's own resolver.
+time `make setup` and `make setup-dev`, `pip check`, and the locks once more by pip's own resolver. What is in .venv is
+not made again: of that one only the last two are left.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 OLDEST_PIP, NEWEST_PIP = "pip==23.2.1", "pip"
 LOCKS = ("base", "production", "dev")
 LIMIT_S = 600
+OURS = ROOT / ".venv/bin/python"
 
 
 def interpreter(version: str) -> str | None:
@@ -56,6 +58,21 @@ def install(copy: Path, python: str, pip: str) -> None:
     run(copy, inside, "-m", "pip", "check")
     run(copy, "make", "setup-dev", f"PYTHON={python}")
     run(copy, inside, "-m", "pip", "check")
+
+
+def is_ours(python: str, pip: str) -> bool:
+    """Say whether .venv here was made with this interpreter, and has this pip."""
+    if not OURS.exists() or os.path.realpath(OURS) != os.path.realpath(python):
+        return False
+    found = subprocess.run([str(OURS), "-m", "pip", "--version"], capture_output=True, text=True, check=True)
+    return found.stdout.split()[1] == pip.partition("==")[2]
+
+
+def is_whole() -> None:
+    """Insist that what is installed here is what the locks ask for. Raises CalledProcessError."""
+    resolved = [word for name in LOCKS for word in ("-r", f"requirements/{name}.txt")]
+    run(ROOT, str(OURS), "-m", "pip", "install", "-q", "--dry-run", "--require-hashes", *resolved)
+    run(ROOT, str(OURS), "-m", "pip", "check")
 
 
 def refuses_production(copy: Path, python: str) -> None:
@@ -97,7 +114,10 @@ def main(*, whole: bool) -> int:
         copy = Path(place) / "copy"
         run(ROOT, "git", "clone", "-q", str(ROOT), str(copy))
         for version, python, pip in cases(whole=whole):
-            install(copy, python, pip)
+            if is_ours(python, pip) and not whole:
+                is_whole()
+            else:
+                install(copy, python, pip)
             print(f"Python {version} with {pip}: installed", flush=True)  # noqa: T201 - the result
     return 0
 

@@ -104,12 +104,14 @@ def load() -> None:
         _import_apps()
         for name in (*BESIDE_THE_MODELS, *(IN_PRODUCTION if stores.workers() else ())):
             importlib.import_module(name)
+        secrets = settings.SECRETS
         kept = weakref.ref(settings.GATEWAY), weakref.ref(sys.modules["gateway.settings"])
         _forget_settings()
         gc.collect()
         assert [of() for of in kept] == [None, None], (
             "an import has kept the settings: its children would use them"
         )
+        assert sys.getrefcount(secrets) == 2, "an import has kept the secrets"
 
 
 def _import_apps() -> None:

@@ -41,6 +41,8 @@ async def test_it_ends_in_good_order_and_comes_back_even_after_a_power_cut(fresh
     gateway.start()
     assert (await ask(gateway)).model == "chat"
     gateway.stop()
+    leftovers = [path.name for path in gateway.data_dir.glob("gateway.sqlite3-*")]
+    assert leftovers == []  # a copy of the file is whole
 
 
 def a_second_process_on_the_same_data_dir_is_exit_code_2(gateway):

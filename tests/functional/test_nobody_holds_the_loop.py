@@ -15,7 +15,7 @@ import pytest
 
 from tests import hostile_bodies, town
 from tests.held_loop import HeldLoop, Memory, slowness
-from tests.hostile_answers import ANSWERS, SIZE, answer_of, of_pieces
+from tests.hostile_answers import ANSWERS, FEW, SIZE, WHOLE, answer_of, of_pieces
 from tests.hostile_bodies import MB
 from tests.servers import Gateway
 from tests.waiting import eventually
@@ -39,7 +39,8 @@ TOO_MANY = {  # as "empty lists as messages", "empty objects", "towers", "member
     *("empty texts", "numbers", "words", "small objects", "members of objects"),
 }
 # Of these a parser in the loop holds it for 0.1 s and more with a quarter of the size, a tokenizer for seconds.
-QUARTER = SIZE // 4
+# `make soak` has all in full size.
+QUARTER, HALF = (SIZE, SIZE) if WHOLE else (SIZE // 4, SIZE // 2)
 DENSE = {
     *("empty lists as messages", "empty objects", "towers", "members", "members inside of tools"),
     "empty lists as inputs",
@@ -48,7 +49,7 @@ TALKATIVE = {"a schema", "arguments of tools"}  # of these with half of it
 
 
 def size_of(name: str) -> int:
-    return QUARTER if name in DENSE else SIZE // 2 if name in TALKATIVE else SIZE
+    return QUARTER if name in DENSE else HALF if name in TALKATIVE else SIZE
 
 
 def each(names: Iterable[str], long: Collection[str]) -> list[Any]:
@@ -204,7 +205,6 @@ async def test_an_answer_in_the_other_form(measured, upstream, streams):
 
 
 EVENT = MB - 1024
-FEW = 320 * 1024  # of what is read slowest; still so large that another process looks into it
 SLOW = {"choices", "choices that are none", "words beside a sound", "a usage", "a tier", "what nobody knows"}
 STREAMS = {  # what a provider sends as a stream
     "blank lines": "\n\n" * MB,
@@ -277,7 +277,7 @@ async def test_a_body_that_is_not_large(measured, name, headers):
 
 
 async def test_a_client_that_leaves_while_its_body_is_read(measured):
-    body = hostile_bodies.SERVED["code"](SIZE // 2)
+    body = hostile_bodies.SERVED["code"](HALF)
     address = urlsplit(measured.gateway.url)
     _, writer = await asyncio.open_connection(address.hostname, address.port)
     head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {town.ALICE}\r\n"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests import town
-from tests.ledger import row_of
+from tests.ledger import row_of, whole_ledger
 from tests.money import samples
 from tests.raw_calls import ask, question
 from tests.servers import Gateway, merged
@@ -179,5 +179,6 @@ async def test_a_shutdown_waits_no_longer_than_its_grace(gateway, upstream):
     await is_read_on(gateway)
     gateway.stop()  # insists on an end in good order
     gateway.start()
-    row = await row_of(gateway, upstream.seen(model="up-on-whole")[before]["id"])
+    asked = upstream.seen(model="up-on-whole")[before]["id"]
+    [row] = [row for row in await whole_ledger(gateway) if row["id"] == asked]
     assert (row["status"], row["error_code"]) == ("cancelled", "server_shutdown")

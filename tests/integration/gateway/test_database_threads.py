@@ -67,6 +67,22 @@ async def test_a_question_finds_no_transaction_of_the_one_before(opened: list[st
     await threads.close()
 
 
+async def test_a_connection_that_failed_or_is_old_is_not_used_again(
+    opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = DatabaseThreads()
+    for _ in range(2 * COUNT):
+        with pytest.raises(DatabaseError):
+            await threads.run(fail)
+    assert len(opened) == 2 * COUNT
+
+    monkeypatch.setattr("gateway.database_threads.KEPT_S", 0.0)
+    for _ in range(COUNT):
+        assert await threads.run(ask) == 1
+    assert len(opened) == 3 * COUNT
+    await threads.close()
+
+
 async def test_every_connection_is_closed_at_the_end() -> None:
     threads, together, kept = DatabaseThreads(), threading.Barrier(COUNT), []
 

@@ -8,13 +8,25 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from typing_extensions import override
 
 from gateway import connections, lifespan
 from gateway.database_threads import DatabaseThreads
 from gateway.lifespan import Lifespan
 
-ORDER = ["watchdog", "flush", "shipper", "journal", "requests", "admission", "transport", "simulator"]
-ORDER += ["log", "heavy"]
+ORDER = ["watchdog", "flush", "shipper", "journal", "requests", "admission", "transport", "database"]
+ORDER += ["simulator", "log", "heavy"]
+
+
+class Threads(DatabaseThreads):
+    def __init__(self, closed: list[str]) -> None:
+        super().__init__()
+        self._closed = closed
+
+    @override
+    async def close(self) -> None:
+        self._closed.append("database")
+        await super().close()
 
 
 class Site:
@@ -33,7 +45,7 @@ class Site:
         live.access_log = SimpleNamespace(close=lambda: self.closed.append("log"))
         live.heavy = SimpleNamespace(close=lambda: self.closed.append("heavy"))
         one = self.lifespan = Lifespan.__new__(Lifespan)
-        one._database = DatabaseThreads()  # noqa: SLF001
+        one._database = Threads(self.closed)  # noqa: SLF001
         one._tasks = set()  # noqa: SLF001
         one._closing = [self.part("admission")]  # noqa: SLF001
         one._watchdog = cast("Any", SimpleNamespace(stop=lambda: self.closed.append("watchdog")))  # noqa: SLF001
@@ -51,7 +63,7 @@ class Site:
 
 @pytest.fixture
 def site(monkeypatch):
-    for name in ("PART_S", "JOURNAL_S", "SHIP_AT_CLOSE_S"):
+    for name in ("PART_S", "JOURNAL_S", "SHIP_AT_CLOSE_S", "DATABASE_S"):
         monkeypatch.setattr(lifespan, name, 0.02)
     site = Site()
     connections.set_live(site.live)
