@@ -106,10 +106,14 @@ bench-peers: setup-dev  ## the same beside LiteLLM and Portkey, installed into .
 	@$(BIN)/python -m tests.bench --install-peers $(ARGS)
 
 soak: setup-dev  ## long runs: kill -9 torture, memory; then random examples, and all bodies in full size
-	@$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
 ifeq ($(ARGS),)
-	@OMG_TEST_EXAMPLES=random $(BIN)/python -m pytest tests/unit -n 2 --dist loadfile
-	@OMG_TEST_SIZES=whole $(BIN)/python -m pytest tests/functional/test_nobody_holds_the_loop.py
+	@failed=0; \
+	$(BIN)/python -m pytest -m soak --timeout 3600 || failed=1; \
+	OMG_TEST_EXAMPLES=random $(BIN)/python -m pytest tests/unit -n 2 --dist loadfile || failed=1; \
+	OMG_TEST_SIZES=whole $(BIN)/python -m pytest tests/functional/test_nobody_holds_the_loop.py || failed=1; \
+	exit $$failed
+else
+	@$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
 endif
 
 migrate: setup  ## bring the database of data_dir up to date

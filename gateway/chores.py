@@ -199,7 +199,7 @@ class Chores:
             finally:
                 connections[
                     alias
-                ].close()  # adopting asks SQLite for a sync each time; what comes after it does not
+                ].close()  # of SQLite it asks a sync at each write; nothing after it needs that
 
         await self._in_database(adopt_all)
 

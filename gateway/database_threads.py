@@ -32,9 +32,7 @@ class DatabaseThreads:
     async def close(self) -> None:
         """End them, without waiting for one that hangs in its database."""
         try:
-            if (
-                connections["default"].vendor == "sqlite"
-            ):  # the last one that closes leaves no log beside the file
+            if connections["default"].vendor == "sqlite":  # the last to close leaves no log beside the file
                 await self._close_connections()
         finally:
             self._executor.shutdown(wait=False, cancel_futures=True)
