@@ -196,10 +196,8 @@ class Chores:
             alias = patient_alias()
             try:
                 adopt(live.config.data_dir / "journal", alias, tell, gone)
-            finally:
-                connections[
-                    alias
-                ].close()  # of SQLite it asks a sync at each write; nothing after it needs that
+            finally:  # adopting asks SQLite for a sync at each write, and nothing after it needs that
+                connections[alias].close()
 
         await self._in_database(adopt_all)
 
