@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from gateway.body_room import Portion
 from gateway.connections import Connections
 from gateway.refusals import Overloaded
 from gateway.request import V1Request
@@ -18,12 +19,10 @@ from providers.upstream import Outgoing
 COPIES: Final = 3  # of a large event: as it came, in one piece, and for the client
 
 
-def _has_room(request: V1Request, live: Connections, size: int) -> bool:
+def _has_room(portion: Portion, body_bytes: int, live: Connections, size: int) -> bool:
     """Let a large event, and an answer in the other form, take of the memory that there is for bodies (sse.Room)."""
-    portion = request.portion
-    assert portion is not None  # noqa: S101 - its body was read
     try:
-        portion.cover(len(request.raw) + COPIES * size)
+        portion.cover(body_bytes + COPIES * size)
     except Overloaded as refusal:
         live.metrics.shed.add((refusal.reason,))
         return False
@@ -32,7 +31,10 @@ def _has_room(request: V1Request, live: Connections, size: int) -> bool:
 
 def dialect_of(request: V1Request, live: Connections, shape: Shape) -> OpenAIToOpenAI:
     """Return what translates the call."""
-    return OpenAIToOpenAI(shape, partial(_has_room, request, live), live.config.streams.max_event_bytes)
+    portion = request.portion
+    assert portion is not None  # noqa: S101 - its body was read
+    room = partial(_has_room, portion, len(request.raw), live)
+    return OpenAIToOpenAI(shape, room, live.config.streams.max_event_bytes)
 
 
 def outgoing_of(request: V1Request, live: Connections, shape: Shape, meter: Meter) -> Outgoing:

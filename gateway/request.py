@@ -225,8 +225,10 @@ class V1Request(HttpRequest):
             state[KNOWN] = True
 
     def stop_watching(self) -> None:
+        """End what was begun for this call, and let go of what refers back to it, so that the call leaves no cycle."""
         if self.pulse is not None:
             self.pulse.stop()
+            self.pulse = None
         if self._watch_connection is not None:
             self._watch_connection(None)
         if self._watcher is not None:
@@ -234,5 +236,6 @@ class V1Request(HttpRequest):
             self._watcher = None
         if self.read_on is not None:
             self.read_on.end()
+            self.read_on = None
         if self._gone_for_good is not None:
             self._gone_for_good.cancel()

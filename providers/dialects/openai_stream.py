@@ -20,6 +20,7 @@ from providers.dialects.inner_errors import MOST_BODY, body_of, error_body
 from providers.dialects.loose import LONG, is_busy, loosely, no_chunk, read_any
 from providers.dialects.mended import in_utf8, mended
 from providers.dialects.progress import Progress
+from providers.dialects.repeated import Repeated, repeated
 from providers.layout import Unfit
 from providers.outline import LARGE
 from providers.outline_limits import NotJson, OverLimit
@@ -30,6 +31,7 @@ from providers.usage_places import usage_of_twins
 
 _DONE = b"[DONE]"
 _USAGE = b'"usage'
+_MOST_LEARNED = 4  # of one stream
 _MALFORMED = (MalformedStream, msgspec.DecodeError, RecursionError, OverLimit, NotJson, Unfit)
 
 
@@ -44,6 +46,8 @@ class OpenAIStream(Progress):
         self._aliased = Aliased(shape.alias, drops_null=not shape.include_usage)
         self._left: list[bytes | SseEvent] = []  # behind a large one
         self._tier: Any = None
+        self._repeated: Repeated | None = None
+        self._to_learn = _MOST_LEARNED
 
     @property
     @override
@@ -98,7 +102,7 @@ class OpenAIStream(Progress):
                 self._hear_late(event)
                 continue
             try:
-                if self._pass(event, out):
+                if not self._repeats(event, out) and self._pass(event, out):
                     self._left = list(left)
             except _MALFORMED as error:
                 fault = error if isinstance(error, MalformedStream) else MalformedStream(str(error))
@@ -106,6 +110,18 @@ class OpenAIStream(Progress):
                     raise fault from error
                 self._fail(fault.body or body_of(str(fault)))  # what came before it still goes out
         return b"".join(out)
+
+    def _repeats(self, event: bytes | SseEvent, out: list[bytes]) -> bool:
+        """Do all of `_pass` for an event that is known but for its text; False: it is another one."""
+        known = self._repeated
+        if known is None or not isinstance(event, bytes):
+            return False
+        text = known.text(event, out)
+        if not text:
+            return False
+        self._tier = known.tier or self._tier
+        self._add(text)
+        return True
 
     def _pass(self, event: bytes | SseEvent, out: list[bytes]) -> bool:
         """Note what the event says, and add it for the client if it is for the client. True: it is read aside first."""
@@ -128,8 +144,16 @@ class OpenAIStream(Progress):
         if self.failure is None:
             if (chunk.usage is UNSET or self._is_beside or data.count(_USAGE) > 1) and data.find(_USAGE) >= 0:
                 self._hear(data, chunk.usage)
+            elif self._to_learn:
+                self._learn(data, chunk)
             self._aliased.event(data, chunk, out)
         return False
+
+    def _learn(self, data: bytes, chunk: Chunk) -> None:
+        """Look for what later events may repeat; a few times only, as in some streams none repeats another one."""
+        if self.started:
+            self._to_learn -= 1
+            self._repeated = repeated(data, chunk, self._aliased) or self._repeated
 
     def _rare(self, data: bytes, chunk: Chunk, out: list[bytes]) -> bool:
         """Do as `_pass` with a chunk that has usage, an error, or no choices."""

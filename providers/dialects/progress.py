@@ -64,21 +64,25 @@ class Progress(Stream):
                 self.sound_chars += chars
                 self.produced_bytes += words
         if text:
-            size = len(text)
-            self.produced_bytes += size if text.isascii() else len(text.encode("utf-8", "replace"))
-            self.produced_events += 1
-            self.started = True
-            self._texts.append(text)
-            self._chars += size
-            if self._chars >= PIECE:
-                self._produced.add("".join(self._texts))
-                self._texts, self._chars = [], 0
+            self._add(text)
         elif delta is not None and (delta.audio is not None or delta.tool_calls):
             self.started = True
         if choice.finish_reason or choice.error:
             self._note_end(choice)
         elif choice.index not in self._finished_choices:
             self._open_choices.add(choice.index)
+
+    def _add(self, text: str) -> None:
+        """Count a text that was produced, and keep it for counting its tokens."""
+        size = len(text)
+        self.produced_bytes += size if text.isascii() else len(text.encode("utf-8", "replace"))
+        self.produced_events += 1
+        self.started = True
+        self._texts.append(text)
+        self._chars += size
+        if self._chars >= PIECE:
+            self._produced.add("".join(self._texts))
+            self._texts, self._chars = [], 0
 
     def _note_end(self, choice: Choice) -> None:
         reason = choice.finish_reason

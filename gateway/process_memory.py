@@ -1,0 +1,119 @@
+"""How a serving process keeps its memory: one arena for all threads, a quiet collector, large pages for the heap.
+
+What a platform does not have is left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import logging
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+logger = logging.getLogger("gateway.process_memory")
+
+PAGE: Final = 2 * 1024 * 1024  # a large one, on x86-64 and on arm64 with pages of 4 kB
+_M_ARENA_MAX: Final = -8  # <malloc.h>
+_MADV_COLLAPSE: Final = 25  # <linux/mman.h>, since Linux 6.1
+_SETTING: Final = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+_MAPS: Final = Path("/proc/self/smaps")
+_REGION: Final = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ (\d+) *(.*)$")
+
+
+class Region(NamedTuple):
+    """A part of the heap, in bytes: where it is, how much of it is there, how much of that another process has too."""
+
+    start: int
+    end: int
+    resident: int
+    shared: int
+
+    @property
+    def pages(self) -> range:
+        """The addresses of the large pages that lie in it."""
+        return range(-(-self.start // PAGE) * PAGE, self.end - PAGE + 1, PAGE)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is full, and of this process alone: a large page takes no more memory than it has."""
+        return not self.shared and self.resident >= (self.end - self.start) * 7 // 8
+
+
+def share_arenas() -> None:
+    """Let all threads allocate from one arena: with one each, 10 to 14 MiB lie idle. Measured: no call is slower.
+
+    mallopt(3); where the C library has none, nothing changes.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+def quiet_collector() -> None:
+    """Keep the garbage collector off what lives for ever, and let it look rarely at what dies young.
+
+    Measured: 20-25 % more calls per core, because a call leaves no cycles behind (docs/performance.md).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+
+
+def begin_large_pages() -> None:
+    """Do as `use_large_pages`, aside: it takes 50 ms for 100 MB, and a second where a hypervisor must find them first.
+
+    Nothing waits for it, not even the end of the process.
+    """
+    threading.Thread(target=use_large_pages, name="large-pages", daemon=True).start()
+
+
+def use_large_pages() -> int:
+    """Move the heap into large pages (madvise(2), MADV_COLLAPSE) and return how many bytes are in such pages now.
+
+    A call touches 20 MB in small pages all over the heap, more than a processor's table of pages holds; measured: 3 to
+    4 % less time a call. Forks are left as they are: they share these pages with their parent, and would no longer.
+    """
+    try:
+        if "[never]" in _SETTING.read_text(encoding="ascii"):
+            return 0  # whoever runs this machine does not want any
+        regions = list(heap(_MAPS.read_text(encoding="utf-8", errors="replace")))
+        advise = ctypes.CDLL(None, use_errno=True).madvise
+    except (OSError, AttributeError):
+        return 0  # not Linux
+    moved = sum(_collapse(advise, region) for region in regions if region.is_settled)
+    logger.info("%d MiB of the heap are in large pages", moved // 1024 // 1024)
+    return moved
+
+
+def heap(smaps: str) -> Iterator[Region]:
+    """Return the regions of /proc/self/smaps (proc(5)) that are memory of no file, to be read and written."""
+    start = end = resident = shared = 0
+    for line in smaps.splitlines():
+        if (found := _REGION.match(line)) is not None:
+            is_heap = found[3] == "rw-p" and found[4] == "0" and found[5] in {"", "[heap]"}
+            start, end = (int(found[1], 16), int(found[2], 16)) if is_heap else (0, 0)
+            resident = shared = 0
+        elif line.startswith("Rss:"):
+            resident = _bytes(line)
+        elif line.startswith(("Shared_Clean:", "Shared_Dirty:")):
+            shared += _bytes(line)
+        elif line.startswith("VmFlags:") and end:
+            yield Region(start, end, resident, shared)
+
+
+def _bytes(line: str) -> int:
+    return int(line.split()[1]) * 1024
+
+
+def _collapse(advise: ctypes._NamedFuncPointer, region: Region) -> int:
+    """Return how many bytes are in large pages now: the kernel may have no such page left, or not know how."""
+    pages, done = ctypes.c_void_p, 0
+    for address in region.pages:
+        if advise(pages(address), ctypes.c_size_t(PAGE), _MADV_COLLAPSE):
+            break
+        done += PAGE
+    return done
