@@ -10,7 +10,6 @@ import ctypes
 import gc
 import logging
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -63,19 +62,12 @@ def quiet_collector() -> None:
     gc.set_threshold(50_000, 50, 100)
 
 
-def begin_large_pages() -> None:
-    """Do as `use_large_pages`, aside: it takes 50 ms for 100 MB, and a second where a hypervisor must find them first.
-
-    Nothing waits for it, not even the end of the process.
-    """
-    threading.Thread(target=use_large_pages, name="large-pages", daemon=True).start()
-
-
 def use_large_pages() -> int:
     """Move the heap into large pages (madvise(2), MADV_COLLAPSE) and return how many bytes are in such pages now.
 
     A call touches 20 MB in small pages all over the heap, more than a processor's table of pages holds; measured: 3 to
     4 % less time a call. Forks are left as they are: they share these pages with their parent, and would no longer.
+    Takes 50 ms for 100 MB, and a second where a hypervisor must find the memory first; call it in a thread.
     """
     try:
         if "[never]" in _SETTING.read_text(encoding="ascii"):

@@ -25,7 +25,7 @@ from gateway.doors import Door, behind
 from gateway.forwarded import Forwarded, TrustedProxies
 from gateway.http_protocol import patient
 from gateway.lifespan import Lifespan
-from gateway.process_memory import begin_large_pages, quiet_collector, share_arenas
+from gateway.process_memory import quiet_collector, share_arenas, use_large_pages
 from gateway.stopping import EXIT_S, KILL_S, LEAVE_S, Stop, end_within
 from gateway.websocket_protocol import WebSocket
 from gateway.worker_link import WorkerLink
@@ -183,7 +183,7 @@ async def _serve(
     if link is not None:
         link.when_another_died = lifespan.adopt
     quiet_collector()
-    begin_large_pages()
+    await asyncio.to_thread(use_large_pages)
     servers = _Servers(config, doors, workers)
     serving = servers.serve()
     if link is None:
