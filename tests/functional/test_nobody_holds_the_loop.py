@@ -183,7 +183,8 @@ async def test_a_usage_that_nobody_says_is_counted_beside_the_loop(measured, ups
     "name", each(ANSWERS, {"a long text", "letters of four bytes", "a long usage", "model again and again"})
 )
 async def test_an_answer_of_any_kind(measured, upstream, name):
-    text, status = ANSWERS[name]
+    build, status = ANSWERS[name]
+    text = build()
     upstream.script("up-wide", {"kind": "status", "status": 200, "body": text})
     answer = await measured.post(CHAT, QUESTION, len(text.encode()))
     upstream.script("up-wide", {})

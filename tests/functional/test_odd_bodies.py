@@ -77,12 +77,12 @@ async def test_a_compressed_body_may_come_in_chunks(gateway, upstream, coding):
         (BODY, "zstd", 400, "invalid_encoding"),
         (PACKED, "zstd", 400, "invalid_encoding"),
         (PACKED[:-1], "gzip", 400, "invalid_encoding"),
-        (zstd.compress(LARGE)[:-1], "zstd", 400, "invalid_encoding"),
+        (lambda: zstd.compress(LARGE)[:-1], "zstd", 400, "invalid_encoding"),
         (PACKED, "gzip, gzip", 400, "invalid_encoding"),
         (gzip.compress(b"{", mtime=0), "gzip", 400, "invalid_json"),
-        (gzip.compress(bytes(200 << 20), 1, mtime=0), "gzip", 413, "request_too_large"),
-        (zstd.compress(bytes(200 << 20)), "zstd", 413, "request_too_large"),
-        (zstd.compress(zstd.compress(bytes(200 << 20))), "zstd, zstd", 413, "request_too_large"),
+        (lambda: gzip.compress(bytes(200 << 20), 1, mtime=0), "gzip", 413, "request_too_large"),
+        (lambda: zstd.compress(bytes(200 << 20)), "zstd", 413, "request_too_large"),
+        (lambda: zstd.compress(zstd.compress(bytes(200 << 20))), "zstd, zstd", 413, "request_too_large"),
         (BODY, "br", 415, "unsupported_encoding"),
         (BODY, "deflate", 415, "unsupported_encoding"),
         (BODY, "gzip, gzip, gzip", 415, "unsupported_encoding"),
@@ -91,7 +91,8 @@ async def test_a_compressed_body_may_come_in_chunks(gateway, upstream, coding):
     ],
 )
 async def test_what_is_wrong_with_a_compressed_body_is_said(gateway, body, coding, status, code):
-    answer = await send(gateway, body, **{"content-encoding": coding})
+    packed = body() if callable(body) else body  # what takes long is packed here
+    answer = await send(gateway, packed, **{"content-encoding": coding})
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     if status == 413:
         words = "larger than 20 MB" if coding == "gzip" else "grows more than 1,000 times"
