@@ -76,7 +76,12 @@ async def test_what_fails_before_anything_is_sent_gives_its_grant_back(monkeypat
     if part != "open":
         monkeypatch.setattr(gateway.call, part, fail)
     request = SimpleNamespace(
-        auth=SimpleNamespace(tenant_id=1), id="req_1", raw=b"{}", trace_parent="", standing=None
+        auth=SimpleNamespace(tenant_id=1),
+        id="req_1",
+        raw=b"{}",
+        trace_parent="",
+        standing=None,
+        portion=SimpleNamespace(),
     )
     live = SimpleNamespace(
         config=SimpleNamespace(streams=SimpleNamespace(max_event_bytes=1_000_000)), heavy=None
