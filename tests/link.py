@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Self
 
-from tests.ports import free_port
+from tests.ports import free_port, stop_accepting
 
 
 class Link:
@@ -16,7 +16,7 @@ class Link:
         self.port = free_port()
         self.late_s = 0.0  # what the server says arrives so much later
         self._server: asyncio.Server | None = None
-        self._pipes: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._ends: set[asyncio.StreamWriter] = set()
 
     @property
@@ -27,13 +27,13 @@ class Link:
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
 
     async def cut(self) -> None:
-        """Return when nothing passes any more."""
+        """Return when nothing passes any more, and everything that was accepted is closed."""
         server, self._server = self._server, None
-        if server is not None:
-            server.close()
         for end in self._ends:
             end.transport.abort()
-        await asyncio.gather(*self._pipes, return_exceptions=True)
+        if server is not None:
+            await stop_accepting(server)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def __aenter__(self) -> Self:
         await self.mend()
@@ -43,17 +43,29 @@ class Link:
         await self.cut()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server = self._server
         self._ends.add(writer)
+        self._keep(asyncio.current_task())
+        if server is None:  # it was accepted before the cut
+            writer.transport.abort()
+            return
         try:
             there, back = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:
             writer.transport.abort()
             return
         self._ends.add(back)
+        if self._server is not server:  # cut meanwhile
+            writer.transport.abort()
+            back.transport.abort()
+            return
         for source, sink, is_answer in ((reader, back, False), (there, writer, True)):
-            task = asyncio.create_task(self._pipe(source, sink, is_answer=is_answer))
-            self._pipes.add(task)
-            task.add_done_callback(self._pipes.discard)
+            self._keep(asyncio.create_task(self._pipe(source, sink, is_answer=is_answer)))
+
+    def _keep(self, task: asyncio.Task[None] | None) -> None:
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _pipe(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, is_answer: bool

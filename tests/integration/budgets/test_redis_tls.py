@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from budgets.redis_connection import RedisConnection
 from gateway.redis_wait import trouble_of
+from tests.ports import stop_accepting
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
 
@@ -73,7 +74,7 @@ async def behind_tls(server: RedisServer, files: Path, *, asks_back: bool = Fals
     try:
         yield f"rediss://127.0.0.1:{listening.sockets[0].getsockname()[1]}/0"
     finally:
-        listening.close()
+        await stop_accepting(listening)
         for end in ends:
             end.transport.abort()
         await asyncio.gather(*tasks)

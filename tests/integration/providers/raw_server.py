@@ -11,6 +11,8 @@ from socket import SO_LINGER, SOL_SOCKET
 from types import TracebackType
 from typing import Self
 
+from tests.ports import stop_accepting
+
 HEAD_END = b"\r\n\r\n"
 
 
@@ -99,7 +101,7 @@ class RawServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.close()
+        await stop_accepting(self._server)
         for peer in self.peers:
             with contextlib.suppress(
                 AttributeError
