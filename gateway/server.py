@@ -183,7 +183,8 @@ async def _serve(
     if link is not None:
         link.when_another_died = lifespan.adopt
     quiet_collector()
-    await asyncio.to_thread(use_large_pages)
+    if link is None:  # workers share their heap, and one that replaces another should not be late
+        await asyncio.to_thread(use_large_pages)
     servers = _Servers(config, doors, workers)
     serving = servers.serve()
     if link is None:
