@@ -71,11 +71,13 @@ def use_large_pages() -> int:
     """
     try:
         if "[never]" in _SETTING.read_text(encoding="ascii"):
-            return 0  # whoever runs this machine does not want any
+            logger.info("the heap stays in small pages: %s says never", _SETTING)
+            return 0
         regions = list(heap(_MAPS.read_text(encoding="utf-8", errors="replace")))
-        advise = ctypes.CDLL(None, use_errno=True).madvise
-    except (OSError, AttributeError):
-        return 0  # not Linux
+        advise = ctypes.CDLL(None).madvise
+    except (OSError, AttributeError) as error:  # not Linux, or one without them
+        logger.info("the heap stays in small pages: %s", error)
+        return 0
     moved = sum(_collapse(advise, region) for region in regions if region.is_settled)
     logger.info("%d MiB of the heap are in large pages", moved // 1024 // 1024)
     return moved

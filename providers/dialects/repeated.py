@@ -7,7 +7,7 @@ place of its text. What stands around the text is the same, byte for byte, so a 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -27,7 +27,7 @@ class Repeated(msgspec.Struct, frozen=True, gc=False):
     tail: bytes
     begin: bytes
     end: bytes
-    tier: str | None
+    tier: Any  # as the provider wrote it
 
     def text(self, data: bytes, out: list[bytes]) -> str:
         """Return the text of an event that repeats this one, and add the event for the client; else ""."""
@@ -46,7 +46,7 @@ class Repeated(msgspec.Struct, frozen=True, gc=False):
 
 
 def repeated(data: bytes, chunk: Chunk, aliased: Aliased) -> Repeated | None:
-    """Return what events will repeat of this one; None where its text is not all that may differ."""
+    """Return what later events may repeat of this one; None where it has more than a text, or one with escapes."""
     text = _text_of(chunk)
     if not text:
         return None
