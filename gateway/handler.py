@@ -26,6 +26,7 @@ from gateway.refusals import MethodNotAllowed, NotFound, Overloaded
 from gateway.request import ClientGone, Receive, Scope, Send, V1Request
 from gateway.standing import standing_of
 from providers.failures import UpstreamFailed
+from providers.tracebacks import drop_frames
 from tenants.errors import InvalidKey, KeysUnavailable, Refused, TooManyMisses
 
 View = Callable[[Any], Awaitable[Answer]]
@@ -109,6 +110,7 @@ class V1Handler(ASGIHandler):
             request.standing = getattr(error, "standing", None) or request.standing
             if request.standing is None and request.caller is not None:
                 request.standing = await standing_of(request.caller)
+        drop_frames(error)
         return answer
 
     async def _recognize(self, request: V1Request) -> None:

@@ -21,6 +21,7 @@ from providers.dialects.base import has_said_all, least_tokens
 from providers.dialects.openai_openai import DONE
 from providers.failures import UpstreamFailed
 from providers.plan import Asker
+from providers.tracebacks import drop_frames
 from providers.upstream import Call
 
 logger = logging.getLogger("gateway.relay")
@@ -64,6 +65,7 @@ class Relay:
             else:
                 self._is_whole = True
         except UpstreamFailed as failure:
+            drop_frames(failure)
             if self.asker.has_left:
                 await self._abandon()
             else:

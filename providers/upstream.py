@@ -39,6 +39,7 @@ from providers.no_room import NoRoom
 from providers.other_form import begun, read_otherwise, take_folded
 from providers.plan import Asker, Deadline, Plan, timeouts_within
 from providers.target import Target
+from providers.tracebacks import drop_frames
 from providers.transport import Transport, UpstreamRequest, UpstreamResponse
 from providers.turn import Turn
 
@@ -163,6 +164,7 @@ async def open_call(
             failure.came_from(target)
             notes.failed(target, failure, sending.started)
             failures.append(failure)
+            drop_frames(failure)
             await _wait(journey.failed(target, failure), plan.deadline)
         except BaseException as error:  # however the try ended, its place at the deployment is given back
             turn.let_go()

@@ -5,23 +5,55 @@ With thousands of streams between two looks, all that was known of each would st
 
 from __future__ import annotations
 
-from typing import Any
+import uuid
+from typing import Any, NamedTuple
 
 import pytest
 
 from tests import town
 from tests.cycles import Cycles
+from tests.money import settled
 from tests.raw_calls import question
 from tests.servers import Gateway
 
 CALLS = 5
-BEHAVIORS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "whole": ({}, {}),
-    "streams": ({}, {"stream": True}),
-    "streams with usage": ({}, {"stream": True, "stream_options": {"include_usage": True}}),
-    "refused by the provider": ({"status": 400}, {}),
-    "streams that fail": ({"status": 500}, {"stream": True}),
-    "refused by us": ({}, {"messages": []}),
+STREAM = {"stream": True}
+ANY_KEY = ("idempotency-key",)
+OF_A_CONNECTION = {  # that broke; as many as there were
+    "providers.connection.Connection",
+    "providers.acknowledged.Footing",
+    "providers.failures.UpstreamBroken",
+}
+OF_A_CALL = {
+    "gateway.request.V1Request",
+    "gateway.relay.Relay",
+    "metering.meter.Meter",
+    "providers.upstream.Call",
+    "providers.dialects.openai_stream.OpenAIStream",
+}
+
+
+class Kind(NamedTuple):
+    """What the provider does, what is asked, and the status that the client gets."""
+
+    behavior: dict[str, Any]
+    more: dict[str, Any]
+    status: int = 200
+    headers: tuple[str, ...] = ()
+
+
+KINDS = {
+    "whole": Kind({}, {}),
+    "streams": Kind({}, STREAM),
+    "streams with usage": Kind({}, STREAM | {"stream_options": {"include_usage": True}}),
+    "streams with an Idempotency-Key": Kind({}, STREAM, headers=ANY_KEY),
+    "whole with an Idempotency-Key": Kind({}, {}, headers=ANY_KEY),
+    "streams that are cut": Kind({"end": "cut", "after": 2}, STREAM),
+    "streams that are reset": Kind({"end": "reset", "after": 2}, STREAM),
+    "streams of a provider that fails": Kind({"kind": "status", "status": 500}, STREAM, 502),
+    "refused by the provider": Kind({"kind": "status", "status": 400}, {}, 400),
+    "refused before it is called": Kind({}, {"messages": []}, 400),
+    "of no model": Kind({}, {"model": "none"}, 404),
 }
 
 
@@ -40,18 +72,36 @@ def watched(upstream, tmp_path_factory):
         yield gateway, cycles
 
 
-@pytest.mark.parametrize("what", BEHAVIORS)
+@pytest.mark.parametrize("what", KINDS)
 async def test_a_call_leaves_no_cycle(watched, upstream, what):
     gateway, cycles = watched
-    behavior, more = BEHAVIORS[what]
-    upstream.script("up-m1", behavior)
+    kind = KINDS[what]
     async with gateway.client(town.ALICE) as client:
-        await client.post(
-            "/v1/chat/completions", json=question("m1")
-        )  # the connection, and what is made once
+
+        async def ask(more, status, headers=()):
+            own = dict.fromkeys(headers, uuid.uuid4().hex)
+            answer = await client.post("/v1/chat/completions", json={**question("m1"), **more}, headers=own)
+            assert answer.status_code == status, answer.text
+
+        upstream.script("up-m1", {})
+        await ask({}, 200)  # the connection, and what is made once
+        upstream.script("up-m1", kind.behavior)
         await cycles.found(gateway.pid)
         for _ in range(CALLS):
-            answer = await client.post("/v1/chat/completions", json={**question("m1"), **more})
-            assert answer.status_code < 600
+            await ask(kind.more, kind.status, kind.headers)
         found = await cycles.found(gateway.pid)
-    assert {name for name, count in found.items() if count >= CALLS} == set()
+    assert {name for name, count in found.items() if count >= CALLS} <= OF_A_CONNECTION
+
+
+async def test_a_call_whose_client_left_is_gone_too(watched, upstream):
+    """What is left is of the connections that were cut."""
+    gateway, cycles = watched
+    upstream.script("up-m1", {"chunks": 6, "hold_after": 3})
+    await cycles.found(gateway.pid)
+    for _ in range(CALLS):
+        async with gateway.client(town.ALICE) as client:
+            asking = client.stream("POST", "/v1/chat/completions", json=question("m1", stream=True))
+            async with asking as answer:
+                await anext(answer.aiter_raw())
+    await settled(gateway)
+    assert not OF_A_CALL & (await cycles.found(gateway.pid)).keys()

@@ -1,0 +1,49 @@
+"""An error that is kept for what it says holds no frame any more, nor do those that it came of."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+
+from providers.tracebacks import drop_frames
+
+
+class Something:
+    pass
+
+
+def fail(held: Something) -> None:
+    try:
+        raise KeyError(repr(held))
+    except KeyError:
+        try:
+            raise ValueError(repr(held))
+        except ValueError as second:
+            raise ProcessLookupError from second
+
+
+def test_what_its_frames_held_is_gone_at_once():
+    gc.disable()
+    try:
+        held = Something()
+        known = weakref.ref(held)
+        with pytest.raises(ProcessLookupError) as raised:
+            fail(held)
+        error = raised.value
+        del raised, held
+        assert known() is not None
+        drop_frames(error)
+        assert known() is None
+        assert isinstance(error.__cause__, ValueError)
+        assert isinstance(error.__cause__.__context__, KeyError)
+    finally:
+        gc.enable()
+
+
+def test_errors_that_came_of_each_other_end():
+    one, other = ValueError(), KeyError()
+    one.__cause__, other.__context__ = other, one
+    drop_frames(one)
+    assert one.__traceback__ is other.__traceback__ is None
