@@ -6,7 +6,7 @@ import logging
 
 from budgets.redis_wire import OUR_FAULT, Refused
 
-_LOG = logging.getLogger("budgets.redis")
+logger = logging.getLogger(__name__)
 SAY_AGAIN_S = 10.0
 DOUBTED_S = 5.0  # so long a refusal stands for the commands after it, unless one is answered before
 OF_ONE = frozenset({"ERR", "WRONGTYPE"})  # a command or a tenant's data; the others concern every command
@@ -35,8 +35,8 @@ class Complaints:
             return
         self._next[kind] = now + SAY_AGAIN_S
         if not isinstance(failure, Refused):
-            _LOG.error("budgets.redis.failed %r", failure, exc_info=failure)
+            logger.error("budgets.redis.failed %r", failure, exc_info=failure)
         elif kind in OUR_FAULT:
-            _LOG.error("budgets.redis.refused %s", failure)
+            logger.error("budgets.redis.refused %s", failure)
         else:
-            _LOG.warning("budgets.redis.refused %s", failure)
+            logger.warning("budgets.redis.refused %s", failure)

@@ -24,7 +24,7 @@ from budgets.redis_tls import context_of
 from budgets.redis_wire import LONGEST_S, Refused, Unreachable, Unsent, Wire
 from providers.fallbacks import FALLBACKS
 
-_LOG = logging.getLogger("budgets.redis")
+logger = logging.getLogger(__name__)
 TIMEOUT_S = 0.03
 HANDSHAKE_S = 0.5
 AGAIN_S = 0.1
@@ -278,7 +278,7 @@ class RedisConnection:
         if not policy and not self._has_warned:
             self._has_warned = True
             what = "it does not say its maxmemory-policy; it must be"
-            _LOG.warning("budgets.redis.eviction_unknown: %s %s", what, NO_EVICTION)
+            logger.warning("budgets.redis.eviction_unknown: %s %s", what, NO_EVICTION)
 
 
 def _facts(info: bytes) -> dict[str, str]:

@@ -25,7 +25,7 @@ from budgets.redis_peers import SILENT_S
 from budgets.redis_rebuild import Run
 from budgets.redis_wire import Unreachable, Unsent
 
-_LOG = logging.getLogger("budgets.redis")
+logger = logging.getLogger(__name__)
 GROWS = frozenset({"admit", "top_up"})
 WRITE_S = 3.0
 
@@ -140,7 +140,7 @@ class LastWord:
         for call in unknown:
             call.is_unknown = not self._is_written
         if self._is_written:
-            _LOG.warning(
+            logger.warning(
                 "budgets.redis.last-word %d calls are noted: Redis cannot be reached", len(self._calls)
             )
 

@@ -19,7 +19,7 @@ from budgets.redis_peers import Peers
 from budgets.redis_wire import Unreachable
 from providers.fallbacks import FALLBACKS
 
-_LOG = logging.getLogger("budgets.redis")
+logger = logging.getLogger(__name__)
 TEND_S = 1.0
 
 
@@ -123,6 +123,6 @@ async def _quietly(work: Coroutine[None, None, None]) -> None:
         await work
     except Unreachable as away:
         FALLBACKS.note("redis_upkeep", away)
-    except Exception as failure:  # noqa: BLE001 - a worker that tends no more is thought dead by the others
+    except Exception as failure:
         FALLBACKS.note("redis_upkeep", failure)
-        _LOG.exception("budgets.redis.upkeep-failed")
+        logger.exception("budgets.redis.upkeep-failed")

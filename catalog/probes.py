@@ -28,7 +28,7 @@ from providers.probe import Probed, probe
 from providers.target import Target
 from providers.transport import Transport
 
-logger = logging.getLogger("catalog.probes")
+logger = logging.getLogger(__name__)
 
 KEPT = timedelta(days=7)
 STALE_ROUNDS = 3  # a probe older than this many rounds says nothing any more

@@ -18,7 +18,7 @@ import orjson
 
 from providers.redaction import redact
 
-logger = logging.getLogger("gateway.access_log")
+logger = logging.getLogger(__name__)
 
 CAPACITY = 20_000
 BATCH = 500

@@ -13,7 +13,7 @@ from pathlib import Path
 from celery.beat import Scheduler
 from typing_extensions import override
 
-logger = logging.getLogger("gateway.beat")
+logger = logging.getLogger(__name__)
 
 
 class JsonScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types

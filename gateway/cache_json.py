@@ -9,7 +9,7 @@ from django_redis.serializers.json import JSONSerializer
 from prometheus_client import Counter
 from typing_extensions import override
 
-logger = logging.getLogger("gateway.cache")
+logger = logging.getLogger(__name__)
 
 UNREADABLE = Counter("gateway_cache_unreadable", "Values in the shared cache that are not JSON")
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from gateway.health_hints import HealthHints
     from gateway.invalidation_redis import Listener
 
-logger = logging.getLogger("gateway")
+logger = logging.getLogger(__name__)
 
 RENEW_S = 10.0
 KEY_USE_S = 10.0

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from tenants.addresses import origin
 
-logger = logging.getLogger("gateway.connections")
+logger = logging.getLogger(__name__)
 
 SCARCE, PLENTY = 0.8, 0.5  # of all that may be open
 GRACE_S = 1.0  # who was answered without a key may ask again at once

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gateway.config.stores import Database
 
-logger = logging.getLogger("gateway.database")
+logger = logging.getLogger(__name__)
 
 LEDGER = "ledger"  # the alias, on PostgreSQL, of patient connections outside the pool: shipper, migrations, exports
 CONNECT_TIMEOUT_S = 3

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import resource
 
-logger = logging.getLogger("gateway.descriptors")
+logger = logging.getLogger(__name__)
 
 HIGHEST = 1_048_576  # where the hard limit is none; the kernel's own default for one process
 FEWEST_CLIENTS = 16

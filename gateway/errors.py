@@ -53,7 +53,7 @@ from tenants.errors import (
     TooManyMisses,
 )
 
-logger = logging.getLogger("gateway.errors")
+logger = logging.getLogger(__name__)
 
 INVALID = "invalid_request_error"
 AUTH = "authentication_error"

@@ -32,7 +32,7 @@ from providers.heavy_work import HeavyWork
 from providers.outline import is_large
 from providers.work_process import WorkFailed
 
-logger = logging.getLogger("gateway.idempotency")
+logger = logging.getLogger(__name__)
 
 MAX_BODY = 4 * 1024 * 1024
 ON_LOOP_BYTES = 256 * 1024

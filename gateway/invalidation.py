@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from providers.fallbacks import FALLBACKS
 
-logger = logging.getLogger("gateway.invalidation")
+logger = logging.getLogger(__name__)
 
 POLL_S = 1.0
 

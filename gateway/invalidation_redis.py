@@ -17,7 +17,7 @@ from redis import asyncio as redis_async
 from gateway.signed_messages import Signer
 from providers.fallbacks import FALLBACKS
 
-logger = logging.getLogger("gateway.invalidation")
+logger = logging.getLogger(__name__)
 
 CHANNEL = "gateway:config"
 SILENCE_S = 5.0  # after so long a silence Redis is asked whether it lives, and given as long again to answer

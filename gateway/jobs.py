@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.schedule import Job
 
-logger = logging.getLogger("gateway.jobs")
+logger = logging.getLogger(__name__)
 
 SOON = timedelta(minutes=5)  # a server that is off at night does its daily jobs so long after its start
 

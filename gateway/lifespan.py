@@ -65,7 +65,7 @@ from tenants.known_prefixes import KnownPrefixes
 from tenants.loaders import load_key, load_prefixes
 from tenants.queries import config_version
 
-logger = logging.getLogger("gateway")
+logger = logging.getLogger(__name__)
 
 STOP_S = 5.0
 SHIP_AT_CLOSE_S = 3.0

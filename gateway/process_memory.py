@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-logger = logging.getLogger("gateway.process_memory")
+logger = logging.getLogger(__name__)
 
 PAGE: Final = 2 * 1024 * 1024  # a large one, on x86-64 and on arm64 with pages of 4 kB
 _M_ARENA_MAX: Final = -8  # <malloc.h>

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import redis
 
-logger = logging.getLogger("gateway")
+logger = logging.getLogger(__name__)
 
 NO_EVICTION = "noeviction"
 ASK_S = 1.0

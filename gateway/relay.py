@@ -24,7 +24,7 @@ from providers.plan import Asker
 from providers.tracebacks import drop_frames
 from providers.upstream import Call
 
-logger = logging.getLogger("gateway.relay")
+logger = logging.getLogger(__name__)
 
 SLACK_TOKENS = 16  # a few tokens of blanks may be longer than any others
 CLIENT_GONE = frozenset({"client_disconnected", "client_stalled"})

@@ -30,7 +30,7 @@ from gateway.stopping import EXIT_S, KILL_S, LEAVE_S, Stop, end_within
 from gateway.websocket_protocol import WebSocket
 from gateway.worker_link import WorkerLink
 
-logger = logging.getLogger("gateway")
+logger = logging.getLogger(__name__)
 
 BACKLOG = 2048
 ACCEPTS_A_TURN = 16  # of all workers; of 1,000 streams in 2 s the slowest begins after 0.2 s instead of 0.6 s

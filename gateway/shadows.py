@@ -30,7 +30,7 @@ from providers.transport import Transport
 from providers.upstream import Call, Outgoing, open_call
 from tenants.caller import Caller
 
-logger = logging.getLogger("gateway.shadows")
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 4
 WAITING = 64

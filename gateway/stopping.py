@@ -12,7 +12,7 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final
 
-logger = logging.getLogger("gateway.stopping")
+logger = logging.getLogger(__name__)
 
 EXIT_S: Final = 15.0  # beyond the drain: what a worker needs to ship, sync and close
 KILL_S: Final = 10.0  # beyond that, after the second signal

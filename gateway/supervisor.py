@@ -18,7 +18,7 @@ from gateway.stopping import EXIT_S, KILL_S, Stop
 from gateway.worker_process import Worker
 from gateway.workers_count import WorkersCount
 
-logger = logging.getLogger("gateway.supervisor")
+logger = logging.getLogger(__name__)
 
 SHORT_LIFE_S = 5.0  # who dies younger than this is started again after a pause that doubles
 FIRST_PAUSE_S = 0.1

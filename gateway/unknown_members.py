@@ -14,7 +14,7 @@ from metering.records import Close
 from providers.fallbacks import FALLBACKS
 from tenants.audit import Actor
 
-logger = logging.getLogger("gateway.unknown_members")
+logger = logging.getLogger(__name__)
 
 
 def refuse_members(live: Connections, route: Route, members: tuple[str, ...], close: Close) -> None:

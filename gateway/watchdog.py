@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-logger = logging.getLogger("gateway.watchdog")
+logger = logging.getLogger(__name__)
 
 STALL_S: Final = 0.25
 BEAT_S: Final = 0.1

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-logger = logging.getLogger("gateway.supervisor")
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 READY = b"r"  # worker: I serve

@@ -16,7 +16,7 @@ from django.db import DatabaseError
 from gateway.models import ServingWorker
 from providers.fallbacks import FALLBACKS
 
-logger = logging.getLogger("gateway")
+logger = logging.getLogger(__name__)
 
 InDatabase = Callable[..., Awaitable[Any]]
 

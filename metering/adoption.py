@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from catalog.prices import PriceSheet
     from metering.tail import Running
 
-_LOG = logging.getLogger("metering.adoption")
+logger = logging.getLogger(__name__)
 DIED = "gateway_died"
 BYTES_A_TOKEN = 4  # of ordinary text
 LONGEST_TOKEN = 8  # bytes, of those that are common
@@ -74,13 +74,13 @@ def adopt(
             found = _take(path, using, tell or _nobody, gone or _nobody)
         except (DatabaseFailed, TimeoutError):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one directory
+        except Exception as error:
             FALLBACKS.note("journal_adoption", error)
-            _LOG.exception("metering.journal.not-adopted %s", path.name)
+            logger.exception("metering.journal.not-adopted %s", path.name)
             continue
         if found is not None:
             adopted.append(found)
-            _LOG.warning("metering.journal.adopted %s", msgspec.json.encode(found).decode())
+            logger.warning("metering.journal.adopted %s", msgspec.json.encode(found).decode())
     return adopted
 
 

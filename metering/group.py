@@ -17,7 +17,7 @@ from metering.end import End, Waiter
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_LOG = logging.getLogger("metering.group")
+logger = logging.getLogger(__name__)
 LINGER_PER_CALL_S = 0.0006
 LONGEST_LINGER_S = 0.005
 CROWD = 3
@@ -89,8 +89,8 @@ class Group:
         self._is_busy = True
         try:
             late = self._write(ends)
-        except Exception:  # noqa: BLE001 - whatever it was, those who wait must not wait for ever
-            _LOG.exception("metering.group.write-failed %d ends, tried again", len(ends))
+        except Exception:
+            logger.exception("metering.group.write-failed %d ends, tried again", len(ends))
             self._put_back(ends)
             return
         self.is_stuck = False

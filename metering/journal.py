@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Durability = Literal["power", "process"]
-_LOG = logging.getLogger("metering.journal")
+logger = logging.getLogger(__name__)
 _MIB = 1 << 20
 
 
@@ -278,7 +278,7 @@ class Journal:
         """Write nothing any more. What still runs or found no place is left to whoever adopts the directory."""
         self._is_closed = True
         if self._closing:
-            _LOG.error("metering.journal.closed-early %d ends are not written", len(self._closing))
+            logger.error("metering.journal.closed-early %d ends are not written", len(self._closing))
         self._left, self._live, self._closing = self._live | self._closing, set(), set()
         if self._mending is not None:
             self._mending.cancel()

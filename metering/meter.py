@@ -33,7 +33,7 @@ from providers.usage import Usage
 from providers.usage_places import usage_in
 from tenants.caller import Caller
 
-logger = logging.getLogger("metering.meter")
+logger = logging.getLogger(__name__)
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from itertools import islice
 from metering.exports import Period
 from metering.reconciliation import wrong_receipts, wrong_windows
 
-_LOG = logging.getLogger("metering.nightly")
+logger = logging.getLogger(__name__)
 _DAYS = 2  # one more than passes between two looks
 _MOST_LOGGED = 50
 
@@ -20,7 +20,7 @@ def compare_redis(url: str) -> int:
 
     faults = shared_counts(url).faults
     for fault in faults[:_MOST_LOGGED]:
-        _LOG.error("metering.money.disagrees %s", fault.sentence)
+        logger.error("metering.money.disagrees %s", fault.sentence)
     return len(faults)
 
 
@@ -29,5 +29,5 @@ def reconcile(now: datetime) -> int:
     period = Period(since=now - timedelta(days=_DAYS), until=now)
     wrong = [*wrong_windows(period)[:_MOST_LOGGED], *islice(wrong_receipts(period), _MOST_LOGGED)]
     for found in wrong[:_MOST_LOGGED]:
-        _LOG.error("metering.money.disagrees %s: %d, ledger %d", found.what, found.says, found.ledger)
+        logger.error("metering.money.disagrees %s: %d, ledger %d", found.what, found.says, found.ledger)
     return len(wrong[:_MOST_LOGGED])

@@ -28,7 +28,7 @@ DELETED_AT_ONCE: Final = 1_000
 MOST_BATCHES: Final = 500  # of one run; the next one goes on
 SHARE: Final = 4  # one tenant may have the fourth part of the rows
 _UNWRITABLE = (DataError, IntegrityError, ValueError, TypeError, OverflowError)
-_LOG = logging.getLogger("metering.request_log")
+logger = logging.getLogger(__name__)
 
 
 def write(entries: Sequence[Logged]) -> int:
@@ -50,7 +50,7 @@ def _write_alone(entry: Logged) -> bool:
         with transaction.atomic():
             LoggedRequest.objects.bulk_create([_row(entry)], ignore_conflicts=True)
     except _UNWRITABLE as fault:
-        _LOG.error("request_log.row-left-out %s: %s", entry.id, str(fault)[:200])
+        logger.error("request_log.row-left-out %s: %s", entry.id, str(fault)[:200])  # noqa: TRY400 - its words are enough
         return False
     return True
 
@@ -110,7 +110,7 @@ def expire(now: datetime, retention: Retention | None = None) -> int:
             )
         deleting.oldest_of(LoggedRequest.objects.all(), total - most)
     if deleting.gone:
-        _LOG.info("metering.request_log.expired %d", deleting.gone)
+        logger.info("metering.request_log.expired %d", deleting.gone)
     return deleting.gone
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gateway.config.sections import Retention
 
 CHUNK = 2_000
-_LOG = logging.getLogger("metering.retention")
+logger = logging.getLogger(__name__)
 
 
 class Expired(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ def expire(now: datetime, retention: Retention | None = None, using: str = "defa
     blanked = _blank(using) if rules.zero_retention else 0
     calls = _delete_before(_limit(now, rules.metadata_days, using), using) if rules.metadata_days else 0
     if calls or blanked:
-        _LOG.info("metering.calls.expired %d, blanked %d", calls, blanked)
+        logger.info("metering.calls.expired %d, blanked %d", calls, blanked)
     return Expired(calls, blanked)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST_HOURS = 1_000  # in one run; the next one goes on
 PATIENT_MS = 60_000
-_LOG = logging.getLogger("metering.rollup")
+logger = logging.getLogger(__name__)
 _LOCK = 0x6F6D6775  # of whoever changes roll-ups, on PostgreSQL
 _GROUP = "tenant_id, key_id, model, provider, deployment, status"
 SUMS = (
@@ -46,7 +46,7 @@ def roll_up(now: datetime, using: str = "default") -> int:
     hours = list(marked.order_by("hour").values_list("hour", flat=True).distinct()[:MOST_HOURS])
     done = sum(_refresh(hour, generation, using) for hour in hours)
     if done:
-        _LOG.info("metering.hours.added-up %d", done)
+        logger.info("metering.hours.added-up %d", done)
     return done
 
 

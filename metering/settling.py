@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from providers.usage import Usage
 
-_LOG = logging.getLogger("metering.settling")
+logger = logging.getLogger(__name__)
 Policy = Literal["estimate", "bound"]
 CHANGED = (
     "input_tokens",
@@ -114,7 +114,7 @@ def settle(request_id: str, known: Known, by: Actor, now: datetime, using: str =
         if not isinstance(known, ByPolicy):
             record(by, "settle", event, before=before, after=facts_of(event))
     if charged.disputed_nanousd:
-        _LOG.warning("metering.call.disputed %s: %d nano-USD", event.id, charged.disputed_nanousd)
+        logger.warning("metering.call.disputed %s: %d nano-USD", event.id, charged.disputed_nanousd)
     return Outcome(event.cost_nanousd, counted - event.cost_nanousd, charged.disputed_nanousd)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BATCH = 500
 REFUSED = (DataError, IntegrityError, OverflowError, ValueError)  # for ever, whoever tries
-_LOG = logging.getLogger("metering.shipment")
+logger = logging.getLogger(__name__)
 _CARRY_BEHIND = (
     4  # segments; a call that runs longer is written again at the end, so that the old files can go
 )
@@ -125,4 +125,4 @@ class Shipment:
             os.close(file)
         self.rejected.append(call.open.id)
         FALLBACKS.note("ledger_row", call.open.id)
-        _LOG.exception("metering.call.ship-rejected %s, kept in %s", call.open.id, path)
+        logger.exception("metering.call.ship-rejected %s, kept in %s", call.open.id, path)  # noqa: LOG004 - in a handler

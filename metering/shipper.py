@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_LOG = logging.getLogger("metering.shipper")
+logger = logging.getLogger(__name__)
 INTERVAL_S = 0.2
 _LONGEST_BACKOFF_S = 5.0
 _SYNC_PATIENCE_S = 5.0  # a disk that syncs nothing must not keep the server from stopping
@@ -81,9 +81,9 @@ class Shipper:
             try:
                 is_full = await self._ship()
                 self.failures = 0
-            except Exception:  # noqa: BLE001 - this task must outlive whatever a database does
+            except Exception:
                 self.failures += 1
-                _LOG.exception("metering.batch.ship-failed %d times in a row", self.failures)
+                logger.exception("metering.batch.ship-failed %d times in a row", self.failures)
                 await self._in_thread(self._shipment.disconnect)
             if not is_full:
                 await self._pause()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from metering.disk import Reserve
 
-_LOG = logging.getLogger("metering.syncer")
+logger = logging.getLogger(__name__)
 FLUSH_S = 0.2  # frames that nobody waits for are durable after this
 
 
@@ -93,9 +93,9 @@ class Syncer:
             waiters = [waiter for waiters in asked if waiters is not None for waiter in waiters]
             try:
                 self._serve(waiters)
-            except Exception:  # noqa: BLE001 - without this thread no call ever ends
+            except Exception:
                 if not self.failures:
-                    _LOG.exception("metering.journal.sync-failed")
+                    logger.exception("metering.journal.sync-failed")
                 self.failures += 1
                 running = running and self._is_mended(waiters)
             else:

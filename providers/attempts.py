@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from providers.failures import UpstreamFailed
     from providers.target import Target
 
-logger = logging.getLogger("gateway.upstream")
+logger = logging.getLogger(__name__)
 
 MOST_REASON: Final = 300  # characters in the record; the log has the whole kilobyte
 LINES_PER_S: Final = 20.0

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 
-logger = logging.getLogger("gateway.fallbacks")
+logger = logging.getLogger(__name__)
 
 QUIET_S = 60.0
 

@@ -24,7 +24,7 @@ from providers.retry_budget import RetryBudget
 from providers.target import Target
 from providers.turn import Turn
 
-logger = logging.getLogger("gateway.health")
+logger = logging.getLogger(__name__)
 
 TELL_S = 1.0  # a cool-down that grows by less is not told to others again
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from providers.failures import UpstreamFailed
     from providers.health import Health
 
-logger = logging.getLogger("gateway.health")
+logger = logging.getLogger(__name__)
 
 LONGEST_TOLD_S: Final = 120.0  # nobody stays away for longer, whatever a provider says
 

@@ -32,7 +32,7 @@ from tenants.attempt_counters import Limit, LocalCounters, SharedCounters
 from tenants.known_devices import device_of, remember
 from tenants.password_hasher import TooManyHashes
 
-logger = logging.getLogger("tenants.login")
+logger = logging.getLogger(__name__)
 
 WINDOW_S = 900
 PER_ACCOUNT = 10  # from one address

@@ -93,7 +93,7 @@ async def lines_of(gateway, request_id, count=1):
     """Return what the log says of a call's tries."""
 
     def found():
-        lines = [line for line in gateway.records() if line.get("logger") == "gateway.upstream"]
+        lines = [line for line in gateway.records() if line.get("logger") == "providers.attempts"]
         return [line for line in lines if request_id in line["message"]]
 
     return await eventually(found, lambda lines: len(lines) >= count)

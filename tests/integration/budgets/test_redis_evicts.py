@@ -32,7 +32,7 @@ async def opened(redis: RedisServer, user: str = "") -> RedisConnection:
 
 async def test_a_redis_that_evicts_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
     """Each policy on a server of its own, at the same time: half a second passes before one counts as away."""
-    with caplog.at_level(logging.ERROR, "budgets.redis"):
+    with caplog.at_level(logging.ERROR, "budgets"):
         await at_once(partial(is_not_used, caplog), EVICTING)
 
 

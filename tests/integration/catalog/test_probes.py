@@ -198,7 +198,7 @@ def test_what_the_last_probe_saw_is_read_by_every_process_and_logged_once(
     provider: Provider, caplog: pytest.LogCaptureFixture
 ) -> None:
     catalog(provider.url, "secret-key-1")
-    with caplog.at_level(logging.INFO, "catalog.probes"):
+    with caplog.at_level(logging.INFO, "catalog"):
         probe_all(NOON)
         assert failed_probes(NOON) == []
         provider.list_status = 401

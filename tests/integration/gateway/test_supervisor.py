@@ -59,7 +59,7 @@ class Site:
 
 @pytest.fixture
 async def site(request, tmp_path, caplog):
-    caplog.set_level(logging.INFO, "gateway.supervisor")
+    caplog.set_level(logging.INFO, "gateway")
     site = Site(tmp_path, caplog, *getattr(request, "param", ()))
     running = asyncio.create_task(site.supervisor.run(lambda: None))
     await eventually(lambda: len(site.serving) == 2)
@@ -104,7 +104,7 @@ async def test_a_worker_that_died_is_replaced_although_a_helper_of_it_keeps_the_
 
 
 async def test_workers_that_do_not_heed_an_order_are_killed(tmp_path, caplog, monkeypatch):
-    caplog.set_level(logging.INFO, "gateway.supervisor")
+    caplog.set_level(logging.INFO, "gateway")
     for name in ("EXIT_S", "KILL_S"):
         monkeypatch.setattr(supervisor, name, 0.05)
     site = Site(tmp_path, caplog, "deaf")
@@ -119,7 +119,7 @@ async def test_workers_that_do_not_heed_an_order_are_killed(tmp_path, caplog, mo
 
 async def test_what_prepares_a_renewal_ends_with_the_supervisor(tmp_path, caplog):
     site = Site(tmp_path, caplog)
-    caplog.set_level(logging.INFO, "gateway.supervisor")
+    caplog.set_level(logging.INFO, "gateway")
     preparing = tmp_path / "preparing"
     hang = f"echo $$ > {preparing}.new; mv {preparing}.new {preparing}; exec sleep 60"
     site.supervisor = Supervisor(site.command, site.listener, 1, drain_s=0, prepare=("sh", "-c", hang))
