@@ -1,7 +1,7 @@
-"""The process that reads what is large: `python -m gateway.heavy_process`. Frames on stdin and stdout, one job a time.
+"""The process that reads what is large: `python -m gateway.heavy_process`.
 
-It has no database, no keys and no sockets. What takes more CPU than its job was given ends it, whatever it is in the
-middle of; what takes more memory is answered so.
+Frames on stdin and stdout, one job a time. It has no database, no keys and no sockets. What takes more CPU than its
+job was given ends it, whatever it is in the middle of; what takes more memory is answered so.
 """
 
 from __future__ import annotations

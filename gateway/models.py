@@ -47,7 +47,10 @@ class Replay(models.Model):
 
 
 class ServingWorker(models.Model):
-    """A process that may have been granted calls (gateway/worker_rows.py). `born_in`: see budgets/redis_peers.py."""
+    """A process that may have been granted calls (gateway/worker_rows.py).
+
+    `born_in`: see budgets/redis_peers.py.
+    """
 
     name = models.CharField(max_length=64, primary_key=True)
     born_in = models.CharField(max_length=64, blank=True)

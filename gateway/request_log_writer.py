@@ -1,4 +1,4 @@
-"""Writes the request log from where it waits (gateway/request_log.py) into the database, beside the calls."""
+"""Writes the waiting request log (gateway/request_log.py) into the database, beside the calls."""
 
 from __future__ import annotations
 

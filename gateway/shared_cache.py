@@ -35,7 +35,8 @@ def django_caches(redis: Redis) -> dict[str, dict[str, Any]]:
                     "max_connections": redis.pool_size,
                     "retry": Retry(NoBackoff(), 0),
                 },
-                "SERIALIZER": "gateway.cache_json.CacheJson",  # the default, pickle, would run what it reads
+                # the default, pickle, would run what it reads
+                "SERIALIZER": "gateway.cache_json.CacheJson",
                 "IGNORE_EXCEPTIONS": True,  # without Redis a page is slower, not broken
             },
         }

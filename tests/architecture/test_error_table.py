@@ -31,7 +31,7 @@ NEVER_AT_THE_DOOR = {
     "catalog.encryption.CredentialUnreadable": "disables its row of the catalog",
     "catalog.services.KeyNeeded": "a form's error",
     "tenants.queries.UnknownTenant": "shell commands",
-    "tenants.password_hasher.TooManyHashes": "gateway/page_security.py answers it; /v1 hashes no passwords",
+    "tenants.password_hasher.TooManyHashes": "gateway/page_security.py answers it",
     "metering.settling.UnknownCall": "shell commands",
     "metering.settling.NoPrice": "shell commands",
     "metering.disk.VolatileDisk": "stops the start",
