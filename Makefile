@@ -20,7 +20,7 @@ export PIP_ROOT_USER_ACTION := ignore
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast test-production lint types installs bench bench-production bench-peers soak migrate lock clean
+.PHONY: help setup setup-dev run test test-fast test-embedded test-production lint types installs bench bench-production bench-peers soak migrate lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
@@ -81,6 +81,9 @@ endif
 
 test-fast: setup-dev lint  ## run what needs no servers of its own: unit, architecture, contract, lint
 	@$(BIN)/python -m pytest tests/unit tests/architecture tests/contract -n 2 --dist loadfile --no-loadscope-reorder
+
+test-embedded: setup-dev  ## run the whole test suite, embedded only
+	@$(EMBEDDED) $(ARGS)
 
 test-production: setup-dev  ## run the tests of both modes on PostgreSQL and Redis, two workers each
 	@$(IN_PRODUCTION) $(ARGS)

@@ -9,6 +9,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from gateway import __version__
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -40,6 +42,9 @@ def main() -> None:
 
 
 def run() -> None:
+    if sys.argv[1:] in (["version"], ["--version"]):  # Django would tell its own
+        sys.stdout.write(f"open-model-gateway {__version__}\n")
+        return
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
     from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the environment is set
     from django.db import DatabaseError, InterfaceError  # noqa: PLC0415

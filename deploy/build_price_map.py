@@ -4,7 +4,6 @@ pip download --no-deps litellm==<version>    # a development machine only
 python deploy/build_price_map.py litellm-<version>-*.whl <today, YYYY-MM-DD> > catalog/data/price_map.json
 """
 
-# ruff: noqa: INP001 - a script for developers, not part of a package
 from __future__ import annotations
 
 import json
