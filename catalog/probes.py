@@ -26,7 +26,7 @@ from catalog.snapshot import Snapshot
 from gateway import connections
 from providers.probe import Probed, probe
 from providers.target import Target
-from providers.transport import Transport
+from providers.transport.client import Transport
 
 logger = logging.getLogger(__name__)
 

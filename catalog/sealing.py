@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from catalog.encryption import CredentialUnreadable, decrypt, encrypt
-from providers.place import origin_text
 from providers.registry import PROVIDERS, default_base_url
 from providers.target import SECRET_METADATA
+from providers.transport.request_head import origin_text
 
 if TYPE_CHECKING:
     from gateway.config.people import Providers

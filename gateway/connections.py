@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from providers.heavy_work import HeavyWork
     from providers.simulator import Simulator
     from providers.tenant_salt import Salts
-    from providers.transport import Transport
+    from providers.transport.client import Transport
     from tenants.deny_list import DenyList
     from tenants.key_cache import KeyCache
     from tenants.key_use import KeyUse

@@ -57,7 +57,7 @@ from providers import tokens
 from providers.heavy_work import HeavyWork
 from providers.simulator import Simulator
 from providers.tenant_salt import Salts
-from providers.transport import Transport
+from providers.transport.client import Transport
 from tenants.deny_list import DenyList
 from tenants.key_cache import KeyCache, Stored
 from tenants.key_use import KeyUse

@@ -26,7 +26,7 @@ from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed
 from providers.health import Health
 from providers.plan import Plan
-from providers.transport import Transport
+from providers.transport.client import Transport
 from providers.upstream import Call, Outgoing, open_call
 from tenants.caller import Caller
 

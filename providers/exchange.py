@@ -24,7 +24,7 @@ from providers.outline import LARGE
 from providers.registry import PROVIDERS
 from providers.said import LONGEST
 from providers.target import Target
-from providers.transport import LEAVE_S, UpstreamRequest
+from providers.transport.client import LEAVE_S, UpstreamRequest
 from providers.usage_places import usage_in_error
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from providers.failures import UpstreamFailed
 from providers.redaction import redact
 from providers.registry import PROVIDERS, is_dateless
 from providers.target import Target, Timeouts
-from providers.transport import Transport, UpstreamRequest
+from providers.transport.client import Transport, UpstreamRequest
 
 _OK = 200
 _BAD_REQUEST = 400

@@ -40,7 +40,7 @@ from providers.other_form import begun, read_otherwise, take_folded
 from providers.plan import Asker, Deadline, Plan, timeouts_within
 from providers.target import Target
 from providers.tracebacks import drop_frames
-from providers.transport import Transport, UpstreamRequest, UpstreamResponse
+from providers.transport.client import Transport, UpstreamRequest, UpstreamResponse
 from providers.turn import Turn
 
 __all__ = ["Attempt", "Call", "Outgoing", "open_call"]

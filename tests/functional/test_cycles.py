@@ -20,8 +20,8 @@ CALLS = 5
 STREAM = {"stream": True}
 ANY_KEY = ("idempotency-key",)
 OF_A_CONNECTION = {  # that broke; as many as there were
-    "providers.connection.Connection",
-    "providers.acknowledged.Footing",
+    "providers.transport.connection.Connection",
+    "providers.transport.tcp_acknowledgement.Footing",
     "providers.failures.UpstreamBroken",
 }
 OF_A_CALL = {

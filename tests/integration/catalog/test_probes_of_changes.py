@@ -16,7 +16,7 @@ from catalog.sync import sync_catalog
 from gateway import chores
 from gateway.chores import Chores
 from gateway.config import Config
-from providers.transport import Transport
+from providers.transport.client import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable

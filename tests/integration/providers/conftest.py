@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import uvloop
 
-from providers.transport import Transport
+from providers.transport.client import Transport
 
 
 @pytest.hookimpl

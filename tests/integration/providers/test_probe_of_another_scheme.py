@@ -13,7 +13,7 @@ import trustme
 from catalog.diagnosis import meaning_of
 from providers.probe import probe
 from providers.target import Secret, Target
-from providers.transport import Transport
+from providers.transport.client import Transport
 
 RESET = b"\1\0\0\0\0\0\0\0"
 NGINX = b"<title>400 The plain HTTP request was sent to HTTPS port</title>"

@@ -19,7 +19,7 @@ from providers.upstream import Call, Outgoing, open_call
 from tests.integration.providers.raw_server import Peer, RawServer, Script
 
 if TYPE_CHECKING:
-    from providers.transport import Transport
+    from providers.transport.client import Transport
 
 CANARY = "upstream-secret-canary-123456"
 ECHO = f"bad header authorization: Bearer {CANARY} from 10.0.0.7 /srv/app"

@@ -10,7 +10,7 @@ import pytest
 
 from providers.failures import UpstreamBroken
 from providers.target import Timeouts
-from providers.transport import Transport, UpstreamRequest
+from providers.transport.client import Transport, UpstreamRequest
 from tests.integration.providers.raw_server import Peer, RawServer
 
 MANY = 1 << 30

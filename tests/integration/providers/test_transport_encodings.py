@@ -8,10 +8,10 @@ import zlib
 
 import pytest
 
-from providers.connection import MAX_UNZIPPED
 from providers.failures import UpstreamBroken
 from providers.target import Timeouts
-from providers.transport import Transport, UpstreamRequest
+from providers.transport.client import Transport, UpstreamRequest
+from providers.transport.connection import MAX_UNZIPPED
 from tests.integration.providers.raw_server import Peer, RawServer, Script
 
 MANY = 1 << 30

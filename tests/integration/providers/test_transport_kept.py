@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from providers.acknowledged import Footing, look
 from providers.failures import UpstreamBroken
 from providers.target import Timeouts
-from providers.transport import Transport, UpstreamRequest
+from providers.transport.client import Transport, UpstreamRequest
+from providers.transport.tcp_acknowledgement import Footing, look
 from tests.integration.providers.raw_server import Peer, RawServer, Script
 
 MANY = 1 << 30
@@ -200,7 +200,7 @@ async def test_where_the_kernel_does_not_say_nothing_is_sent_again(
     transport: Transport, end: End, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if end is closes:
-        monkeypatch.setattr("providers.acknowledged._TCP_INFO", 0)
+        monkeypatch.setattr("providers.transport.tcp_acknowledgement._TCP_INFO", 0)
     with late(end) as provider:
         await answer_of(transport, provider)
         with ending(provider, monkeypatch, has_ended=False), pytest.raises(UpstreamBroken):

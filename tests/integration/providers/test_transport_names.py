@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from providers.failures import ConnectFailed, UpstreamTimeout
-from providers.names import LOOKUPS
 from providers.target import Timeouts
-from providers.transport import Transport, UpstreamRequest
+from providers.transport.client import Transport, UpstreamRequest
+from providers.transport.resolver import LOOKUPS
 from tests.integration.providers.raw_server import Peer, RawServer
 
 LIMITS = Timeouts(connect=5, first_byte=5, idle=5, total=10)
@@ -136,7 +136,7 @@ async def test_more_silent_names_than_threads_leave_addresses_alone_and_are_aske
 async def test_old_addresses_serve_while_a_name_cannot_be_looked_up(
     transport: Transport, servers: NameServers, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
-    monkeypatch.setattr("providers.names.NAMES_S", 0.0)
+    monkeypatch.setattr("providers.transport.resolver.NAMES_S", 0.0)
     async with RawServer(answers_once) as server:
         await call(transport, ALIVE, server.port)
         if trouble == "silent":
@@ -151,8 +151,8 @@ async def test_old_addresses_serve_while_a_name_cannot_be_looked_up(
 async def test_old_addresses_do_not_serve_for_ever(
     transport: Transport, servers: NameServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("providers.names.NAMES_S", 0.0)
-    monkeypatch.setattr("providers.names.OLD_S", 0.0)
+    monkeypatch.setattr("providers.transport.resolver.NAMES_S", 0.0)
+    monkeypatch.setattr("providers.transport.resolver.OLD_S", 0.0)
     async with RawServer(answers_once) as server:
         await call(transport, ALIVE, server.port)
         del servers.leads_to[ALIVE]
@@ -201,7 +201,7 @@ import asyncio, socket, sys, threading
 import uvloop
 from providers.failures import UpstreamTimeout
 from providers.target import Timeouts
-from providers.transport import Transport, UpstreamRequest
+from providers.transport.client import Transport, UpstreamRequest
 
 socket.getaddrinfo = lambda *args, **more: threading.Event().wait()
 

@@ -7,10 +7,10 @@ import gzip
 
 import pytest
 
-from providers.connection import HIGH_WATER
 from providers.failures import UpstreamTimeout
 from providers.target import Timeouts
-from providers.transport import Transport, UpstreamRequest
+from providers.transport.client import Transport, UpstreamRequest
+from providers.transport.connection import HIGH_WATER
 from tests.integration.providers.raw_server import Peer, RawServer
 
 MANY = 1 << 30

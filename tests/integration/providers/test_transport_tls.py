@@ -14,7 +14,7 @@ import trustme
 
 from providers.failures import ConnectFailed
 from providers.target import Timeouts
-from providers.transport import Transport, UpstreamRequest
+from providers.transport.client import Transport, UpstreamRequest
 from tests.integration.providers.raw_server import Peer, RawServer
 
 LIMITS = Timeouts(connect=60, first_byte=60, idle=60, total=120)  # longer than any wait of a test

@@ -12,7 +12,7 @@ from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed, UpstreamTimeout
 from providers.other_form import begun
 from providers.target import Secret, Target, Timeouts
-from providers.transport import Transport, UpstreamRequest
+from providers.transport.client import Transport, UpstreamRequest
 from providers.upstream import Call, Outgoing
 from tests.deaf_port import deaf_port
 from tests.integration.providers.raw_server import Peer, RawServer

@@ -18,7 +18,7 @@ from tests.integration.providers.raw_server import Peer, RawServer, Script
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from providers.transport import Transport
+    from providers.transport.client import Transport
 
 BODY = b'{"model":"chat","messages":[]}'
 ANSWER = b'{"model":"up","choices":[{}],"usage":{"prompt_tokens":1,"completion_tokens":2}}'

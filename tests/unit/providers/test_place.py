@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from providers.failures import ConnectFailed
-from providers.place import Origin, head_of, place_of
+from providers.transport.request_head import Origin, head_of, place_of
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 import aiohappyeyeballs
 
-from providers.connection import Connection
 from providers.egress import is_forbidden
 from providers.failures import ConnectFailed, UpstreamBroken
-from providers.names import Names
+from providers.transport.connection import Connection
+from providers.transport.resolver import Names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from providers.place import Origin
+    from providers.transport.request_head import Origin
 
 NEXT_ADDRESS_S: Final = 0.25  # RFC 8305: "Connection Attempt Delay"
 

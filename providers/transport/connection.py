@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final, cast
 import httptools
 from typing_extensions import override
 
-from providers.acknowledged import Footing
-from providers.answer_coding import coding_of, unzipping
 from providers.failures import UpstreamBroken, UpstreamFailed, named
+from providers.transport.content_coding import coding_of, unzipping
+from providers.transport.tcp_acknowledgement import Footing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 from providers.failures import ConnectFailed, UpstreamTimeout, named
 
 if TYPE_CHECKING:
-    from providers.connection import Connection
-    from providers.place import Origin
-    from providers.pool import Pool
     from providers.target import Timeouts
+    from providers.transport.connection import Connection
+    from providers.transport.pool import Pool
+    from providers.transport.request_head import Origin
 
 _OF_ERRNO: Final = {
     errno.ECONNREFUSED: "connect_refused",

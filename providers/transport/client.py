@@ -15,12 +15,12 @@ from typing import Final, Self
 
 import msgspec
 
-from providers.connecting import connected
-from providers.connection import ONE_WRITE, Connection
 from providers.failures import ConnectFailed, UpstreamBroken, UpstreamFailed, UpstreamTimeout
-from providers.place import Origin, head_of, place_of
-from providers.pool import Pool
 from providers.target import Timeouts
+from providers.transport.connect import connected
+from providers.transport.connection import ONE_WRITE, Connection
+from providers.transport.pool import Pool
+from providers.transport.request_head import Origin, head_of, place_of
 
 CONNECTIONS_PER_HOST: Final = 4096
 KEEP_ALIVE_S: Final = 30.0
