@@ -12,7 +12,7 @@ from catalog.near import near
 from catalog.route import ANYTHING, Asking, ModelCannot, NoDeployment, Route
 from catalog.search import Search
 from catalog.snapshot import SERVED_TYPES, Model, Snapshot
-from providers.health import Health
+from providers.resilience.health import Health
 from tenants.caller import Caller
 from tenants.errors import ModelNotAllowed
 

@@ -15,8 +15,8 @@ from catalog.hints import Hints
 from catalog.route import Asking, ModelCannot, NoDeployment, Route, Skipped
 from catalog.snapshot import Deployment, Model, Snapshot
 from catalog.strategies import Circumstances, arrange, lot_of
-from providers.breaker import Breaker
-from providers.health import Health
+from providers.resilience.circuit_breaker import Breaker
+from providers.resilience.health import Health
 from tenants.caller import Caller
 
 SPARED_SHARE = 0.1  # of a broken deployment that is kept because half of its tier is out already

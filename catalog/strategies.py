@@ -13,7 +13,7 @@ import msgspec
 
 from catalog.prices import PriceSheet
 from catalog.snapshot import Deployment
-from providers.health import Health
+from providers.resilience.health import Health
 
 Tier = list[Deployment]
 

@@ -43,8 +43,8 @@ from metering.running import RunningCall
 from metering.trace import Trace, trace_of
 from providers.dialects.base import Shape
 from providers.failures import UpstreamFailed
-from providers.plan import Plan
 from providers.requests.classes import Unacceptable
+from providers.resilience.plan import Plan
 from providers.tenant_salt import Salt
 from providers.upstream import Call, open_call
 from tenants.auth import require_scope

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from metering.meter import Books
     from metering.running import Running
     from metering.shipper import Shipper
-    from providers.health import Health
     from providers.heavy_work import HeavyWork
+    from providers.resilience.health import Health
     from providers.simulator import Simulator
     from providers.tenant_salt import Salts
     from providers.transport.client import Transport

@@ -24,7 +24,7 @@ from redis.backoff import NoBackoff
 
 from gateway.signed_messages import STALE, Signer
 from providers.fallbacks import FALLBACKS
-from providers.hint import Hint
+from providers.resilience.health_hint import Hint
 
 WAITING = 1000  # while Redis is slow, the oldest hints are dropped
 PUBLISH_S = 0.5

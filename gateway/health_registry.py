@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from gateway.config import Config
 from gateway.metrics import Metrics
-from providers.breaker import Policy
-from providers.bulkhead import Bulkheads
-from providers.health import Health, Watch
+from providers.resilience.bulkhead import Bulkheads
+from providers.resilience.circuit_breaker import Policy
+from providers.resilience.health import Health, Watch
 
 if TYPE_CHECKING:
     from gateway.health_hints import HealthHints

@@ -13,7 +13,7 @@ from metering.meter import Meter
 from providers.aside import Aside
 from providers.dialects.base import Shape
 from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.plan import Asker
+from providers.resilience.plan import Asker
 from providers.upstream import Outgoing
 
 COPIES: Final = 3  # of a large event: as it came, in one piece, and for the client

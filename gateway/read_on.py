@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from providers.plan import Asker
+from providers.resilience.plan import Asker
 
 MOST: Final = 256  # of one process
 TENANT_SHARE: Final = 0.25

@@ -20,7 +20,7 @@ from metering.running import RunningCall
 from providers.dialects.base import has_said_all, least_tokens
 from providers.dialects.openai_openai import DONE
 from providers.failures import UpstreamFailed
-from providers.plan import Asker
+from providers.resilience.plan import Asker
 from providers.tracebacks import drop_frames
 from providers.upstream import Call
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gateway.pulse import Pulse
     from gateway.read_on import ReadOn
     from metering.meter import Meter
-    from providers.plan import Deadline
+    from providers.resilience.plan import Deadline
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -24,8 +24,8 @@ from metering.records import Close, Open
 from metering.running import Running
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed
-from providers.health import Health
-from providers.plan import Plan
+from providers.resilience.health import Health
+from providers.resilience.plan import Plan
 from providers.transport.client import Transport
 from providers.upstream import Call, Outgoing, open_call
 from tenants.caller import Caller

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from metering.journal import Journal
 from metering.records import Mark, Open
 from providers.dialects.base import Stream
-from providers.plan import Asker
+from providers.resilience.plan import Asker
 from tenants.caller import Caller
 
 T = TypeVar("T")

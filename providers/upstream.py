@@ -14,7 +14,6 @@ import msgspec
 
 from providers.additions import MOST_TRIES, Added, Additions, without
 from providers.aside import Aside
-from providers.attempts import Attempt, Notes
 from providers.dialects.base import Answered, Dialect, MalformedStream, Stream, has_said_all
 from providers.exchange import (
     MAX_ANSWER,
@@ -33,15 +32,16 @@ from providers.failures import (
     UpstreamTimeout,
     summarize,
 )
-from providers.health import Health
-from providers.journey import Again, Journey, in_time, judge
 from providers.no_room import NoRoom
 from providers.other_form import begun, read_otherwise, take_folded
-from providers.plan import Asker, Deadline, Plan, timeouts_within
+from providers.resilience.attempt import Turn
+from providers.resilience.attempt_log import Attempt, Notes
+from providers.resilience.attempt_planner import Again, Journey, in_time, judge
+from providers.resilience.health import Health
+from providers.resilience.plan import Asker, Deadline, Plan, timeouts_within
 from providers.target import Target
 from providers.tracebacks import drop_frames
 from providers.transport.client import Transport, UpstreamRequest, UpstreamResponse
-from providers.turn import Turn
 
 __all__ = ["Attempt", "Call", "Outgoing", "open_call"]
 

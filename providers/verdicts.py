@@ -13,7 +13,8 @@
 | 5xx | the deployment's, unless a code says that a moderation refused | status, code |
 
 What is only perhaps the credential's takes the deployment out for those whose calls fail, and for everybody once the
-calls of two tenants fail (providers/breaker.py). So no tenant's request takes a deployment from others.
+calls of two tenants fail (providers/resilience/circuit_breaker.py). So no tenant's request takes a deployment from
+others.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gateway.config.model import Config
 
-LONGEST_REST_S = 120.0  # of a deployment (providers/breaker.py)
+LONGEST_REST_S = 120.0  # of a deployment (providers/resilience/circuit_breaker.py)
 BUILT_SCOPES = frozenset({"chat", "embeddings"})
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from gateway.health_hints import HealthHints, Said
 from gateway.invalidation_redis import Listener
-from providers.breaker import Phase
 from providers.failures import UpstreamFailed, UpstreamStatus
-from providers.health import Health, Watch
-from providers.hint import Hint
+from providers.resilience.circuit_breaker import Phase
+from providers.resilience.health import Health, Watch
+from providers.resilience.health_hint import Hint
 from providers.target import Secret, Target
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER

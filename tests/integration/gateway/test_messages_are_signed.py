@@ -14,7 +14,7 @@ from gateway.health_hints import YOUNG_S, HealthHints, Said
 from gateway.invalidation_redis import CHANNEL, Listener
 from gateway.signed_messages import STALE, UNSIGNED, Signer
 from providers.fallbacks import FALLBACKS, Fallbacks
-from providers.hint import Hint
+from providers.resilience.health_hint import Hint
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER, STRANGER
 

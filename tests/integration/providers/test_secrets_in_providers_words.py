@@ -12,8 +12,8 @@ from providers import redaction
 from providers.dialects.base import Shape
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamFailed
-from providers.health import Health
-from providers.plan import Plan
+from providers.resilience.health import Health
+from providers.resilience.plan import Plan
 from providers.target import Secret, Target, Timeouts
 from providers.upstream import Call, Outgoing, open_call
 from tests.integration.providers.raw_server import Peer, RawServer, Script

@@ -15,9 +15,9 @@ from catalog.capabilities import Need, need_of
 from catalog.prices import PriceSheet
 from catalog.route import Asking
 from catalog.snapshot import Can, Deployment, Snapshot
-from providers.breaker import Phase
 from providers.failures import Unavailable, UpstreamStatus
-from providers.health import Health
+from providers.resilience.circuit_breaker import Phase
+from providers.resilience.health import Health
 from providers.target import Secret
 from tests.unit.catalog.routes import ALICE, Clock, begun, deployment, fails, known, model, names, resolve
 

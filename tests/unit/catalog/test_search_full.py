@@ -7,9 +7,9 @@ import pytest
 from catalog import routing
 from catalog.prices import PriceSheet
 from catalog.snapshot import Deployment, Model, Snapshot
-from providers.bulkhead import Bulkheads
 from providers.failures import Unavailable, UpstreamFailed, UpstreamStatus
-from providers.health import Health
+from providers.resilience.bulkhead import Bulkheads
+from providers.resilience.health import Health
 from providers.target import Secret, Target
 from tenants.caller import Caller
 

@@ -12,7 +12,7 @@ from budgets.admission import AdmissionUnavailable, Standing
 from gateway import connections, standing, unknown_members
 from gateway.database_threads import DatabaseThreads
 from gateway.health_hints import HealthHints
-from providers.hint import Hint
+from providers.resilience.health_hint import Hint
 from tests.signing import SIGNER
 
 AWAY = AdmissionUnavailable("away")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.read_on import ReadingOn, ReadOn
-from providers.plan import Asker
+from providers.resilience.plan import Asker
 
 
 def calls(room, count, tenant_id=1):

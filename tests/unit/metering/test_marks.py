@@ -10,7 +10,7 @@ import pytest
 from metering.running import Running, RunningCall
 from providers.dialects.base import Shape
 from providers.dialects.openai_stream import OpenAIStream
-from providers.plan import Asker
+from providers.resilience.plan import Asker
 from tests.calls import opened
 
 MB = 1024 * 1024

@@ -12,7 +12,7 @@ from providers.additions import LEARNED_S, MOST_TENANTS, Added, Additions, state
 from providers.dialects.base import Shape
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.failures import UpstreamStatus
-from providers.health import Health
+from providers.resilience.health import Health
 from providers.target import Secret, Target
 from providers.usage import Usage
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from providers.failures import UpstreamStatus, summarize
-from providers.health import Health
+from providers.resilience.health import Health
 from providers.target import Secret, Target
 
 TARGET = Target(

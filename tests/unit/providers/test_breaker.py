@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.breaker import Breaker, Phase, Policy
-from providers.retry_budget import RetryBudget
+from providers.resilience.circuit_breaker import Breaker, Phase, Policy
+from providers.resilience.retry_budget import RetryBudget
 
 MIDDLE = 0.5  # dice for which a rest is exactly as long as the rule says
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.breaker import DEAF_S, LONGEST_HINT_S, Breaker, Phase, Policy
+from providers.resilience.circuit_breaker import DEAF_S, LONGEST_HINT_S, Breaker, Phase, Policy
 
 
 def breaker(**policy):

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from providers.failures import ErrorWith200, UpstreamBroken, UpstreamStatus
-from providers.plan import Plan
+from providers.resilience.plan import Plan
 from providers.target import Secret, Target
 from tests.provider_errors import ACCOUNTS, KEYS, LONG_CONTEXT, MODELS, TOO_LARGE, TOO_LONG, error
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from providers.breaker import Phase
-from providers.bulkhead import Bulkheads
 from providers.failures import UpstreamFailed, UpstreamStatus
-from providers.health import Health, Watch
-from providers.hint import Hint
+from providers.resilience.bulkhead import Bulkheads
+from providers.resilience.circuit_breaker import Phase
+from providers.resilience.health import Health, Watch
+from providers.resilience.health_hint import Hint
 from providers.target import Secret, Target
 
 

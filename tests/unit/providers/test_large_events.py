@@ -14,10 +14,10 @@ from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.dialects.produced import KEPT, PIECE, Produced
 from providers.exchange import broken_by
 from providers.failures import UpstreamBroken
-from providers.health import Health
 from providers.heavy_work import HeavyWork
-from providers.journey import judge
 from providers.no_room import NoRoom
+from providers.resilience.attempt_planner import judge
+from providers.resilience.health import Health
 from providers.target import Secret, Target
 from providers.tokens import count
 

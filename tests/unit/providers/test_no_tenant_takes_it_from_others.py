@@ -5,10 +5,10 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from providers.breaker import Phase
-from providers.bulkhead import Bulkheads
 from providers.failures import ConnectFailed, UpstreamBroken, UpstreamFailed, UpstreamStatus, UpstreamTimeout
-from providers.health import Health
+from providers.resilience.bulkhead import Bulkheads
+from providers.resilience.circuit_breaker import Phase
+from providers.resilience.health import Health
 from tests.unit.providers.test_health import Clock, health, target
 
 ALICE, BOB, CARL = 1, 2, 3

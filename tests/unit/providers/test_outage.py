@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from providers.failures import UpstreamFailed
-from providers.health import Health
-from providers.journey import Journey
-from providers.plan import Plan
+from providers.resilience.attempt_planner import Journey
+from providers.resilience.health import Health
+from providers.resilience.plan import Plan
 from tests.unit.providers.test_health import Clock, target
 
 OPENS_AT, FLOOR_PER_S, SHORTEST_REST_S = 5, 3, 4

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from providers.outliers import Record, worst
+from providers.resilience.outlier_detection import Record, worst
 
 
 def failing(*rates, calls=100):

@@ -8,12 +8,12 @@ from collections import Counter
 import pytest
 
 from providers.failures import UpstreamFailed
-from providers.health import Health
-from providers.journey import Journey
-from providers.plan import Asker, Plan
-from providers.retry_budget import RetryBudget
+from providers.resilience.attempt import Turn
+from providers.resilience.attempt_planner import Journey
+from providers.resilience.health import Health
+from providers.resilience.plan import Asker, Plan
+from providers.resilience.retry_budget import RetryBudget
 from providers.target import Target
-from providers.turn import Turn
 from tests.unit.providers.test_health import Clock, target
 
 DEAD, HEALTHY = "http://dead", "http://healthy"

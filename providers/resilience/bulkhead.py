@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from providers.retry_budget import RetryBudget
+from providers.resilience.retry_budget import RetryBudget
 from providers.target import Target
 
 SHARE = 0.75  # of all that the process takes on, where there are several places

@@ -3,7 +3,7 @@
 closed -> open (failures) -> half-open (one probe at a time) -> closed, at first with a small share that grows (ramp).
 Beside that a cool-down: a provider's Retry-After is a floor that nothing overrides. What other processes saw is a hint:
 short, and overruled by what this one sees itself. Failures of one tenant's calls alone open it for nobody: that
-tenant has a breaker of its own (providers/entry.py). Cost: under 1 us a call.
+tenant has a breaker of its own (providers/resilience/deployment_state.py). Cost: under 1 us a call.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from enum import Enum
 
 import msgspec
 
-from providers import witnesses
-from providers.tally import Tally
+from providers.resilience import affected_tenants
+from providers.resilience.outcome_counts import Tally
 
 SOFT_COOL_S = 1.0  # after a 429 that does not say how long: others go first for so long
 COOL_JITTER = 0.1  # only upward: nobody comes before the Retry-After ends
@@ -178,7 +178,7 @@ class Breaker:
             self.phase is Phase.CLOSED and began >= self.since
         ):  # what began before it last closed is old news
             self.consecutive += 1
-            witnesses.add(self._run, who)
+            affected_tenants.add(self._run, who)
             self._tally.failed(now, who)
             if self._is_proven(is_doubt=is_doubt) or self._fails_often(now):
                 self._open(now, reason)
@@ -186,14 +186,14 @@ class Breaker:
     @property
     def has_witnesses(self) -> bool:
         """Whether calls of more than one tenant failed since one went well."""
-        return witnesses.others(self._run) > 0
+        return affected_tenants.others(self._run) > 0
 
     def _is_proven(self, *, is_doubt: bool) -> bool:
         """Whether enough calls failed in a row, and not those of one tenant alone."""
-        most, others = self._policy.consecutive, witnesses.others(self._run)
+        most, others = self._policy.consecutive, affected_tenants.others(self._run)
         if is_doubt and others:
             return True
-        return self.consecutive >= most and others >= witnesses.need(most)
+        return self.consecutive >= most and others >= affected_tenants.need(most)
 
     def let_go(self, *, is_probe: bool = False) -> None:
         """A call ended that says nothing about the deployment: the client left, or asked for the impossible."""
@@ -285,5 +285,7 @@ class Breaker:
         if samples < policy.samples or failures < policy.ratio * samples:
             return False
         blamed = self._tally.blamed(now)
-        main, others = witnesses.main_of(blamed)[1], witnesses.others(blamed)
-        return others >= witnesses.need(policy.consecutive) and others >= policy.ratio * (samples - main)
+        main, others = affected_tenants.main_of(blamed)[1], affected_tenants.others(blamed)
+        return others >= affected_tenants.need(policy.consecutive) and others >= policy.ratio * (
+            samples - main
+        )

@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from providers.additions import Additions
-from providers.attempts import Attempt, Lines, Notes
-from providers.breaker import Breaker, Phase, Policy
-from providers.bulkhead import Bulkhead, Bulkheads
-from providers.entry import Entry, Seen, address_of, seen_of
 from providers.failures import Unavailable
-from providers.hint import Hint
-from providers.outliers import worst
-from providers.retry_budget import RetryBudget
+from providers.resilience.attempt import Turn
+from providers.resilience.attempt_log import Attempt, Lines, Notes
+from providers.resilience.bulkhead import Bulkhead, Bulkheads
+from providers.resilience.circuit_breaker import Breaker, Phase, Policy
+from providers.resilience.deployment_state import Entry, Seen, address_of, seen_of
+from providers.resilience.health_hint import Hint
+from providers.resilience.outlier_detection import worst
+from providers.resilience.retry_budget import RetryBudget
 from providers.target import Target
-from providers.turn import Turn
 
 logger = logging.getLogger(__name__)
 

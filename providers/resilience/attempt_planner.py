@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from providers.failures import DeadlineExceeded, UpstreamBroken, UpstreamFailed, UpstreamTimeout
-from providers.health import Health
 from providers.no_room import NoRoom
-from providers.plan import MAX_ATTEMPTS, Asker, Deadline, Plan, backoff_s
+from providers.resilience.attempt import Turn
+from providers.resilience.health import Health
+from providers.resilience.plan import MAX_ATTEMPTS, Asker, Deadline, Plan, backoff_s
 from providers.target import Target
-from providers.turn import Turn
 
 _NOT_BEGUN = (503, 529)  # the provider says that it did no work
 TIMER_S = 0.002  # a timer may fire this much early

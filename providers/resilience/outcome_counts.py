@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from providers import witnesses
+from providers.resilience import affected_tenants
 
 RING_S: Final = 10
 
@@ -34,7 +34,7 @@ class Tally:
         blamed = self._blamed[slot]
         if blamed is None:
             blamed = self._blamed[slot] = {}
-        witnesses.add(blamed, who)
+        affected_tenants.add(blamed, who)
 
     def counts(self, now: float) -> tuple[int, int]:
         """Return the calls that were judged in the last ten seconds, and how many of them failed."""
@@ -44,7 +44,7 @@ class Tally:
 
     def blamed(self, now: float) -> dict[int, int]:
         """Return the failures of the last ten seconds by tenant."""
-        return witnesses.together(self._blamed[slot] for slot in self._live(now))
+        return affected_tenants.together(self._blamed[slot] for slot in self._live(now))
 
     def forget(self) -> None:
         self._seconds = [-1] * RING_S

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from providers import witnesses
-from providers.breaker import Breaker, Phase
-from providers.outliers import Record
+from providers.resilience import affected_tenants
+from providers.resilience.circuit_breaker import Breaker, Phase
+from providers.resilience.outlier_detection import Record
 from providers.target import Target
 
 LATENCY_TAU_S = 10.0
@@ -135,8 +135,13 @@ class Entry:
     def suspects(self, now: float) -> set[int]:
         """Return the tenants whose calls fail most, and are most of those that answered."""
         slow = Counter(who for at, _, who in self._latencies if who and now - at <= FRESH_S)
-        found = {witnesses.main_of(self.breaker.blamed(now))[0], *(who for who, _ in slow.most_common(1))}
-        return {who for who in found if who > 0}  # the others are no tenant (providers/witnesses.py)
+        found = {
+            affected_tenants.main_of(self.breaker.blamed(now))[0],
+            *(who for who, _ in slow.most_common(1)),
+        }
+        return {
+            who for who in found if who > 0
+        }  # the others are no tenant (providers/resilience/affected_tenants.py)
 
     def forget_latencies(self) -> None:
         self._latencies.clear()

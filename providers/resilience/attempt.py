@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from providers.breaker import Phase
-from providers.hint import Hint
+from providers.resilience.circuit_breaker import Phase
+from providers.resilience.health_hint import Hint
 
 if TYPE_CHECKING:
-    from providers.bulkhead import Bulkhead
-    from providers.entry import Entry
     from providers.failures import UpstreamFailed
-    from providers.health import Health
+    from providers.resilience.bulkhead import Bulkhead
+    from providers.resilience.deployment_state import Entry
+    from providers.resilience.health import Health
 
 logger = logging.getLogger(__name__)
 
