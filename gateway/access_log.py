@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from providers.redaction import redact
+from providers.errors.redaction import redact
 
 logger = logging.getLogger(__name__)
 

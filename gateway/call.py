@@ -42,7 +42,7 @@ from metering.records import Open
 from metering.running import RunningCall
 from metering.trace import Trace, trace_of
 from providers.dialects.base import Shape
-from providers.failures import UpstreamFailed
+from providers.errors.exceptions import UpstreamFailed
 from providers.requests.classes import Unacceptable
 from providers.resilience.plan import Plan
 from providers.tenant_salt import Salt

@@ -14,7 +14,7 @@ from gateway.request import V1Request
 from metering.attempts import may_cost
 from metering.meter import Ending, Meter
 from metering.way import in_short
-from providers.failures import UpstreamFailed
+from providers.errors.exceptions import UpstreamFailed
 from providers.upstream import Attempt, Call
 
 CLIENT_GONE = 499  # nginx's: nobody was there any more to see a status

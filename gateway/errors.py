@@ -41,7 +41,7 @@ from gateway.replay_rows import InProgress, Mismatch, ResultUnavailable
 from gateway.request import BodyTooLarge, BodyTooSlow
 from metering.end import EndNotKept
 from metering.journal import MeteringUnavailable
-from providers.failures import UpstreamFailed
+from providers.errors.exceptions import UpstreamFailed
 from providers.requests.classes import Unacceptable
 from tenants.errors import (
     AddressNotAllowed,

@@ -25,8 +25,8 @@ from gateway.log_entry import log
 from gateway.refusals import MethodNotAllowed, NotFound, Overloaded
 from gateway.request import ClientGone, Receive, Scope, Send, V1Request
 from gateway.standing import standing_of
-from providers.failures import UpstreamFailed
-from providers.tracebacks import drop_frames
+from providers.errors.exceptions import UpstreamFailed
+from providers.errors.tracebacks import drop_frames
 from tenants.errors import InvalidKey, KeysUnavailable, Refused, TooManyMisses
 
 View = Callable[[Any], Awaitable[Answer]]

@@ -15,9 +15,9 @@ from django.utils.module_loading import import_string
 
 from gateway.models import JobRun
 from gateway.schedule import Job
-from providers.failures import named
+from providers.errors.exceptions import named
+from providers.errors.redaction import redact
 from providers.fallbacks import FALLBACKS
-from providers.redaction import redact
 
 LONGEST: Final = 200
 LATE_TURNS: Final = 3  # so many turns without a success, and a job is late

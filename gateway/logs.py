@@ -13,7 +13,7 @@ import orjson
 from typing_extensions import override
 
 from gateway.folding import Folding
-from providers.redaction import redact
+from providers.errors.redaction import redact
 
 LONGEST = 256  # of what a stranger wrote, a path for example
 _OF_REQUESTS = ("django.", "uvicorn.", "channels", "daphne")  # loggers of libraries that quote requests

@@ -19,9 +19,9 @@ from metering.meter import Ending, Meter
 from metering.running import RunningCall
 from providers.dialects.base import has_said_all, least_tokens
 from providers.dialects.openai_openai import DONE
-from providers.failures import UpstreamFailed
+from providers.errors.exceptions import UpstreamFailed
+from providers.errors.tracebacks import drop_frames
 from providers.resilience.plan import Asker
-from providers.tracebacks import drop_frames
 from providers.upstream import Call
 
 logger = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from metering.meter import Books, Ending, Meter
 from metering.records import Close, Open
 from metering.running import Running
 from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.failures import UpstreamFailed
+from providers.errors.exceptions import UpstreamFailed
 from providers.resilience.health import Health
 from providers.resilience.plan import Plan
 from providers.transport.client import Transport

@@ -14,7 +14,7 @@ from django.db.models import Count
 
 from metering.logged import LONGEST_NAME, LONGEST_PATH, LONGEST_WORDS, Logged, plain, plain_document
 from metering.models import LoggedRequest
-from providers.redaction import redact
+from providers.errors.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ import msgspec
 from providers.registry import PROVIDERS
 
 if TYPE_CHECKING:
-    from providers.failures import UpstreamStatus
+    from providers.errors.exceptions import UpstreamStatus
     from providers.target import Target
 
 LEARNED_S: Final = 3_600.0

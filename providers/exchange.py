@@ -17,12 +17,12 @@ from providers.dialects.base import (
     has_said_all,
     last_word,
 )
-from providers.failures import ErrorWith200, UpstreamBroken, UpstreamFailed
-from providers.no_room import NoRoom
+from providers.errors.exceptions import ErrorWith200, UpstreamBroken, UpstreamFailed
+from providers.errors.messages import LONGEST
+from providers.errors.out_of_memory import NoRoom
 from providers.opening import EVENT_STREAM, MAX_PRELUDE
 from providers.outline import LARGE
 from providers.registry import PROVIDERS
-from providers.said import LONGEST
 from providers.target import Target
 from providers.transport.client import LEAVE_S, UpstreamRequest
 from providers.usage_places import usage_in_error

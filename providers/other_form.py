@@ -13,6 +13,9 @@ from providers.dialects.base import Answered, Dialect, Laborious, MalformedAnswe
 from providers.dialects.document import Document
 from providers.dialects.one_piece import Edit, as_event, edits_of
 from providers.dialects.openai_openai import DONE
+from providers.errors.exceptions import UpstreamBroken
+from providers.errors.messages import LONGEST
+from providers.errors.out_of_memory import NoRoom
 from providers.exchange import (
     MAX_ANSWER,
     QUICK_BYTES,
@@ -21,11 +24,8 @@ from providers.exchange import (
     stream_for,
     unfinished,
 )
-from providers.failures import UpstreamBroken
-from providers.no_room import NoRoom
 from providers.opening import Kind, is_declared_stream, opening
 from providers.outline import LARGE
-from providers.said import LONGEST
 
 if TYPE_CHECKING:
     from providers.upstream import Call, Outgoing

@@ -12,9 +12,9 @@ import msgspec
 
 from providers.additions import stated
 from providers.dialects.loose import read_any
+from providers.errors.exceptions import UpstreamFailed
+from providers.errors.redaction import redact
 from providers.exchange import USER_AGENT
-from providers.failures import UpstreamFailed
-from providers.redaction import redact
 from providers.registry import PROVIDERS, is_dateless
 from providers.target import Target, Timeouts
 from providers.transport.client import Transport, UpstreamRequest

@@ -15,6 +15,15 @@ import msgspec
 from providers.additions import MOST_TRIES, Added, Additions, without
 from providers.aside import Aside
 from providers.dialects.base import Answered, Dialect, MalformedStream, Stream, has_said_all
+from providers.errors.exceptions import (
+    DeadlineExceeded,
+    UpstreamFailed,
+    UpstreamStatus,
+    UpstreamTimeout,
+    summarize,
+)
+from providers.errors.out_of_memory import NoRoom
+from providers.errors.tracebacks import drop_frames
 from providers.exchange import (
     MAX_ANSWER,
     broken_by,
@@ -25,14 +34,6 @@ from providers.exchange import (
     unfinished,
     what_ended,
 )
-from providers.failures import (
-    DeadlineExceeded,
-    UpstreamFailed,
-    UpstreamStatus,
-    UpstreamTimeout,
-    summarize,
-)
-from providers.no_room import NoRoom
 from providers.other_form import begun, read_otherwise, take_folded
 from providers.resilience.attempt import Turn
 from providers.resilience.attempt_log import Attempt, Notes
@@ -40,7 +41,6 @@ from providers.resilience.attempt_planner import Again, Journey, in_time, judge
 from providers.resilience.health import Health
 from providers.resilience.plan import Asker, Deadline, Plan, timeouts_within
 from providers.target import Target
-from providers.tracebacks import drop_frames
 from providers.transport.client import Transport, UpstreamRequest, UpstreamResponse
 
 __all__ = ["Attempt", "Call", "Outgoing", "open_call"]

@@ -16,10 +16,10 @@ import msgspec
 from providers.dialects.documents import QUICK, documents_in
 from providers.dialects.loose import read_deep
 from providers.dialects.mended import mended
+from providers.errors.messages import LONGEST
 from providers.layout import MOST_TWINS
 from providers.outline import Outline, outline_of
 from providers.outline_limits import Limits, NotJson, OverLimit
-from providers.said import LONGEST
 from providers.usage import Usage
 from providers.usage_openai import UsageJson, count_of, in_tier, usage_of
 

@@ -21,10 +21,10 @@ from providers.dialects.loose import LONG, is_busy, loosely, no_chunk, read_any
 from providers.dialects.mended import in_utf8, mended
 from providers.dialects.progress import Progress
 from providers.dialects.repeated import Repeated, repeated
+from providers.errors.redaction import redact_json, without_values
 from providers.layout import Unfit
 from providers.outline import LARGE
 from providers.outline_limits import NotJson, OverLimit
-from providers.redaction import redact_json, without_values
 from providers.sse import ERROR, MAX_EVENT, STRAY, EventTooLarge, Room, SseEvent, SseParser, events_of
 from providers.usage_openai import UsageJson
 from providers.usage_places import usage_of_twins

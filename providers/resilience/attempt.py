@@ -13,7 +13,7 @@ from providers.resilience.circuit_breaker import Phase
 from providers.resilience.health_hint import Hint
 
 if TYPE_CHECKING:
-    from providers.failures import UpstreamFailed
+    from providers.errors.exceptions import UpstreamFailed
     from providers.resilience.bulkhead import Bulkhead
     from providers.resilience.deployment_state import Entry
     from providers.resilience.health import Health

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from providers.said import MOST_REASON as MOST_SAID
-from providers.said import printable
+from providers.errors.messages import MOST_REASON as MOST_SAID
+from providers.errors.messages import printable
 from providers.usage import Usage
 
 if TYPE_CHECKING:
-    from providers.failures import UpstreamFailed
+    from providers.errors.exceptions import UpstreamFailed
     from providers.target import Target
 
 logger = logging.getLogger(__name__)

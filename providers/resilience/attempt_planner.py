@@ -6,8 +6,8 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
-from providers.failures import DeadlineExceeded, UpstreamBroken, UpstreamFailed, UpstreamTimeout
-from providers.no_room import NoRoom
+from providers.errors.exceptions import DeadlineExceeded, UpstreamBroken, UpstreamFailed, UpstreamTimeout
+from providers.errors.out_of_memory import NoRoom
 from providers.resilience.attempt import Turn
 from providers.resilience.health import Health
 from providers.resilience.plan import MAX_ATTEMPTS, Asker, Deadline, Plan, backoff_s

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from providers.additions import Additions
-from providers.failures import Unavailable
+from providers.errors.exceptions import Unavailable
 from providers.resilience.attempt import Turn
 from providers.resilience.attempt_log import Attempt, Lines, Notes
 from providers.resilience.bulkhead import Bulkhead, Bulkheads

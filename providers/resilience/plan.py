@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from providers.dialects.base import Stream
-from providers.failures import UpstreamFailed
+from providers.errors.exceptions import UpstreamFailed
 from providers.target import Target, Timeouts
 
 MAX_ATTEMPTS = 3  # the first and two more

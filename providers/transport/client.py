@@ -15,7 +15,7 @@ from typing import Final, Self
 
 import msgspec
 
-from providers.failures import ConnectFailed, UpstreamBroken, UpstreamFailed, UpstreamTimeout
+from providers.errors.exceptions import ConnectFailed, UpstreamBroken, UpstreamFailed, UpstreamTimeout
 from providers.target import Timeouts
 from providers.transport.connect import connected
 from providers.transport.connection import ONE_WRITE, Connection

@@ -8,7 +8,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Final
 
-from providers.failures import ConnectFailed, UpstreamTimeout, named
+from providers.errors.exceptions import ConnectFailed, UpstreamTimeout, named
 
 if TYPE_CHECKING:
     from providers.target import Timeouts

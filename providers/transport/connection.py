@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 import httptools
 from typing_extensions import override
 
-from providers.failures import UpstreamBroken, UpstreamFailed, named
+from providers.errors.exceptions import UpstreamBroken, UpstreamFailed, named
 from providers.transport.content_coding import coding_of, unzipping
 from providers.transport.tcp_acknowledgement import Footing
 

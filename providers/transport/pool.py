@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import aiohappyeyeballs
 
 from providers.egress import is_forbidden
-from providers.failures import ConnectFailed, UpstreamBroken
+from providers.errors.exceptions import ConnectFailed, UpstreamBroken
 from providers.transport.connection import Connection
 from providers.transport.resolver import Names
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from providers.failures import ConnectFailed
+from providers.errors.exceptions import ConnectFailed
 
 _PORTS: Final = {"http": 80, "https": 443}
 _AS_IT_IS: Final = "%/:@!$&'()*+,;=-._~"  # RFC 3986: legal in a path; what is quoted already stays so

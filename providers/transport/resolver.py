@@ -18,7 +18,7 @@ from typing import Final
 
 from aiohappyeyeballs import AddrInfoType
 
-from providers.failures import ConnectFailed
+from providers.errors.exceptions import ConnectFailed
 
 NAMES_S: Final = 10.0  # then a name is looked up again
 OLD_S: Final = 300.0  # for so long after that its old addresses serve where the lookup hangs or fails

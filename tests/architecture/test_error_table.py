@@ -10,7 +10,7 @@ from functools import cache
 import pytest
 
 from gateway.errors import ERRORS, answer_to
-from providers.failures import UpstreamFailed
+from providers.errors.exceptions import UpstreamFailed
 from tests.sources import ROOT, SOURCES, is_ours
 
 NEVER_AT_THE_DOOR = {

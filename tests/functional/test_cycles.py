@@ -22,7 +22,7 @@ ANY_KEY = ("idempotency-key",)
 OF_A_CONNECTION = {  # that broke; as many as there were
     "providers.transport.connection.Connection",
     "providers.transport.tcp_acknowledgement.Footing",
-    "providers.failures.UpstreamBroken",
+    "providers.errors.exceptions.UpstreamBroken",
 }
 OF_A_CALL = {
     "gateway.request.V1Request",

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.health_hints import HealthHints, Said
 from gateway.invalidation_redis import Listener
-from providers.failures import UpstreamFailed, UpstreamStatus
+from providers.errors.exceptions import UpstreamFailed, UpstreamStatus
 from providers.resilience.circuit_breaker import Phase
 from providers.resilience.health import Health, Watch
 from providers.resilience.health_hint import Hint

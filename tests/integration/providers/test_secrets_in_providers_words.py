@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from providers import redaction
 from providers.dialects.base import Shape
 from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.failures import UpstreamFailed
+from providers.errors import redaction
+from providers.errors.exceptions import UpstreamFailed
 from providers.resilience.health import Health
 from providers.resilience.plan import Plan
 from providers.target import Secret, Target, Timeouts

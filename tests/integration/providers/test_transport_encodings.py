@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from providers.failures import UpstreamBroken
+from providers.errors.exceptions import UpstreamBroken
 from providers.target import Timeouts
 from providers.transport.client import Transport, UpstreamRequest
 from providers.transport.connection import MAX_UNZIPPED

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from providers.failures import ConnectFailed, UpstreamBroken, UpstreamFailed, UpstreamTimeout
+from providers.errors.exceptions import ConnectFailed, UpstreamBroken, UpstreamFailed, UpstreamTimeout
 from providers.target import Timeouts
 from providers.transport.client import Transport, UpstreamRequest
 from tests.integration.providers.raw_server import Peer, RawServer, Script

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from providers.failures import UpstreamBroken
+from providers.errors.exceptions import UpstreamBroken
 from providers.target import Timeouts
 from providers.transport.client import Transport, UpstreamRequest
 from providers.transport.tcp_acknowledgement import Footing, look

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from providers.failures import ConnectFailed, UpstreamTimeout
+from providers.errors.exceptions import ConnectFailed, UpstreamTimeout
 from providers.target import Timeouts
 from providers.transport.client import Transport, UpstreamRequest
 from providers.transport.resolver import LOOKUPS
@@ -199,7 +199,7 @@ async def test_closing_turns_away_whoever_waits_for_a_name(servers: NameServers)
 PROGRAM = """
 import asyncio, socket, sys, threading
 import uvloop
-from providers.failures import UpstreamTimeout
+from providers.errors.exceptions import UpstreamTimeout
 from providers.target import Timeouts
 from providers.transport.client import Transport, UpstreamRequest
 

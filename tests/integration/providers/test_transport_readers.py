@@ -7,7 +7,7 @@ import gzip
 
 import pytest
 
-from providers.failures import UpstreamTimeout
+from providers.errors.exceptions import UpstreamTimeout
 from providers.target import Timeouts
 from providers.transport.client import Transport, UpstreamRequest
 from providers.transport.connection import HIGH_WATER

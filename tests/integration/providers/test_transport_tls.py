@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from providers.failures import ConnectFailed
+from providers.errors.exceptions import ConnectFailed
 from providers.target import Timeouts
 from providers.transport.client import Transport, UpstreamRequest
 from tests.integration.providers.raw_server import Peer, RawServer

@@ -9,7 +9,7 @@ import pytest
 
 from providers.dialects.base import Shape
 from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.failures import UpstreamFailed, UpstreamTimeout
+from providers.errors.exceptions import UpstreamFailed, UpstreamTimeout
 from providers.other_form import begun
 from providers.target import Secret, Target, Timeouts
 from providers.transport.client import Transport, UpstreamRequest

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from providers.failures import UpstreamBroken
+from providers.errors.exceptions import UpstreamBroken
 from providers.target import Timeouts
 from providers.transport.client import Transport, UpstreamRequest
 from tests.integration.providers.raw_server import Peer, RawServer, Script

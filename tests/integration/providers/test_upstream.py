@@ -8,7 +8,7 @@ import pytest
 
 from providers.dialects.base import Shape
 from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.failures import UpstreamFailed
+from providers.errors.exceptions import UpstreamFailed
 from providers.resilience.health import Health
 from providers.resilience.plan import Plan
 from providers.target import Secret, Target, Timeouts

@@ -8,7 +8,7 @@ from random import Random
 from catalog import routing
 from catalog.prices import PriceSheet
 from catalog.snapshot import Can, Deployment, Model, Snapshot
-from providers.failures import UpstreamFailed
+from providers.errors.exceptions import UpstreamFailed
 from providers.target import Secret, Target
 from tenants.caller import Caller
 

@@ -15,7 +15,7 @@ from catalog.capabilities import Need, need_of
 from catalog.prices import PriceSheet
 from catalog.route import Asking
 from catalog.snapshot import Can, Deployment, Snapshot
-from providers.failures import Unavailable, UpstreamStatus
+from providers.errors.exceptions import Unavailable, UpstreamStatus
 from providers.resilience.circuit_breaker import Phase
 from providers.resilience.health import Health
 from providers.target import Secret

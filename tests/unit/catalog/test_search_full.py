@@ -7,7 +7,7 @@ import pytest
 from catalog import routing
 from catalog.prices import PriceSheet
 from catalog.snapshot import Deployment, Model, Snapshot
-from providers.failures import Unavailable, UpstreamFailed, UpstreamStatus
+from providers.errors.exceptions import Unavailable, UpstreamFailed, UpstreamStatus
 from providers.resilience.bulkhead import Bulkheads
 from providers.resilience.health import Health
 from providers.target import Secret, Target

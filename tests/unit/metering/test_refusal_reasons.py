@@ -10,7 +10,7 @@ from gateway.api import body_limits
 from gateway.errors import ERRORS
 from gateway.paths import NOT_FOUND, UNSUPPORTED
 from metering.refusal_reasons import OF_CODES, PASSED_ON, reasons
-from providers.failures import _WORDS
+from providers.errors.exceptions import _WORDS
 from tests.sources import ROOT, SOURCES, is_ours
 
 RAISED = {"BadRequest", "Unacceptable"}  # their third argument is a code

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from providers.failures import UpstreamStatus, summarize
+from providers.errors.exceptions import UpstreamStatus, summarize
 from tests.provider_errors import error
 
 NO_MODELS: list[Any] = [  # of a 404

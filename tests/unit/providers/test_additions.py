@@ -11,7 +11,7 @@ import pytest
 from providers.additions import LEARNED_S, MOST_TENANTS, Added, Additions, stated, without
 from providers.dialects.base import Shape
 from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.failures import UpstreamStatus
+from providers.errors.exceptions import UpstreamStatus
 from providers.resilience.health import Health
 from providers.target import Secret, Target
 from providers.usage import Usage

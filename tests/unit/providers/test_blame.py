@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from providers.failures import UpstreamStatus, summarize
+from providers.errors.exceptions import UpstreamStatus, summarize
 from providers.resilience.health import Health
 from providers.target import Secret, Target
 

@@ -8,7 +8,7 @@ import pytest
 
 from providers.dialects.base import MalformedAnswer, MalformedStream, Shape
 from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.failures import ErrorWith200
+from providers.errors.exceptions import ErrorWith200
 from tests.mutated_streams import ERRORS
 
 DONE = b"data: [DONE]\n\n"

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from providers.failures import ErrorWith200, UpstreamBroken, UpstreamStatus
+from providers.errors.exceptions import ErrorWith200, UpstreamBroken, UpstreamStatus
 from providers.resilience.plan import Plan
 from providers.target import Secret, Target
 from tests.provider_errors import ACCOUNTS, KEYS, LONG_CONTEXT, MODELS, TOO_LARGE, TOO_LONG, error

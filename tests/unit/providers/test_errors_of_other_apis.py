@@ -7,7 +7,7 @@ import json
 import pytest
 
 from providers.dialects.large_events import look
-from providers.failures import ErrorWith200
+from providers.errors.exceptions import ErrorWith200
 from tests.unit.providers.test_ends_of_streams import DONE, USED, event, read, said
 
 OF_OTHER_APIS = {  # and how each is judged before content

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from providers.failures import (
+from providers.errors.exceptions import (
     ConnectFailed,
     PassedOn,
     UpstreamBroken,
@@ -13,7 +13,7 @@ from providers.failures import (
     UpstreamTimeout,
     summarize,
 )
-from providers.retry_after import parse_retry_after
+from providers.errors.retry_after import parse_retry_after
 
 PAGE = "A server in front of the provider refused this request with a page of HTML: "
 NOW = 1_763_848_800.0  # 2025-11-22 22:00:00 UTC

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from providers.failures import UpstreamFailed, UpstreamStatus
+from providers.errors.exceptions import UpstreamFailed, UpstreamStatus
 from providers.resilience.bulkhead import Bulkheads
 from providers.resilience.circuit_breaker import Phase
 from providers.resilience.health import Health, Watch

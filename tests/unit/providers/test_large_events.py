@@ -12,10 +12,10 @@ from providers.dialects.base import MalformedStream, Seen, Shape
 from providers.dialects.large_events import look, read_event_aside
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.dialects.produced import KEPT, PIECE, Produced
+from providers.errors.exceptions import UpstreamBroken
+from providers.errors.out_of_memory import NoRoom
 from providers.exchange import broken_by
-from providers.failures import UpstreamBroken
 from providers.heavy_work import HeavyWork
-from providers.no_room import NoRoom
 from providers.resilience.attempt_planner import judge
 from providers.resilience.health import Health
 from providers.target import Secret, Target

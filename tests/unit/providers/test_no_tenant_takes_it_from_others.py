@@ -5,7 +5,13 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from providers.failures import ConnectFailed, UpstreamBroken, UpstreamFailed, UpstreamStatus, UpstreamTimeout
+from providers.errors.exceptions import (
+    ConnectFailed,
+    UpstreamBroken,
+    UpstreamFailed,
+    UpstreamStatus,
+    UpstreamTimeout,
+)
 from providers.resilience.bulkhead import Bulkheads
 from providers.resilience.circuit_breaker import Phase
 from providers.resilience.health import Health

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from providers.failures import UpstreamFailed
+from providers.errors.exceptions import UpstreamFailed
 from providers.resilience.attempt_planner import Journey
 from providers.resilience.health import Health
 from providers.resilience.plan import Plan

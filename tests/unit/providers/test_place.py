@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from providers.failures import ConnectFailed
+from providers.errors.exceptions import ConnectFailed
 from providers.transport.request_head import Origin, head_of, place_of
 
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from providers.redaction import HIDDEN, redact, redact_for_client, redact_json, without_values
+from providers.errors.redaction import HIDDEN, redact, redact_for_client, redact_json, without_values
 from providers.target import Secret, Target
 
 SECRET = "upstream-secret+canary/123456"

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from providers.failures import UpstreamFailed
+from providers.errors.exceptions import UpstreamFailed
 from providers.resilience.attempt import Turn
 from providers.resilience.attempt_planner import Journey
 from providers.resilience.health import Health

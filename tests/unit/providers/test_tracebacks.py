@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from providers.tracebacks import drop_frames
+from providers.errors.tracebacks import drop_frames
 
 
 class Something:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from providers.failures import UpstreamFailed
+from providers.errors.exceptions import UpstreamFailed
 
 
 class NoRoom(UpstreamFailed):

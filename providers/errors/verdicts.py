@@ -23,7 +23,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from providers.refusals import (
+from providers.errors.known_errors import (
     has_flag,
     is_absent_model,
     is_account,
@@ -35,7 +35,7 @@ from providers.refusals import (
     is_too_large,
     is_too_long,
 )
-from providers.said import Said, said_in
+from providers.errors.messages import Said, said_in
 
 Fault = Literal["deployment", "credential", "account", "limit", "request", "nobody"]
 CONTEXT_WINDOW: Final = "context_window"

@@ -2,9 +2,10 @@
 
 Codes come from the servers' sources and references, phrases from what they are seen to send. A phrase that may be a
 client's own words in an echo is believed only at the beginning of a message, and never enough to blame the credential
-alone (providers/verdicts.py). Sources: OpenAI, Azure, Anthropic, Google, AWS, Mistral, Cohere, xAI, Groq, DeepSeek,
-Qwen, Moonshot, Zhipu, MiniMax, Volcengine, Cloudflare, Databricks, Perplexity, OpenRouter, Together, Fireworks, Hugging
-Face, GitHub Models, watsonx, vLLM, SGLang, llama.cpp, Ollama, TGI, TEI, TensorRT-LLM, LM Studio, LiteLLM.
+alone (providers/errors/verdicts.py). Sources: OpenAI, Azure, Anthropic, Google, AWS, Mistral, Cohere, xAI, Groq,
+DeepSeek, Qwen, Moonshot, Zhipu, MiniMax, Volcengine, Cloudflare, Databricks, Perplexity, OpenRouter, Together,
+Fireworks, Hugging Face, GitHub Models, watsonx, vLLM, SGLang, llama.cpp, Ollama, TGI, TEI, TensorRT-LLM, LM Studio,
+LiteLLM.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from providers.said import Said
+    from providers.errors.messages import Said
 
 _READ: Final = 4_000  # characters of a message
 

@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from providers.redaction import cleaned, redact
-from providers.retry_after import milliseconds, parse_retry_after
-from providers.said import MOST_REASON, Said, printable, said_in
+from providers.errors.messages import MOST_REASON, Said, printable, said_in
+from providers.errors.redaction import cleaned, redact
+from providers.errors.retry_after import milliseconds, parse_retry_after
+from providers.errors.verdicts import NO_PATH, Fault, Verdict, verdict_in_stream, verdict_on
 from providers.target import Target
 from providers.usage import Usage
-from providers.verdicts import NO_PATH, Fault, Verdict, verdict_in_stream, verdict_on
 
 Phase = Literal["connect", "first_byte", "idle", "total"]
 
