@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from providers.amounts import Bound
 from providers.media.pdf.measure import Document
 from providers.media.pictures import Picture
+from providers.tokens.amounts import Bound
 
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

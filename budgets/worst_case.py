@@ -13,9 +13,9 @@ import msgspec
 
 from catalog.price_terms import NO_TERMS, dearest
 from catalog.prices import PER, PriceSheet, image_rate
-from providers.amounts import Bound
 from providers.media.pictures import is_known
 from providers.media.sight import most_of_page, most_of_pictures
+from providers.tokens.amounts import Bound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

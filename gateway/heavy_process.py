@@ -32,8 +32,8 @@ from providers.dialects.base import Shape  # noqa: E402
 from providers.dialects.large_answers import look, look_for_events  # noqa: E402
 from providers.orphans import die_with_parent  # noqa: E402
 from providers.outline_limits import Limits  # noqa: E402
-from providers.prompt import count_prompt  # noqa: E402
 from providers.requests.documents import measured  # noqa: E402
+from providers.tokens.prompt import count_prompt  # noqa: E402
 
 MB: Final = 1024 * 1024
 MOST_WORDS: Final = 200

@@ -53,10 +53,10 @@ from metering.running import Running
 from metering.segments import new_name
 from metering.shipper import Shipper
 from metering.windows import load_windows
-from providers import tokens
 from providers.heavy_work import HeavyWork
 from providers.simulator import Simulator
 from providers.tenant_salt import Salts
+from providers.tokens import count as tokens
 from providers.transport.client import Transport
 from tenants.deny_list import DenyList
 from tenants.key_cache import KeyCache, Stored

@@ -19,8 +19,8 @@ from gateway.config.sections import Server
 from gateway.connections import Connections
 from gateway.refusals import BadRequest
 from gateway.request import V1Request
-from providers.prompt import count_prompt_aside
 from providers.resilience.plan import Deadline, Plan
+from providers.tokens.prompt import count_prompt_aside
 from providers.upstream import Call
 
 MAX_TIMEOUT_MS = 600_000

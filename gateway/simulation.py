@@ -30,7 +30,7 @@ from gateway.request import V1Request
 from gateway.routes import EXPECTED_OUTPUT, route_of
 from metering.trace import skipped_rows
 from providers.errors.exceptions import UpstreamFailed
-from providers.prompt import count_prompt_aside
+from providers.tokens.prompt import count_prompt_aside
 from providers.usage import Usage
 from tenants.auth import require_scope
 

@@ -19,13 +19,13 @@ from typing import Final
 import msgspec
 
 from budgets.admission import Admission, AdmissionUnavailable, Ask, RateRefused, ScopeRules
-from providers.amounts import Bound
-from providers.count_process import LENGTH, Done, Job
-from providers.exact_count import encoding_of
 from providers.fallbacks import FALLBACKS
 from providers.heavy_work import HeavyWork
 from providers.media.pdf.measure import Document
 from providers.requests.documents import Measured
+from providers.tokens.amounts import Bound
+from providers.tokens.count_process import LENGTH, Done, Job
+from providers.tokens.exact_count import encoding_of
 from providers.uninterrupted import to_its_end
 from providers.work_process import Lost, TooDear
 
@@ -153,7 +153,7 @@ class TokenCounter:
             process = self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "providers.count_process",
+                "providers.tokens.count_process",
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,

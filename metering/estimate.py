@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from metering.records import Open
 from providers.heavy_work import HeavyWork
 from providers.outline import is_large
-from providers.prompt import count_prompt, count_prompt_aside
-from providers.tokens import count
+from providers.tokens.count import count
+from providers.tokens.prompt import count_prompt, count_prompt_aside
 from providers.usage import Usage
 
 IN_THREAD_BYTES = 10_000

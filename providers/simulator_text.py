@@ -12,7 +12,7 @@ from itertools import accumulate
 
 import msgspec
 
-from providers.tokens import count
+from providers.tokens.count import count
 
 # Cuts prose where OpenAI's tokenizers do, so that the pieces' tokens add up to the text's.
 _PIECES = re.compile(r"[^\w\r\n]?[^\W\d_]+(?:'(?:s|t|re|ve|m|ll|d)\b)?|\d{1,3}| ?[^\s\w]+|_+|\s+")

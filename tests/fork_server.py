@@ -21,7 +21,7 @@ import time
 from typing import Any, NoReturn
 
 from metering import failpoints
-from providers import tokens
+from providers.tokens import count
 from tests import loaded_apps
 
 LONGEST_REQUEST = 256 * 1024
@@ -84,7 +84,7 @@ def end(code: int) -> NoReturn:
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     loaded_apps.load()
-    tokens.warm()  # the vocabulary was half of what a start still took
+    count.warm()  # the vocabulary was half of what a start still took
     gc.collect()
     gc.freeze()  # so that no child touches, and thereby copies, what all of them share
     arguments = serve(control)

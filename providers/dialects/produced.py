@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from providers.tokens import SAMPLE_MARGIN, count
+from providers.tokens.count import SAMPLE_MARGIN, count
 
 PIECE: Final = 4_000  # characters, of which the events' texts become one
-KEPT: Final = 20_000  # with a piece beyond it still counted as a whole (providers/tokens.py)
+KEPT: Final = 20_000  # with a piece beyond it still counted as a whole (providers/tokens/count.py)
 ONE_IN: Final = 16
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.sources import ROOT
 
-HEAD = "from providers.amounts import Bound, Estimate\n\ndef hold(bound: Bound) -> None: ...\n\n"
+HEAD = "from providers.tokens.amounts import Bound, Estimate\n\ndef hold(bound: Bound) -> None: ...\n\n"
 REFUSED = [
     "hold(Estimate(5))",
     "hold(5)",

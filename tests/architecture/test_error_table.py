@@ -19,7 +19,7 @@ NEVER_AT_THE_DOOR = {
     "gateway.data_lock.DataDirInUse": "stops the start: exit 2",
     "providers.media.pdf.syntax.Unreadable": "the window bounds the file",
     "providers.requests.documents._Spent": "ends a measurement in the process for heavy work",
-    "providers.count_process._TooDear": "ends a count in the counting process",
+    "providers.tokens.count_process._TooDear": "ends a count in the counting process",
     "gateway.token_counter._QuotaSpent": "the window bounds the file",
     "gateway.server.CannotListen": "stops the start: exit 1",
     "gateway.database.DatabaseAway": "stops the start: exit 1",

@@ -17,7 +17,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from providers.simulator import Simulator
-from providers.tokens import count
+from providers.tokens.count import count
 
 MODEL = "simulator-chat"
 WEATHER = {

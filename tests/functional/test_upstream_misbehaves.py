@@ -9,7 +9,7 @@ import httpx
 import pytest
 from openai import AsyncOpenAI
 
-from providers.tokens import count
+from providers.tokens.count import count
 
 QUESTION = [{"role": "user", "content": "hi"}]
 

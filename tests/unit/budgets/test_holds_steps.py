@@ -19,7 +19,7 @@ from budgets.admission import (
 from budgets.holds import Held, Wish, reserve
 from catalog.prices import PriceSheet
 from gateway.api.schemas import peek_chat
-from providers.amounts import Bound
+from providers.tokens.amounts import Bound
 from tests.unit.budgets.test_holds_cover_bills import route_of
 
 BODY = {"model": "m", "max_tokens": 100, "messages": [{"role": "user", "content": "word " * 400}]}

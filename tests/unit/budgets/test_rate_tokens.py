@@ -12,8 +12,8 @@ from catalog.prices import PriceSheet
 from catalog.routing import Route
 from catalog.snapshot import Deployment, Model
 from gateway.api.schemas import peek_chat
-from providers.exact_count import encoding_of, exact_prompt
 from providers.target import Secret, Target
+from providers.tokens.exact_count import encoding_of, exact_prompt
 from tests.media import data_url, png
 
 CODE = "def f():\n" + (" " * 60 + "return 1\n") * 500

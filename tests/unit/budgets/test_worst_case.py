@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from budgets.demand import Demand
 from budgets.worst_case import UNKNOWN_OUTPUT_TOKENS, affordable_output, counted, worst_case
 from catalog.prices import ImageRate, PriceSheet, cost
-from providers.amounts import Bound
 from providers.media.pictures import Picture
 from providers.media.sight import Sight
-from providers.tokens import count_messages
+from providers.tokens.amounts import Bound
+from providers.tokens.count import count_messages
 from providers.usage import ImageCount, Usage
 
 rates = st.none() | st.integers(0, 100_000_000_000)

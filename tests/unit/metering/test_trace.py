@@ -21,8 +21,8 @@ from catalog.prices import PriceSheet
 from catalog.routing import Route
 from catalog.snapshot import Deployment, Model, Problem
 from metering.trace import BudgetSeen, LimitSeen, Skipped, document, read, trace_of
-from providers.amounts import Estimate
 from providers.target import Secret, Target
+from providers.tokens.amounts import Estimate
 from providers.upstream import Attempt
 
 RULES = (

@@ -19,7 +19,7 @@ from providers.heavy_work import HeavyWork
 from providers.resilience.attempt_planner import judge
 from providers.resilience.health import Health
 from providers.target import Secret, Target
-from providers.tokens import count
+from providers.tokens.count import count
 
 MB = 1024 * 1024
 PICTURE = "data:image/png;base64," + "iVBORw0KGgo" * 140_000  # 1.5 MB

@@ -11,9 +11,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from gateway.metrics import Metrics
-from providers import prompt, tokens
-from providers.exact_count import encoding_of, exact_prompt
 from providers.fallbacks import FALLBACKS, Fallbacks
+from providers.tokens import count, prompt
+from providers.tokens.exact_count import encoding_of, exact_prompt
 from tests.media import data_url, png
 from tests.sources import SOURCES, is_ours
 
@@ -166,5 +166,5 @@ def test_nothing_is_sampled():
     dear = "".join(chr(0x13000 + n % 1000) for n in range(10_000))  # several tokens a letter
     text = "a " * 2_100 + dear + "a " * 2_100 + dear + "a " * 2_100
     exact = exact_prompt(body(text), "o200k_base").tokens
-    whole = sum(len(tokens._encoding("o200k_base").encode_ordinary(part)) for part in (dear, dear))  # noqa: SLF001
+    whole = sum(len(count._encoding("o200k_base").encode_ordinary(part)) for part in (dear, dear))  # noqa: SLF001
     assert exact >= whole

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers import tokens
-from providers.tokens import MAX_EXACT_CHARS, PER_IMAGE, count, count_messages, warm
+from providers.tokens import count as tokens
+from providers.tokens.count import MAX_EXACT_CHARS, PER_IMAGE, count, count_messages, warm
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -10,8 +10,8 @@ import pytest
 
 from budgets.worst_case import TOOLS_TOKENS
 from gateway.api.schemas import peek_chat, peek_embeddings
-from providers.exact_count import exact_prompt
 from providers.requests.expanding import extra_bytes
+from providers.tokens.exact_count import exact_prompt
 
 
 @pytest.mark.parametrize("letter", ["\ufdfa", "\u0958", "\U0001d160", "\u337f"])

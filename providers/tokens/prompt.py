@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from providers.amounts import Estimate
 from providers.fallbacks import FALLBACKS
 from providers.outline import is_large
-from providers.tokens import count, count_messages
+from providers.tokens.amounts import Estimate
+from providers.tokens.count import count, count_messages
 from providers.work_process import WorkFailed
 
 if TYPE_CHECKING:

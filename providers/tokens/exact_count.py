@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.amounts import Bound
 from providers.requests import chat, embeddings
 from providers.requests.classes import Money
-from providers.tokens import PER_ANSWER, PER_MESSAGE, PER_NAME, PER_TOOL, count_exactly
+from providers.tokens.amounts import Bound
+from providers.tokens.count import PER_ANSWER, PER_MESSAGE, PER_NAME, PER_TOOL, count_exactly
 
 _O200K: Final = re.compile(r"(^|/)(gpt-4o|gpt-4\.1|gpt-4\.5|gpt-5|gpt-oss|chatgpt-4o|o1|o3|o4)(?![a-z0-9])")
 _CL100K: Final = re.compile(

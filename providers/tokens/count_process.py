@@ -1,4 +1,4 @@
-"""The process that counts: `python -m providers.count_process`. Frames on stdin and stdout, one count at a time.
+"""The process that counts: `python -m providers.tokens.count_process`. Frames on stdin and stdout, one count at a time.
 
 It has no database, no keys and no sockets, and ends when its parent does, whose end of stdin closes then.
 """
@@ -12,9 +12,9 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from providers.exact_count import exact_prompt
 from providers.orphans import die_with_parent
-from providers.tokens import warm
+from providers.tokens.count import warm
+from providers.tokens.exact_count import exact_prompt
 
 LENGTH: Final = struct.Struct(">I")
 
