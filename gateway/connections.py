@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from metering.meter import Books
     from metering.running import Running
     from metering.shipper import Shipper
-    from providers.heavy_work import HeavyWork
+    from providers.processes.heavy_work import HeavyWork
     from providers.resilience.health import Health
     from providers.simulator import Simulator
     from providers.tenant_salt import Salts

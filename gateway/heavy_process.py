@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from providers.work_process import ANSWER, QUESTION, Job, Reply, read
+from providers.processes.work_process import ANSWER, QUESTION, Job, Reply, read
 
 # The package builds the whole API when it is imported, for which this process has no use: 0.1 s instead of 1 s.
 _package = types.ModuleType("gateway.api")
@@ -30,8 +30,8 @@ from gateway.fingerprint import fingerprint  # noqa: E402
 from providers.dialects import folded, large_events  # noqa: E402
 from providers.dialects.base import Shape  # noqa: E402
 from providers.dialects.large_answers import look, look_for_events  # noqa: E402
-from providers.orphans import die_with_parent  # noqa: E402
 from providers.outline_limits import Limits  # noqa: E402
+from providers.processes.parent_death import die_with_parent  # noqa: E402
 from providers.requests.documents import measured  # noqa: E402
 from providers.tokens.prompt import count_prompt  # noqa: E402
 

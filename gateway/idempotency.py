@@ -28,9 +28,9 @@ from gateway.fingerprint import fingerprint
 from gateway.replay_rows import UNBOUNDED, InProgress, Mismatch, Quota, ResultUnavailable
 from metering import failpoints
 from providers.fallbacks import FALLBACKS
-from providers.heavy_work import HeavyWork
 from providers.outline import is_large
-from providers.work_process import WorkFailed
+from providers.processes.heavy_work import HeavyWork
+from providers.processes.work_process import WorkFailed
 
 logger = logging.getLogger(__name__)
 

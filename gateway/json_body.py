@@ -13,7 +13,7 @@ from gateway.refusals import BadRequest, Overloaded, WrongContentType
 from gateway.request import BodyTooLarge, V1Request
 
 if TYPE_CHECKING:
-    from providers.heavy_work import Share
+    from providers.processes.heavy_work import Share
 
 ON_THE_LOOP = 256 * 1024  # bytes of decoding, in and out together: less than 2 ms
 A_STEP = 1024 * 1024  # elsewhere

@@ -53,7 +53,7 @@ from metering.running import Running
 from metering.segments import new_name
 from metering.shipper import Shipper
 from metering.windows import load_windows
-from providers.heavy_work import HeavyWork
+from providers.processes.heavy_work import HeavyWork
 from providers.simulator import Simulator
 from providers.tenant_salt import Salts
 from providers.tokens import count as tokens

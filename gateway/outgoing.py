@@ -10,9 +10,9 @@ from gateway.connections import Connections
 from gateway.refusals import Overloaded
 from gateway.request import V1Request
 from metering.meter import Meter
-from providers.aside import Aside
 from providers.dialects.base import Shape
 from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.processes.offload import Aside
 from providers.resilience.plan import Asker
 from providers.upstream import Outgoing
 

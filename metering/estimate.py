@@ -10,8 +10,8 @@ import msgspec
 from msgspec.structs import replace
 
 from metering.records import Open
-from providers.heavy_work import HeavyWork
 from providers.outline import is_large
+from providers.processes.heavy_work import HeavyWork
 from providers.tokens.count import count
 from providers.tokens.prompt import count_prompt, count_prompt_aside
 from providers.usage import Usage

@@ -26,7 +26,7 @@ from metering.trace import Trace, facts
 from metering.unsettled import Bounds
 from providers.exchange import QUICK_BYTES
 from providers.fallbacks import FALLBACKS
-from providers.heavy_work import HeavyWork
+from providers.processes.heavy_work import HeavyWork
 from providers.target import Target
 from providers.upstream import Attempt
 from providers.usage import Usage

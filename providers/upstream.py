@@ -13,7 +13,6 @@ from typing import Any, cast
 import msgspec
 
 from providers.additions import MOST_TRIES, Added, Additions, without
-from providers.aside import Aside
 from providers.dialects.base import Answered, Dialect, MalformedStream, Stream, has_said_all
 from providers.errors.exceptions import (
     DeadlineExceeded,
@@ -35,6 +34,7 @@ from providers.exchange import (
     what_ended,
 )
 from providers.other_form import begun, read_otherwise, take_folded
+from providers.processes.offload import Aside
 from providers.resilience.attempt import Turn
 from providers.resilience.attempt_log import Attempt, Notes
 from providers.resilience.attempt_planner import Again, Journey, in_time, judge

@@ -15,12 +15,12 @@ from gateway.refusals import BadRequest, Overloaded
 from providers.fallbacks import FALLBACKS
 from providers.outline import is_large
 from providers.outline_limits import Limits, OverLimit
+from providers.processes.work_process import Lost, TooDear
 from providers.requests.classes import Unacceptable
-from providers.work_process import Lost, TooDear
 
 if TYPE_CHECKING:
     from gateway.config.sections import Server
-    from providers.heavy_work import Share
+    from providers.processes.heavy_work import Share
 
 
 async def understand(raw: bytes, peek: Peek, server: Server, share: Share) -> Want:

@@ -20,12 +20,12 @@ from providers.fallbacks import FALLBACKS
 from providers.layout import Layout, Unfit, layout_of, splice
 from providers.outline import Outline, Span, outline_of
 from providers.outline_limits import Limits, NotJson, OverLimit
+from providers.processes.work_process import WorkFailed
 from providers.usage import Usage
 from providers.usage_places import may_hold, usage_in, usage_of_twins
-from providers.work_process import WorkFailed
 
 if TYPE_CHECKING:
-    from providers.heavy_work import Share
+    from providers.processes.heavy_work import Share
 
 MOST: Final = 1_000_000  # members outside of the content
 MOST_VALUES: Final = 4_000_000  # the probabilities of 20 tokens in each place of 24,000

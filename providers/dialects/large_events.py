@@ -19,12 +19,12 @@ from providers.fallbacks import FALLBACKS
 from providers.layout import Unfit, layout_of
 from providers.outline import outline_of
 from providers.outline_limits import Limits, NotJson, OverLimit
+from providers.processes.work_process import WorkFailed
 from providers.usage_openai import UsageJson
 from providers.usage_places import merged, usage_beside, usage_of_twins
-from providers.work_process import WorkFailed
 
 if TYPE_CHECKING:
-    from providers.heavy_work import Share
+    from providers.processes.heavy_work import Share
 
 MOST_CHOICES: Final = 1_024  # of one event; nobody can ask for more than 128
 MOST_USAGE: Final = (

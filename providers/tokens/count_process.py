@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from providers.orphans import die_with_parent
+from providers.processes.parent_death import die_with_parent
 from providers.tokens.count import warm
 from providers.tokens.exact_count import exact_prompt
 

@@ -12,12 +12,12 @@ import msgspec
 
 from providers.fallbacks import FALLBACKS
 from providers.outline import is_large
+from providers.processes.work_process import WorkFailed
 from providers.tokens.amounts import Estimate
 from providers.tokens.count import count, count_messages
-from providers.work_process import WorkFailed
 
 if TYPE_CHECKING:
-    from providers.heavy_work import Share
+    from providers.processes.heavy_work import Share
 
 
 class _Body(msgspec.Struct):

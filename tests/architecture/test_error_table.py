@@ -48,9 +48,9 @@ NEVER_AT_THE_DOOR = {
     "providers.outline_limits.OverLimit": "becomes BadRequest",
     "providers.outline_limits.NotJson": "becomes BadRequest",
     "providers.layout.Unfit": "becomes BadRequest",
-    "providers.work_process.WorkFailed": "is one of the two below",
-    "providers.work_process.Lost": "becomes Overloaded, ReplaysUnavailable or MalformedAnswer",
-    "providers.work_process.TooDear": "becomes BadRequest, ReplaysUnavailable or MalformedAnswer",
+    "providers.processes.work_process.WorkFailed": "is one of the two below",
+    "providers.processes.work_process.Lost": "becomes Overloaded, ReplaysUnavailable or MalformedAnswer",
+    "providers.processes.work_process.TooDear": "becomes BadRequest, ReplaysUnavailable or MalformedAnswer",
     "providers.sse.EventTooLarge": "becomes MalformedStream",
 }
 

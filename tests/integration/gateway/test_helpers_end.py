@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 SERVER = """
 import asyncio, sys, uvloop
 from gateway.token_counter import TokenCounter
-from providers.heavy_work import HeavyWork
+from providers.processes.heavy_work import HeavyWork
 
 BODY = b'{"model": "m", "messages": [{"role": "user", "content": "hello"}]}'
 

@@ -15,12 +15,12 @@ from budgets.admission_local import LocalAdmission
 from gateway import token_counter
 from gateway.token_counter import MOST_WAITING, QUOTA_S, TokenCounter, charge
 from providers.fallbacks import FALLBACKS
-from providers.heavy_work import GRACE_S, HeavyWork, Share
 from providers.media.pdf.measure import measure
+from providers.processes.heavy_work import GRACE_S, HeavyWork, Share
+from providers.processes.work_process import Lost
 from providers.requests.documents import Measured, measured
 from providers.tokens.amounts import Bound
 from providers.tokens.count_process import Done, Job, count
-from providers.work_process import Lost
 from tests.pdfs import plain
 
 MODELS = ("gpt-4o",)

@@ -14,7 +14,7 @@ from gateway.content_coding import BadCoding, Decoding
 from gateway.json_body import ON_THE_LOOP, decoded
 from gateway.refusals import Overloaded
 from gateway.request import BodyTooLarge
-from providers.heavy_work import HeavyWork
+from providers.processes.heavy_work import HeavyWork
 from tests.unit.gateway.test_content_coding import bulk
 
 MB = 1024 * 1024

@@ -16,9 +16,9 @@ from gateway.api.schemas import Names, Peek, peek_chat, peek_embeddings
 from gateway.config.sections import Server
 from gateway.refusals import BadRequest, Overloaded
 from providers.fallbacks import FALLBACKS
-from providers.heavy_work import HeavyWork
 from providers.outline import LARGE
 from providers.outline_limits import Limits
+from providers.processes.heavy_work import HeavyWork
 from providers.requests.classes import Unacceptable
 from tests import hostile_bodies
 from tests.media import data_url, png
@@ -147,14 +147,14 @@ def heavy():
 
 async def test_a_body_that_takes_too_long_is_refused_and_one_whose_process_died_may_come_again(monkeypatch):
     heavy = HeavyWork()
-    monkeypatch.setattr("providers.heavy_work.CPU_S", 0.001)
-    monkeypatch.setattr("providers.heavy_work.CPU_S_PER_MB", 0.0)
+    monkeypatch.setattr("providers.processes.heavy_work.CPU_S", 0.001)
+    monkeypatch.setattr("providers.processes.heavy_work.CPU_S_PER_MB", 0.0)
     body = hostile_bodies.text(b"\\u00e9")(4 * LARGE)
     before = FALLBACKS.happened["large_bodies"]
     with pytest.raises(BadRequest) as refused:
         await understand(body, peek_chat, Server(), heavy.share(1))
     assert refused.value.code == "too_complex"
-    monkeypatch.setattr("providers.work_process.sys.executable", "/no/such/python")
+    monkeypatch.setattr("providers.processes.work_process.sys.executable", "/no/such/python")
     heavy.close()
     with pytest.raises(Overloaded):
         await understand(body, peek_chat, Server(), HeavyWork().share(1))

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from providers import heavy_work
 from providers.fallbacks import FALLBACKS
-from providers.heavy_work import HeavyWork
-from providers.work_process import Lost, TooDear
+from providers.processes import heavy_work
+from providers.processes.heavy_work import HeavyWork
+from providers.processes.work_process import Lost, TooDear
 from tests.waiting import eventually
 
 MB = 1024 * 1024
@@ -136,6 +136,6 @@ async def test_closing_ends_what_runs(tmp_path):
 
 
 async def test_a_process_that_cannot_be_started_is_lost(heavy, monkeypatch):
-    monkeypatch.setattr("providers.work_process.sys.executable", "/no/such/python")
+    monkeypatch.setattr("providers.processes.work_process.sys.executable", "/no/such/python")
     with pytest.raises(Lost):
         await heavy.share(1).ask(int, "length", b"abc")

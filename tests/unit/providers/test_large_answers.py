@@ -10,7 +10,7 @@ import pytest
 from providers.dialects.base import MalformedAnswer, Shape
 from providers.dialects.large_answers import Look, answered, look, read_aside
 from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.heavy_work import HeavyWork
+from providers.processes.heavy_work import HeavyWork
 
 CHAT = Shape(alias="chat", path="chat/completions")
 EMBED = Shape(alias="embed", path="embeddings", content_key="data")
@@ -92,8 +92,8 @@ async def test_blanks_that_kept_the_connection_alive_are_no_part_of_it(blanks):
 
 
 async def test_an_answer_that_takes_too_much_is_malformed(monkeypatch):
-    monkeypatch.setattr("providers.heavy_work.CPU_S", 0.001)
-    monkeypatch.setattr("providers.heavy_work.CPU_S_PER_MB", 0.0)
+    monkeypatch.setattr("providers.processes.heavy_work.CPU_S", 0.001)
+    monkeypatch.setattr("providers.processes.heavy_work.CPU_S_PER_MB", 0.0)
     heavy = HeavyWork()
     with pytest.raises(MalformedAnswer, match="could not be read"):
         await read_aside(heavy.share(1), CHAT, b'{"choices":[' + b"{}," * 500_000 + b"{}]}")

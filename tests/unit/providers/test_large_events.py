@@ -15,7 +15,7 @@ from providers.dialects.produced import KEPT, PIECE, Produced
 from providers.errors.exceptions import UpstreamBroken
 from providers.errors.out_of_memory import NoRoom
 from providers.exchange import broken_by
-from providers.heavy_work import HeavyWork
+from providers.processes.heavy_work import HeavyWork
 from providers.resilience.attempt_planner import judge
 from providers.resilience.health import Health
 from providers.target import Secret, Target
@@ -161,8 +161,8 @@ async def test_another_process_looks_into_it():
 
 
 async def test_an_event_that_takes_too_much_is_malformed(monkeypatch):
-    monkeypatch.setattr("providers.heavy_work.CPU_S", 0.001)
-    monkeypatch.setattr("providers.heavy_work.CPU_S_PER_MB", 0.0)
+    monkeypatch.setattr("providers.processes.heavy_work.CPU_S", 0.001)
+    monkeypatch.setattr("providers.processes.heavy_work.CPU_S_PER_MB", 0.0)
     heavy = HeavyWork()
     seen = await read_event_aside(heavy.share(1), b'{"choices":[' + b"{}," * 100_000 + b"{}]}")
     heavy.close()

@@ -16,7 +16,7 @@ from providers.dialects.large_answers import Look, answered, look, look_for_even
 from providers.dialects.one_piece import as_event
 from providers.dialects.openai_openai import OpenAIToOpenAI
 from providers.dialects.rewritten import rewritten
-from providers.heavy_work import HeavyWork
+from providers.processes.heavy_work import HeavyWork
 
 CHAT = Shape(alias="chat", path="chat/completions")
 WORDS = "it's \"é\" 😀\x1b\u2028\n\\x41 \\\\ None, True,] '},}"

@@ -17,8 +17,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from providers.fallbacks import FALLBACKS
+from providers.processes.work_process import Job, Lost, WorkProcess
 from providers.uninterrupted import to_its_end
-from providers.work_process import Job, Lost, WorkProcess
 
 T = TypeVar("T")
 AT_ONCE: Final = 2

@@ -10,8 +10,8 @@ from providers.dialects.large_answers import read_aside
 from providers.dialects.large_events import read_event_aside
 from providers.dialects.one_piece import Piece
 from providers.fallbacks import FALLBACKS
-from providers.heavy_work import HeavyWork, Share
-from providers.work_process import WorkFailed
+from providers.processes.heavy_work import HeavyWork, Share
+from providers.processes.work_process import WorkFailed
 
 
 class Aside:

@@ -18,7 +18,7 @@ from typing import BinaryIO, Final, cast
 
 import msgspec
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 QUESTION: Final = struct.Struct(">IQ")  # the bytes of the words, and of what they are about
 ANSWER: Final = struct.Struct(">I")
 _PIPE: Final = 1024 * 1024  # bytes on the way: what Linux allows everybody
