@@ -30,7 +30,7 @@ from gateway.fingerprint import fingerprint  # noqa: E402
 from providers.dialects import folded, large_events  # noqa: E402
 from providers.dialects.base import Shape  # noqa: E402
 from providers.dialects.large_answers import look, look_for_events  # noqa: E402
-from providers.outline_limits import Limits  # noqa: E402
+from providers.json_scan.limits import Limits  # noqa: E402
 from providers.processes.parent_death import die_with_parent  # noqa: E402
 from providers.requests.documents import measured  # noqa: E402
 from providers.tokens.prompt import count_prompt  # noqa: E402

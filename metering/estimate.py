@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from metering.records import Open
-from providers.outline import is_large
+from providers.json_scan.outline import is_large
 from providers.processes.heavy_work import HeavyWork
 from providers.tokens.count import count
 from providers.tokens.prompt import count_prompt, count_prompt_aside

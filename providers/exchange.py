@@ -20,8 +20,8 @@ from providers.dialects.base import (
 from providers.errors.exceptions import ErrorWith200, UpstreamBroken, UpstreamFailed
 from providers.errors.messages import LONGEST
 from providers.errors.out_of_memory import NoRoom
+from providers.json_scan.outline import LARGE
 from providers.opening import EVENT_STREAM, MAX_PRELUDE
-from providers.outline import LARGE
 from providers.registry import PROVIDERS
 from providers.target import Target
 from providers.transport.client import LEAVE_S, UpstreamRequest

@@ -24,8 +24,8 @@ from providers.exchange import (
     stream_for,
     unfinished,
 )
+from providers.json_scan.outline import LARGE
 from providers.opening import Kind, is_declared_stream, opening
-from providers.outline import LARGE
 
 if TYPE_CHECKING:
     from providers.upstream import Call, Outgoing

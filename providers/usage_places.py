@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.dialects.documents import QUICK, documents_in
 from providers.dialects.loose import read_deep
-from providers.dialects.mended import mended
 from providers.errors.messages import LONGEST
-from providers.layout import MOST_TWINS
-from providers.outline import Outline, outline_of
-from providers.outline_limits import Limits, NotJson, OverLimit
+from providers.json_scan.documents import QUICK, documents_in
+from providers.json_scan.layout import MOST_TWINS
+from providers.json_scan.limits import Limits, NotJson, OverLimit
+from providers.json_scan.outline import Outline, outline_of
+from providers.json_scan.repaired import mended
 from providers.usage import Usage
 from providers.usage_openai import UsageJson, count_of, in_tier, usage_of
 

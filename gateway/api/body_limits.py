@@ -14,8 +14,8 @@ from budgets.demand import Demand
 from gateway.api.schemas import BULK, MOST_MEMBERS
 from gateway.config.sections import Server
 from gateway.refusals import BadRequest, not_json
-from providers.outline import BUSY, outline_of
-from providers.outline_limits import VALUE_BYTES, Limits, NotJson, OverLimit
+from providers.json_scan.limits import VALUE_BYTES, Limits, NotJson, OverLimit
+from providers.json_scan.outline import BUSY, outline_of
 
 # Of a body that is read on the event loop: lists of numbers have few bytes for each.
 MOST_COMMAS: Final = 32_768

@@ -13,8 +13,8 @@ from gateway.api.large_reading import Embedded, Refused, Understood, embedded, n
 from gateway.api.schemas import Peek, Want
 from gateway.refusals import BadRequest, Overloaded
 from providers.fallbacks import FALLBACKS
-from providers.outline import is_large
-from providers.outline_limits import Limits, OverLimit
+from providers.json_scan.limits import Limits, OverLimit
+from providers.json_scan.outline import is_large
 from providers.processes.work_process import Lost, TooDear
 from providers.requests.classes import Unacceptable
 

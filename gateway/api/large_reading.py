@@ -13,9 +13,9 @@ import msgspec
 from gateway.api.schemas import Names, Peek, Want, names_in
 from gateway.refusals import BadRequest, not_json
 from providers import tenant_salt
-from providers.layout import Unfit, layout_of
-from providers.outline import Outline, outline_of
-from providers.outline_limits import Limits, NotJson, OverLimit
+from providers.json_scan.layout import Unfit, layout_of
+from providers.json_scan.limits import Limits, NotJson, OverLimit
+from providers.json_scan.outline import Outline, outline_of
 from providers.requests import chat
 from providers.requests.classes import Unacceptable
 

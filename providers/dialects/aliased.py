@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from providers.dialects.chunks import Chunk
-from providers.layout import NAMES, Layout, layout_of, splice
-from providers.outline import outline_of
-from providers.outline_limits import Limits
+from providers.json_scan.layout import NAMES, Layout, layout_of, splice
+from providers.json_scan.limits import Limits
+from providers.json_scan.outline import outline_of
 
 _MANY: Final = 2**31
 _ANY: Final = Limits(

@@ -8,7 +8,7 @@ import msgspec
 
 from providers.additions import Added
 from providers.dialects.chunks import Chunk, LooseChoice
-from providers.layout import Layout
+from providers.json_scan.layout import Layout
 from providers.target import Target
 from providers.tenant_salt import Salt, member_at
 from providers.usage import Usage

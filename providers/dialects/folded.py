@@ -13,7 +13,7 @@ import msgspec
 
 from providers.dialects.base import MalformedAnswer
 from providers.dialects.loose import index_of, read_any
-from providers.dialects.spans import elements_of, members_of, name_of
+from providers.json_scan.spans import elements_of, members_of, name_of
 
 _FIRST: Final = frozenset({"id", "object", "created", "model"})  # of the first event that says it
 _DROPPED: Final = frozenset({"obfuscation"})  # padding of events

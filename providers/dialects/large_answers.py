@@ -11,15 +11,15 @@ import msgspec
 
 from providers.dialects.aliased import assemble
 from providers.dialects.base import Answered, Laborious, MalformedAnswer, Shape
-from providers.dialects.mended import mended
 from providers.dialects.one_piece import Piece, edits_of
 from providers.dialects.rewritten import rewritten
-from providers.dialects.shallow import shallow
 from providers.dialects.whole_answers import read_whole
 from providers.fallbacks import FALLBACKS
-from providers.layout import Layout, Unfit, layout_of, splice
-from providers.outline import Outline, Span, outline_of
-from providers.outline_limits import Limits, NotJson, OverLimit
+from providers.json_scan.layout import Layout, Unfit, layout_of, splice
+from providers.json_scan.limits import Limits, NotJson, OverLimit
+from providers.json_scan.outline import Outline, Span, outline_of
+from providers.json_scan.repaired import mended
+from providers.json_scan.shallow import shallow
 from providers.processes.work_process import WorkFailed
 from providers.usage import Usage
 from providers.usage_places import may_hold, usage_in, usage_of_twins

@@ -14,11 +14,11 @@ from providers.dialects.chunks import LooseChoice
 from providers.dialects.inner_errors import body_of, choice_error, error_body
 from providers.dialects.large_answers import DEEPEST, MANY, MOST, MOST_VALUES, MOST_WORDS, RUNS
 from providers.dialects.loose import loosely, read_deep, sound_in
-from providers.dialects.mended import mended
 from providers.fallbacks import FALLBACKS
-from providers.layout import Unfit, layout_of
-from providers.outline import outline_of
-from providers.outline_limits import Limits, NotJson, OverLimit
+from providers.json_scan.layout import Unfit, layout_of
+from providers.json_scan.limits import Limits, NotJson, OverLimit
+from providers.json_scan.outline import outline_of
+from providers.json_scan.repaired import mended
 from providers.processes.work_process import WorkFailed
 from providers.usage_openai import UsageJson
 from providers.usage_places import merged, usage_beside, usage_of_twins

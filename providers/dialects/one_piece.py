@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from providers.dialects.base import MalformedAnswer
-from providers.dialects.spans import Reader
+from providers.json_scan.spans import Reader
 from providers.usage import Usage
 
 Edit = tuple[int, int, bytes]  # from, to, and what comes there

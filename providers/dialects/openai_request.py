@@ -7,7 +7,7 @@ import msgspec
 from providers.additions import Added
 from providers.dialects.aliased import assemble, members
 from providers.dialects.base import Shape
-from providers.layout import splice
+from providers.json_scan.layout import splice
 from providers.target import Target
 from providers.tenant_salt import spliced
 

@@ -16,10 +16,10 @@ from providers.dialects.base import Answered, Laborious, MalformedAnswer, Shape
 from providers.dialects.chunks import Choice, decode_chunk
 from providers.dialects.inner_errors import MOST_BODY, choice_error, error_body, has_failed, is_error
 from providers.dialects.loose import LONG, loosely, read_any, text_of
-from providers.dialects.mended import mended
 from providers.dialects.rewritten import is_long_work, rewritten
-from providers.layout import Unfit
-from providers.outline_limits import NotJson, OverLimit
+from providers.json_scan.layout import Unfit
+from providers.json_scan.limits import NotJson, OverLimit
+from providers.json_scan.repaired import mended
 from providers.usage_openai import UsageJson, in_tier, usage_of
 from providers.usage_places import merged, usage_beside, usage_in, usage_of_twins
 

@@ -14,9 +14,9 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from providers.dialects.documents import QUICK, documents_in
 from providers.dialects.inner_errors import is_error
-from providers.dialects.mended import mended
+from providers.json_scan.documents import QUICK, documents_in
+from providers.json_scan.repaired import mended
 
 LONGEST: Final = 64 * 1024  # bytes that are taken apart; of longer ones the beginning is quoted
 MOST_MESSAGE: Final = 8_000  # characters of a message that is one

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from providers.fallbacks import FALLBACKS
-from providers.outline import is_large
+from providers.json_scan.outline import is_large
 from providers.processes.work_process import WorkFailed
 from providers.tokens.amounts import Estimate
 from providers.tokens.count import count, count_messages

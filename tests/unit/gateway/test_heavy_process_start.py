@@ -15,5 +15,5 @@ def test_it_reads_no_configuration_and_no_framework():
         [sys.executable, "-c", TOLD], cwd=ROOT, env={}, capture_output=True, check=True, text=True
     )
     modules = set(said.stdout.split())
-    assert "providers.outline" in modules
+    assert "providers.json_scan.outline" in modules
     assert not modules & {"gateway.config", "pydantic", "yaml", "django"}

@@ -16,8 +16,8 @@ from gateway.api.schemas import Names, Peek, peek_chat, peek_embeddings
 from gateway.config.sections import Server
 from gateway.refusals import BadRequest, Overloaded
 from providers.fallbacks import FALLBACKS
-from providers.outline import LARGE
-from providers.outline_limits import Limits
+from providers.json_scan.limits import Limits
+from providers.json_scan.outline import LARGE
 from providers.processes.heavy_work import HeavyWork
 from providers.requests.classes import Unacceptable
 from tests import hostile_bodies

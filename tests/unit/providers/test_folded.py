@@ -10,7 +10,7 @@ import pytest
 from providers.dialects.base import Shape
 from providers.dialects.folded import fold
 from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.dialects.spans import members_of
+from providers.json_scan.spans import members_of
 
 HEAD = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 USED = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from providers.dialects.base import Shape
 from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.layout import MOST_VALUE, Unfit, layout_of, splice
-from providers.outline import outline_of
-from providers.outline_limits import Limits
+from providers.json_scan.layout import MOST_VALUE, Unfit, layout_of, splice
+from providers.json_scan.limits import Limits
+from providers.json_scan.outline import outline_of
 from providers.target import Secret, Target
 
 TARGET = Target(

@@ -9,10 +9,10 @@ import json
 import pytest
 
 from providers.dialects.base import MalformedAnswer, Shape
-from providers.dialects.mended import mended
 from providers.dialects.one_piece import as_event, edits_of
 from providers.dialects.openai_openai import DONE, OpenAIToOpenAI
 from providers.errors.messages import said_in
+from providers.json_scan.repaired import mended
 
 USED = b'"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14}'
 BOM = b"\xef\xbb\xbf"

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers import outline
-from providers.outline import outline_of, outlining
-from providers.outline_limits import Limits, NotJson, OverLimit
+from providers.json_scan import outline
+from providers.json_scan.limits import Limits, NotJson, OverLimit
+from providers.json_scan.outline import outline_of, outlining
 from tests import hostile_bodies
 from tests.examples import examples
 

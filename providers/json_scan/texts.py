@@ -1,5 +1,5 @@
-"""The texts of a JSON document that is scanned and not decoded (providers/outline.py): where they end, that they are
-valid, whether they look like pictures or sound. In bounded steps, whatever is in them.
+"""The texts of a JSON document that is scanned and not decoded (providers/json_scan/outline.py): where they end,
+that they are valid, whether they look like pictures or sound. In bounded steps, whatever is in them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from providers.outline_limits import NotJson
+from providers.json_scan.limits import NotJson
 
 MOST_RUN: Final = 64 * 1024  # of white space, of a name, of a number; and what one match looks at
 PIECE: Final = 256 * 1024  # what is validated in one go

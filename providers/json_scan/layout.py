@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from providers.outline import Outline, Span
+from providers.json_scan.outline import Outline, Span
 from providers.requests import chat, embeddings
 
 MOST_TWINS: Final = 64  # members whose name comes again; no client writes any

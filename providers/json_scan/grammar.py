@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from providers.outline_text import INSIDE
+from providers.json_scan.texts import INSIDE
 
 _WS = rb"[ \t\r\n]*+"
 _COLON, _COMMA = _WS + b":" + _WS, _WS + b"," + _WS

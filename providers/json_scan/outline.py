@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Final, NoReturn
 
-from providers.outline_grammar import AFTER, ELEMENT, MEMBER, RUN, decoded, names_in
-from providers.outline_limits import Limits, NotJson, OverLimit
-from providers.outline_text import MOST_RUN, Texts, check
+from providers.json_scan.grammar import AFTER, ELEMENT, MEMBER, RUN, decoded, names_in
+from providers.json_scan.limits import Limits, NotJson, OverLimit
+from providers.json_scan.texts import MOST_RUN, Texts, check
 
 LARGE: Final = 256 * 1024  # what is not larger is decoded in one go, without an outline
 BUSY: Final = 8_192  # and has no more opening brackets

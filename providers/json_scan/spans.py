@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from providers.dialects.base import MalformedAnswer
-from providers.dialects.shallow import BRACKET
+from providers.json_scan.shallow import BRACKET
 
 _NAME: Final = re.compile(rb'[\s,]*+("(?:[^"\\]++|\\.)*+")\s*+:\s*+', re.DOTALL)
 _NEXT: Final = re.compile(rb"[\s,]*+")

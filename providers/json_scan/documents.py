@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from providers.dialects.mended import mended
-from providers.dialects.shallow import shallow
+from providers.json_scan.repaired import mended
+from providers.json_scan.shallow import shallow
 
 QUICK: Final = 32 * 1024  # bytes that a process may look through which serves calls
 _MOST_FAULTS: Final = 16  # of what looks like an object and is none
