@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from metering.shipper import Shipper
     from providers.processes.heavy_work import HeavyWork
     from providers.resilience.health import Health
-    from providers.simulator import Simulator
+    from providers.simulator.server import Simulator
     from providers.tenant_salt import Salts
     from providers.transport.client import Transport
     from tenants.deny_list import DenyList

@@ -54,7 +54,7 @@ from metering.segments import new_name
 from metering.shipper import Shipper
 from metering.windows import load_windows
 from providers.processes.heavy_work import HeavyWork
-from providers.simulator import Simulator
+from providers.simulator.server import Simulator
 from providers.tenant_salt import Salts
 from providers.tokens import count as tokens
 from providers.transport.client import Transport

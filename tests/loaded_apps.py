@@ -79,7 +79,7 @@ BESIDE_THE_MODELS = (
     "metering.lookup",
     "metering.refusal_story",
     "providers.dialects.large_answers",
-    "providers.simulator",
+    "providers.simulator.server",
     "tenants.bootstrap",
     "tenants.confirmation",
     "tenants.form_fields",

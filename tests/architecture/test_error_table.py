@@ -41,7 +41,7 @@ NEVER_AT_THE_DOOR = {
     "budgets.redis_wire.Refused": "is an Unreachable",
     "budgets.redis_audit.Unread": "shell commands and nightly jobs",
     "providers.egress.EgressRefused": "a form's error",
-    "providers.simulator_refusal.Refused": "the simulator answers it as a provider would",
+    "providers.simulator.errors.Refused": "the simulator answers it as a provider would",
     "providers.dialects.base.MalformedStream": "becomes UpstreamBroken",
     "providers.dialects.base.MalformedAnswer": "becomes UpstreamBroken",
     "providers.dialects.base.Laborious": "is read by another process, or becomes UpstreamBroken",

@@ -16,7 +16,7 @@ import openai
 import pytest
 from pydantic import BaseModel, Field
 
-from providers.simulator import Simulator
+from providers.simulator.server import Simulator
 from providers.tokens.count import count
 
 MODEL = "simulator-chat"

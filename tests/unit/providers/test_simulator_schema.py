@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from providers.simulator import answer
-from providers.simulator_refusal import Refused
-from providers.simulator_schema import Instance
-from providers.simulator_text import Seed
+from providers.simulator.errors import Refused
+from providers.simulator.json_schema import Instance
+from providers.simulator.server import answer
+from providers.simulator.text import Seed
 
 
 def made(schema, words=("Paris",)):

@@ -15,14 +15,8 @@ import orjson
 import uvicorn
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 
-from providers import (
-    simulator_audio,
-    simulator_chat,
-    simulator_chunks,
-    simulator_embeddings,
-    simulator_images,
-)
-from providers.simulator_refusal import Refused
+from providers.simulator import audio, chat, chunks, embeddings, images
+from providers.simulator.errors import Refused
 
 MAX_BODY = 64 * 1024 * 1024
 MODELS = (
@@ -48,28 +42,28 @@ Handler: TypeAlias = Callable[[bytes, str], Reply]
 
 
 def _chat(body: bytes, _content_type: str) -> Reply:
-    asked = simulator_chat.read(body)
-    completion = simulator_chat.complete(asked)
+    asked = chat.read(body)
+    completion = chat.complete(asked)
     created = int(time.time())
     if asked.stream:
-        return Reply(simulator_chunks.events(completion, asked, created), b"text/event-stream; charset=utf-8")
-    return Reply(simulator_chunks.document(completion, asked, created))
+        return Reply(chunks.events(completion, asked, created), b"text/event-stream; charset=utf-8")
+    return Reply(chunks.document(completion, asked, created))
 
 
 def _embeddings(body: bytes, _content_type: str) -> Reply:
-    return Reply(simulator_embeddings.embed(body))
+    return Reply(embeddings.embed(body))
 
 
 def _images(body: bytes, _content_type: str) -> Reply:
-    return Reply(simulator_images.generate(body))
+    return Reply(images.generate(body))
 
 
 def _speech(body: bytes, _content_type: str) -> Reply:
-    return Reply(*simulator_audio.speak(body))
+    return Reply(*audio.speak(body))
 
 
 def _transcription(body: bytes, content_type: str) -> Reply:
-    return Reply(*simulator_audio.transcribe(body, content_type))
+    return Reply(*audio.transcribe(body, content_type))
 
 
 def _models(_body: bytes, _content_type: str) -> Reply:

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
-from providers.simulator_refusal import Refused, refusal_of
-from providers.simulator_schema import Instance
-from providers.simulator_text import Seed, Text, capped, reply, tokens_of, tokens_of_piece, words_of
+from providers.simulator.errors import Refused, refusal_of
+from providers.simulator.json_schema import Instance
+from providers.simulator.text import Seed, Text, capped, reply, tokens_of, tokens_of_piece, words_of
 
 MAX_CHOICES = 128
 TOKENS_PER_MESSAGE = 3  # what OpenAI's chat template adds to each message, and once to the whole

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
-from providers.simulator_refusal import Refused, refusal_of
-from providers.simulator_text import Seed, tokens_of
+from providers.simulator.errors import Refused, refusal_of
+from providers.simulator.text import Seed, tokens_of
 
 MAX_IMAGES = 10
 MAX_SIDE = 4096

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 import orjson
 
-from providers.simulator_refusal import Refused, refusal_of
-from providers.simulator_text import Seed, reply
+from providers.simulator.errors import Refused, refusal_of
+from providers.simulator.text import Seed, reply
 
 RATE = 24_000  # samples a second, as OpenAI's pcm
 CHARACTERS_PER_SECOND = 15

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
-from providers.simulator_refusal import Refused, refusal_of
-from providers.simulator_text import tokens_of, words_of
+from providers.simulator.errors import Refused, refusal_of
+from providers.simulator.text import tokens_of, words_of
 
 DEFAULT_DIMENSIONS = 256
 MAX_DIMENSIONS = 4096

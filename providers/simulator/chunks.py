@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from providers.simulator_chat import ChatRequest, Choice, Completion
+from providers.simulator.chat import ChatRequest, Choice, Completion
 
 FINGERPRINT = "fp_simulator"
 DONE = b"data: [DONE]\n\n"
