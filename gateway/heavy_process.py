@@ -27,9 +27,10 @@ sys.modules.setdefault("gateway.api", _package)
 
 from gateway.api.large_reading import embedded, understood  # noqa: E402 - after that
 from gateway.fingerprint import fingerprint  # noqa: E402
-from providers.dialects import folded, large_events  # noqa: E402
+from providers.dialects import folded  # noqa: E402
 from providers.dialects.base import Shape  # noqa: E402
-from providers.dialects.large_answers import look, look_for_events  # noqa: E402
+from providers.dialects.lenient import large_events  # noqa: E402
+from providers.dialects.lenient.large_responses import look, look_for_events  # noqa: E402
 from providers.json_scan.limits import Limits  # noqa: E402
 from providers.processes.parent_death import die_with_parent  # noqa: E402
 from providers.requests.documents import measured  # noqa: E402

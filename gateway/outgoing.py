@@ -11,7 +11,7 @@ from gateway.refusals import Overloaded
 from gateway.request import V1Request
 from metering.meter import Meter
 from providers.dialects.base import Shape
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.processes.offload import Aside
 from providers.resilience.plan import Asker
 from providers.upstream import Outgoing

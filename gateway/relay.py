@@ -18,7 +18,7 @@ from gateway.refusals import stopped
 from metering.meter import Ending, Meter
 from metering.running import RunningCall
 from providers.dialects.base import has_said_all, least_tokens
-from providers.dialects.openai_openai import DONE
+from providers.dialects.openai.passthrough import DONE
 from providers.errors.exceptions import UpstreamFailed
 from providers.errors.tracebacks import drop_frames
 from providers.resilience.plan import Asker

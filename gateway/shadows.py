@@ -22,7 +22,7 @@ from metering.journal import MeteringUnavailable
 from metering.meter import Books, Ending, Meter
 from metering.records import Close, Open
 from metering.running import Running
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors.exceptions import UpstreamFailed
 from providers.resilience.health import Health
 from providers.resilience.plan import Plan

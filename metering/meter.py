@@ -24,13 +24,13 @@ from metering.running import Running, RunningCall
 from metering.speeds import Speeds
 from metering.trace import Trace, facts
 from metering.unsettled import Bounds
+from providers.dialects.openai.usage_places import usage_in
 from providers.exchange import QUICK_BYTES
 from providers.fallbacks import FALLBACKS
 from providers.processes.heavy_work import HeavyWork
 from providers.target import Target
 from providers.upstream import Attempt
 from providers.usage import Usage
-from providers.usage_places import usage_in
 from tenants.caller import Caller
 
 logger = logging.getLogger(__name__)

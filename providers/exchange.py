@@ -17,15 +17,15 @@ from providers.dialects.base import (
     has_said_all,
     last_word,
 )
+from providers.dialects.body_kind import EVENT_STREAM, MAX_PRELUDE
+from providers.dialects.openai.usage_places import usage_in_error
 from providers.errors.exceptions import ErrorWith200, UpstreamBroken, UpstreamFailed
 from providers.errors.messages import LONGEST
 from providers.errors.out_of_memory import NoRoom
 from providers.json_scan.outline import LARGE
-from providers.opening import EVENT_STREAM, MAX_PRELUDE
 from providers.registry import PROVIDERS
 from providers.target import Target
 from providers.transport.client import LEAVE_S, UpstreamRequest
-from providers.usage_places import usage_in_error
 
 if TYPE_CHECKING:
     from providers.upstream import Call, Outgoing

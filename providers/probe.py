@@ -11,7 +11,7 @@ import time
 import msgspec
 
 from providers.additions import stated
-from providers.dialects.loose import read_any
+from providers.dialects.lenient.loose import read_any
 from providers.errors.exceptions import UpstreamFailed
 from providers.errors.redaction import redact
 from providers.exchange import USER_AGENT

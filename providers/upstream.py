@@ -14,6 +14,7 @@ import msgspec
 
 from providers.additions import MOST_TRIES, Added, Additions, without
 from providers.dialects.base import Answered, Dialect, MalformedStream, Stream, has_said_all
+from providers.dialects.other_form import begun, read_otherwise, take_folded
 from providers.errors.exceptions import (
     DeadlineExceeded,
     UpstreamFailed,
@@ -33,7 +34,6 @@ from providers.exchange import (
     unfinished,
     what_ended,
 )
-from providers.other_form import begun, read_otherwise, take_folded
 from providers.processes.offload import Aside
 from providers.resilience.attempt import Turn
 from providers.resilience.attempt_log import Attempt, Notes

@@ -78,7 +78,7 @@ BESIDE_THE_MODELS = (
     "metering.experiments",
     "metering.lookup",
     "metering.refusal_story",
-    "providers.dialects.large_answers",
+    "providers.dialects.lenient.large_responses",
     "providers.simulator.server",
     "tenants.bootstrap",
     "tenants.confirmation",

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from providers.additions import Added
-from providers.dialects.chunks import Chunk, LooseChoice
+from providers.dialects.openai.chunks import Chunk, LooseChoice
+from providers.dialects.openai.usage import UsageJson
 from providers.json_scan.layout import Layout
 from providers.target import Target
 from providers.tenant_salt import Salt, member_at
 from providers.usage import Usage
-from providers.usage_openai import UsageJson
 
 if TYPE_CHECKING:
-    from providers.dialects.document import Document
+    from providers.dialects.lenient.document import Document
 
 BYTES_IN_A_TOKEN = 16  # ordinary text has 4, tables of blanks a few more
 SOUND_CHARS_IN_A_TOKEN = 3_200  # base64 of 50 ms of 24 kHz PCM, the longest token of speech in the most bytes

@@ -6,8 +6,8 @@ import msgspec
 
 from providers.dialects.base import Answered, MalformedAnswer, Seen, Shape
 from providers.dialects.folded import Folded
-from providers.dialects.large_answers import read_aside
-from providers.dialects.large_events import read_event_aside
+from providers.dialects.lenient.large_events import read_event_aside
+from providers.dialects.lenient.large_responses import read_aside
 from providers.dialects.one_piece import Piece
 from providers.fallbacks import FALLBACKS
 from providers.processes.heavy_work import HeavyWork, Share

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from providers.dialects.openai.usage import USUAL_TIERS
 from providers.media.pictures import Picture
 from providers.requests import chat, embeddings
 from providers.requests.caps import MOST_NAME, Caps, caps_inside, caps_of, stated_alone
@@ -22,7 +23,6 @@ from providers.requests.parts import Parts, parts_of
 from providers.requests.spelling import Raws, check_objects, check_spelling, folded, is_exact, strictly
 from providers.requests.templates import documents_frame, sets_template
 from providers.tenant_salt import CACHES, MEMBERS
-from providers.usage_openai import USUAL_TIERS
 
 _CHAT_SPELLINGS: Final = folded(chat.MEMBERS)
 _EMBEDDINGS_SPELLINGS: Final = folded(embeddings.MEMBERS)

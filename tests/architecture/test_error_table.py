@@ -51,7 +51,7 @@ NEVER_AT_THE_DOOR = {
     "providers.processes.work_process.WorkFailed": "is one of the two below",
     "providers.processes.work_process.Lost": "becomes Overloaded, ReplaysUnavailable or MalformedAnswer",
     "providers.processes.work_process.TooDear": "becomes BadRequest, ReplaysUnavailable or MalformedAnswer",
-    "providers.sse.EventTooLarge": "becomes MalformedStream",
+    "providers.dialects.sse.EventTooLarge": "becomes MalformedStream",
 }
 
 

@@ -29,7 +29,7 @@ OF_A_CALL = {
     "gateway.relay.Relay",
     "metering.meter.Meter",
     "providers.upstream.Call",
-    "providers.dialects.openai_stream.OpenAIStream",
+    "providers.dialects.openai.stream.OpenAIStream",
 }
 
 

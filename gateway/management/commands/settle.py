@@ -17,7 +17,7 @@ from gateway.money import usd
 from metering.lookup import find
 from metering.models import LoggedRequest
 from metering.settling import ByCost, ByUsage, Known, NoPrice, Outcome, UnknownCall, settle
-from providers.usage_openai import UsageJson, usage_of
+from providers.dialects.openai.usage import UsageJson, usage_of
 from tenants.audit import at_the_shell
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from providers.dialects.base import Shape
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors import redaction
 from providers.errors.exceptions import UpstreamFailed
 from providers.resilience.health import Health

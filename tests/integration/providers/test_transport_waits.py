@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from providers.dialects.base import Shape
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.dialects.other_form import begun
 from providers.errors.exceptions import UpstreamFailed, UpstreamTimeout
-from providers.other_form import begun
 from providers.target import Secret, Target, Timeouts
 from providers.transport.client import Transport, UpstreamRequest
 from providers.upstream import Call, Outgoing

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from providers.dialects.base import Shape
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors.exceptions import UpstreamFailed
 from providers.resilience.health import Health
 from providers.resilience.plan import Plan

@@ -21,7 +21,7 @@ from catalog.snapshot import Deployment, Model
 from gateway.api.schemas import peek_chat
 from gateway.refusals import BadRequest
 from metering.dispute import Most, charge
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.requests import chat
 from providers.requests.classes import Unacceptable
 from providers.target import Secret, Target

@@ -13,10 +13,10 @@ from catalog.config_prices import sheet_of
 from catalog.price_terms import Step, Terms
 from catalog.prices import PriceSheet, cost, receipt
 from gateway.config.entries import ModelEntry
+from providers.dialects.openai.usage import UsageJson, usage_of
 from providers.media.pictures import Picture, most_tokens
 from providers.media.sight import Sight
 from providers.usage import Usage
-from providers.usage_openai import UsageJson, usage_of
 
 rates = st.none() | st.integers(0, 100_000_000_000)
 sheets = st.builds(

@@ -17,9 +17,9 @@ from catalog.price_terms import Factor, Step, Terms, ToolRate
 from catalog.prices import PriceSheet, cost, receipt
 from gateway.config.entries import ModelEntry
 from providers.dialects.base import Shape
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.dialects.openai.usage import UsageJson, usage_of
 from providers.usage import ToolCount, Usage
-from providers.usage_openai import UsageJson, usage_of
 
 M = 1_000_000  # nano-USD a million tokens: so many are 1 nano-USD a token
 STEPS = Terms(

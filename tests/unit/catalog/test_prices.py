@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.prices import ImageRate, PriceSheet, cost, lacking, receipt
+from providers.dialects.openai.usage import UsageJson, usage_of
 from providers.usage import ImageCount, Usage
-from providers.usage_openai import UsageJson, usage_of
 
 counts = st.integers(0, 2_000_000)
 rates = st.none() | st.integers(0, 200_000_000_000)

@@ -16,9 +16,9 @@ from metering.adoption import incomplete
 from metering.meter import Ending, Meter
 from metering.records import Answered
 from metering.tail import Running
+from providers.dialects.openai.usage import UsageJson, usage_of
 from providers.upstream import Attempt
 from providers.usage import LONGEST_TOOL, MOST_TOOLS, OTHER_TOOLS, ToolCount
-from providers.usage_openai import UsageJson, usage_of
 from tests.calls import opened
 
 NAMES = {f"tool_{number}_requests": number for number in range(1, 3_001)}

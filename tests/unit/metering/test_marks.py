@@ -9,7 +9,7 @@ import pytest
 
 from metering.running import Running, RunningCall
 from providers.dialects.base import Shape
-from providers.dialects.openai_stream import OpenAIStream
+from providers.dialects.openai.stream import OpenAIStream
 from providers.resilience.plan import Asker
 from tests.calls import opened
 

@@ -10,7 +10,7 @@ import pytest
 
 from providers.additions import LEARNED_S, MOST_TENANTS, Added, Additions, stated, without
 from providers.dialects.base import Shape
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors.exceptions import UpstreamStatus
 from providers.resilience.health import Health
 from providers.target import Secret, Target

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from providers.dialects.aliased import Aliased
 from providers.dialects.base import Shape
-from providers.dialects.chunks import decode_chunk
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.chunks import decode_chunk
+from providers.dialects.openai.model_alias import Aliased
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 
 SPELLED = [
     b'{"model":"up","choices":[],"usage":null}',

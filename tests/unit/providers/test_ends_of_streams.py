@@ -7,7 +7,7 @@ import json
 import pytest
 
 from providers.dialects.base import MalformedAnswer, MalformedStream, Shape
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors.exceptions import ErrorWith200
 from tests.mutated_streams import ERRORS
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from providers.dialects.large_events import look
+from providers.dialects.lenient.large_events import look
 from providers.errors.exceptions import ErrorWith200
 from tests.unit.providers.test_ends_of_streams import DONE, USED, event, read, said
 

@@ -9,7 +9,7 @@ import pytest
 
 from providers.dialects.base import Shape
 from providers.dialects.folded import fold
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.json_scan.spans import members_of
 
 HEAD = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from providers.opening import Kind, kind_of
+from providers.dialects.body_kind import Kind, kind_of
 
 EVENTS = [
     b"data: {",

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from providers.dialects.base import MalformedAnswer, Shape
-from providers.dialects.large_answers import Look, answered, look, read_aside
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.lenient.large_responses import Look, answered, look, read_aside
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.processes.heavy_work import HeavyWork
 
 CHAT = Shape(alias="chat", path="chat/completions")

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from providers.dialects.base import MalformedStream, Seen, Shape
-from providers.dialects.large_events import look, read_event_aside
-from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.dialects.produced import KEPT, PIECE, Produced
+from providers.dialects.lenient.large_events import look, read_event_aside
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.dialects.output_text import KEPT, PIECE, Produced
 from providers.errors.exceptions import UpstreamBroken
 from providers.errors.out_of_memory import NoRoom
 from providers.exchange import broken_by

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.dialects.base import Shape
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.json_scan.layout import MOST_VALUE, Unfit, layout_of, splice
 from providers.json_scan.limits import Limits
 from providers.json_scan.outline import outline_of

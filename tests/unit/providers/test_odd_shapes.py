@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from providers.dialects.base import Shape
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 
 DONE = b"data: [DONE]\n\n"
 USED = b'"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14}'

@@ -10,7 +10,7 @@ import pytest
 
 from providers.dialects.base import MalformedAnswer, Shape
 from providers.dialects.one_piece import as_event, edits_of
-from providers.dialects.openai_openai import DONE, OpenAIToOpenAI
+from providers.dialects.openai.passthrough import DONE, OpenAIToOpenAI
 from providers.errors.messages import said_in
 from providers.json_scan.repaired import mended
 

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 
 from providers.dialects.base import MalformedAnswer, Seen, Shape
-from providers.dialects.large_answers import answered
-from providers.dialects.large_answers import look as look_at_answer
-from providers.dialects.large_events import look as look_at_event
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.lenient.large_events import look as look_at_event
+from providers.dialects.lenient.large_responses import answered
+from providers.dialects.lenient.large_responses import look as look_at_answer
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.dialects.openai.usage_places import usage_in, usage_of_twins
 from providers.usage import Usage
-from providers.usage_places import usage_in, usage_of_twins
 from tests.direct_client import as_ours, view
 
 HEAD = b'"id":"c","model":"up-model"'

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.dialects.base import Shape
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 
 SAID = ["Grüße, ", "\u4e16\u754c \U0001f600", 'a "model": "up" b', "line\nbreak"]
 USAGE = {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16}

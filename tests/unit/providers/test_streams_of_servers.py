@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from providers.dialects.base import MalformedStream, Shape, has_said_all
-from providers.dialects.openai_openai import DONE, OpenAIToOpenAI
+from providers.dialects.openai.passthrough import DONE, OpenAIToOpenAI
 from tests.direct_client import as_ours, view
 from tests.mutated_streams import harmless, mutated
 from tests.server_streams_more import EVERY

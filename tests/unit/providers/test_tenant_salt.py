@@ -9,7 +9,7 @@ from msgspec import structs
 
 from gateway.api.large_reading import name_of, understood
 from gateway.api.schemas import peek_chat, peek_embeddings
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.json_scan.limits import Limits
 from providers.target import Secret, Target
 from providers.tenant_salt import MEMBERS, Salts

@@ -12,8 +12,8 @@ import pytest
 
 from gateway.relay import Relay
 from providers.dialects.base import Shape, has_said_all, last_word
-from providers.dialects.openai_openai import OpenAIToOpenAI
-from providers.usage_places import usage_in_error
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.dialects.openai.usage_places import usage_in_error
 
 DONE = b"data: [DONE]\n\n"
 

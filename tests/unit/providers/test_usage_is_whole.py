@@ -7,9 +7,9 @@ import json
 import pytest
 
 from providers.dialects.base import MalformedAnswer, MalformedStream, Shape, has_said_all, last_word
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.dialects.openai.usage_places import usage_in
 from providers.usage import Usage
-from providers.usage_places import usage_in
 
 CHAT = Shape(alias="chat", path="chat/completions", stream=True)
 EMBED = Shape(alias="embed", path="embeddings", content_key="data")

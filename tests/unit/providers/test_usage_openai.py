@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from providers.dialects.openai.usage import MAX_TOKENS, UsageJson, usage_of
 from providers.usage import Usage
-from providers.usage_openai import MAX_TOKENS, UsageJson, usage_of
 
 counts = st.integers(0, 1_000_000)
 nonsense = (

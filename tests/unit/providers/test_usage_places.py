@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.dialects.base import Shape, has_said_all
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.dialects.openai.usage_places import usage_in
 from providers.usage import Usage
-from providers.usage_places import usage_in
 
 FIVE = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
 ZEROS = dict.fromkeys(FIVE, 0)

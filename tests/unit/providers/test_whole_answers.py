@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from providers.dialects.base import Answered, MalformedAnswer, Shape
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.exchange import QUICK_BYTES, read_answer
 from providers.usage import Usage
 

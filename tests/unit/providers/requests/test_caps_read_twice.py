@@ -10,7 +10,7 @@ import pytest
 
 from gateway.api.schemas import peek_chat
 from gateway.refusals import BadRequest
-from providers.dialects.openai_openai import OpenAIToOpenAI
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.requests.classes import Unacceptable
 from providers.target import Secret, Target
 

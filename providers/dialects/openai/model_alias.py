@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from providers.dialects.chunks import Chunk
+from providers.dialects.openai.chunks import Chunk
 from providers.json_scan.layout import NAMES, Layout, layout_of, splice
 from providers.json_scan.limits import Limits
 from providers.json_scan.outline import outline_of

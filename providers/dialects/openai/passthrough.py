@@ -11,19 +11,19 @@ from typing_extensions import override
 
 from providers.additions import Added, stated
 from providers.dialects.base import Answered, Dialect, Shape
-from providers.dialects.document import Document
 from providers.dialects.folded import fold
-from providers.dialects.openai_request import body_for, set_by_gateway
-from providers.dialects.openai_stream import OpenAIStream
-from providers.dialects.whole_answers import read_whole
-from providers.sse import MAX_EVENT, Room
+from providers.dialects.lenient.document import Document
+from providers.dialects.openai.request import body_for, set_by_gateway
+from providers.dialects.openai.response import read_whole
+from providers.dialects.openai.stream import OpenAIStream
+from providers.dialects.sse import MAX_EVENT, Room
 from providers.target import Target
 
 DONE = b"data: [DONE]\n\n"
 
 
 class OpenAIToOpenAI(Dialect):
-    """`room` and `max_event` bound the events of its streams (providers/sse.py)."""
+    """`room` and `max_event` bound the events of its streams (providers/dialects/sse.py)."""
 
     def __init__(self, shape: Shape, room: Room | None = None, max_event: int = MAX_EVENT) -> None:
         self._shape, self._room, self._max_event = shape, room, max_event

@@ -9,13 +9,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN, MalformedStream
-from providers.dialects.chunks import Chunk, Delta, LooseChoice, XGroq, ends
-from providers.dialects.inner_errors import body_of, is_error
+from providers.dialects.openai.chunks import Chunk, Delta, LooseChoice, XGroq, ends
+from providers.dialects.openai.inner_errors import body_of, is_error
+from providers.dialects.openai.usage import UsageJson
 from providers.json_scan.limits import Limits, NotJson, OverLimit
 from providers.json_scan.outline import outline_of
 from providers.json_scan.repaired import mended
 from providers.json_scan.shallow import shallow
-from providers.usage_openai import UsageJson
 
 LONG: Final = 64 * 1024  # a chunk of fewer bytes is read in a few milliseconds, whatever is in it
 MOST_TEXT: Final = 1_000_000  # characters of a choice that are kept for counting

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from providers.dialects.base import Seen
-from providers.dialects.chunks import LooseChoice
-from providers.dialects.inner_errors import body_of, choice_error, error_body
-from providers.dialects.large_answers import DEEPEST, MANY, MOST, MOST_VALUES, MOST_WORDS, RUNS
-from providers.dialects.loose import loosely, read_deep, sound_in
+from providers.dialects.lenient.large_responses import DEEPEST, MANY, MOST, MOST_VALUES, MOST_WORDS, RUNS
+from providers.dialects.lenient.loose import loosely, read_deep, sound_in
+from providers.dialects.openai.chunks import LooseChoice
+from providers.dialects.openai.inner_errors import body_of, choice_error, error_body
+from providers.dialects.openai.usage import UsageJson
+from providers.dialects.openai.usage_places import merged, usage_beside, usage_of_twins
 from providers.fallbacks import FALLBACKS
 from providers.json_scan.layout import Unfit, layout_of
 from providers.json_scan.limits import Limits, NotJson, OverLimit
 from providers.json_scan.outline import outline_of
 from providers.json_scan.repaired import mended
 from providers.processes.work_process import WorkFailed
-from providers.usage_openai import UsageJson
-from providers.usage_places import merged, usage_beside, usage_of_twins
 
 if TYPE_CHECKING:
     from providers.processes.heavy_work import Share
@@ -80,7 +80,7 @@ def _portable(usage: UsageJson | None) -> UsageJson | None:
         value = getattr(usage, name)
         try:
             msgspec.msgpack.encode(value)
-        except OverflowError:  # as a count that cannot be right (providers/usage_openai.py)
+        except OverflowError:  # as a count that cannot be right (providers/dialects/openai/usage.py)
             setattr(usage, name, -1 if isinstance(value, int) else None)
     return usage
 

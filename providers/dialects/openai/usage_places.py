@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.dialects.loose import read_deep
+from providers.dialects.lenient.loose import read_deep
+from providers.dialects.openai.usage import UsageJson, count_of, in_tier, usage_of
 from providers.errors.messages import LONGEST
 from providers.json_scan.documents import QUICK, documents_in
 from providers.json_scan.layout import MOST_TWINS
@@ -21,7 +22,6 @@ from providers.json_scan.limits import Limits, NotJson, OverLimit
 from providers.json_scan.outline import Outline, outline_of
 from providers.json_scan.repaired import mended
 from providers.usage import Usage
-from providers.usage_openai import UsageJson, count_of, in_tier, usage_of
 
 _FIELDS: Final = UsageJson.__struct_fields__
 _OTHERS: Final = tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from providers.dialects.base import MalformedStream
-from providers.sse import ROOM_FROM, ROOM_STEP, Room
+from providers.dialects.sse import ROOM_FROM, ROOM_STEP, Room
 
 
 class Document:

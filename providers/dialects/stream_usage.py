@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from providers.dialects.loose import usage_json
+from providers.dialects.lenient.loose import usage_json
+from providers.dialects.openai.usage import UsageJson, in_tier, usage_of
+from providers.dialects.openai.usage_places import merged, says_output, usage_beside
 from providers.usage import Usage
-from providers.usage_openai import UsageJson, in_tier, usage_of
-from providers.usage_places import merged, says_output, usage_beside
 
 
 class ToldUsage:

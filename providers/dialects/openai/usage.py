@@ -2,7 +2,7 @@
 
 Reads chat and embeddings (`prompt_tokens`), images, responses and transcriptions (`input_tokens`, `seconds`).
 Source: the OpenAI API reference; the quirks of compatible providers are named where they are handled. Where a usage may
-stand, and how several become one, is in providers/usage_places.py.
+stand, and how several become one, is in providers/dialects/openai/usage_places.py.
 """
 
 from __future__ import annotations

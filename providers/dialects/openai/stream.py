@@ -13,21 +13,30 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from typing_extensions import override
 
-from providers.dialects.aliased import BEGIN, END, Aliased, members
 from providers.dialects.base import MalformedStream, Seen, Shape
-from providers.dialects.chunks import Chunk, LooseChoice, decode_chunk, decode_first
-from providers.dialects.inner_errors import MOST_BODY, body_of, error_body
-from providers.dialects.loose import LONG, is_busy, loosely, no_chunk, read_any
-from providers.dialects.progress import Progress
-from providers.dialects.repeated import Repeated, repeated
+from providers.dialects.lenient.loose import LONG, is_busy, loosely, no_chunk, read_any
+from providers.dialects.openai.chunks import Chunk, LooseChoice, decode_chunk, decode_first
+from providers.dialects.openai.inner_errors import MOST_BODY, body_of, error_body
+from providers.dialects.openai.model_alias import BEGIN, END, Aliased, members
+from providers.dialects.openai.progress import Progress
+from providers.dialects.openai.repeated import Repeated, repeated
+from providers.dialects.openai.usage import UsageJson
+from providers.dialects.openai.usage_places import usage_of_twins
+from providers.dialects.sse import (
+    ERROR,
+    MAX_EVENT,
+    STRAY,
+    EventTooLarge,
+    Room,
+    SseEvent,
+    SseParser,
+    events_of,
+)
 from providers.errors.redaction import redact_json, without_values
 from providers.json_scan.layout import Unfit
 from providers.json_scan.limits import NotJson, OverLimit
 from providers.json_scan.outline import LARGE
 from providers.json_scan.repaired import in_utf8, mended
-from providers.sse import ERROR, MAX_EVENT, STRAY, EventTooLarge, Room, SseEvent, SseParser, events_of
-from providers.usage_openai import UsageJson
-from providers.usage_places import usage_of_twins
 
 _DONE = b"[DONE]"
 _USAGE = b'"usage'

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from providers.dialects.aliased import assemble
 from providers.dialects.base import Answered, Laborious, MalformedAnswer, Shape
+from providers.dialects.lenient.rewritten import rewritten
 from providers.dialects.one_piece import Piece, edits_of
-from providers.dialects.rewritten import rewritten
-from providers.dialects.whole_answers import read_whole
+from providers.dialects.openai.model_alias import assemble
+from providers.dialects.openai.response import read_whole
+from providers.dialects.openai.usage_places import may_hold, usage_in, usage_of_twins
 from providers.fallbacks import FALLBACKS
 from providers.json_scan.layout import Layout, Unfit, layout_of, splice
 from providers.json_scan.limits import Limits, NotJson, OverLimit
@@ -22,7 +23,6 @@ from providers.json_scan.repaired import mended
 from providers.json_scan.shallow import shallow
 from providers.processes.work_process import WorkFailed
 from providers.usage import Usage
-from providers.usage_places import may_hold, usage_in, usage_of_twins
 
 if TYPE_CHECKING:
     from providers.processes.heavy_work import Share

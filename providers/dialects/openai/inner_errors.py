@@ -1,9 +1,10 @@
 """Errors that come with a status of success: in an event of a stream, or in the place of an answer. Pure.
 
 Sources of the shapes: OpenAI, OpenRouter and Anthropic (`error`), vLLM (`object: "error"`), FastChat (`error_code`),
-FastAPI (`detail`), llama.cpp (a field of its own, providers/sse.py), Mistral and OpenRouter (`finish_reason: "error"`),
-Google (a list, `promptFeedback`), MiniMax (`base_resp`), Zhipu and others (`success`, `msg`), Bedrock (`...Exception`),
-OpenAI's Responses (`response.failed`, `.incomplete`, `.cancelled`), Apigee (`fault`), RFC 9457 (a `status` of HTTP).
+FastAPI (`detail`), llama.cpp (a field of its own, providers/dialects/sse.py), Mistral and OpenRouter
+(`finish_reason: "error"`), Google (a list, `promptFeedback`), MiniMax (`base_resp`), Zhipu and others (`success`,
+`msg`), Bedrock (`...Exception`), OpenAI's Responses (`response.failed`, `.incomplete`, `.cancelled`), Apigee
+(`fault`), RFC 9457 (a `status` of HTTP).
 """
 
 from __future__ import annotations

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing_extensions import override
 
 from providers.dialects.base import Stream
-from providers.dialects.chunks import NOT_ENDED, Choice
-from providers.dialects.inner_errors import MOST_BODY, body_of, has_failed
-from providers.dialects.loose import produced_by, sound_in
-from providers.dialects.produced import PIECE, Produced
-from providers.dialects.told_usage import ToldUsage
+from providers.dialects.lenient.loose import produced_by, sound_in
+from providers.dialects.openai.chunks import NOT_ENDED, Choice
+from providers.dialects.openai.inner_errors import MOST_BODY, body_of, has_failed
+from providers.dialects.output_text import PIECE, Produced
+from providers.dialects.stream_usage import ToldUsage
 from providers.usage import Usage
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from providers.usage_openai import UsageJson
+from providers.dialects.openai.usage import UsageJson
 
 NOT_ENDED: Final = frozenset(
     {"", "null", "none", "None"}

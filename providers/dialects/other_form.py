@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
 from providers.dialects.base import Answered, Dialect, Laborious, MalformedAnswer, has_said_all
-from providers.dialects.document import Document
+from providers.dialects.body_kind import Kind, is_declared_stream, opening
+from providers.dialects.lenient.document import Document
 from providers.dialects.one_piece import Edit, as_event, edits_of
-from providers.dialects.openai_openai import DONE
+from providers.dialects.openai.passthrough import DONE
 from providers.errors.exceptions import UpstreamBroken
 from providers.errors.messages import LONGEST
 from providers.errors.out_of_memory import NoRoom
@@ -25,7 +26,6 @@ from providers.exchange import (
     unfinished,
 )
 from providers.json_scan.outline import LARGE
-from providers.opening import Kind, is_declared_stream, opening
 
 if TYPE_CHECKING:
     from providers.upstream import Call, Outgoing

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.dialects.aliased import Aliased
-from providers.dialects.chunks import Chunk, decode_chunk
-from providers.dialects.loose import produced_by
+from providers.dialects.lenient.loose import produced_by
+from providers.dialects.openai.chunks import Chunk, decode_chunk
+from providers.dialects.openai.model_alias import Aliased
 
 _MARK: Final = "the-text-of-an-event-5b1e"
 _RAW_MARK: Final = _MARK.encode()
