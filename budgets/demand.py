@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from providers.media.images import Picture
 from providers.media.pdf.measure import Document
-from providers.media.pictures import Picture
 from providers.tokens.amounts import Bound
 
 

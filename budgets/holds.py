@@ -26,9 +26,9 @@ from budgets.worst_case import (
 from catalog.price_terms import costs_tokens
 from catalog.prices import PriceSheet
 from catalog.routing import Route
+from providers.media.image_tokens import Sight, most_of_page, sight_of
+from providers.media.images import most_tokens
 from providers.media.pdf.measure import Document
-from providers.media.pictures import most_tokens
-from providers.media.sight import Sight, most_of_page, sight_of
 from providers.tokens.amounts import Bound, Estimate
 from providers.tokens.prompt import BYTES_PER_TOKEN
 

@@ -13,15 +13,15 @@ import msgspec
 
 from catalog.price_terms import NO_TERMS, dearest
 from catalog.prices import PER, PriceSheet, image_rate
-from providers.media.pictures import is_known
-from providers.media.sight import most_of_page, most_of_pictures
+from providers.media.image_tokens import most_of_page, most_of_pictures
+from providers.media.images import is_known
 from providers.tokens.amounts import Bound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from budgets.demand import Demand
-    from providers.media.sight import Sight
+    from providers.media.image_tokens import Sight
 
 # What a provider's chat template adds: the frame of a prompt and of each message, and the text around
 # functions (Anthropic documents up to 700 tokens for that, depending on model and tool choice).

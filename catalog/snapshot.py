@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from catalog.prices import PriceSheet
-from providers.media.sight import Sight
+from providers.media.image_tokens import Sight
 from providers.target import Target
 
 SERVED_TYPES = frozenset({"llm", "embedding"})  # for the others there is no endpoint yet

@@ -14,7 +14,7 @@ from catalog.config_prices import NANO, sheet_of
 from catalog.price_map import lookup
 from catalog.prices import PriceSheet
 from gateway.config.notes import notes_of
-from providers.media.pictures import GENERIC_MOST, is_known, name_at
+from providers.media.images import GENERIC_MOST, is_known, name_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

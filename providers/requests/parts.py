@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.media.pictures import Picture, is_picture, of_url
-from providers.media.sounds import sound_in
+from providers.media.audio import sound_in
+from providers.media.images import Picture, is_picture, of_url
 from providers.requests import chat
 from providers.requests.classes import Money, Unacceptable
 from providers.requests.documents import MOST as MOST_DOCUMENTS

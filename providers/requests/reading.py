@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from providers.dialects.openai.usage import USUAL_TIERS
-from providers.media.pictures import Picture
+from providers.media.images import Picture
 from providers.requests import chat, embeddings
 from providers.requests.caps import MOST_NAME, Caps, caps_inside, caps_of, stated_alone
 from providers.requests.classes import Money, Table, Unacceptable

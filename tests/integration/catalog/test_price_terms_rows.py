@@ -11,7 +11,7 @@ from catalog.price_terms import Factor, ToolRate
 from catalog.services import refuse_members
 from catalog.sync import sync_catalog
 from gateway.config import Config
-from providers.media.sight import Sight
+from providers.media.image_tokens import Sight
 from tenants.audit import Actor
 
 pytestmark = pytest.mark.django_db

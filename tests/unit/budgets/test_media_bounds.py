@@ -16,9 +16,9 @@ from catalog.prices import PriceSheet
 from catalog.routing import Route
 from catalog.snapshot import Deployment, Model
 from gateway.api.schemas import peek_chat
+from providers.media.image_tokens import Sight, sight_of
+from providers.media.images import Picture, most_tokens
 from providers.media.pdf.measure import Document
-from providers.media.pictures import Picture, most_tokens
-from providers.media.sight import Sight, sight_of
 from providers.requests.documents import measured
 from providers.target import Secret, Target
 from tests.media import wav

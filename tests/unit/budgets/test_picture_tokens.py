@@ -14,8 +14,8 @@ from catalog.price_terms import Step, Terms
 from catalog.prices import PriceSheet, cost, receipt
 from gateway.config.entries import ModelEntry
 from providers.dialects.openai.usage import UsageJson, usage_of
-from providers.media.pictures import Picture, most_tokens
-from providers.media.sight import Sight
+from providers.media.image_tokens import Sight
+from providers.media.images import Picture, most_tokens
 from providers.usage import Usage
 
 rates = st.none() | st.integers(0, 100_000_000_000)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from budgets.demand import Demand
 from budgets.worst_case import UNKNOWN_OUTPUT_TOKENS, affordable_output, counted, worst_case
 from catalog.prices import ImageRate, PriceSheet, cost
-from providers.media.pictures import Picture
-from providers.media.sight import Sight
+from providers.media.image_tokens import Sight
+from providers.media.images import Picture
 from providers.tokens.amounts import Bound
 from providers.tokens.count import count_messages
 from providers.usage import ImageCount, Usage

@@ -16,7 +16,7 @@ from metering.refusal_story import NO_BILL, in_short, tell
 from metering.trace import Decision, Trace, document
 from metering.way import in_short as tries_in_short
 from metering.way import tries
-from providers.media.pictures import Picture
+from providers.media.images import Picture
 from providers.upstream import Attempt
 
 NOON = datetime(2026, 7, 24, 12, tzinfo=UTC)

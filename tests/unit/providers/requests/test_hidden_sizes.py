@@ -10,7 +10,7 @@ import zlib
 import pytest
 
 from gateway.api.schemas import peek_chat
-from providers.media.pictures import Picture
+from providers.media.images import Picture
 from providers.requests.classes import Unacceptable
 from tests.media import data_url, jpeg, mp3, png, wav
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from gateway.api.schemas import peek_chat
-from providers.media.pictures import Picture, most_tokens, name_at
+from providers.media.images import Picture, most_tokens, name_at
 from providers.requests import caps
 from providers.requests.caps import MOST_NAME
 from providers.requests.classes import Unacceptable

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from providers.media.pictures import UNKNOWN, Picture, formula_of, most_tokens, name_at
+from providers.media.images import UNKNOWN, Picture, formula_of, most_tokens, name_at
 
 # Anthropic, "Images and vision": patches of 28 pixels, at most 2,576 pixels of the longer side and 3.75 megapixels.
 CLAUDE_PICTURE: Final = 4_784
