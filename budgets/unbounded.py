@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from catalog.price_terms import costs_tokens
-from providers.requests.classes import Unacceptable
+from providers.requests.money_classes import Unacceptable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -43,7 +43,7 @@ from metering.running import RunningCall
 from metering.trace import Trace, trace_of
 from providers.dialects.base import Shape
 from providers.errors.exceptions import UpstreamFailed
-from providers.requests.classes import Unacceptable
+from providers.requests.money_classes import Unacceptable
 from providers.resilience.plan import Plan
 from providers.tenant_salt import Salt
 from providers.upstream import Call, open_call

@@ -42,7 +42,7 @@ from gateway.request import BodyTooLarge, BodyTooSlow
 from metering.end import EndNotKept
 from metering.journal import MeteringUnavailable
 from providers.errors.exceptions import UpstreamFailed
-from providers.requests.classes import Unacceptable
+from providers.requests.money_classes import Unacceptable
 from tenants.errors import (
     AddressNotAllowed,
     InvalidKey,

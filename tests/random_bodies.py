@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from providers.requests import chat, embeddings
-from providers.requests.classes import Money, Table
+from providers.requests.money_classes import Money, Table
 from tests.media import data_url, jpeg, png, wav
 
 NEVER_SERVED = (Money.DESTINATION, Money.REFUSED, Money.FEATURE)

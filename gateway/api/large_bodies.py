@@ -16,7 +16,7 @@ from providers.fallbacks import FALLBACKS
 from providers.json_scan.limits import Limits, OverLimit
 from providers.json_scan.outline import is_large
 from providers.processes.work_process import Lost, TooDear
-from providers.requests.classes import Unacceptable
+from providers.requests.money_classes import Unacceptable
 
 if TYPE_CHECKING:
     from gateway.config.sections import Server

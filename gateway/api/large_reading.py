@@ -17,7 +17,7 @@ from providers.json_scan.layout import Unfit, layout_of
 from providers.json_scan.limits import Limits, NotJson, OverLimit
 from providers.json_scan.outline import Outline, outline_of
 from providers.requests import chat
-from providers.requests.classes import Unacceptable
+from providers.requests.money_classes import Unacceptable
 
 REPLACED: Final = frozenset({"model", "stream_options"}) | chat.CAPS | tenant_salt.MEMBERS
 MOST_WORDS: Final = 1_000  # of a refusal; it may quote what was sent

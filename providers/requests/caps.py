@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from providers.requests import chat
-from providers.requests.classes import Money, Unacceptable
+from providers.requests.money_classes import Money, Unacceptable
 from providers.requests.spelling import fold, strictly
 
 MOST_CAP: Final = 2**31 - 1  # what servers keep such a number in, and clients write for "no limit"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from providers.requests.classes import DESTINATIONS, Money, Table, rows
+from providers.requests.money_classes import DESTINATIONS, Money, Table, rows
 
 # What makes a server write more than its cap, or the same again.
 MORE_OUTPUT: Final = (

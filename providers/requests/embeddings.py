@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from providers.requests.classes import DESTINATIONS, Money, Table, rows
+from providers.requests.money_classes import DESTINATIONS, Money, Table, rows
 
 MEMBERS: Final[Table] = {
     **rows(

@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from providers.requests import chat
-from providers.requests.classes import Money, Unacceptable
-from providers.requests.objects import refuse_objects
+from providers.requests.account_objects import refuse_objects
+from providers.requests.money_classes import Money, Unacceptable
 from providers.requests.spelling import Raws, check_objects, strictly
 
 MOST_UNKNOWN: Final = 64

@@ -11,10 +11,10 @@ import msgspec
 from providers.media.audio import sound_in
 from providers.media.images import Picture, is_picture, of_url
 from providers.requests import chat
-from providers.requests.classes import Money, Unacceptable
+from providers.requests.account_objects import refuse_echoed, refuse_named, refuse_objects, refuse_things
 from providers.requests.documents import MOST as MOST_DOCUMENTS
 from providers.requests.documents import pdf_in
-from providers.requests.objects import refuse_echoed, refuse_named, refuse_objects, refuse_things
+from providers.requests.money_classes import Money, Unacceptable
 from providers.requests.spelling import Raws, strictly
 
 _TEXT_MEMBERS: Final = frozenset(

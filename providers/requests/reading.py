@@ -14,14 +14,14 @@ import msgspec
 from providers.dialects.openai.usage import USUAL_TIERS
 from providers.media.images import Picture
 from providers.requests import chat, embeddings
+from providers.requests.account_objects import refuse_named, refuse_objects
 from providers.requests.caps import MOST_NAME, Caps, caps_inside, caps_of, stated_alone
-from providers.requests.classes import Money, Table, Unacceptable
-from providers.requests.expanding import extra_bytes, written_out
 from providers.requests.features import MOST_UNKNOWN, features_of
-from providers.requests.objects import refuse_named, refuse_objects
+from providers.requests.money_classes import Money, Table, Unacceptable
 from providers.requests.parts import Parts, parts_of
 from providers.requests.spelling import Raws, check_objects, check_spelling, folded, is_exact, strictly
 from providers.requests.templates import documents_frame, sets_template
+from providers.requests.token_expansion import extra_bytes, written_out
 from providers.tenant_salt import CACHES, MEMBERS
 
 _CHAT_SPELLINGS: Final = folded(chat.MEMBERS)

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from providers.requests.classes import Table, Unacceptable
+from providers.requests.money_classes import Table, Unacceptable
 
 Raws = Mapping[str, msgspec.Raw]
 _encode = msgspec.json.Encoder().encode

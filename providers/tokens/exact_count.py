@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from providers.requests import chat, embeddings
-from providers.requests.classes import Money
+from providers.requests.money_classes import Money
 from providers.tokens.amounts import Bound
 from providers.tokens.count import PER_ANSWER, PER_MESSAGE, PER_NAME, PER_TOOL, count_exactly
 

@@ -23,7 +23,7 @@ from gateway.refusals import BadRequest
 from metering.dispute import Most, charge
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.requests import chat
-from providers.requests.classes import Unacceptable
+from providers.requests.money_classes import Unacceptable
 from providers.target import Secret, Target
 from providers.usage import Usage
 from tests.media import data_url, jpeg, png, wav

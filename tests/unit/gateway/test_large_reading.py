@@ -19,7 +19,7 @@ from providers.fallbacks import FALLBACKS
 from providers.json_scan.limits import Limits
 from providers.json_scan.outline import LARGE
 from providers.processes.heavy_work import HeavyWork
-from providers.requests.classes import Unacceptable
+from providers.requests.money_classes import Unacceptable
 from tests import hostile_bodies
 from tests.media import data_url, png
 

@@ -8,7 +8,7 @@ import pytest
 
 from budgets.unbounded import AgainstCap, check_cap
 from gateway.api.schemas import peek_chat
-from providers.requests.classes import Unacceptable
+from providers.requests.money_classes import Unacceptable
 
 HI = '"model":"m","messages":[{"role":"user","content":"hi"}]'
 

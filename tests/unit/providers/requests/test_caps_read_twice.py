@@ -11,7 +11,7 @@ import pytest
 from gateway.api.schemas import peek_chat
 from gateway.refusals import BadRequest
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
-from providers.requests.classes import Unacceptable
+from providers.requests.money_classes import Unacceptable
 from providers.target import Secret, Target
 
 TARGET = Target(

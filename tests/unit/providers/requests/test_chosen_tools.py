@@ -9,7 +9,7 @@ import pytest
 from budgets.unbounded import FeatureUnpriced, check_bounded
 from catalog.prices import PriceSheet
 from gateway.api.schemas import peek_chat
-from providers.requests.classes import Unacceptable
+from providers.requests.money_classes import Unacceptable
 
 SHEET = PriceSheet(input=10**9, output=2 * 10**9)
 OWN = [{"type": "function", "function": {"name": "code_runner"}}, {"type": "custom", "custom": {"name": "g"}}]

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from gateway.api.schemas import peek_chat
-from providers.requests.classes import Unacceptable
-from providers.requests.objects import refuse_echoed
+from providers.requests.account_objects import refuse_echoed
+from providers.requests.money_classes import Unacceptable
 
 CITED = {
     "type": "url_citation",

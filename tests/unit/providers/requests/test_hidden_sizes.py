@@ -11,7 +11,7 @@ import pytest
 
 from gateway.api.schemas import peek_chat
 from providers.media.images import Picture
-from providers.requests.classes import Unacceptable
+from providers.requests.money_classes import Unacceptable
 from tests.media import data_url, jpeg, mp3, png, wav
 
 

@@ -10,7 +10,7 @@ from budgets.unbounded import AgainstCap, FeatureUnpriced, Unbounded, check_boun
 from catalog.prices import PriceSheet
 from gateway.api.schemas import peek_chat, peek_embeddings
 from providers.requests import chat, embeddings
-from providers.requests.classes import Money, Unacceptable
+from providers.requests.money_classes import Money, Unacceptable
 
 SHEET = PriceSheet(input=10**9, output=2 * 10**9)
 

@@ -12,7 +12,7 @@ from gateway.api.schemas import peek_chat
 from providers.media.images import Picture, most_tokens, name_at
 from providers.requests import caps
 from providers.requests.caps import MOST_NAME
-from providers.requests.classes import Unacceptable
+from providers.requests.money_classes import Unacceptable
 from tests.media import bmp, data_url, gif, jpeg, mp3, png, wav, webp
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gateway.api.schemas import peek_chat
-from providers.requests.classes import Unacceptable
+from providers.requests.money_classes import Unacceptable
 
 
 def demand(**members):

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.requests.classes import Unacceptable
+from providers.requests.money_classes import Unacceptable
 from providers.requests.spelling import fold, strictly
 
 _NOT_OBJECTS: Final = frozenset({"uuid", "tool_call_id", "call_id", "tool_use_id"})
