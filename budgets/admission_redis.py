@@ -44,7 +44,7 @@ from budgets.redis_standings import LastStandings
 from budgets.redis_upkeep import Upkeep
 from budgets.redis_wire import LONGEST_S, Unreachable
 from gateway.signed_messages import Signer
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 
 YIELD_S, YIELD_WAIT_S = 0.02, 0.3  # between two looks at what was given back; in all
 

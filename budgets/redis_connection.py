@@ -22,7 +22,7 @@ from budgets.redis_complaints import Complaints
 from budgets.redis_scripts import Script, read_scripts
 from budgets.redis_tls import context_of
 from budgets.redis_wire import LONGEST_S, Refused, Unreachable, Unsent, Wire
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 
 logger = logging.getLogger(__name__)
 TIMEOUT_S = 0.03

@@ -17,7 +17,7 @@ from budgets.redis_channel import Channel
 from budgets.redis_last_word import LastWord
 from budgets.redis_peers import Peers
 from budgets.redis_wire import Unreachable
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 
 logger = logging.getLogger(__name__)
 TEND_S = 1.0

@@ -21,7 +21,7 @@ from budgets.admission import Admission, AdmissionUnavailable, BudgetRule, Limit
 from budgets.models import Budget, SpendWindow
 from budgets.windows import window
 from gateway import connections
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

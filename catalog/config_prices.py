@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from catalog.price_terms import NO_TERMS, ONE, Factor, Step, Terms, ToolRate
 from catalog.price_terms import TOKEN_PARTS as STEP_PARTS
 from catalog.prices import PER, ImageRate, PriceSheet
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 
 if TYPE_CHECKING:
     from gateway.config.entries import ModelEntry

@@ -28,7 +28,7 @@ from gateway.worker_state import state_of
 from metering.adoption import adopt
 from metering.settlements import Listening
 from metering.unsettled_money import unsettled_by_deployment
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from tenants.key_cache import CAREFUL_TTL_S, TTL_S
 from tenants.key_use import write_key_use
 from tenants.loaders import stopped_keys

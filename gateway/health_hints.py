@@ -23,7 +23,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from gateway.signed_messages import STALE, Signer
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from providers.resilience.health_hint import Hint
 
 WAITING = 1000  # while Redis is slow, the oldest hints are dropped

@@ -27,7 +27,7 @@ from gateway.answer import Answer
 from gateway.fingerprint import fingerprint
 from gateway.replay_rows import UNBOUNDED, InProgress, Mismatch, Quota, ResultUnavailable
 from metering import failpoints
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from providers.json_scan.outline import is_large
 from providers.processes.heavy_work import HeavyWork
 from providers.processes.work_process import WorkFailed

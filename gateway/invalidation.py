@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 
 logger = logging.getLogger(__name__)
 

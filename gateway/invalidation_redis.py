@@ -15,7 +15,7 @@ import redis
 from redis import asyncio as redis_async
 
 from gateway.signed_messages import Signer
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 
 logger = logging.getLogger(__name__)
 

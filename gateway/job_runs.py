@@ -17,7 +17,7 @@ from gateway.models import JobRun
 from gateway.schedule import Job
 from providers.errors.exceptions import named
 from providers.errors.redaction import redact
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 
 LONGEST: Final = 200
 LATE_TURNS: Final = 3  # so many turns without a success, and a job is late

@@ -18,7 +18,7 @@ from gateway.job_metrics import JobMetrics
 from gateway.money import NANO
 from gateway.tallies import Distribution, Tally
 from metering.records import Close, Open
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from providers.target import Target
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ OVERHEAD = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1)
 
 
 class FallbackCounts(Collector):
-    """How often each place did not do what it is for (providers/fallbacks.py)."""
+    """How often each place did not do what it is for (providers/fallback_log.py)."""
 
     @override
     def collect(self) -> Iterator[Metric]:

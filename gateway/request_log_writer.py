@@ -10,7 +10,7 @@ from django.db import DatabaseError
 
 from gateway.request_log import RequestLog
 from metering.request_log import write
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 
 AWAY_S: Final = 5.0
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 
 _LETTERS = 64  # of a signature, in hex
 UNSIGNED = "message_unsigned"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from budgets.admission import AdmissionUnavailable, Standing
 from budgets.rules import rules_for
 from gateway import connections
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from tenants.caller import Caller
 
 

@@ -19,15 +19,15 @@ from typing import Final
 import msgspec
 
 from budgets.admission import Admission, AdmissionUnavailable, Ask, RateRefused, ScopeRules
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from providers.media.pdf.measure import Document
 from providers.processes.heavy_work import HeavyWork
 from providers.processes.work_process import Lost, TooDear
 from providers.requests.documents import Measured
+from providers.shielding import to_its_end
 from providers.tokens.amounts import Bound
 from providers.tokens.count_process import LENGTH, Done, Job
 from providers.tokens.exact_count import encoding_of
-from providers.uninterrupted import to_its_end
 
 ROOT: Final = Path(__file__).parents[1]
 MOST_BYTES: Final = 512_000

@@ -11,7 +11,7 @@ from functools import partial
 from catalog.routing import Route
 from gateway.connections import Connections
 from metering.records import Close
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from tenants.audit import Actor
 
 logger = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from metering.shipment import BATCH, Shipment
 from metering.tail import Call
 from metering.unsettled import Bounds
 from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from providers.upstream import Attempt
 from providers.usage import Usage
 

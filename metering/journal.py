@@ -22,7 +22,7 @@ from metering.lag import Lag
 from metering.records import Answered, Close, Mark, Open, Record, Void
 from metering.segments import Directory, Position
 from metering.syncer import Syncer
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -26,7 +26,7 @@ from metering.trace import Trace, facts
 from metering.unsettled import Bounds
 from providers.dialects.openai.usage_places import usage_in
 from providers.exchange import QUICK_BYTES
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from providers.processes.heavy_work import HeavyWork
 from providers.target import Target
 from providers.upstream import Attempt

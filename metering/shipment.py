@@ -15,7 +15,7 @@ from django.db import DataError, IntegrityError, connections
 from metering import failpoints, ledger
 from metering.frames import encode
 from metering.tail import Tail
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

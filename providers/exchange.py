@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
-from providers.additions import Added
 from providers.dialects.base import (
     Dialect,
     Laborious,
@@ -24,6 +23,7 @@ from providers.errors.messages import LONGEST
 from providers.errors.out_of_memory import NoRoom
 from providers.json_scan.outline import LARGE
 from providers.registry import PROVIDERS
+from providers.request_additions import Added
 from providers.target import Target
 from providers.transport.client import LEAVE_S, UpstreamRequest
 

@@ -10,12 +10,12 @@ import time
 
 import msgspec
 
-from providers.additions import stated
 from providers.dialects.lenient.loose import read_any
 from providers.errors.exceptions import UpstreamFailed
 from providers.errors.redaction import redact
 from providers.exchange import USER_AGENT
 from providers.registry import PROVIDERS, is_dateless
+from providers.request_additions import stated
 from providers.target import Target, Timeouts
 from providers.transport.client import Transport, UpstreamRequest
 

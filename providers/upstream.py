@@ -12,7 +12,6 @@ from typing import Any, cast
 
 import msgspec
 
-from providers.additions import MOST_TRIES, Added, Additions, without
 from providers.dialects.base import Answered, Dialect, MalformedStream, Stream, has_said_all
 from providers.dialects.other_form import begun, read_otherwise, take_folded
 from providers.errors.exceptions import (
@@ -35,6 +34,7 @@ from providers.exchange import (
     what_ended,
 )
 from providers.processes.offload import Aside
+from providers.request_additions import MOST_TRIES, Added, Additions, without
 from providers.resilience.attempt import Turn
 from providers.resilience.attempt_log import Attempt, Notes
 from providers.resilience.attempt_planner import Again, Journey, in_time, judge

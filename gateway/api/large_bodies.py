@@ -12,7 +12,7 @@ from gateway.api.body_limits import MOST_COMMAS, check_small, is_bare, limits_of
 from gateway.api.large_reading import Embedded, Refused, Understood, embedded, name_of
 from gateway.api.schemas import Peek, Want
 from gateway.refusals import BadRequest, Overloaded
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from providers.json_scan.limits import Limits, OverLimit
 from providers.json_scan.outline import is_large
 from providers.processes.work_process import Lost, TooDear

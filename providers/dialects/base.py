@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from providers.additions import Added
 from providers.dialects.openai.chunks import Chunk, LooseChoice
 from providers.dialects.openai.usage import UsageJson
 from providers.json_scan.layout import Layout
+from providers.request_additions import Added
 from providers.target import Target
 from providers.tenant_salt import Salt, member_at
 from providers.usage import Usage

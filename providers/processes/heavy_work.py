@@ -16,9 +16,9 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from providers.processes.work_process import Job, Lost, WorkProcess
-from providers.uninterrupted import to_its_end
+from providers.shielding import to_its_end
 
 T = TypeVar("T")
 AT_ONCE: Final = 2

@@ -9,7 +9,7 @@ from providers.dialects.folded import Folded
 from providers.dialects.lenient.large_events import read_event_aside
 from providers.dialects.lenient.large_responses import read_aside
 from providers.dialects.one_piece import Piece
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from providers.processes.heavy_work import HeavyWork, Share
 from providers.processes.work_process import WorkFailed
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from providers.additions import Additions
 from providers.errors.exceptions import Unavailable
+from providers.request_additions import Additions
 from providers.resilience.attempt import Turn
 from providers.resilience.attempt_log import Attempt, Lines, Notes
 from providers.resilience.bulkhead import Bulkhead, Bulkheads

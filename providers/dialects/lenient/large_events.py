@@ -16,7 +16,7 @@ from providers.dialects.openai.chunks import LooseChoice
 from providers.dialects.openai.inner_errors import body_of, choice_error, error_body
 from providers.dialects.openai.usage import UsageJson
 from providers.dialects.openai.usage_places import merged, usage_beside, usage_of_twins
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from providers.json_scan.layout import Unfit, layout_of
 from providers.json_scan.limits import Limits, NotJson, OverLimit
 from providers.json_scan.outline import outline_of

@@ -15,7 +15,7 @@ from providers.dialects.one_piece import Piece, edits_of
 from providers.dialects.openai.model_alias import assemble
 from providers.dialects.openai.response import read_whole
 from providers.dialects.openai.usage_places import may_hold, usage_in, usage_of_twins
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from providers.json_scan.layout import Layout, Unfit, layout_of, splice
 from providers.json_scan.limits import Limits, NotJson, OverLimit
 from providers.json_scan.outline import Outline, Span, outline_of

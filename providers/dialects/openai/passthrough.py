@@ -9,7 +9,6 @@ from __future__ import annotations
 import msgspec
 from typing_extensions import override
 
-from providers.additions import Added, stated
 from providers.dialects.base import Answered, Dialect, Shape
 from providers.dialects.folded import fold
 from providers.dialects.lenient.document import Document
@@ -17,6 +16,7 @@ from providers.dialects.openai.request import body_for, set_by_gateway
 from providers.dialects.openai.response import read_whole
 from providers.dialects.openai.stream import OpenAIStream
 from providers.dialects.sse import MAX_EVENT, Room
+from providers.request_additions import Added, stated
 from providers.target import Target
 
 DONE = b"data: [DONE]\n\n"

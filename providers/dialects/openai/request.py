@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from providers.additions import Added
 from providers.dialects.base import Shape
 from providers.dialects.openai.model_alias import assemble, members
 from providers.json_scan.layout import splice
+from providers.request_additions import Added
 from providers.target import Target
 from providers.tenant_salt import spliced
 

@@ -8,7 +8,7 @@ import pytest
 from redis import asyncio as redis_async
 
 from gateway.signed_messages import UNSIGNED
-from providers.fallbacks import FALLBACKS, Fallbacks
+from providers.fallback_log import FALLBACKS, Fallbacks
 from tests.integration.budgets.crew import Crew, rules
 from tests.signing import SIGNER, STRANGER
 from tests.waiting import eventually

@@ -13,7 +13,7 @@ from redis import asyncio as redis_async
 from gateway.health_hints import YOUNG_S, HealthHints, Said
 from gateway.invalidation_redis import CHANNEL, Listener
 from gateway.signed_messages import STALE, UNSIGNED, Signer
-from providers.fallbacks import FALLBACKS, Fallbacks
+from providers.fallback_log import FALLBACKS, Fallbacks
 from providers.resilience.health_hint import Hint
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER, STRANGER

@@ -14,7 +14,7 @@ from budgets.admission import Ask, Limits, RateRefused, ScopeRules
 from budgets.admission_local import LocalAdmission
 from gateway import token_counter
 from gateway.token_counter import MOST_WAITING, QUOTA_S, TokenCounter, charge
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from providers.media.pdf.measure import measure
 from providers.processes.heavy_work import GRACE_S, HeavyWork, Share
 from providers.processes.work_process import Lost

@@ -21,7 +21,7 @@ from metering.segments import Directory
 from metering.shipment import Shipment
 from metering.tail import Call
 from metering.windows import load_windows
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from providers.usage import ImageCount, ToolCount
 from tests.calls import CLOSED_COST, closed, opened
 from tests.integration.metering.shipping import TENANT_JULY

@@ -15,7 +15,7 @@ from gateway.api.large_reading import MOST_NAME, MOST_WORDS, Understood, embedde
 from gateway.api.schemas import Names, Peek, peek_chat, peek_embeddings
 from gateway.config.sections import Server
 from gateway.refusals import BadRequest, Overloaded
-from providers.fallbacks import FALLBACKS
+from providers.fallback_log import FALLBACKS
 from providers.json_scan.limits import Limits
 from providers.json_scan.outline import LARGE
 from providers.processes.heavy_work import HeavyWork

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers.additions import LEARNED_S, MOST_TENANTS, Added, Additions, stated, without
 from providers.dialects.base import Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors.exceptions import UpstreamStatus
+from providers.request_additions import LEARNED_S, MOST_TENANTS, Added, Additions, stated, without
 from providers.resilience.health import Health
 from providers.target import Secret, Target
 from providers.usage import Usage

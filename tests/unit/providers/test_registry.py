@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from gateway.config.people import OpenAICompatible, Providers
-from providers.additions import Added
 from providers.dialects.base import Shape
 from providers.dialects.openai.request import body_for
 from providers.registry import PROVIDERS, default_base_url, default_secret, wire_model
+from providers.request_additions import Added
 from providers.target import Secret, Target
 
 CONFIG = Providers(

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from providers.uninterrupted import to_its_end
+from providers.shielding import to_its_end
 
 
 @pytest.mark.parametrize("cancellations", [1, 2, 5])
