@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from typing_extensions import override
 
-from budgets.admission import (
+from budgets.admission.interface import (
     Admission,
     AdmissionUnavailable,
     Ask,

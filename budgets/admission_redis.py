@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from typing_extensions import override
 
-from budgets.admission import (
+from budgets.admission.interface import (
     Admission,
     AdmissionUnavailable,
     Ask,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from budgets.admission import RateRefused, ScopeRules, WindowKey
+from budgets.admission.interface import RateRefused, ScopeRules, WindowKey
 from budgets.granted_call import GrantedCall
 from budgets.purses import Purse
 from budgets.ring import Ring

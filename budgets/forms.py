@@ -8,9 +8,9 @@ from django import forms
 from typing_extensions import override
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
+from budgets.admission.budget_windows import LONGEST_DAYS
 from budgets.models import LARGEST_LIMIT_NANOUSD, Budget, RateLimit
 from budgets.schedules import EVERY, PERIODS, ROLLING, parts_of, schedule_of
-from budgets.windows import LONGEST_DAYS
 from tenants.form_fields import LimitField, ModelForm, UsdField, usd
 
 RATES = ("requests_per_minute", "tokens_per_minute", "parallel_requests")

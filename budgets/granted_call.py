@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from budgets.admission import Ask, BudgetRule, Grant
+from budgets.admission.interface import Ask, BudgetRule, Grant
 from budgets.purses import Purse
 from budgets.ring import Second
 

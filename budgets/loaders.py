@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from budgets.admission import BudgetRule, Limits
+from budgets.admission.interface import BudgetRule, Limits
 from budgets.models import Budget, RateLimit
 from budgets.rules import UNLIMITED, LimitOverride, Rulebook
 from gateway.config import Config

@@ -104,7 +104,7 @@ class OnInsufficient(models.TextChoices):
 
 
 class Budget(Scoped):
-    """So much money in each window of `schedule` (budgets/windows.py)."""
+    """So much money in each window of `schedule` (budgets/admission/budget_windows.py)."""
 
     limit_nanousd = models.BigIntegerField("limit in USD")
     schedule = models.CharField(max_length=32, default="calendar_month")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from django.utils.html import format_html
 
+from budgets.admission.budget_windows import is_rolling
 from budgets.schedules import in_words
-from budgets.windows import is_rolling
 from tenants.form_fields import usd
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
-from budgets.admission import AdmissionUnavailable, Post, Return, WindowKey
-from budgets.windows import Window, window
+from budgets.admission.budget_windows import Window, window
+from budgets.admission.interface import AdmissionUnavailable, Post, Return, WindowKey
 
 KEEP_ENDED_S = 24 * 3600.0
 

@@ -9,7 +9,7 @@ from typing import Any, Self, cast
 import msgspec
 from redis import Redis, RedisError
 
-from budgets.admission import WindowKey
+from budgets.admission.interface import WindowKey
 from budgets.redis_scripts import PREFIX, read_scripts
 
 TIMEOUT_S = 5.0

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from budgets.admission import Post, Return, WindowKey
+from budgets.admission.interface import Post, Return, WindowKey
 from budgets.redis_calls import HeldCall, Reply, batches, packed_post
 from budgets.redis_connection import RedisConnection
 from budgets.redis_owners import Owners

@@ -11,7 +11,8 @@ from typing import Any, Self
 
 import msgspec
 
-from budgets.admission import (
+from budgets.admission.budget_windows import Window, window, window_from
+from budgets.admission.interface import (
     Ask,
     BudgetRefused,
     BudgetRule,
@@ -28,7 +29,6 @@ from budgets.admission import (
 from budgets.counters import SLOT_RETRY_MS
 from budgets.ring import SPAN_S
 from budgets.standings import budget_standing
-from budgets.windows import Window, window, window_from
 
 _KNOWN, _MISSING = 2, 0
 NO_SECOND = -1

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import msgspec
 from typing_extensions import override
 
-from budgets.admission import AdmissionUnavailable
+from budgets.admission.interface import AdmissionUnavailable
 from budgets.redis_backlog import BATCH, KEEP_SETTLED_S, LEASE_S, ORPHAN_S
 from budgets.redis_calls import HeldCall, batches
 from budgets.redis_connection import RedisConnection

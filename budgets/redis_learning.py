@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from budgets.admission import AdmissionUnavailable, WindowKey
+from budgets.admission.interface import AdmissionUnavailable, WindowKey
 from budgets.purses import Load
 from budgets.redis_calls import Reply, Want, packed_post
 from budgets.redis_owners import Owners

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 
-from budgets.admission import Post
+from budgets.admission.interface import Post
 from budgets.redis_calls import Want, tenant_tag
 from budgets.redis_connection import RedisConnection
 

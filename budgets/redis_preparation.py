@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from budgets.admission import AdmissionUnavailable
+from budgets.admission.interface import AdmissionUnavailable
 from budgets.redis_calls import Reply, Want
 from budgets.redis_learning import Learning
 from budgets.redis_rebuild import Rebuilds

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from budgets.admission import ScopeRules
+from budgets.admission.interface import ScopeRules
 from budgets.redis_calls import Reply, Want, want_of
 from budgets.redis_preparation import Preparation
 

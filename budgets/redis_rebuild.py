@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
-from budgets.admission import AdmissionUnavailable
+from budgets.admission.interface import AdmissionUnavailable
 from budgets.purses import Load
 from budgets.redis_calls import Reply, Want, packed_post
 from budgets.redis_channel import Channel

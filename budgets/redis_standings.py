@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from budgets.admission import ScopeRules, Standing
+from budgets.admission.interface import ScopeRules, Standing
 
 MOST = 20_000
 

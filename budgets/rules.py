@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from budgets.admission import BudgetRule, Limits, ScopeRules
+from budgets.admission.interface import BudgetRule, Limits, ScopeRules
 from tenants.caller import Caller
 
 UNLIMITED = -1

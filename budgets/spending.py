@@ -17,9 +17,9 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db.models import Q
 
-from budgets.admission import Admission, AdmissionUnavailable, BudgetRule, Limits, ScopeRules
+from budgets.admission.budget_windows import window
+from budgets.admission.interface import Admission, AdmissionUnavailable, BudgetRule, Limits, ScopeRules
 from budgets.models import Budget, SpendWindow
-from budgets.windows import window
 from gateway import connections
 from providers.fallback_log import FALLBACKS
 

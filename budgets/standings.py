@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from budgets.admission import BudgetRule, BudgetStanding, RateStanding, Return, ScopeRules, Standing
+from budgets.admission.interface import BudgetRule, BudgetStanding, RateStanding, Return, ScopeRules, Standing
 from budgets.counters import Counters
 from budgets.granted_call import Bound
 from budgets.purses import Purse

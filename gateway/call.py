@@ -11,9 +11,9 @@ from functools import partial
 
 import msgspec
 
-from budgets import holds
-from budgets.admission import BudgetRefused, RateRefused
-from budgets.holds import Held, Wish
+from budgets.admission import reserve
+from budgets.admission.interface import BudgetRefused, RateRefused
+from budgets.admission.reserve import Held, Wish
 from budgets.rules import rules_for
 from catalog.routing import Route
 from gateway import connections
@@ -86,7 +86,7 @@ async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: W
     rules = rules_for(live.rulebook, caller)
     wish = Wish(request.id, rules, route, want.demand, request.raw, caller.tenant_id, live.counter)
     try:
-        held = await holds.reserve(live.admission, wish)  # 400, 403, 429
+        held = await reserve.reserve(live.admission, wish)  # 400, 403, 429
     except (BudgetRefused, RateRefused) as refusal:
         if refusal.is_counted:
             await charge(live.admission, request.id, rules)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
-from budgets.admission import AdmissionUnavailable, Post
+from budgets.admission.interface import AdmissionUnavailable, Post
 from catalog.probes import aprobe_all
 from catalog.queries import failed_probes
 from gateway.connections import Connections

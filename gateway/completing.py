@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from budgets.admission import Standing
+from budgets.admission.interface import Standing
 from catalog.routing import Route
 from gateway import connections
 from gateway.answer import JSON, Answer, Headers

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from budgets.admission import Admission
+    from budgets.admission.interface import Admission
     from budgets.redis_peers import Peers
     from budgets.rules import Rulebook
     from catalog.snapshot import Problem, Snapshot

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from budgets.admission import Standing
+from budgets.admission.interface import Standing
 from catalog.prices import PriceSheet
 from catalog.routing import Route
 from catalog.snapshot import Deployment

@@ -17,8 +17,8 @@ import orjson
 from ninja.errors import AuthenticationError, HttpError
 from ninja.errors import ValidationError as NinjaValidationError
 
-from budgets.admission import AdmissionUnavailable, BudgetRefused, RateRefused
-from budgets.unbounded import FeatureUnpriced
+from budgets.admission.interface import AdmissionUnavailable, BudgetRefused, RateRefused
+from budgets.admission.unbounded_requests import FeatureUnpriced
 from catalog.hints import BadHint
 from catalog.routing import ModelCannot, ModelNotFound, ModelUnpriced, NoDeployment, WrongModelType
 from gateway.answer import Answer, Headers, json_answer

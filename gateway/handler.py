@@ -15,7 +15,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.urls import Resolver404, ResolverMatch, get_resolver
 from typing_extensions import override
 
-from budgets.admission import BudgetRefused
+from budgets.admission.interface import BudgetRefused
 from gateway import connections
 from gateway.answer import Answer, Headers
 from gateway.cors import Cors, is_preflight

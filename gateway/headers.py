@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from budgets.admission import BudgetStanding, RateStanding, Standing
+from budgets.admission.interface import BudgetStanding, RateStanding, Standing
 from gateway.answer import Headers
 from gateway.instants import rfc3339
 from gateway.money import cents, usd

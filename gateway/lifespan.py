@@ -17,7 +17,7 @@ from typing import Any
 
 from django.conf import settings
 
-from budgets.admission import Admission, Post, WindowKey
+from budgets.admission.interface import Admission, Post, WindowKey
 from budgets.admission_local import LocalAdmission
 from budgets.loaders import load_rulebook
 from catalog.loaders import Source, load_snapshot, next_price_change

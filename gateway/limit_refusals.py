@@ -10,7 +10,7 @@ from gateway.money import usd
 from gateway.quantities import seconds
 
 if TYPE_CHECKING:
-    from budgets.admission import BudgetRefused, RateRefused
+    from budgets.admission.interface import BudgetRefused, RateRefused
 
 
 def figures_of_budget(error: BudgetRefused) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpRequest, QueryDict
 from typing_extensions import override
 
-from budgets.admission import Standing
-from budgets.enlarged import Cause
+from budgets.admission.hold_causes import Cause
+from budgets.admission.interface import Standing
 from gateway.body_room import Portion
 from gateway.quantities import size
 from gateway.request_id import mint

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from budgets import holds
+from budgets.admission import reserve
 from budgets.rules import rules_for
 from catalog import hints, routing
 from catalog.capabilities import NOTHING, Need, need_of
@@ -105,7 +105,7 @@ def _asking(request: V1Request, live: Connections, want: Want, model: Model) -> 
     )
     if hint is None and need is NOTHING and not sticky_key and not is_by_cost and not arm:
         return ANYTHING
-    expected = (holds.prompt_estimate(want.demand).tokens, want.demand.output_cap or EXPECTED_OUTPUT)
+    expected = (reserve.prompt_estimate(want.demand).tokens, want.demand.output_cap or EXPECTED_OUTPUT)
     return Asking(
         need=need, hints=hint, sticky_key=sticky_key, arm=arm, expected=expected if is_by_cost else (0, 0)
     )
@@ -116,7 +116,7 @@ def _need(request: V1Request, live: Connections, want: Want, model: Model) -> Ne
     for aliases in model.fallbacks.values():
         models += [other for alias in aliases if (other := live.snapshot.models.get(alias)) is not None]
     is_chat = want.demand.kind == "chat"  # a request for embeddings may carry many prompts
-    estimate = holds.prompt_estimate(want.demand).tokens if is_chat else None
+    estimate = reserve.prompt_estimate(want.demand).tokens if is_chat else None
     demand = want.demand
     asked = Need(modalities=demand.modalities, tools=demand.tools, json_schema=demand.json_schema)
     need = need_of(asked, len(request.raw), models, estimate)

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from budgets import holds
-from budgets.holds import Held, Wish
-from budgets.rehearsal import BudgetLook, RateLook, Rehearsal
+from budgets.admission import reserve
+from budgets.admission.dry_run import BudgetLook, RateLook, Rehearsal
+from budgets.admission.reserve import Held, Wish
 from budgets.rules import rules_for
 from catalog.prices import cost
 from catalog.routing import Route
@@ -67,7 +67,7 @@ async def simulate(request: V1Request, live: Connections, endpoint: Endpoint) ->
         rules = rules_for(live.rulebook, caller)
         wish = Wish(request.id, rules, route, want.demand, request.raw, caller.tenant_id, live.counter)
         try:
-            held = await holds.reserve(rehearsal, wish)
+            held = await reserve.reserve(rehearsal, wish)
         except REFUSALS:
             report["cost"] = await _cost(request, rehearsal, want, route, None)
             raise

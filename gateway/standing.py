@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from budgets.admission import AdmissionUnavailable, Standing
+from budgets.admission.interface import AdmissionUnavailable, Standing
 from budgets.rules import rules_for
 from gateway import connections
 from providers.fallback_log import FALLBACKS

@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from budgets.admission import Admission, AdmissionUnavailable, Ask, RateRefused, ScopeRules
+from budgets.admission.interface import Admission, AdmissionUnavailable, Ask, RateRefused, ScopeRules
 from providers.fallback_log import FALLBACKS
 from providers.media.pdf.measure import Document
 from providers.processes.heavy_work import HeavyWork

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from budgets.admission import Post
+    from budgets.admission.interface import Post
     from catalog.prices import PriceSheet
     from metering.tail import Running
 

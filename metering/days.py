@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from budgets.admission import Post, Return, WindowKey
-from budgets.windows import DAILY, day_starts, is_rolling, window_from
+from budgets.admission.budget_windows import DAILY, day_starts, is_rolling, window_from
+from budgets.admission.interface import Post, Return, WindowKey
 from metering.amounts import NOTHING, Amount
 
 if TYPE_CHECKING:

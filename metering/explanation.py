@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from budgets.admission.budget_windows import is_rolling
 from budgets.schedules import named
-from budgets.windows import is_rolling
 from metering.refusal_reasons import reasons
 from metering.trace import read
 from metering.way import candidates, tries

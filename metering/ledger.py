@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connections, transaction
 from msgspec.structs import replace
 
-from budgets.admission import Post, WindowKey
+from budgets.admission.interface import Post, WindowKey
 from metering import failpoints
 from metering.amounts import NOTHING, Amount
 from metering.days import tell_returns

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from django.conf import settings
 from django.db import connections
 
-from budgets.admission import Post, WindowKey
+from budgets.admission.interface import Post, WindowKey
 from metering.days import with_returns
 from metering.ledger import select_windows
 from metering.models import Settlement, UsageEvent

@@ -21,7 +21,7 @@ from metering.windows import read_windows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from budgets.admission import Post, WindowKey
+    from budgets.admission.interface import Post, WindowKey
 
 AGAIN_S = 2.0
 _CHUNK = 500

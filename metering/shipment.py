@@ -20,7 +20,7 @@ from providers.fallback_log import FALLBACKS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from budgets.admission import Post
+    from budgets.admission.interface import Post
     from metering.segments import Directory, Position
     from metering.tail import Call, Running
 

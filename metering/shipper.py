@@ -16,7 +16,7 @@ from metering.shipment import BATCH, Shipment
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from budgets.admission import Post
+    from budgets.admission.interface import Post
     from metering.journal import Journal
 
 P = ParamSpec("P")

@@ -13,8 +13,8 @@ import msgspec
 from providers.upstream import Attempt
 
 if TYPE_CHECKING:
-    from budgets.admission import Limits, ScopeRules
-    from budgets.holds import Held
+    from budgets.admission.interface import Limits, ScopeRules
+    from budgets.admission.reserve import Held
     from catalog.routing import Route
     from catalog.snapshot import Problem
 

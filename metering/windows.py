@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connections, transaction
 
-from budgets.windows import is_rolling, window_from
+from budgets.admission.budget_windows import is_rolling, window_from
 from metering.amounts import Amount
 from metering.days import sum_of_days, with_returns
 from metering.hours import hour_of
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    from budgets.admission import Post, WindowKey
+    from budgets.admission.interface import Post, WindowKey
 
 _COLUMN = {"tenant": "tenant_id", "key": "key_id"}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import django
 
-from budgets.admission import WindowKey
+from budgets.admission.interface import WindowKey
 from metering.adoption import adopt
 from metering.journal import Journal
 from metering.records import Mark

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from budgets.demand import Demand
+from budgets.admission.demand import Demand
 from gateway.api.schemas import BULK, MOST_MEMBERS
 from gateway.config.sections import Server
 from gateway.refusals import BadRequest, not_json

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from budgets.demand import Demand
+from budgets.admission.demand import Demand
 from gateway.api.json_words import in_words
 from gateway.refusals import BadRequest, not_json
 from providers.dialects.base import Shape

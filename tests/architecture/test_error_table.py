@@ -35,7 +35,7 @@ NEVER_AT_THE_DOOR = {
     "metering.settling.UnknownCall": "shell commands",
     "metering.settling.NoPrice": "shell commands",
     "metering.disk.VolatileDisk": "stops the start",
-    "budgets.windows.UnknownSchedule": "refused where a budget is written",
+    "budgets.admission.budget_windows.UnknownSchedule": "refused where a budget is written",
     "budgets.redis_wire.Unreachable": "becomes AdmissionUnavailable",
     "budgets.redis_wire.Unsent": "is an Unreachable",
     "budgets.redis_wire.Refused": "is an Unreachable",

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Self
 
-from budgets.admission import (
+from budgets.admission.interface import (
     AdmissionUnavailable,
     Ask,
     BudgetRefused,

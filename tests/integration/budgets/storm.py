@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Self
 
-from budgets.admission import AdmissionUnavailable, Ask, BudgetRefused, Post, WindowKey
+from budgets.admission.interface import AdmissionUnavailable, Ask, BudgetRefused, Post, WindowKey
 from budgets.admission_redis import RedisAdmission
 from tests.integration.budgets.crew import Notes, rules
 from tests.integration.budgets.test_admission_redis_posts import window_of

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from budgets.admission import Ask, BudgetRule, Limits, Post, ScopeRules, WindowKey
-from budgets.windows import window
+from budgets.admission.budget_windows import window
+from budgets.admission.interface import Ask, BudgetRule, Limits, Post, ScopeRules, WindowKey
 from tests.integration.budgets.crew import Crew, rules
 from tests.redis_server import RedisServer
 

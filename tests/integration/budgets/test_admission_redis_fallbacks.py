@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from budgets.admission import AdmissionUnavailable, Ask, Limits
+from budgets.admission.interface import AdmissionUnavailable, Ask, Limits
 from budgets.admission_redis import RedisAdmission
 from budgets.redis_connection import RedisConnection
 from budgets.redis_wire import Unreachable

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from budgets.admission import Limits, ScopeRules
+from budgets.admission.interface import Limits, ScopeRules
 from budgets.redis_wire import Wire
 from tests.integration.budgets.crew import UNHURRIED_S, Crew, rules
 from tests.redis_server import RedisServer

@@ -8,7 +8,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from budgets.admission import AdmissionUnavailable, Ask, BudgetRefused, Limits, Post, RateRefused, ScopeRules
+from budgets.admission.interface import (
+    AdmissionUnavailable,
+    Ask,
+    BudgetRefused,
+    Limits,
+    Post,
+    RateRefused,
+    ScopeRules,
+)
 from budgets.admission_redis import RedisAdmission
 from budgets.redis_calls import want_of
 from tests.integration.budgets.crew import Crew, rules

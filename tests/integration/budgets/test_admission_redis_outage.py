@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 
-from budgets.admission import Ask, Limits, Post, ScopeRules
+from budgets.admission.interface import Ask, Limits, Post, ScopeRules
 from budgets.admission_redis import RedisAdmission
 from budgets.redis_calls import HeldCall
 from tests.integration.budgets.crew import Crew, rules

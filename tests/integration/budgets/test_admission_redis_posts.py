@@ -10,8 +10,17 @@ from collections.abc import Sequence
 import pytest
 from msgspec import structs
 
-from budgets.admission import Admission, Ask, BudgetRefused, BudgetRule, Limits, Post, ScopeRules, WindowKey
-from budgets.windows import window
+from budgets.admission.budget_windows import window
+from budgets.admission.interface import (
+    Admission,
+    Ask,
+    BudgetRefused,
+    BudgetRule,
+    Limits,
+    Post,
+    ScopeRules,
+    WindowKey,
+)
 from tests.integration.budgets.crew import Crew, rules
 from tests.redis_server import RedisServer
 

@@ -10,7 +10,15 @@ from typing import Any, TypeVar, cast
 import pytest
 from typing_extensions import override
 
-from budgets.admission import Admission, AdmissionUnavailable, Ask, BudgetRefused, Post, ScopeRules, WindowKey
+from budgets.admission.interface import (
+    Admission,
+    AdmissionUnavailable,
+    Ask,
+    BudgetRefused,
+    Post,
+    ScopeRules,
+    WindowKey,
+)
 from budgets.admission_redis import RedisAdmission
 from tests.integration.budgets.crew import PATIENT_S, Crew, rules
 from tests.integration.budgets.test_admission_redis_posts import window_of

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-from budgets.admission import Ask, BudgetRefused, Post, WindowKey
+from budgets.admission.interface import Ask, BudgetRefused, Post, WindowKey
 from budgets.admission_redis import RedisAdmission
 from tests.at_once import at_once
 from tests.integration.budgets.crew import UNHURRIED_S, rules

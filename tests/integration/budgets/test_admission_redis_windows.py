@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from redis import Redis
 
-from budgets.admission import Ask, BudgetRule, BudgetStanding, Limits, Post, ScopeRules, WindowKey
+from budgets.admission.interface import Ask, BudgetRule, BudgetStanding, Limits, Post, ScopeRules, WindowKey
 from budgets.admission_redis import RedisAdmission
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER

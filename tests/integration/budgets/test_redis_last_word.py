@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from budgets.admission import AdmissionUnavailable, Ask, BudgetRefused
+from budgets.admission.interface import AdmissionUnavailable, Ask, BudgetRefused
 from tests.integration.budgets.crew import Crew, rules
 from tests.integration.budgets.storm import Storm
 from tests.integration.budgets.test_admission_redis_losses import (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from budgets.admission import AdmissionUnavailable, Post, WindowKey
+from budgets.admission.interface import AdmissionUnavailable, Post, WindowKey
 from tests.integration.budgets.crew import Crew, rules
 from tests.redis_server import RedisServer
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from typing_extensions import override
 
-from budgets.admission import AdmissionUnavailable, Ask, BudgetRule, Limits, ScopeRules
+from budgets.admission.interface import AdmissionUnavailable, Ask, BudgetRule, Limits, ScopeRules
 from tests.integration.budgets.crew import UNHURRIED_S, Crew, rules
 from tests.integration.budgets.test_admission_redis_truth import WORKERS, World, killed
 from tests.redis_server import RedisServer

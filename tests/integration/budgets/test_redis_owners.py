@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from budgets.admission import Ask, BudgetRule, Limits, Post, ScopeRules
+from budgets.admission.interface import Ask, BudgetRule, Limits, Post, ScopeRules
 from budgets.admission_redis import RedisAdmission
 from budgets.redis_calls import want_of
 from tests.integration.budgets.crew import Crew

@@ -9,10 +9,10 @@ from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from budgets.admission.budget_windows import window
 from budgets.models import Budget, SpendWindow
 from budgets.money_words import amount, details, line
 from budgets.spending import Spending, default_budget, spending_of
-from budgets.windows import window
 from gateway.config import Config
 from tenants.models import ApiKey, Tenant
 

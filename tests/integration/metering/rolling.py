@@ -14,7 +14,7 @@ import pytest
 from django.db import connections
 from msgspec import structs
 
-from budgets.admission import Admission, Ask, BudgetRefused, BudgetRule, Post, ScopeRules, WindowKey
+from budgets.admission.interface import Admission, Ask, BudgetRefused, BudgetRule, Post, ScopeRules, WindowKey
 from metering import ledger
 from metering.tail import Call
 from metering.windows import load_windows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from budgets.admission import Post, WindowKey
+from budgets.admission.interface import Post, WindowKey
 from metering.journal import Journal
 from metering.models import UsageEvent
 from tests.calls import NOON, closed, opened

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError
 from msgspec.structs import replace
 
-from budgets.admission import AdmissionUnavailable, Post
+from budgets.admission.interface import AdmissionUnavailable, Post
 from catalog.prices import cost, receipt
 from metering.adoption import DIED, adopt
 from metering.frames import encode

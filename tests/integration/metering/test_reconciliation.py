@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 
-from budgets.admission import WindowKey
+from budgets.admission.interface import WindowKey
 from budgets.models import SpendWindow
 from metering import ledger
 from metering.adoption import adopt

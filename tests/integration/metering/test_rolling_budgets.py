@@ -13,11 +13,20 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from budgets.admission import Admission, Ask, BudgetRefused, BudgetRule, Post, Return, ScopeRules, WindowKey
+from budgets.admission.budget_windows import window
+from budgets.admission.interface import (
+    Admission,
+    Ask,
+    BudgetRefused,
+    BudgetRule,
+    Post,
+    Return,
+    ScopeRules,
+    WindowKey,
+)
 from budgets.admission_local import LocalAdmission
 from budgets.admission_redis import RedisAdmission
 from budgets.models import SpendWindow
-from budgets.windows import window
 from metering.exports import Period
 from metering.reconciliation import wrong_windows
 from metering.windows import load_windows

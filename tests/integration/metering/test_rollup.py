@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.db.models import Sum
 
-from budgets.admission import WindowKey
+from budgets.admission.interface import WindowKey
 from gateway.config.sections import Retention
 from metering import ledger
 from metering.models import HourlyUsage, StaleHour, UsageEvent

@@ -9,7 +9,7 @@ import pytest
 from django.db.models import Sum
 from prometheus_client import CollectorRegistry
 
-from budgets.admission import Post, Return, WindowKey
+from budgets.admission.interface import Post, Return, WindowKey
 from budgets.models import SpendWindow
 from catalog.prices import cost
 from gateway.config import Config

@@ -10,7 +10,7 @@ import pytest
 from django.db import connections
 from msgspec import structs
 
-from budgets.admission import Ask, BudgetRule, Limits, Post, ScopeRules, WindowKey
+from budgets.admission.interface import Ask, BudgetRule, Limits, Post, ScopeRules, WindowKey
 from budgets.admission_redis import RedisAdmission
 from budgets.redis_audit import Unread
 from metering import ledger, tasks

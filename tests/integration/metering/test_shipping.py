@@ -16,7 +16,7 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 from django.db.backends.signals import connection_created
 
-from budgets.admission import WindowKey
+from budgets.admission.interface import WindowKey
 from budgets.models import SpendWindow
 from metering.journal import Journal
 from metering.models import UsageEvent

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from msgspec.structs import replace
 
-from budgets.admission import WindowKey
+from budgets.admission.interface import WindowKey
 from budgets.models import SpendWindow
 from metering import ledger
 from metering.tail import Call

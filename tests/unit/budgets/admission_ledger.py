@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from budgets.admission import Post, Return, WindowKey
-from budgets.windows import is_rolling, window_from
+from budgets.admission.budget_windows import is_rolling, window_from
+from budgets.admission.interface import Post, Return, WindowKey
 from tests.unit.budgets.admission_model import ModelCall
 
 DAY_S = 86400.0  # of every zone of these tests

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 from typing_extensions import override
 
-from budgets.admission import (
+from budgets.admission.budget_windows import window
+from budgets.admission.interface import (
     Admission,
     Ask,
     BudgetRefused,
@@ -23,7 +24,6 @@ from budgets.admission import (
     WindowKey,
 )
 from budgets.purses import Load
-from budgets.windows import window
 from tests.unit.budgets.admission_ledger import Ledger, Row
 from tests.unit.budgets.admission_model import LEASE_S, ORPHAN_S, Model, ModelCall
 

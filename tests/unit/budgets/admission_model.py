@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from budgets.admission import (
+from budgets.admission.budget_windows import is_rolling, window, window_from
+from budgets.admission.interface import (
     Ask,
     BudgetStanding,
     Post,
@@ -15,7 +16,6 @@ from budgets.admission import (
     Standing,
     WindowKey,
 )
-from budgets.windows import is_rolling, window, window_from
 
 LEASE_S, ORPHAN_S, MINUTE_S = 30.0, 150.0, 61
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from budgets.admission import Ask, BudgetRefused, BudgetRule, Limits, Post, RateRefused, ScopeRules, WindowKey
+from budgets.admission.interface import (
+    Ask,
+    BudgetRefused,
+    BudgetRule,
+    Limits,
+    Post,
+    RateRefused,
+    ScopeRules,
+    WindowKey,
+)
 from budgets.admission_local import LocalAdmission
 
 MAY_NOON = 1_714_564_800.0  # 2024-05-01T12:00:00Z

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from budgets.admission import BudgetRule, Grant, Limits, ScopeRules, Standing
-from budgets.holds import Wish, reserve
-from budgets.unbounded import FeatureUnpriced, Unbounded
+from budgets.admission.interface import BudgetRule, Grant, Limits, ScopeRules, Standing
+from budgets.admission.reserve import Wish, reserve
+from budgets.admission.unbounded_requests import FeatureUnpriced, Unbounded
 from catalog.prices import PriceSheet, cost
 from catalog.routing import Route
 from catalog.snapshot import Deployment, Model

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from budgets.admission import (
+from budgets.admission.interface import (
     Ask,
     BudgetRefused,
     BudgetRule,
@@ -16,7 +16,7 @@ from budgets.admission import (
     ScopeRules,
     Standing,
 )
-from budgets.holds import Held, Wish, reserve
+from budgets.admission.reserve import Held, Wish, reserve
 from catalog.prices import PriceSheet
 from gateway.api.schemas import peek_chat
 from providers.tokens.amounts import Bound

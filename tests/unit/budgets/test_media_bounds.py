@@ -8,10 +8,18 @@ import json
 import msgspec
 import pytest
 
-from budgets.admission import BudgetRefused, BudgetRule, BudgetStanding, Grant, Limits, ScopeRules, Standing
-from budgets.demand import Demand
-from budgets.holds import Wish, reserve
-from budgets.worst_case import worst_case
+from budgets.admission.demand import Demand
+from budgets.admission.interface import (
+    BudgetRefused,
+    BudgetRule,
+    BudgetStanding,
+    Grant,
+    Limits,
+    ScopeRules,
+    Standing,
+)
+from budgets.admission.reserve import Wish, reserve
+from budgets.admission.worst_case import worst_case
 from catalog.prices import PriceSheet
 from catalog.routing import Route
 from catalog.snapshot import Deployment, Model

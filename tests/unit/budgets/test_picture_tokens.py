@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from budgets.demand import Demand
-from budgets.worst_case import affordable_output, worst_case
+from budgets.admission.demand import Demand
+from budgets.admission.worst_case import affordable_output, worst_case
 from catalog.config_prices import sheet_of
 from catalog.price_terms import Step, Terms
 from catalog.prices import PriceSheet, cost, receipt

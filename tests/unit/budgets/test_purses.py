@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from budgets.admission import (
+from budgets.admission.interface import (
     AdmissionUnavailable,
     Ask,
     BudgetRule,

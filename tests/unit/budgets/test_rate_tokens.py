@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from budgets.admission import Grant, Limits, RateRefused, ScopeRules, Standing
-from budgets.holds import Wish, reserve
+from budgets.admission.interface import Grant, Limits, RateRefused, ScopeRules, Standing
+from budgets.admission.reserve import Wish, reserve
 from catalog.prices import PriceSheet
 from catalog.routing import Route
 from catalog.snapshot import Deployment, Model

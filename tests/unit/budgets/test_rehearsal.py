@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from budgets.admission import (
+from budgets.admission.dry_run import Rehearsal
+from budgets.admission.interface import (
     Admission,
     Ask,
     BudgetRefused,
@@ -22,7 +23,6 @@ from budgets.admission import (
     WindowKey,
 )
 from budgets.admission_local import LocalAdmission
-from budgets.rehearsal import Rehearsal
 
 NOON = 1_784_894_400.0
 

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from budgets.windows import UnknownSchedule, day_starts, validate_schedule, window, window_from
+from budgets.admission.budget_windows import (
+    UnknownSchedule,
+    day_starts,
+    validate_schedule,
+    window,
+    window_from,
+)
 from tests.examples import examples
 
 PERIODS = (

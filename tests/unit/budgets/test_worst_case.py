@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from budgets.demand import Demand
-from budgets.worst_case import UNKNOWN_OUTPUT_TOKENS, affordable_output, counted, worst_case
+from budgets.admission.demand import Demand
+from budgets.admission.worst_case import UNKNOWN_OUTPUT_TOKENS, affordable_output, counted, worst_case
 from catalog.prices import ImageRate, PriceSheet, cost
 from providers.media.image_tokens import Sight
 from providers.media.images import Picture

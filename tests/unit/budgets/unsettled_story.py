@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from budgets.admission import Admission, Ask, BudgetRefused, BudgetRule, Post, ScopeRules, WindowKey
+from budgets.admission.interface import Admission, Ask, BudgetRefused, BudgetRule, Post, ScopeRules, WindowKey
 
 LIMIT = 1_000
 ENDS = ("exact", "refused", "unknown", "killed")

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from budgets.demand import Demand
-from budgets.unbounded import check_bounded
-from budgets.worst_case import worst_case
+from budgets.admission.demand import Demand
+from budgets.admission.unbounded_requests import check_bounded
+from budgets.admission.worst_case import worst_case
 from catalog.price_map import PATH, load, lookup
 from catalog.prices import cost, lacking, receipt
 from providers.usage import Usage

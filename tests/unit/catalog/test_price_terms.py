@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from budgets.demand import Demand
-from budgets.unbounded import FeatureUnpriced, Unbounded, check_bounded
-from budgets.worst_case import MOST_TOOL_CALLS, affordable_output, worst_case
+from budgets.admission.demand import Demand
+from budgets.admission.unbounded_requests import FeatureUnpriced, Unbounded, check_bounded
+from budgets.admission.worst_case import MOST_TOOL_CALLS, affordable_output, worst_case
 from catalog.config_prices import sheet_of
 from catalog.price_terms import Factor, Step, Terms, ToolRate
 from catalog.prices import PriceSheet, cost, receipt

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 import redis
 
-from budgets.admission import AdmissionUnavailable, Standing
+from budgets.admission.interface import AdmissionUnavailable, Standing
 from gateway import connections, standing, unknown_members
 from gateway.database_threads import DatabaseThreads
 from gateway.health_hints import HealthHints

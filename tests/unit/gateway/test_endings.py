@@ -9,7 +9,7 @@ import pytest
 
 import gateway.api  # first: the endpoints import gateway/call.py, which imports a part of their package
 import gateway.call
-from budgets.admission import Standing
+from budgets.admission.interface import Standing
 from gateway.endings import cancelled
 from providers.dialects.base import Shape
 from providers.upstream import Attempt

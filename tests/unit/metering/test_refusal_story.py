@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from budgets.demand import Demand
-from budgets.enlarged import causes
+from budgets.admission.demand import Demand
+from budgets.admission.hold_causes import causes
 from metering.models import LoggedRequest
 from metering.refusal_story import NO_BILL, in_short, tell
 from metering.trace import Decision, Trace, document

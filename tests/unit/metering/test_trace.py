@@ -6,7 +6,7 @@ import sys
 
 import orjson
 
-from budgets.admission import (
+from budgets.admission.interface import (
     BudgetRule,
     BudgetStanding,
     Grant,
@@ -15,7 +15,7 @@ from budgets.admission import (
     ScopeRules,
     Standing,
 )
-from budgets.holds import Held
+from budgets.admission.reserve import Held
 from catalog import route as routes
 from catalog.prices import PriceSheet
 from catalog.routing import Route

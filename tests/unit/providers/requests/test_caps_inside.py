@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from budgets.unbounded import AgainstCap, check_cap
+from budgets.admission.unbounded_requests import AgainstCap, check_cap
 from gateway.api.schemas import peek_chat
 from providers.requests.money_classes import Unacceptable
 

@@ -6,7 +6,13 @@ import json
 
 import pytest
 
-from budgets.unbounded import AgainstCap, FeatureUnpriced, Unbounded, check_bounded, check_cap
+from budgets.admission.unbounded_requests import (
+    AgainstCap,
+    FeatureUnpriced,
+    Unbounded,
+    check_bounded,
+    check_cap,
+)
 from catalog.prices import PriceSheet
 from gateway.api.schemas import peek_chat, peek_embeddings
 from providers.requests import chat, embeddings

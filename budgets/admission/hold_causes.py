@@ -1,7 +1,7 @@
 """What makes the worst case of a call large: said to whoever asks why money refused it. Pure.
 
-A hold is made of bounds (budgets/worst_case.py): what a request leaves open, or only refers to, is bounded by the most
-that it could be.
+A hold is made of bounds (budgets/admission/worst_case.py): what a request leaves open, or only refers to, is bounded
+by the most that it could be.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from budgets.demand import Demand
+    from budgets.admission.demand import Demand
 
 MOST_NAMES = 8
 

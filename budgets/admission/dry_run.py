@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from budgets.admission import (
+from budgets.admission.interface import (
     Ask,
     BudgetRefused,
     BudgetStanding,
@@ -65,7 +65,7 @@ class BudgetLook(msgspec.Struct, frozen=True):
 
 
 class Rehearsal:
-    """A gate for budgets/holds.py that grants and refuses like admission, and remembers nothing.
+    """A gate for budgets/admission/reserve.py that grants and refuses like admission, and remembers nothing.
 
     One look is taken, at the first question; a second question with another hold is judged by the same look.
     """

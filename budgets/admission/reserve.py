@@ -11,11 +11,11 @@ from typing import Protocol
 
 import msgspec
 
-from budgets.admission import Ask, BudgetRefused, Grant, RateRefused, ScopeRules
-from budgets.demand import Demand
-from budgets.enlarged import causes
-from budgets.unbounded import check_bounded, check_cap
-from budgets.worst_case import (
+from budgets.admission.demand import Demand
+from budgets.admission.hold_causes import causes
+from budgets.admission.interface import Ask, BudgetRefused, Grant, RateRefused, ScopeRules
+from budgets.admission.unbounded_requests import check_bounded, check_cap
+from budgets.admission.worst_case import (
     HEARD_SECOND_TOKENS,
     WorstCase,
     affordable_output,
@@ -56,7 +56,7 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Gate(Protocol):
-    """Who grants: admission, or a rehearsal of it (budgets/rehearsal.py)."""
+    """Who grants: admission, or a rehearsal of it (budgets/admission/dry_run.py)."""
 
     async def admit(self, ask: Ask) -> Grant: ...
 

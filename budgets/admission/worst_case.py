@@ -20,7 +20,7 @@ from providers.tokens.amounts import Bound
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from budgets.demand import Demand
+    from budgets.admission.demand import Demand
     from providers.media.image_tokens import Sight
 
 # What a provider's chat template adds: the frame of a prompt and of each message, and the text around

@@ -28,7 +28,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pictures: tuple[Picture, ...] = ()  # in the prompt
     documents: tuple[str, ...] = ()  # PDFs, by name: as references, until they are measured
     document_bytes: int = 0  # of `body_bytes`: their base64
-    measured: tuple[Document, ...] | None = None  # what they are; set by budgets/holds.py
+    measured: tuple[Document, ...] | None = None  # what they are; set by budgets/admission/reserve.py
     references: tuple[str, ...] = ()  # what only the context window bounds, by name
     unknown: tuple[
         str, ...

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from budgets.enlarged import Cause
+from budgets.admission.hold_causes import Cause
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -24,7 +24,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class BudgetRule(msgspec.Struct, frozen=True):
-    """One budget of one scope. `schedule`: one of budgets/windows.py."""
+    """One budget of one scope. `schedule`: one of budgets/admission/budget_windows.py."""
 
     limit_nanousd: int
     schedule: str = "calendar_month"
@@ -180,7 +180,7 @@ class BudgetRefused(Exception):
     ) -> None:
         self.budget, self.needed_nanousd = standing, needed_nanousd
         self.is_counted = False  # its prompt was counted in vain, which is work
-        self.enlarged_by: tuple[Cause, ...] = ()  # what made it so dear (budgets/holds.py)
+        self.enlarged_by: tuple[Cause, ...] = ()  # what made it so dear (budgets/admission/reserve.py)
         self.standing = Standing(rate=rates, budget=standing)
         super().__init__(f"{standing.scope}: {needed_nanousd} nano-USD do not fit")
 

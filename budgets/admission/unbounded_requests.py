@@ -10,7 +10,7 @@ from providers.requests.money_classes import Unacceptable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from budgets.demand import Demand
+    from budgets.admission.demand import Demand
     from catalog.prices import PriceSheet
 
 
