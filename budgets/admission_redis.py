@@ -25,7 +25,7 @@ from budgets.admission.interface import (
     ScopeRules,
     Standing,
 )
-from budgets.purses import Load
+from budgets.local.window_cache import Load
 from budgets.redis_allowance import Allowances
 from budgets.redis_backlog import LEASE_S, ORPHAN_S, Backlog
 from budgets.redis_calls import HeldCall, Reply, Want, budget_of, refusal, standing_of, want_of

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from budgets.admission.interface import AdmissionUnavailable, Ask, Grant, Limits, Post, ScopeRules, WindowKey
-from budgets.admission_local import LocalAdmission
+from budgets.local.admission import LocalAdmission
 from budgets.redis_calls import Want, want_of
 from budgets.redis_peers import SILENT_S, Peers
 from budgets.redis_rebuild import Run

@@ -26,9 +26,9 @@ from budgets.admission.interface import (
     Standing,
     WindowKey,
 )
-from budgets.counters import SLOT_RETRY_MS
-from budgets.ring import SPAN_S
-from budgets.standings import budget_standing
+from budgets.local.scope_state import SLOT_RETRY_MS
+from budgets.local.sliding_window import SPAN_S
+from budgets.local.status import budget_standing
 
 _KNOWN, _MISSING = 2, 0
 NO_SECOND = -1
@@ -182,7 +182,7 @@ class HeldCall:
 
 
 def standing_of(want: Want, reply: Reply, at_least: int = _MISSING + 1) -> Standing:
-    """Return both halves, by the same rules as budgets/standings.py."""
+    """Return both halves, by the same rules as budgets/local/status.py."""
     return Standing(rates_of(want.scopes, reply), _money_of(want, reply, at_least))
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from budgets.admission.interface import AdmissionUnavailable, WindowKey
-from budgets.purses import Load
+from budgets.local.window_cache import Load
 from budgets.redis_calls import Reply, Want, packed_post
 from budgets.redis_owners import Owners
 from budgets.redis_rebuild import Run

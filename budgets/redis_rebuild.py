@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 from budgets.admission.interface import AdmissionUnavailable
-from budgets.purses import Load
+from budgets.local.window_cache import Load
 from budgets.redis_calls import Reply, Want, packed_post
 from budgets.redis_channel import Channel
 from budgets.redis_owners import Owners

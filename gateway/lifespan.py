@@ -18,8 +18,8 @@ from typing import Any
 from django.conf import settings
 
 from budgets.admission.interface import Admission, Post, WindowKey
-from budgets.admission_local import LocalAdmission
 from budgets.loaders import load_rulebook
+from budgets.local.admission import LocalAdmission
 from catalog.loaders import Source, load_snapshot, next_price_change
 from catalog.queries import failed_probes
 from catalog.snapshot import Problem, Snapshot

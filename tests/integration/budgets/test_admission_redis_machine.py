@@ -12,7 +12,7 @@ from redis import Redis
 from typing_extensions import override
 
 from budgets.admission_redis import RedisAdmission
-from budgets.purses import Load
+from budgets.local.window_cache import Load
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER
 from tests.unit.budgets.admission_machine import LAST_MINUTE_OF_A_LEAP_DAY, AdmissionMachine, Subject

@@ -11,7 +11,7 @@ import signal
 import pytest
 
 from budgets.admission.interface import Ask, Limits, RateRefused, ScopeRules
-from budgets.admission_local import LocalAdmission
+from budgets.local.admission import LocalAdmission
 from gateway import token_counter
 from gateway.token_counter import MOST_WAITING, QUOTA_S, TokenCounter, charge
 from providers.fallback_log import FALLBACKS

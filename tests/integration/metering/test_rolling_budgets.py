@@ -24,8 +24,8 @@ from budgets.admission.interface import (
     ScopeRules,
     WindowKey,
 )
-from budgets.admission_local import LocalAdmission
 from budgets.admission_redis import RedisAdmission
+from budgets.local.admission import LocalAdmission
 from budgets.models import SpendWindow
 from metering.exports import Period
 from metering.reconciliation import wrong_windows

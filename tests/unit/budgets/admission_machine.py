@@ -23,7 +23,7 @@ from budgets.admission.interface import (
     ScopeRules,
     WindowKey,
 )
-from budgets.purses import Load
+from budgets.local.window_cache import Load
 from tests.unit.budgets.admission_ledger import Ledger, Row
 from tests.unit.budgets.admission_model import LEASE_S, ORPHAN_S, Model, ModelCall
 

@@ -15,7 +15,7 @@ from budgets.admission.interface import (
     ScopeRules,
     WindowKey,
 )
-from budgets.admission_local import LocalAdmission
+from budgets.local.admission import LocalAdmission
 
 MAY_NOON = 1_714_564_800.0  # 2024-05-01T12:00:00Z
 

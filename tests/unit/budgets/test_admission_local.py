@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from budgets.admission.interface import Ask, BudgetRefused, BudgetRule, Limits, RateRefused, ScopeRules
-from budgets.admission_local import LocalAdmission
+from budgets.local.admission import LocalAdmission
 from tests.unit.budgets.admission_world import Clock, Ledger, outcome, scopes
 
 

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 from typing_extensions import override
 
-from budgets.admission_local import LocalAdmission
-from budgets.purses import Load
+from budgets.local.admission import LocalAdmission
+from budgets.local.window_cache import Load
 from tests.unit.budgets.admission_machine import LAST_MINUTE_OF_A_LEAP_DAY, AdmissionMachine, Subject
 from tests.unit.budgets.admission_model import LEASE_S, ORPHAN_S
 

@@ -13,7 +13,7 @@ from budgets.admission.interface import (
     ScopeRules,
     Standing,
 )
-from budgets.admission_local import LocalAdmission
+from budgets.local.admission import LocalAdmission
 from tests.unit.budgets.admission_world import Clock, Ledger, key_of_may, outcome, scopes
 
 

@@ -22,7 +22,7 @@ from budgets.admission.interface import (
     ScopeRules,
     WindowKey,
 )
-from budgets.admission_local import LocalAdmission
+from budgets.local.admission import LocalAdmission
 
 NOON = 1_784_894_400.0
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from budgets.ring import Ring
+from budgets.local.sliding_window import Ring
 
 LIMIT = 20
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from budgets.admission_local import LocalAdmission
+from budgets.local.admission import LocalAdmission
 from tests.unit.budgets.unsettled_story import Story
 
 STEPS = 150

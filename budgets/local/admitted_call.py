@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from budgets.admission.interface import Ask, BudgetRule, Grant
-from budgets.purses import Purse
-from budgets.ring import Second
+from budgets.local.sliding_window import Second
+from budgets.local.window_cache import Purse
 
 if TYPE_CHECKING:
-    from budgets.counters import Counters
+    from budgets.local.scope_state import Counters
 
 Bound = tuple[str, BudgetRule, Purse]  # a budget that binds a call: its scope, its rule, its money
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from budgets.admission.interface import RateRefused, ScopeRules, WindowKey
-from budgets.granted_call import GrantedCall
-from budgets.purses import Purse
-from budgets.ring import Ring
+from budgets.local.admitted_call import GrantedCall
+from budgets.local.sliding_window import Ring
+from budgets.local.window_cache import Purse
 
 SLOT_RETRY_MS = 1000  # nobody knows when a running call ends
 

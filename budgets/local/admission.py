@@ -25,10 +25,10 @@ from budgets.admission.interface import (
     ScopeRules,
     Standing,
 )
-from budgets.counters import Counters
-from budgets.granted_call import Bound, GrantedCall
-from budgets.purses import Load, Purse, Purses
-from budgets.standings import of_budget, rates, room, standing, tightest
+from budgets.local.admitted_call import Bound, GrantedCall
+from budgets.local.scope_state import Counters
+from budgets.local.status import of_budget, rates, room, standing, tightest
+from budgets.local.window_cache import Load, Purse, Purses
 
 LOAD_ATTEMPTS = 3  # a window may end, or be forgotten, while it is being loaded
 TIDY_EVERY_S = 300.0

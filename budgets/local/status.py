@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from budgets.admission.interface import BudgetRule, BudgetStanding, RateStanding, Return, ScopeRules, Standing
-from budgets.counters import Counters
-from budgets.granted_call import Bound
-from budgets.purses import Purse
-from budgets.ring import Ring
+from budgets.local.admitted_call import Bound
+from budgets.local.scope_state import Counters
+from budgets.local.sliding_window import Ring
+from budgets.local.window_cache import Purse
 
 
 def standing(
