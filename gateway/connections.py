@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from budgets.admission.interface import Admission
-    from budgets.redis_peers import Peers
+    from budgets.redis.workers.worker_registry import Peers
     from budgets.rules import Rulebook
     from catalog.snapshot import Problem, Snapshot
     from gateway.access_log import AccessLog

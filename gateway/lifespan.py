@@ -82,7 +82,7 @@ class Lifespan:
         self._database = DatabaseThreads()
         self._tasks: set[asyncio.Task[None]] = set()
         self._renew_catalog_at = float("inf")
-        self._born_in = ""  # budgets/redis_peers.py
+        self._born_in = ""  # budgets/redis/workers/worker_registry.py
         self._pulse = DatabasePulse()
         self._signer = Signer(settings.SECRETS.message_key)
         self._closing: list[Callable[[], Awaitable[None]]] = []
@@ -205,7 +205,7 @@ class Lifespan:
         """Limits and money are decided in this process when it is the only one, else in Redis."""
         if self.config.embedded:
             return LocalAdmission(self._load_windows)
-        from budgets.admission_redis import RedisAdmission  # noqa: PLC0415 - as above
+        from budgets.redis.admission import RedisAdmission  # noqa: PLC0415 - as above
 
         rows = live.worker_rows = WorkerRows(worker, self._database.run)
         url = self.config.redis.url

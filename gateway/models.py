@@ -49,7 +49,7 @@ class Replay(models.Model):
 class ServingWorker(models.Model):
     """A process that may have been granted calls (gateway/worker_rows.py).
 
-    `born_in`: see budgets/redis_peers.py.
+    `born_in`: see budgets/redis/workers/worker_registry.py.
     """
 
     name = models.CharField(max_length=64, primary_key=True)
@@ -58,7 +58,7 @@ class ServingWorker(models.Model):
         default="",
         db_default="",
         blank=True,
-        help_text="While it cannot reach Redis (budgets/redis_last_word.py).",
+        help_text="While it cannot reach Redis (budgets/redis/workers/final_report.py).",
     )
     holds_serial = models.IntegerField(default=0, db_default=0)
     since = models.DateTimeField(auto_now_add=True)

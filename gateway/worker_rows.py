@@ -22,7 +22,7 @@ InDatabase = Callable[..., Awaitable[Any]]
 
 
 class KnowsPeers(Protocol):
-    """What is asked of the worker's knowledge of the others (budgets/redis_peers.py)."""
+    """What is asked of the worker's knowledge of the others (budgets/redis/workers/worker_registry.py)."""
 
     def lost(self, members: Mapping[str, str]) -> set[str]: ...
 
@@ -74,7 +74,7 @@ class WorkerRows:
         return found
 
     async def write(self, text: str, serial: int) -> bool:
-        """As Notes of budgets/redis_last_word.py, all three."""
+        """As Notes of budgets/redis/workers/final_report.py, all three."""
         is_written: bool = await self._in_database(note, self._name, text, serial)
         return is_written
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from budgets.redis_audit import Audit, CountedWindow, Picture
-from budgets.redis_calls import batches
+from budgets.redis.held_calls import batches
+from budgets.redis.snapshot import Audit, CountedWindow, Picture
 from gateway.money import usd
 from metering.ledger import moment
 from metering.models import UsageEvent

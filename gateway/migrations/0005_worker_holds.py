@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 db_default="",
                 default="",
-                help_text="While it cannot reach Redis (budgets/redis_last_word.py).",
+                help_text="While it cannot reach Redis (budgets/redis/workers/final_report.py).",
             ),
         ),
         migrations.AddField(

@@ -64,7 +64,7 @@ class Command(PeriodCommand):
         """Print what Redis counts, in production mode; return what is wrong with it."""
         if config.embedded:
             return []
-        from budgets.redis_audit import Unread  # noqa: PLC0415 - Redis is not loaded in embedded mode
+        from budgets.redis.snapshot import Unread  # noqa: PLC0415 - Redis is not loaded in embedded mode
         from metering.shared_counts import shared_counts  # noqa: PLC0415
 
         try:

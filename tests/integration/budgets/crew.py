@@ -19,8 +19,8 @@ from budgets.admission.interface import (
     ScopeRules,
     WindowKey,
 )
-from budgets.admission_redis import RedisAdmission
-from budgets.redis_wire import LONGEST_S
+from budgets.redis.admission import RedisAdmission
+from budgets.redis.client.protocol import LONGEST_S
 from tests.signing import SIGNER
 
 PATIENT_S = 2.0  # where a busy machine must not look like a lost store

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from budgets.admission.interface import AdmissionUnavailable, Ask, BudgetRefused, Post, WindowKey
-from budgets.admission_redis import RedisAdmission
+from budgets.redis.admission import RedisAdmission
 from tests.integration.budgets.crew import Notes, rules
 from tests.integration.budgets.test_admission_redis_posts import window_of
 from tests.link import Link

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from budgets.admission.interface import AdmissionUnavailable, Ask, Limits
-from budgets.admission_redis import RedisAdmission
-from budgets.redis_connection import RedisConnection
-from budgets.redis_wire import Unreachable
+from budgets.redis.admission import RedisAdmission
+from budgets.redis.client.connection import RedisConnection
+from budgets.redis.client.protocol import Unreachable
 from tests.integration.budgets.crew import Crew, rules
 from tests.redis_server import RedisServer
 from tests.waiting import eventually

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from budgets.admission.interface import Limits, ScopeRules
-from budgets.redis_wire import Wire
+from budgets.redis.client.protocol import Wire
 from tests.integration.budgets.crew import UNHURRIED_S, Crew, rules
 from tests.redis_server import RedisServer
 from tests.waiting import eventually

@@ -17,8 +17,8 @@ from budgets.admission.interface import (
     RateRefused,
     ScopeRules,
 )
-from budgets.admission_redis import RedisAdmission
-from budgets.redis_calls import want_of
+from budgets.redis.admission import RedisAdmission
+from budgets.redis.held_calls import want_of
 from tests.integration.budgets.crew import Crew, rules
 from tests.link import Link
 from tests.redis_server import RedisServer

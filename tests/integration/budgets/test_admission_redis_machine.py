@@ -11,8 +11,8 @@ from hypothesis.stateful import invariant, run_state_machine_as_test
 from redis import Redis
 from typing_extensions import override
 
-from budgets.admission_redis import RedisAdmission
 from budgets.local.window_cache import Load
+from budgets.redis.admission import RedisAdmission
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER
 from tests.unit.budgets.admission_machine import LAST_MINUTE_OF_A_LEAP_DAY, AdmissionMachine, Subject

@@ -6,8 +6,8 @@ import asyncio
 import gc
 
 from budgets.admission.interface import Ask, Limits, Post, ScopeRules
-from budgets.admission_redis import RedisAdmission
-from budgets.redis_calls import HeldCall
+from budgets.redis.admission import RedisAdmission
+from budgets.redis.held_calls import HeldCall
 from tests.integration.budgets.crew import Crew, rules
 from tests.integration.budgets.test_admission_redis_faults import DOLLAR, set_aside, until_granted
 from tests.integration.budgets.test_admission_redis_posts import window_of

@@ -176,7 +176,7 @@ async def test_a_refusal_without_doubt_comes_at_once(redis_server: RedisServer) 
         await crew.workers[0].forget()
         await crew.workers[0].standing(both)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("budgets.redis_preparation.DOUBT_S", 3600)
+            patch.setattr("budgets.redis.recovery.prerequisites.DOUBT_S", 3600)
             with pytest.raises(BudgetRefused):
                 await crew.workers[0].admit(Ask("last", both, 1, 8 * COST))
 

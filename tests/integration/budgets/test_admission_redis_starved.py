@@ -19,7 +19,7 @@ from budgets.admission.interface import (
     ScopeRules,
     WindowKey,
 )
-from budgets.admission_redis import RedisAdmission
+from budgets.redis.admission import RedisAdmission
 from tests.integration.budgets.crew import PATIENT_S, Crew, rules
 from tests.integration.budgets.test_admission_redis_posts import window_of
 from tests.link import Link

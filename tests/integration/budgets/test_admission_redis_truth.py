@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 
 from budgets.admission.interface import Ask, BudgetRefused, Post, WindowKey
-from budgets.admission_redis import RedisAdmission
+from budgets.redis.admission import RedisAdmission
 from tests.at_once import at_once
 from tests.integration.budgets.crew import UNHURRIED_S, rules
 from tests.integration.budgets.test_admission_redis_posts import window_of

@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from budgets.admission.interface import Ask, BudgetRule, BudgetStanding, Limits, Post, ScopeRules, WindowKey
-from budgets.admission_redis import RedisAdmission
+from budgets.redis.admission import RedisAdmission
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER
 

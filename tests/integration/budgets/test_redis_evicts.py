@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from budgets.redis_connection import RedisConnection
+from budgets.redis.client.connection import RedisConnection
 from tests.at_once import at_once
 from tests.redis_server import RedisServer
 from tests.waiting import eventually

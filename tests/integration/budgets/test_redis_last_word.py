@@ -28,9 +28,9 @@ RICH = 10**12  # nano-USD: something is set aside of it
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is done once a second is done five times as often."""
-    monkeypatch.setattr("budgets.redis_upkeep.TEND_S", 0.2)
+    monkeypatch.setattr("budgets.redis.workers.maintenance.TEND_S", 0.2)
     for name in ("ASK_AGAIN_S", "LOOK_AGAIN_S"):
-        monkeypatch.setattr(f"budgets.redis_rebuild.{name}", 0.1)
+        monkeypatch.setattr(f"budgets.redis.recovery.recovery.{name}", 0.1)
 
 
 @pytest.fixture
@@ -214,9 +214,9 @@ async def test_a_budget_is_spent_to_the_last_cent_with_last_words_in_any_weather
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """Everything is thirty times as quick as it is, so that words are said, told and taken back all the time."""
-    monkeypatch.setattr("budgets.redis_upkeep.TEND_S", 0.03)
+    monkeypatch.setattr("budgets.redis.workers.maintenance.TEND_S", 0.03)
     for name in ("ASK_AGAIN_S", "LOOK_AGAIN_S"):
-        monkeypatch.setattr(f"budgets.redis_rebuild.{name}", 0.03)
+        monkeypatch.setattr(f"budgets.redis.recovery.recovery.{name}", 0.03)
     async with Storm(redis_server, 720 + seed, random.Random(seed), has_notes=True) as storm:
         await storm.rage()
         await storm.spend_the_rest()

@@ -187,7 +187,7 @@ async def test_what_is_set_aside_is_not_spent_twice(redis_server: RedisServer, c
 async def test_the_audit_says_nothing_of_a_state_with_a_part_missing(
     redis_server: RedisServer, crew: Crew
 ) -> None:
-    from budgets.redis_audit import Audit, Picture  # noqa: PLC0415
+    from budgets.redis.snapshot import Audit, Picture  # noqa: PLC0415
 
     assert len(await crew.burst(both(100), 10, 3)) == 3
     with Audit(redis_server.url) as audit:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from budgets.admission.interface import Ask, BudgetRule, Limits, Post, ScopeRules
-from budgets.admission_redis import RedisAdmission
-from budgets.redis_calls import want_of
+from budgets.redis.admission import RedisAdmission
+from budgets.redis.held_calls import want_of
 from tests.integration.budgets.crew import Crew
 from tests.redis_server import RedisServer
 

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from budgets.admission_redis import RedisAdmission
-from budgets.redis_connection import RedisConnection
+from budgets.redis.admission import RedisAdmission
+from budgets.redis.client.connection import RedisConnection
 from tests.integration.budgets.crew import Crew, rules
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
@@ -109,7 +109,7 @@ async def test_upkeep_goes_on_after_a_defect(
 
     async with Crew(redis_server.url, 1):
         with monkeypatch.context() as patch:
-            patch.setattr("budgets.redis_backlog.Backlog.flush", flush)
+            patch.setattr("budgets.redis.outbox.Backlog.flush", flush)
             await eventually(lambda: len(turns) > 1)
     assert "upkeep-failed" in caplog.text
 

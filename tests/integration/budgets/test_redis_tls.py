@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from budgets.redis_connection import RedisConnection
+from budgets.redis.client.connection import RedisConnection
 from gateway.redis_wait import trouble_of
 from tests.ports import stop_accepting
 from tests.redis_server import RedisServer

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from budgets.redis_wire import PATIENT_S, SILENCES, Unreachable, Wire
+from budgets.redis.client.protocol import PATIENT_S, SILENCES, Unreachable, Wire
 
 TIMEOUT_S = (
     PATIENT_S  # of a store that answered until now; unit/budgets/test_redis_patience.py has the others

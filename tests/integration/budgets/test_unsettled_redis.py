@@ -7,7 +7,7 @@ from functools import partial
 
 from redis import Redis
 
-from budgets.admission_redis import RedisAdmission
+from budgets.redis.admission import RedisAdmission
 from tests.at_once import at_once
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER

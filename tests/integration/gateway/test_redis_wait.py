@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from budgets.redis_connection import RedisConnection
+from budgets.redis.client.connection import RedisConnection
 from gateway.redis_wait import trouble_of
 from tests.redis_server import RedisServer
 from tests.waiting import eventually

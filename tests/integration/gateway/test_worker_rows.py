@@ -8,7 +8,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
-from budgets.redis_peers import SILENT_S, Peers
+from budgets.redis.workers.worker_registry import SILENT_S, Peers
 from gateway.worker_rows import WorkerRows, dismiss, enroll, read
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -60,7 +60,7 @@ async def test_rows_of_the_dead_and_the_silent_are_deleted_by_who_no_longer_wait
     later = asyncio.get_running_loop().time() + SILENT_S
     peers._heard["living"] = later  # noqa: SLF001 - it goes on saying so
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("budgets.redis_peers.SILENT_S", 0.0)
+        patch.setattr("budgets.redis.workers.worker_registry.SILENT_S", 0.0)
         peers.refresh()
     await mine.tidy(peers)
     assert await in_database(read) == {"living": EARLIER, "mine": LIFE}

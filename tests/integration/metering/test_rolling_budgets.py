@@ -24,9 +24,9 @@ from budgets.admission.interface import (
     ScopeRules,
     WindowKey,
 )
-from budgets.admission_redis import RedisAdmission
 from budgets.local.admission import LocalAdmission
 from budgets.models import SpendWindow
+from budgets.redis.admission import RedisAdmission
 from metering.exports import Period
 from metering.reconciliation import wrong_windows
 from metering.windows import load_windows

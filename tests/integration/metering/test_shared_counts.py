@@ -11,8 +11,8 @@ from django.db import connections
 from msgspec import structs
 
 from budgets.admission.interface import Ask, BudgetRule, Limits, Post, ScopeRules, WindowKey
-from budgets.admission_redis import RedisAdmission
-from budgets.redis_audit import Unread
+from budgets.redis.admission import RedisAdmission
+from budgets.redis.snapshot import Unread
 from metering import ledger, tasks
 from metering.shared_counts import SharedCounts, shared_counts
 from metering.tail import Call
@@ -209,7 +209,7 @@ async def test_what_is_right_again_at_the_second_look_is_not_told(
 async def test_a_tenant_with_too_many_calls_is_only_counted(
     server: RedisServer, worker: RedisAdmission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("budgets.redis_audit.MOST_CALLS", 1)
+    monkeypatch.setattr("budgets.redis.snapshot.MOST_CALLS", 1)
     await begin(worker, "a", "b")
 
     assert await look(server) == SharedCounts(1, 0, 0, 0, 2, ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from budgets.redis_connection import Breaker
+from budgets.redis.client.connection import Breaker
 
 
 def opened() -> Breaker:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from budgets.redis_wire import PATIENT_S, Unreachable, Wire
+from budgets.redis.client.protocol import PATIENT_S, Unreachable, Wire
 
 TIMEOUT_S = 0.03
 TICK_S = 0.001
@@ -69,7 +69,7 @@ class Link:
 @pytest.fixture
 async def link(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr("budgets.redis_wire.asyncio.get_running_loop", lambda: clock)
+    monkeypatch.setattr("budgets.redis.client.protocol.asyncio.get_running_loop", lambda: clock)
     wire = Wire(TIMEOUT_S, lambda _: None, lambda: None, lambda _: None)
     monkeypatch.undo()
     return Link(wire, clock)

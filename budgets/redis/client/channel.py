@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from budgets.redis_connection import RedisConnection
+from budgets.redis.client.connection import RedisConnection
 from gateway.signed_messages import Signer
 
 

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from budgets.admission.interface import Post, Return, WindowKey
-from budgets.redis_calls import HeldCall, Reply, batches, packed_post
-from budgets.redis_connection import RedisConnection
-from budgets.redis_owners import Owners
-from budgets.redis_rebuild import Run
-from budgets.redis_wire import Unreachable
+from budgets.redis.client.connection import RedisConnection
+from budgets.redis.client.protocol import Unreachable
+from budgets.redis.held_calls import HeldCall, Reply, batches, packed_post
+from budgets.redis.recovery.recovery import Run
+from budgets.redis.recovery.scope_tenants import Owners
 
 LEASE_S, ORPHAN_S = 30.0, 150.0
 KEEP_SETTLED_S = 400 * 86400.0

@@ -14,10 +14,10 @@ from typing import Any
 
 from budgets.admission.interface import AdmissionUnavailable
 from budgets.local.window_cache import Load
-from budgets.redis_calls import Reply, Want, packed_post
-from budgets.redis_channel import Channel
-from budgets.redis_owners import Owners
-from budgets.redis_peers import Peers
+from budgets.redis.client.channel import Channel
+from budgets.redis.held_calls import Reply, Want, packed_post
+from budgets.redis.recovery.scope_tenants import Owners
+from budgets.redis.workers.worker_registry import Peers
 
 LOCK_MS = 5000
 WAIT_S = 4.5  # less than the lock: who is silent for longer is waited for in another rebuild

@@ -17,9 +17,9 @@ import msgspec
 
 from budgets.admission.interface import AdmissionUnavailable, Ask, Grant, Limits, Post, ScopeRules, WindowKey
 from budgets.local.admission import LocalAdmission
-from budgets.redis_calls import Want, want_of
-from budgets.redis_peers import SILENT_S, Peers
-from budgets.redis_rebuild import Run
+from budgets.redis.held_calls import Want, want_of
+from budgets.redis.recovery.recovery import Run
+from budgets.redis.workers.worker_registry import SILENT_S, Peers
 
 MOST_NANOUSD = 1_000_000_000
 LEAST_NANOUSD = 10_000_000

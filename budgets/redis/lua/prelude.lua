@@ -1,4 +1,4 @@
--- What every script shares; put in front of each by budgets/redis_scripts.py.
+-- What every script shares; put in front of each by budgets/redis/client/scripts.py.
 -- KEYS[1] is the tenant's "omg:{t3}:meta"; every other key is derived from it and so lives in the same hash slot.
 -- ARGV[1] is one msgpack array: {id of this server's life, now or -1, instant or -1, ... what the script asks}.
 -- Money is integer nano-USD below 9e15, which a double holds exactly.

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from budgets.admission.interface import AdmissionUnavailable, WindowKey
 from budgets.local.window_cache import Load
-from budgets.redis_calls import Reply, Want, packed_post
-from budgets.redis_owners import Owners
-from budgets.redis_rebuild import Run
+from budgets.redis.held_calls import Reply, Want, packed_post
+from budgets.redis.recovery.recovery import Run
+from budgets.redis.recovery.scope_tenants import Owners
 
 
 class Learning:

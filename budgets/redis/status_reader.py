@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from budgets.admission.interface import ScopeRules
-from budgets.redis_calls import Reply, Want, want_of
-from budgets.redis_preparation import Preparation
+from budgets.redis.held_calls import Reply, Want, want_of
+from budgets.redis.recovery.prerequisites import Preparation
 
 Run = Callable[[str, str, Sequence[Any]], Awaitable[Reply]]
 

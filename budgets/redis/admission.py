@@ -26,23 +26,23 @@ from budgets.admission.interface import (
     Standing,
 )
 from budgets.local.window_cache import Load
-from budgets.redis_allowance import Allowances
-from budgets.redis_backlog import LEASE_S, ORPHAN_S, Backlog
-from budgets.redis_calls import HeldCall, Reply, Want, budget_of, refusal, standing_of, want_of
-from budgets.redis_channel import Channel
-from budgets.redis_connection import TIMEOUT_S, RedisConnection
-from budgets.redis_graves import Graves
-from budgets.redis_last_word import LastWord, NoNotes, Notes
-from budgets.redis_learning import Learning
-from budgets.redis_owners import Owners, tenants
-from budgets.redis_peers import Members, Peers, nobody_else
-from budgets.redis_preparation import Preparation
-from budgets.redis_reading import Reading
-from budgets.redis_rebuild import Rebuilds
-from budgets.redis_scripts import PREFIX
-from budgets.redis_standings import LastStandings
-from budgets.redis_upkeep import Upkeep
-from budgets.redis_wire import LONGEST_S, Unreachable
+from budgets.redis.client.channel import Channel
+from budgets.redis.client.connection import TIMEOUT_S, RedisConnection
+from budgets.redis.client.protocol import LONGEST_S, Unreachable
+from budgets.redis.client.scripts import PREFIX
+from budgets.redis.held_calls import HeldCall, Reply, Want, budget_of, refusal, standing_of, want_of
+from budgets.redis.outbox import LEASE_S, ORPHAN_S, Backlog
+from budgets.redis.recovery.prerequisites import Preparation
+from budgets.redis.recovery.recovery import Rebuilds
+from budgets.redis.recovery.scope_tenants import Owners, tenants
+from budgets.redis.recovery.window_loader import Learning
+from budgets.redis.status_cache import LastStandings
+from budgets.redis.status_reader import Reading
+from budgets.redis.workers.dead_workers import Graves
+from budgets.redis.workers.final_report import LastWord, NoNotes, Notes
+from budgets.redis.workers.maintenance import Upkeep
+from budgets.redis.workers.outage_allowance import Allowances
+from budgets.redis.workers.worker_registry import Members, Peers, nobody_else
 from gateway.signed_messages import Signer
 from providers.fallback_log import FALLBACKS
 

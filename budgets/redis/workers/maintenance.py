@@ -10,13 +10,13 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 
-from budgets.redis_allowance import Allowances
-from budgets.redis_backlog import Backlog
-from budgets.redis_calls import HeldCall
-from budgets.redis_channel import Channel
-from budgets.redis_last_word import LastWord
-from budgets.redis_peers import Peers
-from budgets.redis_wire import Unreachable
+from budgets.redis.client.channel import Channel
+from budgets.redis.client.protocol import Unreachable
+from budgets.redis.held_calls import HeldCall
+from budgets.redis.outbox import Backlog
+from budgets.redis.workers.final_report import LastWord
+from budgets.redis.workers.outage_allowance import Allowances
+from budgets.redis.workers.worker_registry import Peers
 from providers.fallback_log import FALLBACKS
 
 logger = logging.getLogger(__name__)

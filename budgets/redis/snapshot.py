@@ -10,7 +10,7 @@ import msgspec
 from redis import Redis, RedisError
 
 from budgets.admission.interface import WindowKey
-from budgets.redis_scripts import PREFIX, read_scripts
+from budgets.redis.client.scripts import PREFIX, read_scripts
 
 TIMEOUT_S = 5.0
 MOST_CALLS = 5000  # a tenant's; reading so many takes Redis about 10 ms, in which nobody else is answered

@@ -6,11 +6,11 @@ Costs nothing until then; then one command a tenant.
 
 from __future__ import annotations
 
-from budgets.redis_allowance import KEPT_S
-from budgets.redis_backlog import ORPHAN_S, Backlog
-from budgets.redis_channel import Channel
-from budgets.redis_owners import tenants
-from budgets.redis_rebuild import Run
+from budgets.redis.client.channel import Channel
+from budgets.redis.outbox import ORPHAN_S, Backlog
+from budgets.redis.recovery.recovery import Run
+from budgets.redis.recovery.scope_tenants import tenants
+from budgets.redis.workers.outage_allowance import KEPT_S
 
 
 class Graves:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 PREFIX = "omg"  # of every key: another one is another gateway on the same Redis
-_FOLDER = Path(__file__).parent / "scripts"
+_FOLDER = Path(__file__).parents[1] / "lua"
 _PRELUDE = "prelude"
 
 

@@ -6,9 +6,9 @@ import asyncio
 import time
 
 from budgets.admission.interface import AdmissionUnavailable
-from budgets.redis_calls import Reply, Want
-from budgets.redis_learning import Learning
-from budgets.redis_rebuild import Rebuilds
+from budgets.redis.held_calls import Reply, Want
+from budgets.redis.recovery.recovery import Rebuilds
+from budgets.redis.recovery.window_loader import Learning
 
 DOUBT_S = 0.02  # between two looks whether a total still counts calls that are also counted on their own
 

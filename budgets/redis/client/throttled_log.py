@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from budgets.redis_wire import OUR_FAULT, Refused
+from budgets.redis.client.protocol import OUR_FAULT, Refused
 
 logger = logging.getLogger(__name__)
 SAY_AGAIN_S = 10.0

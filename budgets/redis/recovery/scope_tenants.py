@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from budgets.admission.interface import Post
-from budgets.redis_calls import Want, tenant_tag
-from budgets.redis_connection import RedisConnection
+from budgets.redis.client.connection import RedisConnection
+from budgets.redis.held_calls import Want, tenant_tag
 
 MOST_WAITING = (
     100  # batches; calls that are left out stay counted in Redis beside the ledger: too careful, if at all

@@ -1,8 +1,8 @@
 """The process's link to Redis: connects, connects again, and knows when not to wait for it.
 
-A step waits twice at most, for as long as budgets/redis_wire.py says: 30 ms where Redis is near and quick, a quarter of
-a second where it has just become slow. After five failures within a second nobody waits at all for a second.
-Reconnecting happens behind the scenes, ten times a second.
+A step waits twice at most, for as long as budgets/redis/client/protocol.py says: 30 ms where Redis is near and
+quick, a quarter of a second where it has just become slow. After five failures within a second nobody waits at all
+for a second. Reconnecting happens behind the scenes, ten times a second.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 
 from redis.asyncio.connection import parse_url
 
-from budgets.redis_complaints import Complaints
-from budgets.redis_scripts import Script, read_scripts
-from budgets.redis_tls import context_of
-from budgets.redis_wire import LONGEST_S, Refused, Unreachable, Unsent, Wire
+from budgets.redis.client.protocol import LONGEST_S, Refused, Unreachable, Unsent, Wire
+from budgets.redis.client.scripts import Script, read_scripts
+from budgets.redis.client.throttled_log import Complaints
+from budgets.redis.client.tls import context_of
 from providers.fallback_log import FALLBACKS
 
 logger = logging.getLogger(__name__)

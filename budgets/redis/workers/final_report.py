@@ -18,12 +18,12 @@ import msgspec
 from typing_extensions import override
 
 from budgets.admission.interface import AdmissionUnavailable
-from budgets.redis_backlog import BATCH, KEEP_SETTLED_S, LEASE_S, ORPHAN_S
-from budgets.redis_calls import HeldCall, batches
-from budgets.redis_connection import RedisConnection
-from budgets.redis_peers import SILENT_S
-from budgets.redis_rebuild import Run
-from budgets.redis_wire import Unreachable, Unsent
+from budgets.redis.client.connection import RedisConnection
+from budgets.redis.client.protocol import Unreachable, Unsent
+from budgets.redis.held_calls import HeldCall, batches
+from budgets.redis.outbox import BATCH, KEEP_SETTLED_S, LEASE_S, ORPHAN_S
+from budgets.redis.recovery.recovery import Run
+from budgets.redis.workers.worker_registry import SILENT_S
 
 logger = logging.getLogger(__name__)
 GROWS = frozenset({"admit", "top_up"})
@@ -70,7 +70,7 @@ class Holdings(msgspec.Struct, frozen=True):
 
 
 class SetsAside(Protocol):
-    """What is asked of the worker's allowances (budgets/redis_allowance.py)."""
+    """What is asked of the worker's allowances (budgets/redis/workers/outage_allowance.py)."""
 
     def left(self) -> dict[str, list[Any]]: ...
 
