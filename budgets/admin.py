@@ -9,13 +9,13 @@ from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 from typing_extensions import override
 
-from budgets import window_admin  # noqa: F401 - it registers its page
+from budgets.back_office import window_admin  # noqa: F401 - it registers its page
+from budgets.back_office.money_text import amount, details, line, resets
+from budgets.back_office.owner_links import link
+from budgets.back_office.spending import Spending, default_budget, spending_of
 from budgets.forms import RATES, RULES, BudgetForm, RateLimitForm
 from budgets.models import UNLIMITED, Budget, RateLimit
-from budgets.money_words import amount, details, line, resets
-from budgets.owners import link
 from budgets.schedules import period_of
-from budgets.spending import Spending, default_budget, spending_of
 from catalog.alias_lists import ApiKeyModelsForm, TenantModelsForm
 from tenants.admin import ApiKeyAdmin, TenantAdmin
 from tenants.back_office import BackOffice, StackedInline, TabularInline

@@ -27,8 +27,8 @@ from tests import stores
 BESIDE_THE_MODELS = (
     "budgets.bootstrap",
     "budgets.forms",
-    "budgets.owners",
-    "budgets.spending",
+    "budgets.back_office.owner_links",
+    "budgets.back_office.spending",
     "catalog.alias_lists",
     "catalog.deployment_form",
     "catalog.forms",

@@ -10,9 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from budgets.admission.budget_windows import window
+from budgets.back_office.money_text import amount, details, line
+from budgets.back_office.spending import Spending, default_budget, spending_of
 from budgets.models import Budget, SpendWindow
-from budgets.money_words import amount, details, line
-from budgets.spending import Spending, default_budget, spending_of
 from gateway.config import Config
 from tenants.models import ApiKey, Tenant
 

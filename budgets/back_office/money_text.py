@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from django.utils.safestring import SafeString
 
-    from budgets.spending import Spending
+    from budgets.back_office.spending import Spending
 
 UNKNOWN = "not known yet"
 

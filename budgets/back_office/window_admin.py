@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin
 from typing_extensions import override
 
+from budgets.back_office.money_text import amount, instant
+from budgets.back_office.owner_links import link, owners_of, scopes_named
 from budgets.models import SpendWindow
-from budgets.money_words import amount, instant
-from budgets.owners import link, owners_of, scopes_named
 from budgets.schedules import in_words, period_of
 from tenants.back_office import ReadOnly
 
