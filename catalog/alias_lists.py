@@ -8,7 +8,7 @@ from django import forms
 from typing_extensions import override
 
 from catalog.models import Model
-from catalog.near import near
+from catalog.routing.similar_names import near
 from tenants.forms import ApiKeyForm, TenantForm
 
 if TYPE_CHECKING:

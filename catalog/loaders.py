@@ -9,7 +9,6 @@ import msgspec
 from django.db.models import Q
 
 from catalog.encryption import CredentialUnreadable, key_id
-from catalog.experiments import BadExperiment, experiment_of
 from catalog.figures import widest, window_of
 from catalog.models import RATES, Origin, Price, UnknownMembers
 from catalog.models import Deployment as DeploymentRow
@@ -18,6 +17,7 @@ from catalog.obstacles import of_alias, of_provider, of_target
 from catalog.price_map import Known, lookup
 from catalog.price_terms import NO_TERMS, Terms
 from catalog.prices import ImageRate, PriceSheet, lacking, missing_side
+from catalog.routing.experiments import BadExperiment, experiment_of
 from catalog.sealing import API_KEY, Seal, destination, open_metadata
 from catalog.snapshot import Can, Deployment, Experiment, Model, Problem, Snapshot
 from gateway.config import Config

@@ -45,7 +45,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Experiment(msgspec.Struct, frozen=True):
-    """How an alias splits its callers over its deployments (catalog/experiments.py)."""
+    """How an alias splits its callers over its deployments (catalog/routing/experiments.py)."""
 
     by: str  # tenant | user
     arms: tuple[tuple[str, int], ...]  # deployment and share

@@ -15,7 +15,7 @@ from budgets.admission import reserve
 from budgets.admission.interface import BudgetRefused, RateRefused
 from budgets.admission.reserve import Held, Wish
 from budgets.rules import rules_for
-from catalog.routing import Route
+from catalog.routing.resolve import Route
 from gateway import connections
 from gateway.answer import EVENT_STREAM, Answer
 from gateway.api.large_bodies import understand

@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from budgets.admission.interface import Standing
-from catalog.routing import Route
+from catalog.routing.resolve import Route
 from gateway import connections
 from gateway.answer import JSON, Answer, Headers
 from gateway.connections import Connections

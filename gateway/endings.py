@@ -7,7 +7,7 @@ from typing import Any
 
 from budgets.admission.interface import Standing
 from catalog.prices import PriceSheet
-from catalog.routing import Route
+from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment
 from gateway.headers import of_call
 from gateway.request import V1Request

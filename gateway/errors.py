@@ -19,8 +19,8 @@ from ninja.errors import ValidationError as NinjaValidationError
 
 from budgets.admission.interface import AdmissionUnavailable, BudgetRefused, RateRefused
 from budgets.admission.unbounded_requests import FeatureUnpriced
-from catalog.hints import BadHint
-from catalog.routing import ModelCannot, ModelNotFound, ModelUnpriced, NoDeployment, WrongModelType
+from catalog.routing.client_hints import BadHint
+from catalog.routing.resolve import ModelCannot, ModelNotFound, ModelUnpriced, NoDeployment, WrongModelType
 from gateway.answer import Answer, Headers, json_answer
 from gateway.connections import NotServing, Starting
 from gateway.content_coding import ACCEPT_ENCODING, BadCoding, UnknownCoding

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from catalog.considered import considered
+from catalog.routing.considered import considered
 
 if TYPE_CHECKING:
     from catalog.snapshot import Snapshot

@@ -9,10 +9,10 @@ import msgspec
 
 from budgets.admission import reserve
 from budgets.rules import rules_for
-from catalog import hints, routing
-from catalog.capabilities import NOTHING, Need, need_of
-from catalog.experiments import arm_of
-from catalog.routing import ANYTHING, Asking, ModelCannot, Route
+from catalog.routing import client_hints, resolve
+from catalog.routing.capabilities import NOTHING, Need, need_of
+from catalog.routing.experiments import arm_of
+from catalog.routing.resolve import ANYTHING, Asking, ModelCannot, Route
 from catalog.snapshot import Experiment, Model
 from gateway.api.schemas import Names, Want, names_in
 from gateway.config.sections import Server
@@ -36,7 +36,7 @@ async def route_of(request: V1Request, live: Connections, want: Want, model_type
     model = snapshot.models.get(want.alias)
     asking = ANYTHING if model is None else _asking(request, live, want, model)
     try:
-        return routing.resolve(
+        return resolve.resolve(
             snapshot, want.alias, caller, model_type=model_type, asking=asking, health=live.health
         )
     except ModelCannot as refusal:
@@ -46,7 +46,7 @@ async def route_of(request: V1Request, live: Connections, want: Want, model_type
     counted = await count_prompt_aside(live.heavy.share(caller.tenant_id), request.raw, want.alias)
     need = msgspec.structs.replace(asking.need, prompt_tokens=int(counted.tokens * OTHER_TOKENIZER))
     asking = msgspec.structs.replace(asking, need=need)
-    return routing.resolve(
+    return resolve.resolve(
         snapshot, want.alias, caller, model_type=model_type, asking=asking, health=live.health
     )
 
@@ -94,7 +94,7 @@ def fallback_reason(route: Route, call: Call) -> str:
 
 
 def _asking(request: V1Request, live: Connections, want: Want, model: Model) -> Asking:
-    hint = hints.parse(request.header(b"x-gateway-route"), model)
+    hint = client_hints.parse(request.header(b"x-gateway-route"), model)
     need = _need(request, live, want, model)
     sticky_key = _sticky_key(request, want, model) if model.sticky else ""
     is_by_cost = model.strategy == "cost" or (hint is not None and hint.strategy == "cost")

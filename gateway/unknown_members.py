@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-from catalog.routing import Route
+from catalog.routing.resolve import Route
 from gateway.connections import Connections
 from metering.records import Close
 from providers.fallback_log import FALLBACKS

@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.timezone import now
 
-from catalog.experiments import BadExperiment, experiment_of
 from catalog.models import Model
+from catalog.routing.experiments import BadExperiment, experiment_of
 from metering.experiments import Arm, results
 from metering.models import UsageEvent
 from metering.wording import milliseconds

@@ -15,7 +15,7 @@ from providers.upstream import Attempt
 if TYPE_CHECKING:
     from budgets.admission.interface import Limits, ScopeRules
     from budgets.admission.reserve import Held
-    from catalog.routing import Route
+    from catalog.routing.resolve import Route
     from catalog.snapshot import Problem
 
 LONGEST_REASON = 120

@@ -25,7 +25,7 @@ from budgets.admission.worst_case import (
 )
 from catalog.price_terms import costs_tokens
 from catalog.prices import PriceSheet
-from catalog.routing import Route
+from catalog.routing.resolve import Route
 from providers.media.image_tokens import Sight, most_of_page, sight_of
 from providers.media.images import most_tokens
 from providers.media.pdf.measure import Document

@@ -11,7 +11,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router
 
-from catalog.routing import ModelNotFound, meant, unservable
+from catalog.routing.resolve import ModelNotFound, meant, unservable
 from catalog.snapshot import Model
 from gateway import connections
 from gateway.answer import Answer, json_answer

@@ -25,7 +25,7 @@ NEVER_AT_THE_DOOR = {
     "gateway.database.DatabaseAway": "stops the start: exit 1",
     "gateway.redis_wait.RedisAway": "stops the start: exit 1",
     "gateway.request.ClientGone": "there is nobody to answer",
-    "catalog.experiments.BadExperiment": "a form's error; disables its row of the catalog",
+    "catalog.routing.experiments.BadExperiment": "a form's error; disables its row of the catalog",
     "catalog.loaders.Unusable": "disables its row of the catalog",
     "catalog.loaders.Priceless": "disables its row of the catalog",
     "catalog.encryption.CredentialUnreadable": "disables its row of the catalog",

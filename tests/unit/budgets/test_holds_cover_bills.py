@@ -16,7 +16,7 @@ from budgets.admission.interface import BudgetRule, Grant, Limits, ScopeRules, S
 from budgets.admission.reserve import Wish, reserve
 from budgets.admission.unbounded_requests import FeatureUnpriced, Unbounded
 from catalog.prices import PriceSheet, cost
-from catalog.routing import Route
+from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model
 from gateway.api.schemas import peek_chat
 from gateway.refusals import BadRequest

@@ -21,7 +21,7 @@ from budgets.admission.interface import (
 from budgets.admission.reserve import Wish, reserve
 from budgets.admission.worst_case import worst_case
 from catalog.prices import PriceSheet
-from catalog.routing import Route
+from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model
 from gateway.api.schemas import peek_chat
 from providers.media.image_tokens import Sight, sight_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import count
 from random import Random
 
-from catalog import routing
 from catalog.prices import PriceSheet
+from catalog.routing import resolve as routing
 from catalog.snapshot import Can, Deployment, Model, Snapshot
 from providers.errors.exceptions import UpstreamFailed
 from providers.target import Secret, Target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.experiments import BadExperiment, arm_of, experiment_of
+from catalog.routing.experiments import BadExperiment, arm_of, experiment_of
 from catalog.snapshot import Experiment
 
 SUBJECTS = [str(number) for number in range(20_000)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from catalog import near as subject
-from catalog.near import LONGEST, MOST_LOOKED_AT, near
+from catalog.routing import similar_names as subject
+from catalog.routing.similar_names import LONGEST, MOST_LOOKED_AT, near
 
 ALIASES = ["demo-chat", "demo-embed", "gpt-4o", "gpt-4o-mini", "claude-3-5-sonnet", "m", "modèle"]
 

@@ -8,8 +8,8 @@ from random import Random
 import msgspec
 import pytest
 
-from catalog import routing
 from catalog.prices import PriceSheet
+from catalog.routing import resolve
 from catalog.snapshot import Deployment, Model, Snapshot
 from providers.target import Secret, Target
 from tenants.caller import Caller
@@ -40,8 +40,8 @@ def names(route):
 
 
 def test_it_refuses_an_alias_that_does_not_exist():
-    with pytest.raises(routing.ModelNotFound):
-        routing.resolve(snapshot(), "nope", ALICE, model_type="llm")
+    with pytest.raises(resolve.ModelNotFound):
+        resolve.resolve(snapshot(), "nope", ALICE, model_type="llm")
 
 
 @pytest.mark.parametrize("lists", [{"models": frozenset({"other"})}, {"tenant_models": frozenset()}])
@@ -49,25 +49,25 @@ def test_it_refuses_an_alias_that_key_or_tenant_may_not_use(lists):
     caller = msgspec.structs.replace(ALICE, **lists)
 
     with pytest.raises(ModelNotAllowed):
-        routing.resolve(snapshot(deployment("a")), "chat", caller, model_type="llm")
+        resolve.resolve(snapshot(deployment("a")), "chat", caller, model_type="llm")
 
 
 def test_it_refuses_an_alias_of_another_type():
-    with pytest.raises(routing.WrongModelType):
-        routing.resolve(snapshot(deployment("a")), "chat", ALICE, model_type="embedding")
+    with pytest.raises(resolve.WrongModelType):
+        resolve.resolve(snapshot(deployment("a")), "chat", ALICE, model_type="embedding")
 
 
 def test_it_tells_unpriced_from_unavailable():
-    with pytest.raises(routing.ModelUnpriced):
-        routing.resolve(snapshot(is_unpriced=True), "chat", ALICE, model_type="llm")
-    with pytest.raises(routing.NoDeployment):
-        routing.resolve(snapshot(), "chat", ALICE, model_type="llm")
+    with pytest.raises(resolve.ModelUnpriced):
+        resolve.resolve(snapshot(is_unpriced=True), "chat", ALICE, model_type="llm")
+    with pytest.raises(resolve.NoDeployment):
+        resolve.resolve(snapshot(), "chat", ALICE, model_type="llm")
 
 
 def test_it_tries_lower_priority_numbers_first():
     catalog = snapshot(deployment("c", priority=2), deployment("a", priority=0), deployment("b", priority=1))
 
-    assert names(routing.resolve(catalog, "chat", ALICE, model_type="llm")) == ["a", "b", "c"]
+    assert names(resolve.resolve(catalog, "chat", ALICE, model_type="llm")) == ["a", "b", "c"]
 
 
 def test_it_draws_by_weight_inside_a_priority():
@@ -75,7 +75,7 @@ def test_it_draws_by_weight_inside_a_priority():
     catalog = snapshot(deployment("a", weight=75), deployment("b", weight=25), deployment("never", weight=0))
 
     first = Counter(
-        names(routing.resolve(catalog, "chat", ALICE, model_type="llm", dice=dice))[0] for _ in range(4000)
+        names(resolve.resolve(catalog, "chat", ALICE, model_type="llm", dice=dice))[0] for _ in range(4000)
     )
 
     assert 2900 < first["a"] < 3100
@@ -86,5 +86,5 @@ def test_it_names_every_deployment_once():
     catalog = snapshot(*(deployment(str(i), weight=i) for i in range(5)))
 
     for seed in range(50):
-        route = routing.resolve(catalog, "chat", ALICE, model_type="llm", dice=Random(seed).random)
+        route = resolve.resolve(catalog, "chat", ALICE, model_type="llm", dice=Random(seed).random)
         assert sorted(names(route)) == ["0", "1", "2", "3", "4"]

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog import hints, routing
-from catalog.capabilities import Need, need_of
 from catalog.prices import PriceSheet
-from catalog.route import Asking
+from catalog.routing import client_hints
+from catalog.routing import resolve as routing
+from catalog.routing.capabilities import Need, need_of
+from catalog.routing.route import Asking
 from catalog.snapshot import Can, Deployment, Snapshot
 from providers.errors.exceptions import Unavailable, UpstreamStatus
 from providers.resilience.circuit_breaker import Phase
@@ -114,16 +115,16 @@ def test_what_is_asked_for_is_looked_at_where_somebody_lacks_something():
 def test_hints_choose_among_the_alias_own_deployments():
     chat = model(deployment("a"), deployment("b"), deployment("c"))
     for header, expected in (("only=a|b", {"a", "b"}), ("avoid=a", {"b", "c"}), ("only=a|b,avoid=b", {"a"})):
-        assert set(names(resolve(chat, asking=Asking(hints=hints.parse(header, chat))))) == expected
-    assert hints.parse("", chat) is None
+        assert set(names(resolve(chat, asking=Asking(hints=client_hints.parse(header, chat))))) == expected
+    assert client_hints.parse("", chat) is None
 
 
 @pytest.mark.parametrize(
     "header", ["only=x", "sort=luck", "only", "only=a,only=b", "only=a,avoid=a", "=", "a" * 2000]
 )
 def test_a_hint_that_cannot_be_followed_is_refused(header):
-    with pytest.raises(hints.BadHint):
-        hints.parse(header, model(deployment("a"), deployment("b")))
+    with pytest.raises(client_hints.BadHint):
+        client_hints.parse(header, model(deployment("a"), deployment("b")))
 
 
 def test_fallbacks_come_after_the_own_ones_and_only_where_the_caller_may_go():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from catalog import routing
 from catalog.prices import PriceSheet
+from catalog.routing import resolve as routing
 from catalog.snapshot import Deployment, Model, Snapshot
 from providers.errors.exceptions import Unavailable, UpstreamFailed, UpstreamStatus
 from providers.resilience.bulkhead import Bulkheads

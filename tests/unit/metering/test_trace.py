@@ -16,9 +16,9 @@ from budgets.admission.interface import (
     Standing,
 )
 from budgets.admission.reserve import Held
-from catalog import route as routes
 from catalog.prices import PriceSheet
-from catalog.routing import Route
+from catalog.routing import route as routes
+from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model, Problem
 from metering.trace import BudgetSeen, LimitSeen, Skipped, document, read, trace_of
 from providers.target import Secret, Target

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from catalog.capabilities import Need
+from catalog.routing.capabilities import Need
 from gateway.api.schemas import Want, peek_chat
 
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}

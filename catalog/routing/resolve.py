@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import random
 
-from catalog.near import near
-from catalog.route import ANYTHING, Asking, ModelCannot, NoDeployment, Route
-from catalog.search import Search
+from catalog.routing.route import ANYTHING, Asking, ModelCannot, NoDeployment, Route
+from catalog.routing.search import Search
+from catalog.routing.similar_names import near
 from catalog.snapshot import SERVED_TYPES, Model, Snapshot
 from providers.resilience.health import Health
 from tenants.caller import Caller

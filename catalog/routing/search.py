@@ -9,12 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from itertools import groupby
 
-from catalog.capabilities import NOTHING, Lack, lack_of
-from catalog.experiments import put_first
-from catalog.hints import Hints
-from catalog.route import Asking, ModelCannot, NoDeployment, Route, Skipped
+from catalog.routing.capabilities import NOTHING, Lack, lack_of
+from catalog.routing.client_hints import Hints
+from catalog.routing.experiments import put_first
+from catalog.routing.route import Asking, ModelCannot, NoDeployment, Route, Skipped
+from catalog.routing.strategies import Circumstances, arrange, lot_of
 from catalog.snapshot import Deployment, Model, Snapshot
-from catalog.strategies import Circumstances, arrange, lot_of
 from providers.resilience.circuit_breaker import Breaker
 from providers.resilience.health import Health
 from tenants.caller import Caller

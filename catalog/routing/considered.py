@@ -22,7 +22,7 @@ NONE: Final = "it has no deployment"
 
 def considered(snapshot: Snapshot, alias: str, passed_over: Sequence[Any] = ()) -> list[dict[str, str]]:
     """Return what stands in a refusal's figures: {"model", "deployment", "why"} for each deployment of the alias and of
-    its fallbacks. `passed_over` (catalog/route.py, Skipped) is what routing found at the moment of the call.
+    its fallbacks. `passed_over` (catalog/routing/route.py, Skipped) is what routing found at the moment of the call.
     """
     found = {(each.alias, each.deployment): each.why for each in passed_over}
     for each in _aliases(snapshot, alias):

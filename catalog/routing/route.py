@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from catalog.capabilities import NOTHING, Lack, Need
-from catalog.hints import Hints
 from catalog.prices import PriceSheet
+from catalog.routing.capabilities import NOTHING, Lack, Need
+from catalog.routing.client_hints import Hints
 from catalog.snapshot import Deployment, Model
 
 
