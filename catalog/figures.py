@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from catalog.models import Deployment, Model, Origin
-from catalog.price_map import Known, lookup
+from catalog.pricing.price_map import Known, lookup
 
 NO_WINDOW = (
     "No context window is known: state it, or files, videos and unknown members are refused under a budget."

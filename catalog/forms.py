@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from catalog.alias_lists import wrong_names
 from catalog.models import EACH, RATES, Model, ModelType, Price, PriceSource
-from catalog.price_terms import Terms, is_image_rate
+from catalog.pricing.price_terms import Terms, is_image_rate
 from catalog.routing.experiments import BadExperiment, experiment_of
 from catalog.services import end_price
 from tenants.form_fields import ModelForm, UsdField, WordsField

@@ -14,9 +14,9 @@ from catalog.models import RATES, Origin, Price, UnknownMembers
 from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
 from catalog.obstacles import of_alias, of_provider, of_target
-from catalog.price_map import Known, lookup
-from catalog.price_terms import NO_TERMS, Terms
-from catalog.prices import ImageRate, PriceSheet, lacking, missing_side
+from catalog.pricing.price_map import Known, lookup
+from catalog.pricing.price_terms import NO_TERMS, Terms
+from catalog.pricing.prices import ImageRate, PriceSheet, lacking, missing_side
 from catalog.routing.experiments import BadExperiment, experiment_of
 from catalog.sealing import API_KEY, Seal, destination, open_metadata
 from catalog.snapshot import Can, Deployment, Experiment, Model, Problem, Snapshot

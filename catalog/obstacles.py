@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catalog.config_prices import sheet_of
-from catalog.price_map import lookup
-from catalog.prices import PriceSheet, lacking
+from catalog.pricing.config_prices import sheet_of
+from catalog.pricing.price_map import lookup
+from catalog.pricing.prices import PriceSheet, lacking
 from catalog.snapshot import SERVED_TYPES, Problem
 from gateway.config.tidying import is_sendable
 from providers.registry import PROVIDERS, default_base_url, default_secret

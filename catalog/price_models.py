@@ -1,4 +1,4 @@
-"""Effective-dated prices. Rates are integers: nano-USD per million units (catalog/prices.py)."""
+"""Effective-dated prices. Rates are integers: nano-USD per million units (catalog/pricing/prices.py)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from catalog.diagnosis import meaning_of, slip_of
 from catalog.health import OFFLINE, ONLINE, UNKNOWN, state_of
 from catalog.models import RATES, Deployment, HealthProbe, Price, PriceSource
-from catalog.price_map import lookup
+from catalog.pricing.price_map import lookup
 from catalog.probes import in_force, oldest
 from catalog.probes import places_of as probed_places
 from catalog.snapshot import Problem, Snapshot

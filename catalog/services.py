@@ -13,7 +13,7 @@ from django.utils.timezone import now as current_time
 
 from catalog.encryption import key_id
 from catalog.models import RATES, Credential, Deployment, Model, Price, new_seal_id
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from catalog.sealing import API_KEY, Seal, close_metadata, destination, without_secrets
 from gateway.config.tidying import bare
 from tenants.audit import Actor, facts_of, record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from providers.media.image_tokens import Sight
 from providers.target import Target
 

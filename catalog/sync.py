@@ -13,9 +13,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.timezone import now as current_time
 
-from catalog.config_prices import sheet_of
 from catalog.encryption import CredentialUnreadable
 from catalog.models import Credential, Deployment, Model, Origin, Price, PriceSource, new_seal_id
+from catalog.pricing.config_prices import sheet_of
 from catalog.sealing import API_KEY, Seal, close_metadata, destination, open_metadata
 from catalog.services import (
     FIRST_PRICE_AGE,

@@ -10,9 +10,9 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
 from catalog import obstacles
-from catalog.config_prices import NANO, sheet_of
-from catalog.price_map import lookup
-from catalog.prices import PriceSheet
+from catalog.pricing.config_prices import NANO, sheet_of
+from catalog.pricing.price_map import lookup
+from catalog.pricing.prices import PriceSheet
 from gateway.config.notes import notes_of
 from providers.media.images import GENERIC_MOST, is_known, name_at
 

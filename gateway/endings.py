@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from budgets.admission.interface import Standing
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment
 from gateway.headers import of_call

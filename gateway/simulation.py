@@ -15,7 +15,7 @@ from budgets.admission import reserve
 from budgets.admission.dry_run import BudgetLook, RateLook, Rehearsal
 from budgets.admission.reserve import Held, Wish
 from budgets.rules import rules_for
-from catalog.prices import cost
+from catalog.pricing.prices import cost
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment
 from gateway import connections

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from django.db import Error as DatabaseFailed
 
-from catalog.prices import as_kept
+from catalog.pricing.prices import as_kept
 from metering.attempts import Tries, add_tries
 from metering.dispute import Charge, Most, charge
 from metering.records import Close
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from budgets.admission.interface import Post
-    from catalog.prices import PriceSheet
+    from catalog.pricing.prices import PriceSheet
     from metering.tail import Running
 
 logger = logging.getLogger(__name__)

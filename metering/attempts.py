@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from catalog.prices import Line, PriceSheet, Receipt
+from catalog.pricing.prices import Line, PriceSheet, Receipt
 from metering.dispute import Charge, Most, charge, cut
 from providers.upstream import Attempt
 from providers.usage import Usage

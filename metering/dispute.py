@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from catalog.prices import Line, PriceSheet, Receipt, cost, receipt
+from catalog.pricing.prices import Line, PriceSheet, Receipt, cost, receipt
 from providers.usage import Usage
 
 BEYOND = "beyond_hold"

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from budgets.admission.interface import Admission, AdmissionUnavailable, Standing
-from catalog.prices import PriceSheet, Receipt, as_kept
+from catalog.pricing.prices import PriceSheet, Receipt, as_kept
 from metering import failpoints
 from metering.attempts import Sheets, Tries, add_tries, only
 from metering.dispute import UNLIMITED, Charge, Most, charge, within

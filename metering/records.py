@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from providers.usage import Usage
 
 

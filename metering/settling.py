@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 from django.db import connections, transaction
 
-from catalog.prices import Line, Receipt
+from catalog.pricing.prices import Line, Receipt
 from gateway.instants import rfc3339
 from metering.amounts import Amount
 from metering.dispute import Charge, Most, charge

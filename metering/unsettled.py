@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import msgspec
 
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from metering.attempts import Tries
 from metering.records import Open
 

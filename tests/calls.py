@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from catalog.prices import PriceSheet, receipt
+from catalog.pricing.prices import PriceSheet, receipt
 from metering.records import Close, Open
 from providers.usage import Usage
 

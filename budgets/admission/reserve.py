@@ -23,8 +23,8 @@ from budgets.admission.worst_case import (
     output_cap,
     worst_case,
 )
-from catalog.price_terms import costs_tokens
-from catalog.prices import PriceSheet
+from catalog.pricing.price_terms import costs_tokens
+from catalog.pricing.prices import PriceSheet
 from catalog.routing.resolve import Route
 from providers.media.image_tokens import Sight, most_of_page, sight_of
 from providers.media.images import most_tokens

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catalog.price_terms import costs_tokens
+from catalog.pricing.price_terms import costs_tokens
 from providers.requests.money_classes import Unacceptable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from budgets.admission.demand import Demand
-    from catalog.prices import PriceSheet
+    from catalog.pricing.prices import PriceSheet
 
 
 class FeatureUnpriced(Exception):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from catalog.price_terms import NO_TERMS, dearest
-from catalog.prices import PER, PriceSheet, image_rate
+from catalog.pricing.price_terms import NO_TERMS, dearest
+from catalog.pricing.prices import PER, PriceSheet, image_rate
 from providers.media.image_tokens import most_of_page, most_of_pictures
 from providers.media.images import is_known
 from providers.tokens.amounts import Bound

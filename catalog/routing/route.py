@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from catalog.routing.capabilities import NOTHING, Lack, Need
 from catalog.routing.client_hints import Hints
 from catalog.snapshot import Deployment, Model

@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from catalog.snapshot import Deployment
 from providers.resilience.health import Health
 

@@ -1,6 +1,6 @@
 """One row of `model_catalog`: an alias, and one place that serves it. Data only.
 
-Its prices become a sheet in catalog/config_prices.py.
+Its prices become a sheet in catalog/pricing/config_prices.py.
 """
 
 from __future__ import annotations

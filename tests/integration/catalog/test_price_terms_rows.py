@@ -7,7 +7,7 @@ from django.utils.timezone import now
 
 from catalog.loaders import Source, load_snapshot
 from catalog.models import Deployment, Price
-from catalog.price_terms import Factor, ToolRate
+from catalog.pricing.price_terms import Factor, ToolRate
 from catalog.services import refuse_members
 from catalog.sync import sync_catalog
 from gateway.config import Config

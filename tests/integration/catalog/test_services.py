@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from catalog.models import Credential, Deployment, Model, Price
-from catalog.prices import ImageRate, PriceSheet
+from catalog.pricing.prices import ImageRate, PriceSheet
 from catalog.services import NewDeployment, columns_of, remove_model, set_price, upsert_deployment
 from tenants.audit import Actor
 from tenants.models import AuditEvent

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Credential, Deployment, Model, Price
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from catalog.services import remove_deployment, remove_model, set_price
 from catalog.sync import sync_catalog
 from gateway.config import Config

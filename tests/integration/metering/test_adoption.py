@@ -11,7 +11,7 @@ from django.db import OperationalError
 from msgspec.structs import replace
 
 from budgets.admission.interface import AdmissionUnavailable, Post
-from catalog.prices import cost, receipt
+from catalog.pricing.prices import cost, receipt
 from metering.adoption import DIED, adopt
 from metering.frames import encode
 from metering.models import UsageEvent

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from budgets.admission.interface import Post, Return, WindowKey
 from budgets.models import SpendWindow
-from catalog.prices import cost
+from catalog.pricing.prices import cost
 from gateway.config import Config
 from gateway.config.sections import Metering, Retention
 from gateway.metrics import Metrics

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from budgets.admission.interface import BudgetRule, Grant, Limits, ScopeRules, Standing
 from budgets.admission.reserve import Wish, reserve
 from budgets.admission.unbounded_requests import FeatureUnpriced, Unbounded
-from catalog.prices import PriceSheet, cost
+from catalog.pricing.prices import PriceSheet, cost
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model
 from gateway.api.schemas import peek_chat

@@ -17,7 +17,7 @@ from budgets.admission.interface import (
     Standing,
 )
 from budgets.admission.reserve import Held, Wish, reserve
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from gateway.api.schemas import peek_chat
 from providers.tokens.amounts import Bound
 from tests.unit.budgets.test_holds_cover_bills import route_of

@@ -20,7 +20,7 @@ from budgets.admission.interface import (
 )
 from budgets.admission.reserve import Wish, reserve
 from budgets.admission.worst_case import worst_case
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model
 from gateway.api.schemas import peek_chat

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from budgets.admission.demand import Demand
 from budgets.admission.worst_case import affordable_output, worst_case
-from catalog.config_prices import sheet_of
-from catalog.price_terms import Step, Terms
-from catalog.prices import PriceSheet, cost, receipt
+from catalog.pricing.config_prices import sheet_of
+from catalog.pricing.price_terms import Step, Terms
+from catalog.pricing.prices import PriceSheet, cost, receipt
 from gateway.config.entries import ModelEntry
 from providers.dialects.openai.usage import UsageJson, usage_of
 from providers.media.image_tokens import Sight

@@ -8,7 +8,7 @@ import pytest
 
 from budgets.admission.interface import Grant, Limits, RateRefused, ScopeRules, Standing
 from budgets.admission.reserve import Wish, reserve
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model
 from gateway.api.schemas import peek_chat

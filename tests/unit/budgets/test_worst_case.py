@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from budgets.admission.demand import Demand
 from budgets.admission.worst_case import UNKNOWN_OUTPUT_TOKENS, affordable_output, counted, worst_case
-from catalog.prices import ImageRate, PriceSheet, cost
+from catalog.pricing.prices import ImageRate, PriceSheet, cost
 from providers.media.image_tokens import Sight
 from providers.media.images import Picture
 from providers.tokens.amounts import Bound

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from random import Random
 
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from catalog.routing import resolve as routing
 from catalog.snapshot import Can, Deployment, Model, Snapshot
 from providers.errors.exceptions import UpstreamFailed

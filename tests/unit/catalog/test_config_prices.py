@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.config_prices import sheet_of
-from catalog.prices import ImageRate, PriceSheet
+from catalog.pricing.config_prices import sheet_of
+from catalog.pricing.prices import ImageRate, PriceSheet
 from gateway.config.entries import ModelEntry
 
 

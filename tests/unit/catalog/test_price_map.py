@@ -9,8 +9,8 @@ import pytest
 from budgets.admission.demand import Demand
 from budgets.admission.unbounded_requests import check_bounded
 from budgets.admission.worst_case import worst_case
-from catalog.price_map import PATH, load, lookup
-from catalog.prices import cost, lacking, receipt
+from catalog.pricing.price_map import PATH, load, lookup
+from catalog.pricing.prices import cost, lacking, receipt
 from providers.usage import Usage
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from budgets.admission.demand import Demand
 from budgets.admission.unbounded_requests import FeatureUnpriced, Unbounded, check_bounded
 from budgets.admission.worst_case import MOST_TOOL_CALLS, affordable_output, worst_case
-from catalog.config_prices import sheet_of
-from catalog.price_terms import Factor, Step, Terms, ToolRate
-from catalog.prices import PriceSheet, cost, receipt
+from catalog.pricing.config_prices import sheet_of
+from catalog.pricing.price_terms import Factor, Step, Terms, ToolRate
+from catalog.pricing.prices import PriceSheet, cost, receipt
 from gateway.config.entries import ModelEntry
 from providers.dialects.base import Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.prices import ImageRate, PriceSheet, cost, lacking, receipt
+from catalog.pricing.prices import ImageRate, PriceSheet, cost, lacking, receipt
 from providers.dialects.openai.usage import UsageJson, usage_of
 from providers.usage import ImageCount, Usage
 

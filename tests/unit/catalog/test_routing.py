@@ -8,7 +8,7 @@ from random import Random
 import msgspec
 import pytest
 
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from catalog.routing import resolve
 from catalog.snapshot import Deployment, Model, Snapshot
 from providers.target import Secret, Target

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from catalog.routing import client_hints
 from catalog.routing import resolve as routing
 from catalog.routing.capabilities import Need, need_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from catalog.routing import resolve as routing
 from catalog.snapshot import Deployment, Model, Snapshot
 from providers.errors.exceptions import Unavailable, UpstreamFailed, UpstreamStatus

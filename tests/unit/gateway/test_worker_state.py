@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from catalog.snapshot import Deployment, Model, Problem, Snapshot
 from gateway import connections
 from gateway.health import readiness

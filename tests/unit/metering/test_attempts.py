@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.prices import PriceSheet, receipt
+from catalog.pricing.prices import PriceSheet, receipt
 from metering.attempts import add_tries, may_cost
 from metering.dispute import Charge, Most
 from providers.upstream import Attempt

@@ -10,8 +10,8 @@ from unittest.mock import AsyncMock, Mock
 import msgspec
 import pytest
 
-from catalog.price_terms import Terms, ToolRate
-from catalog.prices import PriceSheet, as_kept, receipt
+from catalog.pricing.price_terms import Terms, ToolRate
+from catalog.pricing.prices import PriceSheet, as_kept, receipt
 from metering.adoption import incomplete
 from metering.meter import Ending, Meter
 from metering.records import Answered

@@ -16,7 +16,7 @@ from budgets.admission.interface import (
     Standing,
 )
 from budgets.admission.reserve import Held
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from catalog.routing import route as routes
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model, Problem

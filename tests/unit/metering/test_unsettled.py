@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from catalog.prices import PriceSheet, Receipt
+from catalog.pricing.prices import PriceSheet, Receipt
 from metering.attempts import Tries, is_unknown
 from metering.dispute import Charge
 from metering.unsettled import Bounds

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from metering.dispute import Most, charge, within
 from metering.estimate import Came, estimate
 from metering.meter import Ending, _said

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from budgets.admission.unbounded_requests import FeatureUnpriced, check_bounded
-from catalog.prices import PriceSheet
+from catalog.pricing.prices import PriceSheet
 from gateway.api.schemas import peek_chat
 from providers.requests.money_classes import Unacceptable
 

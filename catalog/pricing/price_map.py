@@ -12,10 +12,10 @@ from typing import Final
 
 import msgspec
 
-from catalog.price_terms import NO_TERMS, Factor, Step, Terms
-from catalog.prices import PriceSheet
+from catalog.pricing.price_terms import NO_TERMS, Factor, Step, Terms
+from catalog.pricing.prices import PriceSheet
 
-PATH: Final = Path(__file__).parent / "data" / "price_map.json"
+PATH: Final = Path(__file__).parents[1] / "data" / "price_map.json"
 # What providers append to a model's name for one dated or numbered release of it.
 _RELEASE: Final = re.compile(r"(?:[-@]\d{4}-\d{2}-\d{2}|[-@]\d{8}|@latest|@default|-latest|-v\d+(?::\d+)?)$")
 # A provider that serves another's models under the same names at the same list prices.

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from catalog.price_terms import NO_TERMS, ONE, Factor, Step, Terms, ToolRate
-from catalog.price_terms import TOKEN_PARTS as STEP_PARTS
-from catalog.prices import PER, ImageRate, PriceSheet
+from catalog.pricing.price_terms import NO_TERMS, ONE, Factor, Step, Terms, ToolRate
+from catalog.pricing.price_terms import TOKEN_PARTS as STEP_PARTS
+from catalog.pricing.prices import PER, ImageRate, PriceSheet
 from providers.fallback_log import FALLBACKS
 
 if TYPE_CHECKING:

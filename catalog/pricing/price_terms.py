@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from catalog.prices import PriceSheet
+    from catalog.pricing.prices import PriceSheet
     from providers.usage import Usage
 
 ONE: Final = 1_000_000  # a factor of 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from catalog.price_terms import NO_TERMS, Terms, charged
+from catalog.pricing.price_terms import NO_TERMS, Terms, charged
 
 if TYPE_CHECKING:
     from providers.usage import Usage
