@@ -8,9 +8,9 @@ from django.contrib import admin
 from typing_extensions import override
 from unfold.decorators import display
 
-from catalog.health import COLORS
+from catalog.health.queries import names_of, places_of
+from catalog.health.state import COLORS
 from catalog.models import HealthProbe, Provider
-from catalog.queries import names_of, places_of
 from tenants.back_office import ReadOnly
 from tenants.list_filters import OneOf
 

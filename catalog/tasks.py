@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import shared_task
 
-from catalog import probes
+from catalog.health import probes
 
 
 @shared_task(name="catalog.probe_all")

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections
 
 from budgets.admission.interface import AdmissionUnavailable, Post
-from catalog.probes import aprobe_all
-from catalog.queries import failed_probes
+from catalog.health.probes import aprobe_all
+from catalog.health.queries import failed_probes
 from gateway.connections import Connections
 from gateway.database import patient_alias
 from gateway.job_runs import do, note_failure, note_success, runs_of
@@ -118,7 +118,7 @@ class Chores:
             await self._in_database(write_key_use, noted)
 
     async def _probe(self) -> None:
-        """In production mode the scheduler's task does it, once for all processes (catalog/probes.py)."""
+        """In production mode the scheduler's task does it, once for all processes (catalog/health/probes.py)."""
         try:
             async with self._probing:
                 await aprobe_all(datetime.now(UTC), self._in_database, self._live.transport)

@@ -20,8 +20,8 @@ from django.conf import settings
 from budgets.admission.interface import Admission, Post, WindowKey
 from budgets.loaders import load_rulebook
 from budgets.local.admission import LocalAdmission
+from catalog.health.queries import failed_probes
 from catalog.loaders import Source, load_snapshot, next_price_change
-from catalog.queries import failed_probes
 from catalog.snapshot import Problem, Snapshot
 from gateway import connections, replay_rows
 from gateway.access_log import AccessLog

@@ -70,4 +70,4 @@ JOBS = (
 def every_job(config: Config) -> tuple[Job, ...]:
     """Return all jobs: those, and the probes, which Celery does too and an embedded server does on its own loop."""
     interval = Every(max(1, int(config.health.check_interval)))
-    return (*JOBS, Job(PROBES, "catalog.probes.probe_all", interval))
+    return (*JOBS, Job(PROBES, "catalog.health.probes.probe_all", interval))

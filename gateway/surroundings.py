@@ -14,9 +14,9 @@ from django.core.checks import Warning as CheckWarning
 from django.db import DatabaseError, InterfaceError, connections, transaction
 
 from catalog import obstacles
+from catalog.health.queries import failed_probes
 from catalog.loaders import Source, load_snapshot
 from catalog.models import Deployment, Model, Origin
-from catalog.queries import failed_probes
 from catalog.snapshot import Problem, Snapshot
 from catalog.sync import sync_catalog
 from gateway.config import Config, ConfigError

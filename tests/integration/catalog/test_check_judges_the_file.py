@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from catalog.health.probes import probe_all
 from catalog.models import Deployment
-from catalog.probes import probe_all
 from catalog.sync import sync_catalog
 from gateway.config import load
 from gateway.surroundings import messages_around

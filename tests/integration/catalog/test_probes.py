@@ -13,9 +13,9 @@ import pytest
 from django.urls import reverse
 from typing_extensions import override
 
+from catalog.health.probes import plan_new, probe_all
+from catalog.health.queries import failed_probes, provider_health
 from catalog.models import Deployment, HealthProbe
-from catalog.probes import plan_new, probe_all
-from catalog.queries import failed_probes, provider_health
 from catalog.sync import sync_catalog
 from gateway.config import Config
 from tenants.models import User

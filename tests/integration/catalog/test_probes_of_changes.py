@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from asgiref.sync import sync_to_async
 
+from catalog.health.probes import in_force
+from catalog.health.queries import failed_probes
 from catalog.models import HealthProbe
-from catalog.probes import in_force
-from catalog.queries import failed_probes
 from catalog.sync import sync_catalog
 from gateway import chores
 from gateway.chores import Chores

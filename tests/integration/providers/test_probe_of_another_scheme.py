@@ -10,7 +10,7 @@ from socket import SO_LINGER, SOL_SOCKET, create_server, socket
 
 import trustme
 
-from catalog.diagnosis import meaning_of
+from catalog.health.diagnosis import meaning_of
 from providers.probe import probe
 from providers.target import Secret, Target
 from providers.transport.client import Transport

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.diagnosis import meaning_of, slip_of, slips
+from catalog.health.diagnosis import meaning_of, slip_of, slips
 
 LISTED = frozenset({"gpt-4o", "gpt-4o-mini", "it's"})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.health import probe_state, state_of
+from catalog.health.state import probe_state, state_of
 
 
 @pytest.mark.parametrize(

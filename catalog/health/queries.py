@@ -10,12 +10,12 @@ from django.conf import settings
 from django.db.models import Max, Prefetch, Q, QuerySet
 from django.utils import timezone
 
-from catalog.diagnosis import meaning_of, slip_of
-from catalog.health import OFFLINE, ONLINE, UNKNOWN, state_of
+from catalog.health.diagnosis import meaning_of, slip_of
+from catalog.health.probes import in_force, oldest
+from catalog.health.probes import places_of as probed_places
+from catalog.health.state import OFFLINE, ONLINE, UNKNOWN, state_of
 from catalog.models import RATES, Deployment, HealthProbe, Price, PriceSource
 from catalog.pricing.price_map import lookup
-from catalog.probes import in_force, oldest
-from catalog.probes import places_of as probed_places
 from catalog.snapshot import Problem, Snapshot
 from gateway import connections
 

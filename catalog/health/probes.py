@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from catalog.diagnosis import slips
-from catalog.health import probe_state
+from catalog.health.diagnosis import slips
+from catalog.health.state import probe_state
 from catalog.loaders import Source, load_snapshot
 from catalog.models import HealthProbe
 from catalog.snapshot import Snapshot
