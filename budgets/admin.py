@@ -16,7 +16,7 @@ from budgets.back_office.spending import Spending, default_budget, spending_of
 from budgets.forms import RATES, RULES, BudgetForm, RateLimitForm
 from budgets.models import UNLIMITED, Budget, RateLimit
 from budgets.schedules import period_of
-from catalog.alias_lists import ApiKeyModelsForm, TenantModelsForm
+from catalog.back_office.alias_lists import ApiKeyModelsForm, TenantModelsForm
 from tenants.admin import ApiKeyAdmin, TenantAdmin
 from tenants.back_office import BackOffice, StackedInline, TabularInline
 from tenants.models import ApiKey, Tenant

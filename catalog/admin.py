@@ -14,15 +14,15 @@ from django.utils.timezone import now
 from typing_extensions import override
 from unfold.decorators import action, display
 
-from catalog import probe_admin  # noqa: F401 - it registers its page
-from catalog.deployment_form import DeploymentForm
+from catalog.back_office import probe_admin  # noqa: F401 - it registers its page
+from catalog.back_office.deployment_form import DeploymentForm
+from catalog.back_office.model_problems import known_problems, problem_of, problems_now, wanted
+from catalog.back_office.price_admin import PriceInline
 from catalog.forms import ModelRowForm
 from catalog.health.queries import price_in_words, provider_health, with_prices
 from catalog.health.state import COLORS, UNKNOWN
 from catalog.models import Deployment, Model, Origin, Price
-from catalog.price_admin import PriceInline
 from catalog.services import bury, bury_model, clear_refused_members
-from catalog.troubles import known_problems, problem_of, problems_now, wanted
 from tenants.audit import actor_of
 from tenants.back_office import BackOffice, StackedInline
 

@@ -10,7 +10,7 @@ from django import forms
 from django.utils.timezone import now
 from typing_extensions import override
 
-from catalog.alias_lists import wrong_names
+from catalog.back_office.alias_lists import wrong_names
 from catalog.models import EACH, RATES, Model, ModelType, Price, PriceSource
 from catalog.pricing.price_terms import Terms, is_image_rate
 from catalog.routing.experiments import BadExperiment, experiment_of
