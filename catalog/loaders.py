@@ -9,15 +9,15 @@ import msgspec
 from django.db.models import Q
 
 from catalog.encryption import CredentialUnreadable, key_id
-from catalog.figures import widest, window_of
 from catalog.models import RATES, Origin, Price, UnknownMembers
 from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
-from catalog.obstacles import of_alias, of_provider, of_target
 from catalog.pricing.price_map import Known, lookup
 from catalog.pricing.price_terms import NO_TERMS, Terms
 from catalog.pricing.prices import ImageRate, PriceSheet, lacking, missing_side
+from catalog.prompt_limits import widest, window_of
 from catalog.routing.experiments import BadExperiment, experiment_of
+from catalog.row_problems import of_alias, of_provider, of_target
 from catalog.sealing import API_KEY, Seal, destination, open_metadata
 from catalog.snapshot import Can, Deployment, Experiment, Model, Problem, Snapshot
 from gateway.config import Config

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
-from catalog import obstacles
+from catalog import row_problems
 from catalog.pricing.config_prices import NANO, sheet_of
 from catalog.pricing.price_map import lookup
 from catalog.pricing.prices import PriceSheet
@@ -59,7 +59,7 @@ def _of_row(row: ModelEntry, config: Config) -> Iterator[CheckMessage]:
     if row.problem or not row.enabled:
         return
     name = f"{row.alias}/{row.deployment}"
-    if why := obstacles.of_entry(row, config.providers):
+    if why := row_problems.of_entry(row, config.providers):
         number = "W021" if "incomplete price" in why else "W026"
         yield CheckWarning(f"{name} cannot serve: {why}", hint=_remedy(why), id=f"gateway.{number}")
     yield from _of_prices(row, name)

@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage, Error, Info
 from django.core.checks import Warning as CheckWarning
 from django.db import DatabaseError, InterfaceError, connections, transaction
 
-from catalog import obstacles
+from catalog import row_problems
 from catalog.health.queries import failed_probes
 from catalog.loaders import Source, load_snapshot
 from catalog.models import Deployment, Model, Origin
@@ -98,7 +98,7 @@ def _of_catalog(config: Config, now: datetime) -> Iterator[CheckMessage]:
 def _of_file(config: Config) -> Iterator[CheckMessage]:
     """Yield what can be said of the file's rows where there is no database yet, beside what each says of itself."""
     rows = [row for row in config.model_catalog if row.enabled]
-    if config.model_catalog and all(obstacles.of_entry(row, config.providers) for row in rows):
+    if config.model_catalog and all(row_problems.of_entry(row, config.providers) for row in rows):
         yield _no_model(is_named=bool(rows))
     elif rows:
         hint = "the first start tries them: then /readyz and this command name those that fail"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.utils.timezone import now
 
-from catalog.figures import missing_figures
 from catalog.loaders import Source, problems_of
+from catalog.prompt_limits import missing_figures
 from gateway import connections
 
 if TYPE_CHECKING:
