@@ -15,7 +15,7 @@ from gateway.headers import of_additions, of_call, of_fallback
 from gateway.idempotency import Claim
 from gateway.request import ClientGone, V1Request
 from gateway.routes import fallback_reason
-from metering.end import EndNotKept
+from metering.journal.pending_close import EndNotKept
 from metering.meter import Meter
 from providers.upstream import Call
 

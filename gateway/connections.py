@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gateway.token_counter import TokenCounter
     from gateway.worker_link import WorkerLink
     from gateway.worker_rows import WorkerRows
-    from metering.journal import Journal
+    from metering.journal.journal import Journal
     from metering.meter import Books
     from metering.running import Running
     from metering.shipper import Shipper

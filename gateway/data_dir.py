@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gateway.config import Config
 from gateway.config.problems import ConfigError, Problem
-from metering.disk import VolatileDisk, refuse_volatile
+from metering.journal.disk_reserve import VolatileDisk, refuse_volatile
 
 UMASK = 0o077
 PRIVATE_DIR = 0o700

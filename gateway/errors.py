@@ -39,8 +39,8 @@ from gateway.refusals import (
 )
 from gateway.replay_rows import InProgress, Mismatch, ResultUnavailable
 from gateway.request import BodyTooLarge, BodyTooSlow
-from metering.end import EndNotKept
-from metering.journal import MeteringUnavailable
+from metering.journal.journal import MeteringUnavailable
+from metering.journal.pending_close import EndNotKept
 from providers.errors.exceptions import UpstreamFailed
 from providers.requests.money_classes import Unacceptable
 from tenants.errors import (

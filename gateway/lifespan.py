@@ -47,10 +47,10 @@ from gateway.stopping import Stop, ended, in_time
 from gateway.token_counter import TokenCounter
 from gateway.watchdog import Watchdog
 from gateway.worker_rows import WorkerRows
-from metering.journal import Journal
+from metering.journal.journal import Journal
+from metering.journal.segments import new_name
 from metering.meter import Books
 from metering.running import Running
-from metering.segments import new_name
 from metering.shipper import Shipper
 from metering.windows import load_windows
 from providers.processes.heavy_work import HeavyWork

@@ -17,7 +17,7 @@ from typing_extensions import override
 from gateway.job_metrics import JobMetrics
 from gateway.money import NANO
 from gateway.tallies import Distribution, Tally
-from metering.records import Close, Open
+from metering.journal.records import Close, Open
 from providers.fallback_log import FALLBACKS
 from providers.target import Target
 

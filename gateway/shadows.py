@@ -18,9 +18,9 @@ from catalog.snapshot import Deployment, Model
 from gateway.api.schemas import Want
 from gateway.metrics import Metrics
 from gateway.request_id import mint
-from metering.journal import MeteringUnavailable
+from metering.journal.journal import MeteringUnavailable
+from metering.journal.records import Close, Open
 from metering.meter import Books, Ending, Meter
-from metering.records import Close, Open
 from metering.running import Running
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors.exceptions import UpstreamFailed

@@ -10,7 +10,7 @@ from functools import partial
 
 from catalog.routing.resolve import Route
 from gateway.connections import Connections
-from metering.records import Close
+from metering.journal.records import Close
 from providers.fallback_log import FALLBACKS
 from tenants.audit import Actor
 

@@ -18,10 +18,10 @@ from django.db import Error as DatabaseFailed
 from catalog.pricing.prices import as_kept
 from metering.attempts import Tries, add_tries
 from metering.dispute import Charge, Most, charge
-from metering.records import Close
-from metering.segments import Directory, directories
+from metering.journal.reader import Call
+from metering.journal.records import Close
+from metering.journal.segments import Directory, directories
 from metering.shipment import BATCH, Shipment
-from metering.tail import Call
 from metering.unsettled import Bounds
 from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN
 from providers.fallback_log import FALLBACKS
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from budgets.admission.interface import Post
     from catalog.pricing.prices import PriceSheet
-    from metering.tail import Running
+    from metering.journal.reader import Running
 
 logger = logging.getLogger(__name__)
 DIED = "gateway_died"

@@ -9,7 +9,7 @@ import asyncio
 import msgspec
 from msgspec.structs import replace
 
-from metering.records import Open
+from metering.journal.records import Open
 from providers.json_scan.outline import is_large
 from providers.processes.heavy_work import HeavyWork
 from providers.tokens.count import count

@@ -23,7 +23,7 @@ from metering.amounts import NOTHING, Amount
 from metering.days import tell_returns
 from metering.hours import mark_hours
 from metering.insertion import insert_rows
-from metering.tail import Call
+from metering.journal.reader import Call
 from metering.trace import arm_met
 from providers.usage import ImageCount
 

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from metering.frames import Gap, scan
+from metering.journal.frames import Gap, scan
+from metering.journal.records import Close, Open, Void
+from metering.journal.segments import Directory, directories
 from metering.ledger import moment
 from metering.models import LoggedRequest, UsageEvent
-from metering.records import Close, Open, Void
-from metering.segments import Directory, directories
 from metering.trace import arm_met
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from metering.records import Record
+    from metering.journal.records import Record
 
 Place = Literal["ledger", "journal", "running", "void"]
 ID = re.compile(

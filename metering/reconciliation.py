@@ -14,9 +14,9 @@ from django.db import connection
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import Coalesce, TruncDate
 
+from metering.journal.reader import Tail
+from metering.journal.segments import Directory, directories, is_alive
 from metering.models import Status, UsageEvent
-from metering.segments import Directory, directories, is_alive
-from metering.tail import Tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

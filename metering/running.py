@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final, TypeVar
 
-from metering.journal import Journal
-from metering.records import Mark, Open
+from metering.journal.journal import Journal
+from metering.journal.records import Mark, Open
 from providers.dialects.base import Stream
 from providers.resilience.plan import Asker
 from tenants.caller import Caller

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.db import DataError, IntegrityError, connections
 
 from metering import failpoints, ledger
-from metering.frames import encode
-from metering.tail import Tail
+from metering.journal.frames import encode
+from metering.journal.reader import Tail
 from providers.fallback_log import FALLBACKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from budgets.admission.interface import Post
-    from metering.segments import Directory, Position
-    from metering.tail import Call, Running
+    from metering.journal.reader import Call, Running
+    from metering.journal.segments import Directory, Position
 
 BATCH = 500
 REFUSED = (DataError, IntegrityError, OverflowError, ValueError)  # for ever, whoever tries

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from budgets.admission.interface import Post
-    from metering.journal import Journal
+    from metering.journal.journal import Journal
 
 P = ParamSpec("P")
 R = TypeVar("R")

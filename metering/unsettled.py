@@ -13,7 +13,7 @@ import msgspec
 
 from catalog.pricing.prices import PriceSheet
 from metering.attempts import Tries
-from metering.records import Open
+from metering.journal.records import Open
 
 IS = "unsettled"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from catalog.pricing.prices import PriceSheet, receipt
-from metering.records import Close, Open
+from metering.journal.records import Close, Open
 from providers.usage import Usage
 
 NOON = 1_784_894_400.0  # 2026-07-24 12:00:00 UTC

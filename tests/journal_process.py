@@ -14,8 +14,8 @@ import django
 
 from budgets.admission.interface import WindowKey
 from metering.adoption import adopt
-from metering.journal import Journal
-from metering.records import Mark
+from metering.journal.journal import Journal
+from metering.journal.records import Mark
 from metering.shipper import Shipper
 from metering.windows import load_windows
 from tests.calls import DAY, closed, opened

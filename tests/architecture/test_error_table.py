@@ -34,7 +34,7 @@ NEVER_AT_THE_DOOR = {
     "tenants.password_hasher.TooManyHashes": "gateway/page_security.py answers it",
     "metering.settling.UnknownCall": "shell commands",
     "metering.settling.NoPrice": "shell commands",
-    "metering.disk.VolatileDisk": "stops the start",
+    "metering.journal.disk_reserve.VolatileDisk": "stops the start",
     "budgets.admission.budget_windows.UnknownSchedule": "refused where a budget is written",
     "budgets.redis.client.protocol.Unreachable": "becomes AdmissionUnavailable",
     "budgets.redis.client.protocol.Unsent": "is an Unreachable",

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from gateway.chores import Chores
-from metering.segments import Directory
+from metering.journal.segments import Directory
 
 
 class Admission:

@@ -11,7 +11,7 @@ from gateway import replay_rows
 from gateway.models import Replay, ServingWorker
 from gateway.replay_rows import KEPT, LEASE, InProgress, Quota, ResultUnavailable
 from metering import ledger
-from metering.tail import Call
+from metering.journal.reader import Call
 from tests.calls import closed, opened
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from metering.journal import Journal
+from metering.journal.journal import Journal
 from metering.shipper import Shipper
 from tests.integration.metering.shipping import Posts
 

@@ -16,7 +16,7 @@ from msgspec import structs
 
 from budgets.admission.interface import Admission, Ask, BudgetRefused, BudgetRule, Post, ScopeRules, WindowKey
 from metering import ledger
-from metering.tail import Call
+from metering.journal.reader import Call
 from metering.windows import load_windows
 from tests.calls import closed, opened
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from budgets.admission.interface import Post, WindowKey
-from metering.journal import Journal
+from metering.journal.journal import Journal
 from metering.models import UsageEvent
 from tests.calls import NOON, closed, opened
 

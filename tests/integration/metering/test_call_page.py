@@ -12,9 +12,9 @@ from django.test import Client
 from django.urls import reverse
 
 from metering import ledger
+from metering.journal.reader import Call
 from metering.json_fields import colored
 from metering.models import UsageEvent
-from metering.tail import Call
 from tenants.models import User
 from tests.calls import closed, opened
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from metering.journal import Journal, MeteringUnavailable
-from metering.segments import Directory
-from metering.tail import Tail
+from metering.journal.journal import Journal, MeteringUnavailable
+from metering.journal.reader import Tail
+from metering.journal.segments import Directory
 from tests.calls import closed, opened
 from tests.waiting import eventually
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from catalog.models import Model
 from metering import ledger
-from metering.tail import Call
+from metering.journal.reader import Call
 from metering.trace import Trace, document
 from tenants.models import User
 from tests.calls import closed, opened

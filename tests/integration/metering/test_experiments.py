@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from metering import ledger
 from metering.experiments import results
+from metering.journal.reader import Call
 from metering.models import UsageEvent
-from metering.tail import Call
 from metering.trace import Trace, document
 from tests.calls import CLOSED_COST, NOON, closed, opened
 

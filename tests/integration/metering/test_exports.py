@@ -14,7 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from metering import exports, ledger
-from metering.tail import Call
+from metering.journal.reader import Call
 from tenants.models import Tenant
 from tests.calls import CLOSED_COST, NOON, closed, opened
 

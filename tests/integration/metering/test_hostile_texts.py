@@ -15,11 +15,11 @@ from msgspec.structs import replace
 from budgets.models import SpendWindow
 from metering import ledger
 from metering.adoption import adopt
-from metering.frames import encode
+from metering.journal.frames import encode
+from metering.journal.reader import Call
+from metering.journal.segments import Directory
 from metering.models import UsageEvent
-from metering.segments import Directory
 from metering.shipment import Shipment
-from metering.tail import Call
 from metering.windows import load_windows
 from providers.fallback_log import FALLBACKS
 from providers.usage import ImageCount, ToolCount

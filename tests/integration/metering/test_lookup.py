@@ -11,13 +11,13 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from metering import ledger
-from metering.frames import encode
+from metering.journal.frames import encode
+from metering.journal.reader import Call
+from metering.journal.records import Record, Void
 from metering.logged import Logged
 from metering.lookup import Found, find, moment_of
 from metering.models import LoggedRequest, UsageEvent
-from metering.records import Record, Void
 from metering.request_log import write
-from metering.tail import Call
 from tests.calls import CLOSED_COST, closed, opened
 
 REFUSED = "req_01a2292082e374eeaf4c706f99bccf05"

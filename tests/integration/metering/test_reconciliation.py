@@ -16,11 +16,11 @@ from budgets.models import SpendWindow
 from metering import ledger
 from metering.adoption import adopt
 from metering.exports import Period
-from metering.frames import encode
+from metering.journal.frames import encode
+from metering.journal.reader import Call
+from metering.journal.segments import Directory
 from metering.models import UsageEvent
 from metering.reconciliation import Day, Sums, days
-from metering.segments import Directory
-from metering.tail import Call
 from metering.windows import load_windows
 from tests.calls import CLOSED_COST, DAY, NOON, closed, opened
 

@@ -13,11 +13,11 @@ from django.db.models import Sum
 from budgets.admission.interface import WindowKey
 from gateway.config.sections import Retention
 from metering import ledger
+from metering.journal.reader import Call
 from metering.models import HourlyUsage, StaleHour, UsageEvent
 from metering.reports import Question, answer
 from metering.retention import expire
 from metering.rollup import roll_up
-from metering.tail import Call
 from metering.windows import load_windows
 from tests.calls import CLOSED_COST, NOON, closed, opened
 

@@ -17,14 +17,14 @@ from gateway.config.sections import Metering, Retention
 from gateway.metrics import Metrics
 from metering import ledger
 from metering.exports import Period
+from metering.journal.reader import Call
+from metering.journal.records import Close
 from metering.models import HourlyUsage, Settlement, UsageEvent
 from metering.reconciliation import wrong_receipts, wrong_windows
-from metering.records import Close
 from metering.retention import expire
 from metering.rollup import roll_up
 from metering.settlements import Listening, read_news, settle_due
 from metering.settling import ByCost, ByPolicy, ByUsage, Known, NoPrice, UnknownCall, settle
-from metering.tail import Call
 from metering.unsettled import Bounds
 from metering.unsettled_money import unsettled_by_deployment
 from metering.windows import load_windows

@@ -14,8 +14,8 @@ from budgets.admission.interface import Ask, BudgetRule, Limits, Post, ScopeRule
 from budgets.redis.admission import RedisAdmission
 from budgets.redis.snapshot import Unread
 from metering import ledger, tasks
+from metering.journal.reader import Call
 from metering.shared_counts import SharedCounts, shared_counts
-from metering.tail import Call
 from metering.windows import load_windows
 from tests.calls import CLOSED_COST, NOON, closed, opened
 from tests.redis_server import RedisServer

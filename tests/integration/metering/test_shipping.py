@@ -18,10 +18,10 @@ from django.db.backends.signals import connection_created
 
 from budgets.admission.interface import WindowKey
 from budgets.models import SpendWindow
-from metering.journal import Journal
+from metering.journal.journal import Journal
+from metering.journal.records import Mark
+from metering.journal.segments import Directory
 from metering.models import UsageEvent
-from metering.records import Mark
-from metering.segments import Directory
 from metering.shipper import Shipper
 from metering.windows import load_windows
 from providers.usage import ImageCount, Usage

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from asgiref.sync import sync_to_async
 
-from metering.journal import Journal
+from metering.journal.journal import Journal
 from metering.shipment import Batch, Shipment
 from metering.shipper import Shipper
 from metering.windows import load_windows

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from budgets.admission.interface import WindowKey
 from budgets.models import SpendWindow
 from metering import ledger
-from metering.tail import Call
+from metering.journal.reader import Call
 from metering.windows import load_windows
 from tests.calls import CLOSED_COST, NOON, closed, opened
 

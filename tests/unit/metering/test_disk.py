@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from metering.disk import Reserve, VolatileDisk, refuse_volatile
+from metering.journal.disk_reserve import Reserve, VolatileDisk, refuse_volatile
 
 MOUNTS = """\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw

@@ -10,21 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from metering.journal import Journal, MeteringUnavailable
-from metering.segments import Directory
-from metering.tail import Tail
+from metering.journal.journal import Journal, MeteringUnavailable
+from metering.journal.reader import Tail
+from metering.journal.segments import Directory
 from tests.calls import closed, opened
 from tests.faulty_os import FaultyOs
 
 ROUNDS = 25
 FAULTS = [
-    ("metering.journal", "write"),
-    ("metering.journal", "open"),
-    ("metering.journal", "ftruncate"),
-    ("metering.syncer", "fdatasync"),
-    ("metering.disk", "statvfs"),
-    ("metering.disk", "open"),
-    ("metering.disk", "posix_fallocate"),
+    ("metering.journal.journal", "write"),
+    ("metering.journal.journal", "open"),
+    ("metering.journal.journal", "ftruncate"),
+    ("metering.journal.fsync_thread", "fdatasync"),
+    ("metering.journal.disk_reserve", "statvfs"),
+    ("metering.journal.disk_reserve", "open"),
+    ("metering.journal.disk_reserve", "posix_fallocate"),
 ]
 
 
@@ -71,9 +71,9 @@ def flaky(name: str, dice: random.Random):
 async def test_no_mix_of_faults_loses_a_call_or_keeps_one_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    for module in ("backlog", "group", "journal"):
-        monkeypatch.setattr(f"metering.{module}.RETRY_S", 0.001)
-    monkeypatch.setattr("metering.syncer.FLUSH_S", 0.002)
+    for module in ("retry_queue", "group_commit", "journal"):
+        monkeypatch.setattr(f"metering.journal.{module}.RETRY_S", 0.001)
+    monkeypatch.setattr("metering.journal.fsync_thread.FLUSH_S", 0.002)
     dice = random.Random(seed)
     faulty = {module: FaultyOs(monkeypatch, module) for module, _ in FAULTS}
     journal = Journal(tmp_path, reserve_bytes=1 << 16, segment_bytes=8192, allow_volatile=True)

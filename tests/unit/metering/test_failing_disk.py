@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from metering.end import EndNotKept
-from metering.journal import Journal, MeteringUnavailable
-from metering.records import Mark
-from metering.segments import Directory, Position
-from metering.tail import Tail
+from metering.journal.journal import Journal, MeteringUnavailable
+from metering.journal.pending_close import EndNotKept
+from metering.journal.reader import Tail
+from metering.journal.records import Mark
+from metering.journal.segments import Directory, Position
 from tests.calls import closed, opened
 from tests.faulty_os import FaultyOs
 from tests.waiting import eventually
@@ -26,13 +26,13 @@ IDS = ["req_1", "req_2", "req_3"]
 @pytest.fixture
 def written_by(monkeypatch: pytest.MonkeyPatch) -> FaultyOs:
     """Return what the journal writes with."""
-    return FaultyOs(monkeypatch, "metering.journal")
+    return FaultyOs(monkeypatch, "metering.journal.journal")
 
 
 @pytest.fixture
 def synced_by(monkeypatch: pytest.MonkeyPatch) -> FaultyOs:
     """Return what the journal syncs with."""
-    return FaultyOs(monkeypatch, "metering.syncer")
+    return FaultyOs(monkeypatch, "metering.journal.fsync_thread")
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ async def test_ends_wait_for_a_disk_that_is_read_only_for_a_moment(
 async def test_calls_end_on_a_disk_that_cannot_be_asked_for_a_moment(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = FaultyOs(monkeypatch, "metering.disk")
+    asked = FaultyOs(monkeypatch, "metering.journal.disk_reserve")
     asked.break_("statvfs")
     await eventually(lambda: not journal.has_room)
 

@@ -5,8 +5,8 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metering.frames import MARKER, Gap, encode, read_frames
-from metering.records import Answered, Mark, Open, Record, Void
+from metering.journal.frames import MARKER, Gap, encode, read_frames
+from metering.journal.records import Answered, Mark, Open, Record, Void
 from providers.usage import Usage
 from tests.calls import closed, opened
 

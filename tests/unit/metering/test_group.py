@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from metering.end import End, EndNotKept, Waiter
-from metering.group import Group
+from metering.journal.group_commit import Group
+from metering.journal.pending_close import End, EndNotKept, Waiter
 from tests.waiting import eventually
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from metering.journal import Journal, MeteringUnavailable
-from metering.records import Mark
-from metering.segments import Directory, directories
-from metering.tail import Call, Tail
+from metering.journal.journal import Journal, MeteringUnavailable
+from metering.journal.reader import Call, Tail
+from metering.journal.records import Mark
+from metering.journal.segments import Directory, directories
 from tests.calls import closed, opened
 from tests.waiting import eventually
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from metering.lag import Lag
-from metering.segments import Position
+from metering.journal.lag import Lag
+from metering.journal.segments import Position
 
 
 def test_it_is_zero_when_nothing_closed() -> None:

@@ -13,9 +13,9 @@ import pytest
 from catalog.pricing.price_terms import Terms, ToolRate
 from catalog.pricing.prices import PriceSheet, as_kept, receipt
 from metering.adoption import incomplete
+from metering.journal.reader import Running
+from metering.journal.records import Answered
 from metering.meter import Ending, Meter
-from metering.records import Answered
-from metering.tail import Running
 from providers.dialects.openai.usage import UsageJson, usage_of
 from providers.upstream import Attempt
 from providers.usage import LONGEST_TOOL, MOST_TOOLS, OTHER_TOOLS, ToolCount

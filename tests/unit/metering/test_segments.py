@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from metering.segments import START, Directory, Position, directories, is_alive
+from metering.journal.segments import START, Directory, Position, directories, is_alive
 
 
 def test_nobody_takes_the_directory_of_a_living_process(tmp_path: Path) -> None:

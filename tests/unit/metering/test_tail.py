@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from metering.frames import encode
-from metering.records import Mark, Record, Void
-from metering.segments import Directory, Position
-from metering.tail import Tail
+from metering.journal.frames import encode
+from metering.journal.reader import Tail
+from metering.journal.records import Mark, Record, Void
+from metering.journal.segments import Directory, Position
 from tests.calls import closed, opened
 
 

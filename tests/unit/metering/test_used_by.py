@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from metering.adoption import used_by
+from metering.journal.reader import Running
+from metering.journal.records import Answered
 from metering.meter import Meter
-from metering.records import Answered
-from metering.tail import Running
 from providers.usage import Usage
 from tests.calls import opened
 

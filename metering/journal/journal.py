@@ -13,15 +13,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from metering import failpoints
-from metering.backlog import Backlog
-from metering.disk import RETRY_S, Reserve, refuse_volatile
-from metering.end import End, EndNotKept, Waiter
-from metering.frames import encode
-from metering.group import Group
-from metering.lag import Lag
-from metering.records import Answered, Close, Mark, Open, Record, Void
-from metering.segments import Directory, Position
-from metering.syncer import Syncer
+from metering.journal.disk_reserve import RETRY_S, Reserve, refuse_volatile
+from metering.journal.frames import encode
+from metering.journal.fsync_thread import Syncer
+from metering.journal.group_commit import Group
+from metering.journal.lag import Lag
+from metering.journal.pending_close import End, EndNotKept, Waiter
+from metering.journal.records import Answered, Close, Mark, Open, Record, Void
+from metering.journal.retry_queue import Backlog
+from metering.journal.segments import Directory, Position
 from providers.fallback_log import FALLBACKS
 
 if TYPE_CHECKING:

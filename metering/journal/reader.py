@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from metering.frames import Gap, scan
-from metering.records import Answered, Close, Mark, Open, Record, Void
-from metering.segments import Position
+from metering.journal.frames import Gap, scan
+from metering.journal.records import Answered, Close, Mark, Open, Record, Void
+from metering.journal.segments import Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from metering.segments import Directory
+    from metering.journal.segments import Directory
 
 
 class Call(NamedTuple):

@@ -14,14 +14,14 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from metering.end import Waiter
-from metering.segments import sync_directory
+from metering.journal.pending_close import Waiter
+from metering.journal.segments import sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from metering.disk import Reserve
+    from metering.journal.disk_reserve import Reserve
 
 logger = logging.getLogger(__name__)
 FLUSH_S = 0.2  # frames that nobody waits for are durable after this

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from metering.segments import Position
+    from metering.journal.segments import Position
 
 _GRAIN_S = 0.1  # ages, and counts while the ledger is catching up, are exact to this
 

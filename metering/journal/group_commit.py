@@ -11,8 +11,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from metering.disk import RETRY_S
-from metering.end import End, Waiter
+from metering.journal.disk_reserve import RETRY_S
+from metering.journal.pending_close import End, Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

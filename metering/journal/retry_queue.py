@@ -6,12 +6,12 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from metering.disk import RETRY_S
+from metering.journal.disk_reserve import RETRY_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from metering.end import End, Waiter
+    from metering.journal.pending_close import End, Waiter
 
 
 class Backlog:

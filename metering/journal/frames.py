@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from crc32c import crc32c
 
-from metering.records import Record
+from metering.journal.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
