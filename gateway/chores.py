@@ -25,7 +25,7 @@ from gateway.request_log_writer import RequestLogWriter
 from gateway.schedule import JOBS, PROBES, every_job
 from gateway.shedding import Shedding
 from gateway.worker_state import state_of
-from metering.adoption import adopt
+from metering.ledger.crash_recovery import adopt
 from metering.settlements import Listening
 from metering.unsettled_money import unsettled_by_deployment
 from providers.fallback_log import FALLBACKS

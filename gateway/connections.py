@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from gateway.worker_link import WorkerLink
     from gateway.worker_rows import WorkerRows
     from metering.journal.journal import Journal
+    from metering.ledger.shipper import Shipper
     from metering.meter import Books
     from metering.running import Running
-    from metering.shipper import Shipper
     from providers.processes.heavy_work import HeavyWork
     from providers.resilience.health import Health
     from providers.simulator.server import Simulator

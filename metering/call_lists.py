@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from typing_extensions import override
 from unfold.contrib.filters.admin import TextFilter
 
-from metering.lookup import ID
+from metering.ledger.lookup import ID
 from metering.models import LoggedRequest, UsageEvent
 from tenants.back_office import ReadOnly
 from tenants.models import ApiKey, Tenant

@@ -210,7 +210,7 @@ class HourlyUsage(models.Model):
 
 
 class StaleHour(models.Model):
-    """Calls of this hour were written since this generation began (metering/hours.py)."""
+    """Calls of this hour were written since this generation began (metering/ledger/changed_hours.py)."""
 
     hour = models.DateTimeField()
     generation = models.BigIntegerField()

@@ -6,7 +6,7 @@ import logging
 from datetime import datetime, timedelta
 from itertools import islice
 
-from metering.exports import Period
+from metering.ledger.exports import Period
 from metering.reconciliation import wrong_receipts, wrong_windows
 
 logger = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from metering.exports import Period
+    from metering.ledger.exports import Period
 
 _INCOMPLETE = Q(status=Status.INCOMPLETE)
 _ESTIMATED = Q(estimated=True) & ~_INCOMPLETE

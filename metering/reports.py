@@ -15,7 +15,7 @@ import msgspec
 from django.db.models import Count, Max, Q, QuerySet, Sum, Value
 from django.db.models.functions import TruncDate
 
-from metering.hours import HOUR, hour_of
+from metering.ledger.changed_hours import HOUR, hour_of
 from metering.models import HourlyUsage, Status, UsageEvent
 from metering.rollup import SUMS, stale_hours, state_of
 

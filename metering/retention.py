@@ -16,8 +16,8 @@ from django.db import connections, transaction
 from django.db.models import Min, Q
 
 from budgets.models import SpendWindow
-from metering.hours import HOUR, hour_of
-from metering.ledger import lock_windows
+from metering.ledger.changed_hours import HOUR, hour_of
+from metering.ledger.write import lock_windows
 from metering.models import StaleHour, UsageEvent
 from metering.rollup import add_late, lock_roll_ups, rebuild, state_of
 

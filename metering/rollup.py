@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from django.db import connections, transaction
 
-from metering.hours import HOUR
-from metering.ledger import lock_windows
+from metering.ledger.changed_hours import HOUR
+from metering.ledger.write import lock_windows
 from metering.models import HourlyUsage, RollupState, StaleHour
 
 if TYPE_CHECKING:

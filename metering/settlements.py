@@ -14,8 +14,8 @@ from django.conf import settings
 from django.db import connections
 
 from budgets.admission.interface import Post, WindowKey
-from metering.days import with_returns
-from metering.ledger import select_windows
+from metering.ledger.rolling_days import with_returns
+from metering.ledger.write import select_windows
 from metering.models import Settlement, UsageEvent
 from metering.settling import ByPolicy, settle
 from tenants.audit import Actor

@@ -14,9 +14,9 @@ import msgspec
 from budgets.redis.held_calls import batches
 from budgets.redis.snapshot import Audit, CountedWindow, Picture
 from gateway.money import usd
-from metering.ledger import moment
+from metering.ledger.spend_windows import read_windows
+from metering.ledger.write import moment
 from metering.models import UsageEvent
-from metering.windows import read_windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import msgspec
 
-from metering.adoption import DIED
+from metering.ledger.crash_recovery import DIED
 from tests import town
 from tests.money import NANO, query, settled
 from tests.raw_calls import RawAnswer, ask, question

@@ -13,11 +13,11 @@ from pathlib import Path
 import django
 
 from budgets.admission.interface import WindowKey
-from metering.adoption import adopt
 from metering.journal.journal import Journal
 from metering.journal.records import Mark
-from metering.shipper import Shipper
-from metering.windows import load_windows
+from metering.ledger.crash_recovery import adopt
+from metering.ledger.shipper import Shipper
+from metering.ledger.spend_windows import load_windows
 from tests.calls import DAY, closed, opened
 
 CALLS, GROUP = 120, 20

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from metering.exports import FIELDS, json_line
+from metering.ledger.exports import FIELDS, json_line
 from tests.money import settled
 from tests.servers import Gateway
 from tests.waiting import eventually

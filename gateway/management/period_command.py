@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
-from metering.exports import Period
+from metering.ledger.exports import Period
 
 
 class PeriodCommand(BaseCommand):

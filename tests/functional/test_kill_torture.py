@@ -11,7 +11,7 @@ import secrets
 
 import pytest
 
-from metering.adoption import DIED
+from metering.ledger.crash_recovery import DIED
 from tests import town
 from tests.ledger import whole_ledger
 from tests.money import NANO, nanousd, settled, standing

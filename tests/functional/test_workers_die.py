@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from metering.adoption import DIED
+from metering.ledger.crash_recovery import DIED
 from tests import cents
 from tests.cents import Crowd, agree, exhaust
 from tests.ledger import whole_ledger

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from gateway.management.database_words import database_told
 from metering.explanation import explain
-from metering.lookup import counted_at, find, moment_of
+from metering.ledger.lookup import counted_at, find, moment_of
 from metering.models import LoggedRequest
 from metering.refusal_story import tell
 from metering.wording import instant

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from gateway.management.database_words import database_told
 from gateway.management.period_command import PeriodCommand
-from metering.exports import Period, calls, csv_head, csv_line, json_line
+from metering.ledger.exports import Period, calls, csv_head, csv_line, json_line
 from tenants.queries import UnknownTenant
 
 

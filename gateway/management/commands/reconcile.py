@@ -11,7 +11,7 @@ from typing_extensions import override
 from gateway.management.database_words import database_told
 from gateway.management.period_command import PeriodCommand
 from metering import reconciliation
-from metering.exports import Period
+from metering.ledger.exports import Period
 from metering.reconciliation import Day, Disagreement, JournalState, Sums
 
 if TYPE_CHECKING:

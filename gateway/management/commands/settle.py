@@ -14,7 +14,7 @@ from gateway.management.amounts import nanousd_of
 from gateway.management.asking import confirmed
 from gateway.management.database_words import database_told
 from gateway.money import usd
-from metering.lookup import find
+from metering.ledger.lookup import find
 from metering.models import LoggedRequest
 from metering.settling import ByCost, ByUsage, Known, NoPrice, Outcome, UnknownCall, settle
 from providers.dialects.openai.usage import UsageJson, usage_of

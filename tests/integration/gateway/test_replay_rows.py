@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from gateway import replay_rows
 from gateway.models import Replay, ServingWorker
 from gateway.replay_rows import KEPT, LEASE, InProgress, Quota, ResultUnavailable
-from metering import ledger
 from metering.journal.reader import Call
+from metering.ledger import write as ledger
 from tests.calls import closed, opened
 
 pytestmark = pytest.mark.django_db

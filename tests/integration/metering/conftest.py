@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from metering.journal.journal import Journal
-from metering.shipper import Shipper
+from metering.ledger.shipper import Shipper
 from tests.integration.metering.shipping import Posts
 
 

@@ -15,9 +15,9 @@ from django.db import connections
 from msgspec import structs
 
 from budgets.admission.interface import Admission, Ask, BudgetRefused, BudgetRule, Post, ScopeRules, WindowKey
-from metering import ledger
 from metering.journal.reader import Call
-from metering.windows import load_windows
+from metering.ledger import write as ledger
+from metering.ledger.spend_windows import load_windows
 from tests.calls import closed, opened
 
 HOUR_S, DAY_S = 3600.0, 86_400.0

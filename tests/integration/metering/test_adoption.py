@@ -12,14 +12,14 @@ from msgspec.structs import replace
 
 from budgets.admission.interface import AdmissionUnavailable, Post
 from catalog.pricing.prices import cost, receipt
-from metering.adoption import DIED, adopt
 from metering.journal.frames import encode
 from metering.journal.reader import Call
 from metering.journal.records import Answered, Mark, Record, Void
 from metering.journal.segments import Directory
+from metering.ledger.crash_recovery import DIED, adopt
+from metering.ledger.journal_loader import Shipment
 from metering.models import UsageEvent
 from metering.settling import ByUsage, settle
-from metering.shipment import Shipment
 from providers.usage import Usage
 from tenants.audit import Actor
 from tests.calls import CLOSED_COST, SHEET, closed, opened

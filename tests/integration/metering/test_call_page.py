@@ -11,9 +11,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from metering import ledger
 from metering.journal.reader import Call
 from metering.json_fields import colored
+from metering.ledger import write
 from metering.models import UsageEvent
 from tenants.models import User
 from tests.calls import closed, opened
@@ -35,7 +35,7 @@ def page(client: Client, request_id: str) -> str:
 
 
 def test_it_tells_the_story_and_shows_the_receipt(client: Client) -> None:
-    ledger.write([Call(opened("req_1"), closed("req_1"))])
+    write.write([Call(opened("req_1"), closed("req_1"))])
     text = page(client, "req_1")
     assert "Key key-7 of tenant tenant-3." in text
     assert "It ended well, with HTTP 200" in text
@@ -44,7 +44,7 @@ def test_it_tells_the_story_and_shows_the_receipt(client: Client) -> None:
 
 
 def test_what_a_client_sent_is_text_and_never_a_tag(client: Client) -> None:
-    ledger.write([Call(opened("req_1"), closed("req_1"))])
+    write.write([Call(opened("req_1"), closed("req_1"))])
     evil = "<script>alert(1)</script>"
     UsageEvent.objects.filter(pk="req_1").update(idempotency_key=evil, finished_at=datetime.now(UTC))
     text = page(client, "req_1")
@@ -54,7 +54,7 @@ def test_what_a_client_sent_is_text_and_never_a_tag(client: Client) -> None:
 
 def test_json_has_colors_that_the_policy_of_pages_allows(client: Client) -> None:
     """By classes: an inline style would not be applied."""
-    ledger.write([Call(opened("req_1"), closed("req_1"))])
+    write.write([Call(opened("req_1"), closed("req_1"))])
     decision = [{"why": 'a "quoted" <b>word</b>', "n": -1.5e3, "so": True, "none": None, "deep": {"4": [1]}}]
     UsageEvent.objects.filter(pk="req_1").update(decision=decision)
     text = page(client, "req_1")

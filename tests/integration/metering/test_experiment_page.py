@@ -14,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from catalog.models import Model
-from metering import ledger
 from metering.journal.reader import Call
+from metering.ledger import write
 from metering.trace import Trace, document
 from tenants.models import User
 from tests.calls import closed, opened
@@ -41,7 +41,7 @@ def record(name: str, arm: str, *, model: str = "gpt-4o", ms: float = 200.0, sta
         latency_ms=ms,
         decision=document(Trace(order=("east", "west"), arm=arm), ()),
     )
-    ledger.write([Call(begin, end)])
+    write.write([Call(begin, end)])
 
 
 def rows(client: Client, **query: Any) -> list[list[str]]:

@@ -9,9 +9,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from metering import ledger
 from metering.experiments import results
 from metering.journal.reader import Call
+from metering.ledger import write
 from metering.models import UsageEvent
 from metering.trace import Trace, document
 from tests.calls import CLOSED_COST, NOON, closed, opened
@@ -31,9 +31,9 @@ def call(name: str, arm: str, *, at: float = NOON, ms: float = 10.0, status: str
 
 
 def test_each_arm_has_its_calls_its_money_and_its_waits() -> None:
-    ledger.write([call(f"a{n}", "a", ms=float(n)) for n in range(1, 101)])
-    ledger.write([call("b1", "b", ms=7.0), call("b2", "b", ms=1.0, status="error")])
-    ledger.write([call("b3", "b", ms=1.0, status="cancelled"), call("plain", "")])
+    write.write([call(f"a{n}", "a", ms=float(n)) for n in range(1, 101)])
+    write.write([call("b1", "b", ms=7.0), call("b2", "b", ms=1.0, status="error")])
+    write.write([call("b3", "b", ms=1.0, status="cancelled"), call("plain", "")])
 
     a, b = results("gpt-4o", START, START + HOUR)
 
@@ -45,7 +45,7 @@ def test_each_arm_has_its_calls_its_money_and_its_waits() -> None:
 
 
 def test_an_arm_that_only_failed_has_no_waits() -> None:
-    ledger.write([call("x", "a", status="incomplete")])
+    write.write([call("x", "a", status="incomplete")])
 
     [arm] = results("gpt-4o", START, START + HOUR)
 
@@ -53,14 +53,14 @@ def test_an_arm_that_only_failed_has_no_waits() -> None:
 
 
 def test_only_the_alias_and_the_period_count() -> None:
-    ledger.write([call("before", "a", at=NOON - 1), call("in", "a"), call("after", "a", at=NOON + 3600)])
+    write.write([call("before", "a", at=NOON - 1), call("in", "a"), call("after", "a", at=NOON + 3600)])
 
     assert [arm.calls for arm in results("gpt-4o", START, START + HOUR)] == [1]
     assert results("other", START, START + HOUR) == []
 
 
 def test_it_is_one_query_that_finds_the_index_of_experiments() -> None:
-    ledger.write([call(f"x{n}", "a" if n % 50 == 0 else "") for n in range(2_000)])
+    write.write([call(f"x{n}", "a" if n % 50 == 0 else "") for n in range(2_000)])
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     with CaptureQueriesContext(connection) as asked:
@@ -75,6 +75,6 @@ def test_it_is_one_query_that_finds_the_index_of_experiments() -> None:
 
 
 def test_the_arm_is_a_column_of_its_own() -> None:
-    ledger.write([call("x", "a"), call("y", "")])
+    write.write([call("x", "a"), call("y", "")])
 
     assert dict(UsageEvent.objects.values_list("pk", "arm")) == {"x": "a", "y": ""}

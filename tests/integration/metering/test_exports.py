@@ -13,8 +13,8 @@ import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 
-from metering import exports, ledger
 from metering.journal.reader import Call
+from metering.ledger import exports, write
 from tenants.models import Tenant
 from tests.calls import CLOSED_COST, NOON, closed, opened
 
@@ -33,7 +33,7 @@ def record(request_id: str, *, at: float = NOON, tenant: int = 3, **fields: Any)
         msgspec.structs.replace(opened(request_id, at=at, tenant=tenant), **fields),
         closed(request_id, at=at + 2),
     )
-    ledger.write([call])
+    write.write([call])
 
 
 def export(*arguments: str) -> str:
@@ -114,7 +114,7 @@ def test_an_empty_ledger_is_an_empty_answer() -> None:
 
 def test_it_holds_a_chunk_of_the_ledger_not_all_of_it() -> None:
     def peak_of(count: int) -> int:
-        ledger.write([Call(opened(f"req_{n}"), closed(f"req_{n}")) for n in range(count)])
+        write.write([Call(opened(f"req_{n}"), closed(f"req_{n}")) for n in range(count)])
         tracemalloc.start()
         for _ in exports.calls(exports.Period()):
             pass

@@ -13,14 +13,14 @@ import pytest
 from msgspec.structs import replace
 
 from budgets.models import SpendWindow
-from metering import ledger
-from metering.adoption import adopt
 from metering.journal.frames import encode
 from metering.journal.reader import Call
 from metering.journal.segments import Directory
+from metering.ledger import write
+from metering.ledger.crash_recovery import adopt
+from metering.ledger.journal_loader import Shipment
+from metering.ledger.spend_windows import load_windows
 from metering.models import UsageEvent
-from metering.shipment import Shipment
-from metering.windows import load_windows
 from providers.fallback_log import FALLBACKS
 from providers.usage import ImageCount, ToolCount
 from tests.calls import CLOSED_COST, closed, opened
@@ -115,7 +115,7 @@ def test_every_text_in_every_field_is_a_row_with_its_documents(field: str) -> No
         for name, text in zip(names, TEXTS.values(), strict=True)
     ]
 
-    ledger.write(calls)
+    write.write(calls)
 
     assert set(UsageEvent.objects.values_list("id", flat=True)) == set(names)
     assert spent() == len(TEXTS) * CLOSED_COST
@@ -142,7 +142,7 @@ def test_a_journal_full_of_it_is_adopted_without_a_loss(tmp_path: Path, kind: st
 
 
 def test_what_somebody_wrote_as_text_stays_as_it_was() -> None:
-    ledger.write([in_receipt(Call(opened("req_1"), closed("req_1")), "\\u0000 and \x00")])
+    write.write([in_receipt(Call(opened("req_1"), closed("req_1")), "\\u0000 and \x00")])
 
     assert UsageEvent.objects.get().receipt[0]["note"] == "\\u0000 and "
 
@@ -151,13 +151,13 @@ def test_what_somebody_wrote_as_text_stays_as_it_was() -> None:
 def test_a_row_that_is_refused_is_written_without_its_documents_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
-    document = ledger._document  # noqa: SLF001
+    document = write._document  # noqa: SLF001
 
     def broken(value: Any) -> str:
         text = document(value)
         return "{nonsense" if "poison" in text else text
 
-    monkeypatch.setattr(ledger, "_document", broken)
+    monkeypatch.setattr(write, "_document", broken)
     bad = FIELDS[refused](Call(opened("req_bad"), closed("req_bad")), "poison")
     directory = Directory.create(tmp_path)
     shipment = Shipment(directory)

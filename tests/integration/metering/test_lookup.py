@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 
-from metering import ledger
 from metering.journal.frames import encode
 from metering.journal.reader import Call
 from metering.journal.records import Record, Void
+from metering.ledger import write as ledger
+from metering.ledger.lookup import Found, find, moment_of
 from metering.logged import Logged
-from metering.lookup import Found, find, moment_of
 from metering.models import LoggedRequest, UsageEvent
 from metering.request_log import write
 from tests.calls import CLOSED_COST, closed, opened

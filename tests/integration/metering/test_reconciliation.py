@@ -13,15 +13,15 @@ from django.core.management import CommandError, call_command
 
 from budgets.admission.interface import WindowKey
 from budgets.models import SpendWindow
-from metering import ledger
-from metering.adoption import adopt
-from metering.exports import Period
 from metering.journal.frames import encode
 from metering.journal.reader import Call
 from metering.journal.segments import Directory
+from metering.ledger import write
+from metering.ledger.crash_recovery import adopt
+from metering.ledger.exports import Period
+from metering.ledger.spend_windows import load_windows
 from metering.models import UsageEvent
 from metering.reconciliation import Day, Sums, days
-from metering.windows import load_windows
 from tests.calls import CLOSED_COST, DAY, NOON, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +37,7 @@ def data_dir(settings: Any, tmp_path: Path) -> Path:
 def record(request_id: str, *, at: float = NOON, estimated: bool = False, status: str = "ok") -> None:
     end = closed(request_id, at=at, status=status)
     usage = msgspec.structs.replace(end.usage, estimated=estimated)
-    ledger.write([Call(opened(request_id, at=at), msgspec.structs.replace(end, usage=usage))])
+    write.write([Call(opened(request_id, at=at), msgspec.structs.replace(end, usage=usage))])
 
 
 def reconcile(*arguments: str) -> tuple[int, str]:

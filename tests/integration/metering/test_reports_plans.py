@@ -114,7 +114,7 @@ def _fill(calls: int) -> None:
 def _ask_everything(rounds: int) -> dict[str, dict[str, object]]:
     from django.db import connection  # noqa: PLC0415
 
-    from metering.hours import mark_hours  # noqa: PLC0415
+    from metering.ledger.changed_hours import mark_hours  # noqa: PLC0415
     from metering.reports import Question, answer  # noqa: PLC0415
 
     july = (datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 8, 1, tzinfo=UTC))

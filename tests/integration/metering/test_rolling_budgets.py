@@ -27,9 +27,9 @@ from budgets.admission.interface import (
 from budgets.local.admission import LocalAdmission
 from budgets.models import SpendWindow
 from budgets.redis.admission import RedisAdmission
-from metering.exports import Period
+from metering.ledger.exports import Period
+from metering.ledger.spend_windows import load_windows
 from metering.reconciliation import wrong_windows
-from metering.windows import load_windows
 from tests.integration.metering.rolling import (
     DAY_S,
     HOUR_S,

@@ -12,13 +12,13 @@ from django.db.models import Sum
 
 from budgets.admission.interface import WindowKey
 from gateway.config.sections import Retention
-from metering import ledger
 from metering.journal.reader import Call
+from metering.ledger import write as ledger
+from metering.ledger.spend_windows import load_windows
 from metering.models import HourlyUsage, StaleHour, UsageEvent
 from metering.reports import Question, answer
 from metering.retention import expire
 from metering.rollup import roll_up
-from metering.windows import load_windows
 from tests.calls import CLOSED_COST, NOON, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -15,10 +15,11 @@ from catalog.pricing.prices import cost
 from gateway.config import Config
 from gateway.config.sections import Metering, Retention
 from gateway.metrics import Metrics
-from metering import ledger
-from metering.exports import Period
 from metering.journal.reader import Call
 from metering.journal.records import Close
+from metering.ledger import write
+from metering.ledger.exports import Period
+from metering.ledger.spend_windows import load_windows
 from metering.models import HourlyUsage, Settlement, UsageEvent
 from metering.reconciliation import wrong_receipts, wrong_windows
 from metering.retention import expire
@@ -27,7 +28,6 @@ from metering.settlements import Listening, read_news, settle_due
 from metering.settling import ByCost, ByPolicy, ByUsage, Known, NoPrice, UnknownCall, settle
 from metering.unsettled import Bounds
 from metering.unsettled_money import unsettled_by_deployment
-from metering.windows import load_windows
 from providers.usage import ToolCount, Usage
 from tenants.audit import Actor
 from tenants.models import AuditEvent
@@ -68,7 +68,7 @@ def test_what_is_unsettled_is_shown_by_deployment() -> None:
     assert unsettled_by_deployment() == []
     elsewhere = unknown("c")
     moved = msgspec.structs.replace(elsewhere.close, deployment="west", unsettled_nanousd=5 * REST)
-    ledger.write([unknown("a"), unknown("b"), Call(elsewhere.open, moved), Call(opened("d"), closed("d"))])
+    write.write([unknown("a"), unknown("b"), Call(elsewhere.open, moved), Call(opened("d"), closed("d"))])
     found = unsettled_by_deployment()
     assert (found[0].deployment, found[0].calls, found[0].nanousd) == ("west", 1, 5 * REST)
     assert sum(each.nanousd for each in found) == 7 * REST
@@ -84,7 +84,7 @@ def test_what_is_unsettled_is_shown_by_deployment() -> None:
 
 def test_a_window_that_is_known_counts_cost_and_what_is_unsettled() -> None:
     load_windows([TENANT_JULY, KEY_JULY])
-    written = ledger.write([unknown("a"), unknown("b"), Call(opened("c"), closed("c"))])
+    written = write.write([unknown("a"), unknown("b"), Call(opened("c"), closed("c"))])
     assert totals() == dict.fromkeys(("tenant:3", "key:7"), (2 * BOUND + CLOSED_COST, 2 * REST))
     assert {post.unsettled_nanousd for post in written.posts} == {2 * REST}
     assert {post.added_nanousd for post in written.posts} == {2 * BOUND + CLOSED_COST}
@@ -92,7 +92,7 @@ def test_a_window_that_is_known_counts_cost_and_what_is_unsettled() -> None:
 
 
 def test_a_window_that_is_made_later_counts_the_same() -> None:
-    ledger.write([unknown("a"), Call(opened("c"), closed("c"))])
+    write.write([unknown("a"), Call(opened("c"), closed("c"))])
     load_windows([TENANT_JULY])
     assert totals() == {"tenant:3": (BOUND + CLOSED_COST, REST)}
     assert everything_agrees()
@@ -115,7 +115,7 @@ def test_a_settled_call_counts_what_it_cost_and_the_rest_is_free_again(
     known: Known, paid: int, disputed: int
 ) -> None:
     load_windows([TENANT_JULY, KEY_JULY])
-    ledger.write([unknown("a"), unknown("b")])
+    write.write([unknown("a"), unknown("b")])
     outcome = settle("a", known, ME, NOW)
     assert (outcome.cost_nanousd, outcome.freed_nanousd, outcome.disputed_nanousd) == (
         paid,
@@ -130,7 +130,7 @@ def test_a_settled_call_counts_what_it_cost_and_the_rest_is_free_again(
 
 def test_twice_is_once_whatever_is_said_the_second_time() -> None:
     load_windows([TENANT_JULY])
-    ledger.write([unknown("a")])
+    write.write([unknown("a")])
     settle("a", ByCost(5), ME, NOW)
     for again in (ByCost(5), ByCost(BOUND), ByUsage(HUGE), ByPolicy("bound")):
         assert settle("a", again, ME, NOW).was_exact
@@ -139,16 +139,16 @@ def test_twice_is_once_whatever_is_said_the_second_time() -> None:
 
 
 def test_a_call_that_is_exact_stays_as_it_is() -> None:
-    ledger.write([Call(opened("c"), closed("c"))])
+    write.write([Call(opened("c"), closed("c"))])
     assert settle("c", ByCost(0), ME, NOW).was_exact
     assert UsageEvent.objects.get(id="c").cost_nanousd == CLOSED_COST
 
 
 def test_a_call_that_comes_again_from_its_journal_stays_settled() -> None:
     load_windows([TENANT_JULY])
-    ledger.write([unknown("a")])
+    write.write([unknown("a")])
     settle("a", ByCost(5), ME, NOW)
-    ledger.write([unknown("a")])
+    write.write([unknown("a")])
     assert totals() == {"tenant:3": (5, 0)}
 
 
@@ -159,14 +159,14 @@ def test_a_call_that_nobody_knows_cannot_be_settled() -> None:
 
 def test_usage_without_a_kept_price_changes_nothing() -> None:
     call = unknown("a")
-    ledger.write([Call(call.open, msgspec.structs.replace(call.close, decision=[]))])
+    write.write([Call(call.open, msgspec.structs.replace(call.close, decision=[]))])
     with pytest.raises(NoPrice):
         settle("a", ByUsage(SMALL), ME, NOW)
     assert UsageEvent.objects.get(id="a").unsettled_nanousd == REST
 
 
 def test_what_a_person_settles_is_in_the_audit_trail() -> None:
-    ledger.write([unknown("a")])
+    write.write([unknown("a")])
     settle("a", ByCost(5), ME, NOW)
     event = AuditEvent.objects.get(action="settle")
     assert (event.actor, event.resource_id) == ("me", "a")
@@ -177,7 +177,7 @@ def test_what_a_person_settles_is_in_the_audit_trail() -> None:
 
 def test_serving_processes_hear_the_new_totals_once() -> None:
     load_windows([TENANT_JULY, KEY_JULY])
-    ledger.write([unknown("a"), unknown("b"), unknown("c", tenant=4)])
+    write.write([unknown("a"), unknown("b"), unknown("c", tenant=4)])
     for name in "abc":
         settle(name, ByCost(5), ME, NOW)
     news = read_news(0, NOW - timedelta(days=1))
@@ -198,7 +198,7 @@ async def test_a_process_posts_what_it_hears(posts: Posts) -> None:
 
     def make() -> None:
         load_windows([TENANT_JULY])
-        ledger.write([unknown("a")])
+        write.write([unknown("a")])
         settle("a", ByCost(5), ME, NOW)
 
     await here(make)
@@ -214,7 +214,7 @@ async def test_a_process_posts_what_it_hears(posts: Posts) -> None:
 def test_what_nobody_says_in_time_is_settled_by_policy(settings, policy: str, paid: int) -> None:
     settings.GATEWAY = Config(metering=Metering(unsettled=policy, unsettled_after=3600.0))
     load_windows([TENANT_JULY])
-    ledger.write([unknown("old", NOON - 3661), unknown("young", NOON - 3000)])
+    write.write([unknown("old", NOON - 3661), unknown("young", NOON - 3000)])
     assert settle_due(datetime.fromtimestamp(NOON, UTC)) == 1
     assert totals() == {"tenant:3": (BOUND + paid, REST)}
     assert UsageEvent.objects.get(id="old").estimated
@@ -223,7 +223,7 @@ def test_what_nobody_says_in_time_is_settled_by_policy(settings, policy: str, pa
 
 
 def test_hours_are_added_up_anew() -> None:
-    ledger.write([unknown("a")])
+    write.write([unknown("a")])
     roll_up(NOW + timedelta(hours=2))
     settle("a", ByCost(5), ME, NOW)
     roll_up(NOW + timedelta(hours=3))
@@ -231,7 +231,7 @@ def test_hours_are_added_up_anew() -> None:
 
 
 def test_a_call_that_is_unsettled_does_not_expire() -> None:
-    ledger.write([unknown("a"), Call(opened("older", at=NOON - 7200), closed("older", at=NOON - 7199))])
+    write.write([unknown("a"), Call(opened("older", at=NOON - 7200), closed("older", at=NOON - 7199))])
     later = NOW + timedelta(days=60)
     assert expire(later, Retention(metadata_days=30)).calls == 1
     settle("a", ByCost(5), ME, later)
@@ -241,7 +241,7 @@ def test_a_call_that_is_unsettled_does_not_expire() -> None:
 def test_a_window_of_another_month_is_left_alone() -> None:
     june = WindowKey("tenant:3", "calendar_month", "UTC", datetime(2026, 6, 1, tzinfo=UTC).timestamp())
     load_windows([TENANT_JULY, june])
-    ledger.write([unknown("a", JULY - 1), unknown("b", JULY)])
+    write.write([unknown("a", JULY - 1), unknown("b", JULY)])
     settle("b", ByCost(5), ME, NOW)
     found: list[Post] = load_windows([TENANT_JULY, june])
     assert [(post.spent_nanousd, post.unsettled_nanousd) for post in found] == [(5, 0), (BOUND, REST)]
@@ -258,7 +258,7 @@ def test_settling_changes_every_rolling_window_and_the_day_that_hold_the_call() 
     keys = [WindowKey("tenant:3", "rolling_7d", "UTC", start) for start in starts]
     daily = WindowKey("tenant:3", "daily", "UTC", midnight)
     load_windows([keys[0]])
-    ledger.write([unknown("a"), Call(opened("c", at=NOON - day), closed("c", at=NOON - day + 1))])
+    write.write([unknown("a"), Call(opened("c", at=NOON - day), closed("c", at=NOON - day + 1))])
     load_windows([keys[1], keys[2]])  # made of the rows of their days
     before = {post.window: post for post in load_windows([*keys, daily])}
     assert before[keys[1]].spent_nanousd == BOUND + CLOSED_COST
@@ -279,7 +279,7 @@ def test_a_day_that_settling_has_emptied_returns_nothing() -> None:
     day = 86_400.0
     key = WindowKey("tenant:3", "rolling_7d", "UTC", NOON // day * day - 5 * day)  # its last day is tomorrow
     load_windows([msgspec.structs.replace(key, start=key.start - day), key])
-    ledger.write([unknown("a")])
+    write.write([unknown("a")])
     [before] = load_windows([key])
     settle("a", ByCost(0), ME, NOW)
     [news] = [post for post in read_news(0, NOW - timedelta(days=1)).posts if post.window == key]
@@ -294,7 +294,7 @@ def test_a_day_that_settling_has_emptied_returns_nothing() -> None:
 
 
 def test_a_usage_of_very_many_tools_is_kept_as_few() -> None:
-    ledger.write([unknown("a")])
+    write.write([unknown("a")])
     tools = tuple([ToolCount(f"tool_{number}", 1) for number in range(999)])
     settle("a", ByUsage(msgspec.structs.replace(SMALL, tool_calls=tools)), ME, NOW)
     assert len(UsageEvent.objects.get(pk="a").usage["tool_calls"]) == 32

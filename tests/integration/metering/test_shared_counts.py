@@ -13,10 +13,11 @@ from msgspec import structs
 from budgets.admission.interface import Ask, BudgetRule, Limits, Post, ScopeRules, WindowKey
 from budgets.redis.admission import RedisAdmission
 from budgets.redis.snapshot import Unread
-from metering import ledger, tasks
+from metering import tasks
 from metering.journal.reader import Call
+from metering.ledger import write as ledger
+from metering.ledger.spend_windows import load_windows
 from metering.shared_counts import SharedCounts, shared_counts
-from metering.windows import load_windows
 from tests.calls import CLOSED_COST, NOON, closed, opened
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER

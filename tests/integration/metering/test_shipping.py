@@ -21,9 +21,9 @@ from budgets.models import SpendWindow
 from metering.journal.journal import Journal
 from metering.journal.records import Mark
 from metering.journal.segments import Directory
+from metering.ledger.shipper import Shipper
+from metering.ledger.spend_windows import load_windows
 from metering.models import UsageEvent
-from metering.shipper import Shipper
-from metering.windows import load_windows
 from providers.usage import ImageCount, Usage
 from tests.calls import CLOSED_COST, NOON, closed, opened
 from tests.integration.metering.shipping import KEY_JULY, TENANT_JULY, Posts, ledger, serve

@@ -9,9 +9,9 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from metering.journal.journal import Journal
-from metering.shipment import Batch, Shipment
-from metering.shipper import Shipper
-from metering.windows import load_windows
+from metering.ledger.journal_loader import Batch, Shipment
+from metering.ledger.shipper import Shipper
+from metering.ledger.spend_windows import load_windows
 from tests.calls import CLOSED_COST
 from tests.integration.metering.shipping import KEY_JULY, TENANT_JULY, Posts, ledger, serve
 from tests.waiting import eventually
@@ -52,7 +52,7 @@ async def test_what_admission_has_not_heard_stays_in_the_journal_although_the_le
 async def test_a_disk_that_syncs_nothing_does_not_keep_the_shipper_from_stopping(
     journal: Journal, posts: Posts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("metering.shipper._SYNC_PATIENCE_S", 0.01)
+    monkeypatch.setattr("metering.ledger.shipper._SYNC_PATIENCE_S", 0.01)
     asked = asyncio.Event()
 
     async def hang() -> None:

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from budgets.admission.interface import WindowKey
 from budgets.models import SpendWindow
-from metering import ledger
 from metering.journal.reader import Call
-from metering.windows import load_windows
+from metering.ledger import write
+from metering.ledger.spend_windows import load_windows
 from tests.calls import CLOSED_COST, NOON, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +33,7 @@ def calls(name: str, count: int, at: float = NOON) -> list[Call]:
 
 
 def test_a_new_window_starts_with_what_the_ledger_holds() -> None:
-    ledger.write([*calls("today", 3), *calls("before", 2, NOON - 5 * 86400)])
+    write.write([*calls("today", 3), *calls("before", 2, NOON - 5 * 86400)])
 
     posts = load_windows(KEYS)
 
@@ -48,7 +48,7 @@ def test_a_window_ends_where_its_schedule_says() -> None:
 
 
 def test_asking_again_changes_nothing() -> None:
-    ledger.write(calls("a", 1))
+    write.write(calls("a", 1))
 
     assert load_windows(KEYS) == load_windows(KEYS)
     assert SpendWindow.objects.count() == len(KEYS)
@@ -57,7 +57,7 @@ def test_asking_again_changes_nothing() -> None:
 def test_the_ledger_raises_total_and_version_of_the_windows_a_call_is_in() -> None:
     before = load_windows(KEYS)
 
-    posts = {post.window: post for post in ledger.write(calls("a", 2)).posts}
+    posts = {post.window: post for post in write.write(calls("a", 2)).posts}
 
     assert [posts[key].spent_nanousd // CLOSED_COST for key in KEYS[:3]] == [2, 2, 2]
     assert all(posts[post.window].version > post.version for post in before[:3])
@@ -68,18 +68,18 @@ def test_the_ledger_raises_total_and_version_of_the_windows_a_call_is_in() -> No
 
 def test_a_batch_that_was_partly_there_before_does_not_say_what_it_added() -> None:
     load_windows(KEYS)
-    ledger.write(calls("a", 2))
+    write.write(calls("a", 2))
 
-    posts = ledger.write(calls("a", 3)).posts
+    posts = write.write(calls("a", 3)).posts
 
     assert {post.added_nanousd for post in posts} == {None}
 
 
 def test_the_same_calls_twice_count_once() -> None:
     load_windows(KEYS)
-    ledger.write(calls("a", 2))
+    write.write(calls("a", 2))
 
-    written = ledger.write([*calls("a", 3), *calls("a", 3)])
+    written = write.write([*calls("a", 3), *calls("a", 3)])
 
     assert written.inserted == 1
     assert load_windows(KEYS)[0].spent_nanousd == 3 * CLOSED_COST
@@ -87,7 +87,7 @@ def test_the_same_calls_twice_count_once() -> None:
 
 def test_windows_made_while_calls_arrive_miss_none_and_double_none() -> None:
     def ship(n: int) -> None:
-        ledger.write(calls(f"batch{n}", 20))
+        write.write(calls(f"batch{n}", 20))
         connection.close()
 
     def load(n: int) -> None:
@@ -111,6 +111,6 @@ def test_an_absurd_cost_overflows_nothing() -> None:
     load_windows(KEYS[:1])
     absurd = [Call(call.open, closed(call.open.id, output=2**53)) for call in calls("absurd", 20)]
 
-    ledger.write(absurd)
+    write.write(absurd)
 
-    assert load_windows(KEYS[:1])[0].spent_nanousd == 20 * ledger.LARGEST_COST
+    assert load_windows(KEYS[:1])[0].spent_nanousd == 20 * write.LARGEST_COST

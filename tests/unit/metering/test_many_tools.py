@@ -12,9 +12,9 @@ import pytest
 
 from catalog.pricing.price_terms import Terms, ToolRate
 from catalog.pricing.prices import PriceSheet, as_kept, receipt
-from metering.adoption import incomplete
 from metering.journal.reader import Running
 from metering.journal.records import Answered
+from metering.ledger.crash_recovery import incomplete
 from metering.meter import Ending, Meter
 from providers.dialects.openai.usage import UsageJson, usage_of
 from providers.upstream import Attempt

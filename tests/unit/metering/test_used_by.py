@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from metering.adoption import used_by
 from metering.journal.reader import Running
 from metering.journal.records import Answered
+from metering.ledger.crash_recovery import used_by
 from metering.meter import Meter
 from providers.usage import Usage
 from tests.calls import opened

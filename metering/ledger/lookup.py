@@ -16,7 +16,7 @@ import msgspec
 from metering.journal.frames import Gap, scan
 from metering.journal.records import Close, Open, Void
 from metering.journal.segments import Directory, directories
-from metering.ledger import moment
+from metering.ledger.write import moment
 from metering.models import LoggedRequest, UsageEvent
 from metering.trace import arm_met
 

@@ -21,7 +21,7 @@ from metering.dispute import Charge, Most, charge
 from metering.journal.reader import Call
 from metering.journal.records import Close
 from metering.journal.segments import Directory, directories
-from metering.shipment import BATCH, Shipment
+from metering.ledger.journal_loader import BATCH, Shipment
 from metering.unsettled import Bounds
 from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN
 from providers.fallback_log import FALLBACKS

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from django.db import connection, transaction
 
-from metering.insertion import COLUMNS
+from metering.ledger.bulk_insert import COLUMNS
 from metering.models import UsageEvent
 from tenants.queries import UnknownTenant, tenant_named
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
-from metering.shipment import BATCH, Shipment
+from metering.ledger.journal_loader import BATCH, Shipment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import DataError, IntegrityError, connections
 
-from metering import failpoints, ledger
+from metering import failpoints
 from metering.journal.frames import encode
 from metering.journal.reader import Tail
+from metering.ledger import write as ledger
 from providers.fallback_log import FALLBACKS
 
 if TYPE_CHECKING:

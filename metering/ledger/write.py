@@ -20,10 +20,10 @@ from msgspec.structs import replace
 from budgets.admission.interface import Post, WindowKey
 from metering import failpoints
 from metering.amounts import NOTHING, Amount
-from metering.days import tell_returns
-from metering.hours import mark_hours
-from metering.insertion import insert_rows
 from metering.journal.reader import Call
+from metering.ledger.bulk_insert import insert_rows
+from metering.ledger.changed_hours import mark_hours
+from metering.ledger.rolling_days import tell_returns
 from metering.trace import arm_met
 from providers.usage import ImageCount
 
