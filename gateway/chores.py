@@ -26,8 +26,8 @@ from gateway.schedule import JOBS, PROBES, every_job
 from gateway.shedding import Shedding
 from gateway.worker_state import state_of
 from metering.ledger.crash_recovery import adopt
-from metering.settlements import Listening
-from metering.unsettled_money import unsettled_by_deployment
+from metering.settlement.news import Listening
+from metering.settlement.unsettled_money import unsettled_by_deployment
 from providers.fallback_log import FALLBACKS
 from tenants.key_cache import CAREFUL_TTL_S, TTL_S
 from tenants.key_use import write_key_use
@@ -163,7 +163,7 @@ class Chores:
         live.running.mark(live.journal)
 
     async def _hear_settlements(self) -> None:
-        """Learn the totals of windows whose calls were made exact, by whomever (metering/settling.py)."""
+        """Learn the totals of windows whose calls were made exact, by whomever (metering/settlement/settle.py)."""
         if self._settlements is None:
             self._settlements = Listening(self._live.admission, self._in_database, lambda: datetime.now(UTC))
         await self._settlements.hear()

@@ -22,7 +22,7 @@ from providers.fallback_log import FALLBACKS
 from providers.target import Target
 
 if TYPE_CHECKING:
-    from metering.unsettled_money import UnsettledAt
+    from metering.settlement.unsettled_money import UnsettledAt
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 OVERHEAD = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1)

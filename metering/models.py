@@ -16,7 +16,7 @@ class Status(models.TextChoices):
 
 class UsageEvent(models.Model):
     """One call. `id` is the X-Request-ID; names and ids are copies, so that the row outlives what it names.
-    Only metering/settling.py changes one, and only where the outcome was not known.
+    Only metering/settlement/settle.py changes one, and only where the outcome was not known.
 
     `input_tokens` and `output_tokens` are the provider's totals; `usage` holds the disjoint vector, `receipt`
     the line items, `decision` the attempts and why.
@@ -147,7 +147,7 @@ class LoggedRequest(models.Model):
 
 
 class Settlement(models.Model):
-    """A call that was unsettled became exact: says which windows have a new total (metering/settlements.py)."""
+    """A call that was unsettled became exact: says which windows have a new total (metering/settlement/news.py)."""
 
     request_id = models.CharField(max_length=64)
     tenant_id = models.BigIntegerField()

@@ -8,7 +8,8 @@ from typing import Any
 from celery import shared_task
 from django.conf import settings
 
-from metering import nightly, request_log, retention, rollup, settlements
+from metering import nightly, request_log, retention, rollup
+from metering.settlement import news
 
 
 @shared_task(name="metering.roll_up")
@@ -18,7 +19,7 @@ def roll_up(**_: Any) -> None:
 
 @shared_task(name="metering.settle_due")
 def settle_due(**_: Any) -> None:
-    settlements.settle_due(datetime.now(UTC))
+    news.settle_due(datetime.now(UTC))
 
 
 @shared_task(name="metering.expire")

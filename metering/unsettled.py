@@ -2,7 +2,7 @@
 
 A call that reached a provider and ended without usage - a timeout, a reset, a broken answer, a client or a server
 that left, a kill - costs what is estimated, and the rest up to its hold is unsettled: budgets count both, until it is
-made exact (metering/settling.py). docs/decisions/0014. Pure.
+made exact (metering/settlement/settle.py). docs/decisions/0014. Pure.
 """
 
 from __future__ import annotations

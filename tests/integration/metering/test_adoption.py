@@ -19,7 +19,7 @@ from metering.journal.segments import Directory
 from metering.ledger.crash_recovery import DIED, adopt
 from metering.ledger.journal_loader import Shipment
 from metering.models import UsageEvent
-from metering.settling import ByUsage, settle
+from metering.settlement.settle import ByUsage, settle
 from providers.usage import Usage
 from tenants.audit import Actor
 from tests.calls import CLOSED_COST, SHEET, closed, opened

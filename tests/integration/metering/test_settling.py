@@ -24,10 +24,10 @@ from metering.models import HourlyUsage, Settlement, UsageEvent
 from metering.reconciliation import wrong_receipts, wrong_windows
 from metering.retention import expire
 from metering.rollup import roll_up
-from metering.settlements import Listening, read_news, settle_due
-from metering.settling import ByCost, ByPolicy, ByUsage, Known, NoPrice, UnknownCall, settle
+from metering.settlement.news import Listening, read_news, settle_due
+from metering.settlement.settle import ByCost, ByPolicy, ByUsage, Known, NoPrice, UnknownCall, settle
+from metering.settlement.unsettled_money import unsettled_by_deployment
 from metering.unsettled import Bounds
-from metering.unsettled_money import unsettled_by_deployment
 from providers.usage import ToolCount, Usage
 from tenants.audit import Actor
 from tenants.models import AuditEvent

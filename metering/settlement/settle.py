@@ -1,7 +1,7 @@
 """Makes a call exact whose outcome nobody knew: by its usage, by its cost, or by policy (decision 0014). Blocking.
 
 One transaction for the row, the windows of its tenant and key, the mark of its hour, and a settlement by which serving
-processes learn the new totals (metering/settlements.py). A call that is exact already is left as it is, so twice is
+processes learn the new totals (metering/settlement/news.py). A call that is exact already is left as it is, so twice is
 once. No more is charged than was counted; what is beyond is the operator's dispute, as for any call.
 """
 

@@ -17,7 +17,7 @@ from budgets.admission.interface import Post, WindowKey
 from metering.ledger.rolling_days import with_returns
 from metering.ledger.write import select_windows
 from metering.models import Settlement, UsageEvent
-from metering.settling import ByPolicy, settle
+from metering.settlement.settle import ByPolicy, settle
 from tenants.audit import Actor
 
 AT_ONCE = 200
