@@ -8,7 +8,8 @@ from typing import Any
 from celery import shared_task
 from django.conf import settings
 
-from metering import nightly, request_log, retention, rollup
+from metering import request_log, retention, rollup
+from metering.reconciliation import nightly
 from metering.settlement import news
 
 

@@ -10,13 +10,13 @@ from typing_extensions import override
 
 from gateway.management.database_words import database_told
 from gateway.management.period_command import PeriodCommand
-from metering import reconciliation
 from metering.ledger.exports import Period
-from metering.reconciliation import Day, Disagreement, JournalState, Sums
+from metering.reconciliation import ledger
+from metering.reconciliation.ledger import Day, Disagreement, JournalState, Sums
 
 if TYPE_CHECKING:
     from gateway.config import Config
-    from metering.shared_counts import SharedCounts
+    from metering.reconciliation.redis import SharedCounts
 
 _NANO = 10**9
 _MOST_SHOWN = 50
@@ -41,17 +41,17 @@ class Command(PeriodCommand):
 
     def _report(self, period: Period) -> list[str]:
         """Print the days and the journals; return what is wrong."""
-        self._days(reconciliation.days(period))
+        self._days(ledger.days(period))
         root = settings.DATA_DIR / "journal"
-        journals = reconciliation.journals(root)
+        journals = ledger.journals(root)
         for journal in journals:
             self.stdout.write(_of_journal(journal))
-        for name in reconciliation.leftovers(root):
+        for name in ledger.leftovers(root):
             self.stdout.write(f"set aside for you: {root / name}")
         return [
             *self._shared(settings.GATEWAY),
-            *(_of_amounts(wrong) for wrong in reconciliation.wrong_windows(period)),
-            *(_of_amounts(wrong) for wrong in reconciliation.wrong_receipts(period)),
+            *(_of_amounts(wrong) for wrong in ledger.wrong_windows(period)),
+            *(_of_amounts(wrong) for wrong in ledger.wrong_receipts(period)),
             *(
                 f"journal {journal.name} of a process that ended: {journal.ended + journal.running} calls are not in "
                 "the ledger; the next start brings them there"
@@ -65,7 +65,7 @@ class Command(PeriodCommand):
         if config.embedded:
             return []
         from budgets.redis.snapshot import Unread  # noqa: PLC0415 - Redis is not loaded in embedded mode
-        from metering.shared_counts import shared_counts  # noqa: PLC0415
+        from metering.reconciliation.redis import shared_counts  # noqa: PLC0415
 
         try:
             counts = shared_counts(config.redis.url)

@@ -10,7 +10,7 @@ from django.contrib.sessions.models import Session
 from gateway.models import Replay
 from gateway.sweeps import sweep_replays, sweep_sessions
 from gateway.tasks import sweep_replays as sweep_replays_task
-from metering import nightly
+from metering.reconciliation import nightly
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 7, 24, 12, tzinfo=UTC)

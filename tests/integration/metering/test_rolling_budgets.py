@@ -29,7 +29,7 @@ from budgets.models import SpendWindow
 from budgets.redis.admission import RedisAdmission
 from metering.ledger.exports import Period
 from metering.ledger.spend_windows import load_windows
-from metering.reconciliation import wrong_windows
+from metering.reconciliation.ledger import wrong_windows
 from tests.integration.metering.rolling import (
     DAY_S,
     HOUR_S,

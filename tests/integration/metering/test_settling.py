@@ -21,7 +21,7 @@ from metering.ledger import write
 from metering.ledger.exports import Period
 from metering.ledger.spend_windows import load_windows
 from metering.models import HourlyUsage, Settlement, UsageEvent
-from metering.reconciliation import wrong_receipts, wrong_windows
+from metering.reconciliation.ledger import wrong_receipts, wrong_windows
 from metering.retention import expire
 from metering.rollup import roll_up
 from metering.settlement.news import Listening, read_news, settle_due

@@ -17,7 +17,7 @@ from metering import tasks
 from metering.journal.reader import Call
 from metering.ledger import write as ledger
 from metering.ledger.spend_windows import load_windows
-from metering.shared_counts import SharedCounts, shared_counts
+from metering.reconciliation.redis import SharedCounts, shared_counts
 from tests.calls import CLOSED_COST, NOON, closed, opened
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER
@@ -41,7 +41,7 @@ def server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def worker(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RedisAdmission]:
-    monkeypatch.setattr("metering.shared_counts.AGAIN_S", 0.0)
+    monkeypatch.setattr("metering.reconciliation.redis.AGAIN_S", 0.0)
     server.run("FLUSHALL")
     worker = RedisAdmission(server.url, load, signer=SIGNER, timeout_s=2.0, clock=lambda: (1000.0, NOON))
     await worker.open()
@@ -203,7 +203,7 @@ async def test_what_is_right_again_at_the_second_look_is_not_told(
     def meanwhile(_: float) -> None:
         asyncio.run_coroutine_threadsafe(worker.post(posts, ["late"]), loop).result(10)
 
-    monkeypatch.setattr("metering.shared_counts.time.sleep", meanwhile)
+    monkeypatch.setattr("metering.reconciliation.redis.time.sleep", meanwhile)
     assert not await sentences(server)
 
 

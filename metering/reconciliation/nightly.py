@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from metering.ledger.exports import Period
-from metering.reconciliation import wrong_receipts, wrong_windows
+from metering.reconciliation.ledger import wrong_receipts, wrong_windows
 
 logger = logging.getLogger(__name__)
 _DAYS = 2  # one more than passes between two looks
@@ -16,7 +16,7 @@ _MOST_LOGGED = 50
 
 def compare_redis(url: str) -> int:
     """Compare what Redis counts with the ledger; return how many disagree. Raises budgets.redis_audit.Unread."""
-    from metering.shared_counts import shared_counts  # noqa: PLC0415 - embedded mode looks too, and has no Redis
+    from metering.reconciliation.redis import shared_counts  # noqa: PLC0415 - embedded mode looks too, and has no Redis
 
     faults = shared_counts(url).faults
     for fault in faults[:_MOST_LOGGED]:
