@@ -8,8 +8,9 @@ from typing import Any
 from celery import shared_task
 from django.conf import settings
 
-from metering import request_log, retention, rollup
+from metering import request_log
 from metering.reconciliation import nightly
+from metering.reports import retention, rollup
 from metering.settlement import news
 
 

@@ -75,7 +75,7 @@ BESIDE_THE_MODELS = (
     "gateway.welcome",
     "metering.ledger.crash_recovery",
     "metering.call_lists",
-    "metering.experiments",
+    "metering.reports.experiments",
     "metering.ledger.lookup",
     "metering.refusal_story",
     "providers.dialects.lenient.large_responses",

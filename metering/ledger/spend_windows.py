@@ -81,7 +81,7 @@ def _insert(connection: BaseDatabaseWrapper, key: WindowKey, amount: Amount) -> 
 
 
 def _counted(connection: BaseDatabaseWrapper, scope: str, since: float, until: float) -> Amount:
-    """Add up the ledger, and the roll-ups of hours whose calls have expired (metering/retention.py).
+    """Add up the ledger, and the roll-ups of hours whose calls have expired (metering/reports/retention.py).
 
     Calls that are unsettled do not expire.
     An expired hour that the window begins in the middle of counts in full: too careful rather than too generous.

@@ -142,7 +142,7 @@ def _read(path: Path) -> tuple[Tail, list[str]]:
 def _windows(kind: str, period: Period) -> list[tuple[Any, ...]]:
     adapt = connection.ops.adapt_datetimefield_value
     conditions = [
-        "w.scope LIKE %s",  # and its calls are all still there (metering/retention.py)
+        "w.scope LIKE %s",  # and its calls are all still there (metering/reports/retention.py)
         "NOT EXISTS (SELECT 1 FROM metering_rollupstate s WHERE s.expired_before > w.start)",
     ]
     parameters: list[Any] = [f"{kind}:%"]

@@ -37,7 +37,7 @@ async def deployments(gateway, users, **headers):
 
 def arms_of(gateway):
     script = (
-        "from datetime import datetime, UTC; from metering.experiments import results; "
+        "from datetime import datetime, UTC; from metering.reports.experiments import results; "
         "print([(a.name, a.calls, a.failed, a.cost_nanousd) for a in results('ab', datetime(2020,1,1,tzinfo=UTC), "
         "datetime(2100,1,1,tzinfo=UTC))])"
     )

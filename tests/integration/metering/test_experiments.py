@@ -9,10 +9,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from metering.experiments import results
 from metering.journal.reader import Call
 from metering.ledger import write
 from metering.models import UsageEvent
+from metering.reports.experiments import results
 from metering.trace import Trace, document
 from tests.calls import CLOSED_COST, NOON, closed, opened
 

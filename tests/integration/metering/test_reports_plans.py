@@ -21,7 +21,7 @@ from tests.processes import clean_environment
 from tests.templates import prepared_postgres
 
 if TYPE_CHECKING:
-    from metering.reports import Question
+    from metering.reports.usage import Question
 
 ROOT = Path(__file__).parents[3]
 MOST_BLOCKS = 5_000  # of 8 kB; they were 2,000 of the rolled-up hours, and the calls themselves fill 100,000
@@ -78,7 +78,7 @@ def _main(calls: int, times: int) -> None:
     import django  # noqa: PLC0415 - this half runs in a process of its own
 
     django.setup()
-    from metering.rollup import roll_up  # noqa: PLC0415
+    from metering.reports.rollup import roll_up  # noqa: PLC0415
 
     _fill(calls)
     roll_up(datetime(2026, 8, 1, tzinfo=UTC))
@@ -115,7 +115,7 @@ def _ask_everything(rounds: int) -> dict[str, dict[str, object]]:
     from django.db import connection  # noqa: PLC0415
 
     from metering.ledger.changed_hours import mark_hours  # noqa: PLC0415
-    from metering.reports import Question, answer  # noqa: PLC0415
+    from metering.reports.usage import Question, answer  # noqa: PLC0415
 
     july = (datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 8, 1, tzinfo=UTC))
     mark_hours(connection, [july[1].timestamp() - 1])
@@ -148,7 +148,7 @@ def _explained(question: Question) -> tuple[list[str], int]:
     from django.db import connection  # noqa: PLC0415
     from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
 
-    from metering.reports import answer  # noqa: PLC0415
+    from metering.reports.usage import answer  # noqa: PLC0415
 
     with CaptureQueriesContext(connection) as captured:
         answer(question)

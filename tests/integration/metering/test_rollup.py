@@ -16,9 +16,9 @@ from metering.journal.reader import Call
 from metering.ledger import write as ledger
 from metering.ledger.spend_windows import load_windows
 from metering.models import HourlyUsage, StaleHour, UsageEvent
-from metering.reports import Question, answer
-from metering.retention import expire
-from metering.rollup import roll_up
+from metering.reports.retention import expire
+from metering.reports.rollup import roll_up
+from metering.reports.usage import Question, answer
 from tests.calls import CLOSED_COST, NOON, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)

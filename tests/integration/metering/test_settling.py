@@ -22,8 +22,8 @@ from metering.ledger.exports import Period
 from metering.ledger.spend_windows import load_windows
 from metering.models import HourlyUsage, Settlement, UsageEvent
 from metering.reconciliation.ledger import wrong_receipts, wrong_windows
-from metering.retention import expire
-from metering.rollup import roll_up
+from metering.reports.retention import expire
+from metering.reports.rollup import roll_up
 from metering.settlement.news import Listening, read_news, settle_due
 from metering.settlement.settle import ByCost, ByPolicy, ByUsage, Known, NoPrice, UnknownCall, settle
 from metering.settlement.unsettled_money import unsettled_by_deployment

@@ -61,8 +61,8 @@ class Workplace:
 
 
 SWEEP = Job("gateway.sweep_replays", "gateway.sweeps.sweep_replays", Every(600))
-ROLL_UP = Job("metering.roll_up", "metering.rollup.roll_up", Every(60))
-EXPIRE = Job("metering.expire", "metering.retention.expire", Daily(3, 20))
+ROLL_UP = Job("metering.roll_up", "metering.reports.rollup.roll_up", Every(60))
+EXPIRE = Job("metering.expire", "metering.reports.retention.expire", Daily(3, 20))
 
 
 async def test_the_server_does_what_is_due_and_nothing_else():

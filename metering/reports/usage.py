@@ -17,7 +17,7 @@ from django.db.models.functions import TruncDate
 
 from metering.ledger.changed_hours import HOUR, hour_of
 from metering.models import HourlyUsage, Status, UsageEvent
-from metering.rollup import SUMS, stale_hours, state_of
+from metering.reports.rollup import SUMS, stale_hours, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -110,7 +110,7 @@ def _insert_sums(hour: datetime, using: str, conflict: str = "") -> None:
 
 
 def _refresh(hour: datetime, generation: int, using: str) -> bool:
-    """Rebuild one hour, remove its older marks; False if expired: metering/retention.py adds late calls."""
+    """Rebuild one hour, remove its older marks; False if expired: metering/reports/retention.py adds late calls."""
     with transaction.atomic(using=using):
         lock_roll_ups(connections[using])
         limit = state_of(using).expired_before

@@ -17,8 +17,8 @@ from django.utils.timezone import now
 
 from catalog.models import Model
 from catalog.routing.experiments import BadExperiment, experiment_of
-from metering.experiments import Arm, results
 from metering.models import UsageEvent
+from metering.reports.experiments import Arm, results
 from metering.wording import milliseconds
 from tenants.form_fields import usd
 

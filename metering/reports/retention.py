@@ -19,7 +19,7 @@ from budgets.models import SpendWindow
 from metering.ledger.changed_hours import HOUR, hour_of
 from metering.ledger.write import lock_windows
 from metering.models import StaleHour, UsageEvent
-from metering.rollup import add_late, lock_roll_ups, rebuild, state_of
+from metering.reports.rollup import add_late, lock_roll_ups, rebuild, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
