@@ -12,8 +12,8 @@ from catalog.snapshot import Deployment
 from gateway.headers import of_call
 from gateway.request import V1Request
 from metering.attempts import may_cost
+from metering.explain.routing_text import in_short
 from metering.meter import Ending, Meter
-from metering.way import in_short
 from providers.errors.exceptions import UpstreamFailed
 from providers.upstream import Attempt, Call
 

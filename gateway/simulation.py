@@ -28,7 +28,7 @@ from gateway.instants import rfc3339
 from gateway.money import usd
 from gateway.request import V1Request
 from gateway.routes import EXPECTED_OUTPUT, route_of
-from metering.trace import skipped_rows
+from metering.explain.decision import skipped_rows
 from providers.errors.exceptions import UpstreamFailed
 from providers.tokens.prompt import count_prompt_aside
 from providers.usage import Usage

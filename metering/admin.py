@@ -13,7 +13,7 @@ from unfold.decorators import action
 
 from metering import request_log_admin  # noqa: F401 - the page of calls without a row here
 from metering.call_lists import CallList, OfCode, OfKey, OfModel, OfTenant
-from metering.explanation import Part, explain, receipt_lines
+from metering.explain.story import Part, explain, receipt_lines
 from metering.json_fields import STYLES, json_display
 from metering.models import Status, UsageEvent
 from metering.reports.experiment_page import page

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
-    from metering.explanation import Part
+    from metering.explain.story import Part
 
 ONE_LINE = "whitespace-nowrap"  # a class of Unfold's style sheet
 SHOWN = 10  # characters of an id: its beginning is a time, which calls of one minute share

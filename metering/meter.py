@@ -18,11 +18,11 @@ from metering import failpoints
 from metering.attempts import Sheets, Tries, add_tries, only
 from metering.dispute import UNLIMITED, Charge, Most, charge, within
 from metering.estimate import Came, estimate
+from metering.explain.decision import Trace, facts
 from metering.journal.journal import Journal, MeteringUnavailable
 from metering.journal.records import Answered, Close, Open
 from metering.running import Running, RunningCall
 from metering.speeds import Speeds
-from metering.trace import Trace, facts
 from metering.unsettled import Bounds
 from providers.dialects.openai.usage_places import usage_in
 from providers.exchange import QUICK_BYTES

@@ -8,10 +8,10 @@ from django.contrib import admin
 from typing_extensions import override
 
 from metering.call_lists import CallList, OfCode, OfKey, OfModel, OfTenant
-from metering.explanation import Part
+from metering.explain.refusal_story import in_short, tell
+from metering.explain.story import Part
 from metering.json_fields import STYLES, json_display
 from metering.models import LoggedRequest
-from metering.refusal_story import in_short, tell
 from tenants.list_filters import OneOf
 
 if TYPE_CHECKING:

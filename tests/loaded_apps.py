@@ -77,7 +77,7 @@ BESIDE_THE_MODELS = (
     "metering.call_lists",
     "metering.reports.experiments",
     "metering.ledger.lookup",
-    "metering.refusal_story",
+    "metering.explain.refusal_story",
     "providers.dialects.lenient.large_responses",
     "providers.simulator.server",
     "tenants.bootstrap",

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
+from metering.explain.decision import arm_met
 from metering.journal.frames import Gap, scan
 from metering.journal.records import Close, Open, Void
 from metering.journal.segments import Directory, directories
 from metering.ledger.write import moment
 from metering.models import LoggedRequest, UsageEvent
-from metering.trace import arm_met
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

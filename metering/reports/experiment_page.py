@@ -17,9 +17,9 @@ from django.utils.timezone import now
 
 from catalog.models import Model
 from catalog.routing.experiments import BadExperiment, experiment_of
+from metering.explain.text import milliseconds
 from metering.models import UsageEvent
 from metering.reports.experiments import Arm, results
-from metering.wording import milliseconds
 from tenants.form_fields import usd
 
 if TYPE_CHECKING:

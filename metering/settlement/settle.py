@@ -17,10 +17,10 @@ from catalog.pricing.prices import Line, Receipt
 from gateway.instants import rfc3339
 from metering.amounts import Amount
 from metering.dispute import Charge, Most, charge
+from metering.explain.decision import Settled
 from metering.ledger.changed_hours import mark_hours
 from metering.ledger.write import lock_windows, select_windows
 from metering.models import Settlement, UsageEvent
-from metering.trace import Settled
 from metering.unsettled import IS, Bounds
 from tenants.audit import Actor, facts_of, record
 

@@ -123,7 +123,7 @@ async def test_the_list_of_the_back_office_says_it_in_short(gateway):
     answer = await ask(gateway.url, OPEN, question("why-keyless"))
     await is_kept(gateway, answer.id)
     script = (
-        "from metering.models import LoggedRequest; from metering.refusal_story import in_short; "
+        "from metering.models import LoggedRequest; from metering.explain.refusal_story import in_short; "
         f"print(in_short(LoggedRequest.objects.get(pk='{answer.id}')))"
     )
     said = await asyncio.to_thread(gateway.manage, "shell", "--verbosity", "0", "-c", script)

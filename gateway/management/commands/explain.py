@@ -9,11 +9,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
 from gateway.management.database_words import database_told
-from metering.explanation import explain
+from metering.explain.refusal_story import tell
+from metering.explain.story import explain
+from metering.explain.text import instant
 from metering.ledger.lookup import counted_at, find, moment_of
 from metering.models import LoggedRequest
-from metering.refusal_story import tell
-from metering.wording import instant
 
 
 class Command(BaseCommand):

@@ -14,9 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from catalog.models import Model
+from metering.explain.decision import Trace, document
 from metering.journal.reader import Call
 from metering.ledger import write
-from metering.trace import Trace, document
 from tenants.models import User
 from tests.calls import closed, opened
 

@@ -9,11 +9,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from metering.explain.decision import Trace, document
 from metering.journal.reader import Call
 from metering.ledger import write
 from metering.models import UsageEvent
 from metering.reports.experiments import results
-from metering.trace import Trace, document
 from tests.calls import CLOSED_COST, NOON, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from metering.explanation import BY_BYTES, explain, receipt_lines
+from metering.explain.decision import BudgetSeen, LimitSeen, Skipped, Trace, document
+from metering.explain.story import BY_BYTES, explain, receipt_lines
+from metering.explain.text import usd
 from metering.models import UsageEvent
-from metering.trace import BudgetSeen, LimitSeen, Skipped, Trace, document
-from metering.wording import usd
 from providers.upstream import Attempt
 
 NOON = datetime(2026, 7, 24, 12, tzinfo=UTC)

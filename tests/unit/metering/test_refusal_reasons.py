@@ -9,7 +9,7 @@ import pytest
 from gateway.api import body_limits
 from gateway.errors import ERRORS
 from gateway.paths import NOT_FOUND, UNSUPPORTED
-from metering.refusal_reasons import OF_CODES, PASSED_ON, reasons
+from metering.explain.refusal_reasons import OF_CODES, PASSED_ON, reasons
 from providers.errors.exceptions import _WORDS
 from tests.sources import ROOT, SOURCES, is_ours
 

@@ -11,11 +11,11 @@ import pytest
 
 from budgets.admission.demand import Demand
 from budgets.admission.hold_causes import causes
+from metering.explain.decision import Decision, Trace, document
+from metering.explain.refusal_story import NO_BILL, in_short, tell
+from metering.explain.routing_text import in_short as tries_in_short
+from metering.explain.routing_text import tries
 from metering.models import LoggedRequest
-from metering.refusal_story import NO_BILL, in_short, tell
-from metering.trace import Decision, Trace, document
-from metering.way import in_short as tries_in_short
-from metering.way import tries
 from providers.media.images import Picture
 from providers.upstream import Attempt
 

@@ -20,7 +20,7 @@ from catalog.pricing.prices import PriceSheet
 from catalog.routing import route as routes
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model, Problem
-from metering.trace import BudgetSeen, LimitSeen, Skipped, document, read, trace_of
+from metering.explain.decision import BudgetSeen, LimitSeen, Skipped, document, read, trace_of
 from providers.target import Secret, Target
 from providers.tokens.amounts import Estimate
 from providers.upstream import Attempt

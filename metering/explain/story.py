@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from budgets.admission.budget_windows import is_rolling
 from budgets.schedules import named
-from metering.refusal_reasons import reasons
-from metering.trace import read
-from metering.way import candidates, tries
-from metering.wording import UNTOLD, instant, listed, many, milliseconds, price_row, usd
+from metering.explain.decision import read
+from metering.explain.refusal_reasons import reasons
+from metering.explain.routing_text import candidates, tries
+from metering.explain.text import UNTOLD, instant, listed, many, milliseconds, price_row, usd
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from metering.explain.decision import BudgetSeen, Decision, LimitSeen, Trace
     from metering.models import UsageEvent
-    from metering.trace import BudgetSeen, Decision, LimitSeen, Trace
 
 BY_BYTES = "for its prompt at a token a byte or, for what has no bound of its own, the context window"
 PER_MILLION = Decimal(10**6)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metering.wording import UNTOLD, listed, milliseconds, price_row, usd
+from metering.explain.text import UNTOLD, listed, milliseconds, price_row, usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from metering.trace import Decision, Trace
+    from metering.explain.decision import Decision, Trace
     from providers.upstream import Attempt
 
 OUTCOMES = {

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from budgets.schedules import named
-from metering.explanation import RULES, Part, held
-from metering.refusal_reasons import passed_over, reasons
-from metering.trace import read
-from metering.way import candidates, tries
-from metering.wording import instant, listed, many, milliseconds, usd
+from metering.explain.decision import read
+from metering.explain.refusal_reasons import passed_over, reasons
+from metering.explain.routing_text import candidates, tries
+from metering.explain.story import RULES, Part, held
+from metering.explain.text import instant, listed, many, milliseconds, usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

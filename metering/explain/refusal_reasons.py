@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from metering.wording import listed
+from metering.explain.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

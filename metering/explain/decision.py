@@ -1,6 +1,6 @@
 """Why a call went the way it did: raw facts of the moment it was admitted, kept in front of the attempts in the ledger.
 
-Sentences are made of them later (metering/explanation.py). About 3 us a call, 400 bytes of JSON.
+Sentences are made of them later (metering/explain/story.py). About 3 us a call, 400 bytes of JSON.
 """
 
 from __future__ import annotations
