@@ -15,7 +15,7 @@ from gateway.logs import cut
 from gateway.refusal_figures import figures_of
 from gateway.request_log import Kind
 from metering.explain.decision import document
-from metering.logged import LONGEST_PATH, LONGEST_WORDS, Logged
+from metering.request_log.entry import LONGEST_PATH, LONGEST_WORDS, Logged
 
 if TYPE_CHECKING:
     from gateway.answer import Answer

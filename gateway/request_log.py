@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from metering.logged import Logged
+from metering.request_log.entry import Logged
 
 MOST_WAITING: Final = 2_000  # rows, of 2 kB at most
 MOST_ROLLED: Final = 200  # kinds that are only counted

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.db import DatabaseError
 
 from gateway.request_log import RequestLog
-from metering.request_log import write
+from metering.request_log.rows import write
 from providers.fallback_log import FALLBACKS
 
 AWAY_S: Final = 5.0

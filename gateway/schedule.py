@@ -60,7 +60,7 @@ JOBS = (
     Job("metering.roll_up", "metering.reports.rollup.roll_up", Every(60)),
     Job("metering.settle_due", "metering.settlement.news.settle_due", Every(60)),
     Job("metering.expire", "metering.reports.retention.expire", Daily(3, 20)),
-    Job("metering.expire_requests", "metering.request_log.expire", Every(600)),
+    Job("metering.expire_requests", "metering.request_log.rows.expire", Every(600)),
     Job("metering.reconcile", "metering.reconciliation.nightly.reconcile", Daily(3, 40)),
     Job("gateway.sweep_replays", "gateway.sweeps.sweep_replays", Every(600)),
     Job("gateway.sweep_sessions", "gateway.sweeps.sweep_sessions", Daily(3, 10)),

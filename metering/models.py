@@ -101,8 +101,8 @@ class UsageEvent(models.Model):
 
 
 class LoggedRequest(models.Model):
-    """A call that has no row in the ledger, because no provider saw it (metering/logged.py). Written by the chores of
-    the workers; names and ids are copies. The oldest go first (metering/request_log.py).
+    """A call that has no row in the ledger, because no provider saw it (metering/request_log/entry.py). Written by
+    the chores of the workers; names and ids are copies. The oldest go first (metering/request_log/rows.py).
     """
 
     id = models.CharField("request ID", max_length=64, primary_key=True)

@@ -8,9 +8,9 @@ from typing import Any
 from celery import shared_task
 from django.conf import settings
 
-from metering import request_log
 from metering.reconciliation import nightly
 from metering.reports import retention, rollup
+from metering.request_log import rows
 from metering.settlement import news
 
 
@@ -31,7 +31,7 @@ def expire(**_: Any) -> None:
 
 @shared_task(name="metering.expire_requests")
 def expire_requests(**_: Any) -> None:
-    request_log.expire(datetime.now(UTC))
+    rows.expire(datetime.now(UTC))
 
 
 @shared_task(name="metering.reconcile")

@@ -15,9 +15,9 @@ from metering.journal.reader import Call
 from metering.journal.records import Record, Void
 from metering.ledger import write as ledger
 from metering.ledger.lookup import Found, find, moment_of
-from metering.logged import Logged
 from metering.models import LoggedRequest, UsageEvent
-from metering.request_log import write
+from metering.request_log.entry import Logged
+from metering.request_log.rows import write
 from tests.calls import CLOSED_COST, closed, opened
 
 REFUSED = "req_01a2292082e374eeaf4c706f99bccf05"

@@ -10,10 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from gateway.config.sections import Retention
-from metering import request_log
-from metering.logged import Logged
 from metering.models import LoggedRequest
-from metering.request_log import expire, write
+from metering.request_log import rows
+from metering.request_log.entry import Logged
+from metering.request_log.rows import expire, write
 from tests.back_office import NOW
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_modes]
@@ -100,7 +100,7 @@ def rules(**given: Any) -> Retention:
 
 
 def test_the_old_go_by_age(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_log, "DELETED_AT_ONCE", 7)
+    monkeypatch.setattr(rows, "DELETED_AT_ONCE", 7)
     write([entry(number) for number in range(30)])
     later = NOW + timedelta(days=5, seconds=20)
     assert expire(later, rules(request_log_days=5)) == 20
@@ -112,7 +112,7 @@ def test_the_oldest_go_by_number_and_no_tenant_has_more_than_its_share(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A flood of one tenant, or of strangers, does not push out what others were refused."""
-    monkeypatch.setattr(request_log, "DELETED_AT_ONCE", 7)
+    monkeypatch.setattr(rows, "DELETED_AT_ONCE", 7)
     write([entry(number, tenant_id=1) for number in range(10)])
     write([entry(number, tenant_id=2) for number in range(100, 200)])
     write([entry(number, tenant_id=0, key_id=0) for number in range(200, 300)])
@@ -131,8 +131,8 @@ def test_nothing_is_kept_where_it_is_switched_off() -> None:
 
 
 def test_one_run_deletes_so_much_and_the_next_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_log, "DELETED_AT_ONCE", 5)
-    monkeypatch.setattr(request_log, "MOST_BATCHES", 3)
+    monkeypatch.setattr(rows, "DELETED_AT_ONCE", 5)
+    monkeypatch.setattr(rows, "MOST_BATCHES", 3)
     write([entry(number) for number in range(20)])
     later = NOW + timedelta(days=50)
     assert [expire(later, rules(request_log_days=30)) for _ in range(3)] == [15, 5, 0]

@@ -20,7 +20,7 @@ from gateway.request_log import (
     RequestLog,
 )
 from gateway.request_log_writer import AWAY_S, RequestLogWriter
-from metering.logged import Logged
+from metering.request_log.entry import Logged
 
 
 class Watch:

@@ -12,8 +12,15 @@ from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
 from django.db.models import Count
 
-from metering.logged import LONGEST_NAME, LONGEST_PATH, LONGEST_WORDS, Logged, plain, plain_document
 from metering.models import LoggedRequest
+from metering.request_log.entry import (
+    LONGEST_NAME,
+    LONGEST_PATH,
+    LONGEST_WORDS,
+    Logged,
+    plain,
+    plain_document,
+)
 from providers.errors.redaction import redact
 
 if TYPE_CHECKING:

@@ -1,5 +1,5 @@
 """A call that has no row in the ledger, as the request log keeps it: it was refused, answered by the gateway itself, or
-never reached a provider. A plain value; who writes it is metering/request_log.py.
+never reached a provider. A plain value; who writes it is metering/request_log/rows.py.
 """
 
 from __future__ import annotations
