@@ -11,10 +11,10 @@ from django.utils.html import format_html, format_html_join
 from typing_extensions import override
 from unfold.decorators import action
 
-from metering import request_log_admin  # noqa: F401 - the page of calls without a row here
-from metering.call_lists import CallList, OfCode, OfKey, OfModel, OfTenant
+from metering.back_office import request_log_admin  # noqa: F401 - the page of calls without a row here
+from metering.back_office.call_lists import CallList, OfCode, OfKey, OfModel, OfTenant
+from metering.back_office.json_fields import STYLES, json_display
 from metering.explain.story import Part, explain, receipt_lines
-from metering.json_fields import STYLES, json_display
 from metering.models import Status, UsageEvent
 from metering.reports.experiment_page import page
 from tenants.form_fields import usd

@@ -74,7 +74,7 @@ BESIDE_THE_MODELS = (
     "gateway.v1_urls",
     "gateway.welcome",
     "metering.ledger.crash_recovery",
-    "metering.call_lists",
+    "metering.back_office.call_lists",
     "metering.reports.experiments",
     "metering.ledger.lookup",
     "metering.explain.refusal_story",

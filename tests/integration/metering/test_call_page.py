@@ -11,8 +11,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from metering.back_office.json_fields import colored
 from metering.journal.reader import Call
-from metering.json_fields import colored
 from metering.ledger import write
 from metering.models import UsageEvent
 from tenants.models import User

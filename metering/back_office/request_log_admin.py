@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin
 from typing_extensions import override
 
-from metering.call_lists import CallList, OfCode, OfKey, OfModel, OfTenant
+from metering.back_office.call_lists import CallList, OfCode, OfKey, OfModel, OfTenant
+from metering.back_office.json_fields import STYLES, json_display
 from metering.explain.refusal_story import in_short, tell
 from metering.explain.story import Part
-from metering.json_fields import STYLES, json_display
 from metering.models import LoggedRequest
 from tenants.list_filters import OneOf
 
