@@ -36,11 +36,11 @@ from gateway.routes import plan_of, route_of
 from gateway.standing import standing_of
 from gateway.token_counter import charge
 from gateway.unknown_members import refuse_members
-from metering.dispute import Most
+from metering.disputed_usage import Most
 from metering.explain.decision import Trace, trace_of
+from metering.inflight import RunningCall
 from metering.journal.records import Open
 from metering.meter import Meter
-from metering.running import RunningCall
 from providers.dialects.base import Shape
 from providers.errors.exceptions import UpstreamFailed
 from providers.requests.money_classes import Unacceptable

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from gateway.token_counter import TokenCounter
     from gateway.worker_link import WorkerLink
     from gateway.worker_rows import WorkerRows
+    from metering.inflight import Running
     from metering.journal.journal import Journal
     from metering.ledger.shipper import Shipper
     from metering.meter import Books
-    from metering.running import Running
     from providers.processes.heavy_work import HeavyWork
     from providers.resilience.health import Health
     from providers.simulator.server import Simulator

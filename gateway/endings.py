@@ -11,7 +11,7 @@ from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment
 from gateway.headers import of_call
 from gateway.request import V1Request
-from metering.attempts import may_cost
+from metering.attempt_costs import may_cost
 from metering.explain.routing_text import in_short
 from metering.meter import Ending, Meter
 from providers.errors.exceptions import UpstreamFailed

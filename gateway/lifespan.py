@@ -47,12 +47,12 @@ from gateway.stopping import Stop, ended, in_time
 from gateway.token_counter import TokenCounter
 from gateway.watchdog import Watchdog
 from gateway.worker_rows import WorkerRows
+from metering.inflight import Running
 from metering.journal.journal import Journal
 from metering.journal.segments import new_name
 from metering.ledger.shipper import Shipper
 from metering.ledger.spend_windows import load_windows
 from metering.meter import Books
-from metering.running import Running
 from providers.processes.heavy_work import HeavyWork
 from providers.simulator.server import Simulator
 from providers.tenant_salt import Salts

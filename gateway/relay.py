@@ -15,8 +15,8 @@ from gateway.errors import error_event
 from gateway.idempotency import MAX_BODY, Claim
 from gateway.pulse import Pulse
 from gateway.refusals import stopped
+from metering.inflight import RunningCall
 from metering.meter import Ending, Meter
-from metering.running import RunningCall
 from providers.dialects.base import has_said_all, least_tokens
 from providers.dialects.openai.passthrough import DONE
 from providers.errors.exceptions import UpstreamFailed

@@ -18,10 +18,10 @@ from catalog.snapshot import Deployment, Model
 from gateway.api.schemas import Want
 from gateway.metrics import Metrics
 from gateway.request_id import mint
+from metering.inflight import Running
 from metering.journal.journal import MeteringUnavailable
 from metering.journal.records import Close, Open
 from metering.meter import Books, Ending, Meter
-from metering.running import Running
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors.exceptions import UpstreamFailed
 from providers.resilience.health import Health

@@ -15,15 +15,15 @@ import msgspec
 from budgets.admission.interface import Admission, AdmissionUnavailable, Standing
 from catalog.pricing.prices import PriceSheet, Receipt, as_kept
 from metering import failpoints
-from metering.attempts import Sheets, Tries, add_tries, only
-from metering.dispute import UNLIMITED, Charge, Most, charge, within
-from metering.estimate import Came, estimate
+from metering.attempt_costs import Sheets, Tries, add_tries, only
+from metering.disputed_usage import UNLIMITED, Charge, Most, charge, within
 from metering.explain.decision import Trace, facts
+from metering.inflight import Running, RunningCall
 from metering.journal.journal import Journal, MeteringUnavailable
 from metering.journal.records import Answered, Close, Open
-from metering.running import Running, RunningCall
-from metering.speeds import Speeds
-from metering.unsettled import Bounds
+from metering.output_speed import Speeds
+from metering.unknown_usage import Bounds
+from metering.usage_estimate import Came, estimate
 from providers.dialects.openai.usage_places import usage_in
 from providers.exchange import QUICK_BYTES
 from providers.fallback_log import FALLBACKS

@@ -16,13 +16,13 @@ import msgspec
 from django.db import Error as DatabaseFailed
 
 from catalog.pricing.prices import as_kept
-from metering.attempts import Tries, add_tries
-from metering.dispute import Charge, Most, charge
+from metering.attempt_costs import Tries, add_tries
+from metering.disputed_usage import Charge, Most, charge
 from metering.journal.reader import Call
 from metering.journal.records import Close
 from metering.journal.segments import Directory, directories
 from metering.ledger.journal_loader import BATCH, Shipment
-from metering.unsettled import Bounds
+from metering.unknown_usage import Bounds
 from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN
 from providers.fallback_log import FALLBACKS
 from providers.upstream import Attempt

@@ -13,7 +13,7 @@ import msgspec
 
 from budgets.admission.budget_windows import DAILY, day_starts, is_rolling, window_from
 from budgets.admission.interface import Post, Return, WindowKey
-from metering.amounts import NOTHING, Amount
+from metering.window_amount import NOTHING, Amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from django.db import connections, transaction
 
 from budgets.admission.budget_windows import is_rolling, window_from
-from metering.amounts import Amount
 from metering.ledger.changed_hours import hour_of
 from metering.ledger.rolling_days import sum_of_days, with_returns
 from metering.ledger.write import lock_windows, moment, select_windows
+from metering.window_amount import Amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,12 +19,12 @@ from msgspec.structs import replace
 
 from budgets.admission.interface import Post, WindowKey
 from metering import failpoints
-from metering.amounts import NOTHING, Amount
 from metering.explain.decision import arm_met
 from metering.journal.reader import Call
 from metering.ledger.bulk_insert import insert_rows
 from metering.ledger.changed_hours import mark_hours
 from metering.ledger.rolling_days import tell_returns
+from metering.window_amount import NOTHING, Amount
 from providers.usage import ImageCount
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from django.db import connections, transaction
 
 from catalog.pricing.prices import Line, Receipt
 from gateway.instants import rfc3339
-from metering.amounts import Amount
-from metering.dispute import Charge, Most, charge
+from metering.disputed_usage import Charge, Most, charge
 from metering.explain.decision import Settled
 from metering.ledger.changed_hours import mark_hours
 from metering.ledger.write import lock_windows, select_windows
 from metering.models import Settlement, UsageEvent
-from metering.unsettled import IS, Bounds
+from metering.unknown_usage import IS, Bounds
+from metering.window_amount import Amount
 from tenants.audit import Actor, facts_of, record
 
 if TYPE_CHECKING:

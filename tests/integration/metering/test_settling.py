@@ -27,7 +27,7 @@ from metering.reports.rollup import roll_up
 from metering.settlement.news import Listening, read_news, settle_due
 from metering.settlement.settle import ByCost, ByPolicy, ByUsage, Known, NoPrice, UnknownCall, settle
 from metering.settlement.unsettled_money import unsettled_by_deployment
-from metering.unsettled import Bounds
+from metering.unknown_usage import Bounds
 from providers.usage import ToolCount, Usage
 from tenants.audit import Actor
 from tenants.models import AuditEvent

@@ -20,7 +20,7 @@ from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model
 from gateway.api.schemas import peek_chat
 from gateway.refusals import BadRequest
-from metering.dispute import Most, charge
+from metering.disputed_usage import Most, charge
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.requests import chat
 from providers.requests.money_classes import Unacceptable

@@ -10,7 +10,7 @@ from django.db import OperationalError
 from gateway import chores
 from gateway.chores import Chores
 from gateway.config import Config
-from metering.running import Running
+from metering.inflight import Running
 from tests.waiting import eventually
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from catalog.pricing.prices import PriceSheet, receipt
-from metering.attempts import add_tries, may_cost
-from metering.dispute import Charge, Most
+from metering.attempt_costs import add_tries, may_cost
+from metering.disputed_usage import Charge, Most
 from providers.upstream import Attempt
 from providers.usage import Usage
 

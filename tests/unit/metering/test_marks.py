@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from metering.running import Running, RunningCall
+from metering.inflight import Running, RunningCall
 from providers.dialects.base import Shape
 from providers.dialects.openai.stream import OpenAIStream
 from providers.resilience.plan import Asker

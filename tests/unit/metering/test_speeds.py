@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from metering.speeds import Speeds
+from metering.output_speed import Speeds
 from providers.usage import Usage
 
 SEEN = Usage(input_tokens=10, output_tokens=3, estimated=True)

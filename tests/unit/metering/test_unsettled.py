@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from catalog.pricing.prices import PriceSheet, Receipt
-from metering.attempts import Tries, is_unknown
-from metering.dispute import Charge
-from metering.unsettled import Bounds
+from metering.attempt_costs import Tries, is_unknown
+from metering.disputed_usage import Charge
+from metering.unknown_usage import Bounds
 from providers.upstream import Attempt
 from providers.usage import Usage
 from tests.calls import SHEET, opened

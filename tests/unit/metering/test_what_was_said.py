@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from catalog.pricing.prices import PriceSheet
-from metering.dispute import Most, charge, within
-from metering.estimate import Came, estimate
+from metering.disputed_usage import Most, charge, within
 from metering.meter import Ending, _said
+from metering.usage_estimate import Came, estimate
 from providers.usage import ImageCount, Usage
 from tests.calls import SHEET, opened
 

@@ -1,7 +1,7 @@
 """What the tries of a call cost that did not answer it: whoever was reached may bill it.
 
 Each has its own usage and cost in the row, and the call costs all of them together. What nobody knows of one is
-estimated here, and the rest up to its hold is unsettled (metering/unsettled.py). Pure.
+estimated here, and the rest up to its hold is unsettled (metering/unknown_usage.py). Pure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from catalog.pricing.prices import Line, PriceSheet, Receipt
-from metering.dispute import Charge, Most, charge, cut
+from metering.disputed_usage import Charge, Most, charge, cut
 from providers.upstream import Attempt
 from providers.usage import Usage
 

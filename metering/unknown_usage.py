@@ -12,7 +12,7 @@ from typing import Any, Self
 import msgspec
 
 from catalog.pricing.prices import PriceSheet
-from metering.attempts import Tries
+from metering.attempt_costs import Tries
 from metering.journal.records import Open
 
 IS = "unsettled"
