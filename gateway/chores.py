@@ -29,8 +29,8 @@ from metering.ledger.crash_recovery import adopt
 from metering.settlement.news import Listening
 from metering.settlement.unsettled_money import unsettled_by_deployment
 from providers.fallback_log import FALLBACKS
-from tenants.key_cache import CAREFUL_TTL_S, TTL_S
-from tenants.key_use import write_key_use
+from tenants.api_keys.cache import CAREFUL_TTL_S, TTL_S
+from tenants.api_keys.last_used import write_key_use
 from tenants.loaders import stopped_keys
 
 if TYPE_CHECKING:

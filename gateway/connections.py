@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from providers.simulator.server import Simulator
     from providers.tenant_salt import Salts
     from providers.transport.client import Transport
-    from tenants.deny_list import DenyList
-    from tenants.key_cache import KeyCache
-    from tenants.key_use import KeyUse
+    from tenants.api_keys.cache import KeyCache
+    from tenants.api_keys.deny_list import DenyList
+    from tenants.api_keys.last_used import KeyUse
 
 
 class NotServing(RuntimeError):

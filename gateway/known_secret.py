@@ -15,8 +15,8 @@ from django.db.models import Q, QuerySet
 from gateway.config import ConfigError
 from gateway.config.problems import Problem
 from gateway.models import KnownSecret
+from tenants.api_keys.tokens import pepper_id
 from tenants.audit import Actor
-from tenants.keys import pepper_id
 from tenants.models import ApiKey
 from tenants.services import revoke_key
 

@@ -58,10 +58,10 @@ from providers.simulator.server import Simulator
 from providers.tenant_salt import Salts
 from providers.tokens import count as tokens
 from providers.transport.client import Transport
-from tenants.deny_list import DenyList
-from tenants.key_cache import KeyCache, Stored
-from tenants.key_use import KeyUse
-from tenants.known_prefixes import KnownPrefixes
+from tenants.api_keys.cache import KeyCache, Stored
+from tenants.api_keys.deny_list import DenyList
+from tenants.api_keys.known_prefixes import KnownPrefixes
+from tenants.api_keys.last_used import KeyUse
 from tenants.loaders import load_key, load_prefixes
 from tenants.queries import config_version
 

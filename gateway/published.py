@@ -12,7 +12,7 @@ from django.conf import settings
 from gateway.config import ConfigError
 from gateway.config.crosschecks import is_loopback
 from gateway.config.problems import Problem
-from tenants.keys import matches
+from tenants.api_keys.tokens import matches
 from tenants.models import ApiKey, User
 
 KEY = ("demo", "my-secret")  # as in deploy/demo.yaml

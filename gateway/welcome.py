@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from gateway.management.typing_it import typed
-from tenants.keys import matches
+from tenants.api_keys.tokens import matches
 from tenants.models import ApiKey, TenantStatus, User
 
 if TYPE_CHECKING:

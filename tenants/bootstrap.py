@@ -12,7 +12,7 @@ from django.db.models import Model
 
 from gateway.config import Config
 from gateway.config.bootstrap import BootstrapKey, BootstrapMembership, BootstrapTenant, BootstrapUser
-from tenants import keys
+from tenants.api_keys import tokens
 from tenants.audit import Actor, facts_of, record
 from tenants.models import ApiKey, BootstrapItem, Membership, Tenant, User
 from tenants.services import NewKey, create_key
@@ -189,6 +189,6 @@ def _key_columns(wanted: BootstrapKey, tenant: Tenant, row: ApiKey, pepper: byte
         "expires_at": wanted.expires_at,
     }
     if wanted.secret:
-        columns["secret_hmac"] = keys.digest(pepper, row.prefix, wanted.secret)
-        columns["pepper_id"] = keys.pepper_id(pepper)
+        columns["secret_hmac"] = tokens.digest(pepper, row.prefix, wanted.secret)
+        columns["pepper_id"] = tokens.pepper_id(pepper)
     return columns

@@ -17,7 +17,7 @@ from typing_extensions import override
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from tenants import keys
+from tenants.api_keys import tokens
 from tenants.audit import actor_of
 from tenants.back_office import BackOffice
 from tenants.confirmation import ask, is_confirmed
@@ -111,7 +111,7 @@ class ApiKeyAdmin(BackOffice):
         if change:
             super().save_model(request, obj, form, change)
             return
-        minted = keys.mint()
+        minted = tokens.mint()
         give_secret(obj, minted, settings.SECRETS.pepper)
         obj.created_by = request.user if isinstance(request.user, User) else None
         super().save_model(request, obj, form, change)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.db import OperationalError
 
+from tenants.api_keys.cache import Stored
 from tenants.caller import Caller
 from tenants.errors import KeysUnavailable
-from tenants.key_cache import Stored
 from tenants.models import ApiKey, Priority, Tenant
 
 

@@ -10,7 +10,7 @@ import msgspec
 from django.db import transaction
 from django.db.models import F
 
-from tenants import keys
+from tenants.api_keys import tokens
 from tenants.audit import Actor, facts_of, record
 from tenants.models import ApiKey, ConfigVersion, Tenant, TenantStatus, User
 from tenants.signals import config_changed
@@ -79,9 +79,9 @@ def create_tenant(name: str, *, actor: Actor) -> Tenant:
 @transaction.atomic
 def create_key(tenant: Tenant, new: NewKey, *, pepper: bytes, actor: Actor) -> Issued:
     """Make a key. Raises IntegrityError for a prefix that is taken, ValueError for an impossible one."""
-    minted = keys.mint()
+    minted = tokens.mint()
     if new.prefix or new.secret:
-        minted = keys.assemble(new.prefix or minted.prefix, new.secret or minted.secret)
+        minted = tokens.assemble(new.prefix or minted.prefix, new.secret or minted.secret)
     key = ApiKey(
         tenant=tenant,
         name=new.name,
@@ -98,11 +98,11 @@ def create_key(tenant: Tenant, new: NewKey, *, pepper: bytes, actor: Actor) -> I
     return Issued(key, minted.token)
 
 
-def give_secret(key: ApiKey, minted: keys.Minted, pepper: bytes) -> None:
+def give_secret(key: ApiKey, minted: tokens.Minted, pepper: bytes) -> None:
     """Put a minted key's prefix and hash into a row; the caller saves."""
     key.prefix = minted.prefix
-    key.secret_hmac = keys.digest(pepper, minted.prefix, minted.secret)
-    key.pepper_id = keys.pepper_id(pepper)
+    key.secret_hmac = tokens.digest(pepper, minted.prefix, minted.secret)
+    key.pepper_id = tokens.pepper_id(pepper)
 
 
 def revoke_key(key_id: int, *, actor: Actor, now: datetime) -> ApiKey:
@@ -119,7 +119,7 @@ def rotate_key(key_id: int, *, overlap: timedelta, pepper: bytes, actor: Actor, 
 
     Raises ApiKey.DoesNotExist, and ValueError for a key that is revoked.
     """
-    secret = keys.mint().secret
+    secret = tokens.mint().secret
 
     def rotate(key: ApiKey) -> None:
         if key.revoked_at is not None:
@@ -127,10 +127,10 @@ def rotate_key(key_id: int, *, overlap: timedelta, pepper: bytes, actor: Actor, 
         key.previous_hmac, key.previous_until = "", None
         if overlap > timedelta(0):
             key.previous_hmac, key.previous_until = key.secret_hmac, now + overlap
-        key.secret_hmac, key.pepper_id = keys.digest(pepper, key.prefix, secret), keys.pepper_id(pepper)
+        key.secret_hmac, key.pepper_id = tokens.digest(pepper, key.prefix, secret), tokens.pepper_id(pepper)
 
     key = _change_key(key_id, "rotate", actor, rotate)
-    return Issued(key, keys.assemble(key.prefix, secret).token)
+    return Issued(key, tokens.assemble(key.prefix, secret).token)
 
 
 @transaction.atomic

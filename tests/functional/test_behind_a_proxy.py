@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from tenants.key_misses import MOST
+from tenants.api_keys.unknown_key_limiter import MOST
 from tests import town
 from tests.raw_calls import question
 from tests.servers import Gateway, merged

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from budgets.models import Budget, RateLimit
 from catalog.models import Model
-from tenants import keys
+from tenants.api_keys import tokens
 from tenants.models import ApiKey, AuditEvent, Tenant, User
 from tenants.queries import config_version
 from tests.back_office import post, refusal
@@ -96,10 +96,10 @@ def test_a_key_made_in_admin_shows_its_token_once(client, acme):
     )
 
     said = " ".join(str(message) for message in get_messages(answer.wsgi_request))
-    prefix, secret = keys.split(re.findall(r"<code>([^<]+)</code>", said)[0]) or ("", "")
+    prefix, secret = tokens.split(re.findall(r"<code>([^<]+)</code>", said)[0]) or ("", "")
     key = ApiKey.objects.get(prefix=prefix)
     page = client.get(reverse("admin:tenants_apikey_change", args=[key.pk])).content.decode()
-    assert keys.matches(settings.SECRETS.pepper, prefix, secret, key.secret_hmac)
+    assert tokens.matches(settings.SECRETS.pepper, prefix, secret, key.secret_hmac)
     assert (key.scopes, key.allowed_ips, str(key.created_by)) == (
         ["chat"],
         ["10.0.0.0/8"],

@@ -8,7 +8,7 @@ from django.conf import settings
 from budgets.models import Budget, RateLimit
 from gateway.bootstrap import bootstrap
 from gateway.config import Config
-from tenants import keys
+from tenants.api_keys import tokens
 from tenants.models import ApiKey, AuditEvent, Membership, Tenant, User
 from tenants.queries import config_version
 
@@ -35,7 +35,7 @@ def test_it_creates_what_is_missing():
 
     key = ApiKey.objects.get(prefix="demo")
     admin = User.objects.get(email="admin@example.com")
-    assert keys.matches(PEPPER, "demo", "my-secret", key.secret_hmac)
+    assert tokens.matches(PEPPER, "demo", "my-secret", key.secret_hmac)
     assert (admin.is_super_admin, admin.is_staff, admin.check_password("admin-password")) == (
         True,
         True,
@@ -74,8 +74,8 @@ def test_it_says_a_generated_token_once():
     messages = run(api_keys=[{"tenant": "demo", "name": "App"}])
 
     token = next(message for message in messages if "sk-" in message and "once" in message).split()[-1]
-    prefix, secret = keys.split(token) or ("", "")
-    assert keys.matches(PEPPER, prefix, secret, ApiKey.objects.get(prefix=prefix).secret_hmac)
+    prefix, secret = tokens.split(token) or ("", "")
+    assert tokens.matches(PEPPER, prefix, secret, ApiKey.objects.get(prefix=prefix).secret_hmac)
     assert run(api_keys=[{"tenant": "demo", "name": "App"}]) == []
 
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from budgets.models import Budget
-from tenants import keys
+from tenants.api_keys import tokens
 from tenants.models import ApiKey, Tenant
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,8 +26,8 @@ def test_the_token_alone_is_on_stdout():
 
     out, err = create_key("acme", "--name", "App")
 
-    prefix, secret = keys.split(out.strip()) or ("", "")
-    assert keys.matches(settings.SECRETS.pepper, prefix, secret, ApiKey.objects.get().secret_hmac)
+    prefix, secret = tokens.split(out.strip()) or ("", "")
+    assert tokens.matches(settings.SECRETS.pepper, prefix, secret, ApiKey.objects.get().secret_hmac)
     assert secret not in err
 
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from django.core.management import CommandError, call_command
 
+from tenants.api_keys.deny_list import DenyList
 from tenants.audit import Actor
-from tenants.deny_list import DenyList
 from tenants.models import Tenant
 from tenants.services import NewKey, create_key
 

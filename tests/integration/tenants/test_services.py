@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from tenants import keys
+from tenants.api_keys import tokens
 from tenants.audit import Actor
 from tenants.models import ApiKey, AuditEvent, Membership, Tenant, User
 from tenants.queries import UnknownTenant, config_version, tenant_named
@@ -33,9 +33,9 @@ def acme(transactional_db) -> Tenant:
 def test_only_the_hash_of_a_new_key_is_stored(acme):
     issued = create_key(acme, NewKey(name="app"), pepper=PEPPER, actor=ALICE)
 
-    prefix, secret = keys.split(issued.token) or ("", "")
+    prefix, secret = tokens.split(issued.token) or ("", "")
     stored = ApiKey.objects.get(prefix=prefix)
-    assert keys.matches(PEPPER, prefix, secret, stored.secret_hmac)
+    assert tokens.matches(PEPPER, prefix, secret, stored.secret_hmac)
     assert secret not in str(ApiKey.objects.values().get())
 
 
@@ -70,9 +70,9 @@ def test_a_rotated_key_keeps_its_prefix_and_its_old_secret_for_the_overlap(acme)
     rotated = rotate_key(issued.key.pk, overlap=timedelta(hours=24), pepper=PEPPER, actor=ALICE, now=NOW)
 
     stored = ApiKey.objects.get()
-    prefix, secret = keys.split(rotated.token) or ("", "")
+    prefix, secret = tokens.split(rotated.token) or ("", "")
     assert prefix == issued.key.prefix
-    assert keys.matches(PEPPER, prefix, secret, stored.secret_hmac)
+    assert tokens.matches(PEPPER, prefix, secret, stored.secret_hmac)
     assert (stored.previous_hmac, stored.previous_until) == (old, NOW + timedelta(hours=24))
 
 

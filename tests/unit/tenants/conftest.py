@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tenants.key_cache import (
-    KeyCache,
-)
-from tenants.known_prefixes import KnownPrefixes
+from tenants.api_keys.cache import KeyCache
+from tenants.api_keys.known_prefixes import KnownPrefixes
 from tests.unit.tenants.shelf import PEPPER, Clock, Shelf
 
 

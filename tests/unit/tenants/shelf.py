@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from tenants.api_keys.cache import Stored
+from tenants.api_keys.tokens import digest
 from tenants.caller import Caller
 from tenants.errors import KeysUnavailable
-from tenants.key_cache import (
-    Stored,
-)
-from tenants.keys import digest
 
 PEPPER = b"p" * 32
 ALICE = Caller(key_id=1, key_prefix="alice", key_name="Alice", tenant_id=1, tenant="alice-co")

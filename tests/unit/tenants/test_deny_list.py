@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tenants.deny_list import NAME, DenyList
+from tenants.api_keys.cache import KeyCache
+from tenants.api_keys.deny_list import NAME, DenyList
+from tenants.api_keys.known_prefixes import KnownPrefixes
 from tenants.errors import InvalidKey
-from tenants.key_cache import KeyCache
-from tenants.known_prefixes import KnownPrefixes
 from tests.unit.tenants.shelf import Shelf
 
 

@@ -6,12 +6,8 @@ import asyncio
 
 import pytest
 
+from tenants.api_keys.cache import CAREFUL_TTL_S, NEGATIVE_TTL_S, TTL_S
 from tenants.errors import InvalidKey, KeysUnavailable
-from tenants.key_cache import (
-    CAREFUL_TTL_S,
-    NEGATIVE_TTL_S,
-    TTL_S,
-)
 from tests.unit.tenants.shelf import ALICE
 
 

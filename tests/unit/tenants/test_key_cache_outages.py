@@ -6,16 +6,10 @@ import asyncio
 
 import pytest
 
+from tenants.api_keys.cache import CAREFUL_TTL_S, MAX_QUESTIONS, STALE_S, TTL_S, Stored
+from tenants.api_keys.tokens import digest
+from tenants.api_keys.unknown_key_limiter import MOST
 from tenants.errors import InvalidKey, KeysUnavailable
-from tenants.key_cache import (
-    CAREFUL_TTL_S,
-    MAX_QUESTIONS,
-    STALE_S,
-    TTL_S,
-    Stored,
-)
-from tenants.key_misses import MOST
-from tenants.keys import digest
 from tests.unit.tenants.shelf import ALICE, PEPPER
 
 

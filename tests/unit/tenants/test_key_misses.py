@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tenants import key_misses
 from tenants.addresses import is_inside, origin
-from tenants.key_misses import MOST, WINDOW_S, KeyMisses
+from tenants.api_keys import unknown_key_limiter
+from tenants.api_keys.unknown_key_limiter import MOST, WINDOW_S, KeyMisses
 
 
 class Clock:
@@ -46,10 +46,10 @@ def test_an_ipv6_customer_cannot_change_addresses(misses):
 
 
 def test_it_remembers_a_bounded_number_of_addresses(misses, clock):
-    for number in range(key_misses.CAPACITY * 2):
+    for number in range(unknown_key_limiter.CAPACITY * 2):
         clock.now += WINDOW_S
         misses.note(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
-    assert len(misses) <= key_misses.CAPACITY
+    assert len(misses) <= unknown_key_limiter.CAPACITY
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tenants import key_reads
+from tenants.api_keys import single_flight
+from tenants.api_keys.single_flight import MOST, KeyReads
 from tenants.errors import KeysUnavailable
-from tenants.key_reads import MOST, KeyReads
 
 
 class Database:
@@ -86,15 +86,15 @@ async def test_a_read_goes_on_while_somebody_waits_for_it(reads, database):
 
 
 async def test_nobody_waits_for_ever(reads, database, monkeypatch):
-    monkeypatch.setattr(key_reads, "LOAD_S", 0.01)
+    monkeypatch.setattr(single_flight, "LOAD_S", 0.01)
     with pytest.raises(KeysUnavailable):
         await reads.read("a")
     assert len(reads) == 0
 
 
 async def test_a_crowd_that_gives_up_does_not_come_after_those_who_hang(reads, database, monkeypatch):
-    monkeypatch.setattr(key_reads, "TURN_S", 0.01)
-    monkeypatch.setattr(key_reads, "LOAD_S", 1.0)
+    monkeypatch.setattr(single_flight, "TURN_S", 0.01)
+    monkeypatch.setattr(single_flight, "LOAD_S", 1.0)
     answers = await asyncio.gather(*await crowd_of(reads, MOST * 3), return_exceptions=True)
     assert {type(answer) for answer in answers} == {KeysUnavailable}
     assert database.queued == MOST

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
+from tenants.api_keys.cache import KeyCache, Stored
+from tenants.api_keys.known_prefixes import KnownPrefixes
+from tenants.api_keys.tokens import digest
 from tenants.caller import Caller
 from tenants.errors import InvalidKey
-from tenants.key_cache import KeyCache, Stored
-from tenants.keys import digest
-from tenants.known_prefixes import KnownPrefixes
 
 PEPPER = b"p" * 32
 ALICE = Caller(key_id=1, key_prefix="alice", key_name="Alice", tenant_id=1, tenant="alice-co")

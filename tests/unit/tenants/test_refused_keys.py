@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tenants.api_keys.cache import Stored
+from tenants.api_keys.tokens import SAFE, digest, safe_part
+from tenants.api_keys.unknown_key_limiter import MOST
 from tenants.errors import InvalidKey, TooManyMisses
-from tenants.key_cache import Stored
-from tenants.key_misses import MOST
-from tenants.keys import SAFE, digest, safe_part
 from tests.unit.tenants.shelf import ALICE, PEPPER
 
 REVOKED = Stored(digest(PEPPER, "alice", "secret"), ALICE, 1.0)

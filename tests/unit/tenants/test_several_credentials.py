@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from tenants.api_keys.cache import Stored
+from tenants.api_keys.tokens import digest
+from tenants.api_keys.unknown_key_limiter import MOST
 from tenants.auth import MISSING, MOST_KEYS, ApiKeyAuth, tokens_of
 from tenants.errors import AddressNotAllowed, InvalidKey, KeysUnavailable, TenantSuspended, TooManyMisses
-from tenants.key_cache import Stored
-from tenants.key_misses import MOST
-from tenants.keys import digest
 from tests.unit.tenants.shelf import ALICE, PEPPER
 
 GOOD, BOB, WRONG = "sk-alice.secret", "sk-bob.secret", "sk-alice.wrong"

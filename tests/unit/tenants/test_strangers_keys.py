@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
+from tenants.api_keys.cache import ROW_TTL_S, Stored
+from tenants.api_keys.known_prefixes import KnownPrefixes
+from tenants.api_keys.tokens import digest
+from tenants.api_keys.unknown_key_limiter import MOST
 from tenants.errors import InvalidKey, KeysUnavailable, TooManyMisses
-from tenants.key_cache import ROW_TTL_S, Stored
-from tenants.key_misses import MOST
-from tenants.keys import digest
-from tenants.known_prefixes import KnownPrefixes
 from tests.unit.tenants.shelf import ALICE, PEPPER
 
 HERE = "192.0.2.1"

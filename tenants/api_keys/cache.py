@@ -14,13 +14,13 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from tenants.api_keys.known_prefixes import KnownPrefixes
+from tenants.api_keys.single_flight import KeyReads
+from tenants.api_keys.tokens import digest, safe_part, split
+from tenants.api_keys.unknown_key_limiter import KeyMisses
 from tenants.auth import INVALID
 from tenants.caller import Caller
 from tenants.errors import InvalidKey, KeysUnavailable, TooManyMisses
-from tenants.key_misses import KeyMisses
-from tenants.key_reads import KeyReads
-from tenants.keys import digest, safe_part, split
-from tenants.known_prefixes import KnownPrefixes
 
 TTL_S = 30.0
 CAREFUL_TTL_S = 5.0

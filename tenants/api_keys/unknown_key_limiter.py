@@ -1,7 +1,7 @@
 """Unknown keys from one address: after MOST of them in WINDOW_S, prefixes that do not exist are not looked up.
 
 Each would cost the database a query. Who holds a key goes on, so a stranger behind the same address disturbs nobody
-(tenants/known_prefixes.py). Bounded: the oldest half is forgotten when there are too many addresses.
+(tenants/api_keys/known_prefixes.py). Bounded: the oldest half is forgotten when there are too many addresses.
 """
 
 from __future__ import annotations
