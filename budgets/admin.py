@@ -18,7 +18,7 @@ from budgets.models import UNLIMITED, Budget, RateLimit
 from budgets.schedules import period_of
 from catalog.back_office.alias_lists import ApiKeyModelsForm, TenantModelsForm
 from tenants.admin import ApiKeyAdmin, TenantAdmin
-from tenants.back_office import BackOffice, StackedInline, TabularInline
+from tenants.back_office.admin_base import BackOffice, StackedInline, TabularInline
 from tenants.models import ApiKey, Tenant
 
 if TYPE_CHECKING:

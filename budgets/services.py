@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from budgets.models import Budget, Origin, RateLimit
-from tenants.audit import Actor, facts_of, record
+from tenants.back_office.audit import Actor, facts_of, record
 from tenants.models import ApiKey, Tenant
 
 Owner = Tenant | ApiKey

@@ -23,8 +23,8 @@ from catalog.health.queries import price_in_words, provider_health, with_prices
 from catalog.health.state import COLORS, UNKNOWN
 from catalog.models import Deployment, Model, Origin, Price
 from catalog.services import bury, bury_model, clear_refused_members
-from tenants.audit import actor_of
-from tenants.back_office import BackOffice, StackedInline
+from tenants.back_office.admin_base import BackOffice, StackedInline
+from tenants.back_office.audit import actor_of
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList

@@ -15,7 +15,7 @@ from catalog.models import EACH, RATES, Model, ModelType, Price, PriceSource
 from catalog.pricing.price_terms import Terms, is_image_rate
 from catalog.routing.experiments import BadExperiment, experiment_of
 from catalog.services import end_price
-from tenants.form_fields import ModelForm, UsdField, WordsField
+from tenants.back_office.form_fields import ModelForm, UsdField, WordsField
 
 PER_TOKENS = 10**9  # nano-USD per million tokens: so many are 1 USD per million tokens
 PER_UNIT = 10**15  # nano-USD per million units: so many are 1 USD each

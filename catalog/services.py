@@ -16,7 +16,7 @@ from catalog.models import RATES, Credential, Deployment, Model, Price, new_seal
 from catalog.pricing.prices import PriceSheet
 from catalog.sealing import API_KEY, Seal, close_metadata, destination, without_secrets
 from gateway.config.tidying import bare
-from tenants.audit import Actor, facts_of, record
+from tenants.back_office.audit import Actor, facts_of, record
 from tenants.services import bump_version
 
 FIRST_PRICE_AGE = timedelta(

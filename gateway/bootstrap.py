@@ -7,7 +7,7 @@ from django.db import transaction
 
 from budgets.bootstrap import bootstrap_money
 from gateway.config import Config
-from tenants.audit import Actor
+from tenants.back_office.audit import Actor
 from tenants.bootstrap import BY_ITSELF, Ledger, bootstrap_people
 
 

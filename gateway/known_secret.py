@@ -16,7 +16,7 @@ from gateway.config import ConfigError
 from gateway.config.problems import Problem
 from gateway.models import KnownSecret
 from tenants.api_keys.tokens import pepper_id
-from tenants.audit import Actor
+from tenants.back_office.audit import Actor
 from tenants.models import ApiKey
 from tenants.services import revoke_key
 

@@ -98,7 +98,7 @@ STATIC_URL = "/static/"
 SERVESTATIC_USE_FINDERS = True  # served straight from the packages: nothing to collect before the first start
 SERVESTATIC_AUTOREFRESH = False
 
-MESSAGE_STORAGE = "tenants.notices.SealedStorage"  # tokens of keys are told by messages
+MESSAGE_STORAGE = "tenants.back_office.notices.SealedStorage"  # tokens of keys are told by messages
 SESSION_COOKIE_AGE = int(GATEWAY.admin.session.max_age)
 SESSION_ENGINE = "gateway.sessions"
 SESSION_COOKIE_HTTPONLY = True

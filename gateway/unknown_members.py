@@ -12,7 +12,7 @@ from catalog.routing.resolve import Route
 from gateway.connections import Connections
 from metering.journal.records import Close
 from providers.fallback_log import FALLBACKS
-from tenants.audit import Actor
+from tenants.back_office.audit import Actor
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from metering.back_office.json_fields import STYLES, json_display
 from metering.explain.story import Part, explain, receipt_lines
 from metering.models import Status, UsageEvent
 from metering.reports.experiment_page import page
-from tenants.form_fields import usd
-from tenants.list_filters import OneOf
+from tenants.back_office.form_fields import usd
+from tenants.back_office.list_filters import OneOf
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

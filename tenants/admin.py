@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin, messages
 from typing_extensions import override
 
-from tenants import audit_admin, people_admin  # noqa: F401 - they register their pages
-from tenants.audit import actor_of
-from tenants.back_office import BackOffice, TabularInline
-from tenants.confirmation import ask, is_confirmed
+from tenants.back_office import (
+    audit_admin,  # noqa: F401
+    people_admin,  # noqa: F401 - they register their pages
+)
+from tenants.back_office.admin_base import BackOffice, TabularInline
+from tenants.back_office.audit import actor_of
+from tenants.back_office.confirmation import ask, is_confirmed
+from tenants.back_office.key_admin import ApiKeyAdmin
 from tenants.forms import MembershipForm, TenantForm
-from tenants.key_admin import ApiKeyAdmin
 from tenants.models import ApiKey, Membership, Tenant
 from tenants.services import resume_tenant, suspend_tenant
 

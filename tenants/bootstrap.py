@@ -13,7 +13,7 @@ from django.db.models import Model
 from gateway.config import Config
 from gateway.config.bootstrap import BootstrapKey, BootstrapMembership, BootstrapTenant, BootstrapUser
 from tenants.api_keys import tokens
-from tenants.audit import Actor, facts_of, record
+from tenants.back_office.audit import Actor, facts_of, record
 from tenants.models import ApiKey, BootstrapItem, Membership, Tenant, User
 from tenants.services import NewKey, create_key
 

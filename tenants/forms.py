@@ -14,7 +14,7 @@ from unfold.forms import UserChangeForm as UnfoldUserChangeForm
 from unfold.forms import UserCreationForm as UnfoldUserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from tenants.form_fields import ModelForm, WordsField
+from tenants.back_office.form_fields import ModelForm, WordsField
 from tenants.models import ApiKey, Membership, Tenant, User
 from tenants.scopes import SCOPES, SERVED
 

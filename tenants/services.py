@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 
 from tenants.api_keys import tokens
-from tenants.audit import Actor, facts_of, record
+from tenants.back_office.audit import Actor, facts_of, record
 from tenants.models import ApiKey, ConfigVersion, Tenant, TenantStatus, User
 from tenants.signals import config_changed
 

@@ -8,7 +8,7 @@ from django.utils.html import format_html
 
 from budgets.admission.budget_windows import is_rolling
 from budgets.schedules import in_words
-from tenants.form_fields import usd
+from tenants.back_office.form_fields import usd
 
 if TYPE_CHECKING:
     from datetime import datetime

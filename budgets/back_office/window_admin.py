@@ -11,7 +11,7 @@ from budgets.back_office.money_text import amount, instant
 from budgets.back_office.owner_links import link, owners_of, scopes_named
 from budgets.models import SpendWindow
 from budgets.schedules import in_words, period_of
-from tenants.back_office import ReadOnly
+from tenants.back_office.admin_base import ReadOnly
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList

@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from catalog.forms import PER_TOKENS, PriceForm
 from catalog.models import RATES, Price
-from tenants.back_office import AddOnly, TabularInline
-from tenants.form_fields import usd
+from tenants.back_office.admin_base import AddOnly, TabularInline
+from tenants.back_office.form_fields import usd
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

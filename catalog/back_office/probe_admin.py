@@ -11,8 +11,8 @@ from unfold.decorators import display
 from catalog.health.queries import names_of, places_of
 from catalog.health.state import COLORS
 from catalog.models import HealthProbe, Provider
-from tenants.back_office import ReadOnly
-from tenants.list_filters import OneOf
+from tenants.back_office.admin_base import ReadOnly
+from tenants.back_office.list_filters import OneOf
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList

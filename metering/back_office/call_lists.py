@@ -14,7 +14,7 @@ from unfold.contrib.filters.admin import TextFilter
 
 from metering.ledger.lookup import ID
 from metering.models import LoggedRequest, UsageEvent
-from tenants.back_office import ReadOnly
+from tenants.back_office.admin_base import ReadOnly
 from tenants.models import ApiKey, Tenant
 
 if TYPE_CHECKING:

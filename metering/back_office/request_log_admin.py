@@ -12,7 +12,7 @@ from metering.back_office.json_fields import STYLES, json_display
 from metering.explain.refusal_story import in_short, tell
 from metering.explain.story import Part
 from metering.models import LoggedRequest
-from tenants.list_filters import OneOf
+from tenants.back_office.list_filters import OneOf
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

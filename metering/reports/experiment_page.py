@@ -20,7 +20,7 @@ from catalog.routing.experiments import BadExperiment, experiment_of
 from metering.explain.text import milliseconds
 from metering.models import UsageEvent
 from metering.reports.experiments import Arm, results
-from tenants.form_fields import usd
+from tenants.back_office.form_fields import usd
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

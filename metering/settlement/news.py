@@ -18,7 +18,7 @@ from metering.ledger.rolling_days import with_returns
 from metering.ledger.write import select_windows
 from metering.models import Settlement, UsageEvent
 from metering.settlement.settle import ByPolicy, settle
-from tenants.audit import Actor
+from tenants.back_office.audit import Actor
 
 AT_ONCE = 200
 QUARTER_S = 900  # no window begins or ends within one: they do so at local midnights

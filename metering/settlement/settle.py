@@ -22,7 +22,7 @@ from metering.ledger.write import lock_windows, select_windows
 from metering.models import Settlement, UsageEvent
 from metering.unknown_usage import IS, Bounds
 from metering.window_amount import Amount
-from tenants.audit import Actor, facts_of, record
+from tenants.back_office.audit import Actor, facts_of, record
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -12,7 +12,7 @@ from gateway.known_secret import give_up, stranded
 from gateway.management.asking import confirmed
 from gateway.management.database_words import database_told
 from gateway.quantities import many
-from tenants.audit import at_the_shell
+from tenants.back_office.audit import at_the_shell
 
 
 class Command(BaseCommand):

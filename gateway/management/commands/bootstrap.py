@@ -13,7 +13,7 @@ from catalog.sync import sync_catalog
 from gateway.bootstrap import bootstrap
 from gateway.known_secret import insist
 from gateway.management.database_words import database_told
-from tenants.audit import at_the_shell
+from tenants.back_office.audit import at_the_shell
 
 
 class Command(BaseCommand):

@@ -16,7 +16,7 @@ from gateway.known_secret import insist
 from gateway.management.amounts import nanousd_of
 from gateway.management.database_words import database_told
 from gateway.management.typing_it import typed
-from tenants.audit import at_the_shell
+from tenants.back_office.audit import at_the_shell
 from tenants.queries import UnknownTenant, tenant_named
 from tenants.scopes import SCOPES
 from tenants.services import NewKey, create_key

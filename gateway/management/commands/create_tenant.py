@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from gateway.management.database_words import database_told
 from gateway.management.typing_it import typed
-from tenants.audit import at_the_shell
+from tenants.back_office.audit import at_the_shell
 from tenants.services import create_tenant
 
 

@@ -17,7 +17,7 @@ from catalog.sync import sync_catalog
 from gateway.checks import messages_of
 from gateway.config import load
 from gateway.surroundings import messages_around
-from tenants.audit import Actor
+from tenants.back_office.audit import Actor
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from catalog.pricing.prices import PriceSheet
 from catalog.services import remove_deployment, remove_model, set_price
 from catalog.sync import sync_catalog
 from gateway.config import Config
-from tenants.audit import Actor
+from tenants.back_office.audit import Actor
 from tenants.queries import config_version
 from tests.back_office import api_key_of, metadata_of
 

@@ -13,8 +13,8 @@ from django.urls import reverse
 
 from budgets.models import Budget
 from gateway.logs import JsonFormatter, configure, without_blame
+from tenants.back_office.paging import MOST_COUNTED
 from tenants.models import ApiKey, AuditEvent, Tenant, User
-from tenants.paging import MOST_COUNTED
 from tests.back_office import post
 
 pytestmark = pytest.mark.django_db
@@ -131,7 +131,7 @@ def test_the_filter_is_in_force(monkeypatch):
 
 
 def test_a_long_list_says_more_than_it_counted(client, monkeypatch):
-    monkeypatch.setattr("tenants.paging.MOST_COUNTED", 60)
+    monkeypatch.setattr("tenants.back_office.paging.MOST_COUNTED", 60)
     Tenant.objects.bulk_create(Tenant(name=f"t{n:03}") for n in range(61))
     page = client.get(reverse("admin:tenants_tenant_changelist")).content.decode()
     assert "more than 60" in page

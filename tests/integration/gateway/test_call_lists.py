@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from metering.models import LoggedRequest, UsageEvent
-from tenants import paging
+from tenants.back_office import paging
 from tenants.models import ApiKey, Tenant
 from tests.back_office import NOW
 

@@ -19,7 +19,7 @@ from gateway.first_steps import first_steps
 from gateway.management.database_words import told
 from gateway.published import refuse_stored
 from gateway.welcome import filled_in
-from tenants.audit import at_the_shell
+from tenants.back_office.audit import at_the_shell
 from tenants.models import ApiKey, AuditEvent, Tenant, User
 from tests.sources import ROOT
 

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from gateway.config import ConfigError
 from gateway.known_secret import insist
 from gateway.models import KnownSecret
-from tenants.audit import Actor
+from tenants.back_office.audit import Actor
 from tenants.models import ApiKey, AuditEvent, Tenant
 from tenants.services import NewKey, create_key, revoke_key
 

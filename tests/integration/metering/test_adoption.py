@@ -21,7 +21,7 @@ from metering.ledger.journal_loader import Shipment
 from metering.models import UsageEvent
 from metering.settlement.settle import ByUsage, settle
 from providers.usage import Usage
-from tenants.audit import Actor
+from tenants.back_office.audit import Actor
 from tests.calls import CLOSED_COST, SHEET, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)

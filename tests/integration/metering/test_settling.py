@@ -29,7 +29,7 @@ from metering.settlement.settle import ByCost, ByPolicy, ByUsage, Known, NoPrice
 from metering.settlement.unsettled_money import unsettled_by_deployment
 from metering.unknown_usage import Bounds
 from providers.usage import ToolCount, Usage
-from tenants.audit import Actor
+from tenants.back_office.audit import Actor
 from tenants.models import AuditEvent
 from tests.calls import CLOSED_COST, NOON, SHEET, closed, opened
 from tests.integration.metering.shipping import JULY, KEY_JULY, TENANT_JULY, Posts

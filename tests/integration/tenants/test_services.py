@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from tenants.api_keys import tokens
-from tenants.audit import Actor
+from tenants.back_office.audit import Actor
 from tenants.models import ApiKey, AuditEvent, Membership, Tenant, User
 from tenants.queries import UnknownTenant, config_version, tenant_named
 from tenants.services import (

@@ -18,9 +18,9 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from tenants.api_keys import tokens
-from tenants.audit import actor_of
-from tenants.back_office import BackOffice
-from tenants.confirmation import ask, is_confirmed
+from tenants.back_office.admin_base import BackOffice
+from tenants.back_office.audit import actor_of
+from tenants.back_office.confirmation import ask, is_confirmed
 from tenants.forms import ApiKeyForm
 from tenants.models import ApiKey, User
 from tenants.services import give_secret, revoke_key, rotate_key

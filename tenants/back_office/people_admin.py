@@ -12,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from typing_extensions import override
 from unfold.forms import AdminPasswordChangeForm
 
-from tenants.back_office import BackOffice
+from tenants.back_office.admin_base import BackOffice
 from tenants.forms import UserChangeForm, UserCreationForm
 from tenants.models import User
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.db import transaction
 from typing_extensions import override
 
-from tenants.audit import SECRET_FIELDS, SECRET_MAPS, actor_of, facts_of, record
-from tenants.history import history_page
-from tenants.paging import BoundedPaginator
+from tenants.back_office.audit import SECRET_FIELDS, SECRET_MAPS, actor_of, facts_of, record
+from tenants.back_office.history import history_page
+from tenants.back_office.paging import BoundedPaginator
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as _Admin
