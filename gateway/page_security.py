@@ -14,7 +14,7 @@ from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
-from tenants.password_hasher import RETRY_AFTER_S, TooManyHashes
+from tenants.sign_in.password_hasher import RETRY_AFTER_S, TooManyHashes
 
 NUL = "\0"
 HSTS = "max-age=31536000"

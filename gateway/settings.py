@@ -83,7 +83,7 @@ TEMPLATES = [
 DATABASES = django_databases(GATEWAY.database, DATA_DIR)
 CACHES = django_caches(GATEWAY.redis)
 
-PASSWORD_HASHERS = ["tenants.password_hasher.PasswordHasher"]
+PASSWORD_HASHERS = ["tenants.sign_in.password_hasher.PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},

@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from gateway.api import patterns
 from gateway.site import home, metrics, readme
-from tenants.login_throttle import throttled
+from tenants.sign_in.login_throttle import throttled
 
 handler403 = "gateway.site.forbidden"
 handler404 = "gateway.site.missing"

@@ -39,7 +39,7 @@ from gateway.stopping import end_within
 from gateway.supervisor import Supervisor
 from gateway.waiting_room import Waiting, waiting_room
 from gateway.worker_link import WorkerLink
-from tenants import login_throttle
+from tenants.sign_in import login_throttle
 
 ADDRESS = "{admin}"  # filled in once it is known
 ESCAPED = "{{admin}}"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from tenants import attempt_counters
-from tenants.attempt_counters import PREFIX, Limit, LocalCounters, SharedCounters
+from tenants.sign_in import attempt_counters
+from tenants.sign_in.attempt_counters import PREFIX, Limit, LocalCounters, SharedCounters
 from tests import hostile_pickle
 
 WINDOW_S = 900

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher, check_password, make_password
 
-from tenants import password_hasher
-from tenants.password_hasher import AT_ONCE, TURNS, WAITING, PasswordHasher, TooManyHashes, Turns
+from tenants.sign_in import password_hasher
+from tenants.sign_in.password_hasher import AT_ONCE, TURNS, WAITING, PasswordHasher, TooManyHashes, Turns
 
 
 def test_the_parameters_are_those_that_were_decided():

@@ -28,9 +28,9 @@ from prometheus_client import Counter
 
 from gateway.quantities import seconds
 from tenants.addresses import origin
-from tenants.attempt_counters import Limit, LocalCounters, SharedCounters
-from tenants.known_devices import device_of, remember
-from tenants.password_hasher import TooManyHashes
+from tenants.sign_in.attempt_counters import Limit, LocalCounters, SharedCounters
+from tenants.sign_in.known_devices import device_of, remember
+from tenants.sign_in.password_hasher import TooManyHashes
 
 logger = logging.getLogger(__name__)
 
