@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 from typing_extensions import override
 
-from tenants.announcing import announce_changes
+from tenants.config_version import announce_changes
 
 
 class BudgetsConfig(AppConfig):
