@@ -8,9 +8,9 @@ from typing import Any
 
 from budgets.admission.interface import BudgetStanding, RateStanding, Standing
 from gateway.answer import Headers
-from gateway.instants import rfc3339
-from gateway.money import cents, usd
 from gateway.request import V1Request
+from gateway.values.money import cents, usd
+from gateway.values.timestamps import rfc3339
 
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from budgets.schedules import current
-from gateway.instants import rfc3339
-from gateway.money import usd
-from gateway.quantities import seconds
+from gateway.values.money import usd
+from gateway.values.quantities import seconds
+from gateway.values.timestamps import rfc3339
 
 if TYPE_CHECKING:
     from budgets.admission.interface import BudgetRefused, RateRefused

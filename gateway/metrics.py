@@ -15,8 +15,8 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from gateway.job_metrics import JobMetrics
-from gateway.money import NANO
 from gateway.tallies import Distribution, Tally
+from gateway.values.money import NANO
 from metering.journal.records import Close, Open
 from providers.fallback_log import FALLBACKS
 from providers.target import Target

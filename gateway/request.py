@@ -19,9 +19,9 @@ from typing_extensions import override
 from budgets.admission.hold_causes import Cause
 from budgets.admission.interface import Standing
 from gateway.body_room import Portion
-from gateway.quantities import size
 from gateway.request_id import mint
 from gateway.shedding import Slot
+from gateway.values.quantities import size
 from tenants.caller import Caller
 
 if TYPE_CHECKING:

@@ -24,10 +24,10 @@ from gateway.api.schemas import Want
 from gateway.call import Endpoint
 from gateway.connections import Connections
 from gateway.errors import ERRORS, answer_to
-from gateway.instants import rfc3339
-from gateway.money import usd
 from gateway.request import V1Request
 from gateway.routes import EXPECTED_OUTPUT, route_of
+from gateway.values.money import usd
+from gateway.values.timestamps import rfc3339
 from metering.explain.decision import skipped_rows
 from providers.errors.exceptions import UpstreamFailed
 from providers.tokens.prompt import count_prompt_aside

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from gateway.cache_members import CACHE_MEMBERS
+from gateway.values.cache_members import CACHE_MEMBERS
 from providers.registry import PROVIDERS
 
 if TYPE_CHECKING:

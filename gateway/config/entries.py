@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from gateway.cache_members import CACHE_MEMBERS
 from gateway.config.fields import Count, Price, Section, Texts, Wait, internal, wrong
+from gateway.values.cache_members import CACHE_MEMBERS
 
 ProviderName = Literal[
     "openai", "openai-compatible", "azure", "anthropic", "bedrock", "vertex", "huggingface", "simulator"

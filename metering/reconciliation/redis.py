@@ -13,7 +13,7 @@ import msgspec
 
 from budgets.redis.held_calls import batches
 from budgets.redis.snapshot import Audit, CountedWindow, Picture
-from gateway.money import usd
+from gateway.values.money import usd
 from metering.ledger.spend_windows import read_windows
 from metering.ledger.write import moment
 from metering.models import UsageEvent

@@ -14,7 +14,7 @@ import msgspec
 from django.db import connections, transaction
 
 from catalog.pricing.prices import Line, Receipt
-from gateway.instants import rfc3339
+from gateway.values.timestamps import rfc3339
 from metering.disputed_usage import Charge, Most, charge
 from metering.explain.decision import Settled
 from metering.ledger.changed_hours import mark_hours

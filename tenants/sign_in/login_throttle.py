@@ -26,7 +26,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from prometheus_client import Counter
 
-from gateway.quantities import seconds
+from gateway.values.quantities import seconds
 from tenants.addresses import origin
 from tenants.sign_in.attempt_counters import Limit, LocalCounters, SharedCounters
 from tenants.sign_in.known_devices import device_of, remember

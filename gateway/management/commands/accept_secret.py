@@ -11,7 +11,7 @@ from typing_extensions import override
 from gateway.known_secret import give_up, stranded
 from gateway.management.asking import confirmed
 from gateway.management.database_words import database_told
-from gateway.quantities import many
+from gateway.values.quantities import many
 from tenants.back_office.audit import at_the_shell
 
 

@@ -13,7 +13,7 @@ from typing_extensions import override
 from gateway.management.amounts import nanousd_of
 from gateway.management.asking import confirmed
 from gateway.management.database_words import database_told
-from gateway.money import usd
+from gateway.values.money import usd
 from metering.ledger.lookup import find
 from metering.models import LoggedRequest
 from metering.settlement.settle import ByCost, ByUsage, Known, NoPrice, Outcome, UnknownCall, settle

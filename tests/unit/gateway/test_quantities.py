@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.api.json_words import in_words
-from gateway.quantities import many, seconds, size
+from gateway.values.quantities import many, seconds, size
 
 
 @pytest.mark.parametrize(
