@@ -8,8 +8,8 @@ from budgets.models import Budget, Origin, RateLimit
 from budgets.schedules import named
 from budgets.services import Owner, owner_columns
 from gateway.config import Config
-from gateway.config.bootstrap import BootstrapKey, TenantBudget
-from gateway.config.money import Limits
+from gateway.config.sections.bootstrap import BootstrapKey, TenantBudget
+from gateway.config.sections.limits import Limits
 from tenants.back_office.audit import facts_of, record
 from tenants.bootstrap import Ledger, apply_columns, created, find_key, name_of
 from tenants.models import Tenant

@@ -21,7 +21,7 @@ from catalog.row_problems import of_alias, of_provider, of_target
 from catalog.sealing import API_KEY, Seal, destination, open_metadata
 from catalog.snapshot import Can, Deployment, Experiment, Model, Problem, Snapshot
 from gateway.config import Config
-from gateway.config.tidying import bare
+from gateway.config.normalization import bare
 from providers.media.image_tokens import stated
 from providers.registry import default_base_url, default_secret, wire_model
 from providers.target import Secret, Target, Timeouts

@@ -10,14 +10,14 @@ from catalog.pricing.config_prices import sheet_of
 from catalog.pricing.price_map import lookup
 from catalog.pricing.prices import PriceSheet, lacking
 from catalog.snapshot import SERVED_TYPES, Problem
-from gateway.config.tidying import is_sendable
+from gateway.config.normalization import is_sendable
 from providers.registry import PROVIDERS, default_base_url, default_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gateway.config.entries import ModelEntry
-    from gateway.config.people import Providers
+    from gateway.config.sections.model_catalog import ModelEntry
+    from gateway.config.sections.sign_in import Providers
 
 
 def of_provider(provider: str) -> str:

@@ -16,7 +16,7 @@ from providers.target import SECRET_METADATA
 from providers.transport.request_head import origin_text
 
 if TYPE_CHECKING:
-    from gateway.config.people import Providers
+    from gateway.config.sections.sign_in import Providers
 
 API_KEY = "api_key"
 

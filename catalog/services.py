@@ -15,7 +15,7 @@ from catalog.encryption import key_id
 from catalog.models import RATES, Credential, Deployment, Model, Price, new_seal_id
 from catalog.pricing.prices import PriceSheet
 from catalog.sealing import API_KEY, Seal, close_metadata, destination, without_secrets
-from gateway.config.tidying import bare
+from gateway.config.normalization import bare
 from tenants.back_office.audit import Actor, facts_of, record
 from tenants.services import bump_version
 

@@ -26,8 +26,8 @@ from catalog.services import (
     set_deployment_key,
 )
 from gateway.config import Config
-from gateway.config.entries import ModelEntry
-from gateway.config.people import Providers
+from gateway.config.sections.model_catalog import ModelEntry
+from gateway.config.sections.sign_in import Providers
 from tenants.services import bump_version
 
 GONE = {"enabled": False}

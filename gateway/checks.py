@@ -13,7 +13,7 @@ from catalog import row_problems
 from catalog.pricing.config_prices import NANO, sheet_of
 from catalog.pricing.price_map import lookup
 from catalog.pricing.prices import PriceSheet
-from gateway.config.notes import notes_of
+from gateway.config.warnings import notes_of
 from providers.media.images import GENERIC_MOST, is_known, name_at
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.config import Config
-    from gateway.config.entries import ModelEntry
+    from gateway.config.sections.model_catalog import ModelEntry
 
 SLIP = 100  # so many times the published price, or so small a part of it, is no discount but the other unit
 # Nano-USD per 1M tokens: of the 758 models in the price map (catalog/data/price_map.json) three cost more.

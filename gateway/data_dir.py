@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 from gateway.config import Config
-from gateway.config.problems import ConfigError, Problem
+from gateway.config.errors import ConfigError, Problem
 from metering.journal.disk_reserve import VolatileDisk, refuse_volatile
 
 UMASK = 0o077

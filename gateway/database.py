@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    from gateway.config.stores import Database
+    from gateway.config.sections.stores import Database
 
 logger = logging.getLogger(__name__)
 

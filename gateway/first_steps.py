@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from catalog.models import Deployment
-from gateway.config.bootstrap import Bootstrap
+from gateway.config.sections.bootstrap import Bootstrap
 from gateway.management.typing_it import typed
 from tenants.models import ApiKey, BootstrapItem, Tenant, User
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from gateway.answer import EVENT_STREAM
-from gateway.config.sections import Streams
+from gateway.config.sections.process import Streams
 from gateway.headers import head
 from gateway.request import Send, V1Request
 

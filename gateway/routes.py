@@ -15,7 +15,7 @@ from catalog.routing.experiments import arm_of
 from catalog.routing.resolve import ANYTHING, Asking, ModelCannot, Route
 from catalog.snapshot import Experiment, Model
 from gateway.api.schemas import Names, Want, names_in
-from gateway.config.sections import Server
+from gateway.config.sections.process import Server
 from gateway.connections import Connections
 from gateway.refusals import BadRequest
 from gateway.request import V1Request

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from django.templatetags.static import static
 
 from gateway.config import load
+from gateway.config.secrets import load_secrets
 from gateway.database import django_databases
-from gateway.secrets import load_secrets
 from gateway.shared_cache import channel_layers, django_caches
 
 BASE_DIR = Path(__file__).resolve().parent.parent

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gateway.config.stores import Redis
+    from gateway.config.sections.stores import Redis
 
 TIMEOUT_S = 1.0
 

@@ -1,8 +1,8 @@
 """Messages between the processes of one gateway over Redis are signed: who else can publish there is not believed.
 
-HMAC-SHA-256 with a key of their own, made from the gateway's secret (gateway/secrets.py), over the channel's name and
-the message: what was said on one channel is not heard on another. It does not hide what is said, nor that it is said
-again; why that does no harm is said where each kind of message is heard. A few microseconds a message.
+HMAC-SHA-256 with a key of their own, made from the gateway's secret (gateway/config/secrets.py), over the channel's
+name and the message: what was said on one channel is not heard on another. It does not hide what is said, nor that
+it is said again; why that does no harm is said where each kind of message is heard. A few microseconds a message.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from tenants.api_keys.tokens import matches
 from tenants.models import ApiKey, TenantStatus, User
 
 if TYPE_CHECKING:
-    from gateway.config.bootstrap import Bootstrap
+    from gateway.config.sections.bootstrap import Bootstrap
 
 REVOKED = "$YOUR_KEY"
 

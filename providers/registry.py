@@ -11,7 +11,7 @@ import msgspec
 from providers import auth
 
 if TYPE_CHECKING:
-    from gateway.config.people import Providers
+    from gateway.config.sections.sign_in import Providers
     from providers.target import Target
 
 Auth = Callable[["Target", dict[str, str]], None]

@@ -11,7 +11,12 @@ from typing import Any
 from django.db.models import Model
 
 from gateway.config import Config
-from gateway.config.bootstrap import BootstrapKey, BootstrapMembership, BootstrapTenant, BootstrapUser
+from gateway.config.sections.bootstrap import (
+    BootstrapKey,
+    BootstrapMembership,
+    BootstrapTenant,
+    BootstrapUser,
+)
 from tenants.api_keys import tokens
 from tenants.back_office.audit import Actor, facts_of, record
 from tenants.models import ApiKey, BootstrapItem, Membership, Tenant, User

@@ -13,9 +13,9 @@ from catalog.forms import Revivable
 from catalog.models import Deployment, Provider, UnknownMembers, new_seal_id
 from catalog.sealing import Seal, close_metadata, destination
 from catalog.services import KeyNeeded, keeps_key, seal_of, set_deployment_key
-from gateway.config.addresses import wrong_address
-from gateway.config.entries import CHOICES
-from gateway.config.tidying import bare, is_sendable
+from gateway.config.checks.addresses import wrong_address
+from gateway.config.normalization import bare, is_sendable
+from gateway.config.sections.model_catalog import CHOICES
 from providers.egress import EgressRefused, check_url
 from providers.registry import PROVIDERS
 from providers.target import SECRET_METADATA

@@ -14,7 +14,7 @@ from catalog.pricing.prices import PER, ImageRate, PriceSheet
 from providers.fallback_log import FALLBACKS
 
 if TYPE_CHECKING:
-    from gateway.config.entries import ModelEntry
+    from gateway.config.sections.model_catalog import ModelEntry
 
 NANO: Final = 10**9
 TOKEN_PARTS: Final = (

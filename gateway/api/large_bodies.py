@@ -19,7 +19,7 @@ from providers.processes.work_process import Lost, TooDear
 from providers.requests.money_classes import Unacceptable
 
 if TYPE_CHECKING:
-    from gateway.config.sections import Server
+    from gateway.config.sections.process import Server
     from providers.processes.heavy_work import Share
 
 

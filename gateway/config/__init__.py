@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.config.errors import ConfigError
 from gateway.config.loading import load
 from gateway.config.model import Config
-from gateway.config.problems import ConfigError
 
 __all__ = ["Config", "ConfigError", "load"]

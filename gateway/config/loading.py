@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from gateway.config.addresses import wrong_address
-from gateway.config.crosschecks import fallback_problems, problems_of
-from gateway.config.entries import ModelEntry
+from gateway.config.checks.addresses import wrong_address
+from gateway.config.errors import ConfigError, Problem, explain, path_text
 from gateway.config.model import Config
-from gateway.config.notes import notes_of
-from gateway.config.problems import ConfigError, Problem, explain, path_text
+from gateway.config.no_effect import without_effect
+from gateway.config.normalization import around, is_sendable, tidy
+from gateway.config.sections.model_catalog import ModelEntry
 from gateway.config.sources import (
     ENDS,
     PREFIX,
@@ -25,8 +25,8 @@ from gateway.config.sources import (
     read_overrides,
     read_variables,
 )
-from gateway.config.tidying import around, is_sendable, tidy
-from gateway.config.unbuilt import without_effect
+from gateway.config.validation import fallback_problems, problems_of
+from gateway.config.warnings import notes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -7,13 +7,12 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from gateway.config.bootstrap import Bootstrap
-from gateway.config.entries import ModelEntry
 from gateway.config.fields import Section, internal
-from gateway.config.files import Audio, Batches, Files
-from gateway.config.money import Budgets, RateLimits
-from gateway.config.people import Admin, Providers
-from gateway.config.sections import (
+from gateway.config.sections.bootstrap import Bootstrap
+from gateway.config.sections.files import Audio, Batches, Files
+from gateway.config.sections.limits import Budgets, RateLimits
+from gateway.config.sections.model_catalog import ModelEntry
+from gateway.config.sections.process import (
     Health,
     Idempotency,
     Metering,
@@ -24,7 +23,8 @@ from gateway.config.sections import (
     Server,
     Streams,
 )
-from gateway.config.stores import Database, Redis
+from gateway.config.sections.sign_in import Admin, Providers
+from gateway.config.sections.stores import Database, Redis
 
 
 class Config(Section):

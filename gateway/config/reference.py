@@ -10,11 +10,11 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from gateway.config.errors import keys_of, section_in
 from gateway.config.fields import UNLIMITED, Kind
 from gateway.config.model import Config
-from gateway.config.problems import keys_of, section_in
+from gateway.config.no_effect import unbuilt
 from gateway.config.sources import PREFIX, SHORTER_NAMES
-from gateway.config.unbuilt import unbuilt
 
 if typing.TYPE_CHECKING:
     from pydantic import BaseModel

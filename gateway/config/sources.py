@@ -10,7 +10,7 @@ import yaml
 from dotenv import dotenv_values
 from typing_extensions import override
 
-from gateway.config.problems import ConfigError, Problem, keys_of, nearest, path_text, section_in
+from gateway.config.errors import ConfigError, Problem, keys_of, nearest, path_text, section_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

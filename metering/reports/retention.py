@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from gateway.config.sections import Retention
+    from gateway.config.sections.process import Retention
 
 CHUNK = 2_000
 logger = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from gateway.config.sections import Retention
+    from gateway.config.sections.process import Retention
 
 AT_ONCE: Final = 200  # rows of one statement
 DELETED_AT_ONCE: Final = 1_000

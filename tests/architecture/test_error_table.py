@@ -14,7 +14,7 @@ from providers.errors.exceptions import UpstreamFailed
 from tests.sources import ROOT, SOURCES, is_ours
 
 NEVER_AT_THE_DOOR = {
-    "gateway.config.problems.ConfigError": "stops the start: exit 2",
+    "gateway.config.errors.ConfigError": "stops the start: exit 2",
     "gateway.content_coding.Overgrown": "becomes BodyTooLarge",
     "gateway.data_lock.DataDirInUse": "stops the start: exit 2",
     "providers.media.pdf.syntax.Unreadable": "the window bounds the file",

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
-from gateway.known_secret import give_up, stranded
+from gateway.config.checks.known_secret import give_up, stranded
 from gateway.management.asking import confirmed
 from gateway.management.database_words import database_told
 from gateway.values.quantities import many

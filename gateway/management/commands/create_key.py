@@ -11,8 +11,8 @@ from django.db import transaction
 from typing_extensions import override
 
 from budgets.services import set_budget
+from gateway.config.checks.known_secret import insist
 from gateway.config.fields import MOST_USD
-from gateway.known_secret import insist
 from gateway.management.amounts import nanousd_of
 from gateway.management.database_words import database_told
 from gateway.management.typing_it import typed

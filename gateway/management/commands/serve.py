@@ -22,10 +22,10 @@ from typing_extensions import override
 
 from gateway import logs
 from gateway.config import Config, ConfigError
-from gateway.config.crosschecks import hosts_of, is_loopback, published_off_loopback
-from gateway.config.sections import LAST_PORT
-from gateway.config.store_urls import passwords_of
-from gateway.config.weak_secrets import weak_bootstrap_secrets
+from gateway.config.checks.store_urls import passwords_of
+from gateway.config.checks.weak_secrets import weak_bootstrap_secrets
+from gateway.config.sections.process import LAST_PORT
+from gateway.config.validation import hosts_of, is_loopback, published_off_loopback
 from gateway.data_dir import UMASK, make_private, refuse_ram_disk
 from gateway.data_lock import DataDirInUse, hold
 from gateway.database import DatabaseAway, persistently, preparing
@@ -109,8 +109,8 @@ def prepare(host: str, waiting: Waiting) -> None:
     """
     from catalog.sync import sync_catalog  # noqa: PLC0415 - needs the tables' apps, not only their names
     from gateway.bootstrap import bootstrap  # noqa: PLC0415
-    from gateway.known_secret import insist  # noqa: PLC0415
-    from gateway.published import refuse_stored  # noqa: PLC0415
+    from gateway.config.checks.known_secret import insist  # noqa: PLC0415
+    from gateway.config.checks.published_secrets import refuse_stored  # noqa: PLC0415
 
     config = settings.GATEWAY
     if not config.embedded:

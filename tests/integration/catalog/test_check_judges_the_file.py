@@ -12,7 +12,7 @@ from catalog.health.probes import probe_all
 from catalog.models import Deployment
 from catalog.sync import sync_catalog
 from gateway.config import load
-from gateway.surroundings import messages_around
+from gateway.config.checks.environment import messages_around
 from tenants.queries import config_version
 
 if TYPE_CHECKING:

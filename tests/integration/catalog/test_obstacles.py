@@ -16,7 +16,7 @@ from catalog.services import NewDeployment, upsert_deployment
 from catalog.sync import sync_catalog
 from gateway.checks import messages_of
 from gateway.config import load
-from gateway.surroundings import messages_around
+from gateway.config.checks.environment import messages_around
 from tenants.back_office.audit import Actor
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.problems import ConfigError
+from gateway.config.errors import ConfigError
 from gateway.data_dir import make_private
 from tests.sources import ROOT
 

@@ -12,7 +12,7 @@ from django.db import OperationalError
 from django.db.utils import ConnectionHandler
 
 from gateway import database
-from gateway.config.stores import Database
+from gateway.config.sections.stores import Database
 from gateway.database import LEDGER, django_databases
 from tests.postgres import Postgres
 

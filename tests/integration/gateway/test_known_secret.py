@@ -10,7 +10,7 @@ import pytest
 from django.core.management import call_command
 
 from gateway.config import ConfigError
-from gateway.known_secret import insist
+from gateway.config.checks.known_secret import insist
 from gateway.models import KnownSecret
 from tenants.back_office.audit import Actor
 from tenants.models import ApiKey, AuditEvent, Tenant

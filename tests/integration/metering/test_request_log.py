@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from gateway.config.sections import Retention
+from gateway.config.sections.process import Retention
 from metering.models import LoggedRequest
 from metering.request_log import rows
 from metering.request_log.entry import Logged

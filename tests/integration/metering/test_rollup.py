@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from budgets.admission.interface import WindowKey
-from gateway.config.sections import Retention
+from gateway.config.sections.process import Retention
 from metering.journal.reader import Call
 from metering.ledger import write as ledger
 from metering.ledger.spend_windows import load_windows

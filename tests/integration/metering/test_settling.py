@@ -13,7 +13,7 @@ from budgets.admission.interface import Post, Return, WindowKey
 from budgets.models import SpendWindow
 from catalog.pricing.prices import cost
 from gateway.config import Config
-from gateway.config.sections import Metering, Retention
+from gateway.config.sections.process import Metering, Retention
 from gateway.metrics import Metrics
 from metering.journal.reader import Call
 from metering.journal.records import Close

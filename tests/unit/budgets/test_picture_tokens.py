@@ -12,7 +12,7 @@ from budgets.admission.worst_case import affordable_output, worst_case
 from catalog.pricing.config_prices import sheet_of
 from catalog.pricing.price_terms import Step, Terms
 from catalog.pricing.prices import PriceSheet, cost, receipt
-from gateway.config.entries import ModelEntry
+from gateway.config.sections.model_catalog import ModelEntry
 from providers.dialects.openai.usage import UsageJson, usage_of
 from providers.media.image_tokens import Sight
 from providers.media.images import Picture, most_tokens

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from catalog.pricing.config_prices import sheet_of
 from catalog.pricing.prices import ImageRate, PriceSheet
-from gateway.config.entries import ModelEntry
+from gateway.config.sections.model_catalog import ModelEntry
 
 
 def row(**keys: Any) -> ModelEntry:

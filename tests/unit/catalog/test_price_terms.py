@@ -15,7 +15,7 @@ from budgets.admission.worst_case import MOST_TOOL_CALLS, affordable_output, wor
 from catalog.pricing.config_prices import sheet_of
 from catalog.pricing.price_terms import Factor, Step, Terms, ToolRate
 from catalog.pricing.prices import PriceSheet, cost, receipt
-from gateway.config.entries import ModelEntry
+from gateway.config.sections.model_catalog import ModelEntry
 from providers.dialects.base import Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.dialects.openai.usage import UsageJson, usage_of

@@ -6,7 +6,7 @@ import pytest
 
 from catalog.encryption import CredentialUnreadable
 from catalog.sealing import API_KEY, Seal, close_metadata, destination, open_metadata
-from gateway.config.people import OpenAICompatible, Providers
+from gateway.config.sections.sign_in import OpenAICompatible, Providers
 
 SEAL = Seal(b"k" * 32, "row-1", "https://api.example.com:443")
 PROVIDERS = Providers(

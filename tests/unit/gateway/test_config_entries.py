@@ -18,7 +18,7 @@ from providers.target import Timeouts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gateway.config.entries import ModelEntry
+    from gateway.config.sections.model_catalog import ModelEntry
 
 ROW = {"alias": "a", "provider": "openai", "provider_model": "m"}
 

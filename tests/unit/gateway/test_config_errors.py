@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from gateway.config import ConfigError, load
-from gateway.config.crosschecks import PRODUCTION_PACKAGES, missing_packages
+from gateway.config.validation import PRODUCTION_PACKAGES, missing_packages
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from gateway.chores import FIRST_PROBE_S
 from gateway.config import Config
+from gateway.config.no_effect import UNBUILT, unbuilt
 from gateway.config.reference import reference, rewritten
 from gateway.config.sources import variables_of
-from gateway.config.unbuilt import UNBUILT, unbuilt
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "configuration.md"
 

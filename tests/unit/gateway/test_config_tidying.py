@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from gateway.config import ConfigError, load
-from gateway.config.tidying import around, bare, is_sendable
+from gateway.config.normalization import around, bare, is_sendable
 
 if TYPE_CHECKING:
     from pathlib import Path

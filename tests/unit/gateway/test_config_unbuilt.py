@@ -10,8 +10,8 @@ import yaml
 
 from gateway.checks import messages_of
 from gateway.config import Config, load
-from gateway.config.problems import keys_of, section_in
-from gateway.config.unbuilt import UNBUILT, unbuilt
+from gateway.config.errors import keys_of, section_in
+from gateway.config.no_effect import UNBUILT, unbuilt
 from tests.sources import ROOT, SOURCES, is_ours
 
 if TYPE_CHECKING:
@@ -125,7 +125,11 @@ READ_BY_THE_CONFIGURATION = {
 
 def test_every_key_is_read_by_the_program_or_is_in_the_table() -> None:
     config = ROOT / "gateway" / "config"
-    ours = [path for path in SOURCES if is_ours(path) and not path.is_relative_to(config)]
+    ours = [
+        path
+        for path in SOURCES
+        if is_ours(path) and (not path.is_relative_to(config) or path.name == "secrets.py")
+    ]
     code = "\n".join(path.read_text() for path in ours)
     silent = [
         path

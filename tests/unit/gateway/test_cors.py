@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from gateway.config.cors import Cors as CorsSection
+from gateway.config.sections.cors import Cors as CorsSection
 from gateway.cors import Cors, is_preflight
 from gateway.refusals import BadRequest
 

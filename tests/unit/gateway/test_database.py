@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import ConfigError
-from gateway.config.stores import Database, Redis
+from gateway.config.sections.stores import Database, Redis
 from gateway.database import LEDGER, django_databases
 from gateway.shared_cache import channel_layers, django_caches
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.config import ConfigError, load
-from gateway.secrets import load_secrets
+from gateway.config.secrets import load_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path

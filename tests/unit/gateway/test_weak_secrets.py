@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from gateway.config import ConfigError, load
-from gateway.config.weak_secrets import weak_key_secret, weak_password
+from gateway.config.checks.weak_secrets import weak_key_secret, weak_password
 from gateway.management.commands import serve
 from tests.sources import ROOT
 

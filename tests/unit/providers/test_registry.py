@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gateway.config.people import OpenAICompatible, Providers
+from gateway.config.sections.sign_in import OpenAICompatible, Providers
 from providers.dialects.base import Shape
 from providers.dialects.openai.request import body_for
 from providers.registry import PROVIDERS, default_base_url, default_secret, wire_model

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from gateway.config.problems import Problem, nearest
+from gateway.config.errors import Problem, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

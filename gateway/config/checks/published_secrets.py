@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from gateway.config import ConfigError
-from gateway.config.crosschecks import is_loopback
-from gateway.config.problems import Problem
+from gateway.config.errors import Problem
+from gateway.config.validation import is_loopback
 from tenants.api_keys.tokens import matches
 from tenants.models import ApiKey, User
 

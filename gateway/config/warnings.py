@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from gateway.config.crosschecks import (
+from gateway.config.checks.weak_secrets import weak_bootstrap_secrets
+from gateway.config.validation import (
     EVERY_ADDRESS,
     STRONG_BYTES,
     STRONG_HINT,
@@ -15,7 +16,6 @@ from gateway.config.crosschecks import (
     named_secrets,
     weak,
 )
-from gateway.config.weak_secrets import weak_bootstrap_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,14 +20,14 @@ from catalog.models import Deployment, Model, Origin
 from catalog.snapshot import Problem, Snapshot
 from catalog.sync import sync_catalog
 from gateway.config import Config, ConfigError
-from gateway.config.crosschecks import hosts_of
+from gateway.config.checks.known_secret import insist
+from gateway.config.checks.published_secrets import refuse_stored
+from gateway.config.validation import hosts_of
 from gateway.data_dir import refuse_ram_disk
 from gateway.database import patient_alias
 from gateway.first_steps import first_steps
 from gateway.job_runs import runs_of
-from gateway.known_secret import insist
 from gateway.management.database_words import told
-from gateway.published import refuse_stored
 from gateway.schedule import every_job
 
 SIMULATOR = "http://127.0.0.1/v1"  # stands for its address, which is known when it runs

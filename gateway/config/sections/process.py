@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gateway.config.cors import Cors
 from gateway.config.fields import Count, Duration, Kind, Megabytes, Network, Section, Wait, Zone, wrong
+from gateway.config.sections.cors import Cors
 
 LAST_PORT = 65535
 MOST_WORKERS = 1024

@@ -8,10 +8,10 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-from gateway.config import store_urls
-from gateway.config.addresses import EXAMPLE, wrong_address
-from gateway.config.problems import Problem, nearest
-from gateway.config.weak_secrets import published_secrets, weak_bootstrap_secrets
+from gateway.config.checks import store_urls
+from gateway.config.checks.addresses import EXAMPLE, wrong_address
+from gateway.config.checks.weak_secrets import published_secrets, weak_bootstrap_secrets
+from gateway.config.errors import Problem, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from gateway.config import ConfigError
-from gateway.config.problems import Problem
+from gateway.config.errors import Problem
 from gateway.models import KnownSecret
 from tenants.api_keys.tokens import pepper_id
 from tenants.back_office.audit import Actor

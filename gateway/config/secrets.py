@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from typing_extensions import override
 
-from gateway.config.problems import ConfigError, Problem
+from gateway.config.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path

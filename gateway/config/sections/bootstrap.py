@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from gateway.config.fields import Duration, Network, Ratio, Schedule, Section, Usd, Zone, nano_usd, wrong
-from gateway.config.money import Limits, OnInsufficient
+from gateway.config.sections.limits import Limits, OnInsufficient
 
 Scope = Literal["chat", "embeddings", "images", "audio", "moderations", "rerank", "files", "batches"]
 Role = Literal["owner", "admin", "viewer", "user"]

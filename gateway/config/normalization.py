@@ -11,7 +11,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from gateway.config.problems import keys_of, path_text, section_in
+from gateway.config.errors import keys_of, path_text, section_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
