@@ -18,12 +18,12 @@ from budgets.admission.interface import AdmissionUnavailable, Post
 from catalog.health.probes import aprobe_all
 from catalog.health.queries import failed_probes
 from gateway.connections import Connections
-from gateway.database import patient_alias
 from gateway.job_runs import do, note_failure, note_success, runs_of
 from gateway.jobs import Jobs
 from gateway.request_log_writer import RequestLogWriter
 from gateway.schedule import JOBS, PROBES, every_job
 from gateway.shedding import Shedding
+from gateway.stores.databases import patient_alias
 from gateway.worker_state import state_of
 from metering.ledger.crash_recovery import adopt
 from metering.settlement.news import Listening

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from gateway.access_log import AccessLog
     from gateway.body_room import BodyRoom
     from gateway.config import Config
-    from gateway.database_pulse import DatabasePulse
-    from gateway.database_threads import DatabaseThreads
     from gateway.health_hints import HealthHints
     from gateway.idempotency import Replays
     from gateway.invalidation import Invalidation
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
     from gateway.request_log import RequestLog
     from gateway.shadows import Shadows
     from gateway.shedding import Shedding
+    from gateway.stores.database_monitor import DatabasePulse
+    from gateway.stores.database_threads import DatabaseThreads
     from gateway.token_counter import TokenCounter
     from gateway.worker_link import WorkerLink
     from gateway.worker_rows import WorkerRows

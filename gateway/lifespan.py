@@ -28,9 +28,6 @@ from gateway.access_log import AccessLog
 from gateway.body_room import BodyRoom
 from gateway.chores import Chores
 from gateway.connections import Connections
-from gateway.database import patient_alias
-from gateway.database_pulse import DatabasePulse
-from gateway.database_threads import DatabaseThreads
 from gateway.gauges import show_gauges
 from gateway.health_registry import health_of
 from gateway.idempotency import Replays
@@ -44,6 +41,9 @@ from gateway.shadows import Shadows
 from gateway.shedding import Shedding
 from gateway.signed_messages import Signer
 from gateway.stopping import Stop, ended, in_time
+from gateway.stores.database_monitor import DatabasePulse
+from gateway.stores.database_threads import DatabaseThreads
+from gateway.stores.databases import patient_alias
 from gateway.token_counter import TokenCounter
 from gateway.watchdog import Watchdog
 from gateway.worker_rows import WorkerRows

@@ -10,8 +10,8 @@ from django.templatetags.static import static
 
 from gateway.config import load
 from gateway.config.secrets import load_secrets
-from gateway.database import django_databases
-from gateway.shared_cache import channel_layers, django_caches
+from gateway.stores.caches import channel_layers, django_caches
+from gateway.stores.databases import django_databases
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

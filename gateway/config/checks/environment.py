@@ -24,11 +24,11 @@ from gateway.config.checks.known_secret import insist
 from gateway.config.checks.published_secrets import refuse_stored
 from gateway.config.validation import hosts_of
 from gateway.data_dir import refuse_ram_disk
-from gateway.database import patient_alias
 from gateway.first_steps import first_steps
 from gateway.job_runs import runs_of
 from gateway.management.database_words import told
 from gateway.schedule import every_job
+from gateway.stores.databases import patient_alias
 
 SIMULATOR = "http://127.0.0.1/v1"  # stands for its address, which is known when it runs
 
@@ -37,7 +37,7 @@ def messages_around(config: Config) -> list[CheckMessage]:
     """Return what is wrong around a configuration that is good by itself."""
     found: list[CheckMessage] = [*_refusals("E002", lambda: refuse_ram_disk(config))]
     if not config.embedded:
-        from gateway.redis_wait import trouble_of  # noqa: PLC0415 - embedded mode does without Redis
+        from gateway.stores.redis_check import trouble_of  # noqa: PLC0415 - embedded mode does without Redis
 
         if reason := trouble_of(config.redis.url):
             hint = "check ROUTER_REDIS_URL (rediss:// with TLS, redis:// without), and that it may be reached from here"

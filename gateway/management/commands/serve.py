@@ -28,14 +28,14 @@ from gateway.config.sections.process import LAST_PORT
 from gateway.config.validation import hosts_of, is_loopback, published_off_loopback
 from gateway.data_dir import UMASK, make_private, refuse_ram_disk
 from gateway.data_lock import DataDirInUse, hold
-from gateway.database import DatabaseAway, persistently, preparing
 from gateway.descriptors import raise_limit
 from gateway.doors import Door, Serves
 from gateway.forked_worker import fork_workers
 from gateway.insiders import may_see
-from gateway.redis_wait import RedisAway, wait_for_redis
 from gateway.server import CannotListen, announce, bind, run
 from gateway.stopping import end_within
+from gateway.stores.databases import DatabaseAway, persistently, preparing
+from gateway.stores.redis_check import RedisAway, wait_for_redis
 from gateway.supervisor import Supervisor
 from gateway.waiting_room import Waiting, waiting_room
 from gateway.worker_link import WorkerLink

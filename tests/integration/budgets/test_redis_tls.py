@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from budgets.redis.client.connection import RedisConnection
-from gateway.redis_wait import trouble_of
+from gateway.stores.redis_check import trouble_of
 from tests.ports import stop_accepting
 from tests.redis_server import RedisServer
 from tests.waiting import eventually

@@ -11,9 +11,9 @@ import pytest
 from django.db import OperationalError
 from django.db.utils import ConnectionHandler
 
-from gateway import database
 from gateway.config.sections.stores import Database
-from gateway.database import LEDGER, django_databases
+from gateway.stores import databases as database
+from gateway.stores.databases import LEDGER, django_databases
 from tests.postgres import Postgres
 
 SHORT_MS = 300

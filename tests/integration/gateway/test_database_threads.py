@@ -1,4 +1,4 @@
-"""The threads in which a serving process asks its database (gateway/database_threads.py)."""
+"""The threads in which a serving process asks its database (gateway/stores/database_threads.py)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from django.db import DatabaseError, connection
 from django.db.backends.signals import connection_created
 
-from gateway.database_threads import COUNT, DatabaseThreads
+from gateway.stores.database_threads import COUNT, DatabaseThreads
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,7 +76,7 @@ async def test_a_connection_that_failed_or_is_old_is_not_used_again(
             await threads.run(fail)
     assert len(opened) == 2 * COUNT
 
-    monkeypatch.setattr("gateway.database_threads.KEPT_S", 0.0)
+    monkeypatch.setattr("gateway.stores.database_threads.KEPT_S", 0.0)
     for _ in range(COUNT):
         assert await threads.run(ask) == 1
     assert len(opened) == 3 * COUNT

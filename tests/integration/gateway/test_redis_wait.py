@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from budgets.redis.client.connection import RedisConnection
-from gateway.redis_wait import trouble_of
+from gateway.stores.redis_check import trouble_of
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
 

@@ -14,7 +14,7 @@ from django.core.cache import CacheHandler
 
 from gateway.celery import make
 from gateway.config.model import Config
-from gateway.shared_cache import django_caches
+from gateway.stores.caches import django_caches
 from tests import hostile_pickle
 from tests.redis_server import RedisServer
 

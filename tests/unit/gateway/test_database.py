@@ -8,8 +8,8 @@ import pytest
 
 from gateway.config import ConfigError
 from gateway.config.sections.stores import Database, Redis
-from gateway.database import LEDGER, django_databases
-from gateway.shared_cache import channel_layers, django_caches
+from gateway.stores.caches import channel_layers, django_caches
+from gateway.stores.databases import LEDGER, django_databases
 
 HERE = Path("/data")
 

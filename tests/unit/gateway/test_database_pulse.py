@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.database_pulse import LATE_S, DatabasePulse
+from gateway.stores.database_monitor import LATE_S, DatabasePulse
 
 
 class Clock:

@@ -11,8 +11,8 @@ import pytest
 from typing_extensions import override
 
 from gateway import connections, lifespan
-from gateway.database_threads import DatabaseThreads
 from gateway.lifespan import Lifespan
+from gateway.stores.database_threads import DatabaseThreads
 
 ORDER = ["watchdog", "flush", "shipper", "journal", "requests", "admission", "transport", "database"]
 ORDER += ["simulator", "log", "heavy"]

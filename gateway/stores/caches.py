@@ -36,7 +36,7 @@ def django_caches(redis: Redis) -> dict[str, dict[str, Any]]:
                     "retry": Retry(NoBackoff(), 0),
                 },
                 # the default, pickle, would run what it reads
-                "SERIALIZER": "gateway.cache_json.CacheJson",
+                "SERIALIZER": "gateway.stores.cache_serializer.CacheJson",
                 "IGNORE_EXCEPTIONS": True,  # without Redis a page is slower, not broken
             },
         }
