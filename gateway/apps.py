@@ -14,9 +14,9 @@ class GatewayConfig(AppConfig):
         from django.conf import settings  # noqa: PLC0415 - as the rest: after the settings are there
 
         from gateway import checks  # noqa: F401, PLC0415 - registers itself
-        from gateway.changes import Changes  # noqa: PLC0415
-        from gateway.signed_messages import Signer  # noqa: PLC0415
+        from gateway.invalidation.config_signal import Changes  # noqa: PLC0415
+        from gateway.invalidation.signed_messages import Signer  # noqa: PLC0415
         from tenants.signals import config_changed  # noqa: PLC0415
 
         changes = Changes(settings.GATEWAY, Signer(settings.SECRETS.message_key))
-        config_changed.connect(changes, weak=False, dispatch_uid="gateway.changes")
+        config_changed.connect(changes, weak=False, dispatch_uid="gateway.invalidation.config_signal")

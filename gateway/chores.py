@@ -35,8 +35,8 @@ from tenants.loaders import stopped_keys
 
 if TYPE_CHECKING:
     from catalog.snapshot import Snapshot
-    from gateway.health_hints import HealthHints
-    from gateway.invalidation_redis import Listener
+    from gateway.invalidation.health_hints import HealthHints
+    from gateway.invalidation.pubsub import Listener
 
 logger = logging.getLogger(__name__)
 
@@ -238,7 +238,7 @@ class Chores:
 
 def _listener(live: Connections, hints: HealthHints) -> Listener:
     """Hear of changes at once; while that is impossible, trust what is known of keys for a shorter time."""
-    from gateway.invalidation_redis import CHANNEL, Listener  # noqa: PLC0415 - embedded mode does without Redis
+    from gateway.invalidation.pubsub import CHANNEL, Listener  # noqa: PLC0415 - embedded mode does without Redis
 
     def advised(message: bytes) -> None:
         hint = hints.hear(message)

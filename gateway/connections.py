@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from gateway.access_log import AccessLog
     from gateway.body_room import BodyRoom
     from gateway.config import Config
-    from gateway.health_hints import HealthHints
     from gateway.idempotency import Replays
-    from gateway.invalidation import Invalidation
+    from gateway.invalidation.health_hints import HealthHints
+    from gateway.invalidation.watcher import Invalidation
     from gateway.job_runs import Run
     from gateway.metrics import Metrics
     from gateway.read_on import ReadingOn

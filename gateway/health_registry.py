@@ -11,7 +11,7 @@ from providers.resilience.circuit_breaker import Policy
 from providers.resilience.health import Health, Watch
 
 if TYPE_CHECKING:
-    from gateway.health_hints import HealthHints
+    from gateway.invalidation.health_hints import HealthHints
 
 
 def health_of(whole: Config, metrics: Metrics, hints: HealthHints | None) -> Health:

@@ -31,7 +31,8 @@ from gateway.connections import Connections
 from gateway.gauges import show_gauges
 from gateway.health_registry import health_of
 from gateway.idempotency import Replays
-from gateway.invalidation import Invalidation
+from gateway.invalidation.signed_messages import Signer
+from gateway.invalidation.watcher import Invalidation
 from gateway.metrics import Metrics
 from gateway.read_on import ReadingOn
 from gateway.replay_rows import Quota
@@ -39,7 +40,6 @@ from gateway.request_log import RequestLog
 from gateway.request_log_writer import RequestLogWriter
 from gateway.shadows import Shadows
 from gateway.shedding import Shedding
-from gateway.signed_messages import Signer
 from gateway.stopping import Stop, ended, in_time
 from gateway.stores.database_monitor import DatabasePulse
 from gateway.stores.database_threads import DatabaseThreads
@@ -105,7 +105,7 @@ class Lifespan:
         live.denied = DenyList(self.config.data_dir)
         live.salts = Salts(settings.SECRETS.tenant_salt)
         if not self.config.embedded:
-            from gateway.health_hints import HealthHints  # noqa: PLC0415 - embedded mode does without Redis' 24 MiB
+            from gateway.invalidation.health_hints import HealthHints  # noqa: PLC0415 - embedded mode does without Redis' 24 MiB
 
             live.hints = HealthHints(self.config.redis.url, lambda: live.snapshot.version, self._signer)
         live.health = health_of(self.config, live.metrics, live.hints)

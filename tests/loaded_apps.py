@@ -52,7 +52,7 @@ BESIDE_THE_MODELS = (
     "django.templatetags.cache",
     "gateway.api",
     "gateway.bootstrap",
-    "gateway.changes",
+    "gateway.invalidation.config_signal",
     "gateway.checks",
     "gateway.first_steps",
     "gateway.handler",

@@ -43,7 +43,7 @@ from budgets.redis.workers.final_report import LastWord, NoNotes, Notes
 from budgets.redis.workers.maintenance import Upkeep
 from budgets.redis.workers.outage_allowance import Allowances
 from budgets.redis.workers.worker_registry import Members, Peers, nobody_else
-from gateway.signed_messages import Signer
+from gateway.invalidation.signed_messages import Signer
 from providers.fallback_log import FALLBACKS
 
 YIELD_S, YIELD_WAIT_S = 0.02, 0.3  # between two looks at what was given back; in all

@@ -1,4 +1,4 @@
-"""What one process tells the others of a deployment. A pure value; gateway/health_hints.py carries it."""
+"""What one process tells the others of a deployment. A pure value; gateway/invalidation/health_hints.py carries it."""
 
 from __future__ import annotations
 

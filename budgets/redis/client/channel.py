@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from budgets.redis.client.connection import RedisConnection
-from gateway.signed_messages import Signer
+from gateway.invalidation.signed_messages import Signer
 
 
 class Channel:

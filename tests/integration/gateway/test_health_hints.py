@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from gateway.health_hints import HealthHints, Said
-from gateway.invalidation_redis import Listener
+from gateway.invalidation.health_hints import HealthHints, Said
+from gateway.invalidation.pubsub import Listener
 from providers.errors.exceptions import UpstreamFailed, UpstreamStatus
 from providers.resilience.circuit_breaker import Phase
 from providers.resilience.health import Health, Watch

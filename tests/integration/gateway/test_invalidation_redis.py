@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway import stopping
-from gateway.invalidation_redis import CHANNEL, Announcer, Listener
+from gateway.invalidation.pubsub import CHANNEL, Announcer, Listener
 from gateway.stopping import ended
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from redis import asyncio as redis_async
 
-from gateway.health_hints import YOUNG_S, HealthHints, Said
-from gateway.invalidation_redis import CHANNEL, Listener
-from gateway.signed_messages import STALE, UNSIGNED, Signer
+from gateway.invalidation.health_hints import YOUNG_S, HealthHints, Said
+from gateway.invalidation.pubsub import CHANNEL, Listener
+from gateway.invalidation.signed_messages import STALE, UNSIGNED, Signer
 from providers.fallback_log import FALLBACKS, Fallbacks
 from providers.resilience.health_hint import Hint
 from tests.redis_server import RedisServer
@@ -67,7 +67,7 @@ async def test_forged_announcements_are_ignored_counted_and_logged_once(
         redis.url, SIGNER, heard={channel: said.put_nowait}, lost=lambda: None, found=is_found.set
     )
     counts = Fallbacks()
-    monkeypatch.setattr("gateway.signed_messages.FALLBACKS", counts)
+    monkeypatch.setattr("gateway.invalidation.signed_messages.FALLBACKS", counts)
     task = asyncio.create_task(listener.run())
     await asyncio.wait_for(is_found.wait(), 30)
     with caplog.at_level(logging.ERROR):

@@ -10,7 +10,7 @@ import redis
 
 from budgets.admission.interface import AdmissionUnavailable, Standing
 from gateway import connections, standing, unknown_members
-from gateway.health_hints import HealthHints
+from gateway.invalidation.health_hints import HealthHints
 from gateway.stores.database_threads import DatabaseThreads
 from providers.resilience.health_hint import Hint
 from tests.signing import SIGNER

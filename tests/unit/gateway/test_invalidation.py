@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from gateway import invalidation
-from gateway.invalidation import Invalidation
+from gateway.invalidation import watcher
+from gateway.invalidation.watcher import Invalidation
 
 NEVER_S = 3600.0
 
@@ -54,7 +54,7 @@ async def next_of(site):
 
 
 async def test_an_announced_change_that_cannot_be_read_casts_doubt_once(site, checks, monkeypatch, fallbacks):
-    monkeypatch.setattr(invalidation, "POLL_S", 0.01)
+    monkeypatch.setattr(watcher, "POLL_S", 0.01)
     assert fallbacks() == {}
     site.is_away = True
     checks.poke()
@@ -65,13 +65,13 @@ async def test_an_announced_change_that_cannot_be_read_casts_doubt_once(site, ch
 
 
 async def test_a_database_that_is_away_casts_no_doubt_by_itself(site, checks, monkeypatch):
-    monkeypatch.setattr(invalidation, "POLL_S", 0.01)
+    monkeypatch.setattr(watcher, "POLL_S", 0.01)
     site.is_away = True
     assert [await next_of(site) for _ in range(3)] == ["away"] * 3
 
 
 async def test_an_announced_change_is_read_without_waiting_for_the_next_poll(site, checks, monkeypatch):
-    monkeypatch.setattr(invalidation, "POLL_S", NEVER_S)
+    monkeypatch.setattr(watcher, "POLL_S", NEVER_S)
     site.version = 2
     checks.poke()
     assert await next_of(site) == "reloaded 2"  # what waited for the poll that was under way
@@ -81,8 +81,8 @@ async def test_an_announced_change_is_read_without_waiting_for_the_next_poll(sit
 
 
 async def test_a_change_that_nobody_announced_is_found_by_polling_once_a_second(site, checks, monkeypatch):
-    assert invalidation.POLL_S == 1.0  # of the two seconds that the documentation promises
-    monkeypatch.setattr(invalidation, "POLL_S", 0.01)
+    assert watcher.POLL_S == 1.0  # of the two seconds that the documentation promises
+    monkeypatch.setattr(watcher, "POLL_S", 0.01)
     site.version = 2
     assert await next_of(site) == "reloaded 2"
 

@@ -22,7 +22,7 @@ from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from gateway.signed_messages import STALE, Signer
+from gateway.invalidation.signed_messages import STALE, Signer
 from providers.fallback_log import FALLBACKS
 from providers.resilience.health_hint import Hint
 

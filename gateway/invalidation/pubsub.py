@@ -1,8 +1,8 @@
 """Tells every worker on every machine at once that the configuration changed, over Redis pub/sub.
 
-A hint, never the truth: the number in the database is (gateway/invalidation.py), and it is read each second anyway, so
-it does no harm when it is said again. A worker that cannot listen trusts what it knows of keys for a shorter time.
-Costs one idle connection a worker.
+A hint, never the truth: the number in the database is (gateway/invalidation/watcher.py), and it is read each second
+anyway, so it does no harm when it is said again. A worker that cannot listen trusts what it knows of keys for a
+shorter time. Costs one idle connection a worker.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 import redis
 from redis import asyncio as redis_async
 
-from gateway.signed_messages import Signer
+from gateway.invalidation.signed_messages import Signer
 from providers.fallback_log import FALLBACKS
 
 logger = logging.getLogger(__name__)

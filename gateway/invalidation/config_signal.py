@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway import connections
 from gateway.config import Config
-from gateway.signed_messages import Signer
+from gateway.invalidation.signed_messages import Signer
 
 
 class Changes:
@@ -22,6 +22,6 @@ class Changes:
             if hasattr(live, "invalidation"):
                 live.invalidation.poke()
         if self._url:
-            from gateway.invalidation_redis import Announcer  # noqa: PLC0415 - embedded mode does without
+            from gateway.invalidation.pubsub import Announcer  # noqa: PLC0415 - embedded mode does without
 
             Announcer(self._url, self._signer).announce()
