@@ -20,7 +20,7 @@ from catalog.health.queries import failed_probes
 from gateway.connections import Connections
 from gateway.job_runs import do, note_failure, note_success, runs_of
 from gateway.jobs import Jobs
-from gateway.request_log_writer import RequestLogWriter
+from gateway.observability.request_log_writer import RequestLogWriter
 from gateway.schedule import JOBS, PROBES, every_job
 from gateway.shedding import Shedding
 from gateway.stores.databases import patient_alias

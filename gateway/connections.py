@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from budgets.redis.workers.worker_registry import Peers
     from budgets.rules import Rulebook
     from catalog.snapshot import Problem, Snapshot
-    from gateway.access_log import AccessLog
     from gateway.body_room import BodyRoom
     from gateway.config import Config
     from gateway.idempotency import Replays
     from gateway.invalidation.health_hints import HealthHints
     from gateway.invalidation.watcher import Invalidation
     from gateway.job_runs import Run
-    from gateway.metrics import Metrics
+    from gateway.observability.access_log import AccessLog
+    from gateway.observability.metrics import Metrics
+    from gateway.observability.request_log import RequestLog
     from gateway.read_on import ReadingOn
-    from gateway.request_log import RequestLog
     from gateway.shadows import Shadows
     from gateway.shedding import Shedding
     from gateway.stores.database_monitor import DatabasePulse

@@ -21,7 +21,7 @@ from gateway.answer import Answer, Headers
 from gateway.cors import Cors, is_preflight
 from gateway.errors import answer_to
 from gateway.headers import head
-from gateway.log_entry import log
+from gateway.observability.call_log import log
 from gateway.refusals import MethodNotAllowed, NotFound, Overloaded
 from gateway.request import ClientGone, Receive, Scope, Send, V1Request
 from gateway.standing import standing_of

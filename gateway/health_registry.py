@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.config import Config
-from gateway.metrics import Metrics
+from gateway.observability.metrics import Metrics
 from providers.resilience.bulkhead import Bulkheads
 from providers.resilience.circuit_breaker import Policy
 from providers.resilience.health import Health, Watch

@@ -116,7 +116,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 CHANNEL_LAYERS = channel_layers(GATEWAY.redis)
-LOGGING_CONFIG = None  # gateway/logs.py configures logging once, from the configuration
+LOGGING_CONFIG = None  # gateway/observability/log_format.py configures logging once, from the configuration
 
 UNFOLD = {
     "SITE_TITLE": "Open Model Gateway",

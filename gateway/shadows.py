@@ -16,7 +16,7 @@ import msgspec
 
 from catalog.snapshot import Deployment, Model
 from gateway.api.schemas import Want
-from gateway.metrics import Metrics
+from gateway.observability.metrics import Metrics
 from gateway.request_id import mint
 from metering.inflight import Running
 from metering.journal.journal import MeteringUnavailable

@@ -17,7 +17,7 @@ from gateway import connections
 from gateway.errors import answer_to
 from gateway.health import readiness
 from gateway.insiders import may_see
-from gateway.metrics_sum import rendered
+from gateway.observability.metrics_aggregation import rendered
 from gateway.refusals import NotFound
 
 RETRY_AFTER_S = 5

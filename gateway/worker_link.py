@@ -14,7 +14,7 @@ from typing import Self
 import msgspec
 from prometheus_client import REGISTRY
 
-from gateway.metrics_sum import Family, families_of
+from gateway.observability.metrics_aggregation import Family, families_of
 from gateway.stopping import in_time
 from gateway.worker_line import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Line, read
 from gateway.worker_state import State

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from gateway.forked_worker import Fork, ForkedProcess
-from gateway.metrics_sum import Family
+from gateway.observability.metrics_aggregation import Family
 from gateway.stopping import in_time
 from gateway.worker_line import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Line, read
 from gateway.worker_state import State

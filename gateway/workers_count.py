@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from gateway.metrics_sum import Family, growing, merged
+from gateway.observability.metrics_aggregation import Family, growing, merged
 from gateway.worker_process import Worker
 from gateway.worker_state import State, together
 

@@ -15,7 +15,7 @@ from catalog.routing.resolve import ModelNotFound, meant, unservable
 from catalog.snapshot import Model
 from gateway import connections
 from gateway.answer import Answer, json_answer
-from gateway.logs import cut
+from gateway.observability.log_format import cut
 from gateway.standing import standing_of
 from tenants.caller import Caller
 

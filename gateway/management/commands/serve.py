@@ -20,7 +20,6 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 from typing_extensions import override
 
-from gateway import logs
 from gateway.config import Config, ConfigError
 from gateway.config.checks.store_urls import passwords_of
 from gateway.config.checks.weak_secrets import weak_bootstrap_secrets
@@ -32,6 +31,7 @@ from gateway.descriptors import raise_limit
 from gateway.doors import Door, Serves
 from gateway.forked_worker import fork_workers
 from gateway.insiders import may_see
+from gateway.observability import log_format
 from gateway.server import CannotListen, announce, bind, run
 from gateway.stopping import end_within
 from gateway.stores.databases import DatabaseAway, persistently, preparing
@@ -63,7 +63,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         config = settings.GATEWAY
         os.environ["GATEWAY_MANAGED"] = "1"
-        logs.configure(config.observability.log_format, config.observability.log_level)
+        log_format.configure(config.observability.log_format, config.observability.log_level)
         workers = options["workers"] or config.server.workers
         os.environ[login_throttle.WORKERS] = str(workers)
         os.umask(UMASK)

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from budgets.models import Budget
-from gateway.logs import JsonFormatter, configure, without_blame
+from gateway.observability.log_format import JsonFormatter, configure, without_blame
 from tenants.back_office.paging import MOST_COUNTED
 from tenants.models import ApiKey, AuditEvent, Tenant, User
 from tests.back_office import post

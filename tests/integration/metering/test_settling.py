@@ -14,7 +14,7 @@ from budgets.models import SpendWindow
 from catalog.pricing.prices import cost
 from gateway.config import Config
 from gateway.config.sections.process import Metering, Retention
-from gateway.metrics import Metrics
+from gateway.observability.metrics import Metrics
 from metering.journal.reader import Call
 from metering.journal.records import Close
 from metering.ledger import write

@@ -11,7 +11,7 @@ from datetime import datetime
 import orjson
 import pytest
 
-from gateway.access_log import CAPACITY, AccessLog
+from gateway.observability.access_log import CAPACITY, AccessLog
 from tests.waiting import wait_until
 
 

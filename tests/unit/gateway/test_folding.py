@@ -10,8 +10,8 @@ import redis
 from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.db import IntegrityError, InterfaceError, OperationalError
 
-from gateway.folding import FOLD_S, Folding
-from gateway.logs import TextFormatter
+from gateway.observability.log_folding import FOLD_S, Folding
+from gateway.observability.log_format import TextFormatter
 
 
 class Log:

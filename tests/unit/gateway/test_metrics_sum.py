@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from gateway.metrics_sum import Family, families_of, growing, merged, rendered
+from gateway.observability.metrics_aggregation import Family, families_of, growing, merged, rendered
 
 
 def process(calls: dict[str, int], lag: float, state: float) -> list[Family]:

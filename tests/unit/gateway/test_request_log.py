@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from django.db import OperationalError
 
-from gateway.request_log import (
+from gateway.observability.request_log import (
     ANSWERED,
     BATCH,
     KEPT,
@@ -19,7 +19,7 @@ from gateway.request_log import (
     Kind,
     RequestLog,
 )
-from gateway.request_log_writer import AWAY_S, RequestLogWriter
+from gateway.observability.request_log_writer import AWAY_S, RequestLogWriter
 from metering.request_log.entry import Logged
 
 

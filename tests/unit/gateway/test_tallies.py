@@ -5,9 +5,9 @@ import sys
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 
-from gateway.metrics import Metrics
-from gateway.metrics_sum import families_of, merged, rendered
-from gateway.tallies import Distribution, Tally
+from gateway.observability.counters import Distribution, Tally
+from gateway.observability.metrics import Metrics
+from gateway.observability.metrics_aggregation import families_of, merged, rendered
 from tests.calls import closed, opened
 
 BOUNDS = (0.005, 0.5, 1, 300)

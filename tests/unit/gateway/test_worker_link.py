@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from gateway.metrics_sum import Family
+from gateway.observability.metrics_aggregation import Family
 from gateway.worker_line import ALL, MINE, STATE, TELL, WANT, Line
 from gateway.worker_link import WorkerLink
 from gateway.worker_state import State

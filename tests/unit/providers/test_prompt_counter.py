@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from gateway.metrics import Metrics
+from gateway.observability.metrics import Metrics
 from providers.fallback_log import FALLBACKS, Fallbacks
 from providers.tokens import count, prompt
 from providers.tokens.exact_count import encoding_of, exact_prompt

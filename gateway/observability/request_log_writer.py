@@ -1,4 +1,4 @@
-"""Writes the waiting request log (gateway/request_log.py) into the database, beside the calls."""
+"""Writes the waiting request log (gateway/observability/request_log.py) into the database, beside the calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db import DatabaseError
 
-from gateway.request_log import RequestLog
+from gateway.observability.request_log import RequestLog
 from metering.request_log.rows import write
 from providers.fallback_log import FALLBACKS
 

@@ -1,7 +1,8 @@
 """The /v1 metrics, by hand (contracts.md 6): the stock middleware costs about a millisecond a request.
 
 No tenant and no key is ever a label. Label values come from the catalog and from our own tables, so their number is
-bounded. What calls count is counted by tallies (gateway/tallies.py); the library's own counters are for other threads.
+bounded. What calls count is counted by tallies (gateway/observability/counters.py); the library's own counters are
+for other threads.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from gateway.job_metrics import JobMetrics
-from gateway.tallies import Distribution, Tally
+from gateway.observability.counters import Distribution, Tally
 from gateway.values.money import NANO
 from metering.journal.records import Close, Open
 from providers.fallback_log import FALLBACKS

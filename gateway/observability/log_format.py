@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import orjson
 from typing_extensions import override
 
-from gateway.folding import Folding
+from gateway.observability.log_folding import Folding
 from providers.errors.redaction import redact
 
 LONGEST = 256  # of what a stranger wrote, a path for example
