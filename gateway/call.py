@@ -24,7 +24,7 @@ from gateway.completing import call_headers, complete
 from gateway.connections import Connections
 from gateway.endings import cancelled, ending_of, failed, internal_error, overhead_ms, sheet_of, voided
 from gateway.errors import answer_to
-from gateway.idempotency import Kept
+from gateway.idempotency.store import Kept
 from gateway.json_body import json_body
 from gateway.outgoing import dialect_of, outgoing_of
 from gateway.pulse import pulse_of

@@ -12,7 +12,7 @@ from gateway.answer import JSON, Answer, Headers
 from gateway.connections import Connections
 from gateway.endings import ending_of, overhead_ms
 from gateway.headers import of_additions, of_call, of_fallback
-from gateway.idempotency import Claim
+from gateway.idempotency.store import Claim
 from gateway.request import ClientGone, V1Request
 from gateway.routes import fallback_reason
 from metering.journal.pending_close import EndNotKept

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from catalog.snapshot import Problem, Snapshot
     from gateway.body_room import BodyRoom
     from gateway.config import Config
-    from gateway.idempotency import Replays
+    from gateway.idempotency.store import Replays
     from gateway.invalidation.health_hints import HealthHints
     from gateway.invalidation.watcher import Invalidation
     from gateway.job_runs import Run

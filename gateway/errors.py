@@ -24,7 +24,8 @@ from catalog.routing.resolve import ModelCannot, ModelNotFound, ModelUnpriced, N
 from gateway.answer import Answer, Headers, json_answer
 from gateway.connections import NotServing, Starting
 from gateway.content_coding import ACCEPT_ENCODING, BadCoding, UnknownCoding
-from gateway.idempotency import BadIdempotencyKey, ReplaysUnavailable
+from gateway.idempotency.rows import InProgress, Mismatch, ResultUnavailable
+from gateway.idempotency.store import BadIdempotencyKey, ReplaysUnavailable
 from gateway.limit_refusals import figures_of_budget, figures_of_limit, words_of_budget, words_of_limit
 from gateway.refusals import (
     BadRequest,
@@ -37,7 +38,6 @@ from gateway.refusals import (
     StoppedBySuspension,
     WrongContentType,
 )
-from gateway.replay_rows import InProgress, Mismatch, ResultUnavailable
 from gateway.request import BodyTooLarge, BodyTooSlow
 from metering.journal.journal import MeteringUnavailable
 from metering.journal.pending_close import EndNotKept

@@ -26,7 +26,7 @@ _package.__path__ = [str(Path(__file__).with_name("api"))]
 sys.modules.setdefault("gateway.api", _package)
 
 from gateway.api.large_reading import embedded, understood  # noqa: E402 - after that
-from gateway.fingerprint import fingerprint  # noqa: E402
+from gateway.idempotency.fingerprint import fingerprint  # noqa: E402
 from providers.dialects import folded  # noqa: E402
 from providers.dialects.base import Shape  # noqa: E402
 from providers.dialects.lenient import large_events  # noqa: E402

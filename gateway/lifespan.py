@@ -23,12 +23,14 @@ from budgets.local.admission import LocalAdmission
 from catalog.health.queries import failed_probes
 from catalog.loaders import Source, load_snapshot, next_price_change
 from catalog.snapshot import Problem, Snapshot
-from gateway import connections, replay_rows
+from gateway import connections
 from gateway.body_room import BodyRoom
 from gateway.chores import Chores
 from gateway.connections import Connections
 from gateway.health_registry import health_of
-from gateway.idempotency import Replays
+from gateway.idempotency import rows as replay_rows
+from gateway.idempotency.rows import Quota
+from gateway.idempotency.store import Replays
 from gateway.invalidation.signed_messages import Signer
 from gateway.invalidation.watcher import Invalidation
 from gateway.observability.access_log import AccessLog
@@ -37,7 +39,6 @@ from gateway.observability.metrics import Metrics
 from gateway.observability.request_log import RequestLog
 from gateway.observability.request_log_writer import RequestLogWriter
 from gateway.read_on import ReadingOn
-from gateway.replay_rows import Quota
 from gateway.shadows import Shadows
 from gateway.shedding import Shedding
 from gateway.stopping import Stop, ended, in_time

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway import connections
 from gateway.errors import error_event
-from gateway.idempotency import MAX_BODY, Claim
+from gateway.idempotency.store import MAX_BODY, Claim
 from gateway.pulse import Pulse
 from gateway.refusals import stopped
 from metering.inflight import RunningCall

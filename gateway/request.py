@@ -27,7 +27,7 @@ from tenants.caller import Caller
 if TYPE_CHECKING:
     from django.urls import ResolverMatch
 
-    from gateway.idempotency import Claim
+    from gateway.idempotency.store import Claim
     from gateway.pulse import Pulse
     from gateway.read_on import ReadOn
     from metering.meter import Meter

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from django.contrib.sessions.models import Session
 
-from gateway import replay_rows
+from gateway.idempotency import rows
 
 
 def sweep_replays(now: datetime) -> None:
     """Forget the answers of Idempotency-Keys that are older than a day."""
-    replay_rows.sweep(now)
+    rows.sweep(now)
 
 
 def sweep_sessions(now: datetime) -> None:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from gateway import replay_rows
+from gateway.idempotency import rows
+from gateway.idempotency.rows import KEPT, LEASE, InProgress, Quota, ResultUnavailable
 from gateway.models import Replay, ServingWorker
-from gateway.replay_rows import KEPT, LEASE, InProgress, Quota, ResultUnavailable
 from metering.journal.reader import Call
 from metering.ledger import write as ledger
 from tests.calls import closed, opened
@@ -21,9 +21,9 @@ QUOTA = Quota(most_bytes=1000, most_answers=3)
 
 def keep(name, size, tenant=1, quota=QUOTA):
     """Claim and end a call; return which quota had no room for its answer."""
-    assert replay_rows.claim(name, "print", name, tenant, NOW) is None
+    assert rows.claim(name, "print", name, tenant, NOW) is None
     sealed = None if size is None else b"x" * size
-    return replay_rows.keep(name, name, 200, "application/json", sealed, tenant_id=tenant, quota=quota)
+    return rows.keep(name, name, 200, "application/json", sealed, tenant_id=tenant, quota=quota)
 
 
 def kept():
@@ -56,18 +56,18 @@ def test_what_is_not_stored_takes_no_room():
 def test_a_call_beyond_the_quota_is_never_free_again():
     keep("a", 1001)
     with pytest.raises(ResultUnavailable):
-        replay_rows.claim("a", "print", "again", 1, NOW + timedelta(hours=1))
+        rows.claim("a", "print", "again", 1, NOW + timedelta(hours=1))
 
 
 def test_what_has_expired_gives_room():
     keep("a", 1000)
-    replay_rows.sweep(NOW + KEPT)
+    rows.sweep(NOW + KEPT)
     assert keep("b", 1000) == ""
 
 
 def test_a_key_that_is_used_anew_after_a_day_counts_its_new_answer():
     keep("a", 1000)
-    assert replay_rows.claim("a", "print", "again", 1, NOW + KEPT) is None
+    assert rows.claim("a", "print", "again", 1, NOW + KEPT) is None
     assert keep("b", 900) == ""
 
 
@@ -89,11 +89,11 @@ def write(name, status="ok", *, estimated=False):
 
 
 def start(name, owner=""):
-    assert replay_rows.claim(name, "print", name, 1, NOW, owner=owner) is None
+    assert rows.claim(name, "print", name, 1, NOW, owner=owner) is None
 
 
 def again(name, living=""):
-    return replay_rows.claim(
+    return rows.claim(
         name, "print", "again", 1, LATER, owner="other", lives=lambda owner, _: owner == living != ""
     )
 
@@ -105,9 +105,9 @@ def test_a_key_is_free_only_if_its_call_was_not_made(kind, how):
     start("a")
     write("a", status, estimated=estimated)
     if how == "its journal was adopted":
-        replay_rows.drop_started_by(["a"])
+        rows.drop_started_by(["a"])
     elif how == "its process started again":
-        replay_rows.drop_started()
+        rows.drop_started()
     if is_free:
         assert again("a") is None
     else:
@@ -126,4 +126,4 @@ def test_a_process_serves_until_its_journal_was_adopted_and_nobody_expects_it(tm
     (tmp_path / "here").mkdir()
     ServingWorker.objects.create(name="elsewhere")
     names = ("here", "elsewhere", "gone", "")
-    assert [replay_rows.serves(tmp_path, name) for name in names] == [True, True, False, False]
+    assert [rows.serves(tmp_path, name) for name in names] == [True, True, False, False]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import fingerprint as module
-from gateway.fingerprint import fingerprint
+from gateway.idempotency import fingerprint as module
+from gateway.idempotency.fingerprint import fingerprint
 
 TEXTS = st.text(alphabet='aä😀"\\/\n\x7f\u2028', max_size=30)
 VALUES = st.recursive(

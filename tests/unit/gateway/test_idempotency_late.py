@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.db import OperationalError
 
-from gateway import replay_rows
-from gateway.idempotency import Claim, Replays
+from gateway.idempotency import rows
+from gateway.idempotency.store import Claim, Replays
 
 
 class Database:
@@ -21,9 +21,9 @@ class Database:
         if self.is_away:
             raise OperationalError("away")
         function = getattr(work, "func", work)
-        if function is replay_rows.claim:
+        if function is rows.claim:
             self.lives = work.keywords["lives"]
-        elif function is replay_rows.keep:
+        elif function is rows.keep:
             self.kept.append((arguments[1], arguments[4] is not None))
             return ""
         return None

@@ -22,10 +22,10 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import DatabaseError
 
-from gateway import replay_rows
 from gateway.answer import Answer
-from gateway.fingerprint import fingerprint
-from gateway.replay_rows import UNBOUNDED, InProgress, Mismatch, Quota, ResultUnavailable
+from gateway.idempotency import rows
+from gateway.idempotency.fingerprint import fingerprint
+from gateway.idempotency.rows import UNBOUNDED, InProgress, Mismatch, Quota, ResultUnavailable
 from metering import failpoints
 from providers.fallback_log import FALLBACKS
 from providers.json_scan.outline import is_large
@@ -120,7 +120,7 @@ class Replays:
         row_id = hashlib.sha256(f"{scope}\n{key}".encode()).hexdigest()
         printed = await self._fingerprint(tenant_id, scope, raw)
         try:
-            claiming = partial(replay_rows.claim, owner=self.owner, lives=self._lives)
+            claiming = partial(rows.claim, owner=self.owner, lives=self._lives)
             kept = await self._in_database(
                 claiming, row_id, printed, request_id, tenant_id, datetime.now(UTC)
             )
@@ -147,7 +147,7 @@ class Replays:
             await _beside(len(body), self._seal, claim.id, body) if is_kept and body is not None else None
         )
         try:
-            keeping = partial(replay_rows.keep, tenant_id=claim.tenant_id, quota=self._quota)
+            keeping = partial(rows.keep, tenant_id=claim.tenant_id, quota=self._quota)
             full = await self._in_database(keeping, claim.id, claim.request_id, status, content_type, sealed)
         except DatabaseError:  # the answer was made and paid for, so it is given all the same
             logger.exception("the answer to %s could not be kept for replay", claim.request_id)
@@ -165,7 +165,7 @@ class Replays:
         """Forget the claim: nothing was executed, a retry may run. Without a database its lease runs out instead."""
         self._held.discard(claim.request_id)
         try:
-            await self._in_database(replay_rows.drop, claim.id, claim.request_id)
+            await self._in_database(rows.drop, claim.id, claim.request_id)
         except DatabaseError:  # the client is owed the reason of its refusal, not this
             logger.exception("the claim of %s could not be dropped", claim.request_id)
             FALLBACKS.note("replay_claim_kept", claim.request_id)
@@ -173,21 +173,21 @@ class Replays:
     async def catch_up(self) -> None:
         """Say of calls that were made what the database did not take then. Raises DatabaseError."""
         for claim in list(self._late.values()):
-            await self._in_database(replay_rows.keep, claim.id, claim.request_id, 200, "", None)
+            await self._in_database(rows.keep, claim.id, claim.request_id, 200, "", None)
             del self._late[claim.request_id]
             self._held.discard(claim.request_id)
 
     async def renew(self, request_ids: Iterable[str]) -> None:
         """Keep the claims of running calls alive."""
-        await self._in_database(replay_rows.renew, list(request_ids), datetime.now(UTC))
+        await self._in_database(rows.renew, list(request_ids), datetime.now(UTC))
 
     async def recover(self) -> None:
         """Free the claims that a dead process of embedded mode left behind; called before serving."""
-        await self._in_database(replay_rows.drop_started)
+        await self._in_database(rows.drop_started)
 
     def free(self, request_ids: Iterable[str]) -> None:
         """Free the claims of calls whose process is known to be dead. Blocking: for the database threads."""
-        replay_rows.drop_started_by(list(request_ids))
+        rows.drop_started_by(list(request_ids))
 
     async def _fingerprint(self, tenant_id: int, scope: str, raw: bytes) -> str:
         if self._heavy is None or not is_large(raw):
