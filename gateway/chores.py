@@ -21,8 +21,8 @@ from gateway.connections import Connections
 from gateway.job_runs import do, note_failure, note_success, runs_of
 from gateway.jobs import Jobs
 from gateway.observability.request_log_writer import RequestLogWriter
+from gateway.overload.load_shedder import Shedding
 from gateway.schedule import JOBS, PROBES, every_job
-from gateway.shedding import Shedding
 from gateway.stores.databases import patient_alias
 from gateway.worker_state import state_of
 from metering.ledger.crash_recovery import adopt

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from budgets.redis.workers.worker_registry import Peers
     from budgets.rules import Rulebook
     from catalog.snapshot import Problem, Snapshot
-    from gateway.body_room import BodyRoom
     from gateway.config import Config
     from gateway.idempotency.store import Replays
     from gateway.invalidation.health_hints import HealthHints
@@ -22,9 +21,10 @@ if TYPE_CHECKING:
     from gateway.observability.access_log import AccessLog
     from gateway.observability.metrics import Metrics
     from gateway.observability.request_log import RequestLog
+    from gateway.overload.body_memory import BodyRoom
+    from gateway.overload.load_shedder import Shedding
     from gateway.read_on import ReadingOn
     from gateway.shadows import Shadows
-    from gateway.shedding import Shedding
     from gateway.stores.database_monitor import DatabasePulse
     from gateway.stores.database_threads import DatabaseThreads
     from gateway.token_counter import TokenCounter

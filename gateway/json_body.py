@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gateway.body_room import Portion
 from gateway.connections import Connections
 from gateway.content_coding import RATIO, Decoding, Overgrown, codings_of
+from gateway.overload.body_memory import Portion
 from gateway.refusals import BadRequest, Overloaded, WrongContentType
 from gateway.request import BodyTooLarge, V1Request
 

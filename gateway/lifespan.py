@@ -24,7 +24,6 @@ from catalog.health.queries import failed_probes
 from catalog.loaders import Source, load_snapshot, next_price_change
 from catalog.snapshot import Problem, Snapshot
 from gateway import connections
-from gateway.body_room import BodyRoom
 from gateway.chores import Chores
 from gateway.connections import Connections
 from gateway.health_registry import health_of
@@ -38,9 +37,10 @@ from gateway.observability.gauges import show_gauges
 from gateway.observability.metrics import Metrics
 from gateway.observability.request_log import RequestLog
 from gateway.observability.request_log_writer import RequestLogWriter
+from gateway.overload.body_memory import BodyRoom
+from gateway.overload.load_shedder import Shedding
 from gateway.read_on import ReadingOn
 from gateway.shadows import Shadows
-from gateway.shedding import Shedding
 from gateway.stopping import Stop, ended, in_time
 from gateway.stores.database_monitor import DatabasePulse
 from gateway.stores.database_threads import DatabaseThreads

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from gateway.body_room import Portion
 from gateway.connections import Connections
+from gateway.overload.body_memory import Portion
 from gateway.refusals import Overloaded
 from gateway.request import V1Request
 from metering.meter import Meter

@@ -39,7 +39,7 @@ class WrongContentType(Exception):
 
 
 class Overloaded(Exception):
-    """This process has more calls than it can serve well; `reason` is counted (gateway/shedding.py)."""
+    """This process has more calls than it can serve well; `reason` is counted (gateway/overload/load_shedder.py)."""
 
     def __init__(self, reason: str = "full") -> None:
         self.reason = reason

@@ -18,9 +18,9 @@ from typing_extensions import override
 
 from budgets.admission.hold_causes import Cause
 from budgets.admission.interface import Standing
-from gateway.body_room import Portion
+from gateway.overload.body_memory import Portion
+from gateway.overload.load_shedder import Slot
 from gateway.request_id import mint
-from gateway.shedding import Slot
 from gateway.values.quantities import size
 from tenants.caller import Caller
 

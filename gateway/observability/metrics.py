@@ -198,7 +198,7 @@ class Metrics:
             self.unsettled_money.labels(each.provider, each.deployment).set(each.nanousd / NANO)
 
     def watch_load(self, capacity: Callable[[], float], lag: Callable[[], float]) -> None:
-        """As watch_gauges: what gateway/shedding.py decides by."""
+        """As watch_gauges: what gateway/overload/load_shedder.py decides by."""
         self.capacity.set_function(capacity)
         self.loop_lag.set_function(lag)
 

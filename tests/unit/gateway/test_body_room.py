@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.body_room import SMALL, BodyRoom
+from gateway.overload.body_memory import SMALL, BodyRoom
 from gateway.refusals import Overloaded
 
 MB = 1024 * 1024

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from backports import zstd
 
-from gateway.body_room import BodyRoom
 from gateway.content_coding import BadCoding, Decoding
 from gateway.json_body import ON_THE_LOOP, decoded
+from gateway.overload.body_memory import BodyRoom
 from gateway.refusals import Overloaded
 from gateway.request import BodyTooLarge
 from providers.processes.heavy_work import HeavyWork

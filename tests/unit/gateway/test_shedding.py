@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.overload.load_shedder import Shedding
 from gateway.refusals import Overloaded
-from gateway.shedding import Shedding
 
 ALICE, BOB = 1, 2
 
