@@ -16,7 +16,7 @@ from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
 
-from gateway.http_head import is_host
+from gateway.protocol.head_rules import is_host
 from gateway.request import Application, Receive, Scope, Send
 from tenants.addresses import plain
 

@@ -19,15 +19,15 @@ from typing_extensions import override
 
 from gateway import connections
 from gateway.config import Config
-from gateway.connection_limits import MOST, ConnectionLimits
 from gateway.descriptors import left_for_clients, raise_limit
 from gateway.doors import Door, behind
 from gateway.forwarded import Forwarded, TrustedProxies
-from gateway.http_protocol import patient
 from gateway.lifespan import Lifespan
 from gateway.process_memory import quiet_collector, share_arenas, use_large_pages
+from gateway.protocol.connection_limits import MOST, ConnectionLimits
+from gateway.protocol.http_protocol import patient
+from gateway.protocol.websocket_protocol import WebSocket
 from gateway.stopping import EXIT_S, KILL_S, LEAVE_S, Stop, end_within
-from gateway.websocket_protocol import WebSocket
 from gateway.worker_link import WorkerLink
 
 logger = logging.getLogger(__name__)

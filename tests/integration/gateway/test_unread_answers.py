@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 import uvloop
 
-from gateway.http_protocol import patient
+from gateway.protocol.http_protocol import patient
 from gateway.server import bind
 from tests.waiting import eventually
 

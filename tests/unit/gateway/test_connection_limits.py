@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from gateway.connection_limits import FIRST_S, ConnectionLimits
 from gateway.forwarded import TrustedProxies
+from gateway.protocol.connection_limits import FIRST_S, ConnectionLimits
 
 
 class Clock:

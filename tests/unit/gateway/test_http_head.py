@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.http_head import refusal
+from gateway.protocol.head_rules import refusal
 
 
 @pytest.mark.parametrize(

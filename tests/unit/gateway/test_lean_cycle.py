@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from gateway.lean_cycle import make_lean
+from gateway.protocol.lean_cycle import make_lean
 
 DEFAULT = [(b"date", b"Sun, 29 Nov 2026 12:00:00 GMT")]
 JSON = (b"content-type", b"application/json")

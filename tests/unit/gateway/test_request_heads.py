@@ -9,9 +9,9 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gateway.http_head import without_offer
-from gateway.http_protocol import HttpProtocol
-from gateway.request_heads import MAX_HEAD
+from gateway.protocol.head_rules import without_offer
+from gateway.protocol.http_protocol import HttpProtocol
+from gateway.protocol.request_heads import MAX_HEAD
 
 JDK = (  # what java.net.http.HttpClient sends over http://
     b"POST /v1/chat/completions?x=1 HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nContent-Length: 11\r\n"

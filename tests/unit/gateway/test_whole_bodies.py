@@ -9,8 +9,8 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gateway.http_protocol import HttpProtocol
 from gateway.overload.body_memory import BodyRoom
+from gateway.protocol.http_protocol import HttpProtocol
 from gateway.request import BodyTooLarge, V1Request
 
 HEAD = b"POST /v1/embeddings HTTP/1.1\r\nhost: here\r\ncontent-length: %d\r\n\r\n"

@@ -12,7 +12,7 @@ from typing import Any, Final
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE, RequestResponseCycle
 
-from gateway.cork import Cork
+from gateway.protocol.cork import Cork
 
 MOST_NAMES: Final = 512
 _LENGTH: Final = b"content-length"
@@ -24,7 +24,7 @@ _good_names: set[bytes] = set()  # in lower case, that were looked at
 
 
 class LeanCycle(RequestResponseCycle):
-    """One request and its answer. A cycle becomes one when it begins (gateway/http_protocol.py)."""
+    """One request and its answer. A cycle becomes one when it begins (gateway/protocol/http_protocol.py)."""
 
     is_until_close = False
 

@@ -15,13 +15,13 @@ from typing import Any
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from gateway.connection_limits import ConnectionLimits
-from gateway.departure import HAS_LEFT, HAS_RESET, Departure, unread_bytes
-from gateway.lean_cycle import make_lean
+from gateway.protocol.client_disconnect import HAS_LEFT, HAS_RESET, Departure, unread_bytes
+from gateway.protocol.connection_limits import ConnectionLimits
+from gateway.protocol.lean_cycle import make_lean
+from gateway.protocol.request_heads import MAX_HEAD, RequestHeads
+from gateway.protocol.stalled_client import Unread
+from gateway.protocol.websocket_protocol import WebSocket
 from gateway.request import KNOWN, WHOLE
-from gateway.request_heads import MAX_HEAD, RequestHeads
-from gateway.unread import Unread
-from gateway.websocket_protocol import WebSocket
 
 SOCKET_LINE, SOCKET_HEADERS = 8000, 120  # of a handshake; what websockets reads is a little more
 LAST = b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -199,7 +199,7 @@ class HttpProtocol(RequestHeads):
 
         The end of a connection is heard only by who reads. Uvicorn stops reading when a body comes faster than it is
         taken, and nobody takes anything after its end. So reading goes on from here; what a client sends ahead stops
-        it again, and then the kernel is asked (gateway/departure.py).
+        it again, and then the kernel is asked (gateway/protocol/client_disconnect.py).
         """
         self._left = left
         if left is None:
