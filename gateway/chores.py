@@ -24,7 +24,7 @@ from gateway.observability.request_log_writer import RequestLogWriter
 from gateway.overload.load_shedder import Shedding
 from gateway.schedule import JOBS, PROBES, every_job
 from gateway.stores.databases import patient_alias
-from gateway.worker_state import state_of
+from gateway.supervisor.worker_state import state_of
 from metering.ledger.crash_recovery import adopt
 from metering.settlement.news import Listening
 from metering.settlement.unsettled_money import unsettled_by_deployment

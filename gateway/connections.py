@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from gateway.shadows import Shadows
     from gateway.stores.database_monitor import DatabasePulse
     from gateway.stores.database_threads import DatabaseThreads
+    from gateway.supervisor.supervisor_client import WorkerLink
+    from gateway.supervisor.worker_rows import WorkerRows
     from gateway.token_counter import TokenCounter
-    from gateway.worker_link import WorkerLink
-    from gateway.worker_rows import WorkerRows
     from metering.inflight import Running
     from metering.journal.journal import Journal
     from metering.ledger.shipper import Shipper

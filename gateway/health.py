@@ -13,7 +13,7 @@ from gateway.answer import JSON, Headers, send_whole
 from gateway.connections import Connections
 from gateway.insiders import may_see
 from gateway.request import Scope, Send
-from gateway.worker_state import State, state_of
+from gateway.supervisor.worker_state import State, state_of
 
 LONGEST_TROUBLE = 120
 PATHS = frozenset({"/healthz", "/readyz"})

@@ -41,13 +41,13 @@ from gateway.overload.body_memory import BodyRoom
 from gateway.overload.load_shedder import Shedding
 from gateway.read_on import ReadingOn
 from gateway.shadows import Shadows
-from gateway.stopping import Stop, ended, in_time
 from gateway.stores.database_monitor import DatabasePulse
 from gateway.stores.database_threads import DatabaseThreads
 from gateway.stores.databases import patient_alias
+from gateway.supervisor.shutdown import Stop, ended, in_time
+from gateway.supervisor.worker_rows import WorkerRows
 from gateway.token_counter import TokenCounter
 from gateway.watchdog import Watchdog
-from gateway.worker_rows import WorkerRows
 from metering.inflight import Running
 from metering.journal.journal import Journal
 from metering.journal.segments import new_name

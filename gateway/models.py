@@ -47,7 +47,7 @@ class Replay(models.Model):
 
 
 class ServingWorker(models.Model):
-    """A process that may have been granted calls (gateway/worker_rows.py).
+    """A process that may have been granted calls (gateway/supervisor/worker_rows.py).
 
     `born_in`: see budgets/redis/workers/worker_registry.py.
     """

@@ -27,8 +27,8 @@ from gateway.process_memory import quiet_collector, share_arenas, use_large_page
 from gateway.protocol.connection_limits import MOST, ConnectionLimits
 from gateway.protocol.http_protocol import patient
 from gateway.protocol.websocket_protocol import WebSocket
-from gateway.stopping import EXIT_S, KILL_S, LEAVE_S, Stop, end_within
-from gateway.worker_link import WorkerLink
+from gateway.supervisor.shutdown import EXIT_S, KILL_S, LEAVE_S, Stop, end_within
+from gateway.supervisor.supervisor_client import WorkerLink
 
 logger = logging.getLogger(__name__)
 

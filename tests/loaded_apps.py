@@ -70,7 +70,7 @@ BESIDE_THE_MODELS = (
     "gateway.site_request",
     "gateway.static_files",
     "gateway.status_socket",
-    "gateway.supervisor",
+    "gateway.supervisor.supervisor",
     "gateway.v1_urls",
     "gateway.welcome",
     "metering.ledger.crash_recovery",

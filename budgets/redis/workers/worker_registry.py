@@ -1,10 +1,10 @@
 """Which other workers are alive, by what they say on the channel; and who has told again what it holds.
 
 Who has to be waited for does not depend on who was heard: the database names every worker that may have been granted
-anything (gateway/worker_rows.py). A worker is waited for until it says goodbye, until its death is proven, or until it
-was silent for 270 s. What it runs may cost money as long as that. Who was born in the present life of the data has
-nothing to tell of a tenant that was not started in it before, and is not waited for then. Costs one message a second
-and worker.
+anything (gateway/supervisor/worker_rows.py). A worker is waited for until it says goodbye, until its death is
+proven, or until it was silent for 270 s. What it runs may cost money as long as that. Who was born in the present
+life of the data has nothing to tell of a tenant that was not started in it before, and is not waited for then. Costs
+one message a second and worker.
 """
 
 from __future__ import annotations

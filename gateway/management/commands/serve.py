@@ -29,16 +29,16 @@ from gateway.data_dir import UMASK, make_private, refuse_ram_disk
 from gateway.data_lock import DataDirInUse, hold
 from gateway.descriptors import raise_limit
 from gateway.doors import Door, Serves
-from gateway.forked_worker import fork_workers
 from gateway.insiders import may_see
 from gateway.observability import log_format
 from gateway.server import CannotListen, announce, bind, run
-from gateway.stopping import end_within
 from gateway.stores.databases import DatabaseAway, persistently, preparing
 from gateway.stores.redis_check import RedisAway, wait_for_redis
-from gateway.supervisor import Supervisor
+from gateway.supervisor.forked_worker import fork_workers
+from gateway.supervisor.shutdown import end_within
+from gateway.supervisor.supervisor import Supervisor
+from gateway.supervisor.supervisor_client import WorkerLink
 from gateway.waiting_room import Waiting, waiting_room
-from gateway.worker_link import WorkerLink
 from tenants.sign_in import login_throttle
 
 ADDRESS = "{admin}"  # filled in once it is known

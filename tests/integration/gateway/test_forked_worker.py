@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway.forked_worker import ForkedProcess, fork_workers
-from gateway.worker_link import WorkerLink
+from gateway.supervisor.forked_worker import ForkedProcess, fork_workers
+from gateway.supervisor.supervisor_client import WorkerLink
 from tests.sources import ROOT
 
 SUPERVISOR = """
 import os, pathlib, signal, socket
-from gateway.forked_worker import fork_workers
+from gateway.supervisor.forked_worker import fork_workers
 from gateway.request_id import mint
-from gateway.worker_link import WorkerLink
+from gateway.supervisor.supervisor_client import WorkerLink
 
 found = fork_workers([socket.create_server(("127.0.0.1", 0)) for _ in range(3)])
 if isinstance(found, WorkerLink):
@@ -62,9 +62,9 @@ def test_each_has_ids_a_group_and_an_input_of_its_own_and_notices_the_death_of_i
 HANGING = """
 import asyncio, os, signal, socket, sys, time
 from functools import partial
-from gateway.forked_worker import fork_workers
-from gateway.stopping import end_within
-from gateway.worker_link import WorkerLink
+from gateway.supervisor.forked_worker import fork_workers
+from gateway.supervisor.shutdown import end_within
+from gateway.supervisor.supervisor_client import WorkerLink
 
 async def hang(link):
     os.dup2(os.open(f"{sys.argv[1]}/{os.getpid()}", os.O_CREAT | os.O_WRONLY), 2)  # or both would write at once

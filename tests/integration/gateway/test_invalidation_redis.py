@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway import stopping
 from gateway.invalidation.pubsub import CHANNEL, Announcer, Listener
-from gateway.stopping import ended
+from gateway.supervisor import shutdown
+from gateway.supervisor.shutdown import ended
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER
 from tests.waiting import eventually
@@ -101,7 +101,7 @@ async def test_a_change_is_made_although_nobody_can_be_told(redis, fallbacks):
 @pytest.mark.parametrize("others", [0, 3], ids=["an idle loop", "a busy loop"])
 async def test_whenever_a_listener_is_told_to_end_it_does(redis, monkeypatch, others):
     """A worker waits for that when it ends. Cancelled once, every ninth listened on: redis-py lost it."""
-    monkeypatch.setattr(stopping, "CANCEL_AGAIN_S", 0.01)
+    monkeypatch.setattr(shutdown, "CANCEL_AGAIN_S", 0.01)
     beside = [asyncio.create_task(beat()) for _ in range(others)]
     for turns in range(48):
         listener = Listener(redis.url, SIGNER, heard={CHANNEL: print}, lost=print, found=lambda: None)

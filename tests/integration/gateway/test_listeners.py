@@ -11,7 +11,7 @@ import uvloop
 from typing_extensions import override
 
 from gateway.server import ACCEPTS_A_TURN, bind, listeners
-from gateway.worker_link import WorkerLink
+from gateway.supervisor.supervisor_client import WorkerLink
 
 CROWD = 64
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway import supervisor, worker_process
-from gateway.supervisor import Supervisor
+from gateway.supervisor import supervisor, worker
+from gateway.supervisor.supervisor import Supervisor
 from tests.waiting import eventually
 
 CHILD = """
@@ -97,7 +97,7 @@ async def test_a_new_worker_that_is_held_up_does_not_keep_the_place_of_the_old_o
 async def test_a_worker_that_died_is_replaced_although_a_helper_of_it_keeps_the_line(
     site, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(worker_process, "LAST_WORDS_S", 0.05)
+    monkeypatch.setattr(worker, "LAST_WORDS_S", 0.05)
     os.kill(site.serving[0], signal.SIGKILL)
     await eventually(lambda: len(site.serving) == 3)
     (tmp_path / "released").touch()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.supervisor import Supervisor
+from gateway.supervisor.supervisor import Supervisor
 from tests.waiting import eventually
 
 CHILD = """

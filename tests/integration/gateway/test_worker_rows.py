@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
 from budgets.redis.workers.worker_registry import SILENT_S, Peers
-from gateway.worker_rows import WorkerRows, dismiss, enroll, read
+from gateway.supervisor.worker_rows import WorkerRows, dismiss, enroll, read
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

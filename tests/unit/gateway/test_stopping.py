@@ -12,9 +12,9 @@ import threading
 
 import pytest
 
-from gateway import stopping
 from gateway.config import load
-from gateway.stopping import EXIT_S, KILL_S, Stop, ended, in_time
+from gateway.supervisor import shutdown
+from gateway.supervisor.shutdown import EXIT_S, KILL_S, Stop, ended, in_time
 from tests.sources import ROOT
 
 LONG_S = 1000.0
@@ -133,7 +133,7 @@ async def test_a_part_of_the_end_that_fails_is_told_of_and_the_next_one_is_done(
 
 async def test_a_task_that_lost_its_cancellation_is_cancelled_again(monkeypatch):
     """As redis-py does at any of its commands: wait_for of Python 3.11 returns what is there instead."""
-    monkeypatch.setattr(stopping, "CANCEL_AGAIN_S", 0.01)
+    monkeypatch.setattr(shutdown, "CANCEL_AGAIN_S", 0.01)
     written = asyncio.get_running_loop().create_future()
 
     async def listen():
@@ -163,7 +163,7 @@ ENDS = {
 def test_whatever_holds_a_process_it_ends_and_says_where_it_stood(holds):
     script = (
         "import asyncio, itertools, threading, time\n"
-        f"from gateway.stopping import end_within\nend_within(0.05)\n{holds}"
+        f"from gateway.supervisor.shutdown import end_within\nend_within(0.05)\n{holds}"
     )
     ended = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False

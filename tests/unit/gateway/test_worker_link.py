@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from gateway.observability.metrics_aggregation import Family
-from gateway.worker_line import ALL, MINE, STATE, TELL, WANT, Line
-from gateway.worker_link import WorkerLink
-from gateway.worker_state import State
+from gateway.supervisor.channel import ALL, MINE, STATE, TELL, WANT, Line
+from gateway.supervisor.supervisor_client import WorkerLink
+from gateway.supervisor.worker_state import State
 from tests.waiting import eventually
 
 UNREADABLE = {

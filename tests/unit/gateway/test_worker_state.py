@@ -12,7 +12,7 @@ from catalog.pricing.prices import PriceSheet
 from catalog.snapshot import Deployment, Model, Problem, Snapshot
 from gateway import connections
 from gateway.health import readiness
-from gateway.worker_state import State, state_of, together
+from gateway.supervisor.worker_state import State, state_of, together
 from providers.target import Secret, Target
 
 WELL = State()

@@ -15,9 +15,9 @@ import msgspec
 from prometheus_client import REGISTRY
 
 from gateway.observability.metrics_aggregation import Family, families_of
-from gateway.stopping import in_time
-from gateway.worker_line import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Line, read
-from gateway.worker_state import State
+from gateway.supervisor.channel import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Line, read
+from gateway.supervisor.shutdown import in_time
+from gateway.supervisor.worker_state import State
 
 OLD_S = 5.0  # a state that is older says nothing
 ANSWER_S = 3.0  # more than the supervisor waits for its slowest worker

@@ -13,10 +13,10 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
-from gateway.forked_worker import Fork
-from gateway.stopping import EXIT_S, KILL_S, Stop
-from gateway.worker_process import Worker
-from gateway.workers_count import WorkersCount
+from gateway.supervisor.forked_worker import Fork
+from gateway.supervisor.metrics_collector import WorkersCount
+from gateway.supervisor.shutdown import EXIT_S, KILL_S, Stop
+from gateway.supervisor.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Supervisor:
     async def run(self, announce: Callable[[], None], forks: Sequence[Fork] = ()) -> None:
         """Serve until SIGTERM or SIGINT; `announce` is called when every worker serves for the first time.
 
-        `forks` are the workers that run already (gateway/forked_worker.py), in the order of their places.
+        `forks` are the workers that run already (gateway/supervisor/forked_worker.py), in the order of their places.
         """
         self._stop.listen()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renewal.set)

@@ -1,4 +1,4 @@
-"""A worker as its supervisor sees it: a process, and the line to it (gateway/worker_line.py)."""
+"""A worker as its supervisor sees it: a process, and the line to it (gateway/supervisor/channel.py)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from gateway.forked_worker import Fork, ForkedProcess
 from gateway.observability.metrics_aggregation import Family
-from gateway.stopping import in_time
-from gateway.worker_line import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Line, read
-from gateway.worker_state import State
+from gateway.supervisor.channel import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Line, read
+from gateway.supervisor.forked_worker import Fork, ForkedProcess
+from gateway.supervisor.shutdown import in_time
+from gateway.supervisor.worker_state import State
 
 
 class Worker:

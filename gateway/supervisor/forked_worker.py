@@ -1,7 +1,7 @@
 """The first workers are forks of their supervisor, which has imported everything and prepared the database.
 
 A fork costs a tenth of the CPU of a new interpreter and shares the memory of what was imported. Workers that come later
-are new interpreters (gateway/worker_process.py): by then the supervisor runs threads and may be older than the code.
+are new interpreters (gateway/supervisor/worker.py): by then the supervisor runs threads and may be older than the code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.worker_link import WorkerLink
+from gateway.supervisor.supervisor_client import WorkerLink
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """How a process is doing, in a few numbers: what /readyz, the front page and the gauges of stores say.
 
 Workers tell it their supervisor each second and are told what all of them say together, so that each of them gives the
-same answer (gateway/worker_link.py). Reading it costs some microseconds and asks nobody.
+same answer (gateway/supervisor/supervisor_client.py). Reading it costs some microseconds and asks nobody.
 """
 
 from __future__ import annotations

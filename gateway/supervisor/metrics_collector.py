@@ -12,8 +12,8 @@ from collections.abc import Collection
 import msgspec
 
 from gateway.observability.metrics_aggregation import Family, growing, merged
-from gateway.worker_process import Worker
-from gateway.worker_state import State, together
+from gateway.supervisor.worker import Worker
+from gateway.supervisor.worker_state import State, together
 
 WITHIN_S = 1.0
 
