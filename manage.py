@@ -50,7 +50,7 @@ def run() -> None:
     from django.db import DatabaseError, InterfaceError  # noqa: PLC0415
 
     from gateway.config import ConfigError  # noqa: PLC0415
-    from gateway.data_dir import UMASK  # noqa: PLC0415
+    from gateway.server.data_dir import UMASK  # noqa: PLC0415
 
     if FOR_OTHERS.isdisjoint(sys.argv[1:2]):
         os.umask(UMASK)  # whichever command comes first makes the database

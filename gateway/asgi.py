@@ -21,9 +21,9 @@ from gateway import connections, health  # noqa: E402
 from gateway.api import HOT, auth  # noqa: E402
 from gateway.cors import Cors  # noqa: E402
 from gateway.handler import V1Handler  # noqa: E402
-from gateway.lifespan import Lifespan  # noqa: E402
 from gateway.paths import is_call, is_careless, tidy  # noqa: E402
 from gateway.request import Receive, Scope, Send  # noqa: E402
+from gateway.server.lifespan import Lifespan  # noqa: E402
 from gateway.sessionless import without_session  # noqa: E402
 from gateway.site_body import SiteBody  # noqa: E402
 from gateway.site_patience import SitePatience  # noqa: E402

@@ -1,4 +1,4 @@
-"""The only process-wide state: what is open while this process serves. Opened and closed by gateway/lifespan.py.
+"""The only process-wide state: what is open while this process serves. Opened and closed by gateway/server/lifespan.py.
 
 Everything below is a plain object that takes what it needs in its constructor; this page only says where it is.
 """
@@ -114,7 +114,7 @@ def is_open() -> bool:
 
 
 def set_live(value: Connections | None) -> None:
-    """Called by gateway/lifespan.py only."""
+    """Called by gateway/server/lifespan.py only."""
     if value is not None:
         value.serving_since = time.time()
     _Slot.value, _Slot.was_open = value, _Slot.was_open or value is not None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class JobMetrics(Collector):
-    """`runs` are those that were read last (gateway/chores.py); before that nothing is said."""
+    """`runs` are those that were read last (gateway/server/background.py); before that nothing is said."""
 
     def __init__(self) -> None:
         self.runs: tuple[Run, ...] = ()

@@ -11,7 +11,7 @@ BY_VARIABLE = {
     "gateway/invalidation/signed_messages.py": {"message_unsigned"},
     "gateway/invalidation/health_hints.py": {"message_stale"},
 }
-PERIODIC = {"gateway/chores.py"}  # names the work that failed: one row stands for all
+PERIODIC = {"gateway/server/background.py"}  # names the work that failed: one row stands for all
 
 
 def counted():

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.server import ACCEPTS_A_TURN
+from gateway.server.uvicorn_server import ACCEPTS_A_TURN
 from tests import stores, town
 from tests.cents import word_of
 from tests.ledger import committed

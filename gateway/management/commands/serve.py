@@ -25,20 +25,20 @@ from gateway.config.checks.store_urls import passwords_of
 from gateway.config.checks.weak_secrets import weak_bootstrap_secrets
 from gateway.config.sections.process import LAST_PORT
 from gateway.config.validation import hosts_of, is_loopback, published_off_loopback
-from gateway.data_dir import UMASK, make_private, refuse_ram_disk
-from gateway.data_lock import DataDirInUse, hold
-from gateway.descriptors import raise_limit
-from gateway.doors import Door, Serves
 from gateway.insiders import may_see
 from gateway.observability import log_format
-from gateway.server import CannotListen, announce, bind, run
+from gateway.server.data_dir import UMASK, make_private, refuse_ram_disk
+from gateway.server.data_dir_lock import DataDirInUse, hold
+from gateway.server.file_descriptors import raise_limit
+from gateway.server.listeners import Door, Serves
+from gateway.server.startup_responder import Waiting, waiting_room
+from gateway.server.uvicorn_server import CannotListen, announce, bind, run
 from gateway.stores.databases import DatabaseAway, persistently, preparing
 from gateway.stores.redis_check import RedisAway, wait_for_redis
 from gateway.supervisor.forked_worker import fork_workers
 from gateway.supervisor.shutdown import end_within
 from gateway.supervisor.supervisor import Supervisor
 from gateway.supervisor.supervisor_client import WorkerLink
-from gateway.waiting_room import Waiting, waiting_room
 from tenants.sign_in import login_throttle
 
 ADDRESS = "{admin}"  # filled in once it is known
@@ -159,7 +159,7 @@ def supervise(config: Config, doors: Sequence[Door], workers: int, welcome: str,
     try:
         asyncio.run(supervisor.run(lambda: announce(doors, welcome), forks))
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in gateway/server.py
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in gateway/server/uvicorn_server.py
 
 
 def _work(config: Config, link: WorkerLink, workers: int, *, is_back_office: bool) -> None:

@@ -13,9 +13,9 @@ from catalog.health.probes import in_force
 from catalog.health.queries import failed_probes
 from catalog.models import HealthProbe
 from catalog.sync import sync_catalog
-from gateway import chores
-from gateway.chores import Chores
 from gateway.config import Config
+from gateway.server import background
+from gateway.server.background import Chores
 from providers.transport.client import Transport
 
 if TYPE_CHECKING:
@@ -59,4 +59,4 @@ async def test_a_changed_row_is_probed_at_once_and_alone(closed_port: int) -> No
         far,
     ]  # by _probe_new
     assert [problem.reason.partition(" ")[0] for problem in await in_threads(failed_now, live)] == [far, far]
-    assert chores.NEW_PROBE_S <= 2
+    assert background.NEW_PROBE_S <= 2

@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from gateway.chores import Chores
+from gateway.server.background import Chores
 from metering.journal.segments import Directory
 
 

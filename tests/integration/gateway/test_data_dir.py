@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.errors import ConfigError
-from gateway.data_dir import make_private
+from gateway.server.data_dir import make_private
 from tests.sources import ROOT
 
 NOBODY = 65534
@@ -19,7 +19,7 @@ CONNECT = "from django.db import connection as c; c.ensure_connection()"
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from gateway.data_dir import make_private
+from gateway.server.data_dir import make_private
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid({nobody}); os.setuid({nobody})
 try:

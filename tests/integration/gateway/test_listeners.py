@@ -10,7 +10,7 @@ import socket
 import uvloop
 from typing_extensions import override
 
-from gateway.server import ACCEPTS_A_TURN, bind, listeners
+from gateway.server.uvicorn_server import ACCEPTS_A_TURN, bind, listeners
 from gateway.supervisor.supervisor_client import WorkerLink
 
 CROWD = 64

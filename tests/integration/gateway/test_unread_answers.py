@@ -11,7 +11,7 @@ import uvicorn
 import uvloop
 
 from gateway.protocol.http_protocol import patient
-from gateway.server import bind
+from gateway.server.uvicorn_server import bind
 from tests.waiting import eventually
 
 ANSWER = b"x" * 20_000_000  # more than any socket's buffers

@@ -7,9 +7,9 @@ from typing import Any, cast
 import pytest
 from django.db import OperationalError
 
-from gateway import chores
-from gateway.chores import Chores
 from gateway.config import Config
+from gateway.server import background as chores
+from gateway.server.background import Chores
 from metering.inflight import Running
 from tests.waiting import eventually
 

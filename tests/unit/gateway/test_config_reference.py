@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.chores import FIRST_PROBE_S
 from gateway.config import Config
 from gateway.config.no_effect import UNBUILT, unbuilt
 from gateway.config.reference import reference, rewritten
 from gateway.config.sources import variables_of
+from gateway.server.background import FIRST_PROBE_S
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "configuration.md"
 

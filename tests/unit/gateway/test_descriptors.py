@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from gateway.descriptors import left_for_clients
+from gateway.server.file_descriptors import left_for_clients
 
 PRINTED = """
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
-from gateway.descriptors import raise_limit
+from gateway.server.file_descriptors import raise_limit
 print(raise_limit(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
 

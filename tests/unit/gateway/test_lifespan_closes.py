@@ -10,8 +10,9 @@ from typing import Any, cast
 import pytest
 from typing_extensions import override
 
-from gateway import connections, lifespan
-from gateway.lifespan import Lifespan
+from gateway import connections
+from gateway.server import lifespan
+from gateway.server.lifespan import Lifespan
 from gateway.stores.database_threads import DatabaseThreads
 
 ORDER = ["watchdog", "flush", "shipper", "journal", "requests", "admission", "transport", "database"]

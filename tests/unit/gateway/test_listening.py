@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from gateway.server import CannotListen, bind
+from gateway.server.uvicorn_server import CannotListen, bind
 
 
 def test_a_port_that_is_taken_names_another() -> None:

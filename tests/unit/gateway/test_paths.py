@@ -6,8 +6,8 @@ import pytest
 
 from gateway import paths
 from gateway.api import api
-from gateway.doors import is_served
 from gateway.paths import explain, is_call, is_careless, tidy
+from gateway.server.listeners import is_served
 
 CHAT = "/v1/chat/completions"
 

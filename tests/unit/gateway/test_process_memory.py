@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gateway.process_memory import PAGE, Region, heap
+from gateway.server.process_memory import PAGE, Region, heap
 
 SMAPS = """\
 55f0c0000000-55f0c0800000 rw-p 00000000 00:00 0                          [heap]
@@ -35,7 +35,7 @@ VmFlags: rd wr mr mw me gd ac
 """
 MEASURE = """
 import os
-from gateway.process_memory import use_large_pages
+from gateway.server.process_memory import use_large_pages
 
 kept = [object() for _ in range(1_000_000)]
 moved = use_large_pages()

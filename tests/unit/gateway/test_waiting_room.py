@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from gateway.server import bind
-from gateway.waiting_room import Waiting, waiting_room
+from gateway.server.startup_responder import Waiting, waiting_room
+from gateway.server.uvicorn_server import bind
 
 
 @pytest.fixture

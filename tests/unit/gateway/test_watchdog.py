@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from gateway.watchdog import BEAT_S, SAY_AGAIN_S, STALL_S, Watchdog
+from gateway.server.loop_watchdog import BEAT_S, SAY_AGAIN_S, STALL_S, Watchdog
 
 
 def work_of_a_stranger(until: threading.Event) -> None:
@@ -20,7 +20,7 @@ async def test_a_real_stall_is_counted_and_its_stack_is_told(caplog):
     seen = threading.Event()
     watchdog = Watchdog(asyncio.get_running_loop(), seen.set)
     watchdog.start()
-    with caplog.at_level(logging.WARNING, "gateway.watchdog"):
+    with caplog.at_level(logging.WARNING, "gateway.server.loop_watchdog"):
         work_of_a_stranger(seen)
         watchdog.stop()
     [record] = caplog.records
@@ -66,7 +66,7 @@ async def test_a_stall_counts_once_however_long_it_lasts(watched):
 
 async def test_every_stall_counts_but_one_a_minute_is_told(watched, caplog):
     watchdog, clock, stalls = watched
-    with caplog.at_level(logging.WARNING, "gateway.watchdog"):
+    with caplog.at_level(logging.WARNING, "gateway.server.loop_watchdog"):
         for _ in range(5):
             stall(watchdog, clock, 1.0)
         assert (len(stalls), len(caplog.records)) == (5, 1)

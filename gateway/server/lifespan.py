@@ -24,9 +24,7 @@ from catalog.health.queries import failed_probes
 from catalog.loaders import Source, load_snapshot, next_price_change
 from catalog.snapshot import Problem, Snapshot
 from gateway import connections
-from gateway.chores import Chores
 from gateway.connections import Connections
-from gateway.health_registry import health_of
 from gateway.idempotency import rows as replay_rows
 from gateway.idempotency.rows import Quota
 from gateway.idempotency.store import Replays
@@ -40,6 +38,9 @@ from gateway.observability.request_log_writer import RequestLogWriter
 from gateway.overload.body_memory import BodyRoom
 from gateway.overload.load_shedder import Shedding
 from gateway.read_on import ReadingOn
+from gateway.server.background import Chores
+from gateway.server.health_registry import health_of
+from gateway.server.loop_watchdog import Watchdog
 from gateway.shadows import Shadows
 from gateway.stores.database_monitor import DatabasePulse
 from gateway.stores.database_threads import DatabaseThreads
@@ -47,7 +48,6 @@ from gateway.stores.databases import patient_alias
 from gateway.supervisor.shutdown import Stop, ended, in_time
 from gateway.supervisor.worker_rows import WorkerRows
 from gateway.token_counter import TokenCounter
-from gateway.watchdog import Watchdog
 from metering.inflight import Running
 from metering.journal.journal import Journal
 from metering.journal.segments import new_name

@@ -19,14 +19,14 @@ from typing_extensions import override
 
 from gateway import connections
 from gateway.config import Config
-from gateway.descriptors import left_for_clients, raise_limit
-from gateway.doors import Door, behind
 from gateway.forwarded import Forwarded, TrustedProxies
-from gateway.lifespan import Lifespan
-from gateway.process_memory import quiet_collector, share_arenas, use_large_pages
 from gateway.protocol.connection_limits import MOST, ConnectionLimits
 from gateway.protocol.http_protocol import patient
 from gateway.protocol.websocket_protocol import WebSocket
+from gateway.server.file_descriptors import left_for_clients, raise_limit
+from gateway.server.lifespan import Lifespan
+from gateway.server.listeners import Door, behind
+from gateway.server.process_memory import quiet_collector, share_arenas, use_large_pages
 from gateway.supervisor.shutdown import EXIT_S, KILL_S, LEAVE_S, Stop, end_within
 from gateway.supervisor.supervisor_client import WorkerLink
 
