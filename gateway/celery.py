@@ -1,7 +1,7 @@
 """Celery of production mode: `celery -A gateway worker` and exactly one `celery -A gateway beat`.
 
 JSON only, one queue an app. A task is acknowledged when it is done, so one whose worker dies is done again; all of
-them bear that. Embedded mode needs none of this: the server does the same jobs itself (gateway/jobs.py).
+them bear that. Embedded mode needs none of this: the server does the same jobs itself (gateway/jobs/runner.py).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def make(config: Config) -> Celery:
         task_queues=[Queue(name) for name in queues],  # type: ignore[no-untyped-call]  # kombu says nothing of types
         task_routes={job.name: {"queue": job.queue} for job in jobs},
         beat_schedule={job.name: _entry(job) for job in jobs},
-        beat_scheduler="gateway.beat:JsonScheduler",
+        beat_scheduler="gateway.jobs.beat:JsonScheduler",
         beat_schedule_filename=str(config.data_dir / "beat.json"),
         timezone="UTC",
         enable_utc=True,
@@ -89,13 +89,13 @@ def _insist_on_production(**_: Any) -> None:
 
 
 def _note_success(sender: Any = None, **_: Any) -> None:
-    from gateway.job_runs import note_success  # noqa: PLC0415 - the models are there once Django is
+    from gateway.jobs.runs import note_success  # noqa: PLC0415 - the models are there once Django is
 
     note_success(sender.name)
 
 
 def _note_failure(sender: Any = None, exception: BaseException | None = None, **_: Any) -> None:
-    from gateway.job_runs import note_failure  # noqa: PLC0415 - as above
+    from gateway.jobs.runs import note_failure  # noqa: PLC0415 - as above
 
     note_failure(sender.name, exception)
 

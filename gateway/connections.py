@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gateway.idempotency.store import Replays
     from gateway.invalidation.health_hints import HealthHints
     from gateway.invalidation.watcher import Invalidation
-    from gateway.job_runs import Run
+    from gateway.jobs.runs import Run
     from gateway.observability.access_log import AccessLog
     from gateway.observability.metrics import Metrics
     from gateway.observability.request_log import RequestLog

@@ -69,7 +69,7 @@ class ServingWorker(models.Model):
 
 
 class JobRun(models.Model):
-    """How a periodic job (gateway/schedule.py) did, whichever process did it last (gateway/job_runs.py)."""
+    """How a periodic job (gateway/schedule.py) did, whichever process did it last (gateway/jobs/runs.py)."""
 
     name = models.CharField(max_length=64, primary_key=True)
     succeeded_at = models.DateTimeField(null=True, blank=True)

@@ -1,5 +1,5 @@
 """What is done again and again, and when: read by Celery beat in production mode (gateway/celery.py) and by the server
-itself in embedded mode (gateway/jobs.py). Every job may be done twice, or late, without harm.
+itself in embedded mode (gateway/jobs/runner.py). Every job may be done twice, or late, without harm.
 
 A place kept for what comes: the alerts of budgets, each minute (queue "budgets"); they become one more line of JOBS.
 """

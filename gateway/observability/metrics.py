@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from gateway.job_metrics import JobMetrics
+from gateway.jobs.metrics import JobMetrics
 from gateway.observability.counters import Distribution, Tally
 from gateway.values.money import NANO
 from metering.journal.records import Close, Open

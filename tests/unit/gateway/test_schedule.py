@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from gateway.celery import app
-from gateway.jobs import SOON, Jobs
+from gateway.jobs.runner import SOON, Jobs
 from gateway.schedule import Daily, Every, Job, every_job
 
 NOON = datetime(2026, 7, 24, 12, 0, 30, tzinfo=UTC)

@@ -24,7 +24,7 @@ def _now() -> datetime:
 
 
 class Jobs:
-    """`do` does one, given the time (gateway/job_runs.py, in the database threads)."""
+    """`do` does one, given the time (gateway/jobs/runs.py, in the database threads)."""
 
     def __init__(self, jobs: Sequence[Job], do: Do, now: Callable[[], datetime] = _now) -> None:
         self._jobs, self._do, self._now = jobs, do, now

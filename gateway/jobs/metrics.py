@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from gateway.job_runs import Run
+    from gateway.jobs.runs import Run
 
 
 class JobMetrics(Collector):
