@@ -17,18 +17,19 @@ django.setup(set_prefix=False)
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - needs the apps
 from django.conf import settings  # noqa: E402
 
-from gateway import connections, health  # noqa: E402
+from gateway import connections  # noqa: E402
 from gateway.api import HOT, auth  # noqa: E402
 from gateway.cors import Cors  # noqa: E402
 from gateway.handler import V1Handler  # noqa: E402
 from gateway.paths import is_call, is_careless, tidy  # noqa: E402
 from gateway.request import Receive, Scope, Send  # noqa: E402
 from gateway.server.lifespan import Lifespan  # noqa: E402
-from gateway.sessionless import without_session  # noqa: E402
-from gateway.site_body import SiteBody  # noqa: E402
-from gateway.site_patience import SitePatience  # noqa: E402
-from gateway.site_request import SiteHandler  # noqa: E402
-from gateway.status_socket import StatusSocket  # noqa: E402
+from gateway.site import health  # noqa: E402
+from gateway.site.body_limit import SiteBody  # noqa: E402
+from gateway.site.page_request import SiteHandler  # noqa: E402
+from gateway.site.page_timeout import SitePatience  # noqa: E402
+from gateway.site.status_socket import StatusSocket  # noqa: E402
+from gateway.site.without_session import without_session  # noqa: E402
 
 BACK_OFFICE = "/admin/"
 METRICS = "/metrics"

@@ -121,7 +121,9 @@ def _apply(scope: Scope, client: Client) -> None:
     if client.scheme:
         is_socket = scope["type"] == "websocket"
         scope["scheme"] = client.scheme.replace("http", "ws") if is_socket else client.scheme
-    if client.host:  # beside the Host, which tells a foreign name that leads here (gateway/insiders.py)
+    if (
+        client.host
+    ):  # beside the Host, which tells a foreign name that leads here (gateway/site/internal_access.py)
         scope[FORWARDED_HOST] = client.host
 
 

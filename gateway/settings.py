@@ -53,10 +53,10 @@ INSTALLED_APPS = [
 MIDDLEWARE = [  # of the ordinary site; /v1 has its own handler (gateway/handler.py)
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "gateway.page_security.PageSecurity",
-    "gateway.static_files.StaticFiles",
+    "gateway.site.security_headers.PageSecurity",
+    "gateway.site.static_files.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "gateway.session_age.SessionAge",
+    "gateway.site.session_expiry.SessionAge",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -100,7 +100,7 @@ SERVESTATIC_AUTOREFRESH = False
 
 MESSAGE_STORAGE = "tenants.back_office.notices.SealedStorage"  # tokens of keys are told by messages
 SESSION_COOKIE_AGE = int(GATEWAY.admin.session.max_age)
-SESSION_ENGINE = "gateway.sessions"
+SESSION_ENGINE = "gateway.site.session_store"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = GATEWAY.server.production or _public.scheme == "https"
@@ -110,7 +110,7 @@ SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_prefix}sessionid", f"{_prefix}csrfto
 # Where a proxy ends TLS, forms come from an https address that Django does not see by itself.
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if _public.netloc else []
 LOGIN_REDIRECT_URL = "admin:index"  # for whoever opened the form of the login itself
-CSRF_FAILURE_VIEW = "gateway.form_refusal.form_refused"
+CSRF_FAILURE_VIEW = "gateway.site.csrf_failure.form_refused"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

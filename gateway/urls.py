@@ -7,12 +7,12 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from gateway.api import patterns
-from gateway.site import home, metrics, readme
+from gateway.site.views import home, metrics, readme
 from tenants.sign_in.login_throttle import throttled
 
-handler403 = "gateway.site.forbidden"
-handler404 = "gateway.site.missing"
-handler500 = "gateway.site.failed"
+handler403 = "gateway.site.views.forbidden"
+handler404 = "gateway.site.views.missing"
+handler500 = "gateway.site.views.failed"
 
 urlpatterns = [
     path("", home, name="home"),

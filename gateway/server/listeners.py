@@ -10,12 +10,12 @@ from __future__ import annotations
 import socket
 from typing import Literal, NamedTuple
 
-from gateway import health
 from gateway.answer import Answer, send_whole
 from gateway.errors import INVALID, answer_to, envelope
 from gateway.paths import NOT_FOUND, is_call, tidy
 from gateway.refusals import NotFound
 from gateway.request import Application, Receive, Scope, Send
+from gateway.site import health
 
 Serves = Literal["everything", "calls", "back office"]
 

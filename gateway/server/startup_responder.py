@@ -39,7 +39,7 @@ _PAGE: Final = """<!DOCTYPE html>
 """
 
 
-def _never(address: str, headers: Mapping[str, str]) -> bool:  # noqa: ARG001 - what gateway/insiders.py is asked
+def _never(address: str, headers: Mapping[str, str]) -> bool:  # noqa: ARG001 - what gateway/site/internal_access.py is asked
     return False
 
 

@@ -31,7 +31,7 @@ NEVER_AT_THE_DOOR = {
     "catalog.encryption.CredentialUnreadable": "disables its row of the catalog",
     "catalog.services.KeyNeeded": "a form's error",
     "tenants.queries.UnknownTenant": "shell commands",
-    "tenants.sign_in.password_hasher.TooManyHashes": "gateway/page_security.py answers it",
+    "tenants.sign_in.password_hasher.TooManyHashes": "gateway/site/security_headers.py answers it",
     "metering.settlement.settle.UnknownCall": "shell commands",
     "metering.settlement.settle.NoPrice": "shell commands",
     "metering.journal.disk_reserve.VolatileDisk": "stops the start",

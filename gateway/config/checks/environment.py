@@ -23,11 +23,11 @@ from gateway.config import Config, ConfigError
 from gateway.config.checks.known_secret import insist
 from gateway.config.checks.published_secrets import refuse_stored
 from gateway.config.validation import hosts_of
-from gateway.first_steps import first_steps
 from gateway.jobs.runs import runs_of
 from gateway.management.database_words import told
 from gateway.schedule import every_job
 from gateway.server.data_dir import refuse_ram_disk
+from gateway.site.first_steps import first_steps
 from gateway.stores.databases import patient_alias
 
 SIMULATOR = "http://127.0.0.1/v1"  # stands for its address, which is known when it runs

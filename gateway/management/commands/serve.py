@@ -25,7 +25,6 @@ from gateway.config.checks.store_urls import passwords_of
 from gateway.config.checks.weak_secrets import weak_bootstrap_secrets
 from gateway.config.sections.process import LAST_PORT
 from gateway.config.validation import hosts_of, is_loopback, published_off_loopback
-from gateway.insiders import may_see
 from gateway.observability import log_format
 from gateway.server.data_dir import UMASK, make_private, refuse_ram_disk
 from gateway.server.data_dir_lock import DataDirInUse, hold
@@ -33,6 +32,7 @@ from gateway.server.file_descriptors import raise_limit
 from gateway.server.listeners import Door, Serves
 from gateway.server.startup_responder import Waiting, waiting_room
 from gateway.server.uvicorn_server import CannotListen, announce, bind, run
+from gateway.site.internal_access import may_see
 from gateway.stores.databases import DatabaseAway, persistently, preparing
 from gateway.stores.redis_check import RedisAway, wait_for_redis
 from gateway.supervisor.forked_worker import fork_workers
@@ -218,7 +218,7 @@ def _address(bind: str | None, port: int | None, default: tuple[str, int]) -> tu
 
 def _welcome(file: Path | None) -> str:
     """Return what is said once it listens: that text, or what is to be done next."""
-    from gateway.first_steps import first_steps  # noqa: PLC0415 - as above
+    from gateway.site.first_steps import first_steps  # noqa: PLC0415 - as above
     from gateway.welcome import filled_in  # noqa: PLC0415
 
     text = filled_in(file.read_text(encoding="utf-8")) if file is not None else ""

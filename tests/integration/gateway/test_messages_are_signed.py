@@ -167,6 +167,6 @@ def test_celery_workers_take_no_orders_over_redis():
 def test_the_websocket_of_the_status_page_hears_nobody():
     from channels.layers import get_channel_layer  # noqa: PLC0415 - needs settings
 
-    from gateway.status_socket import StatusSocket  # noqa: PLC0415
+    from gateway.site.status_socket import StatusSocket  # noqa: PLC0415
 
     assert get_channel_layer(StatusSocket.channel_layer_alias) is None

@@ -6,7 +6,7 @@ import pytest
 from django.db import DataError
 from django.http import HttpResponse
 
-from gateway.page_security import PageSecurity
+from gateway.site.security_headers import PageSecurity
 
 pytestmark = pytest.mark.django_db
 

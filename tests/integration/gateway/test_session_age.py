@@ -11,7 +11,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils.timezone import now
 
-from gateway.session_age import BEGAN, RENEWED
+from gateway.site.session_expiry import BEGAN, RENEWED
 from tenants.models import User
 from tests.processes import clean_environment
 from tests.sources import ROOT

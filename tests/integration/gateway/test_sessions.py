@@ -6,7 +6,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from gateway.sessions import SessionStore, hashed
+from gateway.site.session_store import SessionStore, hashed
 
 PAGE = "/admin/ui/"
 

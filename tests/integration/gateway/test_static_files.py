@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.test import AsyncRequestFactory
 from servestatic.middleware import ServeStaticMiddleware
 
-from gateway.static_files import StaticFiles
+from gateway.site.static_files import StaticFiles
 
 CSS = "/static/gateway/home.css"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import InterfaceError, OperationalError
 
-from gateway.site import failed
+from gateway.site.views import failed
 
 
 def page_after(error, rf):

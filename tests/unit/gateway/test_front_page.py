@@ -10,7 +10,8 @@ from django.test import RequestFactory
 
 from catalog.pricing.prices import PriceSheet
 from catalog.snapshot import Deployment, Model, Problem, Snapshot
-from gateway import connections, site
+from gateway import connections
+from gateway.site import views
 from providers.target import Secret, Target
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
             {"alias": each.alias, "deployment": each.deployment, "reason": each.reason} for each in problems
         ]
         body = {"status": "ready", "checks": {"models": 2}, "problems": told}
-        monkeypatch.setattr(site, "readiness", lambda: (200, body))
-        return site.home(request).content.decode()
+        monkeypatch.setattr(views, "readiness", lambda: (200, body))
+        return views.home(request).content.decode()
 
     return shown
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from gateway import health
 from gateway.config import Config
-from gateway.insiders import may_see
+from gateway.site import health
+from gateway.site.internal_access import may_see
 
 TOKEN = "metrics-token-0123456789"
 LOCAL = {"host": "127.0.0.1:8080"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sessionless import without_session
+from gateway.site.without_session import without_session
 
 
 @pytest.mark.parametrize("path", ["/", "/readme", "/metrics", "/favicon.ico", "/static/gateway/home.css"])

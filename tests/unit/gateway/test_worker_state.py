@@ -11,7 +11,7 @@ import pytest
 from catalog.pricing.prices import PriceSheet
 from catalog.snapshot import Deployment, Model, Problem, Snapshot
 from gateway import connections
-from gateway.health import readiness
+from gateway.site.health import readiness
 from gateway.supervisor.worker_state import State, state_of, together
 from providers.target import Secret, Target
 

@@ -15,10 +15,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway import connections
 from gateway.errors import answer_to
-from gateway.health import readiness
-from gateway.insiders import may_see
 from gateway.observability.metrics_aggregation import rendered
 from gateway.refusals import NotFound
+from gateway.site.health import readiness
+from gateway.site.internal_access import may_see
 
 RETRY_AFTER_S = 5
 REFUSED = (

@@ -13,9 +13,9 @@ from typing import Any
 from django.template.loader import render_to_string
 
 from gateway.answer import send_whole
-from gateway.page_security import STRICT
 from gateway.request import Application, Receive, Scope, Send
-from gateway.site import RETRY_AFTER_S
+from gateway.site.security_headers import STRICT
+from gateway.site.views import RETRY_AFTER_S
 
 PATIENCE_S = 2.5
 LOOK_AGAIN_S = 0.25

@@ -16,7 +16,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.urls import path
 from typing_extensions import override
 
-from gateway.health import readiness
+from gateway.site.health import readiness
 
 PERIOD_S = 1.0
 

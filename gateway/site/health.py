@@ -11,8 +11,8 @@ from django.conf import settings
 from gateway import connections
 from gateway.answer import JSON, Headers, send_whole
 from gateway.connections import Connections
-from gateway.insiders import may_see
 from gateway.request import Scope, Send
+from gateway.site.internal_access import may_see
 from gateway.supervisor.worker_state import State, state_of
 
 LONGEST_TROUBLE = 120
