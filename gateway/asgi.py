@@ -19,10 +19,10 @@ from django.conf import settings  # noqa: E402
 
 from gateway import connections  # noqa: E402
 from gateway.api import HOT, auth  # noqa: E402
-from gateway.cors import Cors  # noqa: E402
-from gateway.handler import V1Handler  # noqa: E402
-from gateway.paths import is_call, is_careless, tidy  # noqa: E402
-from gateway.request import Receive, Scope, Send  # noqa: E402
+from gateway.http.cors import Cors  # noqa: E402
+from gateway.http.handler import V1Handler  # noqa: E402
+from gateway.http.paths import is_call, is_careless, tidy  # noqa: E402
+from gateway.http.request import Receive, Scope, Send  # noqa: E402
 from gateway.server.lifespan import Lifespan  # noqa: E402
 from gateway.site import health  # noqa: E402
 from gateway.site.body_limit import SiteBody  # noqa: E402

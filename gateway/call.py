@@ -17,23 +17,23 @@ from budgets.admission.reserve import Held, Wish
 from budgets.rules import rules_for
 from catalog.routing.resolve import Route
 from gateway import connections
-from gateway.answer import EVENT_STREAM, Answer
 from gateway.api.large_bodies import understand
 from gateway.api.schemas import Peek, Want
 from gateway.completing import call_headers, complete
 from gateway.connections import Connections
 from gateway.endings import cancelled, ending_of, failed, internal_error, overhead_ms, sheet_of, voided
-from gateway.errors import answer_to
+from gateway.http.errors import answer_to
+from gateway.http.exceptions import Overloaded, ShuttingDown, stopped
+from gateway.http.json_body import json_body
+from gateway.http.limit_status import standing_of
+from gateway.http.request import V1Request
+from gateway.http.response import EVENT_STREAM, Answer
+from gateway.http.sse_writer import pulse_of
 from gateway.idempotency.store import Kept
-from gateway.json_body import json_body
 from gateway.outgoing import dialect_of, outgoing_of
-from gateway.pulse import pulse_of
 from gateway.read_on import ReadOn
-from gateway.refusals import Overloaded, ShuttingDown, stopped
 from gateway.relay import Relay
-from gateway.request import V1Request
 from gateway.routes import plan_of, route_of
-from gateway.standing import standing_of
 from gateway.token_counter import charge
 from gateway.unknown_members import refuse_members
 from metering.disputed_usage import Most
@@ -61,7 +61,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
-    """Serve one call. What it raises, the error table (gateway/errors.py) answers."""
+    """Serve one call. What it raises, the error table (gateway/http/errors.py) answers."""
     live, caller = connections.live(), request.auth
     require_scope(caller, endpoint.scope)  # 403
     check_capacity(request, live)  # 503, before the body is read

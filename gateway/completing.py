@@ -8,12 +8,12 @@ from typing import Any
 from budgets.admission.interface import Standing
 from catalog.routing.resolve import Route
 from gateway import connections
-from gateway.answer import JSON, Answer, Headers
 from gateway.connections import Connections
 from gateway.endings import ending_of, overhead_ms
-from gateway.headers import of_additions, of_call, of_fallback
+from gateway.http.headers import of_additions, of_call, of_fallback
+from gateway.http.request import ClientGone, V1Request
+from gateway.http.response import JSON, Answer, Headers
 from gateway.idempotency.store import Claim
-from gateway.request import ClientGone, V1Request
 from gateway.routes import fallback_reason
 from metering.journal.pending_close import EndNotKept
 from metering.meter import Meter

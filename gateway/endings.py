@@ -9,8 +9,8 @@ from budgets.admission.interface import Standing
 from catalog.pricing.prices import PriceSheet
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment
-from gateway.headers import of_call
-from gateway.request import V1Request
+from gateway.http.headers import of_call
+from gateway.http.request import V1Request
 from metering.attempt_costs import may_cost
 from metering.explain.routing_text import in_short
 from metering.meter import Ending, Meter

@@ -11,7 +11,7 @@ from catalog.routing.considered import considered
 
 if TYPE_CHECKING:
     from catalog.snapshot import Snapshot
-    from gateway.request import V1Request
+    from gateway.http.request import V1Request
 
 OF_ROUTING: Final = frozenset(
     {

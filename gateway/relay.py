@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway import connections
-from gateway.errors import error_event
+from gateway.http.errors import error_event
+from gateway.http.exceptions import stopped
+from gateway.http.sse_writer import Pulse
 from gateway.idempotency.store import MAX_BODY, Claim
-from gateway.pulse import Pulse
-from gateway.refusals import stopped
 from metering.inflight import RunningCall
 from metering.meter import Ending, Meter
 from providers.dialects.base import has_said_all, least_tokens

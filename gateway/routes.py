@@ -17,8 +17,8 @@ from catalog.snapshot import Experiment, Model
 from gateway.api.schemas import Names, Want, names_in
 from gateway.config.sections.process import Server
 from gateway.connections import Connections
-from gateway.refusals import BadRequest
-from gateway.request import V1Request
+from gateway.http.exceptions import BadRequest
+from gateway.http.request import V1Request
 from providers.resilience.plan import Deadline, Plan
 from providers.tokens.prompt import count_prompt_aside
 from providers.upstream import Call

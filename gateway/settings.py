@@ -50,7 +50,7 @@ INSTALLED_APPS = [
     "metering",
 ]
 
-MIDDLEWARE = [  # of the ordinary site; /v1 has its own handler (gateway/handler.py)
+MIDDLEWARE = [  # of the ordinary site; /v1 has its own handler (gateway/http/handler.py)
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "gateway.site.security_headers.PageSecurity",

@@ -16,8 +16,8 @@ import msgspec
 
 from catalog.snapshot import Deployment, Model
 from gateway.api.schemas import Want
+from gateway.http.request_id import mint
 from gateway.observability.metrics import Metrics
-from gateway.request_id import mint
 from metering.inflight import Running
 from metering.journal.journal import MeteringUnavailable
 from metering.journal.records import Close, Open

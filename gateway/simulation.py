@@ -23,8 +23,8 @@ from gateway.api.large_bodies import understand
 from gateway.api.schemas import Want
 from gateway.call import Endpoint
 from gateway.connections import Connections
-from gateway.errors import ERRORS, answer_to
-from gateway.request import V1Request
+from gateway.http.errors import ERRORS, answer_to
+from gateway.http.request import V1Request
 from gateway.routes import EXPECTED_OUTPUT, route_of
 from gateway.values.money import usd
 from gateway.values.timestamps import rfc3339

@@ -1,4 +1,4 @@
-"""Why a caller is refused. HTTP knows these in gateway/errors.py.
+"""Why a caller is refused. HTTP knows these in gateway/http/errors.py.
 
 - Refused
   - InvalidKey          missing, malformed, unknown, revoked or expired; never says which half was wrong

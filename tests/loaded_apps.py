@@ -55,7 +55,7 @@ BESIDE_THE_MODELS = (
     "gateway.invalidation.config_signal",
     "gateway.checks",
     "gateway.site.first_steps",
-    "gateway.handler",
+    "gateway.http.handler",
     "gateway.config.checks.known_secret",
     "gateway.server.lifespan",
     "gateway.management.commands.serve",

@@ -1,4 +1,4 @@
-"""The /v1 API object: routers listed by hand, one endpoint a file, every error through gateway/errors.py."""
+"""The /v1 API object: routers listed by hand, one endpoint a file, every error through gateway/http/errors.py."""
 
 from __future__ import annotations
 

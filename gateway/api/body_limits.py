@@ -13,7 +13,7 @@ import msgspec
 from budgets.admission.demand import Demand
 from gateway.api.schemas import BULK, MOST_MEMBERS
 from gateway.config.sections.process import Server
-from gateway.refusals import BadRequest, not_json
+from gateway.http.exceptions import BadRequest, not_json
 from providers.json_scan.limits import VALUE_BYTES, Limits, NotJson, OverLimit
 from providers.json_scan.outline import BUSY, outline_of
 

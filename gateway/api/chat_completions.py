@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.http import HttpRequest
 from ninja import Router
 
-from gateway.answer import Answer
 from gateway.api.documents import CHAT
 from gateway.api.schemas import peek_chat
 from gateway.call import Endpoint, serve
+from gateway.http.response import Answer
 
 router = Router(tags=["Chat"])
 ENDPOINT = Endpoint(name="chat.completions", scope="chat", model_type="llm", peek=peek_chat)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.http import HttpRequest
 from ninja import Router
 
-from gateway.answer import Answer
 from gateway.api.documents import EMBEDDINGS
 from gateway.api.schemas import peek_embeddings
 from gateway.call import Endpoint, serve
+from gateway.http.response import Answer
 
 router = Router(tags=["Embeddings"])
 ENDPOINT = Endpoint(name="embeddings", scope="embeddings", model_type="embedding", peek=peek_embeddings)

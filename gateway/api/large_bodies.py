@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gateway.api.body_limits import MOST_COMMAS, check_small, is_bare, limits_of, refusal_of, takes_long
 from gateway.api.large_reading import Embedded, Refused, Understood, embedded, name_of
 from gateway.api.schemas import Peek, Want
-from gateway.refusals import BadRequest, Overloaded
+from gateway.http.exceptions import BadRequest, Overloaded
 from providers.fallback_log import FALLBACKS
 from providers.json_scan.limits import Limits, OverLimit
 from providers.json_scan.outline import is_large

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from gateway.api.schemas import Names, Peek, Want, names_in
-from gateway.refusals import BadRequest, not_json
+from gateway.http.exceptions import BadRequest, not_json
 from providers import tenant_salt
 from providers.json_scan.layout import Unfit, layout_of
 from providers.json_scan.limits import Limits, NotJson, OverLimit

@@ -14,9 +14,9 @@ from ninja import Router
 from catalog.routing.resolve import ModelNotFound, meant, unservable
 from catalog.snapshot import Model
 from gateway import connections
-from gateway.answer import Answer, json_answer
+from gateway.http.limit_status import standing_of
+from gateway.http.response import Answer, json_answer
 from gateway.observability.log_format import cut
-from gateway.standing import standing_of
 from tenants.caller import Caller
 
 router = Router(tags=["Models"])

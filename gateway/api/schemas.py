@@ -10,7 +10,7 @@ import msgspec
 
 from budgets.admission.demand import Demand
 from gateway.api.json_words import in_words
-from gateway.refusals import BadRequest, not_json
+from gateway.http.exceptions import BadRequest, not_json
 from providers.dialects.base import Shape
 from providers.requests.caps import MOST_CAP
 from providers.requests.reading import Reading, read_chat, read_embeddings

@@ -22,7 +22,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import DatabaseError
 
-from gateway.answer import Answer
+from gateway.http.response import Answer
 from gateway.idempotency import rows
 from gateway.idempotency.fingerprint import fingerprint
 from gateway.idempotency.rows import UNBOUNDED, InProgress, Mismatch, Quota, ResultUnavailable

@@ -18,9 +18,9 @@ from metering.explain.decision import document
 from metering.request_log.entry import LONGEST_PATH, LONGEST_WORDS, Logged
 
 if TYPE_CHECKING:
-    from gateway.answer import Answer
     from gateway.connections import Connections
-    from gateway.request import V1Request
+    from gateway.http.request import V1Request
+    from gateway.http.response import Answer
 
 _ORIGINAL = b"x-original-request-id"
 _OF_A_LINE = (  # of the figures that an error carries; amounts in nano-USD are in the request log

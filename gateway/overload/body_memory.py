@@ -5,7 +5,7 @@ Pure counting, no I/O. Small bodies pass uncounted: `server.max_inflight` bounds
 
 from __future__ import annotations
 
-from gateway.refusals import Overloaded
+from gateway.http.exceptions import Overloaded
 
 SMALL = 64 * 1024
 TENANT_SHARE = 0.5

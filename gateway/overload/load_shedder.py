@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.refusals import Overloaded
+from gateway.http.exceptions import Overloaded
 
 LATE_S = 0.050  # mean lateness of the loop in one second, above which fewer calls are taken on
 SHRINK = 0.9

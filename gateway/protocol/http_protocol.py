@@ -15,13 +15,13 @@ from typing import Any
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from gateway.http.request import KNOWN, WHOLE
 from gateway.protocol.client_disconnect import HAS_LEFT, HAS_RESET, Departure, unread_bytes
 from gateway.protocol.connection_limits import ConnectionLimits
 from gateway.protocol.lean_cycle import make_lean
 from gateway.protocol.request_heads import MAX_HEAD, RequestHeads
 from gateway.protocol.stalled_client import Unread
 from gateway.protocol.websocket_protocol import WebSocket
-from gateway.request import KNOWN, WHOLE
 
 SOCKET_LINE, SOCKET_HEADERS = 8000, 120  # of a handshake; what websockets reads is a little more
 LAST = b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -289,7 +289,7 @@ class HttpProtocol(RequestHeads):
 def patient(
     head_s: float, stall_s: float, stranger_s: float = 5.0, within: ConnectionLimits | None = None
 ) -> type[HttpProtocol]:
-    """Return the protocol with this patience. Streams have their own end before it (gateway/pulse.py)."""
+    """Return the protocol with this patience. Streams have their own end before it (gateway/http/sse_writer.py)."""
 
     class Patient(HttpProtocol):
         patience_s = head_s

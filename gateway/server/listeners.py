@@ -10,11 +10,11 @@ from __future__ import annotations
 import socket
 from typing import Literal, NamedTuple
 
-from gateway.answer import Answer, send_whole
-from gateway.errors import INVALID, answer_to, envelope
-from gateway.paths import NOT_FOUND, is_call, tidy
-from gateway.refusals import NotFound
-from gateway.request import Application, Receive, Scope, Send
+from gateway.http.errors import INVALID, answer_to, envelope
+from gateway.http.exceptions import NotFound
+from gateway.http.paths import NOT_FOUND, is_call, tidy
+from gateway.http.request import Application, Receive, Scope, Send
+from gateway.http.response import Answer, send_whole
 from gateway.site import health
 
 Serves = Literal["everything", "calls", "back office"]

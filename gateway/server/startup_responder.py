@@ -27,7 +27,7 @@ _HEAD: Final = (
 _JSON, _HTML = "application/json", "text/html; charset=utf-8"
 _ALIVE = '{"status":"ok"}'
 _REFUSAL = (
-    '{"error":{"message":"The gateway is starting.","type":"api_error",'  # as gateway/errors.py has it
+    '{"error":{"message":"The gateway is starting.","type":"api_error",'  # as gateway/http/errors.py has it
     '"param":null,"code":"starting"}}'
 )
 _PREPARES, _WAITS = "it prepares its stores", "it waits for {store}"

@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from gateway import connections
 from gateway.config import Config
-from gateway.forwarded import Forwarded, TrustedProxies
+from gateway.http.forwarded import Forwarded, TrustedProxies
 from gateway.protocol.connection_limits import MOST, ConnectionLimits
 from gateway.protocol.http_protocol import patient
 from gateway.protocol.websocket_protocol import WebSocket
@@ -238,7 +238,7 @@ def _settings(config: Config, application: Any, limits: ConnectionLimits) -> uvi
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=False,  # gateway/forwarded.py understands more of them
+        proxy_headers=False,  # gateway/http/forwarded.py understands more of them
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=64 * 1024,

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
-from gateway.answer import send_whole
-from gateway.request import Application, Receive, Scope, Send
+from gateway.http.request import Application, Receive, Scope, Send
+from gateway.http.response import send_whole
 
 BODY_S = 30.0
 MAX_BODY = 5 * 1024 * 1024  # forms of the back office are a few kilobytes

@@ -9,9 +9,9 @@ import orjson
 from django.conf import settings
 
 from gateway import connections
-from gateway.answer import JSON, Headers, send_whole
 from gateway.connections import Connections
-from gateway.request import Scope, Send
+from gateway.http.request import Scope, Send
+from gateway.http.response import JSON, Headers, send_whole
 from gateway.site.internal_access import may_see
 from gateway.supervisor.worker_state import State, state_of
 

@@ -11,9 +11,9 @@ import re
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from typing_extensions import override
 
-from gateway.answer import send_whole
-from gateway.forwarded import FORWARDED_HOST
-from gateway.request import Receive, Scope, Send
+from gateway.http.forwarded import FORWARDED_HOST
+from gateway.http.request import Receive, Scope, Send
+from gateway.http.response import send_whole
 
 # RFC 3986, 3.2.2: what a registered name is made of, less what no resolver takes.
 _HOST = re.compile(rb"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?")

@@ -12,8 +12,8 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
-from gateway.answer import send_whole
-from gateway.request import Application, Receive, Scope, Send
+from gateway.http.request import Application, Receive, Scope, Send
+from gateway.http.response import send_whole
 from gateway.site.security_headers import STRICT
 from gateway.site.views import RETRY_AFTER_S
 

@@ -14,9 +14,9 @@ from django_prometheus.exports import ExportToDjangoView
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway import connections
-from gateway.errors import answer_to
+from gateway.http.errors import answer_to
+from gateway.http.exceptions import NotFound
 from gateway.observability.metrics_aggregation import rendered
-from gateway.refusals import NotFound
 from gateway.site.health import readiness
 from gateway.site.internal_access import may_see
 

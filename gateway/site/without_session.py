@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.request import Scope
+from gateway.http.request import Scope
 
 NO_SESSION = frozenset({"/", "/readme", "/metrics", "/favicon.ico"})
 _STATIC = "/static/"

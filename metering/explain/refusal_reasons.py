@@ -1,5 +1,6 @@
 """Why a call ended without an answer, by the error code that its client got: a sentence for whoever operates the
-gateway, in front of the figures of the one call. Every code of gateway/errors.py has one (tests/unit/metering). Pure.
+gateway, in front of the figures of the one call. Every code of gateway/http/errors.py has one (tests/unit/metering).
+Pure.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Place = Literal["ledger", "journal", "running", "void"]
 ID = re.compile(
     r"req_([0-9a-f]{12})[0-9a-f]{20}"
-)  # the first 48 bits are milliseconds (gateway/request_id.py)
+)  # the first 48 bits are milliseconds (gateway/http/request_id.py)
 MOST_ALIKE = 5
 
 

@@ -9,13 +9,13 @@ from functools import cache
 
 import pytest
 
-from gateway.errors import ERRORS, answer_to
+from gateway.http.errors import ERRORS, answer_to
 from providers.errors.exceptions import UpstreamFailed
 from tests.sources import ROOT, SOURCES, is_ours
 
 NEVER_AT_THE_DOOR = {
     "gateway.config.errors.ConfigError": "stops the start: exit 2",
-    "gateway.content_coding.Overgrown": "becomes BodyTooLarge",
+    "gateway.http.content_coding.Overgrown": "becomes BodyTooLarge",
     "gateway.server.data_dir_lock.DataDirInUse": "stops the start: exit 2",
     "providers.media.pdf.syntax.Unreadable": "the window bounds the file",
     "providers.requests.documents._Spent": "ends a measurement in the process for heavy work",
@@ -24,7 +24,7 @@ NEVER_AT_THE_DOOR = {
     "gateway.server.uvicorn_server.CannotListen": "stops the start: exit 1",
     "gateway.stores.databases.DatabaseAway": "stops the start: exit 1",
     "gateway.stores.redis_check.RedisAway": "stops the start: exit 1",
-    "gateway.request.ClientGone": "there is nobody to answer",
+    "gateway.http.request.ClientGone": "there is nobody to answer",
     "catalog.routing.experiments.BadExperiment": "a form's error; disables its row of the catalog",
     "catalog.loaders.Unusable": "disables its row of the catalog",
     "catalog.loaders.Priceless": "disables its row of the catalog",

@@ -25,7 +25,7 @@ OF_A_CONNECTION = {  # that broke; as many as there were
     "providers.errors.exceptions.UpstreamBroken",
 }
 OF_A_CALL = {
-    "gateway.request.V1Request",
+    "gateway.http.request.V1Request",
     "gateway.relay.Relay",
     "metering.meter.Meter",
     "providers.upstream.Call",

@@ -19,7 +19,7 @@ from tests.sources import ROOT
 SUPERVISOR = """
 import os, pathlib, signal, socket
 from gateway.supervisor.forked_worker import fork_workers
-from gateway.request_id import mint
+from gateway.http.request_id import mint
 from gateway.supervisor.supervisor_client import WorkerLink
 
 found = fork_workers([socket.create_server(("127.0.0.1", 0)) for _ in range(3)])

@@ -19,7 +19,7 @@ from catalog.pricing.prices import PriceSheet, cost
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model
 from gateway.api.schemas import peek_chat
-from gateway.refusals import BadRequest
+from gateway.http.exceptions import BadRequest
 from metering.disputed_usage import Most, charge
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.requests import chat

@@ -7,7 +7,7 @@ import pytest
 from gateway.api.body_limits import check_small, is_bare, limits_of
 from gateway.api.schemas import peek_chat, peek_embeddings
 from gateway.config.sections.process import Server
-from gateway.refusals import BadRequest
+from gateway.http.exceptions import BadRequest
 
 SERVER = Server()
 USER = b'{"role":"user","content":"hi"}'

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.http.exceptions import Overloaded
 from gateway.overload.body_memory import SMALL, BodyRoom
-from gateway.refusals import Overloaded
 
 MB = 1024 * 1024
 

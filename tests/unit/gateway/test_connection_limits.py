@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from gateway.forwarded import TrustedProxies
+from gateway.http.forwarded import TrustedProxies
 from gateway.protocol.connection_limits import FIRST_S, ConnectionLimits
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from backports import zstd
 
-from gateway.content_coding import (
+from gateway.http.content_coding import (
     FREE,
     MOST_MEMBERS,
     RATIO,

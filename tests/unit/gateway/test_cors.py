@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.config.sections.cors import Cors as CorsSection
-from gateway.cors import Cors, is_preflight
-from gateway.refusals import BadRequest
+from gateway.http.cors import Cors, is_preflight
+from gateway.http.exceptions import BadRequest
 
 APP, OTHER = "https://app.example.com", "https://evil.example"
 

@@ -9,7 +9,8 @@ import pytest
 import redis
 
 from budgets.admission.interface import AdmissionUnavailable, Standing
-from gateway import connections, standing, unknown_members
+from gateway import connections, unknown_members
+from gateway.http import limit_status
 from gateway.invalidation.health_hints import HealthHints
 from gateway.stores.database_threads import DatabaseThreads
 from providers.resilience.health_hint import Hint
@@ -21,7 +22,7 @@ AWAY = AdmissionUnavailable("away")
 @pytest.fixture
 def live(monkeypatch):
     live = cast("Any", SimpleNamespace(rulebook=None))
-    monkeypatch.setattr(standing, "rules_for", lambda *_: ())
+    monkeypatch.setattr(limit_status, "rules_for", lambda *_: ())
     connections.set_live(live)
     yield live
     connections.set_live(None)
@@ -37,7 +38,7 @@ async def test_headers_without_a_standing_are_counted(live, fallbacks, outcome, 
         return outcome
 
     live.admission = SimpleNamespace(standing=read)
-    assert await standing.standing_of(cast("Any", None)) == found
+    assert await limit_status.standing_of(cast("Any", None)) == found
     assert fallbacks() == noted
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from backports import zstd
 
-from gateway.content_coding import BadCoding, Decoding
-from gateway.json_body import ON_THE_LOOP, decoded
+from gateway.http.content_coding import BadCoding, Decoding
+from gateway.http.exceptions import Overloaded
+from gateway.http.json_body import ON_THE_LOOP, decoded
+from gateway.http.request import BodyTooLarge
 from gateway.overload.body_memory import BodyRoom
-from gateway.refusals import Overloaded
-from gateway.request import BodyTooLarge
 from providers.processes.heavy_work import HeavyWork
 from tests.unit.gateway.test_content_coding import bulk
 

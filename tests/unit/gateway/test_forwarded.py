@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.forwarded import FORWARDED_HOST, Client, Forwarded, TrustedProxies
+from gateway.http.forwarded import FORWARDED_HOST, Client, Forwarded, TrustedProxies
 
 PROXIES = ("10.0.0.0/8", "2001:db8::/32", "192.0.2.7/32")
 

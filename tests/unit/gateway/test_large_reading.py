@@ -14,7 +14,7 @@ from gateway.api.large_bodies import find_embedded, understand
 from gateway.api.large_reading import MOST_NAME, MOST_WORDS, Understood, embedded, name_of, understood
 from gateway.api.schemas import Names, Peek, peek_chat, peek_embeddings
 from gateway.config.sections.process import Server
-from gateway.refusals import BadRequest, Overloaded
+from gateway.http.exceptions import BadRequest, Overloaded
 from providers.fallback_log import FALLBACKS
 from providers.json_scan.limits import Limits
 from providers.json_scan.outline import LARGE

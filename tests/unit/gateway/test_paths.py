@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway import paths
 from gateway.api import api
-from gateway.paths import explain, is_call, is_careless, tidy
+from gateway.http import paths
+from gateway.http.paths import explain, is_call, is_careless, tidy
 from gateway.server.listeners import is_served
 
 CHAT = "/v1/chat/completions"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.http.exceptions import Overloaded
 from gateway.overload.load_shedder import Shedding
-from gateway.refusals import Overloaded
 
 ALICE, BOB = 1, 2
 

@@ -9,9 +9,9 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from gateway.http.request import BodyTooLarge, V1Request
 from gateway.overload.body_memory import BodyRoom
 from gateway.protocol.http_protocol import HttpProtocol
-from gateway.request import BodyTooLarge, V1Request
 
 HEAD = b"POST /v1/embeddings HTTP/1.1\r\nhost: here\r\ncontent-length: %d\r\n\r\n"
 TIMER = asyncio.timeout
@@ -26,7 +26,7 @@ def timers(monkeypatch):
         made.append(seconds)
         return TIMER(seconds)
 
-    monkeypatch.setattr("gateway.request.asyncio.timeout", timer)
+    monkeypatch.setattr("gateway.http.request.asyncio.timeout", timer)
     return made
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from gateway.api.schemas import peek_chat
-from gateway.refusals import BadRequest
+from gateway.http.exceptions import BadRequest
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.requests.money_classes import Unacceptable
 from providers.target import Secret, Target

@@ -17,14 +17,14 @@ from typing_extensions import override
 
 from budgets.admission.interface import BudgetRefused
 from gateway import connections
-from gateway.answer import Answer, Headers
-from gateway.cors import Cors, is_preflight
-from gateway.errors import answer_to
-from gateway.headers import head
+from gateway.http.cors import Cors, is_preflight
+from gateway.http.errors import answer_to
+from gateway.http.exceptions import MethodNotAllowed, NotFound, Overloaded
+from gateway.http.headers import head
+from gateway.http.limit_status import standing_of
+from gateway.http.request import ClientGone, Receive, Scope, Send, V1Request
+from gateway.http.response import Answer, Headers
 from gateway.observability.call_log import log
-from gateway.refusals import MethodNotAllowed, NotFound, Overloaded
-from gateway.request import ClientGone, Receive, Scope, Send, V1Request
-from gateway.standing import standing_of
 from providers.errors.exceptions import UpstreamFailed
 from providers.errors.tracebacks import drop_frames
 from tenants.errors import InvalidKey, KeysUnavailable, Refused, TooManyMisses

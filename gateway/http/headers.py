@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from budgets.admission.interface import BudgetStanding, RateStanding, Standing
-from gateway.answer import Headers
-from gateway.request import V1Request
+from gateway.http.request import V1Request
+from gateway.http.response import Headers
 from gateway.values.money import cents, usd
 from gateway.values.timestamps import rfc3339
 

@@ -9,8 +9,8 @@ from django.http.response import HttpResponseBase
 from typing_extensions import override
 
 if TYPE_CHECKING:
+    from gateway.http.request import Send
     from gateway.relay import Relay
-    from gateway.request import Send
 
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = [

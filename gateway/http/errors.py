@@ -21,13 +21,9 @@ from budgets.admission.interface import AdmissionUnavailable, BudgetRefused, Rat
 from budgets.admission.unbounded_requests import FeatureUnpriced
 from catalog.routing.client_hints import BadHint
 from catalog.routing.resolve import ModelCannot, ModelNotFound, ModelUnpriced, NoDeployment, WrongModelType
-from gateway.answer import Answer, Headers, json_answer
 from gateway.connections import NotServing, Starting
-from gateway.content_coding import ACCEPT_ENCODING, BadCoding, UnknownCoding
-from gateway.idempotency.rows import InProgress, Mismatch, ResultUnavailable
-from gateway.idempotency.store import BadIdempotencyKey, ReplaysUnavailable
-from gateway.limit_refusals import figures_of_budget, figures_of_limit, words_of_budget, words_of_limit
-from gateway.refusals import (
+from gateway.http.content_coding import ACCEPT_ENCODING, BadCoding, UnknownCoding
+from gateway.http.exceptions import (
     BadRequest,
     MethodNotAllowed,
     NotFound,
@@ -38,7 +34,11 @@ from gateway.refusals import (
     StoppedBySuspension,
     WrongContentType,
 )
-from gateway.request import BodyTooLarge, BodyTooSlow
+from gateway.http.limit_errors import figures_of_budget, figures_of_limit, words_of_budget, words_of_limit
+from gateway.http.request import BodyTooLarge, BodyTooSlow
+from gateway.http.response import Answer, Headers, json_answer
+from gateway.idempotency.rows import InProgress, Mismatch, ResultUnavailable
+from gateway.idempotency.store import BadIdempotencyKey, ReplaysUnavailable
 from metering.journal.journal import MeteringUnavailable
 from metering.journal.pending_close import EndNotKept
 from providers.errors.exceptions import UpstreamFailed

@@ -18,17 +18,17 @@ from typing_extensions import override
 
 from budgets.admission.hold_causes import Cause
 from budgets.admission.interface import Standing
+from gateway.http.request_id import mint
 from gateway.overload.body_memory import Portion
 from gateway.overload.load_shedder import Slot
-from gateway.request_id import mint
 from gateway.values.quantities import size
 from tenants.caller import Caller
 
 if TYPE_CHECKING:
     from django.urls import ResolverMatch
 
+    from gateway.http.sse_writer import Pulse
     from gateway.idempotency.store import Claim
-    from gateway.pulse import Pulse
     from gateway.read_on import ReadOn
     from metering.meter import Meter
     from providers.resilience.plan import Deadline

@@ -9,10 +9,10 @@ from collections.abc import Callable, MutableMapping
 from functools import partial
 from typing import Any
 
-from gateway.answer import EVENT_STREAM
 from gateway.config.sections.process import Streams
-from gateway.headers import head
-from gateway.request import Send, V1Request
+from gateway.http.headers import head
+from gateway.http.request import Send, V1Request
+from gateway.http.response import EVENT_STREAM
 
 PING = b": ping\n\n"
 

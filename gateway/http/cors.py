@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from gateway.answer import Headers
-from gateway.refusals import BadRequest
+from gateway.http.exceptions import BadRequest
+from gateway.http.response import Headers
 
 ANY: Final = "*"
 MAX_AGE_S: Final = 7200  # Chromium believes no longer

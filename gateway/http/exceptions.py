@@ -1,8 +1,8 @@
-"""What the front door itself refuses. HTTP knows these in gateway/errors.py."""
+"""What the front door itself refuses. HTTP knows these in gateway/http/errors.py."""
 
 from __future__ import annotations
 
-from gateway.paths import explain
+from gateway.http.paths import explain
 
 
 class BadRequest(Exception):
