@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from catalog.snapshot import Problem, Snapshot
     from gateway.config import Config
     from gateway.idempotency.store import Replays
+    from gateway.inference.read_on import ReadingOn
+    from gateway.inference.shadow_traffic import Shadows
+    from gateway.inference.token_counter import TokenCounter
     from gateway.invalidation.health_hints import HealthHints
     from gateway.invalidation.watcher import Invalidation
     from gateway.jobs.runs import Run
@@ -23,13 +26,10 @@ if TYPE_CHECKING:
     from gateway.observability.request_log import RequestLog
     from gateway.overload.body_memory import BodyRoom
     from gateway.overload.load_shedder import Shedding
-    from gateway.read_on import ReadingOn
-    from gateway.shadows import Shadows
     from gateway.stores.database_monitor import DatabasePulse
     from gateway.stores.database_threads import DatabaseThreads
     from gateway.supervisor.supervisor_client import WorkerLink
     from gateway.supervisor.worker_rows import WorkerRows
-    from gateway.token_counter import TokenCounter
     from metering.inflight import Running
     from metering.journal.journal import Journal
     from metering.ledger.shipper import Shipper

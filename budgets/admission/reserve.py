@@ -62,7 +62,7 @@ class Gate(Protocol):
 
 
 class Counter(Protocol):
-    """Who counts a prompt exactly (gateway/token_counter.py)."""
+    """Who counts a prompt exactly (gateway/inference/token_counter.py)."""
 
     async def count(self, tenant_id: int, raw: bytes, models: tuple[str, ...]) -> Bound | None:
         """Return the tokens of all text that becomes prompt; None: nobody can say, so the cheap bound stands."""

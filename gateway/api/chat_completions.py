@@ -7,8 +7,8 @@ from ninja import Router
 
 from gateway.api.documents import CHAT
 from gateway.api.schemas import peek_chat
-from gateway.call import Endpoint, serve
 from gateway.http.response import Answer
+from gateway.inference.pipeline import Endpoint, serve
 
 router = Router(tags=["Chat"])
 ENDPOINT = Endpoint(name="chat.completions", scope="chat", model_type="llm", peek=peek_chat)

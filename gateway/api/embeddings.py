@@ -7,8 +7,8 @@ from ninja import Router
 
 from gateway.api.documents import EMBEDDINGS
 from gateway.api.schemas import peek_embeddings
-from gateway.call import Endpoint, serve
 from gateway.http.response import Answer
+from gateway.inference.pipeline import Endpoint, serve
 
 router = Router(tags=["Embeddings"])
 ENDPOINT = Endpoint(name="embeddings", scope="embeddings", model_type="embedding", peek=peek_embeddings)

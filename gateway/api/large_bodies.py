@@ -1,7 +1,7 @@
 """Understands a body within its limits: how much is in it is known before it is decoded, whatever its size.
 
-A body beyond 256 kB, or with very much in it, is read in a process of its own (gateway/heavy_process.py); what comes
-back is small.
+A body beyond 256 kB, or with very much in it, is read in a process of its own (gateway/inference/heavy_process.py);
+what comes back is small.
 """
 
 from __future__ import annotations

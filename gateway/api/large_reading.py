@@ -1,5 +1,5 @@
-"""What gateway/heavy_process.py does with a large request body: the same reading as of a small one, within limits that
-are looked at first, and what is needed of the body later on. Pure.
+"""What gateway/inference/heavy_process.py does with a large request body: the same reading as of a small one, within
+limits that are looked at first, and what is needed of the body later on. Pure.
 """
 
 from __future__ import annotations

@@ -14,12 +14,12 @@ from gateway import connections
 from gateway.api import chat_completions, embeddings
 from gateway.api.documents import SIMULATE
 from gateway.api.large_bodies import find_embedded
-from gateway.call import check_capacity
 from gateway.http.exceptions import BadRequest
 from gateway.http.json_body import json_body
 from gateway.http.limit_status import standing_of
 from gateway.http.response import Answer, json_answer
-from gateway.simulation import simulate
+from gateway.inference.dry_run import simulate
+from gateway.inference.pipeline import check_capacity
 
 router = Router(tags=["Gateway"])
 ENDPOINTS = {each.ENDPOINT.name: each.ENDPOINT for each in (chat_completions, embeddings)}

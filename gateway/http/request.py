@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from gateway.http.sse_writer import Pulse
     from gateway.idempotency.store import Claim
-    from gateway.read_on import ReadOn
+    from gateway.inference.read_on import ReadOn
     from metering.meter import Meter
     from providers.resilience.plan import Deadline
 
@@ -106,7 +106,7 @@ class V1Request(HttpRequest):
         self.read_on: ReadOn | None = None  # once it is being made
         self.waited_s = 0.0  # for providers, all tries and the pauses between them
         self.meter: Meter | None = None  # once the call was granted
-        self.deadline: Deadline | None = None  # once it was read (gateway/routes.py)
+        self.deadline: Deadline | None = None  # once it was read (gateway/inference/route_planning.py)
 
     def header(self, name: bytes) -> str:
         """Return a header's value as text ("" when absent), without the blanks behind it, which the parser leaves."""

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 if TYPE_CHECKING:
     from gateway.http.request import Send
-    from gateway.relay import Relay
+    from gateway.inference.relay import Relay
 
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = [

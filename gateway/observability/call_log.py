@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway import connections
+from gateway.inference.refusal_details import figures_of
 from gateway.observability.log_format import cut
 from gateway.observability.request_log import Kind
-from gateway.refusal_figures import figures_of
 from metering.explain.decision import document
 from metering.request_log.entry import LONGEST_PATH, LONGEST_WORDS, Logged
 

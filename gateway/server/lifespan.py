@@ -28,6 +28,9 @@ from gateway.connections import Connections
 from gateway.idempotency import rows as replay_rows
 from gateway.idempotency.rows import Quota
 from gateway.idempotency.store import Replays
+from gateway.inference.read_on import ReadingOn
+from gateway.inference.shadow_traffic import Shadows
+from gateway.inference.token_counter import TokenCounter
 from gateway.invalidation.signed_messages import Signer
 from gateway.invalidation.watcher import Invalidation
 from gateway.observability.access_log import AccessLog
@@ -37,17 +40,14 @@ from gateway.observability.request_log import RequestLog
 from gateway.observability.request_log_writer import RequestLogWriter
 from gateway.overload.body_memory import BodyRoom
 from gateway.overload.load_shedder import Shedding
-from gateway.read_on import ReadingOn
 from gateway.server.background import Chores
 from gateway.server.health_registry import health_of
 from gateway.server.loop_watchdog import Watchdog
-from gateway.shadows import Shadows
 from gateway.stores.database_monitor import DatabasePulse
 from gateway.stores.database_threads import DatabaseThreads
 from gateway.stores.databases import patient_alias
 from gateway.supervisor.shutdown import Stop, ended, in_time
 from gateway.supervisor.worker_rows import WorkerRows
-from gateway.token_counter import TokenCounter
 from metering.inflight import Running
 from metering.journal.journal import Journal
 from metering.journal.segments import new_name

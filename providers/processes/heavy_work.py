@@ -33,7 +33,7 @@ MB: Final = 1024 * 1024
 class HeavyWork:
     """One for a process. `waiting` is how many pieces of work wait or run; `module` is what the processes run."""
 
-    def __init__(self, module: str = "gateway.heavy_process", at_once: int = AT_ONCE) -> None:
+    def __init__(self, module: str = "gateway.inference.heavy_process", at_once: int = AT_ONCE) -> None:
         self._module = module
         self._places = asyncio.Semaphore(at_once)
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="heavy")
@@ -125,7 +125,7 @@ class Share:
         self._room, self._tenant_id = room, tenant_id
 
     async def ask(self, gives: type[T], work: str, raw: bytes, *arguments: Any) -> T:
-        """Do what the process knows by this name (gateway/heavy_process.py). Raises TooDear, Lost."""
+        """Do what the process knows by this name (gateway/inference/heavy_process.py). Raises TooDear, Lost."""
         async with self._room.turn(self._tenant_id):
             return await self._ask(gives, work, raw, CPU_S + CPU_S_PER_MB * len(raw) / MB, arguments)
 

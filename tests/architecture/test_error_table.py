@@ -20,7 +20,7 @@ NEVER_AT_THE_DOOR = {
     "providers.media.pdf.syntax.Unreadable": "the window bounds the file",
     "providers.requests.documents._Spent": "ends a measurement in the process for heavy work",
     "providers.tokens.count_process._TooDear": "ends a count in the counting process",
-    "gateway.token_counter._QuotaSpent": "the window bounds the file",
+    "gateway.inference.token_counter._QuotaSpent": "the window bounds the file",
     "gateway.server.uvicorn_server.CannotListen": "stops the start: exit 1",
     "gateway.stores.databases.DatabaseAway": "stops the start: exit 1",
     "gateway.stores.redis_check.RedisAway": "stops the start: exit 1",

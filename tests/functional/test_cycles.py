@@ -26,7 +26,7 @@ OF_A_CONNECTION = {  # that broke; as many as there were
 }
 OF_A_CALL = {
     "gateway.http.request.V1Request",
-    "gateway.relay.Relay",
+    "gateway.inference.relay.Relay",
     "metering.meter.Meter",
     "providers.upstream.Call",
     "providers.dialects.openai.stream.OpenAIStream",

@@ -1,6 +1,6 @@
 """Events of a stream that are large (pictures, long logprobs): looked into by another process, and passed as they came.
 
-`look` is what that process does (gateway/heavy_process.py).
+`look` is what that process does (gateway/inference/heavy_process.py).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Complete answers of providers that are large: what they used and whose they are is found without taking them apart.
 
-`look` is what the process does that reads what is large (gateway/heavy_process.py).
+`look` is what the process does that reads what is large (gateway/inference/heavy_process.py).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from tests.waiting import wait_until
 
 SERVER = """
 import asyncio, sys, uvloop
-from gateway.token_counter import TokenCounter
+from gateway.inference.token_counter import TokenCounter
 from providers.processes.heavy_work import HeavyWork
 
 BODY = b'{"model": "m", "messages": [{"role": "user", "content": "hello"}]}'

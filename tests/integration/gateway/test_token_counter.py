@@ -12,8 +12,8 @@ import pytest
 
 from budgets.admission.interface import Ask, Limits, RateRefused, ScopeRules
 from budgets.local.admission import LocalAdmission
-from gateway import token_counter
-from gateway.token_counter import MOST_WAITING, QUOTA_S, TokenCounter, charge
+from gateway.inference import token_counter
+from gateway.inference.token_counter import MOST_WAITING, QUOTA_S, TokenCounter, charge
 from providers.fallback_log import FALLBACKS
 from providers.media.pdf.measure import measure
 from providers.processes.heavy_work import GRACE_S, HeavyWork, Share

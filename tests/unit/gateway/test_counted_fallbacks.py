@@ -9,8 +9,9 @@ import pytest
 import redis
 
 from budgets.admission.interface import AdmissionUnavailable, Standing
-from gateway import connections, unknown_members
+from gateway import connections
 from gateway.http import limit_status
+from gateway.inference import unknown_members
 from gateway.invalidation.health_hints import HealthHints
 from gateway.stores.database_threads import DatabaseThreads
 from providers.resilience.health_hint import Hint

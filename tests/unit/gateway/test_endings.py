@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-import gateway.api  # first: the endpoints import gateway/call.py, which imports a part of their package
-import gateway.call
+import gateway.api  # first: the endpoints import gateway/inference/pipeline.py, which imports a part of their package
+import gateway.inference.pipeline
 from budgets.admission.interface import Standing
-from gateway.endings import cancelled
+from gateway.inference.outcomes import cancelled
 from providers.dialects.base import Shape
 from providers.upstream import Attempt
 
@@ -54,7 +54,7 @@ def tried(outcome, *, reached, status=None):
     ],
 )
 async def test_only_who_may_have_worked_on_it_bills_it(monkeypatch, attempts, said):
-    monkeypatch.setattr("gateway.endings.Ending", SimpleNamespace)
+    monkeypatch.setattr("gateway.inference.outcomes.Ending", SimpleNamespace)
     book: Any = Book(attempts)
     await cancelled(REQUEST, book, ROUTE)
     assert book.said == [said]
@@ -74,7 +74,7 @@ async def test_what_fails_before_anything_is_sent_gives_its_grant_back(monkeypat
 
     meter = SimpleNamespace(open=fail, void=void, answered=None, again=None)
     if part != "open":
-        monkeypatch.setattr(gateway.call, part, fail)
+        monkeypatch.setattr(gateway.inference.pipeline, part, fail)
     request = SimpleNamespace(
         auth=SimpleNamespace(tenant_id=1),
         id="req_1",
@@ -95,5 +95,5 @@ async def test_what_fails_before_anything_is_sent_gives_its_grant_back(monkeypat
         None,
     ]
     with pytest.raises(ZeroDivisionError):
-        await gateway.call._call(*given)  # noqa: SLF001
+        await gateway.inference.pipeline._call(*given)  # noqa: SLF001
     assert events == ["failed", "void"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.relay import Relay
+from gateway.inference.relay import Relay
 from providers.dialects.base import Shape, has_said_all, last_word
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.dialects.openai.usage_places import usage_in_error

@@ -1,4 +1,4 @@
-"""The process that reads what is large: `python -m gateway.heavy_process`.
+"""The process that reads what is large: `python -m gateway.inference.heavy_process`.
 
 Frames on stdin and stdout, one job a time. It has no database, no keys and no sockets. What takes more CPU than its
 job was given ends it, whatever it is in the middle of; what takes more memory is answered so.
@@ -22,7 +22,7 @@ from providers.processes.work_process import ANSWER, QUESTION, Job, Reply, read
 
 # The package builds the whole API when it is imported, for which this process has no use: 0.1 s instead of 1 s.
 _package = types.ModuleType("gateway.api")
-_package.__path__ = [str(Path(__file__).with_name("api"))]
+_package.__path__ = [str(Path(__file__).parents[1] / "api")]
 sys.modules.setdefault("gateway.api", _package)
 
 from gateway.api.large_reading import embedded, understood  # noqa: E402 - after that

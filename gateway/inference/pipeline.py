@@ -19,9 +19,7 @@ from catalog.routing.resolve import Route
 from gateway import connections
 from gateway.api.large_bodies import understand
 from gateway.api.schemas import Peek, Want
-from gateway.completing import call_headers, complete
 from gateway.connections import Connections
-from gateway.endings import cancelled, ending_of, failed, internal_error, overhead_ms, sheet_of, voided
 from gateway.http.errors import answer_to
 from gateway.http.exceptions import Overloaded, ShuttingDown, stopped
 from gateway.http.json_body import json_body
@@ -30,12 +28,22 @@ from gateway.http.request import V1Request
 from gateway.http.response import EVENT_STREAM, Answer
 from gateway.http.sse_writer import pulse_of
 from gateway.idempotency.store import Kept
-from gateway.outgoing import dialect_of, outgoing_of
-from gateway.read_on import ReadOn
-from gateway.relay import Relay
-from gateway.routes import plan_of, route_of
-from gateway.token_counter import charge
-from gateway.unknown_members import refuse_members
+from gateway.inference.complete import call_headers, complete
+from gateway.inference.outcomes import (
+    cancelled,
+    ending_of,
+    failed,
+    internal_error,
+    overhead_ms,
+    sheet_of,
+    voided,
+)
+from gateway.inference.outgoing import dialect_of, outgoing_of
+from gateway.inference.read_on import ReadOn
+from gateway.inference.relay import Relay
+from gateway.inference.route_planning import plan_of, route_of
+from gateway.inference.token_counter import charge
+from gateway.inference.unknown_members import refuse_members
 from metering.disputed_usage import Most
 from metering.explain.decision import Trace, trace_of
 from metering.inflight import RunningCall

@@ -9,12 +9,12 @@ from budgets.admission.interface import Standing
 from catalog.routing.resolve import Route
 from gateway import connections
 from gateway.connections import Connections
-from gateway.endings import ending_of, overhead_ms
 from gateway.http.headers import of_additions, of_call, of_fallback
 from gateway.http.request import ClientGone, V1Request
 from gateway.http.response import JSON, Answer, Headers
 from gateway.idempotency.store import Claim
-from gateway.routes import fallback_reason
+from gateway.inference.outcomes import ending_of, overhead_ms
+from gateway.inference.route_planning import fallback_reason
 from metering.journal.pending_close import EndNotKept
 from metering.meter import Meter
 from providers.upstream import Call

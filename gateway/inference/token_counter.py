@@ -29,7 +29,7 @@ from providers.tokens.amounts import Bound
 from providers.tokens.count_process import LENGTH, Done, Job
 from providers.tokens.exact_count import encoding_of
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 MOST_BYTES: Final = 512_000
 MOST_WAITING: Final = 8
 QUOTA_S: Final = 2.0  # of CPU at once

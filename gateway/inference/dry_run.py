@@ -21,11 +21,11 @@ from catalog.snapshot import Deployment
 from gateway import connections
 from gateway.api.large_bodies import understand
 from gateway.api.schemas import Want
-from gateway.call import Endpoint
 from gateway.connections import Connections
 from gateway.http.errors import ERRORS, answer_to
 from gateway.http.request import V1Request
-from gateway.routes import EXPECTED_OUTPUT, route_of
+from gateway.inference.pipeline import Endpoint
+from gateway.inference.route_planning import EXPECTED_OUTPUT, route_of
 from gateway.values.money import usd
 from gateway.values.timestamps import rfc3339
 from metering.explain.decision import skipped_rows
