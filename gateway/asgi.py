@@ -42,7 +42,7 @@ class Application:
     """Opens what serving needs on the first request when no server did it before (runserver on daphne)."""
 
     def __init__(self) -> None:
-        self._v1 = V1Handler("gateway.v1_urls", HOT, auth, Cors(settings.GATEWAY.server.cors.origins))
+        self._v1 = V1Handler("gateway.api.urls", HOT, auth, Cors(settings.GATEWAY.server.cors.origins))
         self._back_office = SitePatience(django_application, _is_database_late)
         self._websocket = ProtocolTypeRouter({"websocket": URLRouter(StatusSocket.routes())})
         self._opening = asyncio.Lock()

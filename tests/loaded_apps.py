@@ -71,7 +71,7 @@ BESIDE_THE_MODELS = (
     "gateway.site.static_files",
     "gateway.site.status_socket",
     "gateway.supervisor.supervisor",
-    "gateway.v1_urls",
+    "gateway.api.urls",
     "gateway.welcome",
     "metering.ledger.crash_recovery",
     "metering.back_office.call_lists",

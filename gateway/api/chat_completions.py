@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 from ninja import Router
 
-from gateway.api.documents import CHAT
+from gateway.api.openapi import CHAT
 from gateway.api.schemas import peek_chat
 from gateway.http.response import Answer
 from gateway.inference.pipeline import Endpoint, serve

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 from ninja import Router
 
-from gateway.api.documents import EMBEDDINGS
+from gateway.api.openapi import EMBEDDINGS
 from gateway.api.schemas import peek_embeddings
 from gateway.http.response import Answer
 from gateway.inference.pipeline import Endpoint, serve

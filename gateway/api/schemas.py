@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from budgets.admission.demand import Demand
-from gateway.api.json_words import in_words
+from gateway.api.json_errors import in_words
 from gateway.http.exceptions import BadRequest, not_json
 from providers.dialects.base import Shape
 from providers.requests.caps import MOST_CAP

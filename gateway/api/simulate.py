@@ -12,8 +12,8 @@ from ninja import Router
 
 from gateway import connections
 from gateway.api import chat_completions, embeddings
-from gateway.api.documents import SIMULATE
 from gateway.api.large_bodies import find_embedded
+from gateway.api.openapi import SIMULATE
 from gateway.http.exceptions import BadRequest
 from gateway.http.json_body import json_body
 from gateway.http.limit_status import standing_of

@@ -81,7 +81,7 @@ def test_no_file_names_the_host_of_a_package_registry():
 
 def test_hot_views_are_the_operations_that_ninja_documents():
     for path, view in HOT.items():
-        [operation] = operations_of(resolve(path, "gateway.v1_urls").func)
+        [operation] = operations_of(resolve(path, "gateway.api.urls").func)
         assert operation.view_func is view
         assert operation.methods == ["POST"]
         assert operation.auth_callbacks == [auth]
