@@ -72,7 +72,7 @@ BESIDE_THE_MODELS = (
     "gateway.site.status_socket",
     "gateway.supervisor.supervisor",
     "gateway.api.urls",
-    "gateway.welcome",
+    "gateway.management.startup_message",
     "metering.ledger.crash_recovery",
     "metering.back_office.call_lists",
     "metering.reports.experiments",

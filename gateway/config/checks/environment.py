@@ -24,7 +24,7 @@ from gateway.config.checks.known_secret import insist
 from gateway.config.checks.published_secrets import refuse_stored
 from gateway.config.validation import hosts_of
 from gateway.jobs.runs import runs_of
-from gateway.management.database_words import told
+from gateway.management.database_errors import told
 from gateway.schedule import every_job
 from gateway.server.data_dir import refuse_ram_disk
 from gateway.site.first_steps import first_steps

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
 from gateway.config.checks.known_secret import give_up, stranded
-from gateway.management.asking import confirmed
-from gateway.management.database_words import database_told
+from gateway.management.confirmation import confirmed
+from gateway.management.database_errors import database_told
 from gateway.values.quantities import many
 from tenants.back_office.audit import at_the_shell
 

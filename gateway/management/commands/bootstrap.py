@@ -12,7 +12,7 @@ from typing_extensions import override
 from catalog.sync import sync_catalog
 from gateway.bootstrap import bootstrap
 from gateway.config.checks.known_secret import insist
-from gateway.management.database_words import database_told
+from gateway.management.database_errors import database_told
 from tenants.back_office.audit import at_the_shell
 
 

@@ -13,9 +13,9 @@ from typing_extensions import override
 from budgets.services import set_budget
 from gateway.config.checks.known_secret import insist
 from gateway.config.fields import MOST_USD
-from gateway.management.amounts import nanousd_of
-from gateway.management.database_words import database_told
-from gateway.management.typing_it import typed
+from gateway.management.command_lines import typed
+from gateway.management.database_errors import database_told
+from gateway.management.money_arguments import nanousd_of
 from tenants.back_office.audit import at_the_shell
 from tenants.queries import UnknownTenant, tenant_named
 from tenants.scopes import SCOPES

@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
-from gateway.management.database_words import database_told
-from gateway.management.typing_it import typed
+from gateway.management.command_lines import typed
+from gateway.management.database_errors import database_told
 from tenants.back_office.audit import at_the_shell
 from tenants.services import create_tenant
 

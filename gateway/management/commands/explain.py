@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
-from gateway.management.database_words import database_told
+from gateway.management.database_errors import database_told
 from metering.explain.refusal_story import tell
 from metering.explain.story import explain
 from metering.explain.text import instant

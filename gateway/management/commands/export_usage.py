@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from typing_extensions import override
 
-from gateway.management.database_words import database_told
+from gateway.management.database_errors import database_told
 from gateway.management.period_command import PeriodCommand
 from metering.ledger.exports import Period, calls, csv_head, csv_line, json_line
 from tenants.queries import UnknownTenant

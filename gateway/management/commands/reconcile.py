@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from typing_extensions import override
 
-from gateway.management.database_words import database_told
+from gateway.management.database_errors import database_told
 from gateway.management.period_command import PeriodCommand
 from metering.ledger.exports import Period
 from metering.reconciliation import ledger

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 from typing_extensions import override
 
-from gateway.management.database_words import told
+from gateway.management.database_errors import told
 from tenants.api_keys.deny_list import DenyList
 from tenants.back_office.audit import at_the_shell
 from tenants.queries import key_with_prefix

@@ -218,8 +218,8 @@ def _address(bind: str | None, port: int | None, default: tuple[str, int]) -> tu
 
 def _welcome(file: Path | None) -> str:
     """Return what is said once it listens: that text, or what is to be done next."""
+    from gateway.management.startup_message import filled_in  # noqa: PLC0415
     from gateway.site.first_steps import first_steps  # noqa: PLC0415 - as above
-    from gateway.welcome import filled_in  # noqa: PLC0415
 
     text = filled_in(file.read_text(encoding="utf-8")) if file is not None else ""
     steps = [step.replace("{", "{{").replace("}", "}}") for step in first_steps(ADDRESS)]

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
-from gateway.management.amounts import nanousd_of
-from gateway.management.asking import confirmed
-from gateway.management.database_words import database_told
+from gateway.management.confirmation import confirmed
+from gateway.management.database_errors import database_told
+from gateway.management.money_arguments import nanousd_of
 from gateway.values.money import usd
 from metering.ledger.lookup import find
 from metering.models import LoggedRequest

@@ -16,9 +16,9 @@ from catalog.sync import sync_catalog
 from gateway.bootstrap import bootstrap
 from gateway.config import ConfigError, load
 from gateway.config.checks.published_secrets import refuse_stored
-from gateway.management.database_words import told
+from gateway.management.database_errors import told
+from gateway.management.startup_message import filled_in
 from gateway.site.first_steps import first_steps
-from gateway.welcome import filled_in
 from tenants.back_office.audit import at_the_shell
 from tenants.models import ApiKey, AuditEvent, Tenant, User
 from tests.sources import ROOT
