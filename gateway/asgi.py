@@ -17,7 +17,7 @@ django.setup(set_prefix=False)
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - needs the apps
 from django.conf import settings  # noqa: E402
 
-from gateway import connections  # noqa: E402
+from gateway import runtime  # noqa: E402
 from gateway.api import HOT, auth  # noqa: E402
 from gateway.http.cors import Cors  # noqa: E402
 from gateway.http.handler import V1Handler  # noqa: E402
@@ -53,7 +53,7 @@ class Application:
         if kind == "lifespan":
             await self._serve_lifespan(receive, send)
             return
-        if not connections.is_open() and self._lifespan is None and not is_managed():
+        if not runtime.is_open() and self._lifespan is None and not is_managed():
             await self._open()
         if kind == "websocket":
             known = scope["path"] in StatusSocket.PATHS
@@ -75,7 +75,7 @@ class Application:
 
     async def _open(self) -> None:
         async with self._opening:
-            if not connections.is_open():
+            if not runtime.is_open():
                 lifespan = Lifespan()
                 await lifespan.open()
                 self._lifespan = lifespan
@@ -83,7 +83,7 @@ class Application:
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         """For servers that are not `manage.py serve`, which opens and closes by itself."""
         await receive()
-        if not connections.is_open():
+        if not runtime.is_open():
             await self._open()
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -112,7 +112,7 @@ def _tidied(scope: Scope) -> str:
 
 
 def _is_database_late() -> bool:
-    return connections.is_open() and connections.live().pulse.is_late
+    return runtime.is_open() and runtime.live().pulse.is_late
 
 
 def is_managed() -> bool:

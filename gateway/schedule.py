@@ -62,8 +62,8 @@ JOBS = (
     Job("metering.expire", "metering.reports.retention.expire", Daily(3, 20)),
     Job("metering.expire_requests", "metering.request_log.rows.expire", Every(600)),
     Job("metering.reconcile", "metering.reconciliation.nightly.reconcile", Daily(3, 40)),
-    Job("gateway.sweep_replays", "gateway.sweeps.sweep_replays", Every(600)),
-    Job("gateway.sweep_sessions", "gateway.sweeps.sweep_sessions", Daily(3, 10)),
+    Job("gateway.sweep_replays", "gateway.cleanup.sweep_replays", Every(600)),
+    Job("gateway.sweep_sessions", "gateway.cleanup.sweep_sessions", Daily(3, 10)),
 )
 
 

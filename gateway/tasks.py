@@ -7,14 +7,14 @@ from typing import Any
 
 from celery import shared_task
 
-from gateway import sweeps
+from gateway import cleanup
 
 
 @shared_task(name="gateway.sweep_replays")
 def sweep_replays(**_: Any) -> None:
-    sweeps.sweep_replays(datetime.now(UTC))
+    cleanup.sweep_replays(datetime.now(UTC))
 
 
 @shared_task(name="gateway.sweep_sessions")
 def sweep_sessions(**_: Any) -> None:
-    sweeps.sweep_sessions(datetime.now(UTC))
+    cleanup.sweep_sessions(datetime.now(UTC))

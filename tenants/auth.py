@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ninja.security import HttpBearer
 from typing_extensions import override
 
-from gateway import connections
+from gateway import runtime
 from tenants.addresses import is_inside
 from tenants.errors import (
     AddressNotAllowed,
@@ -52,7 +52,7 @@ class ApiKeyAuth(HttpBearer):
 
     @override
     async def authenticate(self, request: HttpRequest, token: str) -> Any:
-        return await connections.live().keys.caller(token)
+        return await runtime.live().keys.caller(token)
 
 
 def tokens_of(request: Any) -> Sequence[str]:
@@ -90,7 +90,7 @@ def _bearers(value: str) -> list[str]:
 async def _caller(request: Any, token: str) -> Caller:
     """Return who holds this key, if it may be used now. Raises as ApiKeyAuth does."""
     address = request.client_ip
-    caller = await connections.live().keys.caller(token, address)
+    caller = await runtime.live().keys.caller(token, address)
     request.caller = caller  # so that a refusal can say where the caller stands
     check(caller, now=time.time(), address=address)
     return caller

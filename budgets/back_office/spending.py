@@ -20,7 +20,7 @@ from django.db.models import Q
 from budgets.admission.budget_windows import window
 from budgets.admission.interface import Admission, AdmissionUnavailable, BudgetRule, Limits, ScopeRules
 from budgets.models import Budget, SpendWindow
-from gateway import connections
+from gateway import runtime
 from providers.fallback_log import FALLBACKS
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
 
 def spending_of(budgets: Sequence[Budget], now: float | None = None) -> list[Spending]:
     """Return how each budget stands, in order. Their tenants and keys should have been selected along."""
-    if budgets and connections.is_open():
+    if budgets and runtime.is_open():
         try:
             return async_to_sync(_asked)(budgets)
-        except (AdmissionUnavailable, TimeoutError, connections.NotServing) as away:
+        except (AdmissionUnavailable, TimeoutError, runtime.NotServing) as away:
             FALLBACKS.note("spending_on_pages", away)
     return _read(budgets, time.time() if now is None else now)
 
@@ -96,7 +96,7 @@ def _rule(budget: Budget) -> BudgetRule:
 
 async def _asked(budgets: Sequence[Budget]) -> list[Spending]:
     """Ask admission once; a shared store once for each tenant, because it has all of a tenant in one place."""
-    live = connections.live()
+    live = runtime.live()
     groups: dict[int, list[int]] = defaultdict(list)
     for place, budget in enumerate(budgets):
         groups[0 if live.config.embedded else tenant_id_of(budget)].append(place)

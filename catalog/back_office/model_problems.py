@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from catalog.loaders import Source, problems_of
 from catalog.prompt_limits import missing_figures
-from gateway import connections
+from gateway import runtime
 
 if TYPE_CHECKING:
     from catalog.models import Deployment, Model
@@ -43,7 +43,7 @@ def problems_now(model: Model) -> list[str]:
 
 
 def _known() -> tuple[Problem, ...]:
-    live = connections.live() if connections.is_open() else None
+    live = runtime.live() if runtime.is_open() else None
     return (*live.snapshot.problems, *live.failed_probes) if live is not None else ()
 
 

@@ -23,7 +23,7 @@ from catalog.health.state import probe_state
 from catalog.loaders import Source, load_snapshot
 from catalog.models import HealthProbe
 from catalog.snapshot import Snapshot
-from gateway import connections
+from gateway import runtime
 from providers.probe import Probed, probe
 from providers.target import Target
 from providers.transport.client import Transport
@@ -89,7 +89,7 @@ def plan_new(now: datetime) -> list[Place]:
 def in_force(now: datetime) -> Snapshot:
     """Return the catalog that this process serves, or reads if it serves none. Blocking."""
     source = Source(settings.GATEWAY, settings.SECRETS.encryption_key)
-    return connections.live().snapshot if connections.is_open() else load_snapshot(source, 0, now)
+    return runtime.live().snapshot if runtime.is_open() else load_snapshot(source, 0, now)
 
 
 def oldest(now: datetime) -> datetime:

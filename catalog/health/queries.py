@@ -17,7 +17,7 @@ from catalog.health.state import OFFLINE, ONLINE, UNKNOWN, state_of
 from catalog.models import RATES, Deployment, HealthProbe, Price, PriceSource
 from catalog.pricing.price_map import lookup
 from catalog.snapshot import Problem, Snapshot
-from gateway import connections
+from gateway import runtime
 
 
 class Doing(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +139,7 @@ def _probes(now: datetime, snapshot: Snapshot) -> dict[int, HealthProbe]:
 
 def _traffic() -> dict[int, tuple[str, str]]:
     """Return what this process's own calls say: state and reason by deployment, where there were any."""
-    health = getattr(connections.live(), "health", None) if connections.is_open() else None
+    health = getattr(runtime.live(), "health", None) if runtime.is_open() else None
     if health is None:
         return {}
     return {

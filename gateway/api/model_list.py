@@ -13,7 +13,7 @@ from ninja import Router
 
 from catalog.routing.resolve import ModelNotFound, meant, unservable
 from catalog.snapshot import Model
-from gateway import connections
+from gateway import runtime
 from gateway.http.limit_status import standing_of
 from gateway.http.response import Answer, json_answer
 from gateway.observability.log_format import cut
@@ -26,7 +26,7 @@ router = Router(tags=["Models"])
 async def model_list(request: HttpRequest) -> Answer:
     """List the aliases that this key may use."""
     caller = await _caller(request)
-    models = connections.live().snapshot.serving.values()
+    models = runtime.live().snapshot.serving.values()
     return json_answer(
         200, {"object": "list", "data": [_document(m) for m in models if caller.may_use(m.alias)]}
     )
@@ -36,7 +36,7 @@ async def model_list(request: HttpRequest) -> Answer:
 async def model_detail(request: HttpRequest, model: str) -> Answer:
     """Describe one alias. A model that cannot answer is refused as its calls are."""
     caller = await _caller(request)
-    snapshot = connections.live().snapshot
+    snapshot = runtime.live().snapshot
     request.facts["model"] = cut(model)  # type: ignore[attr-defined]
     found = snapshot.models.get(model)
     if found is None or not caller.may_use(model):

@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router
 
-from gateway import connections
+from gateway import runtime
 from gateway.api import chat_completions, embeddings
 from gateway.api.large_bodies import find_embedded
 from gateway.api.openapi import SIMULATE
@@ -35,7 +35,7 @@ async def simulate_call(request: HttpRequest) -> Answer:
 
 
 async def _simulate(request: Any) -> Answer:
-    live, caller = connections.live(), request.auth
+    live, caller = runtime.live(), request.auth
     check_capacity(request, live)  # 503: counting a long prompt is work
     raw = await json_body(request, live)  # 400, 413, 415
     found = await find_embedded(raw, live.config.server, live.heavy.share(caller.tenant_id))

@@ -21,7 +21,6 @@ from budgets.admission.interface import AdmissionUnavailable, BudgetRefused, Rat
 from budgets.admission.unbounded_requests import FeatureUnpriced
 from catalog.routing.client_hints import BadHint
 from catalog.routing.resolve import ModelCannot, ModelNotFound, ModelUnpriced, NoDeployment, WrongModelType
-from gateway.connections import NotServing, Starting
 from gateway.http.content_coding import ACCEPT_ENCODING, BadCoding, UnknownCoding
 from gateway.http.exceptions import (
     BadRequest,
@@ -39,6 +38,7 @@ from gateway.http.request import BodyTooLarge, BodyTooSlow
 from gateway.http.response import Answer, Headers, json_answer
 from gateway.idempotency.rows import InProgress, Mismatch, ResultUnavailable
 from gateway.idempotency.store import BadIdempotencyKey, ReplaysUnavailable
+from gateway.runtime import NotServing, Starting
 from metering.journal.journal import MeteringUnavailable
 from metering.journal.pending_close import EndNotKept
 from providers.errors.exceptions import UpstreamFailed

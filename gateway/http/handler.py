@@ -16,7 +16,7 @@ from django.urls import Resolver404, ResolverMatch, get_resolver
 from typing_extensions import override
 
 from budgets.admission.interface import BudgetRefused
-from gateway import connections
+from gateway import runtime
 from gateway.http.cors import Cors, is_preflight
 from gateway.http.errors import answer_to
 from gateway.http.exceptions import MethodNotAllowed, NotFound, Overloaded
@@ -99,8 +99,8 @@ class V1Handler(ASGIHandler):
 
     async def _refuse(self, request: V1Request, error: Exception) -> Answer:
         answer = answer_to(error, request.id)
-        if connections.is_open():
-            live = connections.live()
+        if runtime.is_open():
+            live = runtime.live()
             # A provider's own codes may be anything, and every label is kept for ever.
             code = error.code if isinstance(error, UpstreamFailed) else answer.error_code
             live.metrics.refusals.add((code,))

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gateway.connections import Connections
 from gateway.http.content_coding import RATIO, Decoding, Overgrown, codings_of
 from gateway.http.exceptions import BadRequest, Overloaded, WrongContentType
 from gateway.http.request import BodyTooLarge, V1Request
 from gateway.overload.body_memory import Portion
+from gateway.runtime import Connections
 
 if TYPE_CHECKING:
     from providers.processes.heavy_work import Share

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from budgets.admission.interface import AdmissionUnavailable, Standing
 from budgets.rules import rules_for
-from gateway import connections
+from gateway import runtime
 from providers.fallback_log import FALLBACKS
 from tenants.caller import Caller
 
 
 async def standing_of(caller: Caller) -> Standing | None:
     """Return where a caller stands, for answers that are not calls; nothing when that cannot be told now."""
-    live = connections.live()
+    live = runtime.live()
     try:
         return await live.admission.standing(rules_for(live.rulebook, caller))
     except AdmissionUnavailable as away:

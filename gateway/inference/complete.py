@@ -7,14 +7,14 @@ from typing import Any
 
 from budgets.admission.interface import Standing
 from catalog.routing.resolve import Route
-from gateway import connections
-from gateway.connections import Connections
+from gateway import runtime
 from gateway.http.headers import of_additions, of_call, of_fallback
 from gateway.http.request import ClientGone, V1Request
 from gateway.http.response import JSON, Answer, Headers
 from gateway.idempotency.store import Claim
 from gateway.inference.outcomes import ending_of, overhead_ms
 from gateway.inference.route_planning import fallback_reason
+from gateway.runtime import Connections
 from metering.journal.pending_close import EndNotKept
 from metering.meter import Meter
 from providers.upstream import Call
@@ -36,7 +36,7 @@ async def complete(request: V1Request, route: Route, meter: Meter, call: Call) -
     closing = meter.close(
         ending_of(route, call, own_ms, **how, usage=answered.usage, produced=answered.produced)
     )
-    live = connections.live()
+    live = runtime.live()
     claim, request.claim = request.claim, None
     if claim is None:
         request.standing = await closing

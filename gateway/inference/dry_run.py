@@ -18,14 +18,14 @@ from budgets.rules import rules_for
 from catalog.pricing.prices import cost
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment
-from gateway import connections
+from gateway import runtime
 from gateway.api.large_bodies import understand
 from gateway.api.schemas import Want
-from gateway.connections import Connections
 from gateway.http.errors import ERRORS, answer_to
 from gateway.http.request import V1Request
 from gateway.inference.pipeline import Endpoint
 from gateway.inference.route_planning import EXPECTED_OUTPUT, route_of
+from gateway.runtime import Connections
 from gateway.values.money import usd
 from gateway.values.timestamps import rfc3339
 from metering.explain.decision import skipped_rows
@@ -130,7 +130,7 @@ async def _cost(
 ) -> dict[str, Any]:
     """Return the worst case, as it would be held, and what a call of a usual length costs where it goes first."""
     first = route.deployments[0]
-    share = connections.live().heavy.share(request.auth.tenant_id)
+    share = runtime.live().heavy.share(request.auth.tenant_id)
     reads = (await count_prompt_aside(share, request.raw, first.target.upstream_model)).tokens
     writes = 0
     if want.demand.kind == "chat":

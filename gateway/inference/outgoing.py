@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from gateway.connections import Connections
 from gateway.http.exceptions import Overloaded
 from gateway.http.request import V1Request
 from gateway.overload.body_memory import Portion
+from gateway.runtime import Connections
 from metering.meter import Meter
 from providers.dialects.base import Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI

@@ -16,10 +16,9 @@ from budgets.admission.interface import BudgetRefused, RateRefused
 from budgets.admission.reserve import Held, Wish
 from budgets.rules import rules_for
 from catalog.routing.resolve import Route
-from gateway import connections
+from gateway import runtime
 from gateway.api.large_bodies import understand
 from gateway.api.schemas import Peek, Want
-from gateway.connections import Connections
 from gateway.http.errors import answer_to
 from gateway.http.exceptions import Overloaded, ShuttingDown, stopped
 from gateway.http.json_body import json_body
@@ -44,6 +43,7 @@ from gateway.inference.relay import Relay
 from gateway.inference.route_planning import plan_of, route_of
 from gateway.inference.token_counter import charge
 from gateway.inference.unknown_members import refuse_members
+from gateway.runtime import Connections
 from metering.disputed_usage import Most
 from metering.explain.decision import Trace, trace_of
 from metering.inflight import RunningCall
@@ -70,7 +70,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
     """Serve one call. What it raises, the error table (gateway/http/errors.py) answers."""
-    live, caller = connections.live(), request.auth
+    live, caller = runtime.live(), request.auth
     require_scope(caller, endpoint.scope)  # 403
     check_capacity(request, live)  # 503, before the body is read
     raw = await json_body(request, live)  # 413, 415, 503
@@ -90,7 +90,7 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
 
 
 async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: Want) -> Answer:
-    live, caller = connections.live(), request.auth
+    live, caller = runtime.live(), request.auth
     rules = rules_for(live.rulebook, caller)
     wish = Wish(request.id, rules, route, want.demand, request.raw, caller.tenant_id, live.counter)
     try:
@@ -118,7 +118,7 @@ async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: W
 def _meter(
     request: V1Request, endpoint: Endpoint, route: Route, want: Want, held: Held, trace: Trace
 ) -> Meter:
-    live, caller = connections.live(), request.auth
+    live, caller = runtime.live(), request.auth
     request.standing = held.grant.standing
     live.key_use.note(caller.key_id, held.grant.admitted_at)
     if held.output_cap is not None:
@@ -138,7 +138,7 @@ def _meter(
 
 async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Want) -> Answer:
     """Make the call at most once for its Idempotency-Key, or give its answer again. 409, 422, 503"""
-    live, caller = connections.live(), request.auth
+    live, caller = runtime.live(), request.auth
     claiming = asyncio.ensure_future(
         live.replays.claim(
             f"{caller.key_id} POST {request.path}",

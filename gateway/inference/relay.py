@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gateway import connections
+from gateway import runtime
 from gateway.http.errors import error_event
 from gateway.http.exceptions import stopped
 from gateway.http.sse_writer import Pulse
@@ -111,7 +111,7 @@ class Relay:
         """A broken stream is forgotten, so that a retry may run; a finished one is never called again."""
         if self.claim is None:
             return
-        live = connections.live()
+        live = runtime.live()
         if not is_complete:
             await live.running.surely(live.replays.drop(self.claim))
             return

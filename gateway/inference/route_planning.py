@@ -16,9 +16,9 @@ from catalog.routing.resolve import ANYTHING, Asking, ModelCannot, Route
 from catalog.snapshot import Experiment, Model
 from gateway.api.schemas import Names, Want, names_in
 from gateway.config.sections.process import Server
-from gateway.connections import Connections
 from gateway.http.exceptions import BadRequest
 from gateway.http.request import V1Request
+from gateway.runtime import Connections
 from providers.resilience.plan import Deadline, Plan
 from providers.tokens.prompt import count_prompt_aside
 from providers.upstream import Call

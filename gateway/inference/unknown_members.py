@@ -9,7 +9,7 @@ import logging
 from functools import partial
 
 from catalog.routing.resolve import Route
-from gateway.connections import Connections
+from gateway.runtime import Connections
 from metering.journal.records import Close
 from providers.fallback_log import FALLBACKS
 from tenants.back_office.audit import Actor

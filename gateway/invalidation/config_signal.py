@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway import connections
+from gateway import runtime
 from gateway.config import Config
 from gateway.invalidation.signed_messages import Signer
 
@@ -17,8 +17,8 @@ class Changes:
         self._url = "" if config.embedded else config.redis.url
 
     def __call__(self, **_: Any) -> None:
-        if connections.is_open():
-            live = connections.live()
+        if runtime.is_open():
+            live = runtime.live()
             if hasattr(live, "invalidation"):
                 live.invalidation.poke()
         if self._url:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gateway import connections
+from gateway import runtime
 from gateway.inference.refusal_details import figures_of
 from gateway.observability.log_format import cut
 from gateway.observability.request_log import Kind
@@ -18,9 +18,9 @@ from metering.explain.decision import document
 from metering.request_log.entry import LONGEST_PATH, LONGEST_WORDS, Logged
 
 if TYPE_CHECKING:
-    from gateway.connections import Connections
     from gateway.http.request import V1Request
     from gateway.http.response import Answer
+    from gateway.runtime import Connections
 
 _ORIGINAL = b"x-original-request-id"
 _OF_A_LINE = (  # of the figures that an error carries; amounts in nano-USD are in the request log
@@ -43,9 +43,9 @@ _OF_A_LINE = (  # of the figures that an error carries; amounts in nano-USD are 
 
 def log(request: V1Request, status: int, error_code: str, answer: Answer | None = None) -> None:
     """Write the line, and note the call for the request log unless the ledger has it. Waits for nothing."""
-    if not connections.is_open():
+    if not runtime.is_open():
         return
-    live, elapsed = connections.live(), time.perf_counter() - request.received_at
+    live, elapsed = runtime.live(), time.perf_counter() - request.received_at
     live.metrics.duration.observe(elapsed)
     live.access_log.put(_line(request, status, error_code, elapsed, answer))
     if request.meter is None or not request.meter.is_booked:

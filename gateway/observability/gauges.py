@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gateway.connections import Connections
+    from gateway.runtime import Connections
 
 
 def show_gauges(live: Connections) -> None:

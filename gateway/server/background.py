@@ -17,11 +17,11 @@ from django.db import connections
 from budgets.admission.interface import AdmissionUnavailable, Post
 from catalog.health.probes import aprobe_all
 from catalog.health.queries import failed_probes
-from gateway.connections import Connections
 from gateway.jobs.runner import Jobs
 from gateway.jobs.runs import do, note_failure, note_success, runs_of
 from gateway.observability.request_log_writer import RequestLogWriter
 from gateway.overload.load_shedder import Shedding
+from gateway.runtime import Connections
 from gateway.schedule import JOBS, PROBES, every_job
 from gateway.stores.databases import patient_alias
 from gateway.supervisor.worker_state import state_of

@@ -23,8 +23,7 @@ from budgets.local.admission import LocalAdmission
 from catalog.health.queries import failed_probes
 from catalog.loaders import Source, load_snapshot, next_price_change
 from catalog.snapshot import Problem, Snapshot
-from gateway import connections
-from gateway.connections import Connections
+from gateway import runtime
 from gateway.idempotency import rows as replay_rows
 from gateway.idempotency.rows import Quota
 from gateway.idempotency.store import Replays
@@ -40,6 +39,7 @@ from gateway.observability.request_log import RequestLog
 from gateway.observability.request_log_writer import RequestLogWriter
 from gateway.overload.body_memory import BodyRoom
 from gateway.overload.load_shedder import Shedding
+from gateway.runtime import Connections
 from gateway.server.background import Chores
 from gateway.server.health_registry import health_of
 from gateway.server.loop_watchdog import Watchdog
@@ -122,7 +122,7 @@ class Lifespan:
         self._closing.append(live.counter.aclose)
         await self._database.run(tokens.warm)
         live.shadows = Shadows(live.transport, live.books, live.metrics)
-        connections.set_live(live)
+        runtime.set_live(live)
         self._watchdog = Watchdog(asyncio.get_running_loop(), live.metrics.stalls.inc)
         self._watchdog.start()
         self._chores = Chores(live, self._database.run)
@@ -134,7 +134,7 @@ class Lifespan:
 
         A worker that is only replaced lets them take as long as the longest call may.
         """
-        live, server = connections.live(), self.config.server
+        live, server = runtime.live(), self.config.server
         live.is_leaving = live.is_draining = True
         longest_s = max(server.sync_timeout, server.stream_max_duration)
         await stop.pause_unless_ordered(longest_s, _idle(live))
@@ -152,7 +152,7 @@ class Lifespan:
 
     async def close(self) -> None:
         """Ship what is left and close everything; what takes too long or fails holds up nothing behind it."""
-        live = connections.live()
+        live = runtime.live()
         self._watchdog.stop()
         parts: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
             ("tasks", PART_S, lambda: ended(self._tasks)),
@@ -168,7 +168,7 @@ class Lifespan:
             parts.append(("simulator", PART_S, live.simulator.aclose))
         for name, seconds, close in parts:
             await in_time(seconds, name, close())
-        connections.set_live(None)
+        runtime.set_live(None)
         live.access_log.close()
         live.heavy.close()
 

@@ -17,7 +17,7 @@ from typing import Any
 import uvicorn
 from typing_extensions import override
 
-from gateway import connections
+from gateway import runtime
 from gateway.config import Config
 from gateway.http.forwarded import Forwarded, TrustedProxies
 from gateway.protocol.connection_limits import MOST, ConnectionLimits
@@ -178,7 +178,7 @@ async def _serve(
         await link.open(when_orphaned=stop.ask, in_any_case=stop.bind)
     lifespan = Lifespan()
     await lifespan.open()
-    connections.live().link = link
+    runtime.live().link = link
     stop.grace_s = config.server.prestop_delay + config.server.graceful_shutdown_delay  # before, no call runs
     if link is not None:
         link.when_another_died = lifespan.adopt
@@ -193,7 +193,7 @@ async def _serve(
         link.say_ready()
     stopping = asyncio.create_task(stop.asked.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-    connections.live().is_leaving = True
+    runtime.live().is_leaving = True
     await stop.pause(config.server.prestop_delay)
     servers.stop_accepting()
     if link is not None and servers.have_connections:
@@ -211,7 +211,7 @@ async def _serve(
 
 
 def _limits(config: Config) -> ConnectionLimits:
-    server, metrics = config.server, connections.live().metrics
+    server, metrics = config.server, runtime.live().metrics
     most = left_for_clients(raise_limit(), server.reserved_descriptors, server.max_inflight)
     return ConnectionLimits(
         asyncio.get_running_loop().time,

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 from django.conf import settings
 
-from gateway import connections
-from gateway.connections import Connections
+from gateway import runtime
 from gateway.http.request import Scope, Send
 from gateway.http.response import JSON, Headers, send_whole
+from gateway.runtime import Connections
 from gateway.site.internal_access import may_see
 from gateway.supervisor.worker_state import State, state_of
 
@@ -47,9 +47,9 @@ def readiness() -> tuple[int, dict[str, Any]]:
     Rows that disabled themselves are details, not reasons. Without a model that can answer it is not `ready`, but 200:
     no other machine does better, and the pages to add one are here.
     """
-    if not connections.is_open():
+    if not runtime.is_open():
         return 503, {"status": "starting", "reasons": ["the gateway is starting or has stopped"]}
-    live = connections.live()
+    live = runtime.live()
     state = _state(live)
     reasons = _reasons(live, state)
     status = "unready" if reasons else "ready"

@@ -13,7 +13,7 @@ from django.views.defaults import page_not_found
 from django_prometheus.exports import ExportToDjangoView
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from gateway import connections
+from gateway import runtime
 from gateway.http.errors import answer_to
 from gateway.http.exceptions import NotFound
 from gateway.observability.metrics_aggregation import rendered
@@ -54,9 +54,9 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def _failed_models() -> int:
     """Return how many of the models that could be called have no deployment whose last probe was good."""
-    if not connections.is_open():
+    if not runtime.is_open():
         return 0
-    live = connections.live()
+    live = runtime.live()
     failed = {(problem.alias, problem.deployment) for problem in live.failed_probes}
     every = [model for model in live.snapshot.serving.values() if model.deployments]
     return sum(
@@ -76,7 +76,7 @@ def _is_insider(request: HttpRequest) -> bool:
 
 def _first_model() -> str:
     """Return an alias for the example, if it is the demo's: names of models are for those who have a key."""
-    models = connections.live().snapshot.serving if connections.is_open() else []
+    models = runtime.live().snapshot.serving if runtime.is_open() else []
     return "demo-chat" if "demo-chat" in models else "YOUR-MODEL"
 
 
@@ -131,7 +131,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse("Metrics are switched off.\n", status=404, content_type="text/plain")
     if not _is_insider(request):
         return HttpResponse(REFUSED, status=403, content_type="text/plain")
-    link = connections.live().link if connections.is_open() else None
+    link = runtime.live().link if runtime.is_open() else None
     if link is None:
         response: HttpResponse = ExportToDjangoView(request)
         return response

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from gateway.connections import Connections
+    from gateway.runtime import Connections
 
 
 class State(msgspec.Struct, frozen=True, array_like=True, kw_only=True):

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.sessions.models import Session
 
+from gateway.cleanup import sweep_replays, sweep_sessions
 from gateway.models import Replay
-from gateway.sweeps import sweep_replays, sweep_sessions
 from gateway.tasks import sweep_replays as sweep_replays_task
 from metering.reconciliation import nightly
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from budgets.admission.interface import AdmissionUnavailable, Standing
-from gateway import connections
+from gateway import runtime
 from gateway.http import limit_status
 from gateway.inference import unknown_members
 from gateway.invalidation.health_hints import HealthHints
@@ -24,9 +24,9 @@ AWAY = AdmissionUnavailable("away")
 def live(monkeypatch):
     live = cast("Any", SimpleNamespace(rulebook=None))
     monkeypatch.setattr(limit_status, "rules_for", lambda *_: ())
-    connections.set_live(live)
+    runtime.set_live(live)
     yield live
-    connections.set_live(None)
+    runtime.set_live(None)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from django.test import RequestFactory
 
 from catalog.pricing.prices import PriceSheet
 from catalog.snapshot import Deployment, Model, Problem, Snapshot
-from gateway import connections
+from gateway import runtime
 from gateway.site import views
 from providers.target import Secret, Target
 
@@ -46,8 +46,8 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
     def shown(*failed: tuple[str, str], reason: str = "http://x failed its probe: status 401") -> str:
         problems = tuple(Problem(alias, name, reason) for alias, name in failed)
         live = SimpleNamespace(snapshot=Snapshot(models=models), failed_probes=problems)
-        monkeypatch.setattr(connections, "is_open", lambda: True)
-        monkeypatch.setattr(connections, "live", lambda: live)
+        monkeypatch.setattr(runtime, "is_open", lambda: True)
+        monkeypatch.setattr(runtime, "live", lambda: live)
         told = [
             {"alias": each.alias, "deployment": each.deployment, "reason": each.reason} for each in problems
         ]

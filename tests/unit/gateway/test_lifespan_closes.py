@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from typing_extensions import override
 
-from gateway import connections
+from gateway import runtime
 from gateway.server import lifespan
 from gateway.server.lifespan import Lifespan
 from gateway.stores.database_threads import DatabaseThreads
@@ -67,16 +67,16 @@ def site(monkeypatch):
     for name in ("PART_S", "JOURNAL_S", "SHIP_AT_CLOSE_S", "DATABASE_S"):
         monkeypatch.setattr(lifespan, name, 0.02)
     site = Site()
-    connections.set_live(site.live)
+    runtime.set_live(site.live)
     yield site
     site.held.set()
-    connections.set_live(None)
+    runtime.set_live(None)
 
 
 async def test_everything_is_closed_in_order(site):
     await site.lifespan.close()
     assert site.closed == ORDER
-    assert not connections.is_open()
+    assert not runtime.is_open()
 
 
 @pytest.mark.parametrize("name", ["flush", "shipper", "journal", "admission", "transport", "simulator"])
@@ -85,7 +85,7 @@ async def test_what_hangs_or_fails_keeps_nothing_behind_it_from_closing(site, na
     getattr(site, how).add(name)
     await site.lifespan.close()
     assert site.closed == ORDER
-    assert not connections.is_open()
+    assert not runtime.is_open()
 
 
 async def test_a_database_that_hangs_keeps_nobody(site):

@@ -60,7 +60,7 @@ class Workplace:
             raise OSError("the database is away")
 
 
-SWEEP = Job("gateway.sweep_replays", "gateway.sweeps.sweep_replays", Every(600))
+SWEEP = Job("gateway.sweep_replays", "gateway.cleanup.sweep_replays", Every(600))
 ROLL_UP = Job("metering.roll_up", "metering.reports.rollup.roll_up", Every(60))
 EXPIRE = Job("metering.expire", "metering.reports.retention.expire", Daily(3, 20))
 

@@ -10,7 +10,7 @@ import pytest
 
 from catalog.pricing.prices import PriceSheet
 from catalog.snapshot import Deployment, Model, Problem, Snapshot
-from gateway import connections
+from gateway import runtime
 from gateway.site.health import readiness
 from gateway.supervisor.worker_state import State, state_of, together
 from providers.target import Secret, Target
@@ -52,9 +52,9 @@ def live(monkeypatch):
         failed_probes=(),
         job_runs=(),
     )
-    connections.set_live(cast("Any", found))
+    runtime.set_live(cast("Any", found))
     yield found
-    connections.set_live(None)
+    runtime.set_live(None)
 
 
 def test_together_they_are_as_bad_as_the_worst_and_can_what_one_can():

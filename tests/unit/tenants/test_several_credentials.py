@@ -57,7 +57,7 @@ def bearer(*keys: str) -> list[tuple[str, str]]:
 def live(monkeypatch, cache, shelf):
     for prefix, caller in CALLERS.items():
         shelf.keys[prefix] = Stored(digest(PEPPER, prefix, "secret"), caller, None)
-    monkeypatch.setattr("tenants.auth.connections.live", lambda: SimpleNamespace(keys=cache))
+    monkeypatch.setattr("tenants.auth.runtime.live", lambda: SimpleNamespace(keys=cache))
 
 
 async def who(*headers: tuple[str, str]) -> Any:
