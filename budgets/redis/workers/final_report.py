@@ -31,7 +31,7 @@ WRITE_S = 3.0
 
 
 class Notes(Protocol):
-    """Where a word is kept, by worker (gateway/supervisor/worker_rows.py). A late write does nothing: `serial` rises."""
+    """Where a word is kept, by worker (gateway/supervisor/worker_rows.py). A late write is ignored: `serial` rises."""
 
     async def write(self, text: str, serial: int) -> bool:
         """Keep it. False: surely not done. Raises where nobody can tell."""
