@@ -16,9 +16,9 @@ from budgets.back_office.spending import Spending, default_budget, spending_of
 from budgets.forms import RATES, RULES, BudgetForm, RateLimitForm
 from budgets.models import UNLIMITED, Budget, RateLimit
 from budgets.schedules import period_of
-from catalog.back_office.alias_lists import ApiKeyModelsForm, TenantModelsForm
+from catalog.alias_lists import ApiKeyModelsForm, TenantModelsForm
 from tenants.admin import ApiKeyAdmin, TenantAdmin
-from tenants.back_office.admin_base import BackOffice, StackedInline, TabularInline
+from tenants.back_office.admin_base import AuditedModelAdmin, StackedInline, TabularInline
 from tenants.models import ApiKey, Tenant
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class BudgetInline(ShowsMoney, StackedInline):
         return super().get_queryset(request).select_related("tenant", "key__tenant")
 
 
-class WithMoney(BackOffice):
+class WithMoney(AuditedModelAdmin):
     """A list of owners with where their budgets stand: two queries and one look at the counters for a page."""
 
     @override
@@ -110,7 +110,7 @@ admin.site.register(ApiKey, ApiKeyPage)
 
 
 @admin.register(RateLimit)
-class RateLimitAdmin(BackOffice):
+class RateLimitAdmin(AuditedModelAdmin):
     form = RateLimitForm
     list_display = ("__str__", "owner", "requests", "tokens", "parallel", "follows")
     list_filter = ("origin", "edited")
@@ -156,7 +156,7 @@ class OfSchedule(admin.SimpleListFilter):
 
 
 @admin.register(Budget)
-class BudgetAdmin(ShowsMoney, BackOffice):
+class BudgetAdmin(ShowsMoney, AuditedModelAdmin):
     form = BudgetForm
     list_display = ("__str__", "limit_usd", "spent", "held", "left", "resets", "follows")
     fields: ClassVar[tuple[str, ...]] = ("tenant", "key", *BUDGET_FIELDS)

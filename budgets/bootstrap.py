@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from budgets.models import Budget, Origin, RateLimit
+from budgets.models import Budget, ManagedBy, RateLimit
 from budgets.schedules import named
 from budgets.services import Owner, owner_columns
 from gateway.config import Config
 from gateway.config.sections.bootstrap import BootstrapKey, TenantBudget
 from gateway.config.sections.limits import Limits
-from tenants.back_office.audit import facts_of, record
-from tenants.bootstrap import Ledger, apply_columns, created, find_key, name_of
+from tenants.audit import facts_of, record
+from tenants.bootstrap import BootstrapState, apply_columns, created, find_key, name_of
 from tenants.models import Tenant
 
 RATES = ("requests_per_minute", "tokens_per_minute", "parallel_requests")
 Wanted = dict[str, dict[str, Any]]  # columns of a budget by its schedule
 
 
-def bootstrap_money(config: Config, ledger: Ledger) -> None:
+def bootstrap_money(config: Config, ledger: BootstrapState) -> None:
     """Apply tenant_limits, tenant_budgets and what keys say of both. In the caller's transaction."""
     section = config.bootstrap
     limits = {row.tenant: row.limits for row in section.tenant_limits}
@@ -39,37 +39,37 @@ def bootstrap_money(config: Config, ledger: Ledger) -> None:
             _follow_budgets(found, who, _key_budget(config, key), ledger)
 
 
-def _follow_limits(owner: Owner, who: str, limits: Limits | None, ledger: Ledger) -> None:
+def _follow_limits(owner: Owner, who: str, limits: Limits | None, ledger: BootstrapState) -> None:
     columns = {rate: getattr(limits, rate) for rate in RATES} if limits is not None else {}
     is_wanted = any(value is not None for value in columns.values())
     row = RateLimit.objects.filter(**owner_columns(owner)).first()
     if row is not None:
         _follow(row, "rate_limit", who, columns if is_wanted else None, ledger)
     elif is_wanted and ledger.may_create("rate_limit", who):
-        row = RateLimit(**owner_columns(owner), origin=Origin.FILE, **columns)
+        row = RateLimit(**owner_columns(owner), origin=ManagedBy.FILE, **columns)
         created(row, ledger, f"the limits of {_named(owner)}")
 
 
-def _follow_budgets(owner: Owner, who: str, wanted: Wanted, ledger: Ledger) -> None:
+def _follow_budgets(owner: Owner, who: str, wanted: Wanted, ledger: BootstrapState) -> None:
     rows = {row.schedule: row for row in Budget.objects.filter(**owner_columns(owner))}
     for schedule, row in rows.items():
         _follow(row, "budget", f"{who}:{schedule}", wanted.get(schedule), ledger)
     for schedule in wanted.keys() - rows.keys():
         if ledger.may_create("budget", f"{who}:{schedule}"):
-            new = Budget(**owner_columns(owner), origin=Origin.FILE, **wanted[schedule])
+            new = Budget(**owner_columns(owner), origin=ManagedBy.FILE, **wanted[schedule])
             created(new, ledger, f"the {named(schedule)} of {_named(owner)}")
 
 
 def _follow(
-    row: RateLimit | Budget, resource: str, name: str, columns: dict[str, Any] | None, ledger: Ledger
+    row: RateLimit | Budget, resource: str, name: str, columns: dict[str, Any] | None, ledger: BootstrapState
 ) -> None:
     """Bring a row in line with the file if it still belongs to it; one that left the file goes with it."""
-    is_the_files = row.origin == Origin.FILE and not row.edited
+    is_the_files = row.origin == ManagedBy.FILE and not row.edited
     if columns is not None:
         ledger.remember(resource, name)
         if ledger.update:
             apply_columns(
-                row, {**columns, "origin": Origin.FILE, "edited": False}, ledger, _words(resource, name)
+                row, {**columns, "origin": ManagedBy.FILE, "edited": False}, ledger, _words(resource, name)
             )
         elif is_the_files:
             apply_columns(row, columns, ledger, _words(resource, name))

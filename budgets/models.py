@@ -18,7 +18,7 @@ EITHER = "Choose either a tenant or an API key."
 ONE_SCOPE = Q(tenant__isnull=True, key__isnull=False) | Q(tenant__isnull=False, key__isnull=True)
 
 
-class Origin(models.TextChoices):
+class ManagedBy(models.TextChoices):
     FILE = "file"
     ADMIN = "admin"
 
@@ -37,7 +37,7 @@ class Scoped(models.Model):
         related_name="%(class)ss",
         verbose_name="API key",
     )
-    origin = models.CharField(max_length=8, choices=Origin, default=Origin.ADMIN, editable=False)
+    origin = models.CharField(max_length=8, choices=ManagedBy, default=ManagedBy.ADMIN, editable=False)
     edited = models.BooleanField(default=False, editable=False)
 
     class Meta:
@@ -74,7 +74,7 @@ class RateLimit(Scoped):
             models.CheckConstraint(
                 condition=ONE_SCOPE, name="rate_limit_one_scope", violation_error_message=EITHER
             ),
-            models.CheckConstraint(condition=Q(origin__in=Origin.values), name="rate_limit_origin_known"),
+            models.CheckConstraint(condition=Q(origin__in=ManagedBy.values), name="rate_limit_origin_known"),
             models.UniqueConstraint(
                 fields=("tenant",),
                 name="rate_limit_once_per_tenant",
@@ -124,7 +124,7 @@ class Budget(Scoped):
             models.CheckConstraint(
                 condition=ONE_SCOPE, name="budget_one_scope", violation_error_message=EITHER
             ),
-            models.CheckConstraint(condition=Q(origin__in=Origin.values), name="budget_origin_known"),
+            models.CheckConstraint(condition=Q(origin__in=ManagedBy.values), name="budget_origin_known"),
             models.CheckConstraint(
                 condition=Q(limit_nanousd__gt=0, limit_nanousd__lte=LARGEST_LIMIT_NANOUSD),
                 name="budget_limit_range",

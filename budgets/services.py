@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from budgets.models import Budget, Origin, RateLimit
-from tenants.back_office.audit import Actor, facts_of, record
+from budgets.models import Budget, ManagedBy, RateLimit
+from tenants.audit import Actor, facts_of, record
 from tenants.models import ApiKey, Tenant
 
 Owner = Tenant | ApiKey
@@ -36,7 +36,7 @@ def set_limits(owner: Owner, rates: dict[str, int | None], *, actor: Actor) -> R
     """Set the rates of a tenant or a key by column name: None inherits, -1 is unlimited; others stay as they are."""
     row = RateLimit.objects.filter(**owner_columns(owner)).first()
     before = facts_of(row) if row is not None else None
-    row = row or RateLimit(**owner_columns(owner), origin=Origin.ADMIN)
+    row = row or RateLimit(**owner_columns(owner), origin=ManagedBy.ADMIN)
     for name, value in rates.items():
         setattr(row, name, value)
     row.edited = True

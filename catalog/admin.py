@@ -21,10 +21,10 @@ from catalog.back_office.price_admin import PriceInline
 from catalog.forms import ModelRowForm
 from catalog.health.queries import price_in_words, provider_health, with_prices
 from catalog.health.state import COLORS, UNKNOWN
-from catalog.models import Deployment, Model, Origin, Price
-from catalog.services import bury, bury_model, clear_refused_members
-from tenants.back_office.admin_base import BackOffice, StackedInline
-from tenants.back_office.audit import actor_of
+from catalog.models import Deployment, ManagedBy, Model, Price
+from catalog.services import clear_refused_members, soft_delete, soft_delete_model
+from tenants.audit import actor_of
+from tenants.back_office.admin_base import AuditedModelAdmin, StackedInline
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
@@ -42,7 +42,7 @@ FIELDS = (
 )
 
 
-class Buries(BackOffice):
+class SoftDeleteAdmin(AuditedModelAdmin):
     """Deleting buries rows: nothing that belongs to them goes, so nothing more need be allowed or listed."""
 
     @override
@@ -83,7 +83,7 @@ class DeploymentInline(StackedInline):
 
 
 @admin.register(Model)
-class ModelAdmin(Buries):
+class ModelAdmin(SoftDeleteAdmin):
     form = ModelRowForm
     list_display = (
         "alias",
@@ -133,7 +133,7 @@ class ModelAdmin(Buries):
 
     @override
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        keyed = ("alias",) if obj is not None and obj.origin == Origin.FILE else ()
+        keyed = ("alias",) if obj is not None and obj.origin == ManagedBy.FILE else ()
         return (*self.readonly_fields, *keyed)
 
     @admin.display(description="deployments")
@@ -156,11 +156,11 @@ class ModelAdmin(Buries):
     @override
     def _delete(self, request: HttpRequest, rows: Iterable[Any]) -> None:
         for row in rows:
-            bury_model(row, actor_of(request))
+            soft_delete_model(row, actor_of(request))
 
 
 @admin.register(Deployment)
-class DeploymentAdmin(Buries):
+class DeploymentAdmin(SoftDeleteAdmin):
     form = DeploymentForm
     list_display = (
         "name",
@@ -202,7 +202,7 @@ class DeploymentAdmin(Buries):
 
     @override
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        keyed = ("model", "name") if obj is not None and obj.origin == Origin.FILE else ()
+        keyed = ("model", "name") if obj is not None and obj.origin == ManagedBy.FILE else ()
         return (*self.readonly_fields, *keyed)
 
     @override
@@ -242,8 +242,8 @@ class DeploymentAdmin(Buries):
     @override
     def _delete(self, request: HttpRequest, rows: Iterable[Any]) -> None:
         for row in rows:
-            bury(row, actor_of(request))
+            soft_delete(row, actor_of(request))
 
 
 def _owner(row: Model | Deployment) -> str:
-    return "file" if row.origin == Origin.FILE and not row.edited else "admin"
+    return "file" if row.origin == ManagedBy.FILE and not row.edited else "admin"

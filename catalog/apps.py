@@ -5,8 +5,6 @@ from __future__ import annotations
 from django.apps import AppConfig
 from typing_extensions import override
 
-from tenants.config_version import announce_changes
-
 
 class CatalogConfig(AppConfig):
     name = "catalog"
@@ -14,4 +12,6 @@ class CatalogConfig(AppConfig):
 
     @override
     def ready(self) -> None:
+        from tenants.config_version import announce_changes  # noqa: PLC0415 - models exist by now
+
         announce_changes(self, "Model", "Deployment", "Credential", "Price")  # kept in memory

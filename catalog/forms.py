@@ -10,7 +10,7 @@ from django import forms
 from django.utils.timezone import now
 from typing_extensions import override
 
-from catalog.back_office.alias_lists import wrong_names
+from catalog.alias_lists import wrong_names
 from catalog.models import EACH, RATES, Model, ModelType, Price, PriceSource
 from catalog.pricing.price_terms import Terms, is_image_rate
 from catalog.routing.experiments import BadExperiment, experiment_of
@@ -23,7 +23,7 @@ FALLBACK_REASONS = ("unavailable", "context_window", "content_filter")
 STICKY = ("user", "prompt_cache_key")
 
 
-class Revivable(ModelForm):
+class Restorable(ModelForm):
     """Adding a row under the name of one that was removed brings that one back, with its price history."""
 
     @abstractmethod
@@ -40,7 +40,7 @@ class Revivable(ModelForm):
         return cleaned
 
 
-class ModelRowForm(Revivable):
+class ModelRowForm(Restorable):
     modalities = WordsField(help_text="Such as text, image, audio.")
 
     class Meta:

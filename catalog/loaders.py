@@ -8,8 +8,7 @@ from datetime import datetime
 import msgspec
 from django.db.models import Q
 
-from catalog.encryption import CredentialUnreadable, key_id
-from catalog.models import RATES, Origin, Price, UnknownMembers
+from catalog.models import RATES, ManagedBy, Price, UnknownMembers
 from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
 from catalog.pricing.price_map import Known, lookup
@@ -18,20 +17,23 @@ from catalog.pricing.prices import ImageRate, PriceSheet, lacking, missing_side
 from catalog.prompt_limits import widest, window_of
 from catalog.routing.experiments import BadExperiment, experiment_of
 from catalog.row_problems import of_alias, of_provider, of_target
-from catalog.sealing import API_KEY, Seal, destination, open_metadata
-from catalog.snapshot import Can, Deployment, Experiment, Model, Problem, Snapshot
+from catalog.secrets.encryption import CredentialUnreadable, key_id
+from catalog.secrets.sealing import API_KEY, Seal, destination, open_metadata
+from catalog.snapshot import Capabilities, CatalogProblem, Deployment, Experiment, Model, Snapshot
 from gateway.config import Config
 from gateway.config.normalization import bare
 from providers.media.image_tokens import stated
 from providers.registry import default_base_url, default_secret, wire_model
 from providers.target import Secret, Target, Timeouts
 
+Problems = list[CatalogProblem]
 
-class Unusable(Exception):
+
+class InvalidDeployment(Exception):
     """Why a deployment cannot serve; the text is for administrators."""
 
 
-class Priceless(Unusable):
+class PriceMissing(InvalidDeployment):
     """It could serve, but what it costs is unknown, so no budget could be kept. `missing`: its one side."""
 
     def __init__(self, why: str, missing: str) -> None:
@@ -60,7 +62,7 @@ def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
     for row in deployments.order_by("priority", "pk"):
         rows[row.model_id].append(row)
     models: dict[str, Model] = {}
-    problems: list[Problem] = []
+    problems: Problems = []
     disabled: set[str] = set()
     for model in ModelRow.objects.filter(removed=False).order_by("alias"):
         if model.enabled:
@@ -74,7 +76,7 @@ def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
     return Snapshot(version=version, models=models, problems=tuple(problems), disabled=frozenset(disabled))
 
 
-def problems_of(source: Source, model: ModelRow, now: datetime) -> list[Problem]:
+def problems_of(source: Source, model: ModelRow, now: datetime) -> Problems:
     """Return what of one alias could not serve if it were read now, as load_snapshot would find it."""
     rows = list(DeploymentRow.objects.filter(model=model, removed=False).select_related("credential"))
     problems = of_alias(model.alias, model.model_type, rows)
@@ -84,8 +86,8 @@ def problems_of(source: Source, model: ModelRow, now: datetime) -> list[Problem]
 
 def next_price_change(now: datetime) -> datetime | None:
     """Return when a price row begins or ends next, so that the snapshot can be renewed then."""
-    later = Price.objects.filter(active_from__gt=now).order_by("active_from")
-    return later.values_list("active_from", flat=True).first()
+    later = Price.objects.filter(active_from__gt=now)
+    return later.order_by("active_from").values_list("active_from", flat=True).first()
 
 
 def _model(
@@ -93,19 +95,18 @@ def _model(
     model: ModelRow,
     rows: list[DeploymentRow],
     prices: dict[int, Price],
-    problems: list[Problem],
+    problems: Problems,
 ) -> Model:
     found: list[Deployment] = []
-    most, missing = model.max_output_tokens, list[str]()
-    windows: list[int | None] = []
+    most, missing, windows = model.max_output_tokens, list[str](), list[int | None]()
     disabled = tuple(row.name for row in rows if not row.enabled and not row.problem)
     for row in (each for each in rows if each.name not in disabled):
         known = lookup(row.provider, row.upstream_model)
         try:
             found.append(_deployment(source, model, row, prices.get(row.pk), known))
-        except Unusable as reason:
-            missing += [reason.missing] if isinstance(reason, Priceless) else []
-            problems.append(Problem(model.alias, row.name, str(reason)))
+        except InvalidDeployment as reason:
+            missing += [reason.missing] if isinstance(reason, PriceMissing) else []
+            problems.append(CatalogProblem(model.alias, row.name, str(reason)))
         else:
             most = most or (known.max_output_tokens if known is not None else None)
             windows.append(window_of(model, row, known))
@@ -130,7 +131,7 @@ def _model(
 
 
 def _with_live_fallbacks(
-    model: Model, models: dict[str, Model], disabled: set[str], problems: list[Problem]
+    model: Model, models: dict[str, Model], disabled: set[str], problems: Problems
 ) -> Model:
     """Leave out the fallbacks that lead nowhere (any more); the alias and its other fallbacks serve all the same."""
     live: dict[str, tuple[str, ...]] = {}
@@ -138,7 +139,7 @@ def _with_live_fallbacks(
         wrong = {alias: _dead_end(model, alias, models, disabled) for alias in aliases}
         live[reason] = tuple(alias for alias in aliases if not wrong[alias])
         problems += [
-            Problem(model.alias, "", f"Its fallback {alias} ({reason}) is left out: {why}.")
+            CatalogProblem(model.alias, "", f"Its fallback {alias} ({reason}) is left out: {why}.")
             for alias, why in wrong.items()
             if why
         ]
@@ -164,7 +165,7 @@ def _deployment(
     known_of_it = sheet or PriceSheet()
     why = lacking(known_of_it, model.model_type)
     if sheet is None or why:
-        raise Priceless(why, missing_side(known_of_it, model.model_type))
+        raise PriceMissing(why, missing_side(known_of_it, model.model_type))
     return Deployment(
         target=target,
         priority=row.priority,
@@ -176,7 +177,7 @@ def _deployment(
     )
 
 
-def _experiment(model: ModelRow, rows: list[DeploymentRow], problems: list[Problem]) -> Experiment | None:
+def _experiment(model: ModelRow, rows: list[DeploymentRow], problems: Problems) -> Experiment | None:
     """An experiment that cannot be read splits nobody; the alias serves all the same."""
     try:
         found = experiment_of(model.metadata.get("experiment"))
@@ -188,17 +189,17 @@ def _experiment(model: ModelRow, rows: list[DeploymentRow], problems: list[Probl
                 f"The experiment names deployments that do not exist: {', '.join(sorted(unknown))}."
             )
     except BadExperiment as error:
-        problems.append(Problem(model.alias, "", str(error)))
+        problems.append(CatalogProblem(model.alias, "", str(error)))
         return None
     else:
         return found
 
 
-def _can(model: ModelRow, row: DeploymentRow, known_window: int | None) -> Can:
+def _can(model: ModelRow, row: DeploymentRow, known_window: int | None) -> Capabilities:
     """What the row says of itself, else what its alias says; an administrator's word on the alias goes first."""
     said = row.capabilities
     modalities = said.get("modalities") or model.modalities
-    return Can(
+    return Capabilities(
         modalities=frozenset(modalities) if modalities else None,
         tools=bool(said.get("tools", model.supports_tools)),
         json_schema=bool(said.get("json_schema", True)),
@@ -212,11 +213,11 @@ def _can(model: ModelRow, row: DeploymentRow, known_window: int | None) -> Can:
 
 def _target(source: Source, model: ModelRow, row: DeploymentRow) -> Target:
     if why := row.problem or of_provider(row.provider):
-        raise Unusable(why)
+        raise InvalidDeployment(why)
     base_url = _base_url(source, row)
     secret = _secret(source, row, base_url)
     if why := of_target(row.provider, base_url, secret):
-        raise Unusable(why)
+        raise InvalidDeployment(why)
     target = Target(
         id=row.pk,
         alias=model.alias,
@@ -237,7 +238,7 @@ def _target(source: Source, model: ModelRow, row: DeploymentRow) -> Target:
 
 def _is_guarded(source: Source, row: DeploymentRow) -> bool:
     """Whether a person may have typed the address; an edited row may still have the operator's."""
-    may_be_typed = row.edited or row.origin != Origin.FILE
+    may_be_typed = row.edited or row.origin != ManagedBy.FILE
     return may_be_typed and bool(row.endpoint) and row.endpoint not in source.trusted_endpoints
 
 
@@ -250,7 +251,7 @@ def _timeouts(source: Source, row: DeploymentRow) -> Timeouts:
 def _base_url(source: Source, row: DeploymentRow) -> str:
     if row.provider == "simulator":
         if source.config.server.production:
-            raise Unusable("the simulator is refused in production")
+            raise InvalidDeployment("the simulator is refused in production")
         return source.simulator_url
     return (row.endpoint or default_base_url(row.provider, source.config.providers)).rstrip("/")
 
@@ -276,10 +277,11 @@ def _seal(source: Source, row: DeploymentRow) -> Seal:
     return Seal(source.encryption_key, row.seal_id or "", origin)
 
 
-def _unreadable(source: Source, error: CredentialUnreadable, what: str) -> Unusable:
+def _unreadable(source: Source, error: CredentialUnreadable, what: str) -> InvalidDeployment:
     if error.sealed_with == key_id(source.encryption_key):
-        return Unusable(f"the stored {what} was given for another address: type it again for this one")
-    return Unusable(f"the stored {what} cannot be read with this encryption key")
+        fault = "was given for another address: type it again for this one"
+        return InvalidDeployment(f"the stored {what} {fault}")
+    return InvalidDeployment(f"the stored {what} cannot be read with this encryption key")
 
 
 def _prices(now: datetime, deployments: list[int] | None = None) -> dict[int, Price]:

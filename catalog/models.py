@@ -21,9 +21,9 @@ __all__ = [
     "Credential",
     "Deployment",
     "HealthProbe",
+    "ManagedBy",
     "Model",
     "ModelType",
-    "Origin",
     "Price",
     "PriceSource",
     "Provider",
@@ -33,15 +33,15 @@ __all__ = [
 ]
 
 
-class Origin(models.TextChoices):
+class ManagedBy(models.TextChoices):
     FILE = "file"
     ADMIN = "admin"
 
 
-class Owned(models.Model):
+class Managed(models.Model):
     """Whose word counts for a row: the file's, until `edited`; `removed` is an administrator's deletion."""
 
-    origin = models.CharField(max_length=8, choices=Origin, default=Origin.ADMIN, editable=False)
+    origin = models.CharField(max_length=8, choices=ManagedBy, default=ManagedBy.ADMIN, editable=False)
     edited = models.BooleanField(default=False, editable=False)
     removed = models.BooleanField(default=False, editable=False)
 
@@ -65,7 +65,7 @@ class Strategy(models.TextChoices):
     COST = "cost"
 
 
-class Model(Owned):
+class Model(Managed):
     """A public alias. Token limits null: unknown (the price map may know them)."""
 
     alias = models.CharField(max_length=200, unique=True)
@@ -91,7 +91,7 @@ class Model(Owned):
         constraints = (
             models.CheckConstraint(condition=Q(model_type__in=ModelType.values), name="model_type_known"),
             models.CheckConstraint(condition=Q(strategy__in=Strategy.values), name="model_strategy_known"),
-            models.CheckConstraint(condition=Q(origin__in=Origin.values), name="model_origin_known"),
+            models.CheckConstraint(condition=Q(origin__in=ManagedBy.values), name="model_origin_known"),
             models.CheckConstraint(condition=~Q(alias=""), name="model_alias_given"),
             models.CheckConstraint(
                 condition=Q(context_window=None) | Q(context_window__gt=0),
@@ -111,7 +111,7 @@ class Model(Owned):
 
 
 class Credential(models.Model):
-    """A provider's key, sealed (catalog/sealing.py) and write-only; `hint` is how it ends.
+    """A provider's key, sealed (catalog/secrets/sealing.py) and write-only; `hint` is how it ends.
 
     `name` says what it is sealed for. It is read by the release before only: this one derives it from the deployment.
     """
@@ -152,7 +152,7 @@ def new_seal_id() -> str:
     return token_hex(16)
 
 
-class Deployment(Owned):
+class Deployment(Managed):
     """A place that serves an alias. `problem` says why a row disabled itself.
 
     `seal_id` is the row's name in what its secrets are sealed for; null in rows of the release before it.
@@ -219,7 +219,7 @@ class Deployment(Owned):
             models.CheckConstraint(
                 condition=Q(provider__in=Provider.values), name="deployment_provider_known"
             ),
-            models.CheckConstraint(condition=Q(origin__in=Origin.values), name="deployment_origin_known"),
+            models.CheckConstraint(condition=Q(origin__in=ManagedBy.values), name="deployment_origin_known"),
             models.CheckConstraint(
                 condition=Q(weight__gte=0),
                 name="deployment_weight_not_negative",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from catalog.models import Deployment, Model, Origin
+from catalog.models import Deployment, ManagedBy, Model
 from catalog.pricing.price_map import Known, lookup
 
 NO_WINDOW = (
@@ -21,7 +21,7 @@ def window_of(model: Model, row: Deployment, known: Known | None) -> int | None:
     What an administrator wrote at the alias is of all its deployments. In the file each row speaks for itself alone:
     the window of one server says nothing of another's.
     """
-    is_of_all = model.edited or model.origin != Origin.FILE
+    is_of_all = model.edited or model.origin != ManagedBy.FILE
     stated = None if model.edited and not row.edited else row.capabilities.get("context_window")
     found = stated or (model.context_window if is_of_all else None)
     return found or (known.context_window if known is not None else None)

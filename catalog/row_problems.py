@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from catalog.pricing.config_prices import sheet_of
 from catalog.pricing.price_map import lookup
 from catalog.pricing.prices import PriceSheet, lacking
-from catalog.snapshot import SERVED_TYPES, Problem
+from catalog.snapshot import SERVED_TYPES, CatalogProblem
 from gateway.config.normalization import is_sendable
 from providers.registry import PROVIDERS, default_base_url, default_secret
 
@@ -49,10 +49,10 @@ def of_type(model_type: str) -> str:
     )
 
 
-def of_alias(alias: str, model_type: str, rows: Sequence[object]) -> list[Problem]:
+def of_alias(alias: str, model_type: str, rows: Sequence[object]) -> list[CatalogProblem]:
     """Return what keeps an alias from serving, whatever its deployments are."""
     why = of_type(model_type) or ("" if rows else "it has no deployment")
-    return [Problem(alias, "", why)] if why else []
+    return [CatalogProblem(alias, "", why)] if why else []
 
 
 def of_entry(row: ModelEntry, config: Providers) -> str:

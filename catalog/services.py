@@ -11,13 +11,13 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.timezone import now as current_time
 
-from catalog.encryption import key_id
 from catalog.models import RATES, Credential, Deployment, Model, Price, new_seal_id
 from catalog.pricing.prices import PriceSheet
-from catalog.sealing import API_KEY, Seal, close_metadata, destination, without_secrets
+from catalog.secrets.encryption import key_id
+from catalog.secrets.sealing import API_KEY, Seal, close_metadata, destination, without_secrets
 from gateway.config.normalization import bare
-from tenants.back_office.audit import Actor, facts_of, record
-from tenants.services import bump_version
+from tenants.audit import Actor, facts_of, record
+from tenants.config_version import bump_version
 
 FIRST_PRICE_AGE = timedelta(
     days=1
@@ -192,27 +192,27 @@ def clear_refused_members(deployment_id: int, *, actor: Actor) -> bool:
 @transaction.atomic
 def remove_model(alias: str, *, actor: Actor) -> int:
     """Take an alias and its deployments out, for restarts too; return how many. Raises Model.DoesNotExist."""
-    return bury_model(Model.objects.get(alias=alias, removed=False), actor)
+    return soft_delete_model(Model.objects.get(alias=alias, removed=False), actor)
 
 
 @transaction.atomic
 def remove_deployment(alias: str, name: str, *, actor: Actor) -> None:
     """Take one deployment out, for restarts too. Raises Deployment.DoesNotExist."""
-    bury(Deployment.objects.get(model__alias=alias, name=name, removed=False), actor)
+    soft_delete(Deployment.objects.get(model__alias=alias, name=name, removed=False), actor)
 
 
 @transaction.atomic
-def bury_model(model: Model, actor: Actor) -> int:
+def soft_delete_model(model: Model, actor: Actor) -> int:
     """Bury an alias with its deployments and return how many those were."""
     rows = list(Deployment.objects.filter(model=model, removed=False).select_related("model"))
     for row in rows:
-        bury(row, actor)
-    bury(model, actor)
+        soft_delete(row, actor)
+    soft_delete(model, actor)
     return len(rows)
 
 
 @transaction.atomic
-def bury(row: Model | Deployment, actor: Actor) -> None:
+def soft_delete(row: Model | Deployment, actor: Actor) -> None:
     """Leave a tombstone: prices stay, the file does not bring it back; its secrets go for good."""
     before = facts_of(row)
     row.removed = True

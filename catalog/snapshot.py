@@ -11,7 +11,7 @@ from providers.target import Target
 SERVED_TYPES = frozenset({"llm", "embedding"})  # for the others there is no endpoint yet
 
 
-class Can(msgspec.Struct, frozen=True, kw_only=True):
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a deployment was said to be able to do; None and True: as far as anybody knows."""
 
     modalities: frozenset[str] | None = None
@@ -32,11 +32,11 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     weight: int = 100
     shadow_percent: int = 0
     sheet: PriceSheet
-    can: Can = Can()
+    can: Capabilities = Capabilities()
     sight: Sight | None = None  # None: as its provider and its model's name say
 
 
-class Problem(msgspec.Struct, frozen=True):
+class CatalogProblem(msgspec.Struct, frozen=True):
     """A row that disabled itself, and why; `deployment` empty: a part of the alias, such as a fallback."""
 
     alias: str
@@ -82,7 +82,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int = 0
     models: dict[str, Model] = {}
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[CatalogProblem, ...] = ()
     disabled: frozenset[str] = frozenset()  # aliases that somebody has switched off
     serving: dict[str, Model] = {}  # of the models those that can answer, by a deployment or a fallback
 

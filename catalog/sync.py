@@ -13,10 +13,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.timezone import now as current_time
 
-from catalog.encryption import CredentialUnreadable
-from catalog.models import Credential, Deployment, Model, Origin, Price, PriceSource, new_seal_id
+from catalog.models import Credential, Deployment, ManagedBy, Model, Price, PriceSource, new_seal_id
 from catalog.pricing.config_prices import sheet_of
-from catalog.sealing import API_KEY, Seal, close_metadata, destination, open_metadata
+from catalog.secrets.encryption import CredentialUnreadable
+from catalog.secrets.sealing import API_KEY, Seal, close_metadata, destination, open_metadata
 from catalog.services import (
     FIRST_PRICE_AGE,
     PRICE_COLUMNS,
@@ -28,7 +28,7 @@ from catalog.services import (
 from gateway.config import Config
 from gateway.config.sections.model_catalog import ModelEntry
 from gateway.config.sections.sign_in import Providers
-from tenants.services import bump_version
+from tenants.config_version import bump_version
 
 GONE = {"enabled": False}
 
@@ -65,7 +65,7 @@ class _Run:
 
     def sync_models(self, by_alias: dict[str, list[ModelEntry]]) -> None:
         new = [
-            Model(alias=alias, origin=Origin.FILE, **_model_columns(entries))
+            Model(alias=alias, origin=ManagedBy.FILE, **_model_columns(entries))
             for alias, entries in by_alias.items()
             if alias not in self.models
         ]
@@ -97,7 +97,7 @@ class _Run:
             Deployment(
                 model=self.models[entry.alias],
                 name=entry.deployment,
-                origin=Origin.FILE,
+                origin=ManagedBy.FILE,
                 credential=credential,
                 seal_id=seal.row,
                 **_sealed(seal, _deployment_columns(entry)),
@@ -121,11 +121,11 @@ class _Run:
     def _follows_file(self, row: Model | Deployment, is_in_file: bool) -> bool:  # noqa: FBT001 - one fact
         if self.update and is_in_file:
             return True
-        return row.origin == Origin.FILE and not row.edited and not row.removed
+        return row.origin == ManagedBy.FILE and not row.edited and not row.removed
 
     def _apply(self, row: Model | Deployment, columns: dict[str, Any]) -> None:
         if self.update and columns is not GONE:
-            columns = {**columns, "origin": Origin.FILE, "edited": False, "removed": False}
+            columns = {**columns, "origin": ManagedBy.FILE, "edited": False, "removed": False}
         different = [name for name, value in columns.items() if getattr(row, name) != value]
         if different:
             for name in different:

@@ -19,15 +19,15 @@ from django.conf import settings  # noqa: E402
 
 from gateway import runtime  # noqa: E402
 from gateway.api import HOT, auth  # noqa: E402
+from gateway.api.handler import V1Handler  # noqa: E402
 from gateway.http.cors import Cors  # noqa: E402
-from gateway.http.handler import V1Handler  # noqa: E402
-from gateway.http.paths import is_call, is_careless, tidy  # noqa: E402
+from gateway.http.paths import HEALTH_PATHS, is_call, is_careless, tidy  # noqa: E402
 from gateway.http.request import Receive, Scope, Send  # noqa: E402
 from gateway.server.lifespan import Lifespan  # noqa: E402
 from gateway.site import health  # noqa: E402
-from gateway.site.body_limit import SiteBody  # noqa: E402
+from gateway.site.body_limit import BodyLimit  # noqa: E402
 from gateway.site.page_request import SiteHandler  # noqa: E402
-from gateway.site.page_timeout import SitePatience  # noqa: E402
+from gateway.site.page_timeout import PageTimeout  # noqa: E402
 from gateway.site.status_socket import StatusSocket  # noqa: E402
 from gateway.site.without_session import without_session  # noqa: E402
 
@@ -43,7 +43,7 @@ class Application:
 
     def __init__(self) -> None:
         self._v1 = V1Handler("gateway.api.urls", HOT, auth, Cors(settings.GATEWAY.server.cors.origins))
-        self._back_office = SitePatience(django_application, _is_database_late)
+        self._back_office = PageTimeout(django_application, _is_database_late)
         self._websocket = ProtocolTypeRouter({"websocket": URLRouter(StatusSocket.routes())})
         self._opening = asyncio.Lock()
         self._lifespan: Lifespan | None = None
@@ -67,11 +67,11 @@ class Application:
             path = _tidied(scope)
         if is_call(path) and path not in ORDINARY_V1:
             await self._v1(scope, receive, send)
-        elif path in health.PATHS:
+        elif path in HEALTH_PATHS:
             await health.answer(scope, send)
         else:
             pages = self._back_office if path.startswith(BACK_OFFICE) else django_application
-            await SiteBody(without_session(scope), receive, send).pass_to(pages)
+            await BodyLimit(without_session(scope), receive, send).pass_to(pages)
 
     async def _open(self) -> None:
         async with self._opening:
@@ -106,13 +106,13 @@ async def no_socket(scope: Scope, receive: Receive, send: Send) -> None:
 def _tidied(scope: Scope) -> str:
     """Let a path with a slash too many be the one that was meant; pages have their own rules for slashes."""
     path: str = tidy(scope["path"])
-    if is_call(path) or path in health.PATHS or path == METRICS:
+    if is_call(path) or path in HEALTH_PATHS or path == METRICS:
         scope["path"] = path
     return str(scope["path"])
 
 
 def _is_database_late() -> bool:
-    return runtime.is_open() and runtime.live().pulse.is_late
+    return runtime.is_open() and runtime.current().pulse.is_late
 
 
 def is_managed() -> bool:

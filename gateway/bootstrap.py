@@ -7,8 +7,8 @@ from django.db import transaction
 
 from budgets.bootstrap import bootstrap_money
 from gateway.config import Config
-from tenants.back_office.audit import Actor
-from tenants.bootstrap import BY_ITSELF, Ledger, bootstrap_people
+from tenants.audit import Actor
+from tenants.bootstrap import BY_ITSELF, BootstrapState, bootstrap_people
 
 
 @transaction.atomic
@@ -21,7 +21,7 @@ def bootstrap(
 
     `update` also overwrites what administrators changed or deleted, but never a password.
     """
-    ledger = Ledger(update=update, actor=actor)
+    ledger = BootstrapState(update=update, actor=actor)
     bootstrap_people(config, ledger, settings.SECRETS.pepper)
     bootstrap_money(config, ledger)
     ledger.save()

@@ -83,7 +83,7 @@ class JobRun(models.Model):
 
 
 class KnownSecret(models.Model):
-    """The fingerprint of a secret that rows of this database depend on (gateway/config/checks/known_secret.py)."""
+    """The fingerprint of a secret that rows of this database depend on (gateway/server/known_secret.py)."""
 
     name = models.CharField(max_length=32, primary_key=True)
     fingerprint = models.CharField(max_length=16)

@@ -6,42 +6,41 @@ Everything below is a plain object that takes what it needs in its constructor; 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from budgets.admission.interface import Admission
-    from budgets.redis.workers.worker_registry import Peers
+    from budgets.admission.reserve import Counter
+    from budgets.redis.workers.worker_registry import WorkerRegistry
     from budgets.rules import Rulebook
-    from catalog.snapshot import Problem, Snapshot
+    from catalog.snapshot import CatalogProblem, Model, Snapshot
     from gateway.config import Config
-    from gateway.idempotency.store import Replays
-    from gateway.inference.read_on import ReadingOn
-    from gateway.inference.shadow_traffic import Shadows
-    from gateway.inference.token_counter import TokenCounter
-    from gateway.invalidation.health_hints import HealthHints
-    from gateway.invalidation.watcher import Invalidation
+    from gateway.idempotency.store import IdempotencyStore
+    from gateway.invalidation.health_hints import HealthHintBus
+    from gateway.invalidation.watcher import ConfigWatcher
     from gateway.jobs.runs import Run
     from gateway.observability.access_log import AccessLog
     from gateway.observability.metrics import Metrics
     from gateway.observability.request_log import RequestLog
-    from gateway.overload.body_memory import BodyRoom
-    from gateway.overload.load_shedder import Shedding
-    from gateway.stores.database_monitor import DatabasePulse
+    from gateway.overload.body_memory import BodyMemory
+    from gateway.overload.load_shedder import LoadShedder
+    from gateway.stores.database_monitor import DatabaseMonitor
     from gateway.stores.database_threads import DatabaseThreads
-    from gateway.supervisor.supervisor_client import WorkerLink
+    from gateway.supervisor.supervisor_client import SupervisorClient
     from gateway.supervisor.worker_rows import WorkerRows
-    from metering.inflight import Running
+    from metering.inflight import InFlightCalls
     from metering.journal.journal import Journal
     from metering.ledger.shipper import Shipper
-    from metering.meter import Books
+    from metering.meter import MeteringServices
+    from metering.read_on import ReadingOn
     from providers.processes.heavy_work import HeavyWork
-    from providers.resilience.health import Health
+    from providers.resilience.health import DeploymentHealth
     from providers.simulator.server import Simulator
     from providers.tenant_salt import Salts
     from providers.transport.client import Transport
     from tenants.api_keys.cache import KeyCache
     from tenants.api_keys.deny_list import DenyList
-    from tenants.api_keys.last_used import KeyUse
+    from tenants.api_keys.last_used import LastUsedRecorder
 
 
 class NotServing(RuntimeError):
@@ -52,42 +51,56 @@ class Starting(NotServing):
     """It was not opened yet."""
 
 
-class Connections:
+class Mirrors(Protocol):
+    """Sends answered calls again to deployments on trial (gateway/inference/shadow_traffic.py)."""
+
+    def mirror(
+        self, request_id: str, endpoint: str, model: Model, want: Any, raw: bytes, input_tokens: int
+    ) -> None:
+        """Keep one call to be sent again. Never waits."""
+        ...
+
+    async def run(self) -> None:
+        """Send what is kept until cancelled."""
+        ...
+
+
+class Runtime:
     """One slot for each part; `snapshot` and `rulebook` are immutable values, swapped whole."""
 
     config: Config
     database: DatabaseThreads
-    pulse: DatabasePulse
+    pulse: DatabaseMonitor
     transport: Transport
-    health: Health
+    health: DeploymentHealth
     keys: KeyCache
-    key_use: KeyUse
+    key_use: LastUsedRecorder
     snapshot: Snapshot
-    failed_probes: tuple[Problem, ...] = ()  # as the ledger of probes says
+    failed_probes: tuple[CatalogProblem, ...] = ()  # as the ledger of probes says
     rulebook: Rulebook
     admission: Admission
     journal: Journal
     shipper: Shipper
-    running: Running
-    books: Books
-    replays: Replays
+    running: InFlightCalls
+    books: MeteringServices
+    replays: IdempotencyStore
     metrics: Metrics
     access_log: AccessLog
     request_log: RequestLog
-    invalidation: Invalidation
+    invalidation: ConfigWatcher
     simulator: Simulator | None = None
     worker_rows: WorkerRows | None = None  # where other processes may share Redis
-    peers: Peers | None = None  # as far as this one has heard of them
-    hints: HealthHints | None = None  # what is told to other processes, where there may be any
-    shedding: Shedding
-    bodies: BodyRoom
+    peers: WorkerRegistry | None = None  # as far as this one has heard of them
+    hints: HealthHintBus | None = None  # what is told to other processes, where there may be any
+    shedding: LoadShedder
+    bodies: BodyMemory
     reading_on: ReadingOn
     heavy: HeavyWork
     denied: DenyList
     salts: Salts
-    shadows: Shadows
-    counter: TokenCounter | None = None  # of prompts whose bytes do not fit a budget
-    link: WorkerLink | None = None  # to the supervisor, where there are several workers
+    shadows: Mirrors
+    counter: Counter | None = None  # of prompts whose bytes do not fit a budget
+    link: SupervisorClient | None = None  # to the supervisor, where there are several workers
     job_runs: tuple[Run, ...] = ()  # of all processes, as the database says
     serving_since: float = 0.0  # Unix time
     is_leaving: bool = False  # /readyz says so, so that nobody sends more; calls are still served
@@ -97,11 +110,11 @@ class Connections:
 class _Slot:
     """Holds the open connections of this process, or nothing."""
 
-    value: Connections | None = None
+    value: Runtime | None = None
     was_open = False
 
 
-def live() -> Connections:
+def current() -> Runtime:
     """Return what is open. Costs one attribute read; raises Starting before open and NotServing after close."""
     value = _Slot.value
     if value is None:
@@ -113,7 +126,7 @@ def is_open() -> bool:
     return _Slot.value is not None
 
 
-def set_live(value: Connections | None) -> None:
+def install(value: Runtime | None) -> None:
     """Called by gateway/server/lifespan.py only."""
     if value is not None:
         value.serving_since = time.time()

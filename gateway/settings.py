@@ -50,10 +50,10 @@ INSTALLED_APPS = [
     "metering",
 ]
 
-MIDDLEWARE = [  # of the ordinary site; /v1 has its own handler (gateway/http/handler.py)
+MIDDLEWARE = [  # of the ordinary site; /v1 has its own handler (gateway/api/handler.py)
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "gateway.site.security_headers.PageSecurity",
+    "gateway.site.security_headers.SecurityHeadersMiddleware",
     "gateway.site.static_files.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "gateway.site.session_expiry.SessionAge",

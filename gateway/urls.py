@@ -1,4 +1,4 @@
-"""URLs of the ordinary site. /v1 itself is served by gateway/http/handler.py; its API page lives here."""
+"""URLs of the ordinary site. /v1 itself is served by gateway/api/handler.py; its API page lives here."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from unfold.decorators import action
 from metering.back_office import request_log_admin  # noqa: F401 - the page of calls without a row here
 from metering.back_office.call_lists import CallList, OfCode, OfKey, OfModel, OfTenant
 from metering.back_office.json_fields import STYLES, json_display
-from metering.explain.story import Part, explain, receipt_lines
+from metering.explain.story import Section, explain, receipt_lines
 from metering.models import Status, UsageEvent
 from metering.reports.experiment_page import page
 from tenants.back_office.form_fields import usd
@@ -144,7 +144,7 @@ class UsageEventAdmin(CallList):
         return f"{usd(event.unsettled_nanousd):f}"
 
     @override
-    def parts(self, row: UsageEvent) -> list[Part]:
+    def parts(self, row: UsageEvent) -> list[Section]:
         return explain(row)
 
     @admin.display(description="line by line")

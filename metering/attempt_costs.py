@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from catalog.pricing.prices import Line, PriceSheet, Receipt
+from catalog.pricing.prices import PriceSheet, Receipt, ReceiptLine
 from metering.disputed_usage import Charge, Most, charge, cut
 from providers.upstream import Attempt
 from providers.usage import Usage
@@ -76,7 +76,7 @@ def add_tries(  # noqa: PLR0913 - the parts of a bill
     last = max((at for at, attempt in enumerate(attempts) if attempt.reached), default=-1)
     found = only(charged, attempts, is_known=is_known)
     priced: list[Attempt] = []
-    lines: list[Line] = []
+    lines: list[ReceiptLine] = []
     for at, attempt in enumerate(attempts):
         if at == last:
             priced.append(replace(attempt, usage=own, cost_nanousd=charged.bill.total_nanousd))
@@ -109,7 +109,7 @@ def _with_said(found: Tries, said: Charge) -> Tries:
     return found._replace(charged=charged, known_nanousd=known, billed=found.billed + 1)
 
 
-def _together(charged: Charge, lines: Sequence[Line], hold_nanousd: int | None) -> Charge:
+def _together(charged: Charge, lines: Sequence[ReceiptLine], hold_nanousd: int | None) -> Charge:
     every = (*charged.bill.lines, *lines)
     exact = sum((Decimal(line.amount_nanousd) for line in every), Decimal(0))
     bill = Receipt(every, int(exact.to_integral_value(ROUND_CEILING)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from catalog.pricing.prices import Line, PriceSheet, Receipt, cost, receipt
+from catalog.pricing.prices import PriceSheet, Receipt, ReceiptLine, cost, receipt
 from providers.usage import Usage
 
 BEYOND = "beyond_hold"
@@ -68,4 +68,4 @@ def within(usage: Usage, most: int | None) -> Usage:
 def cut(bill: Receipt, most_nanousd: int, price_id: int = 0) -> Receipt:
     """Give back what is beyond the hold, as a line of its own, so that the lines still sum to the total."""
     back = str(most_nanousd - bill.total_nanousd)
-    return Receipt((*bill.lines, Line(BEYOND, 1, back, back, price_id)), most_nanousd)
+    return Receipt((*bill.lines, ReceiptLine(BEYOND, 1, back, back, price_id)), most_nanousd)

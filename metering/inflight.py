@@ -16,7 +16,7 @@ T = TypeVar("T")
 FRAME_BYTES: Final = 1024  # of an event that is no content
 
 
-class RunningCall:
+class InFlightCall:
     """One call between its OPEN and its CLOSE. `stop_code` says why the gateway itself ends it."""
 
     __slots__ = ("asker", "caller", "marked", "record", "stop_code", "stream", "task")
@@ -35,11 +35,11 @@ class RunningCall:
             self.task.cancel()
 
 
-class Running:
+class InFlightCalls:
     """All of them, by request id."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, RunningCall] = {}
+        self._calls: dict[str, InFlightCall] = {}
         self._finishing: set[asyncio.Task[Any]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -47,14 +47,14 @@ class Running:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def __iter__(self) -> Iterator[RunningCall]:
+    def __iter__(self) -> Iterator[InFlightCall]:
         return iter(list(self._calls.values()))
 
     @property
     def ids(self) -> list[str]:
         return list(self._calls)
 
-    def add(self, call: RunningCall) -> None:
+    def add(self, call: InFlightCall) -> None:
         self._calls[call.record.id] = call
         self._idle.clear()
 
@@ -95,7 +95,7 @@ class Running:
                 call.marked = mark
                 journal.mark(mark)
 
-    def stop_where(self, matches: Callable[[RunningCall], str]) -> int:
+    def stop_where(self, matches: Callable[[InFlightCall], str]) -> int:
         """Stop every call for which `matches` returns a code; return how many."""
         stopped = 0
         for call in list(self._calls.values()):

@@ -12,13 +12,14 @@ from typing import Any
 
 import msgspec
 
-from budgets.admission.interface import Admission, AdmissionUnavailable, Standing
+from budgets.admission.interface import Admission, AdmissionUnavailable, LimitStatus
 from catalog.pricing.prices import PriceSheet, Receipt, as_kept
+from gateway.values.fallback_log import FALLBACKS
 from metering import failpoints
 from metering.attempt_costs import Sheets, Tries, add_tries, only
+from metering.decision import DecisionTrace, facts
 from metering.disputed_usage import UNLIMITED, Charge, Most, charge, within
-from metering.explain.decision import Trace, facts
-from metering.inflight import Running, RunningCall
+from metering.inflight import InFlightCall, InFlightCalls
 from metering.journal.journal import Journal, MeteringUnavailable
 from metering.journal.records import Answered, Close, Open
 from metering.output_speed import Speeds
@@ -26,7 +27,6 @@ from metering.unknown_usage import Bounds
 from metering.usage_estimate import Came, estimate
 from providers.dialects.openai.usage_places import usage_in
 from providers.exchange import QUICK_BYTES
-from providers.fallback_log import FALLBACKS
 from providers.processes.heavy_work import HeavyWork
 from providers.target import Target
 from providers.upstream import Attempt
@@ -36,7 +36,7 @@ from tenants.caller import Caller
 logger = logging.getLogger(__name__)
 
 
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
+class CallOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """How a call ended. `usage` None: the provider did not say, so it is estimated from `produced`."""
 
     status: str  # ok | error | cancelled | incomplete
@@ -54,7 +54,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     overhead_ms: float = 0.0
 
 
-def _said(ending: Ending) -> Usage | None:
+def _said(ending: CallOutcome) -> Usage | None:
     """Return what is known of the usage; None: it must be counted, and stays unsettled. Zeros beside produced text
     cannot be true, nor that an answer read nothing.
     """
@@ -67,12 +67,12 @@ def _said(ending: Ending) -> Usage | None:
     return None if usage.is_lacking and is_untrue else usage
 
 
-class Books(msgspec.Struct, frozen=True):
+class MeteringServices(msgspec.Struct, frozen=True):
     """Where a bill is written; the same for every call of a process. `observe` hears of every end."""
 
     journal: Journal
     admission: Admission
-    running: Running
+    running: InFlightCalls
     observe: Callable[[Open, Close, Sequence[Attempt]], None]
     heavy: HeavyWork | None = None  # counts what is large
     speeds: Speeds = msgspec.field(default_factory=Speeds)
@@ -83,10 +83,10 @@ class Meter:
 
     def __init__(
         self,
-        books: Books,
+        books: MeteringServices,
         record: Open,
         raw: bytes,
-        trace: Trace | None = None,
+        trace: DecisionTrace | None = None,
         most: Most = UNLIMITED,
         received_at: float | None = None,
     ) -> None:
@@ -102,14 +102,14 @@ class Meter:
         self._granted_at = time.perf_counter()
         self._received_at = self._granted_at if received_at is None else received_at
         self.is_booked = False  # the ledger has its row, or will have it
-        self.call: RunningCall | None = None
+        self.call: InFlightCall | None = None
         self._is_over = False
 
-    def open(self, caller: Caller) -> RunningCall:
+    def open(self, caller: Caller) -> InFlightCall:
         """Write the intent down. Raises MeteringUnavailable when the disk cannot take it; nothing was sent then."""
         self._books.journal.open_call(self.record)
         self.is_booked = True
-        self.call = RunningCall(self.record, caller, asyncio.current_task())
+        self.call = InFlightCall(self.record, caller, asyncio.current_task())
         self._books.running.add(self.call)
         return self.call
 
@@ -130,10 +130,10 @@ class Meter:
         self._books.journal.mark(noted)
         failpoints.reach("after_answered")
 
-    async def close(self, ending: Ending) -> Standing:
+    async def close(self, ending: CallOutcome) -> LimitStatus:
         """Price the call, make its end durable, settle its grant. Happens once, even if the task is cancelled."""
         if self._is_over:
-            return Standing()
+            return LimitStatus()
         self._is_over = True
         if self.call is not None:
             self.call.task = None  # from here on there is nothing left to stop
@@ -143,16 +143,16 @@ class Meter:
         charged = charge(usage, ending.sheet, self.most) if ending.is_billed else Charge(Receipt((), 0))
         return await self._finish(ending, usage, charged, is_known=True)
 
-    async def void(self) -> Standing:
+    async def void(self) -> LimitStatus:
         """Forget the call: it never reached a provider. Return where its caller stands now."""
         if self._is_over:
-            return Standing()
+            return LimitStatus()
         self._is_over, self.is_booked = True, False
         self._books.journal.void(self.record.id)
         self._books.running.remove(self.record.id)
         return await self._books.admission.settle(self.record.id, 0, 0)
 
-    async def _count_and_finish(self, ending: Ending) -> Standing:
+    async def _count_and_finish(self, ending: CallOutcome) -> LimitStatus:
         came = Came(ending.produced, ending.produced_tokens, ending.produced_events)
         try:
             usage = await estimate(self.record, self._raw, came, ending.usage, self._books.heavy)
@@ -165,7 +165,7 @@ class Meter:
         charged = Charge(charge(usage, ending.sheet, self.most).bill)  # nobody has claimed what is beyond
         return await self._finish(ending, usage, charged, is_known=False)
 
-    def _with_hidden(self, ending: Ending, usage: Usage) -> Usage:
+    def _with_hidden(self, ending: CallOutcome, usage: Usage) -> Usage:
         """Add what was probably written unseen: by a stream before its first content, by another call at any time."""
         if ending.target is None:
             return usage
@@ -189,7 +189,7 @@ class Meter:
         self.record = record
         return True
 
-    async def _finish(self, ending: Ending, usage: Usage, own: Charge, *, is_known: bool) -> Standing:
+    async def _finish(self, ending: CallOutcome, usage: Usage, own: Charge, *, is_known: bool) -> LimitStatus:
         """`own` is what the last try costs that reached a provider; `is_known`: what it used."""
         self.usage = usage = as_kept(usage, ending.sheet)
         for at, each in enumerate(self.attempts):
@@ -215,7 +215,7 @@ class Meter:
             books.observe(self.record, close, self.attempts)
         return await self._settle(close)
 
-    def _settle(self, close: Close) -> Coroutine[Any, Any, Standing]:
+    def _settle(self, close: Close) -> Coroutine[Any, Any, LimitStatus]:
         tokens = close.usage.total_tokens
         return self._books.admission.settle(close.id, tokens, close.cost_nanousd, close.unsettled_nanousd)
 
@@ -246,7 +246,7 @@ class Meter:
         if self.exceeded is not None and reported > self.record.hold_of_one:
             self.exceeded(close)
 
-    def _close_record(self, ending: Ending, tries: Tries) -> Close:
+    def _close_record(self, ending: CallOutcome, tries: Tries) -> Close:
         target, charged, bill = ending.target, tries.charged, tries.charged.bill
         bounds = Bounds.of(self.record, ending.sheet, tries)
         decision = facts(self.trace, self.attempts, self.record.model)

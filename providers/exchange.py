@@ -5,34 +5,45 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from providers.dialects.base import (
+    Answered,
     Dialect,
     Laborious,
-    MalformedAnswer,
     MalformedStream,
     Stream,
     has_said_all,
     last_word,
 )
 from providers.dialects.body_kind import EVENT_STREAM, MAX_PRELUDE
+from providers.dialects.offload import Aside
 from providers.dialects.openai.usage_places import usage_in_error
 from providers.errors.exceptions import ErrorWith200, UpstreamBroken, UpstreamFailed
 from providers.errors.messages import LONGEST
 from providers.errors.out_of_memory import NoRoom
+from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.outline import LARGE
+from providers.outgoing import Outgoing
 from providers.registry import PROVIDERS
 from providers.request_additions import Added
 from providers.target import Target
-from providers.transport.client import LEAVE_S, UpstreamRequest
-
-if TYPE_CHECKING:
-    from providers.upstream import Call, Outgoing
+from providers.transport.client import LEAVE_S, UpstreamRequest, UpstreamResponse
 
 QUICK_BYTES: Final = 64 * 1024  # of an answer that is taken apart within a step of the loop
 MAX_ANSWER: Final = 64 * 1024 * 1024
 USER_AGENT = "open-model-gateway"
+
+
+class Receiving(Protocol):
+    """What of a call is read and written here (providers/call.py)."""
+
+    target: Target
+    response: UpstreamResponse
+    stream: Stream | None
+    aside: Aside | None
+    answered: Answered | None
+    unnoted: bytes
 
 
 def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, added: Added) -> UpstreamRequest:
@@ -55,7 +66,7 @@ def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, added: Add
     )
 
 
-def stream_for(call: Call, dialect: Dialect, outgoing: Outgoing) -> Stream:
+def stream_for(call: Receiving, dialect: Dialect, outgoing: Outgoing) -> Stream:
     """Make the stream that reads what comes."""
     stream = call.stream = dialect.stream()
     stream.is_for(call.target.upstream_model, call.target.secrets())
@@ -63,7 +74,7 @@ def stream_for(call: Call, dialect: Dialect, outgoing: Outgoing) -> Stream:
     return stream
 
 
-async def first_content(call: Call, blocks: AsyncIterator[bytes], block: bytes) -> bytes:
+async def first_content(call: Receiving, blocks: AsyncIterator[bytes], block: bytes) -> bytes:
     """Read on from the first block until the stream shows content, so that everything before it may still fail over.
 
     Raises UpstreamFailed, MalformedStream.
@@ -93,7 +104,7 @@ async def first_content(call: Call, blocks: AsyncIterator[bytes], block: bytes) 
     return held
 
 
-async def looked_into(call: Call) -> bytes:
+async def looked_into(call: Receiving) -> bytes:
     """Return what goes to the client for large events of a stream, which another process looks into."""
     stream, out = call.stream, b""
     assert stream is not None  # noqa: S101 - it has large events
@@ -125,7 +136,7 @@ def broken_by(error: MalformedStream) -> UpstreamFailed:
     return NoRoom(str(error)) if error.is_ours else UpstreamBroken(f"malformed stream: {error}")
 
 
-def what_ended(error: BaseException, call: Call, raw: bytes) -> BaseException:
+def what_ended(error: BaseException, call: Receiving, raw: bytes) -> BaseException:
     """Return what ended an answer before it was one, with the usage that it reported. `raw`: came in one piece."""
     said = last_word(call.stream) if call.stream is not None else None
     if isinstance(error, MalformedAnswer | MalformedStream):
@@ -145,7 +156,7 @@ def what_ended(error: BaseException, call: Call, raw: bytes) -> BaseException:
     return error
 
 
-async def read_answer(call: Call, dialect: Dialect, outgoing: Outgoing, raw: bytes) -> None:
+async def read_answer(call: Receiving, dialect: Dialect, outgoing: Outgoing, raw: bytes) -> None:
     """Take a whole answer apart. Raises MalformedAnswer.
 
     What may take long, or is no use, is told to `heard` first. What is neither is left in `call.unnoted`: whoever

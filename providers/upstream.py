@@ -7,138 +7,37 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, cast
 
-import msgspec
-
-from providers.dialects.base import Answered, Dialect, MalformedStream, Stream, has_said_all
-from providers.dialects.other_form import begun, read_otherwise, take_folded
+from providers.call import Call
+from providers.dialects.base import Dialect
 from providers.errors.exceptions import (
     DeadlineExceeded,
     UpstreamFailed,
     UpstreamStatus,
-    UpstreamTimeout,
     summarize,
 )
-from providers.errors.out_of_memory import NoRoom
 from providers.errors.tracebacks import drop_frames
 from providers.exchange import (
     MAX_ANSWER,
-    broken_by,
-    late_usage,
-    looked_into,
     read_answer,
     request_for,
-    unfinished,
     what_ended,
 )
-from providers.processes.offload import Aside
+from providers.other_form import begun, read_otherwise, take_folded
+from providers.outgoing import Outgoing
 from providers.request_additions import MOST_TRIES, Added, Additions, without
-from providers.resilience.attempt import Turn
 from providers.resilience.attempt_log import Attempt, Notes
-from providers.resilience.attempt_planner import Again, Journey, in_time, judge
-from providers.resilience.health import Health
+from providers.resilience.attempt_planner import AttemptPlanner, judge
+from providers.resilience.health import DeploymentHealth
 from providers.resilience.plan import Asker, Deadline, Plan, timeouts_within
 from providers.target import Target
-from providers.transport.client import Transport, UpstreamRequest, UpstreamResponse
+from providers.transport.client import Transport, UpstreamRequest
 
 __all__ = ["Attempt", "Call", "Outgoing", "open_call"]
 
 MAX_ERROR = 256 * 1024
-
-
-class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be sent, the same for every target."""
-
-    request_id: str
-    path: str
-    raw: bytes
-    streams: bool
-    trace_parent: str = ""
-    has_cap: bool = False  # the gateway sends a cap, so a provider that refuses its name is asked once more
-    asks_usage: bool = False  # it adds `stream_options`, where the deployment takes them
-    asker: Asker = msgspec.field(default_factory=Asker)
-    heard: Callable[[Target, bytes], object] = lambda *_: None  # of a whole answer: exchange.read_answer
-    aside: Aside | None = None  # reads what takes long
-    again: Again | None = None  # holds money for one more try, which may be billed too
-
-
-class Call:
-    """An upstream that answers. For a stream `first` is what is ready for the client and `blocks` the rest."""
-
-    __slots__ = (
-        "answered",
-        "aside",
-        "attempts",
-        "blocks",
-        "deadline",
-        "first",
-        "notes",
-        "response",
-        "set_by_gateway",
-        "stream",
-        "target",
-        "turn",
-        "unnoted",
-    )
-
-    def __init__(self, target: Target, response: UpstreamResponse, attempts: list[Attempt]) -> None:
-        self.target, self.response, self.attempts = target, response, attempts
-        self.answered: Answered | None = None
-        self.stream: Stream | None = None
-        self.blocks: AsyncIterator[bytes] | None = None
-        self.aside: Aside | None = None
-        self.first = self.unnoted = b""  # `unnoted`: a small answer that `heard` was not told of
-        self.turn: Turn | None = None
-        self.deadline: Deadline | None = None
-        self.notes: Notes | None = None
-        self.set_by_gateway = ""  # of the body: what the client did not state so
-
-    async def rest(self) -> AsyncIterator[bytes]:
-        """The client's bytes of the rest of the stream. Raises UpstreamFailed; then what came before stands."""
-        stream, blocks = self.stream, self.blocks
-        assert stream is not None  # noqa: S101 - only streams have a rest
-        assert blocks is not None  # noqa: S101
-        try:
-            if not _is_over(stream):  # else the first block said it all
-                async for block in blocks:
-                    out = stream.feed(block)
-                    if stream.large is not None:
-                        out += await looked_into(self)
-                    if out:
-                        yield out
-                    if _is_over(stream):
-                        break
-                else:
-                    stream.end()
-            if stream.done and not (stream.usage is not None and has_said_all(stream)):
-                await late_usage(stream, blocks)
-        except MalformedStream as error:
-            raise self._broke(broken_by(error)) from error
-        except UpstreamFailed as failure:
-            raise self._broke(failure) from failure
-        if not stream.is_full and (fault := unfinished(stream)) is not None:
-            self._broke(fault)
-
-    async def aclose(self) -> None:
-        """Close the upstream's connection; a stream that said all it had to say may keep it."""
-        if self.turn is not None:
-            self.turn.end()
-        if self.stream is not None and self.stream.done:
-            self.response.leave()
-        await self.response.aclose()
-
-    def _broke(self, failure: UpstreamFailed) -> UpstreamFailed:
-        """Count a stream that broke after its first content; a stream that is only too long is nobody's fault."""
-        if isinstance(failure, UpstreamTimeout) and failure.phase == "total":
-            return in_time(failure, self.deadline)
-        failure.came_from(self.target)
-        if self.turn is not None and not isinstance(failure, NoRoom):
-            self.turn.failed(failure)
-        if self.notes is not None:
-            self.notes.broke(self.target, failure)
-        return failure
 
 
 async def open_call(
@@ -147,11 +46,11 @@ async def open_call(
     outgoing: Outgoing,
     plan: Plan,
     attempts: list[Attempt],
-    health: Health,
+    health: DeploymentHealth,
 ) -> Call:
     """Return the first answer, noting every try. Raises UpstreamFailed; CancelledError once the asker has left."""
     failures: list[UpstreamFailed] = []
-    journey = Journey(plan, health, outgoing.asker)
+    journey = AttemptPlanner(plan, health, outgoing.asker)
     notes = health.notes(attempts, outgoing.request_id)
     while (step := await journey.begin(outgoing.again, failures)) is not None:
         target, turn = step
@@ -182,7 +81,7 @@ async def open_call(
 
 
 def _unanswered(
-    asker: Asker, failures: list[UpstreamFailed], plan: Plan, health: Health
+    asker: Asker, failures: list[UpstreamFailed], plan: Plan, health: DeploymentHealth
 ) -> UpstreamFailed | asyncio.CancelledError:
     if asker.has_left:
         return asyncio.CancelledError()
@@ -291,7 +190,3 @@ async def _try(
             raise
         raise told from error
     return call
-
-
-def _is_over(stream: Stream) -> bool:
-    return stream.done or stream.failure is not None

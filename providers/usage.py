@@ -7,6 +7,8 @@ from typing import Final, Self
 
 import msgspec
 
+USUAL_TIERS: Final = frozenset({"auto", "default", "standard"})
+
 MOST_TOOLS: Final = 32
 LONGEST_TOOL: Final = 64  # letters of a name
 OTHER_TOOLS: Final = "other tools"

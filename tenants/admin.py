@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin, messages
 from typing_extensions import override
 
+from tenants.audit import actor_of
 from tenants.back_office import (
     audit_admin,  # noqa: F401
     people_admin,  # noqa: F401 - they register their pages
 )
-from tenants.back_office.admin_base import BackOffice, TabularInline
-from tenants.back_office.audit import actor_of
+from tenants.back_office.admin_base import AuditedModelAdmin, TabularInline
 from tenants.back_office.confirmation import ask, is_confirmed
+from tenants.back_office.forms import MembershipForm, TenantForm
 from tenants.back_office.key_admin import ApiKeyAdmin
-from tenants.forms import MembershipForm, TenantForm
 from tenants.models import ApiKey, Membership, Tenant
 from tenants.services import resume_tenant, suspend_tenant
 
@@ -38,7 +38,7 @@ class MembershipInline(TabularInline):
         return super().get_queryset(request).select_related("user", "tenant")
 
 
-class TenantAdmin(BackOffice):
+class TenantAdmin(AuditedModelAdmin):
     form = TenantForm
     list_display: tuple[str, ...] = ("name", "kind", "status", "timezone", "created_at")
     list_filter = ("status", "kind")

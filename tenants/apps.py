@@ -5,8 +5,6 @@ from __future__ import annotations
 from django.apps import AppConfig
 from typing_extensions import override
 
-from tenants.config_version import announce_changes
-
 
 class TenantsConfig(AppConfig):
     name = "tenants"
@@ -14,4 +12,6 @@ class TenantsConfig(AppConfig):
 
     @override
     def ready(self) -> None:
+        from tenants.config_version import announce_changes  # noqa: PLC0415 - models exist by now
+
         announce_changes(self, "User", "Tenant", "Membership", "ApiKey")  # kept in memory

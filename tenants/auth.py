@@ -8,28 +8,27 @@ from typing import TYPE_CHECKING, Any
 from ninja.security import HttpBearer
 from typing_extensions import override
 
-from gateway import runtime
 from tenants.addresses import is_inside
 from tenants.errors import (
+    AccessDenied,
     AddressNotAllowed,
     InvalidKey,
     KeysUnavailable,
-    Refused,
     ScopeNotAllowed,
     TenantSuspended,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from django.http import HttpRequest
 
+    from tenants.api_keys.cache import KeyCache
     from tenants.caller import Caller
 
 MISSING = "You did not provide an API key. Send it as 'Authorization: Bearer sk-<prefix>.<secret>'."
 KEY_HEADERS = (b"x-api-key", b"api-key")
 MOST_KEYS = 4  # of one request that are tried
-INVALID = "Incorrect API key provided. Keys look like 'sk-<prefix>.<secret>'."
 
 
 class ApiKeyAuth(HttpBearer):
@@ -37,22 +36,45 @@ class ApiKeyAuth(HttpBearer):
 
     is_async = True
 
+    def __init__(self, keys: Callable[[], KeyCache]) -> None:
+        """`keys` returns the cache of this process; what it raises where nothing is served passes on."""
+        super().__init__()
+        self._keys = keys
+
     @override
     async def __call__(self, request: HttpRequest) -> Caller:
         """Return the Caller. Raises InvalidKey, TooManyMisses, TenantSuspended, AddressNotAllowed, KeysUnavailable."""
         tokens = tokens_of(request)
         try:
-            caller = await _caller(request, tokens[0])
-        except (Refused, KeysUnavailable) as refusal:
+            caller = await self._caller(request, tokens[0])
+        except (AccessDenied, KeysUnavailable) as refusal:
             if len(tokens) == 1:
                 raise
-            caller = await _another(request, tokens[1:], refusal)
+            caller = await self._another(request, tokens[1:], refusal)
         request.recognize()  # type: ignore[attr-defined]
         return caller
 
     @override
     async def authenticate(self, request: HttpRequest, token: str) -> Any:
-        return await runtime.live().keys.caller(token)
+        return await self._keys().caller(token)
+
+    async def _caller(self, request: Any, token: str) -> Caller:
+        """Return who holds this key, if it may be used now."""
+        address = request.client_ip
+        caller = await self._keys().caller(token, address)
+        request.caller = caller  # so that a refusal can say where the caller stands
+        check(caller, now=time.time(), address=address)
+        return caller
+
+    async def _another(self, request: Any, tokens: Sequence[str], refusal: Exception) -> Caller:
+        """Return who holds the first of these keys that may be used. Raises what tells most of why there is none."""
+        for token in tokens:
+            try:
+                return await self._caller(request, token)
+            except (AccessDenied, KeysUnavailable) as another:
+                if isinstance(refusal, InvalidKey):
+                    refusal = another
+        raise refusal
 
 
 def tokens_of(request: Any) -> Sequence[str]:
@@ -85,26 +107,6 @@ def _bearers(value: str) -> list[str]:
         if scheme.lower() == "bearer" and token.strip():
             tokens.append(token.strip())
     return tokens
-
-
-async def _caller(request: Any, token: str) -> Caller:
-    """Return who holds this key, if it may be used now. Raises as ApiKeyAuth does."""
-    address = request.client_ip
-    caller = await runtime.live().keys.caller(token, address)
-    request.caller = caller  # so that a refusal can say where the caller stands
-    check(caller, now=time.time(), address=address)
-    return caller
-
-
-async def _another(request: Any, tokens: Sequence[str], refusal: Exception) -> Caller:
-    """Return who holds the first of these keys that may be used. Raises what tells most of why there is none."""
-    for token in tokens:
-        try:
-            return await _caller(request, token)
-        except (Refused, KeysUnavailable) as another:
-            if isinstance(refusal, InvalidKey):
-                refusal = another
-    raise refusal
 
 
 def check(caller: Caller, *, now: float, address: str) -> None:

@@ -18,14 +18,14 @@ from gateway.config.sections.bootstrap import (
     BootstrapUser,
 )
 from tenants.api_keys import tokens
-from tenants.back_office.audit import Actor, facts_of, record
+from tenants.audit import Actor, facts_of, record
 from tenants.models import ApiKey, BootstrapItem, Membership, Tenant, User
 from tenants.services import NewKey, create_key
 
 BY_ITSELF = Actor("bootstrap")  # the start of a gateway
 
 
-class Ledger:
+class BootstrapState:
     """What bootstrap has created before, and what it says this time. `update` forgets about the past."""
 
     def __init__(self, *, update: bool, actor: Actor = BY_ITSELF) -> None:
@@ -56,7 +56,7 @@ class Ledger:
         BootstrapItem.objects.bulk_create(items, ignore_conflicts=True)
 
 
-def apply_columns(row: Model, columns: dict[str, Any], ledger: Ledger, what: str = "") -> bool:
+def apply_columns(row: Model, columns: dict[str, Any], ledger: BootstrapState, what: str = "") -> bool:
     """Write the columns that differ, with an audit row; return whether any did. `what` is the row in words."""
     different = [name for name, value in columns.items() if getattr(row, name) != value]
     if not different:
@@ -70,14 +70,14 @@ def apply_columns(row: Model, columns: dict[str, Any], ledger: Ledger, what: str
     return True
 
 
-def created(row: Model, ledger: Ledger, what: str) -> None:
+def created(row: Model, ledger: BootstrapState, what: str) -> None:
     """Save a new row with its audit row, and say so; `what` is the row in words."""
     row.save()
     record(ledger.actor, "create", row, before=None, after=facts_of(row))
     ledger.say(f"Created {what}.")
 
 
-def bootstrap_people(config: Config, ledger: Ledger, pepper: bytes) -> None:
+def bootstrap_people(config: Config, ledger: BootstrapState, pepper: bytes) -> None:
     """Create tenants, people, memberships and keys, in this order. In the caller's transaction."""
     section = config.bootstrap
     for tenant in section.tenants:
@@ -111,7 +111,7 @@ def _tenants_named(config: Config) -> Iterable[str]:
     return {row.tenant for rows in (section.memberships, section.api_keys) for row in rows}
 
 
-def _tenant(wanted: BootstrapTenant, ledger: Ledger) -> None:
+def _tenant(wanted: BootstrapTenant, ledger: BootstrapState) -> None:
     columns = {
         "status": wanted.status,
         "timezone": wanted.timezone,
@@ -127,7 +127,7 @@ def _tenant(wanted: BootstrapTenant, ledger: Ledger) -> None:
         created(Tenant(name=wanted.name, **columns), ledger, f"the tenant {wanted.name}")
 
 
-def _person(wanted: BootstrapUser, ledger: Ledger) -> None:
+def _person(wanted: BootstrapUser, ledger: BootstrapState) -> None:
     columns = {"is_superuser": wanted.is_super_admin, "is_staff": wanted.is_super_admin}
     row = User.objects.filter(email=wanted.email).first()
     if row is not None:
@@ -140,7 +140,7 @@ def _person(wanted: BootstrapUser, ledger: Ledger) -> None:
         created(person, ledger, f"the user {wanted.email}")
 
 
-def _membership(wanted: BootstrapMembership, tenants: dict[str, Tenant], ledger: Ledger) -> None:
+def _membership(wanted: BootstrapMembership, tenants: dict[str, Tenant], ledger: BootstrapState) -> None:
     name = f"{wanted.email} in {wanted.tenant}"
     tenant, person = tenants.get(wanted.tenant), User.objects.filter(email=wanted.email).first()
     if tenant is None or person is None:
@@ -157,7 +157,7 @@ def _membership(wanted: BootstrapMembership, tenants: dict[str, Tenant], ledger:
         created(row, ledger, f"the membership of {wanted.email} in {wanted.tenant} as {wanted.role}")
 
 
-def _key(wanted: BootstrapKey, tenant: Tenant, ledger: Ledger, pepper: bytes) -> None:
+def _key(wanted: BootstrapKey, tenant: Tenant, ledger: BootstrapState, pepper: bytes) -> None:
     row = find_key(wanted)
     if row is not None:
         ledger.remember("api_key", name_of(wanted))

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 import msgspec
 
+SCOPES = (
+    "chat",
+    "embeddings",
+    "images",
+    "audio",
+    "moderations",
+    "rerank",
+    "files",
+    "batches",
+)  # of a key; none: all
+SERVED = ("chat", "embeddings")  # by the endpoints that there are: forms offer no others
+
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """A verified key and its tenant.

@@ -1,6 +1,6 @@
 """Why a caller is refused. HTTP knows these in gateway/http/errors.py.
 
-- Refused
+- AccessDenied
   - InvalidKey          missing, malformed, unknown, revoked or expired; never says which half was wrong
   - TooManyMisses       unknown keys from one address
   - TenantSuspended
@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tenants.caller import Caller
 
+INVALID = "Incorrect API key provided. Keys look like 'sk-<prefix>.<secret>'."
 
-class Refused(Exception):
+
+class AccessDenied(Exception):
     """The caller may not do this."""
 
 
-class InvalidKey(Refused):
+class InvalidKey(AccessDenied):
     """`caller`: whose key it was, where its secret is right and it is not good any more. `prefix` is for the logs: of
     any other key as much as may be written down. The client learns neither.
     """
@@ -32,7 +34,7 @@ class InvalidKey(Refused):
         super().__init__(reason)
 
 
-class TooManyMisses(Refused):
+class TooManyMisses(AccessDenied):
     caller = None
 
     def __init__(self, retry_after_s: float, prefix: str = "") -> None:
@@ -40,24 +42,24 @@ class TooManyMisses(Refused):
         super().__init__("Too many unknown API keys came from this address.")
 
 
-class TenantSuspended(Refused):
+class TenantSuspended(AccessDenied):
     def __init__(self, tenant: str) -> None:
         self.tenant = tenant
         super().__init__(f"The tenant '{tenant}' is suspended.")
 
 
-class AddressNotAllowed(Refused):
+class AddressNotAllowed(AccessDenied):
     def __init__(self) -> None:
         super().__init__("This key may not be used from this address.")
 
 
-class ScopeNotAllowed(Refused):
+class ScopeNotAllowed(AccessDenied):
     def __init__(self, scope: str, scopes: frozenset[str]) -> None:
         self.scope, self.scopes = scope, scopes
         super().__init__(f"This key may not use '{scope}'; it is limited to {', '.join(sorted(scopes))}.")
 
 
-class ModelNotAllowed(Refused):
+class ModelNotAllowed(AccessDenied):
     def __init__(self, alias: str, advice: str = "") -> None:
         self.alias = alias
         super().__init__(f"This key may not use the model '{alias}'. {advice}".strip())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.db import OperationalError
 
-from tenants.api_keys.cache import Stored
+from tenants.api_keys.cache import StoredKey
 from tenants.caller import Caller
 from tenants.errors import KeysUnavailable
 from tenants.models import ApiKey, Priority, Tenant
 
 
-def load_key(prefix: str) -> Stored | None:
+def load_key(prefix: str) -> StoredKey | None:
     """Return the key with this prefix, or None. Blocking: one query. Raises KeysUnavailable."""
     try:
         key = ApiKey.objects.select_related("tenant").filter(prefix=prefix).first()
@@ -20,7 +20,7 @@ def load_key(prefix: str) -> Stored | None:
         return None
     revoked_at = key.revoked_at.timestamp() if key.revoked_at is not None else None
     previous_until = key.previous_until.timestamp() if key.previous_until is not None else None
-    return Stored(key.secret_hmac, _caller(key, key.tenant), revoked_at, key.previous_hmac, previous_until)
+    return StoredKey(key.secret_hmac, _caller(key, key.tenant), revoked_at, key.previous_hmac, previous_until)
 
 
 def load_prefixes(after: int) -> list[tuple[int, str]]:

@@ -14,7 +14,7 @@ from django.db.models.functions import Lower
 from django.utils.timezone import now
 from typing_extensions import override
 
-from tenants.back_office.differences import DONE
+from tenants.differences import DONE
 
 
 class UserManager(BaseUserManager["User"]):

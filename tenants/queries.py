@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from tenants.models import ApiKey, ConfigVersion, Tenant
-from tenants.services import CONFIG
+from tenants.models import ApiKey, Tenant
 
 
 class UnknownTenant(LookupError):
@@ -28,8 +27,3 @@ def tenant_named(name: str) -> Tenant:
 def key_with_prefix(prefix: str) -> int | None:
     """Return the id of the key with this prefix."""
     return ApiKey.objects.filter(prefix=prefix).values_list("pk", flat=True).first()
-
-
-def config_version() -> int:
-    """Return the number that rises with every change a running server must notice."""
-    return ConfigVersion.objects.filter(name=CONFIG).values_list("version", flat=True).first() or 0

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 from django.db import transaction
-from django.db.models import F
 
 from tenants.api_keys import tokens
-from tenants.back_office.audit import Actor, facts_of, record
-from tenants.models import ApiKey, ConfigVersion, Tenant, TenantStatus, User
-from tenants.signals import config_changed
-
-CONFIG = "config"
-QUIET_FIELDS = frozenset({"last_used_at", "last_login"})
+from tenants.audit import Actor, facts_of, record
+from tenants.models import ApiKey, Tenant, TenantStatus, User
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,32 +33,6 @@ class Issued(NamedTuple):
 
     key: ApiKey
     token: str
-
-
-def bump_version() -> None:
-    """Raise the number that running servers watch, in the caller's transaction, once in each."""
-    connection = transaction.get_connection()
-    if connection.in_atomic_block and any(entry[1] is _bumped for entry in connection.run_on_commit):
-        return
-    if not ConfigVersion.objects.filter(name=CONFIG).update(version=F("version") + 1):
-        row, _ = ConfigVersion.objects.get_or_create(name=CONFIG)
-        ConfigVersion.objects.filter(pk=row.pk).update(version=F("version") + 1)
-    if connection.in_atomic_block:
-        transaction.on_commit(_bumped)  # a rollback, also of a savepoint, forgets this mark with the bump
-    else:
-        _bumped()
-
-
-def _bumped() -> None:
-    """Mark a transaction that has raised the version, and say so once it is committed."""
-    config_changed.send_robust(sender=None)
-
-
-def bump_on_change(**signal: Any) -> None:
-    """Receive post_save and post_delete of everything that servers keep in memory."""
-    fields = signal.get("update_fields")
-    if fields is None or not QUIET_FIELDS.issuperset(fields):
-        bump_version()
 
 
 @transaction.atomic
@@ -161,3 +130,11 @@ def _set_status(tenant_id: int, status: TenantStatus, action: str, actor: Actor)
     tenant.save(update_fields=["status"])
     record(actor, action, tenant, before=before, after=facts_of(tenant))
     return tenant
+
+
+def write_key_use(noted: Mapping[int, float]) -> None:
+    """Write `last_used_at` of these keys. Blocking: one statement for each 500 of them."""
+    from tenants.models import ApiKey  # noqa: PLC0415 - the hot path imports no models
+
+    rows = [ApiKey(pk=key_id, last_used_at=datetime.fromtimestamp(at, UTC)) for key_id, at in noted.items()]
+    ApiKey.objects.bulk_update(rows, ["last_used_at"], batch_size=500)

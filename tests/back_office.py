@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.urls import reverse
 
-from catalog.sealing import API_KEY, open_metadata
+from catalog.secrets.sealing import API_KEY, open_metadata
 from catalog.services import seal_of
 
 KEY = settings.SECRETS.encryption_key

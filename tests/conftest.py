@@ -11,7 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from providers.fallback_log import FALLBACKS
+from gateway.values.fallback_log import FALLBACKS
 from tests import forked, stores, templates, town
 from tests.ports import ClosedPort
 from tests.schedule import arrange

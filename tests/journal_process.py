@@ -15,7 +15,7 @@ import django
 from budgets.admission.interface import WindowKey
 from metering.journal.journal import Journal
 from metering.journal.records import Mark
-from metering.ledger.crash_recovery import adopt
+from metering.ledger.crash_recovery import recover
 from metering.ledger.shipper import Shipper
 from metering.ledger.spend_windows import load_windows
 from tests.calls import DAY, closed, opened
@@ -35,7 +35,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
     django.setup()
     if what == "adopt":
-        say(str(adopt(root)))
+        say(str(recover(root)))
     else:
         load_windows([WindowKey("tenant:3", "daily", "UTC", DAY)])
         asyncio.run(serve(root))

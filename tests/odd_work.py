@@ -1,4 +1,4 @@
-"""Work that goes wrong, in a process as gateway/inference/heavy_process.py is one: `python -m tests.odd_work`."""
+"""Work that goes wrong, in a process as gateway/parsing/heavy_process.py is one: `python -m tests.odd_work`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from gateway.inference import heavy_process
+from gateway.parsing import heavy_process
 
 
 def length(raw: bytes) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.invalidation.signed_messages import Signer
+from gateway.values.signed_messages import Signer
 
 SIGNER = Signer(b"k" * 32)
 STRANGER = Signer(b"s" * 32)

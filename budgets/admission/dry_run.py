@@ -12,27 +12,27 @@ from typing import Protocol
 import msgspec
 
 from budgets.admission.interface import (
-    Ask,
+    AdmissionRequest,
     BudgetRefused,
-    BudgetStanding,
+    BudgetStatus,
     Grant,
     Limits,
+    LimitStatus,
+    RateLimitStatus,
     RateRefused,
-    RateStanding,
     ScopeRules,
-    Standing,
 )
 
 SLOT_RETRY_MS = 1000  # nobody knows when a running call ends
 
 
-class Standings(Protocol):
+class StatusReader(Protocol):
     """Admission, as far as it only reads."""
 
-    async def standing(self, scopes: list[ScopeRules]) -> Standing: ...
+    async def standing(self, scopes: list[ScopeRules]) -> LimitStatus: ...
 
 
-class RateLook(msgspec.Struct, frozen=True):
+class RatePreview(msgspec.Struct, frozen=True):
     """A limit and what is left of it. `resets_in_ms` is when all of it is free again: the longest wait."""
 
     scope: str
@@ -48,10 +48,10 @@ class RateLook(msgspec.Struct, frozen=True):
         return self.remaining // self.needed
 
 
-class BudgetLook(msgspec.Struct, frozen=True):
+class BudgetPreview(msgspec.Struct, frozen=True):
     """A budget, and what the call would hold of it."""
 
-    standing: BudgetStanding
+    standing: BudgetStatus
     needed_nanousd: int
 
     @property
@@ -64,20 +64,22 @@ class BudgetLook(msgspec.Struct, frozen=True):
         return max(0, self.room_nanousd // self.needed_nanousd) if self.needed_nanousd else None
 
 
-class Rehearsal:
+class DryRunAdmission:
     """A gate for budgets/admission/reserve.py that grants and refuses like admission, and remembers nothing.
 
     One look is taken, at the first question; a second question with another hold is judged by the same look.
     """
 
-    def __init__(self, admission: Standings, running: Callable[[str], int], now: Callable[[], float]) -> None:
-        self.asked: Ask | None = None
+    def __init__(
+        self, admission: StatusReader, running: Callable[[str], int], now: Callable[[], float]
+    ) -> None:
+        self.asked: AdmissionRequest | None = None
         self._admission, self._running, self._now = admission, running, now
-        self._rates: list[tuple[ScopeRules, RateStanding]] = []
-        self._budgets: list[BudgetStanding] = []
-        self._whole: Standing | None = None
+        self._rates: list[tuple[ScopeRules, RateLimitStatus]] = []
+        self._budgets: list[BudgetStatus] = []
+        self._whole: LimitStatus | None = None
 
-    async def admit(self, ask: Ask) -> Grant:
+    async def admit(self, ask: AdmissionRequest) -> Grant:
         """Return a grant that grants nothing. Raises RateRefused, BudgetRefused, AdmissionUnavailable."""
         self.asked = ask
         if self._whole is None:
@@ -100,7 +102,7 @@ class Rehearsal:
             raise BudgetRefused(tightest.standing, ask.hold_nanousd, whole.rate)
         return Grant(ask.request_id, self._now(), whole)
 
-    def rates(self) -> list[RateLook]:
+    def rates(self) -> list[RatePreview]:
         """Return every limit that binds the call, in the order of admission."""
         tokens = self.asked.tokens if self.asked is not None else 0
         looks = []
@@ -108,26 +110,26 @@ class Rehearsal:
             scope, limit = rules.scope, rules.limits.parallel_requests
             if limit is not None:
                 left = max(0, limit - self._running(scope))
-                looks.append(RateLook(scope, "parallel", limit, left, 1, 0 if left else SLOT_RETRY_MS))
+                looks.append(RatePreview(scope, "parallel", limit, left, 1, 0 if left else SLOT_RETRY_MS))
             if rate.limit_requests is not None:
                 left, wait = rate.remaining_requests or 0, rate.reset_requests_ms
-                looks.append(RateLook(scope, "requests", rate.limit_requests, left, 1, wait))
+                looks.append(RatePreview(scope, "requests", rate.limit_requests, left, 1, wait))
             if rate.limit_tokens is not None:
                 left, wait = rate.remaining_tokens or 0, rate.reset_tokens_ms
-                looks.append(RateLook(scope, "tokens", rate.limit_tokens, left, max(1, tokens), wait))
+                looks.append(RatePreview(scope, "tokens", rate.limit_tokens, left, max(1, tokens), wait))
         return looks
 
-    def budgets(self) -> list[BudgetLook]:
+    def budgets(self) -> list[BudgetPreview]:
         """Return every budget that binds the call."""
         needed = self.asked.hold_nanousd if self.asked is not None else 0
-        return [BudgetLook(standing, needed) for standing in self._budgets]
+        return [BudgetPreview(standing, needed) for standing in self._budgets]
 
-    async def _look(self, ask: Ask) -> Standing:
+    async def _look(self, ask: AdmissionRequest) -> LimitStatus:
         for place, rules in enumerate(ask.scopes):
             # The others are asked about too, without rules: a shared store finds all of a tenant in one place.
             others = [ScopeRules(each.scope) for each in ask.scopes[:place] + ask.scopes[place + 1 :]]
             rates = await self._admission.standing([ScopeRules(rules.scope, rules.limits), *others])
-            self._rates.append((rules, rates.rate or RateStanding()))
+            self._rates.append((rules, rates.rate or RateLimitStatus()))
             for budget in rules.budgets:
                 alone = ScopeRules(rules.scope, Limits(), (budget,))
                 one = await self._admission.standing([alone, *others])

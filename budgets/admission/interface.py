@@ -1,6 +1,6 @@
 """The seam of admission: one atomic step decides rate, parallel and money for all scopes of a call.
 
-Implementations: admission_local.py (in this process); admission_redis.py (shared by all workers). Both
+Implementations: budgets/local (in this process); budgets/redis (shared by all workers). Both
 obey this page: all checks first, then all writes; a refusal changes nothing; everything is idempotent by
 request id. Money is integer nano-USD; instants are epoch seconds of the store's clock.
 """
@@ -45,7 +45,7 @@ class ScopeRules(msgspec.Struct, frozen=True):
         return self.scope.partition(":")[0]
 
 
-class Ask(msgspec.Struct, frozen=True):
+class AdmissionRequest(msgspec.Struct, frozen=True):
     """What a call wants: one request, `tokens` of every TPM, `hold_nanousd` of every budget."""
 
     request_id: str
@@ -54,7 +54,7 @@ class Ask(msgspec.Struct, frozen=True):
     hold_nanousd: int
 
 
-class RateStanding(msgspec.Struct, frozen=True):
+class RateLimitStatus(msgspec.Struct, frozen=True):
     """The scope with the least left, for the x-ratelimit-* headers. A limit of None is unlimited.
 
     Resets are the time until all of the limit is free again if nothing else is asked.
@@ -68,7 +68,7 @@ class RateStanding(msgspec.Struct, frozen=True):
     reset_tokens_ms: int = 0
 
 
-class BudgetStanding(msgspec.Struct, frozen=True):
+class BudgetStatus(msgspec.Struct, frozen=True):
     """The budget with the least money left among those that bind a call.
 
     `spent` includes settled amounts that are not yet posted; `held` is what running calls have reserved; `unsettled` is
@@ -97,11 +97,11 @@ class BudgetStanding(msgspec.Struct, frozen=True):
         return self.limit_nanousd - self.spent_nanousd - self.unsettled_nanousd - self.held_nanousd
 
 
-class Standing(msgspec.Struct, frozen=True):
+class LimitStatus(msgspec.Struct, frozen=True):
     """Where the caller stands after a step; either part is None when nothing of that kind binds."""
 
-    rate: RateStanding | None = None
-    budget: BudgetStanding | None = None
+    rate: RateLimitStatus | None = None
+    budget: BudgetStatus | None = None
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -109,7 +109,7 @@ class Grant(msgspec.Struct, frozen=True):
 
     request_id: str
     admitted_at: float
-    standing: Standing
+    standing: LimitStatus
 
 
 class WindowKey(msgspec.Struct, frozen=True):
@@ -142,7 +142,7 @@ class Return(msgspec.Struct, frozen=True):
         return max(other, one, key=lambda each: each.version)
 
 
-class Post(msgspec.Struct, frozen=True):
+class WindowTotal(msgspec.Struct, frozen=True):
     """What the ledger says of a window: absolute and versioned, so twice or out of order is harmless.
 
     `added_nanousd` is how much of it came with the calls that are posted together with this, as `version`; None when
@@ -168,7 +168,7 @@ class RateRefused(Exception):
         self.scope, self.rule, self.limit = scope, rule, limit
         self.remaining, self.resets_in_ms, self.possible = remaining, resets_in_ms, possible
         self.is_counted = False  # as below
-        self.standing = Standing()
+        self.standing = LimitStatus()
         super().__init__(f"{scope} has used its {limit} {rule}")
 
 
@@ -176,12 +176,12 @@ class BudgetRefused(Exception):
     """The worst case of the call does not fit into `standing`'s budget."""
 
     def __init__(
-        self, standing: BudgetStanding, needed_nanousd: int, rates: RateStanding | None = None
+        self, standing: BudgetStatus, needed_nanousd: int, rates: RateLimitStatus | None = None
     ) -> None:
         self.budget, self.needed_nanousd = standing, needed_nanousd
         self.is_counted = False  # its prompt was counted in vain, which is work
         self.enlarged_by: tuple[Cause, ...] = ()  # what made it so dear (budgets/admission/reserve.py)
-        self.standing = Standing(rate=rates, budget=standing)
+        self.standing = LimitStatus(rate=rates, budget=standing)
         super().__init__(f"{standing.scope}: {needed_nanousd} nano-USD do not fit")
 
 
@@ -198,7 +198,7 @@ class Admission(Protocol):
         """
         return "", True
 
-    async def admit(self, ask: Ask) -> Grant:
+    async def admit(self, ask: AdmissionRequest) -> Grant:
         """Grant the call, or raise RateRefused, BudgetRefused or AdmissionUnavailable.
 
         The same request id again returns the first grant.
@@ -214,7 +214,7 @@ class Admission(Protocol):
 
     async def settle(
         self, request_id: str, tokens: int, cost_nanousd: int, unsettled_nanousd: int = 0
-    ) -> Standing:
+    ) -> LimitStatus:
         """End a call: free its slot, true up its tokens, turn its hold into its cost until that is posted.
 
         What is unsettled counts beside the cost, as if it were spent. If both are 0 the hold is free at once. Unknown
@@ -227,7 +227,7 @@ class Admission(Protocol):
         ...
 
     async def post(
-        self, posts: Sequence[Post], request_ids: Sequence[str], *, is_adopted: bool = False
+        self, posts: Sequence[WindowTotal], request_ids: Sequence[str], *, is_adopted: bool = False
     ) -> bool:
         """Take over the ledger's totals and drop the holds of the calls that are now in them.
 
@@ -236,11 +236,11 @@ class Admission(Protocol):
         """
         ...
 
-    async def standing(self, scopes: Sequence[ScopeRules]) -> Standing:
+    async def standing(self, scopes: Sequence[ScopeRules]) -> LimitStatus:
         """Where a caller stands, without asking for anything (for answers that are not calls)."""
         ...
 
-    async def budgets(self, scopes: Sequence[ScopeRules]) -> list[BudgetStanding]:
+    async def budgets(self, scopes: Sequence[ScopeRules]) -> list[BudgetStatus]:
         """Where every budget of these scopes of one tenant stands, in their order, asked for once (for pages).
 
         Raises AdmissionUnavailable.

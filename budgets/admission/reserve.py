@@ -13,7 +13,7 @@ import msgspec
 
 from budgets.admission.demand import Demand
 from budgets.admission.hold_causes import causes
-from budgets.admission.interface import Ask, BudgetRefused, Grant, RateRefused, ScopeRules
+from budgets.admission.interface import AdmissionRequest, BudgetRefused, Grant, RateRefused, ScopeRules
 from budgets.admission.unbounded_requests import check_bounded, check_cap
 from budgets.admission.worst_case import (
     HEARD_SECOND_TOKENS,
@@ -35,7 +35,7 @@ from providers.tokens.prompt import BYTES_PER_TOKEN
 PAGE_TOKENS = 1_500  # of a page's picture, as an estimate
 
 
-class Held(msgspec.Struct, frozen=True):
+class Reservation(msgspec.Struct, frozen=True):
     """A granted call: what is held for it, what its prompt is believed to be, and the cap that must be sent."""
 
     grant: Grant
@@ -55,10 +55,10 @@ class Held(msgspec.Struct, frozen=True):
         return self.sent_cap if self.is_cap_ours else None
 
 
-class Gate(Protocol):
+class Admits(Protocol):
     """Who grants: admission, or a rehearsal of it (budgets/admission/dry_run.py)."""
 
-    async def admit(self, ask: Ask) -> Grant: ...
+    async def admit(self, ask: AdmissionRequest) -> Grant: ...
 
 
 class Counter(Protocol):
@@ -73,7 +73,7 @@ class Counter(Protocol):
         ...
 
 
-class Wish(msgspec.Struct, frozen=True):
+class ReservationRequest(msgspec.Struct, frozen=True):
     """One call that asks for its grant."""
 
     request_id: str
@@ -112,7 +112,7 @@ class _Terms(msgspec.Struct, frozen=True):
         return counted(demand, prompt, self.sheets, most, window, self.models)
 
 
-def _terms(wish: Wish) -> _Terms:
+def _terms(wish: ReservationRequest) -> _Terms:
     route = wish.route
     has_budget, per_minute = False, None
     for rule in wish.rules:
@@ -131,7 +131,7 @@ def _terms(wish: Wish) -> _Terms:
     )
 
 
-async def reserve(admission: Gate, wish: Wish) -> Held:
+async def reserve(admission: Admits, wish: ReservationRequest) -> Reservation:
     """Return the grant. Raises RateRefused, BudgetRefused, AdmissionUnavailable, FeatureUnpriced, Unbounded and
     AgainstCap; then nothing was changed.
     """
@@ -149,7 +149,7 @@ async def reserve(admission: Gate, wish: Wish) -> Held:
     bound = terms.bound(demand)
     tokens = _rate_tokens(demand, terms, prompt, bound)
     try:
-        grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
+        grant = await admission.admit(AdmissionRequest(wish.request_id, wish.rules, tokens, bound.nanousd))
     except RateRefused as refusal:
         refusal.is_counted = counted is not None
         raise
@@ -163,7 +163,7 @@ async def reserve(admission: Gate, wish: Wish) -> Held:
     return _held(demand, terms, grant, bound, prompt)
 
 
-async def _recounted(wish: Wish, prompt: Estimate) -> Estimate | None:
+async def _recounted(wish: ReservationRequest, prompt: Estimate) -> Estimate | None:
     """Count the text of a prompt whose estimate is more than its limit of a minute: code and schemas are mostly white
     space, and an estimate alone must not make a call impossible for ever. None: nobody can say.
     """
@@ -178,8 +178,8 @@ async def _recounted(wish: Wish, prompt: Estimate) -> Estimate | None:
 
 
 async def _with_counted_prompt(
-    admission: Gate, wish: Wish, terms: _Terms, tokens: int, refusal: BudgetRefused
-) -> Held:
+    admission: Admits, wish: ReservationRequest, terms: _Terms, tokens: int, refusal: BudgetRefused
+) -> Reservation:
     prompt: Bound | None = None
     if wish.counter is not None and not wish.demand.needs_window:
         names = tuple([model.model for model in terms.models])
@@ -189,37 +189,42 @@ async def _with_counted_prompt(
         if found is not None:
             return await _with_measured_documents(admission, wish, terms, tokens, found)
     if prompt is None:
-        return await _clamped(admission, wish, terms, tokens, None, refusal)
+        return await _with_capped_output(admission, wish, terms, tokens, None, refusal)
     bound = terms.bound(wish.demand, prompt)
     try:
-        grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
+        grant = await admission.admit(AdmissionRequest(wish.request_id, wish.rules, tokens, bound.nanousd))
     except BudgetRefused as again:
         again.is_counted = True
-        return await _clamped(admission, wish, terms, tokens, prompt, again)
+        return await _with_capped_output(admission, wish, terms, tokens, prompt, again)
     held = _held(wish.demand, terms, grant, bound, Estimate(prompt.tokens))
     return msgspec.structs.replace(held, is_counted=True)
 
 
 async def _with_measured_documents(
-    admission: Gate, wish: Wish, terms: _Terms, tokens: int, found: tuple[Document, ...]
-) -> Held:
+    admission: Admits, wish: ReservationRequest, terms: _Terms, tokens: int, found: tuple[Document, ...]
+) -> Reservation:
     demand = msgspec.structs.replace(wish.demand, measured=found)
     wish, bound = msgspec.structs.replace(wish, demand=demand), terms.bound(demand)
     try:
-        grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
+        grant = await admission.admit(AdmissionRequest(wish.request_id, wish.rules, tokens, bound.nanousd))
     except BudgetRefused as again:
         again.is_counted = True
-        return await _clamped(admission, wish, terms, tokens, None, again)
+        return await _with_capped_output(admission, wish, terms, tokens, None, again)
     held = _held(demand, terms, grant, bound, prompt_estimate(demand))
     return msgspec.structs.replace(held, is_counted=True)
 
 
-async def _clamped(
-    admission: Gate, wish: Wish, terms: _Terms, tokens: int, prompt: Bound | None, refusal: BudgetRefused
-) -> Held:
+async def _with_capped_output(
+    admission: Admits,
+    wish: ReservationRequest,
+    terms: _Terms,
+    tokens: int,
+    prompt: Bound | None,
+    refusal: BudgetRefused,
+) -> Reservation:
     """Ask for as much output as the money that is free can buy, where every budget of the scope allows that."""
     demand, budget = wish.demand, refusal.budget
-    if demand.kind != "chat" or not _may_clamp(wish.rules, refusal):
+    if demand.kind != "chat" or not _may_cap_output(wish.rules, refusal):
         raise refusal
     output = affordable_output(
         budget.room_nanousd, demand, prompt, terms.sheets, terms.context_window, terms.models
@@ -228,20 +233,20 @@ async def _clamped(
     if output < 1:
         raise refusal
     bound = terms.bound(msgspec.structs.replace(demand, output_cap=output), prompt)
-    grant = await admission.admit(Ask(wish.request_id, wish.rules, tokens, bound.nanousd))
+    grant = await admission.admit(AdmissionRequest(wish.request_id, wish.rules, tokens, bound.nanousd))
     believed = Estimate(prompt.tokens) if prompt is not None else prompt_estimate(demand)
     held = _held(demand, terms, grant, bound, believed)
     return msgspec.structs.replace(held, is_clamped=True, is_cap_ours=True, is_counted=prompt is not None)
 
 
-def _held(demand: Demand, terms: _Terms, grant: Grant, bound: WorstCase, prompt: Estimate) -> Held:
+def _held(demand: Demand, terms: _Terms, grant: Grant, bound: WorstCase, prompt: Estimate) -> Reservation:
     most = bound.nanousd if terms.keeps_money else None
     if demand.kind != "chat":
-        return Held(grant, bound.nanousd, prompt, None, None, most)
+        return Reservation(grant, bound.nanousd, prompt, None, None, most)
     stated, needs_cap = demand.output_cap, terms.needs_cap
     cap = bound.output_cap if needs_cap else stated or None
     sent = 0 if stated == 0 else bound.output_cap
-    return Held(
+    return Reservation(
         grant,
         bound.nanousd,
         prompt,
@@ -280,7 +285,7 @@ def _rate_tokens(demand: Demand, terms: _Terms, prompt: Estimate, bound: WorstCa
     return whole if least is None or whole <= least else max(prompt.tokens, least // 2)
 
 
-def _may_clamp(rules: tuple[ScopeRules, ...], refusal: BudgetRefused) -> bool:
+def _may_cap_output(rules: tuple[ScopeRules, ...], refusal: BudgetRefused) -> bool:
     """Every budget of the refusing scope must allow clamping."""
     return refusal.budget is not None and any(
         rule.scope == refusal.budget.scope and rule.budgets and all(budget.clamp for budget in rule.budgets)

@@ -85,7 +85,7 @@ def worst_case(
     writes = _output_tokens(demand, cap)
     exact = 0
     for sheet in sheets:
-        dear = _dear(sheet, demand, reads)
+        dear = _highest_input_rate(sheet, demand, reads)
         cost = _before_output(demand, dear, reads)
         if writes:
             cost += writes * _per_output(demand, dear)
@@ -117,7 +117,7 @@ def affordable_output(
     demand = _with_count(demand, prompt) if prompt is not None else demand
     reads = _input_tokens(demand, context_window, models)
     caps = [] if demand.output_cap is None else [demand.output_cap]
-    for sheet in [_dear(sheet, demand, reads) for sheet in sheets]:
+    for sheet in [_highest_input_rate(sheet, demand, reads) for sheet in sheets]:
         rate = _per_output(demand, sheet)
         left = remaining_nanousd * _SCALE - _before_output(demand, sheet, reads)
         left -= demand.predicted_bytes * demand.n * rate
@@ -183,7 +183,7 @@ def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[S
     return _Input(picture=context_window) if pictures else _Input(context_window)
 
 
-def _dear(sheet: PriceSheet, demand: Demand, reads: _Input) -> PriceSheet:
+def _highest_input_rate(sheet: PriceSheet, demand: Demand, reads: _Input) -> PriceSheet:
     """Return the rates that the call can have at most."""
     return sheet if sheet.terms is NO_TERMS else dearest(sheet, reads.total, demand.tier)
 
@@ -203,7 +203,7 @@ def _before_output(demand: Demand, sheet: PriceSheet, reads: _Input) -> int:
         exact += reads.any * max(per_sound, per_picture)
     exact += sheet.request or 0
     if demand.image_quantity:
-        exact += demand.image_quantity * _dearest_image(demand, sheet)
+        exact += demand.image_quantity * _highest_image_rate(demand, sheet)
     if demand.features:
         rates = {tool.name: tool.rate for tool in sheet.terms.tool_calls}
         exact += sum([MOST_TOOL_CALLS * rates.get(feature, 0) for feature in demand.features])
@@ -216,10 +216,10 @@ def _per_output(demand: Demand, sheet: PriceSheet) -> int:
     if sheet.free:
         return 0
     spoken = sheet.audio_output if demand.speaks or demand.needs_window or demand.kind == "speech" else None
-    return 1000 * _dearest(sheet.output, sheet.reasoning, sheet.image_output, spoken)
+    return 1000 * _highest_rate(sheet.output, sheet.reasoning, sheet.image_output, spoken)
 
 
-def _dearest(*rates: int | None) -> int:
+def _highest_rate(*rates: int | None) -> int:
     most = 0
     for rate in rates:
         if rate is not None and rate > most:
@@ -227,8 +227,8 @@ def _dearest(*rates: int | None) -> int:
     return most
 
 
-def _dearest_image(demand: Demand, sheet: PriceSheet) -> int:
+def _highest_image_rate(demand: Demand, sheet: PriceSheet) -> int:
     """Return the rate of the picture asked for; where the provider may choose, the dearest on the sheet."""
     if demand.image_size in _NAMELESS or demand.image_quality in _NAMELESS:
-        return _dearest(sheet.image, *(listed.rate for listed in sheet.images))
+        return _highest_rate(sheet.image, *(listed.rate for listed in sheet.images))
     return image_rate(sheet, demand.image_size, demand.image_quality)

@@ -20,8 +20,8 @@ from django.db.models import Q
 from budgets.admission.budget_windows import window
 from budgets.admission.interface import Admission, AdmissionUnavailable, BudgetRule, Limits, ScopeRules
 from budgets.models import Budget, SpendWindow
-from gateway import runtime
-from providers.fallback_log import FALLBACKS
+from budgets.serving import admission
+from gateway.values.fallback_log import FALLBACKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,10 +55,10 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
 
 def spending_of(budgets: Sequence[Budget], now: float | None = None) -> list[Spending]:
     """Return how each budget stands, in order. Their tenants and keys should have been selected along."""
-    if budgets and runtime.is_open():
+    if budgets and (deciding := admission()) is not None:
         try:
-            return async_to_sync(_asked)(budgets)
-        except (AdmissionUnavailable, TimeoutError, runtime.NotServing) as away:
+            return async_to_sync(_asked)(budgets, deciding)
+        except (AdmissionUnavailable, TimeoutError) as away:
             FALLBACKS.note("spending_on_pages", away)
     return _read(budgets, time.time() if now is None else now)
 
@@ -94,16 +94,13 @@ def _rule(budget: Budget) -> BudgetRule:
     return BudgetRule(budget.limit_nanousd, budget.schedule, timezone_of(budget), budget.warning_ratio)
 
 
-async def _asked(budgets: Sequence[Budget]) -> list[Spending]:
+async def _asked(budgets: Sequence[Budget], deciding: Admission) -> list[Spending]:
     """Ask admission once; a shared store once for each tenant, because it has all of a tenant in one place."""
-    live = runtime.live()
     groups: dict[int, list[int]] = defaultdict(list)
     for place, budget in enumerate(budgets):
-        groups[0 if live.config.embedded else tenant_id_of(budget)].append(place)
+        groups[0 if settings.GATEWAY.embedded else tenant_id_of(budget)].append(place)
     async with asyncio.timeout(PATIENCE_S):
-        asked = [
-            _asked_for([budgets[place] for place in places], live.admission) for places in groups.values()
-        ]
+        asked = [_asked_for([budgets[place] for place in places], deciding) for places in groups.values()]
         told = await asyncio.gather(*asked)
     found: dict[int, Spending] = {}
     for places, spendings in zip(groups.values(), told, strict=True):

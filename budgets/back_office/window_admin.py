@@ -11,7 +11,7 @@ from budgets.back_office.money_text import amount, instant
 from budgets.back_office.owner_links import link, owners_of, scopes_named
 from budgets.models import SpendWindow
 from budgets.schedules import in_words, period_of
-from tenants.back_office.admin_base import ReadOnly
+from tenants.back_office.admin_base import ReadOnlyAdmin
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @admin.register(SpendWindow)
-class SpendWindowAdmin(ReadOnly):
+class SpendWindowAdmin(ReadOnlyAdmin):
     list_display = ("window", "owner", "period", "begins", "ends", "spent_usd", "unsettled_usd")
     search_fields = ("scope",)
     search_help_text = "A part of a tenant's or a key's name, or a key's prefix."

@@ -1,4 +1,4 @@
-"""Admission in the memory of one process: the algorithm of design.md 6 for embedded mode.
+"""Admission in the memory of one process, for embedded mode: one atomic step decides rates, parallel calls and money.
 
 Every decision is synchronous, without an await between check and write, so it is atomic in the event loop; all
 methods must be called from that loop's thread. About 20 us a call; the ledger is asked only for a window that is
@@ -15,20 +15,20 @@ from typing_extensions import override
 
 from budgets.admission.interface import (
     Admission,
+    AdmissionRequest,
     AdmissionUnavailable,
-    Ask,
     BudgetRefused,
-    BudgetStanding,
+    BudgetStatus,
     Grant,
-    Post,
+    LimitStatus,
     RateRefused,
     ScopeRules,
-    Standing,
+    WindowTotal,
 )
-from budgets.local.admitted_call import Bound, GrantedCall
-from budgets.local.scope_state import Counters
+from budgets.local.admitted_call import AdmittedCall, Bound
+from budgets.local.scope_state import ScopeState
 from budgets.local.status import of_budget, rates, room, standing, tightest
-from budgets.local.window_cache import Load, Purse, Purses
+from budgets.local.window_cache import Load, WindowCache, WindowState
 
 LOAD_ATTEMPTS = 3  # a window may end, or be forgotten, while it is being loaded
 TIDY_EVERY_S = 300.0
@@ -49,14 +49,14 @@ class LocalAdmission(Admission):
         self.orphans = 0  # calls that nobody renewed or settled, dropped with their holds
         self._clock, self._steady = clock, steady
         self._lease_s, self._orphan_s = lease_s, orphan_s
-        self._purses = Purses(load)
-        self._scopes: dict[str, Counters] = {}
-        self._running: dict[str, GrantedCall] = {}  # the one renewed longest ago comes first
-        self._settled: dict[str, GrantedCall] = {}
+        self._purses = WindowCache(load)
+        self._scopes: dict[str, ScopeState] = {}
+        self._running: dict[str, AdmittedCall] = {}  # the one renewed longest ago comes first
+        self._settled: dict[str, AdmittedCall] = {}
         self._look_at = self._tidy_at = 0.0
 
     @override
-    async def admit(self, ask: Ask) -> Grant:
+    async def admit(self, ask: AdmissionRequest) -> Grant:
         for _ in range(LOAD_ATTEMPTS):
             decided = self._decide(ask)
             if isinstance(decided, Grant):
@@ -86,13 +86,13 @@ class LocalAdmission(Admission):
     @override
     async def settle(
         self, request_id: str, tokens: int, cost_nanousd: int, unsettled_nanousd: int = 0
-    ) -> Standing:
+    ) -> LimitStatus:
         now = self._steady()
         self._look(now)
         call = self._running.pop(request_id, None)
         if call is None:
             call = self._settled.get(request_id)
-            return Standing() if call is None else self._standing_of(call, now)
+            return LimitStatus() if call is None else self._standing_of(call, now)
         for counters, second in zip(call.counters, call.seconds, strict=True):
             counters.running.pop(request_id, None)
             counters.ring.correct(second, tokens - call.tokens)
@@ -117,7 +117,7 @@ class LocalAdmission(Admission):
 
     @override
     async def post(
-        self, posts: Sequence[Post], request_ids: Sequence[str], *, is_adopted: bool = False
+        self, posts: Sequence[WindowTotal], request_ids: Sequence[str], *, is_adopted: bool = False
     ) -> bool:
         self._look(self._steady())
         self._purses.post(posts)
@@ -133,7 +133,7 @@ class LocalAdmission(Admission):
         return True
 
     @override
-    async def standing(self, scopes: Sequence[ScopeRules]) -> Standing:
+    async def standing(self, scopes: Sequence[ScopeRules]) -> LimitStatus:
         bounds = await self._known(scopes)
         counters, now = [self._counters(rules.scope) for rules in scopes], self._steady()
         for each in counters:
@@ -141,7 +141,7 @@ class LocalAdmission(Admission):
         return standing(scopes, counters, bounds, now)
 
     @override
-    async def budgets(self, scopes: Sequence[ScopeRules]) -> list[BudgetStanding]:
+    async def budgets(self, scopes: Sequence[ScopeRules]) -> list[BudgetStatus]:
         return [of_budget(*bound) for bound in await self._known(scopes)]
 
     async def _known(self, scopes: Sequence[ScopeRules]) -> list[Bound]:
@@ -188,7 +188,7 @@ class LocalAdmission(Admission):
             "settled": len(self._settled),
         }
 
-    def _decide(self, ask: Ask) -> Grant | list[Purse]:
+    def _decide(self, ask: AdmissionRequest) -> Grant | list[WindowState]:
         """Grant or refuse, or return the purses that must be learnt first; then nothing was changed."""
         now, instant = self._steady(), self._clock()
         self._look(now)
@@ -208,20 +208,18 @@ class LocalAdmission(Admission):
         short = tightest(bounds, ask.hold_nanousd)
         if short is not None:
             raise BudgetRefused(of_budget(*short), ask.hold_nanousd, rates(ask.scopes, counters, now))
-        return self._grant(ask, counters, bounds, now, instant)
+        return self._grant(ask, AdmittedCall(ask, counters, bounds, instant), now)
 
-    def _grant(
-        self, ask: Ask, counters: list[Counters], bounds: list[Bound], now: float, instant: float
-    ) -> Grant:
+    def _grant(self, ask: AdmissionRequest, call: AdmittedCall, now: float) -> Grant:
         """Write what was decided."""
-        call = GrantedCall(ask, counters, bounds, instant)
+        counters, bounds, instant = call.counters, call.bounds, call.admitted_at
         call.seconds = [each.ring.take(now, ask.tokens) for each in counters]
         call.hold(ask.hold_nanousd)
         self._run(ask.request_id, call, now)
         call.grant = Grant(ask.request_id, instant, standing(ask.scopes, counters, bounds, now))
         return call.grant
 
-    def _with_standing(self, refusal: RateRefused, ask: Ask, now: float) -> RateRefused:
+    def _with_standing(self, refusal: RateRefused, ask: AdmissionRequest, now: float) -> RateRefused:
         """Tell the refused caller where it stands, as far as that is known without asking the ledger."""
         counters = [self._counters(rules.scope) for rules in ask.scopes]
         for each in counters:
@@ -231,23 +229,23 @@ class LocalAdmission(Admission):
         refusal.standing = standing(ask.scopes, counters, known, now)
         return refusal
 
-    def _standing_of(self, call: GrantedCall, now: float) -> Standing:
+    def _standing_of(self, call: AdmittedCall, now: float) -> LimitStatus:
         """Where its caller stands after a call, in the windows that the call belongs to."""
         for each in call.counters:
             each.ring.slide(now)
         return standing(call.scopes, call.counters, call.bounds, now)
 
-    def _run(self, request_id: str, call: GrantedCall, now: float) -> None:
+    def _run(self, request_id: str, call: AdmittedCall, now: float) -> None:
         """Note a sign of life: the call holds its slots for another lease."""
         call.renewed_at, call.lease_ends = now, now + self._lease_s
         self._running[request_id] = call
         for counters in call.counters:
             counters.running[request_id] = call
 
-    def _counters(self, scope: str) -> Counters:
+    def _counters(self, scope: str) -> ScopeState:
         counters = self._scopes.get(scope)
         if counters is None:
-            counters = self._scopes[scope] = Counters()
+            counters = self._scopes[scope] = ScopeState()
         return counters
 
     def _bounds(self, scopes: Sequence[ScopeRules], instant: float) -> list[Bound]:
@@ -295,5 +293,5 @@ class LocalAdmission(Admission):
                 del self._scopes[scope]
 
 
-def _unknown(bounds: Sequence[Bound]) -> list[Purse]:
+def _unknown(bounds: Sequence[Bound]) -> list[WindowState]:
     return [purse for _, _, purse in bounds if not purse.is_known]

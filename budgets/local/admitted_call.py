@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from budgets.admission.interface import Ask, BudgetRule, Grant
-from budgets.local.sliding_window import Second
-from budgets.local.window_cache import Purse
+from budgets.admission.interface import AdmissionRequest, BudgetRule, Grant
+from budgets.local.sliding_window import Bucket
+from budgets.local.window_cache import WindowState
 
 if TYPE_CHECKING:
-    from budgets.local.scope_state import Counters
+    from budgets.local.scope_state import ScopeState
 
-Bound = tuple[str, BudgetRule, Purse]  # a budget that binds a call: its scope, its rule, its money
+Bound = tuple[str, BudgetRule, WindowState]  # a budget that binds a call: its scope, its rule, its money
 
 
-class GrantedCall:
+class AdmittedCall:
     """`amount` is what it takes from every purse: its hold while it runs, its cost once it is settled, with what of it
     is `unsettled`.
     """
@@ -39,12 +39,14 @@ class GrantedCall:
 
     grant: Grant
 
-    def __init__(self, ask: Ask, counters: list[Counters], bounds: list[Bound], admitted_at: float) -> None:
+    def __init__(
+        self, ask: AdmissionRequest, counters: list[ScopeState], bounds: list[Bound], admitted_at: float
+    ) -> None:
         self.request_id, self.scopes, self.tokens = ask.request_id, ask.scopes, ask.tokens
         self.counters, self.bounds, self.admitted_at = counters, bounds, admitted_at
         self.amount = self.unsettled = 0
-        self.purses: list[Purse] = []
-        self.seconds: list[Second] = []
+        self.purses: list[WindowState] = []
+        self.seconds: list[Bucket] = []
         self.renewed_at = self.lease_ends = 0.0
         self.is_settled = False
         self.is_posted = False  # the ledger was quicker than the settlement: nothing is left to hold
@@ -91,13 +93,13 @@ class GrantedCall:
                 purse.held -= self.amount
         self.purses = []
 
-    def count_in(self, purse: Purse) -> None:
+    def count_in(self, purse: WindowState) -> None:
         """Enter a window of one of its scopes, if the call was granted in it and is not there yet."""
         is_inside = purse.start <= self.admitted_at < purse.end
         if is_inside and not self.is_posted and purse not in self.purses:
             self._enter(purse)
 
-    def _enter(self, purse: Purse) -> None:
+    def _enter(self, purse: WindowState) -> None:
         self.purses.append(purse)
         purse.rows += 1
         if self.is_settled:

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from budgets.admission.interface import RateRefused, ScopeRules, WindowKey
-from budgets.local.admitted_call import GrantedCall
-from budgets.local.sliding_window import Ring
-from budgets.local.window_cache import Purse
+from budgets.local.admitted_call import AdmittedCall
+from budgets.local.sliding_window import SlidingWindow
+from budgets.local.window_cache import WindowState
 
 SLOT_RETRY_MS = 1000  # nobody knows when a running call ends
 
 
-class Counters:
+class ScopeState:
     """Kept as long as the scope has calls that are not yet in the ledger, or had one in the last minute."""
 
     __slots__ = ("calls", "purses", "ring", "running")
 
     def __init__(self) -> None:
-        self.ring = Ring()
-        self.running: dict[str, GrantedCall] = {}  # the lease that ends first comes first
-        self.calls: dict[str, GrantedCall] = {}  # running, or waiting for the ledger
-        self.purses: dict[tuple[str, str], Purse] = {}  # by (schedule, zone): the window asked for last
+        self.ring = SlidingWindow()
+        self.running: dict[str, AdmittedCall] = {}  # the lease that ends first comes first
+        self.calls: dict[str, AdmittedCall] = {}  # running, or waiting for the ledger
+        self.purses: dict[tuple[str, str], WindowState] = {}  # by (schedule, zone): the window asked for last
 
     @property
     def is_idle(self) -> bool:
         return not self.calls and not self.ring.requests
 
-    def attach(self, purse: Purse) -> None:
+    def attach(self, purse: WindowState) -> None:
         """Make this the current window of its schedule. It also holds the money of calls granted in it before."""
         self.purses[purse.key.schedule, purse.key.timezone] = purse
         for call in self.calls.values():
@@ -36,7 +36,7 @@ class Counters:
         if dropped:
             self.purses = {name: purse for name, purse in self.purses.items() if purse.key not in dropped}
 
-    def purses_at(self, instant: float) -> list[Purse]:
+    def purses_at(self, instant: float) -> list[WindowState]:
         """Return every window known here that contains the instant, also of budgets that do not bind now."""
         return [purse for purse in self.purses.values() if purse.start <= instant < purse.end]
 

@@ -12,7 +12,7 @@ from collections import deque
 SPAN_S = 61
 
 
-class Second:
+class Bucket:
     """What was taken within one second. A call keeps it, to correct its tokens later."""
 
     __slots__ = ("is_live", "number", "requests", "tokens")
@@ -23,14 +23,14 @@ class Second:
         self.requests = self.tokens = 0
 
 
-class Ring:
+class SlidingWindow:
     """The live seconds, oldest first. Call slide() before reading the sums."""
 
     __slots__ = ("_seconds", "requests", "tokens")
 
     def __init__(self) -> None:
         self.requests = self.tokens = 0
-        self._seconds: deque[Second] = deque()
+        self._seconds: deque[Bucket] = deque()
 
     def slide(self, now: float) -> None:
         """Drop the seconds that left the window."""
@@ -42,14 +42,14 @@ class Ring:
             self.requests -= gone.requests
             self.tokens -= gone.tokens
 
-    def take(self, now: float, tokens: int) -> Second:
+    def take(self, now: float, tokens: int) -> Bucket:
         """Count one request and its tokens; the caller has checked that they fit."""
         number = int(now)
         seconds = self._seconds
         if seconds and seconds[-1].number == number:
             second = seconds[-1]
         else:
-            second = Second(number)
+            second = Bucket(number)
             seconds.append(second)
         second.requests += 1
         second.tokens += tokens
@@ -57,7 +57,7 @@ class Ring:
         self.tokens += tokens
         return second
 
-    def correct(self, second: Second, tokens: int) -> None:
+    def correct(self, second: Bucket, tokens: int) -> None:
         """Add the difference between true and reserved tokens where they were taken, if that still counts."""
         if second.is_live:
             second.tokens += tokens
@@ -84,5 +84,5 @@ class Ring:
         return self.full_reset_ms(now)
 
 
-def _until(second: Second, now: float) -> int:
+def _until(second: Bucket, now: float) -> int:
     return math.ceil((second.number + SPAN_S - now) * 1000)

@@ -7,24 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from budgets.admission.interface import BudgetRule, BudgetStanding, RateStanding, Return, ScopeRules, Standing
+from budgets.admission.interface import (
+    BudgetRule,
+    BudgetStatus,
+    LimitStatus,
+    RateLimitStatus,
+    Return,
+    ScopeRules,
+)
 from budgets.local.admitted_call import Bound
-from budgets.local.scope_state import Counters
-from budgets.local.sliding_window import Ring
-from budgets.local.window_cache import Purse
+from budgets.local.scope_state import ScopeState
+from budgets.local.sliding_window import SlidingWindow
+from budgets.local.window_cache import WindowState
 
 
 def standing(
-    scopes: Sequence[ScopeRules], counters: Sequence[Counters], bounds: Sequence[Bound], now: float
-) -> Standing:
+    scopes: Sequence[ScopeRules], counters: Sequence[ScopeState], bounds: Sequence[Bound], now: float
+) -> LimitStatus:
     """Return both halves; `now` is the clock of the rings."""
-    return Standing(rates(scopes, counters, now), money(bounds))
+    return LimitStatus(rates(scopes, counters, now), money(bounds))
 
 
-def rates(scopes: Sequence[ScopeRules], counters: Sequence[Counters], now: float) -> RateStanding | None:
+def rates(scopes: Sequence[ScopeRules], counters: Sequence[ScopeState], now: float) -> RateLimitStatus | None:
     """Return the least left of requests and, on its own, of tokens; the first scope wins a tie."""
-    requests: tuple[int, int, Ring] | None = None
-    tokens: tuple[int, int, Ring] | None = None
+    requests: tuple[int, int, SlidingWindow] | None = None
+    tokens: tuple[int, int, SlidingWindow] | None = None
     for rules, counter in zip(scopes, counters, strict=True):
         limits, ring = rules.limits, counter.ring
         limit = limits.requests_per_minute
@@ -37,19 +44,19 @@ def rates(scopes: Sequence[ScopeRules], counters: Sequence[Counters], now: float
         return None
     left_r, limit_r, reset_r = _rendered(requests, now)
     if requests is not None and tokens is not None and tokens[2] is requests[2]:
-        return RateStanding(limit_r, left_r, reset_r, tokens[1], max(0, tokens[0]), reset_r)
+        return RateLimitStatus(limit_r, left_r, reset_r, tokens[1], max(0, tokens[0]), reset_r)
     left_t, limit_t, reset_t = _rendered(tokens, now)
-    return RateStanding(limit_r, left_r, reset_r, limit_t, left_t, reset_t)
+    return RateLimitStatus(limit_r, left_r, reset_r, limit_t, left_t, reset_t)
 
 
-def _rendered(least: tuple[int, int, Ring] | None, now: float) -> tuple[int | None, int | None, int]:
+def _rendered(least: tuple[int, int, SlidingWindow] | None, now: float) -> tuple[int | None, int | None, int]:
     if least is None:
         return None, None, 0
     left, limit, ring = least
     return max(0, left), limit, ring.full_reset_ms(now)
 
 
-def money(bounds: Sequence[Bound]) -> BudgetStanding | None:
+def money(bounds: Sequence[Bound]) -> BudgetStatus | None:
     """Return the budget with the least left of what was not yet spent; the first one wins a tie."""
     chosen: Bound | None = None
     least = 0
@@ -75,7 +82,7 @@ def tightest(bounds: Sequence[Bound], hold_nanousd: int) -> Bound | None:
     return least if room(least) < hold_nanousd else None
 
 
-def of_budget(scope: str, rule: BudgetRule, purse: Purse) -> BudgetStanding:
+def of_budget(scope: str, rule: BudgetRule, purse: WindowState) -> BudgetStatus:
     counted, unsettled = purse.spent + purse.settled, purse.unsettled + purse.waiting
     return budget_standing(scope, rule, counted, purse.held, unsettled, purse.returns, purse.first)
 
@@ -88,14 +95,14 @@ def budget_standing(  # noqa: PLR0913 - the numbers of a budget
     unsettled: int,
     returns: float,
     first: Return | None,
-) -> BudgetStanding:
+) -> BudgetStatus:
     """Return where a budget stands. `unsettled` is a part of what is `counted`.
 
     `returns`: when what is counted now comes back; `first`: what does before that.
     """
     if first is not None and not first.nanousd:
         first = None
-    return BudgetStanding(
+    return BudgetStatus(
         scope,
         rule.schedule,
         rule.limit_nanousd,

@@ -10,14 +10,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from budgets.admission.budget_windows import Window, window
-from budgets.admission.interface import AdmissionUnavailable, Post, Return, WindowKey
+from budgets.admission.interface import AdmissionUnavailable, Return, WindowKey, WindowTotal
 
 KEEP_ENDED_S = 24 * 3600.0
 
-Load = Callable[[Sequence[WindowKey]], Awaitable[Sequence[Post]]]
+Load = Callable[[Sequence[WindowKey]], Awaitable[Sequence[WindowTotal]]]
 
 
-class Purse:
+class WindowState:
     """One window of one scope. `held`: of running calls; `settled`: of ended calls the ledger has not posted.
 
     Both are running sums over `rows` calls, which keep their amounts themselves. `unsettled` is the part of `spent`,
@@ -50,46 +50,46 @@ class Purse:
         self.version = -1
         self.is_known = False
 
-    def post(self, post: Post) -> None:
+    def post(self, post: WindowTotal) -> None:
         if post.version > self.version:
             self._take(post)
         if post.returns is not None:
             self.first = Return.newer(self.first, post.returns)
 
-    def learn(self, post: Post) -> None:
+    def learn(self, post: WindowTotal) -> None:
         self._take(post)
         self.first = post.returns
 
-    def _take(self, post: Post) -> None:
+    def _take(self, post: WindowTotal) -> None:
         self.spent, self.version = post.spent_nanousd, post.version
         self.unsettled = post.unsettled_nanousd
         self.is_known = True
 
 
-class Purses:
+class WindowCache:
     """All of them. Used from the event loop's thread only."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._purses: dict[WindowKey, Purse] = {}
+        self._purses: dict[WindowKey, WindowState] = {}
         self._loading: dict[WindowKey, asyncio.Task[Exception | None]] = {}
 
-    def __iter__(self) -> Iterator[Purse]:
+    def __iter__(self) -> Iterator[WindowState]:
         return iter(self._purses.values())
 
     def __len__(self) -> int:
         return len(self._purses)
 
-    def find(self, scope: str, schedule: str, timezone: str, now: float) -> Purse:
+    def find(self, scope: str, schedule: str, timezone: str, now: float) -> WindowState:
         """Return the purse of the window that counts now."""
         span = window(schedule, timezone, now)
         key = WindowKey(scope, schedule, timezone, span.start)
         purse = self._purses.get(key)
         if purse is None:
-            purse = self._purses[key] = Purse(key, span)
+            purse = self._purses[key] = WindowState(key, span)
         return purse
 
-    async def learn(self, purses: Sequence[Purse]) -> None:
+    async def learn(self, purses: Sequence[WindowState]) -> None:
         """Return when all of these have been asked of the ledger. Raises AdmissionUnavailable."""
         keys = [purse.key for purse in purses]
         fresh = [key for key in keys if key not in self._loading]
@@ -101,7 +101,7 @@ class Purses:
             if failure is not None:
                 raise AdmissionUnavailable from failure
 
-    def post(self, posts: Iterable[Post]) -> None:
+    def post(self, posts: Iterable[WindowTotal]) -> None:
         """Take newer totals; windows that nobody asked for here are none of our business."""
         for post in posts:
             purse = self._purses.get(post.window)
@@ -138,7 +138,7 @@ class Purses:
                     del self._loading[key]
         return None
 
-    def _take(self, key: WindowKey, post: Post) -> None:
+    def _take(self, key: WindowKey, post: WindowTotal) -> None:
         """A post that overtook the load is newer and stays."""
         purse = self._purses.get(key)
         if purse is None:

@@ -1,7 +1,7 @@
-"""Admission shared by all workers: the algorithm of design.md 6 as Lua scripts, one round trip to admit, one to settle.
+"""Admission shared by all workers: Lua scripts, one round trip to admit, one to settle.
 
-Same decisions as admission_local.py, step by step, on the clock of Redis. This worker remembers its own calls: that is
-what Redis is told again when it has lost its data (redis_rebuild.py), and what is told late when it was away.
+The same decisions as in budgets/local/admission.py, on the clock of Redis. Each worker remembers its calls: Redis is
+told them again after a loss of data (budgets/redis/recovery/recovery.py), and late after an outage.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ from typing_extensions import override
 
 from budgets.admission.interface import (
     Admission,
+    AdmissionRequest,
     AdmissionUnavailable,
-    Ask,
-    BudgetStanding,
+    BudgetStatus,
     Grant,
-    Post,
+    LimitStatus,
     ScopeRules,
-    Standing,
+    WindowTotal,
 )
 from budgets.local.window_cache import Load
 from budgets.redis.client.channel import Channel
 from budgets.redis.client.connection import TIMEOUT_S, RedisConnection
 from budgets.redis.client.protocol import LONGEST_S, Unreachable
 from budgets.redis.client.scripts import PREFIX
-from budgets.redis.held_calls import HeldCall, Reply, Want, budget_of, refusal, standing_of, want_of
-from budgets.redis.outbox import LEASE_S, ORPHAN_S, Backlog
-from budgets.redis.recovery.prerequisites import Preparation
-from budgets.redis.recovery.recovery import Rebuilds
-from budgets.redis.recovery.scope_tenants import Owners, tenants
-from budgets.redis.recovery.window_loader import Learning
-from budgets.redis.status_cache import LastStandings
-from budgets.redis.status_reader import Reading
-from budgets.redis.workers.dead_workers import Graves
-from budgets.redis.workers.final_report import LastWord, NoNotes, Notes
-from budgets.redis.workers.maintenance import Upkeep
-from budgets.redis.workers.outage_allowance import Allowances
-from budgets.redis.workers.worker_registry import Members, Peers, nobody_else
-from gateway.invalidation.signed_messages import Signer
-from providers.fallback_log import FALLBACKS
-
-YIELD_S, YIELD_WAIT_S = 0.02, 0.3  # between two looks at what was given back; in all
+from budgets.redis.held_calls import HeldCall
+from budgets.redis.outbox import LEASE_S, ORPHAN_S, Outbox
+from budgets.redis.recovery.prerequisites import Prerequisites
+from budgets.redis.recovery.recovery import Recovery
+from budgets.redis.recovery.scope_tenants import ScopeTenants, tenants
+from budgets.redis.recovery.window_loader import WindowLoader
+from budgets.redis.replies import ScriptReply, budget_of, refusal, standing_of
+from budgets.redis.scope_request import ScopeRequest, scope_request
+from budgets.redis.status_cache import StatusCache
+from budgets.redis.status_reader import StatusReader
+from budgets.redis.workers.dead_workers import DeadWorkers
+from budgets.redis.workers.final_report import FinalReport, NoReportStore, ReportStore
+from budgets.redis.workers.maintenance import Maintenance
+from budgets.redis.workers.outage_allowance import YIELD_S, YIELD_WAIT_S, OutageAllowances
+from budgets.redis.workers.worker_registry import Members, WorkerRegistry, no_other_worker
+from gateway.values.fallback_log import FALLBACKS
+from gateway.values.signed_messages import Signer
 
 Clock = Callable[[], tuple[float, float]]  # steady seconds, date
 
@@ -62,33 +62,35 @@ class RedisAdmission(Admission):
         signer: Signer,
         timeout_s: float = TIMEOUT_S,
         longest_s: float = LONGEST_S,
-        members: Members = nobody_else,
-        notes: Notes | None = None,
+        members: Members = no_other_worker,
+        notes: ReportStore | None = None,
         clock: Clock | None = None,
         prefix: str = PREFIX,
         worker: str = "",
     ) -> None:
         self.worker = worker or uuid.uuid4().hex  # no other process ever has the same
         self._clock, self._prefix, self._longest_s = clock, prefix, longest_s
-        self._calls, self._last = dict[str, HeldCall](), LastStandings()
+        self._calls, self._last = dict[str, HeldCall](), StatusCache()
         self._connection = RedisConnection(url, f"{prefix}:workers", timeout_s, longest_s)
         self._channel = Channel(self._connection, signer)
-        self.peers = Peers(self.worker, members)
-        owners = Owners(self._connection, prefix)
-        self._backlog = Backlog(self._run, self._connection, self._calls, owners, self.worker)
-        self._graves = Graves(self._run, self._channel, self._backlog, prefix)
-        rebuilds = Rebuilds(self._channel, self._run, load, self.peers, owners, self._graves.has)
-        self._word = LastWord(self._run, self._connection, self._calls, notes or NoNotes(), self.worker)
+        self.peers = WorkerRegistry(self.worker, members)
+        owners = ScopeTenants(self._connection, prefix)
+        self._backlog = Outbox(self._run, self._connection, self._calls, owners, self.worker)
+        self._graves = DeadWorkers(self._run, self._channel, self._backlog, prefix)
+        rebuilds = Recovery(self._channel, self._run, load, self.peers, owners, self._graves.has)
+        reports = notes or NoReportStore()
+        self._word = FinalReport(self._run, self._connection, self._calls, reports, self.worker)
         rebuilds.stand_in = self._word.stand_in
-        self._preparation = Preparation(rebuilds, Learning(self._run, load, owners))
-        self._reading = Reading(self._run_or_refuse, self._preparation, lambda: self._instant, longest_s)
-        self._encode, self._decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Reply).decode
+        self._preparation = Prerequisites(rebuilds, WindowLoader(self._run, load, owners))
+        self._reading = StatusReader(self._run_or_refuse, self._preparation, lambda: self._instant, longest_s)
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(ScriptReply).decode
 
     async def open(self, *, tend: bool = True) -> None:
         """Connect and begin to tend; Redis may be away. `tend` False: nothing happens but what is asked."""
-        self._allowances = Allowances(self._run, self.peers, self._graves.has, self._tell_all)
+        self._allowances = OutageAllowances(self._run, self.peers, self._graves.has, self._tell_all)
         parts = (self.peers, self._backlog, self._allowances, self._word)
-        self._upkeep = Upkeep(self._channel, *parts, lambda: self._instant)
+        self._upkeep = Maintenance(self._channel, *parts, lambda: self._instant)
         await self._connection.open()
         if tend:
             self._upkeep.start(self._calls)
@@ -114,7 +116,7 @@ class RedisAdmission(Admission):
         return self._connection.born_in
 
     @override
-    async def admit(self, ask: Ask) -> Grant:
+    async def admit(self, ask: AdmissionRequest) -> Grant:
         try:
             return await self._admit(ask)
         except asyncio.CancelledError:
@@ -135,8 +137,8 @@ class RedisAdmission(Admission):
             return False
         deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
-            arguments = [request_id, hold_nanousd, call.want.packed]
-            reply = await self._run_or_refuse("top_up", call.want.tag, arguments)
+            raised = [request_id, hold_nanousd, call.want.packed]
+            reply = await self._run_or_refuse("top_up", call.want.tag, raised)
             if reply.status == "granted":
                 call.amount = max(call.amount, hold_nanousd)
             if reply.status in ("granted", "refused"):
@@ -153,10 +155,10 @@ class RedisAdmission(Admission):
     @override
     async def settle(
         self, request_id: str, tokens: int, cost_nanousd: int, unsettled_nanousd: int = 0
-    ) -> Standing:
+    ) -> LimitStatus:
         call = self._calls.get(request_id)
         if call is None:
-            return Standing()
+            return LimitStatus()
         if not call.is_settled:  # remembered before it is told: what may be told again must be true
             call.settle(tokens, cost_nanousd, unsettled_nanousd)
             if call.is_offline:
@@ -165,9 +167,10 @@ class RedisAdmission(Admission):
             reply = await self._backlog.settle(call)
         except Unreachable as away:
             FALLBACKS.note("redis_settle", away)
-            return self._last.of(call.want.scopes, self._instant) or Standing()
-        is_settled = reply.status == "settled"
-        return self._last.note(call.want.scopes, standing_of(call.want, reply)) if is_settled else Standing()
+            return self._last.of(call.want.scopes, self._instant) or LimitStatus()
+        if reply.status != "settled":
+            return LimitStatus()
+        return self._last.note(call.want.scopes, standing_of(call.want, reply))
 
     @override
     async def renew(self, request_ids: Sequence[str]) -> None:
@@ -177,7 +180,7 @@ class RedisAdmission(Admission):
 
     @override
     async def post(
-        self, posts: Sequence[Post], request_ids: Sequence[str], *, is_adopted: bool = False
+        self, posts: Sequence[WindowTotal], request_ids: Sequence[str], *, is_adopted: bool = False
     ) -> bool:
         self._backlog.take(posts, request_ids, is_adopted=is_adopted)
         with FALLBACKS.noted("redis_post", Unreachable):
@@ -185,7 +188,7 @@ class RedisAdmission(Admission):
         return self._backlog.is_told
 
     @override
-    async def standing(self, scopes: Sequence[ScopeRules]) -> Standing:
+    async def standing(self, scopes: Sequence[ScopeRules]) -> LimitStatus:
         """As it was last known, when the store cannot tell; AdmissionUnavailable if it was never known."""
         try:
             return self._last.note(scopes, standing_of(*await self._reading.read(scopes)))
@@ -196,7 +199,7 @@ class RedisAdmission(Admission):
             return last
 
     @override
-    async def budgets(self, scopes: Sequence[ScopeRules]) -> list[BudgetStanding]:
+    async def budgets(self, scopes: Sequence[ScopeRules]) -> list[BudgetStatus]:
         want, reply = await self._reading.read(scopes)
         return [budget_of(want, reply, place) for place in range(len(want.bounds))]
 
@@ -219,10 +222,10 @@ class RedisAdmission(Admission):
         """What the store's clock says, as far as is known: its answers say when that is wrong."""
         return self._clock()[1] if self._clock is not None else time.time() + self._preparation.skew_s
 
-    async def _admit(self, ask: Ask) -> Grant:
+    async def _admit(self, ask: AdmissionRequest) -> Grant:
         deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
-            want = want_of(ask.scopes, self._instant)
+            want = scope_request(ask.scopes, self._instant)
             holds = [ask.request_id, ask.tokens, ask.hold_nanousd, LEASE_S, ORPHAN_S]
             reply = await self._run("admit", want.tag, [*holds, want.packed, self.worker])
             if reply.status == "granted":
@@ -237,7 +240,7 @@ class RedisAdmission(Admission):
                 continue
             await self._preparation.make(reply, want, deadline)
 
-    def _granted(self, ask: Ask, want: Want, reply: Reply) -> Grant:
+    def _granted(self, ask: AdmissionRequest, want: ScopeRequest, reply: ScriptReply) -> Grant:
         standing = self._last.note(ask.scopes, standing_of(want, reply))
         grant = Grant(ask.request_id, reply.instant, standing)
         call = HeldCall(ask.request_id, want, ask.tokens, ask.hold_nanousd, grant)
@@ -247,7 +250,7 @@ class RedisAdmission(Admission):
         self._allowances.note(want)
         return grant
 
-    async def _admit_offline(self, ask: Ask, *, is_unknown: bool = False) -> Grant:
+    async def _admit_offline(self, ask: AdmissionRequest, *, is_unknown: bool = False) -> Grant:
         """Grant it here; `is_unknown` says that Redis has surely not heard of it."""
         try:
             grant = await self._allowances.admit(ask)
@@ -264,11 +267,8 @@ class RedisAdmission(Admission):
         self._backlog.trust(ask.request_id)
         return call.grant
 
-    async def _take_back(self, reply: Reply, want: Want, deadline: float) -> None:
-        """The call would fit but for what workers have set aside: they give that back.
-
-        Raises AdmissionUnavailable when one is silent: it may be spending that now, so nobody can tell.
-        """
+    async def _take_back(self, reply: ScriptReply, want: ScopeRequest, deadline: float) -> None:
+        """Ask workers for what they have set aside. Raises AdmissionUnavailable when one is silent: it may spend it."""
         if asyncio.get_running_loop().time() + self._longest_s - YIELD_WAIT_S >= deadline:
             raise AdmissionUnavailable
         if scopes := await self._allowances.take_back(want, reply.detail, self._instant):
@@ -281,13 +281,13 @@ class RedisAdmission(Admission):
         for request_id in self._calls:
             self._allowances.told(request_id)
 
-    async def _run_or_refuse(self, name: str, tag: str, arguments: Sequence[Any]) -> Reply:
+    async def _run_or_refuse(self, name: str, tag: str, arguments: Sequence[Any]) -> ScriptReply:
         try:
             return await self._run(name, tag, arguments)
         except Unreachable as away:
             raise AdmissionUnavailable from away
 
-    async def _run(self, name: str, tag: str, arguments: Sequence[Any]) -> Reply:
+    async def _run(self, name: str, tag: str, arguments: Sequence[Any]) -> ScriptReply:
         now, instant = self._clock() if self._clock is not None else (-1, -1)
 
         def payload(run_id: str) -> bytes:

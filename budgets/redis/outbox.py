@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from budgets.admission.interface import Post, Return, WindowKey
+from budgets.admission.interface import Return, WindowKey, WindowTotal
 from budgets.redis.client.connection import RedisConnection
 from budgets.redis.client.protocol import Unreachable
-from budgets.redis.held_calls import HeldCall, Reply, batches, packed_post
+from budgets.redis.held_calls import HeldCall
 from budgets.redis.recovery.recovery import Run
-from budgets.redis.recovery.scope_tenants import Owners
+from budgets.redis.recovery.scope_tenants import ScopeTenants
+from budgets.redis.replies import ScriptReply
+from budgets.redis.scope_request import batches, packed_post
 
 LEASE_S, ORPHAN_S = 30.0, 150.0
 KEEP_SETTLED_S = 400 * 86400.0
@@ -27,27 +29,32 @@ MOST_POSTED = 1000  # more than the ledger takes at once: a total and its calls 
 MOST_APART = 600  # two minutes of them
 
 
-class Told(NamedTuple):
+class LedgerBatch(NamedTuple):
     """What one batch of the ledger said, and its calls by tag; "" when this worker never saw them."""
 
-    posts: list[Post]
+    posts: list[WindowTotal]
     ids: dict[str, set[str]]
 
 
-class Backlog:
+class Outbox:
     """`calls` is the worker's memory, shared with its admission."""
 
     def __init__(
-        self, run: Run, connection: RedisConnection, calls: dict[str, HeldCall], owners: Owners, worker: str
+        self,
+        run: Run,
+        connection: RedisConnection,
+        calls: dict[str, HeldCall],
+        owners: ScopeTenants,
+        worker: str,
     ) -> None:
         self._run, self._connection, self._calls = run, connection, calls
         self._owners, self._worker = owners, worker
         self._unsettled: dict[str, HeldCall] = {}
         self._is_behind = False  # calls have ended that Redis has not heard of at all
         self._flushing = asyncio.Lock()
-        self._told: deque[Told] = deque()
+        self._told: deque[LedgerBatch] = deque()
 
-    async def settle(self, call: HeldCall) -> Reply:
+    async def settle(self, call: HeldCall) -> ScriptReply:
         """Tell the end of a call. Raises Unreachable; what Redis may know of it will then be told later."""
         self._unsettled[call.request_id] = call
         if call.is_offline:  # Redis has not heard of its grant either
@@ -111,13 +118,13 @@ class Backlog:
         for each, mine in _by_tag(calls).items():
             await self._tell(each, mine)
 
-    def take(self, posts: Sequence[Post], request_ids: Sequence[str], *, is_adopted: bool) -> None:
+    def take(self, posts: Sequence[WindowTotal], request_ids: Sequence[str], *, is_adopted: bool) -> None:
         """Note what the ledger has; from now on these calls are not told again.
 
         Of this worker's own calls those that cost nothing have left Redis already, and its memory. A call whose end
         Redis has not heard yet keeps its amount: told as one that cost nothing it would be free until the post comes.
         """
-        told = Told(list(posts), defaultdict(set))
+        told = LedgerBatch(list(posts), defaultdict(set))
         for request_id in request_ids:
             call = self._calls.get(request_id)
             if call is None:
@@ -151,7 +158,7 @@ class Backlog:
             for call in list(self._unsettled.values()):
                 if call.request_id in self._unsettled:
                     await self.settle(call)
-            self._told.extend(Told(posts, {"": ids}) for posts, ids in await self._owners.found())
+            self._told.extend(LedgerBatch(posts, {"": ids}) for posts, ids in await self._owners.found())
             while self._told:
                 told = self._told.popleft()
                 try:
@@ -169,7 +176,7 @@ class Backlog:
                 self._is_behind = True
                 raise
 
-    async def _post(self, told: Told) -> None:
+    async def _post(self, told: LedgerBatch) -> None:
         """Tell each tenant its totals together with its calls: a call that goes without its cost is spent twice.
 
         A total whose tenant is not known, and calls that this worker never saw, go to all of these tenants: only its
@@ -211,7 +218,7 @@ class Backlog:
     def _drop(self, tag: str, request_ids: Sequence[str]) -> None:
         """Let these be posted again: while they were told, which may happen twice, the ledger has got them."""
         if request_ids:
-            self._told.append(Told([], defaultdict(set, {tag: set(request_ids)})))
+            self._told.append(LedgerBatch([], defaultdict(set, {tag: set(request_ids)})))
 
 
 def _know(calls: Sequence[HeldCall], *, is_unknown: bool = False) -> None:
@@ -226,9 +233,9 @@ def _by_tag(calls: Sequence[HeldCall]) -> dict[str, list[HeldCall]]:
     return found
 
 
-def _together(older: Told, newer: Told) -> Told:
+def _together(older: LedgerBatch, newer: LedgerBatch) -> LedgerBatch:
     """Return both as one, which no longer says what each has added."""
-    posts: dict[WindowKey, Post] = {}
+    posts: dict[WindowKey, WindowTotal] = {}
     for post in (*older.posts, *newer.posts):
         known = posts.get(post.window)
         newest = post if known is None or post.version >= known.version else known
@@ -236,4 +243,4 @@ def _together(older: Told, newer: Told) -> Told:
         posts[post.window] = msgspec.structs.replace(newest, added_nanousd=None, returns=returns)
     for tag, ids in newer.ids.items():
         older.ids.setdefault(tag, set()).update(ids)
-    return Told(list(posts.values()), older.ids)
+    return LedgerBatch(list(posts.values()), older.ids)

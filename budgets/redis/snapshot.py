@@ -16,7 +16,7 @@ TIMEOUT_S = 5.0
 MOST_CALLS = 5000  # a tenant's; reading so many takes Redis about 10 ms, in which nobody else is answered
 
 
-class Unread(Exception):
+class SnapshotUnavailable(Exception):
     """Redis did not answer, or not with what it was asked for."""
 
 
@@ -53,7 +53,7 @@ class CountedCall(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...]
 
 
-class Picture(msgspec.Struct, frozen=True):
+class Snapshot(msgspec.Struct, frozen=True):
     """One tenant at one moment: the known windows, the calls. `unread`: so many that they were only counted."""
 
     windows: tuple[CountedWindow, ...] = ()
@@ -61,7 +61,7 @@ class Picture(msgspec.Struct, frozen=True):
     unread: int = 0
 
 
-class Audit:
+class SnapshotReader:
     """A connection to look through. Entering it, and every look, raises Unread."""
 
     def __init__(self, url: str, prefix: str = PREFIX) -> None:
@@ -73,7 +73,7 @@ class Audit:
         try:
             server: Any = self._redis.info("server")
         except RedisError as error:
-            raise Unread(str(error)) from None
+            raise SnapshotUnavailable(str(error)) from None
         self._life = server["run_id"]
         return self
 
@@ -97,7 +97,7 @@ class Audit:
                     if scope not in found[tag]:
                         found[tag].append(scope)
         except RedisError as error:
-            raise Unread(str(error)) from None
+            raise SnapshotUnavailable(str(error)) from None
         return found
 
     def _with_windows(self, keys: list[bytes]) -> list[bytes]:
@@ -107,20 +107,20 @@ class Audit:
                 asked.hlen(key)
             return [key for key, fields in zip(keys, asked.execute(), strict=True) if fields > 1]
 
-    def picture(self, tag: str, scopes: list[str]) -> Picture:
+    def picture(self, tag: str, scopes: list[str]) -> Snapshot:
         """Return nothing of a tenant that is started over: its workers are about to tell what they hold."""
         asked = msgspec.msgpack.encode([self._life, -1, -1, MOST_CALLS, scopes])
         try:
             reply: Any = self._redis.eval(self._script, 1, f"{self._prefix}:{{{tag}}}:meta", asked)
         except RedisError as error:
-            raise Unread(str(error)) from None
+            raise SnapshotUnavailable(str(error)) from None
         status, _, _, detail, *_ = msgspec.msgpack.decode(reply)
         if status == "many":
-            return Picture(unread=detail[0])
+            return Snapshot(unread=detail[0])
         if status != "counted":
-            return Picture()
+            return Snapshot()
         windows = msgspec.convert(detail[0], tuple[CountedWindow, ...], strict=False)
-        return Picture(windows, tuple(_call(name, row) for name, row in detail[1]))
+        return Snapshot(windows, tuple(_call(name, row) for name, row in detail[1]))
 
 
 def _call(request_id: str, row: list[Any]) -> CountedCall:

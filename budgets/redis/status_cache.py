@@ -9,20 +9,20 @@ from collections.abc import Sequence
 
 import msgspec
 
-from budgets.admission.interface import ScopeRules, Standing
+from budgets.admission.interface import LimitStatus, ScopeRules
 
 MOST = 20_000
 
 _Who = tuple[str, ...]
 
 
-class LastStandings:
+class StatusCache:
     """By the names of a caller's scopes."""
 
     def __init__(self) -> None:
-        self._last: dict[_Who, Standing] = {}
+        self._last: dict[_Who, LimitStatus] = {}
 
-    def note(self, scopes: Sequence[ScopeRules], standing: Standing) -> Standing:
+    def note(self, scopes: Sequence[ScopeRules], standing: LimitStatus) -> LimitStatus:
         """Remember it, and return it."""
         who = _who(scopes)
         if who not in self._last and len(self._last) >= MOST:
@@ -30,7 +30,7 @@ class LastStandings:
         self._last[who] = standing
         return standing
 
-    def of(self, scopes: Sequence[ScopeRules], instant: float) -> Standing | None:
+    def of(self, scopes: Sequence[ScopeRules], instant: float) -> LimitStatus | None:
         """Return what was true when it was last told; of a budget only while its window lasts."""
         last = self._last.get(_who(scopes))
         if last is None or last.budget is None or instant < last.budget.resets_at:

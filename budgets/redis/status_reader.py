@@ -7,26 +7,27 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from budgets.admission.interface import ScopeRules
-from budgets.redis.held_calls import Reply, Want, want_of
-from budgets.redis.recovery.prerequisites import Preparation
+from budgets.redis.recovery.prerequisites import Prerequisites
+from budgets.redis.replies import ScriptReply
+from budgets.redis.scope_request import ScopeRequest, scope_request
 
-Run = Callable[[str, str, Sequence[Any]], Awaitable[Reply]]
+Run = Callable[[str, str, Sequence[Any]], Awaitable[ScriptReply]]
 
 
-class Reading:
+class StatusReader:
     """Of one worker. `run` raises AdmissionUnavailable when the store cannot tell."""
 
     def __init__(
-        self, run: Run, preparation: Preparation, instant: Callable[[], float], longest_s: float
+        self, run: Run, preparation: Prerequisites, instant: Callable[[], float], longest_s: float
     ) -> None:
         self._run, self._preparation = run, preparation
         self._instant, self._longest_s = instant, longest_s
 
-    async def read(self, scopes: Sequence[ScopeRules]) -> tuple[Want, Reply]:
+    async def read(self, scopes: Sequence[ScopeRules]) -> tuple[ScopeRequest, ScriptReply]:
         """Return the answer and what it answers; one round trip where all is known. Raises AdmissionUnavailable."""
         deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
-            want = want_of(scopes, self._instant())
+            want = scope_request(scopes, self._instant())
             reply = await self._run("standing", want.tag, [want.packed])
             if reply.status == "read":
                 return want, reply

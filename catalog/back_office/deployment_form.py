@@ -9,9 +9,9 @@ from django.conf import settings
 from typing_extensions import override
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
-from catalog.forms import Revivable
+from catalog.forms import Restorable
 from catalog.models import Deployment, Provider, UnknownMembers, new_seal_id
-from catalog.sealing import Seal, close_metadata, destination
+from catalog.secrets.sealing import Seal, close_metadata, destination
 from catalog.services import KeyNeeded, keeps_key, seal_of, set_deployment_key
 from gateway.config.checks.addresses import wrong_address
 from gateway.config.normalization import bare, is_sendable
@@ -35,7 +35,7 @@ def _choices(stored: str) -> list[tuple[str, str]]:
     ]
 
 
-class DeploymentForm(Revivable):
+class DeploymentForm(Restorable):
     errors_at = "name"
     api_key = forms.CharField(
         required=False,

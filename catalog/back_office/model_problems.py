@@ -10,11 +10,11 @@ from django.utils.timezone import now
 
 from catalog.loaders import Source, problems_of
 from catalog.prompt_limits import missing_figures
-from gateway import runtime
 
 if TYPE_CHECKING:
     from catalog.models import Deployment, Model
-    from catalog.snapshot import Problem
+from catalog.serving import served
+from catalog.snapshot import CatalogProblem
 
 SIMULATOR = "http://simulator"  # wherever it listens: this only asks whether it would be called
 
@@ -42,11 +42,11 @@ def problems_now(model: Model) -> list[str]:
     return [_told(each) for each in problems_of(source, model, now())]
 
 
-def _known() -> tuple[Problem, ...]:
-    live = runtime.live() if runtime.is_open() else None
+def _known() -> tuple[CatalogProblem, ...]:
+    live = served()
     return (*live.snapshot.problems, *live.failed_probes) if live is not None else ()
 
 
-def _told(problem: Problem) -> str:
+def _told(problem: CatalogProblem) -> str:
     said = problem.reason if problem.reason.endswith((".", "?")) else f"{problem.reason}."
     return f"{problem.deployment}: {said}" if problem.deployment else said

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from catalog.forms import PER_TOKENS, PriceForm
 from catalog.models import RATES, Price
-from tenants.back_office.admin_base import AddOnly, TabularInline
+from tenants.back_office.admin_base import AddOnlyAdmin, TabularInline
 from tenants.back_office.form_fields import usd
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class PriceInline(TabularInline):
 
 
 @admin.register(Price)
-class PriceAdmin(AddOnly):
+class PriceAdmin(AddOnlyAdmin):
     form = PriceForm
     list_display = (
         "deployment",

@@ -11,7 +11,7 @@ from unfold.decorators import display
 from catalog.health.queries import names_of, places_of
 from catalog.health.state import COLORS
 from catalog.models import HealthProbe, Provider
-from tenants.back_office.admin_base import ReadOnly
+from tenants.back_office.admin_base import ReadOnlyAdmin
 from tenants.back_office.list_filters import OneOf
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ProviderFilter(OneOf):
 
 
 @admin.register(HealthProbe)
-class HealthProbeAdmin(ReadOnly):
+class HealthProbeAdmin(ReadOnlyAdmin):
     list_display = (
         "at",
         "stands_for",

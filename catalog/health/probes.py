@@ -22,8 +22,8 @@ from catalog.health.diagnosis import slips
 from catalog.health.state import probe_state
 from catalog.loaders import Source, load_snapshot
 from catalog.models import HealthProbe
+from catalog.serving import served
 from catalog.snapshot import Snapshot
-from gateway import runtime
 from providers.probe import Probed, probe
 from providers.target import Target
 from providers.transport.client import Transport
@@ -40,7 +40,7 @@ ERROR_CHARS = 300
 InDatabase = Callable[..., Awaitable[Any]]
 
 
-class Place(msgspec.Struct, frozen=True):
+class ProbeTarget(msgspec.Struct, frozen=True):
     """One endpoint with one credential, and the deployments it stands for.
 
     `id` is made of all that a result depends on: address, credential, models. It reveals nothing of the credential.
@@ -73,12 +73,12 @@ async def aprobe_all(
     return len(places)
 
 
-def plan(now: datetime) -> list[Place]:
+def plan(now: datetime) -> list[ProbeTarget]:
     """Return the distinct places of all deployments that can serve. Blocking."""
     return places_of(in_force(now), settings.SECRETS.encryption_key)
 
 
-def plan_new(now: datetime) -> list[Place]:
+def plan_new(now: datetime) -> list[ProbeTarget]:
     """Return those of them that were not probed lately, as after a change. Blocking."""
     places = plan(now)
     probed = HealthProbe.objects.filter(place__in=[place.id for place in places], at__gte=oldest(now))
@@ -88,8 +88,10 @@ def plan_new(now: datetime) -> list[Place]:
 
 def in_force(now: datetime) -> Snapshot:
     """Return the catalog that this process serves, or reads if it serves none. Blocking."""
-    source = Source(settings.GATEWAY, settings.SECRETS.encryption_key)
-    return runtime.live().snapshot if runtime.is_open() else load_snapshot(source, 0, now)
+    live = served()
+    if live is not None:
+        return live.snapshot
+    return load_snapshot(Source(settings.GATEWAY, settings.SECRETS.encryption_key), 0, now)
 
 
 def oldest(now: datetime) -> datetime:
@@ -97,16 +99,16 @@ def oldest(now: datetime) -> datetime:
     return now - timedelta(seconds=STALE_ROUNDS * settings.GATEWAY.health.check_interval)
 
 
-def places_of(snapshot: Snapshot, key: bytes) -> list[Place]:
+def places_of(snapshot: Snapshot, key: bytes) -> list[ProbeTarget]:
     """Return the places of a catalog."""
-    found: dict[bytes, Place] = {}
+    found: dict[bytes, ProbeTarget] = {}
     for model in snapshot.models.values():
         for target in (deployment.target for deployment in (*model.deployments, *model.shadows)):
             if not target.base_url:
                 continue
             facts = _facts_of(target)
-            before = found.get(facts) or Place("", target, ())
-            found[facts] = Place(
+            before = found.get(facts) or ProbeTarget("", target, ())
+            found[facts] = ProbeTarget(
                 "",
                 before.target,
                 (*before.deployments, target.id),
@@ -116,7 +118,7 @@ def places_of(snapshot: Snapshot, key: bytes) -> list[Place]:
     return [msgspec.structs.replace(place, id=_place_id(place, facts, key)) for facts, place in found.items()]
 
 
-def write(places: Sequence[Place], found: Iterable[Probed], now: datetime) -> None:
+def write(places: Sequence[ProbeTarget], found: Iterable[Probed], now: datetime) -> None:
     """Add one row a place, which carries on how long the state has lasted; forget what is older than a week."""
     latest = {row.place: row for row in latest_probes([place.id for place in places])}
     rows = []
@@ -145,7 +147,7 @@ def write(places: Sequence[Place], found: Iterable[Probed], now: datetime) -> No
     HealthProbe.objects.filter(at__lt=now - KEPT).delete()
 
 
-def _tell(place: Place, before: str, error: str) -> None:
+def _tell(place: ProbeTarget, before: str, error: str) -> None:
     """Log what a probe saw for the first time, and that it is over."""
     many = f"{len(place.deployments)} deployments"
     one = f"{place.target.alias}/{place.target.name}"
@@ -176,12 +178,12 @@ def _facts_of(target: Target) -> bytes:
     )
 
 
-def _place_id(place: Place, facts: bytes, key: bytes) -> str:
+def _place_id(place: ProbeTarget, facts: bytes, key: bytes) -> str:
     asked = msgspec.json.encode([place.can_chat, place.target.upstream_model, sorted(place.models)])
     return hmac.new(key, b"place:" + facts + asked, hashlib.sha256).hexdigest()[:32]
 
 
-async def _ask_alone(places: Sequence[Place]) -> list[Probed]:
+async def _ask_alone(places: Sequence[ProbeTarget]) -> list[Probed]:
     """Probe from a process that makes no calls."""
     transport = Transport(egress_allow=settings.GATEWAY.server.egress_allow)
     await transport.open()
@@ -191,12 +193,12 @@ async def _ask_alone(places: Sequence[Place]) -> list[Probed]:
         await transport.aclose()
 
 
-async def ask(places: Sequence[Place], transport: Transport) -> list[Probed]:
+async def ask(places: Sequence[ProbeTarget], transport: Transport) -> list[Probed]:
     """Probe the places, some at a time, each within a bound."""
     turn = asyncio.Semaphore(AT_ONCE)
     timeout_s = min(TIMEOUT_S, settings.GATEWAY.health.check_interval)
 
-    async def one(place: Place) -> Probed:
+    async def one(place: ProbeTarget) -> Probed:
         try:
             async with turn, asyncio.timeout(2 * timeout_s):
                 return await probe(transport, place.target, timeout_s, can_chat=place.can_chat)

@@ -16,11 +16,11 @@ from catalog.health.probes import places_of as probed_places
 from catalog.health.state import OFFLINE, ONLINE, UNKNOWN, state_of
 from catalog.models import RATES, Deployment, HealthProbe, Price, PriceSource
 from catalog.pricing.price_map import lookup
-from catalog.snapshot import Problem, Snapshot
-from gateway import runtime
+from catalog.serving import served
+from catalog.snapshot import CatalogProblem, Snapshot
 
 
-class Doing(msgspec.Struct, frozen=True, kw_only=True):
+class DeploymentActivity(msgspec.Struct, frozen=True, kw_only=True):
     """How one deployment is doing, as `GET /admin/providers/health` shows it."""
 
     id: int
@@ -34,7 +34,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
     error: str
 
 
-def provider_health(now: datetime) -> list[Doing]:
+def provider_health(now: datetime) -> list[DeploymentActivity]:
     """Return how every enabled deployment is doing: the last probe of its place, and this process's own traffic."""
     probes = _probes(now, in_force(now))
     traffic = _traffic()
@@ -89,7 +89,7 @@ def names_of(deployments: Iterable[int]) -> dict[int, str]:
     return {row.pk: f"{row.model.alias} / {row.name}" for row in rows}
 
 
-def failed_probes(now: datetime, snapshot: Snapshot | None = None) -> list[Problem]:
+def failed_probes(now: datetime, snapshot: Snapshot | None = None) -> list[CatalogProblem]:
     """Return the deployments of a catalog, or of that in force, whose last probe failed, and why. Two small queries."""
     snapshot = snapshot or in_force(now)
     probes = {deployment: probe for deployment, probe in _probes(now, snapshot).items() if probe.error}
@@ -98,7 +98,7 @@ def failed_probes(now: datetime, snapshot: Snapshot | None = None) -> list[Probl
     every = (each for model in snapshot.models.values() for each in (*model.deployments, *model.shadows))
     failed = [each.target for each in every if each.target.id in probes]
     return [
-        Problem(target.alias, target.name, f"{target.base_url} failed its probe: {why}")
+        CatalogProblem(target.alias, target.name, f"{target.base_url} failed its probe: {why}")
         for target in sorted(failed, key=lambda target: (target.alias, target.id))
         if (why := _why(target.upstream_model, probes[target.id]))
     ]
@@ -112,11 +112,11 @@ def _why(upstream_model: str, probe: HealthProbe) -> str:
     return f"{probe.error} ({meaning})" if meaning else str(probe.error)
 
 
-def _doing(row: Deployment, probe: HealthProbe | None, traffic: tuple[str, str]) -> Doing:
+def _doing(row: Deployment, probe: HealthProbe | None, traffic: tuple[str, str]) -> DeploymentActivity:
     seen, reason = traffic
     state = state_of(probe.state if probe is not None else UNKNOWN, seen)
     agrees = probe is not None and probe.state == state
-    return Doing(
+    return DeploymentActivity(
         id=row.pk,
         provider=row.provider,
         deployment=row.name,
@@ -139,7 +139,7 @@ def _probes(now: datetime, snapshot: Snapshot) -> dict[int, HealthProbe]:
 
 def _traffic() -> dict[int, tuple[str, str]]:
     """Return what this process's own calls say: state and reason by deployment, where there were any."""
-    health = getattr(runtime.live(), "health", None) if runtime.is_open() else None
+    health = getattr(served(), "health", None)
     if health is None:
         return {}
     return {

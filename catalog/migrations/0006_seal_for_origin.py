@@ -12,9 +12,9 @@ from typing import Any
 from django.conf import settings
 from django.db import migrations
 
-from catalog.encryption import CredentialUnreadable, decrypt, key_id
 from catalog.models import new_seal_id
-from catalog.sealing import API_KEY, Seal, destination
+from catalog.secrets.encryption import CredentialUnreadable, decrypt, key_id
+from catalog.secrets.sealing import API_KEY, Seal, destination
 from providers.target import SECRET_METADATA
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from catalog.pricing.price_terms import NO_TERMS, ONE, Factor, Step, Terms, ToolRate
 from catalog.pricing.price_terms import TOKEN_PARTS as STEP_PARTS
 from catalog.pricing.prices import PER, ImageRate, PriceSheet
-from providers.fallback_log import FALLBACKS
+from gateway.values.fallback_log import FALLBACKS
 
 if TYPE_CHECKING:
     from gateway.config.sections.model_catalog import ModelEntry

@@ -59,7 +59,7 @@ class PriceSheet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     terms: Terms = NO_TERMS  # steps, tiers, places, tools
 
 
-class Line(msgspec.Struct, frozen=True):
+class ReceiptLine(msgspec.Struct, frozen=True):
     """One priced part of a call. Both amounts are exact decimal strings in nano-USD: no rounding here."""
 
     kind: str
@@ -73,11 +73,11 @@ class Line(msgspec.Struct, frozen=True):
 class Receipt(msgspec.Struct, frozen=True):
     """The lines and their sum, rounded up once to whole nano-USD."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[ReceiptLine, ...]
     total_nanousd: int
 
 
-class Part(NamedTuple):
+class LineItem(NamedTuple):
     """So much of one kind at one rate; `units` of the quantity make one priced unit (1000 ms a second)."""
 
     kind: str
@@ -164,10 +164,10 @@ def missing_side(sheet: PriceSheet, model_type: str) -> str:
     return "price_output" if sheet.output is None else "price_input"
 
 
-def _tokens(usage: Usage, sheet: PriceSheet) -> list[Part]:
+def _tokens(usage: Usage, sheet: PriceSheet) -> list[LineItem]:
     """Those of most calls first; the others are looked at together."""
     per_input, per_output = sheet.input or 0, sheet.output or 0
-    parts = [Part("input", usage.input_tokens, per_input)]
+    parts = [LineItem("input", usage.input_tokens, per_input)]
     if (
         usage.cached_input_tokens
         or usage.cache_write_tokens
@@ -176,21 +176,21 @@ def _tokens(usage: Usage, sheet: PriceSheet) -> list[Part]:
         or usage.image_input_tokens
     ):
         parts += (
-            Part("cached_input", usage.cached_input_tokens, _either(sheet.cached_input, per_input)),
-            Part("cache_write", usage.cache_write_tokens, _either(sheet.cache_write, per_input)),
-            Part("cache_write_1h", usage.cache_write_1h_tokens, _long_write(sheet)),
-            Part("audio_input", usage.audio_input_tokens, _either(sheet.audio_input, per_input)),
-            Part("image_input", usage.image_input_tokens, _either(sheet.image_input, per_input)),
+            LineItem("cached_input", usage.cached_input_tokens, _either(sheet.cached_input, per_input)),
+            LineItem("cache_write", usage.cache_write_tokens, _either(sheet.cache_write, per_input)),
+            LineItem("cache_write_1h", usage.cache_write_1h_tokens, _long_write(sheet)),
+            LineItem("audio_input", usage.audio_input_tokens, _either(sheet.audio_input, per_input)),
+            LineItem("image_input", usage.image_input_tokens, _either(sheet.image_input, per_input)),
         )
-    parts.append(Part("output", usage.output_tokens, per_output))
+    parts.append(LineItem("output", usage.output_tokens, per_output))
     if usage.reasoning_tokens or usage.audio_output_tokens or usage.image_output_tokens:
         parts += (
-            Part("reasoning", usage.reasoning_tokens, _either(sheet.reasoning, per_output)),
-            Part("audio_output", usage.audio_output_tokens, _either(sheet.audio_output, per_output)),
-            Part("image_output", usage.image_output_tokens, _either(sheet.image_output, per_output)),
+            LineItem("reasoning", usage.reasoning_tokens, _either(sheet.reasoning, per_output)),
+            LineItem("audio_output", usage.audio_output_tokens, _either(sheet.audio_output, per_output)),
+            LineItem("image_output", usage.image_output_tokens, _either(sheet.image_output, per_output)),
         )
     if sheet.request is not None:
-        parts.append(Part("request", usage.requests, sheet.request))
+        parts.append(LineItem("request", usage.requests, sheet.request))
     return parts
 
 
@@ -201,31 +201,31 @@ def as_kept(usage: Usage, sheet: PriceSheet) -> Usage:
     return usage.with_few_tools({tool.name for tool in sheet.terms.tool_calls})
 
 
-def _media(usage: Usage, sheet: PriceSheet) -> list[Part]:
+def _media(usage: Usage, sheet: PriceSheet) -> list[LineItem]:
     """Images, audio and characters count only where the sheet prices them: some models bill tokens."""
     parts = []
     if sheet.image is not None or sheet.images:
         for image in usage.images:
             note = " ".join(word for word in (image.size, image.quality) if word)
             parts.append(
-                Part("image", image.quantity, image_rate(sheet, image.size, image.quality), note=note)
+                LineItem("image", image.quantity, image_rate(sheet, image.size, image.quality), note=note)
             )
     if sheet.second is not None:
-        parts.append(Part("audio_ms", usage.audio_ms, sheet.second, units=1000))
+        parts.append(LineItem("audio_ms", usage.audio_ms, sheet.second, units=1000))
     if sheet.character is not None:
-        parts.append(Part("character", usage.characters, sheet.character))
+        parts.append(LineItem("character", usage.characters, sheet.character))
     rates = {tool.name: tool.rate for tool in sheet.terms.tool_calls}
     parts += [
-        Part("tool_call", tool.quantity, rates[tool.name], note=tool.name)
+        LineItem("tool_call", tool.quantity, rates[tool.name], note=tool.name)
         for tool in usage.tool_calls
         if tool.name in rates
     ]
     return parts
 
 
-def _line(part: Part, price_id: int) -> Line:
+def _line(part: LineItem, price_id: int) -> ReceiptLine:
     scale = PER * part.units
-    return Line(
+    return ReceiptLine(
         kind=part.kind,
         quantity=part.quantity,
         unit_price_nanousd=_decimal(part.rate, scale),

@@ -9,7 +9,7 @@ import msgspec
 from catalog.snapshot import Deployment, Model
 
 
-class Need(msgspec.Struct, frozen=True, kw_only=True):
+class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     """What serving a request takes. `prompt_tokens` is an estimate; 0: not worth looking at."""
 
     modalities: tuple[str, ...] = ()
@@ -20,7 +20,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     keeps_money: bool = False  # a budget binds the call
 
 
-class Lack(msgspec.Struct, frozen=True):
+class MissingCapability(msgspec.Struct, frozen=True):
     """Why a deployment cannot serve: the request's parameter, and words."""
 
     param: str
@@ -28,27 +28,29 @@ class Lack(msgspec.Struct, frozen=True):
     is_window: bool = False
 
 
-NOTHING = Need()
+NOTHING = Requirements()
 SHORTEST_TOKEN_BYTES = 4  # a prompt is looked at only when its bytes could be more tokens than this makes
 
 
-def lack_of(deployment: Deployment, model: Model, need: Need) -> Lack | None:
+def lack_of(deployment: Deployment, model: Model, need: Requirements) -> MissingCapability | None:
     """Return the first thing that this deployment cannot do of what is needed."""
     can = deployment.can
     if can.modalities is not None:
         for modality in need.modalities:
             if modality not in can.modalities:
-                return Lack("messages", f"takes no {modality}")
+                return MissingCapability("messages", f"takes no {modality}")
     if need.tools and not can.tools:
-        return Lack("tools", "takes no tools")
+        return MissingCapability("tools", "takes no tools")
     if need.json_schema and not can.json_schema:
-        return Lack("response_format", "does not keep to a JSON schema")
+        return MissingCapability("response_format", "does not keep to a JSON schema")
     for member in need.members:
         if not can.unknown_members or (need.keeps_money and _top(member) in can.refused_members):
-            return Lack(member, f"takes no member '{_top(member)}', which the gateway does not know")
+            return MissingCapability(
+                member, f"takes no member '{_top(member)}', which the gateway does not know"
+            )
     window = can.context_window or model.context_window
     if window is not None and need.prompt_tokens > window:
-        return Lack("messages", f"reads at most {window:,} tokens", is_window=True)
+        return MissingCapability("messages", f"reads at most {window:,} tokens", is_window=True)
     return None
 
 
@@ -57,7 +59,7 @@ def _top(member: str) -> str:
     return member.rpartition(".")[2]
 
 
-def need_of(asked: Need, size: int, models: Iterable[Model], estimate: int | None) -> Need:
+def need_of(asked: Requirements, size: int, models: Iterable[Model], estimate: int | None) -> Requirements:
     """Return what of a request somebody in `models` could lack. `asked` is what its structure asks for.
 
     `size` is in bytes; `estimate` is about the prompt's tokens; None: the request is not one prompt.

@@ -8,22 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import random
 
-from catalog.routing.route import ANYTHING, Asking, ModelCannot, NoDeployment, Route
-from catalog.routing.search import Search
+from catalog.routing.route import ANYTHING, ModelCannot, NoDeployment, Route, RouteRequest
+from catalog.routing.search import CandidateSelection
 from catalog.routing.similar_names import near
 from catalog.snapshot import SERVED_TYPES, Model, Snapshot
-from providers.resilience.health import Health
+from providers.resilience.health import DeploymentHealth
 from tenants.caller import Caller
 from tenants.errors import ModelNotAllowed
 
 __all__ = [
     "ANYTHING",
-    "Asking",
     "ModelCannot",
     "ModelNotFound",
     "ModelUnpriced",
     "NoDeployment",
     "Route",
+    "RouteRequest",
     "WrongModelType",
     "find",
     "meant",
@@ -118,8 +118,8 @@ def resolve(  # noqa: PLR0913 - each is a source of its own
     caller: Caller,
     *,
     model_type: str,
-    asking: Asking = ANYTHING,
-    health: Health | None = None,
+    asking: RouteRequest = ANYTHING,
+    health: DeploymentHealth | None = None,
     dice: Callable[[], float] = random,
 ) -> Route:
     """Return where a call for `alias` may go. Raises what find() raises, ModelCannot, and Unavailable when every
@@ -132,4 +132,4 @@ def resolve(  # noqa: PLR0913 - each is a source of its own
         is_calm = entry is None or (entry.breaker.is_calm and not entry.own)
         if is_calm and not (health is not None and health.is_full(only, caller.tenant_id)):
             return Route(model, model.deployments)
-    return Search(snapshot, caller, asking, health or Health(), dice).route(model)
+    return CandidateSelection(snapshot, caller, asking, health or DeploymentHealth(), dice).route(model)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from catalog.pricing.prices import PriceSheet
-from catalog.routing.capabilities import NOTHING, Lack, Need
+from catalog.routing.capabilities import NOTHING, MissingCapability, Requirements
 from catalog.routing.client_hints import Hints
 from catalog.snapshot import Deployment, Model
 
@@ -34,17 +34,17 @@ class NoDeployment(Exception):
 class ModelCannot(Exception):
     """No deployment can do what the request needs; `param` is the member that asks for it."""
 
-    def __init__(self, alias: str, lack: Lack, passed_over: tuple[Skipped, ...] = ()) -> None:
+    def __init__(self, alias: str, lack: MissingCapability, passed_over: tuple[Skipped, ...] = ()) -> None:
         self.alias, self.param, self.passed_over = alias, lack.param, passed_over
         self.is_window = lack.is_window
         self.code = "context_length_exceeded" if lack.is_window else "model_cannot"
         super().__init__(f"The model '{alias}' cannot serve this request: it {lack.words}.")
 
 
-class Asking(msgspec.Struct, frozen=True, kw_only=True):
+class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What one call brings to routing, beside its alias."""
 
-    need: Need = NOTHING
+    need: Requirements = NOTHING
     hints: Hints | None = None
     sticky_key: str = ""
     arm: str = ""  # of the alias's experiment
@@ -113,4 +113,4 @@ class Route(msgspec.Struct, frozen=True):
         return max(known) if len(known) == 1 + len(others) else None
 
 
-ANYTHING = Asking()
+ANYTHING = RouteRequest()

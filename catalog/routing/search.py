@@ -9,31 +9,36 @@ from collections.abc import Callable
 from functools import partial
 from itertools import groupby
 
-from catalog.routing.capabilities import NOTHING, Lack, lack_of
+from catalog.routing.capabilities import NOTHING, MissingCapability, lack_of
 from catalog.routing.client_hints import Hints
 from catalog.routing.experiments import put_first
-from catalog.routing.route import Asking, ModelCannot, NoDeployment, Route, Skipped
-from catalog.routing.strategies import Circumstances, arrange, lot_of
+from catalog.routing.route import ModelCannot, NoDeployment, Route, RouteRequest, Skipped
+from catalog.routing.strategies import StrategyContext, arrange, draw
 from catalog.snapshot import Deployment, Model, Snapshot
-from providers.resilience.circuit_breaker import Breaker
-from providers.resilience.health import Health
+from providers.resilience.circuit_breaker import CircuitBreaker
+from providers.resilience.health import DeploymentHealth
 from tenants.caller import Caller
 
 SPARED_SHARE = 0.1  # of a broken deployment that is kept because half of its tier is out already
 
 
-class Search:
+class CandidateSelection:
     """One look for a route that is not the plain one."""
 
     def __init__(
-        self, snapshot: Snapshot, caller: Caller, asking: Asking, health: Health, dice: Callable[[], float]
+        self,
+        snapshot: Snapshot,
+        caller: Caller,
+        asking: RouteRequest,
+        health: DeploymentHealth,
+        dice: Callable[[], float],
     ) -> None:
         self._snapshot, self._caller, self._asking, self._health = snapshot, caller, asking, health
         self._now, self._dice, self._who = health.clock(), dice, caller.tenant_id
         self._skipped: list[Skipped] = []
         self._resting: list[Deployment] = []
         self._full: list[Deployment] = []
-        self._lacks: list[Lack] = []
+        self._lacks: list[MissingCapability] = []
 
     def route(self, model: Model) -> Route:
         hints = self._asking.hints
@@ -96,7 +101,7 @@ class Search:
         sticky_key = self._asking.sticky_key
         if hints is not None and hints.strategy:
             strategy, sticky_key = hints.strategy, ""
-        circumstances = Circumstances(
+        circumstances = StrategyContext(
             health=self._health,
             now=self._now,
             dice=self._dice,
@@ -128,7 +133,7 @@ class Search:
     def _ready(self, tier: list[Deployment], late: list[Deployment]) -> list[Deployment]:
         """Return those of a tier that may be chosen; those that come back slowly are often only put behind."""
         ready: list[Deployment] = []
-        broken: list[tuple[Breaker, Deployment]] = []
+        broken: list[tuple[CircuitBreaker, Deployment]] = []
         kept = 0
         for deployment in tier:
             entry = self._health.get(deployment.target.id)
@@ -155,10 +160,10 @@ class Search:
     def _lot(self, deployment: Deployment) -> float:
         """Draw whether a call goes to one that comes back. A sticky value draws the same each time: it moves once."""
         key = self._asking.sticky_key
-        return lot_of(key, deployment) if key else self._dice()
+        return draw(key, deployment) if key else self._dice()
 
     def _eject(
-        self, broken: list[tuple[Breaker, Deployment]], size: int, *, is_whole_tier: bool
+        self, broken: list[tuple[CircuitBreaker, Deployment]], size: int, *, is_whole_tier: bool
     ) -> list[Deployment]:
         """Take out the worst, at most half of a tier, and return the others; if all are broken, all of them rest."""
         most = len(broken) if is_whole_tier else size // 2

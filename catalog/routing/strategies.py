@@ -13,22 +13,22 @@ import msgspec
 
 from catalog.pricing.prices import PriceSheet
 from catalog.snapshot import Deployment
-from providers.resilience.health import Health
+from providers.resilience.health import DeploymentHealth
 
 Tier = list[Deployment]
 
 
-class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
+class StrategyContext(msgspec.Struct, frozen=True, kw_only=True):
     """What a choice may depend on. `expected` is the tokens in and out that a call probably takes."""
 
-    health: Health
+    health: DeploymentHealth
     now: float
     dice: Callable[[], float]
     expected: tuple[int, int] = (0, 0)
     sticky_key: str = ""
 
 
-def arrange(strategy: str, tier: Tier, circumstances: Circumstances) -> Tier:
+def arrange(strategy: str, tier: Tier, circumstances: StrategyContext) -> Tier:
     """Return the tier in the order of its strategy, or of its sticky key where there is one."""
     if len(tier) == 1:
         return tier
@@ -37,7 +37,7 @@ def arrange(strategy: str, tier: Tier, circumstances: Circumstances) -> Tier:
     return _STRATEGIES[strategy](tier, circumstances)
 
 
-def weighted(tier: Tier, circumstances: Circumstances) -> Tier:
+def weighted(tier: Tier, circumstances: StrategyContext) -> Tier:
     """Draw without replacement, each with a chance of its weight's share; weight 0 only when the rest is drawn."""
     dice = circumstances.dice
     left, drawn = list(tier), []
@@ -51,7 +51,7 @@ def weighted(tier: Tier, circumstances: Circumstances) -> Tier:
     return drawn + left
 
 
-def least_busy(tier: Tier, circumstances: Circumstances) -> Tier:
+def least_busy(tier: Tier, circumstances: StrategyContext) -> Tier:
     """Fewest calls in flight for its weight first; equals by a weighted draw."""
     health = circumstances.health
 
@@ -64,7 +64,7 @@ def least_busy(tier: Tier, circumstances: Circumstances) -> Tier:
     return sorted(weighted(tier, circumstances), key=load)
 
 
-def latency(tier: Tier, circumstances: Circumstances) -> Tier:
+def latency(tier: Tier, circumstances: StrategyContext) -> Tier:
     """Power of two choices: of two drawn by weight, the one with the shorter expected wait goes first."""
     first, second, *others = weighted(tier, circumstances)
     if _wait(second, circumstances) < _wait(first, circumstances) and second.weight:
@@ -73,7 +73,7 @@ def latency(tier: Tier, circumstances: Circumstances) -> Tier:
     return [first, *others]
 
 
-def cost(tier: Tier, circumstances: Circumstances) -> Tier:
+def cost(tier: Tier, circumstances: StrategyContext) -> Tier:
     """The cheapest for what this call probably takes; equals by a weighted draw."""
     tokens_in, tokens_out = circumstances.expected
     return sorted(weighted(tier, circumstances), key=lambda d: expected_cost(d.sheet, tokens_in, tokens_out))
@@ -86,7 +86,7 @@ def expected_cost(sheet: PriceSheet, tokens_in: int, tokens_out: int) -> int:
     return tokens_in * (sheet.input or 0) + tokens_out * (sheet.output or 0) + (sheet.request or 0)
 
 
-def _wait(deployment: Deployment, circumstances: Circumstances) -> float:
+def _wait(deployment: Deployment, circumstances: StrategyContext) -> float:
     """Peak-EWMA of the time to the first content, times the queue a call would stand in; unmeasured ones come first."""
     entry = circumstances.health.get(deployment.target.id)
     return entry.latency(circumstances.now) * (entry.in_flight + 1) if entry is not None else 0.0
@@ -102,7 +102,7 @@ def _sticky(tier: Sequence[Deployment], key: str) -> Tier:
     return sorted(tier, key=score)
 
 
-def lot_of(key: str, deployment: Deployment) -> float:
+def draw(key: str, deployment: Deployment) -> float:
     """Return a number from 0 to 1 that a sticky value always draws for a deployment, whatever place it has for it."""
     return _point(f"{key}\n{deployment.target.name}\nlot")
 
@@ -111,7 +111,7 @@ def _point(text: str) -> float:
     return (int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) + 1) / (2**64 + 1)
 
 
-_STRATEGIES: dict[str, Callable[[Tier, Circumstances], Tier]] = {
+_STRATEGIES: dict[str, Callable[[Tier, StrategyContext], Tier]] = {
     "weighted": weighted,
     "least_busy": least_busy,
     "latency": latency,

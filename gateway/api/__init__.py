@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from typing_extensions import override
 
+from gateway import runtime
 from gateway.api import chat_completions, embeddings, model_list, simulate
 from tenants.auth import ApiKeyAuth
 
@@ -24,7 +25,7 @@ class V1API(NinjaAPI):
         return None  # only needed by operations that return plain values; ours return answers
 
 
-auth = ApiKeyAuth()
+auth = ApiKeyAuth(lambda: runtime.current().keys)
 api = V1API(
     title="Open Model Gateway",
     version="1",

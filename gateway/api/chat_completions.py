@@ -6,16 +6,16 @@ from django.http import HttpRequest
 from ninja import Router
 
 from gateway.api.openapi import CHAT
-from gateway.api.schemas import peek_chat
-from gateway.http.response import Answer
+from gateway.http.response import Response
 from gateway.inference.pipeline import Endpoint, serve
+from gateway.parsing.schemas import peek_chat
 
 router = Router(tags=["Chat"])
 ENDPOINT = Endpoint(name="chat.completions", scope="chat", model_type="llm", peek=peek_chat)
 
 
 @router.post("/chat/completions", openapi_extra=CHAT, operation_id="createChatCompletion")
-async def chat_completions(request: HttpRequest) -> Answer:
+async def chat_completions(request: HttpRequest) -> Response:
     """Create a chat completion, as JSON or as a stream of events.
 
     Every field of OpenAI's API passes through, whether listed here or not.

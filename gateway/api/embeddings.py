@@ -6,15 +6,15 @@ from django.http import HttpRequest
 from ninja import Router
 
 from gateway.api.openapi import EMBEDDINGS
-from gateway.api.schemas import peek_embeddings
-from gateway.http.response import Answer
+from gateway.http.response import Response
 from gateway.inference.pipeline import Endpoint, serve
+from gateway.parsing.schemas import peek_embeddings
 
 router = Router(tags=["Embeddings"])
 ENDPOINT = Endpoint(name="embeddings", scope="embeddings", model_type="embedding", peek=peek_embeddings)
 
 
 @router.post("/embeddings", openapi_extra=EMBEDDINGS, operation_id="createEmbedding")
-async def embeddings(request: HttpRequest) -> Answer:
+async def embeddings(request: HttpRequest) -> Response:
     """Create embeddings of a string, a list of strings, token ids, or a list of those."""
     return await serve(request, ENDPOINT)  # type: ignore[arg-type]  # V1Handler makes V1Requests

@@ -15,7 +15,7 @@ from catalog.routing.resolve import ModelNotFound, meant, unservable
 from catalog.snapshot import Model
 from gateway import runtime
 from gateway.http.limit_status import standing_of
-from gateway.http.response import Answer, json_answer
+from gateway.http.response import Response, json_response
 from gateway.observability.log_format import cut
 from tenants.caller import Caller
 
@@ -23,27 +23,27 @@ router = Router(tags=["Models"])
 
 
 @router.get("/models", operation_id="listModels")
-async def model_list(request: HttpRequest) -> Answer:
+async def model_list(request: HttpRequest) -> Response:
     """List the aliases that this key may use."""
     caller = await _caller(request)
-    models = runtime.live().snapshot.serving.values()
-    return json_answer(
+    models = runtime.current().snapshot.serving.values()
+    return json_response(
         200, {"object": "list", "data": [_document(m) for m in models if caller.may_use(m.alias)]}
     )
 
 
 @router.get("/models/{path:model}", operation_id="retrieveModel")
-async def model_detail(request: HttpRequest, model: str) -> Answer:
+async def model_detail(request: HttpRequest, model: str) -> Response:
     """Describe one alias. A model that cannot answer is refused as its calls are."""
     caller = await _caller(request)
-    snapshot = runtime.live().snapshot
+    snapshot = runtime.current().snapshot
     request.facts["model"] = cut(model)  # type: ignore[attr-defined]
     found = snapshot.models.get(model)
     if found is None or not caller.may_use(model):
         raise ModelNotFound(model, meant(snapshot, model, caller))
     if model not in snapshot.serving:
         raise unservable(found)
-    return json_answer(200, _document(found))
+    return json_response(200, _document(found))
 
 
 async def _caller(request: Any) -> Caller:

@@ -12,21 +12,21 @@ from ninja import Router
 
 from gateway import runtime
 from gateway.api import chat_completions, embeddings
-from gateway.api.large_bodies import find_embedded
 from gateway.api.openapi import SIMULATE
 from gateway.http.exceptions import BadRequest
-from gateway.http.json_body import json_body
 from gateway.http.limit_status import standing_of
-from gateway.http.response import Answer, json_answer
-from gateway.inference.dry_run import simulate
+from gateway.http.response import Response, json_response
+from gateway.inference.dry_run import dry_run
 from gateway.inference.pipeline import check_capacity
+from gateway.parsing.json_body import json_body
+from gateway.parsing.large_bodies import find_embedded
 
 router = Router(tags=["Gateway"])
 ENDPOINTS = {each.ENDPOINT.name: each.ENDPOINT for each in (chat_completions, embeddings)}
 
 
 @router.post("/gateway/simulate", openapi_extra=SIMULATE, operation_id="simulateCall")
-async def simulate_call(request: HttpRequest) -> Answer:
+async def simulate_call(request: HttpRequest) -> Response:
     """Tell what would happen to a request: admitted or refused, where it would go, what it could cost.
 
     Nobody is called, and nothing is counted or held. A call that would be refused is a report too (status 200).
@@ -34,8 +34,8 @@ async def simulate_call(request: HttpRequest) -> Answer:
     return await _simulate(request)
 
 
-async def _simulate(request: Any) -> Answer:
-    live, caller = runtime.live(), request.auth
+async def _simulate(request: Any) -> Response:
+    live, caller = runtime.current(), request.auth
     check_capacity(request, live)  # 503: counting a long prompt is work
     raw = await json_body(request, live)  # 400, 413, 415
     found = await find_embedded(raw, live.config.server, live.heavy.share(caller.tenant_id))
@@ -45,6 +45,6 @@ async def _simulate(request: Any) -> Answer:
     endpoint = ENDPOINTS.get(name)
     if endpoint is None:
         raise BadRequest(f"'endpoint' must be one of {', '.join(ENDPOINTS)}.", "endpoint", "invalid_value")
-    report = await simulate(request, live, endpoint)
+    report = await dry_run(request, live, endpoint)
     request.standing = await standing_of(caller)
-    return json_answer(200, report)
+    return json_response(200, report)

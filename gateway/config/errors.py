@@ -18,7 +18,7 @@ if typing.TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Problem:
+class ConfigProblem:
     """`where` is a key's path, a variable's name or a file; empty hint when there is nothing to add."""
 
     where: str
@@ -33,7 +33,7 @@ class Problem:
 class ConfigError(Exception):
     """A configuration that cannot be used. Its text has one line a problem."""
 
-    def __init__(self, *problems: Problem | str) -> None:
+    def __init__(self, *problems: ConfigProblem | str) -> None:
         self.problems = problems
         super().__init__("\n".join(str(problem) for problem in problems))
 
@@ -80,7 +80,7 @@ def keys_of(section: type[BaseModel]) -> dict[str, Any]:
     }
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+def explain(error: ValidationError, model: type[BaseModel]) -> list[ConfigProblem]:
     """Return every complaint of the model as a problem in words."""
     return [_problem(detail, model) for detail in error.errors(include_url=False)]
 
@@ -108,28 +108,28 @@ _WANTED: Mapping[str, tuple[str, str]] = {
 _DATE = ("should be a date", "write it like 2027-01-31 or 2027-01-31T18:00:00+01:00")
 
 
-def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
+def _problem(detail: ErrorDetails, model: type[BaseModel]) -> ConfigProblem:
     location, kind, context = detail["loc"], detail["type"], detail.get("ctx") or {}
     where = path_text(location) or "configuration"
     written = detail["input"]
     if kind in _SHAPES:
-        return Problem(where, _SHAPES[kind])
+        return ConfigProblem(where, _SHAPES[kind])
     if kind in {"extra_forbidden", "invalid_key"}:
         section = section_at(model, location[:-1])
         names = keys_of(section) if section else {}
-        return Problem(
+        return ConfigProblem(
             where, "unknown key", nearest(str(location[-1]), names) or "known: " + ", ".join(names)
         )
     if kind == "config":
-        return Problem(where, str(context["what"]), str(context.get("hint", "")))
+        return ConfigProblem(where, str(context["what"]), str(context.get("hint", "")))
     if kind == "literal_error":
         allowed = str(context["expected"])
         near = nearest(str(written), [word.strip("'") for word in allowed.replace(" or ", ", ").split(", ")])
-        return Problem(where, f"{written!r} is not known here", f"{near} one of {allowed}".strip())
+        return ConfigProblem(where, f"{written!r} is not known here", f"{near} one of {allowed}".strip())
     if kind == "string_type" and isinstance(written, int | float):
-        return Problem(where, "should be text", "put the value in quotes")
+        return ConfigProblem(where, "should be text", "put the value in quotes")
     what, hint = _wanted(detail, has_mappings=section_at(model, location) is not None)
-    return Problem(where, what, "; ".join(filter(None, (_shown(written, model, location), hint))))
+    return ConfigProblem(where, what, "; ".join(filter(None, (_shown(written, model, location), hint))))
 
 
 def _wanted(detail: ErrorDetails, *, has_mappings: bool) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from gateway.config.checks.addresses import wrong_address
-from gateway.config.errors import ConfigError, Problem, explain, path_text
+from gateway.config.errors import ConfigError, ConfigProblem, explain, path_text
 from gateway.config.model import Config
 from gateway.config.no_effect import without_effect
 from gateway.config.normalization import around, is_sendable, tidy
@@ -82,7 +82,7 @@ def _covered(location: Location, overrides: Overrides) -> bool:
     return any(location[: len(path)] == path for path in overrides)
 
 
-def _with_variables(problems: list[Problem], overrides: Overrides) -> list[Problem]:
+def _with_variables(problems: list[ConfigProblem], overrides: Overrides) -> list[ConfigProblem]:
     """Name the variable beside the key where the environment set it."""
     names = {path_text(path): variable for path, (variable, _) in overrides.items()}
     return [
@@ -108,17 +108,19 @@ def _forget(keys: dict[str, Any], locations: Iterable[Location]) -> None:
         node[location[-1]] = None if isinstance(node, dict) else "unset"
 
 
-def _reserved(keys: dict[str, Any]) -> list[Problem]:
+def _reserved(keys: dict[str, Any]) -> list[ConfigProblem]:
     """Refuse the names of fields that only the loader fills."""
     rows = keys.get("model_catalog")
     found: list[str] = [name for name in ("warnings", "file", "tidied", "idle") if name in keys]
     if isinstance(rows, list):
         marked = (i for i, row in enumerate(rows) if isinstance(row, dict) and "problem" in row)
         found += [f"model_catalog[{index}].problem" for index in marked]
-    return [Problem(name, "unknown key") for name in found]
+    return [ConfigProblem(name, "unknown key") for name in found]
 
 
-def _completed(config: Config, variables: Mapping[str, str], broken: Mapping[Location, Problem]) -> Config:
+def _completed(
+    config: Config, variables: Mapping[str, str], broken: Mapping[Location, ConfigProblem]
+) -> Config:
     """Return the configuration without rows that are not for this machine, and with broken rows marked."""
     marks = {location[1]: f"{problem.where}: {problem.what}" for location, problem in broken.items()}
     rows = tuple(

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from typing_extensions import override
 
-from gateway.config.errors import ConfigError, Problem
+from gateway.config.errors import ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,14 +62,14 @@ def _derive(secret: bytes, label: str) -> bytes:
 def _generated(config: Config) -> bytes:
     if not config.embedded:
         hint = "set ROUTER_ADMIN_SESSION_JWT_SECRET, for example to the output of `openssl rand -hex 32`"
-        raise ConfigError(Problem("admin.session.jwt_secret", "is required in production", hint))
+        raise ConfigError(ConfigProblem("admin.session.jwt_secret", "is required in production", hint))
     path = config.data_dir / FILE
     try:
         config.data_dir.mkdir(0o700, parents=True, exist_ok=True)
         return _read_or_create(path)
     except OSError as error:
         hint = "the gateway must be able to write there"
-        raise ConfigError(Problem("data_dir", f"{path}: {error.strerror}", hint)) from None
+        raise ConfigError(ConfigProblem("data_dir", f"{path}: {error.strerror}", hint)) from None
 
 
 def _read_or_create(path: Path) -> bytes:
@@ -90,5 +90,5 @@ def _read_or_create(path: Path) -> bytes:
     secret = path.read_bytes().strip()
     if len(secret) < 32:  # noqa: PLR2004 - bytes
         what = "is damaged: it should hold 64 characters"
-        raise ConfigError(Problem(str(path), what, "restore it from a backup"))
+        raise ConfigError(ConfigProblem(str(path), what, "restore it from a backup"))
     return secret

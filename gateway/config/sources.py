@@ -10,7 +10,7 @@ import yaml
 from dotenv import dotenv_values
 from typing_extensions import override
 
-from gateway.config.errors import ConfigError, Problem, keys_of, nearest, path_text, section_in
+from gateway.config.errors import ConfigError, ConfigProblem, keys_of, nearest, path_text, section_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,7 +83,7 @@ def find_file(variables: Mapping[str, str], cwd: Path) -> Path | None:
         return next((cwd / name for name in FILES if (cwd / name).is_file()), None)
     path = cwd / named
     if not path.is_file():
-        raise ConfigError(Problem(FILE_VARIABLE, f"there is no file {named}", f"looked for {path}"))
+        raise ConfigError(ConfigProblem(FILE_VARIABLE, f"there is no file {named}", f"looked for {path}"))
     return path
 
 
@@ -95,15 +95,15 @@ def read_file(path: Path) -> dict[str, Any]:
         mark = error.problem_mark
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ConfigError(
-            Problem(f"{path}{line}", error.problem or "not YAML", "the file must be valid YAML")
+            ConfigProblem(f"{path}{line}", error.problem or "not YAML", "the file must be valid YAML")
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(Problem(str(path), f"cannot be read: {error}".replace("\n", " "))) from None
+        raise ConfigError(ConfigProblem(str(path), f"cannot be read: {error}".replace("\n", " "))) from None
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise ConfigError(
-            Problem(str(path), "should be a mapping of keys", "begin with a section such as `server:`")
+            ConfigProblem(str(path), "should be a mapping of keys", "begin with a section such as `server:`")
         )
     return content
 
@@ -128,11 +128,13 @@ def variables_of(
             yield from variables_of(section, path)
 
 
-def read_overrides(variables: Mapping[str, str], model: type[BaseModel]) -> tuple[Overrides, list[Problem]]:
+def read_overrides(
+    variables: Mapping[str, str], model: type[BaseModel]
+) -> tuple[Overrides, list[ConfigProblem]]:
     """Return what ROUTER_* variables set, by path, and what is wrong with them."""
     known = {variable: (path, field) for variable, path, field in variables_of(model)}
     found: Overrides = {}
-    problems: list[Problem] = []
+    problems: list[ConfigProblem] = []
     for variable, text in variables.items():
         if not variable.startswith(PREFIX) or variable == FILE_VARIABLE or _is_service_link(variable, text):
             continue
@@ -142,16 +144,16 @@ def read_overrides(variables: Mapping[str, str], model: type[BaseModel]) -> tupl
                 nearest(variable, [*known, *SHORTER_NAMES, FILE_VARIABLE])
                 or "docs/configuration.md lists them all"
             )
-            problems.append(Problem(variable, "is not a setting of the gateway", hint))
+            problems.append(ConfigProblem(variable, "is not a setting of the gateway", hint))
             continue
         path, field = target
         try:
             value = _value(text.strip(ENDS), field.annotation)
         except ValueError as error:
-            problems.append(Problem(variable, f"is not JSON: {error}"))
+            problems.append(ConfigProblem(variable, f"is not JSON: {error}"))
             continue
         if found.setdefault(path, (variable, value))[1] != value:
-            problems.append(Problem(variable, f"and {found[path][0]} disagree", "set only one of them"))
+            problems.append(ConfigProblem(variable, f"and {found[path][0]} disagree", "set only one of them"))
     return found, problems
 
 
@@ -191,11 +193,13 @@ class Expansion:
         self.unset: dict[Location, str] = {}
         # Variables that had something around them, and where they stand.
         self.trimmed: dict[str, Location] = {}
-        self.problems: list[Problem] = []
+        self.problems: list[ConfigProblem] = []
 
     def expand(self, value: Any, location: Location = ()) -> Any:
         if len(location) > DEEPEST:
-            raise ConfigError(Problem(path_text(location[:3]), "goes too deep", "does it contain itself?"))
+            raise ConfigError(
+                ConfigProblem(path_text(location[:3]), "goes too deep", "does it contain itself?")
+            )
         if isinstance(value, str):
             return _REFERENCE.sub(lambda found: self._one(found, location), value) if "${" in value else value
         if isinstance(value, dict):
@@ -210,7 +214,7 @@ class Expansion:
         name = found["name"]
         if name is None:
             hint = "write ${NAME} or ${NAME:-default}, and $${ for a plain ${"
-            self.problems.append(Problem(path_text(location), "has a ${ that names no variable", hint))
+            self.problems.append(ConfigProblem(path_text(location), "has a ${ that names no variable", hint))
             return ""
         if name in self._variables:
             value = self._variables[name].strip(ENDS)
@@ -222,8 +226,8 @@ class Expansion:
             return found.group(0)
         return found["default"]
 
-    def unset_problem(self, location: Location) -> Problem:
+    def unset_problem(self, location: Location) -> ConfigProblem:
         name = self.unset[location]
-        return Problem(
+        return ConfigProblem(
             path_text(location), f"${{{name}}} is not set", f"set {name}, or write ${{{name}:-default}}"
         )

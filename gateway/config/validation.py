@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from gateway.config.checks import store_urls
 from gateway.config.checks.addresses import EXAMPLE, wrong_address
 from gateway.config.checks.weak_secrets import published_secrets, weak_bootstrap_secrets
-from gateway.config.errors import Problem, nearest
+from gateway.config.errors import ConfigProblem, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,7 +34,7 @@ def weak(secret: str) -> bool:
     return "change-me" in secret.lower() or len(secret.encode()) < STRONG_BYTES or len(set(secret)) < 8  # noqa: PLR2004 - of 32
 
 
-def problems_of(config: Config) -> list[Problem]:
+def problems_of(config: Config) -> list[ConfigProblem]:
     """Return everything that must be put right before the gateway can start."""
     return [
         *_stores(config),
@@ -58,7 +58,7 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _redis_in_production(config: Config) -> Iterator[Problem]:
+def _redis_in_production(config: Config) -> Iterator[ConfigProblem]:
     """Whoever can write to Redis decides about limits and money, and what is said to it crosses the network."""
     if not config.redis.url or config.redis.allow_insecure or [*store_urls.of_redis(config.redis.url)]:
         return
@@ -69,63 +69,64 @@ def _redis_in_production(config: Config) -> Iterator[Problem]:
         return
     allow = "or redis.allow_insecure: true where no other system is on its network"
     if not parts.password:
-        yield Problem(
+        yield ConfigProblem(
             "redis.url", "has no password", f"write it like rediss://:password@host:6379/0, {allow}"
         )
     if parts.scheme != "rediss":
-        yield Problem(
+        yield ConfigProblem(
             "redis.url", "is not encrypted", f"write it like rediss://:password@host:6379/0, {allow}"
         )
     elif "none" in parse_qs(parts.query).get("ssl_cert_reqs", []):
-        yield Problem("redis.url", "trusts any certificate", f"leave out ssl_cert_reqs=none, {allow}")
+        yield ConfigProblem("redis.url", "trusts any certificate", f"leave out ssl_cert_reqs=none, {allow}")
 
 
-def _stores(config: Config) -> Iterator[Problem]:
+def _stores(config: Config) -> Iterator[ConfigProblem]:
     database, redis = config.database.url, config.redis.url
     if database:
         yield from store_urls.of_database(database)
     if redis:
         yield from store_urls.of_redis(redis)
     if database and not redis:
-        yield Problem(
+        yield ConfigProblem(
             "redis.url",
             "is empty while database.url is set",
             "production mode needs both: set ROUTER_REDIS_URL, or neither",
         )
     if redis and not database:
-        yield Problem(
+        yield ConfigProblem(
             "database.url",
             "is empty while redis.url is set",
             "production mode needs both: set ROUTER_DB_URL, or neither",
         )
     if database and redis and (missing := missing_packages(PRODUCTION_PACKAGES)):
-        yield Problem(
+        yield ConfigProblem(
             "database.url",
             f"needs packages that are not installed: {', '.join(missing)}",
             "`make setup` installs requirements/production.txt",
         )
     if config.server.workers > 1 and not (database or redis):
-        yield Problem(
+        yield ConfigProblem(
             "server.workers",
             f"{config.server.workers} workers need shared stores",
             "set ROUTER_DB_URL and ROUTER_REDIS_URL, or workers: 1",
         )
     if config.database.min_conns > config.database.max_conns:
-        yield Problem("database.min_conns", "is more than database.max_conns")
+        yield ConfigProblem("database.min_conns", "is more than database.max_conns")
 
 
-def _listeners(config: Config) -> Iterator[Problem]:
+def _listeners(config: Config) -> Iterator[ConfigProblem]:
     calls, admin = config.server.bind, config.server.admin_bind
     if admin is None or not admin[1] or admin[1] != calls[1]:
         return
+    where, hint = "server.admin_addr", "name another port, or leave it out"
     if _plain(admin[0]) == _plain(calls[0]):
-        yield Problem("server.admin_addr", "is server.listen_addr too", "name another port, or leave it out")
+        yield ConfigProblem(where, "is server.listen_addr too", hint)
     elif {admin[0], calls[0]} & {*EVERY_ADDRESS}:
         what = f"and server.listen_addr want the same port {admin[1]}, one of them on every address"
-        yield Problem("server.admin_addr", what, "name another port, or leave it out")
+        yield ConfigProblem(where, what, hint)
 
 
-def _addresses(config: Config) -> Iterator[Problem]:
+def _addresses(config: Config) -> Iterator[ConfigProblem]:
     """Addresses that stand for themselves; those of rows disable only their row."""
     public, providers = config.server.public_url, config.providers
     for where, address, example in (
@@ -134,7 +135,7 @@ def _addresses(config: Config) -> Iterator[Problem]:
         ("providers.openai_compatible.base_url", providers.openai_compatible.base_url, EXAMPLE),
     ):
         if why := wrong_address(address, example):
-            yield Problem(where, why)
+            yield ConfigProblem(where, why)
 
 
 def _plain(host: str) -> str:
@@ -147,14 +148,14 @@ def hosts_of(config: Config) -> tuple[str, ...]:
     return (config.server.bind[0],) if admin is None else (config.server.bind[0], admin[0])
 
 
-def published_off_loopback(config: Config, *hosts: str) -> Iterator[Problem]:
+def published_off_loopback(config: Config, *hosts: str) -> Iterator[ConfigProblem]:
     """Refuse the secrets of the published demo where other machines reach them."""
     open_to = next((host for host in hosts if not is_loopback(host)), None)
     if open_to is not None and not config.server.production:  # there they are refused as weak ones
         hint = "write a secret of your own (`openssl rand -hex 24`), or listen on 127.0.0.1"
         for where in published_secrets(config):
             what = f"is published with the demo, and other machines reach {open_to}"
-            yield Problem(where, what, hint)
+            yield ConfigProblem(where, what, hint)
 
 
 def named_secrets(config: Config) -> list[tuple[str, str]]:
@@ -165,10 +166,10 @@ def named_secrets(config: Config) -> list[tuple[str, str]]:
     ]
 
 
-def _secrets(config: Config) -> Iterator[Problem]:
+def _secrets(config: Config) -> Iterator[ConfigProblem]:
     hint = "set ROUTER_ADMIN_SESSION_JWT_SECRET, for example to the output of `openssl rand -hex 32`"
     if not config.admin.session.jwt_secret and (config.database.url or config.server.production):
-        yield Problem(
+        yield ConfigProblem(
             "admin.session.jwt_secret",
             "is required in production, where every replica must have the same",
             hint,
@@ -176,69 +177,73 @@ def _secrets(config: Config) -> Iterator[Problem]:
     if config.server.production:
         for name, value in named_secrets(config):
             if value and weak(value):
-                yield Problem(
+                yield ConfigProblem(
                     name,
                     f"is weak: an example, or under {STRONG_BYTES} bytes",
                     STRONG_HINT,
                 )
 
 
-def _production(config: Config) -> Iterator[Problem]:
+def _production(config: Config) -> Iterator[ConfigProblem]:
     if not config.server.production:
         return
     if config.server.debug:
-        yield Problem("server.debug", "shows secrets to anyone", "turn it off with server.production")
+        yield ConfigProblem("server.debug", "shows secrets to anyone", "turn it off with server.production")
     if not config.database.url and not config.redis.url:
-        yield Problem(
+        yield ConfigProblem(
             "server.production", "needs PostgreSQL and Redis", "set ROUTER_DB_URL and ROUTER_REDIS_URL"
         )
     yield from _redis_in_production(config)
-    yield from (Problem(*weak_one) for weak_one in weak_bootstrap_secrets(config))
+    yield from (ConfigProblem(*weak_one) for weak_one in weak_bootstrap_secrets(config))
     for index, row in enumerate(config.model_catalog):
         if row.provider == "simulator":
-            yield Problem(
+            yield ConfigProblem(
                 f"model_catalog[{index}].provider",
                 "the simulator is refused in production",
                 f"remove {row.alias}",
             )
 
 
-def _people(config: Config) -> Iterator[Problem]:
+def _people(config: Config) -> Iterator[ConfigProblem]:
     admin, smtp = config.admin, config.budgets.alert.smtp
     if not admin.local.enabled and not admin.oidc.enabled:
-        yield Problem("admin.local.enabled", "leaves no way to sign in", "enable admin.local or admin.oidc")
+        yield ConfigProblem(
+            "admin.local.enabled", "leaves no way to sign in", "enable admin.local or admin.oidc"
+        )
     if admin.oidc.enabled:
         for name in ("issuer", "client_id"):
             if not getattr(admin.oidc, name):
-                yield Problem(
+                yield ConfigProblem(
                     f"admin.oidc.{name}",
                     "is required with admin.oidc.enabled",
                     "take admin.oidc out: it has no effect yet",
                 )
     if admin.session.access_token_ttl > admin.session.refresh_token_ttl:
-        yield Problem("admin.session.access_token_ttl", "is longer than admin.session.refresh_token_ttl")
+        yield ConfigProblem(
+            "admin.session.access_token_ttl", "is longer than admin.session.refresh_token_ttl"
+        )
     if smtp.host and not smtp.from_:
-        yield Problem(
+        yield ConfigProblem(
             "budgets.alert.smtp.from",
             "is required with budgets.alert.smtp.host",
             "write it like gateway@example.com",
         )
 
 
-def _files(config: Config) -> Iterator[Problem]:
+def _files(config: Config) -> Iterator[ConfigProblem]:
     if config.files.storage == "s3" and not config.files.s3.bucket:
-        yield Problem("files.s3.bucket", "is required with files.storage: s3")
+        yield ConfigProblem("files.s3.bucket", "is required with files.storage: s3")
     for name, section in (("files", config.files), ("batches", config.batches)):
         if section.default_ttl > section.max_ttl:
-            yield Problem(f"{name}.default_ttl", f"is longer than {name}.max_ttl")
+            yield ConfigProblem(f"{name}.default_ttl", f"is longer than {name}.max_ttl")
 
 
-def _rows(config: Config) -> Iterator[Problem]:
+def _rows(config: Config) -> Iterator[ConfigProblem]:
     names: set[tuple[str, str]] = set()
     first: dict[str, tuple[str, str]] = {}
     for index, row in enumerate(config.model_catalog):
         if (row.alias, row.deployment) in names:
-            yield Problem(
+            yield ConfigProblem(
                 f"model_catalog[{index}].deployment",
                 f"{row.deployment!r} is already a deployment of {row.alias}",
                 "give it a name of its own",
@@ -246,12 +251,16 @@ def _rows(config: Config) -> Iterator[Problem]:
         names.add((row.alias, row.deployment))
         kind, strategy = first.setdefault(row.alias, (row.model_type, row.strategy))
         if row.model_type != kind:
-            yield Problem(f"model_catalog[{index}].model_type", f"{row.alias} is {kind} in an earlier row")
+            yield ConfigProblem(
+                f"model_catalog[{index}].model_type", f"{row.alias} is {kind} in an earlier row"
+            )
         if row.strategy != strategy:
-            yield Problem(f"model_catalog[{index}].strategy", f"{row.alias} has {strategy} in an earlier row")
+            yield ConfigProblem(
+                f"model_catalog[{index}].strategy", f"{row.alias} has {strategy} in an earlier row"
+            )
 
 
-def fallback_problems(config: Config) -> Iterator[Problem]:
+def fallback_problems(config: Config) -> Iterator[ConfigProblem]:
     """Yield the fallbacks that lead nowhere. For the catalog as it is written, rows of other machines included."""
     types = {row.alias: row.model_type for row in reversed(config.model_catalog)}
     for index, row in enumerate(config.model_catalog):
@@ -260,14 +269,16 @@ def fallback_problems(config: Config) -> Iterator[Problem]:
                 where = f"model_catalog[{index}].fallbacks.{reason}[{place}]"
                 if alias not in types:
                     hint = nearest(alias, types) or "what an administrator added is named in the back office"
-                    yield Problem(where, f"{alias!r} is no model of this file", hint)
+                    yield ConfigProblem(where, f"{alias!r} is no model of this file", hint)
                 elif alias == row.alias:
-                    yield Problem(where, f"{alias} would fall back to itself")
+                    yield ConfigProblem(where, f"{alias} would fall back to itself")
                 elif types[alias] != types[row.alias]:
-                    yield Problem(where, f"{alias} is {types[alias]}, {row.alias} is {types[row.alias]}")
+                    yield ConfigProblem(
+                        where, f"{alias} is {types[alias]}, {row.alias} is {types[row.alias]}"
+                    )
 
 
-def _twice(config: Config) -> Iterator[Problem]:
+def _twice(config: Config) -> Iterator[ConfigProblem]:
     start = config.bootstrap
     lists = [
         ("tenants", [tenant.name for tenant in start.tenants]),
@@ -286,4 +297,4 @@ def _twice(config: Config) -> Iterator[Problem]:
     for name, values in lists:
         for value, times in Counter(values).items():
             if times > 1:
-                yield Problem(f"bootstrap.{name}", f"{value} is there {times} times")
+                yield ConfigProblem(f"bootstrap.{name}", f"{value} is there {times} times")

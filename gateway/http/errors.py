@@ -26,7 +26,6 @@ from gateway.http.exceptions import (
     BadRequest,
     MethodNotAllowed,
     NotFound,
-    Overloaded,
     ShuttingDown,
     Stopped,
     StoppedByRevocation,
@@ -35,12 +34,13 @@ from gateway.http.exceptions import (
 )
 from gateway.http.limit_errors import figures_of_budget, figures_of_limit, words_of_budget, words_of_limit
 from gateway.http.request import BodyTooLarge, BodyTooSlow
-from gateway.http.response import Answer, Headers, json_answer
+from gateway.http.response import Headers, Response, json_response
 from gateway.idempotency.rows import InProgress, Mismatch, ResultUnavailable
 from gateway.idempotency.store import BadIdempotencyKey, ReplaysUnavailable
+from gateway.overload.exceptions import Overloaded
 from gateway.runtime import NotServing, Starting
 from metering.journal.journal import MeteringUnavailable
-from metering.journal.pending_close import EndNotKept
+from metering.journal.pending_close import CloseNotPersisted
 from providers.errors.exceptions import UpstreamFailed
 from providers.requests.money_classes import Unacceptable
 from tenants.errors import (
@@ -175,7 +175,7 @@ ERRORS: dict[type[Exception], Row] = {
         "Calls cannot be recorded at the moment.",
         headers=lambda _: _retry_after(5),
     ),
-    EndNotKept: Row(
+    CloseNotPersisted: Row(
         503, "metering_unavailable", API, "The call was not recorded.", headers=lambda _: NEVER_RETRY
     ),
     Overloaded: Row(
@@ -203,7 +203,7 @@ WORDS: dict[type[Exception], Callable[[Any], str]] = {
 }
 
 
-def answer_to(error: Exception, request_id: str = "-") -> Answer:
+def response_for(error: Exception, request_id: str = "-") -> Response:
     """Return the answer to an error; the log names a defect by the id that its client is told."""
     if isinstance(error, UpstreamFailed):
         return upstream_answer(error)
@@ -227,14 +227,14 @@ def envelope(  # noqa: PLR0913 - the members of the envelope
     headers: Headers | None = None,
     param: str | None = None,
     extra: dict[str, Any] | None = None,
-) -> Answer:
+) -> Response:
     """OpenAI's error envelope (API reference, "Errors")."""
-    answer = json_answer(status, _body(code, kind, message, param, extra or {}), headers)
+    answer = json_response(status, _body(code, kind, message, param, extra or {}), headers)
     answer.error_code, answer.words, answer.figures = code or "", message, extra or {}
     return answer
 
 
-def upstream_answer(failure: UpstreamFailed) -> Answer:
+def upstream_answer(failure: UpstreamFailed) -> Response:
     """Pass a provider's own 4xx through; say in our words what else went wrong upstream."""
     theirs = failure.passed_on
     if theirs is not None:

@@ -38,14 +38,6 @@ class WrongContentType(Exception):
     """The body is not declared as JSON."""
 
 
-class Overloaded(Exception):
-    """This process has more calls than it can serve well; `reason` is counted (gateway/overload/load_shedder.py)."""
-
-    def __init__(self, reason: str = "full") -> None:
-        self.reason = reason
-        super().__init__(reason)
-
-
 class ShuttingDown(Exception):
     """This process is draining."""
 
@@ -72,7 +64,7 @@ class StoppedByShutdown(Stopped):
     words = "The gateway is shutting down; try again."
 
 
-def stopped(code: str) -> Stopped:
+def stop_error(code: str) -> Stopped:
     """Return the refusal for the code that a running call was stopped with."""
     kinds = {
         "key_revoked": StoppedByRevocation,

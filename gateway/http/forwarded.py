@@ -16,8 +16,8 @@ from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
 
+from gateway.http.head_rules import is_host
 from gateway.http.request import Application, Receive, Scope, Send
-from gateway.protocol.head_rules import is_host
 from tenants.addresses import plain
 
 OTHERS = FOR, PROTO, HOST = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"

@@ -1,4 +1,4 @@
-"""Renders the headers of every /v1 answer (design.md 9). Renders, never decides."""
+"""Renders the headers of every /v1 response. Renders, never decides."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from budgets.admission.interface import BudgetStanding, RateStanding, Standing
+from budgets.admission.interface import BudgetStatus, LimitStatus, RateLimitStatus
 from gateway.http.request import V1Request
 from gateway.http.response import Headers
 from gateway.values.money import cents, usd
@@ -19,14 +19,14 @@ def head(request: V1Request, status: int, pairs: Headers) -> dict[str, Any]:
     """Return the start of an answer: its own headers, and those that every answer carries."""
     headers = [*pairs, (b"x-request-id", request.id.encode()), *request.extra_headers]
     if request.standing is not None:
-        headers += of_standing(request.standing)
+        headers += limit_headers(request.standing)
     client_id = request.raw_headers.get(b"x-client-request-id") or request.raw_headers.get(b"x-request-id")
     if client_id is not None and _CLIENT_ID.fullmatch(client_id):
         headers.append((b"x-client-request-id", client_id))
     return {"type": "http.response.start", "status": status, "headers": headers}
 
 
-def of_standing(standing: Standing) -> Headers:
+def limit_headers(standing: LimitStatus) -> Headers:
     """Return X-Budget-* and x-ratelimit-*."""
     headers: Headers = []
     if standing.budget is not None:
@@ -36,7 +36,7 @@ def of_standing(standing: Standing) -> Headers:
     return headers
 
 
-def of_call(provider: str, deployment: str, attempts: int, cost_nanousd: int | None) -> Headers:
+def call_headers(provider: str, deployment: str, attempts: int, cost_nanousd: int | None) -> Headers:
     """Return X-Gateway-*."""
     headers = [
         (b"x-gateway-provider", provider.encode()),
@@ -48,17 +48,17 @@ def of_call(provider: str, deployment: str, attempts: int, cost_nanousd: int | N
     return headers
 
 
-def of_fallback(alias: str, reason: str) -> Headers:
+def fallback_headers(alias: str, reason: str) -> Headers:
     """Say which other alias answered, and why; nothing when it was the one asked for."""
     return [(b"x-gateway-model", _ascii(alias)), (b"x-gateway-fallback", reason.encode())] if reason else []
 
 
-def of_additions(set_by_gateway: str) -> Headers:
+def addition_headers(set_by_gateway: str) -> Headers:
     """Say what the gateway set in the request that went upstream; nothing where it set nothing."""
     return [(b"x-gateway-set", set_by_gateway.encode())] if set_by_gateway else []
 
 
-def _add_budget(headers: Headers, budget: BudgetStanding) -> None:
+def _add_budget(headers: Headers, budget: BudgetStatus) -> None:
     limit, spent, resets = budget.limit_nanousd, budget.spent_nanousd, budget.resets_nanousd
     remaining = budget.remaining_nanousd
     in_usd = usd(spent).encode()
@@ -81,7 +81,7 @@ def _add_budget(headers: Headers, budget: BudgetStanding) -> None:
         headers.append((b"x-budget-warning", b"true"))
 
 
-def _add_rate(headers: Headers, rate: RateStanding) -> None:
+def _add_rate(headers: Headers, rate: RateLimitStatus) -> None:
     if rate.limit_requests is not None:
         headers += [
             (b"x-ratelimit-limit-requests", str(rate.limit_requests).encode()),

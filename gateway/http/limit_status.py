@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from budgets.admission.interface import AdmissionUnavailable, Standing
+from budgets.admission.interface import AdmissionUnavailable, LimitStatus
 from budgets.rules import rules_for
 from gateway import runtime
-from providers.fallback_log import FALLBACKS
+from gateway.values.fallback_log import FALLBACKS
 from tenants.caller import Caller
 
 
-async def standing_of(caller: Caller) -> Standing | None:
+async def standing_of(caller: Caller) -> LimitStatus | None:
     """Return where a caller stands, for answers that are not calls; nothing when that cannot be told now."""
-    live = runtime.live()
+    live = runtime.current()
     try:
         return await live.admission.standing(rules_for(live.rulebook, caller))
     except AdmissionUnavailable as away:

@@ -9,6 +9,7 @@ import re
 from difflib import get_close_matches
 from typing import Final
 
+HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
 LOOKED_AT: Final = 256  # letters of a path that leads nowhere
 CALLS: Final = ("/v1/chat/completions", "/v1/embeddings")
 SERVED: Final = (*CALLS, "/v1/models", "/v1/gateway/simulate")

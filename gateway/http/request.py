@@ -17,20 +17,20 @@ from django.http import HttpRequest, QueryDict
 from typing_extensions import override
 
 from budgets.admission.hold_causes import Cause
-from budgets.admission.interface import Standing
+from budgets.admission.interface import LimitStatus
 from gateway.http.request_id import mint
-from gateway.overload.body_memory import Portion
-from gateway.overload.load_shedder import Slot
+from gateway.overload.body_memory import BodyMemoryLease
+from gateway.overload.load_shedder import ConcurrencySlot
 from gateway.values.quantities import size
 from tenants.caller import Caller
 
 if TYPE_CHECKING:
     from django.urls import ResolverMatch
 
-    from gateway.http.sse_writer import Pulse
-    from gateway.idempotency.store import Claim
-    from gateway.inference.read_on import ReadOn
+    from gateway.http.sse_writer import SSEWriter
+    from gateway.idempotency.store import IdempotencyClaim
     from metering.meter import Meter
+    from metering.read_on import ReadOn
     from providers.resilience.plan import Deadline
 
 Scope = MutableMapping[str, Any]
@@ -90,19 +90,19 @@ class V1Request(HttpRequest):
         self.received_at = time.perf_counter()
         self.facts: dict[str, Any] = {}
         self.caller: Caller | None = None
-        self.standing: Standing | None = None
+        self.standing: LimitStatus | None = None
         self.extra_headers: list[tuple[bytes, bytes]] = []
         self.client_left = False
         self.raw = b""
         # Lower-case names to values; of repeated headers the first one counts.
         self.raw_headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
         self.send = send
-        self.pulse: Pulse | None = None  # of a stream, from before its upstream is called
+        self.pulse: SSEWriter | None = None  # of a stream, from before its upstream is called
         self._receive = receive
         self._watch_connection: Callable[[Callable[[], None] | None], None] | None = None
-        self.slot: Slot | None = None  # of those that this process has
-        self.portion: Portion | None = None  # of the memory that it has for bodies
-        self.claim: Claim | None = None  # of an Idempotency-Key, until the call was made
+        self.slot: ConcurrencySlot | None = None  # of those that this process has
+        self.portion: BodyMemoryLease | None = None  # of the memory that it has for bodies
+        self.claim: IdempotencyClaim | None = None  # of an Idempotency-Key, until the call was made
         self.read_on: ReadOn | None = None  # once it is being made
         self.waited_s = 0.0  # for providers, all tries and the pauses between them
         self.meter: Meter | None = None  # once the call was granted
@@ -148,7 +148,7 @@ class V1Request(HttpRequest):
     def body(self) -> bytes:
         return self.raw
 
-    async def read_body(self, limit: int, portion: Portion, patience_s: float = 30.0) -> bytes:
+    async def read_body(self, limit: int, portion: BodyMemoryLease, patience_s: float = 30.0) -> bytes:
         """Read the body, then start watching for the client's departure, which cancels the running task.
 
         Raises BodyTooLarge, BodyTooSlow, ClientGone, Overloaded.
@@ -172,7 +172,7 @@ class V1Request(HttpRequest):
         return raw
 
     async def _read_all(
-        self, limit: int, portion: Portion, patience: asyncio.Timeout | None, patience_s: float = 0.0
+        self, limit: int, portion: BodyMemoryLease, patience: asyncio.Timeout | None, patience_s: float = 0.0
     ) -> bytes:
         whole: io.BytesIO | None = None  # gives what was written without a copy: it is in memory once
         size, began = 0, 0.0 if patience is None else asyncio.get_running_loop().time()

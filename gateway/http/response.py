@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 from django.http.response import HttpResponseBase
@@ -10,7 +10,6 @@ from typing_extensions import override
 
 if TYPE_CHECKING:
     from gateway.http.request import Send
-    from gateway.inference.relay import Relay
 
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = [
@@ -22,10 +21,18 @@ EVENT_STREAM = [
 Headers = list[tuple[bytes, bytes]]
 
 
-class Answer(HttpResponseBase):
+class StreamBody(Protocol):
+    """A body that is sent as it comes (gateway/inference/relay.py)."""
+
+    async def run(self, start: dict[str, Any]) -> None:
+        """Send the head and everything after it."""
+        ...
+
+
+class Response(HttpResponseBase):
     """What leaves. It is an HttpResponseBase so that ninja hands it through; the handler sends it by itself."""
 
-    def __init__(self, status: int, body: bytes, headers: Headers, relay: Relay | None = None) -> None:
+    def __init__(self, status: int, body: bytes, headers: Headers, relay: StreamBody | None = None) -> None:
         # HttpResponseBase.__init__ sets up cookies, charset and a case-insensitive mapping that nobody reads here.
         self.status_code = status
         self.body = body
@@ -40,9 +47,9 @@ class Answer(HttpResponseBase):
         return self.relay is not None
 
 
-def json_answer(status: int, value: Any, headers: Headers | None = None) -> Answer:
+def json_response(status: int, value: Any, headers: Headers | None = None) -> Response:
     """Answer with a JSON document made by us (errors, lists)."""
-    return Answer(status, orjson.dumps(value), [JSON, *(headers or ())])
+    return Response(status, orjson.dumps(value), [JSON, *(headers or ())])
 
 
 async def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> None:

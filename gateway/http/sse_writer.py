@@ -19,7 +19,7 @@ PING = b": ping\n\n"
 Message = MutableMapping[str, Any]
 
 
-class Pulse:
+class SSEWriter:
     """All that is sent on a stream goes through it, so that a comment never falls between the parts of an answer.
 
     `early_head` is sent when the first comment is due before there is an answer (docs/decisions/0004).
@@ -117,11 +117,11 @@ class Pulse:
             self._ping = None
 
 
-def pulse_of(request: V1Request, streams: Streams) -> Pulse:
+def sse_writer_for(request: V1Request, streams: Streams) -> SSEWriter:
     """Start the pulse of a stream. A client that does not read is cut off; a server without `abort` ends the task."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a handler always runs in a task
-    return Pulse(
+    return SSEWriter(
         request.send,
         partial(head, request, 200, EVENT_STREAM),
         request.scope.get("state", {}).get("abort", task.cancel),

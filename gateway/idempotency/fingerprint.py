@@ -1,6 +1,6 @@
 """What makes two calls with one Idempotency-Key the same call: a hash of their JSON. Pure.
 
-For large bodies never on the event loop (gateway/inference/heavy_process.py).
+For large bodies never on the event loop (gateway/parsing/heavy_process.py).
 """
 
 from __future__ import annotations

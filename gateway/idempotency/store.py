@@ -22,12 +22,11 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import DatabaseError
 
-from gateway.http.response import Answer
 from gateway.idempotency import rows
 from gateway.idempotency.fingerprint import fingerprint
 from gateway.idempotency.rows import UNBOUNDED, InProgress, Mismatch, Quota, ResultUnavailable
+from gateway.values.fallback_log import FALLBACKS
 from metering import failpoints
-from providers.fallback_log import FALLBACKS
 from providers.json_scan.outline import is_large
 from providers.processes.heavy_work import HeavyWork
 from providers.processes.work_process import WorkFailed
@@ -52,7 +51,7 @@ class ReplaysUnavailable(Exception):
 _REFUSALS = (BadIdempotencyKey, InProgress, Mismatch, ResultUnavailable, ReplaysUnavailable)
 
 
-class Claim(msgspec.Struct, frozen=True):
+class IdempotencyClaim(msgspec.Struct, frozen=True):
     """The right to make the call; ended by exactly one of keep() and drop()."""
 
     id: str
@@ -61,7 +60,7 @@ class Claim(msgspec.Struct, frozen=True):
     tenant_id: int = 0
 
 
-class Kept(msgspec.Struct, frozen=True):
+class StoredResponse(msgspec.Struct, frozen=True):
     """A finished call's answer, ready to be given again."""
 
     request_id: str
@@ -69,19 +68,11 @@ class Kept(msgspec.Struct, frozen=True):
     content_type: str
     body: bytes
 
-    def answer(self) -> Answer:
-        headers = [
-            (b"content-type", self.content_type.encode()),
-            (b"idempotency-replayed", b"true"),
-            (b"x-original-request-id", self.request_id.encode()),
-        ]
-        return Answer(self.status, self.body, headers)
-
 
 InDatabase = Callable[..., Awaitable[Any]]
 
 
-class Replays:
+class IdempotencyStore:
     """`in_database` runs a blocking function in the database threads.
 
     `unstored` hears why an answer was not kept: too_large, tenant_bytes or tenant_answers. `heavy` reads large bodies.
@@ -102,7 +93,9 @@ class Replays:
         # Whether another process may still have calls; blocking.
         self.serves: Callable[[str], bool] = lambda _: False
         self._held: set[str] = set()  # request ids of claims that were not ended
-        self._late: dict[str, Claim] = {}  # of calls that were made, and the database does not know
+        self._late: dict[
+            str, IdempotencyClaim
+        ] = {}  # of calls that were made, and the database does not know
 
     def _lives(self, owner: str, request_id: str) -> bool:
         """Blocking: for the database threads."""
@@ -110,7 +103,7 @@ class Replays:
 
     async def claim(
         self, scope: str, key: str, raw: bytes, request_id: str, *, keeps_streams: bool, tenant_id: int
-    ) -> Claim | Kept:
+    ) -> IdempotencyClaim | StoredResponse:
         """Return the right to make this call, or the answer it already had.
 
         Raises BadIdempotencyKey, InProgress, Mismatch, ResultUnavailable, ReplaysUnavailable.
@@ -128,18 +121,18 @@ class Replays:
             raise ReplaysUnavailable from error
         if kept is None:
             self._held.add(request_id)
-            return Claim(row_id, request_id, keeps_streams, tenant_id)
+            return IdempotencyClaim(row_id, request_id, keeps_streams, tenant_id)
         body = await _beside(len(kept.body), self._open, row_id, bytes(kept.body))
-        return Kept(kept.request_id, kept.status, kept.content_type, body)
+        return StoredResponse(kept.request_id, kept.status, kept.content_type, body)
 
-    async def forsake(self, claiming: asyncio.Future[Claim | Kept]) -> None:
+    async def forsake(self, claiming: asyncio.Future[IdempotencyClaim | StoredResponse]) -> None:
         """Drop what a claim turns out to have got whose client left before it was made."""
         with contextlib.suppress(*_REFUSALS):  # they leave nothing to drop
             claim = await claiming
-            if isinstance(claim, Claim):
+            if isinstance(claim, IdempotencyClaim):
                 await self.drop(claim)
 
-    async def keep(self, claim: Claim, status: int, content_type: str, body: bytes | None) -> None:
+    async def keep(self, claim: IdempotencyClaim, status: int, content_type: str, body: bytes | None) -> None:
         """Remember the answer; `body` None, or more than there is room for: only that the call was made."""
         failpoints.reach("before_keep")
         is_kept = body is not None and len(body) <= MAX_BODY
@@ -161,7 +154,7 @@ class Replays:
         if full:
             self._unstored(full)
 
-    async def drop(self, claim: Claim) -> None:
+    async def drop(self, claim: IdempotencyClaim) -> None:
         """Forget the claim: nothing was executed, a retry may run. Without a database its lease runs out instead."""
         self._held.discard(claim.request_id)
         try:

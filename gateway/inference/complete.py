@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from budgets.admission.interface import Standing
+from budgets.admission.interface import LimitStatus
 from catalog.routing.resolve import Route
 from gateway import runtime
-from gateway.http.headers import of_additions, of_call, of_fallback
+from gateway.http.headers import addition_headers, call_headers, fallback_headers
 from gateway.http.request import ClientGone, V1Request
-from gateway.http.response import JSON, Answer, Headers
-from gateway.idempotency.store import Claim
-from gateway.inference.outcomes import ending_of, overhead_ms
+from gateway.http.response import JSON, Headers, Response
+from gateway.idempotency.store import IdempotencyClaim
+from gateway.inference.outcomes import outcome_for, overhead_ms
 from gateway.inference.route_planning import fallback_reason
-from gateway.runtime import Connections
-from metering.journal.pending_close import EndNotKept
+from gateway.runtime import Runtime
+from metering.journal.pending_close import CloseNotPersisted
 from metering.meter import Meter
-from providers.upstream import Call
+from providers.call import Call
 
 SERVED: dict[str, Any] = {"status": "ok", "http_status": 200, "error_code": ""}
 GONE: dict[str, Any] = {"status": "cancelled", "http_status": 499, "error_code": "client_disconnected"}
 
 
-async def complete(request: V1Request, route: Route, meter: Meter, call: Call) -> Answer:
+async def complete(request: V1Request, route: Route, meter: Meter, call: Call) -> Response:
     """Record the answer and return it. Raises ClientGone where nobody waits for it any more."""
     answered = call.answered
     assert answered is not None  # noqa: S101 - a call that is not a stream was answered
@@ -34,9 +34,9 @@ async def complete(request: V1Request, route: Route, meter: Meter, call: Call) -
         meter.answered(call.target, call.unnoted)
     own_ms = overhead_ms(request)
     closing = meter.close(
-        ending_of(route, call, own_ms, **how, usage=answered.usage, produced=answered.produced)
+        outcome_for(route, call, own_ms, **how, usage=answered.usage, produced=answered.produced)
     )
-    live = runtime.live()
+    live = runtime.current()
     claim, request.claim = request.claim, None
     if claim is None:
         request.standing = await closing
@@ -46,16 +46,16 @@ async def complete(request: V1Request, route: Route, meter: Meter, call: Call) -
         request.standing = await live.running.surely(_close_and_keep(live, closing, claim, answered.body))
     if has_left:
         raise ClientGone
-    return Answer(200, answered.body, [JSON, *call_headers(request, route, call, meter, own_ms)])
+    return Response(200, answered.body, [JSON, *response_headers(request, route, call, meter, own_ms)])
 
 
 async def _close_and_keep(
-    live: Connections, closing: Coroutine[Any, Any, Standing], claim: Claim, body: bytes
-) -> Standing:
+    live: Runtime, closing: Coroutine[Any, Any, LimitStatus], claim: IdempotencyClaim, body: bytes
+) -> LimitStatus:
     kept = None if live.config.retention.zero_retention else body
     try:
         standing = await closing
-    except EndNotKept:
+    except CloseNotPersisted:
         raise  # whoever adopts the journal says what became of the call
     except Exception:  # its end is durable, whatever its grant met: it is never made again
         await live.replays.keep(claim, 200, "application/json", kept)
@@ -64,14 +64,14 @@ async def _close_and_keep(
     return standing
 
 
-def call_headers(request: V1Request, route: Route, call: Call, meter: Meter, own_ms: float) -> Headers:
+def response_headers(request: V1Request, route: Route, call: Call, meter: Meter, own_ms: float) -> Headers:
     """Return X-Gateway-*; `own_ms` is the overhead as the ledger has it."""
     request.facts.update(
         provider=call.target.provider, deployment=call.target.name, attempts=len(meter.attempts)
     )
     return [
-        *of_call(call.target.provider, call.target.name, len(meter.attempts), meter.cost_nanousd),
-        *of_fallback(call.target.alias, fallback_reason(route, call)),
-        *of_additions(call.set_by_gateway),
+        *call_headers(call.target.provider, call.target.name, len(meter.attempts), meter.cost_nanousd),
+        *fallback_headers(call.target.alias, fallback_reason(route, call)),
+        *addition_headers(call.set_by_gateway),
         (b"x-gateway-overhead-ms", f"{own_ms:.3f}".encode()),
     ]

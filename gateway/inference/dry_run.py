@@ -12,23 +12,23 @@ from typing import Any
 import orjson
 
 from budgets.admission import reserve
-from budgets.admission.dry_run import BudgetLook, RateLook, Rehearsal
-from budgets.admission.reserve import Held, Wish
+from budgets.admission.dry_run import BudgetPreview, DryRunAdmission, RatePreview
+from budgets.admission.reserve import Reservation, ReservationRequest
 from budgets.rules import rules_for
 from catalog.pricing.prices import cost
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment
 from gateway import runtime
-from gateway.api.large_bodies import understand
-from gateway.api.schemas import Want
-from gateway.http.errors import ERRORS, answer_to
+from gateway.http.errors import ERRORS, response_for
 from gateway.http.request import V1Request
 from gateway.inference.pipeline import Endpoint
-from gateway.inference.route_planning import EXPECTED_OUTPUT, route_of
-from gateway.runtime import Connections
+from gateway.inference.route_planning import EXPECTED_OUTPUT, resolve_route
+from gateway.parsing.large_bodies import understand
+from gateway.parsing.schemas import ParsedRequest
+from gateway.runtime import Runtime
 from gateway.values.money import usd
 from gateway.values.timestamps import rfc3339
-from metering.explain.decision import skipped_rows
+from metering.decision import skipped_rows
 from providers.errors.exceptions import UpstreamFailed
 from providers.tokens.prompt import count_prompt_aside
 from providers.usage import Usage
@@ -42,10 +42,10 @@ NOTE = (
 )
 
 
-async def simulate(request: V1Request, live: Connections, endpoint: Endpoint) -> dict[str, Any]:
+async def dry_run(request: V1Request, live: Runtime, endpoint: Endpoint) -> dict[str, Any]:
     """Return the report on a call whose body is `request.raw`."""
     caller = request.auth
-    rehearsal = Rehearsal(live.admission, partial(_running, live), time.time)
+    rehearsal = DryRunAdmission(live.admission, partial(_running, live), time.time)
     report: dict[str, Any] = {
         "object": "gateway.simulation",
         "endpoint": endpoint.name,
@@ -62,10 +62,12 @@ async def simulate(request: V1Request, live: Connections, endpoint: Endpoint) ->
         share = live.heavy.share(caller.tenant_id)
         want = await understand(request.raw, endpoint.peek, live.config.server, share)
         report["model"] = want.alias
-        route = await route_of(request, live, want, endpoint.model_type)
+        route = await resolve_route(request, live, want, endpoint.model_type)
         report["route"] = _route(route, live)
         rules = rules_for(live.rulebook, caller)
-        wish = Wish(request.id, rules, route, want.demand, request.raw, caller.tenant_id, live.counter)
+        wish = ReservationRequest(
+            request.id, rules, route, want.demand, request.raw, caller.tenant_id, live.counter
+        )
         try:
             held = await reserve.reserve(rehearsal, wish)
         except REFUSALS:
@@ -78,17 +80,17 @@ async def simulate(request: V1Request, live: Connections, endpoint: Endpoint) ->
     return report | _bounds(rehearsal) | {"snapshot": {"at": rfc3339(time.time()), "note": NOTE}}
 
 
-def _running(live: Connections, scope: str) -> int:
+def _running(live: Runtime, scope: str) -> int:
     return sum(scope in (call.caller.key_scope, call.caller.tenant_scope) for call in live.running)
 
 
 def _refusal(error: Exception) -> dict[str, Any]:
     """Return what the call itself would be answered: its status and its envelope."""
-    answer = answer_to(error)
+    answer = response_for(error)
     return {"status": answer.status_code, **orjson.loads(answer.body)}
 
 
-def _route(route: Route, live: Connections) -> dict[str, Any]:
+def _route(route: Route, live: Runtime) -> dict[str, Any]:
     alias = route.model.alias
     skipped = [
         {"model": each.alias, "deployment": each.deployment, "reason": each.why} for each in route.skipped
@@ -126,11 +128,15 @@ def _deployment(deployment: Deployment) -> dict[str, Any]:
 
 
 async def _cost(
-    request: V1Request, rehearsal: Rehearsal, want: Want, route: Route, held: Held | None
+    request: V1Request,
+    rehearsal: DryRunAdmission,
+    want: ParsedRequest,
+    route: Route,
+    held: Reservation | None,
 ) -> dict[str, Any]:
     """Return the worst case, as it would be held, and what a call of a usual length costs where it goes first."""
     first = route.deployments[0]
-    share = runtime.live().heavy.share(request.auth.tenant_id)
+    share = runtime.current().heavy.share(request.auth.tenant_id)
     reads = (await count_prompt_aside(share, request.raw, first.target.upstream_model)).tokens
     writes = 0
     if want.demand.kind == "chat":
@@ -149,7 +155,7 @@ async def _cost(
     }
 
 
-def _bounds(rehearsal: Rehearsal) -> dict[str, Any]:
+def _bounds(rehearsal: DryRunAdmission) -> dict[str, Any]:
     """Return every rule that was looked at, and the one that the fewest calls like this one still fit into."""
     looks: list[tuple[int | None, dict[str, Any]]] = [
         (look.calls_left, _rate(look)) for look in rehearsal.rates()
@@ -165,7 +171,7 @@ def _bounds(rehearsal: Rehearsal) -> dict[str, Any]:
     }
 
 
-def _rate(look: RateLook) -> dict[str, Any]:
+def _rate(look: RatePreview) -> dict[str, Any]:
     return {
         "scope": look.scope.partition(":")[0],
         "rule": look.rule,
@@ -176,7 +182,7 @@ def _rate(look: RateLook) -> dict[str, Any]:
     }
 
 
-def _budget(look: BudgetLook) -> dict[str, Any]:
+def _budget(look: BudgetPreview) -> dict[str, Any]:
     standing = look.standing
     return {
         "scope": standing.scope.partition(":")[0],

@@ -5,38 +5,39 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from budgets.admission.interface import Standing
+from budgets.admission.interface import LimitStatus
 from catalog.pricing.prices import PriceSheet
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment
-from gateway.http.headers import of_call
+from gateway.http.headers import call_headers
 from gateway.http.request import V1Request
 from metering.attempt_costs import may_cost
 from metering.explain.routing_text import in_short
-from metering.meter import Ending, Meter
+from metering.meter import CallOutcome, Meter
+from providers.call import Call
 from providers.errors.exceptions import UpstreamFailed
-from providers.upstream import Attempt, Call
+from providers.upstream import Attempt
 
 CLIENT_GONE = 499  # nginx's: nobody was there any more to see a status
-NOTHING = Standing()
+NOTHING = LimitStatus()
 
 
-async def failed(request: V1Request, meter: Meter, route: Route, failure: UpstreamFailed) -> None:
+async def record_failure(request: V1Request, meter: Meter, route: Route, failure: UpstreamFailed) -> None:
     """Record a call that no deployment answered: a row if a provider saw it, nothing if none could be reached.
 
     What a provider did that went silent nobody knows: it is billed as estimated, and unsettled.
     """
-    request.extra_headers += of_call(failure.provider, failure.deployment, len(meter.attempts), None)
+    request.extra_headers += call_headers(failure.provider, failure.deployment, len(meter.attempts), None)
     request.facts.update(attempts=len(meter.attempts), tried=in_short(meter.attempts, route.model.alias))
     if not failure.reached:
-        await voided(request, meter)
+        await record_void(request, meter)
         return
     last = _last(meter)
     is_billed = failure.code == "internal_error" if last is None else _is_billed(last)
     which = (last.alias, last.deployment) if last is not None and is_billed else failure.target_id
     deployment = _deployment(route, which)
     said = last.usage if last is not None else None
-    ending = Ending(
+    ending = CallOutcome(
         status="error",
         http_status=_status_seen(request, failure.answer_status),
         error_code=failure.code,
@@ -50,7 +51,7 @@ async def failed(request: V1Request, meter: Meter, route: Route, failure: Upstre
     request.standing = await meter.close(ending)
 
 
-async def cancelled(
+async def record_cancellation(
     request: V1Request,
     meter: Meter,
     route: Route,
@@ -65,10 +66,10 @@ async def cancelled(
     request.facts.update(attempts=len(meter.attempts), tried=in_short(meter.attempts, route.model.alias))
     last = _last(meter)
     if last is None:
-        await voided(request, meter)
+        await record_void(request, meter)
         return
     deployment = _deployment(route, (last.alias, last.deployment))
-    ending = Ending(
+    ending = CallOutcome(
         status="cancelled",
         http_status=_status_seen(request, status) if status != CLIENT_GONE else status,
         error_code=code,
@@ -81,15 +82,15 @@ async def cancelled(
     request.standing = await meter.close(ending)
 
 
-async def voided(request: V1Request, meter: Meter) -> None:
+async def record_void(request: V1Request, meter: Meter) -> None:
     """Forget a call that no provider saw; the headers of its answer say what is left now that nothing is held."""
     standing = await meter.void()
     request.standing = standing if standing != NOTHING else None
 
 
-def ending_of(route: Route, call: Call, overhead_ms: float, **how: Any) -> Ending:
+def outcome_for(route: Route, call: Call, overhead_ms: float, **how: Any) -> CallOutcome:
     deployment = _deployment(route, call.target.id)
-    return Ending(target=call.target, sheet=deployment.sheet, overhead_ms=overhead_ms, **how)
+    return CallOutcome(target=call.target, sheet=deployment.sheet, overhead_ms=overhead_ms, **how)
 
 
 def overhead_ms(request: V1Request) -> float:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from gateway.http.exceptions import Overloaded
 from gateway.http.request import V1Request
-from gateway.overload.body_memory import Portion
-from gateway.runtime import Connections
+from gateway.overload.body_memory import BodyMemoryLease
+from gateway.overload.exceptions import Overloaded
+from gateway.runtime import Runtime
 from metering.meter import Meter
 from providers.dialects.base import Shape
+from providers.dialects.offload import Aside
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
-from providers.processes.offload import Aside
+from providers.outgoing import Outgoing
 from providers.resilience.plan import Asker
-from providers.upstream import Outgoing
 
 COPIES: Final = 3  # of a large event: as it came, in one piece, and for the client
 
 
-def _has_room(portion: Portion, body_bytes: int, live: Connections, size: int) -> bool:
+def _has_room(portion: BodyMemoryLease, body_bytes: int, live: Runtime, size: int) -> bool:
     """Let a large event, and an answer in the other form, take of the memory that there is for bodies (sse.Room)."""
     try:
         portion.cover(body_bytes + COPIES * size)
@@ -29,7 +29,7 @@ def _has_room(portion: Portion, body_bytes: int, live: Connections, size: int) -
     return True
 
 
-def dialect_of(request: V1Request, live: Connections, shape: Shape) -> OpenAIToOpenAI:
+def dialect_of(request: V1Request, live: Runtime, shape: Shape) -> OpenAIToOpenAI:
     """Return what translates the call."""
     portion = request.portion
     assert portion is not None  # noqa: S101 - its body was read
@@ -37,7 +37,7 @@ def dialect_of(request: V1Request, live: Connections, shape: Shape) -> OpenAIToO
     return OpenAIToOpenAI(shape, room, live.config.streams.max_event_bytes)
 
 
-def outgoing_of(request: V1Request, live: Connections, shape: Shape, meter: Meter) -> Outgoing:
+def outgoing_of(request: V1Request, live: Runtime, shape: Shape, meter: Meter) -> Outgoing:
     streams, tenant_id = shape.stream, request.auth.tenant_id
     return Outgoing(
         request_id=request.id,

@@ -13,48 +13,50 @@ import msgspec
 
 from budgets.admission import reserve
 from budgets.admission.interface import BudgetRefused, RateRefused
-from budgets.admission.reserve import Held, Wish
+from budgets.admission.reserve import Reservation, ReservationRequest
 from budgets.rules import rules_for
 from catalog.routing.resolve import Route
 from gateway import runtime
-from gateway.api.large_bodies import understand
-from gateway.api.schemas import Peek, Want
-from gateway.http.errors import answer_to
-from gateway.http.exceptions import Overloaded, ShuttingDown, stopped
-from gateway.http.json_body import json_body
+from gateway.http.errors import response_for
+from gateway.http.exceptions import ShuttingDown, stop_error
 from gateway.http.limit_status import standing_of
 from gateway.http.request import V1Request
-from gateway.http.response import EVENT_STREAM, Answer
-from gateway.http.sse_writer import pulse_of
-from gateway.idempotency.store import Kept
-from gateway.inference.complete import call_headers, complete
+from gateway.http.response import EVENT_STREAM, Response
+from gateway.http.sse_writer import sse_writer_for
+from gateway.idempotency.store import StoredResponse
+from gateway.inference.complete import complete, response_headers
 from gateway.inference.outcomes import (
-    cancelled,
-    ending_of,
-    failed,
     internal_error,
+    outcome_for,
     overhead_ms,
+    record_cancellation,
+    record_failure,
+    record_void,
     sheet_of,
-    voided,
 )
 from gateway.inference.outgoing import dialect_of, outgoing_of
-from gateway.inference.read_on import ReadOn
-from gateway.inference.relay import Relay
-from gateway.inference.route_planning import plan_of, route_of
+from gateway.inference.relay import StreamRelay
+from gateway.inference.route_planning import make_plan, resolve_route
 from gateway.inference.token_counter import charge
 from gateway.inference.unknown_members import refuse_members
-from gateway.runtime import Connections
+from gateway.overload.exceptions import Overloaded
+from gateway.parsing.json_body import json_body
+from gateway.parsing.large_bodies import understand
+from gateway.parsing.schemas import BodyParser, ParsedRequest
+from gateway.runtime import Runtime
+from metering.decision import DecisionTrace, decision_trace
 from metering.disputed_usage import Most
-from metering.explain.decision import Trace, trace_of
-from metering.inflight import RunningCall
+from metering.inflight import InFlightCall
 from metering.journal.records import Open
 from metering.meter import Meter
+from metering.read_on import ReadOn
+from providers.call import Call
 from providers.dialects.base import Shape
 from providers.errors.exceptions import UpstreamFailed
 from providers.requests.money_classes import Unacceptable
 from providers.resilience.plan import Plan
 from providers.tenant_salt import Salt
-from providers.upstream import Call, open_call
+from providers.upstream import open_call
 from tenants.auth import require_scope
 from tenants.caller import Caller
 
@@ -65,12 +67,12 @@ class Endpoint(msgspec.Struct, frozen=True):
     name: str  # as in metrics and the ledger
     scope: str  # a key's scope that allows it
     model_type: str
-    peek: Peek
+    peek: BodyParser
 
 
-async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
+async def serve(request: V1Request, endpoint: Endpoint) -> Response:
     """Serve one call. What it raises, the error table (gateway/http/errors.py) answers."""
-    live, caller = runtime.live(), request.auth
+    live, caller = runtime.current(), request.auth
     require_scope(caller, endpoint.scope)  # 403
     check_capacity(request, live)  # 503, before the body is read
     raw = await json_body(request, live)  # 413, 415, 503
@@ -82,17 +84,19 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Answer:
     request.facts.update(
         endpoint=endpoint.name, model=want.alias, tenant=caller.tenant, key=caller.key_prefix
     )
-    route = await route_of(request, live, want, endpoint.model_type)  # 400, 404, 403, 429, 503
+    route = await resolve_route(request, live, want, endpoint.model_type)  # 400, 404, 403, 429, 503
 
     if not request.header(b"idempotency-key"):
         return await _perform(request, endpoint, route, want)
     return await _once(request, endpoint, route, want)
 
 
-async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: Want) -> Answer:
-    live, caller = runtime.live(), request.auth
+async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: ParsedRequest) -> Response:
+    live, caller = runtime.current(), request.auth
     rules = rules_for(live.rulebook, caller)
-    wish = Wish(request.id, rules, route, want.demand, request.raw, caller.tenant_id, live.counter)
+    wish = ReservationRequest(
+        request.id, rules, route, want.demand, request.raw, caller.tenant_id, live.counter
+    )
     try:
         held = await reserve.reserve(live.admission, wish)  # 400, 403, 429
     except (BudgetRefused, RateRefused) as refusal:
@@ -100,9 +104,9 @@ async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: W
             await charge(live.admission, request.id, rules)
         raise
     try:  # nothing here waits, and nothing was sent yet
-        plan = plan_of(request, live, route, want)
+        plan = make_plan(request, live, route, want)
         meter = _meter(
-            request, endpoint, route, want, held, trace_of(route, rules, held, live.snapshot.problems)
+            request, endpoint, route, want, held, decision_trace(route, rules, held, live.snapshot.problems)
         )
     except BaseException:  # a defect of ours or the task's end
         request.standing = await live.admission.settle(request.id, 0, 0)  # what was granted goes back
@@ -116,9 +120,14 @@ async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: W
 
 
 def _meter(
-    request: V1Request, endpoint: Endpoint, route: Route, want: Want, held: Held, trace: Trace
+    request: V1Request,
+    endpoint: Endpoint,
+    route: Route,
+    want: ParsedRequest,
+    held: Reservation,
+    trace: DecisionTrace,
 ) -> Meter:
-    live, caller = runtime.live(), request.auth
+    live, caller = runtime.current(), request.auth
     request.standing = held.grant.standing
     live.key_use.note(caller.key_id, held.grant.admitted_at)
     if held.output_cap is not None:
@@ -136,9 +145,9 @@ def _meter(
     return meter
 
 
-async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Want) -> Answer:
+async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: ParsedRequest) -> Response:
     """Make the call at most once for its Idempotency-Key, or give its answer again. 409, 422, 503"""
-    live, caller = runtime.live(), request.auth
+    live, caller = runtime.current(), request.auth
     claiming = asyncio.ensure_future(
         live.replays.claim(
             f"{caller.key_id} POST {request.path}",
@@ -154,9 +163,9 @@ async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Want
     except asyncio.CancelledError:  # its row may be there before long
         live.running.later(live.replays.forsake(claiming))
         raise
-    if isinstance(claim, Kept):
+    if isinstance(claim, StoredResponse):
         request.standing = await standing_of(caller)
-        return claim.answer()
+        return _replayed(claim)
     request.claim = claim  # whoever records how the call ends takes it
     try:
         return await _perform(request, endpoint, route, want)
@@ -166,7 +175,17 @@ async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Want
         raise
 
 
-def check_capacity(request: V1Request, live: Connections) -> None:
+def _replayed(stored: StoredResponse) -> Response:
+    """Return what an earlier call with this Idempotency-Key was answered."""
+    headers = [
+        (b"content-type", stored.content_type.encode()),
+        (b"idempotency-replayed", b"true"),
+        (b"x-original-request-id", stored.request_id.encode()),
+    ]
+    return Response(stored.status, stored.body, headers)
+
+
+def check_capacity(request: V1Request, live: Runtime) -> None:
     """Take a slot, which the handler gives back when the answer has left. Raises ShuttingDown, Overloaded."""
     if live.is_draining:
         raise ShuttingDown
@@ -178,14 +197,19 @@ def check_capacity(request: V1Request, live: Connections) -> None:
         raise
 
 
-def _sent(shape: Shape, held: Held, salt: Salt) -> Shape:
+def _sent(shape: Shape, held: Reservation, salt: Salt) -> Shape:
     """Tell the dialect to send the cap that the hold was made for, and names as the tenant's own."""
     cap = held.sent_cap if held.sent_cap is not None else shape.output_cap
     return msgspec.structs.replace(shape, output_cap=cap, salt=salt)
 
 
 def _intent(
-    request: V1Request, endpoint: Endpoint, caller: Caller, route: Route, want: Want, held: Held
+    request: V1Request,
+    endpoint: Endpoint,
+    caller: Caller,
+    route: Route,
+    want: ParsedRequest,
+    held: Reservation,
 ) -> Open:
     first = route.deployments[0]
     return Open(
@@ -213,16 +237,16 @@ def _intent(
 
 
 async def _call(
-    request: V1Request, live: Connections, meter: Meter, route: Route, shape: Shape, plan: Plan
-) -> Answer:
+    request: V1Request, live: Runtime, meter: Meter, route: Route, shape: Shape, plan: Plan
+) -> Response:
     try:
         dialect = dialect_of(request, live, shape)
         outgoing = outgoing_of(request, live, shape, meter)
         running = meter.open(request.auth)
     except BaseException:  # a defect of ours, no room in the journal, or the task's end
-        await voided(request, meter)  # nothing was sent: the grant goes back
+        await record_void(request, meter)  # nothing was sent: the grant goes back
         raise
-    pulse = request.pulse = pulse_of(request, live.config.streams) if shape.stream else None
+    pulse = request.pulse = sse_writer_for(request, live.config.streams) if shape.stream else None
     streams, asker = shape.stream, outgoing.asker
     read_on = ReadOn(live.reading_on, request.auth.tenant_id, asker, lambda: not streams and asker.is_heard)
     request.read_on, running.asker = read_on, asker
@@ -233,33 +257,33 @@ async def _call(
         finally:
             request.waited_s = time.perf_counter() - sent_at
     except UpstreamFailed as failure:
-        await failed(request, meter, route, failure)
+        await record_failure(request, meter, route, failure)
         raise
     except asyncio.CancelledError:
         if not running.stop_code:
-            await cancelled(request, meter, route)
+            await record_cancellation(request, meter, route)
             raise
-        ending = stopped(running.stop_code)
-        await cancelled(request, meter, route, running.stop_code, answer_to(ending).status_code)
+        ending = stop_error(running.stop_code)
+        await record_cancellation(request, meter, route, running.stop_code, response_for(ending).status_code)
         raise ending from None
     except Exception:  # a defect of ours: the call has its row all the same, the error table logs it
-        await failed(request, meter, route, internal_error())
+        await record_failure(request, meter, route, internal_error())
         raise
     if pulse is None:
         return await complete(request, route, meter, call)
     running.stream = call.stream
     relay, own_ms = _relay(request, meter, route, call, running)
     relay.asker, read_on.is_worth = asker, relay.awaits_usage
-    return Answer(200, b"", [*EVENT_STREAM, *call_headers(request, route, call, meter, own_ms)], relay)
+    return Response(200, b"", [*EVENT_STREAM, *response_headers(request, route, call, meter, own_ms)], relay)
 
 
 def _relay(
-    request: V1Request, meter: Meter, route: Route, call: Call, running: RunningCall
-) -> tuple[Relay, float]:
+    request: V1Request, meter: Meter, route: Route, call: Call, running: InFlightCall
+) -> tuple[StreamRelay, float]:
     """Return what passes a stream on, and the overhead that its head and its row tell."""
     pulse, own_ms = request.pulse, overhead_ms(request)
     assert pulse is not None  # noqa: S101 - streams have one
-    ending = partial(ending_of, route, call, own_ms)
-    relay = Relay(call, meter, running, ending, pulse, request.received_at)
+    ending = partial(outcome_for, route, call, own_ms)
+    relay = StreamRelay(call, meter, running, ending, pulse, request.received_at)
     relay.claim, request.claim = request.claim, None  # the stream is kept, or dropped, where it ends
     return relay, own_ms

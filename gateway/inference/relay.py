@@ -12,17 +12,17 @@ from typing import Any
 
 from gateway import runtime
 from gateway.http.errors import error_event
-from gateway.http.exceptions import stopped
-from gateway.http.sse_writer import Pulse
-from gateway.idempotency.store import MAX_BODY, Claim
-from metering.inflight import RunningCall
-from metering.meter import Ending, Meter
+from gateway.http.exceptions import stop_error
+from gateway.http.sse_writer import SSEWriter
+from gateway.idempotency.store import MAX_BODY, IdempotencyClaim
+from metering.inflight import InFlightCall
+from metering.meter import CallOutcome, Meter
+from providers.call import Call
 from providers.dialects.base import has_said_all, least_tokens
 from providers.dialects.openai.passthrough import DONE
 from providers.errors.exceptions import UpstreamFailed
 from providers.errors.tracebacks import drop_frames
 from providers.resilience.plan import Asker
-from providers.upstream import Call
 
 logger = logging.getLogger(__name__)
 
@@ -30,22 +30,22 @@ SLACK_TOKENS = 16  # a few tokens of blanks may be longer than any others
 CLIENT_GONE = frozenset({"client_disconnected", "client_stalled"})
 
 
-class Relay:
+class StreamRelay:
     """Made when the upstream has shown content. `ending` builds the Ending of this call from how it went."""
 
     def __init__(
         self,
         call: Call,
         meter: Meter,
-        running: RunningCall,
-        ending: Callable[..., Ending],
-        pulse: Pulse,
+        running: InFlightCall,
+        ending: Callable[..., CallOutcome],
+        pulse: SSEWriter,
         received_at: float,
     ) -> None:
         self._call, self._meter, self._running, self._ending = call, meter, running, ending
         self._pulse, self._received_at = pulse, received_at
         self._ttft_ms: float | None = None
-        self.claim: Claim | None = None  # of an Idempotency-Key
+        self.claim: IdempotencyClaim | None = None  # of an Idempotency-Key
         self.asker = Asker()
         self._kept: list[bytes] = []
         self._kept_bytes = 0
@@ -111,7 +111,7 @@ class Relay:
         """A broken stream is forgotten, so that a retry may run; a finished one is never called again."""
         if self.claim is None:
             return
-        live = runtime.live()
+        live = runtime.current()
         if not is_complete:
             await live.running.surely(live.replays.drop(self.claim))
             return
@@ -153,7 +153,7 @@ class Relay:
         await self._close("cancelled", code or gone, is_complete=is_complete)
         if not code:
             raise asyncio.CancelledError
-        await self._pulse.send(error_event(code, str(stopped(code))), more=False)
+        await self._pulse.send(error_event(code, str(stop_error(code))), more=False)
 
     async def _close(self, status: str, code: str, *, is_complete: bool = False) -> None:
         """Record a stream that did not reach its client; one that is not complete may be asked for again."""
@@ -162,7 +162,7 @@ class Relay:
         finally:
             await self._settle_claim(is_complete=is_complete)
 
-    def _end(self, status: str, code: str) -> Ending:
+    def _end(self, status: str, code: str) -> CallOutcome:
         stream = self._call.stream
         assert stream is not None  # noqa: S101 - a relay has one
         usage, is_last_word = stream.usage, has_said_all(stream)

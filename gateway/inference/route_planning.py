@@ -10,25 +10,25 @@ import msgspec
 from budgets.admission import reserve
 from budgets.rules import rules_for
 from catalog.routing import client_hints, resolve
-from catalog.routing.capabilities import NOTHING, Need, need_of
+from catalog.routing.capabilities import NOTHING, Requirements, need_of
 from catalog.routing.experiments import arm_of
-from catalog.routing.resolve import ANYTHING, Asking, ModelCannot, Route
+from catalog.routing.resolve import ANYTHING, ModelCannot, Route, RouteRequest
 from catalog.snapshot import Experiment, Model
-from gateway.api.schemas import Names, Want, names_in
 from gateway.config.sections.process import Server
 from gateway.http.exceptions import BadRequest
 from gateway.http.request import V1Request
-from gateway.runtime import Connections
+from gateway.parsing.schemas import Names, ParsedRequest, names_in
+from gateway.runtime import Runtime
+from providers.call import Call
 from providers.resilience.plan import Deadline, Plan
 from providers.tokens.prompt import count_prompt_aside
-from providers.upstream import Call
 
 MAX_TIMEOUT_MS = 600_000
 EXPECTED_OUTPUT = 256  # tokens, for comparing prices when the client gives no cap
 OTHER_TOKENIZER = 0.9  # a count is off by less than a tenth: what might still fit is not refused
 
 
-async def route_of(request: V1Request, live: Connections, want: Want, model_type: str) -> Route:
+async def resolve_route(request: V1Request, live: Runtime, want: ParsedRequest, model_type: str) -> Route:
     """Return where the call may go. Raises what routing.resolve raises, BadHint and BadRequest."""
     # A bad one is refused before anything is held.
     request.deadline = deadline_of(request, live.config.server, streams=want.shape.stream)
@@ -51,7 +51,7 @@ async def route_of(request: V1Request, live: Connections, want: Want, model_type
     )
 
 
-def plan_of(request: V1Request, live: Connections, route: Route, want: Want) -> Plan:
+def make_plan(request: V1Request, live: Runtime, route: Route, want: ParsedRequest) -> Plan:
     """Return the targets of a route with the time that is left for them."""
     instead = {
         reason: [deployment.target for deployment in several] for reason, several in route.instead.items()
@@ -93,7 +93,7 @@ def fallback_reason(route: Route, call: Call) -> str:
     return route.reason
 
 
-def _asking(request: V1Request, live: Connections, want: Want, model: Model) -> Asking:
+def _asking(request: V1Request, live: Runtime, want: ParsedRequest, model: Model) -> RouteRequest:
     hint = client_hints.parse(request.header(b"x-gateway-route"), model)
     need = _need(request, live, want, model)
     sticky_key = _sticky_key(request, want, model) if model.sticky else ""
@@ -106,19 +106,19 @@ def _asking(request: V1Request, live: Connections, want: Want, model: Model) -> 
     if hint is None and need is NOTHING and not sticky_key and not is_by_cost and not arm:
         return ANYTHING
     expected = (reserve.prompt_estimate(want.demand).tokens, want.demand.output_cap or EXPECTED_OUTPUT)
-    return Asking(
+    return RouteRequest(
         need=need, hints=hint, sticky_key=sticky_key, arm=arm, expected=expected if is_by_cost else (0, 0)
     )
 
 
-def _need(request: V1Request, live: Connections, want: Want, model: Model) -> Need:
+def _need(request: V1Request, live: Runtime, want: ParsedRequest, model: Model) -> Requirements:
     models = [model]
     for aliases in model.fallbacks.values():
         models += [other for alias in aliases if (other := live.snapshot.models.get(alias)) is not None]
     is_chat = want.demand.kind == "chat"  # a request for embeddings may carry many prompts
     estimate = reserve.prompt_estimate(want.demand).tokens if is_chat else None
     demand = want.demand
-    asked = Need(modalities=demand.modalities, tools=demand.tools, json_schema=demand.json_schema)
+    asked = Requirements(modalities=demand.modalities, tools=demand.tools, json_schema=demand.json_schema)
     need = need_of(asked, len(request.raw), models, estimate)
     if not want.demand.unknown:
         return need
@@ -126,7 +126,7 @@ def _need(request: V1Request, live: Connections, want: Want, model: Model) -> Ne
     return msgspec.structs.replace(need, members=want.demand.unknown, keeps_money=is_kept)
 
 
-def _arm(request: V1Request, want: Want, experiment: Experiment, alias: str) -> str:
+def _arm(request: V1Request, want: ParsedRequest, experiment: Experiment, alias: str) -> str:
     """Return the arm of this caller; a call that names no user counts by its tenant. Hints step out of experiments."""
     subject = str(request.auth.tenant_id)
     if experiment.by == "user":
@@ -135,12 +135,12 @@ def _arm(request: V1Request, want: Want, experiment: Experiment, alias: str) -> 
     return arm_of(experiment, alias, subject)
 
 
-def _sticky_key(request: V1Request, want: Want, model: Model) -> str:
+def _sticky_key(request: V1Request, want: ParsedRequest, model: Model) -> str:
     """Return the value that always meets the same deployment; tenants never share one."""
     names = _names(request, want)
     value = names.user if model.sticky == "user" else names.prompt_cache_key
     return f"{request.auth.tenant_id}:{value}" if value else ""
 
 
-def _names(request: V1Request, want: Want) -> Names:
+def _names(request: V1Request, want: ParsedRequest) -> Names:
     return names_in(request.raw) if want.names is None else want.names

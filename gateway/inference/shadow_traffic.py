@@ -15,19 +15,21 @@ from collections.abc import Callable
 import msgspec
 
 from catalog.snapshot import Deployment, Model
-from gateway.api.schemas import Want
 from gateway.http.request_id import mint
 from gateway.observability.metrics import Metrics
-from metering.inflight import Running
+from gateway.parsing.schemas import ParsedRequest
+from metering.inflight import InFlightCalls
 from metering.journal.journal import MeteringUnavailable
 from metering.journal.records import Close, Open
-from metering.meter import Books, Ending, Meter
+from metering.meter import CallOutcome, Meter, MeteringServices
+from providers.call import Call
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors.exceptions import UpstreamFailed
-from providers.resilience.health import Health
+from providers.outgoing import Outgoing
+from providers.resilience.health import DeploymentHealth
 from providers.resilience.plan import Plan
 from providers.transport.client import Transport
-from providers.upstream import Call, Outgoing, open_call
+from providers.upstream import open_call
 from tenants.caller import Caller
 
 logger = logging.getLogger(__name__)
@@ -38,34 +40,34 @@ MAX_BODY = 256 * 1024  # so that what waits is 16 MiB at most
 OPERATOR = Caller(key_id=0, key_prefix="shadow", key_name="shadow", tenant_id=0, tenant="operator")
 
 
-class Mirrored(msgspec.Struct, frozen=True, kw_only=True):
+class ShadowCall(msgspec.Struct, frozen=True, kw_only=True):
     """An answered call, as it is sent once more."""
 
     request_id: str  # of the call that was answered
     endpoint: str
     raw: bytes
-    want: Want
+    want: ParsedRequest
     input_tokens: int
     deployment: Deployment
 
 
-class Shadows:
+class ShadowTraffic:
     """The queue and its workers. Has its own health and its own list of running calls: a trial disturbs nothing."""
 
     def __init__(
         self,
         transport: Transport,
-        books: Books,
+        books: MeteringServices,
         metrics: Metrics,
         dice: Callable[[], float] = random.random,
     ) -> None:
         self._transport, self._metrics, self._dice = transport, metrics, dice
-        self._books = Books(books.journal, books.admission, Running(), self._ended)
-        self._health = Health()
-        self._queue: asyncio.Queue[Mirrored] = asyncio.Queue(WAITING)
+        self._books = MeteringServices(books.journal, books.admission, InFlightCalls(), self._ended)
+        self._health = DeploymentHealth()
+        self._queue: asyncio.Queue[ShadowCall] = asyncio.Queue(WAITING)
 
     def mirror(
-        self, request_id: str, endpoint: str, model: Model, want: Want, raw: bytes, input_tokens: int
+        self, request_id: str, endpoint: str, model: Model, want: ParsedRequest, raw: bytes, input_tokens: int
     ) -> None:
         """Queue an answered call for each shadow of its alias that the dice choose. Never waits."""
         for deployment in model.shadows:
@@ -76,7 +78,7 @@ class Shadows:
                 continue
             try:
                 self._queue.put_nowait(
-                    Mirrored(
+                    ShadowCall(
                         request_id=request_id,
                         endpoint=endpoint,
                         raw=raw,
@@ -108,7 +110,7 @@ class Shadows:
     def _drop(self, reason: str) -> None:
         self._metrics.shadow_dropped.add((reason,))
 
-    async def _send(self, mirrored: Mirrored) -> None:
+    async def _send(self, mirrored: ShadowCall) -> None:
         meter = Meter(self._books, _intent(mirrored), mirrored.raw)
         try:
             meter.open(OPERATOR)
@@ -138,7 +140,7 @@ class Shadows:
             if call is not None:
                 await call.aclose()
 
-    async def _open(self, mirrored: Mirrored, meter: Meter) -> Call:
+    async def _open(self, mirrored: ShadowCall, meter: Meter) -> Call:
         shape = mirrored.want.shape
         outgoing = Outgoing(
             request_id=meter.record.id,
@@ -164,13 +166,13 @@ async def _read(call: Call) -> None:
         raise UpstreamFailed("the mirrored stream is not complete")
 
 
-def _ending(mirrored: Mirrored, call: Call | None, status: str, code: str) -> Ending:
+def _ending(mirrored: ShadowCall, call: Call | None, status: str, code: str) -> CallOutcome:
     deployment = mirrored.deployment
     stream = call.stream if call is not None else None
     answered = call.answered if call is not None else None
     usage = stream.usage if stream is not None else answered.usage if answered is not None else None
     produced = stream.produced() if stream is not None else answered.produced if answered is not None else ""
-    return Ending(
+    return CallOutcome(
         status=status,
         http_status=200 if call is not None else 502,
         error_code=code,
@@ -184,7 +186,7 @@ def _ending(mirrored: Mirrored, call: Call | None, status: str, code: str) -> En
     )
 
 
-def _intent(mirrored: Mirrored) -> Open:
+def _intent(mirrored: ShadowCall) -> Open:
     target = mirrored.deployment.target
     return Open(
         id=mint(),

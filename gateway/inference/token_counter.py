@@ -18,8 +18,14 @@ from typing import Final
 
 import msgspec
 
-from budgets.admission.interface import Admission, AdmissionUnavailable, Ask, RateRefused, ScopeRules
-from providers.fallback_log import FALLBACKS
+from budgets.admission.interface import (
+    Admission,
+    AdmissionRequest,
+    AdmissionUnavailable,
+    RateRefused,
+    ScopeRules,
+)
+from gateway.values.fallback_log import FALLBACKS
 from providers.media.pdf.measure import Document
 from providers.processes.heavy_work import HeavyWork
 from providers.processes.work_process import Lost, TooDear
@@ -173,7 +179,9 @@ class TokenCounter:
 
 async def charge(admission: Admission, request_id: str, rules: tuple[ScopeRules, ...]) -> None:
     """Take one request of the tenant's rate for a count that did not help: counting is work."""
-    ask = Ask(f"{request_id}:count", tuple([ScopeRules(each.scope, each.limits) for each in rules]), 0, 0)
+    ask = AdmissionRequest(
+        f"{request_id}:count", tuple([ScopeRules(each.scope, each.limits) for each in rules]), 0, 0
+    )
     with contextlib.suppress(RateRefused, AdmissionUnavailable):
         await admission.admit(ask)
         await admission.settle(ask.request_id, 0, 0)

@@ -9,15 +9,15 @@ import logging
 from functools import partial
 
 from catalog.routing.resolve import Route
-from gateway.runtime import Connections
+from gateway.runtime import Runtime
+from gateway.values.fallback_log import FALLBACKS
 from metering.journal.records import Close
-from providers.fallback_log import FALLBACKS
-from tenants.back_office.audit import Actor
+from tenants.audit import Actor
 
 logger = logging.getLogger(__name__)
 
 
-def refuse_members(live: Connections, route: Route, members: tuple[str, ...], close: Close) -> None:
+def refuse_members(live: Runtime, route: Route, members: tuple[str, ...], close: Close) -> None:
     """Remember them for the deployment that answered. Does not wait."""
     names = [member.rpartition(".")[2] for member in members]
     found = next((d for d in route.every if d.target.name == close.deployment), None)
@@ -25,7 +25,7 @@ def refuse_members(live: Connections, route: Route, members: tuple[str, ...], cl
         live.running.later(_refuse(live, found.target.id, names, close.id))
 
 
-async def _refuse(live: Connections, deployment_id: int, names: list[str], request_id: str) -> None:
+async def _refuse(live: Runtime, deployment_id: int, names: list[str], request_id: str) -> None:
     from catalog.services import refuse_members as write  # noqa: PLC0415 - the hot path imports no models
 
     actor = Actor(f"call {request_id}")

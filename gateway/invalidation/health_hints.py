@@ -22,9 +22,9 @@ from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from gateway.invalidation.signed_messages import STALE, Signer
-from providers.fallback_log import FALLBACKS
-from providers.resilience.health_hint import Hint
+from gateway.values.fallback_log import FALLBACKS
+from gateway.values.signed_messages import STALE, Signer
+from providers.resilience.health_hint import HealthHint
 
 WAITING = 1000  # while Redis is slow, the oldest hints are dropped
 PUBLISH_S = 0.5
@@ -32,16 +32,16 @@ YOUNG_S = 10.0  # beyond it a hint is too old, or comes from a clock too far ahe
 MOST_SENDERS = 1000
 
 
-class Said(msgspec.Struct, frozen=True):
+class HealthHintMessage(msgspec.Struct, frozen=True):
     """A hint under way. Rows keep their ids, but a hint about what was changed meanwhile would hit the innocent."""
 
     sender: str
     version: int  # of the catalog that the sender knows
-    hint: Hint
+    hint: HealthHint
     at: float  # the date; no two of one sender are the same
 
 
-class HealthHints:
+class HealthHintBus:
     """`version` reads which catalog this process knows. `channel` is where to listen; Redis shares it between its
     databases, so it names the one.
     """
@@ -60,27 +60,27 @@ class HealthHints:
         self.channel = f"gateway:health:{parse_url(url).get('db', 0)}"
         self._url, self._version, self._clock = url, version, clock
         self._name = uuid4().hex
-        self._queue: deque[tuple[float, Hint]] = deque(maxlen=WAITING)
+        self._queue: deque[tuple[float, HealthHint]] = deque(maxlen=WAITING)
         self._wake = asyncio.Event()
 
-    def say(self, hint: Hint) -> None:
+    def say(self, hint: HealthHint) -> None:
         """Tell the others soon. Never waits, never raises."""
         self._queue.append((self._clock(), hint))
         self._wake.set()
 
-    def hear(self, message: bytes) -> Hint | None:
+    def hear(self, message: bytes) -> HealthHint | None:
         """Read the body of what came over the channel; None: one's own, one about another catalog, one that was heard
         before or is too old, or no hint at all.
         """
         try:
-            said = msgspec.json.decode(message, type=Said)
+            said = msgspec.json.decode(message, type=HealthHintMessage)
         except msgspec.DecodeError:
             return None
         if said.sender == self._name or not self._is_news(said):
             return None
         return None if said.version != self._version() else said.hint
 
-    def _is_news(self, said: Said) -> bool:
+    def _is_news(self, said: HealthHintMessage) -> bool:
         """Tell whether this is the newest of its sender, and young; what is not is counted."""
         is_news = said.at > self._heard_at.get(said.sender, 0.0) and abs(self._date() - said.at) <= YOUNG_S
         if is_news:
@@ -107,11 +107,11 @@ class HealthHints:
                     await self._publish(client, *self._queue.popleft())
                 self._wake.clear()
 
-    async def _publish(self, client: redis_async.Redis, said_at: float, hint: Hint) -> None:
+    async def _publish(self, client: redis_async.Redis, said_at: float, hint: HealthHint) -> None:
         left = max(0.0, hint.seconds - (self._clock() - said_at))
         self._said_at = max(self._date(), self._said_at + 1e-6)
         hint = msgspec.structs.replace(hint, seconds=left)
-        said = msgspec.json.encode(Said(self._name, self._version(), hint, self._said_at))
+        said = msgspec.json.encode(HealthHintMessage(self._name, self._version(), hint, self._said_at))
         try:
             await client.publish(self.channel, self.signer.sign(self.channel, said))
         except (redis.RedisError, OSError) as error:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 import redis
 from redis import asyncio as redis_async
 
-from gateway.invalidation.signed_messages import Signer
-from providers.fallback_log import FALLBACKS
+from gateway.values.fallback_log import FALLBACKS
+from gateway.values.signed_messages import Signer
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ PATIENCE_S = 1.0
 PUBLISH_S = 0.5  # a change that was made must not wait long for this
 
 
-class Announcer:
+class ConfigPublisher:
     """Publishes a change; what goes wrong is logged, because the change was made all the same. Blocking."""
 
     def __init__(self, url: str, signer: Signer) -> None:
@@ -42,7 +42,7 @@ class Announcer:
             FALLBACKS.note("change_unannounced", f"{error}; servers notice it by polling")
 
 
-class Listener:
+class ConfigSubscriber:
     """`heard` has for each channel who takes its messages, if their signatures are good; `lost` is called when nothing
     can be heard any longer, `found` when it can again.
     """

@@ -10,14 +10,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from providers.fallback_log import FALLBACKS
+from gateway.values.fallback_log import FALLBACKS
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 1.0
 
 
-class Invalidation:
+class ConfigWatcher:
     """`version` reads the number; `reload` swaps in everything for a number that was not seen before; `doubt` is called
     when a change was announced and the number cannot be read, or what it stands for.
     """

@@ -23,7 +23,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Jobs:
+class JobRunner:
     """`do` does one, given the time (gateway/jobs/runs.py, in the database threads)."""
 
     def __init__(self, jobs: Sequence[Job], do: Do, now: Callable[[], datetime] = _now) -> None:

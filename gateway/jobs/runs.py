@@ -15,9 +15,9 @@ from django.utils.module_loading import import_string
 
 from gateway.models import JobRun
 from gateway.schedule import Job
+from gateway.values.fallback_log import FALLBACKS
 from providers.errors.exceptions import named
 from providers.errors.redaction import redact
-from providers.fallback_log import FALLBACKS
 
 LONGEST: Final = 200
 LATE_TURNS: Final = 3  # so many turns without a success, and a job is late

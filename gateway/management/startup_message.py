@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from gateway.management.command_lines import typed
+from gateway.values.command_lines import typed
 from tenants.api_keys.tokens import matches
 from tenants.models import ApiKey, TenantStatus, User
 

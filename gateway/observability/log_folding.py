@@ -28,7 +28,7 @@ _CHATTY: Final = ("psycopg.pool", "django.security")  # loggers that repeat with
 Kind = tuple[object, ...]
 
 
-class Folding(logging.Filter):
+class LogFolding(logging.Filter):
     """A filter of the one handler. It changes records: nobody reads them after it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

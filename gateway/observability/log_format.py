@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import orjson
 from typing_extensions import override
 
-from gateway.observability.log_folding import Folding
+from gateway.observability.log_folding import LogFolding
 from providers.errors.redaction import redact
 
 LONGEST = 256  # of what a stranger wrote, a path for example
@@ -69,7 +69,7 @@ def configure(log_format: str, level: str = "info") -> None:
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     handler.addFilter(cut_arguments)
     handler.addFilter(without_blame)
-    handler.addFilter(Folding())
+    handler.addFilter(LogFolding())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

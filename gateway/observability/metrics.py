@@ -1,4 +1,4 @@
-"""The /v1 metrics, by hand (contracts.md 6): the stock middleware costs about a millisecond a request.
+"""The /v1 metrics, by hand (docs/operations.md lists them): the stock middleware costs about a millisecond a request.
 
 No tenant and no key is ever a label. Label values come from the catalog and from our own tables, so their number is
 bounded. What calls count is counted by tallies (gateway/observability/counters.py); the library's own counters are
@@ -17,9 +17,9 @@ from typing_extensions import override
 
 from gateway.jobs.metrics import JobMetrics
 from gateway.observability.counters import Distribution, Tally
+from gateway.values.fallback_log import FALLBACKS
 from gateway.values.money import NANO
 from metering.journal.records import Close, Open
-from providers.fallback_log import FALLBACKS
 from providers.target import Target
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ OVERHEAD = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1)
 
 
 class FallbackCounts(Collector):
-    """How often each place did not do what it is for (providers/fallback_log.py)."""
+    """How often each place did not do what it is for (gateway/values/fallback_log.py)."""
 
     @override
     def collect(self) -> Iterator[Metric]:

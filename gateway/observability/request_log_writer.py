@@ -9,8 +9,8 @@ from typing import Any, Final
 from django.db import DatabaseError
 
 from gateway.observability.request_log import RequestLog
+from gateway.values.fallback_log import FALLBACKS
 from metering.request_log.rows import write
-from providers.fallback_log import FALLBACKS
 
 AWAY_S: Final = 5.0
 

@@ -5,18 +5,18 @@ Pure counting, no I/O. Small bodies pass uncounted: `server.max_inflight` bounds
 
 from __future__ import annotations
 
-from gateway.http.exceptions import Overloaded
+from gateway.overload.exceptions import Overloaded
 
 SMALL = 64 * 1024
 TENANT_SHARE = 0.5
 
 
-class Portion:
+class BodyMemoryLease:
     """What one request may keep, from before its body is read until its answer has left."""
 
     __slots__ = ("_room", "_size", "_tenant_id")
 
-    def __init__(self, room: BodyRoom, tenant_id: int) -> None:
+    def __init__(self, room: BodyMemory, tenant_id: int) -> None:
         self._room, self._tenant_id, self._size = room, tenant_id, 0
 
     def cover(self, size: int) -> None:
@@ -31,7 +31,7 @@ class Portion:
             self._size = 0
 
 
-class BodyRoom:
+class BodyMemory:
     """`most` bytes for all, half of it for one tenant, but for everybody at least the `largest` body there can be."""
 
     def __init__(self, most: int, largest: int) -> None:
@@ -40,8 +40,8 @@ class BodyRoom:
         self.taken = 0
         self._by_tenant: dict[int, int] = {}
 
-    def portion(self, tenant_id: int) -> Portion:
-        return Portion(self, tenant_id)
+    def portion(self, tenant_id: int) -> BodyMemoryLease:
+        return BodyMemoryLease(self, tenant_id)
 
     def take(self, tenant_id: int, size: int) -> None:
         """Called by Portion only. Raises Overloaded."""

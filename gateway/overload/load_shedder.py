@@ -1,14 +1,14 @@
 """How many calls this process takes on at a time, and whose it refuses first when that is too many (503 `overloaded`).
 
 The cap follows the event loop: it shrinks by a tenth each second in which the loop is late, and grows back slowly.
-Pure counting, no I/O; costs a microsecond a call. Reasons for the numbers: shared/reference/reliability.md D8.
+Pure counting, no I/O; costs a microsecond a call. docs/workers.md says how the numbers were found.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from gateway.http.exceptions import Overloaded
+from gateway.overload.exceptions import Overloaded
 
 LATE_S = 0.050  # mean lateness of the loop in one second, above which fewer calls are taken on
 SHRINK = 0.9
@@ -18,13 +18,13 @@ NEARLY_FULL = 0.9  # from here on no tenant gets more than its share
 TENANT_SHARE = 0.5
 
 
-class Slot:
+class ConcurrencySlot:
     """The right to be served, until it is given back; giving it back twice does nothing."""
 
     __slots__ = ("_shedding", "_tenant_id")
 
-    def __init__(self, shedding: Shedding, tenant_id: int) -> None:
-        self._shedding: Shedding | None = shedding
+    def __init__(self, shedding: LoadShedder, tenant_id: int) -> None:
+        self._shedding: LoadShedder | None = shedding
         self._tenant_id = tenant_id
 
     def release(self) -> None:
@@ -33,7 +33,7 @@ class Slot:
             shedding.give(self._tenant_id)
 
 
-class Shedding:
+class LoadShedder:
     """`ceiling` is the most calls at a time; the cap moves between a twentieth of it and it."""
 
     def __init__(self, ceiling: int) -> None:
@@ -48,7 +48,7 @@ class Shedding:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def take(self, tenant_id: int, *, is_batch: bool) -> Slot:
+    def take(self, tenant_id: int, *, is_batch: bool) -> ConcurrencySlot:
         """Return a slot. Raises Overloaded, which says why."""
         reason = self._refusal(tenant_id, is_batch=is_batch)
         if reason:
@@ -56,7 +56,7 @@ class Shedding:
         self.taken += 1
         self._by_tenant[tenant_id] = self._by_tenant.get(tenant_id, 0) + 1
         self._idle.clear()
-        return Slot(self, tenant_id)
+        return ConcurrencySlot(self, tenant_id)
 
     def give(self, tenant_id: int) -> None:
         """Take a slot back; called by Slot only."""

@@ -21,7 +21,7 @@ HAS_RESET: Final = select.POLLHUP | select.POLLERR
 HAS_LEFT: Final = getattr(select, "POLLRDHUP", 0) | HAS_RESET
 
 
-class Departure:
+class ClientDisconnectWatch:
     """Of one connection. `signs` tells what the kernel would say if the client had left; 0: who reads hears it."""
 
     def __init__(

@@ -16,11 +16,11 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from gateway.http.request import KNOWN, WHOLE
-from gateway.protocol.client_disconnect import HAS_LEFT, HAS_RESET, Departure, unread_bytes
+from gateway.protocol.client_disconnect import HAS_LEFT, HAS_RESET, ClientDisconnectWatch, unread_bytes
 from gateway.protocol.connection_limits import ConnectionLimits
 from gateway.protocol.lean_cycle import make_lean
 from gateway.protocol.request_heads import MAX_HEAD, RequestHeads
-from gateway.protocol.stalled_client import Unread
+from gateway.protocol.stalled_client import StalledClientGuard
 from gateway.protocol.websocket_protocol import WebSocket
 
 SOCKET_LINE, SOCKET_HEADERS = 8000, 120  # of a handshake; what websockets reads is a little more
@@ -53,8 +53,8 @@ class HttpProtocol(RequestHeads):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
-        self._unread = Unread(transport, self.loop, self.unread_s)
-        self._departure = Departure(transport, self.loop, self._signs)
+        self._unread = StalledClientGuard(transport, self.loop, self.unread_s)
+        self._departure = ClientDisconnectWatch(transport, self.loop, self._signs)
         self._head_timer = self.loop.call_later(self.patience_s, self._head_is_late)
         if self.limits is not None:
             self._long_keep_alive: float = self.timeout_keep_alive
@@ -286,7 +286,7 @@ class HttpProtocol(RequestHeads):
         self._head_timer = self._linger_timer = None
 
 
-def patient(
+def with_timeouts(
     head_s: float, stall_s: float, stranger_s: float = 5.0, within: ConnectionLimits | None = None
 ) -> type[HttpProtocol]:
     """Return the protocol with this patience. Streams have their own end before it (gateway/http/sse_writer.py)."""

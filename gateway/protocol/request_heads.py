@@ -14,7 +14,7 @@ import httptools
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.protocol.head_rules import CODING_LENGTH, HOST_LENGTH, refusal, without_offer
+from gateway.http.head_rules import CODING_LENGTH, HOST_LENGTH, refusal, without_offer
 
 MAX_HEAD: Final = 64 * 1024
 TOO_LARGE: Final = "the head is too large"  # ends the parser; send_400_response answers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 
-class Unread:
+class StalledClientGuard:
     """Watches the write buffer of one connection; `patience_s` without a byte taken is the end. No timer while idle."""
 
     def __init__(

@@ -14,29 +14,29 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
-from budgets.admission.interface import AdmissionUnavailable, Post
+from budgets.admission.interface import AdmissionUnavailable, WindowTotal
 from catalog.health.probes import aprobe_all
 from catalog.health.queries import failed_probes
-from gateway.jobs.runner import Jobs
+from gateway.jobs.runner import JobRunner
 from gateway.jobs.runs import do, note_failure, note_success, runs_of
 from gateway.observability.request_log_writer import RequestLogWriter
-from gateway.overload.load_shedder import Shedding
-from gateway.runtime import Connections
+from gateway.overload.load_shedder import LoadShedder
+from gateway.runtime import Runtime
 from gateway.schedule import JOBS, PROBES, every_job
-from gateway.stores.databases import patient_alias
-from gateway.supervisor.worker_state import state_of
-from metering.ledger.crash_recovery import adopt
+from gateway.server.process_state import state_of
+from gateway.stores.databases import background_alias
+from gateway.values.fallback_log import FALLBACKS
+from metering.ledger.crash_recovery import recover
 from metering.settlement.news import Listening
 from metering.settlement.unsettled_money import unsettled_by_deployment
-from providers.fallback_log import FALLBACKS
 from tenants.api_keys.cache import CAREFUL_TTL_S, TTL_S
-from tenants.api_keys.last_used import write_key_use
 from tenants.loaders import stopped_keys
+from tenants.services import write_key_use
 
 if TYPE_CHECKING:
     from catalog.snapshot import Snapshot
-    from gateway.invalidation.health_hints import HealthHints
-    from gateway.invalidation.pubsub import Listener
+    from gateway.invalidation.health_hints import HealthHintBus
+    from gateway.invalidation.pubsub import ConfigSubscriber
 
 logger = logging.getLogger(__name__)
 
@@ -59,10 +59,10 @@ NEW_PROBE_S = 1.0  # who has mistyped an endpoint or a key, or corrected it, doe
 InDatabase = Callable[..., Awaitable[Any]]
 
 
-class Chores:
+class BackgroundTasks:
     """`in_database` runs a blocking function in the database threads."""
 
-    def __init__(self, live: Connections, in_database: InDatabase) -> None:
+    def __init__(self, live: Runtime, in_database: InDatabase) -> None:
         self._live, self._in_database = live, in_database
         self._settlements: Listening | None = None
         self._probed: Snapshot | None = None
@@ -92,7 +92,7 @@ class Chores:
             works += [
                 _soon_and_every(config.health.check_interval, self._probe),
                 _every(min(config.health.check_interval, NEW_PROBE_S), self._probe_new),
-                Jobs(JOBS, partial(self._in_database, do)).run(),
+                JobRunner(JOBS, partial(self._in_database, do)).run(),
             ]
         else:
             works += [_every(ADOPT_S, self.adopt_the_dead), _every(TIDY_S, self._tidy_workers)]
@@ -185,7 +185,7 @@ class Chores:
             if not asyncio.run_coroutine_threadsafe(telling, loop).result(TELL_S):
                 raise AdmissionUnavailable  # the journal stays, and is read again at the next turn
 
-        def tell(posts: Sequence[Post], request_ids: Sequence[str]) -> None:
+        def tell(posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> None:
             insist(live.admission.post(posts, request_ids, is_adopted=True))
             live.replays.free(request_ids)
 
@@ -193,9 +193,9 @@ class Chores:
             insist(live.admission.bury(worker))
 
         def adopt_all() -> None:
-            alias = patient_alias()
+            alias = background_alias()
             try:
-                adopt(live.config.data_dir / "journal", alias, tell, gone)
+                recover(live.config.data_dir / "journal", alias, tell, gone)
             finally:  # adopting asks SQLite for a sync at each write, and nothing after it needs that
                 connections[alias].close()
 
@@ -236,16 +236,16 @@ class Chores:
             live.running.stop_where(lambda call: stopped.get(call.caller.key_id, ""))
 
 
-def _listener(live: Connections, hints: HealthHints) -> Listener:
+def _listener(live: Runtime, hints: HealthHintBus) -> ConfigSubscriber:
     """Hear of changes at once; while that is impossible, trust what is known of keys for a shorter time."""
-    from gateway.invalidation.pubsub import CHANNEL, Listener  # noqa: PLC0415 - embedded mode does without Redis
+    from gateway.invalidation.pubsub import CHANNEL, ConfigSubscriber  # noqa: PLC0415 - embedded mode does without Redis
 
     def advised(message: bytes) -> None:
         hint = hints.hear(message)
         if hint is not None:
             live.health.hear(hint)
 
-    return Listener(
+    return ConfigSubscriber(
         live.config.redis.url,
         hints.signer,
         heard={CHANNEL: lambda _: live.invalidation.poke(), hints.channel: advised},
@@ -254,7 +254,7 @@ def _listener(live: Connections, hints: HealthHints) -> Listener:
     )
 
 
-async def _watch_lag(shedding: Shedding) -> None:
+async def _watch_lag(shedding: LoadShedder) -> None:
     """Tell how late the loop is, ten times a second."""
     loop = asyncio.get_running_loop()
     while True:

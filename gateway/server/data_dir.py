@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 from gateway.config import Config
-from gateway.config.errors import ConfigError, Problem
+from gateway.config.errors import ConfigError, ConfigProblem
 from metering.journal.disk_reserve import VolatileDisk, refuse_volatile
 
 UMASK = 0o077
@@ -48,7 +48,7 @@ def refuse_ram_disk(config: Config) -> None:
         hint = (
             "name a directory on a disk, or set metering.allow_volatile: true and lose finished calls with it"
         )
-        raise ConfigError(Problem("data_dir", what, hint)) from None
+        raise ConfigError(ConfigProblem("data_dir", what, hint)) from None
 
 
 def _close(data_dir: Path) -> None:
@@ -76,5 +76,7 @@ def _take(path: Path) -> None:
 def _refusal(data_dir: Path, why: str) -> ConfigError:
     what = f"{data_dir.absolute()} can be read by others, or not be used, and that cannot be put right: {why}"
     return ConfigError(
-        Problem("data_dir", what, "`chmod 700` it, or name a directory that only the gateway's user has")
+        ConfigProblem(
+            "data_dir", what, "`chmod 700` it, or name a directory that only the gateway's user has"
+        )
     )

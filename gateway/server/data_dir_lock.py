@@ -14,7 +14,7 @@ class DataDirInUse(Exception):
 
 
 @contextmanager
-def hold(data_dir: Path) -> Iterator[IO[str]]:
+def lock_data_dir(data_dir: Path) -> Iterator[IO[str]]:
     """Hold data_dir for this process; a fork that is to outlive it closes the file. Raises DataDirInUse."""
     with (data_dir / "lock").open("w") as lock:
         try:

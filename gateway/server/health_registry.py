@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gateway.config import Config
 from gateway.observability.metrics import Metrics
 from providers.resilience.bulkhead import Bulkheads
 from providers.resilience.circuit_breaker import Policy
-from providers.resilience.health import Health, Watch
+from providers.resilience.health import DeploymentHealth, Watch
 
 if TYPE_CHECKING:
-    from gateway.invalidation.health_hints import HealthHints
+    from gateway.invalidation.health_hints import HealthHintBus
+    from gateway.values.signed_messages import Signer
 
 
-def health_of(whole: Config, metrics: Metrics, hints: HealthHints | None) -> Health:
+def hints_of(config: Config, version: Callable[[], int], signer: Signer) -> HealthHintBus | None:
+    """Make what tells other processes of breakers; None in embedded mode, which does without Redis' 24 MiB."""
+    if config.embedded:
+        return None
+    from gateway.invalidation.health_hints import HealthHintBus  # noqa: PLC0415 - for that
+
+    return HealthHintBus(config.redis.url, version, signer)
+
+
+def health_of(whole: Config, metrics: Metrics, hints: HealthHintBus | None) -> DeploymentHealth:
     """Make the registry of breakers; the configuration can shorten their rests."""
     usual, config = Policy(), whole.health
     policy = Policy(
@@ -32,4 +43,4 @@ def health_of(whole: Config, metrics: Metrics, hints: HealthHints | None) -> Hea
         quotes=whole.observability.provider_messages and not whole.retention.zero_retention,
     )
     bulkheads = Bulkheads(whole.server.max_inflight, whole.server.max_inflight_per_endpoint)
-    return Health(policy, bulkheads=bulkheads, watch=watch)
+    return DeploymentHealth(policy, bulkheads=bulkheads, watch=watch)

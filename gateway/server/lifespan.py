@@ -17,54 +17,54 @@ from typing import Any
 
 from django.conf import settings
 
-from budgets.admission.interface import Admission, Post, WindowKey
+from budgets.admission.interface import Admission, WindowKey, WindowTotal
 from budgets.loaders import load_rulebook
 from budgets.local.admission import LocalAdmission
 from catalog.health.queries import failed_probes
 from catalog.loaders import Source, load_snapshot, next_price_change
-from catalog.snapshot import Problem, Snapshot
+from catalog.snapshot import CatalogProblem, Snapshot
 from gateway import runtime
 from gateway.idempotency import rows as replay_rows
 from gateway.idempotency.rows import Quota
-from gateway.idempotency.store import Replays
-from gateway.inference.read_on import ReadingOn
-from gateway.inference.shadow_traffic import Shadows
+from gateway.idempotency.store import IdempotencyStore
+from gateway.inference.shadow_traffic import ShadowTraffic
 from gateway.inference.token_counter import TokenCounter
-from gateway.invalidation.signed_messages import Signer
-from gateway.invalidation.watcher import Invalidation
+from gateway.invalidation.watcher import ConfigWatcher
 from gateway.observability.access_log import AccessLog
-from gateway.observability.gauges import show_gauges
 from gateway.observability.metrics import Metrics
 from gateway.observability.request_log import RequestLog
 from gateway.observability.request_log_writer import RequestLogWriter
-from gateway.overload.body_memory import BodyRoom
-from gateway.overload.load_shedder import Shedding
-from gateway.runtime import Connections
-from gateway.server.background import Chores
-from gateway.server.health_registry import health_of
+from gateway.overload.body_memory import BodyMemory
+from gateway.overload.load_shedder import LoadShedder
+from gateway.runtime import Runtime
+from gateway.server.background import BackgroundTasks
+from gateway.server.health_registry import health_of, hints_of
 from gateway.server.loop_watchdog import Watchdog
-from gateway.stores.database_monitor import DatabasePulse
+from gateway.server.process_state import show_gauges
+from gateway.stores.database_monitor import DatabaseMonitor
 from gateway.stores.database_threads import DatabaseThreads
-from gateway.stores.databases import patient_alias
-from gateway.supervisor.shutdown import Stop, ended, in_time
+from gateway.stores.databases import background_alias
+from gateway.supervisor.shutdown import ShutdownSignal, ended, in_time
 from gateway.supervisor.worker_rows import WorkerRows
-from metering.inflight import Running
+from gateway.values.signed_messages import Signer
+from metering.inflight import InFlightCalls
 from metering.journal.journal import Journal
 from metering.journal.segments import new_name
 from metering.ledger.shipper import Shipper
 from metering.ledger.spend_windows import load_windows
-from metering.meter import Books
+from metering.meter import MeteringServices
+from metering.read_on import ReadingOn
 from providers.processes.heavy_work import HeavyWork
 from providers.simulator.server import Simulator
 from providers.tenant_salt import Salts
 from providers.tokens import count as tokens
 from providers.transport.client import Transport
-from tenants.api_keys.cache import KeyCache, Stored
+from tenants.api_keys.cache import KeyCache, StoredKey
 from tenants.api_keys.deny_list import DenyList
 from tenants.api_keys.known_prefixes import KnownPrefixes
-from tenants.api_keys.last_used import KeyUse
+from tenants.api_keys.last_used import LastUsedRecorder
+from tenants.config_version import config_version
 from tenants.loaders import load_key, load_prefixes
-from tenants.queries import config_version
 
 logger = logging.getLogger(__name__)
 
@@ -84,57 +84,55 @@ class Lifespan:
         self._tasks: set[asyncio.Task[None]] = set()
         self._renew_catalog_at = float("inf")
         self._born_in = ""  # budgets/redis/workers/worker_registry.py
-        self._pulse = DatabasePulse()
+        self._pulse = DatabaseMonitor()
         self._signer = Signer(settings.SECRETS.message_key)
         self._closing: list[Callable[[], Awaitable[None]]] = []
 
     async def open(self) -> None:
         """Open everything. Raises what makes serving impossible: the process then ends, and all of it with it."""
-        live = Connections()
+        live = Runtime()
         live.config = self.config
         live.database, live.pulse = self._database, self._pulse
         live.metrics = Metrics()
         live.access_log = _access_log(live)
         live.request_log = _request_log(live)
-        live.running = Running()
-        live.shedding = Shedding(self.config.server.max_inflight)
-        live.bodies = BodyRoom(self.config.server.bodies_in_flight_bytes, self.config.server.body_limit_bytes)
+        live.running = InFlightCalls()
+        server = self.config.server
+        live.shedding = LoadShedder(server.max_inflight)
+        live.bodies = BodyMemory(server.bodies_in_flight_bytes, server.body_limit_bytes)
         live.reading_on = ReadingOn(self.config.metering.read_on)
         live.heavy = HeavyWork()
-        live.key_use = KeyUse()
+        live.key_use = LastUsedRecorder()
         live.keys = KeyCache(settings.SECRETS.pepper, self._load_key, KnownPrefixes(self._load_prefixes))
         live.denied = DenyList(self.config.data_dir)
         live.salts = Salts(settings.SECRETS.tenant_salt)
-        if not self.config.embedded:
-            from gateway.invalidation.health_hints import HealthHints  # noqa: PLC0415 - embedded mode does without Redis' 24 MiB
-
-            live.hints = HealthHints(self.config.redis.url, lambda: live.snapshot.version, self._signer)
+        live.hints = hints_of(self.config, lambda: live.snapshot.version, self._signer)
         live.health = health_of(self.config, live.metrics, live.hints)
         live.transport = Transport(egress_allow=self.config.server.egress_allow)
         await live.transport.open()
         live.replays = self._replays(live)
         await self._open_journal(live)
         await self._open_simulator(live)
-        live.invalidation = Invalidation(self._version, self._reload(live), live.keys.doubt)
+        live.invalidation = ConfigWatcher(self._version, self._reload(live), live.keys.doubt)
         await live.invalidation.check()
         show_gauges(live)
         live.counter = TokenCounter(heavy=live.heavy)
         self._closing.append(live.counter.aclose)
         await self._database.run(tokens.warm)
-        live.shadows = Shadows(live.transport, live.books, live.metrics)
-        runtime.set_live(live)
+        live.shadows = ShadowTraffic(live.transport, live.books, live.metrics)
+        runtime.install(live)
         self._watchdog = Watchdog(asyncio.get_running_loop(), live.metrics.stalls.inc)
         self._watchdog.start()
-        self._chores = Chores(live, self._database.run)
+        self._chores = BackgroundTasks(live, self._database.run)
         await self._chores.heed_denied()  # before anybody is let in
         self._tasks = self._chores.start()
 
-    async def drain(self, grace_s: float, stop: Stop) -> None:
+    async def drain(self, grace_s: float, stop: ShutdownSignal) -> None:
         """Refuse new calls, let running ones finish within `grace_s`, then end the rest, accounted.
 
         A worker that is only replaced lets them take as long as the longest call may.
         """
-        live, server = runtime.live(), self.config.server
+        live, server = runtime.current(), self.config.server
         live.is_leaving = live.is_draining = True
         longest_s = max(server.sync_timeout, server.stream_max_duration)
         await stop.pause_unless_ordered(longest_s, _idle(live))
@@ -152,7 +150,7 @@ class Lifespan:
 
     async def close(self) -> None:
         """Ship what is left and close everything; what takes too long or fails holds up nothing behind it."""
-        live = runtime.live()
+        live = runtime.current()
         self._watchdog.stop()
         parts: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
             ("tasks", PART_S, lambda: ended(self._tasks)),
@@ -168,13 +166,13 @@ class Lifespan:
             parts.append(("simulator", PART_S, live.simulator.aclose))
         for name, seconds, close in parts:
             await in_time(seconds, name, close())
-        runtime.set_live(None)
+        runtime.install(None)
         live.access_log.close()
         live.heavy.close()
 
-    def _replays(self, live: Connections) -> Replays:
+    def _replays(self, live: Runtime) -> IdempotencyStore:
         config = self.config.idempotency
-        replays = Replays(
+        replays = IdempotencyStore(
             self._database.run,
             settings.SECRETS.encryption_key,
             Quota(config.most_bytes, config.max_answers),
@@ -184,10 +182,10 @@ class Lifespan:
         replays.serves = partial(replay_rows.serves, self.config.data_dir / "journal")
         return replays
 
-    async def _open_journal(self, live: Connections) -> None:
+    async def _open_journal(self, live: Runtime) -> None:
         name = live.replays.owner = new_name()  # of this process, for those who find it dead
         live.admission = await self._open_admission(live, name)
-        await Chores(live, self._database.run).adopt_the_dead()
+        await BackgroundTasks(live, self._database.run).adopt_the_dead()
         if self.config.embedded:
             await live.replays.recover()
         live.journal = Journal(
@@ -198,11 +196,13 @@ class Lifespan:
         )
         if live.worker_rows is not None:
             await live.worker_rows.enter(self._born_in)
-        live.shipper = Shipper(live.journal, live.admission, patient_alias())
+        live.shipper = Shipper(live.journal, live.admission, background_alias())
         live.shipper.start()
-        live.books = Books(live.journal, live.admission, live.running, live.metrics.observe, live.heavy)
+        live.books = MeteringServices(
+            live.journal, live.admission, live.running, live.metrics.observe, live.heavy
+        )
 
-    async def _open_admission(self, live: Connections, worker: str) -> Admission:
+    async def _open_admission(self, live: Runtime, worker: str) -> Admission:
         """Limits and money are decided in this process when it is the only one, else in Redis."""
         if self.config.embedded:
             return LocalAdmission(self._load_windows)
@@ -223,14 +223,14 @@ class Lifespan:
         live.peers, self._born_in = shared.peers, shared.born_in
         return shared
 
-    async def _open_simulator(self, live: Connections) -> None:
+    async def _open_simulator(self, live: Runtime) -> None:
         live.simulator = None
         self._simulator_url = ""
         if not self.config.server.production:
             live.simulator = Simulator()
             self._simulator_url = f"http://127.0.0.1:{await live.simulator.start()}/v1"
 
-    def _reload(self, live: Connections) -> Callable[[int], Any]:
+    def _reload(self, live: Runtime) -> Callable[[int], Any]:
         async def reload(version: int) -> None:
             live.snapshot, live.failed_probes = await self._database.run(self._read_catalog, version)
             live.rulebook = await self._database.run(load_rulebook, self.config, version)
@@ -248,7 +248,7 @@ class Lifespan:
 
         return reload
 
-    def _read_catalog(self, version: int) -> tuple[Snapshot, tuple[Problem, ...]]:
+    def _read_catalog(self, version: int) -> tuple[Snapshot, tuple[CatalogProblem, ...]]:
         now = datetime.now(UTC)
         source = Source(self.config, settings.SECRETS.encryption_key, self._simulator_url)
         change = next_price_change(now)
@@ -262,28 +262,28 @@ class Lifespan:
         # A price that begins by the clock is a change that nobody announces.
         return version if time.time() < self._renew_catalog_at else -version - 2
 
-    async def _load_key(self, prefix: str) -> Stored | None:
+    async def _load_key(self, prefix: str) -> StoredKey | None:
         return await self._database.run(load_key, prefix)
 
     async def _load_prefixes(self, after: int) -> list[tuple[int, str]]:
         return await self._database.run(load_prefixes, after)
 
-    async def _load_windows(self, keys: Sequence[WindowKey]) -> Sequence[Post]:
+    async def _load_windows(self, keys: Sequence[WindowKey]) -> Sequence[WindowTotal]:
         return await self._database.run(load_windows, keys)
 
 
-async def _idle(live: Connections) -> None:
+async def _idle(live: Runtime) -> None:
     """Wait until no call is served and every end has been written."""
     await live.shedding.wait_until_idle()
     await live.running.wait_until_idle()
 
 
-def _access_log(live: Connections) -> AccessLog:
+def _access_log(live: Runtime) -> AccessLog:
     as_json = live.config.observability.log_format == "json"
     return AccessLog(live.metrics.access_log_dropped.inc, as_json=as_json)
 
 
-def _request_log(live: Connections) -> RequestLog:
+def _request_log(live: Runtime) -> RequestLog:
     def dropped(reason: str, count: int) -> None:
         live.metrics.request_log_dropped.add((reason,), count)
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 import socket
 from typing import Literal, NamedTuple
 
-from gateway.http.errors import INVALID, answer_to, envelope
+from gateway.http.errors import INVALID, envelope, response_for
 from gateway.http.exceptions import NotFound
-from gateway.http.paths import NOT_FOUND, is_call, tidy
+from gateway.http.paths import HEALTH_PATHS, NOT_FOUND, is_call, tidy
 from gateway.http.request import Application, Receive, Scope, Send
-from gateway.http.response import Answer, send_whole
-from gateway.site import health
+from gateway.http.response import Response, send_whole
 
 Serves = Literal["everything", "calls", "back office"]
 
@@ -34,7 +33,7 @@ def is_served(serves: Serves, path: str) -> bool:
     if serves == "everything":
         return True
     path = tidy(path)
-    if path in health.PATHS:
+    if path in HEALTH_PATHS:
         return True
     if serves == "calls":
         return is_call(path) or path.startswith(_OF_THE_API_PAGE)
@@ -58,7 +57,7 @@ def behind(serves: Serves, application: Application, no_socket: Application) -> 
     return serve
 
 
-def _refusal(serves: Serves, path: str) -> Answer:
+def _refusal(serves: Serves, path: str) -> Response:
     if serves == "calls":
-        return answer_to(NotFound(path))
+        return response_for(NotFound(path))
     return envelope(404, NOT_FOUND, INVALID, "There is nothing at this path.")

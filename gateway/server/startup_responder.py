@@ -68,7 +68,7 @@ class Waiting:
 
 
 @contextmanager
-def waiting_room(listener: socket.socket, waiting: Waiting | None = None) -> Iterator[None]:
+def startup_responder(listener: socket.socket, waiting: Waiting | None = None) -> Iterator[None]:
     """Answer until the block ends; connections that come after it are the server's. The listener must not block."""
     done, stop = socket.socketpair()
     arguments = (listener, done, waiting or Waiting())

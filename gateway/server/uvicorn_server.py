@@ -11,7 +11,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import uvicorn
@@ -20,15 +20,16 @@ from typing_extensions import override
 from gateway import runtime
 from gateway.config import Config
 from gateway.http.forwarded import Forwarded, TrustedProxies
+from gateway.http.request import Application
 from gateway.protocol.connection_limits import MOST, ConnectionLimits
-from gateway.protocol.http_protocol import patient
+from gateway.protocol.http_protocol import with_timeouts
 from gateway.protocol.websocket_protocol import WebSocket
 from gateway.server.file_descriptors import left_for_clients, raise_limit
 from gateway.server.lifespan import Lifespan
 from gateway.server.listeners import Door, behind
 from gateway.server.process_memory import quiet_collector, share_arenas, use_large_pages
-from gateway.supervisor.shutdown import EXIT_S, KILL_S, LEAVE_S, Stop, end_within
-from gateway.supervisor.supervisor_client import WorkerLink
+from gateway.supervisor.shutdown import EXIT_S, KILL_S, LEAVE_S, ShutdownSignal, end_within
+from gateway.supervisor.supervisor_client import SupervisorClient
 
 logger = logging.getLogger(__name__)
 
@@ -75,12 +76,14 @@ class _Uvicorn(uvicorn.Server):
                 cycle.keep_alive = False
 
 
+Load = Callable[[], tuple[Application, Application]]  # what serves, and what answers websockets to nowhere
+
+
 class _Servers:
     """One for each door. They share what connections may take, and everything behind the doors."""
 
-    def __init__(self, config: Config, doors: Sequence[Door], workers: int) -> None:
-        from gateway.asgi import application, no_socket  # noqa: PLC0415 - after the command has set Django up
-
+    def __init__(self, config: Config, doors: Sequence[Door], load: Load, workers: int) -> None:
+        application, no_socket = load()
         limits = _limits(config)
         self._all = [
             _Uvicorn(_settings(config, behind(door.serves, application, no_socket), limits)) for door in doors
@@ -150,50 +153,54 @@ def _address_of(listener: socket.socket) -> str:
 def run(
     config: Config,
     doors: Sequence[Door],
+    load: Load,
     welcome: str = "",
-    link: WorkerLink | None = None,
+    link: SupervisorClient | None = None,
     workers: int = 1,
 ) -> None:
     """Serve until SIGTERM or SIGINT, or until the supervisor dies; returns when everything is closed.
 
-    `workers` is how many processes share a listener for calls, this one among them.
+    `load` is called once everything is open; `workers` is how many processes share a listener for calls, this one
+    among them.
     """
     import uvloop  # noqa: PLC0415 - not on every platform, and only the server needs it
 
     share_arenas()
     try:
-        uvloop.run(_serve(config, doors, welcome, link, workers))
+        uvloop.run(_serve(config, doors, load, welcome, link, workers))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has ended: one more Ctrl-C has nothing to say
         end_within(LEAVE_S)
 
 
 async def _serve(
-    config: Config, doors: Sequence[Door], welcome: str, link: WorkerLink | None, workers: int
+    config: Config,
+    doors: Sequence[Door],
+    load: Load,
+    welcome: str,
+    link: SupervisorClient | None,
+    workers: int,
 ) -> None:
-    stop = Stop(end_within)
+    stop = ShutdownSignal(end_within)
     stop.listen()
     if link is not None:
         stop.listen_for_retirement()
         await link.open(when_orphaned=stop.ask, in_any_case=stop.bind)
     lifespan = Lifespan()
     await lifespan.open()
-    runtime.live().link = link
+    runtime.current().link = link
     stop.grace_s = config.server.prestop_delay + config.server.graceful_shutdown_delay  # before, no call runs
     if link is not None:
         link.when_another_died = lifespan.adopt
     quiet_collector()
     if link is None:  # workers share their heap, and one that replaces another should not be late
         await asyncio.to_thread(use_large_pages)
-    servers = _Servers(config, doors, workers)
+    servers = _Servers(config, doors, load, workers)
     serving = servers.serve()
-    if link is None:
-        announce(doors, welcome)
-    else:
-        link.say_ready()
+    _say_ready(link, doors, welcome)
     stopping = asyncio.create_task(stop.asked.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-    runtime.live().is_leaving = True
+    runtime.current().is_leaving = True
     await stop.pause(config.server.prestop_delay)
     servers.stop_accepting()
     if link is not None and servers.have_connections:
@@ -201,17 +208,29 @@ async def _serve(
     await lifespan.drain(config.server.graceful_shutdown_delay, stop)
     end_within(EXIT_S + KILL_S)  # also of one that was only replaced
     servers.end()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(5):
-            await serving
+    await _closed(serving)
     await lifespan.close()
     if link is not None:
         await link.aclose()
     logger.info("stopped")
 
 
+async def _closed(serving: asyncio.Future[Any]) -> None:
+    """Wait for what serves, and for no more than 5 s."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(5):
+            await serving
+
+
+def _say_ready(link: SupervisorClient | None, doors: Sequence[Door], welcome: str) -> None:
+    if link is None:
+        announce(doors, welcome)
+    else:
+        link.say_ready()
+
+
 def _limits(config: Config) -> ConnectionLimits:
-    server, metrics = config.server, runtime.live().metrics
+    server, metrics = config.server, runtime.current().metrics
     most = left_for_clients(raise_limit(), server.reserved_descriptors, server.max_inflight)
     return ConnectionLimits(
         asyncio.get_running_loop().time,
@@ -227,7 +246,7 @@ def _settings(config: Config, application: Any, limits: ConnectionLimits) -> uvi
     return uvicorn.Config(
         Forwarded(application, server.trusted_proxies) if server.trusted_proxies else application,
         loop="none",
-        http=patient(
+        http=with_timeouts(
             server.read_header_timeout,
             config.streams.client_stall,
             server.unauthenticated_keep_alive,

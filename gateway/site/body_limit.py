@@ -15,7 +15,7 @@ MAX_BODY = 5 * 1024 * 1024  # forms of the back office are a few kilobytes
 Message = MutableMapping[str, Any]
 
 
-class SiteBody:
+class BodyLimit:
     """One request: passes to `application` what is acceptable, and answers 413 or 408 where it stops being so."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:

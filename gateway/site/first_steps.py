@@ -8,7 +8,7 @@ from django.conf import settings
 
 from catalog.models import Deployment
 from gateway.config.sections.bootstrap import Bootstrap
-from gateway.management.command_lines import typed
+from gateway.values.command_lines import typed
 from tenants.models import ApiKey, BootstrapItem, Tenant, User
 
 

@@ -11,17 +11,17 @@ from django.conf import settings
 from gateway import runtime
 from gateway.http.request import Scope, Send
 from gateway.http.response import JSON, Headers, send_whole
-from gateway.runtime import Connections
+from gateway.runtime import Runtime
+from gateway.server.process_state import state_of
 from gateway.site.internal_access import may_see
-from gateway.supervisor.worker_state import State, state_of
+from gateway.supervisor.worker_state import State
 
 LONGEST_TROUBLE = 120
-PATHS = frozenset({"/healthz", "/readyz"})
 METHODS = ("GET", "HEAD")
 
 
 async def answer(scope: Scope, send: Send) -> None:
-    """Answer one of PATHS. Strangers learn whether it can serve and why not, insiders the details too."""
+    """Answer one of HEALTH_PATHS. Strangers learn whether it can serve and why not, insiders the details too."""
     if scope["method"] not in METHODS:
         await _say(send, 405, {"status": "method not allowed"}, [(b"allow", ", ".join(METHODS).encode())])
         return
@@ -49,7 +49,7 @@ def readiness() -> tuple[int, dict[str, Any]]:
     """
     if not runtime.is_open():
         return 503, {"status": "starting", "reasons": ["the gateway is starting or has stopped"]}
-    live = runtime.live()
+    live = runtime.current()
     state = _state(live)
     reasons = _reasons(live, state)
     status = "unready" if reasons else "ready"
@@ -70,19 +70,19 @@ def readiness() -> tuple[int, dict[str, Any]]:
     return (503 if status == "unready" else 200), body
 
 
-def _late_jobs(live: Connections) -> list[str]:
+def _late_jobs(live: Runtime) -> list[str]:
     """Return the periodic jobs that should have been done by now: where Celery is missing, all of them."""
     now = time.time()
     return [run.name for run in live.job_runs if run.is_late(now, live.serving_since)]
 
 
-def _state(live: Connections) -> State:
+def _state(live: Runtime) -> State:
     """Return how all workers of this machine are doing, or this one alone where nobody tells."""
     whole = live.link.state_of_all() if live.link is not None else None
     return state_of(live) if whole is None else whole
 
 
-def _reasons(live: Connections, state: State) -> list[str]:
+def _reasons(live: Runtime, state: State) -> list[str]:
     """Return why it cannot serve."""
     found = []
     if live.is_leaving or live.is_draining:
@@ -94,7 +94,7 @@ def _reasons(live: Connections, state: State) -> list[str]:
     return found
 
 
-def _checks(live: Connections, state: State) -> dict[str, Any]:
+def _checks(live: Runtime, state: State) -> dict[str, Any]:
     is_away = not (state.ships and state.is_database_up)
     checks = {
         "journal": "ok" if state.has_room else "full",

@@ -21,7 +21,7 @@ PATIENCE_S = 2.5
 LOOK_AGAIN_S = 0.25
 
 
-class SitePatience:
+class PageTimeout:
     """Wraps the application that makes pages from the database. `is_late` tells how the database is."""
 
     def __init__(self, application: Application, is_late: Callable[[], bool]) -> None:
@@ -32,7 +32,7 @@ class SitePatience:
         if self._is_late():
             await _refuse(send)
             return
-        voice = Voice(send)
+        voice = MutableSend(send)
         page = asyncio.ensure_future(self._application(scope, receive, voice.say))
         try:
             await asyncio.wait({page}, timeout=PATIENCE_S)
@@ -55,7 +55,7 @@ class SitePatience:
             page.exception()  # Django has logged it
 
 
-class Voice:
+class MutableSend:
     """What one page says, until it is muted."""
 
     def __init__(self, send: Send) -> None:

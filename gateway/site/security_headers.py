@@ -32,7 +32,7 @@ ORDINARY = (
 _COLORS = re.compile(rb'<style id="unfold-theme-colors">(.*?)</style>', re.DOTALL)
 
 
-class PageSecurity(MiddlewareMixin):
+class SecurityHeadersMiddleware(MiddlewareMixin):
     """Django middleware. A proxy that ends TLS must be in `server.trusted_proxies` to be believed."""
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:

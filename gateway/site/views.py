@@ -14,7 +14,7 @@ from django_prometheus.exports import ExportToDjangoView
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway import runtime
-from gateway.http.errors import answer_to
+from gateway.http.errors import response_for
 from gateway.http.exceptions import NotFound
 from gateway.observability.metrics_aggregation import rendered
 from gateway.site.health import readiness
@@ -56,7 +56,7 @@ def _failed_models() -> int:
     """Return how many of the models that could be called have no deployment whose last probe was good."""
     if not runtime.is_open():
         return 0
-    live = runtime.live()
+    live = runtime.current()
     failed = {(problem.alias, problem.deployment) for problem in live.failed_probes}
     every = [model for model in live.snapshot.serving.values() if model.deployments]
     return sum(
@@ -76,7 +76,7 @@ def _is_insider(request: HttpRequest) -> bool:
 
 def _first_model() -> str:
     """Return an alias for the example, if it is the demo's: names of models are for those who have a key."""
-    models = runtime.live().snapshot.serving if runtime.is_open() else []
+    models = runtime.current().snapshot.serving if runtime.is_open() else []
     return "demo-chat" if "demo-chat" in models else "YOUR-MODEL"
 
 
@@ -114,7 +114,7 @@ def missing(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's page for a path where nothing is (`handler404`); a program that did not ask for HTML gets JSON."""
     if "text/html" in request.headers.get("Accept", ""):
         return page_not_found(request, exception)
-    answer = answer_to(NotFound(request.path))
+    answer = response_for(NotFound(request.path))
     return HttpResponse(answer.body, status=answer.status_code, content_type="application/json")
 
 
@@ -131,7 +131,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse("Metrics are switched off.\n", status=404, content_type="text/plain")
     if not _is_insider(request):
         return HttpResponse(REFUSED, status=403, content_type="text/plain")
-    link = runtime.live().link if runtime.is_open() else None
+    link = runtime.current().link if runtime.is_open() else None
     if link is None:
         response: HttpResponse = ExportToDjangoView(request)
         return response

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 LATE_S = 1.5
 
 
-class DatabasePulse:
+class DatabaseMonitor:
     """It is late when its last answer failed or took longer than LATE_S, or when the next one already does."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -70,7 +70,7 @@ def django_databases(database: Database, data_dir: Path) -> dict[str, dict[str, 
     }
 
 
-def patient_alias() -> str:
+def background_alias() -> str:
     """Return the alias for work that may take long; with SQLite there is only one."""
     return LEDGER if LEDGER in connections.databases else "default"
 
@@ -110,20 +110,20 @@ def preparing(seconds: float, tell: Callable[[str], object] = str) -> Iterator[s
     Yields the alias to migrate with: its statements may take long, but wait for a lock only briefly, so that a
     migration never stands in front of a serving gateway's queries. Raises DatabaseAway.
     """
-    alias = patient_alias()
+    alias = background_alias()
     wait_until_up(seconds, alias, tell)
     connection = connections[alias]
     if connection.vendor != "postgresql":
         yield alias  # one process per SQLite file: the lock on data_dir is enough
         return
-    _take_turn(connection)
+    _advisory_lock(connection)
     try:
         yield alias
     finally:
         connection.close()  # and with it the lock goes, whatever happened
 
 
-def persistently(change: Any, seconds: float) -> None:
+def retry_until_up(change: Any, seconds: float) -> None:
     """Run a change again while it fails for want of a lock: serving gateways are only ever in the way briefly."""
     deadline = time.monotonic() + seconds
     while True:
@@ -140,7 +140,7 @@ def _is_lock_timeout(error: OperationalError) -> bool:
     return getattr(error.__cause__, "sqlstate", None) == "55P03"
 
 
-def _take_turn(connection: BaseDatabaseWrapper) -> None:
+def _advisory_lock(connection: BaseDatabaseWrapper) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = 0")  # the other machine may have much to migrate
         cursor.execute("SELECT pg_advisory_lock(%s)", [_PREPARING])

@@ -39,14 +39,14 @@ def read(payload: bytes, kind: type[T], sender: str) -> T | None:
         return None
 
 
-class Line:
+class Channel:
     """One end of the pair."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
     @classmethod
-    async def over(cls, end: socket.socket) -> Line:
+    async def over(cls, end: socket.socket) -> Channel:
         return cls(*await asyncio.open_unix_connection(sock=end))
 
     async def hear(self) -> tuple[bytes, bytes] | None:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.supervisor.supervisor_client import WorkerLink
+from gateway.supervisor.supervisor_client import SupervisorClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Fork:
     line: socket.socket
 
 
-def fork_workers(listeners: Sequence[socket.socket]) -> list[Fork] | WorkerLink:
+def fork_workers(listeners: Sequence[socket.socket]) -> list[Fork] | SupervisorClient:
     """Fork a worker for each of these, which may be the same, and return all of them; in a worker, return its line.
 
     Call it outside any event loop.
@@ -50,13 +50,13 @@ def fork_workers(listeners: Sequence[socket.socket]) -> list[Fork] | WorkerLink:
     return forks
 
 
-def _worker(listener: socket.socket, end: socket.socket) -> WorkerLink:
+def _worker(listener: socket.socket, end: socket.socket) -> SupervisorClient:
     os.setpgid(0, 0)  # a terminal's Ctrl-C reaches the supervisor only, which passes it on once
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     end.setblocking(False)
-    return WorkerLink(listener, end)
+    return SupervisorClient(listener, end)
 
 
 class ForkedProcess:

@@ -18,7 +18,7 @@ from gateway.supervisor.worker_state import State, together
 WITHIN_S = 1.0
 
 
-class WorkersCount:
+class MetricsCollector:
     """`living` is the supervisor's own set. One look at a time, shared by those who ask meanwhile."""
 
     def __init__(self, living: Collection[Worker]) -> None:

@@ -61,7 +61,7 @@ async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
         _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
 
 
-class Stop:
+class ShutdownSignal:
     """`asked`: take on nothing new. `ordered`: end within the grace; not set for a worker that is only replaced, whose
     calls may take their time. `hurried`: end now, by the next signal.
 

@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from gateway.supervisor.forked_worker import Fork
-from gateway.supervisor.metrics_collector import WorkersCount
-from gateway.supervisor.shutdown import EXIT_S, KILL_S, Stop
+from gateway.supervisor.metrics_collector import MetricsCollector
+from gateway.supervisor.shutdown import EXIT_S, KILL_S, ShutdownSignal
 from gateway.supervisor.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ LONGEST_PAUSE_S = 3.0
 OPEN_S = 60.0  # what a worker that is to replace a living one may take until it serves
 
 
-class Slot:
+class WorkerSlot:
     """A place for one worker: on which listener, and what it is told beside that."""
 
     def __init__(self, listener: socket.socket, *arguments: str) -> None:
@@ -55,13 +55,13 @@ class Supervisor:
         bound: Callable[[float], object] = lambda _: None,
     ) -> None:
         self._command, self._drain_s, self._prepare = command, drain_s, prepare
-        self._slots = [Slot(listener) for _ in range(count)]
+        self._slots = [WorkerSlot(listener) for _ in range(count)]
         if back_office is not None:
-            self._slots.append(Slot(back_office, "--back-office"))
+            self._slots.append(WorkerSlot(back_office, "--back-office"))
         self._living: set[Worker] = set()
-        self._count = WorkersCount(self._living)
+        self._count = MetricsCollector(self._living)
         self._hearing = (self._count.ask, self._count.state_of_all)
-        self._stop = Stop(bound)
+        self._stop = ShutdownSignal(bound)
         self._stop.grace_s = drain_s + EXIT_S
         self._renewal = asyncio.Event()
 
@@ -83,7 +83,7 @@ class Supervisor:
         await self._stop.pause(self._drain_s + EXIT_S, self._all_ended())
         if self._living:
             self._tell(signal.SIGTERM)  # the second one: hurry
-            await Stop().pause(KILL_S, self._all_ended())
+            await ShutdownSignal().pause(KILL_S, self._all_ended())
             self._tell(signal.SIGKILL)
             await self._all_ended()
         self._count.close()
@@ -96,7 +96,7 @@ class Supervisor:
             await slot.has_served.wait()
         announce()
 
-    async def _keep(self, slot: Slot) -> None:
+    async def _keep(self, slot: WorkerSlot) -> None:
         early_deaths = 0
         while not self._stop.asked.is_set():
             try:
@@ -128,7 +128,7 @@ class Supervisor:
     async def _pause_after(self, early_deaths: int) -> None:
         await self._stop.pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(early_deaths, 10)))
 
-    async def _start(self, slot: Slot) -> Worker:
+    async def _start(self, slot: WorkerSlot) -> Worker:
         command = (*self._command, *slot.arguments)
         return self._live(await Worker.start(command, slot.listener, *self._hearing))
 

@@ -15,7 +15,7 @@ import msgspec
 from prometheus_client import REGISTRY
 
 from gateway.observability.metrics_aggregation import Family, families_of
-from gateway.supervisor.channel import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Line, read
+from gateway.supervisor.channel import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Channel, read
 from gateway.supervisor.shutdown import in_time
 from gateway.supervisor.worker_state import State
 
@@ -24,7 +24,7 @@ ANSWER_S = 3.0  # more than the supervisor waits for its slowest worker
 SUPERVISOR = "the supervisor"
 
 
-class WorkerLink:
+class SupervisorClient:
     """The listening socket that the worker was born with, and the line."""
 
     def __init__(self, listener: socket.socket, end: socket.socket) -> None:
@@ -32,7 +32,7 @@ class WorkerLink:
         self.when_another_died: Callable[[], object] = lambda: None
         self._of_all: State | None = None  # how all workers are doing, as the supervisor has told last
         self._told_at = 0.0
-        self._line: Line | None = None
+        self._line: Channel | None = None
         self._task: asyncio.Task[None] | None = None
         self._waiting: deque[asyncio.Future[bytes]] = deque()
         self._is_closing = False
@@ -55,7 +55,7 @@ class WorkerLink:
         """
         end = self._end.dup()
         threading.Thread(target=self._watch, args=(end, in_any_case), name="supervisor", daemon=True).start()
-        self._line = await Line.over(self._end)
+        self._line = await Channel.over(self._end)
         self._task = asyncio.create_task(self._listen(self._line, when_orphaned))
 
     def say_ready(self) -> None:
@@ -106,7 +106,7 @@ class WorkerLink:
         if not self._is_closing:
             in_any_case()
 
-    async def _listen(self, line: Line, when_orphaned: Callable[[], None]) -> None:
+    async def _listen(self, line: Channel, when_orphaned: Callable[[], None]) -> None:
         while (frame := await line.hear()) is not None:
             what, payload = frame
             if what == TELL:

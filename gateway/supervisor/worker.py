@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from gateway.observability.metrics_aggregation import Family
-from gateway.supervisor.channel import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Line, read
+from gateway.supervisor.channel import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Channel, read
 from gateway.supervisor.forked_worker import Fork, ForkedProcess
 from gateway.supervisor.shutdown import in_time
 from gateway.supervisor.worker_state import State
@@ -26,7 +26,7 @@ class Worker:
     def __init__(
         self,
         process: asyncio.subprocess.Process | ForkedProcess,
-        line: Line,
+        line: Channel,
         when_asked: Callable[[Worker], None],
         when_told: Callable[[Worker], State],
     ) -> None:
@@ -66,14 +66,14 @@ class Worker:
             except OSError:
                 ours.close()
                 raise
-        return cls(process, await Line.over(ours), when_asked, when_told)
+        return cls(process, await Channel.over(ours), when_asked, when_told)
 
     @classmethod
     async def forked(
         cls, fork: Fork, when_asked: Callable[[Worker], None], when_told: Callable[[Worker], State]
     ) -> Worker:
         """Look after one that runs."""
-        return cls(ForkedProcess(fork.pid), await Line.over(fork.line), when_asked, when_told)
+        return cls(ForkedProcess(fork.pid), await Channel.over(fork.line), when_asked, when_told)
 
     @property
     def pid(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from django.db import DatabaseError
 
 from gateway.models import ServingWorker
-from providers.fallback_log import FALLBACKS
+from gateway.values.fallback_log import FALLBACKS
 
 logger = logging.getLogger(__name__)
 

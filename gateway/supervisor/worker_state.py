@@ -7,12 +7,8 @@ same answer (gateway/supervisor/supervisor_client.py). Reading it costs some mic
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import msgspec
-
-if TYPE_CHECKING:
-    from gateway.runtime import Connections
 
 
 class State(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -30,20 +26,6 @@ class State(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     oldest_s: float = 0.0
 
 
-def state_of(live: Connections) -> State:
-    """Return how this process is doing now."""
-    trouble, has_reserve = live.admission.fitness()
-    return State(
-        has_room=live.journal.has_room,
-        is_database_up=not live.pulse.is_late,
-        ships=not live.shipper.failures,
-        redis_trouble=trouble,
-        lets_in=not trouble or has_reserve or not _all_need_money(live),
-        unshipped=live.journal.unshipped_records,
-        oldest_s=live.journal.oldest_unshipped_s,
-    )
-
-
 def together(states: Iterable[State]) -> State:
     """Return what several processes of one machine say together: the worst of each, and what can still be done."""
     every = list(states) or [State()]
@@ -55,13 +37,4 @@ def together(states: Iterable[State]) -> State:
         lets_in=any(each.lets_in for each in every),
         unshipped=sum(each.unshipped for each in every),
         oldest_s=max(each.oldest_s for each in every),
-    )
-
-
-def _all_need_money(live: Connections) -> bool:
-    """Whether no call can do without a budget: each tenant has one, and no model is free."""
-    if live.rulebook.tenant_budget is None:
-        return False
-    return not any(
-        deployment.sheet.free for model in live.snapshot.models.values() for deployment in model.deployments
     )

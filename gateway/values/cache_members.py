@@ -1,6 +1,6 @@
 """The request members that name a provider's prompt cache.
 
-Apart from the configuration, so that gateway/inference/heavy_process.py need not read all of that when it starts.
+Apart from the configuration, so that gateway/parsing/heavy_process.py need not read all of that when it starts.
 """
 
 from __future__ import annotations

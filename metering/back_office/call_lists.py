@@ -14,7 +14,7 @@ from unfold.contrib.filters.admin import TextFilter
 
 from metering.ledger.lookup import ID
 from metering.models import LoggedRequest, UsageEvent
-from tenants.back_office.admin_base import ReadOnly
+from tenants.back_office.admin_base import ReadOnlyAdmin
 from tenants.models import ApiKey, Tenant
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
-    from metering.explain.story import Part
+    from metering.explain.story import Section
 
 ONE_LINE = "whitespace-nowrap"  # a class of Unfold's style sheet
 SHOWN = 10  # characters of an id: its beginning is a time, which calls of one minute share
@@ -111,7 +111,7 @@ class OfCode(_Exactly):
         return rows.filter(error_code=text, error_code__gt="")
 
 
-class CallList(ReadOnly):
+class CallList(ReadOnlyAdmin):
     """A list of calls, newest first, to look at and never to touch."""
 
     list_filter_submit = True  # of Unfold: the boxes need a button
@@ -144,7 +144,7 @@ class CallList(ReadOnly):
     def call(self, row: Any) -> SafeString:
         return format_html('<span class="{}" title="{}">…{}</span>', ONE_LINE, row.pk, row.pk[-SHOWN:])
 
-    def parts(self, row: Any) -> list[Part]:
+    def parts(self, row: Any) -> list[Section]:
         """Return the story of a call."""
         raise NotImplementedError
 

@@ -10,7 +10,7 @@ from typing_extensions import override
 from metering.back_office.call_lists import CallList, OfCode, OfKey, OfModel, OfTenant
 from metering.back_office.json_fields import STYLES, json_display
 from metering.explain.refusal_story import in_short, tell
-from metering.explain.story import Part
+from metering.explain.story import Section
 from metering.models import LoggedRequest
 from tenants.back_office.list_filters import OneOf
 
@@ -72,5 +72,5 @@ class LoggedRequestAdmin(CallList):
         return in_short(row)
 
     @override
-    def parts(self, row: LoggedRequest) -> list[Part]:
+    def parts(self, row: LoggedRequest) -> list[Section]:
         return tell(row)

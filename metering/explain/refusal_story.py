@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from budgets.schedules import named
-from metering.explain.decision import read
+from metering.decision import read
 from metering.explain.refusal_reasons import passed_over, reasons
-from metering.explain.routing_text import candidates, tries
-from metering.explain.story import RULES, Part, held
+from metering.explain.routing_text import attempt_sentences, candidates
+from metering.explain.story import RULES, Section, held
 from metering.explain.text import instant, listed, many, milliseconds, usd
 
 if TYPE_CHECKING:
@@ -40,20 +40,20 @@ OF_CAUSES = {
 }
 
 
-def tell(row: LoggedRequest) -> list[Part]:
+def tell(row: LoggedRequest) -> list[Section]:
     """Return the story of a call that has no row in the ledger."""
     decision = read(row.decision)
-    parts = [Part("Who called", _who(row)), Part("What was asked", _what(row))]
+    parts = [Section("Who called", _who(row)), Section("What was asked", _what(row))]
     if decision.trace is not None:
         parts += [
-            Part("Where it could go", candidates(row.model, decision.trace)),
-            Part("What was allowed and held", held(decision.trace)),
+            Section("Where it could go", candidates(row.model, decision.trace)),
+            Section("What was allowed and held", held(decision.trace)),
         ]
     if why := _why(row.error_code, row.figures):
-        parts.append(Part("Why it was refused" if row.error_code else "Why nobody was asked", why))
+        parts.append(Section("Why it was refused" if row.error_code else "Why nobody was asked", why))
     if decision.attempts:
-        parts.append(Part("What was tried", tries(row.model, decision)))
-    return [*parts, Part("How it ended", _end(row))]
+        parts.append(Section("What was tried", attempt_sentences(row.model, decision)))
+    return [*parts, Section("How it ended", _end(row))]
 
 
 def in_short(row: LoggedRequest) -> str:

@@ -9,7 +9,7 @@ from metering.explain.text import UNTOLD, listed, milliseconds, price_row, usd
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from metering.explain.decision import Decision, Trace
+    from metering.decision import Decision, DecisionTrace
     from providers.upstream import Attempt
 
 OUTCOMES = {
@@ -22,7 +22,7 @@ REFUSALS = {
 }
 
 
-def candidates(model: str, trace: Trace | None) -> tuple[str, ...]:
+def candidates(model: str, trace: DecisionTrace | None) -> tuple[str, ...]:
     """Say where a call for this model could go, in order, and where not and why."""
     if trace is None:
         return (UNTOLD,)
@@ -61,7 +61,7 @@ def candidates(model: str, trace: Trace | None) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _resting(trace: Trace, names: set[str]) -> list[str]:
+def _resting(trace: DecisionTrace, names: set[str]) -> list[str]:
     """Say that candidates were candidates although they rested, and since what failure each did."""
     was, who = ("It was", "it") if len(names) == 1 else ("All of them were", "they")
     why = [
@@ -75,7 +75,7 @@ def _resting(trace: Trace, names: set[str]) -> list[str]:
     ]
 
 
-def tries(model: str, decision: Decision, upstream_model: str = "") -> tuple[str, ...]:
+def attempt_sentences(model: str, decision: Decision, upstream_model: str = "") -> tuple[str, ...]:
     """Say what was tried, how it went, and what was not tried."""
     if not decision.attempts:
         return (UNTOLD,)
@@ -105,7 +105,7 @@ def _short(attempt: Attempt, asked: str) -> str:
     return f"{attempt.deployment}{other} ({attempt.provider}): {attempt.outcome}{kind}{status}{why}"
 
 
-def _order(trace: Trace) -> tuple[list[str], list[str]]:
+def _order(trace: DecisionTrace) -> tuple[list[str], list[str]]:
     """Return the names of the model's own candidates, and those of other models."""
     own = list(trace.order[: len(trace.order) - len(trace.others)])
     more = zip(trace.order[len(own) :], trace.others, strict=True)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from budgets.admission.budget_windows import is_rolling
 from budgets.schedules import named
-from metering.explain.decision import read
+from metering.decision import read
 from metering.explain.refusal_reasons import reasons
-from metering.explain.routing_text import candidates, tries
+from metering.explain.routing_text import attempt_sentences, candidates
 from metering.explain.text import UNTOLD, instant, listed, many, milliseconds, price_row, usd
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from metering.explain.decision import BudgetSeen, Decision, LimitSeen, Trace
+    from metering.decision import BudgetSeen, Decision, DecisionTrace, LimitSeen
     from metering.models import UsageEvent
 
 BY_BYTES = "for its prompt at a token a byte or, for what has no bound of its own, the context window"
@@ -57,14 +57,14 @@ ENDS = {
 SHADOW = "shadow:"
 
 
-class Part(NamedTuple):
+class Section(NamedTuple):
     """A heading and what is said under it."""
 
     title: str
     sentences: tuple[str, ...]
 
 
-class Line(NamedTuple):
+class Sentence(NamedTuple):
     """A line of the receipt, in words; amounts are exact decimal strings of USD."""
 
     what: str
@@ -76,27 +76,29 @@ class Line(NamedTuple):
 
 def explain(
     event: UsageEvent, place: Literal["ledger", "journal", "running", "void"] = "ledger"
-) -> list[Part]:
+) -> list[Section]:
     """Return the story of a call, in the order in which it happened."""
     decision = read(event.decision)
     parts = [
-        Part("Who called", _who(event)),
-        Part("What was asked", _what(event, decision.trace)),
-        Part("Where it could go", candidates(event.model, decision.trace)),
-        Part("What was allowed and held", held(decision.trace)),
+        Section("Who called", _who(event)),
+        Section("What was asked", _what(event, decision.trace)),
+        Section("Where it could go", candidates(event.model, decision.trace)),
+        Section("What was allowed and held", held(decision.trace)),
     ]
     if place == "running":
         return [
             *parts[:2],
-            Part("How it ended", ("It has not ended: a process is serving it, or was killed while it did.",)),
+            Section(
+                "How it ended", ("It has not ended: a process is serving it, or was killed while it did.",)
+            ),
         ]
     if place == "void":
         words = "It never reached a provider, so it cost nothing and is not in the ledger."
-        return [*parts[:2], Part("How it ended", (words,))]
+        return [*parts[:2], Section("How it ended", (words,))]
     return [
         *parts,
-        Part("What was tried", tries(event.model, decision, event.upstream_model)),
-        Part(
+        Section("What was tried", attempt_sentences(event.model, decision, event.upstream_model)),
+        Section(
             "What it cost",
             (
                 *_cost(event, decision.trace),
@@ -104,15 +106,15 @@ def explain(
                 *_unsettled(event, decision),
             ),
         ),
-        *([Part("Why it failed", tuple(reasons(event.error_code, {})))] if event.error_code else []),
-        Part("How it ended", _end(event, place)),
+        *([Section("Why it failed", tuple(reasons(event.error_code, {})))] if event.error_code else []),
+        Section("How it ended", _end(event, place)),
     ]
 
 
-def receipt_lines(event: UsageEvent) -> list[Line]:
+def receipt_lines(event: UsageEvent) -> list[Sentence]:
     """Return the receipt line by line."""
     return [
-        Line(
+        Sentence(
             " ".join(
                 word for word in (QUANTITIES.get(line["kind"], line["kind"]), line.get("note", "")) if word
             ),
@@ -136,7 +138,7 @@ def _who(event: UsageEvent) -> tuple[str, ...]:
     return (f"Key {event.api_key_prefix} of tenant {event.tenant}.{named}{traced}",)
 
 
-def _what(event: UsageEvent, trace: Trace | None) -> tuple[str, ...]:
+def _what(event: UsageEvent, trace: DecisionTrace | None) -> tuple[str, ...]:
     how = "as a stream" if event.stream else "as one answer"
     said = [f"The model {event.model} at {event.endpoint}, {how}, on {instant(event.started_at)}."]
     prompt = trace.prompt if trace is not None else 0
@@ -147,7 +149,7 @@ def _what(event: UsageEvent, trace: Trace | None) -> tuple[str, ...]:
     return tuple(said)
 
 
-def held(trace: Trace | None) -> tuple[str, ...]:
+def held(trace: DecisionTrace | None) -> tuple[str, ...]:
     if trace is None:
         return (UNTOLD,)
     said = _limits(trace.limits)
@@ -196,7 +198,7 @@ def _budget(budget: BudgetSeen) -> str:
     )
 
 
-def _cost(event: UsageEvent, trace: Trace | None) -> tuple[str, ...]:
+def _cost(event: UsageEvent, trace: DecisionTrace | None) -> tuple[str, ...]:
     if not event.receipt:
         return (
             "Nothing." if not event.cost_nanousd else f"{usd(event.cost_nanousd)} USD, without a receipt.",

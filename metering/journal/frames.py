@@ -31,7 +31,7 @@ class Gap(NamedTuple):
     torn: bool
 
 
-class Problem(NamedTuple):
+class FrameProblem(NamedTuple):
     """What could not be read of a buffer: the gaps in order, the last of which may be a torn tail."""
 
     gaps: tuple[Gap, ...]
@@ -50,7 +50,7 @@ class Reading(NamedTuple):
 
     records: list[Record]
     good_bytes: int
-    problem: Problem | None
+    problem: FrameProblem | None
 
 
 def encode(record: Record) -> bytes:
@@ -74,7 +74,7 @@ def read_frames(buffer: bytes) -> Reading:
         else:
             records.append(found)
             good_bytes = end
-    return Reading(records, good_bytes, Problem(tuple(gaps)) if gaps else None)
+    return Reading(records, good_bytes, FrameProblem(tuple(gaps)) if gaps else None)
 
 
 def scan(buffer: bytes, start: int = 0) -> Iterator[tuple[Record | Gap, int]]:

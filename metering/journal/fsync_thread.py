@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 FLUSH_S = 0.2  # frames that nobody waits for are durable after this
 
 
-class Syncer:
+class FsyncThread:
     """Owns the thread. The loop appends to `frames` and calls the public methods; the thread does the rest.
 
     After a failed sync the kernel may have dropped the pages and call the next one a success. So the thread

@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from metering.journal.disk_reserve import RETRY_S
-from metering.journal.pending_close import End, Waiter
+from metering.journal.pending_close import PendingClose, Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ LONGEST_LINGER_S = 0.005
 CROWD = 3
 
 
-class Group:
+class GroupCommit:
     """`write` puts ends into the journal and returns what must be awaited first; `sync` resolves waiters in order.
     `write_early` does the same, or says False where there is no room, and then nothing has changed.
     """
@@ -31,14 +31,16 @@ class Group:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        write: Callable[[Sequence[End]], Sequence[Waiter]],
+        write: Callable[[Sequence[PendingClose]], Sequence[Waiter]],
         sync: Callable[..., None],
-        write_early: Callable[[Sequence[End]], bool],
+        write_early: Callable[[Sequence[PendingClose]], bool],
     ) -> None:
         self._loop, self._write, self._sync, self._write_early = loop, write, sync, write_early
-        self._gathered: list[End] = []
-        self._written: list[End] = []  # of those that gather: what is written, and waits for the next sync
-        self._in_flight: dict[Waiter, list[End]] = {}  # by what is resolved after them
+        self._gathered: list[PendingClose] = []
+        self._written: list[
+            PendingClose
+        ] = []  # of those that gather: what is written, and waits for the next sync
+        self._in_flight: dict[Waiter, list[PendingClose]] = {}  # by what is resolved after them
         self._is_busy = False
         self._again: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
@@ -50,7 +52,7 @@ class Group:
         `soon`: not after the sync at work, but with all others that end in this turn of the loop.
         """
         waiter: Waiter = self._loop.create_future()
-        self._gathered.append(End(request_id, frame, waiter))
+        self._gathered.append(PendingClose(request_id, frame, waiter))
         if not self._is_busy:
             self._commit()
         elif soon and self._soon is None:
@@ -107,7 +109,7 @@ class Group:
         else:
             self._sync(waiters)
 
-    def _put_back(self, ends: list[End]) -> None:
+    def _put_back(self, ends: list[PendingClose]) -> None:
         """Keep ends that `write` choked on. Some may be written by now: the second end of a call changes nothing."""
         self._gathered[:0] = ends
         self.is_stuck = True

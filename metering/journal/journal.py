@@ -12,17 +12,17 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
+from gateway.values.fallback_log import FALLBACKS
 from metering import failpoints
 from metering.journal.disk_reserve import RETRY_S, Reserve, refuse_volatile
 from metering.journal.frames import encode
-from metering.journal.fsync_thread import Syncer
-from metering.journal.group_commit import Group
+from metering.journal.fsync_thread import FsyncThread
+from metering.journal.group_commit import GroupCommit
 from metering.journal.lag import Lag
-from metering.journal.pending_close import End, EndNotKept, Waiter
+from metering.journal.pending_close import CloseNotPersisted, PendingClose, Waiter
 from metering.journal.records import Answered, Close, Mark, Open, Record, Void
-from metering.journal.retry_queue import Backlog
+from metering.journal.retry_queue import RetryQueue
 from metering.journal.segments import Directory, Position
-from providers.fallback_log import FALLBACKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,13 +64,13 @@ class Journal:
         self._waits = durability == "power"
         self._segment_bytes = segment_bytes
         self._reserve = Reserve(self.directory.path / "reserve", reserve_bytes)
-        self._syncer = Syncer(self._loop, self.directory.path, self._reserve, self._mend)
-        self._group = Group(self._loop, self._write_ends, self._syncer.wait, self._has_written)
+        self._syncer = FsyncThread(self._loop, self.directory.path, self._reserve, self._mend)
+        self._group = GroupCommit(self._loop, self._write_ends, self._syncer.wait, self._has_written)
         self._live: set[str] = set()
         self._closing: set[str] = set()  # over, but their end is not written yet
         self._left: set[str] = set()  # those that the journal closed without
         self._lag = Lag()
-        self._backlog = Backlog(self._loop, lambda end: self._try_append_ends([end]))
+        self._backlog = RetryQueue(self._loop, lambda end: self._try_append_ends([end]))
         self._file, self._segment, self._offset = -1, 0, 0
         self._is_torn = False  # half a frame stands at the end of the segment
         self._newest = 0  # the last number that was tried for a segment
@@ -100,11 +100,11 @@ class Journal:
 
         `soon`: with all that end in this turn of the loop, so that a process which dies later has it on file: had it
         died before, it might as well not have read the answer yet. Else it may wait for the sync at work. Raises
-        EndNotKept only if the journal closes before the disk has taken it.
+        CloseNotPersisted only if the journal closes before the disk has taken it.
         """
         if record.id not in self._live:
             if record.id in self._left:
-                raise EndNotKept(record.id)
+                raise CloseNotPersisted(record.id)
             return
         self._live.discard(record.id)
         self._closing.add(record.id)
@@ -112,14 +112,16 @@ class Journal:
         if self._waits:
             await self._group.join(record.id, frame, soon=soon)
             return
-        for late in self._write_ends([End(record.id, frame, self._loop.create_future())]):
+        for late in self._write_ends([PendingClose(record.id, frame, self._loop.create_future())]):
             await late
 
     def void(self, request_id: str) -> None:
         """Forget the call: it never reached a provider."""
         if request_id in self._live:
             self._live.discard(request_id)
-            self._append_surely(End(request_id, encode(Void(request_id)), self._loop.create_future()))
+            self._append_surely(
+                PendingClose(request_id, encode(Void(request_id)), self._loop.create_future())
+            )
 
     def carry(self, opens: Iterable[tuple[Open, Sequence[Record]]]) -> None:
         """Write the OPEN and the progress of calls that still run again, so that old segments can go."""
@@ -136,7 +138,7 @@ class Journal:
     async def close(self, patience_s: float = 5.0) -> None:
         """Stop. The directory goes if all of it was shipped; otherwise the next start adopts it.
 
-        Ends that the disk does not take in time fail with EndNotKept: for who adopts it, their calls still run.
+        Ends that the disk does not take in time fail with CloseNotPersisted: for who adopts it, their calls still run.
         """
         self._reserve.close()
         with suppress(TimeoutError):
@@ -189,7 +191,7 @@ class Journal:
         self._offset += count
         self._syncer.frames.append(frame)
 
-    def _write_ends(self, ends: Sequence[End]) -> list[Waiter]:
+    def _write_ends(self, ends: Sequence[PendingClose]) -> list[Waiter]:
         """Write the ends of calls, together if they fit. Returns what to await for those that found no room."""
         if not ends or (not self._backlog.ends and self._try_append_ends(ends)):
             late = []
@@ -198,11 +200,11 @@ class Journal:
         failpoints.reach("after_close_write")
         return late
 
-    def _append_surely(self, end: End) -> Waiter | None:
+    def _append_surely(self, end: PendingClose) -> Waiter | None:
         """Write the end of a call, into the reserve if need be. Returns what to await if there is no room."""
         return None if self._has_written([end]) else self._backlog.add(end)
 
-    def _has_written(self, ends: Sequence[End]) -> bool:
+    def _has_written(self, ends: Sequence[PendingClose]) -> bool:
         """Write the ends of calls behind no other that waits for room, into the reserve if need be."""
         if self._backlog.ends:
             return False
@@ -211,7 +213,7 @@ class Journal:
         self._reserve.release()
         return self._try_append_ends(ends)
 
-    def _try_append_ends(self, ends: Sequence[End]) -> bool:
+    def _try_append_ends(self, ends: Sequence[PendingClose]) -> bool:
         try:
             self._append(b"".join([end.frame for end in ends]))
         except OSError:

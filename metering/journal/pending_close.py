@@ -8,7 +8,7 @@ from typing import NamedTuple
 Waiter = asyncio.Future[None]
 
 
-class EndNotKept(Exception):
+class CloseNotPersisted(Exception):
     """Raised for a call that ended, if the journal closes before that is durable. The next start accounts the call."""
 
     def __init__(self, request_id: str) -> None:
@@ -16,7 +16,7 @@ class EndNotKept(Exception):
         super().__init__(f"the journal closed before the end of {request_id} was durable")
 
 
-class End(NamedTuple):
+class PendingClose(NamedTuple):
     """The last frame of a call, and who waits for it to be durable."""
 
     id: str
@@ -26,5 +26,5 @@ class End(NamedTuple):
     def give_up(self) -> None:
         """Tell whoever waits that nobody tries any more."""
         if not self.waiter.done():
-            self.waiter.set_exception(EndNotKept(self.id))
+            self.waiter.set_exception(CloseNotPersisted(self.id))
             self.waiter.exception()  # seen, even if nobody waits

@@ -24,7 +24,7 @@ class Call(NamedTuple):
     close: Close
 
 
-class Running(NamedTuple):
+class OpenCall(NamedTuple):
     """A call without an end so far, the segment its OPEN is in, what it had produced at its last mark, its answer."""
 
     record: Open
@@ -42,12 +42,12 @@ class Running(NamedTuple):
         return tuple([each for each in (self.mark, self.answered) if each is not None])
 
 
-class Damage(NamedTuple):
+class Corruption(NamedTuple):
     segment: int
     gap: Gap
 
 
-class Tail:
+class JournalReader:
     """Belongs to one thread. Skips the calls that the cursor says are in the ledger."""
 
     def __init__(self, directory: Directory) -> None:
@@ -56,8 +56,8 @@ class Tail:
         self._frames: Iterator[tuple[Record | Gap, int]] = iter(())
         self._base = 0  # where in the segment the frames at hand begin
         self.position = Position(min(directory.segments(), default=1), 0)
-        self.running: dict[str, Running] = {}  # oldest OPEN first
-        self.damages: list[Damage] = []
+        self.running: dict[str, OpenCall] = {}  # oldest OPEN first
+        self.damages: list[Corruption] = []
         self.lost_ids: list[str] = []  # their CLOSE was read, but damage took their OPEN
 
     @property
@@ -86,7 +86,7 @@ class Tail:
             found, end = step
             self.position = Position(self.position.segment, self._base + end)
             if isinstance(found, Gap):
-                self.damages.append(Damage(self.position.segment, found))
+                self.damages.append(Corruption(self.position.segment, found))
             elif (call := self._note(found)) is not None:
                 calls.append(call)
         return calls
@@ -96,7 +96,7 @@ class Tail:
             case Open():
                 marked = self.running.pop(record.id, None)  # again: carried over from an old segment
                 mark, answered = (marked.mark, marked.answered) if marked is not None else (None, None)
-                self.running[record.id] = Running(record, self.position.segment, mark, answered)
+                self.running[record.id] = OpenCall(record, self.position.segment, mark, answered)
             case Mark():
                 if (call := self.running.get(record.id)) is not None:
                     self.running[record.id] = call._replace(mark=record)

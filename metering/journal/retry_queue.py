@@ -11,20 +11,20 @@ from metering.journal.disk_reserve import RETRY_S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from metering.journal.pending_close import End, Waiter
+    from metering.journal.pending_close import PendingClose, Waiter
 
 
-class Backlog:
+class RetryQueue:
     """`write` puts an end into the journal, and says whether it could. Belongs to one event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, write: Callable[[End], bool]) -> None:
-        self.ends: deque[End] = deque()
+    def __init__(self, loop: asyncio.AbstractEventLoop, write: Callable[[PendingClose], bool]) -> None:
+        self.ends: deque[PendingClose] = deque()
         self._loop, self._write = loop, write
         self._timer: asyncio.TimerHandle | None = None
         self._is_empty = asyncio.Event()
         self._is_empty.set()
 
-    def add(self, end: End) -> Waiter:
+    def add(self, end: PendingClose) -> Waiter:
         """Take an end over. Returns what is done once it is written."""
         written: Waiter = self._loop.create_future()
         self.ends.append(end._replace(waiter=written))

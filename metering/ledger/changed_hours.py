@@ -23,7 +23,7 @@ def hour_of(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def mark_hours(connection: BaseDatabaseWrapper, instants: Iterable[float]) -> None:
+def mark_changed_hours(connection: BaseDatabaseWrapper, instants: Iterable[float]) -> None:
     """Mark the hours of these instants. In the transaction that writes the calls, under its shared lock.
 
     In order of time, so that two writers never wait for each other.

@@ -16,15 +16,15 @@ import msgspec
 from django.db import Error as DatabaseFailed
 
 from catalog.pricing.prices import as_kept
+from gateway.values.fallback_log import FALLBACKS
 from metering.attempt_costs import Tries, add_tries
 from metering.disputed_usage import Charge, Most, charge
 from metering.journal.reader import Call
 from metering.journal.records import Close
 from metering.journal.segments import Directory, directories
-from metering.ledger.journal_loader import BATCH, Shipment
+from metering.ledger.journal_loader import BATCH, JournalLoader
 from metering.unknown_usage import Bounds
 from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN
-from providers.fallback_log import FALLBACKS
 from providers.upstream import Attempt
 from providers.usage import Usage
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from budgets.admission.interface import Post
+    from budgets.admission.interface import WindowTotal
     from catalog.pricing.prices import PriceSheet
-    from metering.journal.reader import Running
+    from metering.journal.reader import OpenCall
 
 logger = logging.getLogger(__name__)
 DIED = "gateway_died"
@@ -42,7 +42,7 @@ BYTES_A_TOKEN = 4  # of ordinary text
 LONGEST_TOKEN = 8  # bytes, of those that are common
 
 
-class Adopted(msgspec.Struct, frozen=True, kw_only=True):
+class RecoveredJournal(msgspec.Struct, frozen=True, kw_only=True):
     """What one dead process's journal held. `lost_ids` are ends whose beginning a damaged stretch took."""
 
     journal: str
@@ -54,13 +54,13 @@ class Adopted(msgspec.Struct, frozen=True, kw_only=True):
     rejected_ids: tuple[str, ...] = ()
 
 
-Tell = Callable[["Sequence[Post]", "Sequence[str]"], None]
+Tell = Callable[["Sequence[WindowTotal]", "Sequence[str]"], None]
 Gone = Callable[[str], None]
 
 
-def adopt(
+def recover(
     root: Path, using: str = "default", tell: Tell | None = None, gone: Gone | None = None
-) -> list[Adopted]:
+) -> list[RecoveredJournal]:
     """Ship and delete the journal of every dead process under `root`. May raise DatabaseError.
 
     `tell` learns the new totals and the ids of the calls, before the journal forgets them; `gone` learns the name of
@@ -84,7 +84,7 @@ def adopt(
     return adopted
 
 
-def incomplete(call: Running, died_at: float) -> Close:
+def incomplete(call: OpenCall, died_at: float) -> Close:
     """Return the end that a call gets when its process died: estimated, and the rest of its hold unsettled."""
     opened = call.record
     answered, usage = call.answered, used_by(call)
@@ -114,7 +114,7 @@ def incomplete(call: Running, died_at: float) -> Close:
     )
 
 
-def _tries(call: Running, usage: Usage, sheet: PriceSheet) -> Tries:
+def _tries(call: OpenCall, usage: Usage, sheet: PriceSheet) -> Tries:
     """Return the bill of a call whose process died: of its last try, and of those before it that may be billed."""
     opened = call.record
     is_known = not usage.estimated
@@ -129,7 +129,7 @@ def _tries(call: Running, usage: Usage, sheet: PriceSheet) -> Tries:
     return add_tries(own, usage, attempts, lambda _: opened.sheet, prompt, most, hold, is_known=is_known)
 
 
-def used_by(call: Running) -> Usage:
+def used_by(call: OpenCall) -> Usage:
     """Return what a call used whose process died: as its provider said, if its answer had come, else estimated.
 
     Most providers send a token an event; where the events of a stream are larger than that, their bytes are counted.
@@ -153,18 +153,18 @@ def _nobody(*_: object) -> None:
     """Before serving there is nobody to tell: totals are read afterwards."""
 
 
-def _take(path: Path, using: str, tell: Tell, gone: Gone) -> Adopted | None:
+def _take(path: Path, using: str, tell: Tell, gone: Gone) -> RecoveredJournal | None:
     """Adopt one journal; None if its process lives, or if someone else was quicker."""
     directory = Directory.take(path)
     if directory is None:
         return None
     try:
-        return _adopt(Shipment(directory, using), tell, gone)
+        return _adopt(JournalLoader(directory, using), tell, gone)
     finally:
         directory.release()
 
 
-def _adopt(shipment: Shipment, tell: Tell, gone: Gone) -> Adopted:
+def _adopt(shipment: JournalLoader, tell: Tell, gone: Gone) -> RecoveredJournal:
     tail, until = shipment.tail, shipment.tail.end()
     died_at = _last_write(shipment.directory)
     finished = 0
@@ -179,7 +179,7 @@ def _adopt(shipment: Shipment, tell: Tell, gone: Gone) -> Adopted:
         tell(posts, [call.record.id for call in part])
     gone(shipment.directory.path.name)
     shipment.remove()
-    return Adopted(
+    return RecoveredJournal(
         journal=shipment.directory.path.name,
         finished=finished,
         incomplete=len(running),

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import DataError, IntegrityError, connections
 
+from gateway.values.fallback_log import FALLBACKS
 from metering import failpoints
 from metering.journal.frames import encode
-from metering.journal.reader import Tail
+from metering.journal.reader import JournalReader
 from metering.ledger import write as ledger
-from providers.fallback_log import FALLBACKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from budgets.admission.interface import Post
-    from metering.journal.reader import Call, Running
+    from budgets.admission.interface import WindowTotal
+    from metering.journal.reader import Call, OpenCall
     from metering.journal.segments import Directory, Position
 
 BATCH = 500
@@ -37,16 +37,16 @@ class Batch(NamedTuple):
     """Calls that are in the ledger now, what the windows say, and where the journal was read up to."""
 
     calls: list[Call]
-    posts: list[Post]
+    posts: list[WindowTotal]
     position: Position
 
 
-class Shipment:
+class JournalLoader:
     """One directory's way to the ledger. Belongs to one thread, which has its own database connection."""
 
     def __init__(self, directory: Directory, using: str = "default") -> None:
         self.directory = directory
-        self.tail = Tail(directory)
+        self.tail = JournalReader(directory)
         self.rejected: list[str] = []
         self._using = using
         self._calls: list[Call] = []  # read, and not in the ledger yet
@@ -74,14 +74,14 @@ class Shipment:
             self.directory.remove_segment(number, keep_as_corrupt=True)
         self.directory.remove()
 
-    def stragglers(self) -> list[Running]:
+    def stragglers(self) -> list[OpenCall]:
         """Return the running calls whose OPEN keeps old segments alive."""
         behind = self.tail.position.segment - _CARRY_BEHIND
         if self.tail.oldest_segment > behind:
             return []
         return [call for call in self.tail.running.values() if call.segment <= behind]
 
-    def insert(self, calls: Sequence[Call]) -> list[Post]:
+    def insert(self, calls: Sequence[Call]) -> list[WindowTotal]:
         """Write calls to the ledger; one that the database will never take must not block the others."""
         self._insist_on_disk()
         try:
@@ -92,7 +92,7 @@ class Shipment:
             half = len(calls) // 2
             return [*self.insert(calls[:half]), *self.insert(calls[half:])]
 
-    def _insert_bare(self, call: Call) -> list[Post]:
+    def _insert_bare(self, call: Call) -> list[WindowTotal]:
         """Money first, words later: what a database refuses is most likely in the documents."""
         FALLBACKS.note("ledger_row_documents", call.open.id)
         try:

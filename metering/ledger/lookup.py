@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from metering.explain.decision import arm_met
+from metering.decision import arm_met
 from metering.journal.frames import Gap, scan
 from metering.journal.records import Close, Open, Void
 from metering.journal.segments import Directory, directories

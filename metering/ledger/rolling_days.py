@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from budgets.admission.budget_windows import DAILY, day_starts, is_rolling, window_from
-from budgets.admission.interface import Post, Return, WindowKey
+from budgets.admission.interface import Return, WindowKey, WindowTotal
 from metering.window_amount import NOTHING, Amount
 
 if TYPE_CHECKING:
@@ -44,14 +44,16 @@ def sum_of_days(
     return total.plus(_make(key, run, counted, make_row, span.since))
 
 
-def with_returns(connection: BaseDatabaseWrapper, post: Post) -> Post:
+def with_returns(connection: BaseDatabaseWrapper, post: WindowTotal) -> WindowTotal:
     """Add what comes back first to the post of a rolling window."""
     if not is_rolling(post.window.schedule):
         return post
     return msgspec.structs.replace(post, returns=_first_return(connection, post))
 
 
-def tell_returns(connection: BaseDatabaseWrapper, posts: Sequence[Post], first: float) -> list[Post]:
+def tell_returns(
+    connection: BaseDatabaseWrapper, posts: Sequence[WindowTotal], first: float
+) -> list[WindowTotal]:
     """Add what comes back first to the posts of rolling windows whose days have changed since `first`.
 
     Mostly none has: only a call from before the window's last day changes them.
@@ -64,7 +66,7 @@ def tell_returns(connection: BaseDatabaseWrapper, posts: Sequence[Post], first: 
     ]
 
 
-def _first_return(connection: BaseDatabaseWrapper, post: Post) -> Return:
+def _first_return(connection: BaseDatabaseWrapper, post: WindowTotal) -> Return:
     """Return what comes back first to a rolling budget, if that was not spent on the window's last day."""
     key = post.window
     days = _rows(connection, key, key.start, _since(key))

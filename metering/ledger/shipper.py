@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
-from metering.ledger.journal_loader import BATCH, Shipment
+from metering.ledger.journal_loader import BATCH, JournalLoader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from budgets.admission.interface import Post
+    from budgets.admission.interface import WindowTotal
     from metering.journal.journal import Journal
 
 P = ParamSpec("P")
@@ -27,19 +27,19 @@ _LONGEST_BACKOFF_S = 5.0
 _SYNC_PATIENCE_S = 5.0  # a disk that syncs nothing must not keep the server from stopping
 
 
-class TakesPosts(Protocol):
+class AcceptsTotals(Protocol):
     """The one step of admission that the shipper takes."""
 
-    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> bool: ...
+    async def post(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> bool: ...
 
 
 class Shipper:
     """One task and one thread. `start`, `flush` and `stop` belong to the event loop."""
 
-    def __init__(self, journal: Journal, admission: TakesPosts, database: str = "default") -> None:
+    def __init__(self, journal: Journal, admission: AcceptsTotals, database: str = "default") -> None:
         self._journal, self._admission = journal, admission
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shipper")
-        self._shipment = Shipment(journal.directory, database)
+        self._shipment = JournalLoader(journal.directory, database)
         self._position = self._read = self._shipment.tail.position  # told of up to, in the ledger up to
         self._wanted, self._moved = asyncio.Event(), asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -104,7 +104,7 @@ class Shipper:
             self._journal.carry([(call.record, call.progress) for call in stragglers])
         return len(batch.calls) == BATCH
 
-    async def _tell(self, posts: Sequence[Post], request_ids: Sequence[str]) -> None:
+    async def _tell(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> None:
         """Tell admission; only when it knows everything, the journal may forget."""
         if not await self._admission.post(posts, request_ids):
             return

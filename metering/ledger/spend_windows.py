@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    from budgets.admission.interface import Post, WindowKey
+    from budgets.admission.interface import WindowKey, WindowTotal
 
 _COLUMN = {"tenant": "tenant_id", "key": "key_id"}
 
 
-def load_windows(keys: Sequence[WindowKey], using: str = "default") -> list[Post]:
+def load_windows(keys: Sequence[WindowKey], using: str = "default") -> list[WindowTotal]:
     """Return the totals of the windows, in order; blocks on the database, so call it in a thread."""
     connection = connections[using]
     found = read_windows(keys, using)
@@ -36,7 +36,7 @@ def load_windows(keys: Sequence[WindowKey], using: str = "default") -> list[Post
     return [with_returns(connection, found[key]) for key in keys]
 
 
-def read_windows(keys: Sequence[WindowKey], using: str = "default") -> dict[WindowKey, Post]:
+def read_windows(keys: Sequence[WindowKey], using: str = "default") -> dict[WindowKey, WindowTotal]:
     """Return the totals of those windows that have been asked for before."""
     if not keys:
         return {}

@@ -17,12 +17,12 @@ from django.conf import settings
 from django.db import connections, transaction
 from msgspec.structs import replace
 
-from budgets.admission.interface import Post, WindowKey
+from budgets.admission.interface import WindowKey, WindowTotal
 from metering import failpoints
-from metering.explain.decision import arm_met
+from metering.decision import arm_met
 from metering.journal.reader import Call
 from metering.ledger.bulk_insert import insert_rows
-from metering.ledger.changed_hours import mark_hours
+from metering.ledger.changed_hours import mark_changed_hours
 from metering.ledger.rolling_days import tell_returns
 from metering.window_amount import NOTHING, Amount
 from providers.usage import ImageCount
@@ -42,7 +42,7 @@ _json = msgspec.json.Encoder(decimal_format="string").encode
 class Written(NamedTuple):
     """What a batch did: the totals of every window it touched, and how many of its rows were new."""
 
-    posts: list[Post]
+    posts: list[WindowTotal]
     inserted: int
 
 
@@ -59,12 +59,12 @@ class Window(NamedTuple):
     unsettled_nanousd: int
     version: int
 
-    def post(self, added: Amount = NOTHING, *, is_all: bool = False) -> Post:
+    def post(self, added: Amount = NOTHING, *, is_all: bool = False) -> WindowTotal:
         """Return its total after so much was added to it; `is_all`: the batch has no call that was added before."""
         key = WindowKey(self.scope, self.schedule, self.timezone, self.start.timestamp())
         own = added.counted if is_all else None
         total, unsettled = self.spent_nanousd + added.counted, self.unsettled_nanousd + added.unsettled
-        return Post(key, total, self.version + bool(added.counted), own, unsettled)
+        return WindowTotal(key, total, self.version + bool(added.counted), own, unsettled)
 
 
 def write(calls: Sequence[Call], using: str = "default") -> Written:
@@ -77,7 +77,7 @@ def write(calls: Sequence[Call], using: str = "default") -> Written:
     with transaction.atomic(using=using):
         lock_windows(connection, exclusive=False)
         new = insert_rows(connection, rows)
-        mark_hours(connection, [call.open.started_at for call in calls if call.open.id in new])
+        mark_changed_hours(connection, [call.open.started_at for call in calls if call.open.id in new])
         posts = _add_up(connection, calls, new)
         first = min([call.open.started_at for call in calls if call.open.id in new], default=math.inf)
         posts = tell_returns(connection, posts, first)
@@ -126,7 +126,7 @@ def _aware(value: datetime) -> datetime:
     return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
-def _add_up(connection: BaseDatabaseWrapper, calls: Sequence[Call], new: set[str]) -> list[Post]:
+def _add_up(connection: BaseDatabaseWrapper, calls: Sequence[Call], new: set[str]) -> list[WindowTotal]:
     """Add the cost of the new calls to every window of their tenant and key; return all windows in reach."""
     spent: dict[str, list[tuple[float, Amount]]] = defaultdict(list)
     for call in {call.open.id: call for call in calls}.values():

@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import Coalesce, TruncDate
 
-from metering.journal.reader import Tail
+from metering.journal.reader import JournalReader
 from metering.journal.segments import Directory, directories, is_alive
 from metering.models import Status, UsageEvent
 
@@ -127,10 +127,10 @@ def _journal(path: Path) -> JournalState:
     return JournalState(path.name, alive, len(ended) - shipped, len(tail.running), held)
 
 
-def _read(path: Path) -> tuple[Tail, list[str]]:
+def _read(path: Path) -> tuple[JournalReader, list[str]]:
     """Read a journal to its end, again if its process unlinked a shipped segment meanwhile."""
     while True:
-        tail = Tail(Directory.look(path))
+        tail = JournalReader(Directory.look(path))
         ended: list[str] = []
         with suppress(FileNotFoundError):
             until = tail.end()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from budgets.redis.held_calls import batches
-from budgets.redis.snapshot import Audit, CountedWindow, Picture
+from budgets.redis.scope_request import batches
+from budgets.redis.snapshot import CountedWindow, Snapshot, SnapshotReader
 from gateway.values.money import usd
 from metering.ledger.spend_windows import read_windows
 from metering.ledger.write import moment
@@ -21,13 +21,13 @@ from metering.models import UsageEvent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from budgets.admission.interface import Post, WindowKey
+    from budgets.admission.interface import WindowKey, WindowTotal
 
 AGAIN_S = 2.0
 _CHUNK = 500
 
 
-class Fault(msgspec.Struct, frozen=True):
+class Mismatch(msgspec.Struct, frozen=True):
     """`what` stays the same for as long as the fault does; `sentence` may have other amounts at each look."""
 
     what: str
@@ -42,13 +42,13 @@ class SharedCounts(msgspec.Struct, frozen=True):
     held_nanousd: int
     ended: int
     unread: int
-    faults: tuple[Fault, ...]
+    faults: tuple[Mismatch, ...]
 
 
-class Ledger(msgspec.Struct, frozen=True):
+class LedgerView(msgspec.Struct, frozen=True):
     """What it says of a picture: the windows' totals, and which of the calls it has."""
 
-    totals: dict[WindowKey, Post]
+    totals: dict[WindowKey, WindowTotal]
     calls: frozenset[str]
 
     def spent(self, window: CountedWindow) -> int:
@@ -62,7 +62,7 @@ class Ledger(msgspec.Struct, frozen=True):
 
 def shared_counts(url: str) -> SharedCounts:
     """Return what Redis counts, and what of it cannot be. Raises budgets.redis_audit.Unread."""
-    with Audit(url) as audit:
+    with SnapshotReader(url) as audit:
         first = _look(audit)
         if not first.faults:
             return first
@@ -71,9 +71,9 @@ def shared_counts(url: str) -> SharedCounts:
         return msgspec.structs.replace(second, faults=tuple(f for f in second.faults if f.what in known))
 
 
-def _look(audit: Audit) -> SharedCounts:
+def _look(audit: SnapshotReader) -> SharedCounts:
     running = held = ended = unread = 0
-    faults: list[Fault] = []
+    faults: list[Mismatch] = []
     tenants = audit.tenants()
     for tag, scopes in tenants.items():
         before = audit.picture(tag, scopes)
@@ -88,25 +88,25 @@ def _look(audit: Audit) -> SharedCounts:
     return SharedCounts(len(tenants), running, held, ended, unread, tuple(faults))
 
 
-def _ledger_of(picture: Picture) -> Ledger:
-    totals: dict[WindowKey, Post] = {}
+def _ledger_of(picture: Snapshot) -> LedgerView:
+    totals: dict[WindowKey, WindowTotal] = {}
     for windows in batches(picture.windows, _CHUNK):
         totals |= read_windows([window.key for window in windows])
     found: set[str] = set()
     for some in batches([call.request_id for call in picture.calls], _CHUNK):
         found.update(UsageEvent.objects.filter(id__in=some).values_list("id", flat=True))
-    return Ledger(totals, frozenset(found))
+    return LedgerView(totals, frozenset(found))
 
 
-def _ahead(before: Picture, ledger: Ledger) -> Iterator[Fault]:
+def _ahead(before: Snapshot, ledger: LedgerView) -> Iterator[Mismatch]:
     """Redis hears of a batch after it is in the ledger."""
     for window in before.windows:
         if window.version > ledger.version(window):
             what = f"{_name(window)}: Redis knows of more batches than the ledger has"
-            yield Fault(what, f"{what}: {window.version}, not {ledger.version(window)}")
+            yield Mismatch(what, f"{what}: {window.version}, not {ledger.version(window)}")
 
 
-def _wrong_sums(picture: Picture) -> Iterator[Fault]:
+def _wrong_sums(picture: Snapshot) -> Iterator[Mismatch]:
     """A window holds and owes what its calls do."""
     for window in picture.windows:
         calls = [call for call in picture.calls if window.counts(call) and not call.is_posted]
@@ -118,23 +118,25 @@ def _wrong_sums(picture: Picture) -> Iterator[Fault]:
         ):
             if says != true:
                 what = f"{_name(window)}: {name} in Redis"
-                yield Fault(what, f"{what} {usd(says)} USD, but its calls there come to {usd(true)} USD")
+                yield Mismatch(what, f"{what} {usd(says)} USD, but its calls there come to {usd(true)} USD")
 
 
-def _wrong_totals(after: Picture, ledger: Ledger) -> Iterator[Fault]:
+def _wrong_totals(after: Snapshot, ledger: LedgerView) -> Iterator[Mismatch]:
     """What the ledger has is in the total, or still counted as calls; as many batches are as much money."""
     for window in after.windows:
         spent = ledger.spent(window)
         counted = window.spent_nanousd + window.settled_nanousd + window.held_nanousd
         if counted < spent:
             what = f"{_name(window)}: counted in Redis"
-            yield Fault(what, f"{what} {usd(counted)} USD in all, but the ledger has {usd(spent)} USD")
+            yield Mismatch(what, f"{what} {usd(counted)} USD in all, but the ledger has {usd(spent)} USD")
         elif window.is_whole and window.version == ledger.version(window) and window.spent_nanousd != spent:
             what = f"{_name(window)}: spent in Redis"
-            yield Fault(what, f"{what} {usd(window.spent_nanousd)} USD, but the ledger has {usd(spent)} USD")
+            yield Mismatch(
+                what, f"{what} {usd(window.spent_nanousd)} USD, but the ledger has {usd(spent)} USD"
+            )
 
 
-def _counted_twice(after: Picture, ledger: Ledger) -> Iterator[Fault]:
+def _counted_twice(after: Snapshot, ledger: LedgerView) -> Iterator[Mismatch]:
     """A call leaves Redis' counts in the step in which its batch comes into the totals."""
     told = [
         window for window in after.windows if window.is_whole and window.version >= ledger.version(window)
@@ -143,7 +145,7 @@ def _counted_twice(after: Picture, ledger: Ledger) -> Iterator[Fault]:
         is_told = any(window.counts(call) for window in told)
         if call.request_id in ledger.calls and is_told and not call.is_posted and call.amount_nanousd:
             what = f"call {call.request_id}"
-            yield Fault(what, f"{what} is in the ledger, and Redis counts it beside the ledger too")
+            yield Mismatch(what, f"{what} is in the ledger, and Redis counts it beside the ledger too")
 
 
 def _name(window: CountedWindow) -> str:

@@ -27,7 +27,7 @@ _COUNTS = ("calls", "failed_calls", "estimated_calls")
 _COLUMN = {"tenant": "tenant_id", "key": "key_id"}
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
+class UsageQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which calls, and by what to group them. `since` and `until` are widened to whole hours; empty tuples are all.
 
     A day is one of `timezone`; the hour at its border counts to the day it begins in.
@@ -42,7 +42,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str = "UTC"
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     """One group; `group` has a value per dimension asked for: a date, an id or a name. `tenant` is its last name."""
 
     group: tuple[Any, ...]
@@ -62,7 +62,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: float
 
 
-def answer(question: Question, using: str = "default") -> list[Line]:
+def run(question: UsageQuery, using: str = "default") -> list[UsageRow]:
     """Return the lines, ordered by group. Blocking.
 
     The list of changed hours is read once and first: what it names comes from the ledger, the rest from roll-ups,
@@ -77,10 +77,10 @@ def answer(question: Question, using: str = "default") -> list[Line]:
         for row in rows.filter(n_calls__gt=0):  # a sum over nothing is a row too
             _add(groups[tuple(row[_name(part)] for part in question.by)], row)
     ordered = sorted(groups.items(), key=lambda item: item[0])
-    return [Line(group=group, **sums) for group, sums in ordered]
+    return [UsageRow(group=group, **sums) for group, sums in ordered]
 
 
-def _rolled_up(question: Question, stale: Sequence[datetime], using: str) -> QuerySet[Any, dict[str, Any]]:
+def _rolled_up(question: UsageQuery, stale: Sequence[datetime], using: str) -> QuerySet[Any, dict[str, Any]]:
     rows = HourlyUsage.objects.using(using).filter(
         _scope(question), hour__gte=hour_of(question.since), hour__lt=question.until
     )
@@ -92,7 +92,7 @@ def _rolled_up(question: Question, stale: Sequence[datetime], using: str) -> Que
     return _grouped(rows.exclude(hour__in=stale) if stale else rows, question, "hour", sums)
 
 
-def _fresh(question: Question, stale: Sequence[datetime], using: str) -> QuerySet[Any, dict[str, Any]]:
+def _fresh(question: UsageQuery, stale: Sequence[datetime], using: str) -> QuerySet[Any, dict[str, Any]]:
     events = UsageEvent.objects.using(using).filter(_scope(question))
     spans = [Q(started_at__gte=start, started_at__lt=end) for start, end in _joined(stale)]
     sums = {
@@ -105,7 +105,7 @@ def _fresh(question: Question, stale: Sequence[datetime], using: str) -> QuerySe
     )
 
 
-def _scope(question: Question) -> Q:
+def _scope(question: UsageQuery) -> Q:
     asked = {
         "tenant_id__in": question.tenant_ids,
         "key_id__in": question.key_ids,
@@ -115,7 +115,7 @@ def _scope(question: Question) -> Q:
 
 
 def _grouped(
-    rows: QuerySet[Any], question: Question, instant: str, sums: dict[str, Any]
+    rows: QuerySet[Any], question: UsageQuery, instant: str, sums: dict[str, Any]
 ) -> QuerySet[Any, Any]:
     if "day" in question.by:
         rows = rows.annotate(day=TruncDate(instant, tzinfo=ZoneInfo(question.timezone)))

@@ -17,7 +17,7 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
     """One such call. Texts are as strangers sent them; the writer makes them plain.
 
     `figures` is what refused it: {"limit": {...}}, {"budget": {...}}, {"capacity": {...}} or {"replay": {...}}, as the
-    error table has it; `decision` as in the ledger (metering/explain/decision.py). With `alike` it stands for so
+    error table has it; `decision` as in the ledger (metering/decision.py). With `alike` it stands for so
     many more calls of the same kind until `until`, which were only counted.
     """
 

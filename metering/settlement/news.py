@@ -13,12 +13,12 @@ from typing import Any, NamedTuple, Protocol
 from django.conf import settings
 from django.db import connections
 
-from budgets.admission.interface import Post, WindowKey
+from budgets.admission.interface import WindowKey, WindowTotal
 from metering.ledger.rolling_days import with_returns
 from metering.ledger.write import select_windows
 from metering.models import Settlement, UsageEvent
 from metering.settlement.settle import ByPolicy, settle
-from tenants.back_office.audit import Actor
+from tenants.audit import Actor
 
 AT_ONCE = 200
 QUARTER_S = 900  # no window begins or ends within one: they do so at local midnights
@@ -33,13 +33,13 @@ InDatabase = Callable[..., Awaitable[Any]]
 class TakesPosts(Protocol):
     """The one step of admission that is taken here."""
 
-    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> bool: ...
+    async def post(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> bool: ...
 
 
 class News(NamedTuple):
     """The totals that settlements changed, and the newest one that was read."""
 
-    posts: list[Post]
+    posts: list[WindowTotal]
     last: int
 
 
@@ -68,7 +68,7 @@ def read_news(last: int, since: datetime, using: str = "default") -> News:
     )
     connection = connections[using]
     adapt = connection.ops.adapt_datetimefield_value
-    posts: dict[WindowKey, Post] = {}
+    posts: dict[WindowKey, WindowTotal] = {}
     quarters = {(tenant, key, int(at.timestamp()) // QUARTER_S) for _, tenant, key, at in found}
     for tenant_id, key_id, quarter in quarters:
         at = adapt(datetime.fromtimestamp(quarter * QUARTER_S, UTC))

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 from django.db import connections, transaction
 
-from catalog.pricing.prices import Line, Receipt
+from catalog.pricing.prices import Receipt, ReceiptLine
 from gateway.values.timestamps import rfc3339
+from metering.decision import Settled
 from metering.disputed_usage import Charge, Most, charge
-from metering.explain.decision import Settled
-from metering.ledger.changed_hours import mark_hours
+from metering.ledger.changed_hours import mark_changed_hours
 from metering.ledger.write import lock_windows, select_windows
 from metering.models import Settlement, UsageEvent
 from metering.unknown_usage import IS, Bounds
 from metering.window_amount import Amount
-from tenants.back_office.audit import Actor, facts_of, record
+from tenants.audit import Actor, facts_of, record
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -103,7 +103,7 @@ def settle(request_id: str, known: Known, by: Actor, now: datetime, using: str =
         _change(event, known, charged, by, now)
         event.save(using=using, update_fields=CHANGED)
         _count(event, Amount(event.cost_nanousd - counted, -before["unsettled_nanousd"]), using)
-        mark_hours(connection, [event.started_at.timestamp()])
+        mark_changed_hours(connection, [event.started_at.timestamp()])
         Settlement.objects.using(using).create(
             request_id=event.id,
             tenant_id=event.tenant_id,
@@ -129,7 +129,7 @@ def _charge(event: UsageEvent, known: Known) -> Charge:
             paid = min(nanousd, counted)
             return Charge(Receipt((_line(paid, event.price_id),), paid), nanousd - paid)
     rest = event.unsettled_nanousd if known.policy == "bound" else 0
-    lines = [msgspec.convert(line, Line) for line in event.receipt]
+    lines = [msgspec.convert(line, ReceiptLine) for line in event.receipt]
     if rest:
         lines.append(_line(rest, event.price_id))
     return Charge(Receipt(tuple(lines), event.cost_nanousd + rest))
@@ -142,8 +142,8 @@ def _bounds(event: UsageEvent) -> Bounds:
     return msgspec.convert(kept, Bounds)
 
 
-def _line(nanousd: int, price_id: int) -> Line:
-    return Line("settled", 1, str(nanousd), str(nanousd), price_id)
+def _line(nanousd: int, price_id: int) -> ReceiptLine:
+    return ReceiptLine("settled", 1, str(nanousd), str(nanousd), price_id)
 
 
 def _change(event: UsageEvent, known: Known, charged: Charge, by: Actor, now: datetime) -> None:

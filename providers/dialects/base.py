@@ -8,8 +8,9 @@ import msgspec
 
 from providers.dialects.openai.chunks import Chunk, LooseChoice
 from providers.dialects.openai.usage import UsageJson
-from providers.json_scan.layout import Layout
+from providers.json_scan.limits import MalformedAnswer
 from providers.request_additions import Added
+from providers.requests.layout import Layout
 from providers.target import Target
 from providers.tenant_salt import Salt, member_at
 from providers.usage import Usage
@@ -192,19 +193,6 @@ class Dialect(Protocol):
     def folded(self, events: bytes) -> bytes:
         """Return the answer that the events make which a stream of ours gave. Raises MalformedAnswer."""
         ...
-
-
-class MalformedAnswer(Exception):
-    """The upstream's 2xx answer is not what its dialect promises (HTML, cut JSON, another document).
-
-    `usage` is what it says that was used, where that much can be read: it will be billed. `body`: it is an error's.
-    """
-
-    quoted = b""  # the beginning of it
-
-    def __init__(self, reason: str, usage: Usage | None = None, body: bytes | None = None) -> None:
-        super().__init__(reason)
-        self.usage, self.body = usage, body
 
 
 class Laborious(MalformedAnswer):

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.dialects.base import MalformedAnswer
 from providers.dialects.lenient.loose import index_of, read_any
+from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.spans import elements_of, members_of, name_of
 
 _FIRST: Final = frozenset({"id", "object", "created", "model"})  # of the first event that says it

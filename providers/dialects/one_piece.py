@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from providers.dialects.base import MalformedAnswer
+from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.spans import Reader
 from providers.usage import Usage
 

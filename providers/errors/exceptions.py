@@ -54,7 +54,7 @@ _OF_404: Final = {
 _UNSURE: Final = "The provider refused this call, for what was asked or for the credential: it did not say."
 
 
-class PassedOn(msgspec.Struct, frozen=True):
+class PassthroughError(msgspec.Struct, frozen=True):
     """A provider's own refusal of the client's request, as the client will see it."""
 
     status: int
@@ -116,7 +116,7 @@ class UpstreamFailed(Exception):
         return redact(self._read.short(most), self._secrets)[:most]
 
     @property
-    def passed_on(self) -> PassedOn | None:
+    def passed_on(self) -> PassthroughError | None:
         """The refusal to hand to the client in the provider's words, or None when the client gets our own."""
         if self.fault != "request":
             return None
@@ -260,8 +260,8 @@ def summarize(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
     return summary
 
 
-def _passed_on(status: int, said: Said) -> PassedOn:
-    return PassedOn(
+def _passed_on(status: int, said: Said) -> PassthroughError:
+    return PassthroughError(
         status,
         (_PAGE if said.is_page else "") + said.message
         or f"The provider refused the request with status {status}.",

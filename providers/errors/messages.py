@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from providers.dialects.openai.inner_errors import is_error
+from providers.errors.inner_errors import is_error
 from providers.json_scan.documents import QUICK, documents_in
 from providers.json_scan.repaired import mended
 

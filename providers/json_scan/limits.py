@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from providers.usage import Usage
+
 VALUE_BYTES: Final = 64  # what a value takes once decoded, beside its own bytes
 
 
@@ -32,3 +34,16 @@ class OverLimit(Exception):
 
 class NotJson(Exception):
     """This is no JSON object, or one that no honest client would write."""
+
+
+class MalformedAnswer(Exception):
+    """The upstream's 2xx answer is not what its dialect promises (HTML, cut JSON, another document).
+
+    `usage` is what it says that was used, where that much can be read: it will be billed. `body`: it is an error's.
+    """
+
+    quoted = b""  # the beginning of it
+
+    def __init__(self, reason: str, usage: Usage | None = None, body: bytes | None = None) -> None:
+        super().__init__(reason)
+        self.usage, self.body = usage, body

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from providers.dialects.base import MalformedAnswer
+from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.shallow import BRACKET
 
 _NAME: Final = re.compile(rb'[\s,]*+("(?:[^"\\]++|\\.)*+")\s*+:\s*+', re.DOTALL)

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from providers.fallback_log import FALLBACKS
+from gateway.values.fallback_log import FALLBACKS
 from providers.processes.work_process import Job, Lost, WorkProcess
 from providers.shielding import to_its_end
 
@@ -33,7 +33,7 @@ MB: Final = 1024 * 1024
 class HeavyWork:
     """One for a process. `waiting` is how many pieces of work wait or run; `module` is what the processes run."""
 
-    def __init__(self, module: str = "gateway.inference.heavy_process", at_once: int = AT_ONCE) -> None:
+    def __init__(self, module: str = "gateway.parsing.heavy_process", at_once: int = AT_ONCE) -> None:
         self._module = module
         self._places = asyncio.Semaphore(at_once)
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="heavy")
@@ -125,7 +125,7 @@ class Share:
         self._room, self._tenant_id = room, tenant_id
 
     async def ask(self, gives: type[T], work: str, raw: bytes, *arguments: Any) -> T:
-        """Do what the process knows by this name (gateway/inference/heavy_process.py). Raises TooDear, Lost."""
+        """Do what the process knows by this name (gateway/parsing/heavy_process.py). Raises TooDear, Lost."""
         async with self._room.turn(self._tenant_id):
             return await self._ask(gives, work, raw, CPU_S + CPU_S_PER_MB * len(raw) / MB, arguments)
 

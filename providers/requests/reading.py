@@ -1,7 +1,7 @@
 """What a request asks for, read once: caps, choices, media, references, and what the table does not know. Pure.
 
-Everything in a `Reading` is an upper bound or a fact. Text is bounded by the bytes of the whole body less the media
-that were recognised and measured, so no member can be forgotten.
+Everything in a `Reading` is an upper bound or a fact. Text is bounded by the bytes of the whole body less the
+media that were recognised and measured, so no member can be forgotten.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.dialects.openai.usage import USUAL_TIERS
 from providers.media.images import Picture
 from providers.requests import chat, embeddings
 from providers.requests.account_objects import refuse_named, refuse_objects
@@ -23,6 +22,7 @@ from providers.requests.spelling import Raws, check_objects, check_spelling, fol
 from providers.requests.templates import documents_frame, sets_template
 from providers.requests.token_expansion import extra_bytes, written_out
 from providers.tenant_salt import CACHES, MEMBERS
+from providers.usage import USUAL_TIERS
 
 _CHAT_SPELLINGS: Final = folded(chat.MEMBERS)
 _EMBEDDINGS_SPELLINGS: Final = folded(embeddings.MEMBERS)

@@ -10,20 +10,20 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from providers.resilience.circuit_breaker import Phase
-from providers.resilience.health_hint import Hint
+from providers.resilience.health_hint import HealthHint
 
 if TYPE_CHECKING:
     from providers.errors.exceptions import UpstreamFailed
     from providers.resilience.bulkhead import Bulkhead
-    from providers.resilience.deployment_state import Entry
-    from providers.resilience.health import Health
+    from providers.resilience.deployment_state import DeploymentState
+    from providers.resilience.health import DeploymentHealth
 
 logger = logging.getLogger(__name__)
 
 LONGEST_TOLD_S: Final = 120.0  # nobody stays away for longer, whatever a provider says
 
 
-class Turn:
+class DeploymentAttempt:
     """One attempt at one deployment: exactly one verdict, and exactly one end of being in flight."""
 
     __slots__ = (
@@ -39,8 +39,8 @@ class Turn:
 
     def __init__(
         self,
-        health: Health,
-        entry: Entry,
+        health: DeploymentHealth,
+        entry: DeploymentState,
         bulkhead: Bulkhead,
         began: float,
         who: int,
@@ -65,7 +65,7 @@ class Turn:
             self._answered_own(now)
         self.is_probe = self.is_own_probe = False
         if breaker.phase is not before and breaker.phase is Phase.CLOSED and not was_hinted:
-            self._health.watch.learned(Hint(entry.target.id, "closed"))
+            self._health.watch.learned(HealthHint(entry.target.id, "closed"))
             for own in entry.own.values():  # whose probe had failed may look again at once
                 own.hear_closed(now)
         self._health.tell(entry, now)
@@ -77,7 +77,7 @@ class Turn:
         before = own.phase
         own.succeeded(now, self.began, is_probe=self.is_own_probe)
         if own.phase is Phase.CLOSED and before is not Phase.CLOSED:
-            self._health.watch.learned(Hint(self._entry.target.id, "closed", tenant_id=self.who))
+            self._health.watch.learned(HealthHint(self._entry.target.id, "closed", tenant_id=self.who))
         if own.is_calm:
             del self._entry.own[self.who]
 
@@ -106,7 +106,9 @@ class Turn:
             self._bulkhead.give(self.who)
 
 
-def judge(health: Health, entry: Entry, turn: Turn, failure: UpstreamFailed) -> None:
+def judge(
+    health: DeploymentHealth, entry: DeploymentState, turn: DeploymentAttempt, failure: UpstreamFailed
+) -> None:
     """Move the breakers by what went wrong, and tell the failure how long this deployment rests."""
     breaker, now = entry.breaker, health.clock()
     before, fault = breaker.phase, failure.fault
@@ -135,7 +137,9 @@ def judge(health: Health, entry: Entry, turn: Turn, failure: UpstreamFailed) -> 
     health.tell(entry, now)
 
 
-def _cool(health: Health, entry: Entry, who: int, failure: UpstreamFailed, now: float) -> None:
+def _cool(
+    health: DeploymentHealth, entry: DeploymentState, who: int, failure: UpstreamFailed, now: float
+) -> None:
     """Stay away as long as the provider asks: for this tenant, whose prompt may have been larger than all that a minute
     allows; for everybody once a call of another tenant is limited too.
     """
@@ -146,10 +150,16 @@ def _cool(health: Health, entry: Entry, who: int, failure: UpstreamFailed, now: 
     if failure.retry_after_s and failure.retry_after_s > LONGEST_TOLD_S:
         failure.retry_after_s = max(breaker.cool_until - now, 1.0)  # as everybody else is told
     if is_alone and failure.retry_after_s:
-        health.watch.learned(Hint(entry.target.id, "cool", breaker.cool_until - now, tenant_id=who))
+        health.watch.learned(HealthHint(entry.target.id, "cool", breaker.cool_until - now, tenant_id=who))
 
 
-def _count(health: Health, entry: Entry, turn: Turn, failure: UpstreamFailed, now: float) -> None:
+def _count(
+    health: DeploymentHealth,
+    entry: DeploymentState,
+    turn: DeploymentAttempt,
+    failure: UpstreamFailed,
+    now: float,
+) -> None:
     """Count what may be the deployment's fault: for the tenant that saw it, and for all if others see it too."""
     breaker, who, reason = entry.breaker, turn.who, failure.reason[:200]
     is_doubt = failure.fault in {"credential", "account"}

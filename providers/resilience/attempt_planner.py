@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from providers.errors.exceptions import DeadlineExceeded, UpstreamBroken, UpstreamFailed, UpstreamTimeout
 from providers.errors.out_of_memory import NoRoom
-from providers.resilience.attempt import Turn
-from providers.resilience.health import Health
+from providers.resilience.attempt import DeploymentAttempt
+from providers.resilience.health import DeploymentHealth
 from providers.resilience.plan import MAX_ATTEMPTS, Asker, Deadline, Plan, backoff_s
 from providers.target import Target
 
@@ -20,12 +20,12 @@ WAIT_S = 1.0  # for the first word of an endpoint
 Again = Callable[[], Awaitable[bool]]
 
 
-class Journey:
+class AttemptPlanner:
     """One call on its way. `tried` is the number of attempts so far."""
 
     __slots__ = ("_asker", "_has_repeated", "_health", "_plan", "_queue", "tried")
 
-    def __init__(self, plan: Plan, health: Health, asker: Asker | None = None) -> None:
+    def __init__(self, plan: Plan, health: DeploymentHealth, asker: Asker | None = None) -> None:
         self._plan, self._health, self._asker = plan, health, asker or Asker()
         who = self._asker.tenant_id
         self._queue = deque(health.least_bad(plan.targets, who) if plan.is_panic else plan.targets)
@@ -34,7 +34,7 @@ class Journey:
 
     async def begin(
         self, again: Again | None, failures: Sequence[UpstreamFailed]
-    ) -> tuple[Target, Turn] | None:
+    ) -> tuple[Target, DeploymentAttempt] | None:
         """Begin the next attempt; None: there is none. Where the last one may be billed too, `again` holds money."""
         if self._asker.has_left:
             return None
@@ -52,14 +52,14 @@ class Journey:
                 step[1].let_go()
         return step if may_go else None
 
-    def _first(self) -> tuple[Target, Turn] | None:
+    def _first(self) -> tuple[Target, DeploymentAttempt] | None:
         """Begin the first attempt, which no budget is charged for."""
         step = self._begun()
         if step is not None:
             self.tried = 1
         return step
 
-    async def _allowed(self) -> tuple[Target, Turn] | None:
+    async def _allowed(self) -> tuple[Target, DeploymentAttempt] | None:
         """Begin one that the retry budgets allow; a burst waits for the first word of an endpoint not heard of yet."""
         while (step := self._begun()) is not None:
             may_go = self._may_go(step[0])
@@ -71,7 +71,7 @@ class Journey:
             self._refuse(step)
         return None
 
-    async def _after_its_first_word(self, step: tuple[Target, Turn]) -> bool:
+    async def _after_its_first_word(self, step: tuple[Target, DeploymentAttempt]) -> bool:
         try:
             await self._health.budget(step[0]).heard(self._patience())
         except BaseException:  # canceled: its place is given back
@@ -79,7 +79,7 @@ class Journey:
             raise
         return self._may_go(step[0])
 
-    def _begun(self) -> tuple[Target, Turn] | None:
+    def _begun(self) -> tuple[Target, DeploymentAttempt] | None:
         while self._queue:
             target = self._queue.popleft()
             if self.tried and self.tried >= self._most(target):
@@ -89,7 +89,7 @@ class Journey:
                 return target, turn
         return None
 
-    def _refuse(self, step: tuple[Target, Turn]) -> None:
+    def _refuse(self, step: tuple[Target, DeploymentAttempt]) -> None:
         step[1].let_go()
         if not self._plan.is_panic:
             self._health.watch.overflowed(step[0].provider)
@@ -140,7 +140,7 @@ def _may_cost(failure: UpstreamFailed) -> bool:
     return failure.usage is not None or (failure.reached and failure.status is None)
 
 
-def judge(failure: UpstreamFailed, turn: Turn, deadline: Deadline | None) -> UpstreamFailed:
+def judge(failure: UpstreamFailed, turn: DeploymentAttempt, deadline: Deadline | None) -> UpstreamFailed:
     """Tell the breaker; a deadline that the client chose says nothing about the deployment."""
     told = in_time(failure, deadline)
     is_clients = deadline is not None and deadline.is_clients

@@ -14,7 +14,7 @@ from enum import Enum
 import msgspec
 
 from providers.resilience import affected_tenants
-from providers.resilience.outcome_counts import Tally
+from providers.resilience.outcome_counts import OutcomeCounts
 
 SOFT_COOL_S = 1.0  # after a 429 that does not say how long: others go first for so long
 COOL_JITTER = 0.1  # only upward: nobody comes before the Retry-After ends
@@ -44,7 +44,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     longest_cool_s: float = 120.0
 
 
-class Breaker:
+class CircuitBreaker:
     """`is_calm` is the fast answer of the ordinary day: closed, at its full share, not cooling."""
 
     __slots__ = (
@@ -80,7 +80,7 @@ class Breaker:
         self.deaf_until = float("-inf")
         self.is_probing = self.is_hinted = False  # hinted: only another process has seen it fail
         self.is_calm = True
-        self._tally = Tally()
+        self._tally = OutcomeCounts()
         self._run: dict[int, int] = {}  # of those in a row
         self._doubted_by = 0  # whose probe failed, while nobody else's did
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from providers.resilience import affected_tenants
-from providers.resilience.circuit_breaker import Breaker, Phase
+from providers.resilience.circuit_breaker import CircuitBreaker, Phase
 from providers.resilience.outlier_detection import Record
 from providers.target import Target
 
@@ -26,7 +26,7 @@ ON_TRIAL = 0.5
 MOST_OWN = 64  # tenants with a breaker of their own at one deployment, or that are limited there
 
 
-class Entry:
+class DeploymentState:
     """One deployment's state. `renewed` makes a breaker of a tenant's own."""
 
     __slots__ = (
@@ -44,10 +44,10 @@ class Entry:
         "value",
     )
 
-    def __init__(self, target: Target, renewed: Callable[[], Breaker]) -> None:
+    def __init__(self, target: Target, renewed: Callable[[], CircuitBreaker]) -> None:
         self.target, self.renewed = target, renewed
         self.breaker = renewed()
-        self.own: dict[int, Breaker] = {}
+        self.own: dict[int, CircuitBreaker] = {}
         self.limited: dict[int, float] = {}  # tenants whose calls were limited (429), and until when
         self.in_flight = 0
         self.answered_at = float("-inf")
@@ -57,12 +57,12 @@ class Entry:
         self._measured_at = float("-inf")
         self._latencies: deque[tuple[float, float, int]] = deque(maxlen=KEPT)
 
-    def for_tenant(self, who: int, now: float) -> Breaker:
+    def for_tenant(self, who: int, now: float) -> CircuitBreaker:
         """Return the breaker that decides for a tenant: everybody's, unless only its own keeps it away."""
         own = self.own.get(who) if self.own else None
         return self.breaker if own is None or own.is_calm or self.breaker.rests(now) else own
 
-    def own_of(self, who: int) -> Breaker:
+    def own_of(self, who: int) -> CircuitBreaker:
         """Return a tenant's own breaker, made when its first call fails; the oldest makes room."""
         own = self.own.get(who)
         if own is None:
@@ -152,7 +152,7 @@ def _make_room(by_tenant: dict[int, Any]) -> None:
         del by_tenant[next(iter(by_tenant))]
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class DeploymentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One deployment as its traffic shows it: for pages and the operators' API."""
 
     id: int
@@ -168,14 +168,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: float | None
 
 
-def seen_of(entry: Entry, now: float) -> Seen:
+def snapshot_of(entry: DeploymentState, now: float) -> DeploymentSnapshot:
     """Return a deployment as it is now."""
     breaker, target = entry.breaker, entry.target
     if breaker.value(now) == 1.0 and entry.own:
         # As the tenant sees it that is kept away.
         breaker = min(entry.own.values(), key=lambda own: own.value(now))
     latency = entry.latency(now)
-    return Seen(
+    return DeploymentSnapshot(
         id=target.id,
         alias=target.alias,
         provider=target.provider,
@@ -190,7 +190,7 @@ def seen_of(entry: Entry, now: float) -> Seen:
     )
 
 
-def _state(breaker: Breaker, now: float) -> str:
+def _state(breaker: CircuitBreaker, now: float) -> str:
     if breaker.phase is not Phase.CLOSED:
         return str(breaker.phase.value)
     if breaker.cools(now) or now < breaker.soft_until:

@@ -14,12 +14,12 @@ import msgspec
 
 from providers.errors.exceptions import Unavailable
 from providers.request_additions import Additions
-from providers.resilience.attempt import Turn
+from providers.resilience.attempt import DeploymentAttempt
 from providers.resilience.attempt_log import Attempt, Lines, Notes
 from providers.resilience.bulkhead import Bulkhead, Bulkheads
-from providers.resilience.circuit_breaker import Breaker, Phase, Policy
-from providers.resilience.deployment_state import Entry, Seen, address_of, seen_of
-from providers.resilience.health_hint import Hint
+from providers.resilience.circuit_breaker import CircuitBreaker, Phase, Policy
+from providers.resilience.deployment_state import DeploymentSnapshot, DeploymentState, address_of, snapshot_of
+from providers.resilience.health_hint import HealthHint
 from providers.resilience.outlier_detection import worst
 from providers.resilience.retry_budget import RetryBudget
 from providers.target import Target
@@ -37,12 +37,12 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     changed: Callable[[Target, float], None] = lambda _target, _value: None
     overflowed: Callable[[str], None] = lambda _provider: None
     full: Callable[[], None] = lambda: None
-    learned: Callable[[Hint], None] = lambda _hint: None
+    learned: Callable[[HealthHint], None] = lambda _hint: None
     tried: Callable[[Target, str], None] = lambda _target, _outcome: None
     quotes: bool = True  # what providers said may be logged and kept: it may quote the request
 
 
-class Health:
+class DeploymentHealth:
     """Every deployment that was called."""
 
     def __init__(
@@ -57,13 +57,13 @@ class Health:
         self.policy, self.clock, self.dice = policy or Policy(), clock, dice
         self.watch = watch or Watch()
         self._bulkheads = bulkheads or Bulkheads()
-        self._entries: dict[int, Entry] = {}
+        self._entries: dict[int, DeploymentState] = {}
         self._targets: dict[int, Target] = {}
         self._tiers: Sequence[Sequence[int]] = ()
         self.additions = Additions(clock)
         self._lines = Lines(clock)
 
-    def get(self, target_id: int) -> Entry | None:
+    def get(self, target_id: int) -> DeploymentState | None:
         """What is known of a deployment; None: nothing yet, so nothing bad."""
         return self._entries.get(target_id)
 
@@ -75,7 +75,7 @@ class Health:
         """Return where the tries of a call are noted."""
         return Notes(attempts, request_id, self._lines, self.watch.tried, quotes=self.watch.quotes)
 
-    def start(self, target: Target, who: int = 0) -> Turn | None:
+    def start(self, target: Target, who: int = 0) -> DeploymentAttempt | None:
         """Begin an attempt of this tenant's call; None: this deployment may not be called now."""
         entry = self._entries.get(target.id)
         if entry is None:
@@ -85,10 +85,12 @@ class Health:
         if not bulkhead.has_room(who):
             return None
         if entry.breaker.is_calm and not entry.own:
-            return Turn(self, entry, bulkhead, now, who)
+            return DeploymentAttempt(self, entry, bulkhead, now, who)
         return self._start_odd(entry, bulkhead, now, who)
 
-    def _start_odd(self, entry: Entry, bulkhead: Bulkhead, now: float, who: int) -> Turn | None:
+    def _start_odd(
+        self, entry: DeploymentState, bulkhead: Bulkhead, now: float, who: int
+    ) -> DeploymentAttempt | None:
         if entry.is_crowded(now, bulkhead.limit, who, bulkhead.of_tenant(who)):
             return None
         own = entry.own.get(who)
@@ -100,7 +102,7 @@ class Health:
             if own is not None:
                 own.let_go(is_probe=is_own_probe)
             return None
-        turn = Turn(self, entry, bulkhead, now, who)
+        turn = DeploymentAttempt(self, entry, bulkhead, now, who)
         turn.is_probe, turn.is_own_probe = is_probe, is_own_probe
         if is_probe:
             self.tell(entry, now)
@@ -118,7 +120,7 @@ class Health:
             return False
         return entry.is_crowded(self.clock(), bulkhead.limit, who, bulkhead.of_tenant(who))
 
-    def hear(self, hint: Hint) -> None:
+    def hear(self, hint: HealthHint) -> None:
         """Take what another process has seen as a hint."""
         target = self._targets.get(hint.deployment)
         if target is None:
@@ -154,7 +156,9 @@ class Health:
             if found is not None:
                 self._eject(serving, serving[found[0]], found[1], now)
 
-    def _eject(self, tier: Mapping[int, Entry], entry: Entry, why: str, now: float) -> None:
+    def _eject(
+        self, tier: Mapping[int, DeploymentState], entry: DeploymentState, why: str, now: float
+    ) -> None:
         """Leave it alone; for one tenant only, where it would not stand out without that tenant's calls."""
         for who in entry.suspects(now):
             rest = worst([each.record(now, who if each is entry else 0) for each in tier.values()])
@@ -167,7 +171,7 @@ class Health:
         entry.breaker.trip(now, why)
         self.tell(entry, now)
 
-    def rests_for(self, entry: Entry, who: int, now: float) -> None:
+    def rests_for(self, entry: DeploymentState, who: int, now: float) -> None:
         """Say, here and to other processes, that a deployment rests for one tenant only."""
         own = entry.own_of(who)
         wait = own.retry_at(now) - now
@@ -178,9 +182,9 @@ class Health:
             wait,
             own.reason,
         )
-        self.watch.learned(Hint(entry.target.id, "open", wait, own.reason, who))
+        self.watch.learned(HealthHint(entry.target.id, "open", wait, own.reason, who))
 
-    def tell(self, entry: Entry, now: float) -> None:
+    def tell(self, entry: DeploymentState, now: float) -> None:
         """Pass on a changed value."""
         value = 1.0 if entry.breaker.is_calm and not entry.own else entry.value_at(now)
         if value != entry.value:
@@ -208,7 +212,7 @@ class Health:
             )
         ]
 
-    def _breaker(self, target: Target, who: int, now: float) -> Breaker | None:
+    def _breaker(self, target: Target, who: int, now: float) -> CircuitBreaker | None:
         entry = self._entries.get(target.id)
         return entry.for_tenant(who, now) if entry is not None else None
 
@@ -243,20 +247,22 @@ class Health:
                     entry.forgive()
                 entry.target = target
 
-    def seen(self) -> list[Seen]:
+    def seen(self) -> list[DeploymentSnapshot]:
         """Return every deployment that was called, as it is now."""
         now = self.clock()
-        return [seen_of(entry, now) for entry in self._entries.values()]
+        return [snapshot_of(entry, now) for entry in self._entries.values()]
 
-    def _entry(self, target: Target) -> Entry:
-        entry = self._entries[target.id] = Entry(target, lambda: Breaker(self.policy, self.dice))
+    def _entry(self, target: Target) -> DeploymentState:
+        entry = self._entries[target.id] = DeploymentState(
+            target, lambda: CircuitBreaker(self.policy, self.dice)
+        )
         return entry
 
-    def teach(self, entry: Entry, before: Phase, now: float) -> None:
+    def teach(self, entry: DeploymentState, before: Phase, now: float) -> None:
         """Tell other processes what this one has just learned the hard way."""
         breaker, each = entry.breaker, entry.target.id
         if breaker.phase is Phase.OPEN and before is not Phase.OPEN:
-            self.watch.learned(Hint(each, "open", breaker.open_until - now, breaker.reason))
+            self.watch.learned(HealthHint(each, "open", breaker.open_until - now, breaker.reason))
         if breaker.cool_until > max(now, entry.told_cool_until + TELL_S):
             entry.told_cool_until = breaker.cool_until
-            self.watch.learned(Hint(each, "cool", breaker.cool_until - now))
+            self.watch.learned(HealthHint(each, "cool", breaker.cool_until - now))

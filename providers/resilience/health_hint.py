@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 
-class Hint(msgspec.Struct, frozen=True, omit_defaults=True):
+class HealthHint(msgspec.Struct, frozen=True, omit_defaults=True):
     """`seconds` are those that are left, so that nobody's clock matters.
 
     open: it fails, or its credential does; cool: its provider asked not to be called; closed: it serves again.

@@ -9,7 +9,7 @@ from providers.resilience import affected_tenants
 RING_S: Final = 10
 
 
-class Tally:
+class OutcomeCounts:
     """A ring of seconds. Cost of a success: two list accesses."""
 
     __slots__ = ("_blamed", "_failures", "_seconds", "_successes")

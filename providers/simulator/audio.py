@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from providers.simulator.errors import Refused, refusal_of
+from providers.simulator.errors import SimulatorError, refusal_of
 from providers.simulator.text import Seed, reply
 
 RATE = 24_000  # samples a second, as OpenAI's pcm
@@ -49,14 +49,14 @@ def speak(body: bytes) -> tuple[bytes, bytes]:
     except msgspec.DecodeError as error:
         raise refusal_of(error) from error
     if not 1 <= len(asked.input) <= MAX_CHARACTERS:
-        raise Refused(
+        raise SimulatorError(
             f"Invalid 'input': 1 to {MAX_CHARACTERS} characters.", param="input", code="invalid_value"
         )
     if asked.response_format not in _FORMATS:
         said = f"The simulator speaks {', '.join(_FORMATS)} only."
-        raise Refused(said, param="response_format", code="unsupported_value")
+        raise SimulatorError(said, param="response_format", code="unsupported_value")
     if not 0.25 <= asked.speed <= 4:  # noqa: PLR2004 - OpenAI's own bounds
-        raise Refused("Invalid 'speed': expected 0.25 to 4.", param="speed", code="invalid_value")
+        raise SimulatorError("Invalid 'speed': expected 0.25 to 4.", param="speed", code="invalid_value")
     seconds = len(asked.input) / CHARACTERS_PER_SECOND / asked.speed
     return _sound(asked.response_format, seconds), _FORMATS[asked.response_format]
 
@@ -66,13 +66,13 @@ def transcribe(body: bytes, content_type: str) -> tuple[bytes, bytes]:
     fields = form(body, content_type)
     for name in ("file", "model"):
         if name not in fields:
-            raise Refused(
+            raise SimulatorError(
                 f"Missing required parameter: '{name}'.", param=name, code="missing_required_parameter"
             )
     shape = fields.get("response_format", b"json").decode("utf-8", "replace")
     if shape not in TEXT_FORMATS:
         said = f"Invalid 'response_format': {shape!r}."
-        raise Refused(said, param="response_format", code="invalid_value")
+        raise SimulatorError(said, param="response_format", code="invalid_value")
     prompt = fields.get("prompt", b"your recording").decode("utf-8", "replace")
     text, seconds = reply(prompt, Seed(fields["file"])), _seconds(fields["file"])
     return _written(text, seconds, shape)
@@ -84,7 +84,7 @@ def form(body: bytes, content_type: str) -> dict[str, bytes]:
     head["content-type"] = content_type
     boundary = head.get_boundary()
     if head.get_content_type() != "multipart/form-data" or not boundary:
-        raise Refused("Expected a multipart/form-data body.", code="invalid_type")
+        raise SimulatorError("Expected a multipart/form-data body.", code="invalid_type")
     parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1", "replace"))
     found = {}
     for part in parts[1:]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
-from providers.simulator.errors import Refused, refusal_of
+from providers.simulator.errors import SimulatorError, refusal_of
 from providers.simulator.json_schema import Instance
 from providers.simulator.text import Seed, Text, capped, reply, tokens_of, tokens_of_piece, words_of
 
@@ -21,7 +21,7 @@ TOKENS_PER_IMAGE = 85
 _SHORTEST_HINT = 4  # words of a tool's name shorter than this say nothing ("get", "of")
 
 
-class Part(msgspec.Struct):
+class ContentPart(msgspec.Struct):
     type: str = "text"
     text: str = ""
     refusal: str = ""
@@ -29,7 +29,7 @@ class Part(msgspec.Struct):
 
 class Message(msgspec.Struct):
     role: str
-    content: str | list[Part] | None = None
+    content: str | list[ContentPart] | None = None
     name: str = ""
     tool_calls: list[Any] | None = None
 
@@ -131,12 +131,14 @@ def read(body: bytes) -> ChatRequest:
     except msgspec.DecodeError as error:
         raise refusal_of(error) from error
     if not asked.messages:
-        raise Refused("Invalid 'messages': empty array.", param="messages", code="empty_array")
+        raise SimulatorError("Invalid 'messages': empty array.", param="messages", code="empty_array")
     if asked.n is not None and not 1 <= asked.n <= MAX_CHOICES:
-        raise Refused(f"Invalid 'n': expected 1 to {MAX_CHOICES}.", param="n", code="invalid_value")
+        raise SimulatorError(f"Invalid 'n': expected 1 to {MAX_CHOICES}.", param="n", code="invalid_value")
     if asked.cap is not None and asked.cap < 1:
         field = "max_tokens" if asked.max_completion_tokens is None else "max_completion_tokens"
-        raise Refused(f"Invalid '{field}': expected at least 1.", param=field, code="integer_below_min_value")
+        raise SimulatorError(
+            f"Invalid '{field}': expected at least 1.", param=field, code="integer_below_min_value"
+        )
     return asked
 
 
@@ -182,7 +184,7 @@ def _content(asked: ChatRequest, seed: Seed) -> str:
     if wanted.type == "json_object":
         return orjson.dumps({"answer": reply(asked.prompt, seed)}).decode()
     if wanted.json_schema is None or wanted.json_schema.schema is None:
-        raise Refused(
+        raise SimulatorError(
             "Missing required parameter: 'response_format.json_schema.schema'.", param="response_format"
         )
     made = _instance(wanted.json_schema.schema, seed, asked.prompt, "response_format")
@@ -192,8 +194,8 @@ def _content(asked: ChatRequest, seed: Seed) -> str:
 def _instance(schema: dict[str, Any], seed: Seed, prompt: str, param: str) -> Any:
     try:
         return Instance(schema, seed, words_of(prompt)).build()
-    except Refused as refusal:
-        raise Refused(refusal.message, param=param, code="invalid_schema") from refusal
+    except SimulatorError as refusal:
+        raise SimulatorError(refusal.message, param=param, code="invalid_schema") from refusal
     except (
         ArithmeticError,
         AttributeError,
@@ -203,7 +205,7 @@ def _instance(schema: dict[str, Any], seed: Seed, prompt: str, param: str) -> An
         RecursionError,
         re.error,
     ) as error:
-        raise Refused(f"Invalid schema: {error}.", param=param, code="invalid_schema") from error
+        raise SimulatorError(f"Invalid schema: {error}.", param=param, code="invalid_schema") from error
 
 
 def _wanted_tool(asked: ChatRequest) -> Function | None:
@@ -214,11 +216,13 @@ def _wanted_tool(asked: ChatRequest) -> Function | None:
         name = choice["function"].get("name")
         found = next((function for function in functions if function.name == name), None)
         if found is None:
-            raise Refused(f"Tool choice '{name}' not found in 'tools' parameter.", param="tool_choice")
+            raise SimulatorError(f"Tool choice '{name}' not found in 'tools' parameter.", param="tool_choice")
         return found
     if choice == "required":
         if not functions:
-            raise Refused("'tool_choice' is only allowed when 'tools' are specified.", param="tool_choice")
+            raise SimulatorError(
+                "'tool_choice' is only allowed when 'tools' are specified.", param="tool_choice"
+            )
         return functions[0]
     if choice == "none" or asked.messages[-1].role != "user":
         return None  # a tool's answer was sent: now the model speaks

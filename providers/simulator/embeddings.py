@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
-from providers.simulator.errors import Refused, refusal_of
+from providers.simulator.errors import SimulatorError, refusal_of
 from providers.simulator.text import tokens_of, words_of
 
 DEFAULT_DIMENSIONS = 256
@@ -40,7 +40,7 @@ def embed(body: bytes) -> bytes:
         raise refusal_of(error) from error
     dimensions = DEFAULT_DIMENSIONS if asked.dimensions is None else asked.dimensions
     if not 1 <= dimensions <= MAX_DIMENSIONS:
-        raise Refused(
+        raise SimulatorError(
             f"Invalid 'dimensions': expected 1 to {MAX_DIMENSIONS}.", param="dimensions", code="invalid_value"
         )
     data, tokens = [], 0
@@ -61,13 +61,13 @@ def _inputs(given: str | list[Any]) -> list[str | list[int]]:
     if items and all(isinstance(item, int) for item in items):
         items = [items]
     if not items or any(isinstance(item, int) or not item for item in items):
-        raise Refused(
+        raise SimulatorError(
             "Invalid 'input': expected non-empty strings or token arrays.",
             param="input",
             code="invalid_value",
         )
     if len(items) > MAX_INPUTS:
-        raise Refused(
+        raise SimulatorError(
             f"Invalid 'input': at most {MAX_INPUTS} items.", param="input", code="array_above_max_length"
         )
     return items

@@ -11,7 +11,7 @@ _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"required field `([^`]+)`")
 
 
-class Refused(Exception):
+class SimulatorError(Exception):
     """Raised for a request the simulator will not answer."""
 
     def __init__(
@@ -30,18 +30,18 @@ class Refused(Exception):
         return orjson.dumps({"error": error})
 
 
-def refusal_of(error: msgspec.DecodeError) -> Refused:
+def refusal_of(error: msgspec.DecodeError) -> SimulatorError:
     """Say what msgspec found in OpenAI's words: broken JSON, a missing parameter or one of the wrong type."""
     if not isinstance(error, msgspec.ValidationError):
-        return Refused("We could not parse the JSON body of your request.")
+        return SimulatorError("We could not parse the JSON body of your request.")
     text = str(error)
     path = _PATH.search(text)
     where = path.group(1) if path is not None else ""
     missing = _MISSING.search(text)
     if missing is not None:
         name = f"{where}.{missing.group(1)}" if where else missing.group(1)
-        return Refused(
+        return SimulatorError(
             f"Missing required parameter: '{name}'.", param=name, code="missing_required_parameter"
         )
     said = _PATH.sub("", text)
-    return Refused(f"Invalid type for '{where}': {said}.", param=where or None, code="invalid_type")
+    return SimulatorError(f"Invalid type for '{where}': {said}.", param=where or None, code="invalid_type")

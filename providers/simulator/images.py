@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
-from providers.simulator.errors import Refused, refusal_of
+from providers.simulator.errors import SimulatorError, refusal_of
 from providers.simulator.text import Seed, tokens_of
 
 MAX_IMAGES = 10
@@ -42,14 +42,14 @@ def generate(body: bytes) -> bytes:
     except msgspec.DecodeError as error:
         raise refusal_of(error) from error
     if not asked.prompt:
-        raise Refused("Invalid 'prompt': empty.", param="prompt", code="invalid_value")
+        raise SimulatorError("Invalid 'prompt': empty.", param="prompt", code="invalid_value")
     count = 1 if asked.n is None else asked.n
     if not 1 <= count <= MAX_IMAGES:
-        raise Refused(f"Invalid 'n': expected 1 to {MAX_IMAGES}.", param="n", code="invalid_value")
+        raise SimulatorError(f"Invalid 'n': expected 1 to {MAX_IMAGES}.", param="n", code="invalid_value")
     width, height = _size(asked.size)
     quality = _QUALITIES.get(asked.quality or "auto", asked.quality or "")
     if quality not in _TOKENS:
-        raise Refused(f"Invalid 'quality': {asked.quality!r}.", param="quality", code="invalid_value")
+        raise SimulatorError(f"Invalid 'quality': {asked.quality!r}.", param="quality", code="invalid_value")
     data = [_item(asked, Seed(body, bytes([index])), width, height) for index in range(count)]
     usage = _usage(tokens_of(asked.prompt), -(-_TOKENS[quality] * width * height // _SQUARE) * count)
     shown = {"size": f"{width}x{height}", "quality": quality, "output_format": "png", "usage": usage}
@@ -88,10 +88,12 @@ def _item(asked: ImagesRequest, seed: Seed, width: int, height: int) -> dict[str
 def _size(text: str | None) -> tuple[int, int]:
     wide, _, high = (DEFAULT_SIZE if text in {None, "auto"} else str(text)).partition("x")
     if not (wide.isdecimal() and high.isdecimal() and len(wide) + len(high) <= len("4096") * 2):
-        raise Refused(f"Invalid 'size': {text!r}.", param="size", code="invalid_value")
+        raise SimulatorError(f"Invalid 'size': {text!r}.", param="size", code="invalid_value")
     width, height = int(wide), int(high)
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
-        raise Refused(f"Invalid 'size': at most {MAX_SIDE} on a side.", param="size", code="invalid_value")
+        raise SimulatorError(
+            f"Invalid 'size': at most {MAX_SIDE} on a side.", param="size", code="invalid_value"
+        )
     return width, height
 
 

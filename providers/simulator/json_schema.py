@@ -9,7 +9,7 @@ import math
 import re
 from typing import Any
 
-from providers.simulator.errors import Refused
+from providers.simulator.errors import SimulatorError
 from providers.simulator.text import Seed
 
 _FRUGAL_DEPTH = 4  # from here on optional parts are left out, so that recursive schemas end
@@ -93,7 +93,7 @@ class Instance:
         while True:
             self._nodes += 1
             if depth > _MAX_DEPTH or self._nodes > _MAX_NODES:
-                raise Refused(
+                raise SimulatorError(
                     "The schema is too deep or too large for the simulator.", param="response_format"
                 )
             if not isinstance(schema, dict):
@@ -128,7 +128,9 @@ class Instance:
             name = part.replace("~1", "/").replace("~0", "~")
             found = found.get(name) if isinstance(found, dict) else None
         if not isinstance(found, dict):
-            raise Refused(f"The schema refers to {pointer!r}, which is not there.", param="response_format")
+            raise SimulatorError(
+                f"The schema refers to {pointer!r}, which is not there.", param="response_format"
+            )
         return found
 
     def _object(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
@@ -185,7 +187,9 @@ class Instance:
             return _matching(pattern, self._word())
         fewest, most = int(schema.get("minLength", 0)), int(schema.get("maxLength", _MAX_LENGTH))
         if fewest > _MAX_LENGTH:
-            raise Refused(f"The simulator writes no text of {fewest} characters.", param="response_format")
+            raise SimulatorError(
+                f"The simulator writes no text of {fewest} characters.", param="response_format"
+            )
         return self._word().ljust(fewest, "x")[:most]
 
     def _word(self) -> str:
@@ -243,4 +247,6 @@ def _matching(pattern: str, word: str) -> str:
         for candidate in (word[:_MAX_CANDIDATE], *_CANDIDATES):
             if found.search(candidate):
                 return candidate
-    raise Refused(f"The simulator cannot make a text that matches {pattern!r}.", param="response_format")
+    raise SimulatorError(
+        f"The simulator cannot make a text that matches {pattern!r}.", param="response_format"
+    )

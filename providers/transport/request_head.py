@@ -27,7 +27,7 @@ class Origin(msgspec.Struct, frozen=True):
     is_guarded: bool = False  # may lead to the public internet only
 
 
-class Place(msgspec.Struct, frozen=True):
+class RequestTarget(msgspec.Struct, frozen=True):
     """An address, taken apart: `after_method` is the rest of the request line and the fields every request has."""
 
     origin: Origin
@@ -35,7 +35,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=4096)
-def place_of(url: str, *, is_guarded: bool = False) -> Place:
+def request_target(url: str, *, is_guarded: bool = False) -> RequestTarget:
     """Raises ConnectFailed if this is not an http(s) URL."""
     try:
         parts = urlsplit(url)
@@ -55,7 +55,7 @@ def place_of(url: str, *, is_guarded: bool = False) -> Place:
         path += "?" + quote(parts.query, safe=_AS_IT_IS + "?")
     if _FORBIDDEN.search(shown) or " " in shown:
         raise ConnectFailed("not an address: the host has characters that no host has")
-    return Place(
+    return RequestTarget(
         Origin(name, port or default, parts.scheme == "https", is_guarded),
         f" {path} HTTP/1.1\r\nhost: {shown}\r\naccept-encoding: identity\r\n",
     )
@@ -64,14 +64,14 @@ def place_of(url: str, *, is_guarded: bool = False) -> Place:
 def origin_text(url: str) -> str:
     """Return scheme, host and port of whom a request to this address reaches; "" where it reaches nobody."""
     try:
-        origin = place_of(url).origin
+        origin = request_target(url).origin
     except ConnectFailed:
         return ""
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     return f"{'https' if origin.is_tls else 'http'}://{host}:{origin.port}"
 
 
-def head_of(method: str, place: Place, headers: Mapping[str, str], length: int) -> bytes:
+def head_of(method: str, place: RequestTarget, headers: Mapping[str, str], length: int) -> bytes:
     """Return the head of a request. Raises ConnectFailed, naming the field but never showing its value."""
     lines = [method, place.after_method, f"content-length: {length}\r\n"]
     if _FORBIDDEN.search("".join(headers.values())) or _NO_TOKEN.search("".join(headers)):

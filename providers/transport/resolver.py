@@ -30,7 +30,7 @@ Name = tuple[str, int]
 Addresses = Sequence[AddrInfoType]
 
 
-class Names:
+class Resolver:
     """However many ask for a name, there is one lookup, and whoever leaves does not end it."""
 
     def __init__(self) -> None:

@@ -15,12 +15,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from tenants.api_keys.known_prefixes import KnownPrefixes
-from tenants.api_keys.single_flight import KeyReads
+from tenants.api_keys.single_flight import SingleFlight
 from tenants.api_keys.tokens import digest, safe_part, split
-from tenants.api_keys.unknown_key_limiter import KeyMisses
-from tenants.auth import INVALID
+from tenants.api_keys.unknown_key_limiter import UnknownKeyLimiter
 from tenants.caller import Caller
-from tenants.errors import InvalidKey, KeysUnavailable, TooManyMisses
+from tenants.errors import INVALID, InvalidKey, KeysUnavailable, TooManyMisses
 
 TTL_S = 30.0
 CAREFUL_TTL_S = 5.0
@@ -35,7 +34,7 @@ CAPACITY = 50_000
 NEGATIVE_CAPACITY = 10_000
 
 
-class Stored(NamedTuple):
+class StoredKey(NamedTuple):
     """A key as the database has it. After a rotation the hash before it is good until `previous_until`."""
 
     secret_hmac: str
@@ -58,7 +57,7 @@ class _No(NamedTuple):
     caller: Caller | None
 
 
-class Known(NamedTuple):
+class CachedCaller(NamedTuple):
     """Who was verified, in monotonic seconds: until when that is believed, and until when if it cannot be asked."""
 
     caller: Caller
@@ -74,21 +73,21 @@ class KeyCache:
     def __init__(
         self,
         pepper: bytes,
-        load: Callable[[str], Awaitable[Stored | None]],
+        load: Callable[[str], Awaitable[StoredKey | None]],
         prefixes: KnownPrefixes,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pepper, self._prefixes, self._clock = pepper, prefixes, clock
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, CachedCaller] = {}
         self._refused: dict[str, _No] = {}
         self._rows: dict[
-            str, tuple[float, Stored | None]
+            str, tuple[float, StoredKey | None]
         ] = {}  # until when; of addresses that guess much only
-        self._reads = KeyReads(load)
+        self._reads = SingleFlight(load)
         self._refreshing: dict[str, asyncio.Task[Caller]] = {}
         self._is_away = False  # the last question to the database got no answer
         self._generation = 0
-        self._misses = KeyMisses(clock)
+        self._misses = UnknownKeyLimiter(clock)
         self.denied: frozenset[str] = (
             frozenset()
         )  # prefixes that are refused here, whatever the database says
@@ -162,10 +161,10 @@ class KeyCache:
         if generation == self._generation:  # not while a change is being announced
             _make_room(self._known, CAPACITY)
             fresh_s, stale_s = min(self.ttl_s, good_for_s), min(STALE_S, good_for_s)
-            self._known[fingerprint] = Known(stored.caller, now + fresh_s, now + stale_s)
+            self._known[fingerprint] = CachedCaller(stored.caller, now + fresh_s, now + stale_s)
         return stored.caller
 
-    async def _read_rarely(self, prefix: str) -> Stored | None:
+    async def _read_rarely(self, prefix: str) -> StoredKey | None:
         """Return a row as it was a moment ago, so that guesses at one secret are one question, not many."""
         until, stored = self._rows.get(prefix, (0.0, None))
         if until <= self._clock():
@@ -175,7 +174,7 @@ class KeyCache:
                 self._rows[prefix] = (self._clock() + ROW_TTL_S, stored)
         return stored
 
-    async def _read(self, prefix: str) -> Stored | None:
+    async def _read(self, prefix: str) -> StoredKey | None:
         try:
             stored = await self._reads.read(prefix)
         except KeysUnavailable:
@@ -213,7 +212,7 @@ class KeyCache:
         self._refreshing = {}
 
 
-def _good_for_s(stored: Stored | None, fingerprint: str) -> float:
+def _good_for_s(stored: StoredKey | None, fingerprint: str) -> float:
     """Return for how long this key is good as far as its row says; 0 refuses. Both comparisons are always made."""
     nothing = "0" * len(fingerprint)
     expected, previous = (

@@ -26,7 +26,7 @@ class _Read(Generic[T]):
         self.task, self.waiting = task, 0
 
 
-class KeyReads(Generic[T]):
+class SingleFlight(Generic[T]):
     """`load(prefix)` reads one key; it may raise KeysUnavailable. Cancelled, it gives up what has not begun."""
 
     def __init__(self, load: Callable[[str], Awaitable[T]]) -> None:

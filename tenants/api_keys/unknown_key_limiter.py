@@ -16,7 +16,7 @@ WINDOW_S = 10.0
 CAPACITY = 10_000
 
 
-class KeyMisses:
+class UnknownKeyLimiter:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._seen: dict[str, tuple[float, int]] = {}  # by origin: the window's end, how many in it

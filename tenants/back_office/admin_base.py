@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.db import transaction
 from typing_extensions import override
 
-from tenants.back_office.audit import SECRET_FIELDS, SECRET_MAPS, actor_of, facts_of, record
+from tenants.audit import SECRET_FIELDS, SECRET_MAPS, actor_of, facts_of, record
 from tenants.back_office.history import history_page
 from tenants.back_office.paging import BoundedPaginator
 
@@ -46,10 +46,10 @@ COMPARISONS = frozenset(
     }
 )
 
-__all__ = ["AddOnly", "BackOffice", "ReadOnly", "StackedInline", "TabularInline"]
+__all__ = ["AddOnlyAdmin", "AuditedModelAdmin", "ReadOnlyAdmin", "StackedInline", "TabularInline"]
 
 
-class BackOffice(ModelAdmin):
+class AuditedModelAdmin(ModelAdmin):
     """Writes who changed what in the transaction of the change, and marks rows of the file as edited."""
 
     list_per_page = list_max_show_all = 50  # nobody is offered all rows at once
@@ -135,7 +135,7 @@ class BackOffice(ModelAdmin):
         return {row.pk: facts_of(row) for row in rows}
 
 
-class AddOnly(BackOffice):
+class AddOnlyAdmin(AuditedModelAdmin):
     """Rows that nobody may change or delete once they are there, superusers included."""
 
     @override
@@ -147,7 +147,7 @@ class AddOnly(BackOffice):
         return False
 
 
-class ReadOnly(AddOnly):
+class ReadOnlyAdmin(AddOnlyAdmin):
     """Rows that nobody may add either."""
 
     @override

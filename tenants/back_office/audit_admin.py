@@ -12,9 +12,9 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from typing_extensions import override
 
-from tenants.back_office.admin_base import ReadOnly
-from tenants.back_office.differences import DONE, differences
+from tenants.back_office.admin_base import ReadOnlyAdmin
 from tenants.back_office.list_filters import OneOf
+from tenants.differences import DONE, differences
 from tenants.models import ApiKey, AuditEvent
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class ResourceFilter(OneOf):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnly):
+class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ("at", "actor", "done", "kind", "what", "changed", "ip")
     list_filter = (ActionFilter, ResourceFilter, "at")
     search_fields = ("name",)

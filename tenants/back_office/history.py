@@ -8,7 +8,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.template.response import TemplateResponse
 
-from tenants.back_office.differences import DONE, differences
+from tenants.differences import DONE, differences
 from tenants.models import AuditEvent
 
 if TYPE_CHECKING:

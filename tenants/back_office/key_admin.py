@@ -18,10 +18,10 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from tenants.api_keys import tokens
-from tenants.back_office.admin_base import BackOffice
-from tenants.back_office.audit import actor_of
+from tenants.audit import actor_of
+from tenants.back_office.admin_base import AuditedModelAdmin
 from tenants.back_office.confirmation import ask, is_confirmed
-from tenants.forms import ApiKeyForm
+from tenants.back_office.forms import ApiKeyForm
 from tenants.models import ApiKey, User
 from tenants.services import give_secret, revoke_key, rotate_key
 
@@ -38,7 +38,7 @@ COLORS = {"in force": "success", "expired": "warning", "revoked": "danger"}
 FOR_GOOD = "Every call with it is refused within 2 seconds, running ones are ended, and nobody can undo it."
 
 
-class ApiKeyAdmin(BackOffice):
+class ApiKeyAdmin(AuditedModelAdmin):
     form = ApiKeyForm
     list_display: tuple[str, ...] = (
         "name",

@@ -12,8 +12,8 @@ from django.core.exceptions import PermissionDenied
 from typing_extensions import override
 from unfold.forms import AdminPasswordChangeForm
 
-from tenants.back_office.admin_base import BackOffice
-from tenants.forms import UserChangeForm, UserCreationForm
+from tenants.back_office.admin_base import AuditedModelAdmin
+from tenants.back_office.forms import UserChangeForm, UserCreationForm
 from tenants.models import User
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(BackOffice, DjangoGroupAdmin):
+class GroupAdmin(AuditedModelAdmin, DjangoGroupAdmin):
     """A group's permissions are those of its members, so only superusers touch one."""
 
     ordering = ("name",)
@@ -49,7 +49,7 @@ class GroupAdmin(BackOffice, DjangoGroupAdmin):
 
 
 @admin.register(User)
-class UserAdmin(BackOffice, DjangoUserAdmin):  # type: ignore[type-arg]  # generic for the checker only
+class UserAdmin(AuditedModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # generic for the checker only
     """Others than superusers look after people who are no staff, and after themselves; nobody's powers are theirs."""
 
     form = UserChangeForm

@@ -9,7 +9,7 @@ from functools import cache
 
 import pytest
 
-from gateway.http.errors import ERRORS, answer_to
+from gateway.http.errors import ERRORS, response_for
 from providers.errors.exceptions import UpstreamFailed
 from tests.sources import ROOT, SOURCES, is_ours
 
@@ -26,9 +26,9 @@ NEVER_AT_THE_DOOR = {
     "gateway.stores.redis_check.RedisAway": "stops the start: exit 1",
     "gateway.http.request.ClientGone": "there is nobody to answer",
     "catalog.routing.experiments.BadExperiment": "a form's error; disables its row of the catalog",
-    "catalog.loaders.Unusable": "disables its row of the catalog",
-    "catalog.loaders.Priceless": "disables its row of the catalog",
-    "catalog.encryption.CredentialUnreadable": "disables its row of the catalog",
+    "catalog.loaders.InvalidDeployment": "disables its row of the catalog",
+    "catalog.loaders.PriceMissing": "disables its row of the catalog",
+    "catalog.secrets.encryption.CredentialUnreadable": "disables its row of the catalog",
     "catalog.services.KeyNeeded": "a form's error",
     "tenants.queries.UnknownTenant": "shell commands",
     "tenants.sign_in.password_hasher.TooManyHashes": "gateway/site/security_headers.py answers it",
@@ -38,16 +38,16 @@ NEVER_AT_THE_DOOR = {
     "budgets.admission.budget_windows.UnknownSchedule": "refused where a budget is written",
     "budgets.redis.client.protocol.Unreachable": "becomes AdmissionUnavailable",
     "budgets.redis.client.protocol.Unsent": "is an Unreachable",
-    "budgets.redis.client.protocol.Refused": "is an Unreachable",
-    "budgets.redis.snapshot.Unread": "shell commands and nightly jobs",
+    "budgets.redis.client.protocol.RedisError": "is an Unreachable",
+    "budgets.redis.snapshot.SnapshotUnavailable": "shell commands and nightly jobs",
     "providers.egress.EgressRefused": "a form's error",
-    "providers.simulator.errors.Refused": "the simulator answers it as a provider would",
+    "providers.simulator.errors.SimulatorError": "the simulator answers it as a provider would",
     "providers.dialects.base.MalformedStream": "becomes UpstreamBroken",
-    "providers.dialects.base.MalformedAnswer": "becomes UpstreamBroken",
+    "providers.json_scan.limits.MalformedAnswer": "becomes UpstreamBroken",
     "providers.dialects.base.Laborious": "is read by another process, or becomes UpstreamBroken",
     "providers.json_scan.limits.OverLimit": "becomes BadRequest",
     "providers.json_scan.limits.NotJson": "becomes BadRequest",
-    "providers.json_scan.layout.Unfit": "becomes BadRequest",
+    "providers.requests.layout.Unfit": "becomes BadRequest",
     "providers.processes.work_process.WorkFailed": "is one of the two below",
     "providers.processes.work_process.Lost": "becomes Overloaded, ReplaysUnavailable or MalformedAnswer",
     "providers.processes.work_process.TooDear": "becomes BadRequest, ReplaysUnavailable or MalformedAnswer",
@@ -105,7 +105,7 @@ def test_a_row_is_an_error_of_http(kind):
 
 
 def test_an_unknown_exception_is_a_500_that_tells_nothing_but_where_the_log_has_it(caplog):
-    answer = answer_to(LookupError("secret"), "req_17")
+    answer = response_for(LookupError("secret"), "req_17")
     [said] = caplog.records
     assert "req_17" in said.getMessage()
     assert said.exc_info is not None

@@ -8,7 +8,7 @@ import re
 from tests.sources import ROOT, SOURCES, is_ours
 
 BY_VARIABLE = {
-    "gateway/invalidation/signed_messages.py": {"message_unsigned"},
+    "gateway/values/signed_messages.py": {"message_unsigned"},
     "gateway/invalidation/health_hints.py": {"message_stale"},
 }
 PERIODIC = {"gateway/server/background.py"}  # names the work that failed: one row stands for all
@@ -53,6 +53,6 @@ def test_the_table_has_every_fallback_of_the_program_and_no_other():
 
 def test_the_names_behind_variables_are_those():
     for file, names in BY_VARIABLE.items():
-        source = (ROOT / file).read_text() + (ROOT / "gateway/invalidation/signed_messages.py").read_text()
+        source = (ROOT / file).read_text() + (ROOT / "gateway/values/signed_messages.py").read_text()
         for name in names:
             assert f'"{name}"' in source

@@ -26,9 +26,9 @@ OF_A_CONNECTION = {  # that broke; as many as there were
 }
 OF_A_CALL = {
     "gateway.http.request.V1Request",
-    "gateway.inference.relay.Relay",
+    "gateway.inference.relay.StreamRelay",
     "metering.meter.Meter",
-    "providers.upstream.Call",
+    "providers.call.Call",
     "providers.dialects.openai.stream.OpenAIStream",
 }
 

@@ -143,7 +143,7 @@ async def test_an_administrators_removal_of_the_other_alias_leaves_only_that_out
         "-v",
         "0",
         "-c",
-        "from catalog.models import Model; from tenants.services import bump_version; "
+        "from catalog.models import Model; from tenants.config_version import bump_version; "
         "Model.objects.filter(alias='steady').update(removed=True, edited=True); bump_version()",
     )
     async with gateway.client() as client:

@@ -61,7 +61,7 @@ async def do(gateway, *lines):
     """Act as an administrator on another machine would: in another process."""
     code = (
         "from datetime import UTC, datetime\n"
-        "from tenants.back_office.audit import Actor\n"
+        "from tenants.audit import Actor\n"
         "from tenants import services\n"
         "from tenants.models import ApiKey, Tenant\n"
         "ACTOR = Actor('shell')\n" + "\n".join(lines)

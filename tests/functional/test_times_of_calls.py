@@ -132,7 +132,7 @@ async def test_a_call_whose_key_ends_is_in_the_ledger_with_the_status_that_its_c
     calls = [(ENDED, "ended", False), (ASLEEP, "asleep", False)]
     revoked, suspended = await cut(gateway, upstream, *calls)
     script = "from tenants.services import suspend_tenant; from tenants.models import Tenant; "
-    script += "from tenants.back_office.audit import Actor; suspend_tenant("
+    script += "from tenants.audit import Actor; suspend_tenant("
     script += "Tenant.objects.get(name='sleepers').pk, actor=Actor('test'))"
     await asyncio.to_thread(run_each, gateway, ["revoke", "ended"], ["shell", "-v", "0", "-c", script])
     answers = await asyncio.gather(revoked, suspended)

@@ -180,7 +180,7 @@ async def test_a_change_reaches_every_worker_within_two_seconds(two_workers):
 
 REVOKE_BOB = """
 from datetime import UTC, datetime
-from tenants.back_office.audit import Actor
+from tenants.audit import Actor
 from tenants.models import ApiKey
 from tenants.services import revoke_key
 revoke_key(ApiKey.objects.get(prefix="bob").pk, actor=Actor("shell"), now=datetime.now(UTC))

@@ -1,8 +1,9 @@
 """What workers say to each other about limits and money: signed, so that nobody else on that Redis is believed.
 
-Said again, it does no harm: "gone" is true for ever, because no process ever has the name of another (redis_peers.py);
-"told" answers one question, whose name is not used twice; "rehold" and "yield" make a worker say once more what it
-holds, or give back what it set aside; "here" lets a worker be waited for that may have died, until its grave is seen.
+Said again, it does no harm: "gone" is true for ever, because no process ever has the name of another
+(worker_registry.py); "told" answers one question, whose name is not used twice; "rehold" and "yield" make a worker
+say once more what it holds, or give back what it set aside; "here" lets a worker be waited for that may have died,
+until its grave is seen.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from budgets.redis.client.connection import RedisConnection
-from gateway.invalidation.signed_messages import Signer
+from gateway.values.signed_messages import Signer
 
 
 class Channel:

@@ -18,11 +18,11 @@ from typing import Any
 
 from redis.asyncio.connection import parse_url
 
-from budgets.redis.client.protocol import LONGEST_S, Refused, Unreachable, Unsent, Wire
+from budgets.redis.client.protocol import LONGEST_S, RedisError, RedisProtocol, Unreachable, Unsent
 from budgets.redis.client.scripts import Script, read_scripts
-from budgets.redis.client.throttled_log import Complaints
+from budgets.redis.client.throttled_log import ThrottledLog
 from budgets.redis.client.tls import context_of
-from providers.fallback_log import FALLBACKS
+from gateway.values.fallback_log import FALLBACKS
 
 logger = logging.getLogger(__name__)
 TIMEOUT_S = 0.03
@@ -32,7 +32,7 @@ NO_EVICTION = "noeviction"
 EVICTS = "EVICTS"
 
 
-class Breaker:
+class ReconnectBackoff:
     """Opens after `fails` within a second, for a second; then one more failure opens it again at once."""
 
     def __init__(self, fails: int = 5, seconds: float = 1.0) -> None:
@@ -67,16 +67,16 @@ class RedisConnection:
     ) -> None:
         self.run_id, self.opened, self.born_in = "", 0, ""
         self._client = 0  # as the server calls the present connection
-        self.on_message: Callable[[bytes], None] = _ignore
+        self.on_message: Callable[[bytes], None] = _noop
         self.on_open: Callable[[], None] = _nothing
         self._options: dict[str, Any] = dict(parse_url(url))
         self._is_secure = url.startswith("rediss:")
         self.channel = f"{channel}:{self._options.get('db', 0)}"
         self._timeout_s, self._longest_s = timeout_s, longest_s
         self._scripts = read_scripts()
-        self._breaker, self._complaints = Breaker(), Complaints()
+        self._breaker, self._complaints = ReconnectBackoff(), ThrottledLog()
         self._has_warned = False
-        self._wire: Wire | None = None
+        self._wire: RedisProtocol | None = None
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._why_away = "it was not reached yet"
@@ -115,7 +115,7 @@ class RedisConnection:
         wire = await self._connected()
         try:
             return await self._answer(wire.send(*command))
-        except Refused as refused:
+        except RedisError as refused:
             self._complain(refused)
             raise
 
@@ -129,7 +129,7 @@ class RedisConnection:
         script = self._scripts[name]
         try:
             return await self._evaluate(script, key, payload)
-        except Refused as refused:
+        except RedisError as refused:
             self._complain(refused)
             raise
         except Unreachable as first:
@@ -147,16 +147,16 @@ class RedisConnection:
     def life_key(self) -> str:
         return f"{self.channel}:lives:{self.run_id}"  # what a restarted server has kept may be old
 
-    async def _life(self, wire: Wire) -> str:
+    async def _life(self, wire: RedisProtocol) -> str:
         written = wire.send("HSETNX", self.life_key, "life", uuid.uuid4().hex)
-        written.add_done_callback(_heed)
+        written.add_done_callback(_on_message)
         named = await wire.send("HGET", self.life_key, "life")
         if named is None:
             await written  # its refusal says why: a replica, say
             raise Unreachable
         return str(named.decode())
 
-    async def _connected(self) -> Wire:
+    async def _connected(self) -> RedisProtocol:
         loop = asyncio.get_running_loop()
         if self._breaker.is_open(loop.time()):
             raise Unsent
@@ -182,7 +182,7 @@ class RedisConnection:
         packed = payload(self.run_id)
         try:
             reply: bytes = await self._answer(wire.send("EVALSHA", script.sha, 1, key, packed))
-        except Refused as refused:
+        except RedisError as refused:
             if not str(refused).startswith("NOSCRIPT"):
                 raise
             reply = await self._answer(wire.send("EVAL", script.text, 1, key, packed))
@@ -194,7 +194,7 @@ class RedisConnection:
     def _late(self) -> None:
         self._breaker.fail(asyncio.get_running_loop().time())
 
-    def _lost(self, wire: Wire) -> None:
+    def _lost(self, wire: RedisProtocol) -> None:
         if wire is self._wire:
             self._late()
             self._wire, self._why_away = None, "it does not answer"
@@ -218,7 +218,7 @@ class RedisConnection:
                 )
             except Exception as failure:  # noqa: BLE001 - nobody else would ever connect again
                 self._why_away = str(failure) or "it does not answer"
-                if isinstance(failure, Refused) or not isinstance(failure, Unreachable):
+                if isinstance(failure, RedisError) or not isinstance(failure, Unreachable):
                     self._complain(failure)
             await asyncio.sleep(AGAIN_S)
         self._wire = wire
@@ -226,9 +226,9 @@ class RedisConnection:
         self._ready.set()
         self.on_open()
 
-    async def _connect(self) -> Wire:
+    async def _connect(self) -> RedisProtocol:
         loop, options = asyncio.get_running_loop(), self._options
-        wire = Wire(self._timeout_s, self.on_message, self._late, self._lost, self._longest_s)
+        wire = RedisProtocol(self._timeout_s, self.on_message, self._late, self._lost, self._longest_s)
         try:
             async with asyncio.timeout(HANDSHAKE_S):
                 if "path" in options:
@@ -243,7 +243,7 @@ class RedisConnection:
             raise
         return wire
 
-    async def _shake_hands(self, wire: Wire) -> None:
+    async def _shake_hands(self, wire: RedisProtocol) -> None:
         options = self._options
         hello: list[str | bytes | int] = ["HELLO", 3]
         if options.get("password"):
@@ -264,17 +264,17 @@ class RedisConnection:
         self.run_id, self._client = info["run_id"], greeting[b"id"]
         self.born_in = self.born_in or await self._life(wire)
 
-    async def _end_last(self, wire: Wire) -> None:
+    async def _end_last(self, wire: RedisProtocol) -> None:
         """End the connection before this one in the server too: what it has not read of it would come out of order."""
         try:
             await wire.send("CLIENT", "KILL", "ID", self._client)
-        except Refused as refused:
+        except RedisError as refused:
             self._complain(refused)
 
     def _check_eviction(self, policy: str) -> None:
         """Refuse a Redis that drops what it was told when memory is short: that would be money and limits."""
         if policy and policy != NO_EVICTION:
-            raise Refused(f"{EVICTS} maxmemory-policy is {policy}: set it to {NO_EVICTION}")
+            raise RedisError(f"{EVICTS} maxmemory-policy is {policy}: set it to {NO_EVICTION}")
         if not policy and not self._has_warned:
             self._has_warned = True
             what = "it does not say its maxmemory-policy; it must be"
@@ -285,13 +285,13 @@ def _facts(info: bytes) -> dict[str, str]:
     return dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
 
 
-def _heed(future: asyncio.Future[Any]) -> None:
+def _on_message(future: asyncio.Future[Any]) -> None:
     """Its failure is that of the command behind it."""
     if not future.cancelled():
         future.exception()
 
 
-def _ignore(_: bytes) -> None:
+def _noop(_: bytes) -> None:
     """Nobody listens yet."""
 
 

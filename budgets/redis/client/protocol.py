@@ -53,7 +53,7 @@ class Unsent(Unreachable):
         return True
 
 
-class Refused(Unreachable):
+class RedisError(Unreachable):
     """The store answered with an error: its text. What it cannot do at present it has not begun."""
 
     @property
@@ -66,7 +66,7 @@ class Refused(Unreachable):
         return self.kind not in OUR_FAULT
 
 
-class Wire(asyncio.Protocol):
+class RedisProtocol(asyncio.Protocol):
     """Made by the loop for each connection; used once."""
 
     def __init__(
@@ -74,13 +74,15 @@ class Wire(asyncio.Protocol):
         timeout_s: float,
         on_message: Callable[[bytes], None],
         on_late: Callable[[], None],
-        on_lost: Callable[[Wire], None],
+        on_lost: Callable[[RedisProtocol], None],
         longest_s: float = LONGEST_S,
     ) -> None:
         self._timeout_s, self._longest_s = timeout_s, longest_s
         self._on_message, self._on_late, self._on_lost = on_message, on_late, on_lost
         self._loop = asyncio.get_running_loop()
-        self._reader = hiredis.Reader(notEnoughData=_NOTHING, protocolError=Unreachable, replyError=Refused)
+        self._reader = hiredis.Reader(
+            notEnoughData=_NOTHING, protocolError=Unreachable, replyError=RedisError
+        )
         self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()  # and when it was sent
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
@@ -158,7 +160,7 @@ class Wire(asyncio.Protocol):
         self._usual_s += (took_s - self._usual_s) / 8 if self._usual_s else took_s
         if future.done():
             return
-        if isinstance(reply, Refused):
+        if isinstance(reply, RedisError):
             future.set_exception(reply)
         else:
             future.set_result(reply)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from budgets.redis.client.protocol import OUR_FAULT, Refused
+from budgets.redis.client.protocol import OUR_FAULT, RedisError
 
 logger = logging.getLogger(__name__)
 SAY_AGAIN_S = 10.0
@@ -12,7 +12,7 @@ DOUBTED_S = 5.0  # so long a refusal stands for the commands after it, unless on
 OF_ONE = frozenset({"ERR", "WRONGTYPE"})  # a command or a tenant's data; the others concern every command
 
 
-class Complaints:
+class ThrottledLog:
     """A full disk refuses all commands: one line tells."""
 
     def __init__(self) -> None:
@@ -28,13 +28,13 @@ class Complaints:
         self._until = 0.0
 
     def note(self, failure: Exception, now: float) -> None:
-        kind = failure.kind if isinstance(failure, Refused) else type(failure).__name__
+        kind = failure.kind if isinstance(failure, RedisError) else type(failure).__name__
         if kind not in OF_ONE:
             self._refusal, self._until = str(failure), now + DOUBTED_S
         if now < self._next.get(kind, now):
             return
         self._next[kind] = now + SAY_AGAIN_S
-        if not isinstance(failure, Refused):
+        if not isinstance(failure, RedisError):
             logger.error("budgets.redis.failed %r", failure, exc_info=failure)
         elif kind in OUR_FAULT:
             logger.error("budgets.redis.refused %s", failure)

@@ -6,17 +6,18 @@ import asyncio
 import time
 
 from budgets.admission.interface import AdmissionUnavailable
-from budgets.redis.held_calls import Reply, Want
-from budgets.redis.recovery.recovery import Rebuilds
-from budgets.redis.recovery.window_loader import Learning
+from budgets.redis.recovery.recovery import Recovery
+from budgets.redis.recovery.window_loader import WindowLoader
+from budgets.redis.replies import ScriptReply
+from budgets.redis.scope_request import ScopeRequest
 
 DOUBT_S = 0.02  # between two looks whether a total still counts calls that are also counted on their own
 
 
-class Preparation:
+class Prerequisites:
     """`skew_s` is how far the store's clock is ahead of this machine's, as far as that ever mattered."""
 
-    def __init__(self, rebuilds: Rebuilds, learning: Learning) -> None:
+    def __init__(self, rebuilds: Recovery, learning: WindowLoader) -> None:
         self._rebuilds, self._learning = rebuilds, learning
         self.skew_s = 0.0
 
@@ -24,7 +25,7 @@ class Preparation:
         await self._rebuilds.aclose()
         await self._learning.aclose()
 
-    async def make(self, reply: Reply, want: Want, deadline: float) -> None:
+    async def make(self, reply: ScriptReply, want: ScopeRequest, deadline: float) -> None:
         """Return when it is worth asking again. Raises AdmissionUnavailable, also at the deadline (loop time)."""
         if asyncio.get_running_loop().time() >= deadline:
             raise AdmissionUnavailable

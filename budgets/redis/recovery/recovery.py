@@ -1,8 +1,8 @@
 """Starts a tenant over after Redis has lost its data: the ledger says what was spent, the workers what they hold.
 
 One rebuild at a time for each tenant, over all workers. Nothing is admitted until every worker that may hold something
-(redis_peers.py) has told it again; who is not heard of is asked again and again. The ledger is read after that: what a
-worker does not tell because it is in the ledger is then found there. Callers wait a second at most.
+(worker_registry.py) has told it again; who is not heard of is asked again and again. The ledger is read after that:
+what a worker does not tell because it is in the ledger is then found there. Callers wait a second at most.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any
 from budgets.admission.interface import AdmissionUnavailable
 from budgets.local.window_cache import Load
 from budgets.redis.client.channel import Channel
-from budgets.redis.held_calls import Reply, Want, packed_post
-from budgets.redis.recovery.scope_tenants import Owners
-from budgets.redis.workers.worker_registry import Peers
+from budgets.redis.recovery.scope_tenants import ScopeTenants
+from budgets.redis.replies import ScriptReply
+from budgets.redis.scope_request import ScopeRequest, packed_post
+from budgets.redis.workers.worker_registry import WorkerRegistry
 
 LOCK_MS = 5000
 WAIT_S = 4.5  # less than the lock: who is silent for longer is waited for in another rebuild
@@ -27,10 +28,10 @@ ASK_AGAIN_S = 0.2
 LOOK_AGAIN_S = 1.0
 
 StandIn = Callable[[str, Sequence[str]], Awaitable[Collection[str]]]
-Run = Callable[[str, str, Sequence[Any]], Awaitable[Reply]]
+Run = Callable[[str, str, Sequence[Any]], Awaitable[ScriptReply]]
 
 
-class Rebuilds:
+class Recovery:
     """Those that this worker takes part in."""
 
     def __init__(
@@ -38,17 +39,17 @@ class Rebuilds:
         channel: Channel,
         run: Run,
         load: Load,
-        peers: Peers,
-        owners: Owners,
+        peers: WorkerRegistry,
+        owners: ScopeTenants,
         is_buried: Callable[[str], Awaitable[bool]],
     ) -> None:
         self._channel, self._run, self._load, self._peers = channel, run, load, peers
         self._owners, self._is_buried = owners, is_buried
-        self.stand_in: StandIn = _nobody
+        self.stand_in: StandIn = _no_workers
         self._tasks: dict[str, asyncio.Task[Exception | None]] = {}
         self._began: dict[str, float] = {}
 
-    async def wait(self, want: Want, deadline: float) -> None:
+    async def wait(self, want: ScopeRequest, deadline: float) -> None:
         """Return when the tenant is open again. Raises AdmissionUnavailable at the deadline (loop time); where no
         budget binds, already when it takes longer than usual.
         """
@@ -72,7 +73,7 @@ class Rebuilds:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _rebuild(self, want: Want) -> Exception | None:
+    async def _rebuild(self, want: ScopeRequest) -> Exception | None:
         """Return instead of raise: those who wait may all have left."""
         token = uuid.uuid4().hex
         try:
@@ -88,7 +89,7 @@ class Rebuilds:
             return failure
         return AdmissionUnavailable()
 
-    async def _restore(self, want: Want, token: str, gen: int) -> None:
+    async def _restore(self, want: ScopeRequest, token: str, gen: int) -> None:
         await self._owners.note(want)  # it was lost too, and must be there when the first total is posted
         self._peers.expect(token)
         try:
@@ -124,9 +125,7 @@ class Rebuilds:
             for worker in missing:
                 if await self._is_buried(worker):
                     peers.part(worker)
-            if (
-                now() >= look
-            ):  # after it was begun, so that what they left behind is true (redis_last_word.py)
+            if now() >= look:  # after it was begun, so that what they left behind is true (final_report.py)
                 look = now() + LOOK_AGAIN_S
                 for worker in await self.stand_in(tag, sorted(missing - {peers.worker})):
                     peers.told(token, worker)
@@ -134,5 +133,5 @@ class Rebuilds:
             await self._channel.say(again)
 
 
-async def _nobody(_: str, __: Sequence[str]) -> Collection[str]:
+async def _no_workers(_: str, __: Sequence[str]) -> Collection[str]:
     return ()

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 
-from budgets.admission.interface import Post
+from budgets.admission.interface import WindowTotal
 from budgets.redis.client.connection import RedisConnection
-from budgets.redis.held_calls import Want, tenant_tag
+from budgets.redis.scope_request import ScopeRequest, tenant_tag
 
 MOST_WAITING = (
     100  # batches; calls that are left out stay counted in Redis beside the ledger: too careful, if at all
@@ -20,15 +20,15 @@ MOST_WAITING = (
 _MARK = "="  # is there as long as nobody has deleted the whole
 
 
-class Owners:
+class ScopeTenants:
     """The tenant's tag of each key that has a window."""
 
     def __init__(self, connection: RedisConnection, prefix: str) -> None:
         self._connection, self._prefix, self._name = connection, prefix, f"{prefix}:owners"
         self._tags: dict[str, str] = {}
-        self._waiting: deque[tuple[list[Post], set[str]]] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[tuple[list[WindowTotal], set[str]]] = deque(maxlen=MOST_WAITING)
 
-    async def note(self, want: Want) -> None:
+    async def note(self, want: ScopeRequest) -> None:
         """Tell all workers whose windows these are; before they become known. Raises Unreachable."""
         scopes = dict.fromkeys(bound.key.scope for bound in want.bounds)
         if scopes:
@@ -48,11 +48,11 @@ class Owners:
             owners |= named
         return owners
 
-    def keep(self, posts: list[Post], request_ids: set[str]) -> None:
+    def keep(self, posts: list[WindowTotal], request_ids: set[str]) -> None:
         """Let these wait until the owner of one of the windows is known."""
         self._waiting.append((posts, request_ids))
 
-    async def found(self) -> list[tuple[list[Post], set[str]]]:
+    async def found(self) -> list[tuple[list[WindowTotal], set[str]]]:
         """Return, and keep no longer, what has waited long enough. Raises Unreachable."""
         if not self._waiting:
             return []

@@ -7,19 +7,20 @@ from collections.abc import Sequence
 
 from budgets.admission.interface import AdmissionUnavailable, WindowKey
 from budgets.local.window_cache import Load
-from budgets.redis.held_calls import Reply, Want, packed_post
 from budgets.redis.recovery.recovery import Run
-from budgets.redis.recovery.scope_tenants import Owners
+from budgets.redis.recovery.scope_tenants import ScopeTenants
+from budgets.redis.replies import ScriptReply
+from budgets.redis.scope_request import ScopeRequest, packed_post
 
 
-class Learning:
+class WindowLoader:
     """The loads under way in this worker."""
 
-    def __init__(self, run: Run, load: Load, owners: Owners) -> None:
+    def __init__(self, run: Run, load: Load, owners: ScopeTenants) -> None:
         self._run, self._load, self._owners = run, load, owners
         self._tasks: dict[tuple[WindowKey, ...], asyncio.Task[Exception | None]] = {}
 
-    async def learn(self, want: Want, reply: Reply, deadline: float) -> None:
+    async def learn(self, want: ScopeRequest, reply: ScriptReply, deadline: float) -> None:
         """Return when the windows that the reply names were asked for. Raises AdmissionUnavailable, also at the
         deadline (loop time); the load goes on for whoever asks next.
         """
@@ -42,7 +43,9 @@ class Learning:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _learn(self, want: Want, keys: Sequence[WindowKey], age: Sequence[int]) -> Exception | None:
+    async def _learn(
+        self, want: ScopeRequest, keys: Sequence[WindowKey], age: Sequence[int]
+    ) -> Exception | None:
         """Return instead of raise: those who wait may all have left."""
         try:
             await self._owners.note(want)  # first: what is posted from now on may be newer than the load

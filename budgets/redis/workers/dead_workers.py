@@ -7,16 +7,16 @@ Costs nothing until then; then one command a tenant.
 from __future__ import annotations
 
 from budgets.redis.client.channel import Channel
-from budgets.redis.outbox import ORPHAN_S, Backlog
+from budgets.redis.outbox import ORPHAN_S, Outbox
 from budgets.redis.recovery.recovery import Run
 from budgets.redis.recovery.scope_tenants import tenants
 from budgets.redis.workers.outage_allowance import KEPT_S
 
 
-class Graves:
+class DeadWorkers:
     """Those of workers that this one or others found dead."""
 
-    def __init__(self, run: Run, channel: Channel, backlog: Backlog, prefix: str) -> None:
+    def __init__(self, run: Run, channel: Channel, backlog: Outbox, prefix: str) -> None:
         self._run, self._channel, self._backlog, self._prefix = run, channel, backlog, prefix
         self._connection = channel.connection
 

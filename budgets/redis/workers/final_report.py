@@ -20,9 +20,10 @@ from typing_extensions import override
 from budgets.admission.interface import AdmissionUnavailable
 from budgets.redis.client.connection import RedisConnection
 from budgets.redis.client.protocol import Unreachable, Unsent
-from budgets.redis.held_calls import HeldCall, batches
+from budgets.redis.held_calls import HeldCall
 from budgets.redis.outbox import BATCH, KEEP_SETTLED_S, LEASE_S, ORPHAN_S
 from budgets.redis.recovery.recovery import Run
+from budgets.redis.scope_request import batches
 from budgets.redis.workers.worker_registry import SILENT_S
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ GROWS = frozenset({"admit", "top_up"})
 WRITE_S = 3.0
 
 
-class Notes(Protocol):
+class ReportStore(Protocol):
     """Where a word is kept, by worker (gateway/supervisor/worker_rows.py). A late write is ignored: `serial` rises."""
 
     async def write(self, text: str, serial: int) -> bool:
@@ -46,7 +47,7 @@ class Notes(Protocol):
         ...
 
 
-class NoNotes(Notes):
+class NoReportStore(ReportStore):
     """There is no such place: whoever is silent is waited for."""
 
     @override
@@ -75,11 +76,16 @@ class SetsAside(Protocol):
     def left(self) -> dict[str, list[Any]]: ...
 
 
-class LastWord:
+class FinalReport:
     """Of one worker. `is_said`: it is written, or may be, or is about to be: nothing may grow."""
 
     def __init__(
-        self, run: Run, connection: RedisConnection, calls: dict[str, HeldCall], notes: Notes, worker: str
+        self,
+        run: Run,
+        connection: RedisConnection,
+        calls: dict[str, HeldCall],
+        notes: ReportStore,
+        worker: str,
     ) -> None:
         self._run, self._connection, self._calls = run, connection, calls
         self._notes, self._worker = notes, worker

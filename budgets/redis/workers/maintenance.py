@@ -13,21 +13,21 @@ from collections.abc import Callable, Coroutine, Sequence
 from budgets.redis.client.channel import Channel
 from budgets.redis.client.protocol import Unreachable
 from budgets.redis.held_calls import HeldCall
-from budgets.redis.outbox import Backlog
-from budgets.redis.workers.final_report import LastWord
-from budgets.redis.workers.outage_allowance import Allowances
-from budgets.redis.workers.worker_registry import Peers
-from providers.fallback_log import FALLBACKS
+from budgets.redis.outbox import Outbox
+from budgets.redis.workers.final_report import FinalReport
+from budgets.redis.workers.outage_allowance import OutageAllowances
+from budgets.redis.workers.worker_registry import WorkerRegistry
+from gateway.values.fallback_log import FALLBACKS
 
 logger = logging.getLogger(__name__)
 TEND_S = 1.0
 
 
-class Upkeep:
+class Maintenance:
     """Owns the tasks of a worker's admission. `close` ends them."""
 
     def __init__(
-        self, channel: Channel, peers: Peers, backlog: Backlog, allowances: Allowances, word: LastWord,
+        self, channel: Channel, peers: WorkerRegistry, backlog: Outbox, allowances: OutageAllowances, word: FinalReport,
         instant: Callable[[], float],
     ) -> None:  # fmt: skip
         self._connection, self._peers, self._instant = channel.connection, peers, instant

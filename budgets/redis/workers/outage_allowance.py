@@ -15,14 +15,23 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from budgets.admission.interface import AdmissionUnavailable, Ask, Grant, Limits, Post, ScopeRules, WindowKey
+from budgets.admission.interface import (
+    AdmissionRequest,
+    AdmissionUnavailable,
+    Grant,
+    Limits,
+    ScopeRules,
+    WindowKey,
+    WindowTotal,
+)
 from budgets.local.admission import LocalAdmission
-from budgets.redis.held_calls import Want, want_of
 from budgets.redis.recovery.recovery import Run
-from budgets.redis.workers.worker_registry import SILENT_S, Peers
+from budgets.redis.scope_request import ScopeRequest, scope_request
+from budgets.redis.workers.worker_registry import SILENT_S, WorkerRegistry
 
 MOST_NANOUSD = 1_000_000_000
 LEAST_NANOUSD = 10_000_000
+YIELD_S, YIELD_WAIT_S = 0.02, 0.3  # between two looks at what was given back; in all
 RENEW_S = 60.0
 VALID_S = 120.0
 KEPT_S = int(SILENT_S)  # valid, and then as long as the hold of a call that gives no sign of life
@@ -30,7 +39,7 @@ IDLE_S = 180.0
 ASK_S = 0.05
 
 
-class Allowance:
+class OutageAllowance:
     """Of one scope. `left` is what may be granted of it; `until` is when it ends (loop time)."""
 
     __slots__ = ("asked_at", "left", "renew_at", "rules", "tag", "turn", "until", "used_at")
@@ -46,16 +55,16 @@ class Spent(NamedTuple):
     """What a call was granted, and out of which allowances, at which turn of theirs."""
 
     hold: int
-    of: list[tuple[Allowance, int]]
+    of: list[tuple[OutageAllowance, int]]
 
 
-class Allowances:
+class OutageAllowances:
     """Of all scopes with a budget that this worker saw lately, and the calls that were granted out of them."""
 
     def __init__(
         self,
         run: Run,
-        peers: Peers,
+        peers: WorkerRegistry,
         is_buried: Callable[[str], Awaitable[bool]],
         tell_all: Callable[[], Awaitable[None]],
     ) -> None:
@@ -64,18 +73,18 @@ class Allowances:
             0  # how many calls were granted here; how many of them Redis has heard of
         )
         self._loop = asyncio.get_running_loop()
-        self._of: dict[str, Allowance] = {}
+        self._of: dict[str, OutageAllowance] = {}
         self._spent: dict[str, Spent | None] = {}  # by running call; None: Redis has taken it over
         self._rates = LocalAdmission(_nothing_spent)
 
-    def note(self, want: Want) -> None:
+    def note(self, want: ScopeRequest) -> None:
         """Remember that these scopes are in use."""
         now = self._loop.time()
         for rules in want.scopes:
             if rules.budgets:
                 allowance = self._of.get(rules.scope)
                 if allowance is None:
-                    allowance = self._of[rules.scope] = Allowance(want.tag, rules, now)
+                    allowance = self._of[rules.scope] = OutageAllowance(want.tag, rules, now)
                 allowance.rules, allowance.used_at = rules, now
 
     async def renew(self, instant: float) -> None:
@@ -95,14 +104,14 @@ class Allowances:
             if allowance is not None:
                 await self._reserve(allowance, instant, 0)
 
-    async def take_back(self, want: Want, holders: Sequence[str], instant: float) -> list[str]:
+    async def take_back(self, want: ScopeRequest, holders: Sequence[str], instant: float) -> list[str]:
         """Free what these workers set aside, as far as that is known to be safe; return whom to ask: scopes.
 
         Nothing is done, and nobody needs to be asked, when that was just begun by another call. Raises Unreachable.
         """
         now = self._loop.time()
         scopes = [rules for rules in want.scopes if rules.budgets]
-        of = [self._of.setdefault(r.scope, Allowance(want.tag, r, now)) for r in scopes]
+        of = [self._of.setdefault(r.scope, OutageAllowance(want.tag, r, now)) for r in scopes]
         if all(now < allowance.asked_at + ASK_S for allowance in of):
             return []
         for allowance in of:
@@ -144,7 +153,7 @@ class Allowances:
                 allowance.left, allowance.renew_at = 0, self._loop.time()
                 allowance.turn += 1
 
-    async def admit(self, ask: Ask) -> Grant:
+    async def admit(self, ask: AdmissionRequest) -> Grant:
         """Grant out of what was set aside. Raises RateRefused, AdmissionUnavailable."""
         now = self._loop.time()
         bound = [rules.scope for rules in ask.scopes if rules.budgets] if ask.hold_nanousd else []
@@ -183,7 +192,7 @@ class Allowances:
         if request_id in self._spent:
             self._spent[request_id] = None
 
-    async def _reserve(self, allowance: Allowance, instant: float, workers: int) -> None:
+    async def _reserve(self, allowance: OutageAllowance, instant: float, workers: int) -> None:
         now = self._loop.time()
         allowance.turn += 1
         turn = allowance.turn
@@ -195,9 +204,9 @@ class Allowances:
         if allowance.turn == turn:
             allowance.left, allowance.until = amount, now + VALID_S
 
-    async def _free(self, worker: str, allowance: Allowance, instant: float, workers: int = 0) -> int:
+    async def _free(self, worker: str, allowance: OutageAllowance, instant: float, workers: int = 0) -> int:
         """Give back what the worker set aside; then, unless `workers` is 0, set aside anew and return how much."""
-        packed = want_of((allowance.rules,), instant).packed
+        packed = scope_request((allowance.rules,), instant).packed
         arguments = [worker, KEPT_S, workers, MOST_NANOUSD, LEAST_NANOUSD, packed]
         reply = await self._run("reserve", allowance.tag, arguments)
         amount: int = reply.detail[0]
@@ -214,5 +223,5 @@ def _share(limits: Limits, workers: int) -> Limits:
     )
 
 
-async def _nothing_spent(keys: Sequence[WindowKey]) -> list[Post]:
-    return [Post(key, 0, 0) for key in keys]
+async def _nothing_spent(keys: Sequence[WindowKey]) -> list[WindowTotal]:
+    return [WindowTotal(key, 0, 0) for key in keys]

@@ -14,21 +14,21 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 
 PRESENT_S = 5.0  # who was heard of within it shares in the rates and in what is set aside
-SILENT_S = 270.0  # as long as what a silent worker has set aside is kept for it (redis_allowance.py)
+SILENT_S = 270.0  # as long as what a silent worker has set aside is kept for it (outage_allowance.py)
 
 Members = Callable[
     [], Awaitable[Mapping[str, str]]
 ]  # workers by name, and in which life of the data they were born
 
 
-async def nobody_else() -> Mapping[str, str]:
+async def no_other_worker() -> Mapping[str, str]:
     return {}
 
 
-class Peers:
+class WorkerRegistry:
     """As this worker sees them."""
 
-    def __init__(self, worker: str, members: Members = nobody_else) -> None:
+    def __init__(self, worker: str, members: Members = no_other_worker) -> None:
         self.worker, self.workers = worker, 1
         self._members = members
         self._heard: dict[str, float] = {}

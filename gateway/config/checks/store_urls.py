@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from gateway.config.errors import Problem, nearest
+from gateway.config.errors import ConfigProblem, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,11 +36,11 @@ _WAITS = ("socket_timeout", "socket_connect_timeout", "socket_keepalive", "retry
 PARAMETERS = (*_TLS, *_OTHERS, *_WAITS)
 
 
-def of_database(url: str) -> Iterator[Problem]:
+def of_database(url: str) -> Iterator[ConfigProblem]:
     """Yield what keeps libpq from reading an address as it was meant (PostgreSQL, "Connection URIs")."""
     scheme, found, rest = url.partition("://")
     if not found or scheme not in POSTGRES:
-        yield Problem("database.url", "is not a PostgreSQL address", _DATABASE_HINT)
+        yield ConfigProblem("database.url", "is not a PostgreSQL address", _DATABASE_HINT)
         return
     head, _, path = rest.partition("/")
     place, _, query = head.partition("?")
@@ -52,11 +52,11 @@ def of_database(url: str) -> Iterator[Problem]:
         yield from _ports("database.url", hosts, _DATABASE_HINT)
 
 
-def of_redis(url: str) -> Iterator[Problem]:
+def of_redis(url: str) -> Iterator[ConfigProblem]:
     """Yield what keeps clients of Redis from reading an address as it was meant."""
     scheme, found, rest = url.partition("://")
     if not found or scheme not in REDIS:
-        yield Problem("redis.url", "is not a Redis address", _REDIS_HINT)
+        yield ConfigProblem("redis.url", "is not a Redis address", _REDIS_HINT)
         return
     end = re.search(r"[/?#]", rest)
     authority, behind = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
@@ -67,11 +67,13 @@ def of_redis(url: str) -> Iterator[Problem]:
         return
     if scheme == "unix":
         if authority.rpartition("@")[2] or not path.strip("/"):
-            yield Problem("redis.url", "names no socket", _SOCKET_HINT)
+            yield ConfigProblem("redis.url", "names no socket", _SOCKET_HINT)
     else:
         yield from _ports("redis.url", [authority.rpartition("@")[2]], _REDIS_HINT)
         if not re.fullmatch(r"/?[0-9]{0,9}", path):
-            yield Problem("redis.url", "names no database: behind the host stands a number", _REDIS_HINT)
+            yield ConfigProblem(
+                "redis.url", "names no database: behind the host stands a number", _REDIS_HINT
+            )
     yield from _parameters(query)
 
 
@@ -84,33 +86,33 @@ def passwords_of(*urls: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _codes(where: str, url: str, *, is_split: bool) -> Iterator[Problem]:
+def _codes(where: str, url: str, *, is_split: bool) -> Iterator[ConfigProblem]:
     if is_split or re.search(r"%(?![0-9A-Fa-f]{2})", url):
-        yield Problem(
+        yield ConfigProblem(
             where, "cannot be taken apart: its user or password has a character with a meaning", _CODES
         )
 
 
-def _ports(where: str, hosts: list[str], hint: str) -> Iterator[Problem]:
+def _ports(where: str, hosts: list[str], hint: str) -> Iterator[ConfigProblem]:
     for host in hosts:
         name, colon, port = host.rpartition(":") if re.search(r":[^\]]*$", host) else (host, "", "")
         if ("[" in name or "]" in name) and not re.fullmatch(r"\[[0-9A-Fa-f:.]+(%25\w+)?\]", name):
-            yield Problem(
+            yield ConfigProblem(
                 where, "has a [ or ] that belongs to no IPv6 address", "write it like [fd00::1]:5432"
             )
         elif ":" in name and not name.startswith("["):
-            yield Problem(
+            yield ConfigProblem(
                 where, "has a host with several colons", "write an IPv6 address in brackets: [fd00::1]"
             )
         elif colon and not (port.isascii() and port.isdecimal() and 0 < int(port) <= LAST_PORT):
-            yield Problem(where, f"has a port that is no number from 1 to {LAST_PORT}", hint)
+            yield ConfigProblem(where, f"has a port that is no number from 1 to {LAST_PORT}", hint)
 
 
-def _parameters(query: str) -> Iterator[Problem]:
+def _parameters(query: str) -> Iterator[ConfigProblem]:
     for part in filter(None, query.split("&")):
         name, _, value = part.partition("=")
         if name not in PARAMETERS:
             hint = nearest(name, PARAMETERS) or f"known: {', '.join(PARAMETERS)}"
-            yield Problem("redis.url", f"has an unknown parameter {name[:40]!r}", hint)
+            yield ConfigProblem("redis.url", f"has an unknown parameter {name[:40]!r}", hint)
         elif name == "db" and not (value.isascii() and value.isdecimal()):
-            yield Problem("redis.url", "has a db that is no number", _REDIS_HINT)
+            yield ConfigProblem("redis.url", "has a db that is no number", _REDIS_HINT)

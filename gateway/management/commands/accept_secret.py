@@ -8,11 +8,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
-from gateway.config.checks.known_secret import give_up, stranded
 from gateway.management.confirmation import confirmed
 from gateway.management.database_errors import database_told
+from gateway.server.known_secret import give_up, stranded
 from gateway.values.quantities import many
-from tenants.back_office.audit import at_the_shell
+from tenants.audit import at_the_shell
 
 
 class Command(BaseCommand):

@@ -11,9 +11,9 @@ from typing_extensions import override
 
 from catalog.sync import sync_catalog
 from gateway.bootstrap import bootstrap
-from gateway.config.checks.known_secret import insist
 from gateway.management.database_errors import database_told
-from tenants.back_office.audit import at_the_shell
+from gateway.server.known_secret import insist
+from tenants.audit import at_the_shell
 
 
 class Command(BaseCommand):

@@ -19,6 +19,6 @@ class Command(check.Command):
 
 def _around(**_: Any) -> list[CheckMessage]:
     """Only here: other commands have something else to say, and would ask stores for nothing."""
-    from gateway.config.checks.environment import messages_around  # noqa: PLC0415 - reads the tables' apps
+    from gateway.management.environment import messages_around  # noqa: PLC0415 - reads the tables' apps
 
     return messages_around(settings.GATEWAY)

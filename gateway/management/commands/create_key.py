@@ -11,14 +11,14 @@ from django.db import transaction
 from typing_extensions import override
 
 from budgets.services import set_budget
-from gateway.config.checks.known_secret import insist
 from gateway.config.fields import MOST_USD
-from gateway.management.command_lines import typed
 from gateway.management.database_errors import database_told
 from gateway.management.money_arguments import nanousd_of
-from tenants.back_office.audit import at_the_shell
+from gateway.server.known_secret import insist
+from gateway.values.command_lines import typed
+from tenants.audit import at_the_shell
+from tenants.caller import SCOPES
 from tenants.queries import UnknownTenant, tenant_named
-from tenants.scopes import SCOPES
 from tenants.services import NewKey, create_key
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
-from gateway.management.command_lines import typed
 from gateway.management.database_errors import database_told
-from tenants.back_office.audit import at_the_shell
+from gateway.values.command_lines import typed
+from tenants.audit import at_the_shell
 from tenants.services import create_tenant
 
 

@@ -64,12 +64,12 @@ class Command(PeriodCommand):
         """Print what Redis counts, in production mode; return what is wrong with it."""
         if config.embedded:
             return []
-        from budgets.redis.snapshot import Unread  # noqa: PLC0415 - Redis is not loaded in embedded mode
+        from budgets.redis.snapshot import SnapshotUnavailable  # noqa: PLC0415 - Redis is not loaded in embedded mode
         from metering.reconciliation.redis import shared_counts  # noqa: PLC0415
 
         try:
             counts = shared_counts(config.redis.url)
-        except Unread as away:
+        except SnapshotUnavailable as away:
             return [f"Redis was not compared: {away}"]
         self.stdout.write(_of_counts(counts))
         return [fault.sentence for fault in counts.faults]

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from gateway.management.database_errors import told
 from tenants.api_keys.deny_list import DenyList
-from tenants.back_office.audit import at_the_shell
+from tenants.audit import at_the_shell
 from tenants.queries import key_with_prefix
 from tenants.services import revoke_key
 

@@ -25,20 +25,21 @@ from gateway.config.checks.store_urls import passwords_of
 from gateway.config.checks.weak_secrets import weak_bootstrap_secrets
 from gateway.config.sections.process import LAST_PORT
 from gateway.config.validation import hosts_of, is_loopback, published_off_loopback
+from gateway.http.request import Application
 from gateway.observability import log_format
 from gateway.server.data_dir import UMASK, make_private, refuse_ram_disk
-from gateway.server.data_dir_lock import DataDirInUse, hold
+from gateway.server.data_dir_lock import DataDirInUse, lock_data_dir
 from gateway.server.file_descriptors import raise_limit
 from gateway.server.listeners import Door, Serves
-from gateway.server.startup_responder import Waiting, waiting_room
+from gateway.server.startup_responder import Waiting, startup_responder
 from gateway.server.uvicorn_server import CannotListen, announce, bind, run
 from gateway.site.internal_access import may_see
-from gateway.stores.databases import DatabaseAway, persistently, preparing
+from gateway.stores.databases import DatabaseAway, preparing, retry_until_up
 from gateway.stores.redis_check import RedisAway, wait_for_redis
 from gateway.supervisor.forked_worker import fork_workers
 from gateway.supervisor.shutdown import end_within
 from gateway.supervisor.supervisor import Supervisor
-from gateway.supervisor.supervisor_client import WorkerLink
+from gateway.supervisor.supervisor_client import SupervisorClient
 from tenants.sign_in import login_throttle
 
 ADDRESS = "{admin}"  # filled in once it is known
@@ -68,7 +69,7 @@ class Command(BaseCommand):
         os.environ[login_throttle.WORKERS] = str(workers)
         os.umask(UMASK)
         if options["listener_fd"] is not None:
-            link = WorkerLink.inherited(options["listener_fd"], options["line_fd"])
+            link = SupervisorClient.inherited(options["listener_fd"], options["line_fd"])
             _work(config, link, workers, is_back_office=options["back_office"])
             return
         host, port = _address(options["bind"], options["port"], config.server.bind)
@@ -81,20 +82,20 @@ class Command(BaseCommand):
         make_private(config.data_dir)
         refuse_ram_disk(config)
         try:
-            with hold(config.data_dir) as lock:
+            with lock_data_dir(config.data_dir) as lock:
                 doors = _open_doors(config, (host, port))
                 waiting = Waiting(
                     partial(may_see, config), passwords_of(config.database.url, config.redis.url)
                 )
                 with ExitStack() as rooms:
                     for door in doors:
-                        rooms.enter_context(waiting_room(door.listener, waiting))
+                        rooms.enter_context(startup_responder(door.listener, waiting))
                     prepare(host, waiting)
                     welcome = _welcome(options["welcome"])
                 if workers > 1 or (len(doors) > 1 and not config.embedded):
                     supervise(config, doors, workers, welcome, lock)
                 else:
-                    run(config, doors, welcome)
+                    run(config, doors, applications, welcome)
         except DataDirInUse as error:
             raise ConfigError(str(error)) from error
         except (CannotListen, DatabaseAway, RedisAway) as error:
@@ -109,8 +110,8 @@ def prepare(host: str, waiting: Waiting) -> None:
     """
     from catalog.sync import sync_catalog  # noqa: PLC0415 - needs the tables' apps, not only their names
     from gateway.bootstrap import bootstrap  # noqa: PLC0415
-    from gateway.config.checks.known_secret import insist  # noqa: PLC0415
-    from gateway.config.checks.published_secrets import refuse_stored  # noqa: PLC0415
+    from gateway.server.known_secret import insist  # noqa: PLC0415
+    from gateway.server.published_secrets import refuse_stored  # noqa: PLC0415
 
     config = settings.GATEWAY
     if not config.embedded:
@@ -118,7 +119,7 @@ def prepare(host: str, waiting: Waiting) -> None:
     with preparing(config.database.start_timeout, waiting.on("the database")) as alias:
         if config.database.run_migrations:
             migrate = partial(call_command, "migrate", database=alias, verbosity=0, interactive=False)
-            persistently(migrate, config.database.start_timeout)
+            retry_until_up(migrate, config.database.start_timeout)
         for warning in config.warnings:
             sys.stderr.write(f"warning: {warning}\n")
         insist(datetime.now(UTC))
@@ -142,7 +143,7 @@ def supervise(config: Config, doors: Sequence[Door], workers: int, welcome: str,
             database.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL: its threads have nothing to do here
     back_office = doors[1].listener if len(doors) > 1 else None
     forks = fork_workers([*(workers * [doors[0].listener]), *([back_office] if back_office else [])])
-    if isinstance(forks, WorkerLink):
+    if isinstance(forks, SupervisorClient):
         lock.close()
         _work(config, forks, workers, is_back_office=forks.listener is back_office)
         return
@@ -162,7 +163,7 @@ def supervise(config: Config, doors: Sequence[Door], workers: int, welcome: str,
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in gateway/server/uvicorn_server.py
 
 
-def _work(config: Config, link: WorkerLink, workers: int, *, is_back_office: bool) -> None:
+def _work(config: Config, link: SupervisorClient, workers: int, *, is_back_office: bool) -> None:
     """Serve as one of a supervisor's workers."""
     serves: Serves = "everything"
     if is_back_office:
@@ -170,7 +171,14 @@ def _work(config: Config, link: WorkerLink, workers: int, *, is_back_office: boo
         os.environ[login_throttle.WORKERS] = "1"  # nobody else takes sign-ins
     elif config.server.admin_bind is not None:
         serves = "calls"
-    run(config, [Door(link.listener, serves)], link=link, workers=workers)
+    run(config, [Door(link.listener, serves)], applications, link=link, workers=workers)
+
+
+def applications() -> tuple[Application, Application]:
+    """Return what serves; loading it needs Django, and takes a while."""
+    from gateway.asgi import application, no_socket  # noqa: PLC0415 - for that
+
+    return application, no_socket
 
 
 def _open_doors(config: Config, address: tuple[str, int]) -> list[Door]:

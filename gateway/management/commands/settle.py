@@ -18,7 +18,7 @@ from metering.ledger.lookup import find
 from metering.models import LoggedRequest
 from metering.settlement.settle import ByCost, ByUsage, Known, NoPrice, Outcome, UnknownCall, settle
 from providers.dialects.openai.usage import UsageJson, usage_of
-from tenants.back_office.audit import at_the_shell
+from tenants.audit import at_the_shell
 
 
 class Command(BaseCommand):

@@ -1,6 +1,6 @@
 """Events of a stream that are large (pictures, long logprobs): looked into by another process, and passed as they came.
 
-`look` is what that process does (gateway/inference/heavy_process.py).
+`look` is what that process does (gateway/parsing/heavy_process.py).
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from gateway.values.fallback_log import FALLBACKS
 from providers.dialects.base import Seen
 from providers.dialects.lenient.large_responses import DEEPEST, MANY, MOST, MOST_VALUES, MOST_WORDS, RUNS
 from providers.dialects.lenient.loose import loosely, read_deep, sound_in
 from providers.dialects.openai.chunks import LooseChoice
-from providers.dialects.openai.inner_errors import body_of, choice_error, error_body
 from providers.dialects.openai.usage import UsageJson
 from providers.dialects.openai.usage_places import merged, usage_beside, usage_of_twins
-from providers.fallback_log import FALLBACKS
-from providers.json_scan.layout import Unfit, layout_of
+from providers.errors.inner_errors import body_of, choice_error, error_body
 from providers.json_scan.limits import Limits, NotJson, OverLimit
 from providers.json_scan.outline import outline_of
 from providers.json_scan.repaired import mended
 from providers.processes.work_process import WorkFailed
+from providers.requests.layout import Unfit, layout_of
 
 if TYPE_CHECKING:
     from providers.processes.heavy_work import Share

@@ -1,6 +1,6 @@
 """Complete answers of providers that are large: what they used and whose they are is found without taking them apart.
 
-`look` is what the process does that reads what is large (gateway/inference/heavy_process.py).
+`look` is what the process does that reads what is large (gateway/parsing/heavy_process.py).
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from providers.dialects.base import Answered, Laborious, MalformedAnswer, Shape
+from gateway.values.fallback_log import FALLBACKS
+from providers.dialects.base import Answered, Laborious, Shape
 from providers.dialects.lenient.rewritten import rewritten
 from providers.dialects.one_piece import Piece, edits_of
 from providers.dialects.openai.model_alias import assemble
 from providers.dialects.openai.response import read_whole
 from providers.dialects.openai.usage_places import may_hold, usage_in, usage_of_twins
-from providers.fallback_log import FALLBACKS
-from providers.json_scan.layout import Layout, Unfit, layout_of, splice
-from providers.json_scan.limits import Limits, NotJson, OverLimit
+from providers.json_scan.limits import Limits, MalformedAnswer, NotJson, OverLimit
 from providers.json_scan.outline import Outline, Span, outline_of
 from providers.json_scan.repaired import mended
 from providers.json_scan.shallow import shallow
 from providers.processes.work_process import WorkFailed
+from providers.requests.layout import Layout, Unfit, layout_of, splice
 from providers.usage import Usage
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from providers.dialects.openai.chunks import Chunk
-from providers.json_scan.layout import NAMES, Layout, layout_of, splice
 from providers.json_scan.limits import Limits
 from providers.json_scan.outline import outline_of
+from providers.requests.layout import NAMES, Layout, layout_of, splice
 
 _MANY: Final = 2**31
 _ANY: Final = Limits(

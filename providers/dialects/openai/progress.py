@@ -7,14 +7,14 @@ from typing_extensions import override
 from providers.dialects.base import Stream
 from providers.dialects.lenient.loose import produced_by, sound_in
 from providers.dialects.openai.chunks import NOT_ENDED, Choice
-from providers.dialects.openai.inner_errors import MOST_BODY, body_of, has_failed
 from providers.dialects.output_text import PIECE, Produced
 from providers.dialects.stream_usage import ToldUsage
+from providers.errors.inner_errors import MOST_BODY, body_of, has_failed
 from providers.usage import Usage
 
 
 class Progress(Stream):
-    """The part of a stream that only counts; openai_stream.py has the part that reads. `choices` were asked for."""
+    """The part of a stream that only counts; stream.py has the part that reads. `choices` were asked for."""
 
     def __init__(self, choices: int) -> None:
         self.started = self.done = False

@@ -6,8 +6,8 @@ import msgspec
 
 from providers.dialects.base import Shape
 from providers.dialects.openai.model_alias import assemble, members
-from providers.json_scan.layout import splice
 from providers.request_additions import Added
+from providers.requests.layout import splice
 from providers.target import Target
 from providers.tenant_salt import spliced
 

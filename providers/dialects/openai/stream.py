@@ -16,7 +16,6 @@ from typing_extensions import override
 from providers.dialects.base import MalformedStream, Seen, Shape
 from providers.dialects.lenient.loose import LONG, is_busy, loosely, no_chunk, read_any
 from providers.dialects.openai.chunks import Chunk, LooseChoice, decode_chunk, decode_first
-from providers.dialects.openai.inner_errors import MOST_BODY, body_of, error_body
 from providers.dialects.openai.model_alias import BEGIN, END, Aliased, members
 from providers.dialects.openai.progress import Progress
 from providers.dialects.openai.repeated import Repeated, repeated
@@ -32,11 +31,12 @@ from providers.dialects.sse import (
     SseParser,
     events_of,
 )
+from providers.errors.inner_errors import MOST_BODY, body_of, error_body
 from providers.errors.redaction import redact_json, without_values
-from providers.json_scan.layout import Unfit
 from providers.json_scan.limits import NotJson, OverLimit
 from providers.json_scan.outline import LARGE
 from providers.json_scan.repaired import in_utf8, mended
+from providers.requests.layout import Unfit
 
 _DONE = b"[DONE]"
 _USAGE = b'"usage'

@@ -11,12 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.usage import LONGEST_TOOL, OTHER_TOOLS, ToolCount, Usage
+from providers.usage import LONGEST_TOOL, OTHER_TOOLS, USUAL_TIERS, ToolCount, Usage
 
 # More tokens than any one call can use. Beyond it the number is a fault, not a count.
 MAX_TOKENS: Final = 100_000_000
 MAX_SECONDS: Final = 1_000_000
-USUAL_TIERS: Final = frozenset({"auto", "default", "standard"})
 _BAD: Final = -1  # a value that is there and cannot be right
 _DIGITS: Final = 9
 

@@ -17,10 +17,10 @@ from providers.dialects.lenient.loose import read_deep
 from providers.dialects.openai.usage import UsageJson, count_of, in_tier, usage_of
 from providers.errors.messages import LONGEST
 from providers.json_scan.documents import QUICK, documents_in
-from providers.json_scan.layout import MOST_TWINS
 from providers.json_scan.limits import Limits, NotJson, OverLimit
 from providers.json_scan.outline import Outline, outline_of
 from providers.json_scan.repaired import mended
+from providers.requests.layout import MOST_TWINS
 from providers.usage import Usage
 
 _FIELDS: Final = UsageJson.__struct_fields__

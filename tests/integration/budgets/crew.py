@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from typing import Self
 
 from budgets.admission.interface import (
+    AdmissionRequest,
     AdmissionUnavailable,
-    Ask,
     BudgetRefused,
     BudgetRule,
     Limits,
-    Post,
     RateRefused,
     ScopeRules,
     WindowKey,
+    WindowTotal,
 )
 from budgets.redis.admission import RedisAdmission
 from budgets.redis.client.protocol import LONGEST_S
@@ -35,11 +35,11 @@ class SharedLedger:
         self.is_open, self.is_asked = asyncio.Event(), asyncio.Event()
         self.is_open.set()
 
-    async def load(self, keys: Sequence[WindowKey]) -> list[Post]:
+    async def load(self, keys: Sequence[WindowKey]) -> list[WindowTotal]:
         self.loads += 1
         self.is_asked.set()
         await self.is_open.wait()
-        return [Post(key, self.spent, self.version) for key in keys]
+        return [WindowTotal(key, self.spent, self.version) for key in keys]
 
 
 def rules(limit: int, limits: Limits = Limits(), tenant: int = 1) -> tuple[ScopeRules, ...]:  # noqa: B008 - frozen
@@ -138,7 +138,7 @@ class Crew:
         name = f"call-{self.serial}"
         worker = self.workers[self.serial % len(self.workers)]
         try:
-            await worker.admit(Ask(name, scopes, tokens, hold))
+            await worker.admit(AdmissionRequest(name, scopes, tokens, hold))
         except (RateRefused, BudgetRefused, AdmissionUnavailable) as no:
             said, name = f"{name}: {no!r}", _word(no)
             self.refusals.append(f"{said}, {vars(no)}, because of {no.__cause__ or no.__context__!r}")

@@ -12,7 +12,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Self
 
-from budgets.admission.interface import AdmissionUnavailable, Ask, BudgetRefused, Post, WindowKey
+from budgets.admission.interface import (
+    AdmissionRequest,
+    AdmissionUnavailable,
+    BudgetRefused,
+    WindowKey,
+    WindowTotal,
+)
 from budgets.redis.admission import RedisAdmission
 from tests.integration.budgets.crew import Notes, rules
 from tests.integration.budgets.test_admission_redis_posts import window_of
@@ -47,8 +53,8 @@ class Storm:
         self._is_over = False
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def load(self, keys: Sequence[WindowKey]) -> list[Post]:
-        posts = [Post(key, self.total, self.version) for key in keys]
+    async def load(self, keys: Sequence[WindowKey]) -> list[WindowTotal]:
+        posts = [WindowTotal(key, self.total, self.version) for key in keys]
         await asyncio.sleep(self.dice.random() * 0.01)  # it is old when it arrives
         return posts
 
@@ -89,7 +95,7 @@ class Storm:
             self.serial += 1
             name = f"s{self.tenant}-{self.serial}"
             try:
-                await worker.admit(Ask(name, rules(self.limit, tenant=self.tenant), 1, PRICE))
+                await worker.admit(AdmissionRequest(name, rules(self.limit, tenant=self.tenant), 1, PRICE))
             except (BudgetRefused, AdmissionUnavailable) as no:
                 self.heard[type(no).__name__] += 1
             else:
@@ -113,7 +119,7 @@ class Storm:
             if names:
                 added = PRICE * len(names)
                 self.total, self.version = self.total + added, self.version + 1
-                posts = [Post(self.window, self.total, self.version, added)]
+                posts = [WindowTotal(self.window, self.total, self.version, added)]
             await worker.post(posts, names)
             await asyncio.sleep(0.03)
 

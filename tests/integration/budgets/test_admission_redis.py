@@ -6,7 +6,14 @@ import random
 import pytest
 
 from budgets.admission.budget_windows import window
-from budgets.admission.interface import Ask, BudgetRule, Limits, Post, ScopeRules, WindowKey
+from budgets.admission.interface import (
+    AdmissionRequest,
+    BudgetRule,
+    Limits,
+    ScopeRules,
+    WindowKey,
+    WindowTotal,
+)
 from tests.integration.budgets.crew import Crew, rules
 from tests.redis_server import RedisServer
 
@@ -44,7 +51,7 @@ async def test_cancelled_callers_leave_nothing_behind_and_get_nobodys_answer(
 
         async def one(number: int) -> None:
             name = f"c{number}"
-            task = asyncio.create_task(worker.admit(Ask(name, scopes, 1, 5)))
+            task = asyncio.create_task(worker.admit(AdmissionRequest(name, scopes, 1, 5)))
             for _ in range(dice.randrange(6)):
                 await asyncio.sleep(0)
             if dice.random() < 0.5:
@@ -74,7 +81,7 @@ async def test_a_worker_that_never_saw_a_key_posts_its_calls(redis_server: Redis
         start = window("calendar_month", "UTC", standing.budget.resets_at - 1).start
         key = WindowKey("key:160", "calendar_month", "UTC", start)
         tenant = WindowKey("tenant:16", "calendar_month", "UTC", start)
-        await other.post([Post(key, 50, 2), Post(tenant, 50, 2)], [call], is_adopted=True)
+        await other.post([WindowTotal(key, 50, 2), WindowTotal(tenant, 50, 2)], [call], is_adopted=True)
         standing = await other.standing(scopes)
         assert standing.budget is not None
         assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (50, 0)

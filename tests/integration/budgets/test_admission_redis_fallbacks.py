@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from budgets.admission.interface import AdmissionUnavailable, Ask, Limits
+from budgets.admission.interface import AdmissionRequest, AdmissionUnavailable, Limits
 from budgets.redis.admission import RedisAdmission
 from budgets.redis.client.connection import RedisConnection
 from budgets.redis.client.protocol import Unreachable
@@ -35,7 +35,7 @@ async def alone(redis_server: RedisServer) -> AsyncIterator[RedisAdmission]:
 async def test_with_redis_there_is_no_fallback(redis_server: RedisServer, fallbacks: Noted) -> None:
     async with Crew(redis_server.url, 1) as crew:
         [admission] = crew.workers
-        await admission.admit(Ask("one", FREE, 1, 0))
+        await admission.admit(AdmissionRequest("one", FREE, 1, 0))
         await admission.standing(FREE)
         await admission.renew(["one"])
         await admission.settle("one", 1, 0)
@@ -52,7 +52,7 @@ async def test_without_it_each_answer_of_the_workers_own_is_counted(
         found = {place: times for place, times in fallbacks().items() if place in ALL}
         assert found == dict.fromkeys(places, 1)
 
-    await alone.admit(Ask("two", FREE, 1, 0))
+    await alone.admit(AdmissionRequest("two", FREE, 1, 0))
     new("redis_admit")
     await alone.standing(FREE)
     new("redis_admit", "redis_standing")
@@ -68,7 +68,7 @@ async def test_without_it_each_answer_of_the_workers_own_is_counted(
 
 async def test_what_is_refused_without_it_is_no_fallback(alone: RedisAdmission, fallbacks: Noted) -> None:
     with pytest.raises(AdmissionUnavailable):
-        await alone.admit(Ask("three", rules(1000, tenant=72), 1, 10))
+        await alone.admit(AdmissionRequest("three", rules(1000, tenant=72), 1, 10))
     assert "redis_admit" not in fallbacks()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from budgets.admission.interface import Limits, ScopeRules
-from budgets.redis.client.protocol import Wire
+from budgets.redis.client.protocol import RedisProtocol
 from tests.integration.budgets.crew import UNHURRIED_S, Crew, rules
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
@@ -73,9 +73,9 @@ async def test_a_hung_redis_makes_nobody_wait_and_nothing_overspent(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[Any] = []
-    send = Wire.send
+    send = RedisProtocol.send
 
-    def counted(wire: Wire, *command: str | bytes | int) -> asyncio.Future[Any]:
+    def counted(wire: RedisProtocol, *command: str | bytes | int) -> asyncio.Future[Any]:
         sent.append(command[0])
         return send(wire, *command)
 
@@ -85,7 +85,7 @@ async def test_a_hung_redis_makes_nobody_wait_and_nothing_overspent(
         await until_granted(crew, free, 0)
         before = crew.outcomes["granted"]
         redis_server.hang()
-        monkeypatch.setattr(Wire, "send", counted)
+        monkeypatch.setattr(RedisProtocol, "send", counted)
         try:  # all of it ends while Redis still hangs
             names = [await crew.ask(small, 10) for _ in range(30)]
             shared = [await crew.ask(free, 0) for _ in range(20)]

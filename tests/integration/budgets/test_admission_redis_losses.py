@@ -9,16 +9,16 @@ from collections.abc import AsyncIterator
 import pytest
 
 from budgets.admission.interface import (
+    AdmissionRequest,
     AdmissionUnavailable,
-    Ask,
     BudgetRefused,
     Limits,
-    Post,
     RateRefused,
     ScopeRules,
+    WindowTotal,
 )
 from budgets.redis.admission import RedisAdmission
-from budgets.redis.held_calls import want_of
+from budgets.redis.scope_request import scope_request
 from tests.integration.budgets.crew import Crew, rules
 from tests.link import Link
 from tests.redis_server import RedisServer
@@ -43,7 +43,7 @@ async def crew(redis_server: RedisServer, link: Link) -> AsyncIterator[Crew]:
 
 async def outcome(worker: RedisAdmission, scopes: tuple[ScopeRules, ...], name: str) -> str:
     try:
-        await worker.admit(Ask(name, scopes, 1, HOLD))
+        await worker.admit(AdmissionRequest(name, scopes, 1, HOLD))
     except AdmissionUnavailable:
         return "unavailable"
     except BudgetRefused:
@@ -156,8 +156,8 @@ async def test_a_newcomer_knows_at_once_who_is_alive(redis_server: RedisServer) 
             await newcomer.aclose()
 
 
-def posted(scopes: tuple[ScopeRules, ...], spent: int, version: int) -> list[Post]:
-    return [Post(bound.key, spent, version) for bound in want_of(scopes, time.time()).bounds]
+def posted(scopes: tuple[ScopeRules, ...], spent: int, version: int) -> list[WindowTotal]:
+    return [WindowTotal(bound.key, spent, version) for bound in scope_request(scopes, time.time()).bounds]
 
 
 @pytest.mark.parametrize(("tenant", "is_settled"), [(58, False), (60, True)])
@@ -166,7 +166,7 @@ async def test_what_a_worker_could_not_post_before_it_died_is_counted_once(
 ) -> None:
     scopes = rules(LIMIT, tenant=tenant)
     living, dead = crew.workers
-    await dead.admit(Ask("a-call", scopes, 1, 800))
+    await dead.admit(AdmissionRequest("a-call", scopes, 1, 800))
     if is_settled:
         await dead.settle("a-call", 1, 800)
     await link.cut()
@@ -184,7 +184,7 @@ async def test_what_a_worker_could_not_post_before_it_died_is_counted_once(
 async def test_a_worker_that_is_heard_again_has_posted_everything(link: Link, crew: Crew) -> None:
     scopes = rules(LIMIT, tenant=59)
     worker = crew.workers[1]
-    await worker.admit(Ask("b-call", scopes, 1, 800))
+    await worker.admit(AdmissionRequest("b-call", scopes, 1, 800))
     await worker.settle("b-call", 1, 800)
     await link.cut()
     assert not await worker.post(posted(scopes, 800, 2), ["b-call"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 
-from budgets.admission.interface import Ask, Limits, Post, ScopeRules
+from budgets.admission.interface import AdmissionRequest, Limits, ScopeRules, WindowTotal
 from budgets.redis.admission import RedisAdmission
 from budgets.redis.held_calls import HeldCall
 from tests.integration.budgets.crew import Crew, rules
@@ -81,7 +81,7 @@ async def test_what_was_spent_meanwhile_is_counted_afterwards_and_once(redis_ser
             names = await serve(crew, scopes, cost, cost)
             early, late = names[: len(names) // 2], names[len(names) // 2 :]
             spent = len(early) * cost
-            assert not await worker.post([Post(window_of(52), spent, 2, spent)], early)
+            assert not await worker.post([WindowTotal(window_of(52), spent, 2, spent)], early)
         finally:
             redis_server.go_on()
         await eventually(lambda: worker.post([], []))
@@ -116,7 +116,9 @@ async def test_a_call_asked_while_nobody_is_there_leaves_nothing_to_take_back(
         await stop(redis_server, worker)
         try:
             for n in range(CALLS):
-                await asyncio.gather(worker.admit(Ask(f"n{n}", scopes, 1, 5)), return_exceptions=True)
+                await asyncio.gather(
+                    worker.admit(AdmissionRequest(f"n{n}", scopes, 1, 5)), return_exceptions=True
+                )
             assert remembered() <= before
         finally:
             redis_server.start()

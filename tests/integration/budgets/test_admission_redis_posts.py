@@ -13,13 +13,13 @@ from msgspec import structs
 from budgets.admission.budget_windows import window
 from budgets.admission.interface import (
     Admission,
-    Ask,
+    AdmissionRequest,
     BudgetRefused,
     BudgetRule,
     Limits,
-    Post,
     ScopeRules,
     WindowKey,
+    WindowTotal,
 )
 from tests.integration.budgets.crew import Crew, rules
 from tests.redis_server import RedisServer
@@ -56,13 +56,13 @@ async def spent(admission: Admission, scopes: Sequence[ScopeRules]) -> int:
     return budget.spent_nanousd
 
 
-def shipped(tenant: int, names: Sequence[str], size: int) -> list[tuple[Post, Sequence[str]]]:
+def shipped(tenant: int, names: Sequence[str], size: int) -> list[tuple[WindowTotal, Sequence[str]]]:
     """Return what the ledger says of these calls, a batch at a time."""
     found = []
     for start in range(0, len(names), size):
         ids = names[start : start + size]
         total, version = (start + len(ids)) * COST, 2 + start // size
-        found.append((Post(window_of(tenant), total, version, len(ids) * COST), ids))
+        found.append((WindowTotal(window_of(tenant), total, version, len(ids) * COST), ids))
     return found
 
 
@@ -132,13 +132,13 @@ async def test_a_load_that_comes_late_counts_nothing_twice(redis_server: RedisSe
         await ledger.is_asked.wait()
         slowly, ledger.is_open = ledger.is_open, quickly
         for name in (names := [f"quick-{n}" for n in range(5)]):
-            await quick.admit(Ask(name, scopes, 1, COST))
+            await quick.admit(AdmissionRequest(name, scopes, 1, COST))
             await quick.settle(name, 1, COST)
         ledger.spent, ledger.version = 5 * COST, 2
         slowly.set()
         await late
         assert await spent(slow, scopes) == 5 * COST
-        await quick.post([Post(window_of(421), 5 * COST, 2, 5 * COST)], names)
+        await quick.post([WindowTotal(window_of(421), 5 * COST, 2, 5 * COST)], names)
         assert await spent(slow, scopes) == 5 * COST
 
 
@@ -151,9 +151,9 @@ async def test_nobody_is_refused_for_calls_that_are_counted_twice_for_a_moment(
         crew.ledger.spent, crew.ledger.version = 6 * COST, 2
         await one.forget()
         assert await spent(one, scopes) == 12 * COST  # a total was loaded before the post of its calls came
-        asked = asyncio.create_task(one.admit(Ask("last", scopes, 1, COST)))
+        asked = asyncio.create_task(one.admit(AdmissionRequest("last", scopes, 1, COST)))
         await other.standing(scopes)  # the call has reached Redis
-        await other.post([Post(window_of(422), 6 * COST, 2, 6 * COST)], names, is_adopted=True)
+        await other.post([WindowTotal(window_of(422), 6 * COST, 2, 6 * COST)], names, is_adopted=True)
         assert (await asked).request_id == "last"
 
 
@@ -163,7 +163,7 @@ async def test_a_refusal_in_doubt_comes_within_a_second(redis_server: RedisServe
         await spend(crew, scopes, 6)
         await crew.workers[0].forget()
         with pytest.raises(BudgetRefused):
-            await crew.workers[0].admit(Ask("last", scopes, 1, COST))
+            await crew.workers[0].admit(AdmissionRequest("last", scopes, 1, COST))
 
 
 async def test_a_refusal_without_doubt_comes_at_once(redis_server: RedisServer) -> None:
@@ -178,7 +178,7 @@ async def test_a_refusal_without_doubt_comes_at_once(redis_server: RedisServer) 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("budgets.redis.recovery.prerequisites.DOUBT_S", 3600)
             with pytest.raises(BudgetRefused):
-                await crew.workers[0].admit(Ask("last", both, 1, 8 * COST))
+                await crew.workers[0].admit(AdmissionRequest("last", both, 1, 8 * COST))
 
 
 async def test_posts_that_reach_a_forgotten_window_are_in_what_is_learnt_next(

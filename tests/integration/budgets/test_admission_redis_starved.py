@@ -12,12 +12,12 @@ from typing_extensions import override
 
 from budgets.admission.interface import (
     Admission,
+    AdmissionRequest,
     AdmissionUnavailable,
-    Ask,
     BudgetRefused,
-    Post,
     ScopeRules,
     WindowKey,
+    WindowTotal,
 )
 from budgets.redis.admission import RedisAdmission
 from tests.integration.budgets.crew import PATIENT_S, Crew, rules
@@ -41,7 +41,7 @@ async def link(redis_server: RedisServer) -> AsyncIterator[Link]:
 
 async def outcome(worker: Admission, scopes: tuple[ScopeRules, ...], name: str, hold: int = PRICE) -> str:
     try:
-        await worker.admit(Ask(name, scopes, 1, hold))
+        await worker.admit(AdmissionRequest(name, scopes, 1, hold))
     except AdmissionUnavailable:
         return "unavailable"
     except BudgetRefused:
@@ -70,10 +70,10 @@ async def test_calls_that_reach_the_ledger_before_redis_hears_their_ends_are_nev
     async with Crew((redis_server.url, link.url), 2) as crew:
         other, worker = crew.workers
         for name in names:
-            await worker.admit(Ask(name, scopes, 1, PRICE))
+            await worker.admit(AdmissionRequest(name, scopes, 1, PRICE))
         await link.cut()
         await asyncio.gather(*(worker.settle(name, 1, PRICE) for name in names))
-        posts = [Post(window_of(800), calls * PRICE, 2, calls * PRICE)]
+        posts = [WindowTotal(window_of(800), calls * PRICE, 2, calls * PRICE)]
         assert not await worker.post(posts, names)
         asking = asyncio.create_task(_ask_until(other, scopes, told := asyncio.Event()))
         await link.mend()
@@ -98,8 +98,8 @@ class SlowLedger:
         self.spent, self.version = 0, 1
         self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
 
-    async def load(self, keys: Sequence[WindowKey]) -> list[Post]:
-        posts = [Post(key, self.spent, self.version) for key in keys]
+    async def load(self, keys: Sequence[WindowKey]) -> list[WindowTotal]:
+        posts = [WindowTotal(key, self.spent, self.version) for key in keys]
         self.asked.set()
         await self.may_answer.wait()
         return posts
@@ -181,7 +181,7 @@ async def test_who_ends_before_its_calls_are_in_the_ledger_is_waited_for_until_t
     async with Crew(redis_server.url, 2) as crew:
         living, leaving = crew.workers
         for n in range(60):
-            await leaving.admit(Ask(f"l{n}", scopes, 1, PRICE))
+            await leaving.admit(AdmissionRequest(f"l{n}", scopes, 1, PRICE))
             await leaving.settle(f"l{n}", 1, PRICE)
         assert not await leaving.aclose()  # the database is away, say
         await asyncio.to_thread(redis_server.run, "FLUSHALL")
@@ -196,10 +196,10 @@ async def test_who_ends_with_nothing_left_is_not_waited_for(redis_server: RedisS
     scopes = rules(100 * PRICE, tenant=805)
     async with Crew(redis_server.url, 2) as crew:
         living, leaving = crew.workers
-        await leaving.admit(Ask("done", scopes, 1, PRICE))
+        await leaving.admit(AdmissionRequest("done", scopes, 1, PRICE))
         await leaving.settle("done", 1, PRICE)
         crew.ledger.spent, crew.ledger.version = PRICE, 2
-        assert await leaving.post([Post(window_of(805), PRICE, 2, PRICE)], ["done"])
+        assert await leaving.post([WindowTotal(window_of(805), PRICE, 2, PRICE)], ["done"])
         assert await leaving.aclose()
         await asyncio.to_thread(redis_server.run, "FLUSHALL")
         assert await outcome(living, scopes, "next") == "granted"
@@ -235,7 +235,7 @@ async def test_a_call_that_is_told_again_while_the_ledger_gets_it_does_not_come_
             link.shift_s = 0.036  # the first answer is too late, and the command is sent once more
             telling = asyncio.create_task(worker._backlog.tell_again(None))  # noqa: SLF001 - as after a loss
             await asyncio.sleep(0.015)
-            await worker.post([Post(window_of(806), PRICE, 2, PRICE)], ["twice"])
+            await worker.post([WindowTotal(window_of(806), PRICE, 2, PRICE)], ["twice"])
             await asyncio.gather(telling, return_exceptions=True)
             link.shift_s = 0.0
             await until(lambda: worker.post([], []))

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-from budgets.admission.interface import Ask, BudgetRefused, Post, WindowKey
+from budgets.admission.interface import AdmissionRequest, BudgetRefused, WindowKey, WindowTotal
 from budgets.redis.admission import RedisAdmission
 from tests.at_once import at_once
 from tests.integration.budgets.crew import UNHURRIED_S, rules
@@ -27,11 +27,11 @@ class World:
         self.total, self.version, self.serial = 0, 1, 0
         self.running: dict[str, tuple[RedisAdmission, int]] = {}
         self.ended: dict[str, tuple[RedisAdmission, int]] = {}  # and not in the ledger
-        self.outbox: list[tuple[RedisAdmission, Post, Sequence[str]]] = []
+        self.outbox: list[tuple[RedisAdmission, WindowTotal, Sequence[str]]] = []
         self.spent = 0
 
-    async def load(self, keys: Sequence[WindowKey]) -> list[Post]:
-        posts = [Post(key, self.total, self.version) for key in keys]
+    async def load(self, keys: Sequence[WindowKey]) -> list[WindowTotal]:
+        posts = [WindowTotal(key, self.total, self.version) for key in keys]
         await asyncio.sleep(self.dice.random() * 0.01)  # it is old when it arrives
         return posts
 
@@ -45,7 +45,7 @@ class World:
         hold = self.dice.choice((self.dice.randint(1, 400), max(1, self.room), self.room + 1))
         self.serial += 1
         name = f"w{self.tenant}-{self.serial}"
-        asked = asyncio.create_task(worker.admit(Ask(name, self.scopes, 1, hold)))
+        asked = asyncio.create_task(worker.admit(AdmissionRequest(name, self.scopes, 1, hold)))
         if self.outbox and self.dice.random() < 0.5:
             await asyncio.sleep(0.005)
         while self.outbox:
@@ -77,7 +77,7 @@ class World:
             self.version += 1
         if names:
             says = None if self.dice.random() < 0.1 else added  # some were in the ledger before
-            self.outbox.append((worker, Post(self.window, self.total, self.version, says), names))
+            self.outbox.append((worker, WindowTotal(self.window, self.total, self.version, says), names))
 
     async def deliver(self) -> None:
         if self.outbox:
@@ -94,7 +94,7 @@ class World:
         lost = [names for worker, _, names in self.outbox if worker is dead]
         self.outbox = [said for said in self.outbox if said[0] is not dead]
         for names in lost:
-            await heir.post([Post(self.window, self.total, self.version)], names, is_adopted=True)
+            await heir.post([WindowTotal(self.window, self.total, self.version)], names, is_adopted=True)
         bills = {name: cost for name, (by, cost) in self.ended.items() if by is dead}
         for name, hold in [(name, hold) for name, (by, hold) in self.running.items() if by is dead]:
             del self.running[name]
@@ -105,7 +105,9 @@ class World:
             self.ended.pop(name, None)
         added = sum(bills.values())
         self.total, self.version = self.total + added, self.version + bool(added)
-        await heir.post([Post(self.window, self.total, self.version, added)], list(bills), is_adopted=True)
+        await heir.post(
+            [WindowTotal(self.window, self.total, self.version, added)], list(bills), is_adopted=True
+        )
         await heir.bury(dead.worker)
         await self.hire()
 

@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 import pytest
 from redis import Redis
 
-from budgets.admission.interface import Ask, BudgetRule, BudgetStanding, Limits, Post, ScopeRules, WindowKey
+from budgets.admission.interface import (
+    AdmissionRequest,
+    BudgetRule,
+    BudgetStatus,
+    Limits,
+    ScopeRules,
+    WindowKey,
+    WindowTotal,
+)
 from budgets.redis.admission import RedisAdmission
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER
@@ -42,8 +50,8 @@ async def worker(redis_server: RedisServer, clock: Clock) -> AsyncIterator[Redis
     await one.aclose()
 
 
-async def _nothing_spent(keys: Sequence[WindowKey]) -> list[Post]:
-    return [Post(key, 0, 0) for key in keys]
+async def _nothing_spent(keys: Sequence[WindowKey]) -> list[WindowTotal]:
+    return [WindowTotal(key, 0, 0) for key in keys]
 
 
 def scopes(
@@ -57,17 +65,17 @@ def scopes(
 
 
 async def serve(worker: RedisAdmission, name: str, cost: int, tenant: int = 70) -> None:
-    await worker.admit(Ask(name, scopes("busy", tenant=tenant), 1, cost))
+    await worker.admit(AdmissionRequest(name, scopes("busy", tenant=tenant), 1, cost))
     await worker.settle(name, 1, cost)
 
 
-async def money(worker: RedisAdmission, schedule: str) -> BudgetStanding:
+async def money(worker: RedisAdmission, schedule: str) -> BudgetStatus:
     budget = (await worker.standing(scopes("busy", schedule))).budget
     assert budget is not None
     return budget
 
 
-async def commands_of(server: RedisServer, worker: RedisAdmission, ask: Ask) -> list[str]:
+async def commands_of(server: RedisServer, worker: RedisAdmission, ask: AdmissionRequest) -> list[str]:
     """Return every command that scripts give until the call is granted."""
     with Redis.from_url(server.url).monitor() as monitor:
         await worker.admit(ask)
@@ -91,7 +99,9 @@ async def test_a_new_window_costs_the_same_however_many_calls_wait_for_the_ledge
         of_tenant = scopes(f"new-{tenant}", "daily", tenant=tenant)
         of_key = (ScopeRules(f"key:newer-{tenant}", Limits(), (BudgetRule(ROOM),)), of_tenant[1])
         for name, asked in (("tenant", of_tenant), ("key", of_key)):
-            commands = await commands_of(redis_server, worker, Ask(f"{name}-{tenant}", asked, 1, 1))
+            commands = await commands_of(
+                redis_server, worker, AdmissionRequest(f"{name}-{tenant}", asked, 1, 1)
+            )
             assert f"HGETALL omg:{{t{tenant}}}:calls" not in commands
             assert not [each for each in commands if "waits-" in each]
             costs.append(len(commands))
@@ -100,11 +110,11 @@ async def test_a_new_window_costs_the_same_however_many_calls_wait_for_the_ledge
 
 async def test_a_new_window_begins_with_what_its_days_owe(worker: RedisAdmission, clock: Clock) -> None:
     await serve(worker, "yesterday", 70)
-    await worker.admit(Ask("still-running", scopes("busy"), 1, 30))
+    await worker.admit(AdmissionRequest("still-running", scopes("busy"), 1, 30))
     clock.advance(120)
     await serve(worker, "today", 5)
     await serve(worker, "posted", 11)
-    await worker.admit(Ask("runs", scopes("busy"), 1, 3))
+    await worker.admit(AdmissionRequest("runs", scopes("busy"), 1, 3))
     await worker.post([], ["posted"], is_adopted=True)
     today = await money(worker, "daily")
     assert (today.spent_nanousd, today.held_nanousd) == (5, 3)
@@ -115,9 +125,9 @@ async def test_a_new_window_begins_with_what_its_days_owe(worker: RedisAdmission
 async def test_a_new_window_holds_calls_whose_slot_is_free_again(
     worker: RedisAdmission, clock: Clock
 ) -> None:
-    await worker.admit(Ask("silent", scopes("busy", parallel=1), 1, 60))
+    await worker.admit(AdmissionRequest("silent", scopes("busy", parallel=1), 1, 60))
     clock.advance(40)  # its lease is over, and it is not given up yet
-    await worker.admit(Ask("next", scopes("busy", parallel=1), 1, 5))
+    await worker.admit(AdmissionRequest("next", scopes("busy", parallel=1), 1, 5))
     assert (await money(worker, "weekly")).held_nanousd == 65
     key = (ScopeRules("key:busy", Limits(), (BudgetRule(ROOM),)), scopes("busy")[1])
     budget = (await worker.standing(key)).budget

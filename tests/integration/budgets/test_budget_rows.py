@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from budgets.models import LARGEST_LIMIT_NANOUSD, Budget, RateLimit
 from budgets.services import set_budget, set_limits
-from tenants.back_office.audit import Actor
+from tenants.audit import Actor
 from tenants.models import ApiKey, AuditEvent, Tenant
 
 ALICE = Actor("alice@example.com")

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from redis import asyncio as redis_async
 
-from gateway.invalidation.signed_messages import UNSIGNED
-from providers.fallback_log import FALLBACKS, Fallbacks
+from gateway.values.fallback_log import FALLBACKS, Fallbacks
+from gateway.values.signed_messages import UNSIGNED
 from tests.integration.budgets.crew import Crew, rules
 from tests.signing import SIGNER, STRANGER
 from tests.waiting import eventually
@@ -109,7 +109,7 @@ async def test_forged_messages_are_ignored_and_counted(heard, neighbor, kind):
 
 
 async def test_forged_messages_are_logged_once(heard, neighbor, caplog, monkeypatch):
-    monkeypatch.setattr("gateway.invalidation.signed_messages.FALLBACKS", Fallbacks())
+    monkeypatch.setattr("gateway.values.signed_messages.FALLBACKS", Fallbacks())
     for _ in range(50):
         await neighbor.publish(CHANNEL, b"gone everybody")
     await heard.all_before(1)

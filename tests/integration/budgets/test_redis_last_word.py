@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from budgets.admission.interface import AdmissionUnavailable, Ask, BudgetRefused
+from budgets.admission.interface import AdmissionRequest, AdmissionUnavailable, BudgetRefused
 from tests.integration.budgets.crew import Crew, rules
 from tests.integration.budgets.storm import Storm
 from tests.integration.budgets.test_admission_redis_losses import (
@@ -113,16 +113,16 @@ async def test_what_it_set_aside_is_not_spent_by_others(
 ) -> None:
     scopes = rules(RICH, tenant=73)
     silent = crew.workers[1]
-    await silent.admit(Ask("first", scopes, 1, 0))
+    await silent.admit(AdmissionRequest("first", scopes, 1, 0))
     aside = RICH // 1000  # a dollar, the most of it
     await eventually(lambda: sum(silent._allowances.left().get("t73", [0])[1::2]) == aside)  # noqa: SLF001
     await cut_off(crew, link)
     await lose_everything(redis_server)
     await eventually_granted(crew.workers[0], scopes)
-    await silent.admit(Ask("offline", scopes, 1, aside))
+    await silent.admit(AdmissionRequest("offline", scopes, 1, aside))
     with pytest.raises(AdmissionUnavailable):  # nobody can tell: it is being spent
-        await crew.workers[0].admit(Ask("all of it", scopes, 1, RICH - HOLD))
-    await crew.workers[0].admit(Ask("the rest", scopes, 1, RICH - 2 * HOLD - aside))
+        await crew.workers[0].admit(AdmissionRequest("all of it", scopes, 1, RICH - HOLD))
+    await crew.workers[0].admit(AdmissionRequest("the rest", scopes, 1, RICH - 2 * HOLD - aside))
     await link.mend()
     await eventually(lambda: crew.workers[1].worker not in crew.said)
 
@@ -187,7 +187,7 @@ async def test_a_word_that_cannot_be_written_is_none(
     crew.notes[1].fails = None
     await eventually_granted(crew.workers[0], scopes)
     with pytest.raises(BudgetRefused):
-        await crew.workers[0].admit(Ask("too much", scopes, 1, LIMIT - 60 * HOLD))
+        await crew.workers[0].admit(AdmissionRequest("too much", scopes, 1, LIMIT - 60 * HOLD))
 
 
 async def test_a_word_that_is_taken_back_while_it_is_told_is_told_again(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from budgets.admission.interface import AdmissionUnavailable, Post, WindowKey
+from budgets.admission.interface import AdmissionUnavailable, WindowKey, WindowTotal
 from tests.integration.budgets.crew import Crew, rules
 from tests.redis_server import RedisServer
 
@@ -22,7 +22,7 @@ async def test_a_window_that_the_database_does_not_tell_is_refused_in_time(
         [worker], load = crew.workers, crew.ledger.load
         await crew.ask(rules(0, tenant=80)[1:], 0)  # the tenant is open
 
-        async def late(keys: Sequence[WindowKey]) -> list[Post]:
+        async def late(keys: Sequence[WindowKey]) -> list[WindowTotal]:
             await answers.wait()
             return await load(keys)
 

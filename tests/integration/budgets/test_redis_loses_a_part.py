@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from typing_extensions import override
 
-from budgets.admission.interface import AdmissionUnavailable, Ask, BudgetRule, Limits, ScopeRules
+from budgets.admission.interface import AdmissionRequest, AdmissionUnavailable, BudgetRule, Limits, ScopeRules
 from tests.integration.budgets.crew import UNHURRIED_S, Crew, rules
 from tests.integration.budgets.test_admission_redis_truth import WORKERS, World, killed
 from tests.redis_server import RedisServer
@@ -157,7 +157,7 @@ async def test_nothing_is_granted_before_a_silent_worker_has_said_what_it_holds(
     redis_server: RedisServer, crew: Crew, kinds: str
 ) -> None:
     one, other = crew.workers
-    await other.admit(Ask("its", both(100), 1, 90))
+    await other.admit(AdmissionRequest("its", both(100), 1, 90))
     await killed(other)
     crew.workers = [one]
     lose(redis_server, 1, kinds)
@@ -187,14 +187,14 @@ async def test_what_is_set_aside_is_not_spent_twice(redis_server: RedisServer, c
 async def test_the_audit_says_nothing_of_a_state_with_a_part_missing(
     redis_server: RedisServer, crew: Crew
 ) -> None:
-    from budgets.redis.snapshot import Audit, Picture  # noqa: PLC0415
+    from budgets.redis.snapshot import Snapshot, SnapshotReader  # noqa: PLC0415
 
     assert len(await crew.burst(both(100), 10, 3)) == 3
-    with Audit(redis_server.url) as audit:
+    with SnapshotReader(redis_server.url) as audit:
         whole = audit.picture("t1", ["key:1", "tenant:1"])
         assert (len(whole.windows), len(whole.calls)) == (2, 3)
         lose(redis_server, 1, "owed")
-        assert audit.picture("t1", ["key:1", "tenant:1"]) == Picture()
+        assert audit.picture("t1", ["key:1", "tenant:1"]) == Snapshot()
 
 
 async def test_a_new_tenant_does_not_wait_for_a_silent_worker_born_in_this_life(
@@ -207,7 +207,7 @@ async def test_a_new_tenant_does_not_wait_for_a_silent_worker_born_in_this_life(
         return {"silent": life}
 
     one.peers._members = members  # noqa: SLF001
-    await one.admit(Ask("first", rules(100, tenant=77), 1, 20))
+    await one.admit(AdmissionRequest("first", rules(100, tenant=77), 1, 20))
     lose(redis_server, 77, "calls")
     with pytest.raises(AdmissionUnavailable):  # it may hold what was told to what is lost
-        await one.admit(Ask("second", rules(100, tenant=77), 1, 20))
+        await one.admit(AdmissionRequest("second", rules(100, tenant=77), 1, 20))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from budgets.admission.interface import Ask, BudgetRule, Limits, Post, ScopeRules
+from budgets.admission.interface import AdmissionRequest, BudgetRule, Limits, ScopeRules, WindowTotal
 from budgets.redis.admission import RedisAdmission
-from budgets.redis.held_calls import want_of
+from budgets.redis.scope_request import scope_request
 from tests.integration.budgets.crew import Crew
 from tests.redis_server import RedisServer
 
@@ -26,8 +26,8 @@ def key_only(tenant: int) -> Scopes:
 async def ship(crew: Crew, worker: RedisAdmission, scopes: Scopes, name: str) -> None:
     """Write the call down, and let this worker tell the totals."""
     crew.ledger.spent, crew.ledger.version = crew.ledger.spent + COST, crew.ledger.version + 1
-    bounds = want_of(scopes, worker._instant).bounds  # noqa: SLF001
-    posts = [Post(bound.key, crew.ledger.spent, crew.ledger.version) for bound in bounds]
+    bounds = scope_request(scopes, worker._instant).bounds  # noqa: SLF001
+    posts = [WindowTotal(bound.key, crew.ledger.spent, crew.ledger.version) for bound in bounds]
     await worker.post(posts, [name], is_adopted=True)
 
 
@@ -116,7 +116,7 @@ async def test_what_was_noted_is_found_again_when_somebody_has_deleted_it(redis_
         for tenant in (75, 76, 77):
             scopes = key_only(tenant)
             crew.ledger.spent, name = 0, f"call-of-{tenant}"
-            await first.admit(Ask(name, scopes, 1, COST))  # the other one has never heard of it
+            await first.admit(AdmissionRequest(name, scopes, 1, COST))  # the other one has never heard of it
             await first.settle(name, 1, COST)
             redis_server.run("DEL", "omg:owners")
             await ship(crew, other, scopes, name)

@@ -109,7 +109,7 @@ async def test_upkeep_goes_on_after_a_defect(
 
     async with Crew(redis_server.url, 1):
         with monkeypatch.context() as patch:
-            patch.setattr("budgets.redis.outbox.Backlog.flush", flush)
+            patch.setattr("budgets.redis.outbox.Outbox.flush", flush)
             await eventually(lambda: len(turns) > 1)
     assert "upkeep-failed" in caplog.text
 

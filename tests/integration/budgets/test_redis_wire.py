@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from budgets.redis.client.protocol import PATIENT_S, SILENCES, Unreachable, Wire
+from budgets.redis.client.protocol import PATIENT_S, SILENCES, RedisProtocol, Unreachable
 
 TIMEOUT_S = (
     PATIENT_S  # of a store that answered until now; unit/budgets/test_redis_patience.py has the others
@@ -99,9 +99,9 @@ async def clock() -> HandClock:
 
 
 async def connected(
-    slow: Slow, clock: HandClock, on_late: Callable[[], None], on_lost: Callable[[Wire], None]
-) -> Wire:
-    wire = Wire(TIMEOUT_S, lambda _: None, on_late, on_lost)
+    slow: Slow, clock: HandClock, on_late: Callable[[], None], on_lost: Callable[[RedisProtocol], None]
+) -> RedisProtocol:
+    wire = RedisProtocol(TIMEOUT_S, lambda _: None, on_late, on_lost)
     wire._loop = cast("asyncio.AbstractEventLoop", clock)  # noqa: SLF001
     await asyncio.get_running_loop().create_connection(lambda: wire, "127.0.0.1", slow.port)
     return wire

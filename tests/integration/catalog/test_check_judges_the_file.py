@@ -12,8 +12,8 @@ from catalog.health.probes import probe_all
 from catalog.models import Deployment
 from catalog.sync import sync_catalog
 from gateway.config import load
-from gateway.config.checks.environment import messages_around
-from tenants.queries import config_version
+from gateway.management.environment import messages_around
+from tenants.config_version import config_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable

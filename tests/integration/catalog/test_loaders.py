@@ -9,7 +9,7 @@ from django.conf import settings
 
 from catalog.loaders import Source, load_snapshot
 from catalog.models import Deployment, Model
-from catalog.snapshot import Problem, Snapshot
+from catalog.snapshot import CatalogProblem, Snapshot
 from catalog.sync import sync_catalog
 from gateway.config import Config
 
@@ -56,9 +56,11 @@ def test_a_fallback_that_goes_bad_is_left_out_alone_and_named() -> None:
     assert fast.fallbacks == {"unavailable": ("steady",)}
     assert len(fast.deployments) == 1, "the alias itself serves"
     assert snapshot.problems == (
-        Problem("fast", "", "Its fallback gone (unavailable) is left out: there is no such model."),
-        Problem("fast", "", "Its fallback long (context_window) is left out: it is disabled."),
-        Problem("fast", "", "Its fallback vectors (content_filter) is left out: it is of type embedding."),
+        CatalogProblem("fast", "", "Its fallback gone (unavailable) is left out: there is no such model."),
+        CatalogProblem("fast", "", "Its fallback long (context_window) is left out: it is disabled."),
+        CatalogProblem(
+            "fast", "", "Its fallback vectors (content_filter) is left out: it is of type embedding."
+        ),
     )
 
 

@@ -16,8 +16,8 @@ from catalog.services import NewDeployment, upsert_deployment
 from catalog.sync import sync_catalog
 from gateway.checks import messages_of
 from gateway.config import load
-from gateway.config.checks.environment import messages_around
-from tenants.back_office.audit import Actor
+from gateway.management.environment import messages_around
+from tenants.audit import Actor
 
 if TYPE_CHECKING:
     from pathlib import Path

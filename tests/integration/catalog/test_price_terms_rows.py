@@ -12,7 +12,7 @@ from catalog.services import refuse_members
 from catalog.sync import sync_catalog
 from gateway.config import Config
 from providers.media.image_tokens import Sight
-from tenants.back_office.audit import Actor
+from tenants.audit import Actor
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from catalog.models import HealthProbe
 from catalog.sync import sync_catalog
 from gateway.config import Config
 from gateway.server import background
-from gateway.server.background import Chores
+from gateway.server.background import BackgroundTasks
 from providers.transport.client import Transport
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def test_a_changed_row_is_probed_at_once_and_alone(closed_port: int) -> No
     near, far = (f"http://127.0.0.1:{closed_port}/{name}" for name in ("near", "far"))
     live = SimpleNamespace(transport=Transport(), snapshot=await in_threads(catalog, near), failed_probes=())
     await live.transport.open()
-    work = Chores(cast("Any", live), in_threads)
+    work = BackgroundTasks(cast("Any", live), in_threads)
     probed = []
     for endpoints in ((near,), (near, far), (far, far)):
         live.snapshot = await in_threads(catalog, *endpoints)

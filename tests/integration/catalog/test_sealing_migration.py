@@ -9,9 +9,9 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from catalog.encryption import decrypt, encrypt, key_id
 from catalog.loaders import Source, load_snapshot
 from catalog.models import Credential, Deployment
+from catalog.secrets.encryption import decrypt, encrypt, key_id
 from catalog.sync import sync_catalog
 from gateway.config import Config
 from tests.back_office import KEY, ROW, api_key_of, metadata_of

@@ -15,7 +15,7 @@ from catalog.models import Credential, Deployment
 from catalog.services import KeyNeeded, NewDeployment, remove_deployment, upsert_deployment
 from catalog.sync import sync_catalog
 from gateway.config import Config
-from tenants.back_office.audit import Actor
+from tenants.audit import Actor
 from tenants.models import User
 from tests.back_office import KEY, NO_INLINES, api_key_of, deployment_fields, metadata_of, post, refusal
 

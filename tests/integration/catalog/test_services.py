@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from catalog.models import Credential, Deployment, Model, Price
 from catalog.pricing.prices import ImageRate, PriceSheet
 from catalog.services import NewDeployment, columns_of, remove_model, set_price, upsert_deployment
-from tenants.back_office.audit import Actor
+from tenants.audit import Actor
 from tenants.models import AuditEvent
 from tests.back_office import KEY, api_key_of
 

@@ -13,8 +13,8 @@ from catalog.pricing.prices import PriceSheet
 from catalog.services import remove_deployment, remove_model, set_price
 from catalog.sync import sync_catalog
 from gateway.config import Config
-from tenants.back_office.audit import Actor
-from tenants.queries import config_version
+from tenants.audit import Actor
+from tenants.config_version import config_version
 from tests.back_office import api_key_of, metadata_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

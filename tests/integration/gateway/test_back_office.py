@@ -12,8 +12,8 @@ from django.urls import reverse
 from budgets.models import Budget, RateLimit
 from catalog.models import Model
 from tenants.api_keys import tokens
+from tenants.config_version import config_version
 from tenants.models import ApiKey, AuditEvent, Tenant, User
-from tenants.queries import config_version
 from tests.back_office import post, refusal
 
 pytestmark = pytest.mark.django_db

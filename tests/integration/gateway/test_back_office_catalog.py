@@ -9,7 +9,7 @@ from catalog.models import Deployment, Model, Price
 from catalog.services import refuse_members
 from catalog.sync import sync_catalog
 from gateway.config import Config
-from tenants.back_office.audit import Actor
+from tenants.audit import Actor
 from tenants.models import AuditEvent
 from tests.back_office import NOW, ROW, api_key_of, deployment_fields, metadata_of, post, refusal
 

@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from catalog.models import Deployment, Model, Price
 from providers.registry import PROVIDERS
+from tenants.caller import SCOPES, SERVED
 from tenants.models import ApiKey, Tenant
-from tenants.scopes import SCOPES, SERVED
 from tests.back_office import deployment_fields, post, refusal, said_after
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ from budgets.models import Budget, RateLimit
 from gateway.bootstrap import bootstrap
 from gateway.config import Config
 from tenants.api_keys import tokens
+from tenants.config_version import config_version
 from tenants.models import ApiKey, AuditEvent, Membership, Tenant, User
-from tenants.queries import config_version
 
 PEPPER = settings.SECRETS.pepper
 KEY = {"tenant": "demo", "prefix": "demo", "secret": "my-secret", "name": "Demo"}

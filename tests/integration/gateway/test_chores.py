@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from gateway.server.background import Chores
+from gateway.server.background import BackgroundTasks
 from metering.journal.segments import Directory
 
 
@@ -23,7 +23,7 @@ class Admission:
 
 async def test_a_journal_is_kept_until_its_worker_is_buried(tmp_path):
     live: Any = SimpleNamespace(admission=Admission(), config=SimpleNamespace(data_dir=tmp_path))
-    chores = Chores(live, asyncio.to_thread)
+    chores = BackgroundTasks(live, asyncio.to_thread)
     dead = Directory.create(tmp_path / "journal", "dead")
     dead.release()
 

@@ -15,11 +15,11 @@ from catalog.models import Deployment
 from catalog.sync import sync_catalog
 from gateway.bootstrap import bootstrap
 from gateway.config import ConfigError, load
-from gateway.config.checks.published_secrets import refuse_stored
 from gateway.management.database_errors import told
 from gateway.management.startup_message import filled_in
+from gateway.server.published_secrets import refuse_stored
 from gateway.site.first_steps import first_steps
-from tenants.back_office.audit import at_the_shell
+from tenants.audit import at_the_shell
 from tenants.models import ApiKey, AuditEvent, Tenant, User
 from tests.sources import ROOT
 

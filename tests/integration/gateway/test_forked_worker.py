@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 
 from gateway.supervisor.forked_worker import ForkedProcess, fork_workers
-from gateway.supervisor.supervisor_client import WorkerLink
+from gateway.supervisor.supervisor_client import SupervisorClient
 from tests.sources import ROOT
 
 SUPERVISOR = """
 import os, pathlib, signal, socket
 from gateway.supervisor.forked_worker import fork_workers
 from gateway.http.request_id import mint
-from gateway.supervisor.supervisor_client import WorkerLink
+from gateway.supervisor.supervisor_client import SupervisorClient
 
 found = fork_workers([socket.create_server(("127.0.0.1", 0)) for _ in range(3)])
-if isinstance(found, WorkerLink):
+if isinstance(found, SupervisorClient):
     line = found._end
     line.setblocking(True)
     sockets = sum(file.is_socket() for file in pathlib.Path("/proc/self/fd").iterdir())
@@ -64,7 +64,7 @@ import asyncio, os, signal, socket, sys, time
 from functools import partial
 from gateway.supervisor.forked_worker import fork_workers
 from gateway.supervisor.shutdown import end_within
-from gateway.supervisor.supervisor_client import WorkerLink
+from gateway.supervisor.supervisor_client import SupervisorClient
 
 async def hang(link):
     os.dup2(os.open(f"{sys.argv[1]}/{os.getpid()}", os.O_CREAT | os.O_WRONLY), 2)  # or both would write at once
@@ -75,7 +75,7 @@ async def hang(link):
     time.sleep(1000)
 
 found = fork_workers([socket.create_server(("127.0.0.1", 0)) for _ in range(2)])
-if isinstance(found, WorkerLink):
+if isinstance(found, SupervisorClient):
     asyncio.run(hang(found))
 else:
     for fork in found:
@@ -108,7 +108,7 @@ def test_what_a_worker_was_born_with_goes_to_none_of_its_helpers():
         fds = (os.dup(listener.fileno()), theirs.detach())
         for fd in fds:
             os.set_inheritable(fd, True)  # as they are when a supervisor has passed them on
-        link = WorkerLink.inherited(*fds)
+        link = SupervisorClient.inherited(*fds)
         assert [os.get_inheritable(fd) for fd in fds] == [False, False]
         link.listener.close()
         link._end.close()  # noqa: SLF001 - the line, which was never opened

@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from gateway.invalidation.health_hints import HealthHints, Said
-from gateway.invalidation.pubsub import Listener
+from gateway.invalidation.health_hints import HealthHintBus, HealthHintMessage
+from gateway.invalidation.pubsub import ConfigSubscriber
 from providers.errors.exceptions import UpstreamFailed, UpstreamStatus
 from providers.resilience.circuit_breaker import Phase
-from providers.resilience.health import Health, Watch
-from providers.resilience.health_hint import Hint
+from providers.resilience.health import DeploymentHealth, Watch
+from providers.resilience.health_hint import HealthHint
 from providers.target import Secret, Target
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER
@@ -36,12 +36,12 @@ class Process:
     """What one gateway process has of this: breakers, and the way to the others."""
 
     def __init__(self, url: str, version: int = 7) -> None:
-        self.hints = HealthHints(url, lambda: version, SIGNER)
-        self.health = Health(watch=Watch(learned=self.hints.say))
+        self.hints = HealthHintBus(url, lambda: version, SIGNER)
+        self.health = DeploymentHealth(watch=Watch(learned=self.hints.say))
         self.health.renew([TARGET])
         self.listens, self.heard = asyncio.Event(), asyncio.Event()
         self.is_deaf = asyncio.Event()
-        self._listener = Listener(
+        self._listener = ConfigSubscriber(
             url,
             SIGNER,
             heard={self.hints.channel: self._hear},
@@ -134,7 +134,7 @@ async def test_without_redis_only_hints_are_lost(redis):
         other.listens.clear()
         redis.start()
         await asyncio.wait_for(other.listens.wait(), 30)
-        one.hints.say(Hint(TARGET.id, "open", 5.0))
+        one.hints.say(HealthHint(TARGET.id, "open", 5.0))
         await asyncio.wait_for(other.heard.wait(), 30)
         assert other.rests
 
@@ -154,19 +154,19 @@ async def test_databases_of_one_redis_do_not_hear_each_other(redis):
 
 async def test_a_hint_about_another_catalog_and_what_is_no_hint_are_passed_over(redis):
     process = Process(redis.url, version=7)
-    hint = Hint(TARGET.id, "open", 5.0)
-    assert process.hints.hear(msgspec.json.encode(Said("them", 7, hint, time.time()))) == hint
-    assert process.hints.hear(msgspec.json.encode(Said("them", 8, hint, time.time()))) is None
+    hint = HealthHint(TARGET.id, "open", 5.0)
+    assert process.hints.hear(msgspec.json.encode(HealthHintMessage("them", 7, hint, time.time()))) == hint
+    assert process.hints.hear(msgspec.json.encode(HealthHintMessage("them", 8, hint, time.time()))) is None
     for nonsense in (b"", b"{}", b'{"sender":"x","version":7,"hint":{"deployment":1,"what":"explode"}}'):
         assert process.hints.hear(nonsense) is None
 
 
 async def test_a_hint_that_waited_is_shorter_by_the_wait(redis):
     now = 0.0
-    late = HealthHints(redis.url, lambda: 7, SIGNER, clock=lambda: now)
+    late = HealthHintBus(redis.url, lambda: 7, SIGNER, clock=lambda: now)
     other = Process(redis.url)
     async with running(other):
-        late.say(Hint(TARGET.id, "open", 5.0))
+        late.say(HealthHint(TARGET.id, "open", 5.0))
         now = 6.0
         task = asyncio.create_task(late.run())
         await asyncio.wait_for(other.heard.wait(), HEARD_S)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.invalidation.pubsub import CHANNEL, Announcer, Listener
+from gateway.invalidation.pubsub import CHANNEL, ConfigPublisher, ConfigSubscriber
 from gateway.supervisor import shutdown
 from gateway.supervisor.shutdown import ended
 from tests.redis_server import RedisServer
@@ -28,7 +28,7 @@ def redis() -> Iterator[RedisServer]:
 async def heard(redis):
     """Yield the queue of what a listener says."""
     said: asyncio.Queue[str] = asyncio.Queue()
-    listener = Listener(
+    listener = ConfigSubscriber(
         redis.url,
         SIGNER,
         heard={CHANNEL: lambda message: said.put_nowait(message.decode())},
@@ -47,7 +47,7 @@ async def next_of(said) -> str:
 
 async def test_an_announced_change_is_heard(redis, heard):
     assert await next_of(heard) == "found"
-    await asyncio.to_thread(Announcer(redis.url, SIGNER).announce)
+    await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).announce)
     assert await next_of(heard) == "changed"
 
 
@@ -59,7 +59,7 @@ async def test_a_dead_redis_is_noticed_and_found_again(redis, heard, fallbacks):
     assert fallbacks() == {"changes_unheard": 1}
     redis.start()
     assert await next_of(heard) == "found"
-    await asyncio.to_thread(Announcer(redis.url, SIGNER).announce)
+    await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).announce)
     assert await next_of(heard) == "changed"
 
 
@@ -70,13 +70,13 @@ async def test_a_message_that_cannot_be_handled_ends_no_listening(redis, fallbac
         said.put_nowait(message.decode())
         raise ZeroDivisionError
 
-    listener = Listener(
+    listener = ConfigSubscriber(
         redis.url, SIGNER, heard={CHANNEL: handle}, lost=print, found=lambda: said.put_nowait("found")
     )
     task = asyncio.create_task(listener.run())
     for number in range(1, 4):
         assert await next_of(said) == "found"
-        await asyncio.to_thread(Announcer(redis.url, SIGNER).announce)
+        await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).announce)
         assert await next_of(said) == "changed"
         await eventually(fallbacks, {"changes_unheard": number}.__eq__)
     await ended([task])
@@ -91,10 +91,10 @@ async def test_a_redis_that_hangs_counts_as_lost(redis, heard):
 
 
 async def test_a_change_is_made_although_nobody_can_be_told(redis, fallbacks):
-    await asyncio.to_thread(Announcer(redis.url, SIGNER).announce)
+    await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).announce)
     assert fallbacks() == {}
     redis.kill()
-    await asyncio.to_thread(Announcer(redis.url, SIGNER).announce)
+    await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).announce)
     assert fallbacks() == {"change_unannounced": 1}
 
 
@@ -104,7 +104,7 @@ async def test_whenever_a_listener_is_told_to_end_it_does(redis, monkeypatch, ot
     monkeypatch.setattr(shutdown, "CANCEL_AGAIN_S", 0.01)
     beside = [asyncio.create_task(beat()) for _ in range(others)]
     for turns in range(48):
-        listener = Listener(redis.url, SIGNER, heard={CHANNEL: print}, lost=print, found=lambda: None)
+        listener = ConfigSubscriber(redis.url, SIGNER, heard={CHANNEL: print}, lost=print, found=lambda: None)
         listening = asyncio.create_task(listener.run())
         for _ in range(turns):
             await asyncio.sleep(0)

@@ -10,9 +10,9 @@ import pytest
 from django.core.management import call_command
 
 from gateway.config import ConfigError
-from gateway.config.checks.known_secret import insist
 from gateway.models import KnownSecret
-from tenants.back_office.audit import Actor
+from gateway.server.known_secret import insist
+from tenants.audit import Actor
 from tenants.models import ApiKey, AuditEvent, Tenant
 from tenants.services import NewKey, create_key, revoke_key
 

@@ -11,7 +11,7 @@ import uvloop
 from typing_extensions import override
 
 from gateway.server.uvicorn_server import ACCEPTS_A_TURN, bind, listeners
-from gateway.supervisor.supervisor_client import WorkerLink
+from gateway.supervisor.supervisor_client import SupervisorClient
 
 CROWD = 64
 
@@ -74,7 +74,7 @@ def test_many_workers_leave_each_other_some():
 async def test_a_worker_that_takes_the_listener_over_lets_nobody_wait_for_connections():
     first, (ours, theirs) = bind("127.0.0.1", 0), socket.socketpair()
     with first, ours:
-        link = WorkerLink.inherited(os.dup(first.fileno()), theirs.detach())
+        link = SupervisorClient.inherited(os.dup(first.fileno()), theirs.detach())
         copies = listeners(link.listener, 2)
         assert len(copies) == ACCEPTS_A_TURN // 2
         assert not os.get_blocking(first.fileno())

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from tenants.back_office.audit import SECRET_FIELDS, SECRET_MAPS
+from tenants.audit import SECRET_FIELDS, SECRET_MAPS
 from tenants.models import ApiKey, User
 
 pytestmark = pytest.mark.django_db

@@ -10,17 +10,17 @@ import msgspec
 import pytest
 from redis import asyncio as redis_async
 
-from gateway.invalidation.health_hints import YOUNG_S, HealthHints, Said
-from gateway.invalidation.pubsub import CHANNEL, Listener
-from gateway.invalidation.signed_messages import STALE, UNSIGNED, Signer
-from providers.fallback_log import FALLBACKS, Fallbacks
-from providers.resilience.health_hint import Hint
+from gateway.invalidation.health_hints import YOUNG_S, HealthHintBus, HealthHintMessage
+from gateway.invalidation.pubsub import CHANNEL, ConfigSubscriber
+from gateway.values.fallback_log import FALLBACKS, Fallbacks
+from gateway.values.signed_messages import STALE, UNSIGNED, Signer
+from providers.resilience.health_hint import HealthHint
 from tests.redis_server import RedisServer
 from tests.signing import SIGNER, STRANGER
 
 CHANGED = b"changed"
 NOW = 1_000_000.0
-HINT = Hint(1, "open", 30.0)
+HINT = HealthHint(1, "open", 30.0)
 
 
 def forgeries(channel: str, body: bytes) -> list[bytes]:
@@ -63,11 +63,11 @@ async def test_forged_announcements_are_ignored_counted_and_logged_once(
 ):
     said: asyncio.Queue[bytes] = asyncio.Queue()
     is_found = asyncio.Event()
-    listener = Listener(
+    listener = ConfigSubscriber(
         redis.url, SIGNER, heard={channel: said.put_nowait}, lost=lambda: None, found=is_found.set
     )
     counts = Fallbacks()
-    monkeypatch.setattr("gateway.invalidation.signed_messages.FALLBACKS", counts)
+    monkeypatch.setattr("gateway.values.signed_messages.FALLBACKS", counts)
     task = asyncio.create_task(listener.run())
     await asyncio.wait_for(is_found.wait(), 30)
     with caplog.at_level(logging.ERROR):
@@ -87,18 +87,18 @@ class Hears:
 
     def __init__(self) -> None:
         self.now = NOW
-        self.hints = HealthHints("redis://h:6379/0", lambda: 7, SIGNER, date=lambda: self.now)
+        self.hints = HealthHintBus("redis://h:6379/0", lambda: 7, SIGNER, date=lambda: self.now)
         self._before = FALLBACKS.happened[STALE]
 
-    def hear(self, hint: Hint = HINT, at: float = NOW, sender: str = "them") -> Hint | None:
-        return self.hints.hear(msgspec.json.encode(Said(sender, 7, hint, at)))
+    def hear(self, hint: HealthHint = HINT, at: float = NOW, sender: str = "them") -> HealthHint | None:
+        return self.hints.hear(msgspec.json.encode(HealthHintMessage(sender, 7, hint, at)))
 
     @property
     def stale(self) -> int:
         return FALLBACKS.happened[STALE] - self._before
 
 
-@pytest.mark.parametrize("hint", [HINT, Hint(1, "cool", 60.0), Hint(1, "closed")])
+@pytest.mark.parametrize("hint", [HINT, HealthHint(1, "cool", 60.0), HealthHint(1, "closed")])
 def test_a_hint_that_is_said_again_is_heard_once(hint):
     process = Hears()
     assert process.hear(hint) == hint
@@ -112,14 +112,14 @@ def test_a_hint_that_is_said_again_is_heard_once(hint):
 def test_what_was_said_before_a_deployment_came_back_does_not_take_it_away_again():
     process = Hears()
     assert process.hear(HINT, NOW) == HINT
-    assert process.hear(Hint(1, "closed"), NOW + 2) is not None
+    assert process.hear(HealthHint(1, "closed"), NOW + 2) is not None
     process.now += 3
     assert process.hear(HINT, NOW) is None
 
 
 @pytest.mark.parametrize("late_s", [YOUNG_S + 1, 3600.0, -YOUNG_S - 1, -3600.0])
-@pytest.mark.parametrize("hint", [HINT, Hint(1, "closed")])
-def test_an_old_hint_of_an_unknown_sender_is_not_heard(late_s: float, hint: Hint):
+@pytest.mark.parametrize("hint", [HINT, HealthHint(1, "closed")])
+def test_an_old_hint_of_an_unknown_sender_is_not_heard(late_s: float, hint: HealthHint):
     process = Hears()
     process.now += late_s
     assert process.hear(hint) is None
@@ -135,7 +135,7 @@ def test_each_sender_has_an_order_of_its_own():
 
 async def test_two_hints_in_one_moment_are_both_news(redis):
     said: list[bytes] = []
-    one, other = (HealthHints(redis.url, lambda: 7, SIGNER, date=lambda: NOW) for _ in range(2))
+    one, other = (HealthHintBus(redis.url, lambda: 7, SIGNER, date=lambda: NOW) for _ in range(2))
     is_found, all_heard = asyncio.Event(), asyncio.Event()
 
     def take(body: bytes) -> None:
@@ -143,17 +143,19 @@ async def test_two_hints_in_one_moment_are_both_news(redis):
         if len(said) == 3:
             all_heard.set()
 
-    listener = Listener(redis.url, SIGNER, heard={one.channel: take}, lost=lambda: None, found=is_found.set)
+    listener = ConfigSubscriber(
+        redis.url, SIGNER, heard={one.channel: take}, lost=lambda: None, found=is_found.set
+    )
     tasks: list[asyncio.Task[None]] = [asyncio.create_task(listener.run())]
     await asyncio.wait_for(is_found.wait(), 30)
     for number in range(3):
-        one.say(Hint(number, "open", 30.0))
+        one.say(HealthHint(number, "open", 30.0))
     tasks.append(asyncio.create_task(one.run()))
     await asyncio.wait_for(all_heard.wait(), 30)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    heard: Callable[[bytes], Hint | None] = other.hear
+    heard: Callable[[bytes], HealthHint | None] = other.hear
     assert [hint.deployment for body in said if (hint := heard(body)) is not None] == [0, 1, 2]
 
 

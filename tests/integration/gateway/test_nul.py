@@ -6,7 +6,7 @@ import pytest
 from django.db import DataError
 from django.http import HttpResponse
 
-from gateway.site.security_headers import PageSecurity
+from gateway.site.security_headers import SecurityHeadersMiddleware
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +41,7 @@ def test_an_address_with_a_nul_is_400(client, path):
     ],
 )
 def test_a_form_with_a_nul_is_400(rf, error):
-    answer = PageSecurity(lambda _: HttpResponse()).process_exception(rf.post("/"), error)
+    answer = SecurityHeadersMiddleware(lambda _: HttpResponse()).process_exception(rf.post("/"), error)
     assert answer is not None
     assert answer.status_code == 400
 
@@ -54,6 +54,6 @@ def test_what_is_posted_is_no_failure(client, data):
 
 
 def test_other_errors_of_pages_stay_what_they_are(rf):
-    page = PageSecurity(lambda _: HttpResponse())
+    page = SecurityHeadersMiddleware(lambda _: HttpResponse())
     assert page.process_exception(rf.get("/"), ValueError("other")) is None
     assert page.process_exception(rf.get("/"), DataError("integer out of range")) is None

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tenants.api_keys.deny_list import DenyList
-from tenants.back_office.audit import Actor
+from tenants.audit import Actor
 from tenants.models import Tenant
 from tenants.services import NewKey, create_key
 

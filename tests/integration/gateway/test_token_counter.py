@@ -10,11 +10,11 @@ import signal
 
 import pytest
 
-from budgets.admission.interface import Ask, Limits, RateRefused, ScopeRules
+from budgets.admission.interface import AdmissionRequest, Limits, RateRefused, ScopeRules
 from budgets.local.admission import LocalAdmission
 from gateway.inference import token_counter
 from gateway.inference.token_counter import MOST_WAITING, QUOTA_S, TokenCounter, charge
-from providers.fallback_log import FALLBACKS
+from gateway.values.fallback_log import FALLBACKS
 from providers.media.pdf.measure import measure
 from providers.processes.heavy_work import GRACE_S, HeavyWork, Share
 from providers.processes.work_process import Lost
@@ -196,7 +196,7 @@ async def test_a_count_in_vain_takes_one_request_of_the_rate_and_no_money():
     for number in range(2):
         await charge(admission, f"r{number}", rules)
     await charge(admission, "r3", rules)  # beyond the limit it is no error either
-    ask = Ask("r4", rules, 0, 0)
+    ask = AdmissionRequest("r4", rules, 0, 0)
     with pytest.raises(RateRefused) as refused:
         await admission.admit(ask)
     assert refused.value.rule == "requests"

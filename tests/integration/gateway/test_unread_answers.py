@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 import uvloop
 
-from gateway.protocol.http_protocol import patient
+from gateway.protocol.http_protocol import with_timeouts
 from gateway.server.uvicorn_server import bind
 from tests.waiting import eventually
 
@@ -32,7 +32,7 @@ class House:
                 self.answer,
                 interface="asgi3",
                 loop="none",
-                http=patient(5.0, unread_s / 2),
+                http=with_timeouts(5.0, unread_s / 2),
                 lifespan="off",
                 access_log=False,
                 log_config=None,

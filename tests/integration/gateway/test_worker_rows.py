@@ -8,7 +8,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
-from budgets.redis.workers.worker_registry import SILENT_S, Peers
+from budgets.redis.workers.worker_registry import SILENT_S, WorkerRegistry
 from gateway.supervisor.worker_rows import WorkerRows, dismiss, enroll, read
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,7 +21,7 @@ async def in_database(work, *arguments):
     return await sync_to_async(work)(*arguments)
 
 
-async def asked(peers: Peers) -> set[str]:
+async def asked(peers: WorkerRegistry) -> set[str]:
     """Return for whom a tenant waits that starts over in this life of the data."""
     await peers.learn()
     peers.expect("token")
@@ -33,7 +33,7 @@ async def test_a_newcomer_waits_for_workers_that_it_has_never_heard():
         await WorkerRows(name, in_database).enter(life)
     newcomer = WorkerRows("new", in_database)
     await newcomer.enter(LIFE)
-    peers = Peers("new", newcomer.members)
+    peers = WorkerRegistry("new", newcomer.members)
     assert await asked(peers) == {"old", "new"}  # the young one was never granted what is lost
     assert peers.workers == 1  # nobody else is heard
 
@@ -54,7 +54,7 @@ async def test_rows_of_the_dead_and_the_silent_are_deleted_by_who_no_longer_wait
         await in_database(enroll, name, EARLIER)
     mine = WorkerRows("mine", in_database)
     await mine.enter(LIFE)
-    peers = Peers("mine", mine.members)
+    peers = WorkerRegistry("mine", mine.members)
     await mine.tidy(peers)
     peers.part("dead")
     later = asyncio.get_running_loop().time() + SILENT_S
@@ -70,7 +70,7 @@ async def test_who_was_thought_silent_enters_itself_again():
     mine = WorkerRows("mine", in_database)
     await mine.enter(LIFE)
     await in_database(dismiss, "mine")  # by another worker
-    await mine.tidy(Peers("mine", mine.members))
+    await mine.tidy(WorkerRegistry("mine", mine.members))
     assert await in_database(read) == {"mine": ""}  # waited for in any life
 
 

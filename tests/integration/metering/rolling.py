@@ -14,7 +14,15 @@ import pytest
 from django.db import connections
 from msgspec import structs
 
-from budgets.admission.interface import Admission, Ask, BudgetRefused, BudgetRule, Post, ScopeRules, WindowKey
+from budgets.admission.interface import (
+    Admission,
+    AdmissionRequest,
+    BudgetRefused,
+    BudgetRule,
+    ScopeRules,
+    WindowKey,
+    WindowTotal,
+)
 from metering.journal.reader import Call
 from metering.ledger import write as ledger
 from metering.ledger.spend_windows import load_windows
@@ -46,7 +54,7 @@ class World:
     now: float = 1000.0
     calls: list[Spent] = field(default_factory=list)
     rules: dict[str, BudgetRule] = field(default_factory=dict)
-    told: list[tuple[list[Post], list[str]]] = field(default_factory=list)
+    told: list[tuple[list[WindowTotal], list[str]]] = field(default_factory=list)
 
     def edit(self, *scopes: str) -> None:
         """Give these another budget: schedule, zone or limit."""
@@ -102,8 +110,8 @@ def _counts(rule: BudgetRule, day: int, today: int) -> bool:
     return (day - date(1970, 1, 1).toordinal()) // days == (today - date(1970, 1, 1).toordinal()) // days
 
 
-async def load(keys: Sequence[WindowKey]) -> list[Post]:
-    posts: list[Post] = await beside(lambda: load_windows(keys))
+async def load(keys: Sequence[WindowKey]) -> list[WindowTotal]:
+    posts: list[WindowTotal] = await beside(lambda: load_windows(keys))
     return posts
 
 
@@ -126,11 +134,11 @@ async def ask(admission: Admission, world: World) -> None:
     scopes = world.scopes(key)
     fits = all(world.room(rules.scope) >= hold for rules in scopes)
     if fits:
-        await admission.admit(Ask(name, scopes, 1, hold))
+        await admission.admit(AdmissionRequest(name, scopes, 1, hold))
         world.calls.append(Spent(name, key, world.instant, hold))
         return
     with pytest.raises(BudgetRefused) as refused:
-        await admission.admit(Ask(name, scopes, 1, hold))
+        await admission.admit(AdmissionRequest(name, scopes, 1, hold))
     budget = refused.value.budget
     assert (budget.spent_nanousd, budget.held_nanousd) == world.sums(budget.scope)
 
@@ -154,7 +162,7 @@ async def ship(admission: Admission, world: World) -> None:
         await admission.post(*world.random.choice(world.told))
 
 
-async def write(calls: list[Spent]) -> list[Post]:
+async def write(calls: list[Spent]) -> list[WindowTotal]:
     rows = [
         Call(
             opened(call.request_id, at=call.instant, key=call.key),
@@ -164,7 +172,7 @@ async def write(calls: list[Spent]) -> list[Post]:
     ]
     for call in calls:
         call.state = "shipped"
-    posts: list[Post] = (await beside(lambda: ledger.write(rows))).posts
+    posts: list[WindowTotal] = (await beside(lambda: ledger.write(rows))).posts
     return posts
 
 

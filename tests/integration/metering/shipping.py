@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from budgets.admission.interface import Post, WindowKey
+from budgets.admission.interface import WindowKey, WindowTotal
 from metering.journal.journal import Journal
 from metering.models import UsageEvent
 from tests.calls import NOON, closed, opened
@@ -19,11 +19,11 @@ class Posts:
     """The part of admission that the shipper sees; it remembers what it was told."""
 
     def __init__(self) -> None:
-        self.totals: dict[WindowKey, Post] = {}
+        self.totals: dict[WindowKey, WindowTotal] = {}
         self.request_ids: list[str] = []
         self.is_heard = True
 
-    async def post(self, posts: Sequence[Post], request_ids: Sequence[str]) -> bool:
+    async def post(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> bool:
         self.totals |= {post.window: post for post in posts}
         self.request_ids += request_ids
         return self.is_heard

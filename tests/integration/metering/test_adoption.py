@@ -10,18 +10,18 @@ import pytest
 from django.db import OperationalError
 from msgspec.structs import replace
 
-from budgets.admission.interface import AdmissionUnavailable, Post
+from budgets.admission.interface import AdmissionUnavailable, WindowTotal
 from catalog.pricing.prices import cost, receipt
 from metering.journal.frames import encode
 from metering.journal.reader import Call
 from metering.journal.records import Answered, Mark, Record, Void
 from metering.journal.segments import Directory
-from metering.ledger.crash_recovery import DIED, adopt
-from metering.ledger.journal_loader import Shipment
+from metering.ledger.crash_recovery import DIED, recover
+from metering.ledger.journal_loader import JournalLoader
 from metering.models import UsageEvent
 from metering.settlement.settle import ByUsage, settle
 from providers.usage import Usage
-from tenants.back_office.audit import Actor
+from tenants.audit import Actor
 from tests.calls import CLOSED_COST, SHEET, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,7 +43,7 @@ def test_finished_calls_are_shipped_as_they_are(dead: Directory, tmp_path: Path)
     write(dead, 1, opened("req_1"), opened("req_2"), closed("req_1"))
     write(dead, 2, closed("req_2", status="cancelled"))
 
-    [adopted] = adopt(tmp_path)
+    [adopted] = recover(tmp_path)
 
     rows = UsageEvent.objects.order_by("id").values_list("id", "status", "cost_nanousd")
     assert list(rows) == [("req_1", "ok", CLOSED_COST), ("req_2", "cancelled", CLOSED_COST)]
@@ -55,7 +55,7 @@ def test_a_call_without_an_end_is_billed_for_its_prompt_and_its_last_mark(
 ) -> None:
     write(dead, 1, opened("req_1", prompt=100), Mark("req_1", 5), Mark("req_1", 40))
 
-    [adopted] = adopt(tmp_path)
+    [adopted] = recover(tmp_path)
 
     row = UsageEvent.objects.get(id="req_1")
     assert (row.status, row.error_code, row.http_status, row.estimated) == ("incomplete", DIED, 0, True)
@@ -74,7 +74,7 @@ def test_what_a_killed_call_may_have_used_beyond_its_estimate_is_unsettled(
     held = replace(opened("req_1", prompt=100), hold_nanousd=10**9, is_bound=is_bound, most_output=1_000)
     write(dead, 1, held, *(Mark("req_1", tokens) for tokens in marks))
 
-    adopt(tmp_path)
+    recover(tmp_path)
 
     row = UsageEvent.objects.get(id="req_1")
     assert row.cost_nanousd + row.unsettled_nanousd == 10**9
@@ -88,7 +88,7 @@ def test_what_a_killed_call_may_have_used_beyond_its_estimate_is_unsettled(
 def test_a_voided_call_is_not_adopted(dead: Directory, tmp_path: Path) -> None:
     write(dead, 1, opened("req_1"), Void("req_1"))
 
-    adopt(tmp_path)
+    recover(tmp_path)
 
     assert not UsageEvent.objects.exists()
 
@@ -96,17 +96,17 @@ def test_a_voided_call_is_not_adopted(dead: Directory, tmp_path: Path) -> None:
 def test_nothing_is_left_of_an_adopted_journal(dead: Directory, tmp_path: Path) -> None:
     write(dead, 1, opened("req_1"), closed("req_1"))
 
-    adopt(tmp_path)
+    recover(tmp_path)
 
     assert list(tmp_path.iterdir()) == []
-    assert adopt(tmp_path) == []
+    assert recover(tmp_path) == []
 
 
 def test_a_living_process_s_journal_is_left_alone(tmp_path: Path) -> None:
     own = Directory.create(tmp_path)
     write(own, 1, opened("req_1"), closed("req_1"))
 
-    assert adopt(tmp_path) == []
+    assert recover(tmp_path) == []
     assert own.segments() == [1]
 
 
@@ -115,7 +115,7 @@ def test_a_torn_tail_costs_only_the_record_it_tears(dead: Directory, tmp_path: P
     with dead.segment(1).open("ab") as file:
         file.write(encode(closed("req_2"))[:-1])
 
-    [adopted] = adopt(tmp_path)
+    [adopted] = recover(tmp_path)
 
     statuses = UsageEvent.objects.order_by("id").values_list("id", "status")
     assert list(statuses) == [("req_1", "ok"), ("req_2", "incomplete")]
@@ -132,7 +132,7 @@ def test_damage_in_the_middle_is_reported_and_kept_and_loses_nothing_behind_it(
     dead.segment(1).write_bytes(raw[:hit] + b"\xde\xad" + raw[hit + 2 :])
     write(dead, 2, opened("req_2"), closed("req_2"))
 
-    [adopted] = adopt(tmp_path)
+    [adopted] = recover(tmp_path)
 
     assert list(UsageEvent.objects.order_by("id").values_list("id", flat=True)) == ["req_1", "req_2"]
     assert adopted.damaged_bytes == len(encode(opened("req_lost")))
@@ -143,12 +143,12 @@ def test_damage_in_the_middle_is_reported_and_kept_and_loses_nothing_behind_it(
 def test_a_journal_that_was_half_shipped_is_not_counted_twice(dead: Directory, tmp_path: Path) -> None:
     write(dead, 1, opened("req_1"), opened("req_2"), closed("req_1"), closed("req_2"))
     copy = {path.name: path.read_bytes() for path in dead.path.iterdir()}
-    adopt(tmp_path)
+    recover(tmp_path)
     dead.path.mkdir()
     for name, content in copy.items():
         (dead.path / name).write_bytes(content)
 
-    adopt(tmp_path)
+    recover(tmp_path)
 
     assert UsageEvent.objects.count() == 2
 
@@ -163,7 +163,7 @@ def test_a_journal_that_cannot_be_read_keeps_no_other_from_being_adopted(
     (unreadable / "lock").mkdir(parents=True)
     write(dead, 1, opened("req_1"), closed("req_1"))
 
-    adopted = adopt(tmp_path)
+    adopted = recover(tmp_path)
 
     assert [each.journal for each in adopted] == [dead.path.name]
     assert "not-adopted !" in caplog.text
@@ -178,20 +178,20 @@ def test_who_was_adopted_before_the_database_went_away_is_named(
     write(dead, 1, opened("req_1"), closed("req_1"))
     write(late, 1, opened("req_2"), closed("req_2"))
     gone: list[str] = []
-    insert = Shipment.insert
+    insert = JournalLoader.insert
 
-    def away_soon(shipment: Shipment, calls: Sequence[Call]) -> list[Post]:
+    def away_soon(shipment: JournalLoader, calls: Sequence[Call]) -> list[WindowTotal]:
         if shipment.directory.path == late.path:
             raise OperationalError
         return insert(shipment, calls)
 
-    monkeypatch.setattr(Shipment, "insert", away_soon)
+    monkeypatch.setattr(JournalLoader, "insert", away_soon)
     with pytest.raises(OperationalError):
-        adopt(tmp_path, gone=gone.append)
+        recover(tmp_path, gone=gone.append)
     assert gone == [dead.path.name]
 
     monkeypatch.undo()
-    adopt(tmp_path, gone=gone.append)
+    recover(tmp_path, gone=gone.append)
     assert gone == [dead.path.name, late.path.name]
 
 
@@ -206,9 +206,9 @@ def test_whose_death_could_not_be_told_is_adopted_again(
         if len(gone) == 1:
             raise AdmissionUnavailable
 
-    assert adopt(tmp_path, gone=tell) == []
+    assert recover(tmp_path, gone=tell) == []
     assert "not-adopted" in caplog.text
-    [adopted] = adopt(tmp_path, gone=tell)
+    [adopted] = recover(tmp_path, gone=tell)
     assert gone == [adopted.journal, adopted.journal]
     assert UsageEvent.objects.count() == 1
     assert not dead.path.exists()
@@ -231,7 +231,7 @@ def test_what_a_dead_stream_had_produced_is_billed_by_its_size(
     mark, least, most = MARKS[kind]
     write(dead, 1, opened("req_1"), Mark("req_1", 0, 40), mark)
 
-    adopt(tmp_path)
+    recover(tmp_path)
 
     row = UsageEvent.objects.get()
     assert least <= row.output_tokens <= most
@@ -242,7 +242,7 @@ def test_an_answer_that_had_come_is_billed_as_it_said(dead: Directory, tmp_path:
     usage = Usage(input_tokens=90, cached_input_tokens=10, output_tokens=7, reasoning_tokens=19_990)
     write(dead, 1, opened("req_1"), Answered(id="req_1", size=400, usage=usage))
 
-    adopt(tmp_path)
+    recover(tmp_path)
 
     row = UsageEvent.objects.get()
     assert (row.status, row.estimated) == ("incomplete", False)
@@ -257,7 +257,7 @@ def test_an_answer_of_another_deployment_has_its_name_and_its_price(dead: Direct
     )
     write(dead, 1, opened("req_1"), answered)
 
-    adopt(tmp_path)
+    recover(tmp_path)
 
     row = UsageEvent.objects.get()
     assert (row.provider, row.deployment, row.upstream_model, row.price_id) == ("azure", "b", "m", 12)
@@ -275,7 +275,7 @@ def test_an_answer_that_said_nothing_is_billed_by_its_size_and_never_above_the_h
         Answered(id="req_2", size=4_000),
     )
 
-    adopt(tmp_path)
+    recover(tmp_path)
 
     first, second = UsageEvent.objects.order_by("id")
     assert (first.output_tokens, first.estimated) == (1_000, True)
@@ -291,7 +291,7 @@ def test_a_call_of_two_tries_is_exact_in_the_one_that_answered_and_unsettled_in_
     write(dead, 2, replace(again, id="req_2"))
     write(dead, 3, replace(again, id="req_3", tries=1), Answered(id="req_3", size=400, usage=usage))
 
-    adopt(tmp_path)
+    recover(tmp_path)
 
     own, prompt = receipt(usage, SHEET).total_nanousd, receipt(Usage(input_tokens=100), SHEET).total_nanousd
     answered, silent, only = UsageEvent.objects.order_by("id")

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from catalog.models import Model
-from metering.explain.decision import Trace, document
+from metering.decision import DecisionTrace, document
 from metering.journal.reader import Call
 from metering.ledger import write
 from tenants.models import User
@@ -39,7 +39,7 @@ def record(name: str, arm: str, *, model: str = "gpt-4o", ms: float = 200.0, sta
     end = msgspec.structs.replace(
         closed(name, at=at + 1, status=status),
         latency_ms=ms,
-        decision=document(Trace(order=("east", "west"), arm=arm), ()),
+        decision=document(DecisionTrace(order=("east", "west"), arm=arm), ()),
     )
     write.write([Call(begin, end)])
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from metering.explain.decision import Trace, document
+from metering.decision import DecisionTrace, document
 from metering.journal.reader import Call
 from metering.ledger import write
 from metering.models import UsageEvent
@@ -23,7 +23,7 @@ HOUR = timedelta(hours=1)
 
 
 def call(name: str, arm: str, *, at: float = NOON, ms: float = 10.0, status: str = "ok") -> Call:
-    decision = document(Trace(order=("a", "b"), arm=arm), ())
+    decision = document(DecisionTrace(order=("a", "b"), arm=arm), ())
     end = msgspec.structs.replace(
         closed(name, at=at + 1, status=status), latency_ms=ms, ttft_ms=ms / 2, decision=decision
     )

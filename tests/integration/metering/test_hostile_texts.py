@@ -13,15 +13,15 @@ import pytest
 from msgspec.structs import replace
 
 from budgets.models import SpendWindow
+from gateway.values.fallback_log import FALLBACKS
 from metering.journal.frames import encode
 from metering.journal.reader import Call
 from metering.journal.segments import Directory
 from metering.ledger import write
-from metering.ledger.crash_recovery import adopt
-from metering.ledger.journal_loader import Shipment
+from metering.ledger.crash_recovery import recover
+from metering.ledger.journal_loader import JournalLoader
 from metering.ledger.spend_windows import load_windows
 from metering.models import UsageEvent
-from providers.fallback_log import FALLBACKS
 from providers.usage import ImageCount, ToolCount
 from tests.calls import CLOSED_COST, closed, opened
 from tests.integration.metering.shipping import TENANT_JULY
@@ -133,7 +133,7 @@ def test_a_journal_full_of_it_is_adopted_without_a_loss(tmp_path: Path, kind: st
     dead.segment(1).write_bytes(b"".join(encode(call.open) + encode(call.close) for call in calls))
     dead.release()
 
-    [adopted] = adopt(tmp_path)
+    [adopted] = recover(tmp_path)
 
     assert (adopted.rejected_ids, UsageEvent.objects.count()) == ((), len(FIELDS))
     assert spent() == len(FIELDS) * CLOSED_COST
@@ -160,7 +160,7 @@ def test_a_row_that_is_refused_is_written_without_its_documents_and_counted(
     monkeypatch.setattr(write, "_document", broken)
     bad = FIELDS[refused](Call(opened("req_bad"), closed("req_bad")), "poison")
     directory = Directory.create(tmp_path)
-    shipment = Shipment(directory)
+    shipment = JournalLoader(directory)
 
     posts = shipment.insert([Call(opened("req_1"), closed("req_1")), bad])
 

@@ -17,7 +17,7 @@ from metering.journal.frames import encode
 from metering.journal.reader import Call
 from metering.journal.segments import Directory
 from metering.ledger import write
-from metering.ledger.crash_recovery import adopt
+from metering.ledger.crash_recovery import recover
 from metering.ledger.exports import Period
 from metering.ledger.spend_windows import load_windows
 from metering.models import UsageEvent
@@ -119,7 +119,7 @@ def test_a_dead_process_s_journal_is_reported_until_it_is_adopted(data_dir: Path
     living = reconcile()
     directory.release()
     dead = reconcile()
-    adopt(data_dir / "journal")
+    recover(data_dir / "journal")
     adopted = reconcile()
 
     assert living[0] == 0

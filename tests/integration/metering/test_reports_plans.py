@@ -21,7 +21,7 @@ from tests.processes import clean_environment
 from tests.templates import prepared_postgres
 
 if TYPE_CHECKING:
-    from metering.reports.usage import Question
+    from metering.reports.usage import UsageQuery
 
 ROOT = Path(__file__).parents[3]
 MOST_BLOCKS = 5_000  # of 8 kB; they were 2,000 of the rolled-up hours, and the calls themselves fill 100,000
@@ -114,27 +114,27 @@ def _fill(calls: int) -> None:
 def _ask_everything(rounds: int) -> dict[str, dict[str, object]]:
     from django.db import connection  # noqa: PLC0415
 
-    from metering.ledger.changed_hours import mark_hours  # noqa: PLC0415
-    from metering.reports.usage import Question, answer  # noqa: PLC0415
+    from metering.ledger.changed_hours import mark_changed_hours  # noqa: PLC0415
+    from metering.reports.usage import UsageQuery, run  # noqa: PLC0415
 
     july = (datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 8, 1, tzinfo=UTC))
-    mark_hours(connection, [july[1].timestamp() - 1])
+    mark_changed_hours(connection, [july[1].timestamp() - 1])
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE metering_hourlyusage")
     questions = {
-        "all days": Question(since=july[0], until=july[1], by=("day",)),
-        "tenants by day": Question(since=july[0], until=july[1], by=("day", "tenant")),
-        "models": Question(since=july[0], until=july[1], by=("model",)),
-        "one tenant's models": Question(since=july[0], until=july[1], by=("model",), tenant_ids=(3,)),
-        "one key's days": Question(since=july[0], until=july[1], by=("day",), key_ids=(17,)),
-        "everything": Question(since=july[0], until=july[1]),
+        "all days": UsageQuery(since=july[0], until=july[1], by=("day",)),
+        "tenants by day": UsageQuery(since=july[0], until=july[1], by=("day", "tenant")),
+        "models": UsageQuery(since=july[0], until=july[1], by=("model",)),
+        "one tenant's models": UsageQuery(since=july[0], until=july[1], by=("model",), tenant_ids=(3,)),
+        "one key's days": UsageQuery(since=july[0], until=july[1], by=("day",), key_ids=(17,)),
+        "everything": UsageQuery(since=july[0], until=july[1]),
     }
     found: dict[str, dict[str, object]] = {}
     for name, question in questions.items():
         times = []
         for _ in range(rounds):
             begin = time.perf_counter()
-            lines = answer(question)
+            lines = run(question)
             times.append((time.perf_counter() - begin) * 1000)
         assert lines
         plan, blocks = _explained(question)
@@ -143,15 +143,15 @@ def _ask_everything(rounds: int) -> dict[str, dict[str, object]]:
     return found
 
 
-def _explained(question: Question) -> tuple[list[str], int]:
+def _explained(question: UsageQuery) -> tuple[list[str], int]:
     """Return the plans of a report's queries, and how many blocks they read."""
     from django.db import connection  # noqa: PLC0415
     from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
 
-    from metering.reports.usage import answer  # noqa: PLC0415
+    from metering.reports.usage import run  # noqa: PLC0415
 
     with CaptureQueriesContext(connection) as captured:
-        answer(question)
+        run(question)
     plan, blocks = [], 0
     with connection.cursor() as cursor:
         for query in captured.captured_queries:

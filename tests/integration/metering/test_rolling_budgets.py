@@ -16,13 +16,13 @@ import pytest
 from budgets.admission.budget_windows import window
 from budgets.admission.interface import (
     Admission,
-    Ask,
+    AdmissionRequest,
     BudgetRefused,
     BudgetRule,
-    Post,
     Return,
     ScopeRules,
     WindowKey,
+    WindowTotal,
 )
 from budgets.local.admission import LocalAdmission
 from budgets.models import SpendWindow
@@ -144,7 +144,7 @@ async def spend(admission: Admission, world: World, rules: tuple[ScopeRules, ...
     """Make a call and bring it into the ledger; tell whether it was granted."""
     call = Spent(f"call-{len(world.calls)}", 7, world.instant, amount)
     try:
-        await admission.admit(Ask(call.request_id, rules, 1, amount))
+        await admission.admit(AdmissionRequest(call.request_id, rules, 1, amount))
     except BudgetRefused:
         return False
     await admission.settle(call.request_id, 1, amount)
@@ -182,7 +182,7 @@ async def test_what_was_spent_on_the_last_day_of_a_period_is_not_free_on_the_nex
         world.instant = day.end + 1
         day = window("daily", zone, world.instant)
         with pytest.raises(BudgetRefused) as refused:
-            await admission.admit(Ask(f"early-{world.instant}", rules, 1, 1))
+            await admission.admit(AdmissionRequest(f"early-{world.instant}", rules, 1, 1))
         assert refused.value.budget.resets_nanousd == FULL
     assert refused.value.budget.resets_at == day.end == window(schedule, zone, spent_at).returns
     world.instant = day.end - 1
@@ -209,7 +209,7 @@ async def test_money_comes_back_day_by_day_oldest_first(start: Start) -> None:
 async def test_a_call_that_runs_over_midnight_is_counted_on_every_day_that_has_it(start: Start) -> None:
     world, rules = world_at("2026-05-04 23:59"), rolling("rolling_2d")
     admission = await start(world)
-    await admission.admit(Ask("over", rules, 1, 60))
+    await admission.admit(AdmissionRequest("over", rules, 1, 60))
     world.instant += 120
     assert not await spend(admission, world, rules, 50)
     await admission.settle("over", 1, 55)
@@ -267,14 +267,14 @@ async def test_a_budget_made_in_the_middle_counts_the_days_before_it(start: Star
 async def test_a_hold_is_not_raised_in_a_window_that_was_not_asked(start: Start) -> None:
     world, rules = world_at("2026-05-04 23:59"), rolling("rolling_2d")
     admission = await start(world)
-    await admission.admit(Ask("over", rules, 1, 10))
+    await admission.admit(AdmissionRequest("over", rules, 1, 10))
     assert await admission.top_up("over", 20)
     world.instant += 120
     assert not await admission.top_up("over", 30)
 
 
 def test_a_new_day_reads_the_days_before_it_and_not_the_ledger(django_assert_max_num_queries: Any) -> None:
-    def totals(day: str) -> Post:
+    def totals(day: str) -> WindowTotal:
         start = window("rolling_30d", "UTC", at(day)).start
         return load_windows([WindowKey("tenant:3", "rolling_30d", "UTC", start)])[0]
 

@@ -18,7 +18,7 @@ from metering.ledger.spend_windows import load_windows
 from metering.models import HourlyUsage, StaleHour, UsageEvent
 from metering.reports.retention import expire
 from metering.reports.rollup import roll_up
-from metering.reports.usage import Question, answer
+from metering.reports.usage import UsageQuery, run
 from tests.calls import CLOSED_COST, NOON, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime.fromtimestamp(NOON + 7200, UTC)
 DAYS = Retention(metadata_days=30)
 LATER = NOW + timedelta(days=31)
-ALL = Question(since=NOW - timedelta(days=400), until=NOW + timedelta(days=60))
+ALL = UsageQuery(since=NOW - timedelta(days=400), until=NOW + timedelta(days=60))
 HOUR_S, DAY_S = 3600, 86_400
 
 
@@ -44,7 +44,7 @@ def rolled_up() -> int:
 
 
 def reported() -> int:
-    return sum(line.cost_nanousd for line in answer(ALL)) // CLOSED_COST
+    return sum(line.cost_nanousd for line in run(ALL)) // CLOSED_COST
 
 
 def test_an_hour_is_the_sum_of_its_calls() -> None:
@@ -91,8 +91,8 @@ def test_a_report_groups_by_day_tenant_model_and_key() -> None:
     roll_up(NOW)
     write("c", 1, tenant=4)
 
-    by_day = answer(msgspec.structs.replace(ALL, by=("day", "tenant")))
-    only = answer(msgspec.structs.replace(ALL, by=("model", "key"), tenant_ids=(4,)))
+    by_day = run(msgspec.structs.replace(ALL, by=("day", "tenant")))
+    only = run(msgspec.structs.replace(ALL, by=("model", "key"), tenant_ids=(4,)))
 
     noon = datetime.fromtimestamp(NOON, UTC).date()
     assert [(line.group, line.calls, line.failed_calls, line.tenant) for line in by_day] == [
@@ -106,9 +106,9 @@ def test_a_report_groups_by_day_tenant_model_and_key() -> None:
 def test_a_day_is_the_reports_time_zones_day() -> None:
     write("a", 1, NOON)
 
-    lines = answer(msgspec.structs.replace(ALL, by=("day",), timezone="Pacific/Kiritimati"))
+    lines = run(msgspec.structs.replace(ALL, by=("day",), timezone="Pacific/Kiritimati"))
     roll_up(NOW)
-    again = answer(msgspec.structs.replace(ALL, by=("day",), timezone="Pacific/Kiritimati"))
+    again = run(msgspec.structs.replace(ALL, by=("day",), timezone="Pacific/Kiritimati"))
 
     assert lines == again
     assert lines[0].group[0] == datetime.fromtimestamp(NOON + DAY_S, UTC).date()

@@ -9,7 +9,7 @@ import pytest
 from django.db.models import Sum
 from prometheus_client import CollectorRegistry
 
-from budgets.admission.interface import Post, Return, WindowKey
+from budgets.admission.interface import Return, WindowKey, WindowTotal
 from budgets.models import SpendWindow
 from catalog.pricing.prices import cost
 from gateway.config import Config
@@ -29,7 +29,7 @@ from metering.settlement.settle import ByCost, ByPolicy, ByUsage, Known, NoPrice
 from metering.settlement.unsettled_money import unsettled_by_deployment
 from metering.unknown_usage import Bounds
 from providers.usage import ToolCount, Usage
-from tenants.back_office.audit import Actor
+from tenants.audit import Actor
 from tenants.models import AuditEvent
 from tests.calls import CLOSED_COST, NOON, SHEET, closed, opened
 from tests.integration.metering.shipping import JULY, KEY_JULY, TENANT_JULY, Posts
@@ -243,7 +243,7 @@ def test_a_window_of_another_month_is_left_alone() -> None:
     load_windows([TENANT_JULY, june])
     write.write([unknown("a", JULY - 1), unknown("b", JULY)])
     settle("b", ByCost(5), ME, NOW)
-    found: list[Post] = load_windows([TENANT_JULY, june])
+    found: list[WindowTotal] = load_windows([TENANT_JULY, june])
     assert [(post.spent_nanousd, post.unsettled_nanousd) for post in found] == [(5, 0), (BOUND, REST)]
 
 

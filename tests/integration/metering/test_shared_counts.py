@@ -10,9 +10,16 @@ import pytest
 from django.db import connections
 from msgspec import structs
 
-from budgets.admission.interface import Ask, BudgetRule, Limits, Post, ScopeRules, WindowKey
+from budgets.admission.interface import (
+    AdmissionRequest,
+    BudgetRule,
+    Limits,
+    ScopeRules,
+    WindowKey,
+    WindowTotal,
+)
 from budgets.redis.admission import RedisAdmission
-from budgets.redis.snapshot import Unread
+from budgets.redis.snapshot import SnapshotUnavailable
 from metering import tasks
 from metering.journal.reader import Call
 from metering.ledger import write as ledger
@@ -49,8 +56,8 @@ async def worker(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     await worker.aclose()
 
 
-async def load(keys: Sequence[WindowKey]) -> list[Post]:
-    posts: list[Post] = await beside(lambda: load_windows(keys))
+async def load(keys: Sequence[WindowKey]) -> list[WindowTotal]:
+    posts: list[WindowTotal] = await beside(lambda: load_windows(keys))
     return posts
 
 
@@ -77,7 +84,7 @@ async def sentences(server: RedisServer) -> list[str]:
 
 async def begin(worker: RedisAdmission, *names: str) -> None:
     for name in names:
-        await worker.admit(Ask(name, SCOPES, 1, HOLD))
+        await worker.admit(AdmissionRequest(name, SCOPES, 1, HOLD))
 
 
 async def end(worker: RedisAdmission, *names: str) -> None:
@@ -86,10 +93,10 @@ async def end(worker: RedisAdmission, *names: str) -> None:
         await worker.settle(name, 1, CLOSED_COST)
 
 
-async def write(*names: str) -> list[Post]:
+async def write(*names: str) -> list[WindowTotal]:
     """Put these calls into the ledger; return what there is to post."""
     calls = [Call(opened(name), closed(name)) for name in names]
-    posts: list[Post] = await beside(lambda: ledger.write(calls).posts)
+    posts: list[WindowTotal] = await beside(lambda: ledger.write(calls).posts)
     return posts
 
 
@@ -115,7 +122,7 @@ async def test_a_batch_that_another_worker_posted_ahead_agrees(
 async def test_without_budgets_there_is_nothing_to_compare(
     server: RedisServer, worker: RedisAdmission
 ) -> None:
-    await worker.admit(Ask("free", (ScopeRules("tenant:4", Limits(10, None, None), ()),), 1, 0))
+    await worker.admit(AdmissionRequest("free", (ScopeRules("tenant:4", Limits(10, None, None), ()),), 1, 0))
 
     assert await look(server) == SharedCounts(0, 0, 0, 0, 0, ())
 
@@ -228,5 +235,5 @@ async def test_a_tenant_that_is_started_over_is_not_looked_at(
 async def test_without_redis_nothing_is_compared() -> None:
     gone = RedisServer()
 
-    with pytest.raises(Unread):
+    with pytest.raises(SnapshotUnavailable):
         await look(gone)

@@ -9,7 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from metering.journal.journal import Journal
-from metering.ledger.journal_loader import Batch, Shipment
+from metering.ledger.journal_loader import Batch, JournalLoader
 from metering.ledger.shipper import Shipper
 from metering.ledger.spend_windows import load_windows
 from tests.calls import CLOSED_COST
@@ -25,7 +25,7 @@ def contains(request_id: str, there: list[str]) -> bool:
 
 def again(journal: Journal) -> Batch:
     """Ship what the journal still has a second time."""
-    return Shipment(journal.directory).write(journal.written)
+    return JournalLoader(journal.directory).write(journal.written)
 
 
 async def test_what_admission_has_not_heard_stays_in_the_journal_although_the_ledger_has_it(

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from providers.call import Call
 from providers.dialects.base import Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors import redaction
 from providers.errors.exceptions import UpstreamFailed
-from providers.resilience.health import Health
+from providers.outgoing import Outgoing
+from providers.resilience.health import DeploymentHealth
 from providers.resilience.plan import Plan
 from providers.target import Secret, Target, Timeouts
-from providers.upstream import Call, Outgoing, open_call
+from providers.upstream import open_call
 from tests.integration.providers.raw_server import Peer, RawServer, Script
 
 if TYPE_CHECKING:
@@ -29,7 +31,9 @@ CHUNK = b'data: {"model":"up","choices":[{"index":0,"delta":{"content":"see /etc
 ANSWER = b'{"model":"chat","choices":[{"message":{"content":"see /etc/passwd"}}],"usage":{"prompt_tokens":1}}'
 
 
-async def opened(transport: Transport, server: RawServer, health: Health, *, streams: bool = False) -> Call:
+async def opened(
+    transport: Transport, server: RawServer, health: DeploymentHealth, *, streams: bool = False
+) -> Call:
     target = Target(
         id=1,
         alias="chat",
@@ -90,7 +94,7 @@ async def test_a_refusal_that_repeats_the_key_is_passed_on_without_it(
         body = body.replace(CANARY, "".join(f"\\u{ord(letter):04x}" for letter in CANARY))
     async with RawServer(says(f"{status} No", body)) as server:
         with pytest.raises(UpstreamFailed) as caught:
-            await opened(transport, server, Health())
+            await opened(transport, server, DeploymentHealth())
 
     theirs = caught.value.passed_on
     assert theirs is not None
@@ -104,7 +108,7 @@ async def test_a_refusal_that_repeats_the_key_is_passed_on_without_it(
 async def test_the_rest_of_the_message_is_passed_on(transport: Transport) -> None:
     async with RawServer(says("400 No", json.dumps({"message": ECHO}))) as server:
         with pytest.raises(UpstreamFailed) as caught:
-            await opened(transport, server, Health())
+            await opened(transport, server, DeploymentHealth())
 
     theirs = caught.value.passed_on
     assert theirs is not None
@@ -121,7 +125,7 @@ async def test_the_rest_of_the_message_is_passed_on(transport: Transport) -> Non
     ids=["a content type", "an error event", "no JSON"],
 )
 async def test_the_reason_that_operators_read_has_no_key(transport: Transport, script: Script) -> None:
-    health = Health()
+    health = DeploymentHealth()
     async with RawServer(script) as server:
         with pytest.raises(UpstreamFailed) as caught:
             await opened(transport, server, health, streams=True)
@@ -141,7 +145,7 @@ async def test_the_reason_that_operators_read_has_no_key(transport: Transport, s
 async def test_an_event_that_is_no_content_has_no_key(transport: Transport, event: dict[str, object]) -> None:
     script = streams(CHUNK.decode(), f"data: {json.dumps(event)}\n\n", "data: [DONE]\n\n")
     async with RawServer(script) as server:
-        call = await opened(transport, server, Health(), streams=True)
+        call = await opened(transport, server, DeploymentHealth(), streams=True)
         told = call.first + b"".join([out async for out in call.rest()])
         await call.aclose()
 
@@ -162,7 +166,7 @@ async def test_an_error_behind_content_is_not_passed_on(
 ) -> None:
     script = streams(CHUNK.decode(), f"data: {json.dumps(event)}\n\n", "data: [DONE]\n\n")
     async with RawServer(script) as server:
-        call = await opened(transport, server, Health(), streams=True)
+        call = await opened(transport, server, DeploymentHealth(), streams=True)
         told = call.first + b"".join([out async for out in call.rest()])
         await call.aclose()
 
@@ -179,12 +183,12 @@ async def test_good_answers_are_not_searched(transport: Transport, monkeypatch: 
         monkeypatch.setattr(redaction, name, lambda *given: searched.append(given))
 
     async with RawServer(says("200 OK", ANSWER.decode())) as server:
-        call = await opened(transport, server, Health())
+        call = await opened(transport, server, DeploymentHealth())
         assert call.answered is not None
         assert call.answered.body == ANSWER
         await call.aclose()
     async with RawServer(streams(CHUNK.decode(), "data: [DONE]\n\n")) as server:
-        call = await opened(transport, server, Health(), streams=True)
+        call = await opened(transport, server, DeploymentHealth(), streams=True)
         assert b"see /etc/passwd" in call.first
         await call.aclose()
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from providers.call import Call
 from providers.dialects.base import Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
-from providers.dialects.other_form import begun
 from providers.errors.exceptions import UpstreamFailed, UpstreamTimeout
+from providers.other_form import begun
+from providers.outgoing import Outgoing
 from providers.target import Secret, Target, Timeouts
 from providers.transport.client import Transport, UpstreamRequest
-from providers.upstream import Call, Outgoing
 from tests.deaf_port import deaf_port
 from tests.integration.providers.raw_server import Peer, RawServer
 from tests.waiting import eventually
@@ -292,9 +293,7 @@ async def test_closing_the_transport_ends_what_still_runs() -> None:
     await transport.open()
     async with RawServer(stalls_in_the_body) as server:
         response = await transport.send(ask(server.url), LIMITS)
-
         await transport.aclose()
-
         with pytest.raises(UpstreamFailed):
             await response.read(MANY)
         await seen_gone(server)

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from providers.call import Call
 from providers.dialects.base import Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors.exceptions import UpstreamFailed
-from providers.resilience.health import Health
+from providers.outgoing import Outgoing
+from providers.resilience.health import DeploymentHealth
 from providers.resilience.plan import Plan
 from providers.target import Secret, Target, Timeouts
-from providers.upstream import Attempt, Call, Outgoing, open_call
+from providers.upstream import Attempt, open_call
 from tests.integration.providers.raw_server import Peer, RawServer, Script
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ async def calls(
     shape = Shape(alias="chat", path="chat/completions", stream=streams)
     outgoing = Outgoing(request_id="req-1", path=shape.path, raw=BODY, streams=streams)
     plan = Plan(targets=targets)
-    return await open_call(transport, OpenAIToOpenAI(shape), outgoing, plan, attempts, Health())
+    return await open_call(transport, OpenAIToOpenAI(shape), outgoing, plan, attempts, DeploymentHealth())
 
 
 async def answers(peer: Peer) -> None:

@@ -8,9 +8,10 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from tenants.api_keys import tokens
-from tenants.back_office.audit import Actor
+from tenants.audit import Actor
+from tenants.config_version import config_version
 from tenants.models import ApiKey, AuditEvent, Membership, Tenant, User
-from tenants.queries import UnknownTenant, config_version, tenant_named
+from tenants.queries import UnknownTenant, tenant_named
 from tenants.services import (
     NewKey,
     create_key,

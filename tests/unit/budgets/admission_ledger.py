@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from budgets.admission.budget_windows import is_rolling, window_from
-from budgets.admission.interface import Post, Return, WindowKey
+from budgets.admission.interface import Return, WindowKey, WindowTotal
 from tests.unit.budgets.admission_model import ModelCall
 
 DAY_S = 86400.0  # of every zone of these tests
@@ -50,11 +50,11 @@ class Ledger:
         self.rows[self.rows.index(row)] = Row(row.call, min(cost, row.counted))
         self.version += 1
 
-    def post(self, key: WindowKey) -> Post:
+    def post(self, key: WindowKey) -> WindowTotal:
         end = window_from(key.schedule, key.timezone, key.start).end
         inside = [
             row for row in self.rows if row.call.concerns(key.scope) and key.start <= row.call.instant < end
         ]
         counted, unsettled = sum(row.counted for row in inside), sum(row.unsettled for row in inside)
         returns = first_return(key, inside, self.version)
-        return Post(key, counted, self.version, unsettled_nanousd=unsettled, returns=returns)
+        return WindowTotal(key, counted, self.version, unsettled_nanousd=unsettled, returns=returns)

@@ -14,14 +14,14 @@ from typing_extensions import override
 from budgets.admission.budget_windows import window
 from budgets.admission.interface import (
     Admission,
-    Ask,
+    AdmissionRequest,
     BudgetRefused,
     BudgetRule,
     Limits,
-    Post,
     RateRefused,
     ScopeRules,
     WindowKey,
+    WindowTotal,
 )
 from budgets.local.window_cache import Load
 from tests.unit.budgets.admission_ledger import Ledger, Row
@@ -44,15 +44,11 @@ def up_to(most: int) -> st.SearchStrategy[int | None]:
     return st.integers(0, most).map(lambda limit: limit or None)
 
 
-limits = st.builds(Limits, up_to(12), st.none() | st.integers(60, 500), up_to(6))
-rules_of_money = st.builds(
-    lambda limit, of: BudgetRule(limit, *of), st.integers(40, 300), st.sampled_from(SCHEDULES)
-)
-budgets = st.lists(rules_of_money, max_size=3).map(tuple)
-
-
-wishes = st.tuples(st.sampled_from(("key:1", "key:2")), st.integers(0, 60), st.integers(0, 60))
 schedules = st.sampled_from(SCHEDULES)
+limits = st.builds(Limits, up_to(12), st.none() | st.integers(60, 500), up_to(6))
+rules_of_money = st.builds(lambda limit, of: BudgetRule(limit, *of), st.integers(40, 300), schedules)
+budgets = st.lists(rules_of_money, max_size=3).map(tuple)
+wishes = st.tuples(st.sampled_from(("key:1", "key:2")), st.integers(0, 60), st.integers(0, 60))
 rests = st.just(0) | st.integers(0, 30)  # what is unsettled of a call
 
 
@@ -91,7 +87,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.it = self.subject()
         self.model, self.ledger = Model(tells_again=self.it.tells_again), Ledger()
-        self.outbox: list[tuple[list[Post], list[str]]] = []
+        self.outbox: list[tuple[list[WindowTotal], list[str]]] = []
         self.final_costs: dict[str, int] = {}  # of calls that were shipped while they still ran
         self.rules_of: dict[str, ScopeRules] = {}
         self.serial = 0
@@ -101,7 +97,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.runner.close()
 
-    async def load(self, keys: Sequence[WindowKey]) -> list[Post]:
+    async def load(self, keys: Sequence[WindowKey]) -> list[WindowTotal]:
         posts = [self.ledger.post(key) for key in keys]
         self.model.post(posts, [], self.it.now)
         return posts
@@ -129,17 +125,20 @@ class AdmissionMachine(RuleBasedStateMachine):
         granted = []
         for key, tokens, hold in wants:
             self.serial += 1
-            ask = Ask(f"call-{self.serial}", (self.rules_of[key], self.rules_of["tenant:1"]), tokens, hold)
+            ask = AdmissionRequest(f"call-{self.serial}", self.scopes_of(key), tokens, hold)
             if self.compare_admit(ask):
                 self.check_bounds(ask)
                 granted.append(ask.request_id)
         return multiple(*granted)
 
+    def scopes_of(self, key: str) -> tuple[ScopeRules, ...]:
+        return self.rules_of[key], self.rules_of["tenant:1"]
+
     @rule(request_id=ids, hold=st.integers(0, 60))
     def admit_again(self, request_id: str, hold: int) -> None:
-        self.compare_admit(Ask(request_id, (self.rules_of["key:1"], self.rules_of["tenant:1"]), 10, hold))
+        self.compare_admit(AdmissionRequest(request_id, self.scopes_of("key:1"), 10, hold))
 
-    def compare_admit(self, ask: Ask) -> bool:
+    def compare_admit(self, ask: AdmissionRequest) -> bool:
         answer: object
         granted = False
         try:
@@ -152,7 +151,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         assert answer == self.model.admit(ask, self.it.now, self.it.instant)
         return granted
 
-    def check_bounds(self, ask: Ask) -> None:
+    def check_bounds(self, ask: AdmissionRequest) -> None:
         """What the product promises, said without the model's algorithm."""
         for rules in ask.scopes:
             mine = [call for call in self.model.calls if call.concerns(rules.scope)]

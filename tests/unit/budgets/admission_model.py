@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from budgets.admission.budget_windows import is_rolling, window, window_from
 from budgets.admission.interface import (
-    Ask,
-    BudgetStanding,
-    Post,
-    RateStanding,
+    AdmissionRequest,
+    BudgetStatus,
+    LimitStatus,
+    RateLimitStatus,
     Return,
     ScopeRules,
-    Standing,
     WindowKey,
+    WindowTotal,
 )
 
 LEASE_S, ORPHAN_S, MINUTE_S = 30.0, 150.0, 61
@@ -26,7 +26,7 @@ Budgets = list[
 
 @dataclass
 class ModelCall:
-    ask: Ask
+    ask: AdmissionRequest
     instant: float
     at: float
     tokens: int
@@ -45,7 +45,7 @@ class ModelCall:
 @dataclass
 class Model:
     calls: list[ModelCall] = field(default_factory=list)
-    totals: dict[WindowKey, Post] = field(default_factory=dict)
+    totals: dict[WindowKey, WindowTotal] = field(default_factory=dict)
     returns: dict[WindowKey, Return] = field(default_factory=dict)
     orphans: int = 0
     tells_again: bool = False  # a worker that renews a call which was given up brings it back
@@ -62,7 +62,7 @@ class Model:
     def find(self, request_id: str) -> ModelCall | None:
         return next((c for c in self.alive("running", "settled") if c.ask.request_id == request_id), None)
 
-    def admit(self, ask: Ask, now: float, instant: float) -> object:
+    def admit(self, ask: AdmissionRequest, now: float, instant: float) -> object:
         self.look(now)
         if known := self.find(ask.request_id):
             return known.answer
@@ -118,11 +118,11 @@ class Model:
             call.amount = hold
         return hold <= call.amount
 
-    def settle(self, request_id: str, tokens: int, cost: int, now: float, unsettled: int = 0) -> Standing:
+    def settle(self, request_id: str, tokens: int, cost: int, now: float, unsettled: int = 0) -> LimitStatus:
         self.look(now)
         call = self.find(request_id)
         if call is None:
-            return Standing()
+            return LimitStatus()
         if call.state == "running":
             call.tokens, call.amount, call.unsettled = tokens, cost + unsettled, unsettled
             call.state = "gone" if call.posted or not call.amount else "settled"
@@ -135,7 +135,7 @@ class Model:
             if call.state == "running" or self.tells_again:
                 call.state, call.renewed = "running", now
 
-    def post(self, posts: list[Post], ids: list[str], now: float) -> None:
+    def post(self, posts: list[WindowTotal], ids: list[str], now: float) -> None:
         self.look(now)
         for post in posts:
             known = self.totals.get(post.window)
@@ -164,7 +164,7 @@ class Model:
         inside = [c for c in self.alive(state) if key.start <= c.instant < end and c.concerns(key.scope)]
         return sum(call.amount for call in inside if not call.posted)
 
-    def budget(self, which: tuple[ScopeRules, int, float, WindowKey]) -> BudgetStanding:
+    def budget(self, which: tuple[ScopeRules, int, float, WindowKey]) -> BudgetStatus:
         rules, i, end, key = which
         rule, total = rules.budgets[i], self.totals[key]
         held, settled = self.reserved("running", end, key), self.reserved("settled", end, key)
@@ -174,7 +174,7 @@ class Model:
         first = self.returns.get(key)
         if first is None or not first.nanousd:
             first = Return(last, counted)
-        return BudgetStanding(
+        return BudgetStatus(
             *(key.scope, rule.schedule, rule.limit_nanousd, counted - unsettled, held),
             *(first.at, rule.warning_ratio, first.nanousd, unsettled),
         )
@@ -190,7 +190,7 @@ class Model:
     def room(self, which: tuple[ScopeRules, int, float, WindowKey]) -> int:
         return self.left(which) - self.budget(which).held_nanousd
 
-    def rates(self, scopes: tuple[ScopeRules, ...], now: float) -> RateStanding | None:
+    def rates(self, scopes: tuple[ScopeRules, ...], now: float) -> RateLimitStatus | None:
         rpm = [(r.limits.requests_per_minute, 0, r.scope) for r in scopes]
         tpm = [(r.limits.tokens_per_minute, 1, r.scope) for r in scopes]
         least: list[tuple[int | None, int | None, int]] = []
@@ -207,9 +207,9 @@ class Model:
         (limit_r, left_r, reset_r), (limit_t, left_t, reset_t) = least
         if limit_r is None and limit_t is None:
             return None
-        return RateStanding(limit_r, left_r, reset_r, limit_t, left_t, reset_t)
+        return RateLimitStatus(limit_r, left_r, reset_r, limit_t, left_t, reset_t)
 
-    def standing(self, scopes: tuple[ScopeRules, ...], budgets: Budgets, now: float) -> Standing:
-        return Standing(
+    def standing(self, scopes: tuple[ScopeRules, ...], budgets: Budgets, now: float) -> LimitStatus:
+        return LimitStatus(
             self.rates(scopes, now), self.budget(min(budgets, key=self.left)) if budgets else None
         )

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Sequence
 
 from budgets.admission.interface import (
-    Ask,
+    AdmissionRequest,
     BudgetRefused,
     BudgetRule,
     Limits,
-    Post,
     RateRefused,
     ScopeRules,
     WindowKey,
+    WindowTotal,
 )
 from budgets.local.admission import LocalAdmission
 
@@ -39,10 +39,10 @@ class Ledger:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def load(self, keys: Sequence[WindowKey]) -> list[Post]:
+    async def load(self, keys: Sequence[WindowKey]) -> list[WindowTotal]:
         self.loads += 1
         self.asked.set()
-        posts = [Post(key, self.spent, self.version) for key in keys]
+        posts = [WindowTotal(key, self.spent, self.version) for key in keys]
         await self.gate.wait()
         if self.failure is not None:
             raise self.failure
@@ -60,7 +60,7 @@ def key_of_may() -> WindowKey:
     return WindowKey("key:1", "calendar_month", "UTC", 1_714_521_600.0)
 
 
-async def outcome(admission: LocalAdmission, ask: Ask) -> str:
+async def outcome(admission: LocalAdmission, ask: AdmissionRequest) -> str:
     try:
         await admission.admit(ask)
     except RateRefused as no:

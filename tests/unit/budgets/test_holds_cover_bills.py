@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from budgets.admission.interface import BudgetRule, Grant, Limits, ScopeRules, Standing
-from budgets.admission.reserve import Wish, reserve
+from budgets.admission.interface import BudgetRule, Grant, Limits, LimitStatus, ScopeRules
+from budgets.admission.reserve import ReservationRequest, reserve
 from budgets.admission.unbounded_requests import FeatureUnpriced, Unbounded
 from catalog.pricing.prices import PriceSheet, cost
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model
-from gateway.api.schemas import peek_chat
 from gateway.http.exceptions import BadRequest
+from gateway.parsing.schemas import peek_chat
 from metering.disputed_usage import Most, charge
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.requests import chat
@@ -75,7 +75,7 @@ members = st.dictionaries(
 
 class Yes:
     async def admit(self, ask):
-        return Grant(ask.request_id, 0.0, Standing())
+        return Grant(ask.request_id, 0.0, LimitStatus())
 
 
 def route_of(sheet, window):
@@ -146,7 +146,7 @@ def test_no_obedient_provider_bills_more_than_is_held(style, data, messages, mem
     held = None
     try:
         want = peek_chat(raw)
-        held = run(reserve(Yes(), Wish("r", RULES, route, want.demand, raw)))
+        held = run(reserve(Yes(), ReservationRequest("r", RULES, route, want.demand, raw)))
     except (BadRequest, Unacceptable, FeatureUnpriced, Unbounded):
         return
     sent = json.loads(OpenAIToOpenAI(capped(want, held)).request(raw, target))

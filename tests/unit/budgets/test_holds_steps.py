@@ -7,18 +7,18 @@ import json
 import pytest
 
 from budgets.admission.interface import (
-    Ask,
+    AdmissionRequest,
     BudgetRefused,
     BudgetRule,
-    BudgetStanding,
+    BudgetStatus,
     Grant,
     Limits,
+    LimitStatus,
     ScopeRules,
-    Standing,
 )
-from budgets.admission.reserve import Held, Wish, reserve
+from budgets.admission.reserve import Reservation, ReservationRequest, reserve
 from catalog.pricing.prices import PriceSheet
-from gateway.api.schemas import peek_chat
+from gateway.parsing.schemas import peek_chat
 from providers.tokens.amounts import Bound
 from tests.unit.budgets.test_holds_cover_bills import route_of
 
@@ -33,12 +33,12 @@ class Gate:
     def __init__(self, refusals: int) -> None:
         self.left, self.asked = refusals, list[int]()
 
-    async def admit(self, ask: Ask) -> Grant:
+    async def admit(self, ask: AdmissionRequest) -> Grant:
         self.asked.append(ask.hold_nanousd)
         if self.left:
             self.left -= 1
-            raise BudgetRefused(BudgetStanding("key:1", "daily", 500_000, 0, 0, 0.0), ask.hold_nanousd)
-        return Grant(ask.request_id, 0.0, Standing())
+            raise BudgetRefused(BudgetStatus("key:1", "daily", 500_000, 0, 0, 0.0), ask.hold_nanousd)
+        return Grant(ask.request_id, 0.0, LimitStatus())
 
 
 class Counter:
@@ -53,11 +53,11 @@ class Counter:
         raise AssertionError("there are none")
 
 
-async def asked(gate: Gate, counter: Counter, *, clamps: bool, **changes: object) -> Held:
+async def asked(gate: Gate, counter: Counter, *, clamps: bool, **changes: object) -> Reservation:
     raw = json.dumps(BODY | changes).encode()
     rules = (ScopeRules("key:1", Limits(), (BudgetRule(500_000, clamp=clamps),)),)
     route, _ = route_of(SHEET, 100_000)
-    return await reserve(gate, Wish("r", rules, route, peek_chat(raw).demand, raw, 1, counter))
+    return await reserve(gate, ReservationRequest("r", rules, route, peek_chat(raw).demand, raw, 1, counter))
 
 
 async def test_what_fits_by_its_bytes_is_not_counted() -> None:

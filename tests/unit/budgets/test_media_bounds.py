@@ -12,18 +12,18 @@ from budgets.admission.demand import Demand
 from budgets.admission.interface import (
     BudgetRefused,
     BudgetRule,
-    BudgetStanding,
+    BudgetStatus,
     Grant,
     Limits,
+    LimitStatus,
     ScopeRules,
-    Standing,
 )
-from budgets.admission.reserve import Wish, reserve
+from budgets.admission.reserve import ReservationRequest, reserve
 from budgets.admission.worst_case import worst_case
 from catalog.pricing.prices import PriceSheet
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model
-from gateway.api.schemas import peek_chat
+from gateway.parsing.schemas import peek_chat
 from providers.media.image_tokens import Sight, sight_of
 from providers.media.images import Picture, most_tokens
 from providers.media.pdf.measure import Document
@@ -120,8 +120,8 @@ class Purse:
     async def admit(self, ask):
         self.asked.append(ask.hold_nanousd)
         if ask.hold_nanousd > self.nanousd:
-            raise BudgetRefused(BudgetStanding("key:1", "daily", self.nanousd, 0, 0, 0.0), ask.hold_nanousd)
-        return Grant(ask.request_id, 0.0, Standing())
+            raise BudgetRefused(BudgetStatus("key:1", "daily", self.nanousd, 0, 0, 0.0), ask.hold_nanousd)
+        return Grant(ask.request_id, 0.0, LimitStatus())
 
 
 class Counter:
@@ -149,7 +149,7 @@ def asking(counter, sight, *files, name="a.pdf"):
     deployment = Deployment(target=target, sheet=SHEET, sight=sight)
     model = Model(alias="m", context_window=WINDOW, deployments=(deployment,))
     route = Route(model, model.deployments)
-    return Wish("r", RULES, route, peek_chat(raw).demand, raw, 1, counter)
+    return ReservationRequest("r", RULES, route, peek_chat(raw).demand, raw, 1, counter)
 
 
 def encoded(data, head="data:application/pdf;base64,"):

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from budgets.admission.interface import Grant, Limits, RateRefused, ScopeRules, Standing
-from budgets.admission.reserve import Wish, reserve
+from budgets.admission.interface import Grant, Limits, LimitStatus, RateRefused, ScopeRules
+from budgets.admission.reserve import ReservationRequest, reserve
 from catalog.pricing.prices import PriceSheet
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model
-from gateway.api.schemas import peek_chat
+from gateway.parsing.schemas import peek_chat
 from providers.target import Secret, Target
 from providers.tokens.exact_count import encoding_of, exact_prompt
 from tests.media import data_url, png
@@ -28,7 +28,7 @@ class OneMinute:
         if ask.tokens > LIMIT:
             raise RateRefused("key:1", "tokens", LIMIT, LIMIT, 0, possible=False)
         self.tokens = ask.tokens
-        return Grant(ask.request_id, 0.0, Standing())
+        return Grant(ask.request_id, 0.0, LimitStatus())
 
 
 class Exactly:
@@ -62,7 +62,9 @@ async def reserved(body, counter):
     raw = json.dumps({"model": "m", **body}, indent=4).encode()
     rules = (ScopeRules("key:1", Limits(tokens_per_minute=LIMIT)),)
     gate = OneMinute()
-    wish = Wish("r", rules, Route(model, model.deployments), peek_chat(raw).demand, raw, 1, counter)
+    wish = ReservationRequest(
+        "r", rules, Route(model, model.deployments), peek_chat(raw).demand, raw, 1, counter
+    )
     await reserve(gate, wish)
     return gate.tokens
 

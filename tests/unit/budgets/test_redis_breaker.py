@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from budgets.redis.client.connection import Breaker
+from budgets.redis.client.connection import ReconnectBackoff
 
 
-def opened() -> Breaker:
-    breaker = Breaker()
+def opened() -> ReconnectBackoff:
+    breaker = ReconnectBackoff()
     for n in range(5):
         breaker.fail(10.0 + n / 10)
     return breaker
@@ -18,7 +18,7 @@ def test_five_failures_within_a_second_open_it_for_a_second() -> None:
 
 
 def test_five_failures_that_take_longer_do_not() -> None:
-    breaker = Breaker()
+    breaker = ReconnectBackoff()
     for n in range(50):
         breaker.fail(10.0 + n * 0.3)
     assert not breaker.is_open(24.8)

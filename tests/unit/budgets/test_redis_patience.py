@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from budgets.redis.client.protocol import PATIENT_S, Unreachable, Wire
+from budgets.redis.client.protocol import PATIENT_S, RedisProtocol, Unreachable
 
 TIMEOUT_S = 0.03
 TICK_S = 0.001
@@ -47,7 +47,7 @@ class Clock:
 class Link:
     """A wire whose answers take `late_s`; None: they never come."""
 
-    def __init__(self, wire: Wire, clock: Clock) -> None:
+    def __init__(self, wire: RedisProtocol, clock: Clock) -> None:
         self._wire, self._clock, self.late_s = wire, clock, 0.001
         self.late = 0
 
@@ -70,7 +70,7 @@ class Link:
 async def link(monkeypatch):
     clock = Clock()
     monkeypatch.setattr("budgets.redis.client.protocol.asyncio.get_running_loop", lambda: clock)
-    wire = Wire(TIMEOUT_S, lambda _: None, lambda: None, lambda _: None)
+    wire = RedisProtocol(TIMEOUT_S, lambda _: None, lambda: None, lambda _: None)
     monkeypatch.undo()
     return Link(wire, clock)
 

@@ -10,32 +10,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from budgets.admission.dry_run import Rehearsal
+from budgets.admission.dry_run import DryRunAdmission
 from budgets.admission.interface import (
     Admission,
-    Ask,
+    AdmissionRequest,
     BudgetRefused,
     BudgetRule,
     Limits,
-    Post,
     RateRefused,
     ScopeRules,
     WindowKey,
+    WindowTotal,
 )
 from budgets.local.admission import LocalAdmission
 
 NOON = 1_784_894_400.0
 
 
-async def nothing_spent(keys: Sequence[WindowKey]) -> list[Post]:
-    return [Post(key, 0, 0) for key in keys]
+async def nothing_spent(keys: Sequence[WindowKey]) -> list[WindowTotal]:
+    return [WindowTotal(key, 0, 0) for key in keys]
 
 
 def admission() -> LocalAdmission:
     return LocalAdmission(nothing_spent, lambda: NOON, steady=lambda: 1_000.0)
 
 
-async def verdict(gate: Admission | Rehearsal, ask: Ask) -> tuple[object, ...]:
+async def verdict(gate: Admission | DryRunAdmission, ask: AdmissionRequest) -> tuple[object, ...]:
     """Return what of an answer a client can see, without the wait: a rehearsal says the longest."""
     try:
         await gate.admit(ask)
@@ -71,17 +71,17 @@ def _all(real: LocalAdmission, _: str) -> int:
 async def _agree(scopes: tuple[ScopeRules, ...], asked: list[tuple[int, int]]) -> None:
     real = admission()
     for number, (tokens, hold) in enumerate(asked):
-        ask = Ask(f"r{number}", scopes, tokens, hold)
+        ask = AdmissionRequest(f"r{number}", scopes, tokens, hold)
         before = await real.standing(scopes)
-        said = await verdict(Rehearsal(real, partial(_all, real), lambda: NOON), ask)
+        said = await verdict(DryRunAdmission(real, partial(_all, real), lambda: NOON), ask)
         assert await real.standing(scopes) == before
         assert said == await verdict(real, ask)
 
 
 async def test_it_says_how_many_calls_like_this_one_are_left() -> None:
     scopes = (ScopeRules("key:7", Limits(60, 1_000, 5), (BudgetRule(100),)),)
-    rehearsal = Rehearsal(admission(), lambda _: 2, lambda: NOON)
-    await rehearsal.admit(Ask("r1", scopes, 300, 30))
+    rehearsal = DryRunAdmission(admission(), lambda _: 2, lambda: NOON)
+    await rehearsal.admit(AdmissionRequest("r1", scopes, 300, 30))
     assert [(look.rule, look.calls_left) for look in rehearsal.rates()] == [
         ("parallel", 3),
         ("requests", 60),
@@ -92,16 +92,16 @@ async def test_it_says_how_many_calls_like_this_one_are_left() -> None:
 
 async def test_a_call_that_costs_nothing_is_bound_by_no_budget() -> None:
     scopes = (ScopeRules("key:7", Limits(), (BudgetRule(100),)),)
-    rehearsal = Rehearsal(admission(), lambda _: 0, lambda: NOON)
-    await rehearsal.admit(Ask("r1", scopes, 300, 0))
+    rehearsal = DryRunAdmission(admission(), lambda _: 0, lambda: NOON)
+    await rehearsal.admit(AdmissionRequest("r1", scopes, 300, 0))
     assert [look.calls_left for look in rehearsal.budgets()] == [None]
 
 
 async def test_a_second_question_is_judged_by_the_same_look() -> None:
     real = admission()
     scopes = (ScopeRules("key:7", Limits(), (BudgetRule(100),)),)
-    rehearsal = Rehearsal(real, lambda _: 0, lambda: NOON)
+    rehearsal = DryRunAdmission(real, lambda _: 0, lambda: NOON)
     with pytest.raises(BudgetRefused):
-        await rehearsal.admit(Ask("r1", scopes, 1, 101))
-    await real.admit(Ask("r2", scopes, 1, 100))
-    assert (await rehearsal.admit(Ask("r1", scopes, 1, 100))).standing.budget is not None
+        await rehearsal.admit(AdmissionRequest("r1", scopes, 1, 101))
+    await real.admit(AdmissionRequest("r2", scopes, 1, 100))
+    assert (await rehearsal.admit(AdmissionRequest("r1", scopes, 1, 100))).standing.budget is not None

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from budgets.local.sliding_window import Ring
+from budgets.local.sliding_window import SlidingWindow
 
 LIMIT = 20
 
 
-def admitted(ring: Ring, arrivals: Iterator[float] | list[float], limit: int = LIMIT) -> list[float]:
+def admitted(ring: SlidingWindow, arrivals: Iterator[float] | list[float], limit: int = LIMIT) -> list[float]:
     """Take every arrival that fits."""
     taken = []
     for now in arrivals:
@@ -24,7 +24,7 @@ def admitted(ring: Ring, arrivals: Iterator[float] | list[float], limit: int = L
 @settings(derandomize=True, max_examples=200, deadline=None)
 @given(st.lists(st.integers(0, 400_000), max_size=300).map(sorted))
 def test_no_sixty_seconds_ever_hold_more_than_the_limit(milliseconds: list[int]) -> None:
-    taken = admitted(Ring(), [each / 1000 for each in milliseconds])
+    taken = admitted(SlidingWindow(), [each / 1000 for each in milliseconds])
     for first in taken:
         assert sum(1 for other in taken if first <= other <= first + 60) <= LIMIT
 
@@ -35,7 +35,7 @@ def test_bursts_at_any_offset_stay_within_the_limit(offset: int, bursts: int) ->
     arrivals = [
         (offset + burst * 60_000 // bursts + i) / 1000 for burst in range(20) for i in range(LIMIT + 5)
     ]
-    taken = admitted(Ring(), sorted(arrivals))
+    taken = admitted(SlidingWindow(), sorted(arrivals))
     for first in taken:
         assert sum(1 for other in taken if first <= other <= first + 60) <= LIMIT
 
@@ -43,12 +43,12 @@ def test_bursts_at_any_offset_stay_within_the_limit(offset: int, bursts: int) ->
 def test_a_steady_caller_gets_at_least_98_percent_of_the_limit() -> None:
     minutes, limit = 61 * 5, 600
     arrivals = (i / 40 for i in range(minutes * 60 * 40))  # four times as many as may pass
-    taken = admitted(Ring(), arrivals, limit)
+    taken = admitted(SlidingWindow(), arrivals, limit)
     assert len(taken) >= 0.98 * limit * minutes
 
 
 def test_true_tokens_replace_the_estimate_where_it_was_taken() -> None:
-    ring = Ring()
+    ring = SlidingWindow()
     second = ring.take(100.5, 50)
     ring.take(130.0, 7)
     ring.correct(second, 30 - 50)
@@ -58,7 +58,7 @@ def test_true_tokens_replace_the_estimate_where_it_was_taken() -> None:
 
 
 def test_a_correction_that_comes_after_the_minute_is_ignored() -> None:
-    ring = Ring()
+    ring = SlidingWindow()
     second = ring.take(100.5, 50)
     ring.slide(161.0)
     ring.correct(second, 1000)
@@ -66,7 +66,7 @@ def test_a_correction_that_comes_after_the_minute_is_ignored() -> None:
 
 
 def test_it_says_when_room_comes_back() -> None:
-    ring = Ring()
+    ring = SlidingWindow()
     ring.take(100.25, 50)
     ring.take(110.0, 60)
     assert ring.wait_for_requests_ms(1, 120.0) == 41_000
@@ -77,5 +77,5 @@ def test_it_says_when_room_comes_back() -> None:
 
 
 def test_an_empty_ring_is_fully_reset() -> None:
-    assert Ring().full_reset_ms(5.0) == 0
-    assert Ring().wait_for_tokens_ms(10, 5.0) == 0
+    assert SlidingWindow().full_reset_ms(5.0) == 0
+    assert SlidingWindow().wait_for_tokens_ms(10, 5.0) == 0

@@ -8,7 +8,15 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from budgets.admission.interface import Admission, Ask, BudgetRefused, BudgetRule, Post, ScopeRules, WindowKey
+from budgets.admission.interface import (
+    Admission,
+    AdmissionRequest,
+    BudgetRefused,
+    BudgetRule,
+    ScopeRules,
+    WindowKey,
+    WindowTotal,
+)
 
 LIMIT = 1_000
 ENDS = ("exact", "refused", "unknown", "killed")
@@ -31,7 +39,7 @@ class Story:
     admission: Admission
     dice: random.Random
     calls: list[Told] = field(default_factory=list)
-    outbox: list[tuple[list[Post], list[str]]] = field(default_factory=list)
+    outbox: list[tuple[list[WindowTotal], list[str]]] = field(default_factory=list)
     window: WindowKey | None = None
     version: int = 1
     refused: int = 0
@@ -40,14 +48,16 @@ class Story:
     def scopes(self) -> tuple[ScopeRules, ...]:
         return (ScopeRules("key:1"), ScopeRules("tenant:1", budgets=(BudgetRule(LIMIT, "rolling_366d"),)))
 
-    async def load(self, keys: Sequence[WindowKey]) -> list[Post]:
+    async def load(self, keys: Sequence[WindowKey]) -> list[WindowTotal]:
         return [self.post(key) for key in keys]
 
-    def post(self, key: WindowKey) -> Post:
+    def post(self, key: WindowKey) -> WindowTotal:
         self.window = key
         shipped = [call for call in self.calls if call.state == "shipped"]
         counted = sum(call.cost + call.unsettled for call in shipped)
-        return Post(key, counted, self.version, unsettled_nanousd=sum(call.unsettled for call in shipped))
+        return WindowTotal(
+            key, counted, self.version, unsettled_nanousd=sum(call.unsettled for call in shipped)
+        )
 
     async def step(self) -> None:
         steps = (self.begin, self.begin, self.end, self.end, self.ship, self.settle, self.deliver)
@@ -58,7 +68,7 @@ class Story:
         hold = self.dice.randint(1, 400)
         call = Told(f"call-{len(self.calls)}-{self.refused}", hold, self.dice.randint(0, hold))
         try:
-            await self.admission.admit(Ask(call.id, self.scopes, 1, hold))
+            await self.admission.admit(AdmissionRequest(call.id, self.scopes, 1, hold))
         except BudgetRefused:
             self.refused += 1
         else:

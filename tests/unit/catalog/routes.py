@@ -7,7 +7,7 @@ from random import Random
 
 from catalog.pricing.prices import PriceSheet
 from catalog.routing import resolve as routing
-from catalog.snapshot import Can, Deployment, Model, Snapshot
+from catalog.snapshot import Capabilities, Deployment, Model, Snapshot
 from providers.errors.exceptions import UpstreamFailed
 from providers.target import Secret, Target
 from tenants.caller import Caller
@@ -26,7 +26,9 @@ def deployment(name, *, alias="chat", can=None, price=1, **facts):
         base_url="http://u",
         secret=Secret(""),
     )
-    return Deployment(target=target, sheet=PriceSheet(input=price, output=price), can=can or Can(), **facts)
+    return Deployment(
+        target=target, sheet=PriceSheet(input=price, output=price), can=can or Capabilities(), **facts
+    )
 
 
 def model(*deployments, alias="chat", **facts):

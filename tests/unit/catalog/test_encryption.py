@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.encryption import CredentialUnreadable, decrypt, encrypt
+from catalog.secrets.encryption import CredentialUnreadable, decrypt, encrypt
 
 KEY = b"k" * 32
 OTHER = b"o" * 32

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.encryption import CredentialUnreadable
-from catalog.sealing import API_KEY, Seal, close_metadata, destination, open_metadata
+from catalog.secrets.encryption import CredentialUnreadable
+from catalog.secrets.sealing import API_KEY, Seal, close_metadata, destination, open_metadata
 from gateway.config.sections.sign_in import OpenAICompatible, Providers
 
 SEAL = Seal(b"k" * 32, "row-1", "https://api.example.com:443")

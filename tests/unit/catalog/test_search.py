@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from catalog.pricing.prices import PriceSheet
 from catalog.routing import client_hints
 from catalog.routing import resolve as routing
-from catalog.routing.capabilities import Need, need_of
-from catalog.routing.route import Asking
-from catalog.snapshot import Can, Deployment, Snapshot
+from catalog.routing.capabilities import Requirements, need_of
+from catalog.routing.route import RouteRequest
+from catalog.snapshot import Capabilities, Deployment, Snapshot
 from providers.errors.exceptions import Unavailable, UpstreamStatus
 from providers.resilience.circuit_breaker import Phase
-from providers.resilience.health import Health
+from providers.resilience.health import DeploymentHealth
 from providers.target import Secret
 from tests.unit.catalog.routes import ALICE, Clock, begun, deployment, fails, known, model, names, resolve
 
@@ -38,7 +38,7 @@ def test_weights_are_kept_by_chi_square():
 
 def test_the_least_busy_goes_first_for_its_weight():
     a, b, c = deployment("a"), deployment("b"), deployment("c", weight=300)
-    health = Health(clock=Clock())
+    health = DeploymentHealth(clock=Clock())
     for each, calls in ((a, 2), (b, 1), (c, 3)):
         assert all(begun(health, each) for _ in range(calls))
     route = resolve(model(a, b, c, strategy="least_busy"), health=health)
@@ -49,7 +49,7 @@ def test_the_least_busy_goes_first_for_its_weight():
 def test_the_quicker_of_two_goes_first_and_a_slow_one_is_tried_again_later():
     clock = Clock()
     slow, quick = deployment("slow"), deployment("quick")
-    health = Health(clock=clock)
+    health = DeploymentHealth(clock=clock)
     for each, seconds in ((slow, 2.0), (quick, 0.1)):
         turn = begun(health, each)
         clock.now += seconds
@@ -66,23 +66,23 @@ def test_the_cheapest_for_this_call_goes_first():
     )
     metered = deployment("metered", price=1_000)
     chat = model(flat, metered, strategy="cost")
-    assert names(resolve(chat, asking=Asking(expected=(10, 10))))[0] == "metered"
-    assert names(resolve(chat, asking=Asking(expected=(9_000, 9_000))))[0] == "flat"
+    assert names(resolve(chat, asking=RouteRequest(expected=(10, 10))))[0] == "metered"
+    assert names(resolve(chat, asking=RouteRequest(expected=(9_000, 9_000))))[0] == "flat"
 
 
 def test_a_sticky_key_always_meets_the_same_deployment_and_only_its_own_move_when_one_goes():
     several = [deployment(name) for name in "abcd"]
     keys = [f"1:user-{number}" for number in range(200)]
-    before = {key: names(resolve(model(*several), asking=Asking(sticky_key=key)))[0] for key in keys}
-    after = {key: names(resolve(model(*several[:3]), asking=Asking(sticky_key=key)))[0] for key in keys}
+    before = {key: names(resolve(model(*several), asking=RouteRequest(sticky_key=key)))[0] for key in keys}
+    after = {key: names(resolve(model(*several[:3]), asking=RouteRequest(sticky_key=key)))[0] for key in keys}
     assert set(before.values()) == set("abcd")
     assert all(after[key] == before[key] for key in keys if before[key] != "d")
 
 
 def test_deployments_that_cannot_are_skipped_and_if_none_can_the_parameter_is_named():
-    blind = deployment("blind", can=Can(modalities=frozenset({"text"})))
-    seeing = deployment("seeing", can=Can(modalities=frozenset({"text", "image"})))
-    asking = Asking(need=Need(modalities=("image",)))
+    blind = deployment("blind", can=Capabilities(modalities=frozenset({"text"})))
+    seeing = deployment("seeing", can=Capabilities(modalities=frozenset({"text", "image"})))
+    asking = RouteRequest(need=Requirements(modalities=("image",)))
     route = resolve(model(blind, seeing), asking=asking)
     assert names(route) == ["seeing"]
     assert route.decision[0]["skipped"][0]["deployment"] == "blind"
@@ -94,28 +94,35 @@ def test_deployments_that_cannot_are_skipped_and_if_none_can_the_parameter_is_na
 @pytest.mark.parametrize(
     ("can", "need", "param", "code"),
     [
-        (Can(tools=False), Need(tools=True), "tools", "model_cannot"),
-        (Can(json_schema=False), Need(json_schema=True), "response_format", "model_cannot"),
-        (Can(context_window=10), Need(prompt_tokens=11), "messages", "context_length_exceeded"),
+        (Capabilities(tools=False), Requirements(tools=True), "tools", "model_cannot"),
+        (Capabilities(json_schema=False), Requirements(json_schema=True), "response_format", "model_cannot"),
+        (
+            Capabilities(context_window=10),
+            Requirements(prompt_tokens=11),
+            "messages",
+            "context_length_exceeded",
+        ),
     ],
 )
 def test_every_lack_has_its_parameter(can, need, param, code):
     with pytest.raises(routing.ModelCannot) as refusal:
-        resolve(model(deployment("a", can=can)), asking=Asking(need=need))
+        resolve(model(deployment("a", can=can)), asking=RouteRequest(need=need))
     assert (refusal.value.param, refusal.value.code) == (param, code)
 
 
 def test_what_is_asked_for_is_looked_at_where_somebody_lacks_something():
-    asked = Need(modalities=("image",), tools=True, json_schema=True)
-    able, unable = model(deployment("a")), model(deployment("b", can=Can(tools=False)))
-    assert need_of(asked, 100, [able], None) == Need()
+    asked = Requirements(modalities=("image",), tools=True, json_schema=True)
+    able, unable = model(deployment("a")), model(deployment("b", can=Capabilities(tools=False)))
+    assert need_of(asked, 100, [able], None) == Requirements()
     assert need_of(asked, 100, [able, unable], None) == asked
 
 
 def test_hints_choose_among_the_alias_own_deployments():
     chat = model(deployment("a"), deployment("b"), deployment("c"))
     for header, expected in (("only=a|b", {"a", "b"}), ("avoid=a", {"b", "c"}), ("only=a|b,avoid=b", {"a"})):
-        assert set(names(resolve(chat, asking=Asking(hints=client_hints.parse(header, chat))))) == expected
+        assert (
+            set(names(resolve(chat, asking=RouteRequest(hints=client_hints.parse(header, chat))))) == expected
+        )
     assert client_hints.parse("", chat) is None
 
 
@@ -141,15 +148,15 @@ def test_fallbacks_come_after_the_own_ones_and_only_where_the_caller_may_go():
 def test_a_prompt_too_long_for_the_alias_goes_to_its_longer_one():
     chat = model(deployment("a"), context_window=10, fallbacks={"context_window": ("long",)})
     long = model(deployment("l", alias="long"), alias="long", context_window=1000)
-    route = resolve(chat, long, asking=Asking(need=Need(prompt_tokens=50)))
+    route = resolve(chat, long, asking=RouteRequest(need=Requirements(prompt_tokens=50)))
     assert (names(route), route.reason) == (["l"], "context_window")
     with pytest.raises(routing.ModelCannot):
-        resolve(chat, long, asking=Asking(need=Need(prompt_tokens=5000)))
+        resolve(chat, long, asking=RouteRequest(need=Requirements(prompt_tokens=5000)))
 
 
 def test_a_broken_deployment_is_left_out_and_all_broken_ones_are_tried_in_panic():
     a, b = deployment("a"), deployment("b", priority=1)
-    health = Health(clock=Clock(), dice=lambda: 0.5)
+    health = DeploymentHealth(clock=Clock(), dice=lambda: 0.5)
     fails(health, a)
     assert names(resolve(model(a, b), health=health)) == ["b"]
     fails(health, b)
@@ -161,11 +168,11 @@ def test_sticky_values_come_back_one_by_one_and_each_only_once():
     a, b = deployment("a"), deployment("b")
     chat = model(a, b)
     clock = Clock()
-    health = Health(clock=clock, dice=lambda: 0.5)
+    health = DeploymentHealth(clock=clock, dice=lambda: 0.5)
     users = [f"u{number}" for number in range(200)]
 
     def at_home(seed: int) -> set[str]:
-        asked = {u: resolve(chat, health=health, seed=seed, asking=Asking(sticky_key=u)) for u in users}
+        asked = {u: resolve(chat, health=health, seed=seed, asking=RouteRequest(sticky_key=u)) for u in users}
         return {user for user, route in asked.items() if names(route)[0] == "a"}
 
     home = at_home(0)
@@ -190,7 +197,7 @@ def test_sticky_values_come_back_one_by_one_and_each_only_once():
 
 def test_if_every_provider_asked_not_to_be_called_the_client_hears_when():
     a = deployment("a")
-    health = Health(clock=Clock(), dice=lambda: 0.0)
+    health = DeploymentHealth(clock=Clock(), dice=lambda: 0.0)
     turn = begun(health, a)
     turn.failed(UpstreamStatus(429, b"", retry_after_s=30.0))
     turn.let_go()
@@ -206,7 +213,7 @@ def test_if_every_provider_asked_not_to_be_called_the_client_hears_when():
 @pytest.mark.parametrize("status", [400, 404, 409, 413, 422])
 def test_a_clients_own_errors_never_open_a_breaker(status):
     a = deployment("a")
-    health = Health(clock=Clock())
+    health = DeploymentHealth(clock=Clock())
     for _ in range(100):
         turn = begun(health, a)
         turn.failed(UpstreamStatus(status, b""))
@@ -219,14 +226,14 @@ def test_a_clients_own_errors_never_open_a_breaker(status):
 def test_never_more_than_half_of_a_tier_is_ejected_while_one_of_it_works(size, data, seed):
     tier = [deployment(str(number)) for number in range(size)]
     broken = data.draw(st.sets(st.sampled_from(range(size)), max_size=size - 1))
-    health = Health(clock=Clock(), dice=Random(seed).random)
+    health = DeploymentHealth(clock=Clock(), dice=Random(seed).random)
     fails(health, *(tier[number] for number in broken))
     assert len(names(resolve(model(*tier), health=health, seed=seed))) >= size - size // 2
 
 
 def test_a_changed_deployment_starts_with_a_clean_slate():
     a = deployment("a")
-    health = Health(clock=Clock())
+    health = DeploymentHealth(clock=Clock())
     fails(health, a)
     health.renew([msgspec.structs.replace(a.target, secret=Secret("new"))])
     assert known(health, a).breaker.is_calm

@@ -9,7 +9,7 @@ from catalog.routing import resolve as routing
 from catalog.snapshot import Deployment, Model, Snapshot
 from providers.errors.exceptions import Unavailable, UpstreamFailed, UpstreamStatus
 from providers.resilience.bulkhead import Bulkheads
-from providers.resilience.health import Health
+from providers.resilience.health import DeploymentHealth
 from providers.target import Secret, Target
 from tenants.caller import Caller
 
@@ -42,7 +42,7 @@ def names(route):
 
 def health_of(*deployments):
     """Return a health under which one call fills a place."""
-    health = Health(bulkheads=Bulkheads(100, 1), clock=lambda: 1000.0)
+    health = DeploymentHealth(bulkheads=Bulkheads(100, 1), clock=lambda: 1000.0)
     health.renew([each.target for each in deployments])
     return health
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.api.body_limits import check_small, is_bare, limits_of
-from gateway.api.schemas import peek_chat, peek_embeddings
 from gateway.config.sections.process import Server
 from gateway.http.exceptions import BadRequest
+from gateway.parsing.body_limits import check_small, is_bare, limits_of
+from gateway.parsing.schemas import peek_chat, peek_embeddings
 
 SERVER = Server()
 USER = b'{"role":"user","content":"hi"}'

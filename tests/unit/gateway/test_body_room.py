@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.http.exceptions import Overloaded
-from gateway.overload.body_memory import SMALL, BodyRoom
+from gateway.overload.body_memory import SMALL, BodyMemory
+from gateway.overload.exceptions import Overloaded
 
 MB = 1024 * 1024
 
 
 def test_bodies_share_one_bound_and_give_it_back():
-    room = BodyRoom(8 * MB, MB)
+    room = BodyMemory(8 * MB, MB)
     portions = [room.portion(tenant) for tenant in range(8)]
     for portion in portions:
         portion.cover(MB)
@@ -26,7 +26,7 @@ def test_bodies_share_one_bound_and_give_it_back():
 
 
 def test_one_tenant_gets_half():
-    room = BodyRoom(8 * MB, MB)
+    room = BodyMemory(8 * MB, MB)
     for _ in range(4):
         room.portion(1).cover(MB)
     with pytest.raises(Overloaded):
@@ -35,13 +35,13 @@ def test_one_tenant_gets_half():
 
 
 def test_the_largest_body_fits_however_little_room_there_is():
-    room = BodyRoom(MB, 20 * MB)
+    room = BodyMemory(MB, 20 * MB)
     room.portion(1).cover(20 * MB)
     assert room.taken == 20 * MB
 
 
 def test_a_growing_body_is_counted_once_and_a_small_one_never():
-    room = BodyRoom(8 * MB, MB)
+    room = BodyMemory(8 * MB, MB)
     small, growing = room.portion(1), room.portion(1)
     small.cover(SMALL)
     for size in range(0, MB + 1, SMALL):

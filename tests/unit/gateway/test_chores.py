@@ -9,8 +9,8 @@ from django.db import OperationalError
 
 from gateway.config import Config
 from gateway.server import background as chores
-from gateway.server.background import Chores
-from metering.inflight import Running
+from gateway.server.background import BackgroundTasks
+from metering.inflight import InFlightCalls
 from tests.waiting import eventually
 
 
@@ -24,9 +24,9 @@ async def test_who_is_stopped_is_unknown_before_he_hears_of_it():
         record, caller = SimpleNamespace(id=f"call of {key_id}"), SimpleNamespace(key_id=key_id)
         return SimpleNamespace(record=record, caller=caller, stop=happened.append)
 
-    running = Running()
+    running = InFlightCalls()
     keys = SimpleNamespace(clear=lambda: happened.append("unknown"))
-    chores = Chores(cast("Any", SimpleNamespace(running=running, keys=keys)), in_database)
+    chores = BackgroundTasks(cast("Any", SimpleNamespace(running=running, keys=keys)), in_database)
     running.add(call(8))
     await chores._stop_revoked()  # noqa: SLF001
     assert happened == []
@@ -47,7 +47,7 @@ async def test_running_calls_are_looked_over_twice_within_the_two_seconds_that_a
     live: Any = SimpleNamespace(
         invalidation=idle, shadows=idle, shedding=None, hints=None, config=config, request_log=None
     )
-    tasks = Chores(live, asyncio.to_thread).start()
+    tasks = BackgroundTasks(live, asyncio.to_thread).start()
     await eventually(lambda: {"_stop_revoked", "_show_unsettled"} <= periods.keys())
     for task in tasks:
         task.cancel()
@@ -78,7 +78,7 @@ async def test_a_journal_that_cannot_be_adopted_at_once_is_counted(fallbacks, tm
             raise error
 
     live: Any = SimpleNamespace(config=SimpleNamespace(data_dir=tmp_path))
-    await Chores(live, in_database).adopt_at_once()
+    await BackgroundTasks(live, in_database).adopt_at_once()
     assert fallbacks() == noted
 
 
@@ -102,7 +102,7 @@ async def test_work_that_ends_for_good_is_counted_and_logged(fallbacks, monkeypa
         config=Config(),
         request_log=None,
     )
-    tasks = Chores(live, asyncio.to_thread).start()
+    tasks = BackgroundTasks(live, asyncio.to_thread).start()
     await eventually(fallbacks)
     for task in tasks:
         task.cancel()

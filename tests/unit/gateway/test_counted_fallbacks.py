@@ -8,13 +8,13 @@ from typing import Any, cast
 import pytest
 import redis
 
-from budgets.admission.interface import AdmissionUnavailable, Standing
+from budgets.admission.interface import AdmissionUnavailable, LimitStatus
 from gateway import runtime
 from gateway.http import limit_status
 from gateway.inference import unknown_members
-from gateway.invalidation.health_hints import HealthHints
+from gateway.invalidation.health_hints import HealthHintBus
 from gateway.stores.database_threads import DatabaseThreads
-from providers.resilience.health_hint import Hint
+from providers.resilience.health_hint import HealthHint
 from tests.signing import SIGNER
 
 AWAY = AdmissionUnavailable("away")
@@ -24,13 +24,13 @@ AWAY = AdmissionUnavailable("away")
 def live(monkeypatch):
     live = cast("Any", SimpleNamespace(rulebook=None))
     monkeypatch.setattr(limit_status, "rules_for", lambda *_: ())
-    runtime.set_live(live)
+    runtime.install(live)
     yield live
-    runtime.set_live(None)
+    runtime.install(None)
 
 
 @pytest.mark.parametrize(
-    ("outcome", "found", "noted"), [(Standing(), Standing(), {}), (AWAY, None, {"standing_headers": 1})]
+    ("outcome", "found", "noted"), [(LimitStatus(), LimitStatus(), {}), (AWAY, None, {"standing_headers": 1})]
 )
 async def test_headers_without_a_standing_are_counted(live, fallbacks, outcome, found, noted):
     async def read(_rules):
@@ -51,9 +51,9 @@ async def test_a_hint_that_could_not_be_sent_is_counted(fallbacks, error, noted)
         if error is not None:
             raise error
 
-    hints = HealthHints("redis://localhost", lambda: 7, SIGNER)
+    hints = HealthHintBus("redis://localhost", lambda: 7, SIGNER)
     client = cast("Any", SimpleNamespace(publish=publish))
-    await hints._publish(client, 0.0, Hint(1, "open", 1.0))  # noqa: SLF001
+    await hints._publish(client, 0.0, HealthHint(1, "open", 1.0))  # noqa: SLF001
     assert fallbacks() == noted
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.stores.database_monitor import LATE_S, DatabasePulse
+from gateway.stores.database_monitor import LATE_S, DatabaseMonitor
 
 
 class Clock:
@@ -21,7 +21,7 @@ def clock():
 
 @pytest.fixture
 def pulse(clock):
-    return DatabasePulse(clock)
+    return DatabaseMonitor(clock)
 
 
 def test_nothing_is_late_before_the_first_question(pulse):

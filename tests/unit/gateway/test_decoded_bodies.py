@@ -10,10 +10,10 @@ import pytest
 from backports import zstd
 
 from gateway.http.content_coding import BadCoding, Decoding
-from gateway.http.exceptions import Overloaded
-from gateway.http.json_body import ON_THE_LOOP, decoded
 from gateway.http.request import BodyTooLarge
-from gateway.overload.body_memory import BodyRoom
+from gateway.overload.body_memory import BodyMemory
+from gateway.overload.exceptions import Overloaded
+from gateway.parsing.json_body import ON_THE_LOOP, decoded
 from providers.processes.heavy_work import HeavyWork
 from tests.unit.gateway.test_content_coding import bulk
 
@@ -50,9 +50,9 @@ def packed(text: bytes, *codings: str) -> bytes:
 
 
 async def take(
-    heavy: HeavyWork, raw: bytes, *codings: str, room: BodyRoom | None = None, limit: int = LIMIT
+    heavy: HeavyWork, raw: bytes, *codings: str, room: BodyMemory | None = None, limit: int = LIMIT
 ) -> Any:
-    portion = (room or BodyRoom(512 * MB, LIMIT)).portion(TENANT)
+    portion = (room or BodyMemory(512 * MB, LIMIT)).portion(TENANT)
     return await decoded(raw, codings, limit, portion, heavy.share(TENANT))
 
 
@@ -91,7 +91,7 @@ async def test_a_bomb_is_too_large_whatever_is_around_it(heavy, codings):
 
 
 async def test_the_room_for_bodies_is_for_what_comes_out(heavy):
-    room = BodyRoom(4 * MB, 1 * MB)
+    room = BodyMemory(4 * MB, 1 * MB)
     with pytest.raises(Overloaded):
         await take(heavy, packed(bulk(6 * MB), "gzip"), "gzip", room=room)
     assert room.taken <= 2 * MB  # half of it is one tenant's
@@ -99,6 +99,6 @@ async def test_the_room_for_bodies_is_for_what_comes_out(heavy):
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
 async def test_there_is_room_for_the_largest_body_however_it_comes(heavy, coding):
-    room, text = BodyRoom(1, 2 * MB), bulk(2 * MB)
+    room, text = BodyMemory(1, 2 * MB), bulk(2 * MB)
     assert await take(heavy, packed(text, coding), coding, room=room, limit=2 * MB) == text
     assert room.taken == 2 * MB

@@ -9,8 +9,8 @@ import pytest
 
 import gateway.api  # first: the endpoints import gateway/inference/pipeline.py, which imports a part of their package
 import gateway.inference.pipeline
-from budgets.admission.interface import Standing
-from gateway.inference.outcomes import cancelled
+from budgets.admission.interface import LimitStatus
+from gateway.inference.outcomes import record_cancellation
 from providers.dialects.base import Shape
 from providers.upstream import Attempt
 
@@ -28,7 +28,7 @@ class Book:
 
     async def void(self):
         self.said.append("void")
-        return Standing()
+        return LimitStatus()
 
     async def close(self, ending):
         self.said.append("billed" if ending.is_billed else "free")
@@ -56,7 +56,7 @@ def tried(outcome, *, reached, status=None):
 async def test_only_who_may_have_worked_on_it_bills_it(monkeypatch, attempts, said):
     monkeypatch.setattr("gateway.inference.outcomes.Ending", SimpleNamespace)
     book: Any = Book(attempts)
-    await cancelled(REQUEST, book, ROUTE)
+    await record_cancellation(REQUEST, book, ROUTE)
     assert book.said == [said]
 
 
@@ -68,9 +68,9 @@ async def test_what_fails_before_anything_is_sent_gives_its_grant_back(monkeypat
         events.append("failed")
         raise ZeroDivisionError
 
-    async def void() -> Standing:
+    async def void() -> LimitStatus:
         events.append("void")
-        return Standing()
+        return LimitStatus()
 
     meter = SimpleNamespace(open=fail, void=void, answered=None, again=None)
     if part != "open":

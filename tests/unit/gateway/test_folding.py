@@ -10,7 +10,7 @@ import redis
 from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.db import IntegrityError, InterfaceError, OperationalError
 
-from gateway.observability.log_folding import FOLD_S, Folding
+from gateway.observability.log_folding import FOLD_S, LogFolding
 from gateway.observability.log_format import TextFormatter
 
 
@@ -22,7 +22,7 @@ class Log:
         self.stream = io.StringIO()
         handler = logging.StreamHandler(self.stream)
         handler.setFormatter(TextFormatter())
-        handler.addFilter(Folding(lambda: self.now))
+        handler.addFilter(LogFolding(lambda: self.now))
         self.logger = logging.Logger("gateway.test")  # noqa: LOG001 - one that no other test knows
         self.logger.addHandler(handler)
         self._handler = handler

@@ -9,7 +9,7 @@ import pytest
 from django.test import RequestFactory
 
 from catalog.pricing.prices import PriceSheet
-from catalog.snapshot import Deployment, Model, Problem, Snapshot
+from catalog.snapshot import CatalogProblem, Deployment, Model, Snapshot
 from gateway import runtime
 from gateway.site import views
 from providers.target import Secret, Target
@@ -44,7 +44,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
     models = {"a": model("a", "a-1"), "b": model("b", "b-1", "b-2")}
 
     def shown(*failed: tuple[str, str], reason: str = "http://x failed its probe: status 401") -> str:
-        problems = tuple(Problem(alias, name, reason) for alias, name in failed)
+        problems = tuple(CatalogProblem(alias, name, reason) for alias, name in failed)
         live = SimpleNamespace(snapshot=Snapshot(models=models), failed_probes=problems)
         monkeypatch.setattr(runtime, "is_open", lambda: True)
         monkeypatch.setattr(runtime, "live", lambda: live)

@@ -7,7 +7,7 @@ import sys
 
 from tests.sources import ROOT
 
-TOLD = "import gateway.inference.heavy_process, sys; print(*sys.modules)"
+TOLD = "import gateway.parsing.heavy_process, sys; print(*sys.modules)"
 
 
 def test_it_reads_no_configuration_and_no_framework():

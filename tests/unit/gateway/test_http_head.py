@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.protocol.head_rules import refusal
+from gateway.http.head_rules import refusal
 
 
 @pytest.mark.parametrize(

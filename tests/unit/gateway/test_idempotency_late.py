@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError
 
 from gateway.idempotency import rows
-from gateway.idempotency.store import Claim, Replays
+from gateway.idempotency.store import IdempotencyClaim, IdempotencyStore
 
 
 class Database:
@@ -36,14 +36,14 @@ def database():
 
 @pytest.fixture
 def replays(database):
-    replays = Replays(database, bytes(32))
+    replays = IdempotencyStore(database, bytes(32))
     replays.owner, replays.serves = "mine", lambda owner: owner == "other"
     return replays
 
 
 async def claimed(replays, name="call"):
     claim = await replays.claim("scope", "key", b"{}", name, keeps_streams=False, tenant_id=1)
-    assert isinstance(claim, Claim)
+    assert isinstance(claim, IdempotencyClaim)
     return claim
 
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from gateway.invalidation import watcher
-from gateway.invalidation.watcher import Invalidation
+from gateway.invalidation.watcher import ConfigWatcher
 
 NEVER_S = 3600.0
 
@@ -40,7 +40,7 @@ def site():
 @pytest.fixture
 async def checks(site):
     """Yield what checks already."""
-    checks = Invalidation(site.read, site.reload, site.doubt)
+    checks = ConfigWatcher(site.read, site.reload, site.doubt)
     task = asyncio.create_task(checks.run())
     checks.poke()
     assert await next_of(site) == "reloaded 1"

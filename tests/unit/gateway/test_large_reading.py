@@ -9,13 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.api.body_limits import check_small
-from gateway.api.large_bodies import find_embedded, understand
-from gateway.api.large_reading import MOST_NAME, MOST_WORDS, Understood, embedded, name_of, understood
-from gateway.api.schemas import Names, Peek, peek_chat, peek_embeddings
 from gateway.config.sections.process import Server
-from gateway.http.exceptions import BadRequest, Overloaded
-from providers.fallback_log import FALLBACKS
+from gateway.http.exceptions import BadRequest
+from gateway.overload.exceptions import Overloaded
+from gateway.parsing.body_limits import check_small
+from gateway.parsing.large_bodies import find_embedded, understand
+from gateway.parsing.large_reading import MOST_NAME, MOST_WORDS, Understood, embedded, name_of, understood
+from gateway.parsing.schemas import BodyParser, Names, peek_chat, peek_embeddings
+from gateway.values.fallback_log import FALLBACKS
 from providers.json_scan.limits import Limits
 from providers.json_scan.outline import LARGE
 from providers.processes.heavy_work import HeavyWork
@@ -61,7 +62,7 @@ EMBEDDINGS = [
 ]
 
 
-def small(raw: bytes, peek: Peek, limits: Limits = LIMITS) -> Any:
+def small(raw: bytes, peek: BodyParser, limits: Limits = LIMITS) -> Any:
     """Return what is understood of a body that is not large, or why it is refused."""
     try:
         want = peek(raw)
@@ -71,7 +72,7 @@ def small(raw: bytes, peek: Peek, limits: Limits = LIMITS) -> Any:
     return want
 
 
-def large(raw: bytes, peek: Peek, limits: Limits = LIMITS) -> Any:
+def large(raw: bytes, peek: BodyParser, limits: Limits = LIMITS) -> Any:
     """Return the same of a body that is read as a large one, over the wire."""
     said = msgspec.msgpack.decode(
         msgspec.msgpack.encode(understood(raw, name_of(peek), limits)), type=Understood

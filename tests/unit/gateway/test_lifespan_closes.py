@@ -67,10 +67,10 @@ def site(monkeypatch):
     for name in ("PART_S", "JOURNAL_S", "SHIP_AT_CLOSE_S", "DATABASE_S"):
         monkeypatch.setattr(lifespan, name, 0.02)
     site = Site()
-    runtime.set_live(site.live)
+    runtime.install(site.live)
     yield site
     site.held.set()
-    runtime.set_live(None)
+    runtime.install(None)
 
 
 async def test_everything_is_closed_in_order(site):

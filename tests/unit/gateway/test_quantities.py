@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.api.json_errors import in_words
+from gateway.parsing.json_errors import in_words
 from gateway.values.quantities import many, seconds, size
 
 

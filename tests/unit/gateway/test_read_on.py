@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.inference.read_on import ReadingOn, ReadOn
+from metering.read_on import ReadingOn, ReadOn
 from providers.resilience.plan import Asker
 
 

@@ -9,7 +9,7 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gateway.protocol.head_rules import without_offer
+from gateway.http.head_rules import without_offer
 from gateway.protocol.http_protocol import HttpProtocol
 from gateway.protocol.request_heads import MAX_HEAD
 

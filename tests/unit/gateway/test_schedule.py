@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from gateway.celery import app
-from gateway.jobs.runner import SOON, Jobs
+from gateway.jobs.runner import SOON, JobRunner
 from gateway.schedule import Daily, Every, Job, every_job
 
 NOON = datetime(2026, 7, 24, 12, 0, 30, tzinfo=UTC)
@@ -67,7 +67,7 @@ EXPIRE = Job("metering.expire", "metering.reports.retention.expire", Daily(3, 20
 
 async def test_the_server_does_what_is_due_and_nothing_else():
     clock, place = Clock(), Workplace()
-    jobs = Jobs((ROLL_UP, SWEEP), place, clock)
+    jobs = JobRunner((ROLL_UP, SWEEP), place, clock)
     await jobs.do_due()
     assert place.done == []
     clock.now = jobs.next_at
@@ -78,7 +78,7 @@ async def test_the_server_does_what_is_due_and_nothing_else():
 
 async def test_a_server_that_is_off_at_night_does_its_daily_jobs_soon_after_the_start():
     clock, place = Clock(), Workplace()
-    jobs = Jobs((EXPIRE,), place, clock)
+    jobs = JobRunner((EXPIRE,), place, clock)
     assert jobs.next_at == NOON + SOON
     clock.now = NOON + SOON
     await jobs.do_due()
@@ -89,7 +89,7 @@ async def test_a_server_that_is_off_at_night_does_its_daily_jobs_soon_after_the_
 async def test_a_job_that_fails_is_logged_and_comes_again(caplog):
     clock, place = Clock(), Workplace()
     place.is_broken = True
-    jobs = Jobs((ROLL_UP,), place, clock)
+    jobs = JobRunner((ROLL_UP,), place, clock)
     clock.now = jobs.next_at
     await jobs.do_due()
     assert "metering.roll_up" in caplog.text

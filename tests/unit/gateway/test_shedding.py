@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http.exceptions import Overloaded
-from gateway.overload.load_shedder import Shedding
+from gateway.overload.exceptions import Overloaded
+from gateway.overload.load_shedder import LoadShedder
 
 ALICE, BOB = 1, 2
 
@@ -35,7 +35,7 @@ def refusal(shedding, tenant, *, is_batch=False):
 
 
 def test_it_refuses_beyond_the_cap_and_takes_again_when_a_slot_is_back():
-    shedding = Shedding(10)
+    shedding = LoadShedder(10)
     slots = fill(shedding, alice=5, bob=5)
     assert refusal(shedding, ALICE) == "full"
     slots[0].release()
@@ -44,7 +44,7 @@ def test_it_refuses_beyond_the_cap_and_takes_again_when_a_slot_is_back():
 
 
 def test_a_slot_given_back_twice_counts_once():
-    shedding = Shedding(10)
+    shedding = LoadShedder(10)
     first, _ = fill(shedding, alice=2)
     first.release()
     first.release()
@@ -52,7 +52,7 @@ def test_a_slot_given_back_twice_counts_once():
 
 
 def test_a_fifth_of_the_slots_is_kept_from_batch_keys():
-    shedding = Shedding(10)
+    shedding = LoadShedder(10)
     for _ in range(8):
         shedding.take(ALICE, is_batch=True)
     assert refusal(shedding, BOB, is_batch=True) == "batch"
@@ -60,24 +60,24 @@ def test_a_fifth_of_the_slots_is_kept_from_batch_keys():
 
 
 def test_no_tenant_takes_more_than_half_of_a_nearly_full_process():
-    shedding = Shedding(10)
+    shedding = LoadShedder(10)
     fill(shedding, alice=6, bob=3)
     assert refusal(shedding, ALICE) == "tenant_share"
     shedding.take(BOB, is_batch=False)
 
 
 def test_a_lone_tenant_may_use_most_of_an_empty_process():
-    assert len(fill(Shedding(10), alice=9)) == 9
+    assert len(fill(LoadShedder(10), alice=9)) == 9
 
 
 def test_a_single_slot_is_usable():
-    shedding = Shedding(1)
+    shedding = LoadShedder(1)
     fill(shedding, alice=1)
     assert refusal(shedding, ALICE) == "full"
 
 
 def test_a_late_loop_shrinks_the_cap_by_a_tenth_a_second_down_to_the_floor():
-    shedding = Shedding(1000)
+    shedding = LoadShedder(1000)
     until = seconds(shedding, 0.060, 1)
     assert shedding.cap == 900
     seconds(shedding, 0.060, 60, until)
@@ -85,7 +85,7 @@ def test_a_late_loop_shrinks_the_cap_by_a_tenth_a_second_down_to_the_floor():
 
 
 def test_a_punctual_loop_lets_the_cap_grow_back_to_the_ceiling():
-    shedding = Shedding(1000)
+    shedding = LoadShedder(1000)
     until = seconds(shedding, 0.060, 2)
     until = seconds(shedding, 0.001, 1, until)
     assert shedding.cap == 815
@@ -94,14 +94,14 @@ def test_a_punctual_loop_lets_the_cap_grow_back_to_the_ceiling():
 
 
 def test_one_stall_in_a_second_does_not_shrink_the_cap():
-    shedding = Shedding(1000)
+    shedding = LoadShedder(1000)
     shedding.saw_lag(0.3, 0.0)
     seconds(shedding, 0.0, 1, 0.1)
     assert shedding.cap == 1000
 
 
 async def test_it_is_idle_only_when_every_slot_is_back():
-    shedding = Shedding(10)
+    shedding = LoadShedder(10)
     slots = fill(shedding, alice=2)
     waiting = asyncio.create_task(shedding.wait_until_idle())
     slots[0].release()
@@ -113,7 +113,7 @@ async def test_it_is_idle_only_when_every_slot_is_back():
 
 @given(st.lists(st.tuples(st.sampled_from(["take", "batch", "give", "late", "fine"]), st.integers(1, 4))))
 def test_the_count_never_exceeds_the_cap_it_was_admitted_under(steps):
-    shedding, held, now = Shedding(20), [], 0.0
+    shedding, held, now = LoadShedder(20), [], 0.0
     for step, tenant in steps:
         if step in {"take", "batch"}:
             before = shedding.taken

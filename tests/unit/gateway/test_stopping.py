@@ -14,7 +14,7 @@ import pytest
 
 from gateway.config import load
 from gateway.supervisor import shutdown
-from gateway.supervisor.shutdown import EXIT_S, KILL_S, Stop, ended, in_time
+from gateway.supervisor.shutdown import EXIT_S, KILL_S, ShutdownSignal, ended, in_time
 from tests.sources import ROOT
 
 LONG_S = 1000.0
@@ -34,7 +34,7 @@ def test_the_grace_is_long_enough_for_usual_calls(tmp_path):
 
 
 async def test_the_first_order_leaves_the_grace_and_the_second_none():
-    stop = Stop()
+    stop = ShutdownSignal()
     stop.ask()
     assert (stop.asked.is_set(), stop.ordered.is_set(), stop.hurried.is_set()) == (True, True, False)
     pausing = asyncio.create_task(stop.pause(LONG_S, never()))
@@ -45,13 +45,13 @@ async def test_the_first_order_leaves_the_grace_and_the_second_none():
 
 
 async def test_who_is_replaced_waits_until_it_is_idle():
-    stop = Stop()
+    stop = ShutdownSignal()
     stop.asked.set()
     await stop.pause_unless_ordered(LONG_S, done())
 
 
 async def test_who_is_replaced_and_then_told_to_end_still_has_the_grace():
-    stop = Stop()
+    stop = ShutdownSignal()
     stop.asked.set()
     waiting = asyncio.create_task(stop.pause_unless_ordered(LONG_S, never()))
     await asyncio.sleep(0)
@@ -66,14 +66,14 @@ async def test_who_is_replaced_and_then_told_to_end_still_has_the_grace():
 
 
 async def test_who_is_told_to_end_does_not_wait_for_the_longest_call():
-    stop = Stop()
+    stop = ShutdownSignal()
     stop.ask()
     await stop.pause_unless_ordered(LONG_S, never())
 
 
 async def test_each_order_bounds_the_end_of_the_process_and_more_of_them_do_not_put_it_off():
     bounds: list[float] = []
-    stop = Stop(bounds.append)
+    stop = ShutdownSignal(bounds.append)
     stop.grace_s = 30.0
     for _ in range(4):
         stop.ask()
@@ -82,7 +82,7 @@ async def test_each_order_bounds_the_end_of_the_process_and_more_of_them_do_not_
 
 async def test_who_is_replaced_is_not_bounded_before_it_is_told_to_end():
     bounds: list[float] = []
-    stop = Stop(bounds.append)
+    stop = ShutdownSignal(bounds.append)
     stop.asked.set()
     assert bounds == []
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from gateway.server.startup_responder import Waiting, waiting_room
+from gateway.server.startup_responder import Waiting, startup_responder
 from gateway.server.uvicorn_server import bind
 
 
@@ -25,7 +25,7 @@ def get(listener: socket.socket, path: str, **headers: str) -> httpx.Response:
 
 
 def test_it_lives_and_is_not_ready(listener: socket.socket) -> None:
-    with waiting_room(listener):
+    with startup_responder(listener):
         alive, ready, call = (get(listener, path) for path in ("/healthz", "/readyz?x=1", "/v1/models"))
 
     assert (alive.status_code, ready.status_code, call.status_code) == (200, 503, 503)
@@ -38,7 +38,7 @@ def test_it_says_which_store_it_waits_for_and_insiders_hear_why(listener: socket
     seen = [True, False, True]
     waiting = Waiting(lambda _address, headers: "host" in headers and seen.pop(), ("pa55word-pa55",))
     waiting.on("Redis")("Connection refused by :pa55word-pa55@there")
-    with waiting_room(listener, waiting):
+    with startup_responder(listener, waiting):
         inside, outside = (get(listener, "/readyz").json()["reasons"][0] for _ in range(2))
         waiting.on("Redis")("")
         after = get(listener, "/readyz").json()["reasons"][0]
@@ -52,7 +52,7 @@ def test_it_says_which_store_it_waits_for_and_insiders_hear_why(listener: socket
 def test_a_head_that_came_in_part_is_no_insiders(listener: socket.socket) -> None:
     waiting = Waiting(lambda _address, _headers: True)
     waiting.on("Redis")("Connection refused")
-    with waiting_room(listener, waiting), socket.create_connection(listener.getsockname()) as client:
+    with startup_responder(listener, waiting), socket.create_connection(listener.getsockname()) as client:
         client.sendall(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n")
         said = b"".join(iter(lambda: client.recv(4096), b""))
 
@@ -63,7 +63,7 @@ def test_a_head_that_came_in_part_is_no_insiders(listener: socket.socket) -> Non
 def test_a_browser_gets_a_page_without_scripts(listener: socket.socket) -> None:
     waiting = Waiting()
     waiting.on("the database")("connection to 10.0.0.7 failed")
-    with waiting_room(listener, waiting):
+    with startup_responder(listener, waiting):
         pages = [get(listener, path, accept="text/html,*/*;q=0.8") for path in ("/", "/admin/ui/")]
         call = get(listener, "/v1/models", accept="text/html")
 
@@ -77,7 +77,7 @@ def test_a_browser_gets_a_page_without_scripts(listener: socket.socket) -> None:
 
 
 def test_a_client_that_hangs_up_or_says_nonsense_disturbs_nobody(listener: socket.socket) -> None:
-    with waiting_room(listener):
+    with startup_responder(listener):
         for said in (b"", b"\x00\xff"):
             with socket.create_connection(listener.getsockname()) as client:
                 client.sendall(said)
@@ -87,7 +87,7 @@ def test_a_client_that_hangs_up_or_says_nonsense_disturbs_nobody(listener: socke
 
 
 def test_it_leaves_the_socket_as_it_was(listener: socket.socket) -> None:
-    with waiting_room(listener):
+    with startup_responder(listener):
         pass
 
     with socket.create_connection(listener.getsockname()):

@@ -10,7 +10,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from gateway.http.request import BodyTooLarge, V1Request
-from gateway.overload.body_memory import BodyRoom
+from gateway.overload.body_memory import BodyMemory
 from gateway.protocol.http_protocol import HttpProtocol
 
 HEAD = b"POST /v1/embeddings HTTP/1.1\r\nhost: here\r\ncontent-length: %d\r\n\r\n"
@@ -39,7 +39,7 @@ async def served(*pieces, limit=1000):
         request = V1Request(scope, receive, send)
         begun.set()
         try:
-            read.set_result(await request.read_body(limit, BodyRoom(1 << 20, 1 << 20).portion(1)))
+            read.set_result(await request.read_body(limit, BodyMemory(1 << 20, 1 << 20).portion(1)))
         except BodyTooLarge as error:
             read.set_exception(error)
         await send({"type": "http.response.start", "status": 204, "headers": []})

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from gateway.observability.metrics_aggregation import Family
-from gateway.supervisor.channel import ALL, MINE, STATE, TELL, WANT, Line
-from gateway.supervisor.supervisor_client import WorkerLink
+from gateway.supervisor.channel import ALL, MINE, STATE, TELL, WANT, Channel
+from gateway.supervisor.supervisor_client import SupervisorClient
 from gateway.supervisor.worker_state import State
 from tests.waiting import eventually
 
@@ -25,8 +25,8 @@ UNREADABLE = {
 
 
 class Pair(NamedTuple):
-    link: WorkerLink
-    supervisor: Line
+    link: SupervisorClient
+    supervisor: Channel
     orphaned: asyncio.Event
 
 
@@ -36,14 +36,14 @@ async def pair() -> AsyncIterator[Pair]:
     for end in (ours, theirs):
         end.setblocking(False)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        pair = Pair(WorkerLink(listener, theirs), await Line.over(ours), asyncio.Event())
+        pair = Pair(SupervisorClient(listener, theirs), await Channel.over(ours), asyncio.Event())
         await pair.link.open(pair.orphaned.set)
         yield pair
         await pair.link.aclose()
         await pair.supervisor.aclose()
 
 
-async def heard(supervisor: Line) -> tuple[bytes, bytes]:
+async def heard(supervisor: Channel) -> tuple[bytes, bytes]:
     frame = await asyncio.wait_for(supervisor.hear(), 30)
     assert frame is not None
     return frame

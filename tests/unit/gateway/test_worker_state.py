@@ -9,10 +9,11 @@ import msgspec
 import pytest
 
 from catalog.pricing.prices import PriceSheet
-from catalog.snapshot import Deployment, Model, Problem, Snapshot
+from catalog.snapshot import CatalogProblem, Deployment, Model, Snapshot
 from gateway import runtime
+from gateway.server.process_state import state_of
 from gateway.site.health import readiness
-from gateway.supervisor.worker_state import State, state_of, together
+from gateway.supervisor.worker_state import State, together
 from providers.target import Secret, Target
 
 WELL = State()
@@ -32,7 +33,7 @@ def deployment(alias: str, *, free: bool = False) -> Deployment:
 
 
 def snapshot(**models: Model) -> Snapshot:
-    return Snapshot(models=models, problems=(Problem("x", "x-1", "no API key"),))
+    return Snapshot(models=models, problems=(CatalogProblem("x", "x-1", "no API key"),))
 
 
 @pytest.fixture
@@ -52,9 +53,9 @@ def live(monkeypatch):
         failed_probes=(),
         job_runs=(),
     )
-    runtime.set_live(cast("Any", found))
+    runtime.install(cast("Any", found))
     yield found
-    runtime.set_live(None)
+    runtime.install(None)
 
 
 def test_together_they_are_as_bad_as_the_worst_and_can_what_one_can():
@@ -126,7 +127,7 @@ def test_models_are_counted_that_can_answer(live, models, status, count):
     code, body = readiness()
     assert (code, body["status"], body["checks"]["models"]) == (200, status, count)
     assert body["problems"] == [{"alias": "x", "deployment": "x-1", "reason": "no API key"}]
-    live.failed_probes = (Problem("a", "a-1", "http://x failed its probe: Connection refused"),)
+    live.failed_probes = (CatalogProblem("a", "a-1", "http://x failed its probe: Connection refused"),)
     assert len(readiness()[1]["problems"]) == 2
 
 

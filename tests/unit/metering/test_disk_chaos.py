@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from metering.journal.journal import Journal, MeteringUnavailable
-from metering.journal.reader import Tail
+from metering.journal.reader import JournalReader
 from metering.journal.segments import Directory
 from tests.calls import closed, opened
 from tests.faulty_os import FaultyOs
@@ -33,7 +33,7 @@ class Reader:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._tail = Tail(Directory.look(journal.directory.path))
+        self._tail = JournalReader(Directory.look(journal.directory.path))
         self.ids: set[str] = set()
 
     async def read(self) -> None:

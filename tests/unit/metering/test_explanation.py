@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from metering.explain.decision import BudgetSeen, LimitSeen, Skipped, Trace, document
+from metering.decision import BudgetSeen, DecisionTrace, LimitSeen, Skipped, document
 from metering.explain.story import BY_BYTES, explain, receipt_lines
 from metering.explain.text import usd
 from metering.models import UsageEvent
 from providers.upstream import Attempt
 
 NOON = datetime(2026, 7, 24, 12, tzinfo=UTC)
-TRACE = Trace(
+TRACE = DecisionTrace(
     order=("east", "west", "north"),
     price_ids=(4, 5, 6),
     skipped=(Skipped("old", "it has no price."),),
@@ -81,7 +81,7 @@ def test_it_says_where_the_call_could_go_and_where_not() -> None:
 
 
 def test_it_says_which_other_models_stood_behind() -> None:
-    trace = Trace(
+    trace = DecisionTrace(
         order=("east", "mini-1"),
         others=("mini",),
         instead={"content_filter": ("mini-1 of mini",)},
@@ -96,7 +96,7 @@ def test_it_says_which_other_models_stood_behind() -> None:
 
 
 def test_a_deployment_that_was_asked_although_it_rested_is_not_said_to_be_left_out() -> None:
-    trace = Trace(
+    trace = DecisionTrace(
         order=("tiny-1",),
         panic=True,
         skipped=(Skipped("tiny-1", "it failed: ConnectionRefusedError"), Skipped("old", "it is disabled")),
@@ -110,12 +110,14 @@ def test_a_deployment_that_was_asked_although_it_rested_is_not_said_to_be_left_o
 
 
 def test_it_says_why_another_model_answered() -> None:
-    def told(trace: Trace, *tries: Attempt) -> tuple[str, ...]:
+    def told(trace: DecisionTrace, *tries: Attempt) -> tuple[str, ...]:
         return story(event(decision=document(trace, tries, "gpt-4o"), upstream_model="gpt-4o"))[
             "What was tried"
         ]
 
-    behind = Trace(order=("east", "east"), others=("mini",), instead={"content_filter": ("east of mild",)})
+    behind = DecisionTrace(
+        order=("east", "east"), others=("mini",), instead={"content_filter": ("east of mild",)}
+    )
     assert told(
         behind,
         Attempt("openai", "east", "upstream_error", 503, 1.0, "gpt-4o"),
@@ -135,7 +137,7 @@ def test_it_says_why_another_model_answered() -> None:
         "So the model mild answered, because the provider's filter refused its prompt.",
         "Not tried: east of mini.",
     )
-    too_long = Trace(order=("big",), others=("long",), reason="context_window")
+    too_long = DecisionTrace(order=("big",), others=("long",), reason="context_window")
     assert told(too_long, Attempt("openai", "big", "ok", 200, 2.0, "long"))[1] == (
         "So the model long answered, because its prompt was too long for gpt-4o."
     )
@@ -145,7 +147,7 @@ def test_it_says_why_another_model_answered() -> None:
 
 
 def test_it_says_which_arm_and_what_of_the_model_is_left_out() -> None:
-    trace = Trace(order=("east",), arm="east", skipped=(Skipped("", "Its fallback x is left out."),))
+    trace = DecisionTrace(order=("east",), arm="east", skipped=(Skipped("", "Its fallback x is left out."),))
     assert story(event(decision=document(trace, ())))["Where it could go"] == (
         "Its caller is in the arm east of the model's experiment.",
         "To east.",
@@ -219,7 +221,7 @@ def test_it_says_how_it_ended() -> None:
 
 
 def test_a_call_that_was_clamped_says_so() -> None:
-    trace = Trace(order=("east",), hold_nanousd=5, cap=17, clamped=True, counted=True)
+    trace = DecisionTrace(order=("east",), hold_nanousd=5, cap=17, clamped=True, counted=True)
     held = story(event(decision=document(trace, ATTEMPTS)))["What was allowed and held"]
     assert held == (
         "No limit of rate bound it.",

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from metering.journal.journal import Journal, MeteringUnavailable
-from metering.journal.pending_close import EndNotKept
-from metering.journal.reader import Tail
+from metering.journal.pending_close import CloseNotPersisted
+from metering.journal.reader import JournalReader
 from metering.journal.records import Mark
 from metering.journal.segments import Directory, Position
 from tests.calls import closed, opened
@@ -50,14 +50,14 @@ def half(file: int, data: bytes) -> int:
     return os.write(file, data[: len(data) // 2])
 
 
-def read(journal: Journal) -> tuple[list[str], Tail]:
+def read(journal: Journal) -> tuple[list[str], JournalReader]:
     """Return the ids of the calls that ended, by what the files say, and who read them."""
-    tail = Tail(Directory.look(journal.directory.path))
+    tail = JournalReader(Directory.look(journal.directory.path))
     return [call.open.id for call in tail.read(journal.written, 100)], tail
 
 
 def end_of_files(journal: Journal) -> Position:
-    return Tail(Directory.look(journal.directory.path)).end()
+    return JournalReader(Directory.look(journal.directory.path)).end()
 
 
 async def end_all(journal: Journal) -> None:
@@ -200,7 +200,7 @@ async def test_a_journal_that_closes_on_a_full_disk_says_so_and_leaves_no_timer(
     journal.void("req_void")
     await journal.close(patience_s=0.01)
 
-    with pytest.raises(EndNotKept):
+    with pytest.raises(CloseNotPersisted):
         await ending
     assert [timer for timer in timers if timer.when() > loop.time() and not timer.cancelled()] == []
     tail = read(journal)[1]
@@ -213,7 +213,7 @@ async def test_a_call_that_ends_after_the_journal_is_not_taken_for_recorded(tmp_
     journal.open_call(opened("req_1"))
     await journal.close()
 
-    with pytest.raises(EndNotKept):
+    with pytest.raises(CloseNotPersisted):
         await journal.close_call(closed("req_1"))
     with pytest.raises(MeteringUnavailable):
         journal.open_call(opened("req_2"))
@@ -239,7 +239,7 @@ async def test_after_a_failed_sync_no_later_sync_of_that_file_is_believed(
     async with asyncio.timeout(30):
         await journal.close(patience_s=0.01)
 
-    with pytest.raises(EndNotKept):
+    with pytest.raises(CloseNotPersisted):
         await ending
     assert synced_by.calls["fdatasync"] == 1
     assert Directory.take(journal.directory.path) is not None

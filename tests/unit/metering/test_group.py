@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from metering.journal.group_commit import Group
-from metering.journal.pending_close import End, EndNotKept, Waiter
+from metering.journal.group_commit import GroupCommit
+from metering.journal.pending_close import CloseNotPersisted, PendingClose, Waiter
 from tests.waiting import eventually
 
 
@@ -21,14 +21,14 @@ class Disk:
         self.written: list[str] = []
         self.unsynced: list[Waiter] = []
 
-    def write(self, ends: Sequence[End]) -> list[Waiter]:
+    def write(self, ends: Sequence[PendingClose]) -> list[Waiter]:
         self.tries += 1
         if not self.is_well:
             raise RuntimeError("a defect")
         self.written += [end.id for end in ends]
         return []
 
-    def write_early(self, ends: Sequence[End]) -> bool:
+    def write_early(self, ends: Sequence[PendingClose]) -> bool:
         self.early.append([end.id for end in ends])
         return self.has_room
 
@@ -48,15 +48,15 @@ def disk() -> Disk:
 
 
 @pytest.fixture
-async def group(disk: Disk) -> Group:
-    return Group(asyncio.get_running_loop(), disk.write, disk.take, disk.write_early)
+async def group(disk: Disk) -> GroupCommit:
+    return GroupCommit(asyncio.get_running_loop(), disk.write, disk.take, disk.write_early)
 
 
-def join(group: Group, request_id: str, *, soon: bool = False) -> asyncio.Task[None]:
+def join(group: GroupCommit, request_id: str, *, soon: bool = False) -> asyncio.Task[None]:
     return asyncio.create_task(group.join(request_id, b"", soon=soon))
 
 
-async def test_ends_that_write_chokes_on_are_tried_again_in_order(disk: Disk, group: Group) -> None:
+async def test_ends_that_write_chokes_on_are_tried_again_in_order(disk: Disk, group: GroupCommit) -> None:
     disk.is_well = False
     first, second = join(group, "a"), join(group, "b")
     await eventually(lambda: disk.tries > 1)
@@ -73,7 +73,7 @@ async def test_ends_that_write_chokes_on_are_tried_again_in_order(disk: Disk, gr
     assert disk.written == ["a", "b"]
 
 
-async def test_draining_writes_what_has_gathered_behind_a_slow_sync(disk: Disk, group: Group) -> None:
+async def test_draining_writes_what_has_gathered_behind_a_slow_sync(disk: Disk, group: GroupCommit) -> None:
     ends = [join(group, "a"), join(group, "b")]
     draining = asyncio.create_task(group.drain())
     await eventually(lambda: disk.written == ["a", "b"])
@@ -84,21 +84,21 @@ async def test_draining_writes_what_has_gathered_behind_a_slow_sync(disk: Disk, 
         await asyncio.gather(draining, *ends)
 
 
-async def test_giving_up_tells_everyone_who_waits(disk: Disk, group: Group) -> None:
+async def test_giving_up_tells_everyone_who_waits(disk: Disk, group: GroupCommit) -> None:
     in_flight, gathered = join(group, "a"), join(group, "b")
     await eventually(lambda: disk.written == ["a"])
 
     group.give_up()
 
     for end in (in_flight, gathered):
-        with pytest.raises(EndNotKept):
+        with pytest.raises(CloseNotPersisted):
             await end
     disk.sync()
     assert disk.written == ["a"]
 
 
 async def test_what_is_wanted_soon_is_written_once_and_waits_for_a_sync_behind_it(
-    disk: Disk, group: Group
+    disk: Disk, group: GroupCommit
 ) -> None:
     alone, early = join(group, "a"), [join(group, each, soon=True) for each in "bc"]
     await eventually(lambda: disk.early == [["b", "c"]])
@@ -114,7 +114,7 @@ async def test_what_is_wanted_soon_is_written_once_and_waits_for_a_sync_behind_i
     assert disk.written == ["a"], "the others were written before"
 
 
-async def test_what_finds_no_room_early_is_written_with_its_group(disk: Disk, group: Group) -> None:
+async def test_what_finds_no_room_early_is_written_with_its_group(disk: Disk, group: GroupCommit) -> None:
     disk.has_room = False
     ends = [join(group, "a"), join(group, "b", soon=True), join(group, "c")]
     await eventually(lambda: disk.early == [["b", "c"]])
@@ -127,7 +127,7 @@ async def test_what_finds_no_room_early_is_written_with_its_group(disk: Disk, gr
 
 
 async def test_whoever_waits_for_what_was_written_early_is_told_when_it_is_given_up(
-    disk: Disk, group: Group
+    disk: Disk, group: GroupCommit
 ) -> None:
     ends = [join(group, "a"), join(group, "b", soon=True)]
     await eventually(lambda: disk.early == [["b"]])
@@ -135,5 +135,5 @@ async def test_whoever_waits_for_what_was_written_early_is_told_when_it_is_given
     group.give_up()
 
     for end in ends:
-        with pytest.raises(EndNotKept):
+        with pytest.raises(CloseNotPersisted):
             await end

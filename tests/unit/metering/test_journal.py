@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from metering.journal.journal import Journal, MeteringUnavailable
-from metering.journal.reader import Call, Tail
+from metering.journal.reader import Call, JournalReader
 from metering.journal.records import Mark
 from metering.journal.segments import Directory, directories
 from tests.calls import closed, opened
@@ -24,9 +24,9 @@ async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     await journal.close()
 
 
-def read(journal: Journal) -> Tail:
+def read(journal: Journal) -> JournalReader:
     """Return a tail that has read the whole journal; `calls_of` gives what ended."""
-    return Tail(Directory.look(journal.directory.path))
+    return JournalReader(Directory.look(journal.directory.path))
 
 
 def calls_of(journal: Journal) -> list[Call]:

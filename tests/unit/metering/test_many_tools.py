@@ -12,10 +12,10 @@ import pytest
 
 from catalog.pricing.price_terms import Terms, ToolRate
 from catalog.pricing.prices import PriceSheet, as_kept, receipt
-from metering.journal.reader import Running
+from metering.journal.reader import OpenCall
 from metering.journal.records import Answered
 from metering.ledger.crash_recovery import incomplete
-from metering.meter import Ending, Meter
+from metering.meter import CallOutcome, Meter
 from providers.dialects.openai.usage import UsageJson, usage_of
 from providers.upstream import Attempt
 from providers.usage import LONGEST_TOOL, MOST_TOOLS, OTHER_TOOLS, ToolCount
@@ -77,7 +77,7 @@ def test_a_tool_that_is_said_twice_counts_as_the_larger():
 def test_a_call_whose_process_died_is_kept_so_too():
     usage = said(**NAMES)
     answered = Answered(id="req_1", size=9, usage=usage, sheet=priced("tool_2999"))
-    close = incomplete(Running(opened("req_1"), 1, answered=answered), 0.0)
+    close = incomplete(OpenCall(opened("req_1"), 1, answered=answered), 0.0)
     assert len(close.usage.tool_calls) == MOST_TOOLS
     assert close.cost_nanousd == receipt(usage, priced("tool_2999")).total_nanousd
 
@@ -93,7 +93,7 @@ async def test_so_are_a_call_and_each_of_its_tries(tries):
     meter = Meter(books, opened("req_1"), b"{}")
     meter.sheets = lambda _: sheet
     meter.attempts += [Attempt("openai", "east", "upstream_error", 500, 1.0, usage=usage)] * tries
-    await meter.close(Ending(status="ok", http_status=200, sheet=sheet, usage=usage))
+    await meter.close(CallOutcome(status="ok", http_status=200, sheet=sheet, usage=usage))
     close = journal.close_call.call_args.args[0]
     assert close.cost_nanousd == tries * receipt(usage, sheet).total_nanousd
     kept = [close.usage, *[each.usage for each in close.decision if isinstance(each, Attempt)]]

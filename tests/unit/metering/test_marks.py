@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from metering.inflight import Running, RunningCall
+from metering.inflight import InFlightCall, InFlightCalls
 from providers.dialects.base import Shape
 from providers.dialects.openai.stream import OpenAIStream
 from providers.resilience.plan import Asker
@@ -35,9 +35,9 @@ def stream():
 
 
 def marks_of(stream, *blocks, early=False):
-    running, book = Running(), cast("Any", Book())
+    running, book = InFlightCalls(), cast("Any", Book())
     nobody: Any = None
-    call = RunningCall(opened("req_1"), nobody, None)
+    call = InFlightCall(opened("req_1"), nobody, None)
     if early:
         call.asker = Asker()
         call.asker.stream = stream

@@ -6,9 +6,9 @@ import ast
 
 import pytest
 
-from gateway.api import body_limits
 from gateway.http.errors import ERRORS
 from gateway.http.paths import NOT_FOUND, UNSUPPORTED
+from gateway.parsing import body_limits
 from metering.explain.refusal_reasons import OF_CODES, PASSED_ON, reasons
 from providers.errors.exceptions import _WORDS
 from tests.sources import ROOT, SOURCES, is_ours

@@ -11,10 +11,10 @@ import pytest
 
 from budgets.admission.demand import Demand
 from budgets.admission.hold_causes import causes
-from metering.explain.decision import Decision, Trace, document
+from metering.decision import Decision, DecisionTrace, document
 from metering.explain.refusal_story import NO_BILL, in_short, tell
+from metering.explain.routing_text import attempt_sentences
 from metering.explain.routing_text import in_short as tries_in_short
-from metering.explain.routing_text import tries
 from metering.models import LoggedRequest
 from providers.media.images import Picture
 from providers.upstream import Attempt
@@ -173,7 +173,7 @@ def test_a_call_that_never_reached_a_provider_tells_its_tries() -> None:
     told = row(
         http_status=502,
         error_code="upstream_error",
-        decision=document(Trace(order=("east", "west"), others=("mini",)), tries, "gpt-4o"),
+        decision=document(DecisionTrace(order=("east", "west"), others=("mini",)), tries, "gpt-4o"),
     )
     assert story(told)["What was tried"] == (
         "1. east (openai): failed as upstream_error after 3.0 ms.",
@@ -211,7 +211,7 @@ def test_a_try_tells_its_reason(kind: str, reason: str) -> None:
         kind=kind,
         reason=reason,
     )
-    [said] = tries("gpt-4o", Decision(attempts=(told,)))
+    [said] = attempt_sentences("gpt-4o", Decision(attempts=(told,)))
     [short] = tries_in_short((told,), "gpt-4o")
     assert said.startswith("1. east (openai): failed as upstream_error")
     assert reason.rstrip(".") in said

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from metering.journal.frames import encode
-from metering.journal.reader import Tail
+from metering.journal.reader import JournalReader
 from metering.journal.records import Mark, Record, Void
 from metering.journal.segments import Directory, Position
 from tests.calls import closed, opened
@@ -21,19 +21,19 @@ def write(directory: Directory, segment: int, *records: Record) -> None:
         file.write(b"".join(encode(record) for record in records))
 
 
-def ids(tail: Tail, limit: int = 10**6) -> list[str]:
+def ids(tail: JournalReader, limit: int = 10**6) -> list[str]:
     return [call.open.id for call in tail.read(tail.end(), limit)]
 
 
 def test_it_yields_calls_in_the_order_they_ended(directory: Directory) -> None:
     write(directory, 1, opened("a"), opened("b"), closed("b"), closed("a"))
 
-    assert ids(Tail(directory)) == ["b", "a"]
+    assert ids(JournalReader(directory)) == ["b", "a"]
 
 
 def test_it_stops_at_the_limit_and_goes_on_from_there(directory: Directory) -> None:
     write(directory, 1, opened("a"), opened("b"), closed("a"), closed("b"))
-    tail = Tail(directory)
+    tail = JournalReader(directory)
 
     assert ids(tail, 1) == ["a"]
     assert ids(tail, 1) == ["b"]
@@ -42,7 +42,7 @@ def test_it_stops_at_the_limit_and_goes_on_from_there(directory: Directory) -> N
 
 def test_it_goes_on_with_what_was_written_since(directory: Directory) -> None:
     write(directory, 1, opened("a"))
-    tail = Tail(directory)
+    tail = JournalReader(directory)
     before = ids(tail)
     write(directory, 1, closed("a"), opened("b"))
     write(directory, 2, closed("b"))
@@ -53,7 +53,7 @@ def test_it_goes_on_with_what_was_written_since(directory: Directory) -> None:
 
 def test_it_reads_no_further_than_it_is_told(directory: Directory) -> None:
     write(directory, 1, opened("a"), closed("a"))
-    tail = Tail(directory)
+    tail = JournalReader(directory)
 
     calls = tail.read(Position(1, len(encode(opened("a")))), 10)
 
@@ -63,19 +63,19 @@ def test_it_reads_no_further_than_it_is_told(directory: Directory) -> None:
 
 def test_it_skips_what_the_cursor_says_is_shipped_but_not_what_still_ran(directory: Directory) -> None:
     write(directory, 1, opened("a"), opened("b"), closed("a"))
-    tail = Tail(directory)
+    tail = JournalReader(directory)
     tail.read(tail.end(), 10)
     directory.note_cursor(tail.position, durable=False)
     write(directory, 1, closed("b"))
 
-    assert ids(Tail(directory)) == ["b"]
+    assert ids(JournalReader(directory)) == ["b"]
 
 
 def test_a_running_call_keeps_its_segment(directory: Directory) -> None:
     write(directory, 1, opened("a"))
     write(directory, 2, opened("b"), closed("b"))
     write(directory, 3, Mark("a", 3))
-    tail = Tail(directory)
+    tail = JournalReader(directory)
     tail.read(tail.end(), 10)
 
     assert tail.oldest_segment == 1
@@ -85,7 +85,7 @@ def test_nothing_keeps_the_segments_of_calls_that_are_over(directory: Directory)
     write(directory, 1, opened("a"), opened("b"))
     write(directory, 2, closed("b"), Void("a"))
     write(directory, 3, opened("c"))
-    tail = Tail(directory)
+    tail = JournalReader(directory)
     tail.read(tail.end(), 10)
 
     assert tail.oldest_segment == 3
@@ -93,7 +93,7 @@ def test_nothing_keeps_the_segments_of_calls_that_are_over(directory: Directory)
 
 def test_a_second_copy_of_an_end_is_ignored(directory: Directory) -> None:
     write(directory, 1, opened("a"), closed("a"), closed("a"))
-    tail = Tail(directory)
+    tail = JournalReader(directory)
 
     assert ids(tail) == ["a"]
     assert tail.lost_ids == []
@@ -104,7 +104,7 @@ def test_damage_in_the_middle_loses_no_call_behind_it(directory: Directory) -> N
     with directory.segment(1).open("ab") as file:
         file.write(encode(opened("lost"))[:-3] + b"???")
     write(directory, 1, opened("b"), closed("b"), closed("lost"))
-    tail = Tail(directory)
+    tail = JournalReader(directory)
 
     assert ids(tail) == ["a", "b"]
     assert [damage.segment for damage in tail.damages] == [1]
@@ -112,4 +112,4 @@ def test_damage_in_the_middle_loses_no_call_behind_it(directory: Directory) -> N
 
 
 def test_an_empty_directory_has_nothing(directory: Directory) -> None:
-    assert ids(Tail(directory)) == []
+    assert ids(JournalReader(directory)) == []

@@ -8,19 +8,19 @@ import orjson
 
 from budgets.admission.interface import (
     BudgetRule,
-    BudgetStanding,
+    BudgetStatus,
     Grant,
     Limits,
-    RateStanding,
+    LimitStatus,
+    RateLimitStatus,
     ScopeRules,
-    Standing,
 )
-from budgets.admission.reserve import Held
+from budgets.admission.reserve import Reservation
 from catalog.pricing.prices import PriceSheet
 from catalog.routing import route as routes
 from catalog.routing.resolve import Route
-from catalog.snapshot import Deployment, Model, Problem
-from metering.explain.decision import BudgetSeen, LimitSeen, Skipped, document, read, trace_of
+from catalog.snapshot import CatalogProblem, Deployment, Model
+from metering.decision import BudgetSeen, LimitSeen, Skipped, decision_trace, document, read
 from providers.target import Secret, Target
 from providers.tokens.amounts import Estimate
 from providers.upstream import Attempt
@@ -29,11 +29,11 @@ RULES = (
     ScopeRules("key:7", Limits(60, 60_000, 5), (BudgetRule(10_000_000_000),)),
     ScopeRules("tenant:3", Limits(600, None, 50)),
 )
-STANDING = Standing(
-    RateStanding(60, 59, 1000, 60_000, 59_000, 1000),
-    BudgetStanding("key:7", "calendar_month", 10_000_000_000, 2_000, 3_000, 1_764_547_200.0),
+STANDING = LimitStatus(
+    RateLimitStatus(60, 59, 1000, 60_000, 59_000, 1000),
+    BudgetStatus("key:7", "calendar_month", 10_000_000_000, 2_000, 3_000, 1_764_547_200.0),
 )
-HELD = Held(
+HELD = Reservation(
     Grant("r1", 1_763_800_000.0, STANDING),
     3_000,
     Estimate(12),
@@ -63,13 +63,15 @@ def deployment(name: str, price_id: int, alias: str = "gpt-4o") -> Deployment:
 
 ROUTE = Route(Model(alias="gpt-4o"), (deployment("gpt-4o-eastus", 4), deployment("gpt-4o-west", 5)))
 PROBLEMS = (
-    Problem("gpt-4o", "gpt-4o-old", "the credential is unreadable"),
-    Problem("x", "x-1", "no endpoint"),
+    CatalogProblem("gpt-4o", "gpt-4o-old", "the credential is unreadable"),
+    CatalogProblem("x", "x-1", "no endpoint"),
 )
 
 
 def test_it_keeps_what_routing_and_admission_decided():
-    decision = read(orjson.loads(orjson.dumps(document(trace_of(ROUTE, RULES, HELD, PROBLEMS), ATTEMPTS))))
+    decision = read(
+        orjson.loads(orjson.dumps(document(decision_trace(ROUTE, RULES, HELD, PROBLEMS), ATTEMPTS)))
+    )
     trace = decision.trace
     assert trace is not None
     assert (trace.order, trace.price_ids) == (("gpt-4o-eastus", "gpt-4o-west"), (4, 5))
@@ -107,7 +109,7 @@ def test_it_names_the_models_to_fall_back_to_and_what_routing_passed_over():
         ),
         is_panic=True,
     )
-    trace = read(document(trace_of(route, RULES, HELD), ())).trace
+    trace = read(document(decision_trace(route, RULES, HELD), ())).trace
     assert trace is not None
     assert trace.order == ("gpt-4o-eastus", "gpt-4o-west", "mini-1")
     assert trace.others == ("mini",)
@@ -126,22 +128,22 @@ def test_a_row_of_an_older_release_has_attempts_only():
 
 
 def test_a_decision_of_a_later_release_is_read_as_far_as_it_is_known():
-    stored = [{"is": "weather", "sun": True}, *document(trace_of(ROUTE, RULES, HELD), ATTEMPTS)]
+    stored = [{"is": "weather", "sun": True}, *document(decision_trace(ROUTE, RULES, HELD), ATTEMPTS)]
     stored[1]["mood"] = "fine"
     assert read(stored).attempts == tuple(ATTEMPTS)
 
 
 def test_it_is_small():
-    assert len(orjson.dumps(document(trace_of(ROUTE, RULES, HELD), ATTEMPTS))) <= 600
+    assert len(orjson.dumps(document(decision_trace(ROUTE, RULES, HELD), ATTEMPTS))) <= 600
 
 
 def test_it_costs_a_call_microseconds():
     """Some 10 us on the machine of docs/performance.md: counted in functions that are called."""
     called = []
-    document(trace_of(ROUTE, RULES, HELD), ())  # what is done once only
+    document(decision_trace(ROUTE, RULES, HELD), ())  # what is done once only
     sys.setprofile(lambda _frame, event, what: called.append(what) if event.endswith("call") else None)
     try:
-        document(trace_of(ROUTE, RULES, HELD), ())
+        document(decision_trace(ROUTE, RULES, HELD), ())
     finally:
         sys.setprofile(None)
     assert len(called) <= 30  # 18 when this was written

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from metering.journal.reader import Running
+from metering.journal.reader import OpenCall
 from metering.journal.records import Answered
 from metering.ledger.crash_recovery import used_by
 from metering.meter import Meter
@@ -21,18 +21,18 @@ VECTORS = replace(opened("req_1"), endpoint="embeddings")
 
 def test_vectors_that_had_come_cost_what_they_said():
     usage = Usage(input_tokens=12)
-    found = used_by(Running(VECTORS, 1, answered=Answered(id="req_1", size=4_000, usage=usage)))
+    found = used_by(OpenCall(VECTORS, 1, answered=Answered(id="req_1", size=4_000, usage=usage)))
     assert found == usage
     assert not found.estimated
 
 
 def test_vectors_that_said_nothing_have_no_output():
-    found = used_by(Running(VECTORS, 1, answered=Answered(id="req_1", size=4_000)))
+    found = used_by(OpenCall(VECTORS, 1, answered=Answered(id="req_1", size=4_000)))
     assert (found.input_tokens, found.output_tokens, found.estimated) == (100, 0, True)
 
 
 def test_a_chat_that_said_nothing_has_as_much_as_it_is_long():
-    found = used_by(Running(opened("req_1"), 1, answered=Answered(id="req_1", size=4_000)))
+    found = used_by(OpenCall(opened("req_1"), 1, answered=Answered(id="req_1", size=4_000)))
     assert (found.output_tokens, found.estimated) == (1_000, True)
 
 

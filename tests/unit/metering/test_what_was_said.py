@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from catalog.pricing.prices import PriceSheet
 from metering.disputed_usage import Most, charge, within
-from metering.meter import Ending, _said
+from metering.meter import CallOutcome, _said
 from metering.usage_estimate import Came, estimate
 from providers.usage import ImageCount, Usage
 from tests.calls import SHEET, opened
@@ -18,8 +18,8 @@ RAW = b'{"model":"m","messages":[{"role":"user","content":"hello there"}]}'
 VECTORS = b'{"model":"v","input":["hello there"]}'
 
 
-def ending(usage: Usage | None, **more) -> Ending:
-    return Ending(status="ok", http_status=200, sheet=SHEET, usage=usage, **more)
+def ending(usage: Usage | None, **more) -> CallOutcome:
+    return CallOutcome(status="ok", http_status=200, sheet=SHEET, usage=usage, **more)
 
 
 BELIEVED: dict[str, tuple[Usage | None, dict[str, Any]]] = {

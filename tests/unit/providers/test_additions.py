@@ -12,7 +12,7 @@ from providers.dialects.base import Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors.exceptions import UpstreamStatus
 from providers.request_additions import LEARNED_S, MOST_TENANTS, Added, Additions, stated, without
-from providers.resilience.health import Health
+from providers.resilience.health import DeploymentHealth
 from providers.target import Secret, Target
 from providers.usage import Usage
 
@@ -189,7 +189,7 @@ def test_what_the_operators_own_call_met_is_known_for_all() -> None:
 
 
 def test_what_was_learned_of_a_deployment_goes_with_it() -> None:
-    health = Health()
+    health = DeploymentHealth()
     health.renew([target()])
     health.additions.learn(target(), Added("max_tokens", usage=False))
     health.renew([target()])

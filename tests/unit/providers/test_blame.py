@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from providers.errors.exceptions import UpstreamStatus, summarize
-from providers.resilience.health import Health
+from providers.resilience.health import DeploymentHealth
 from providers.target import Secret, Target
 
 TARGET = Target(
@@ -142,7 +142,7 @@ def test_another_429_is_a_limit(body: bytes) -> None:
     ],
 )
 def test_what_one_tenant_asked_takes_the_deployment_from_nobody(status: int, body: bytes) -> None:
-    health = Health()
+    health = DeploymentHealth()
     for _ in range(20):
         turn = health.start(TARGET)
         assert turn is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from providers.resilience.health_hint import Hint
+from providers.resilience.health_hint import HealthHint
 from tests.unit.providers.test_health import health
 from tests.unit.providers.test_no_tenant_takes_it_from_others import ALICE, POISON, WHERE, call
 
@@ -22,7 +22,7 @@ def test_only_so_many_limited_tenants_are_remembered():
     subject = health()
     subject.renew([WHERE])
     for who in range(1, 1_000):
-        subject.hear(Hint(WHERE.id, "cool", 60.0, tenant_id=who))
+        subject.hear(HealthHint(WHERE.id, "cool", 60.0, tenant_id=who))
     entry = subject.get(WHERE.id)
     assert entry is not None
     assert len(entry.limited) <= 64

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.resilience.circuit_breaker import Breaker, Phase, Policy
+from providers.resilience.circuit_breaker import CircuitBreaker, Phase, Policy
 from providers.resilience.retry_budget import RetryBudget
 
 MIDDLE = 0.5  # dice for which a rest is exactly as long as the rule says
 
 
 def breaker(dice=MIDDLE):
-    return Breaker(Policy(), lambda: dice)
+    return CircuitBreaker(Policy(), lambda: dice)
 
 
 def fail(subject, times, now=0.0):

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.resilience.circuit_breaker import DEAF_S, LONGEST_HINT_S, Breaker, Phase, Policy
+from providers.resilience.circuit_breaker import DEAF_S, LONGEST_HINT_S, CircuitBreaker, Phase, Policy
 
 
 def breaker(**policy):
-    return Breaker(Policy(**policy), lambda: 0.5)
+    return CircuitBreaker(Policy(**policy), lambda: 0.5)
 
 
 def probe(subject, now):

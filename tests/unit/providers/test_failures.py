@@ -6,7 +6,7 @@ import pytest
 
 from providers.errors.exceptions import (
     ConnectFailed,
-    PassedOn,
+    PassthroughError,
     UpstreamBroken,
     UpstreamFailed,
     UpstreamStatus,
@@ -67,7 +67,7 @@ def test_a_refusal_of_the_clients_request_passes_with_all_it_says() -> None:
         b'"param": "messages", "code": "context_length_exceeded"}}'
     )
 
-    assert status(400, body).passed_on == PassedOn(
+    assert status(400, body).passed_on == PassthroughError(
         400, "Too long.", "invalid_request_error", "messages", "context_length_exceeded"
     )
 

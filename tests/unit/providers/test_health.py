@@ -7,8 +7,8 @@ import msgspec
 from providers.errors.exceptions import UpstreamFailed, UpstreamStatus
 from providers.resilience.bulkhead import Bulkheads
 from providers.resilience.circuit_breaker import Phase
-from providers.resilience.health import Health, Watch
-from providers.resilience.health_hint import Hint
+from providers.resilience.health import DeploymentHealth, Watch
+from providers.resilience.health_hint import HealthHint
 from providers.target import Secret, Target
 
 
@@ -33,7 +33,7 @@ def target(number, place="http://a"):
 
 
 def health(clock=None, **more):
-    return Health(clock=clock or Clock(), dice=lambda: 0.5, **more)
+    return DeploymentHealth(clock=clock or Clock(), dice=lambda: 0.5, **more)
 
 
 def fail(subject, where, times=5, failure=None):
@@ -204,16 +204,16 @@ def test_never_more_than_half_of_a_tier_is_taken_out_as_outliers():
 
 
 def test_what_breaks_here_is_told_to_others_and_what_closes_too():
-    told: list[Hint] = []
+    told: list[HealthHint] = []
     clock, a = Clock(), target(7)
     subject = health(clock, watch=Watch(learned=told.append))
     subject.renew([a])
     recovered(subject, clock, a)
-    assert told == [Hint(7, "open", 5.0, "status 500"), Hint(7, "closed")]
+    assert told == [HealthHint(7, "open", 5.0, "status 500"), HealthHint(7, "closed")]
 
 
 def test_a_refused_credential_and_a_retry_after_are_told_once():
-    told: list[Hint] = []
+    told: list[HealthHint] = []
     clock, a, b = Clock(), target(1), target(2)
     subject = health(clock, watch=Watch(learned=told.append))
     subject.renew([a, b])
@@ -222,17 +222,17 @@ def test_a_refused_credential_and_a_retry_after_are_told_once():
     for turn in turns:
         turn.failed(UpstreamStatus(429, b"", retry_after_s=20.0))
         turn.let_go()
-    assert told == [Hint(1, "open", 5.0, "upstream_auth_failed"), Hint(2, "cool", 21.0)]
+    assert told == [HealthHint(1, "open", 5.0, "upstream_auth_failed"), HealthHint(2, "cool", 21.0)]
 
 
 def test_what_was_only_heard_is_not_told_on():
-    told: list[Hint] = []
+    told: list[HealthHint] = []
     clock, a = Clock(), target(1)
     subject = health(clock, watch=Watch(learned=told.append))
     subject.renew([a])
-    subject.hear(Hint(1, "open", 5.0, "status 500"))
+    subject.hear(HealthHint(1, "open", 5.0, "status 500"))
     assert subject.get(1).breaker.rests(clock.now)
-    subject.hear(Hint(1, "cool", 2.0))
+    subject.hear(HealthHint(1, "cool", 2.0))
     clock.now += 5.0
     answer(subject, a, times=3)
     assert told == []
@@ -242,8 +242,8 @@ def test_what_was_heard_is_shown_and_unknown_rows_are_passed_over():
     shown, a = [], target(1)
     subject = health(watch=Watch(changed=lambda each, value: shown.append((each.id, value))))
     subject.renew([a])
-    subject.hear(Hint(1, "open", 5.0, "status 500"))
-    subject.hear(Hint(99, "open", 5.0, "status 500"))
+    subject.hear(HealthHint(1, "open", 5.0, "status 500"))
+    subject.hear(HealthHint(99, "open", 5.0, "status 500"))
     assert shown == [(1, 0.0)]
     [seen] = subject.seen()
     assert (seen.state, seen.reason) == ("open", "status 500 (seen by another process)")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.fallback_log import FALLBACKS
+from gateway.values.fallback_log import FALLBACKS
 from providers.processes import heavy_work
 from providers.processes.heavy_work import HeavyWork
 from providers.processes.work_process import Lost, TooDear

@@ -7,9 +7,10 @@ import json
 import msgspec
 import pytest
 
-from providers.dialects.base import MalformedAnswer, Shape
+from providers.dialects.base import Shape
 from providers.dialects.lenient.large_responses import Look, answered, look, read_aside
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.json_scan.limits import MalformedAnswer
 from providers.processes.heavy_work import HeavyWork
 
 CHAT = Shape(alias="chat", path="chat/completions")

@@ -17,7 +17,7 @@ from providers.errors.out_of_memory import NoRoom
 from providers.exchange import broken_by
 from providers.processes.heavy_work import HeavyWork
 from providers.resilience.attempt_planner import judge
-from providers.resilience.health import Health
+from providers.resilience.health import DeploymentHealth
 from providers.target import Secret, Target
 from providers.tokens.count import count
 
@@ -225,7 +225,7 @@ def test_a_large_sound_is_reckoned_and_not_sent_back():
     ("failure", "is_blamed"), [(NoRoom("no memory"), False), (UpstreamBroken("cut"), True)]
 )
 def test_no_tenant_takes_a_deployment_from_others_by_what_it_has_no_memory_for(failure, is_blamed):
-    health, target = Health(), Target(
+    health, target = DeploymentHealth(), Target(
         id=1, alias="m", name="d", provider="openai", upstream_model="m", base_url="http://u", secret=Secret("")
     )  # fmt: skip
     for _ in range(5):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from providers.dialects.base import Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
-from providers.json_scan.layout import MOST_VALUE, Unfit, layout_of, splice
 from providers.json_scan.limits import Limits
 from providers.json_scan.outline import outline_of
+from providers.requests.layout import MOST_VALUE, Unfit, layout_of, splice
 from providers.target import Secret, Target
 
 TARGET = Target(

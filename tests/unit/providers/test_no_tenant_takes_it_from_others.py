@@ -14,7 +14,7 @@ from providers.errors.exceptions import (
 )
 from providers.resilience.bulkhead import Bulkheads
 from providers.resilience.circuit_breaker import Phase
-from providers.resilience.health import Health
+from providers.resilience.health import DeploymentHealth
 from tests.unit.providers.test_health import Clock, health, target
 
 ALICE, BOB, CARL = 1, 2, 3
@@ -40,7 +40,7 @@ POISON = {
 }
 
 
-def call(subject: Health, who: int, failure: UpstreamFailed | None, where=WHERE) -> bool:
+def call(subject: DeploymentHealth, who: int, failure: UpstreamFailed | None, where=WHERE) -> bool:
     """Make a call of this tenant; return whether it was let through."""
     turn = None if rests(subject, who, where) else subject.start(where, who)
     if turn is None:
@@ -53,7 +53,7 @@ def call(subject: Health, who: int, failure: UpstreamFailed | None, where=WHERE)
     return True
 
 
-def rests(subject: Health, who: int, where=WHERE) -> bool:
+def rests(subject: DeploymentHealth, who: int, where=WHERE) -> bool:
     entry = subject.get(where.id)
     return entry is not None and entry.for_tenant(who, subject.clock()).rests(subject.clock())
 

@@ -8,10 +8,11 @@ import json
 
 import pytest
 
-from providers.dialects.base import MalformedAnswer, Shape
+from providers.dialects.base import Shape
 from providers.dialects.one_piece import as_event, edits_of
 from providers.dialects.openai.passthrough import DONE, OpenAIToOpenAI
 from providers.errors.messages import said_in
+from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.repaired import mended
 
 USED = b'"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14}'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from providers.errors.exceptions import ConnectFailed
-from providers.transport.request_head import Origin, head_of, place_of
+from providers.transport.request_head import Origin, head_of, request_target
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from providers.transport.request_head import Origin, head_of, place_of
     ],
 )
 def test_an_address_is_taken_apart(url: str, origin: Origin, line: str) -> None:
-    place = place_of(url)
+    place = request_target(url)
 
     assert place.origin == origin
     assert place.after_method.startswith(f" {line} HTTP/1.1\r\n")
@@ -35,7 +35,7 @@ def test_an_address_is_taken_apart(url: str, origin: Origin, line: str) -> None:
     ],
 )
 def test_the_host_is_named_without_what_goes_without_saying(url: str, host: str) -> None:
-    assert f"\r\nhost: {host}\r\n" in place_of(url).after_method
+    assert f"\r\nhost: {host}\r\n" in request_target(url).after_method
 
 
 @pytest.mark.parametrize(
@@ -43,11 +43,11 @@ def test_the_host_is_named_without_what_goes_without_saying(url: str, host: str)
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(ConnectFailed):
-        place_of(url)
+        request_target(url)
 
 
 def test_a_head_is_what_rfc_9112_says() -> None:
-    head = head_of("POST", place_of("http://h/v1"), {"authorization": "Bearer s", "x-name": "é"}, 3)
+    head = head_of("POST", request_target("http://h/v1"), {"authorization": "Bearer s", "x-name": "é"}, 3)
 
     assert head == (
         b"POST /v1 HTTP/1.1\r\nhost: h\r\naccept-encoding: identity\r\ncontent-length: 3\r\n"
@@ -68,10 +68,10 @@ def test_a_head_is_what_rfc_9112_says() -> None:
 )
 def test_a_header_that_would_break_the_head_is_refused_and_its_value_not_shown(name: str, value: str) -> None:
     with pytest.raises(ConnectFailed) as caught:
-        head_of("POST", place_of("http://h/"), {name: value}, 0)
+        head_of("POST", request_target("http://h/"), {name: value}, 0)
 
     assert "secret" not in str(caught.value)
 
 
 def test_an_address_cannot_carry_a_line_of_its_own() -> None:
-    assert "\r\nx: y" not in place_of("http://h/a\r\nx: y").after_method
+    assert "\r\nx: y" not in request_target("http://h/a\r\nx: y").after_method

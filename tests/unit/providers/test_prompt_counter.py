@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from gateway.observability.metrics import Metrics
-from providers.fallback_log import FALLBACKS, Fallbacks
+from gateway.values.fallback_log import FALLBACKS, Fallbacks
 from providers.tokens import count, prompt
 from providers.tokens.exact_count import encoding_of, exact_prompt
 from tests.media import data_url, png

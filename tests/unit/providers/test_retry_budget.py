@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 
 from providers.errors.exceptions import UpstreamFailed
-from providers.resilience.attempt import Turn
-from providers.resilience.attempt_planner import Journey
-from providers.resilience.health import Health
+from providers.resilience.attempt import DeploymentAttempt
+from providers.resilience.attempt_planner import AttemptPlanner
+from providers.resilience.health import DeploymentHealth
 from providers.resilience.plan import Asker, Plan
 from providers.resilience.retry_budget import RetryBudget
 from providers.target import Target
@@ -19,9 +19,11 @@ from tests.unit.providers.test_health import Clock, target
 DEAD, HEALTHY = "http://dead", "http://healthy"
 
 
-async def serve(health: Health, plan: Plan, sick: set[str], tries: Counter[str], who: int = 0) -> bool:
+async def serve(
+    health: DeploymentHealth, plan: Plan, sick: set[str], tries: Counter[str], who: int = 0
+) -> bool:
     """Make one call whose tries take a turn of the loop each; return whether it was answered."""
-    journey, failures = Journey(plan, health, Asker(who)), list[UpstreamFailed]()
+    journey, failures = AttemptPlanner(plan, health, Asker(who)), list[UpstreamFailed]()
     while (step := await journey.begin(None, failures)) is not None:
         where, turn = step
         tries[where.base_url] += 1
@@ -47,7 +49,7 @@ def calls(
 ) -> tuple[int, Counter[str]]:
     """Let so many clients make calls to models of two deployments; return how many failed, and the tries."""
     clock = Clock()
-    health, tries = Health(clock=clock, dice=lambda: 0.5), Counter[str]()
+    health, tries = DeploymentHealth(clock=clock, dice=lambda: 0.5), Counter[str]()
     plans = [Plan(targets=pair(number)) for number in range(1, models + 1)]
     numbers = iter(range(count))
 
@@ -87,7 +89,7 @@ def test_in_a_total_outage_the_tries_are_at_most_a_tenth_more(models: int) -> No
 
 def test_one_model_that_is_away_takes_failover_from_no_other_of_its_kind() -> None:
     clock = Clock()
-    health, tries = Health(clock=clock, dice=lambda: 0.5), Counter[str]()
+    health, tries = DeploymentHealth(clock=clock, dice=lambda: 0.5), Counter[str]()
     all_dead = Plan(targets=[target(1, DEAD), target(2, "http://dead too")])
     half = Plan(targets=pair(2))
 
@@ -124,11 +126,13 @@ def test_who_waits_for_the_first_word_of_an_endpoint_waits_no_longer_than_that()
     asyncio.run(story())
 
 
-async def waits(health: Health, where: Target, asker: Asker) -> asyncio.Task[tuple[Target, Turn] | None]:
+async def waits(
+    health: DeploymentHealth, where: Target, asker: Asker
+) -> asyncio.Task[tuple[Target, DeploymentAttempt] | None]:
     """Begin a second try, at an endpoint that nobody has heard of yet and whose budget is spent."""
     while health.budget(where).spend(health.clock()):
         pass
-    journey = Journey(Plan(targets=[target(1, DEAD), where]), health, asker)
+    journey = AttemptPlanner(Plan(targets=[target(1, DEAD), where]), health, asker)
     first = await journey.begin(None, [])
     assert first is not None
     first[1].let_go()
@@ -138,14 +142,14 @@ async def waits(health: Health, where: Target, asker: Asker) -> asyncio.Task[tup
     return task
 
 
-def in_flight(health: Health, where: Target) -> int:
+def in_flight(health: DeploymentHealth, where: Target) -> int:
     entry = health.get(where.id)
     return entry.in_flight if entry is not None else 0
 
 
 def test_a_call_that_is_cancelled_while_it_waits_gives_its_place_back() -> None:
     async def story() -> None:
-        health, where = Health(clock=Clock(), dice=lambda: 0.5), target(2, HEALTHY)
+        health, where = DeploymentHealth(clock=Clock(), dice=lambda: 0.5), target(2, HEALTHY)
         task = await waits(health, where, Asker())
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -156,7 +160,7 @@ def test_a_call_that_is_cancelled_while_it_waits_gives_its_place_back() -> None:
 
 def test_nothing_is_begun_for_a_client_that_leaves_while_its_call_waits() -> None:
     async def story() -> None:
-        health, where, asker = Health(clock=Clock(), dice=lambda: 0.5), target(2, HEALTHY), Asker(1)
+        health, where, asker = DeploymentHealth(clock=Clock(), dice=lambda: 0.5), target(2, HEALTHY), Asker(1)
         task = await waits(health, where, asker)
         asker.has_left = True
         health.budget(where).answered(health.clock())

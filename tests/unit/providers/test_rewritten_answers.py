@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.dialects.base import Answered, Laborious, MalformedAnswer, Shape
+from providers.dialects.base import Answered, Laborious, Shape
 from providers.dialects.lenient.large_responses import Look, answered, look, look_for_events, read_aside
 from providers.dialects.lenient.rewritten import rewritten
 from providers.dialects.one_piece import as_event
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.json_scan.limits import MalformedAnswer
 from providers.processes.heavy_work import HeavyWork
 
 CHAT = Shape(alias="chat", path="chat/completions")

@@ -9,12 +9,13 @@ import json
 import msgspec
 import pytest
 
-from providers.dialects.base import MalformedAnswer, Seen, Shape
+from providers.dialects.base import Seen, Shape
 from providers.dialects.lenient.large_events import look as look_at_event
 from providers.dialects.lenient.large_responses import answered
 from providers.dialects.lenient.large_responses import look as look_at_answer
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.dialects.openai.usage_places import usage_in, usage_of_twins
+from providers.json_scan.limits import MalformedAnswer
 from providers.usage import Usage
 from tests.direct_client import as_ours, view
 

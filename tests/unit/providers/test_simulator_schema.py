@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from providers.simulator.errors import Refused
+from providers.simulator.errors import SimulatorError
 from providers.simulator.json_schema import Instance
 from providers.simulator.server import answer
 from providers.simulator.text import Seed
@@ -81,7 +81,7 @@ def test_it_ends_recursive_schemas():
     ],
 )
 def test_it_refuses_what_would_never_end(schema):
-    with pytest.raises(Refused):
+    with pytest.raises(SimulatorError):
         made(schema)
 
 

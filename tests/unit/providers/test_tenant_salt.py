@@ -7,8 +7,8 @@ import json
 import pytest
 from msgspec import structs
 
-from gateway.api.large_reading import name_of, understood
-from gateway.api.schemas import peek_chat, peek_embeddings
+from gateway.parsing.large_reading import name_of, understood
+from gateway.parsing.schemas import peek_chat, peek_embeddings
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.json_scan.limits import Limits
 from providers.target import Secret, Target

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.inference.relay import Relay
+from gateway.inference.relay import StreamRelay
 from providers.dialects.base import Shape, has_said_all, last_word
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.dialects.openai.usage_places import usage_in_error
@@ -139,7 +139,7 @@ def test_a_provider_that_ends_with_an_error_has_said_it():
 )
 def test_the_last_word_of_a_finished_stream_is_waited_for(events, awaits):
     relay: Any = SimpleNamespace(_call=SimpleNamespace(stream=stream_of(*events)))
-    assert Relay.awaits_usage(relay) is awaits
+    assert StreamRelay.awaits_usage(relay) is awaits
 
 
 @pytest.mark.parametrize(

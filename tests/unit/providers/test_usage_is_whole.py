@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from providers.dialects.base import MalformedAnswer, MalformedStream, Shape, has_said_all, last_word
+from providers.dialects.base import MalformedStream, Shape, has_said_all, last_word
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.dialects.openai.usage_places import usage_in
+from providers.json_scan.limits import MalformedAnswer
 from providers.usage import Usage
 
 CHAT = Shape(alias="chat", path="chat/completions", stream=True)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from providers.dialects.base import Answered, MalformedAnswer, Shape
+from providers.dialects.base import Answered, Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.exchange import QUICK_BYTES, read_answer
+from providers.json_scan.limits import MalformedAnswer
 from providers.usage import Usage
 
 SAID = {"prompt_tokens": 9, "completion_tokens": 3}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tenants.api_keys.cache import Stored
+from tenants.api_keys.cache import StoredKey
 from tenants.api_keys.tokens import digest
 from tenants.caller import Caller
 from tenants.errors import KeysUnavailable
@@ -17,7 +17,7 @@ class Shelf:
     """The database: what is on it can be changed, and every read is counted."""
 
     def __init__(self):
-        self.keys = {"alice": Stored(digest(PEPPER, "alice", "secret"), ALICE, None)}
+        self.keys = {"alice": StoredKey(digest(PEPPER, "alice", "secret"), ALICE, None)}
         self.reads = self.lists = 0
         self.gate = None
         self.answered = asyncio.Event()

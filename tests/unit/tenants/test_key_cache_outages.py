@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tenants.api_keys.cache import CAREFUL_TTL_S, MAX_QUESTIONS, STALE_S, TTL_S, Stored
+from tenants.api_keys.cache import CAREFUL_TTL_S, MAX_QUESTIONS, STALE_S, TTL_S, StoredKey
 from tenants.api_keys.tokens import digest
 from tenants.api_keys.unknown_key_limiter import MOST
 from tenants.errors import InvalidKey, KeysUnavailable
@@ -71,7 +71,7 @@ async def test_nobody_who_was_known_waits_for_a_database_that_hangs(cache, shelf
 
 async def test_a_database_that_is_away_is_asked_about_a_few_keys_only(cache, shelf, clock):
     names = [f"k{number}" for number in range(20)]
-    shelf.keys = {name: Stored(digest(PEPPER, name, "secret"), ALICE, None) for name in names}
+    shelf.keys = {name: StoredKey(digest(PEPPER, name, "secret"), ALICE, None) for name in names}
     for name in names:
         await cache.caller(f"sk-{name}.secret")
     clock.now += TTL_S + 1
@@ -86,7 +86,7 @@ async def test_a_database_that_is_away_is_asked_about_a_few_keys_only(cache, she
 
 async def test_a_crowd_of_known_keys_is_asked_about_while_the_database_answers(cache, shelf, clock):
     names = [f"k{number}" for number in range(20)]
-    shelf.keys = {name: Stored(digest(PEPPER, name, "secret"), ALICE, None) for name in names}
+    shelf.keys = {name: StoredKey(digest(PEPPER, name, "secret"), ALICE, None) for name in names}
     for name in names:
         await cache.caller(f"sk-{name}.secret")
     clock.now += TTL_S + 1

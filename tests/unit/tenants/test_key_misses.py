@@ -6,7 +6,7 @@ import pytest
 
 from tenants.addresses import is_inside, origin
 from tenants.api_keys import unknown_key_limiter
-from tenants.api_keys.unknown_key_limiter import MOST, WINDOW_S, KeyMisses
+from tenants.api_keys.unknown_key_limiter import MOST, WINDOW_S, UnknownKeyLimiter
 
 
 class Clock:
@@ -23,7 +23,7 @@ def clock():
 
 @pytest.fixture
 def misses(clock):
-    return KeyMisses(clock)
+    return UnknownKeyLimiter(clock)
 
 
 def test_there_are_too_many_after_the_last_allowed_miss_until_the_window_ends(misses, clock):

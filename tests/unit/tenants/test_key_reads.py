@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tenants.api_keys import single_flight
-from tenants.api_keys.single_flight import MOST, KeyReads
+from tenants.api_keys.single_flight import MOST, SingleFlight
 from tenants.errors import KeysUnavailable
 
 
@@ -45,7 +45,7 @@ def database():
 
 @pytest.fixture
 def reads(database):
-    return KeyReads(database.load)
+    return SingleFlight(database.load)
 
 
 async def crowd_of(reads, count):

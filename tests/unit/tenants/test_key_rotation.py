@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tenants.api_keys.cache import KeyCache, Stored
+from tenants.api_keys.cache import KeyCache, StoredKey
 from tenants.api_keys.known_prefixes import KnownPrefixes
 from tenants.api_keys.tokens import digest
 from tenants.caller import Caller
@@ -19,8 +19,8 @@ ALICE = Caller(key_id=1, key_prefix="alice", key_name="Alice", tenant_id=1, tena
 def cache_of(previous_until: float | None, revoked_at: float | None = None) -> KeyCache:
     old, new = digest(PEPPER, "alice", "old"), digest(PEPPER, "alice", "new")
 
-    async def load(prefix: str) -> Stored:
-        return Stored(new, ALICE, revoked_at, old, previous_until)
+    async def load(prefix: str) -> StoredKey:
+        return StoredKey(new, ALICE, revoked_at, old, previous_until)
 
     async def prefixes(_: int) -> list[tuple[int, str]]:
         return [(1, "alice")]

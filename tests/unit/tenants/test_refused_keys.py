@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tenants.api_keys.cache import Stored
+from tenants.api_keys.cache import StoredKey
 from tenants.api_keys.tokens import SAFE, digest, safe_part
 from tenants.api_keys.unknown_key_limiter import MOST
 from tenants.errors import InvalidKey, TooManyMisses
 from tests.unit.tenants.shelf import ALICE, PEPPER
 
-REVOKED = Stored(digest(PEPPER, "alice", "secret"), ALICE, 1.0)
-ROTATED = Stored(
+REVOKED = StoredKey(digest(PEPPER, "alice", "secret"), ALICE, 1.0)
+ROTATED = StoredKey(
     digest(PEPPER, "alice", "newer"), ALICE, None, digest(PEPPER, "alice", "secret"), previous_until=1.0
 )
-BOTH = Stored(digest(PEPPER, "alice", "newer"), ALICE, 1.0, digest(PEPPER, "alice", "secret"), 9e12)
+BOTH = StoredKey(digest(PEPPER, "alice", "newer"), ALICE, 1.0, digest(PEPPER, "alice", "secret"), 9e12)
 
 
 async def refused(cache, token):
@@ -31,7 +31,7 @@ async def test_of_a_key_that_is_not_good_any_more_it_is_known_whose_it_was(cache
     assert shelf.reads == 1
 
 
-@pytest.mark.parametrize("stored", [REVOKED, ROTATED, BOTH, Stored("0" * 64, ALICE, None)])
+@pytest.mark.parametrize("stored", [REVOKED, ROTATED, BOTH, StoredKey("0" * 64, ALICE, None)])
 async def test_who_guesses_at_a_key_is_not_taken_for_its_owner(cache, shelf, stored):
     shelf.keys = {"alice": stored}
     assert await refused(cache, "sk-alice.guess") == ("alice", None)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
-from tenants.api_keys.cache import Stored
+from tenants.api_keys.cache import StoredKey
 from tenants.api_keys.tokens import digest
 from tenants.api_keys.unknown_key_limiter import MOST
 from tenants.auth import MISSING, MOST_KEYS, ApiKeyAuth, tokens_of
@@ -53,19 +52,23 @@ def bearer(*keys: str) -> list[tuple[str, str]]:
     return [("authorization", f"Bearer {key}") for key in keys]
 
 
-@pytest.fixture(autouse=True)
-def live(monkeypatch, cache, shelf):
+@pytest.fixture
+def auth(cache, shelf):
     for prefix, caller in CALLERS.items():
-        shelf.keys[prefix] = Stored(digest(PEPPER, prefix, "secret"), caller, None)
-    monkeypatch.setattr("tenants.auth.runtime.live", lambda: SimpleNamespace(keys=cache))
+        shelf.keys[prefix] = StoredKey(digest(PEPPER, prefix, "secret"), caller, None)
+    return ApiKeyAuth(lambda: cache)
 
 
-async def who(*headers: tuple[str, str]) -> Any:
-    request = Request(*headers)
-    caller = await ApiKeyAuth()(request)  # type: ignore[arg-type]
-    assert request.caller is caller
-    assert request.is_known
-    return caller.key_prefix
+@pytest.fixture
+def who(auth):
+    async def who(*headers: tuple[str, str]) -> Any:
+        request = Request(*headers)
+        caller = await auth(request)
+        assert request.caller is caller
+        assert request.is_known
+        return caller.key_prefix
+
+    return who
 
 
 @pytest.mark.parametrize(
@@ -91,11 +94,11 @@ async def who(*headers: tuple[str, str]) -> Any:
         [("accept", "a"), ("accept", "b"), *bearer(GOOD)],
     ],
 )
-async def test_the_valid_one_wins(headers):
+async def test_the_valid_one_wins(headers, who):
     assert await who(*headers) == "alice"
 
 
-async def test_of_two_valid_ones_the_first_counts_cold_and_warm():
+async def test_of_two_valid_ones_the_first_counts_cold_and_warm(who):
     """Who pays must not depend on what a cache knows."""
     headers = [*bearer(BOB), ("x-api-key", GOOD)]
     assert await who(*bearer(GOOD)) == "alice"
@@ -115,18 +118,18 @@ async def test_of_two_valid_ones_the_first_counts_cold_and_warm():
         ([], InvalidKey),
     ],
 )
-async def test_where_none_is_valid_the_most_telling_reason_is_told(headers, refusal):
+async def test_where_none_is_valid_the_most_telling_reason_is_told(headers, refusal, who):
     with pytest.raises(refusal):
         await who(*headers)
 
 
-async def test_while_keys_cannot_be_looked_up_that_is_the_reason(shelf):
+async def test_while_keys_cannot_be_looked_up_that_is_the_reason(shelf, who):
     shelf.keys = None
     with pytest.raises(KeysUnavailable):
         await who(*bearer("nonsense"), ("x-api-key", GOOD))
 
 
-async def test_a_wrong_one_beside_a_valid_one_shuts_nobody_out_and_guesses_are_counted():
+async def test_a_wrong_one_beside_a_valid_one_shuts_nobody_out_and_guesses_are_counted(who):
     for number in range(3 * MOST):
         assert await who(*bearer(f"sk-guess{number}.x"), ("x-api-key", GOOD)) == "alice"
     with pytest.raises(TooManyMisses):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tenants.api_keys.cache import ROW_TTL_S, Stored
+from tenants.api_keys.cache import ROW_TTL_S, StoredKey
 from tenants.api_keys.known_prefixes import KnownPrefixes
 from tenants.api_keys.tokens import digest
 from tenants.api_keys.unknown_key_limiter import MOST
@@ -17,7 +17,7 @@ HERE = "192.0.2.1"
 
 
 def put(shelf, prefix, secret="secret", **facts):
-    shelf.keys[prefix] = Stored(digest(PEPPER, prefix, secret), ALICE, **{"revoked_at": None, **facts})
+    shelf.keys[prefix] = StoredKey(digest(PEPPER, prefix, secret), ALICE, **{"revoked_at": None, **facts})
 
 
 @pytest.fixture

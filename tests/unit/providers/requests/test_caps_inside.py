@@ -7,7 +7,7 @@ import json
 import pytest
 
 from budgets.admission.unbounded_requests import AgainstCap, check_cap
-from gateway.api.schemas import peek_chat
+from gateway.parsing.schemas import peek_chat
 from providers.requests.money_classes import Unacceptable
 
 HI = '"model":"m","messages":[{"role":"user","content":"hi"}]'

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.api.schemas import peek_chat
 from gateway.http.exceptions import BadRequest
+from gateway.parsing.schemas import peek_chat
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.requests.money_classes import Unacceptable
 from providers.target import Secret, Target

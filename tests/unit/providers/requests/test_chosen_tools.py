@@ -8,7 +8,7 @@ import pytest
 
 from budgets.admission.unbounded_requests import FeatureUnpriced, check_bounded
 from catalog.pricing.prices import PriceSheet
-from gateway.api.schemas import peek_chat
+from gateway.parsing.schemas import peek_chat
 from providers.requests.money_classes import Unacceptable
 
 SHEET = PriceSheet(input=10**9, output=2 * 10**9)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gateway.api.schemas import peek_chat
+from gateway.parsing.schemas import peek_chat
 from providers.requests.account_objects import refuse_echoed
 from providers.requests.money_classes import Unacceptable
 

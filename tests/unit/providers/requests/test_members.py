@@ -14,7 +14,7 @@ from budgets.admission.unbounded_requests import (
     check_cap,
 )
 from catalog.pricing.prices import PriceSheet
-from gateway.api.schemas import peek_chat, peek_embeddings
+from gateway.parsing.schemas import peek_chat, peek_embeddings
 from providers.requests import chat, embeddings
 from providers.requests.money_classes import Money, Unacceptable
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from catalog.routing.capabilities import Need
-from gateway.api.schemas import Want, peek_chat
+from catalog.routing.capabilities import Requirements
+from gateway.parsing.schemas import ParsedRequest, peek_chat
 
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 PICTURE = {"url": "https://example.com/p.png"}
@@ -22,14 +22,14 @@ IN_A_SCHEMA = {
 }
 
 
-def want(raw: bytes | None = None, *, content: Any = "hi", **members: Any) -> Want:
+def want(raw: bytes | None = None, *, content: Any = "hi", **members: Any) -> ParsedRequest:
     body = {"model": "m", "messages": [{"role": "user", "content": content}], **members}
     return peek_chat(json.dumps(body).encode() if raw is None else raw)
 
 
-def need(found: Want) -> Need:
+def need(found: ParsedRequest) -> Requirements:
     demand = found.demand
-    return Need(modalities=demand.modalities, tools=demand.tools, json_schema=demand.json_schema)
+    return Requirements(modalities=demand.modalities, tools=demand.tools, json_schema=demand.json_schema)
 
 
 @pytest.mark.parametrize(
@@ -52,43 +52,46 @@ def need(found: Want) -> Need:
     ],
 )
 def test_words_and_empty_lists_need_nothing(members: dict[str, Any]) -> None:
-    assert need(want(**members)) == Need()
+    assert need(want(**members)) == Requirements()
 
 
 @pytest.mark.parametrize(
     ("members", "needed"),
     [
-        ({"tools": [FUNCTION]}, Need(tools=True)),
-        ({"functions": [{"name": "f"}]}, Need(tools=True)),
-        ({"tools": [IN_A_SCHEMA] * 20}, Need(tools=True)),
-        ({"response_format": SCHEMA}, Need(json_schema=True)),
-        ({"response_format": SCHEMA, "max_tokens": 5}, Need(json_schema=True)),
-        ({"content": [{"type": "image_url", "image_url": PICTURE}]}, Need(modalities=("image",))),
-        ({"content": [{"image_url": PICTURE}]}, Need(modalities=("image",))),
-        ({"content": [{"type": "input_image", "input_image": PICTURE}]}, Need(modalities=("image",))),
+        ({"tools": [FUNCTION]}, Requirements(tools=True)),
+        ({"functions": [{"name": "f"}]}, Requirements(tools=True)),
+        ({"tools": [IN_A_SCHEMA] * 20}, Requirements(tools=True)),
+        ({"response_format": SCHEMA}, Requirements(json_schema=True)),
+        ({"response_format": SCHEMA, "max_tokens": 5}, Requirements(json_schema=True)),
+        ({"content": [{"type": "image_url", "image_url": PICTURE}]}, Requirements(modalities=("image",))),
+        ({"content": [{"image_url": PICTURE}]}, Requirements(modalities=("image",))),
+        ({"content": [{"type": "input_image", "input_image": PICTURE}]}, Requirements(modalities=("image",))),
         (
             {"content": [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]},
-            Need(modalities=("audio",)),
+            Requirements(modalities=("audio",)),
         ),
     ],
 )
-def test_what_is_really_asked_for_is_needed(members: dict[str, Any], needed: Need) -> None:
+def test_what_is_really_asked_for_is_needed(members: dict[str, Any], needed: Requirements) -> None:
     assert need(want(**members)) == needed
 
 
 @pytest.mark.parametrize(
     ("plain", "needed"),
     [
-        ('{"type":"image_url","image_url":{"url":"https://x/p.png"}}', Need(modalities=("image",))),
-        ('{"type":"image_url", "image_url" : {"url":"https://x/p.png"}}', Need(modalities=("image",))),
+        ('{"type":"image_url","image_url":{"url":"https://x/p.png"}}', Requirements(modalities=("image",))),
+        (
+            '{"type":"image_url", "image_url" : {"url":"https://x/p.png"}}',
+            Requirements(modalities=("image",)),
+        ),
     ],
 )
-def test_another_spelling_of_a_name_is_the_same_name(plain: str, needed: Need) -> None:
+def test_another_spelling_of_a_name_is_the_same_name(plain: str, needed: Requirements) -> None:
     body = '{"model":"m","messages":[{"role":"user","content":[%s]}]}'
     assert need(want((body % plain).encode())) == needed
     assert need(want((body % plain.replace("image_url", "image\\u005furl")).encode())) == needed
     schema = b'{"model":"m","messages":[{"role":"user","content":"x"}],"response_format":{"type":"json\\u005fschema"}}'
-    assert need(want(schema)) == Need(json_schema=True)
+    assert need(want(schema)) == Requirements(json_schema=True)
 
 
 def test_a_property_called_image_url_is_held_as_no_picture() -> None:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from gateway.api.schemas import peek_chat
+from gateway.parsing.schemas import peek_chat
 from providers.media.images import Picture, most_tokens, name_at
 from providers.requests import caps
 from providers.requests.caps import MOST_NAME

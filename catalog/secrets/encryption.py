@@ -1,4 +1,5 @@
-"""Secrets at rest: AES-256-GCM, bound to the name they are sealed under (catalog/sealing.py). Pure; 10 us each way.
+"""Secrets at rest: AES-256-GCM, bound to the name they are sealed under (catalog/secrets/sealing.py). Pure; 10 us
+each way.
 
 Sealed text is `v1:<key id>:<nonce>:<ciphertext and tag>` in url-safe base64 without padding.
 """

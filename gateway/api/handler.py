@@ -17,19 +17,20 @@ from typing_extensions import override
 
 from budgets.admission.interface import BudgetRefused
 from gateway import runtime
+from gateway.api.call_log import log
 from gateway.http.cors import Cors, is_preflight
-from gateway.http.errors import answer_to
-from gateway.http.exceptions import MethodNotAllowed, NotFound, Overloaded
+from gateway.http.errors import response_for
+from gateway.http.exceptions import MethodNotAllowed, NotFound
 from gateway.http.headers import head
 from gateway.http.limit_status import standing_of
 from gateway.http.request import ClientGone, Receive, Scope, Send, V1Request
-from gateway.http.response import Answer, Headers
-from gateway.observability.call_log import log
+from gateway.http.response import Headers, Response
+from gateway.overload.exceptions import Overloaded
 from providers.errors.exceptions import UpstreamFailed
 from providers.errors.tracebacks import drop_frames
-from tenants.errors import InvalidKey, KeysUnavailable, Refused, TooManyMisses
+from tenants.errors import AccessDenied, InvalidKey, KeysUnavailable, TooManyMisses
 
-View = Callable[[Any], Awaitable[Answer]]
+View = Callable[[Any], Awaitable[Response]]
 Authenticate = Callable[[Any], Awaitable[Any]]
 
 
@@ -63,14 +64,14 @@ class V1Handler(ASGIHandler):
             if request.portion is not None:
                 request.portion.release()
 
-    async def _answer(self, request: V1Request) -> Answer:
+    async def _answer(self, request: V1Request) -> Response:
         try:
             hot = self._hot.get(request.path)
             if hot is not None and request.method == "POST":
                 request.auth = await self._auth(request)
                 return await hot(request)
             if is_preflight(request.scope["method"], request.raw_headers):
-                return Answer(200, b"", self._cors.of_preflight(request.raw_headers))
+                return Response(200, b"", self._cors.of_preflight(request.raw_headers))
             if request.method == "HEAD":  # uvicorn leaves out the body of its answer
                 request.method = "GET"
             match = self._match(request.path)
@@ -80,11 +81,11 @@ class V1Handler(ASGIHandler):
             raise
         except Exception as error:  # noqa: BLE001 - the error table decides; unknown ones are logged there
             return await self._refuse(request, error)
-        if isinstance(answer, Answer):
+        if isinstance(answer, Response):
             return answer
         if answer.status_code == 405:  # noqa: PLR2004 - ninja's own answer to a wrong method
             return await self._refuse(request, MethodNotAllowed(_allowed(match)))
-        return Answer(answer.status_code, answer.content, _pairs(answer))
+        return Response(answer.status_code, answer.content, _pairs(answer))
 
     def _match(self, path: str) -> ResolverMatch:
         match = self._matches.get(path)
@@ -97,10 +98,10 @@ class V1Handler(ASGIHandler):
                 self._matches[path] = match  # as many as there are static paths
         return match
 
-    async def _refuse(self, request: V1Request, error: Exception) -> Answer:
-        answer = answer_to(error, request.id)
+    async def _refuse(self, request: V1Request, error: Exception) -> Response:
+        answer = response_for(error, request.id)
         if runtime.is_open():
-            live = runtime.live()
+            live = runtime.current()
             # A provider's own codes may be anything, and every label is kept for ever.
             code = error.code if isinstance(error, UpstreamFailed) else answer.error_code
             live.metrics.refusals.add((code,))
@@ -118,10 +119,10 @@ class V1Handler(ASGIHandler):
         if request.caller is None:
             try:
                 await self._auth(request)
-            except (Refused, KeysUnavailable) as refusal:  # what is not there is 404 for strangers too
+            except (AccessDenied, KeysUnavailable) as refusal:  # what is not there is 404 for strangers too
                 _take_note(request, refusal)
 
-    async def _send(self, request: V1Request, answer: Answer) -> None:
+    async def _send(self, request: V1Request, answer: Response) -> None:
         body, relay, pulse = answer.body, answer.relay, request.pulse
         start = head(request, answer.status_code, answer.pairs)
         if relay is not None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from providers.dialects.base import Answered, MalformedAnswer, Seen, Shape
+from gateway.values.fallback_log import FALLBACKS
+from providers.dialects.base import Answered, Seen, Shape
 from providers.dialects.folded import Folded
 from providers.dialects.lenient.large_events import read_event_aside
 from providers.dialects.lenient.large_responses import read_aside
 from providers.dialects.one_piece import Piece
-from providers.fallback_log import FALLBACKS
+from providers.json_scan.limits import MalformedAnswer
 from providers.processes.heavy_work import HeavyWork, Share
 from providers.processes.work_process import WorkFailed
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from catalog.encryption import CredentialUnreadable, decrypt, encrypt
+from catalog.secrets.encryption import CredentialUnreadable, decrypt, encrypt
 from providers.registry import PROVIDERS, default_base_url
 from providers.target import SECRET_METADATA
 from providers.transport.request_head import origin_text

@@ -6,11 +6,11 @@ from typing import Any
 
 from gateway import runtime
 from gateway.config import Config
-from gateway.invalidation.signed_messages import Signer
+from gateway.values.signed_messages import Signer
 
 
-class Changes:
-    """The receiver of tenants.signals.config_changed; called in the thread that committed."""
+class ConfigChangeReceiver:
+    """The receiver of tenants.config_version.config_changed; called in the thread that committed."""
 
     def __init__(self, config: Config, signer: Signer) -> None:
         self._signer = signer
@@ -18,10 +18,10 @@ class Changes:
 
     def __call__(self, **_: Any) -> None:
         if runtime.is_open():
-            live = runtime.live()
+            live = runtime.current()
             if hasattr(live, "invalidation"):
                 live.invalidation.poke()
         if self._url:
-            from gateway.invalidation.pubsub import Announcer  # noqa: PLC0415 - embedded mode does without
+            from gateway.invalidation.pubsub import ConfigPublisher  # noqa: PLC0415 - embedded mode does without
 
-            Announcer(self._url, self._signer).announce()
+            ConfigPublisher(self._url, self._signer).announce()

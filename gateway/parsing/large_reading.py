@@ -1,4 +1,4 @@
-"""What gateway/inference/heavy_process.py does with a large request body: the same reading as of a small one, within
+"""What gateway/parsing/heavy_process.py does with a large request body: the same reading as of a small one, within
 limits that are looked at first, and what is needed of the body later on. Pure.
 """
 
@@ -10,13 +10,13 @@ from typing import Final
 
 import msgspec
 
-from gateway.api.schemas import Names, Peek, Want, names_in
 from gateway.http.exceptions import BadRequest, not_json
+from gateway.parsing.schemas import BodyParser, Names, ParsedRequest, names_in
 from providers import tenant_salt
-from providers.json_scan.layout import Unfit, layout_of
 from providers.json_scan.limits import Limits, NotJson, OverLimit
 from providers.json_scan.outline import Outline, outline_of
 from providers.requests import chat
+from providers.requests.layout import Unfit, layout_of
 from providers.requests.money_classes import Unacceptable
 
 REPLACED: Final = frozenset({"model", "stream_options"}) | chat.CAPS | tenant_salt.MEMBERS
@@ -39,7 +39,7 @@ class Refused(msgspec.Struct, frozen=True, omit_defaults=True):
 class Understood(msgspec.Struct, frozen=True):
     """One of both."""
 
-    want: Want | None
+    want: ParsedRequest | None
     refused: Refused | None = None
 
 
@@ -56,7 +56,7 @@ class Embedded(msgspec.Struct, frozen=True):
 def understood(raw: bytes, peek: str, limits: Limits) -> Understood:
     """Read it as the peek of this name does, as name_of tells it."""
     module, _, name = peek.partition(":")
-    read: Peek = getattr(import_module(module), name)
+    read: BodyParser = getattr(import_module(module), name)
     try:
         outline = outline_of(raw, limits)
         want = read(raw)
@@ -68,7 +68,7 @@ def understood(raw: bytes, peek: str, limits: Limits) -> Understood:
     return Understood(msgspec.structs.replace(want, shape=shape, names=_names(raw)))
 
 
-def name_of(peek: Peek) -> str:
+def name_of(peek: BodyParser) -> str:
     """Return the name by which another process finds it."""
     return f"{peek.__module__}:{peek.__qualname__}"
 

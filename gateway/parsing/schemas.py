@@ -9,8 +9,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from budgets.admission.demand import Demand
-from gateway.api.json_errors import in_words
 from gateway.http.exceptions import BadRequest, not_json
+from gateway.parsing.json_errors import in_words
 from providers.dialects.base import Shape
 from providers.requests.caps import MOST_CAP
 from providers.requests.reading import Reading, read_chat, read_embeddings
@@ -64,7 +64,7 @@ class Names(msgspec.Struct, frozen=True):
     prompt_cache_key: str | None = None
 
 
-class Want(msgspec.Struct, frozen=True):
+class ParsedRequest(msgspec.Struct, frozen=True):
     """A request understood: which alias, what the dialect must know, what it may consume at most."""
 
     alias: str
@@ -84,7 +84,7 @@ _LOCATION = re.compile(r" - at `\$(?:\.|\b)?(.*)`$")
 _MISSING = re.compile(r"missing required field `(\w+)`")
 
 
-def peek_chat(raw: bytes) -> Want:
+def peek_chat(raw: bytes) -> ParsedRequest:
     """Raises BadRequest, Unacceptable."""
     body = decode(_chat, raw)
     read = _read(read_chat, raw, body.messages)
@@ -100,7 +100,7 @@ def peek_chat(raw: bytes) -> Want:
         names=read.names,
         absent=read.absent,
     )
-    return Want(body.model, shape, _chat_demand(body, read))
+    return ParsedRequest(body.model, shape, _chat_demand(body, read))
 
 
 def _chat_demand(body: ChatBody, read: Reading) -> Demand:
@@ -130,7 +130,7 @@ def _chat_demand(body: ChatBody, read: Reading) -> Demand:
     )
 
 
-def peek_embeddings(raw: bytes) -> Want:
+def peek_embeddings(raw: bytes) -> ParsedRequest:
     """Raises BadRequest, Unacceptable."""
     body = decode(_embeddings, raw)
     given = bytes(body.input)
@@ -147,7 +147,7 @@ def peek_embeddings(raw: bytes) -> Want:
         inputs=read.inputs,
         keeps=read.keeps,
     )
-    return Want(body.model, shape, demand)
+    return ParsedRequest(body.model, shape, demand)
 
 
 def names_in(raw: bytes) -> Names:
@@ -201,4 +201,4 @@ def _explain(text: str) -> BadRequest:
     return BadRequest(f"{where}{in_words(message)}.", param or None, "invalid_value")
 
 
-Peek = Callable[[bytes], Want]
+BodyParser = Callable[[bytes], ParsedRequest]

@@ -16,19 +16,19 @@ from django.db import DatabaseError, InterfaceError, connections, transaction
 from catalog import row_problems
 from catalog.health.queries import failed_probes
 from catalog.loaders import Source, load_snapshot
-from catalog.models import Deployment, Model, Origin
-from catalog.snapshot import Problem, Snapshot
+from catalog.models import Deployment, ManagedBy, Model
+from catalog.snapshot import CatalogProblem, Snapshot
 from catalog.sync import sync_catalog
 from gateway.config import Config, ConfigError
-from gateway.config.checks.known_secret import insist
-from gateway.config.checks.published_secrets import refuse_stored
 from gateway.config.validation import hosts_of
 from gateway.jobs.runs import runs_of
 from gateway.management.database_errors import told
 from gateway.schedule import every_job
 from gateway.server.data_dir import refuse_ram_disk
+from gateway.server.known_secret import insist
+from gateway.server.published_secrets import refuse_stored
 from gateway.site.first_steps import first_steps
-from gateway.stores.databases import patient_alias
+from gateway.stores.databases import background_alias
 
 SIMULATOR = "http://127.0.0.1/v1"  # stands for its address, which is known when it runs
 
@@ -46,7 +46,7 @@ def messages_around(config: Config) -> list[CheckMessage]:
         return [*found, *_of_file(config)]  # it has not been started yet
     try:
         # Outside the pool, which says only that it has waited.
-        with connections[patient_alias()].cursor() as cursor:
+        with connections[background_alias()].cursor() as cursor:
             cursor.execute("SELECT 1")
         found += _of_database(config)
     except (DatabaseError, InterfaceError) as error:
@@ -137,11 +137,11 @@ def _of_jobs(config: Config, now: datetime) -> Iterator[CheckMessage]:
             yield CheckWarning(f"the job {run.name} {done}{why}", hint=hint, id="gateway.W034")
 
 
-def _of_people(snapshot: Snapshot) -> Iterator[Problem]:
+def _of_people(snapshot: Snapshot) -> Iterator[CatalogProblem]:
     """Yield what is wrong with rows that do not follow the file; those of the file are looked at in the file."""
     follows = {
         (row.model.alias, row.name)
-        for row in Deployment.objects.filter(origin=Origin.FILE, edited=False).select_related("model")
+        for row in Deployment.objects.filter(origin=ManagedBy.FILE, edited=False).select_related("model")
     }
     follows |= {(alias, "") for alias in _aliases_of_file()}
     yield from (
@@ -150,7 +150,7 @@ def _of_people(snapshot: Snapshot) -> Iterator[Problem]:
 
 
 def _aliases_of_file() -> Iterator[str]:
-    yield from Model.objects.filter(origin=Origin.FILE, edited=False).values_list("alias", flat=True)
+    yield from Model.objects.filter(origin=ManagedBy.FILE, edited=False).values_list("alias", flat=True)
 
 
 def _refusals(number: str, look: Callable[[], object]) -> Iterator[CheckMessage]:

@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.http.content_coding import RATIO, Decoding, Overgrown, codings_of
-from gateway.http.exceptions import BadRequest, Overloaded, WrongContentType
+from gateway.http.exceptions import BadRequest, WrongContentType
 from gateway.http.request import BodyTooLarge, V1Request
-from gateway.overload.body_memory import Portion
-from gateway.runtime import Connections
+from gateway.overload.body_memory import BodyMemoryLease
+from gateway.overload.exceptions import Overloaded
+from gateway.runtime import Runtime
 
 if TYPE_CHECKING:
     from providers.processes.heavy_work import Share
@@ -28,7 +29,7 @@ _OTHER_BEGINNINGS = {
 }
 
 
-async def json_body(request: V1Request, live: Connections) -> bytes:
+async def json_body(request: V1Request, live: Runtime) -> bytes:
     """Return the text of the body, and let `request.raw` be it.
 
     Raises WrongContentType, UnknownCoding, BadCoding, BadRequest, BodyTooLarge, BodyTooSlow, ClientGone, Overloaded.
@@ -54,7 +55,9 @@ async def json_body(request: V1Request, live: Connections) -> bytes:
     return request.raw
 
 
-async def decoded(raw: bytes, codings: Sequence[str], limit: int, portion: Portion, share: Share) -> bytes:
+async def decoded(
+    raw: bytes, codings: Sequence[str], limit: int, portion: BodyMemoryLease, share: Share
+) -> bytes:
     """Take off the codings, the last one first. Raises BadCoding, BodyTooLarge, Overloaded.
 
     What is small is done at once, the rest by a thread, in the tenant's turn: both libraries let go of the interpreter.

@@ -14,13 +14,13 @@ from gateway import runtime
 from gateway.inference.refusal_details import figures_of
 from gateway.observability.log_format import cut
 from gateway.observability.request_log import Kind
-from metering.explain.decision import document
+from metering.decision import document
 from metering.request_log.entry import LONGEST_PATH, LONGEST_WORDS, Logged
 
 if TYPE_CHECKING:
     from gateway.http.request import V1Request
-    from gateway.http.response import Answer
-    from gateway.runtime import Connections
+    from gateway.http.response import Response
+    from gateway.runtime import Runtime
 
 _ORIGINAL = b"x-original-request-id"
 _OF_A_LINE = (  # of the figures that an error carries; amounts in nano-USD are in the request log
@@ -41,11 +41,11 @@ _OF_A_LINE = (  # of the figures that an error carries; amounts in nano-USD are 
 )
 
 
-def log(request: V1Request, status: int, error_code: str, answer: Answer | None = None) -> None:
+def log(request: V1Request, status: int, error_code: str, answer: Response | None = None) -> None:
     """Write the line, and note the call for the request log unless the ledger has it. Waits for nothing."""
     if not runtime.is_open():
         return
-    live, elapsed = runtime.live(), time.perf_counter() - request.received_at
+    live, elapsed = runtime.current(), time.perf_counter() - request.received_at
     live.metrics.duration.observe(elapsed)
     live.access_log.put(_line(request, status, error_code, elapsed, answer))
     if request.meter is None or not request.meter.is_booked:
@@ -54,7 +54,7 @@ def log(request: V1Request, status: int, error_code: str, answer: Answer | None 
 
 
 def _line(
-    request: V1Request, status: int, error_code: str, elapsed: float, answer: Answer | None
+    request: V1Request, status: int, error_code: str, elapsed: float, answer: Response | None
 ) -> dict[str, Any]:
     line = {
         "at": time.time(),
@@ -95,7 +95,7 @@ def _kind(request: V1Request, status: int, code: str) -> Kind:
     return Kind(who.tenant_id, who.key_id, status, code, name)
 
 
-def _entry(live: Connections, request: V1Request, status: int, code: str, answer: Answer | None) -> Logged:
+def _entry(live: Runtime, request: V1Request, status: int, code: str, answer: Response | None) -> Logged:
     who, meter, facts = request.caller or request.refused_caller, request.meter, request.facts
     elapsed = time.perf_counter() - request.received_at
     model, is_silent = str(facts.get("model", "")), live.config.retention.zero_retention
@@ -123,7 +123,7 @@ def _entry(live: Connections, request: V1Request, status: int, code: str, answer
     )
 
 
-def _figures(request: V1Request, answer: Answer | None) -> dict[str, Any]:
+def _figures(request: V1Request, answer: Response | None) -> dict[str, Any]:
     if answer is None:
         return {}
     original = next((value for name, value in answer.pairs if name == _ORIGINAL), None)

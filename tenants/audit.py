@@ -50,7 +50,7 @@ def at_the_shell(what: str = "shell") -> Actor:
 def facts_of(row: Model) -> dict[str, Any]:
     """Return a row's columns as JSON values, without those that are secret."""
     facts = {
-        field.attname: _told(field.attname, getattr(row, field.attname))
+        field.attname: _display(field.attname, getattr(row, field.attname))
         for field in row._meta.concrete_fields  # noqa: SLF001 - Django's documented model API
         if field.attname not in SECRET_FIELDS
     }
@@ -75,5 +75,5 @@ def record(
     )
 
 
-def _told(name: str, value: Any) -> Any:
+def _display(name: str, value: Any) -> Any:
     return sorted(value) if name in SECRET_MAPS and isinstance(value, dict) else value

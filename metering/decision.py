@@ -14,9 +14,9 @@ from providers.upstream import Attempt
 
 if TYPE_CHECKING:
     from budgets.admission.interface import Limits, ScopeRules
-    from budgets.admission.reserve import Held
+    from budgets.admission.reserve import Reservation
     from catalog.routing.resolve import Route
-    from catalog.snapshot import Problem
+    from catalog.snapshot import CatalogProblem
 
 LONGEST_REASON = 120
 MOST_REMEMBERED = 2_000  # callers
@@ -52,7 +52,9 @@ class Skipped(msgspec.Struct, frozen=True, array_like=True):
     reason: str
 
 
-class Trace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="trace", tag_field="is"):
+class DecisionTrace(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="trace", tag_field="is"
+):
     """What routing and admission decided. Pairs are (limit, left after this call) of the scope with the least left."""
 
     order: tuple[str, ...]  # deployments, best first
@@ -75,13 +77,13 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     budget: BudgetSeen | None = None
 
 
-def trace_of(
-    route: Route, rules: Iterable[ScopeRules], held: Held, problems: Sequence[Problem] = ()
-) -> Trace:
+def decision_trace(
+    route: Route, rules: Iterable[ScopeRules], held: Reservation, problems: Sequence[CatalogProblem] = ()
+) -> DecisionTrace:
     """Return the facts of a call that was just granted."""
     rate, budget = held.grant.standing.rate, held.grant.standing.budget
     deployments, alias = route.deployments, route.model.alias
-    return Trace(
+    return DecisionTrace(
         order=tuple([deployment.target.name for deployment in deployments]),
         others=tuple([each.target.alias for each in deployments if each.target.alias != alias]),
         price_ids=tuple([deployment.sheet.id for deployment in deployments]),
@@ -137,14 +139,14 @@ def limits_seen(scope: str, limits: Limits) -> list[LimitSeen]:
     return seen
 
 
-def skipped_rows(alias: str, problems: Iterable[Problem]) -> tuple[Skipped, ...]:
+def skipped_rows(alias: str, problems: Iterable[CatalogProblem]) -> tuple[Skipped, ...]:
     """Return the catalog rows of an alias that disabled themselves."""
     return tuple(
         [Skipped(row.deployment, row.reason[:LONGEST_REASON]) for row in problems if row.alias == alias]
     )
 
 
-def _skipped(route: Route, problems: Sequence[Problem]) -> tuple[Skipped, ...]:
+def _skipped(route: Route, problems: Sequence[CatalogProblem]) -> tuple[Skipped, ...]:
     alias = route.model.alias
     passed_over = [Skipped(_name(alias, each.alias, each.deployment), each.why) for each in route.skipped]
     return (*passed_over, *skipped_rows(alias, problems))
@@ -165,13 +167,15 @@ def _name(asked: str, alias: str, name: str) -> str:
     return f"{name} of {alias}" if name else alias
 
 
-def document(trace: Trace | None, attempts: Iterable[Attempt], asked: str = "") -> list[dict[str, Any]]:
+def document(
+    trace: DecisionTrace | None, attempts: Iterable[Attempt], asked: str = ""
+) -> list[dict[str, Any]]:
     """Return the decision as it is stored: `facts` as plain values."""
     stored: list[dict[str, Any]] = msgspec.to_builtins(facts(trace, attempts, asked))
     return stored
 
 
-def facts(trace: Trace | None, attempts: Iterable[Attempt], asked: str = "") -> list[Any]:
+def facts(trace: DecisionTrace | None, attempts: Iterable[Attempt], asked: str = "") -> list[Any]:
     """Return the trace first, then every attempt, with its alias if not the one asked. An encoder knows what to do."""
     tries = [each if each.alias != asked else _without_alias(each) for each in attempts]
     return tries if trace is None else [trace, *tries]
@@ -200,7 +204,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, tag="settled", tag_fiel
 class Decision(msgspec.Struct, frozen=True):
     """A stored decision, read back. `trace` is None for calls of older releases and of processes that died."""
 
-    trace: Trace | None = None
+    trace: DecisionTrace | None = None
     attempts: tuple[Attempt, ...] = ()
     disputed_nanousd: int = 0  # reported beyond what was allowed, and charged to nobody
     settled: Settled | None = None
@@ -211,7 +215,7 @@ def read(stored: Iterable[dict[str, Any]]) -> Decision:
     trace, attempts, disputed, settled = None, [], 0, None
     for entry in stored:
         if entry.get("is") == "trace":
-            trace = msgspec.convert(entry, Trace)
+            trace = msgspec.convert(entry, DecisionTrace)
         elif entry.get("is") == "dispute":
             disputed = int(entry["nanousd"])
         elif entry.get("is") == "settled":

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
-from providers.dialects.base import Answered, Dialect, Laborious, MalformedAnswer, has_said_all
+from providers.dialects.base import Answered, Dialect, Laborious, has_said_all
 from providers.dialects.body_kind import Kind, is_declared_stream, opening
 from providers.dialects.lenient.document import Document
 from providers.dialects.one_piece import Edit, as_event, edits_of
@@ -25,10 +25,12 @@ from providers.exchange import (
     stream_for,
     unfinished,
 )
+from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.outline import LARGE
 
 if TYPE_CHECKING:
-    from providers.upstream import Call, Outgoing
+    from providers.call import Call
+    from providers.outgoing import Outgoing
 
 MOST_COUNTED: Final = 100_000  # tokens of a text that was not kept
 QUICK_FORM: Final = 16 * 1024  # of an answer that gets its other form within a step of the loop

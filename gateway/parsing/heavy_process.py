@@ -1,4 +1,4 @@
-"""The process that reads what is large: `python -m gateway.inference.heavy_process`.
+"""The process that reads what is large: `python -m gateway.parsing.heavy_process`.
 
 Frames on stdin and stdout, one job a time. It has no database, no keys and no sockets. What takes more CPU than its
 job was given ends it, whatever it is in the middle of; what takes more memory is answered so.
@@ -11,30 +11,22 @@ import ctypes
 import resource
 import signal
 import sys
-import types
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import msgspec
 
+from gateway.idempotency.fingerprint import fingerprint
+from gateway.parsing.large_reading import embedded, understood
+from providers.dialects import folded
+from providers.dialects.base import Shape
+from providers.dialects.lenient import large_events
+from providers.dialects.lenient.large_responses import look, look_for_events
+from providers.json_scan.limits import Limits
+from providers.processes.parent_death import die_with_parent
 from providers.processes.work_process import ANSWER, QUESTION, Job, Reply, read
-
-# The package builds the whole API when it is imported, for which this process has no use: 0.1 s instead of 1 s.
-_package = types.ModuleType("gateway.api")
-_package.__path__ = [str(Path(__file__).parents[1] / "api")]
-sys.modules.setdefault("gateway.api", _package)
-
-from gateway.api.large_reading import embedded, understood  # noqa: E402 - after that
-from gateway.idempotency.fingerprint import fingerprint  # noqa: E402
-from providers.dialects import folded  # noqa: E402
-from providers.dialects.base import Shape  # noqa: E402
-from providers.dialects.lenient import large_events  # noqa: E402
-from providers.dialects.lenient.large_responses import look, look_for_events  # noqa: E402
-from providers.json_scan.limits import Limits  # noqa: E402
-from providers.processes.parent_death import die_with_parent  # noqa: E402
-from providers.requests.documents import measured  # noqa: E402
-from providers.tokens.prompt import count_prompt  # noqa: E402
+from providers.requests.documents import measured
+from providers.tokens.prompt import count_prompt
 
 MB: Final = 1024 * 1024
 MOST_WORDS: Final = 200

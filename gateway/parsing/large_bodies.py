@@ -1,6 +1,6 @@
 """Understands a body within its limits: how much is in it is known before it is decoded, whatever its size.
 
-A body beyond 256 kB, or with very much in it, is read in a process of its own (gateway/inference/heavy_process.py);
+A body beyond 256 kB, or with very much in it, is read in a process of its own (gateway/parsing/heavy_process.py);
 what comes back is small.
 """
 
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.api.body_limits import MOST_COMMAS, check_small, is_bare, limits_of, refusal_of, takes_long
-from gateway.api.large_reading import Embedded, Refused, Understood, embedded, name_of
-from gateway.api.schemas import Peek, Want
-from gateway.http.exceptions import BadRequest, Overloaded
-from providers.fallback_log import FALLBACKS
+from gateway.http.exceptions import BadRequest
+from gateway.overload.exceptions import Overloaded
+from gateway.parsing.body_limits import MOST_COMMAS, check_small, is_bare, limits_of, refusal_of, takes_long
+from gateway.parsing.large_reading import Embedded, Refused, Understood, embedded, name_of
+from gateway.parsing.schemas import BodyParser, ParsedRequest
+from gateway.values.fallback_log import FALLBACKS
 from providers.json_scan.limits import Limits, OverLimit
 from providers.json_scan.outline import is_large
 from providers.processes.work_process import Lost, TooDear
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from providers.processes.heavy_work import Share
 
 
-async def understand(raw: bytes, peek: Peek, server: Server, share: Share) -> Want:
+async def understand(raw: bytes, peek: BodyParser, server: Server, share: Share) -> ParsedRequest:
     """Return what the body asks for. Raises BadRequest, Unacceptable, Overloaded."""
     if not is_large(raw) and raw.count(b",") <= MOST_COMMAS:
         want = peek(raw)
@@ -36,7 +37,7 @@ async def understand(raw: bytes, peek: Peek, server: Server, share: Share) -> Wa
     return await _understood(raw, peek, limits_of(server, len(raw)), share)
 
 
-async def _understood(raw: bytes, peek: Peek, limits: Limits, share: Share) -> Want:
+async def _understood(raw: bytes, peek: BodyParser, limits: Limits, share: Share) -> ParsedRequest:
     """Read it in a process of its own. Raises BadRequest, Unacceptable, Overloaded."""
     try:
         said = await share.ask(Understood, "understand", raw, name_of(peek), limits)

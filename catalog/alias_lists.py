@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from catalog.models import Model
 from catalog.routing.similar_names import near
-from tenants.forms import ApiKeyForm, TenantForm
+from tenants.back_office.forms import ApiKeyForm, TenantForm
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

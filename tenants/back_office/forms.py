@@ -15,8 +15,8 @@ from unfold.forms import UserCreationForm as UnfoldUserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from tenants.back_office.form_fields import ModelForm, WordsField
+from tenants.caller import SCOPES, SERVED
 from tenants.models import ApiKey, Membership, Tenant, User
-from tenants.scopes import SCOPES, SERVED
 
 
 class TenantForm(ModelForm):

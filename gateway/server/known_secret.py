@@ -13,10 +13,10 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from gateway.config import ConfigError
-from gateway.config.errors import Problem
+from gateway.config.errors import ConfigProblem
 from gateway.models import KnownSecret
 from tenants.api_keys.tokens import pepper_id
-from tenants.back_office.audit import Actor
+from tenants.audit import Actor
 from tenants.models import ApiKey
 from tenants.services import revoke_key
 
@@ -59,7 +59,7 @@ def give_up(actor: Actor, now: datetime) -> int:
     return len(keys)
 
 
-def _refusal(orphans: int, known: str, ours: str) -> Problem:
+def _refusal(orphans: int, known: str, ours: str) -> ConfigProblem:
     config = settings.GATEWAY
     name = "security.pepper" if config.security.pepper else "admin.session.jwt_secret"
     if not (config.security.pepper or config.admin.session.jwt_secret):
@@ -70,4 +70,4 @@ def _refusal(orphans: int, known: str, ours: str) -> Problem:
         "put the old one back; to change it and keep the keys, set security.pepper and security.encryption_key to the "
         "old one (docs/operations.md#secrets); to give those keys up: manage.py accept_secret"
     )
-    return Problem(name, what, hint)
+    return ConfigProblem(name, what, hint)

@@ -1,7 +1,7 @@
 """How much may be in a body, whatever its size in bytes: messages, parts of a message, inputs, nesting, values.
 
 Small bodies are let through by a few counts over their bytes (a microsecond), which err on the safe side only; what
-these do not let through is looked at exactly. Large bodies: gateway/api/large_bodies.py.
+these do not let through is looked at exactly. Large bodies: gateway/parsing/large_bodies.py.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Final
 import msgspec
 
 from budgets.admission.demand import Demand
-from gateway.api.schemas import BULK, MOST_MEMBERS
 from gateway.config.sections.process import Server
 from gateway.http.exceptions import BadRequest, not_json
+from gateway.parsing.schemas import BULK, MOST_MEMBERS
 from providers.json_scan.limits import VALUE_BYTES, Limits, NotJson, OverLimit
 from providers.json_scan.outline import BUSY, outline_of
 

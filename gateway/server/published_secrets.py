@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from gateway.config import ConfigError
-from gateway.config.errors import Problem
+from gateway.config.errors import ConfigProblem
 from gateway.config.validation import is_loopback
 from tenants.api_keys.tokens import matches
 from tenants.models import ApiKey, User
@@ -26,13 +26,13 @@ def refuse_stored(*hosts: str) -> None:
         raise ConfigError(*problems)
 
 
-def _stored(open_to: str) -> Iterator[Problem]:
+def _stored(open_to: str) -> Iterator[ConfigProblem]:
     what = f"still works here, everybody can read it in the demo, and other machines reach {open_to}"
     prefix, secret = KEY
     row = ApiKey.objects.filter(prefix=prefix, revoked_at=None).first()
     if row is not None and matches(settings.SECRETS.pepper, prefix, secret, row.secret_hmac):
-        yield Problem(f"the key sk-{prefix}.{secret}", what, f"manage.py revoke {prefix}")
+        yield ConfigProblem(f"the key sk-{prefix}.{secret}", what, f"manage.py revoke {prefix}")
     email, password = LOGIN
     person = User.objects.filter(email=email, is_active=True).first()
     if person is not None and person.check_password(password):
-        yield Problem(f"the password of {email}", what, f"manage.py changepassword {email}")
+        yield ConfigProblem(f"the password of {email}", what, f"manage.py changepassword {email}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from providers.fallback_log import FALLBACKS
+from gateway.values.fallback_log import FALLBACKS
 
 _LETTERS = 64  # of a signature, in hex
 UNSIGNED = "message_unsigned"

@@ -1,0 +1,48 @@
+"""How this process is doing: for /readyz, the front page, and the gauges that are read when metrics are scraped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.supervisor.worker_state import State
+
+if TYPE_CHECKING:
+    from gateway.runtime import Runtime
+
+
+def show_gauges(live: Runtime) -> None:
+    """Let the gauges of this process read what is open in it."""
+    live.metrics.watch_gauges(
+        lambda: len(live.running),
+        lambda: live.journal.unshipped_records,
+        lambda: live.journal.oldest_unshipped_s,
+        lambda: live.reading_on.taken,
+    )
+    live.metrics.watch_store("database", lambda: not live.pulse.is_late)
+    live.metrics.watch_store("journal", lambda: live.journal.has_room)
+    if not live.config.embedded:
+        live.metrics.watch_store("redis", lambda: not live.admission.fitness()[0])
+    live.metrics.watch_load(lambda: live.shedding.cap, lambda: live.shedding.lag_s)
+
+
+def state_of(live: Runtime) -> State:
+    """Return how this process is doing now."""
+    trouble, has_reserve = live.admission.fitness()
+    return State(
+        has_room=live.journal.has_room,
+        is_database_up=not live.pulse.is_late,
+        ships=not live.shipper.failures,
+        redis_trouble=trouble,
+        lets_in=not trouble or has_reserve or not _all_need_money(live),
+        unshipped=live.journal.unshipped_records,
+        oldest_s=live.journal.oldest_unshipped_s,
+    )
+
+
+def _all_need_money(live: Runtime) -> bool:
+    """Whether no call can do without a budget: each tenant has one, and no model is free."""
+    if live.rulebook.tenant_budget is None:
+        return False
+    return not any(
+        deployment.sheet.free for model in live.snapshot.models.values() for deployment in model.deployments
+    )

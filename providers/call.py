@@ -1,0 +1,106 @@
+"""An upstream that answers, until its answer is read and its connection given back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from providers.dialects.base import Answered, MalformedStream, Stream, has_said_all
+from providers.dialects.offload import Aside
+from providers.errors.exceptions import (
+    UpstreamFailed,
+    UpstreamTimeout,
+)
+from providers.errors.out_of_memory import NoRoom
+from providers.exchange import (
+    broken_by,
+    late_usage,
+    looked_into,
+    unfinished,
+)
+from providers.resilience.attempt import DeploymentAttempt
+from providers.resilience.attempt_log import Attempt, Notes
+from providers.resilience.attempt_planner import in_time
+from providers.resilience.plan import Deadline
+from providers.target import Target
+from providers.transport.client import UpstreamResponse
+
+
+class Call:
+    """An upstream that answers. For a stream `first` is what is ready for the client and `blocks` the rest."""
+
+    __slots__ = (
+        "answered",
+        "aside",
+        "attempts",
+        "blocks",
+        "deadline",
+        "first",
+        "notes",
+        "response",
+        "set_by_gateway",
+        "stream",
+        "target",
+        "turn",
+        "unnoted",
+    )
+
+    def __init__(self, target: Target, response: UpstreamResponse, attempts: list[Attempt]) -> None:
+        self.target, self.response, self.attempts = target, response, attempts
+        self.answered: Answered | None = None
+        self.stream: Stream | None = None
+        self.blocks: AsyncIterator[bytes] | None = None
+        self.aside: Aside | None = None
+        self.first = self.unnoted = b""  # `unnoted`: a small answer that `heard` was not told of
+        self.turn: DeploymentAttempt | None = None
+        self.deadline: Deadline | None = None
+        self.notes: Notes | None = None
+        self.set_by_gateway = ""  # of the body: what the client did not state so
+
+    async def rest(self) -> AsyncIterator[bytes]:
+        """The client's bytes of the rest of the stream. Raises UpstreamFailed; then what came before stands."""
+        stream, blocks = self.stream, self.blocks
+        assert stream is not None  # noqa: S101 - only streams have a rest
+        assert blocks is not None  # noqa: S101
+        try:
+            if not _is_over(stream):  # else the first block said it all
+                async for block in blocks:
+                    out = stream.feed(block)
+                    if stream.large is not None:
+                        out += await looked_into(self)
+                    if out:
+                        yield out
+                    if _is_over(stream):
+                        break
+                else:
+                    stream.end()
+            if stream.done and not (stream.usage is not None and has_said_all(stream)):
+                await late_usage(stream, blocks)
+        except MalformedStream as error:
+            raise self._broke(broken_by(error)) from error
+        except UpstreamFailed as failure:
+            raise self._broke(failure) from failure
+        if not stream.is_full and (fault := unfinished(stream)) is not None:
+            self._broke(fault)
+
+    async def aclose(self) -> None:
+        """Close the upstream's connection; a stream that said all it had to say may keep it."""
+        if self.turn is not None:
+            self.turn.end()
+        if self.stream is not None and self.stream.done:
+            self.response.leave()
+        await self.response.aclose()
+
+    def _broke(self, failure: UpstreamFailed) -> UpstreamFailed:
+        """Count a stream that broke after its first content; a stream that is only too long is nobody's fault."""
+        if isinstance(failure, UpstreamTimeout) and failure.phase == "total":
+            return in_time(failure, self.deadline)
+        failure.came_from(self.target)
+        if self.turn is not None and not isinstance(failure, NoRoom):
+            self.turn.failed(failure)
+        if self.notes is not None:
+            self.notes.broke(self.target, failure)
+        return failure
+
+
+def _is_over(stream: Stream) -> bool:
+    return stream.done or stream.failure is not None

@@ -1,0 +1,25 @@
+"""A package is taken in at a glance: at most 15 files on a floor. `__init__.py` does not count."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.sources import SOURCES, is_ours, name_of
+
+MOST = 15
+
+
+def crowded(names: list[str]) -> dict[str, int]:
+    """Return the folders with too many files, and how many they have."""
+    floors = Counter(name.rpartition("/")[0] for name in names if not name.endswith("/__init__.py"))
+    return {folder: count for folder, count in floors.items() if count > MOST}
+
+
+def test_no_floor_has_more_files_than_one_takes_in_at_a_glance():
+    assert crowded([name_of(path) for path in SOURCES if is_ours(path)]) == {}
+
+
+def test_a_crowded_floor_is_found():
+    files = [f"gateway/api/{number}.py" for number in range(MOST + 1)]
+    assert crowded([*files, "gateway/http/errors.py"]) == {"gateway/api": MOST + 1}
+    assert crowded([*files[1:], "gateway/api/__init__.py"]) == {}
