@@ -6,7 +6,7 @@ DEMO ?= deploy/demo.yaml
 SIDE_BY_SIDE = --dist loadfile --no-loadscope-reorder --durations=25
 # Four at a time on two cores, and one beside them in production mode: much of a test is waiting.
 EMBEDDED = $(BIN)/python -m pytest -n 4 $(SIDE_BY_SIDE)
-IN_PRODUCTION = env OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.stores \
+IN_PRODUCTION = env OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.support.stores.stores \
 	$(BIN)/python -m pytest tests/functional -m "both_modes and not runs_once and not soak" -n 2 $(SIDE_BY_SIDE)
 # Each of the two is a process group of its own (set -m): what it has started ends with it. An interrupt lets pytest take
 # its servers down; whoever has not ended after half a minute is killed.
@@ -97,13 +97,13 @@ types: setup-dev  ## check types
 	@$(BIN)/mypy .
 
 installs: setup-dev  ## install the locks with the oldest and the newest pip; ARGS=--all on every Python at hand
-	@$(BIN)/python -m tests.installs $(ARGS)
+	@$(BIN)/python -m tests.support.servers.installs $(ARGS)
 
 bench: setup-dev  ## measure throughput and added latency on this machine
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 bench-production: setup-dev  ## the same in production mode, on a PostgreSQL and a Redis of its own
-	@$(BIN)/python -m tests.stores $(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m tests.support.stores.stores $(BIN)/python -m tests.bench $(ARGS)
 
 bench-peers: setup-dev  ## the same beside LiteLLM and Portkey, installed into .bench
 	@$(BIN)/python -m tests.bench --install-peers $(ARGS)

@@ -12,10 +12,12 @@ import hypothesis
 import pytest
 
 from gateway.values.fallback_log import FALLBACKS
-from tests import forked, stores, templates, town
-from tests.ports import ClosedPort
-from tests.schedule import arrange
-from tests.servers import Gateway, Upstream, merged
+from tests.support import sample
+from tests.support.schedule import arrange
+from tests.support.servers import forked
+from tests.support.servers.gateway import Gateway, Upstream, merged
+from tests.support.servers.ports import ClosedPort
+from tests.support.stores import stores, templates
 
 # Examples are the same in each run; `make soak` draws others. How long one takes says something about the machine only.
 hypothesis.settings.register_profile(
@@ -84,10 +86,10 @@ def closed_port() -> Iterator[int]:
 def gateway(
     upstream: Upstream, closed_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
-    """Yield the shared gateway with the people and models of tests/town.py; never stop or change it."""
+    """Yield the shared gateway with the people and models of tests/support/sample.py; never stop or change it."""
     data_dir = tmp_path_factory.mktemp("gateway") / "data"
-    more = {"model_catalog": town.failing(upstream.base_url)}
-    with Gateway(merged(town.config(upstream.base_url, closed_port), more), data_dir) as server:
+    more = {"model_catalog": sample.failing(upstream.base_url)}
+    with Gateway(merged(sample.config(upstream.base_url, closed_port), more), data_dir) as server:
         yield server
 
 
@@ -105,7 +107,7 @@ FreshGateway = Callable[..., Gateway]
 def fresh_gateway(
     upstream: Upstream, closed_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[FreshGateway]:
-    """Yield a maker of gateways of one's own: `fresh_gateway(config)` lays config over tests/town.py and starts it."""
+    """Yield a maker of gateways of one's own: `fresh_gateway(config)` lays it over the usual catalog and starts it."""
     made: list[Gateway] = []
 
     def make(
@@ -117,7 +119,7 @@ def fresh_gateway(
         empty: bool = False,
     ) -> Gateway:
         """`bare` takes the configuration as it is; `start=False` leaves starting to the test; `empty`: no tables."""
-        base = {} if bare else town.config(upstream.base_url, closed_port)
+        base = {} if bare else sample.config(upstream.base_url, closed_port)
         data_dir = tmp_path_factory.mktemp("fresh") / "data"
         server = Gateway(merged(base, config or {}), data_dir, env, empty=empty)
         made.append(server)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources import ROOT
+from tests.support.sources import ROOT
 
 HEAD = "from providers.tokens.amounts import Bound, Estimate\n\ndef hold(bound: Bound) -> None: ...\n\n"
 REFUSED = [

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.http.errors import ERRORS, response_for
 from providers.errors.exceptions import UpstreamFailed
-from tests.sources import ROOT, SOURCES, is_ours
+from tests.support.sources import ROOT, SOURCES, is_ours
 
 NEVER_AT_THE_DOOR = {
     "gateway.config.errors.ConfigError": "stops the start: exit 2",

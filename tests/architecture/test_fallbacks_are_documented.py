@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from tests.sources import ROOT, SOURCES, is_ours
+from tests.support.sources import ROOT, SOURCES, is_ours
 
 BY_VARIABLE = {
     "gateway/values/signed_messages.py": {"message_unsigned"},

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from tests.faults import ROWS
-from tests.sources import ROOT
+from tests.support.sources import ROOT
 
 
 @cache

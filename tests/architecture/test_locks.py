@@ -14,7 +14,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.sources import ROOT
+from tests.support.sources import ROOT
 
 SETS = {"base": ("base",), "production": ("base", "production"), "dev": ("base", "production", "dev")}
 PYTHONS = ("3.11.0", "3.11.7", "3.12.1", "3.13.0")

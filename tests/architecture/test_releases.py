@@ -7,7 +7,7 @@ import sys
 
 import gateway
 from deploy.release_notes import notes_of
-from tests.sources import MANAGE, ROOT
+from tests.support.sources import MANAGE, ROOT
 
 CHANGELOG = """# Changelog
 

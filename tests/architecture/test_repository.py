@@ -16,7 +16,7 @@ from django.db.migrations.state import ProjectState
 from django.urls import resolve
 
 from gateway.api import HOT, auth
-from tests.sources import ROOT
+from tests.support.sources import ROOT
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 REGISTRIES = re.compile(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.sources import SOURCES, is_ours, name_of
+from tests.support.sources import SOURCES, is_ours, name_of
 
 MOST = 15
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.sources import SOURCES, is_ours, name_of
+from tests.support.sources import SOURCES, is_ours, name_of
 
 FILE, FUNCTION = 300, 40
 LISTS = {  # declarations one below the other, which no reader wants in pieces

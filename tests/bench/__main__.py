@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests import stores
 from tests.bench import failover, peers, wrk
 from tests.bench.candidates import Site, gateway
 from tests.bench.machine import facts
@@ -19,6 +18,7 @@ from tests.bench.processes import ROOT, DidNotStart, spread, upstream
 from tests.bench.report import Report, save, table
 from tests.bench.session import BenchFailed, Plan, Session, faults
 from tests.bench.workloads import WORKLOADS
+from tests.support.stores import stores
 
 SERVICES = ("direct", "gateway", "litellm", "portkey")
 

@@ -11,7 +11,7 @@ import yaml
 
 from tests.bench.processes import ROOT, Cores, family, running, until_answering
 from tests.bench.workloads import WORKLOADS, Workload
-from tests.ports import free_port
+from tests.support.servers.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -18,7 +18,7 @@ import yaml
 from tests.bench.candidates import Service, Site
 from tests.bench.processes import ROOT, family, running, until_answering
 from tests.bench.workloads import WORKLOADS
-from tests.ports import free_port
+from tests.support.servers.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from tests.servers import Gateway
-from tests.sources import ROOT
+from tests.support.servers.gateway import Gateway
+from tests.support.sources import ROOT
 
 KEY = "sk-demo.my-secret"
 QUESTION = [{"role": "user", "content": "Hello"}]

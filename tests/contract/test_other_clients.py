@@ -25,8 +25,8 @@ import yaml
 from backports import zstd
 from typing_extensions import override
 
-from tests.servers import Gateway
-from tests.sources import ROOT
+from tests.support.servers.gateway import Gateway
+from tests.support.sources import ROOT
 
 KEY = "sk-demo.my-secret"
 CLIENTS = ROOT / "tests/clients"

@@ -13,14 +13,14 @@ from typing import Any
 import httpx
 import pytest
 
-from tests import town
-from tests.ports import free_port
-from tests.postgres import Postgres
-from tests.raw_calls import question
-from tests.redis_server import RedisServer
-from tests.servers import Gateway, Upstream, merged
-from tests.templates import HAS_ITS_TABLES, prepared_postgres
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.clients.raw_calls import question
+from tests.support.servers.gateway import Gateway, Upstream, merged
+from tests.support.servers.ports import free_port
+from tests.support.stores.postgres import Postgres
+from tests.support.stores.redis_server import RedisServer
+from tests.support.stores.templates import HAS_ITS_TABLES, prepared_postgres
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -64,7 +64,7 @@ class Apart:
 
 @pytest.fixture(scope="module")
 def two(upstream: Upstream, closed_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
-    plan = merged(town.config(upstream.base_url, closed_port), PEOPLE, elsewhere())
+    plan = merged(sample.config(upstream.base_url, closed_port), PEOPLE, elsewhere())
     with Gateway(plan, tmp_path_factory.mktemp("apart") / "data") as server:
         yield Apart(server)
 
@@ -78,7 +78,7 @@ def is_nowhere(answer: httpx.Response) -> bool:
 
 
 async def test_each_listener_serves_its_own_and_nothing_else(two):
-    async with two.gateway.client(town.ALICE) as public, two.client() as office:
+    async with two.gateway.client(sample.ALICE) as public, two.client() as office:
         for path in (*SITE, *ODD):
             assert is_nowhere(await public.get(path)), path
             assert is_nowhere(await public.post(path, content=b"x" * 100_000)), path
@@ -111,7 +111,7 @@ async def test_people_sign_in_at_the_back_office_and_its_pages_point_to_the_call
 
 async def test_a_flood_of_sign_ins_takes_nothing_from_calls(two):
     """Where processes may be apart they are: the one that hashes passwords serves no call."""
-    async with two.gateway.client(town.ALICE) as payer, two.client() as office:
+    async with two.gateway.client(sample.ALICE) as payer, two.client() as office:
         before = counted((await office.get("/metrics")).text)
         page = await office.get("/admin/ui/login/")
         token = re.search(r'csrfmiddlewaretoken" value="([^"]+)', page.text)
@@ -160,7 +160,7 @@ async def test_in_production_the_back_office_is_a_process_that_may_die_alone(
     env = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url, **HAS_ITS_TABLES}
     two = Apart(fresh_gateway(PEOPLE | elsewhere(workers=workers), env=env))
     [first] = back_offices(two)
-    async with two.gateway.client(town.ALICE) as payer:
+    async with two.gateway.client(sample.ALICE) as payer:
         os.kill(first, signal.SIGSTOP)  # as busy as can be
         assert (await payer.post("/v1/chat/completions", json=question("chat"))).status_code == 200
         os.kill(first, signal.SIGKILL)

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from tests import town
-from tests.raw_calls import ask, question
-from tests.servers import Gateway, merged
+from tests.support import sample
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway, merged
 
 WORKERS = int(os.environ.get("OMG_TEST_WORKERS") or 1)  # each has its own budget for retries
 CALLS = 600 * WORKERS
@@ -22,7 +22,7 @@ BROKEN = {"kind": "status", "status": 500}
 def pairs(endpoint, count):
     """Return aliases of two deployments each, all of one provider."""
     return [
-        town.row(
+        sample.row(
             f"out-{count}-{number}",
             f"up-out-{count}-{number}-{place}",
             endpoint,
@@ -37,7 +37,7 @@ def pairs(endpoint, count):
 def gateway(upstream, closed_port, tmp_path_factory):
     rows = [row for count in COUNTS for row in pairs(upstream.base_url, count)]
     more = {"health": {"cooldown": "300s"}, "model_catalog": rows}
-    config = merged(town.config(upstream.base_url, closed_port), more)
+    config = merged(sample.config(upstream.base_url, closed_port), more)
     with Gateway(config, tmp_path_factory.mktemp("outage") / "data") as server:
         yield server
 
@@ -53,7 +53,7 @@ async def test_an_outage_is_not_amplified(gateway, upstream, aliases):
         answers = []
         for number in numbers:
             body = question(f"out-{aliases}-{number % aliases}", stream=bool(number % 2))
-            answers.append(await ask(gateway.url, town.ALICE, body))
+            answers.append(await ask(gateway.url, sample.ALICE, body))
         return answers
 
     answers = [

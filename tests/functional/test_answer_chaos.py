@@ -7,10 +7,10 @@ import asyncio
 import openai
 import pytest
 
-from tests import town
-from tests.ledger import row_of
-from tests.raw_calls import question
-from tests.servers import Gateway, merged
+from tests.support import sample
+from tests.support.books.ledger import row_of
+from tests.support.clients.raw_calls import question
+from tests.support.servers.gateway import Gateway, merged
 
 TIMEOUTS = {"connect": "2s", "first_byte": "1500ms", "idle": "800ms", "total": "20s"}
 CUT = '{"id": "x", "model": "m", "choices": [{"index": 0, "message": {"role": "assistant", "content": "wo'
@@ -41,9 +41,9 @@ ALIASES = {name: f"answer-{number}" for number, name in enumerate(BROKEN)}
 @pytest.fixture(scope="module")
 def gateway(upstream, closed_port, tmp_path_factory):
     rows = [
-        town.row(alias, f"up-{alias}", upstream.base_url, timeouts=TIMEOUTS) for alias in ALIASES.values()
+        sample.row(alias, f"up-{alias}", upstream.base_url, timeouts=TIMEOUTS) for alias in ALIASES.values()
     ]
-    config = merged(town.config(upstream.base_url, closed_port), {"model_catalog": rows})
+    config = merged(sample.config(upstream.base_url, closed_port), {"model_catalog": rows})
     with Gateway(config, tmp_path_factory.mktemp("answers") / "data") as server:
         yield server
 
@@ -64,7 +64,7 @@ def refused(client, alias):
 
 async def test_the_official_client_raises_and_the_prompt_is_billed_and_the_rest_unsettled(gateway, broken):
     alias, code = broken
-    with gateway.openai_sync(town.ALICE) as client:
+    with gateway.openai_sync(sample.ALICE) as client:
         error = await asyncio.to_thread(refused, client, alias)
     assert (error.code, error.status_code) == (code, 504 if code == "upstream_timeout" else 502)
     assert not error.response.headers.get("x-gateway-cost-usd")
@@ -73,6 +73,6 @@ async def test_the_official_client_raises_and_the_prompt_is_billed_and_the_rest_
     if (
         row["attempts"] == 1
     ):  # a kept connection that broke is asked once more, and may be billed for its first
-        assert row["cost_nanousd"] == row["input_tokens"] * town.INPUT_NANOUSD
+        assert row["cost_nanousd"] == row["input_tokens"] * sample.INPUT_NANOUSD
     assert row["cost_nanousd"] > 0
     assert row["unsettled_nanousd"] > 0

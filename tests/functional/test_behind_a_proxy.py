@@ -7,10 +7,10 @@ from __future__ import annotations
 import pytest
 
 from tenants.api_keys.unknown_key_limiter import MOST
-from tests import town
-from tests.raw_calls import question
-from tests.servers import Gateway, merged
-from tests.staff import TOKEN, found_in
+from tests.support import sample
+from tests.support.clients.admin_client import TOKEN, found_in
+from tests.support.clients.raw_calls import question
+from tests.support.servers.gateway import Gateway, merged
 
 LOGIN = "/admin/ui/login/"
 CHAT = "/v1/chat/completions"
@@ -31,7 +31,7 @@ def behind(upstream, closed_port, tmp_path_factory):
     people = {"bootstrap": {"admin_users": [{"email": EMAIL, "password": PASSWORD}]}}
     server = {"server": {"trusted_proxies": ["127.0.0.1"], "cors": {"origins": [APP + "/"]}}}
     heartbeat = {"streams": {"heartbeat": "50ms"}}
-    config = merged(town.config(upstream.base_url, closed_port), people, server, heartbeat)
+    config = merged(sample.config(upstream.base_url, closed_port), people, server, heartbeat)
     with Gateway(config, tmp_path_factory.mktemp("behind") / "data") as gateway:
         yield gateway
 
@@ -170,9 +170,9 @@ async def test_a_page_may_ask_whether_it_may_call_without_a_key(behind, path):
 @pytest.mark.parametrize(
     ("key", "body", "status"),
     [
-        (town.ALICE, question(MODEL), 200),
-        (town.ALICE, question(MODEL, stream=True), 200),
-        (town.ALICE, question("nowhere"), 404),
+        (sample.ALICE, question(MODEL), 200),
+        (sample.ALICE, question(MODEL, stream=True), 200),
+        (sample.ALICE, question("nowhere"), 404),
         ("sk-alice.wrong", question(MODEL), 401),
     ],
 )
@@ -190,7 +190,7 @@ async def test_answers_and_refusals_may_be_read_by_that_page(behind, upstream, k
 
 async def test_a_stream_that_began_with_a_heartbeat_may_be_read_too(behind, upstream):
     upstream.script(UPSTREAM, {"hold_before_head": True})
-    async with behind.client(town.ALICE) as client:
+    async with behind.client(sample.ALICE) as client:
         body = question(MODEL, stream=True)
         async with client.stream("POST", CHAT, json=body, headers={"origin": APP}) as answer:
             assert answer.headers["access-control-allow-origin"] == APP
@@ -204,7 +204,7 @@ async def test_a_stream_that_began_with_a_heartbeat_may_be_read_too(behind, upst
 async def test_pages_of_other_origins_may_not(behind, gateway, upstream, origin):
     upstream.script(UPSTREAM, {})
     for server in (behind, gateway):
-        async with server.client(town.ALICE) as client:
+        async with server.client(sample.ALICE) as client:
             asked = await client.options(CHAT, headers={**PREFLIGHT, "origin": origin})
             called = await client.post(CHAT, json=question(MODEL), headers={"origin": origin})
         assert (asked.status_code, asked.json()["error"]["code"]) == (400, "origin_not_allowed")

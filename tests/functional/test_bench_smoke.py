@@ -11,7 +11,7 @@ from tests.bench.load import LoadResult, LoadSpec
 from tests.bench.processes import ROOT, spread, upstream
 from tests.bench.slow_streams import SlowResult
 from tests.bench.workloads import SLOW, WORKLOADS
-from tests.processes import clean_environment
+from tests.support.servers.processes import clean_environment
 
 PYTHON = sys.executable
 

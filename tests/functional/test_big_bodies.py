@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests import town
-from tests.raw_calls import question
+from tests.support import sample
+from tests.support.clients.raw_calls import question
 
 MB = 1024 * 1024
 CHAT = "/v1/chat/completions"
@@ -24,7 +24,7 @@ def resident(pid):
 
 def head_of(length):
     return (
-        f"POST {CHAT} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {town.ALICE}\r\n"
+        f"POST {CHAT} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {sample.ALICE}\r\n"
         f"content-type: application/json\r\n{length}\r\n\r\n"
     ).encode()
 
@@ -70,7 +70,7 @@ async def test_a_chunked_body_is_refused_when_it_passes_the_limit(gateway):
 
 
 async def test_httpx_is_told_too(gateway):
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         body = b'{"x":"' + b"x" * 25 * MB + b'"}'
         answer = await client.post(CHAT, content=body, headers={"content-type": "application/json"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
@@ -92,7 +92,7 @@ async def test_a_body_under_the_limit_is_served(gateway, upstream):
     upstream.script("up-m14", {})
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "aGk0" * (MB * 3 // 2)}}
     long = {"model": "m14", "messages": [{"role": "user", "content": [picture]}]}
-    async with gateway.client(town.BOB) as client:
+    async with gateway.client(sample.BOB) as client:
         answer = await client.post(CHAT, json=long)
     assert answer.status_code == 200, answer.text
 
@@ -117,6 +117,6 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_harms_nobody(fresh
     writer.write(head_of("content-length: 1000") + b'{"model":')
     await writer.drain()
     writer.transport.abort()
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         assert (await client.post(CHAT, json=question("chat"))).status_code == 200
     assert not [record for record in gateway.records() if record.get("level") == "error"]

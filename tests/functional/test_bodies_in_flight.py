@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import town
-from tests.raw_calls import CHAT, ask, question
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.clients.raw_calls import CHAT, ask, question
+from tests.support.waiting import eventually
 
 MB = 1024 * 1024
 ROOM = 4  # MB; two for one tenant
@@ -22,7 +22,7 @@ def narrow(fresh_gateway, upstream):
         {
             "server": {"body_limit_mb": 2, "bodies_in_flight_mb": ROOM, "workers": 1},  # one worker's room
             "model_catalog": [
-                town.row(
+                sample.row(
                     "stuck",
                     "up-stuck",
                     upstream.base_url,
@@ -54,31 +54,34 @@ async def begin(gateway, key, framing, piece=b""):
 async def test_beyond_the_bound_nothing_more_is_read_and_small_calls_go_on(narrow, upstream):
     upstream.script("up-stuck", {"hold_before_head": True})
     calls = [
-        asyncio.create_task(ask(narrow.url, key, large())) for key in (town.ALICE, town.BOB, town.CHARLIE)
+        asyncio.create_task(ask(narrow.url, key, large()))
+        for key in (sample.ALICE, sample.BOB, sample.CHARLIE)
     ]
     await upstream.wait("arrived", model="up-stuck", count=3)
 
-    refused, code = await begin(narrow, town.ALICE, f"content-length: {MB}")  # a second one is over her half
+    refused, code = await begin(
+        narrow, sample.ALICE, f"content-length: {MB}"
+    )  # a second one is over her half
     assert (refused.split()[1], code) == ("503", "overloaded")
     assert "retry-after: " in refused
     grown, code = await begin(
-        narrow, town.BOB, "transfer-encoding: chunked", b"100000\r\n" + b" " * MB + b"\r\n"
+        narrow, sample.BOB, "transfer-encoding: chunked", b"100000\r\n" + b" " * MB + b"\r\n"
     )
     assert (grown.split()[1], code) == ("503", "overloaded")
-    assert (await ask(narrow.url, town.ALICE, question("m1"))).status == 200
+    assert (await ask(narrow.url, sample.ALICE, question("m1"))).status == 200
 
     async with narrow.client() as client:
         assert 'gateway_shed_total{reason="bodies"} 2.0' in (await client.get("/metrics")).text
     upstream.release(model="up-stuck")
     assert [answer.status for answer in await asyncio.gather(*calls)] == [200] * 3
     upstream.script("up-stuck", {})
-    assert (await ask(narrow.url, town.ALICE, large())).status == 200  # what was taken came back
+    assert (await ask(narrow.url, sample.ALICE, large())).status == 200  # what was taken came back
 
 
 async def test_a_crowd_of_large_bodies_takes_no_more_memory_than_was_set(narrow, upstream):
     upstream.script("up-stuck", {"hold_before_head": True})
     before, earlier = resident(narrow.pid), len(upstream.seen(model="up-stuck"))
-    keys = [town.ALICE, town.BOB, town.CHARLIE] * 20
+    keys = [sample.ALICE, sample.BOB, sample.CHARLIE] * 20
     calls = [asyncio.create_task(ask(narrow.url, key, large())) for key in keys]
     await eventually(lambda: sum(call.done() for call in calls), lambda done: done >= len(keys) - 3)
     grown = resident(narrow.pid) - before

@@ -7,12 +7,12 @@ import json
 import pytest
 from openai import APIError
 
-from tests import town
-from tests.ledger import row_of
-from tests.raw_calls import question
+from tests.support import sample
+from tests.support.books.ledger import row_of
+from tests.support.clients.raw_calls import question
 
 MODEL, UPSTREAM = "m5", "up-m5"
-IMPATIENT = town.FAILING[-1]
+IMPATIENT = sample.FAILING[-1]
 BREAKS = {
     "cut": "upstream_error",
     "drop": "upstream_error",
@@ -26,7 +26,7 @@ BREAKS = {
 async def events_of(gateway, upstream, behavior):
     model = IMPATIENT if behavior["end"] == "stall" else MODEL
     upstream.script(f"up-{model}", behavior)
-    async with gateway.client(town.BOB) as client:
+    async with gateway.client(sample.BOB) as client:
         answer = await client.post("/v1/chat/completions", json=question(model, stream=True))
     assert answer.status_code == 200
     return answer, [json.loads(block[6:]) for block in answer.text.split("\n\n") if block]
@@ -47,7 +47,7 @@ async def test_it_ends_with_an_error_event_and_no_done(gateway, upstream, end):
 async def test_before_the_first_content_it_is_an_ordinary_error(gateway, upstream, end):
     model = IMPATIENT if end == "stall" else MODEL
     upstream.script(f"up-{model}", {"end": end, "after": 0})
-    async with gateway.client(town.BOB) as client:
+    async with gateway.client(sample.BOB) as client:
         answer = await client.post("/v1/chat/completions", json=question(model, stream=True))
     assert answer.status_code == (504 if end == "stall" else 502)
     assert answer.json()["error"]["code"] == BREAKS[end]
@@ -57,7 +57,7 @@ async def test_before_the_first_content_it_is_an_ordinary_error(gateway, upstrea
 async def test_the_client_of_openai_raises(gateway, upstream, end):
     upstream.script(UPSTREAM, {"end": end, "after": 2})
     received = ""
-    async with gateway.openai(town.BOB) as client:
+    async with gateway.openai(sample.BOB) as client:
         stream = await client.chat.completions.create(**question(MODEL, stream=True))
         with pytest.raises(APIError):  # noqa: PT012 - what came before it is asked for too
             async for chunk in stream:

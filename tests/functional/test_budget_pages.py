@@ -8,11 +8,12 @@ import re
 
 import pytest
 
-from tests import staff, town
-from tests.money import settled
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.money import settled
+from tests.support.clients import admin_client
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -21,14 +22,14 @@ CENT = {"price_input": 0, "price_output": 0, "pricing": {"request": 0.01}}
 
 
 def config(endpoint):
-    slow = town.row("slow", "up-pages-slow", endpoint, **CENT)
+    slow = sample.row("slow", "up-pages-slow", endpoint, **CENT)
     return {
-        **town.NO_LIMITS,
-        "model_catalog": [town.row("cent", "up-pages", endpoint, **CENT), slow],
+        **sample.NO_LIMITS,
+        "model_catalog": [sample.row("cent", "up-pages", endpoint, **CENT), slow],
         "bootstrap": {
-            "admin_users": [staff.ROOT],
+            "admin_users": [admin_client.ROOT],
             "tenants": [{"name": name} for name in ("spender", "idle", "usual")],
-            "api_keys": [town.key("spender", SPENDER, budget_usd=0.5, budget_schedule="rolling_30d")],
+            "api_keys": [sample.key("spender", SPENDER, budget_usd=0.5, budget_schedule="rolling_30d")],
             "tenant_budgets": [
                 {"tenant": "spender", "budget_usd": 1, "refresh_schedule": "weekly"},
                 {"tenant": "idle", "budget_usd": 2500, "refresh_schedule": "daily"},
@@ -62,7 +63,7 @@ async def test_spent_held_and_left_are_on_every_list_while_a_call_runs(gateway, 
         assert (await ask(gateway.url, SPENDER, question("cent"))).status == 200
     await settled(gateway)
     async with gateway.client(follow_redirects=True) as browser:
-        await staff.BackOffice(browser).log_in()
+        await admin_client.BackOffice(browser).log_in()
         running = asyncio.create_task(ask(gateway.url, SPENDER, question("slow")))
         await upstream.wait("arrived", model="up-pages-slow")
 

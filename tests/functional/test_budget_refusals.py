@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests import town
-from tests.ledger import whole_ledger
-from tests.money import nanousd, samples, settled, standing, windows
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
+from tests.support import sample
+from tests.support.books.ledger import whole_ledger
+from tests.support.books.money import nanousd, samples, settled, standing, windows
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
 
 pytestmark = pytest.mark.both_modes
 
@@ -24,7 +24,7 @@ UNPRICED = {"price_input": None, "price_output": None, "price_per": None}
 
 def config(endpoint):
     def row(alias, **more):
-        found = town.row(alias, f"up-money-{more.get('deployment', alias)}", endpoint) | more
+        found = sample.row(alias, f"up-money-{more.get('deployment', alias)}", endpoint) | more
         return {name: value for name, value in found.items() if value is not None}
 
     budgets = [
@@ -39,7 +39,7 @@ def config(endpoint):
     names = [budget["tenant"] for budget in budgets]
     keys = (WEEKLY, CLAMPED, POOR, FRUGAL, LIAR)
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "model_catalog": [
             row("cent", **CENT),
             row("words"),
@@ -52,8 +52,8 @@ def config(endpoint):
         "bootstrap": {
             "tenants": [{"name": name} for name in dict.fromkeys(names)],
             "api_keys": [
-                *(town.key(key[3:].partition(".")[0], key) for key in keys),
-                town.key("keyed", KEYED, budget_usd=0.02),
+                *(sample.key(key[3:].partition(".")[0], key) for key in keys),
+                sample.key("keyed", KEYED, budget_usd=0.02),
             ],
             "tenant_budgets": budgets,
         },

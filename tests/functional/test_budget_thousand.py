@@ -8,12 +8,13 @@ from collections import Counter
 
 import pytest
 
-from tests import stores, town
-from tests.cents import word_of
-from tests.ledger import committed, whole_ledger
-from tests.money import nanousd, settled, standing, windows
-from tests.raw_calls import ask, question
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.ledger import committed, whole_ledger
+from tests.support.books.money import nanousd, settled, standing, windows
+from tests.support.clients.concurrent_clients import word_of
+from tests.support.clients.raw_calls import ask, question
+from tests.support.stores import stores
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -26,11 +27,11 @@ LATE = {"limiter_unavailable"} if stores.are_shared() else set()
 
 def config(upstream, budget, **row):
     return {
-        **town.NO_LIMITS,
-        "model_catalog": [town.row("cent", "up-thousand", upstream.base_url, **row)],
+        **sample.NO_LIMITS,
+        "model_catalog": [sample.row("cent", "up-thousand", upstream.base_url, **row)],
         "bootstrap": {
             "tenants": [{"name": "thousand"}],
-            "api_keys": [town.key("thousand", KEY)],
+            "api_keys": [sample.key("thousand", KEY)],
             "tenant_budgets": [{"tenant": "thousand", "budget_usd": budget}],
         },
     }

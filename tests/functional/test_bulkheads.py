@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from tests.money import settled
-from tests.raw_calls import ask, question
-from tests.town import ALICE, row
-from tests.waiting import eventually
+from tests.support.books.money import settled
+from tests.support.clients.raw_calls import ask, question
+from tests.support.sample import ALICE, row
+from tests.support.waiting import eventually
 
 ROOM = 4
 CROWD = 40

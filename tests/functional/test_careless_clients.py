@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from tests import town
-from tests.raw_calls import question
-from tests.wire import CHAT, CLOSE, head, spoken
+from tests.support import sample
+from tests.support.clients.raw_calls import question
+from tests.support.clients.wire import CHAT, CLOSE, head, spoken
 
 MODEL, UPSTREAM = "m8", "up-m8"
 BODY = json.dumps(question(MODEL)).encode()
@@ -37,7 +37,7 @@ async def test_an_offer_of_another_protocol_costs_no_body(gateway, upstream, off
     assert got.startswith(b"HTTP/1.1 200 OK\r\n"), got[:300]
     assert b"101" not in got.partition(b"\r\n")[0]
     assert (b"data: [DONE]" in got) is stream
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         plain = await client.post(CHAT, content=body, headers={"content-type": "application/json"})
     [seen] = upstream.seen(call=plain.headers["x-request-id"])
     assert [each["body_sha256"] for each in upstream.seen(model="up-roomy")[-2:]] == [seen["body_sha256"]] * 2
@@ -95,7 +95,7 @@ async def test_whole_answers_to_a_client_of_http_1_0_have_a_length(gateway, upst
     "path", ["/v1/models", "/v1/models/chat", "/healthz", "/readyz", "/metrics", "/", "/readme"]
 )
 async def test_head_is_get_without_its_body(gateway, path):
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         whole, answer = await client.get(path), await client.head(path)
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-type"] == whole.headers["content-type"]
@@ -123,7 +123,7 @@ async def test_a_connection_goes_on_after_head(gateway):
     ],
 )
 async def test_other_methods_are_told_which_there_are(gateway, method, path, status, allowed):
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         answer = await client.request(method, path)
     assert (answer.status_code, answer.headers.get("allow")) == (status, allowed)
 
@@ -135,8 +135,8 @@ BLANKS = [b" ", b"\t", b"  \t "]
 @pytest.mark.parametrize(
     "line",
     [
-        b"api-key: " + town.BOB.encode(),
-        b"x-api-key: " + town.BOB.encode(),
+        b"api-key: " + sample.BOB.encode(),
+        b"x-api-key: " + sample.BOB.encode(),
         b"x-request-timeout-ms: 20000",
         b"idempotency-key: blanks-%b",
         b"content-encoding: identity",
@@ -150,7 +150,7 @@ async def test_blanks_behind_a_value_are_no_part_of_it(gateway, upstream, line, 
     exact, padded = request, request.replace(line, line + blank)
     if b"api-key" in line:
         exact, padded = (
-            each.replace(b"Bearer " + town.ALICE.encode(), b"Basic x") for each in (exact, padded)
+            each.replace(b"Bearer " + sample.ALICE.encode(), b"Basic x") for each in (exact, padded)
         )
     statuses = [(await spoken(gateway, each)).partition(b"\r\n")[0] for each in (exact, padded)]
     assert statuses[0] == statuses[1]

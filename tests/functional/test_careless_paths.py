@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from tests import town
-from tests.raw_calls import question
-from tests.wire import CLOSE, head, spoken
+from tests.support import sample
+from tests.support.clients.raw_calls import question
+from tests.support.clients.wire import CLOSE, head, spoken
 
 MODEL, UPSTREAM = "m8", "up-m8"
 BODY = json.dumps(question(MODEL)).encode()
@@ -69,7 +69,7 @@ async def test_so_it_is_for_what_is_read(gateway, path, status):
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_path_that_leads_nowhere_is_answered_in_json_with_a_hint(gateway, method, path, code, words):
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         answer = await client.request(method, path, json=question(MODEL) if method == "POST" else None)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
     error = answer.json()["error"]
@@ -80,7 +80,7 @@ async def test_a_path_that_leads_nowhere_is_answered_in_json_with_a_hint(gateway
 async def test_the_official_client_shows_the_hint(gateway):
     import openai  # noqa: PLC0415 - half a second, for one test
 
-    client = openai.AsyncOpenAI(api_key=town.ALICE, base_url=gateway.url, max_retries=0)
+    client = openai.AsyncOpenAI(api_key=sample.ALICE, base_url=gateway.url, max_retries=0)
     async with client:
         with pytest.raises(openai.NotFoundError, match="base URL ends in /v1"):
             await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "hi"}])

@@ -13,11 +13,11 @@ from celery import Celery
 from django.conf import settings
 
 from gateway.schedule import every_job
-from tests.processes import ServerProcess, clean_environment
-from tests.redis_server import RedisServer
-from tests.sources import MANAGE, ROOT
-from tests.templates import HAS_ITS_TABLES, JWT_SECRET, prepared_postgres
-from tests.waiting import eventually
+from tests.support.servers.processes import ServerProcess, clean_environment
+from tests.support.sources import MANAGE, ROOT
+from tests.support.stores.redis_server import RedisServer
+from tests.support.stores.templates import HAS_ITS_TABLES, JWT_SECRET, prepared_postgres
+from tests.support.waiting import eventually
 
 START_S = 60
 DONE_S = 30

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests import town
+from tests.support import sample
 
 MODEL, UPSTREAM = "m1", "up-m1"
 CHAT = "/v1/chat/completions"
@@ -25,7 +25,7 @@ ALL_OF_IT = (
 )
 
 
-async def post(gateway, body, key=town.ALICE, path=CHAT, **headers):
+async def post(gateway, body, key=sample.ALICE, path=CHAT, **headers):
     headers = {"content-type": "application/json", **headers}
     async with gateway.client(key) as client:
         return await client.post(path, content=body, headers=headers)

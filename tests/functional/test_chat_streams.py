@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests import town
-from tests.raw_calls import question
+from tests.support import sample
+from tests.support.clients.raw_calls import question
 
 MODEL, UPSTREAM = "m2", "up-m2"
 DONE = "[DONE]"
@@ -16,7 +16,7 @@ DONE = "[DONE]"
 async def stream(gateway, upstream, behavior, model=MODEL, **more):
     """Return the answer and the data of its events."""
     upstream.script(f"up-{model}", behavior)
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         answer = await client.post("/v1/chat/completions", json=question(model, stream=True, **more))
     assert answer.status_code == 200, answer.text
     assert answer.content.endswith(b"\n\n")
@@ -125,7 +125,7 @@ async def test_tool_calls_stream_through(gateway, upstream):
 async def test_the_first_chunk_leaves_before_the_last_one_is_made(gateway, upstream):
     upstream.script(UPSTREAM, {"hold_after": 1})
     async with (
-        gateway.client(town.ALICE) as client,
+        gateway.client(sample.ALICE) as client,
         client.stream("POST", "/v1/chat/completions", json=question(MODEL, stream=True)) as answer,
     ):
         parts = answer.aiter_text()

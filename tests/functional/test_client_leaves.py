@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from tests import town
-from tests.deaf_port import deaf_port
-from tests.ledger import row_of, whole_ledger
-from tests.money import samples, settled
-from tests.raw_calls import question
-from tests.servers import CALL_S, Gateway, merged
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.ledger import row_of, whole_ledger
+from tests.support.books.money import samples, settled
+from tests.support.clients.raw_calls import question
+from tests.support.faults.unresponsive_port import deaf_port
+from tests.support.servers.gateway import CALL_S, Gateway, merged
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -33,10 +33,10 @@ MOMENTS = {
 def gateway(upstream, closed_port, tmp_path_factory):
     with deaf_port() as port:
         rows = [
-            town.row(MODEL, UPSTREAM, upstream.base_url, timeouts=PATIENCE),
-            town.row("deaf", "up-deaf", f"http://127.0.0.1:{port}/v1"),
+            sample.row(MODEL, UPSTREAM, upstream.base_url, timeouts=PATIENCE),
+            sample.row("deaf", "up-deaf", f"http://127.0.0.1:{port}/v1"),
         ]
-        config = merged(town.config(upstream.base_url, closed_port), {"model_catalog": rows})
+        config = merged(sample.config(upstream.base_url, closed_port), {"model_catalog": rows})
         with Gateway(config, tmp_path_factory.mktemp("leaving") / "data") as server:
             yield server
 
@@ -45,7 +45,7 @@ async def leave(gateway, upstream, behavior, moment, *, stream):
     """Leave at the moment; return what the provider saw once its call has ended, which nothing else would end."""
     upstream.script(UPSTREAM, behavior)
     before = len(upstream.seen(model=UPSTREAM))
-    async with gateway.client(town.CHARLIE) as client:
+    async with gateway.client(sample.CHARLIE) as client:
         call = asyncio.create_task(read(client, stream=stream))
         await upstream.wait("arrived", model=UPSTREAM, count=before + 1)
         name = upstream.seen(model=UPSTREAM)[-1]["id"]
@@ -83,7 +83,7 @@ async def test_a_client_that_left_before_the_answer_is_one_row_too(gateway, upst
 
 async def test_a_client_that_left_before_anybody_was_reached_has_no_row_and_pays_nothing(gateway):
     await settled(gateway)
-    async with gateway.client(town.CHARLIE) as client:
+    async with gateway.client(sample.CHARLIE) as client:
         call = asyncio.create_task(read_from(client, "deaf"))
         await eventually(lambda: samples(gateway), lambda found: found["gateway_inflight_requests"])
         call.cancel()

@@ -10,11 +10,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from tests import town
-from tests.ledger import committed, whole_ledger
-from tests.money import NANO, settled, standing, windows
-from tests.raw_calls import ask, question
-from tests.shifted_clock import ShiftedClock
+from tests.support import sample
+from tests.support.books.ledger import committed, whole_ledger
+from tests.support.books.money import NANO, settled, standing, windows
+from tests.support.clients.raw_calls import ask, question
+from tests.support.faults.shifted_clock import ShiftedClock
 
 pytestmark = pytest.mark.both_modes
 
@@ -32,10 +32,10 @@ def same_window():
 def config(endpoint):
     cent = {"price_input": 0, "price_output": 0, "pricing": {"request": 0.01}}
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "model_catalog": [
-            town.row("cent", "up-clock-cent", endpoint, **cent),
-            town.row("long", "up-clock-long", endpoint, **cent),
+            sample.row("cent", "up-clock-cent", endpoint, **cent),
+            sample.row("long", "up-clock-long", endpoint, **cent),
         ],
         "bootstrap": {
             "tenants": [{"name": "timely"}],
@@ -43,8 +43,8 @@ def config(endpoint):
                 {"tenant": "timely", "budget_usd": CENTS / 100, "refresh_schedule": same_window()}
             ],
             "api_keys": [
-                town.key("timely", LIMITED, rate_limit={"requests_per_minute": RPM}),
-                town.key("timely", PAYING),
+                sample.key("timely", LIMITED, rate_limit={"requests_per_minute": RPM}),
+                sample.key("timely", PAYING),
             ],
         },
     }

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests import town
-from tests.cycles import Cycles
-from tests.money import settled
-from tests.raw_calls import question
-from tests.servers import Gateway
+from tests.support import sample
+from tests.support.books.money import settled
+from tests.support.clients.raw_calls import question
+from tests.support.faults.cycles import Cycles
+from tests.support.servers.gateway import Gateway
 
 CALLS = 5
 STREAM = {"stream": True}
@@ -62,10 +62,10 @@ def watched(upstream, tmp_path_factory):
     directory = tmp_path_factory.mktemp("cycles")
     cycles = Cycles(directory / "loop")
     config = {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "server": {"workers": 1},
-        "model_catalog": [town.row("m1", "up-m1", upstream.base_url)],
-        "bootstrap": {"tenants": [{"name": "alice-co"}], "api_keys": [town.key("alice-co", town.ALICE)]},
+        "model_catalog": [sample.row("m1", "up-m1", upstream.base_url)],
+        "bootstrap": {"tenants": [{"name": "alice-co"}], "api_keys": [sample.key("alice-co", sample.ALICE)]},
     }
     gateway = Gateway(config, directory / "data", cycles.environment)
     with gateway:
@@ -76,7 +76,7 @@ def watched(upstream, tmp_path_factory):
 async def test_a_call_leaves_no_cycle(watched, upstream, what):
     gateway, cycles = watched
     kind = KINDS[what]
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
 
         async def ask(more, status, headers=()):
             own = dict.fromkeys(headers, uuid.uuid4().hex)
@@ -99,7 +99,7 @@ async def test_a_call_whose_client_left_is_gone_too(watched, upstream):
     upstream.script("up-m1", {"chunks": 6, "hold_after": 3})
     await cycles.found(gateway.pid)
     for _ in range(CALLS):
-        async with gateway.client(town.ALICE) as client:
+        async with gateway.client(sample.ALICE) as client:
             asking = client.stream("POST", "/v1/chat/completions", json=question("m1", stream=True))
             async with asking as answer:
                 await anext(answer.aiter_raw())

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
-from tests import town
-from tests.ledger import row_of
+from tests.support import sample
+from tests.support.books.ledger import row_of
 
 KB, MB = 1024, 1024 * 1024
 SIZES = [
@@ -33,10 +33,10 @@ UPSTREAM = "up-departing"
 
 @pytest.fixture(scope="module")
 def gateway(upstream, closed_port, tmp_path_factory):
-    from tests.servers import Gateway  # noqa: PLC0415 - a fixture of the same name is in conftest
+    from tests.support.servers.gateway import Gateway  # noqa: PLC0415 - a fixture of the same name is in conftest
 
-    config = town.config(upstream.base_url, closed_port)
-    row = town.row("departing", UPSTREAM, upstream.base_url, context_window=None, max_output_tokens=16)
+    config = sample.config(upstream.base_url, closed_port)
+    row = sample.row("departing", UPSTREAM, upstream.base_url, context_window=None, max_output_tokens=16)
     row["timeouts"] = {"connect": "2s", "first_byte": "30s", "idle": "30s", "total": "30s"}
     config["model_catalog"] = [*config["model_catalog"], row]
     config["metering"] = {**config["metering"], "read_on": "20ms"}  # then the call is cancelled
@@ -49,7 +49,7 @@ def question(size, *, stream=False):
     flag = b"true" if stream else b"false"
     body = b'{"model":"departing","stream":%s,"messages":[{"role":"user","content":"%s"}]}' % (flag, text)
     head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {town.ALICE}\r\n"
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {sample.ALICE}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
@@ -117,7 +117,7 @@ async def test_a_client_that_only_ends_its_own_side_gets_its_answer(gateway, ups
 
 async def test_an_answer_without_a_body_is_not_lost_to_the_end_of_a_side(gateway):
     asked = (
-        f"HEAD /v1/models HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {town.ALICE}\r\n\r\n".encode()
+        f"HEAD /v1/models HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {sample.ALICE}\r\n\r\n".encode()
     )
     for _ in range(10):
         assert b"HTTP/1.1 200 OK\r\n" in await whole(half_closed(gateway, asked))

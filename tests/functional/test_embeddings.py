@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests import town
+from tests.support import sample
 
 INPUTS = {
     "a string": ("hi", 1),
@@ -17,7 +17,7 @@ INPUTS = {
 
 
 async def post(gateway, **body):
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         return await client.post("/v1/embeddings", json={"model": "embed", **body})
 
 
@@ -43,7 +43,7 @@ async def test_the_encoding_is_the_providers_business(gateway, encoding, kind):
 
 
 async def test_the_clients_of_openai_decode_both(gateway):
-    async with gateway.openai(town.ALICE) as client:
+    async with gateway.openai(sample.ALICE) as client:
         packed = await client.embeddings.create(model="embed", input="hi")  # asks for base64 by itself
         plain = await client.embeddings.create(model="embed", input="hi", encoding_format="float")
     assert packed.data[0].embedding == plain.data[0].embedding == [1.0, *[0.0] * 7]

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import stores, town
-from tests.raw_calls import ask, question
-from tests.servers import Gateway, merged
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway, merged
+from tests.support.stores import stores
+from tests.support.waiting import eventually
 
 GRACE = "300ms"
 
@@ -30,10 +31,10 @@ def environment() -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="module")
 def shared(upstream, closed_port, environment, tmp_path_factory):
     """Yield two workers with a grace that is far shorter than the calls of these tests."""
-    row = town.row("lasting", "up-lasting", upstream.base_url)
+    row = sample.row("lasting", "up-lasting", upstream.base_url)
     row["timeouts"] = {"connect": "2s", "first_byte": "30s", "idle": "30s", "total": "30s"}
     more = {"server": {"workers": 2, "graceful_shutdown_delay": GRACE}, "model_catalog": [row]}
-    plan = merged(town.config(upstream.base_url, closed_port), more)
+    plan = merged(sample.config(upstream.base_url, closed_port), more)
     server = Gateway(plan, tmp_path_factory.mktemp("ends") / "data", environment)
     yield server.start()
     server.kill()
@@ -61,7 +62,7 @@ async def begun(gateway, upstream, count, *, stream):
     upstream.script("up-lasting", {"hold_after": 1} if stream else {"kind": "hold"})
     before = len(upstream.seen(model="up-lasting"))
     body = question("lasting", stream=stream)
-    calls = [asyncio.create_task(ask(gateway.url, town.ALICE, body)) for _ in range(count)]
+    calls = [asyncio.create_task(ask(gateway.url, sample.ALICE, body)) for _ in range(count)]
     await upstream.wait("arrived", model="up-lasting", count=before + count)
     return calls
 

@@ -8,11 +8,11 @@ import json
 
 import pytest
 
-from tests import town
-from tests.ledger import row_of
-from tests.money import query, standing
-from tests.raw_calls import ask, question
-from tests.servers import Gateway, merged
+from tests.support import sample
+from tests.support.books.ledger import row_of
+from tests.support.books.money import query, standing
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway, merged
 
 pytestmark = pytest.mark.both_modes
 
@@ -75,7 +75,7 @@ def config(upstream, closed_port):
     rows = []
     for number in range(len(EVERY) + 2):
         rows += [
-            town.row(
+            sample.row(
                 f"t{number}",
                 f"up-t{number}-a",
                 upstream.base_url,
@@ -83,20 +83,20 @@ def config(upstream, closed_port):
                 price_input=DEAR / 1000,
                 timeouts=IMPATIENT,
             ),
-            town.row(
+            sample.row(
                 f"t{number}", f"up-t{number}-b", upstream.base_url, deployment=f"t{number}-b", priority=1
             ),
         ]
     rows += [
-        town.row("kept", "up-kept", upstream.base_url),
-        town.row("half", "up-half-a", f"http://127.0.0.1:{closed_port}/v1", deployment="dead"),
-        town.row("half", "up-half-b", upstream.base_url, deployment="alive", priority=1),
+        sample.row("kept", "up-kept", upstream.base_url),
+        sample.row("half", "up-half-a", f"http://127.0.0.1:{closed_port}/v1", deployment="dead"),
+        sample.row("half", "up-half-b", upstream.base_url, deployment="alive", priority=1),
     ]
     people = {
         "tenants": [{"name": "payer"}],
-        "api_keys": [town.key("payer", PAYER), town.key("payer", POOR, budget_usd=0.0023)],
+        "api_keys": [sample.key("payer", PAYER), sample.key("payer", POOR, budget_usd=0.0023)],
     }
-    return merged(town.NO_LIMITS, {"model_catalog": rows, "bootstrap": people})
+    return merged(sample.NO_LIMITS, {"model_catalog": rows, "bootstrap": people})
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ async def try_it(gateway, upstream, kind, key=PAYER):
     row = await row_of(gateway, answer.id)
     tries, receipt = tries_of(gateway, answer.id)
     assert [each["deployment"] for each in tries] == [f"t{number}-a", f"t{number}-b"]
-    own = 10 * CHEAP + 5 * town.OUTPUT_NANOUSD
+    own = 10 * CHEAP + 5 * sample.OUTPUT_NANOUSD
     assert (tries[1]["outcome"], tries[1]["cost_nanousd"]) == ("ok", own)
     assert sum(float(line["amount_nanousd"]) for line in receipt) == row["cost_nanousd"]
     assert (row["attempts"], row["output_tokens"]) == (2, 5)
@@ -141,7 +141,7 @@ async def test_a_try_whose_outcome_is_unknown_costs_its_prompt(gateway, upstream
 async def test_a_try_that_was_no_use_costs_what_it_said(gateway, upstream, kind):
     row, first, beside = await try_it(gateway, upstream, kind)
     assert first["usage"]["input_tokens"] == USED["prompt_tokens"]
-    assert first["cost_nanousd"] == beside == 30 * DEAR + 5 * town.OUTPUT_NANOUSD
+    assert first["cost_nanousd"] == beside == 30 * DEAR + 5 * sample.OUTPUT_NANOUSD
     assert not row["estimated"]
 
 
@@ -154,7 +154,7 @@ async def test_a_try_that_was_refused_costs_nothing(gateway, upstream, kind):
 async def test_a_try_that_reached_nobody_costs_nothing(gateway):
     answer = await ask(gateway.url, PAYER, question("half"))
     row = await row_of(gateway, answer.id)
-    assert (row["attempts"], row["cost_nanousd"]) == (2, 10 * CHEAP + 5 * town.OUTPUT_NANOUSD)
+    assert (row["attempts"], row["cost_nanousd"]) == (2, 10 * CHEAP + 5 * sample.OUTPUT_NANOUSD)
 
 
 async def test_a_question_that_a_kept_connection_lost_is_in_the_row(gateway, upstream):
@@ -164,7 +164,7 @@ async def test_a_question_that_a_kept_connection_lost_is_in_the_row(gateway, ups
     rows = [await row_of(gateway, answer.id) for answer in answers]
     seen = [upstream.seen(call=answer.id) for answer in answers]
     assert [row["attempts"] for row in rows] == [len(calls) for calls in seen]
-    own = 10 * CHEAP + 5 * town.OUTPUT_NANOUSD
+    own = 10 * CHEAP + 5 * sample.OUTPUT_NANOUSD
     assert max(map(len, seen)) == 2
     for row, calls in zip(rows, seen, strict=True):
         if (
@@ -191,5 +191,5 @@ async def test_a_call_that_nobody_answered_costs_what_its_providers_said(gateway
     answer = await ask(gateway.url, PAYER, question(f"t{number}"))
     assert answer.status == 502
     row = await row_of(gateway, answer.id)
-    assert row["cost_nanousd"] == 30 * (DEAR + CHEAP) + 2 * 5 * town.OUTPUT_NANOUSD
+    assert row["cost_nanousd"] == 30 * (DEAR + CHEAP) + 2 * 5 * sample.OUTPUT_NANOUSD
     assert (row["status"], row["attempts"]) == ("error", 2)

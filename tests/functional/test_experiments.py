@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
-from tests import town
-from tests.money import settled
-from tests.raw_calls import ask, question
-from tests.servers import Gateway, merged
+from tests.support import sample
+from tests.support.books.money import settled
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway, merged
 
 pytestmark = pytest.mark.both_modes
 
@@ -20,17 +20,17 @@ ARMS = {"by": "user", "arms": {"ab-a": 50, "ab-b": 50}}
 @pytest.fixture(scope="module")
 def split(upstream, closed_port, tmp_path_factory):
     rows = [
-        town.row("ab", "up-ab-a", upstream.base_url, deployment="ab-a", priority=0, experiment=ARMS),
-        town.row("ab", "up-ab-b", upstream.base_url, deployment="ab-b", priority=1),
+        sample.row("ab", "up-ab-a", upstream.base_url, deployment="ab-a", priority=0, experiment=ARMS),
+        sample.row("ab", "up-ab-b", upstream.base_url, deployment="ab-b", priority=1),
     ]
-    config = merged(town.config(upstream.base_url, closed_port), {"model_catalog": rows})
+    config = merged(sample.config(upstream.base_url, closed_port), {"model_catalog": rows})
     with Gateway(config, tmp_path_factory.mktemp("split") / "data") as server:
         yield server
 
 
 async def deployments(gateway, users, **headers):
     answers = [
-        await ask(gateway.url, town.ALICE, question("ab", user=user), headers=headers) for user in users
+        await ask(gateway.url, sample.ALICE, question("ab", user=user), headers=headers) for user in users
     ]
     return [answer.headers["x-gateway-deployment"] for answer in answers]
 

@@ -7,13 +7,13 @@ from functools import partial
 
 import pytest
 
-from tests import town
-from tests.commands import run_each
-from tests.ledger import committed
-from tests.money import settled
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.ledger import committed
+from tests.support.books.money import settled
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.commands import run_each
+from tests.support.servers.gateway import Gateway
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -24,35 +24,35 @@ TRIED = {"by": "user", "arms": {"told-m": 50, "told-n": 50}}
 
 def config(endpoint, closed_port):
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "model_catalog": [
-            town.row("told", "up-told-a", endpoint, deployment="told-a"),
-            town.row("told", "up-told-b", endpoint, deployment="told-b", priority=1, price_output=6.0),
-            town.row("told", "up-told-c", endpoint, deployment="told-c", priority=2),
-            town.row("told", "up-told-d", endpoint, deployment="told-d", api_key="${SURELY_NOT_SET}"),
-            town.row("waits", "up-told-waits", endpoint, timeouts={"first_byte": "30s"}),
-            town.row("cut", "up-told-cut", endpoint),
-            town.row("mild", "up-told-mild", endpoint, deployment="mild-1"),
-            town.row("strict", "up-told-strict", endpoint, fallbacks={"content_filter": ["mild"]}),
-            town.row(
+            sample.row("told", "up-told-a", endpoint, deployment="told-a"),
+            sample.row("told", "up-told-b", endpoint, deployment="told-b", priority=1, price_output=6.0),
+            sample.row("told", "up-told-c", endpoint, deployment="told-c", priority=2),
+            sample.row("told", "up-told-d", endpoint, deployment="told-d", api_key="${SURELY_NOT_SET}"),
+            sample.row("waits", "up-told-waits", endpoint, timeouts={"first_byte": "30s"}),
+            sample.row("cut", "up-told-cut", endpoint),
+            sample.row("mild", "up-told-mild", endpoint, deployment="mild-1"),
+            sample.row("strict", "up-told-strict", endpoint, fallbacks={"content_filter": ["mild"]}),
+            sample.row(
                 "small", "up-told-small", endpoint, context_window=50, fallbacks={"context_window": ["mild"]}
             ),
-            town.row("arms", "up-told-m", endpoint, deployment="told-m", experiment=TRIED),
-            town.row("arms", "up-told-n", endpoint, deployment="told-n"),
-            town.row("arms", "up-told-o", endpoint, deployment="told-o", shadow_percent=100),
-            town.row("dead", "up-told-dead", f"http://127.0.0.1:{closed_port}/v1"),
+            sample.row("arms", "up-told-m", endpoint, deployment="told-m", experiment=TRIED),
+            sample.row("arms", "up-told-n", endpoint, deployment="told-n"),
+            sample.row("arms", "up-told-o", endpoint, deployment="told-o", shadow_percent=100),
+            sample.row("dead", "up-told-dead", f"http://127.0.0.1:{closed_port}/v1"),
         ],
         "budgets": {"default_usd": 1000, "on_insufficient": "clamp"},
         "bootstrap": {
             "tenants": [{"name": "tellers"}],
             "api_keys": [
-                town.key(
+                sample.key(
                     "tellers",
                     KEY,
                     budget_usd=5,
                     rate_limit={"requests_per_minute": 60, "parallel_requests": 4},
                 ),
-                town.key("tellers", CLAMPED, budget_usd=0.0005),
+                sample.key("tellers", CLAMPED, budget_usd=0.0005),
             ],
         },
     }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests import town
-from tests.ledger import whole_ledger
-from tests.raw_calls import question
-from tests.servers import Gateway, merged
+from tests.support import sample
+from tests.support.books.ledger import whole_ledger
+from tests.support.clients.raw_calls import question
+from tests.support.servers.gateway import Gateway, merged
 
 SHORT = {
     "connect": "2s",
@@ -42,7 +42,7 @@ CASES = [
 
 
 async def ask(gateway, model, **more):
-    async with gateway.client(town.BOB) as client:
+    async with gateway.client(sample.BOB) as client:
         return await client.post("/v1/chat/completions", json=question(model, **more))
 
 
@@ -50,7 +50,7 @@ async def ask(gateway, model, **more):
 def gateway(upstream, closed_port, tmp_path_factory):
     """Yield one gateway with a pair of deployments for every case, so that no case sees another's failures."""
     rows = [
-        town.row(
+        sample.row(
             f"pair-{name}",
             f"up-pair-{name}-{place}",
             upstream.base_url,
@@ -63,10 +63,10 @@ def gateway(upstream, closed_port, tmp_path_factory):
     ]
     nowhere = f"http://127.0.0.1:{closed_port}/v1"
     rows += [
-        town.row("half", "up-half", nowhere, deployment="dead", priority=0),
-        town.row("half", "up-half", upstream.base_url, deployment="alive", priority=1),
+        sample.row("half", "up-half", nowhere, deployment="dead", priority=0),
+        sample.row("half", "up-half", upstream.base_url, deployment="alive", priority=1),
     ]
-    config = merged(town.config(upstream.base_url, closed_port), {"model_catalog": rows})
+    config = merged(sample.config(upstream.base_url, closed_port), {"model_catalog": rows})
     with Gateway(config, tmp_path_factory.mktemp("pairs") / "data") as server:
         yield server
 

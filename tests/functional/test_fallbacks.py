@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests import town
-from tests.ledger import row_of
-from tests.money import nanousd
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.ledger import row_of
+from tests.support.books.money import nanousd
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -44,25 +44,25 @@ def config(endpoint):
     }
     every = {reason: [alias] for reason, alias in OTHERS.items()}
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "model_catalog": [
-            town.row("fast", "up-fb-fast", endpoint, deployment="fast-1", fallbacks=every),
-            town.row("filtered", "up-fb-filtered", endpoint, deployment="filtered-1", fallbacks=every),
-            town.row("short", "up-fb-short", endpoint, context_window=50, fallbacks=every),
+            sample.row("fast", "up-fb-fast", endpoint, deployment="fast-1", fallbacks=every),
+            sample.row("filtered", "up-fb-filtered", endpoint, deployment="filtered-1", fallbacks=every),
+            sample.row("short", "up-fb-short", endpoint, context_window=50, fallbacks=every),
             *(
-                town.row(
+                sample.row(
                     "wide", f"up-fb-wide-{name}", endpoint, deployment=f"wide-{name}", fallbacks=["steady"]
                 )
                 for name in "abcd"
             ),
-            *(town.row(a, f"up-fb-{a}", endpoint, deployment=f"{a}-1", **dearer[a]) for a in PRICES),
+            *(sample.row(a, f"up-fb-{a}", endpoint, deployment=f"{a}-1", **dearer[a]) for a in PRICES),
         ],
         "bootstrap": {
             "tenants": [{"name": "free-co"}, {"name": "housed-co", "models": FAST}],
             "api_keys": [
-                town.key("free-co", FREE),
-                town.key("free-co", BOUND, models=FAST),
-                town.key("housed-co", HOUSED),
+                sample.key("free-co", FREE),
+                sample.key("free-co", BOUND, models=FAST),
+                sample.key("housed-co", HOUSED),
             ],
         },
     }

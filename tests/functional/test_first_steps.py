@@ -14,11 +14,11 @@ import pytest
 import yaml
 from openai import OpenAI
 
-from tests import templates
-from tests.processes import START_S, ServerProcess, clean_environment
-from tests.servers import NO_AUTHORITIES
-from tests.sources import MANAGE
-from tests.waiting import wait_until
+from tests.support.servers.gateway import NO_AUTHORITIES
+from tests.support.servers.processes import START_S, ServerProcess, clean_environment
+from tests.support.sources import MANAGE
+from tests.support.stores import templates
+from tests.support.waiting import wait_until
 
 PERSON = {"DJANGO_SUPERUSER_EMAIL": "root@example.com", "DJANGO_SUPERUSER_PASSWORD": "correct horse battery"}
 ROW = {"alias": "a", "provider": "openai-compatible", "provider_model": "x", "free": True}

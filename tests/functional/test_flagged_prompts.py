@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests import town
-from tests.raw_calls import question
+from tests.support import sample
+from tests.support.clients.raw_calls import question
 from tests.unit.providers.test_blame import OPENROUTER
 
 pytestmark = pytest.mark.both_modes
@@ -25,9 +25,9 @@ FLAGS = {
 @pytest.mark.parametrize("how", FLAGS)
 @pytest.mark.parametrize("stream", [False, True])
 async def test_flagged_prompts_take_the_model_from_nobody(gateway, upstream, how, stream):
-    model = town.FAILING[54 + list(FLAGS).index(how)]
+    model = sample.FAILING[54 + list(FLAGS).index(how)]
     upstream.script(f"up-{model}", FLAGS[how])
-    async with gateway.client(town.ALICE) as sender, gateway.client(town.BOB) as other:
+    async with gateway.client(sample.ALICE) as sender, gateway.client(sample.BOB) as other:
         for _ in range(8):
             answer = await sender.post("/v1/chat/completions", json=question(model, stream=stream))
             assert answer.status_code == 403

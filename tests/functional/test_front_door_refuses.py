@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests import town
-from tests.ledger import committed
-from tests.raw_calls import question
+from tests.support import sample
+from tests.support.books.ledger import committed
+from tests.support.clients.raw_calls import question
 
 CHAT = "/v1/chat/completions"
 JSON = {"content-type": "application/json"}
 
 
-async def send(gateway, method, path, key=town.ALICE, **arguments):
+async def send(gateway, method, path, key=sample.ALICE, **arguments):
     async with gateway.client(key) as client:
         return await client.request(method, path, **arguments)
 
@@ -101,13 +101,13 @@ async def test_it_wants_json_declared(gateway, content_type):
         ("sk-alice.wrong", "chat", 401, "invalid_api_key"),
         ("sk-alice", "chat", 401, "invalid_api_key"),
         ("sk-" + "x" * 5000, "chat", 401, "invalid_api_key"),
-        (town.EXPIRED, "chat", 401, "invalid_api_key"),
-        (town.SUSPENDED, "chat", 403, "tenant_suspended"),
-        (town.ONLY_EMBEDDINGS, "chat", 403, "scope_not_allowed"),
-        (town.ONLY_CHAT_MODEL, "m1", 403, "model_not_allowed"),
-        (town.ALICE, "nowhere", 404, "model_not_found"),
-        (town.ALICE, "embed", 400, "wrong_model_type"),
-        (town.ALICE, "badrow", 503, "no_deployment_available"),
+        (sample.EXPIRED, "chat", 401, "invalid_api_key"),
+        (sample.SUSPENDED, "chat", 403, "tenant_suspended"),
+        (sample.ONLY_EMBEDDINGS, "chat", 403, "scope_not_allowed"),
+        (sample.ONLY_CHAT_MODEL, "m1", 403, "model_not_allowed"),
+        (sample.ALICE, "nowhere", 404, "model_not_found"),
+        (sample.ALICE, "embed", 400, "wrong_model_type"),
+        (sample.ALICE, "badrow", 503, "no_deployment_available"),
     ],
 )
 async def test_it_says_who_may_not_do_what(gateway, key, model, status, code):
@@ -150,7 +150,7 @@ async def test_wrong_methods_are_told_the_right_one(gateway, method, path, allow
 
 
 async def test_a_model_without_a_price_is_refused_with_a_hint(fresh_gateway, upstream):
-    priced = town.row("unpriced", "surely-in-no-price-map", upstream.base_url)
+    priced = sample.row("unpriced", "surely-in-no-price-map", upstream.base_url)
     row = {name: value for name, value in priced.items() if not name.startswith("price")}
     gateway = fresh_gateway({"model_catalog": [row, {**row, "alias": "gift", "free": True}]})
     answer = await send(gateway, "POST", CHAT, json=question("unpriced"))

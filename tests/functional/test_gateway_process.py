@@ -8,10 +8,10 @@ import sys
 import httpx
 import pytest
 
-from tests import town
-from tests.processes import ServerProcess
-from tests.sources import MANAGE
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.servers.processes import ServerProcess
+from tests.support.sources import MANAGE
+from tests.support.waiting import eventually
 
 QUESTION = [{"role": "user", "content": "hi"}]
 SIMULATED = {
@@ -24,7 +24,7 @@ SIMULATED = {
 
 
 async def ask(gateway, model="chat"):
-    async with gateway.openai(town.ALICE) as client:
+    async with gateway.openai(sample.ALICE) as client:
         return await client.chat.completions.create(model=model, messages=QUESTION)
 
 
@@ -62,11 +62,11 @@ def a_second_process_on_the_same_data_dir_is_exit_code_2(gateway):
 
 
 async def test_it_tells_the_provider_which_call_it_was(gateway, upstream):
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         answer = await client.post("/v1/chat/completions", json={"model": "m1", "messages": QUESTION})
     [seen] = upstream.seen(call=answer.headers["x-request-id"])
     assert seen["model"] == "up-m1"
-    assert town.ALICE not in seen["body"]
+    assert sample.ALICE not in seen["body"]
 
 
 @pytest.fixture

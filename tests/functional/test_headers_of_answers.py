@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from tests import town
-from tests.raw_calls import question
-from tests.servers import Gateway, merged
+from tests.support import sample
+from tests.support.clients.raw_calls import question
+from tests.support.servers.gateway import Gateway, merged
 
 MODEL, UPSTREAM = "m7", "up-m7"
 CHAT = "/v1/chat/completions"
@@ -30,11 +30,11 @@ def limited(upstream, closed_port, tmp_path_factory):
     limits = {"requests_per_minute": 1000, "tokens_per_minute": 1_000_000, "parallel_requests": 10}
     more = {
         "bootstrap": {
-            "api_keys": [town.key("alice-co", LIMITED, rate_limit=limits, budget_usd=5)],
+            "api_keys": [sample.key("alice-co", LIMITED, rate_limit=limits, budget_usd=5)],
             "tenant_limits": [{"tenant": "alice-co", **limits}],
         }
     }
-    config = merged(town.config(upstream.base_url, closed_port), more)
+    config = merged(sample.config(upstream.base_url, closed_port), more)
     with Gateway(config, tmp_path_factory.mktemp("limited") / "data") as server:
         yield server
 
@@ -120,7 +120,7 @@ async def test_a_stranger_learns_nothing_but_the_id(gateway):
 async def test_the_id_is_always_minted_here_and_the_clients_is_echoed(gateway, upstream):
     upstream.script(UPSTREAM, {})
     answers = [
-        await ask(gateway, question(MODEL), town.ALICE, **{name: "mine-1"})
+        await ask(gateway, question(MODEL), sample.ALICE, **{name: "mine-1"})
         for name in ("X-Request-ID", "X-Client-Request-Id")
     ]
     ids = [answer.headers["x-request-id"] for answer in answers]
@@ -132,7 +132,7 @@ async def test_the_id_is_always_minted_here_and_the_clients_is_echoed(gateway, u
 
 @pytest.mark.parametrize("value", ["x" * 129, "a b", "a<script>", "é"])
 async def test_an_id_that_could_do_harm_is_not_echoed(gateway, value):
-    answer = await ask(gateway, {}, town.ALICE, **{"X-Client-Request-Id": value.encode("latin-1")})
+    answer = await ask(gateway, {}, sample.ALICE, **{"X-Client-Request-Id": value.encode("latin-1")})
     assert "x-client-request-id" not in answer.headers
 
 

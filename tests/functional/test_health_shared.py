@@ -9,12 +9,12 @@ from functools import partial
 
 import pytest
 
-from tests.postgres import Postgres
-from tests.raw_calls import ask, question
-from tests.redis_server import RedisServer
-from tests.templates import HAS_ITS_TABLES, prepared_postgres
-from tests.town import ALICE, row
-from tests.waiting import eventually
+from tests.support.clients.raw_calls import ask, question
+from tests.support.sample import ALICE, row
+from tests.support.stores.postgres import Postgres
+from tests.support.stores.redis_server import RedisServer
+from tests.support.stores.templates import HAS_ITS_TABLES, prepared_postgres
+from tests.support.waiting import eventually
 
 WORKERS = int(os.environ.get("OMG_TEST_WORKERS") or 1)
 LOOKS = (

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from tests import town
 from tests.bench.processes import cpu_seconds, family
-from tests.raw_calls import question
+from tests.support import sample
+from tests.support.clients.raw_calls import question
 
 CHAT = "/v1/chat/completions"
 JSON = {"content-type": "application/json"}
@@ -25,7 +25,7 @@ def deep(levels: int) -> bytes:
 
 
 async def post(gateway, content, headers=JSON):
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         return await client.post(CHAT, content=content, headers=headers)
 
 
@@ -99,7 +99,7 @@ async def test_of_two_models_in_one_body_the_priced_one_is_called(gateway, upstr
 
 
 async def test_a_picture_cannot_be_hidden_from_the_budget_by_its_spelling(fresh_gateway):
-    keys = [town.key("alice-co", "sk-poor.poor-secret", budget_usd=0.000_001)]
+    keys = [sample.key("alice-co", "sk-poor.poor-secret", budget_usd=0.000_001)]
     gateway = fresh_gateway({"bootstrap": {"api_keys": keys}})
     asked = b'"messages":[{"role":"user","content":[{"type":"%s","%s":{"url":"https://example.com/x.png"}}]}]'
     needed = []
@@ -113,7 +113,7 @@ async def test_a_picture_cannot_be_hidden_from_the_budget_by_its_spelling(fresh_
 
 
 async def test_a_bad_header_after_a_good_body_holds_nothing(gateway):
-    async with gateway.client(town.CHARLIE) as client:
+    async with gateway.client(sample.CHARLIE) as client:
         refused = await client.post(CHAT, json=question("chat"), headers={"x-request-timeout-ms": "soon"})
         assert refused.status_code == 400
         served = await client.post(CHAT, json=question("chat"))

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests import town
-from tests.raw_calls import question
-from tests.servers import Gateway, merged
+from tests.support import sample
+from tests.support.clients.raw_calls import question
+from tests.support.servers.gateway import Gateway, merged
 
-HEAD = f"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {town.ALICE}\r\n"
+HEAD = f"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {sample.ALICE}\r\n"
 JSON = "content-type: application/json\r\n"
 MB = 1024 * 1024
 HEAD_S = 0.3
@@ -20,7 +20,7 @@ HEAD_S = 0.3
 @pytest.fixture(scope="module")
 def impatient(upstream, closed_port, tmp_path_factory):
     config = merged(
-        town.config(upstream.base_url, closed_port), {"server": {"read_header_timeout": f"{HEAD_S}s"}}
+        sample.config(upstream.base_url, closed_port), {"server": {"read_header_timeout": f"{HEAD_S}s"}}
     )
     with Gateway(config, tmp_path_factory.mktemp("impatient") / "data") as server:
         yield server
@@ -73,7 +73,7 @@ async def test_line_ends_between_requests_do_not_keep_a_connection(impatient):
 
 
 async def test_a_client_that_thinks_between_two_requests_is_served_again(impatient):
-    async with impatient.client(town.ALICE) as client:
+    async with impatient.client(sample.ALICE) as client:
         assert (await client.get("/v1/models")).status_code == 200
         await asyncio.sleep(2 * HEAD_S)  # the client's own pause is what is tested
         assert (await client.get("/v1/models")).status_code == 200
@@ -128,5 +128,5 @@ async def test_a_second_request_on_its_way_does_not_hide_that_the_client_left(ga
 
 
 async def test_calls_go_on_beside_all_of_it(gateway):
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         assert (await client.post("/v1/chat/completions", json=question("chat"))).status_code == 200

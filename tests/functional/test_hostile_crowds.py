@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests import town
-from tests.raw_calls import question
-from tests.servers import Gateway, merged
+from tests.support import sample
+from tests.support.clients.raw_calls import question
+from tests.support.servers.gateway import Gateway, merged
 
 CHAT = "/v1/chat/completions"
 HEALTH = b"GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n"
@@ -56,7 +56,7 @@ class Crowd:
 def small(upstream, closed_port, tmp_path_factory):
     """Yield a gateway with the descriptors of a small system, and many of them soft-limited."""
     server = {"server": {"workers": 1, "reserved_descriptors": 150}}
-    plan = merged(town.config(upstream.base_url, closed_port), server)
+    plan = merged(sample.config(upstream.base_url, closed_port), server)
     gateway = Gateway(plan, tmp_path_factory.mktemp("small") / "data").start(files=(200, 420))
     yield gateway
     gateway.stop()
@@ -92,21 +92,21 @@ async def test_one_stranger_cannot_take_all_descriptors(small, said, waits):
     with crowd(small) as strangers:
         await strangers.come(450, said, waits=waits)
         for _ in range(3):
-            async with small.client(town.ALICE) as client:  # each on a connection of its own
+            async with small.client(sample.ALICE) as client:  # each on a connection of its own
                 assert (await client.post(CHAT, json=question("chat"))).status_code == 200
         small.manage("create_key", "alice-co", "--name", "made beside them")
     assert not [line for line in small.logs() if "Too many open files" in line]
 
 
 async def test_strangers_of_many_addresses_cannot_either(small):
-    async with small.client(town.ALICE) as early:
+    async with small.client(sample.ALICE) as early:
         assert (await early.post(CHAT, json=question("chat"))).status_code == 200
         before = await count(early, SCARCE)
         with crowd(small) as strangers:
             for number in range(2, 42):
                 await strangers.come(10, HEALTH, origin=f"127.0.0.{number}")
             assert (await early.post(CHAT, json=question("chat"))).status_code == 200
-            async with small.client(town.ALICE) as client:
+            async with small.client(sample.ALICE) as client:
                 assert (await client.post(CHAT, json=question("chat"))).status_code == 200
                 assert await count(client, SCARCE) - before >= 250
 
@@ -114,7 +114,7 @@ async def test_strangers_of_many_addresses_cannot_either(small):
 async def test_callers_running_streams_are_not_ended_by_strangers(small, upstream):
     upstream.script("up-m12", {"chunks": 3, "hold_after": 1})
     body = {"model": "m12", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
-    async with small.client(town.ALICE) as client, client.stream("POST", CHAT, json=body) as answer:
+    async with small.client(sample.ALICE) as client, client.stream("POST", CHAT, json=body) as answer:
         lines = answer.aiter_lines()
         await anext(lines)
         with crowd(small) as strangers:
@@ -129,13 +129,13 @@ async def test_an_address_keeps_no_more_strangers_than_its_share(fresh_gateway):
         for _ in range(4):
             await strangers.come(20, HEALTH)
             await asyncio.sleep(1.1)  # the grace of a crowd that comes at once
-        async with gateway.client(town.ALICE) as client:
+        async with gateway.client(sample.ALICE) as client:
             assert await count(client, r'gateway_connections_closed_total\{reason="address"\}') >= 40
 
 
 async def test_a_connection_is_kept_idle_for_callers_only(fresh_gateway):
     gateway = fresh_gateway({"server": {"unauthenticated_keep_alive": "500ms"}})
-    async with gateway.client(town.ALICE) as caller:
+    async with gateway.client(sample.ALICE) as caller:
         answer = await caller.get("/v1/models")
         used = answer.extensions["network_stream"].get_extra_info("client_addr")
         for said in (HEALTH, GUESS):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from tests import town
-from tests.commands import run_each
-from tests.raw_calls import question
+from tests.support import sample
+from tests.support.clients.raw_calls import question
+from tests.support.servers.commands import run_each
 
 CHAT = "/v1/chat/completions"
 GUESSES = 250
@@ -39,11 +39,11 @@ async def test_a_valid_key_is_never_refused_because_strangers_guessed_and_no_gue
         while 429 not in codes:
             codes |= set(await guess(stranger))
         assert codes == {401, 429}
-        for key in (town.ALICE, town.BOB):
+        for key in (sample.ALICE, sample.BOB):
             for _ in range(4):
                 assert (await call(gateway, key)).status_code == 200
         await guesses_at_the_secret_of_a_known_prefix_are_answered(stranger)
-        assert (await call(gateway, town.CHARLIE)).status_code == 200
+        assert (await call(gateway, sample.CHARLIE)).status_code == 200
         names = [f"made while they guess {number}" for number in range(3)]
         made = run_each(gateway, *(["create_key", "alice-co", "--name", name] for name in names))
         for _, lines in made:
@@ -53,7 +53,7 @@ async def test_a_valid_key_is_never_refused_because_strangers_guessed_and_no_gue
 
 
 async def guesses_at_the_secret_of_a_known_prefix_are_answered(stranger):
-    prefix = town.CHARLIE.removeprefix("sk-").partition(".")[0]
+    prefix = sample.CHARLIE.removeprefix("sk-").partition(".")[0]
     for number in range(20):
         headers = {"authorization": f"Bearer sk-{prefix}.wrong{number}"}
         assert (await stranger.get("/v1/models", headers=headers)).status_code == 401

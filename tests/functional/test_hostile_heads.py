@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests import town
-from tests.raw_calls import question
+from tests.support import sample
+from tests.support.clients.raw_calls import question
 
-KEY = f"authorization: Bearer {town.ALICE}\r\n".encode()
+KEY = f"authorization: Bearer {sample.ALICE}\r\n".encode()
 HELLO = (
     b"host: gateway\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"
     b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -83,7 +83,7 @@ async def test_a_handshake_that_leads_nowhere_ends_without_a_traceback(fresh_gat
     for path in (b"/x", b"/ws/status/", b"/v1/realtime", b"/" + b"x" * 5_000, b"/" + b"x" * 60_000):
         got = await said(gateway, b"GET " + path + b" HTTP/1.1\r\n" + HELLO)
         assert got.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 431 ")), (path[:20], got)
-        async with gateway.client(town.ALICE) as client:
+        async with gateway.client(sample.ALICE) as client:
             assert (await client.post("/v1/chat/completions", json=question("chat"))).status_code == 200
     gateway.stop()
     lines = gateway.logs()
@@ -109,7 +109,7 @@ async def test_a_handshake_of_a_stranger_at_the_known_path_is_refused(gateway):
 async def test_a_long_path_is_cut_in_the_log_and_none_writes_a_line_of_its_own(fresh_gateway, log_format):
     gateway = fresh_gateway({"observability": {"log_format": log_format}})
     long = "x" * 60_000
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         for path in (f"/v1/{long}", f"/{long}", f"/admin/ui/{long}", f"/static/{long}", f"/v1/models/{long}"):
             assert (await client.get(path)).status_code in {302, 400, 404}
         assert (await client.post(f"/admin/ui/login/{long}")).status_code in {403, 404}

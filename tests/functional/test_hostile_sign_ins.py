@@ -11,12 +11,13 @@ import pytest
 import redis
 from django.core import signing
 
-from tests import hostile_pickle, town
-from tests.raw_calls import question
-from tests.redis_server import RedisServer
-from tests.servers import Gateway, merged
-from tests.sign_ins import EMAIL, RIGHT, Visitor, make_cheap, people
-from tests.templates import HAS_ITS_TABLES, prepared_postgres
+from tests.support import sample
+from tests.support.clients.raw_calls import question
+from tests.support.clients.sign_ins import EMAIL, RIGHT, Visitor, make_cheap, people
+from tests.support.faults import hostile_pickle
+from tests.support.servers.gateway import Gateway, merged
+from tests.support.stores.redis_server import RedisServer
+from tests.support.stores.templates import HAS_ITS_TABLES, prepared_postgres
 
 PROXY = {"server": {"trusted_proxies": ["127.0.0.1"]}}
 BUSY = "Too many sign-ins at the moment"
@@ -29,7 +30,7 @@ OWNER, OTHERS = "owner@example.com", [f"a{number}@example.com" for number in ran
 @pytest.fixture(scope="module")
 def dear(upstream, closed_port, tmp_path_factory):
     """Yield a gateway whose passwords are hashed at their full cost, and its peak of memory (MB) before the first."""
-    plan = merged(town.config(upstream.base_url, closed_port), people(EMAIL), PROXY)
+    plan = merged(sample.config(upstream.base_url, closed_port), people(EMAIL), PROXY)
     with Gateway(plan, tmp_path_factory.mktemp("dear") / "data") as gateway:
         yield gateway, peak_mb(gateway.pid)
 
@@ -39,7 +40,7 @@ def shared(upstream, closed_port, tmp_path_factory):
     """Yield a gateway for all whose accounts and addresses are their own: both count."""
     known = ("speller@example.com", "many@example.com", "known@example.com", OWNER, *OTHERS)
     own = people(*known, *map(forged_at, FORGED))
-    plan = merged(town.config(upstream.base_url, closed_port), own, PROXY)
+    plan = merged(sample.config(upstream.base_url, closed_port), own, PROXY)
     with Gateway(plan, tmp_path_factory.mktemp("shared") / "data") as gateway:
         make_cheap(gateway)
         yield gateway
@@ -99,7 +100,7 @@ async def test_a_crowd_that_guesses_at_once_tries_no_more_than_the_limit(dear):
 async def test_strangers_passwords_are_refused_while_others_are_hashed(dear):
     """Many accounts at once: what is neither hashed nor waits is 429 with Retry-After, and memory stays."""
     gateway, before = dear
-    async with gateway.client() as client, gateway.client(town.ALICE) as payer:
+    async with gateway.client() as client, gateway.client(sample.ALICE) as payer:
         visitor = await Visitor(client, "203.0.113.5").open()
         guesses = [visitor.sign_in("wrong", f"nobody-{number}@example.com") for number in range(40)]
         answers = await asyncio.gather(*guesses, payer.post("/v1/chat/completions", json=question("chat")))

@@ -8,10 +8,10 @@ import re
 
 import pytest
 
-from tests import town
-from tests.raw_calls import question
-from tests.servers import Gateway, merged
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.clients.raw_calls import question
+from tests.support.servers.gateway import Gateway, merged
+from tests.support.waiting import eventually
 
 CHAT = "/v1/chat/completions"
 LOGIN = "/admin/ui/login/"
@@ -23,7 +23,7 @@ PEOPLE = {"admin_users": [{"email": email, "password": PASSWORD} for email in (R
 def office(upstream, closed_port, tmp_path_factory):
     """Yield a gateway behind a proxy where people sign in; who is locked out of it is nobody else's user."""
     more = {"bootstrap": PEOPLE, "server": {"trusted_proxies": ["127.0.0.1"]}}
-    config = merged(town.config(upstream.base_url, closed_port), more)
+    config = merged(sample.config(upstream.base_url, closed_port), more)
     with Gateway(config, tmp_path_factory.mktemp("office") / "data") as server:
         yield server
 
@@ -41,7 +41,7 @@ async def sign_in(client, email, password):
 
 @pytest.mark.both_modes
 async def test_guessing_keys_ends_while_known_keys_go_on(office):
-    async with office.client(town.ALICE) as client:
+    async with office.client(sample.ALICE) as client:
         assert (await client.post(CHAT, json=question("chat"))).status_code == 200
         numbers = itertools.count()
 

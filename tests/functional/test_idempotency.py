@@ -7,12 +7,12 @@ from functools import partial
 
 import pytest
 
-from tests import town
-from tests.ledger import whole_ledger
-from tests.money import settled, standing
-from tests.raw_calls import RawAnswer, ask, question
-from tests.servers import Gateway
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.ledger import whole_ledger
+from tests.support.books.money import settled, standing
+from tests.support.clients.raw_calls import RawAnswer, ask, question
+from tests.support.servers.gateway import Gateway
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -26,14 +26,14 @@ MODELS = ["once", "other", "flaky", "streamed", "broken", "left", "empty", "late
 
 def config(endpoint):
     return {
-        **town.NO_LIMITS,
-        "model_catalog": [town.row(name, f"up-idem-{name}", endpoint) for name in MODELS],
+        **sample.NO_LIMITS,
+        "model_catalog": [sample.row(name, f"up-idem-{name}", endpoint) for name in MODELS],
         "bootstrap": {
             "tenants": [{"name": "careful"}, {"name": "keeper", "stores_answers": True}],
             "api_keys": [
-                town.key("careful", CAREFUL),
-                town.key("careful", TWIN, budget_usd=0.000001),
-                town.key("keeper", KEEPER),
+                sample.key("careful", CAREFUL),
+                sample.key("careful", TWIN, budget_usd=0.000001),
+                sample.key("keeper", KEEPER),
             ],
         },
     }

@@ -6,10 +6,10 @@ import signal
 
 import pytest
 
-from tests import town
-from tests.ledger import whole_ledger
-from tests.money import settled
-from tests.raw_calls import ask, question
+from tests.support import sample
+from tests.support.books.ledger import whole_ledger
+from tests.support.books.money import settled
+from tests.support.clients.raw_calls import ask, question
 
 pytestmark = pytest.mark.both_modes
 
@@ -29,10 +29,10 @@ BEFORE_THE_END = ("after_answered",)  # no end was written: the call is billed, 
 
 def config(endpoint):
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "server": {"workers": 1},
-        "model_catalog": [town.row("once", "up-killed-once", endpoint)],
-        "bootstrap": {"tenants": [{"name": "careful"}], "api_keys": [town.key("careful", KEY)]},
+        "model_catalog": [sample.row("once", "up-killed-once", endpoint)],
+        "bootstrap": {"tenants": [{"name": "careful"}], "api_keys": [sample.key("careful", KEY)]},
     }
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests import templates
-from tests.ports import free_port
-from tests.processes import START_S, ServerProcess, clean_environment
-from tests.redis_server import RedisServer
-from tests.sources import MANAGE
-from tests.waiting import wait_until
+from tests.support.servers.ports import free_port
+from tests.support.servers.processes import START_S, ServerProcess, clean_environment
+from tests.support.sources import MANAGE
+from tests.support.stores import templates
+from tests.support.stores.redis_server import RedisServer
+from tests.support.waiting import wait_until
 
 INTERRUPTED = 130
 IMPORTS_ITSELF = {"PYTHONNOUSERSITE": "1"}  # not a fork of one that has imported everything

@@ -9,13 +9,14 @@ import psycopg
 import pytest
 from celery import Celery
 
-from tests import stores, town
-from tests.ledger import whole_ledger
-from tests.money import settled
-from tests.processes import ServerProcess
-from tests.raw_calls import ask, question
-from tests.servers import Gateway, merged
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.ledger import whole_ledger
+from tests.support.books.money import settled
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway, merged
+from tests.support.servers.processes import ServerProcess
+from tests.support.stores import stores
+from tests.support.waiting import eventually
 
 START_S, DONE_S = 60, 40
 WARM = 50
@@ -32,7 +33,7 @@ def environment():
 
 @pytest.fixture(scope="module")
 def gateway(environment, upstream, closed_port, tmp_path_factory):
-    plan = merged(town.config(upstream.base_url, closed_port), {"server": {"workers": 1}})
+    plan = merged(sample.config(upstream.base_url, closed_port), {"server": {"workers": 1}})
     with Gateway(plan, tmp_path_factory.mktemp("jobs") / "data", environment) as server:
         yield server
 
@@ -53,7 +54,7 @@ async def test_a_job_killed_in_the_middle_and_done_by_two_at_once_adds_up_once(
     gateway, upstream, environment
 ):
     upstream.script("up-m1", {})
-    answers = await asyncio.gather(*(ask(gateway.url, town.ALICE, question("m1")) for _ in range(40)))
+    answers = await asyncio.gather(*(ask(gateway.url, sample.ALICE, question("m1")) for _ in range(40)))
     assert {answer.status for answer in answers} == {200}
     await settled(gateway)
 
@@ -101,7 +102,7 @@ async def test_calls_go_on_while_a_migration_holds_every_table(gateway, upstream
 
     async def keep_asking():
         while not over.is_set():
-            answer = await ask(gateway.url, town.ALICE, question("m1"))
+            answer = await ask(gateway.url, sample.ALICE, question("m1"))
             said.append("200" if answer.status == 200 else answer.error["code"])
 
     async def are_answered(count):

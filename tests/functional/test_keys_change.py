@@ -9,10 +9,11 @@ import re
 
 import pytest
 
-from tests import staff, town
-from tests.raw_calls import question
-from tests.servers import Gateway, merged
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.clients import admin_client
+from tests.support.clients.raw_calls import question
+from tests.support.servers.gateway import Gateway, merged
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -21,7 +22,9 @@ CHAT = "/v1/chat/completions"
 
 @pytest.fixture(scope="module")
 def gateway(upstream, closed_port, tmp_path_factory):
-    config = merged(town.config(upstream.base_url, closed_port), {"bootstrap": {"admin_users": [staff.ROOT]}})
+    config = merged(
+        sample.config(upstream.base_url, closed_port), {"bootstrap": {"admin_users": [admin_client.ROOT]}}
+    )
     with Gateway(config, tmp_path_factory.mktemp("keys") / "data") as server:
         yield server
 
@@ -37,21 +40,21 @@ async def becomes(gateway, key, wanted):
 
 
 async def test_a_key_revoked_in_admin_stops_working(gateway):
-    assert await status(gateway, town.BOB) == 200
+    assert await status(gateway, sample.BOB) == 200
     async with gateway.client(follow_redirects=True) as browser:
-        office = staff.BackOffice(browser)
+        office = admin_client.BackOffice(browser)
         await office.log_in()
         await office.act_on_key("bob", "revoke")
-    await becomes(gateway, town.BOB, 401)
-    assert await status(gateway, town.ALICE) == 200
+    await becomes(gateway, sample.BOB, 401)
+    assert await status(gateway, sample.ALICE) == 200
 
 
 async def test_a_key_made_in_admin_is_shown_once_and_works(gateway):
     async with gateway.client(follow_redirects=True) as browser:
-        office = staff.BackOffice(browser)
+        office = admin_client.BackOffice(browser)
         await office.log_in()
         tenants = await browser.get("/admin/ui/tenants/tenant/", params={"q": "alice-co"})
-        tenant = staff.found_in(tenants, r"/tenants/tenant/(\d+)/change/")
+        tenant = admin_client.found_in(tenants, r"/tenants/tenant/(\d+)/change/")
         inlines = {
             f"{prefix}-{name}": number
             for prefix in await formsets(browser)

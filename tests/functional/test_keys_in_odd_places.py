@@ -8,10 +8,10 @@ from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 
-from tests import town
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -55,7 +55,7 @@ LINES = {  # first lines of requests, and more of their heads
     "own id": ("POST /v1/nowhere", ("x-client-request-id: {key}",)),
     "route": (
         "POST /v1/chat/completions",
-        (f"authorization: Bearer {town.ALICE}", "x-gateway-route: only={key}"),
+        (f"authorization: Bearer {sample.ALICE}", "x-gateway-route: only={key}"),
     ),
     "idempotency key": ("POST /v1/nowhere", ("idempotency-key: {key}",)),
     "host": ("GET /admin/ui/", ("host: {key}",)),
@@ -99,8 +99,8 @@ async def test_it_is_kept_nowhere(fresh_gateway):
         for key in WRITTEN.values():
             await send(gateway, line, headers, key)
     for key in WRITTEN.values():
-        await ask(gateway.url, town.ALICE, question(key))
-    last = await ask(gateway.url, town.ALICE, question("the-last-one"))
+        await ask(gateway.url, sample.ALICE, question(key))
+    last = await ask(gateway.url, sample.ALICE, question("the-last-one"))
     table = "SELECT id FROM metering_loggedrequest WHERE id = ?"
     await eventually(lambda: asyncio.to_thread(gateway.sql, table, last.id))
     fields = "path, model, message, figures, decision, client_request_id, api_key_prefix"

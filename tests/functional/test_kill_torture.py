@@ -12,11 +12,11 @@ import secrets
 import pytest
 
 from metering.ledger.crash_recovery import DIED
-from tests import town
-from tests.ledger import whole_ledger
-from tests.money import NANO, nanousd, settled, standing
-from tests.raw_calls import RawAnswer, ask, question
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.ledger import whole_ledger
+from tests.support.books.money import NANO, nanousd, settled, standing
+from tests.support.clients.raw_calls import RawAnswer, ask, question
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -32,11 +32,11 @@ UNDER_WAY = 15  # in sockets, and while a busy machine lets the gateway wait
 
 def config(upstream, limit_nanousd=50 * NANO):
     return {
-        **town.NO_LIMITS,
-        "model_catalog": [town.row("doomed", "up-doomed", upstream.base_url)],
+        **sample.NO_LIMITS,
+        "model_catalog": [sample.row("doomed", "up-doomed", upstream.base_url)],
         "bootstrap": {
             "tenants": [{"name": "torture"}],
-            "api_keys": [town.key("torture", KEY)],
+            "api_keys": [sample.key("torture", KEY)],
             "tenant_budgets": [{"tenant": "torture", "budget_usd": limit_nanousd / NANO}],
         },
     }
@@ -79,7 +79,7 @@ def compare(ledger, bills, answers):
     for call, [attempt] in bills.items():
         row, bill = ledger[call], attempt["bill"]
         used = (row["input_tokens"], row["output_tokens"])
-        assert row["cost_nanousd"] == used[0] * town.INPUT_NANOUSD + used[1] * town.OUTPUT_NANOUSD
+        assert row["cost_nanousd"] == used[0] * sample.INPUT_NANOUSD + used[1] * sample.OUTPUT_NANOUSD
         if row["status"] == "ok":
             assert not row["estimated"]
             assert used == (bill["prompt_tokens"], bill["completion_tokens"])
@@ -89,7 +89,8 @@ def compare(ledger, bills, answers):
             assert row["status"] in {"cancelled", "incomplete"}
             assert used[1] <= bill["completion_tokens"] + 1  # the upstream counts after it has sent
             truth = (
-                bill["prompt_tokens"] * town.INPUT_NANOUSD + bill["completion_tokens"] * town.OUTPUT_NANOUSD
+                bill["prompt_tokens"] * sample.INPUT_NANOUSD
+                + bill["completion_tokens"] * sample.OUTPUT_NANOUSD
             )
             assert truth <= row["cost_nanousd"] + row["unsettled_nanousd"], "billed, and no budget counts it"
             lost = bill["completion_tokens"] - used[1]

@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from tests import town
-from tests.ledger import committed, row_of, whole_ledger
-from tests.money import nanousd, query, settled
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
+from tests.support import sample
+from tests.support.books.ledger import committed, row_of, whole_ledger
+from tests.support.books.money import nanousd, query, settled
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
 
 pytestmark = pytest.mark.both_modes
 
@@ -22,15 +22,17 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 def config(endpoint, closed_port):
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "model_catalog": [
-            *(town.row(name, f"up-books-{name}", endpoint) for name in MODELS),
-            town.row("stalls", "up-books-stalls", endpoint, timeouts=town.IMPATIENT),
-            town.row("over", "up-books-over-a", endpoint, deployment="over-a", price_output=4.0),
-            town.row("over", "up-books-over-b", endpoint, deployment="over-b", priority=1, price_output=6.0),
-            town.row("dead", "up-books-dead", f"http://127.0.0.1:{closed_port}/v1"),
+            *(sample.row(name, f"up-books-{name}", endpoint) for name in MODELS),
+            sample.row("stalls", "up-books-stalls", endpoint, timeouts=sample.IMPATIENT),
+            sample.row("over", "up-books-over-a", endpoint, deployment="over-a", price_output=4.0),
+            sample.row(
+                "over", "up-books-over-b", endpoint, deployment="over-b", priority=1, price_output=6.0
+            ),
+            sample.row("dead", "up-books-dead", f"http://127.0.0.1:{closed_port}/v1"),
         ],
-        "bootstrap": {"tenants": [{"name": "books"}], "api_keys": [town.key("books", KEY)]},
+        "bootstrap": {"tenants": [{"name": "books"}], "api_keys": [sample.key("books", KEY)]},
     }
 
 
@@ -50,7 +52,7 @@ async def rows(gateway, *answers):
 
 
 def cost(row):
-    return row["input_tokens"] * town.INPUT_NANOUSD + row["output_tokens"] * town.OUTPUT_NANOUSD
+    return row["input_tokens"] * sample.INPUT_NANOUSD + row["output_tokens"] * sample.OUTPUT_NANOUSD
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -8,10 +8,10 @@ import io
 
 import pytest
 
-from tests import town
-from tests.ledger import committed, whole_ledger
-from tests.money import settled
-from tests.raw_calls import ask, question
+from tests.support import sample
+from tests.support.books.ledger import committed, whole_ledger
+from tests.support.books.money import settled
+from tests.support.clients.raw_calls import ask, question
 
 pytestmark = pytest.mark.both_modes
 
@@ -28,14 +28,14 @@ FIELDS = [
 
 def config(upstream):
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "model_catalog": [
-            town.row("chat", "up-export", upstream.base_url),
-            town.row("held", "up-export-held", upstream.base_url, timeouts=PATIENT),
+            sample.row("chat", "up-export", upstream.base_url),
+            sample.row("held", "up-export-held", upstream.base_url, timeouts=PATIENT),
         ],
         "bootstrap": {
             "tenants": [{"name": "first"}, {"name": "second"}],
-            "api_keys": [town.key("first", ONE), town.key("second", TWO)],
+            "api_keys": [sample.key("first", ONE), sample.key("second", TWO)],
         },
     }
 

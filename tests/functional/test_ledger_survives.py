@@ -11,13 +11,13 @@ from contextlib import closing
 
 import pytest
 
-from tests import town
-from tests.ledger import committed, whole_ledger
-from tests.money import samples, settled, standing
-from tests.raw_calls import RawAnswer, ask, question
-from tests.servers import Gateway, merged
-from tests.waiting import eventually
-from tests.why import stories_of
+from tests.support import sample
+from tests.support.books.ledger import committed, whole_ledger
+from tests.support.books.money import samples, settled, standing
+from tests.support.books.why import stories_of
+from tests.support.clients.raw_calls import RawAnswer, ask, question
+from tests.support.servers.gateway import Gateway, merged
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -28,12 +28,12 @@ BALLAST = 64 * 1024
 
 def config(upstream, **more):
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "model_catalog": [
-            town.row(name, f"up-survive-{name}", upstream.base_url)
+            sample.row(name, f"up-survive-{name}", upstream.base_url)
             for name in ("chat", "held", "full", "long")
         ],
-        "bootstrap": {"tenants": [{"name": "survivor"}], "api_keys": [town.key("survivor", KEY)]},
+        "bootstrap": {"tenants": [{"name": "survivor"}], "api_keys": [sample.key("survivor", KEY)]},
         **more,
     }
 

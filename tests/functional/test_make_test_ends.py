@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources import ROOT
-from tests.waiting import wait_until
+from tests.support.sources import ROOT
+from tests.support.waiting import wait_until
 
 # Stands for a run of pytest: it starts a process, says who both are, and waits.
 RUN = """

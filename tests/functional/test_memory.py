@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import town
-from tests.money import settled
+from tests.support import sample
+from tests.support.books.money import settled
 
 CALLS = 200_000
 STEP = 20_000
@@ -27,7 +27,7 @@ def resident(pid):
 def request(url, body):
     host = url.removeprefix("http://")
     head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {town.ALICE}\r\n"
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {sample.ALICE}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from tests import town
-from tests.raw_calls import CHAT, ask, question
-from tests.servers import Gateway
+from tests.support import sample
+from tests.support.clients.raw_calls import CHAT, ask, question
+from tests.support.servers.gateway import Gateway
 
 EMBEDDINGS = "/v1/embeddings"
 PER_MINUTE = 60_000
@@ -20,22 +20,22 @@ MILLISECONDS, BARE, QUOTED = re.compile(r"\bms\b"), re.compile(r"(?<![\d,.])\d{4
 
 def config(endpoint):
     def rated(name, token, **rates):
-        return town.key(name, token, rate_limit=town.UNLIMITED | rates)
+        return sample.key(name, token, rate_limit=sample.UNLIMITED | rates)
 
-    models = [town.row(alias, "up-words", endpoint, max_output_tokens=4096) for alias in MODELS]
+    models = [sample.row(alias, "up-words", endpoint, max_output_tokens=4096) for alias in MODELS]
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "server": {"body_limit_mb": 1, "max_messages": 1_500},
         "model_catalog": [
             *models,
-            town.row("demo-embed", "up-words", endpoint, model_type="embedding"),
-            town.row("demo-paint", "up-words", endpoint, model_type="image"),
+            sample.row("demo-embed", "up-words", endpoint, model_type="embedding"),
+            sample.row("demo-paint", "up-words", endpoint, model_type="image"),
         ],
         "bootstrap": {
             "tenants": [{"name": name} for name in ("wide", "rate", "tiny", "once")],
             "api_keys": [
-                town.key("wide", WIDE),
-                town.key("wide", NARROW, models=["demo-chat", "demo-embed"]),
+                sample.key("wide", WIDE),
+                sample.key("wide", NARROW, models=["demo-chat", "demo-embed"]),
                 rated("rate", RATE, tokens_per_minute=PER_MINUTE),
                 rated("tiny", TINY, tokens_per_minute=1_000),
                 rated("once", ONCE, requests_per_minute=1),

@@ -14,11 +14,11 @@ import httpx
 import pytest
 from typing_extensions import override
 
-from tests import staff
-from tests.processes import ServerProcess
-from tests.servers import NO_AUTHORITIES, Gateway
-from tests.sources import MANAGE
-from tests.waiting import wait_until
+from tests.support.clients import admin_client
+from tests.support.servers.gateway import NO_AUTHORITIES, Gateway
+from tests.support.servers.processes import ServerProcess
+from tests.support.sources import MANAGE
+from tests.support.waiting import wait_until
 
 RIGHT = "sk-right-0123456789"
 PRICES = {
@@ -114,7 +114,7 @@ def gateway(open_port, closed_port, tmp_path_factory):
     config = {
         "model_catalog": rows,
         "health": {"check_interval": "1s"},
-        "bootstrap": {"admin_users": [staff.ROOT]},
+        "bootstrap": {"admin_users": [admin_client.ROOT]},
         "metering": {"allow_volatile": True},
     }
     with Gateway(config, tmp_path_factory.mktemp("mistakes") / "data") as server:
@@ -202,7 +202,7 @@ def test_what_is_good_is_named_nowhere(places):
 
 async def test_the_back_office_says_why(gateway, places):
     async with gateway.client(follow_redirects=True) as browser:
-        await staff.BackOffice(browser).log_in()
+        await admin_client.BackOffice(browser).log_in()
         page = (await browser.get("/admin/ui/catalog/deployment/")).text
     for why, _ in MISTAKES.values():
         assert why in page.replace("&#x27;", "'"), why

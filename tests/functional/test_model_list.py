@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests import town
+from tests.support import sample
 
 
 async def get(gateway, path, key):
@@ -13,11 +13,11 @@ async def get(gateway, path, key):
 
 
 async def test_it_lists_the_aliases_in_openais_shape(gateway):
-    answer = await get(gateway, "/v1/models", town.ALICE)
+    answer = await get(gateway, "/v1/models", sample.ALICE)
     assert answer.status_code == 200
     body = answer.json()
     assert body["object"] == "list"
-    assert {"chat", "embed", "pair", "dead", *town.POOL} <= {model["id"] for model in body["data"]}
+    assert {"chat", "embed", "pair", "dead", *sample.POOL} <= {model["id"] for model in body["data"]}
     for model in body["data"]:
         assert set(model) == {"id", "object", "created", "owned_by"}
         assert model["object"] == "model"
@@ -25,42 +25,43 @@ async def test_it_lists_the_aliases_in_openais_shape(gateway):
 
 
 async def test_it_names_no_upstream_model_and_no_address(gateway):
-    text = (await get(gateway, "/v1/models", town.ALICE)).text
+    text = (await get(gateway, "/v1/models", sample.ALICE)).text
     assert "up-" not in text
     assert "127.0.0.1" not in text
 
 
 async def test_a_restricted_key_sees_only_its_models(gateway):
-    listed = (await get(gateway, "/v1/models", town.ONLY_CHAT_MODEL)).json()["data"]
+    listed = (await get(gateway, "/v1/models", sample.ONLY_CHAT_MODEL)).json()["data"]
     assert [model["id"] for model in listed] == ["chat"]
 
 
 async def test_a_key_for_embeddings_may_list(gateway):
-    assert (await get(gateway, "/v1/models", town.ONLY_EMBEDDINGS)).status_code == 200
+    assert (await get(gateway, "/v1/models", sample.ONLY_EMBEDDINGS)).status_code == 200
 
 
 async def test_it_describes_one_model(gateway):
-    listed = (await get(gateway, "/v1/models", town.ALICE)).json()["data"]
-    answer = await get(gateway, "/v1/models/chat", town.ALICE)
+    listed = (await get(gateway, "/v1/models", sample.ALICE)).json()["data"]
+    answer = await get(gateway, "/v1/models/chat", sample.ALICE)
     assert answer.json() == next(model for model in listed if model["id"] == "chat")
 
 
 async def test_a_model_one_may_not_use_looks_like_one_that_is_not_there(gateway):
-    hidden = await get(gateway, "/v1/models/m1", town.ONLY_CHAT_MODEL)
-    absent = await get(gateway, "/v1/models/m0", town.ONLY_CHAT_MODEL)
+    hidden = await get(gateway, "/v1/models/m1", sample.ONLY_CHAT_MODEL)
+    absent = await get(gateway, "/v1/models/m0", sample.ONLY_CHAT_MODEL)
     assert hidden.status_code == absent.status_code == 404
     assert hidden.json()["error"]["code"] == "model_not_found"
     assert hidden.text.replace("m1", "m0") == absent.text
 
 
 @pytest.mark.parametrize(
-    ("key", "status"), [(None, 401), ("sk-nobody.nothing", 401), (town.EXPIRED, 401), (town.SUSPENDED, 403)]
+    ("key", "status"),
+    [(None, 401), ("sk-nobody.nothing", 401), (sample.EXPIRED, 401), (sample.SUSPENDED, 403)],
 )
 async def test_it_asks_who_is_there(gateway, key, status):
     assert (await get(gateway, "/v1/models", key)).status_code == status
 
 
 async def test_an_alias_may_contain_a_slash(fresh_gateway, upstream):
-    gateway = fresh_gateway({"model_catalog": [town.row("team/model:1", "up-slash", upstream.base_url)]})
-    answer = await get(gateway, "/v1/models/team/model:1", town.ALICE)
+    gateway = fresh_gateway({"model_catalog": [sample.row("team/model:1", "up-slash", upstream.base_url)]})
+    answer = await get(gateway, "/v1/models/team/model:1", sample.ALICE)
     assert answer.json()["id"] == "team/model:1"

@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests import hostile_bodies, town
-from tests.held_loop import HeldLoop, Memory, slowness
-from tests.hostile_answers import ANSWERS, FEW, SIZE, WHOLE, answer_of, of_pieces
-from tests.hostile_bodies import MB
-from tests.servers import Gateway
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.clients import hostile_bodies
+from tests.support.clients.hostile_bodies import MB
+from tests.support.faults.loop_time import HeldLoop, Memory, slowness
+from tests.support.provider.hostile_answers import ANSWERS, FEW, SIZE, WHOLE, answer_of, of_pieces
+from tests.support.servers.gateway import Gateway
+from tests.support.waiting import eventually
 
 MOST_S = 0.05
 TRIES = 3
@@ -85,7 +86,7 @@ class Measured:
     ) -> tuple[httpx.Response, float, int]:
         self._memory.forget()
         self._loop.forget()
-        async with self.gateway.client(town.ALICE) as client:
+        async with self.gateway.client(sample.ALICE) as client:
             answer = await client.post(path, content=body, headers=JSON | headers)
         held_s, grown = self._loop.longest_s, self._memory.grown
         print(f"held {held_s * 1000:.1f} ms, grown {grown / size:.2f} x")  # noqa: T201 - shown with -s
@@ -98,14 +99,14 @@ def measured(upstream, tmp_path_factory):
     loop = HeldLoop(directory / "loop")
     wide = {"context_window": 100_000_000, "timeouts": {"total": "60s", "first_byte": "60s"}}
     config = {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "server": {"workers": 1},
         "model_catalog": [
-            town.row("wide", "up-wide", upstream.base_url, sticky="user", **wide),
-            town.row("narrow", "up-wide", upstream.base_url),
-            town.row("vectors", "up-vectors", upstream.base_url, model_type="embedding", **wide),
+            sample.row("wide", "up-wide", upstream.base_url, sticky="user", **wide),
+            sample.row("narrow", "up-wide", upstream.base_url),
+            sample.row("vectors", "up-vectors", upstream.base_url, model_type="embedding", **wide),
         ],
-        "bootstrap": {"tenants": [{"name": "alice-co"}], "api_keys": [town.key("alice-co", town.ALICE)]},
+        "bootstrap": {"tenants": [{"name": "alice-co"}], "api_keys": [sample.key("alice-co", sample.ALICE)]},
     }
     gateway = Gateway(config, directory / "data", loop.environment)
     with gateway:
@@ -281,7 +282,7 @@ async def test_a_client_that_leaves_while_its_body_is_read(measured):
     body = hostile_bodies.SERVED["code"](HALF)
     address = urlsplit(measured.gateway.url)
     _, writer = await asyncio.open_connection(address.hostname, address.port)
-    head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {town.ALICE}\r\n"
+    head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {sample.ALICE}\r\n"
     writer.write(
         f"{head}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
     )

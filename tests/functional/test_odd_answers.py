@@ -8,29 +8,20 @@ import json
 
 import pytest
 
-from tests import town
-from tests.other_forms import (
-    DONE,
-    FAILED,
-    LAST,
-    OK,
-    STREAM,
-    asked,
-    booked,
-    document,
-)
-from tests.raw_calls import question
-from tests.servers import Gateway, merged
+from tests.support import sample
+from tests.support.clients.raw_calls import question
+from tests.support.provider.other_forms import DONE, FAILED, LAST, OK, STREAM, asked, booked, document
+from tests.support.servers.gateway import Gateway, merged
 
 
 @pytest.fixture(scope="module")
 def gateway(upstream, closed_port, tmp_path_factory):
     rows = [
-        town.row("other", "up-other", upstream.base_url, max_output_tokens=200_000, context_window=300_000),
-        town.row("vector", "up-vector", upstream.base_url, model_type="embedding"),
+        sample.row("other", "up-other", upstream.base_url, max_output_tokens=200_000, context_window=300_000),
+        sample.row("vector", "up-vector", upstream.base_url, model_type="embedding"),
     ]
     config = merged(
-        town.config(upstream.base_url, closed_port),
+        sample.config(upstream.base_url, closed_port),
         {"model_catalog": rows, "server": {"bodies_in_flight_mb": 32}},
     )
     with Gateway(config, tmp_path_factory.mktemp("forms") / "data") as server:
@@ -118,7 +109,7 @@ async def test_the_reason_reaches_the_operator_whatever_its_shape(gateway, upstr
 @pytest.mark.parametrize("said", REASONS)
 async def test_the_reason_reaches_the_caller_whatever_its_shape(gateway, upstream, said):
     upstream.script("up-other", {"kind": "status", "status": 422, "body": said})
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         answer = await client.post("/v1/chat/completions", json=question("other"))
     assert answer.status_code == 422
     assert "the reason" in answer.json()["error"]["message"]

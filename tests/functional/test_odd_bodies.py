@@ -9,9 +9,9 @@ import httpx
 import pytest
 from backports import zstd
 
-from tests import town
-from tests.ledger import row_of
-from tests.raw_calls import ask, question
+from tests.support import sample
+from tests.support.books.ledger import row_of
+from tests.support.clients.raw_calls import ask, question
 
 CHAT = "/v1/chat/completions"
 JSON = {"content-type": "application/json"}
@@ -23,7 +23,7 @@ PACKED = gzip.compress(BODY, mtime=0)  # names of tests have no time in them
 PACK = {"gzip": lambda text: gzip.compress(text, 1), "zstd": zstd.compress}
 
 
-async def send(gateway, body, key=town.ALICE, **headers):
+async def send(gateway, body, key=sample.ALICE, **headers):
     async with gateway.client(key) as client:
         return await client.post(CHAT, content=body, headers={**JSON, **headers})
 
@@ -147,11 +147,11 @@ async def test_another_mark_is_no_json(gateway, body):
 @pytest.mark.parametrize(
     "headers",
     [
-        [("authorization", "Bearer sk-none.at-all"), ("x-api-key", town.ALICE)],
-        [("authorization", f"Bearer {town.ALICE}"), ("x-api-key", "dummy")],
-        [("authorization", "Basic dXNlcjpwYXNz"), ("api-key", town.ALICE)],
-        [("authorization", f"Bearer {town.EXPIRED}"), ("authorization", f"Bearer {town.ALICE}")],
-        [("authorization", f"Bearer {town.SUSPENDED}, Bearer {town.ALICE}")],
+        [("authorization", "Bearer sk-none.at-all"), ("x-api-key", sample.ALICE)],
+        [("authorization", f"Bearer {sample.ALICE}"), ("x-api-key", "dummy")],
+        [("authorization", "Basic dXNlcjpwYXNz"), ("api-key", sample.ALICE)],
+        [("authorization", f"Bearer {sample.EXPIRED}"), ("authorization", f"Bearer {sample.ALICE}")],
+        [("authorization", f"Bearer {sample.SUSPENDED}, Bearer {sample.ALICE}")],
     ],
 )
 async def test_a_valid_key_among_several_wins(gateway, upstream, headers):
@@ -172,7 +172,7 @@ async def test_a_cap_of_nothing_is_the_providers_to_judge(gateway, upstream):
         }
     }
     upstream.script(UPSTREAM, {"kind": "status", "status": 400, "body": words})
-    answer = await ask(gateway.url, town.ALICE, question(MODEL, max_tokens=0))
+    answer = await ask(gateway.url, sample.ALICE, question(MODEL, max_tokens=0))
     assert (answer.status, answer.error["code"]) == (400, "integer_below_min")
     [seen] = upstream.seen(call=answer.id)
     assert json.loads(seen["body"])["max_tokens"] == 0
@@ -184,7 +184,7 @@ async def test_a_cap_of_nothing_is_the_providers_to_judge(gateway, upstream):
 )
 async def test_a_cap_that_is_lowered_is_told_as_a_clamp_is(gateway, upstream, stated, is_lowered):
     upstream.script(UPSTREAM, {})
-    answer = await ask(gateway.url, town.ALICE, question(MODEL, max_tokens=stated))
+    answer = await ask(gateway.url, sample.ALICE, question(MODEL, max_tokens=stated))
     assert answer.status == 200
     told = [answer.headers.get(f"x-gateway-{name}") for name in ("max-tokens", "clamped-max-tokens")]
     assert told == (["1024", "1024"] if is_lowered else [None, None])

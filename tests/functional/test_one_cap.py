@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from tests import town
-from tests.money import nanousd, settled, standing
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
+from tests.support import sample
+from tests.support.books.money import nanousd, settled, standing
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
 
 CENT = "sk-cent.cent-secret"  # a budget of one cent: 5,000 tokens of output
 RATED = "sk-rated.rated-secret"  # tokens a minute, no budget that could be used up
@@ -19,12 +19,12 @@ FREE = "sk-free.free-secret"
 @pytest.fixture(scope="module")
 def gateway(upstream, tmp_path_factory):
     def row(alias, **more):
-        found = town.row(alias, f"up-cap-{alias}", upstream.base_url, **more)
+        found = sample.row(alias, f"up-cap-{alias}", upstream.base_url, **more)
         return {name: value for name, value in found.items() if value is not None}
 
     unpriced = {"price_input": None, "price_output": None, "price_per": None}
     config = {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "server": {"workers": 1},  # each worker learns a provider's words by itself
         "model_catalog": [
             row("known", max_output_tokens=100),
@@ -36,9 +36,9 @@ def gateway(upstream, tmp_path_factory):
         "bootstrap": {
             "tenants": [{"name": "cent"}, {"name": "rated"}, {"name": "free"}],
             "api_keys": [
-                town.key("cent", CENT),
-                town.key("rated", RATED, rate_limit={"tokens_per_minute": 1_000_000}),
-                town.key("free", FREE),
+                sample.key("cent", CENT),
+                sample.key("rated", RATED, rate_limit={"tokens_per_minute": 1_000_000}),
+                sample.key("free", FREE),
             ],
             "tenant_budgets": [{"tenant": "cent", "budget_usd": 0.01}],
         },
@@ -142,9 +142,9 @@ async def test_a_provider_that_refuses_the_name_gets_the_other_one_and_is_rememb
 async def test_other_words_of_refusal_are_understood(fresh_gateway, upstream, status, message):
     model = f"up-cap-words-{status}"
     upstream.script(model, {"kind": "status", "status": status, "body": {"error": {"message": message}}}, {})
-    config = {"model_catalog": [town.row("words", model, upstream.base_url, provider="openai")]}
+    config = {"model_catalog": [sample.row("words", model, upstream.base_url, provider="openai")]}
     gateway = fresh_gateway(config)
-    _, bodies = await sent(gateway, upstream, town.ALICE, question("words"))
+    _, bodies = await sent(gateway, upstream, sample.ALICE, question("words"))
     assert [list(caps(body)) for body in bodies] == [["max_completion_tokens"], ["max_tokens"]]
 
 
@@ -184,7 +184,7 @@ async def test_a_disputed_call_says_so(gateway, upstream):
 async def test_nothing_is_stored_at_a_provider_where_nothing_may_be_kept(fresh_gateway):
     gateway = fresh_gateway({"retention": {"zero_retention": True}})
     for value, status in ((True, 400), (False, 200), (None, 200)):
-        answer = await ask(gateway.url, town.ALICE, question("chat", store=value))
+        answer = await ask(gateway.url, sample.ALICE, question("chat", store=value))
         assert answer.status == status
-    answer = await ask(gateway.url, town.ALICE, question("chat", prompt_cache_retention="24h"))
+    answer = await ask(gateway.url, sample.ALICE, question("chat", prompt_cache_retention="24h"))
     assert (answer.status, answer.error["param"]) == (400, "prompt_cache_retention")

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests import town
-from tests.direct_client import view
-from tests.other_forms import (
+from tests.support import sample
+from tests.support.clients.direct_client import view
+from tests.support.clients.raw_calls import question
+from tests.support.provider.other_forms import (
     FAILED,
     LAST,
     MESSAGE,
@@ -27,18 +28,17 @@ from tests.other_forms import (
     document,
     events,
 )
-from tests.raw_calls import question
-from tests.servers import Gateway, merged
+from tests.support.servers.gateway import Gateway, merged
 
 
 @pytest.fixture(scope="module")
 def gateway(upstream, closed_port, tmp_path_factory):
     rows = [
-        town.row("other", "up-other", upstream.base_url, max_output_tokens=200_000, context_window=300_000),
-        town.row("vector", "up-vector", upstream.base_url, model_type="embedding"),
+        sample.row("other", "up-other", upstream.base_url, max_output_tokens=200_000, context_window=300_000),
+        sample.row("vector", "up-vector", upstream.base_url, model_type="embedding"),
     ]
     config = merged(
-        town.config(upstream.base_url, closed_port),
+        sample.config(upstream.base_url, closed_port),
         {"model_catalog": rows, "server": {"bodies_in_flight_mb": 32}},
     )
     with Gateway(config, tmp_path_factory.mktemp("forms") / "data") as server:
@@ -153,7 +153,7 @@ async def test_the_official_client_reads_a_folded_stream(gateway, upstream):
     upstream.script(
         "up-other", {"kind": "status", "status": 200, "body": events(*STREAM, LAST), "headers": SSE}
     )
-    async with gateway.openai(town.ALICE) as client:
+    async with gateway.openai(sample.ALICE) as client:
         found: Any = await client.chat.completions.create(**question("other"))
     assert (found.choices[0].message.content, found.usage.completion_tokens) == ("hello", 5)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.raw_calls import ask, question
-from tests.town import ALICE, row
-from tests.waiting import eventually
+from tests.support.clients.raw_calls import ask, question
+from tests.support.sample import ALICE, row
+from tests.support.waiting import eventually
 
 FAILS, ANSWERS = {"kind": "status", "status": 500}, {"kind": "ok"}
 

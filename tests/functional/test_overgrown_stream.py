@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from tests import town
-from tests.ledger import row_of
-from tests.money import NANO, nanousd, standing
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
+from tests.support import sample
+from tests.support.books.ledger import row_of
+from tests.support.books.money import NANO, nanousd, standing
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
 
 pytestmark = pytest.mark.both_modes
 
@@ -35,11 +35,11 @@ SOUND = {"audio": {"id": "a", "data": base64.b64encode(bytes(200_000)).decode()}
 @pytest.fixture(scope="module")
 def gateway(upstream, tmp_path_factory):
     config = {
-        **town.NO_LIMITS,
-        "model_catalog": [town.row("overgrown", "up-overgrown", upstream.base_url, max_output_tokens=100)],
+        **sample.NO_LIMITS,
+        "model_catalog": [sample.row("overgrown", "up-overgrown", upstream.base_url, max_output_tokens=100)],
         "bootstrap": {
             "tenants": [{"name": "grow"}],
-            "api_keys": [town.key("grow", KEY)],
+            "api_keys": [sample.key("grow", KEY)],
             "tenant_budgets": [{"tenant": "grow", "budget_usd": 20_000_000 / NANO}],
         },
     }

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from tests import town
 from tests.bench.processes import cpu_seconds
-from tests.raw_calls import ask, question
-from tests.why import stories_of
+from tests.support import sample
+from tests.support.books.why import stories_of
+from tests.support.clients.raw_calls import ask, question
 
 BATCH = "sk-batch.batch-secret"
 SLOTS = 10
@@ -19,7 +19,7 @@ REFUSALS = 200
 @pytest.fixture
 def small(fresh_gateway):
     """Return a gateway that serves ten calls at a time."""
-    keys = [town.key("charlie-co", BATCH, priority="batch")]
+    keys = [sample.key("charlie-co", BATCH, priority="batch")]
     return fresh_gateway(
         {
             "server": {  # the slots are one worker's
@@ -32,7 +32,7 @@ def small(fresh_gateway):
     )
 
 
-async def occupied(gateway, upstream, count, key=town.ALICE, before=0):
+async def occupied(gateway, upstream, count, key=sample.ALICE, before=0):
     """Start calls that stay, and return them once the provider has them all."""
     calls = [asyncio.create_task(ask(gateway.url, key, question("m15"))) for _ in range(count)]
     await upstream.wait("arrived", model="up-m15", count=before + count)
@@ -43,15 +43,15 @@ async def test_it_refuses_in_the_order_of_importance_and_serves_again(small, ups
     upstream.script("up-m15", {"hold_before_head": True})
     already = len(upstream.seen(model="up-m15"))
     calls = await occupied(small, upstream, 5, before=already)
-    calls += await occupied(small, upstream, 3, town.BOB, before=already + 5)
+    calls += await occupied(small, upstream, 3, sample.BOB, before=already + 5)
     batch = await ask(small.url, BATCH, question("m1"))
     assert (batch.status, batch.error["code"]) == (503, "overloaded")
     assert batch.headers["retry-after"] in {"1", "2", "3"}
-    calls += await occupied(small, upstream, 1, town.BOB, before=already + 8)
-    greedy = await ask(small.url, town.ALICE, question("m1"))  # has its half of a nearly full gateway
+    calls += await occupied(small, upstream, 1, sample.BOB, before=already + 8)
+    greedy = await ask(small.url, sample.ALICE, question("m1"))  # has its half of a nearly full gateway
     assert greedy.error["code"] == "overloaded"
-    calls += await occupied(small, upstream, 1, town.CHARLIE, before=already + 9)
-    assert (await ask(small.url, town.BOB, question("m1"))).status == 503
+    calls += await occupied(small, upstream, 1, sample.CHARLIE, before=already + 9)
+    assert (await ask(small.url, sample.BOB, question("m1"))).status == 503
     async with small.client() as client:
         assert (await client.get("/healthz")).status_code == 200
         metrics = (await client.get("/metrics")).text
@@ -70,19 +70,19 @@ async def test_a_refusal_costs_less_than_a_call_and_does_not_wait_for_the_body(s
     upstream.script("up-m16", {})
     before = cpu_seconds([small.pid])  # waiting for the machine is not counted
     for _ in range(REFUSALS):
-        assert (await ask(small.url, town.ALICE, question("m16"))).status == 200
+        assert (await ask(small.url, sample.ALICE, question("m16"))).status == 200
     served_s = cpu_seconds([small.pid]) - before
     upstream.script("up-m16", {"hold_before_head": True})
     earlier = len(upstream.seen(model="up-m16"))
     calls = [
         asyncio.create_task(ask(small.url, key, question("m16")))
-        for key in (town.ALICE, town.BOB)
+        for key in (sample.ALICE, sample.BOB)
         for _ in range(5)
     ]
     await upstream.wait("arrived", model="up-m16", count=earlier + 10)
     head = (
         "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n"
-        f"authorization: Bearer {town.ALICE}\r\ncontent-length: 100000\r\n\r\n"
+        f"authorization: Bearer {sample.ALICE}\r\ncontent-length: 100000\r\n\r\n"
     )
     before = cpu_seconds([small.pid])
     for _ in range(REFUSALS):

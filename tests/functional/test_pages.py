@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests import town
-from tests.raw_calls import question
+from tests.support import sample
+from tests.support.clients.raw_calls import question
 
 pytestmark = pytest.mark.both_modes
 
@@ -79,7 +79,7 @@ async def test_the_api_document_describes_the_endpoints(gateway):
 
 async def test_metrics_have_the_promised_names_and_name_nobody(gateway, upstream):
     upstream.script("up-m9", {})
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         for stream in (False, True):
             await client.post("/v1/chat/completions", json=question("m9", stream=stream))
         await client.post("/v1/chat/completions", json=question("nowhere"))

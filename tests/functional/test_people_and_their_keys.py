@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from openai import APIStatusError
 
-from tests import town
+from tests.support import sample
 
 pytestmark = pytest.mark.both_modes
 
@@ -19,7 +19,7 @@ async def refusal(gateway, key, model="chat"):
     return refused.value.status_code, refused.value.code
 
 
-@pytest.mark.parametrize("key", [town.ALICE, town.BOB, town.CHARLIE, town.ONLY_CHAT_MODEL])
+@pytest.mark.parametrize("key", [sample.ALICE, sample.BOB, sample.CHARLIE, sample.ONLY_CHAT_MODEL])
 async def test_people_with_good_keys_are_answered(gateway, key):
     async with gateway.openai(key) as client:
         answer = await client.chat.completions.create(model="chat", messages=QUESTION)
@@ -33,11 +33,11 @@ async def test_people_with_good_keys_are_answered(gateway, key):
         ("sk-nobody.nobody-secret", "chat", 401, "invalid_api_key"),
         ("sk-alice.wrong-secret", "chat", 401, "invalid_api_key"),
         ("nonsense", "chat", 401, "invalid_api_key"),
-        (town.EXPIRED, "chat", 401, "invalid_api_key"),
-        (town.SUSPENDED, "chat", 403, "tenant_suspended"),
-        (town.ONLY_EMBEDDINGS, "chat", 403, "scope_not_allowed"),
-        (town.ONLY_CHAT_MODEL, "m1", 403, "model_not_allowed"),
-        (town.ALICE, "nowhere", 404, "model_not_found"),
+        (sample.EXPIRED, "chat", 401, "invalid_api_key"),
+        (sample.SUSPENDED, "chat", 403, "tenant_suspended"),
+        (sample.ONLY_EMBEDDINGS, "chat", 403, "scope_not_allowed"),
+        (sample.ONLY_CHAT_MODEL, "m1", 403, "model_not_allowed"),
+        (sample.ALICE, "nowhere", 404, "model_not_found"),
     ],
 )
 async def test_others_are_refused_in_words_a_program_understands(gateway, key, model, status, code):
@@ -45,11 +45,11 @@ async def test_others_are_refused_in_words_a_program_understands(gateway, key, m
 
 
 async def test_a_key_for_embeddings_embeds(gateway):
-    async with gateway.openai(town.ONLY_EMBEDDINGS) as client:
+    async with gateway.openai(sample.ONLY_EMBEDDINGS) as client:
         answer = await client.embeddings.create(model="embed", input="hi")
     assert answer.usage.prompt_tokens == 4
 
 
 async def test_people_see_only_the_models_they_may_use(gateway):
-    async with gateway.openai(town.ONLY_CHAT_MODEL) as client:
+    async with gateway.openai(sample.ONLY_CHAT_MODEL) as client:
         assert [model.id async for model in client.models.list()] == ["chat"]

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from tests import town
-from tests.ledger import whole_ledger
-from tests.money import samples
-from tests.ports import free_port
-from tests.postgres import EMPTY, Postgres
-from tests.redis_server import RedisServer
-from tests.servers import Gateway, Upstream
-from tests.templates import HAS_ITS_TABLES, prepared_postgres
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.ledger import whole_ledger
+from tests.support.books.money import samples
+from tests.support.servers.gateway import Gateway, Upstream
+from tests.support.servers.ports import free_port
+from tests.support.stores.postgres import EMPTY, Postgres
+from tests.support.stores.redis_server import RedisServer
+from tests.support.stores.templates import HAS_ITS_TABLES, prepared_postgres
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ async def test_calls_go_on_while_postgres_is_away_and_the_ledger_has_each_once(
     fresh_gateway: Callable[..., Gateway], postgres: Postgres, redis: str, upstream: Upstream
 ) -> None:
     gateway = fresh_gateway(env=environment(postgres, redis) | HAS_ITS_TABLES)
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         codes = [await ask(client, "m1") for _ in range(5)]
         postgres.stop()
         try:

@@ -12,12 +12,12 @@ import time
 import psycopg
 import pytest
 
-from tests import cents, staff
-from tests.cents import Crowd, agree, exhaust
-from tests.link import Link
-from tests.redis_server import RedisServer
-from tests.templates import HAS_ITS_TABLES, prepared_postgres
-from tests.waiting import eventually
+from tests.support.clients import admin_client, concurrent_clients
+from tests.support.clients.concurrent_clients import Crowd, agree, exhaust
+from tests.support.faults.tcp_proxy import Link
+from tests.support.stores.redis_server import RedisServer
+from tests.support.stores.templates import HAS_ITS_TABLES, prepared_postgres
+from tests.support.waiting import eventually
 
 CENTS = 400
 WORKERS = 2
@@ -53,8 +53,8 @@ def spender(fresh_gateway, redis, upstream):
         upstream.script("up-cents", {"delay": 0.01})
         more = {"server": {"workers": WORKERS}, "database": {"max_conns": 4}}
         env = {"ROUTER_DB_URL": database, "ROUTER_REDIS_URL": redis.url, **HAS_ITS_TABLES}
-        plan = cents.config(upstream.base_url, CENTS, **more)
-        plan["bootstrap"]["admin_users"] = [staff.ROOT]
+        plan = concurrent_clients.config(upstream.base_url, CENTS, **more)
+        plan["bootstrap"]["admin_users"] = [admin_client.ROOT]
         return fresh_gateway(plan, bare=True, env=env)
 
     return start
@@ -113,7 +113,7 @@ async def test_calls_go_on_while_postgres_takes_no_more_connections(spender, pos
 @contextlib.asynccontextmanager
 async def signed_in(gateway):
     async with gateway.client(follow_redirects=True, timeout=PAGE_S) as browser:
-        await staff.BackOffice(browser).log_in()
+        await admin_client.BackOffice(browser).log_in()
         yield browser
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gateway.schedule import JOBS, PROBES
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 def probes(gateway):

@@ -10,10 +10,10 @@ import secrets
 
 import pytest
 
-from tests import town
-from tests.money import NANO
-from tests.promise import PREFIX, Lane, Rates
-from tests.promise_crowd import Crowd
+from tests.support import sample
+from tests.support.books.money import NANO
+from tests.support.books.promise import PREFIX, Lane, Rates
+from tests.support.books.promise_crowd import Crowd
 
 pytestmark = pytest.mark.both_modes
 
@@ -49,7 +49,7 @@ def rows(endpoint):
     """Return the catalog: a model of its own for each client."""
 
     def row(alias, model=None, **more):
-        found = town.row(alias, f"{PREFIX}{model or alias}", endpoint, timeouts=IMPATIENT) | more
+        found = sample.row(alias, f"{PREFIX}{model or alias}", endpoint, timeouts=IMPATIENT) | more
         return {name: value for name, value in found.items() if value is not None}
 
     dear = {"price_input": 7, "price_output": 3, "priority": 0}
@@ -72,13 +72,13 @@ def budgets(calls):
 
 def config(upstream, usd):
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "health": {"cooldown": "20ms", "rolling_window": 1_000_000, "eject_outliers": False},
         "model_catalog": rows(upstream.base_url),
         "bootstrap": {
             "tenants": [{"name": name} for name in TENANTS],
             "api_keys": [
-                town.key(tenant, token(prefix), **({"budget_usd": usd["own"]} if prefix == "own" else {}))
+                sample.key(tenant, token(prefix), **({"budget_usd": usd["own"]} if prefix == "own" else {}))
                 for prefix, tenant in KEYS.items()
             ],
             "tenant_budgets": [

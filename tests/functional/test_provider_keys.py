@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from tests import town
-from tests.raw_calls import question
-from tests.servers import Gateway, merged
+from tests.support import sample
+from tests.support.clients.raw_calls import question
+from tests.support.servers.gateway import Gateway, merged
 
 pytestmark = pytest.mark.both_modes
 
@@ -21,7 +21,7 @@ def digest(text):
 
 
 async def sent(gateway, upstream, alias, path="chat/completions", **body):
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         answer = await client.post(f"/v1/{path}", json=body or question(alias))
     assert answer.status_code == 200, answer.text
     [seen] = upstream.seen(call=answer.headers["x-request-id"])
@@ -31,12 +31,12 @@ async def sent(gateway, upstream, alias, path="chat/completions", **body):
 @pytest.fixture(scope="module")
 def gateway(upstream, closed_port, tmp_path_factory):
     def row(alias, endpoint=upstream.base_url, **more):
-        return town.row(alias, f"up-keys-{alias}", endpoint, **{"api_key": "", **more})
+        return sample.row(alias, f"up-keys-{alias}", endpoint, **{"api_key": "", **more})
 
     azure = {"provider": "azure", "api_key": "azure-key", "deployment": "my gpt", "api_version": "2024-10-21"}
     other_host = upstream.base_url.replace("127.0.0.1", "localhost")
     config = merged(
-        town.config(upstream.base_url, closed_port),
+        sample.config(upstream.base_url, closed_port),
         {
             "providers": {
                 "openai_key": "global-openai-key",
@@ -74,7 +74,7 @@ async def test_a_deployments_own_key_comes_first(gateway, upstream):
 
 
 async def test_the_global_openai_key_is_never_sent_to_another_host(gateway, upstream):
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         answer = await client.post("/v1/chat/completions", json=question("foreign"))
         ready = (await client.get("/readyz")).json()
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_deployment_available")

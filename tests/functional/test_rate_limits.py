@@ -7,11 +7,11 @@ from itertools import islice
 
 import pytest
 
-from tests import town
-from tests.ledger import whole_ledger
-from tests.money import settled
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
+from tests.support import sample
+from tests.support.books.ledger import whole_ledger
+from tests.support.books.money import settled
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
 
 pytestmark = pytest.mark.both_modes
 
@@ -24,7 +24,7 @@ def token(name):
 
 
 def key(name, tenant="", **rates):
-    return town.key(tenant or name, token(name), rate_limit=rates)
+    return sample.key(tenant or name, token(name), rate_limit=rates)
 
 
 def config(endpoint):
@@ -38,9 +38,9 @@ def config(endpoint):
             "default_parallel_requests_tenant": UNLIMITED,
         },
         "model_catalog": [
-            town.row("chat", "up-rate-chat", endpoint),
-            town.row("slow", "up-rate-slow", endpoint, timeouts={"first_byte": "20s"}),
-            town.row("chatty", "up-rate-chatty", endpoint),
+            sample.row("chat", "up-rate-chat", endpoint),
+            sample.row("slow", "up-rate-slow", endpoint, timeouts={"first_byte": "20s"}),
+            sample.row("chatty", "up-rate-chatty", endpoint),
         ],
         "bootstrap": {
             "tenants": [{"name": name} for name in [*single, "shared"]],

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests import town
-from tests.ledger import row_of, whole_ledger
-from tests.money import samples
-from tests.raw_calls import ask, question
-from tests.servers import Gateway, merged
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.ledger import row_of, whole_ledger
+from tests.support.books.money import samples
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway, merged
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -27,16 +27,16 @@ PATIENCE = {"connect": "2s", "first_byte": "60s", "idle": "60s", "total": "90s"}
 
 def config(upstream, **more):
     rows = [
-        town.row(name, f"up-on-{name}", upstream.base_url, timeouts=PATIENCE, max_output_tokens=50_000)
+        sample.row(name, f"up-on-{name}", upstream.base_url, timeouts=PATIENCE, max_output_tokens=50_000)
         for name in MODELS
     ]
     rows[-1]["model_type"] = "embedding"
-    second = town.row("failing", "up-on-second", upstream.base_url, deployment="second", priority=1)
+    second = sample.row("failing", "up-on-second", upstream.base_url, deployment="second", priority=1)
     people = {
         "tenants": [{"name": "keeper", "stores_answers": True}],
-        "api_keys": [town.key("keeper", KEEPER)],
+        "api_keys": [sample.key("keeper", KEEPER)],
     }
-    return merged(town.NO_LIMITS, {"model_catalog": [*rows, second], "bootstrap": people}, more)
+    return merged(sample.NO_LIMITS, {"model_catalog": [*rows, second], "bootstrap": people}, more)
 
 
 @pytest.fixture(scope="module")

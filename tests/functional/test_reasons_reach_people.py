@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from tests import town
-from tests.faulty_providers import ALONE, KEY, lines_of, metrics_of, says, serving, tries_of
-from tests.provider_errors import TOO_LARGE
-from tests.raw_calls import ask, question
+from tests.support import sample
+from tests.support.clients.raw_calls import ask, question
+from tests.support.provider.errors import TOO_LARGE
+from tests.support.provider.faulty import ALONE, KEY, lines_of, metrics_of, says, serving, tries_of
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +26,15 @@ async def test_a_request_that_no_minute_can_take_hears_why(gateway, upstream):
     upstream.script(
         f"up-{model}", says(429, {"error": {"message": TOO_LARGE, "code": "rate_limit_exceeded"}})
     )
-    answer = await ask(gateway.url, town.ALICE, question(model))
+    answer = await ask(gateway.url, sample.ALICE, question(model))
     assert (answer.status, answer.error["message"]) == (413, TOO_LARGE)
 
 
 async def test_all_are_told_the_same_wait(gateway, upstream):
     model = ALONE[15]
     upstream.script(f"up-{model}", says(429, "", headers={"retry-after": "561635"}))
-    first = await ask(gateway.url, town.ALICE, question(model))
-    second = await ask(gateway.url, town.BOB, question(model))
+    first = await ask(gateway.url, sample.ALICE, question(model))
+    second = await ask(gateway.url, sample.BOB, question(model))
     waits = [int(answer.headers["retry-after"]) for answer in (first, second)]
     assert all(100 <= wait <= 133 for wait in waits)
     assert [first.status, second.status] == [429, 429]
@@ -61,7 +61,7 @@ async def test_the_operator_finds_why_a_try_failed(gateway, upstream, what):
     model = ALONE[16 + list(REASONS).index(what)]
     behavior, kind, words = REASONS[what]
     upstream.script(f"up-{model}", behavior)
-    answer = await ask(gateway.url, town.ALICE, question(model))
+    answer = await ask(gateway.url, sample.ALICE, question(model))
     assert answer.status == 502
     assert words not in json.dumps(answer.error)
     line = (await lines_of(gateway, answer.headers["x-request-id"]))[0]
@@ -78,7 +78,7 @@ UNREACHED = {"refused": "connect_refused", "nameless": "dns", "plain": "tls"}
 
 @pytest.mark.parametrize("model", UNREACHED)
 async def test_a_try_that_never_connected_is_counted_and_told(gateway, model):
-    answer = await ask(gateway.url, town.ALICE, question(model))
+    answer = await ask(gateway.url, sample.ALICE, question(model))
     assert answer.status == 502
     lines = await lines_of(gateway, answer.headers["x-request-id"])
     assert all(f"failed as {UNREACHED[model]}" in line["message"] for line in lines)
@@ -87,7 +87,7 @@ async def test_a_try_that_never_connected_is_counted_and_told(gateway, model):
 
 async def test_a_timeout_says_which(gateway, upstream):
     upstream.script("up-silent", {"kind": "hang_before_head"})
-    answer = await ask(gateway.url, town.ALICE, question("silent"))
+    answer = await ask(gateway.url, sample.ALICE, question("silent"))
     assert (answer.status, answer.error["code"]) == (504, "upstream_timeout")
     assert (await metrics_of(gateway, "silent-1"))["timeout_first_byte"] >= 1
 
@@ -95,7 +95,7 @@ async def test_a_timeout_says_which(gateway, upstream):
 async def test_an_error_in_the_middle_of_a_stream_is_told(gateway, upstream):
     model = ALONE[25]
     upstream.script(f"up-{model}", {"end": "error", "after": 2})
-    answer = await ask(gateway.url, town.ALICE, question(model, stream=True))
+    answer = await ask(gateway.url, sample.ALICE, question(model, stream=True))
     [line] = await lines_of(gateway, answer.headers["x-request-id"])
     assert "The model fell over." in line["message"]
     tries = await tries_of(gateway, answer)
@@ -115,7 +115,7 @@ async def test_an_error_in_the_middle_of_a_stream_is_told(gateway, upstream):
 async def test_the_providers_key_does_not_come_back_in_an_echo(gateway, upstream, body):
     model = ALONE[26]
     upstream.script(f"up-{model}", says(422, body))
-    answer = await ask(gateway.url, town.ALICE, question(model))
+    answer = await ask(gateway.url, sample.ALICE, question(model))
     assert answer.status == 422
     assert KEY[:16] not in json.dumps(answer.error)
     assert "***" in answer.error["message"]

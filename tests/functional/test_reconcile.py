@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from tests import cents
-from tests.money import settled
-from tests.raw_calls import ask, question
-from tests.redis_server import RedisServer
-from tests.servers import Gateway
-from tests.templates import HAS_ITS_TABLES, prepared_postgres
+from tests.support.books.money import settled
+from tests.support.clients import concurrent_clients
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
+from tests.support.stores.redis_server import RedisServer
+from tests.support.stores.templates import HAS_ITS_TABLES, prepared_postgres
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def gateway(upstream, tmp_path_factory, redis):
     try:
         postgres.start()
         own = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url, **HAS_ITS_TABLES}
-        plan = cents.config(upstream.base_url, 100, server={"workers": 2})
+        plan = concurrent_clients.config(upstream.base_url, 100, server={"workers": 2})
         plan["model_catalog"][0]["timeouts"] = {"first_byte": "30s"}
         with Gateway(plan, tmp_path_factory.mktemp("compared") / "data", own) as server:
             yield server
@@ -46,11 +46,13 @@ async def reconcile(gateway, code=0):
 
 async def test_what_runs_and_what_it_holds_is_said(gateway, upstream):
     upstream.script("up-cents", {})
-    assert {(await ask(gateway.url, cents.KEY, question("cent"))).status for _ in range(5)} == {200}
+    assert {(await ask(gateway.url, concurrent_clients.KEY, question("cent"))).status for _ in range(5)} == {
+        200
+    }
     await settled(gateway)
     upstream.script("up-cents", {"hold_before_head": True})
     arrived = len(upstream.seen(model="up-cents"))
-    running = asyncio.create_task(ask(gateway.url, cents.KEY, question("cent")))
+    running = asyncio.create_task(ask(gateway.url, concurrent_clients.KEY, question("cent")))
     await upstream.wait("arrived", model="up-cents", count=arrived + 1)
     assert said(await reconcile(gateway)) == (
         "Redis (1 with budgets): 1 running, holding 0.010000000 USD; 0 ended and not in the ledger yet"
@@ -64,7 +66,7 @@ async def test_after_a_loss_of_data_there_is_nothing_to_compare(gateway, redis):
     await settled(gateway)
     redis.run("FLUSHALL")
     assert said(await reconcile(gateway)).startswith("Redis (0 with budgets)")
-    assert (await ask(gateway.url, cents.KEY, question("cent"))).status == 200
+    assert (await ask(gateway.url, concurrent_clients.KEY, question("cent"))).status == 200
     await settled(gateway)
     assert said(await reconcile(gateway)).startswith(
         "Redis (1 with budgets): 0 running, holding 0.000000000 USD"
@@ -73,7 +75,7 @@ async def test_after_a_loss_of_data_there_is_nothing_to_compare(gateway, redis):
 
 async def test_what_disagrees_is_named_and_ends_in_an_error(gateway):
     await settled(gateway)
-    gateway.sql("UPDATE budgets_spendwindow SET spent_nanousd = spent_nanousd + ?", cents.CENT)
+    gateway.sql("UPDATE budgets_spendwindow SET spent_nanousd = spent_nanousd + ?", concurrent_clients.CENT)
     lines = await reconcile(gateway, code=1)
     assert any("counted in Redis 0.07 USD in all, but the ledger has 0.08 USD" in line for line in lines)
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import pytest
 
-from tests import town
-from tests.raw_calls import RawAnswer, ask, question
-from tests.servers import Gateway, merged
-from tests.town import ALICE, row
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.clients.raw_calls import RawAnswer, ask, question
+from tests.support.sample import ALICE, row
+from tests.support.servers.gateway import Gateway, merged
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -29,7 +29,7 @@ PATIENCE = {"first_byte": "30s"}
 @pytest.fixture(scope="module")
 def recovering(upstream, closed_port, tmp_path_factory):
     config = merged(
-        town.config(upstream.base_url, closed_port),
+        sample.config(upstream.base_url, closed_port),
         {
             "server": {"max_inflight": SLOTS},
             "health": {"cooldown": "2s"},

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests import town
-from tests.ledger import whole_ledger
-from tests.money import samples
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
+from tests.support import sample
+from tests.support.books.ledger import whole_ledger
+from tests.support.books.money import samples
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
 
 MOST = 3
 ONE, OTHER = "sk-one.one-secret", "sk-other.other-secret"
@@ -17,12 +17,12 @@ ONE, OTHER = "sk-one.one-secret", "sk-other.other-secret"
 @pytest.fixture(scope="module")
 def gateway(upstream, tmp_path_factory):
     config = {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "idempotency": {"max_answers": MOST},
-        "model_catalog": [town.row("quota", "up-quota", upstream.base_url)],
+        "model_catalog": [sample.row("quota", "up-quota", upstream.base_url)],
         "bootstrap": {
             "tenants": [{"name": "one"}, {"name": "other"}],
-            "api_keys": [town.key("one", ONE), town.key("other", OTHER)],
+            "api_keys": [sample.key("one", ONE), sample.key("other", OTHER)],
         },
     }
     with Gateway(config, tmp_path_factory.mktemp("quota") / "data") as server:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests import town
-from tests.commands import run_each
-from tests.money import samples
-from tests.ports import full_port, plain_port
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.money import samples
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.commands import run_each
+from tests.support.servers.gateway import Gateway
+from tests.support.servers.ports import full_port, plain_port
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -38,12 +38,12 @@ SOUND = said({"type": "input_audio", "input_audio": {"data": "https://example.co
 
 def config(endpoint, closed_port, mute_port, plain_port):
     def nowhere(alias, address, **more):
-        return town.row(alias, f"up-{alias}", address, **more)
+        return sample.row(alias, f"up-{alias}", address, **more)
 
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "model_catalog": [
-            town.row("logged", "up-logged", endpoint),
+            sample.row("logged", "up-logged", endpoint),
             nowhere("refuses", f"http://127.0.0.1:{closed_port}/v1", deployment="refuses-1"),
             nowhere("no-such-host", "http://no-such-host.invalid/v1"),
             nowhere("no-tls", f"https://127.0.0.1:{plain_port}/v1"),
@@ -52,12 +52,12 @@ def config(endpoint, closed_port, mute_port, plain_port):
         "bootstrap": {
             "tenants": [{"name": "loggers"}, {"name": "sleepers", "status": "suspended"}],
             "api_keys": [
-                town.key("loggers", OPEN),
-                town.key("loggers", POOR, budget_usd=0.005),
-                town.key("loggers", SLOW, rate_limit={"requests_per_minute": 1}),
-                town.key("loggers", FEW, scopes=["embeddings"]),
-                town.key("loggers", PAST, expires_at="2020-01-01T00:00:00Z"),
-                town.key("loggers", GONE),
+                sample.key("loggers", OPEN),
+                sample.key("loggers", POOR, budget_usd=0.005),
+                sample.key("loggers", SLOW, rate_limit={"requests_per_minute": 1}),
+                sample.key("loggers", FEW, scopes=["embeddings"]),
+                sample.key("loggers", PAST, expires_at="2020-01-01T00:00:00Z"),
+                sample.key("loggers", GONE),
             ],
         },
     }

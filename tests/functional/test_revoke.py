@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from tests import town
-from tests.commands import run_each
-from tests.processes import ServerProcess
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
-from tests.sources import MANAGE
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.commands import run_each
+from tests.support.servers.gateway import Gateway
+from tests.support.servers.processes import ServerProcess
+from tests.support.sources import MANAGE
+from tests.support.waiting import eventually
 
 
 def prefix_of(token):
@@ -32,7 +32,7 @@ async def refused(gateway, key, within_s=10.0):
 
 @pytest.fixture(scope="module")
 def own(upstream, closed_port, tmp_path_factory):
-    config = town.config(upstream.base_url, closed_port)
+    config = sample.config(upstream.base_url, closed_port)
     with Gateway(config, tmp_path_factory.mktemp("revoking") / "data") as server:
         yield server
 
@@ -45,26 +45,26 @@ def revoked(gateway):
 
 async def test_a_running_stream_of_a_key_that_is_denied_here_ends_whatever_the_database_says(own, upstream):
     upstream.script("up-m20", {"chunks": 500, "pause": 0.05})
-    assert await status(own, town.BOB) == 200
-    call = asyncio.create_task(ask(own.url, town.BOB, question("m20", stream=True)))
+    assert await status(own, sample.BOB) == 200
+    call = asyncio.create_task(ask(own.url, sample.BOB, question("m20", stream=True)))
     await upstream.wait("arrived", model="up-m20")
-    await asyncio.to_thread(own.manage, "revoke", f"sk-{prefix_of(town.BOB)}", "--here")
+    await asyncio.to_thread(own.manage, "revoke", f"sk-{prefix_of(sample.BOB)}", "--here")
     ended = await asyncio.wait_for(call, 20)
     assert b"key_revoked" in ended.body
     assert revoked(own) == []
-    answer = await refused(own, town.BOB)
+    answer = await refused(own, sample.BOB)
     assert (answer.status, answer.error["code"]) == (401, "invalid_api_key")
-    assert await status(own, town.CHARLIE) == 200
+    assert await status(own, sample.CHARLIE) == 200
     own.restart()
-    assert (await status(own, town.BOB), await status(own, town.CHARLIE)) == (401, 200)
+    assert (await status(own, sample.BOB), await status(own, sample.CHARLIE)) == (401, 200)
     assert (own.data_dir / "denied_keys").stat().st_mode & 0o077 == 0
 
 
 async def test_a_key_that_is_revoked_is_refused_everywhere(own):
-    assert await status(own, town.ALICE) == 200
-    own.manage("revoke", prefix_of(town.ALICE))
-    assert (await refused(own, town.ALICE)).status == 401
-    await eventually(lambda: revoked(own), lambda found: found == [prefix_of(town.ALICE)])
+    assert await status(own, sample.ALICE) == 200
+    own.manage("revoke", prefix_of(sample.ALICE))
+    assert (await refused(own, sample.ALICE)).status == 401
+    await eventually(lambda: revoked(own), lambda found: found == [prefix_of(sample.ALICE)])
 
 
 def test_what_is_not_there_or_no_prefix_is_said(own):

@@ -7,10 +7,10 @@ import asyncio
 import openai
 import pytest
 
-from tests import town
-from tests.servers import Gateway, merged
-from tests.town import ALICE, BOB, ONLY_CHAT_MODEL, row
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.sample import ALICE, BOB, ONLY_CHAT_MODEL, row
+from tests.support.servers.gateway import Gateway, merged
+from tests.support.waiting import eventually
 
 OPENS_AT = 5  # failures in a row
 LOOKS = 5  # within the time a test has (2 m): a deployment rests for 4 s at least, and twice as long each time it fails
@@ -47,7 +47,7 @@ def catalog(endpoint):
 
 @pytest.fixture(scope="module")
 def routed(upstream, closed_port, tmp_path_factory):
-    config = merged(town.config(upstream.base_url, closed_port), catalog(upstream.base_url))
+    config = merged(sample.config(upstream.base_url, closed_port), catalog(upstream.base_url))
     with Gateway(config, tmp_path_factory.mktemp("routed") / "data") as server:
         yield server
 
@@ -62,7 +62,7 @@ def resting(upstream, closed_port, tmp_path_factory):
         row("resting-limited", "r-resting-limited", upstream.base_url),
     ]
     config = merged(
-        town.config(upstream.base_url, closed_port), {"health": {"cooldown": "120s"}, "model_catalog": rows}
+        sample.config(upstream.base_url, closed_port), {"health": {"cooldown": "120s"}, "model_catalog": rows}
     )
     with Gateway(config, tmp_path_factory.mktemp("resting") / "data") as server:
         yield server

@@ -6,12 +6,12 @@ import signal
 
 import httpx
 
-from tests import town
-from tests.ports import free_port
-from tests.processes import START_S, ServerProcess
-from tests.raw_calls import question
-from tests.servers import CALL_S
-from tests.sources import MANAGE
+from tests.support import sample
+from tests.support.clients.raw_calls import question
+from tests.support.servers.gateway import CALL_S
+from tests.support.servers.ports import free_port
+from tests.support.servers.processes import START_S, ServerProcess
+from tests.support.sources import MANAGE
 
 
 async def test_it_serves_calls_on_daphne(fresh_gateway):
@@ -23,7 +23,7 @@ async def test_it_serves_calls_on_daphne(fresh_gateway):
     )
     try:
         server.stdout.first(lambda line: line if address in line else None, START_S)  # it listens soon after
-        headers = {"authorization": f"Bearer {town.ALICE}"}
+        headers = {"authorization": f"Bearer {sample.ALICE}"}
         transport = httpx.AsyncHTTPTransport(retries=5)
         async with httpx.AsyncClient(
             base_url=f"http://{address}", headers=headers, timeout=CALL_S, transport=transport

@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from tests import town
-from tests.ledger import committed, whole_ledger
-from tests.media import data_url, png
-from tests.money import samples, settled
-from tests.raw_calls import ask, question
-from tests.servers import Gateway, merged
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.ledger import committed, whole_ledger
+from tests.support.books.money import samples, settled
+from tests.support.clients.media import data_url, png
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway, merged
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -25,8 +25,8 @@ ALIASES = ("tried", "measured", "hindered", "bounded")
 def on_trial(alias, endpoint):
     """Return a deployment that answers, and one on trial that is asked whatever it is."""
     return [
-        town.row(alias, f"up-{alias}", endpoint, deployment="real", priority=5),
-        town.row(alias, f"up-{alias}-trial", endpoint, deployment="trial", priority=0, shadow_percent=100),
+        sample.row(alias, f"up-{alias}", endpoint, deployment="real", priority=5),
+        sample.row(alias, f"up-{alias}-trial", endpoint, deployment="trial", priority=0, shadow_percent=100),
     ]
 
 
@@ -34,11 +34,11 @@ def on_trial(alias, endpoint):
 def tried(upstream, closed_port, tmp_path_factory):
     rows = [
         *(row for alias in ALIASES for row in on_trial(alias, upstream.base_url)),
-        town.row("only", "up-only", upstream.base_url, deployment="trial", shadow_percent=50),
+        sample.row("only", "up-only", upstream.base_url, deployment="trial", shadow_percent=50),
     ]
-    keys = [town.key("frugal-co", key, budget_usd=1) for key in KEYS.values()]
+    keys = [sample.key("frugal-co", key, budget_usd=1) for key in KEYS.values()]
     plan = {"model_catalog": rows, "bootstrap": {"tenants": [{"name": "frugal-co"}], "api_keys": keys}}
-    config = merged(town.config(upstream.base_url, closed_port), plan)
+    config = merged(sample.config(upstream.base_url, closed_port), plan)
     with Gateway(config, tmp_path_factory.mktemp("tried") / "data") as server:
         yield server
 
@@ -66,7 +66,7 @@ async def test_an_answered_call_is_mirrored_at_the_operators_cost(tried, upstrea
 
 
 async def test_a_shadow_never_answers_even_when_there_is_nobody_else(tried):
-    answer = await ask(tried.url, town.ALICE, question("only"))
+    answer = await ask(tried.url, sample.ALICE, question("only"))
     assert (answer.status, answer.error["code"]) == (503, "no_deployment_available")
 
 
@@ -90,7 +90,7 @@ async def mirrors(gateway, count):
 async def test_metrics_tell_what_became_of_mirrors_and_what_they_cost(tried, upstream):
     upstream.script("up-measured-trial", {}, {"kind": "status", "status": 500}, {"end": "cut", "after": 2})
     for number in range(3):
-        assert (await ask(tried.url, town.ALICE, question("measured", stream=True))).status == 200
+        assert (await ask(tried.url, sample.ALICE, question("measured", stream=True))).status == 200
         await mirrors(tried, number + 1)
     await settled(tried)
     ended = await counted(tried, "gateway_shadow_calls_total", "measured")
@@ -111,16 +111,16 @@ async def test_a_broken_or_slow_trial_disturbs_nobody_and_what_is_not_mirrored_f
     tried, upstream
 ):
     upstream.script("up-hindered-trial", {"kind": "status", "status": 500}, {"hold_before_head": True})
-    answers = [await ask(tried.url, town.ALICE, question("hindered")) for _ in range(8)]
+    answers = [await ask(tried.url, sample.ALICE, question("hindered")) for _ in range(8)]
     assert {answer.status for answer in answers} == {200}
     assert {answer.headers["x-gateway-attempts"] for answer in answers} == {"1"}
 
     upstream.script("up-bounded-trial", {"hold_before_head": True})
     picture = {"type": "image_url", "image_url": {"url": data_url(png(100, 100, 225_000))}}
     long = [{"role": "user", "content": [picture]}]
-    assert (await ask(tried.url, town.ALICE, question("bounded") | {"messages": long})).status == 200
+    assert (await ask(tried.url, sample.ALICE, question("bounded") | {"messages": long})).status == 200
     for _ in range(10):
-        calls = [ask(tried.url, town.ALICE, question("bounded")) for _ in range(16)]
+        calls = [ask(tried.url, sample.ALICE, question("bounded")) for _ in range(16)]
         assert {answer.status for answer in await asyncio.gather(*calls)} == {200}
     dropped = await counted(tried, "gateway_shadow_dropped_total")
     assert dropped['{reason="body_too_large"}'] == 1

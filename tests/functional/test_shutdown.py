@@ -12,11 +12,11 @@ import socket
 import httpx
 import pytest
 
-from tests import town
-from tests.ledger import committed
-from tests.raw_calls import ask, question
-from tests.waiting import eventually
-from tests.why import stories_of
+from tests.support import sample
+from tests.support.books.ledger import committed
+from tests.support.books.why import stories_of
+from tests.support.clients.raw_calls import ask, question
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -24,12 +24,12 @@ PATIENCE = {"first_byte": "60s", "idle": "60s", "total": "90s"}  # what holds do
 
 
 def stream(gateway, model):
-    return asyncio.create_task(ask(gateway.url, town.ALICE, question(model, stream=True)))
+    return asyncio.create_task(ask(gateway.url, sample.ALICE, question(model, stream=True)))
 
 
 def serving(fresh_gateway, upstream, model, **server):
     """Start a gateway with a model of its own: the upstream's counts are of all tests together."""
-    row = town.row(model, f"up-{model}", upstream.base_url, timeouts=PATIENCE)
+    row = sample.row(model, f"up-{model}", upstream.base_url, timeouts=PATIENCE)
     return fresh_gateway({"server": server, "model_catalog": [row]})
 
 
@@ -41,7 +41,7 @@ async def test_running_calls_finish_within_the_grace_and_no_new_one_is_taken(fre
     upstream.script("up-m10", {"hold_before_head": True})
     running = stream(gateway, "finishing")
     await upstream.wait("chunk", model="up-finishing", count=2)
-    async with gateway.client(town.ALICE) as client, gateway.client(town.ALICE) as kept:
+    async with gateway.client(sample.ALICE) as client, gateway.client(sample.ALICE) as kept:
         asking = asyncio.create_task(client.post("/v1/chat/completions", json=question("m10")))
         await upstream.wait("arrived", model="up-m10")
         assert (await kept.get("/v1/models")).status_code == 200  # its connection is open and is kept
@@ -97,7 +97,7 @@ async def test_a_second_signal_cuts_at_once(fresh_gateway, upstream):
 async def test_before_it_stops_accepting_it_tells_the_load_balancer_and_still_serves(fresh_gateway):
     gateway = fresh_gateway({"server": {"prestop_delay": "600s"}})
     gateway.send(signal.SIGTERM)
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         await eventually(lambda: client.get("/readyz"), lambda ready: ready.status_code == 503)
         answer = await client.post("/v1/chat/completions", json=question("m1"))
     assert answer.status_code == 200

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests import town
-from tests.money import settled, standing
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
+from tests.support import sample
+from tests.support.books.money import settled, standing
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
 
 pytestmark = pytest.mark.both_modes
 
@@ -19,32 +19,32 @@ PATH = "/v1/gateway/simulate"
 
 def config(endpoint, closed_port):
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "model_catalog": [
-            town.row("sim", "up-sim-a", endpoint, deployment="sim-a"),
-            town.row("sim", "up-sim-b", endpoint, deployment="sim-b", priority=1, price_output=4.0),
-            town.row("sim", "up-sim-c", endpoint, deployment="sim-c", api_key="${SURELY_NOT_SET}"),
-            town.row(
+            sample.row("sim", "up-sim-a", endpoint, deployment="sim-a"),
+            sample.row("sim", "up-sim-b", endpoint, deployment="sim-b", priority=1, price_output=4.0),
+            sample.row("sim", "up-sim-c", endpoint, deployment="sim-c", api_key="${SURELY_NOT_SET}"),
+            sample.row(
                 "small", "up-sim-small", endpoint, context_window=50, fallbacks={"context_window": ["sim"]}
             ),
-            town.row("arms", "up-sim-m", endpoint, deployment="sim-m", experiment=ARMS),
-            town.row("arms", "up-sim-n", endpoint, deployment="sim-n"),
-            town.row("vectors", "up-sim-vectors", endpoint, model_type="embedding"),
+            sample.row("arms", "up-sim-m", endpoint, deployment="sim-m", experiment=ARMS),
+            sample.row("arms", "up-sim-n", endpoint, deployment="sim-n"),
+            sample.row("vectors", "up-sim-vectors", endpoint, model_type="embedding"),
         ],
         "bootstrap": {
             "tenants": [{"name": "planners"}, {"name": "thrifty"}],
             "tenant_budgets": [{"tenant": "thrifty", "budget_usd": 0.0005, "on_insufficient": "clamp"}],
             "api_keys": [
-                town.key(
+                sample.key(
                     "planners",
                     RICH,
                     budget_usd=5,
                     rate_limit={"requests_per_minute": 60, "parallel_requests": 4},
                 ),
-                town.key("planners", POOR, budget_usd=0.0001),
-                town.key("planners", SLOW, rate_limit={"requests_per_minute": 1}),
-                town.key("planners", NARROW, scopes=["embeddings"]),
-                town.key("thrifty", THRIFTY),
+                sample.key("planners", POOR, budget_usd=0.0001),
+                sample.key("planners", SLOW, rate_limit={"requests_per_minute": 1}),
+                sample.key("planners", NARROW, scopes=["embeddings"]),
+                sample.key("thrifty", THRIFTY),
             ],
         },
     }

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import httpx
 
-from tests import templates, town
-from tests.ports import free_port
-from tests.processes import START_S, ServerProcess, clean_environment
-from tests.raw_calls import question
-from tests.sources import MANAGE, ROOT
+from tests.support import sample
+from tests.support.clients.raw_calls import question
+from tests.support.servers.ports import free_port
+from tests.support.servers.processes import START_S, ServerProcess, clean_environment
+from tests.support.sources import MANAGE, ROOT
+from tests.support.stores import templates
 
 ROW = {"alias": "a", "provider": "simulator", "provider_model": "m"}
 WRONG = {
@@ -157,7 +158,7 @@ def listening(line):
 
 
 async def test_a_bad_row_of_the_catalog_disables_only_itself_and_shows(gateway):
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         ready = await client.get("/readyz")
         served = await client.post("/v1/chat/completions", json=question("chat"))
     assert (ready.status_code, served.status_code) == (200, 200)

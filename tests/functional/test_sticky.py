@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
-from tests import town
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
+from tests.support.waiting import eventually
 
 ALIASES = {"user": "home", "prompt_cache_key": "warm"}
 NAMES = ("a", "b", "c")
@@ -20,7 +20,7 @@ VALUES = [f"value-{number}" for number in range(30)]
 
 def rows(endpoint):
     return [
-        town.row(alias, f"up-{alias}-{name}", endpoint, deployment=f"{alias}-{name}", sticky=member)
+        sample.row(alias, f"up-{alias}-{name}", endpoint, deployment=f"{alias}-{name}", sticky=member)
         for member, alias in ALIASES.items()
         for name in NAMES
     ]
@@ -28,7 +28,7 @@ def rows(endpoint):
 
 @pytest.fixture(scope="module")
 def gateway(upstream, closed_port, tmp_path_factory):
-    config = town.config(upstream.base_url, closed_port)
+    config = sample.config(upstream.base_url, closed_port)
     config["model_catalog"] = rows(upstream.base_url)
     for key in config["bootstrap"]["api_keys"]:
         key.pop("models", None)
@@ -41,7 +41,7 @@ def member(request):
     return request.param
 
 
-async def where(gateway, member, values, key=town.ALICE):
+async def where(gateway, member, values, key=sample.ALICE):
     """Return the deployment that each value meets, a few asked at once."""
     turn = asyncio.Semaphore(AT_ONCE)
 
@@ -64,12 +64,12 @@ async def test_the_same_value_meets_the_same_deployment_and_values_spread(gatewa
 async def test_another_member_does_not_bind(gateway, member):
     other = next(name for name in ALIASES if name != member)
     bodies = [question(ALIASES[member], **{other: "same"}) for _ in range(40)]
-    answers = [await ask(gateway.url, town.ALICE, body) for body in bodies]
+    answers = [await ask(gateway.url, sample.ALICE, body) for body in bodies]
     assert len({answer.headers["x-gateway-deployment"] for answer in answers}) > 1
 
 
 async def test_two_tenants_with_the_same_values_are_not_bound_together(gateway, member):
-    assert await where(gateway, member, VALUES) != await where(gateway, member, VALUES, town.BOB)
+    assert await where(gateway, member, VALUES) != await where(gateway, member, VALUES, sample.BOB)
 
 
 async def test_it_survives_a_restart(fresh_gateway, upstream):

@@ -9,12 +9,13 @@ import asyncio
 
 import pytest
 
-from tests import stores, town
-from tests.ledger import row_of
-from tests.money import settled, standing
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.ledger import row_of
+from tests.support.books.money import settled, standing
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
+from tests.support.stores import stores
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -28,9 +29,9 @@ def token(name):
 def config(endpoint):
     names = ["revoked", "beside-revoked", "suspended", "beside-suspended", "waiting"]
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "model_catalog": [
-            town.row(
+            sample.row(
                 name,
                 f"up-stop-{name}",
                 endpoint,
@@ -40,7 +41,7 @@ def config(endpoint):
         ],
         "bootstrap": {
             "tenants": [{"name": name} for name in names],
-            "api_keys": [town.key(name, token(name)) for name in names],
+            "api_keys": [sample.key(name, token(name)) for name in names],
         },
     }
 

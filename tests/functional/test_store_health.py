@@ -10,16 +10,16 @@ from collections import Counter
 import pytest
 from redis import Redis
 
-from tests import town
-from tests.money import samples
-from tests.processes import ServerProcess
-from tests.raw_calls import ask, question
-from tests.redis_server import RedisServer
-from tests.servers import Gateway
-from tests.sources import MANAGE
-from tests.templates import HAS_ITS_TABLES, prepared_postgres
-from tests.waiting import eventually
-from tests.why import stories_of
+from tests.support import sample
+from tests.support.books.money import samples
+from tests.support.books.why import stories_of
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
+from tests.support.servers.processes import ServerProcess
+from tests.support.sources import MANAGE
+from tests.support.stores.redis_server import RedisServer
+from tests.support.stores.templates import HAS_ITS_TABLES, prepared_postgres
+from tests.support.waiting import eventually
 
 WORKERS = 2
 PASSWORD = "a-new-one"
@@ -46,7 +46,7 @@ def postgres():
 @pytest.fixture(scope="module")
 def gateway(upstream, closed_port, redis, postgres, tmp_path_factory):
     config = (
-        town.config(upstream.base_url, closed_port) | {"server": {"workers": WORKERS}} | NOTHING_SET_ASIDE
+        sample.config(upstream.base_url, closed_port) | {"server": {"workers": WORKERS}} | NOTHING_SET_ASIDE
     )
     env = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url, **HAS_ITS_TABLES}
     with Gateway(config, tmp_path_factory.mktemp("health") / "data", env) as server:
@@ -138,13 +138,13 @@ async def test_a_redis_that_lets_no_call_through_makes_every_worker_unready(gate
             found = await all_say(gateway, 503, "unready")
             assert why in found[2], found
             assert await up(gateway, "redis", "database") == [0.0, 1.0]
-            refused = await ask(gateway.url, town.ALICE, question("chat"))
+            refused = await ask(gateway.url, sample.ALICE, question("chat"))
             assert (refused.status, refused.error["code"]) == (503, "limiter_unavailable"), why
             refusals.append(refused.id)
         finally:
             await asyncio.to_thread(heal, redis)
         await is_well(gateway)
-        assert (await ask(gateway.url, town.ALICE, question("chat"))).status == 200, why
+        assert (await ask(gateway.url, sample.ALICE, question("chat"))).status == 200, why
     for story in await stories_of(gateway, refusals):
         assert "Redis did not answer, so its limits could not be checked" in story
 
@@ -155,7 +155,7 @@ async def test_a_redis_that_takes_no_writes_is_known_from_the_first_call_on(gate
     try:
 
         async def asked():
-            await ask(gateway.url, town.BOB, question("chat"))
+            await ask(gateway.url, sample.BOB, question("chat"))
             async with gateway.client() as client:
                 return (await client.get("/readyz")).json()["checks"]["redis"]
 
@@ -170,16 +170,16 @@ async def test_every_worker_says_that_postgres_is_away_and_how_much_waits_and_th
 ):
     await is_well(gateway)
     assert (
-        await ask(gateway.url, town.ALICE, question("chat"))
+        await ask(gateway.url, sample.ALICE, question("chat"))
     ).status == 200  # so that both workers know the key
-    assert (await ask(gateway.url, town.ALICE, question("chat"))).status == 200
+    assert (await ask(gateway.url, sample.ALICE, question("chat"))).status == 200
     before = len(gateway.logs())
     postgres.stop()
     try:
         await all_say(gateway, 200, "ready", "ok", "away, or late", "the database")
         assert await up(gateway, "database") == [0.0]
         for _ in range(20):
-            assert (await ask(gateway.url, town.ALICE, question("chat"))).status in {200, 503}
+            assert (await ask(gateway.url, sample.ALICE, question("chat"))).status in {200, 503}
 
         async def waiting():
             found = set()

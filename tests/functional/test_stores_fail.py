@@ -12,12 +12,12 @@ import time
 
 import pytest
 
-from tests import cents
-from tests.cents import Crowd, agree, exhaust
-from tests.raw_calls import ask, question
-from tests.redis_server import RedisServer
-from tests.templates import HAS_ITS_TABLES, prepared_postgres
-from tests.waiting import eventually
+from tests.support.clients import concurrent_clients
+from tests.support.clients.concurrent_clients import Crowd, agree, exhaust
+from tests.support.clients.raw_calls import ask, question
+from tests.support.stores.redis_server import RedisServer
+from tests.support.stores.templates import HAS_ITS_TABLES, prepared_postgres
+from tests.support.waiting import eventually
 
 ANSWERS = 60  # before a fault, during it and after it
 CENTS_A_SECOND = 170  # more than the crowd can ask for
@@ -54,7 +54,9 @@ def spending(fresh_gateway, stores, upstream):
         database = stores.postgres.new_database()
         env = {"ROUTER_DB_URL": database, "ROUTER_REDIS_URL": stores.redis.url, **HAS_ITS_TABLES}
         upstream.script("up-cents", {"delay": 0.01})
-        plan = cents.config(upstream.base_url, limit, server={"workers": 2}, database={"max_conns": 4})
+        plan = concurrent_clients.config(
+            upstream.base_url, limit, server={"workers": 2}, database={"max_conns": 4}
+        )
         return fresh_gateway(plan, bare=True, env=env)
 
     return start
@@ -130,7 +132,8 @@ async def test_calls_go_on_from_what_was_set_aside(spending, stores, fault, heal
         await eventually(lambda: setting_aside(stores.redis) == 2)
     await asyncio.to_thread(getattr(stores.redis, fault))
     words = [
-        cents.word_of(await ask(gateway.url, cents.KEY, question("cent"))) for _ in range(4 * ANSWERS // 10)
+        concurrent_clients.word_of(await ask(gateway.url, concurrent_clients.KEY, question("cent")))
+        for _ in range(4 * ANSWERS // 10)
     ]
     assert words[0] == "200"
     assert set(words) == {"200", LATE}  # and when that is spent, nothing is granted that nobody can count

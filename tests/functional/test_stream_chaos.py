@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import openai
 import pytest
 
-from tests import town
-from tests.ledger import committed
-from tests.raw_calls import question
-from tests.servers import Gateway, merged
-from tests.stream_chaos import ALIASES, CASES, catalog, collect, perform
+from tests.support import sample
+from tests.support.books.ledger import committed
+from tests.support.clients.raw_calls import question
+from tests.support.provider.stream_chaos import ALIASES, CASES, catalog, collect, perform
+from tests.support.servers.gateway import Gateway, merged
 
 WORD = " word"
 
@@ -21,7 +21,7 @@ WORD = " word"
 def views(upstream, closed_port, tmp_path_factory):
     """Perform all cases once; return by name what the client saw, what the ledger says, what the provider knows."""
     config = merged(
-        town.config(upstream.base_url, closed_port),
+        sample.config(upstream.base_url, closed_port),
         {"model_catalog": catalog(upstream.base_url), "streams": {"max_event_mb": 2}},
     )
     with Gateway(config, tmp_path_factory.mktemp("chaos") / "data") as gateway:
@@ -83,12 +83,12 @@ def what_was_produced_is_billed_and_nothing_else(case, views):
     assert row["output_tokens"] == produced
     assert (row["unsettled_nanousd"] > 0) is row["estimated"]  # what nobody told may have been more
     if case.status == "error":
-        prompts = row["input_tokens"] * row["attempts"] * town.INPUT_NANOUSD  # each try has its own
+        prompts = row["input_tokens"] * row["attempts"] * sample.INPUT_NANOUSD  # each try has its own
         assert (received, row["cost_nanousd"]) == (0, prompts)
         assert bool(row["input_tokens"]) is row["estimated"]
     else:
         assert received == produced or case.name == "usage doubled"
-        prices = town.INPUT_NANOUSD, town.OUTPUT_NANOUSD
+        prices = sample.INPUT_NANOUSD, sample.OUTPUT_NANOUSD
         assert row["cost_nanousd"] == row["input_tokens"] * prices[0] + produced * prices[1]
 
 
@@ -113,7 +113,7 @@ async def test_a_stream_that_comes_byte_by_byte_leaves_as_the_same_bytes(gateway
     bodies = []
     for behavior in ({}, {"framing": framing, "drip": True, "comments": True}):
         upstream.script("up-m17", behavior)
-        async with gateway.client(town.ALICE) as client:
+        async with gateway.client(sample.ALICE) as client:
             answer = await client.post("/v1/chat/completions", json=question("m17", stream=True, n=2))
         bodies.append(answer.content)
     assert bodies[0] == bodies[1]

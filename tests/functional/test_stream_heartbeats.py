@@ -9,10 +9,10 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests import town
-from tests.ledger import row_of
-from tests.raw_calls import question
-from tests.servers import Gateway, merged
+from tests.support import sample
+from tests.support.books.ledger import row_of
+from tests.support.clients.raw_calls import question
+from tests.support.servers.gateway import Gateway, merged
 
 PING = b": ping\n\n"
 MODEL, UPSTREAM = "m3", "up-m3"
@@ -27,8 +27,8 @@ def hasty(upstream, closed_port, tmp_path_factory):
         "max_output_tokens": 50_000_000,
         "context_window": 100_000_000,
     }  # 40 MB are no more than it may write
-    rows = [town.row("torrent", "up-torrent", upstream.base_url, **long)]
-    config = merged(town.config(upstream.base_url, closed_port), HASTE, {"model_catalog": rows})
+    rows = [sample.row("torrent", "up-torrent", upstream.base_url, **long)]
+    config = merged(sample.config(upstream.base_url, closed_port), HASTE, {"model_catalog": rows})
     with Gateway(config, tmp_path_factory.mktemp("hasty") / "data") as server:
         yield server
 
@@ -41,7 +41,7 @@ async def collect(gateway, upstream, until, model=MODEL):
     """Read a stream until it holds `until`, then let the provider go on, and return all that came."""
     received = b""
     async with (
-        gateway.client(town.ALICE) as client,
+        gateway.client(sample.ALICE) as client,
         client.stream("POST", "/v1/chat/completions", json=question(model, stream=True)) as answer,
     ):
         parts = answer.aiter_raw()
@@ -70,7 +70,7 @@ async def test_it_pings_between_events_and_the_official_client_does_not_mind(has
     _, received = await collect(hasty, upstream, PING)
     assert received.index(b" word") < received.index(PING) < received.index(b"[DONE]")
     upstream.script(UPSTREAM, {"hold_before_head": True, "pause": 0.15})
-    async with hasty.openai(town.ALICE) as client:
+    async with hasty.openai(sample.ALICE) as client:
         stream = await client.chat.completions.create(**question(MODEL, stream=True))
         upstream.release(model=UPSTREAM)  # the provider has said nothing: the head came with a ping
         chunks = [chunk async for chunk in stream]
@@ -87,7 +87,7 @@ async def test_it_still_fails_over_after_a_ping(hasty, upstream):
 
 async def test_a_failure_after_a_ping_is_an_event_that_the_official_client_raises(hasty, upstream):
     upstream.script(UPSTREAM, {"kind": "status", "status": 500, "hold_before_head": True})
-    async with hasty.openai(town.ALICE) as client:
+    async with hasty.openai(sample.ALICE) as client:
         stream = await client.chat.completions.create(**question(MODEL, stream=True))
         upstream.release(model=UPSTREAM)  # the provider has said nothing: the head came with a ping
         with pytest.raises(openai.APIError) as raised:
@@ -104,7 +104,7 @@ async def test_a_failure_after_a_ping_is_an_event_that_the_official_client_raise
 
 async def test_it_fails_with_a_status_while_no_ping_was_due(gateway, upstream):
     upstream.script(UPSTREAM, {"kind": "status", "status": 503, "delay": 0.2})
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         answer = await client.post("/v1/chat/completions", json=question(MODEL, stream=True))
     assert answer.status_code == 502
     assert answer.json()["error"]["code"] == "upstream_error"
@@ -121,7 +121,7 @@ async def test_it_cuts_a_client_that_stops_reading_and_holds_the_provider_back(h
     client.connect(("127.0.0.1", int(hasty.url.rpartition(":")[2])))
     client.sendall(
         b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-        + f"authorization: Bearer {town.ALICE}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+        + f"authorization: Bearer {sample.ALICE}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
         + body
     )
     [seen] = await upstream.wait("closed", model="up-torrent")

@@ -8,13 +8,13 @@ from typing import Any
 import openai
 import pytest
 
-from tests import town
-from tests.direct_client import view
-from tests.ledger import row_of
-from tests.mutated_streams import ERRORS
-from tests.raw_calls import question
-from tests.server_streams_more import EVERY
-from tests.servers import Gateway, merged
+from tests.support import sample
+from tests.support.books.ledger import row_of
+from tests.support.clients.direct_client import view
+from tests.support.clients.raw_calls import question
+from tests.support.provider.mutated_streams import ERRORS
+from tests.support.provider.server_streams_more import EVERY
+from tests.support.servers.gateway import Gateway, merged
 
 PAIRS = 60
 TIMEOUTS = {"connect": "2s", "first_byte": "20s", "idle": "20s", "total": "60s"}
@@ -27,18 +27,18 @@ STUBBORN = '{"error":{"message":"too long","code":"context_length_exceeded"}}'
 
 @pytest.fixture(scope="module")
 def gateway(upstream, closed_port, tmp_path_factory):
-    rows = [town.row("odd", "up-odd", upstream.base_url, timeouts=TIMEOUTS)]
+    rows = [sample.row("odd", "up-odd", upstream.base_url, timeouts=TIMEOUTS)]
     room = {"max_output_tokens": 1_000_000, "context_window": 2_000_000}
-    rows.append(town.row("shared", "up-shared", upstream.base_url, timeouts=TIMEOUTS, **room))
+    rows.append(sample.row("shared", "up-shared", upstream.base_url, timeouts=TIMEOUTS, **room))
     rows += [
-        town.row(
+        sample.row(
             f"twice-{number}", f"up-{name}-{number}", upstream.base_url, timeouts=TIMEOUTS, priority=priority
         )
         for number in range(PAIRS)
         for priority, name in enumerate(("bad", "good"), start=1)
     ]
     config = merged(
-        town.config(upstream.base_url, closed_port),
+        sample.config(upstream.base_url, closed_port),
         {
             "model_catalog": rows,
             "server": {"bodies_in_flight_mb": 32},  # 20 of one tenant, as for its largest body
@@ -71,7 +71,7 @@ def raw(stream: bytes, **more: Any) -> dict[str, Any]:
 
 
 async def asked(gateway: Gateway, model: str, *, n: int = 1, **body: Any) -> tuple[Any, bytes]:
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         answer = await client.post("/v1/chat/completions", json=question(model, stream=True, n=n, **body))
     return answer, answer.content
 
@@ -94,7 +94,7 @@ async def test_a_servers_stream_is_seen_and_booked(gateway, upstream, name):
 
 async def test_the_official_client_reads_an_emoji_in_two_halves(gateway, upstream):
     upstream.script("up-odd", raw(EVERY["an emoji in two halves"].raw))
-    async with gateway.openai(town.ALICE) as client:
+    async with gateway.openai(sample.ALICE) as client:
         stream: Any = await client.chat.completions.create(**question("odd", stream=True))
         text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])
     assert text.encode("utf-16", "surrogatepass").decode("utf-16") == "\U0001f600"
@@ -218,7 +218,7 @@ async def test_an_answer_of_another_shape_is_delivered_and_booked(gateway, upstr
     upstream.script(
         "up-odd", {"kind": "status", "status": 200, "body": json.dumps({**document, "usage": USED})}
     )
-    async with gateway.client(town.ALICE) as client:
+    async with gateway.client(sample.ALICE) as client:
         answer = await client.post("/v1/chat/completions", json=question("odd"))
     assert answer.status_code == 200
     assert json.loads(answer.content) == {**document, "model": "odd", "usage": USED}
@@ -266,7 +266,7 @@ async def test_the_official_client_raises_where_a_choice_has_not_ended(gateway, 
     """B13: "" with every event, and the connection ends."""
     cut = WORD.replace(b'"first"}', b'"first"},"finish_reason":""')
     upstream.script("up-odd", raw(cut))
-    async with gateway.openai(town.ALICE) as client:
+    async with gateway.openai(sample.ALICE) as client:
         stream: Any = await client.chat.completions.create(**question("odd", stream=True))
         assert (await anext(stream)).choices[0].delta.content == "first"
         with pytest.raises(openai.APIError):

@@ -6,18 +6,18 @@ import json
 
 import pytest
 
-from tests import town
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
+from tests.support import sample
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
 
 
 @pytest.fixture(scope="module")
 def gateway(upstream, closed_port, tmp_path_factory):
-    config = town.config(upstream.base_url, closed_port)
+    config = sample.config(upstream.base_url, closed_port)
     config["model_catalog"] = [
-        town.row("theirs", "up-cache-openai", upstream.base_url, provider="openai"),
-        town.row("own", "up-cache-vllm", upstream.base_url, metadata={"cache_member": "cache_salt"}),
-        town.row("plain", "up-cache-plain", upstream.base_url),
+        sample.row("theirs", "up-cache-openai", upstream.base_url, provider="openai"),
+        sample.row("own", "up-cache-vllm", upstream.base_url, metadata={"cache_member": "cache_salt"}),
+        sample.row("plain", "up-cache-plain", upstream.base_url),
     ]
     for key in config["bootstrap"]["api_keys"]:
         key.pop("models", None)
@@ -39,7 +39,7 @@ async def test_the_same_question_of_two_tenants_is_in_two_caches(
     gateway, upstream, alias, member, says, streams
 ):
     more = {member: "the same"} if says else {}
-    keys = (town.ALICE, town.ALICE, town.BOB)
+    keys = (sample.ALICE, sample.ALICE, sample.BOB)
     mine, again, bobs = [
         (await sent(gateway, upstream, key, alias, stream=streams, **more))[member] for key in keys
     ]
@@ -51,10 +51,10 @@ async def test_the_same_question_of_two_tenants_is_in_two_caches(
 async def test_names_leave_as_the_tenants_own_whoever_serves_them(gateway, upstream, member):
     said = [
         (await sent(gateway, upstream, key, "plain", **{member: "jane"}))[member]
-        for key in (town.ALICE, town.BOB)
+        for key in (sample.ALICE, sample.BOB)
     ]
     assert len({*said, "jane"}) == 3
 
 
 async def test_a_server_that_is_not_known_to_understand_it_gets_no_member_of_ours(gateway, upstream):
-    assert "prompt_cache_key" not in await sent(gateway, upstream, town.ALICE, "plain")
+    assert "prompt_cache_key" not in await sent(gateway, upstream, sample.ALICE, "plain")

@@ -8,12 +8,12 @@ import signal
 
 import pytest
 
-from tests import town
-from tests.commands import run_each
-from tests.ledger import committed, row_of, rows_of
-from tests.money import samples, settled
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
+from tests.support import sample
+from tests.support.books.ledger import committed, row_of, rows_of
+from tests.support.books.money import samples, settled
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.commands import run_each
+from tests.support.servers.gateway import Gateway
 
 pytestmark = pytest.mark.both_modes
 
@@ -24,27 +24,29 @@ ASLEEP = "sk-asleep.asleep-secret"
 
 def config(endpoint, closed_port):
     def nowhere(alias, **more):
-        return town.row(alias, f"up-{alias}", f"http://127.0.0.1:{closed_port}/v1", **more)
+        return sample.row(alias, f"up-{alias}", f"http://127.0.0.1:{closed_port}/v1", **more)
 
     names = ("timed", "fails", "breaks", "cut", "begun", "ended", "asleep", "refused", "late")
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "streams": {"heartbeat": "100ms"},
         "server": {"graceful_shutdown_delay": "1s"},
         "model_catalog": [
-            *(town.row(name, f"up-times-{name}", endpoint) for name in names),
-            town.row("vectors", "up-times-vectors", endpoint, model_type="embedding"),
-            town.row("saved", "up-times-saved-a", f"http://127.0.0.1:{closed_port}/v1", deployment="saved-a"),
-            town.row("saved", "up-times-saved-b", endpoint, deployment="saved-b", priority=1),
+            *(sample.row(name, f"up-times-{name}", endpoint) for name in names),
+            sample.row("vectors", "up-times-vectors", endpoint, model_type="embedding"),
+            sample.row(
+                "saved", "up-times-saved-a", f"http://127.0.0.1:{closed_port}/v1", deployment="saved-a"
+            ),
+            sample.row("saved", "up-times-saved-b", endpoint, deployment="saved-b", priority=1),
             nowhere("nowhere"),
-            town.row("no-host", "up-no-host", "http://no-such-host.invalid/v1"),
+            sample.row("no-host", "up-no-host", "http://no-such-host.invalid/v1"),
         ],
         "bootstrap": {
             "tenants": [{"name": "timers"}, {"name": "sleepers"}],
             "api_keys": [
-                town.key("timers", KEY, budget_usd=5, rate_limit={"requests_per_minute": 1000}),
-                town.key("timers", ENDED),
-                town.key("sleepers", ASLEEP),
+                sample.key("timers", KEY, budget_usd=5, rate_limit={"requests_per_minute": 1000}),
+                sample.key("timers", ENDED),
+                sample.key("sleepers", ASLEEP),
             ],
         },
     }

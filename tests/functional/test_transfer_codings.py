@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests import town
+from tests.support import sample
 
 BODY = b'{"model":"m6","messages":[{"role":"user","content":"hi"}]}'
 HIDDEN = b"GET /v1/smuggled HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -26,7 +26,7 @@ async def exchange(gateway, lines, body, version="1.1"):
     head = [
         f"POST /v1/chat/completions HTTP/{version}",
         "host: gateway",
-        f"authorization: Bearer {town.ALICE}",
+        f"authorization: Bearer {sample.ALICE}",
         "content-type: application/json",
     ]
     address = urlsplit(gateway.url)

@@ -7,12 +7,12 @@ import json
 
 import pytest
 
-from tests import town
-from tests.media import data_url, jpeg, png
-from tests.money import nanousd, samples, settled, standing
-from tests.pdfs import plain
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
+from tests.support import sample
+from tests.support.books.money import nanousd, samples, settled, standing
+from tests.support.clients.media import data_url, jpeg, png
+from tests.support.clients.pdfs import plain
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
 
 CENT = "sk-cent.cent-secret"
 RICH = "sk-rich.rich-secret"
@@ -23,12 +23,12 @@ TIGHT = "sk-tight.tight-secret"
 @pytest.fixture(scope="module")
 def gateway(upstream, tmp_path_factory):
     def row(alias, **more):
-        found = town.row(alias, f"up-unbounded-{alias}", upstream.base_url) | more
+        found = sample.row(alias, f"up-unbounded-{alias}", upstream.base_url) | more
         return {name: value for name, value in found.items() if value is not None}
 
     names = ("cent", "rich", "tight")
     config = {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "model_catalog": [
             row("seen", context_window=None, max_output_tokens=200),
             row("window", context_window=50_000),
@@ -47,10 +47,10 @@ def gateway(upstream, tmp_path_factory):
         "bootstrap": {
             "tenants": [{"name": name} for name in (*names, "free")],
             "api_keys": [
-                town.key("cent", CENT),
-                town.key("rich", RICH),
-                town.key("tight", TIGHT, rate_limit={"requests_per_minute": 3}),
-                town.key("free", FREE),
+                sample.key("cent", CENT),
+                sample.key("rich", RICH),
+                sample.key("tight", TIGHT, rate_limit={"requests_per_minute": 3}),
+                sample.key("free", FREE),
             ],
             "tenant_budgets": [
                 {"tenant": "cent", "budget_usd": 0.01},
@@ -114,7 +114,7 @@ WORDY = "        Returns what was asked for, in order.\n" * 400  # 18 kB, whose 
 async def test_what_is_long_in_bytes_and_costs_less_than_a_cent_fits_a_cent(gateway, upstream, body):
     upstream.script("gpt-4o-unbounded", {})
     cent = (await standing(gateway, CENT))["limit"]
-    assert len(json.dumps(body)) * town.INPUT_NANOUSD > cent, "its bytes fit, so that nothing is shown"
+    assert len(json.dumps(body)) * sample.INPUT_NANOUSD > cent, "its bytes fit, so that nothing is shown"
     answer = await ask(gateway.url, CENT, body)
     assert answer.status == 200, answer.body
 

@@ -12,13 +12,13 @@ from functools import partial
 
 import pytest
 
-from tests import town
-from tests.commands import run_each
-from tests.ledger import row_of, rows_of
-from tests.money import nanousd, settled
-from tests.raw_calls import ask, question
-from tests.servers import CALL_S, Gateway
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.ledger import row_of, rows_of
+from tests.support.books.money import nanousd, settled
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.commands import run_each
+from tests.support.servers.gateway import CALL_S, Gateway
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 
@@ -69,17 +69,19 @@ def config(upstream, **metering):
     patience = {"connect": "2s", "first_byte": "1s", "idle": "1s", "total": "30s"}
     tenants = [{"name": name} for name in NAMES.values()]
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "metering": {"allow_volatile": True, **metering},
         "server": {"graceful_shutdown_delay": "5s", "provider_timeout": "1s"},
         "model_catalog": [
-            town.row(name, f"up-unknown-{name}", upstream.base_url, timeouts=patience)
+            sample.row(name, f"up-unknown-{name}", upstream.base_url, timeouts=patience)
             for name in NAMES.values()
         ]
-        + [town.row(NAMES["pair"], "up-unknown-second", upstream.base_url, deployment="second", priority=1)],
+        + [
+            sample.row(NAMES["pair"], "up-unknown-second", upstream.base_url, deployment="second", priority=1)
+        ],
         "bootstrap": {
             "tenants": tenants,
-            "api_keys": [town.key(NAMES[kind], key(kind)) for kind in NAMES],
+            "api_keys": [sample.key(NAMES[kind], key(kind)) for kind in NAMES],
             "tenant_budgets": [{"tenant": name, "budget_usd": BUDGET / 10**9} for name in NAMES.values()],
         },
     }
@@ -127,7 +129,7 @@ async def test_an_answer_that_brings_no_usage_counts_up_to_its_bound_until_it_is
         assert cost > 0, f"{kind}: the prompt was sent"
         assert row["estimated"], kind
         all_that_its_cap_allows = row["attempts"] * BUDGET // 2
-        assert 1024 * town.OUTPUT_NANOUSD <= cost + unsettled <= all_that_its_cap_allows, kind
+        assert 1024 * sample.OUTPUT_NANOUSD <= cost + unsettled <= all_that_its_cap_allows, kind
         assert await shown(gateway, kind) == (cost, BUDGET - cost - unsettled, 0, unsettled), kind
 
     done = await asyncio.to_thread(
@@ -154,7 +156,7 @@ async def test_a_callers_own_deadline_is_no_way_to_a_free_call(gateway, upstream
     assert row["error_code"] == "deadline_exceeded"
     assert row["estimated"]
     assert row["cost_nanousd"] > 0
-    assert row["cost_nanousd"] + row["unsettled_nanousd"] >= 1024 * town.OUTPUT_NANOUSD
+    assert row["cost_nanousd"] + row["unsettled_nanousd"] >= 1024 * sample.OUTPUT_NANOUSD
     [_] = upstream.seen(call=row["id"])
 
 
@@ -175,7 +177,7 @@ async def test_a_client_that_leaves_leaves_its_hold_behind(gateway, upstream):
     [seen] = upstream.seen(model=f"up-unknown-{name}")
     row = await row_of(gateway, seen["id"])
     assert row["status"] == "cancelled"
-    assert row["cost_nanousd"] + row["unsettled_nanousd"] >= 1024 * town.OUTPUT_NANOUSD
+    assert row["cost_nanousd"] + row["unsettled_nanousd"] >= 1024 * sample.OUTPUT_NANOUSD
 
 
 async def test_a_budget_of_two_bounds_pays_two_unknown_outcomes_and_says_so_to_the_third(gateway, upstream):
@@ -225,11 +227,11 @@ async def test_a_try_that_may_be_billed_has_a_hold_of_its_own_before_the_next_on
     answer = await ask(gateway.url, key("pair"), question(name))
     assert answer.status == 200, answer.body
     row = await row_of(gateway, answer.id)
-    known = 10 * town.INPUT_NANOUSD + 5 * town.OUTPUT_NANOUSD
+    known = 10 * sample.INPUT_NANOUSD + 5 * sample.OUTPUT_NANOUSD
     assert row["attempts"] == 2
     assert row["cost_nanousd"] > known
     first = row["cost_nanousd"] + row["unsettled_nanousd"] - known
-    assert 1024 * town.OUTPUT_NANOUSD <= first <= BUDGET // 2
+    assert 1024 * sample.OUTPUT_NANOUSD <= first <= BUDGET // 2
     # what is left pays one hold, and no second one
     tried = len(upstream.seen(model="up-unknown-second"))
     answer = await ask(gateway.url, key("pair"), question(name))

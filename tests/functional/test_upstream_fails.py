@@ -7,23 +7,23 @@ import itertools
 
 import pytest
 
-from tests import town
-from tests.ledger import row_of, whole_ledger
-from tests.raw_calls import question
+from tests.support import sample
+from tests.support.books.ledger import row_of, whole_ledger
+from tests.support.clients.raw_calls import question
 
 MODEL, UPSTREAM = "m4", "up-m4"
-SILENT = town.FAILING[50:54]
+SILENT = sample.FAILING[50:54]
 CASES: dict[str, int] = {}
 
 
 @pytest.fixture
 def model(request):
     """Return an alias that no other test has broken: a breaker remembers."""
-    return town.FAILING[:50][CASES.setdefault(request.node.nodeid, len(CASES))]
+    return sample.FAILING[:50][CASES.setdefault(request.node.nodeid, len(CASES))]
 
 
 async def ask(gateway, model=MODEL, **more):
-    async with gateway.client(town.BOB) as client:
+    async with gateway.client(sample.BOB) as client:
         return await client.post("/v1/chat/completions", json=question(model, **more))
 
 
@@ -157,6 +157,6 @@ async def test_a_json_answer_may_claim_to_be_text(gateway, upstream):
 
 async def test_the_connection_to_the_client_survives_a_failure(gateway, upstream):
     upstream.script(UPSTREAM, status(500), {"kind": "html"}, {})
-    async with gateway.client(town.BOB) as client:
+    async with gateway.client(sample.BOB) as client:
         answers = [await client.post("/v1/chat/completions", json=question(MODEL)) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [502, 502, 200]

@@ -10,9 +10,9 @@ from collections import Counter
 
 import pytest
 
-from tests import town
-from tests.ledger import whole_ledger
-from tests.raw_calls import ask, question
+from tests.support import sample
+from tests.support.books.ledger import whole_ledger
+from tests.support.clients.raw_calls import ask, question
 
 WEIGHTS = {"heavy": 70, "middle": 20, "light": 10, "none": 0}
 AT_ONCE = 16
@@ -41,7 +41,7 @@ async def test_calls_fall_as_the_weights_say(gateway, calls):
 
     async def one():
         async with turn:
-            answer = await ask(gateway.url, town.ALICE, question("weighed", max_tokens=5))
+            answer = await ask(gateway.url, sample.ALICE, question("weighed", max_tokens=5))
         assert (answer.status, answer.headers["x-gateway-attempts"]) == (200, "1")
         return answer.headers["x-gateway-deployment"]
 

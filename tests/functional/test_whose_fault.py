@@ -7,13 +7,13 @@ import json
 
 import pytest
 
-from tests import town
-from tests.faulty_providers import ALONE, LONGS, PAIRS, POOR, lines_of, says, serving
-from tests.provider_errors import ACCOUNTS, KEYS, MODELS, TOO_LONG
-from tests.raw_calls import ask, question
+from tests.support import sample
+from tests.support.clients.raw_calls import ask, question
+from tests.support.provider.errors import ACCOUNTS, KEYS, MODELS, TOO_LONG
+from tests.support.provider.faulty import ALONE, LONGS, PAIRS, POOR, lines_of, says, serving
+from tests.support.waiting import eventually
 from tests.unit.providers.test_additions import CAPS, REFUSALS
 from tests.unit.providers.test_error_table import IN_STREAMS
-from tests.waiting import eventually
 
 BOTH = pytest.mark.parametrize("stream", [False, True])
 
@@ -32,8 +32,8 @@ async def test_a_stream_option_that_is_refused_is_left_out_and_remembered(gatewa
     model = PAIRS[list(REFUSALS).index(who)]
     status, body = REFUSALS[who]
     upstream.script(f"up-{model}", says(status, json.loads(body)), {})
-    first = await ask(gateway.url, town.ALICE, question(model, stream=True))
-    again = await ask(gateway.url, town.ALICE, question(model, stream=True))
+    first = await ask(gateway.url, sample.ALICE, question(model, stream=True))
+    again = await ask(gateway.url, sample.ALICE, question(model, stream=True))
     assert [answer.status for answer in (first, again)] == [200, 200]
     assert first.headers["x-gateway-deployment"] == again.headers["x-gateway-deployment"] == f"{model}-first"
     assert [first.headers["x-gateway-attempts"], again.headers["x-gateway-attempts"]] == ["2", "1"]
@@ -84,7 +84,7 @@ async def test_a_tenants_picture_does_not_change_what_goes_with_others_calls(gat
     model = ALONE[31 + (name == "max_tokens")]
     upstream.script(f"up-{model}", says(400, {"error": {"message": FETCHED.format(name)}}), {})
     theirs = await ask(gateway.url, POOR, question(model, stream=True))
-    anothers = await ask(gateway.url, town.BOB, question(model, stream=True))
+    anothers = await ask(gateway.url, sample.BOB, question(model, stream=True))
     assert (theirs.status, theirs.headers["x-gateway-attempts"], anothers.status) == (200, "2", 200)
     assert anothers.headers["x-gateway-set"] == "max_tokens=1024, stream_options.include_usage=true"
 
@@ -95,7 +95,7 @@ async def test_a_providers_own_code_names_no_metric(gateway, upstream):
     for number in range(3):
         code = f"made-up-{number}\r\n"
         upstream.script(f"up-{model}", says(400, {"error": {"message": "no", "code": code}}))
-        answer = await ask(gateway.url, town.ALICE, question(model))
+        answer = await ask(gateway.url, sample.ALICE, question(model))
         assert (answer.status, answer.error["code"]) == (400, code)
     async with gateway.client() as client:
         text = (await client.get("/metrics")).text
@@ -115,7 +115,7 @@ async def test_a_refusal_of_other_things_is_passed_on_at_once(gateway, upstream)
     model = ALONE[11]
     refused = says(400, {"error": {"message": "temperature too hot", "code": "x"}})
     upstream.script(f"up-{model}", refused)
-    answer = await ask(gateway.url, town.ALICE, question(model))
+    answer = await ask(gateway.url, sample.ALICE, question(model))
     assert (answer.status, answer.error["message"]) == (400, "temperature too hot")
     assert len(upstream.seen(model=f"up-{model}")) == 1
 
@@ -128,7 +128,7 @@ async def test_an_account_without_money_fails_over_and_is_left_alone(gateway, up
     model = PAIRS[10 + number]
     status, body, is_sure = ACCOUNTS[number]
     upstream.script(f"up-{model}", says(status, body))
-    answers = [await ask(gateway.url, town.ALICE, question(model)) for _ in range(8)]
+    answers = [await ask(gateway.url, sample.ALICE, question(model)) for _ in range(8)]
     assert {(a.status, a.headers["x-gateway-deployment"]) for a in answers} == {(200, f"{model}-second")}
     assert len(upstream.seen(model=f"up-{model}")) == (1 if is_sure else 5)
 
@@ -138,11 +138,11 @@ async def test_a_wrong_key_fails_over_and_is_no_clients_business(gateway, upstre
     model = PAIRS[30 + number]
     status, body = KEYS[number]
     upstream.script(f"up-{model}", says(status, body))
-    answer = await ask(gateway.url, town.ALICE, question(model))
+    answer = await ask(gateway.url, sample.ALICE, question(model))
     assert (answer.status, answer.headers["x-gateway-deployment"]) == (200, f"{model}-second")
-    other = await ask(gateway.url, town.BOB, question(model))  # the second tenant proves it
+    other = await ask(gateway.url, sample.BOB, question(model))  # the second tenant proves it
     assert other.status == 200
-    await ask(gateway.url, town.BOB, question(model))
+    await ask(gateway.url, sample.BOB, question(model))
     assert len(upstream.seen(model=f"up-{model}")) == 2
 
     def errors():
@@ -161,7 +161,7 @@ async def test_a_model_that_does_not_exist_is_another_deployments_and_rests_noth
     model = PAIRS[45 + number]
     status, body = MODELS[number]
     upstream.script(f"up-{model}", says(status, body))
-    answers = [await ask(gateway.url, key, question(model)) for key in (town.ALICE, town.BOB) * 3]
+    answers = [await ask(gateway.url, key, question(model)) for key in (sample.ALICE, sample.BOB) * 3]
     assert {(a.status, a.headers["x-gateway-deployment"]) for a in answers} == {(200, f"{model}-second")}
     assert len(upstream.seen(model=f"up-{model}")) == 6
 
@@ -173,7 +173,7 @@ STATUSES = [405, 407, 411, 415, 421, 423, 424, 426, 428, 431, 499]  # no body br
 async def test_a_status_that_no_request_brings_about_is_another_deployments(gateway, upstream, status):
     model = PAIRS[63 + STATUSES.index(status)]
     upstream.script(f"up-{model}", says(status, {"detail": "no"}))
-    answer = await ask(gateway.url, town.ALICE, question(model))
+    answer = await ask(gateway.url, sample.ALICE, question(model))
     assert (answer.status, answer.headers["x-gateway-deployment"]) == (200, f"{model}-second")
 
 
@@ -183,7 +183,7 @@ async def test_a_status_that_no_request_brings_about_is_another_deployments(gate
 async def test_where_there_is_no_other_the_client_hears_neutral_words(gateway, upstream, status, code):
     model = ALONE[12 if status == 402 else 13]
     upstream.script(f"up-{model}", says(status, {"error": {"message": "Insufficient Balance of org-77"}}))
-    answer = await ask(gateway.url, town.ALICE, question(model))
+    answer = await ask(gateway.url, sample.ALICE, question(model))
     assert (answer.status, answer.error["code"]) == (502, code)
     assert "org-77" not in answer.error["message"]
     [line] = await lines_of(gateway, answer.headers["x-request-id"])
@@ -198,7 +198,7 @@ async def test_a_prompt_that_is_too_long_is_answered_by_the_wider_model(gateway,
     model = LONGS[list(TOO_LONG).index(who)]
     status, body = TOO_LONG[who]
     upstream.script(f"up-{model}", says(status, body))
-    answer = await ask(gateway.url, town.ALICE, question(model))
+    answer = await ask(gateway.url, sample.ALICE, question(model))
     assert (answer.status, answer.headers["x-gateway-fallback"]) == (200, "context_window")
 
 
@@ -208,7 +208,7 @@ async def test_and_so_is_one_that_a_streams_first_event_refuses(gateway, upstrea
     event = json.dumps(TOO_LONG[who][1])
     event = event if '"error"' in event else json.dumps({"error": TOO_LONG[who][1]})
     upstream.script(f"up-{model}", {"kind": "events", "events": [event]})
-    answer = await ask(gateway.url, town.ALICE, question(model, stream=True))
+    answer = await ask(gateway.url, sample.ALICE, question(model, stream=True))
     assert (answer.status, answer.headers["x-gateway-model"]) == (200, "wide")
 
 
@@ -228,9 +228,9 @@ async def test_one_tenants_poison_takes_the_model_from_nobody(gateway, upstream,
     model = ALONE[27 + ["CUDA error", "", "Forbidden", None].index(poison.get("body"))]
     upstream.script(f"up-{model}", poison)
     for _ in range(6):
-        await ask(gateway.url, town.ALICE, question(model))
-    hers = await ask(gateway.url, town.ALICE, question(model))
+        await ask(gateway.url, sample.ALICE, question(model))
+    hers = await ask(gateway.url, sample.ALICE, question(model))
     upstream.script(f"up-{model}", {})
-    others = await asyncio.gather(*(ask(gateway.url, town.BOB, question(model)) for _ in range(12)))
+    others = await asyncio.gather(*(ask(gateway.url, sample.BOB, question(model)) for _ in range(12)))
     assert hers.status != 200
     assert [answer.status for answer in others] == [200] * 12

@@ -7,10 +7,10 @@ from itertools import count
 
 import pytest
 
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
-from tests.waiting import eventually
-from tests.why import OPEN, PAST, PICKY, UPSTREAM, config, is_kept, stories_of
+from tests.support.books.why import OPEN, PAST, PICKY, UPSTREAM, config, is_kept, stories_of
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes
 

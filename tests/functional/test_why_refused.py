@@ -16,10 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests import stores
-from tests.raw_calls import CHAT, ask, question
-from tests.servers import Gateway
-from tests.why import (
+from tests.support.books.why import (
     ELSEWHERE,
     EMBEDS,
     OPEN,
@@ -31,6 +28,9 @@ from tests.why import (
     config,
     stories_of,
 )
+from tests.support.clients.raw_calls import CHAT, ask, question
+from tests.support.servers.gateway import Gateway
+from tests.support.stores import stores
 
 pytestmark = pytest.mark.both_modes
 

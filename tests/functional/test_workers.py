@@ -16,12 +16,13 @@ import httpx
 import pytest
 
 from gateway.server.uvicorn_server import ACCEPTS_A_TURN
-from tests import stores, town
-from tests.cents import word_of
-from tests.ledger import committed
-from tests.raw_calls import ask, question
-from tests.servers import Gateway, merged
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.ledger import committed
+from tests.support.clients.concurrent_clients import word_of
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway, merged
+from tests.support.stores import stores
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def config(upstream):
         "server": {"graceful_shutdown_delay": "10s"},
         "database": {"max_conns": 4},
         "model_catalog": [
-            town.row(name, f"up-{name}", upstream.base_url)
+            sample.row(name, f"up-{name}", upstream.base_url)
             for name in ("left-behind", "counted", "long-call", "paced")
         ],
     }
@@ -48,7 +49,7 @@ def shared(environment, upstream, closed_port, tmp_path_factory):
     upstream.script(
         "up-paced", {"delay": 0.15}
     )  # clients that ask on and on leave time for what they wait for
-    whole = merged(town.config(upstream.base_url, closed_port), config(upstream))
+    whole = merged(sample.config(upstream.base_url, closed_port), config(upstream))
     server = Gateway(whole, tmp_path_factory.mktemp("workers") / "data", environment)
     with pytest.MonkeyPatch.context() as run:
         run.setenv(stores.WORKERS, "2")  # by the command line
@@ -80,7 +81,7 @@ SERVES = re.compile(r"worker (\d+) serves")
 
 
 async def call(gateway, model="m12"):
-    return await ask(gateway.url, town.ALICE, question(model))
+    return await ask(gateway.url, sample.ALICE, question(model))
 
 
 async def until_ready_again(gateway, before: int, count: int) -> None:
@@ -125,7 +126,7 @@ async def renewed(two_workers) -> Counter[str]:
 
     async def keep_calling() -> None:
         async with two_workers.client(
-            town.ALICE
+            sample.ALICE
         ) as client:  # keeps its connection, and is told when to leave it
             while not done.is_set():
                 answer = await client.post("/v1/chat/completions", json=question("paced"))
@@ -168,11 +169,11 @@ async def test_what_a_dead_worker_left_is_billed_by_the_other(two_workers, upstr
 async def test_a_change_reaches_every_worker_within_two_seconds(two_workers):
     urls = [two_workers.url] * 20
     for url in urls:
-        assert (await ask(url, town.BOB, question("m12"))).status == 200
+        assert (await ask(url, sample.BOB, question("m12"))).status == 200
     two_workers.manage("shell", "-c", REVOKE_BOB)
 
     async def heard() -> set[int]:
-        answers = await asyncio.gather(*(ask(url, town.BOB, question("m12")) for url in urls))
+        answers = await asyncio.gather(*(ask(url, sample.BOB, question("m12")) for url in urls))
         return {answer.status for answer in answers}
 
     await eventually(heard, lambda statuses: statuses == {401})
@@ -212,7 +213,7 @@ async def test_a_renewal_fails_no_call_and_no_count_falls(two_workers):
 async def test_two_signals_end_a_long_call_at_once(two_workers, upstream):
     """The last one: it ends the gateway of this file."""
     upstream.script("up-long-call", {"chunks": 200, "pause": 0.1})
-    running = asyncio.create_task(ask(two_workers.url, town.ALICE, question("long-call", stream=True)))
+    running = asyncio.create_task(ask(two_workers.url, sample.ALICE, question("long-call", stream=True)))
     await upstream.wait("chunk", model="up-long-call", count=2)
     two_workers.send(signal.SIGTERM)
     with httpx.Client(trust_env=False) as client:

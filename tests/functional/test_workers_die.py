@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from metering.ledger.crash_recovery import DIED
-from tests import cents
-from tests.cents import Crowd, agree, exhaust
-from tests.ledger import whole_ledger
-from tests.ports import free_port
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
+from tests.support.books.ledger import whole_ledger
+from tests.support.clients import concurrent_clients
+from tests.support.clients.concurrent_clients import Crowd, agree, exhaust
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
+from tests.support.servers.ports import free_port
 
 pytestmark = pytest.mark.both_modes
 
@@ -53,7 +53,9 @@ async def test_workers_killed_under_load_lose_no_call_and_hold_no_money(
     dice = random.Random(seed)
     limit = 700 if deaths == SHORT else 600 + 400 * deaths
     upstream.script("up-cents", {"delay": 0.05, "chunks": 5, "pause": 0.02})
-    plan = cents.config(upstream.base_url, limit, server={"workers": 2}, database={"max_conns": 4})
+    plan = concurrent_clients.config(
+        upstream.base_url, limit, server={"workers": 2}, database={"max_conns": 4}
+    )
     gateway = fresh_gateway(plan, bare=True, env=own_stores)
     async with Crowd(gateway, 8) as calls, Crowd(gateway, 8, question("cent", stream=True)) as streams:
         lived_since = 0.0
@@ -77,8 +79,8 @@ async def test_a_call_killed_before_a_byte_was_sent_is_billed_as_if_it_had_been(
     with socket.create_server(("127.0.0.1", free_port())) as mute:  # it never shakes hands
         mute.setblocking(False)
         host, port = mute.getsockname()
-        gateway = fresh_gateway(cents.config(f"https://{host}:{port}/v1", 10), bare=True)
-        running = asyncio.create_task(ask(gateway.url, cents.KEY, question("cent")))
+        gateway = fresh_gateway(concurrent_clients.config(f"https://{host}:{port}/v1", 10), bare=True)
+        running = asyncio.create_task(ask(gateway.url, concurrent_clients.KEY, question("cent")))
         async with asyncio.timeout(30):
             knocked, _ = await asyncio.get_running_loop().sock_accept(mute)
         with knocked:
@@ -87,7 +89,7 @@ async def test_a_call_killed_before_a_byte_was_sent_is_billed_as_if_it_had_been(
     gateway.start()
     [row] = await whole_ledger(gateway)
     said = (row["status"], row["error_code"], row["output_tokens"], row["cost_nanousd"])
-    assert said == ("incomplete", DIED, 0, cents.CENT)
+    assert said == ("incomplete", DIED, 0, concurrent_clients.CENT)
     gateway.manage("reconcile")
 
 
@@ -100,7 +102,9 @@ async def asks_until_it_dies(doomed):
     finished = set()
     async with asyncio.timeout(30):
         while doomed.is_running:
-            answers = await asyncio.gather(*(ask(doomed.url, cents.KEY, question("cent")) for _ in range(8)))
+            answers = await asyncio.gather(
+                *(ask(doomed.url, concurrent_clients.KEY, question("cent")) for _ in range(8))
+            )
             finished |= {answer.id for answer in answers if answer.saw_the_end}
     assert doomed.wait() == -signal.SIGKILL
     return finished
@@ -109,7 +113,7 @@ async def asks_until_it_dies(doomed):
 @pytest.mark.timeout(240)
 async def test_a_gateway_killed_at_each_step_behind_a_call_loses_none(fresh_gateway, upstream):
     upstream.script("up-cents", {})
-    plan = cents.config(upstream.base_url, 10_000, server={"workers": 1})
+    plan = concurrent_clients.config(upstream.base_url, 10_000, server={"workers": 1})
     gateway = fresh_gateway(plan, bare=True, start=False)
     stores = ("ROUTER_DB_URL", "ROUTER_REDIS_URL")  # of this run, if it has any
     own = {name: value for name, value in gateway.environment.items() if name in stores}
@@ -118,7 +122,7 @@ async def test_a_gateway_killed_at_each_step_behind_a_call_loses_none(fresh_gate
         doomed = Gateway(plan, gateway.data_dir, own | {"OMG_FAILPOINT": failpoint})
         finished |= await asks_until_it_dies(doomed)
     gateway.start()
-    last = await ask(gateway.url, cents.KEY, question("cent"))
+    last = await ask(gateway.url, concurrent_clients.KEY, question("cent"))
     rows = await whole_ledger(gateway)
     ids = [row["id"] for row in rows]
     assert len(ids) == len(set(ids))

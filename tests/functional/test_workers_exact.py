@@ -7,12 +7,13 @@ from itertools import islice
 
 import pytest
 
-from tests import stores, town
-from tests.ledger import committed
-from tests.money import nanousd, standing, windows
-from tests.raw_calls import ask, question
-from tests.servers import Gateway
-from tests.waiting import eventually
+from tests.support import sample
+from tests.support.books.ledger import committed
+from tests.support.books.money import nanousd, standing, windows
+from tests.support.clients.raw_calls import ask, question
+from tests.support.servers.gateway import Gateway
+from tests.support.stores import stores
+from tests.support.waiting import eventually
 
 CLIENTS = 64
 CENT = 10_000_000
@@ -30,20 +31,20 @@ def config(endpoint):
         "purse": {},
     }
     return {
-        **town.NO_LIMITS,
+        **sample.NO_LIMITS,
         "server": {"workers": 2},
         "model_catalog": [
-            town.row("chat", "up-two-chat", endpoint),
-            town.row("chatty", "up-two-chatty", endpoint),
-            town.row("slow", "up-two-slow", endpoint, timeouts={"first_byte": "20s"}),
-            town.row(
+            sample.row("chat", "up-two-chat", endpoint),
+            sample.row("chatty", "up-two-chatty", endpoint),
+            sample.row("slow", "up-two-slow", endpoint, timeouts={"first_byte": "20s"}),
+            sample.row(
                 "cent", "up-two-cent", endpoint, price_input=0, price_output=0, pricing={"request": 0.01}
             ),
         ],
         "bootstrap": {
             "tenants": [{"name": name} for name in rates],
             "tenant_budgets": [{"tenant": "purse", "budget_usd": 5}],
-            "api_keys": [town.key(name, token(name), rate_limit=limits) for name, limits in rates.items()],
+            "api_keys": [sample.key(name, token(name), rate_limit=limits) for name, limits in rates.items()],
         },
     }
 

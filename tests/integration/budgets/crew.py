@@ -21,7 +21,7 @@ from budgets.admission.interface import (
 )
 from budgets.redis.admission import RedisAdmission
 from budgets.redis.client.protocol import LONGEST_S
-from tests.signing import SIGNER
+from tests.support.clients.signing import SIGNER
 
 PATIENT_S = 2.0  # where a busy machine must not look like a lost store
 UNHURRIED_S = 30.0  # where many live at once and waiting is not the subject

@@ -22,10 +22,10 @@ from budgets.admission.interface import (
 from budgets.redis.admission import RedisAdmission
 from tests.integration.budgets.crew import Notes, rules
 from tests.integration.budgets.test_admission_redis_posts import window_of
-from tests.link import Link
-from tests.redis_server import RedisServer
-from tests.signing import SIGNER
-from tests.waiting import eventually
+from tests.support.clients.signing import SIGNER
+from tests.support.faults.tcp_proxy import Link
+from tests.support.stores.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 CENT = 10_000_000
 FIRST, MORE, PRICE = 1000 * CENT, 100 * CENT, 5 * CENT

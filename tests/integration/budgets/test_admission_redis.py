@@ -15,7 +15,7 @@ from budgets.admission.interface import (
     WindowTotal,
 )
 from tests.integration.budgets.crew import Crew, rules
-from tests.redis_server import RedisServer
+from tests.support.stores.redis_server import RedisServer
 
 
 async def test_two_workers_admit_exactly_what_the_budget_holds(redis_server: RedisServer) -> None:

@@ -11,8 +11,8 @@ from budgets.redis.admission import RedisAdmission
 from budgets.redis.client.connection import RedisConnection
 from budgets.redis.client.protocol import Unreachable
 from tests.integration.budgets.crew import Crew, rules
-from tests.redis_server import RedisServer
-from tests.waiting import eventually
+from tests.support.stores.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 ALL = ("redis_admit", "redis_standing", "redis_renew", "redis_settle", "redis_post", "redis_bury")
 FREE = rules(0, Limits(1000), tenant=71)  # no budget, so calls are granted without Redis

@@ -9,8 +9,8 @@ import pytest
 from budgets.admission.interface import Limits, ScopeRules
 from budgets.redis.client.protocol import RedisProtocol
 from tests.integration.budgets.crew import UNHURRIED_S, Crew, rules
-from tests.redis_server import RedisServer
-from tests.waiting import eventually
+from tests.support.stores.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 DOLLAR = 1_000_000_000
 IMPATIENT_S = 0.03

@@ -20,9 +20,9 @@ from budgets.admission.interface import (
 from budgets.redis.admission import RedisAdmission
 from budgets.redis.scope_request import scope_request
 from tests.integration.budgets.crew import Crew, rules
-from tests.link import Link
-from tests.redis_server import RedisServer
-from tests.waiting import eventually
+from tests.support.faults.tcp_proxy import Link
+from tests.support.stores.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 LIMIT, HOLD = 1000, 10
 SHORT_S = 0.2  # what a lost store is told by

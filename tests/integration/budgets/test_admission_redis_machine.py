@@ -13,8 +13,8 @@ from typing_extensions import override
 
 from budgets.local.window_cache import Load
 from budgets.redis.admission import RedisAdmission
-from tests.redis_server import RedisServer
-from tests.signing import SIGNER
+from tests.support.clients.signing import SIGNER
+from tests.support.stores.redis_server import RedisServer
 from tests.unit.budgets.admission_machine import LAST_MINUTE_OF_A_LEAP_DAY, AdmissionMachine, Subject
 
 PATIENT_S = 5.0  # not the subject here: a busy machine must not look like a lost store

@@ -11,8 +11,8 @@ from budgets.redis.held_calls import HeldCall
 from tests.integration.budgets.crew import Crew, rules
 from tests.integration.budgets.test_admission_redis_faults import DOLLAR, set_aside, until_granted
 from tests.integration.budgets.test_admission_redis_posts import window_of
-from tests.redis_server import RedisServer
-from tests.waiting import eventually
+from tests.support.stores.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 CALLS = 100
 

@@ -22,7 +22,7 @@ from budgets.admission.interface import (
     WindowTotal,
 )
 from tests.integration.budgets.crew import Crew, rules
-from tests.redis_server import RedisServer
+from tests.support.stores.redis_server import RedisServer
 
 COST = 100
 NO_BOUND_S = 3600.0

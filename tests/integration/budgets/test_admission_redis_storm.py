@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from tests.at_once import at_once
 from tests.integration.budgets.storm import Storm
-from tests.redis_server import RedisServer
+from tests.support.at_once import at_once
+from tests.support.stores.redis_server import RedisServer
 
 PAIRS = [(0, 1), (2, 3), *(pytest.param((seed, seed + 1), marks=pytest.mark.soak) for seed in (4, 6))]
 

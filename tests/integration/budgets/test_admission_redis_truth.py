@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from budgets.admission.interface import AdmissionRequest, BudgetRefused, WindowKey, WindowTotal
 from budgets.redis.admission import RedisAdmission
-from tests.at_once import at_once
 from tests.integration.budgets.crew import UNHURRIED_S, rules
 from tests.integration.budgets.test_admission_redis_posts import window_of
-from tests.redis_server import RedisServer
-from tests.signing import SIGNER
+from tests.support.at_once import at_once
+from tests.support.clients.signing import SIGNER
+from tests.support.stores.redis_server import RedisServer
 
 LIMIT, WORKERS, STEPS = 3000, 3, 250
 

@@ -18,8 +18,8 @@ from budgets.admission.interface import (
     WindowTotal,
 )
 from budgets.redis.admission import RedisAdmission
-from tests.redis_server import RedisServer
-from tests.signing import SIGNER
+from tests.support.clients.signing import SIGNER
+from tests.support.stores.redis_server import RedisServer
 
 FEW, MANY, ROOM = 3, 300, 10**9
 KATHMANDU_MIDNIGHT = datetime(2024, 5, 1, 18, 15, tzinfo=UTC).timestamp()

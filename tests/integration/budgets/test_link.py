@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from tests.link import Link
+from tests.support.faults.tcp_proxy import Link
 
 
 @pytest.mark.parametrize("turns", range(8))

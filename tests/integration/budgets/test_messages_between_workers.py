@@ -10,8 +10,8 @@ from redis import asyncio as redis_async
 from gateway.values.fallback_log import FALLBACKS, Fallbacks
 from gateway.values.signed_messages import UNSIGNED
 from tests.integration.budgets.crew import Crew, rules
-from tests.signing import SIGNER, STRANGER
-from tests.waiting import eventually
+from tests.support.clients.signing import SIGNER, STRANGER
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("frequent_upkeep")
 

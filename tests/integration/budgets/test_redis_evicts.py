@@ -9,9 +9,9 @@ from functools import partial
 import pytest
 
 from budgets.redis.client.connection import RedisConnection
-from tests.at_once import at_once
-from tests.redis_server import RedisServer
-from tests.waiting import eventually
+from tests.support.at_once import at_once
+from tests.support.stores.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 EVICTING = ("allkeys-lru", "volatile-ttl", "allkeys-random", "volatile-lru")
 

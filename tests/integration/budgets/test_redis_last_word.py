@@ -17,9 +17,9 @@ from tests.integration.budgets.test_admission_redis_losses import (
     lose_everything,
     outcome,
 )
-from tests.link import Link
-from tests.redis_server import RedisServer
-from tests.waiting import eventually
+from tests.support.faults.tcp_proxy import Link
+from tests.support.stores.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 LIMIT, HOLD = 1000, 10
 RICH = 10**12  # nano-USD: something is set aside of it

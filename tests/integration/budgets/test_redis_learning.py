@@ -9,7 +9,7 @@ import pytest
 
 from budgets.admission.interface import AdmissionUnavailable, WindowKey, WindowTotal
 from tests.integration.budgets.crew import Crew, rules
-from tests.redis_server import RedisServer
+from tests.support.stores.redis_server import RedisServer
 
 LIMIT, HOLD = 1000, 10
 

@@ -12,8 +12,8 @@ from typing_extensions import override
 from budgets.admission.interface import AdmissionRequest, AdmissionUnavailable, BudgetRule, Limits, ScopeRules
 from tests.integration.budgets.crew import UNHURRIED_S, Crew, rules
 from tests.integration.budgets.test_admission_redis_truth import WORKERS, World, killed
-from tests.redis_server import RedisServer
-from tests.waiting import eventually
+from tests.support.stores.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 PARTS = ["calls", "life", "money", "owed", "slots", "aside", "unsure"]
 KINDS = ["meta", *PARTS, "ring", "asked", "lock"]

@@ -6,7 +6,7 @@ from budgets.admission.interface import AdmissionRequest, BudgetRule, Limits, Sc
 from budgets.redis.admission import RedisAdmission
 from budgets.redis.scope_request import scope_request
 from tests.integration.budgets.crew import Crew
-from tests.redis_server import RedisServer
+from tests.support.stores.redis_server import RedisServer
 
 LIMIT, COST = 1000, 100
 Scopes = tuple[ScopeRules, ...]

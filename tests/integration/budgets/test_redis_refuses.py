@@ -12,8 +12,8 @@ import pytest
 from budgets.redis.admission import RedisAdmission
 from budgets.redis.client.connection import RedisConnection
 from tests.integration.budgets.crew import Crew, rules
-from tests.redis_server import RedisServer
-from tests.waiting import eventually
+from tests.support.stores.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("frequent_upkeep")
 

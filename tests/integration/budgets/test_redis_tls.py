@@ -19,9 +19,9 @@ from cryptography.x509.oid import NameOID
 
 from budgets.redis.client.connection import RedisConnection
 from gateway.stores.redis_check import trouble_of
-from tests.ports import stop_accepting
-from tests.redis_server import RedisServer
-from tests.waiting import eventually
+from tests.support.servers.ports import stop_accepting
+from tests.support.stores.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")

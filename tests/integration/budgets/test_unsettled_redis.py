@@ -8,9 +8,9 @@ from functools import partial
 from redis import Redis
 
 from budgets.redis.admission import RedisAdmission
-from tests.at_once import at_once
-from tests.redis_server import RedisServer
-from tests.signing import SIGNER
+from tests.support.at_once import at_once
+from tests.support.clients.signing import SIGNER
+from tests.support.stores.redis_server import RedisServer
 from tests.unit.budgets.unsettled_story import Story
 
 SEEDS, STEPS = 12, 120

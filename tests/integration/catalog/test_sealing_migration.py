@@ -14,7 +14,7 @@ from catalog.models import Credential, Deployment
 from catalog.secrets.encryption import decrypt, encrypt, key_id
 from catalog.sync import sync_catalog
 from gateway.config import Config
-from tests.back_office import KEY, ROW, api_key_of, metadata_of
+from tests.support.clients.forms import KEY, ROW, api_key_of, metadata_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

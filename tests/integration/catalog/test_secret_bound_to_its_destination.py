@@ -17,7 +17,15 @@ from catalog.sync import sync_catalog
 from gateway.config import Config
 from tenants.audit import Actor
 from tenants.models import User
-from tests.back_office import KEY, NO_INLINES, api_key_of, deployment_fields, metadata_of, post, refusal
+from tests.support.clients.forms import (
+    KEY,
+    NO_INLINES,
+    api_key_of,
+    deployment_fields,
+    metadata_of,
+    post,
+    refusal,
+)
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ from catalog.pricing.prices import ImageRate, PriceSheet
 from catalog.services import NewDeployment, columns_of, remove_model, set_price, upsert_deployment
 from tenants.audit import Actor
 from tenants.models import AuditEvent
-from tests.back_office import KEY, api_key_of
+from tests.support.clients.forms import KEY, api_key_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALICE = Actor("alice@example.com")

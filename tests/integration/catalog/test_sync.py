@@ -15,7 +15,7 @@ from catalog.sync import sync_catalog
 from gateway.config import Config
 from tenants.audit import Actor
 from tenants.config_version import config_version
-from tests.back_office import api_key_of, metadata_of
+from tests.support.clients.forms import api_key_of, metadata_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

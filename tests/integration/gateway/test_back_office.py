@@ -14,7 +14,7 @@ from catalog.models import Model
 from tenants.api_keys import tokens
 from tenants.config_version import config_version
 from tenants.models import ApiKey, AuditEvent, Tenant, User
-from tests.back_office import post, refusal
+from tests.support.clients.forms import post, refusal
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,7 @@ from catalog.sync import sync_catalog
 from gateway.config import Config
 from tenants.audit import Actor
 from tenants.models import AuditEvent
-from tests.back_office import NOW, ROW, api_key_of, deployment_fields, metadata_of, post, refusal
+from tests.support.clients.forms import NOW, ROW, api_key_of, deployment_fields, metadata_of, post, refusal
 
 pytestmark = pytest.mark.django_db
 

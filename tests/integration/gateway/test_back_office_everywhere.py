@@ -22,7 +22,7 @@ from budgets.models import Budget, RateLimit, SpendWindow
 from catalog.models import Credential, Deployment, HealthProbe, Model, Price
 from metering.models import UsageEvent
 from tenants.models import ApiKey, AuditEvent, Membership, Tenant, User
-from tests.back_office import NOW
+from tests.support.clients.forms import NOW
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tenants.models import ApiKey, Tenant, User
-from tests.back_office import said_after
+from tests.support.clients.forms import said_after
 
 pytestmark = pytest.mark.django_db
 

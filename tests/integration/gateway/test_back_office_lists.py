@@ -14,7 +14,7 @@ from budgets.models import Budget
 from catalog.models import HealthProbe
 from metering.models import LoggedRequest, UsageEvent
 from tenants.models import AuditEvent
-from tests.back_office import NOW
+from tests.support.clients.forms import NOW
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,7 @@ from catalog.models import Deployment, Model, Price
 from providers.registry import PROVIDERS
 from tenants.caller import SCOPES, SERVED
 from tenants.models import ApiKey, Tenant
-from tests.back_office import deployment_fields, post, refusal, said_after
+from tests.support.clients.forms import deployment_fields, post, refusal, said_after
 
 pytestmark = pytest.mark.django_db
 

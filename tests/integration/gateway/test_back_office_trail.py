@@ -15,7 +15,7 @@ from budgets.models import Budget
 from gateway.observability.log_format import JsonFormatter, configure, without_blame
 from tenants.back_office.paging import MOST_COUNTED
 from tenants.models import ApiKey, AuditEvent, Tenant, User
-from tests.back_office import post
+from tests.support.clients.forms import post
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ import pytest
 from budgets.models import Budget, RateLimit
 from catalog.models import Deployment, Model
 from tenants.models import ApiKey, Membership, User
-from tests.back_office import deployment_fields, post, refusal
+from tests.support.clients.forms import deployment_fields, post, refusal
 
 pytestmark = pytest.mark.django_db
 

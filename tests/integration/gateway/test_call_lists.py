@@ -13,7 +13,7 @@ from django.urls import reverse
 from metering.models import LoggedRequest, UsageEvent
 from tenants.back_office import paging
 from tenants.models import ApiKey, Tenant
-from tests.back_office import NOW
+from tests.support.clients.forms import NOW
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_modes]
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.celery import make
 from gateway.config import Config
-from tests.redis_server import RedisServer
+from tests.support.stores.redis_server import RedisServer
 
 
 @pytest.mark.parametrize("query", ["", "?db=3"])

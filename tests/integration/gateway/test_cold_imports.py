@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.sources import ROOT
+from tests.support.sources import ROOT
 
 COMMANDS = sorted((ROOT / "gateway/management/commands").glob("[a-z]*.py"))
 IMPORT = """

@@ -21,7 +21,7 @@ from gateway.server.published_secrets import refuse_stored
 from gateway.site.first_steps import first_steps
 from tenants.audit import at_the_shell
 from tenants.models import ApiKey, AuditEvent, Tenant, User
-from tests.sources import ROOT
+from tests.support.sources import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ME = f"({pwd.getpwuid(os.getuid()).pw_name})"

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.config.errors import ConfigError
 from gateway.server.data_dir import make_private
-from tests.sources import ROOT
+from tests.support.sources import ROOT
 
 NOBODY = 65534
 CONNECT = "from django.db import connection as c; c.ensure_connection()"

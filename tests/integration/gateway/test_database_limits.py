@@ -14,7 +14,7 @@ from django.db.utils import ConnectionHandler
 from gateway.config.sections.stores import Database
 from gateway.stores import databases as database
 from gateway.stores.databases import LEDGER, django_databases
-from tests.postgres import Postgres
+from tests.support.stores.postgres import Postgres
 
 SHORT_MS = 300
 

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.supervisor.forked_worker import ForkedProcess, fork_workers
 from gateway.supervisor.supervisor_client import SupervisorClient
-from tests.sources import ROOT
+from tests.support.sources import ROOT
 
 SUPERVISOR = """
 import os, pathlib, signal, socket

@@ -17,8 +17,8 @@ from providers.resilience.circuit_breaker import Phase
 from providers.resilience.health import DeploymentHealth, Watch
 from providers.resilience.health_hint import HealthHint
 from providers.target import Secret, Target
-from tests.redis_server import RedisServer
-from tests.signing import SIGNER
+from tests.support.clients.signing import SIGNER
+from tests.support.stores.redis_server import RedisServer
 
 TARGET = Target(
     id=1,

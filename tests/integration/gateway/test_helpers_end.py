@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.sources import ROOT
-from tests.waiting import wait_until
+from tests.support.sources import ROOT
+from tests.support.waiting import wait_until
 
 SERVER = """
 import asyncio, sys, uvloop

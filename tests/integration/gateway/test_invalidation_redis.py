@@ -11,9 +11,9 @@ import pytest
 from gateway.invalidation.pubsub import CHANNEL, ConfigPublisher, ConfigSubscriber
 from gateway.supervisor import shutdown
 from gateway.supervisor.shutdown import ended
-from tests.redis_server import RedisServer
-from tests.signing import SIGNER
-from tests.waiting import eventually
+from tests.support.clients.signing import SIGNER
+from tests.support.stores.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

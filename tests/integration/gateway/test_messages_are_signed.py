@@ -15,8 +15,8 @@ from gateway.invalidation.pubsub import CHANNEL, ConfigSubscriber
 from gateway.values.fallback_log import FALLBACKS, Fallbacks
 from gateway.values.signed_messages import STALE, UNSIGNED, Signer
 from providers.resilience.health_hint import HealthHint
-from tests.redis_server import RedisServer
-from tests.signing import SIGNER, STRANGER
+from tests.support.clients.signing import SIGNER, STRANGER
+from tests.support.stores.redis_server import RedisServer
 
 CHANGED = b"changed"
 NOW = 1_000_000.0

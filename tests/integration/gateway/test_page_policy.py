@@ -10,7 +10,7 @@ import pytest
 
 from catalog.sync import sync_catalog
 from gateway.config import Config
-from tests.back_office import NOW, ROW
+from tests.support.clients.forms import NOW, ROW
 
 pytestmark = pytest.mark.django_db
 

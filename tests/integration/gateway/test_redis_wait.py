@@ -8,8 +8,8 @@ import pytest
 
 from budgets.redis.client.connection import RedisConnection
 from gateway.stores.redis_check import trouble_of
-from tests.redis_server import RedisServer
-from tests.waiting import eventually
+from tests.support.stores.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from gateway.idempotency.rows import KEPT, LEASE, InProgress, Quota, ResultUnava
 from gateway.models import Replay, ServingWorker
 from metering.journal.reader import Call
 from metering.ledger import write as ledger
-from tests.calls import closed, opened
+from tests.support.books.calls import closed, opened
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 7, 24, tzinfo=UTC)

@@ -13,8 +13,8 @@ from django.utils.timezone import now
 
 from gateway.site.session_expiry import BEGAN, RENEWED
 from tenants.models import User
-from tests.processes import clean_environment
-from tests.sources import ROOT
+from tests.support.servers.processes import clean_environment
+from tests.support.sources import ROOT
 
 pytestmark = pytest.mark.django_db
 

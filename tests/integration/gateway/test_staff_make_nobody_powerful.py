@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tenants.models import AuditEvent, User
-from tests.back_office import NO_INLINES
+from tests.support.clients.forms import NO_INLINES
 
 pytestmark = pytest.mark.django_db
 

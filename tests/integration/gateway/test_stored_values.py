@@ -15,8 +15,8 @@ from django.core.cache import CacheHandler
 from gateway.celery import make
 from gateway.config.model import Config
 from gateway.stores.caches import django_caches
-from tests import hostile_pickle
-from tests.redis_server import RedisServer
+from tests.support.faults import hostile_pickle
+from tests.support.stores.redis_server import RedisServer
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.supervisor import supervisor, worker
 from gateway.supervisor.supervisor import Supervisor
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 CHILD = """
 import os, pathlib, signal, socket, sys, time

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.supervisor.supervisor import Supervisor
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 CHILD = """
 import os, pathlib, signal, socket, sys

@@ -21,7 +21,7 @@ from providers.processes.work_process import Lost
 from providers.requests.documents import Measured, measured
 from providers.tokens.amounts import Bound
 from providers.tokens.count_process import Done, Job, count
-from tests.pdfs import plain
+from tests.support.clients.pdfs import plain
 
 MODELS = ("gpt-4o",)
 

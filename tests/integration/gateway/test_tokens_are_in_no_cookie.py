@@ -11,7 +11,7 @@ from django.contrib.sessions.models import Session
 from django.urls import reverse
 
 from tenants.models import ApiKey
-from tests.back_office import NO_INLINES
+from tests.support.clients.forms import NO_INLINES
 
 pytestmark = pytest.mark.django_db
 

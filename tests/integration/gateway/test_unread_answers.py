@@ -12,7 +12,7 @@ import uvloop
 
 from gateway.protocol.http_protocol import with_timeouts
 from gateway.server.uvicorn_server import bind
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 ANSWER = b"x" * 20_000_000  # more than any socket's buffers
 ASKED = b"POST /v1/x HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"

@@ -26,7 +26,7 @@ from budgets.admission.interface import (
 from metering.journal.reader import Call
 from metering.ledger import write as ledger
 from metering.ledger.spend_windows import load_windows
-from tests.calls import closed, opened
+from tests.support.books.calls import closed, opened
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
 MISSING = date(2011, 12, 30)  # in Apia, which went to bed on the 29th and got up on the 31st

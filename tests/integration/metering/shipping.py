@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from budgets.admission.interface import WindowKey, WindowTotal
 from metering.journal.journal import Journal
 from metering.models import UsageEvent
-from tests.calls import NOON, closed, opened
+from tests.support.books.calls import NOON, closed, opened
 
 JULY = datetime(2026, 7, 1, tzinfo=UTC).timestamp()
 TENANT_JULY = WindowKey("tenant:3", "calendar_month", "UTC", JULY)

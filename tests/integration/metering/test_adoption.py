@@ -22,7 +22,7 @@ from metering.models import UsageEvent
 from metering.settlement.settle import ByUsage, settle
 from providers.usage import Usage
 from tenants.audit import Actor
-from tests.calls import CLOSED_COST, SHEET, closed, opened
+from tests.support.books.calls import CLOSED_COST, SHEET, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,7 +16,7 @@ from metering.journal.reader import Call
 from metering.ledger import write
 from metering.models import UsageEvent
 from tenants.models import User
-from tests.calls import closed, opened
+from tests.support.books.calls import closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,8 +13,8 @@ import pytest
 from metering.journal.journal import Journal, MeteringUnavailable
 from metering.journal.reader import JournalReader
 from metering.journal.segments import Directory
-from tests.calls import closed, opened
-from tests.waiting import eventually
+from tests.support.books.calls import closed, opened
+from tests.support.waiting import eventually
 
 KIB = 1024
 

@@ -18,7 +18,7 @@ from metering.decision import DecisionTrace, document
 from metering.journal.reader import Call
 from metering.ledger import write
 from tenants.models import User
-from tests.calls import closed, opened
+from tests.support.books.calls import closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,7 @@ from metering.journal.reader import Call
 from metering.ledger import write
 from metering.models import UsageEvent
 from metering.reports.experiments import results
-from tests.calls import CLOSED_COST, NOON, closed, opened
+from tests.support.books.calls import CLOSED_COST, NOON, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

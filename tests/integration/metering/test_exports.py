@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from metering.journal.reader import Call
 from metering.ledger import exports, write
 from tenants.models import Tenant
-from tests.calls import CLOSED_COST, NOON, closed, opened
+from tests.support.books.calls import CLOSED_COST, NOON, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

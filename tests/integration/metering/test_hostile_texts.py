@@ -23,8 +23,8 @@ from metering.ledger.journal_loader import JournalLoader
 from metering.ledger.spend_windows import load_windows
 from metering.models import UsageEvent
 from providers.usage import ImageCount, ToolCount
-from tests.calls import CLOSED_COST, closed, opened
 from tests.integration.metering.shipping import TENANT_JULY
+from tests.support.books.calls import CLOSED_COST, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,10 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests import stores, templates
-from tests.calls import CLOSED_COST
-from tests.processes import START_S, ServerProcess, clean_environment
-from tests.sources import JOURNAL
+from tests.support.books.calls import CLOSED_COST
+from tests.support.servers.processes import START_S, ServerProcess, clean_environment
+from tests.support.sources import JOURNAL
+from tests.support.stores import stores, templates
 
 SERVING = (
     "after_close_write",

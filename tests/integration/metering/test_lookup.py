@@ -18,7 +18,7 @@ from metering.ledger.lookup import Found, find, moment_of
 from metering.models import LoggedRequest, UsageEvent
 from metering.request_log.entry import Logged
 from metering.request_log.rows import write
-from tests.calls import CLOSED_COST, closed, opened
+from tests.support.books.calls import CLOSED_COST, closed, opened
 
 REFUSED = "req_01a2292082e374eeaf4c706f99bccf05"
 pytestmark = pytest.mark.django_db(transaction=True)

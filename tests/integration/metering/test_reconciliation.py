@@ -22,7 +22,7 @@ from metering.ledger.exports import Period
 from metering.ledger.spend_windows import load_windows
 from metering.models import UsageEvent
 from metering.reconciliation.ledger import Day, Sums, days
-from tests.calls import CLOSED_COST, DAY, NOON, closed, opened
+from tests.support.books.calls import CLOSED_COST, DAY, NOON, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.postgres import Postgres
-from tests.processes import clean_environment
-from tests.templates import prepared_postgres
+from tests.support.servers.processes import clean_environment
+from tests.support.stores.postgres import Postgres
+from tests.support.stores.templates import prepared_postgres
 
 if TYPE_CHECKING:
     from metering.reports.usage import UsageQuery

@@ -14,7 +14,7 @@ from metering.models import LoggedRequest
 from metering.request_log import rows
 from metering.request_log.entry import Logged
 from metering.request_log.rows import expire, write
-from tests.back_office import NOW
+from tests.support.clients.forms import NOW
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_modes]
 

@@ -44,8 +44,8 @@ from tests.integration.metering.rolling import (
     ship,
     write,
 )
-from tests.redis_server import RedisServer
-from tests.signing import SIGNER
+from tests.support.clients.signing import SIGNER
+from tests.support.stores.redis_server import RedisServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,7 +19,7 @@ from metering.models import HourlyUsage, StaleHour, UsageEvent
 from metering.reports.retention import expire
 from metering.reports.rollup import roll_up
 from metering.reports.usage import UsageQuery, run
-from tests.calls import CLOSED_COST, NOON, closed, opened
+from tests.support.books.calls import CLOSED_COST, NOON, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

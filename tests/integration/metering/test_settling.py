@@ -31,8 +31,8 @@ from metering.unknown_usage import Bounds
 from providers.usage import ToolCount, Usage
 from tenants.audit import Actor
 from tenants.models import AuditEvent
-from tests.calls import CLOSED_COST, NOON, SHEET, closed, opened
 from tests.integration.metering.shipping import JULY, KEY_JULY, TENANT_JULY, Posts
+from tests.support.books.calls import CLOSED_COST, NOON, SHEET, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

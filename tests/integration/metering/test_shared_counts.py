@@ -25,9 +25,9 @@ from metering.journal.reader import Call
 from metering.ledger import write as ledger
 from metering.ledger.spend_windows import load_windows
 from metering.reconciliation.redis import SharedCounts, shared_counts
-from tests.calls import CLOSED_COST, NOON, closed, opened
-from tests.redis_server import RedisServer
-from tests.signing import SIGNER
+from tests.support.books.calls import CLOSED_COST, NOON, closed, opened
+from tests.support.clients.signing import SIGNER
+from tests.support.stores.redis_server import RedisServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

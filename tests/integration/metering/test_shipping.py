@@ -25,9 +25,9 @@ from metering.ledger.shipper import Shipper
 from metering.ledger.spend_windows import load_windows
 from metering.models import UsageEvent
 from providers.usage import ImageCount, Usage
-from tests.calls import CLOSED_COST, NOON, closed, opened
 from tests.integration.metering.shipping import KEY_JULY, TENANT_JULY, Posts, ledger, serve
-from tests.waiting import eventually
+from tests.support.books.calls import CLOSED_COST, NOON, closed, opened
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

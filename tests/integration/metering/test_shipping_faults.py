@@ -12,9 +12,9 @@ from metering.journal.journal import Journal
 from metering.ledger.journal_loader import Batch, JournalLoader
 from metering.ledger.shipper import Shipper
 from metering.ledger.spend_windows import load_windows
-from tests.calls import CLOSED_COST
 from tests.integration.metering.shipping import KEY_JULY, TENANT_JULY, Posts, ledger, serve
-from tests.waiting import eventually
+from tests.support.books.calls import CLOSED_COST
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,7 @@ from budgets.models import SpendWindow
 from metering.journal.reader import Call
 from metering.ledger import write
 from metering.ledger.spend_windows import load_windows
-from tests.calls import CLOSED_COST, NOON, closed, opened
+from tests.support.books.calls import CLOSED_COST, NOON, closed, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,7 +11,7 @@ from socket import SO_LINGER, SOL_SOCKET
 from types import TracebackType
 from typing import Self
 
-from tests.ports import stop_accepting
+from tests.support.servers.ports import stop_accepting
 
 HEAD_END = b"\r\n\r\n"
 

@@ -15,9 +15,9 @@ from providers.other_form import begun
 from providers.outgoing import Outgoing
 from providers.target import Secret, Target, Timeouts
 from providers.transport.client import Transport, UpstreamRequest
-from tests.deaf_port import deaf_port
 from tests.integration.providers.raw_server import Peer, RawServer
-from tests.waiting import eventually
+from tests.support.faults.unresponsive_port import deaf_port
+from tests.support.waiting import eventually
 
 MANY = 1 << 30
 LIMITS = Timeouts(connect=60, first_byte=60, idle=60, total=120)  # longer than any wait of a test

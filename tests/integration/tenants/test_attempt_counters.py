@@ -11,7 +11,7 @@ import redis
 
 from tenants.sign_in import attempt_counters
 from tenants.sign_in.attempt_counters import PREFIX, Limit, LocalCounters, SharedCounters
-from tests import hostile_pickle
+from tests.support.faults import hostile_pickle
 
 WINDOW_S = 900
 FEW, MANY = Limit("few", 3), Limit("many", 5)

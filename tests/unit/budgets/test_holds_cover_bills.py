@@ -26,7 +26,7 @@ from providers.requests import chat
 from providers.requests.money_classes import Unacceptable
 from providers.target import Secret, Target
 from providers.usage import Usage
-from tests.media import data_url, jpeg, png, wav
+from tests.support.clients.media import data_url, jpeg, png, wav
 
 WINDOW = 100_000
 RULES = (ScopeRules("key:1", Limits(), (BudgetRule(10**15),)),)

@@ -29,8 +29,8 @@ from providers.media.images import Picture, most_tokens
 from providers.media.pdf.measure import Document
 from providers.requests.documents import measured
 from providers.target import Secret, Target
-from tests.media import wav
-from tests.pdfs import plain
+from tests.support.clients.media import wav
+from tests.support.clients.pdfs import plain
 
 WINDOW = 100_000
 SHEET = PriceSheet(input=10**9, output=10**9)

@@ -14,7 +14,7 @@ from catalog.snapshot import Deployment, Model
 from gateway.parsing.schemas import peek_chat
 from providers.target import Secret, Target
 from providers.tokens.exact_count import encoding_of, exact_prompt
-from tests.media import data_url, png
+from tests.support.clients.media import data_url, png
 
 CODE = "def f():\n" + (" " * 60 + "return 1\n") * 500
 SCHEMA = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(20)}}

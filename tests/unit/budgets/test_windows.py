@@ -14,7 +14,7 @@ from budgets.admission.budget_windows import (
     window,
     window_from,
 )
-from tests.examples import examples
+from tests.support.examples import examples
 
 PERIODS = (
     *("daily", "weekly", "calendar_month", "calendar_quarter", "calendar_year"),

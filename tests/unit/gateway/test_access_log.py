@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from gateway.observability.access_log import CAPACITY, AccessLog
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 class Reader:

@@ -11,7 +11,7 @@ from gateway.config import Config
 from gateway.server import background as chores
 from gateway.server.background import BackgroundTasks
 from metering.inflight import InFlightCalls
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 async def test_who_is_stopped_is_unknown_before_he_hears_of_it():

@@ -294,5 +294,5 @@ def test_production_starts_with_stores_and_a_strong_secret(tmp_path: Path) -> No
 def test_packages_of_production_mode_that_are_not_installed_are_named():
     assert (
         missing_packages(PRODUCTION_PACKAGES) == []
-    )  # as `make setup` leaves it; tests/installs.py tries the rest
+    )  # as `make setup` leaves it; tests/support/servers/installs.py tries the rest
     assert missing_packages(["json", "no_such_package"]) == ["no_such_package"]

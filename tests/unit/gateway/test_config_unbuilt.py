@@ -12,7 +12,7 @@ from gateway.checks import messages_of
 from gateway.config import Config, load
 from gateway.config.errors import keys_of, section_in
 from gateway.config.no_effect import UNBUILT, unbuilt
-from tests.sources import ROOT, SOURCES, is_ours
+from tests.support.sources import ROOT, SOURCES, is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

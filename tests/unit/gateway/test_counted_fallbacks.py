@@ -15,7 +15,7 @@ from gateway.inference import unknown_members
 from gateway.invalidation.health_hints import HealthHintBus
 from gateway.stores.database_threads import DatabaseThreads
 from providers.resilience.health_hint import HealthHint
-from tests.signing import SIGNER
+from tests.support.clients.signing import SIGNER
 
 AWAY = AdmissionUnavailable("away")
 

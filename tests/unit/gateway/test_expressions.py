@@ -12,7 +12,7 @@ import pytest
 import unfold
 from py_mini_racer import JSPromise, MiniRacer
 
-from tests.sources import ROOT
+from tests.support.sources import ROOT
 
 SCRIPT = ROOT / "gateway" / "static" / "gateway" / "expressions.js"
 HERE = Path(__file__).parent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.sources import ROOT
+from tests.support.sources import ROOT
 
 TOLD = "import gateway.parsing.heavy_process, sys; print(*sys.modules)"
 

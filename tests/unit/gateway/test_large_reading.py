@@ -21,8 +21,8 @@ from providers.json_scan.limits import Limits
 from providers.json_scan.outline import LARGE
 from providers.processes.heavy_work import HeavyWork
 from providers.requests.money_classes import Unacceptable
-from tests import hostile_bodies
-from tests.media import data_url, png
+from tests.support.clients import hostile_bodies
+from tests.support.clients.media import data_url, png
 
 LIMITS = Limits()
 PICTURE = data_url(png(640, 480, 3000))

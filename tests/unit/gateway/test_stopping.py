@@ -15,7 +15,7 @@ import pytest
 from gateway.config import load
 from gateway.supervisor import shutdown
 from gateway.supervisor.shutdown import EXIT_S, KILL_S, ShutdownSignal, ended, in_time
-from tests.sources import ROOT
+from tests.support.sources import ROOT
 
 LONG_S = 1000.0
 

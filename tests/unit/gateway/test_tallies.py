@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from gateway.observability.counters import Distribution, Tally
 from gateway.observability.metrics import Metrics
 from gateway.observability.metrics_aggregation import families_of, merged, rendered
-from tests.calls import closed, opened
+from tests.support.books.calls import closed, opened
 
 BOUNDS = (0.005, 0.5, 1, 300)
 VALUES = (0.0, 0.005, 0.00500001, 0.4, 1, 1.5, 300, 301, 1e9)

@@ -11,7 +11,7 @@ import yaml
 from gateway.config import ConfigError, load
 from gateway.config.checks.weak_secrets import weak_key_secret, weak_password
 from gateway.management.commands import serve
-from tests.sources import ROOT
+from tests.support.sources import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

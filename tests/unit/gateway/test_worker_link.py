@@ -14,7 +14,7 @@ from gateway.observability.metrics_aggregation import Family
 from gateway.supervisor.channel import ALL, MINE, STATE, TELL, WANT, Channel
 from gateway.supervisor.supervisor_client import SupervisorClient
 from gateway.supervisor.worker_state import State
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 UNREADABLE = {
     "no message": b"\xc1",

@@ -13,8 +13,8 @@ import pytest
 from metering.journal.journal import Journal, MeteringUnavailable
 from metering.journal.reader import JournalReader
 from metering.journal.segments import Directory
-from tests.calls import closed, opened
-from tests.faulty_os import FaultyOs
+from tests.support.books.calls import closed, opened
+from tests.support.faults.failing_fs import FaultyOs
 
 ROUNDS = 25
 FAULTS = [

@@ -16,9 +16,9 @@ from metering.journal.pending_close import CloseNotPersisted
 from metering.journal.reader import JournalReader
 from metering.journal.records import Mark
 from metering.journal.segments import Directory, Position
-from tests.calls import closed, opened
-from tests.faulty_os import FaultyOs
-from tests.waiting import eventually
+from tests.support.books.calls import closed, opened
+from tests.support.faults.failing_fs import FaultyOs
+from tests.support.waiting import eventually
 
 IDS = ["req_1", "req_2", "req_3"]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from metering.journal.frames import MARKER, Gap, encode, read_frames
 from metering.journal.records import Answered, Mark, Open, Record, Void
 from providers.usage import Usage
-from tests.calls import closed, opened
+from tests.support.books.calls import closed, opened
 
 RECORDS: list[Record] = [
     opened("req_1"),

@@ -7,7 +7,7 @@ import pytest
 
 from metering.journal.group_commit import GroupCommit
 from metering.journal.pending_close import CloseNotPersisted, PendingClose, Waiter
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 class Disk:

@@ -11,8 +11,8 @@ from metering.journal.journal import Journal, MeteringUnavailable
 from metering.journal.reader import Call, JournalReader
 from metering.journal.records import Mark
 from metering.journal.segments import Directory, directories
-from tests.calls import closed, opened
-from tests.waiting import eventually
+from tests.support.books.calls import closed, opened
+from tests.support.waiting import eventually
 
 SEGMENT = 4096
 

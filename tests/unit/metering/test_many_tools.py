@@ -19,7 +19,7 @@ from metering.meter import CallOutcome, Meter
 from providers.dialects.openai.usage import UsageJson, usage_of
 from providers.upstream import Attempt
 from providers.usage import LONGEST_TOOL, MOST_TOOLS, OTHER_TOOLS, ToolCount
-from tests.calls import opened
+from tests.support.books.calls import opened
 
 NAMES = {f"tool_{number}_requests": number for number in range(1, 3_001)}
 

@@ -11,7 +11,7 @@ from metering.inflight import InFlightCall, InFlightCalls
 from providers.dialects.base import Shape
 from providers.dialects.openai.stream import OpenAIStream
 from providers.resilience.plan import Asker
-from tests.calls import opened
+from tests.support.books.calls import opened
 
 MB = 1024 * 1024
 

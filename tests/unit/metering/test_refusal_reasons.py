@@ -11,7 +11,7 @@ from gateway.http.paths import NOT_FOUND, UNSUPPORTED
 from gateway.parsing import body_limits
 from metering.explain.refusal_reasons import OF_CODES, PASSED_ON, reasons
 from providers.errors.exceptions import _WORDS
-from tests.sources import ROOT, SOURCES, is_ours
+from tests.support.sources import ROOT, SOURCES, is_ours
 
 RAISED = {"BadRequest", "Unacceptable"}  # their third argument is a code
 OF_ENDS = {

@@ -8,7 +8,7 @@ from metering.journal.frames import encode
 from metering.journal.reader import JournalReader
 from metering.journal.records import Mark, Record, Void
 from metering.journal.segments import Directory, Position
-from tests.calls import closed, opened
+from tests.support.books.calls import closed, opened
 
 
 @pytest.fixture

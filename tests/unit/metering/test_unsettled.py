@@ -11,7 +11,7 @@ from metering.disputed_usage import Charge
 from metering.unknown_usage import Bounds
 from providers.upstream import Attempt
 from providers.usage import Usage
-from tests.calls import SHEET, opened
+from tests.support.books.calls import SHEET, opened
 
 HOLD = 1_000_000_000
 FREE = PriceSheet(free=True)

@@ -14,7 +14,7 @@ from metering.journal.records import Answered
 from metering.ledger.crash_recovery import used_by
 from metering.meter import Meter
 from providers.usage import Usage
-from tests.calls import opened
+from tests.support.books.calls import opened
 
 VECTORS = replace(opened("req_1"), endpoint="embeddings")
 

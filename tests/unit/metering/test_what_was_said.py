@@ -12,7 +12,7 @@ from metering.disputed_usage import Most, charge, within
 from metering.meter import CallOutcome, _said
 from metering.usage_estimate import Came, estimate
 from providers.usage import ImageCount, Usage
-from tests.calls import SHEET, opened
+from tests.support.books.calls import SHEET, opened
 
 RAW = b'{"model":"m","messages":[{"role":"user","content":"hello there"}]}'
 VECTORS = b'{"model":"v","input":["hello there"]}'

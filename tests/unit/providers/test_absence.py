@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from providers.errors.exceptions import UpstreamStatus, summarize
-from tests.provider_errors import error
+from tests.support.provider.errors import error
 
 NO_MODELS: list[Any] = [  # of a 404
     error("The model `x` does not exist or you do not have access to it.", code="model_not_found"),

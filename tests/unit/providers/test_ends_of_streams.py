@@ -10,7 +10,7 @@ from providers.dialects.base import MalformedStream, Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors.exceptions import ErrorWith200
 from providers.json_scan.limits import MalformedAnswer
-from tests.mutated_streams import ERRORS
+from tests.support.provider.mutated_streams import ERRORS
 
 DONE = b"data: [DONE]\n\n"
 USED = {"prompt_tokens": 9, "completion_tokens": 5}

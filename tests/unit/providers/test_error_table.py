@@ -10,7 +10,7 @@ import pytest
 from providers.errors.exceptions import ErrorWith200, UpstreamBroken, UpstreamStatus
 from providers.resilience.plan import Plan
 from providers.target import Secret, Target
-from tests.provider_errors import ACCOUNTS, KEYS, LONG_CONTEXT, MODELS, TOO_LARGE, TOO_LONG, error
+from tests.support.provider.errors import ACCOUNTS, KEYS, LONG_CONTEXT, MODELS, TOO_LARGE, TOO_LONG, error
 
 WIDE = Target(
     id=9, alias="w", name="w-1", provider="openai", upstream_model="w", base_url="http://u", secret=Secret("")

@@ -13,14 +13,14 @@ from gateway.values.fallback_log import FALLBACKS
 from providers.processes import heavy_work
 from providers.processes.heavy_work import HeavyWork
 from providers.processes.work_process import Lost, TooDear
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 MB = 1024 * 1024
 
 
 @pytest.fixture
 def heavy():
-    room = HeavyWork("tests.odd_work", at_once=2)
+    room = HeavyWork("tests.support.faults.failing_work", at_once=2)
     yield room
     room.close()
 
@@ -126,7 +126,7 @@ async def test_who_leaves_while_waiting_leaves_no_trace(heavy, tmp_path):
 
 
 async def test_closing_ends_what_runs(tmp_path):
-    heavy = HeavyWork("tests.odd_work")
+    heavy = HeavyWork("tests.support.faults.failing_work")
     running = Held(tmp_path).begin(heavy, 1, "first")
     await eventually(lambda: len(heavy.pids), lambda count: count == 1)
     heavy.close()

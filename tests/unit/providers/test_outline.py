@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from providers.json_scan import outline
 from providers.json_scan.limits import Limits, NotJson, OverLimit
 from providers.json_scan.outline import outline_of, outlining
-from tests import hostile_bodies
-from tests.examples import examples
+from tests.support.clients import hostile_bodies
+from tests.support.examples import examples
 
 SIZE = 256 * 1024
 ROOM = 20  # times the longest slice of an honest body; the longest of all are four times as long

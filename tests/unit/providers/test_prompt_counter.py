@@ -14,8 +14,8 @@ from gateway.observability.metrics import Metrics
 from gateway.values.fallback_log import FALLBACKS, Fallbacks
 from providers.tokens import count, prompt
 from providers.tokens.exact_count import encoding_of, exact_prompt
-from tests.media import data_url, png
-from tests.sources import SOURCES, is_ours
+from tests.support.clients.media import data_url, png
+from tests.support.sources import SOURCES, is_ours
 
 
 def body(*contents, **members):

@@ -17,7 +17,7 @@ from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.dialects.openai.usage_places import usage_in, usage_of_twins
 from providers.json_scan.limits import MalformedAnswer
 from providers.usage import Usage
-from tests.direct_client import as_ours, view
+from tests.support.clients.direct_client import as_ours, view
 
 HEAD = b'"id":"c","model":"up-model"'
 SAID = b'"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14}'

@@ -14,9 +14,9 @@ import pytest
 
 from providers.dialects.base import MalformedStream, Shape, has_said_all
 from providers.dialects.openai.passthrough import DONE, OpenAIToOpenAI
-from tests.direct_client import as_ours, view
-from tests.mutated_streams import harmless, mutated
-from tests.server_streams_more import EVERY
+from tests.support.clients.direct_client import as_ours, view
+from tests.support.provider.mutated_streams import harmless, mutated
+from tests.support.provider.server_streams_more import EVERY
 
 ERROR = b'data: {"error":{"message":"broken"}}\n\n'
 ODD_NAMES = {"LM Studio"}  # says the model's name in other members too

@@ -1,10 +1,10 @@
-"""The ports of the tests' own servers (tests/ports.py)."""
+"""The ports of the tests' own servers (tests/support/servers/ports.py)."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests import ports
+from tests.support.servers import ports
 
 
 def test_no_port_is_given_twice_before_its_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:

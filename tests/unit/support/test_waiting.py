@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.waiting import NeverHeld, eventually, wait_until
+from tests.support.waiting import NeverHeld, eventually, wait_until
 
 
 async def test_it_returns_the_value_that_held():

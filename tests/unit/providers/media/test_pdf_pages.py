@@ -10,7 +10,7 @@ import pytest
 
 from providers.media.pdf.measure import measure
 from providers.media.pdf.syntax import Unreadable
-from tests.pdfs import HELLO, ROOT, built, packed, plain, stream, tree, updated
+from tests.support.clients.pdfs import HELLO, ROOT, built, packed, plain, stream, tree, updated
 
 
 @pytest.mark.parametrize("pages", [1, 7, 500])

@@ -6,7 +6,7 @@ import pytest
 
 from providers.media.pdf.measure import measure
 from providers.media.pdf.syntax import Unreadable
-from tests.pdfs import HELLO, built, plain, stream, tree
+from tests.support.clients.pdfs import HELLO, built, plain, stream, tree
 
 ONE = b"/Type/XObject/Subtype/Form"
 

@@ -12,7 +12,7 @@ import pytest
 from gateway.parsing.schemas import peek_chat
 from providers.media.images import Picture
 from providers.requests.money_classes import Unacceptable
-from tests.media import data_url, jpeg, mp3, png, wav
+from tests.support.clients.media import data_url, jpeg, mp3, png, wav
 
 
 def demand(part):

@@ -13,7 +13,7 @@ from providers.media.images import Picture, most_tokens, name_at
 from providers.requests import caps
 from providers.requests.caps import MOST_NAME
 from providers.requests.money_classes import Unacceptable
-from tests.media import bmp, data_url, gif, jpeg, mp3, png, wav, webp
+from tests.support.clients.media import bmp, data_url, gif, jpeg, mp3, png, wav, webp
 
 
 def demand(*parts, **message):
