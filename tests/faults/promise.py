@@ -17,35 +17,35 @@ ROWS = {
         functional/overgrown_stream::a_stream_within_its_cap_is_left_alone_however_it_is_cut_into_events
         unit/providers/usage_before_the_end::thinking_counts_as_produced_under_every_name""",
     "M3 the prompt is never counted": """
-        unit/providers/prompt_counter::the_counter_counts_and_does_not_fall_back
-        unit/providers/prompt_counter::no_union_of_raw_and_none_is_left
-        unit/providers/prompt_counter::fallbacks_are_among_the_metrics""",
+        unit/providers/tokens/prompt_counter::the_counter_counts_and_does_not_fall_back
+        unit/providers/tokens/prompt_counter::no_union_of_raw_and_none_is_left
+        unit/providers/tokens/prompt_counter::fallbacks_are_among_the_metrics""",
     "M3 an estimate as a bound, and phantom refusals": """
         functional/unbounded_requests::what_costs_less_than_a_cent_fits_a_cent
-        unit/providers/prompt_counter::only_a_known_tokenizer_counts_for_a_bound
-        unit/budgets/holds_cover_bills::no_obedient_provider_bills_more_than_is_held
+        unit/providers/tokens/prompt_counter::only_a_known_tokenizer_counts_for_a_bound
+        unit/budgets/admission/holds_cover_bills::no_obedient_provider_bills_more_than_is_held
         functional/budget_refusals::where_nobody_knows_the_tokenizer_the_bytes_stand""",
-    "M3 hole 1, samples": "unit/providers/prompt_counter::nothing_is_sampled",
+    "M3 hole 1, samples": "unit/providers/tokens/prompt_counter::nothing_is_sampled",
     "M3 hole 2, members that are not counted": """
-        unit/providers/prompt_counter::every_member_that_becomes_prompt_is_counted
+        unit/providers/tokens/prompt_counter::every_member_that_becomes_prompt_is_counted
         unit/providers/requests/members::a_prediction_is_output_beyond_the_cap
         unit/providers/requests/parts::what_only_refers_to_its_content_is_bounded_by_the_window""",
     "M3 tools that a template prints again": """
         unit/providers/requests/letters_that_grow::tools_are_bounded_by_what_templates_print
         unit/providers/requests/letters_that_grow::an_exact_count_is_of_tools_as_they_are_printed""",
     "M3 hole 3, counting for nobody's money": """
-        integration/gateway/token_counter::a_tenant_that_used_its_time_waits_and_others_do_not
-        integration/gateway/token_counter::a_count_in_vain_takes_one_request_of_the_rate_and_no_money
+        integration/gateway/inference/token_counter::a_tenant_that_used_its_time_waits_and_others_do_not
+        integration/gateway/inference/token_counter::a_count_in_vain_takes_one_request_of_the_rate_and_no_money
         functional/unbounded_requests::counting_that_does_not_help_is_charged_to_the_rate""",
     "M3 hole 4, memory of a count": """
-        integration/gateway/token_counter::it_counts_in_a_process_of_its_own
-        integration/gateway/token_counter::a_count_ends_when_its_time_is_used
+        integration/gateway/inference/token_counter::it_counts_in_a_process_of_its_own
+        integration/gateway/inference/token_counter::a_count_ends_when_its_time_is_used
         functional/nobody_holds_the_loop::a_prompt_that_is_too_long_for_the_model_is_counted_and_refused""",
     "M4 every failure is free": """
         functional/unknown_outcomes::an_answer_that_brings_no_usage_counts_up_to_its_bound_until_it_is_settled
         functional/answer_chaos::the_official_client_raises_and_the_prompt_is_billed_and_the_rest_unsettled
         unit/budgets/unsettled::the_budget_counts_what_providers_bill_and_never_more_than_its_limit
-        integration/metering/settling::what_nobody_says_in_time_is_settled_by_policy""",
+        integration/metering/settlement/settle::what_nobody_says_in_time_is_settled_by_policy""",
     "M4 tries before a success are free": """
         functional/every_try_is_billed::a_try_whose_outcome_is_unknown_costs_its_prompt
         functional/every_try_is_billed::a_try_that_was_no_use_costs_what_it_said
@@ -86,7 +86,7 @@ ROWS = {
         unit/providers/requests/members::a_feature_with_a_price_of_its_own_needs_that_price
         unit/providers/requests/members::where_a_call_goes_only_the_gateway_decides
         unit/providers/requests/members::a_member_nobody_knows_needs_a_known_window
-        unit/catalog/price_terms::tier_and_place_are_those_that_the_answer_reports
+        unit/catalog/pricing/price_terms::tier_and_place_are_those_that_the_answer_reports
         functional/unbounded_requests::a_destination_is_refused_for_everybody""",
     "M8 zeros for an answer": """
         functional/overgrown_stream::zeros_for_an_answer_that_is_not_empty_are_no_usage
@@ -94,12 +94,12 @@ ROWS = {
         unit/providers/usage_before_the_end::an_answer_of_other_things_than_text_is_not_empty""",
     "M8 half a price": """
         functional/unbounded_requests::half_a_price_is_no_price
-        unit/catalog/prices::a_model_is_unpriced_when_no_rate_applies_to_its_type""",
+        unit/catalog/pricing/prices::a_model_is_unpriced_when_no_rate_applies_to_its_type""",
     "M8 more reported than the cap": """
         functional/one_cap::what_is_reported_above_the_cap_is_the_operators_dispute
         unit/metering/what_was_said::no_kind_of_output_is_charged_beyond_the_cap""",
     "M8 (L4) questions sent again unseen": """
-        integration/providers/transport_kept::a_question_that_was_read_is_not_sent_again
+        integration/providers/transport/client_kept::a_question_that_was_read_is_not_sent_again
         functional/every_try_is_billed::a_question_that_a_kept_connection_lost_is_in_the_row""",
     "M8 (L2) a text that makes a row invalid": """
         integration/metering/hostile_texts::every_text_in_every_field_is_a_row_with_its_documents
@@ -108,13 +108,13 @@ ROWS = {
         integration/metering/rolling_budgets::what_was_spent_on_the_last_day_of_a_period_is_not_free_on_the_next
         integration/metering/rolling_budgets::random_calls_over_random_days_are_decided_like_a_list_of_them
         integration/metering/rolling_budgets::a_budget_made_in_the_middle_counts_the_days_before_it
-        unit/budgets/windows::a_rolling_window_is_its_last_day_and_those_before
-        unit/budgets/windows::windows_begin_and_end_at_local_midnights""",
+        unit/budgets/admission/budget_windows::a_rolling_window_is_its_last_day_and_those_before
+        unit/budgets/admission/budget_windows::windows_begin_and_end_at_local_midnights""",
     "M10 sent twice, counted once": """
         unit/providers/requests/caps_read_twice::a_key_that_is_twice_is_sent_once_as_it_was_counted
         unit/providers/requests/caps_read_twice::a_key_that_is_twice_in_a_message_or_tool_is_refused
         unit/providers/requests/members::an_object_is_not_hidden_by_how_it_is_written
-        unit/providers/layout::replaced_members_are_there_once_and_the_others_stay""",
+        unit/providers/requests/layout::replaced_members_are_there_once_and_the_others_stay""",
     # Nothing hangs
     "D1 a quadratic pattern on the loop": """
         unit/providers/requests/parts::a_run_of_letters_costs_what_any_text_of_its_size_does
@@ -125,37 +125,37 @@ ROWS = {
         functional/nobody_holds_the_loop::a_body_that_is_slow_for_its_size
         functional/nobody_holds_the_loop::with_an_idempotency_key
         functional/nobody_holds_the_loop::an_answer_of_any_kind
-        unit/gateway/watchdog::a_real_stall_is_counted_and_its_stack_is_told""",
+        unit/gateway/server/loop_watchdog::a_real_stall_is_counted_and_its_stack_is_told""",
     "D2 strangers' passwords": """
         functional/hostile_sign_ins::strangers_passwords_are_refused_while_others_are_hashed
-        unit/tenants/password_hasher::no_more_than_two_are_hashed_at_a_time_and_ten_are_wanted
-        unit/tenants/password_hasher::the_parameters_are_those_that_were_decided
+        unit/tenants/sign_in/password_hasher::no_more_than_two_are_hashed_at_a_time_and_ten_are_wanted
+        unit/tenants/sign_in/password_hasher::the_parameters_are_those_that_were_decided
         functional/admin_addr::a_flood_of_sign_ins_takes_nothing_from_calls""",
     "D3 memory bombs": """
         functional/nobody_holds_the_loop::a_hostile_body_is_refused
         functional/nobody_holds_the_loop::embeddings_of_any_kind
-        unit/gateway/body_limits::the_last_that_fits_passes_and_the_next_is_refused
-        unit/providers/outline::each_limit_holds_however_it_is_written""",
+        unit/gateway/parsing/body_limits::the_last_that_fits_passes_and_the_next_is_refused
+        unit/providers/json_scan/outline::each_limit_holds_however_it_is_written""",
     "D4 one stranger, all descriptors": """
         functional/hostile_crowds::one_stranger_cannot_take_all_descriptors
         functional/hostile_crowds::strangers_of_many_addresses_cannot_either
         functional/hostile_crowds::the_limit_of_open_files_is_raised_at_the_start
-        unit/gateway/connection_limits::whatever_happens_the_counts_are_those_of_who_is_there""",
+        unit/gateway/protocol/connection_limits::whatever_happens_the_counts_are_those_of_who_is_there""",
     "D5 (E1) stored answers without a bound": """
         functional/replay_quotas::beyond_the_quota_a_call_is_made_once_and_its_answer_is_not_given_again
-        integration/gateway/replay_rows::bytes_are_kept_up_to_the_quota_and_no_further
-        integration/gateway/replay_rows::answers_are_counted_too""",
+        integration/gateway/idempotency/rows::bytes_are_kept_up_to_the_quota_and_no_further
+        integration/gateway/idempotency/rows::answers_are_counted_too""",
     "D5 handshakes and paths in the log": """
         functional/hostile_heads::a_handshake_that_leads_nowhere_ends_without_a_traceback
         functional/hostile_heads::a_long_path_is_cut_in_the_log_and_none_writes_a_line_of_its_own""",
     "D5 (P2) a late Redis": """
-        unit/budgets/redis_patience::a_network_that_becomes_slow_refuses_nobody
-        unit/budgets/redis_patience::a_far_redis_refuses_nobody_from_the_first_command_on""",
+        unit/budgets/redis/client/patience::a_network_that_becomes_slow_refuses_nobody
+        unit/budgets/redis/client/patience::a_far_redis_refuses_nobody_from_the_first_command_on""",
     "D5 (E3) calls cut by a stop or a renewal": """
         functional/shutdown::running_calls_finish_within_the_grace_and_no_new_one_is_taken
         functional/ends_of_workers::a_renewal_cuts_no_stream_however_short_the_grace_is
-        unit/gateway/stopping::who_is_replaced_waits_until_it_is_idle
-        unit/gateway/stopping::the_grace_is_long_enough_for_usual_calls""",
+        unit/gateway/supervisor/shutdown::who_is_replaced_waits_until_it_is_idle
+        unit/gateway/supervisor/shutdown::the_grace_is_long_enough_for_usual_calls""",
     "D5 (E5) guesses that shut out valid keys": """
         functional/hostile_guesses::a_valid_key_is_never_refused_because_strangers_guessed_and_no_guess_lets_anybody_in
         unit/tenants/strangers_keys::a_valid_key_that_was_never_seen_is_let_in
@@ -167,38 +167,38 @@ ROWS = {
         functional/hostile_sign_ins::a_neighbour_in_redis_runs_nothing_and_breaks_no_sign_in
         integration/gateway/messages_are_signed::celery_workers_take_no_orders_over_redis""",
     "A1 a Redis without password or TLS": """
-        unit/gateway/weak_secrets::a_redis_of_another_machine_needs_password_and_tls_in_production""",
+        unit/gateway/config/checks/weak_secrets::a_redis_of_another_machine_needs_password_and_tls_in_production""",
     "A1 messages that anybody may say": """
-        integration/budgets/messages_between_workers::forged_messages_are_ignored_and_counted
+        integration/budgets/redis/client/channel::forged_messages_are_ignored_and_counted
         integration/gateway/messages_are_signed::forged_announcements_are_ignored_counted_and_logged_once""",
     "A2 a stored key follows its row": """
         integration/catalog/secret_bound_to_its_destination::a_form_that_changes_the_origin_needs_the_key_typed_again
         integration/catalog/secret_bound_to_its_destination::a_row_changed_in_the_database_does_not_open_its_key
         integration/catalog/secret_bound_to_its_destination::a_ciphertext_of_another_row_does_not_open
-        unit/catalog/sealing::a_secret_does_not_open_for_another_row_origin_or_key""",
+        unit/catalog/secrets/sealing::a_secret_does_not_open_for_another_row_origin_or_key""",
     "A3 data_dir that others read": """
-        integration/gateway/data_dir::serve_creates_private_files_and_refuses_what_it_cannot_make_so
-        integration/gateway/data_dir::whichever_command_comes_first_its_files_are_private
-        integration/gateway/data_dir::an_old_one_and_its_files_become_private
-        integration/gateway/sessions::what_the_database_has_signs_nobody_in""",
+        integration/gateway/server/data_dir::serve_creates_private_files_and_refuses_what_it_cannot_make_so
+        integration/gateway/server/data_dir::whichever_command_comes_first_its_files_are_private
+        integration/gateway/server/data_dir::an_old_one_and_its_files_become_private
+        integration/gateway/site/session_store::what_the_database_has_signs_nobody_in""",
     "A4 a throttle that fails open": """
         functional/hostile_sign_ins::while_redis_is_away_each_worker_counts_and_denies
         functional/hostile_sign_ins::several_workers_share_the_limit_while_redis_is_away""",
     "A4 a throttle that counts late": """
         functional/hostile_sign_ins::a_crowd_that_guesses_at_once_tries_no_more_than_the_limit
-        integration/tenants/attempt_counters::of_a_crowd_that_comes_at_once_no_more_than_the_limit_pass
+        integration/tenants/sign_in/attempt_counters::of_a_crowd_that_comes_at_once_no_more_than_the_limit_pass
         functional/hostile_sign_ins::another_spelling_of_an_account_is_no_other_account""",
     "A5 staff who make themselves superusers": """
         integration/gateway/staff_make_nobody_powerful::a_crafted_form_gives_nobody_a_flag
         integration/gateway/staff_make_nobody_powerful::a_crafted_form_gives_nobody_a_group_or_a_permission
         integration/gateway/staff_make_nobody_powerful::the_password_of_another_member_of_staff_is_not_touched""",
     "A6 secrets in the words of providers": """
-        unit/providers/redaction::a_secret_is_taken_out_by_its_value_however_it_is_written
-        unit/providers/redaction::a_tenant_does_not_learn_the_inside_and_an_operator_does
+        unit/providers/errors/redaction::a_secret_is_taken_out_by_its_value_however_it_is_written
+        unit/providers/errors/redaction::a_tenant_does_not_learn_the_inside_and_an_operator_does
         integration/providers/secrets_in_providers_words::a_refusal_that_repeats_the_key_is_passed_on_without_it""",
     "A7 probes of names that flip": """
-        integration/catalog/probes_are_guarded::a_name_that_flips_after_the_check_reaches_nothing_inside
-        integration/catalog/probes_are_guarded::a_redirect_inside_is_not_followed""",
+        integration/catalog/health/probes_are_guarded::a_name_that_flips_after_the_check_reaches_nothing_inside
+        integration/catalog/health/probes_are_guarded::a_redirect_inside_is_not_followed""",
     "A7 addresses that are let through": """
         unit/providers/egress::what_is_not_given_out_as_public_is_inside
         unit/providers/egress::it_refuses_addresses_inside_the_network""",
@@ -209,22 +209,22 @@ ROWS = {
         integration/gateway/lists_are_no_oracle::no_other_door_compares_a_secret
         integration/gateway/lists_are_no_oracle::patterns_do_not_run_in_the_database""",
     "A7 details for strangers": """
-        unit/gateway/insiders::others_do_not_see_them_without_the_token
-        unit/gateway/insiders::what_a_proxy_on_this_machine_hands_on_is_not_of_this_machine
-        unit/gateway/insiders::a_name_of_a_stranger_that_leads_here_sees_nothing
+        unit/gateway/site/internal_access::others_do_not_see_them_without_the_token
+        unit/gateway/site/internal_access::what_a_proxy_on_this_machine_hands_on_is_not_of_this_machine
+        unit/gateway/site/internal_access::a_name_of_a_stranger_that_leads_here_sees_nothing
         functional/hostile_strangers::a_stranger_learns_no_details_of_readiness""",
     "A7 sessions and pages": """
-        integration/gateway/session_age::a_session_ends_an_hour_after_the_last_page
-        integration/gateway/session_age::where_cookies_are_secure_they_belong_to_this_very_host
-        integration/gateway/session_age::pages_over_tls_say_so_for_a_year_and_others_do_not
+        integration/gateway/site/session_expiry::a_session_ends_an_hour_after_the_last_page
+        integration/gateway/site/session_expiry::where_cookies_are_secure_they_belong_to_this_very_host
+        integration/gateway/site/session_expiry::pages_over_tls_say_so_for_a_year_and_others_do_not
         integration/gateway/page_policy::a_page_forbids_what_is_inline_and_needs_none""",
     "A7 weak secrets in production": """
-        unit/gateway/weak_secrets::a_weak_key_is_refused_in_production_and_warned_of_elsewhere
-        unit/gateway/weak_secrets::a_weak_password_is_refused_in_production_and_warned_of_elsewhere
-        unit/gateway/weak_secrets::the_demo_is_refused_in_production_and_says_so_where_the_network_reaches_it""",
+        unit/gateway/config/checks/weak_secrets::a_weak_key_is_refused_in_production_and_warned_of_elsewhere
+        unit/gateway/config/checks/weak_secrets::a_weak_password_is_refused_in_production_and_warned_of_elsewhere
+        unit/gateway/config/checks/weak_secrets::the_demo_is_refused_in_production_and_says_so_where_the_network_reaches_it""",
     "A7 heads that two servers read differently": """
         functional/hostile_heads::an_ambiguous_head_is_refused_and_its_connection_closed
-        unit/gateway/http_head::a_head_is_sound_or_refused
+        unit/gateway/http/head_rules::a_head_is_sound_or_refused
         functional/hostile_connections::what_two_servers_could_read_differently_is_refused""",
     "A7 a prompt cache that tenants share": """
         unit/providers/tenant_salt::two_tenants_who_say_the_same_name_do_not_meet
@@ -234,45 +234,45 @@ ROWS = {
     "L1 marks that count events": """
         unit/metering/marks::a_mark_tells_events_and_bytes
         unit/metering/marks::an_event_of_any_size_is_marked_while_it_comes
-        integration/metering/adoption::what_a_dead_stream_had_produced_is_billed_by_its_size""",
+        integration/metering/ledger/crash_recovery::what_a_dead_stream_had_produced_is_billed_by_its_size""",
     "L3 a key that is free after a kill": """
         functional/idempotency_kills::a_call_that_was_made_is_not_made_again
-        integration/gateway/replay_rows::a_key_is_free_only_if_its_call_was_not_made""",
+        integration/gateway/idempotency/rows::a_key_is_free_only_if_its_call_was_not_made""",
     "L3 a lease that ran out": """
-        integration/gateway/replay_rows::a_key_is_not_free_while_its_owner_lives_however_late_its_lease
-        unit/gateway/idempotency_late::what_could_not_be_kept_stays_taken_until_it_is_known""",
-    "P1 a Redis that evicts": "integration/budgets/redis_evicts::a_redis_that_evicts_is_not_used",
+        integration/gateway/idempotency/rows::a_key_is_not_free_while_its_owner_lives_however_late_its_lease
+        unit/gateway/idempotency/store_late::what_could_not_be_kept_stays_taken_until_it_is_known""",
+    "P1 a Redis that evicts": "integration/budgets/redis/eviction::a_redis_that_evicts_is_not_used",
     "P1 a Redis that forgets a part": """
-        integration/budgets/redis_loses_a_part::no_cent_too_much_when_keys_of_a_kind_are_deleted
-        integration/budgets/redis_loses_a_part::no_cent_too_much_whatever_keys_are_deleted
-        integration/budgets/redis_loses_a_part::the_state_is_made_anew_to_the_last_cent
-        integration/metering/shared_counts::what_the_ledger_has_and_redis_does_not_is_told""",
+        integration/budgets/redis/partial_loss::no_cent_too_much_when_keys_of_a_kind_are_deleted
+        integration/budgets/redis/partial_loss::no_cent_too_much_whatever_keys_are_deleted
+        integration/budgets/redis/partial_loss::the_state_is_made_anew_to_the_last_cent
+        integration/metering/reconciliation/redis::what_the_ledger_has_and_redis_does_not_is_told""",
     "P1 killed just after the answer": """
-        integration/metering/adoption::an_answer_that_had_come_is_billed_as_it_said
+        integration/metering/ledger/crash_recovery::an_answer_that_had_come_is_billed_as_it_said
         functional/idempotency_kills::a_call_that_was_made_is_not_made_again""",
     # Known weaknesses
     "W1 a question retried after a reset": """
-        integration/providers/transport_kept::where_the_kernel_does_not_say_nothing_is_sent_again
-        integration/providers/transport_kept::a_large_question_that_was_read_in_part_is_not_sent_again
-        integration/providers/transport_kept::a_connection_that_has_ended_by_then_is_not_used""",
+        integration/providers/transport/client_kept::where_the_kernel_does_not_say_nothing_is_sent_again
+        integration/providers/transport/client_kept::a_large_question_that_was_read_in_part_is_not_sent_again
+        integration/providers/transport/client_kept::a_connection_that_has_ended_by_then_is_not_used""",
     "W2 a revoked key while the stores are out": """
         functional/revoke::a_running_stream_of_a_key_that_is_denied_here_ends_whatever_the_database_says
         integration/gateway/revoke_here::the_prefix_is_denied_however_it_is_given
-        unit/tenants/deny_list::another_process_sees_what_was_added""",
+        unit/tenants/api_keys/deny_list::another_process_sees_what_was_added""",
     "W3 a Redis that is later than 30 ms": """
-        unit/budgets/redis_patience::the_usual_wait_is_four_times_the_usual_way
-        unit/budgets/redis_patience::a_redis_that_is_gone_is_waited_for_once""",
+        unit/budgets/redis/client/patience::the_usual_wait_is_four_times_the_usual_way
+        unit/budgets/redis/client/patience::a_redis_that_is_gone_is_waited_for_once""",
     "W4 killed between an answer and its end": """
-        integration/metering/adoption::an_answer_that_had_come_is_billed_as_it_said
-        integration/metering/adoption::what_a_killed_call_may_have_used_beyond_its_estimate_is_unsettled""",
+        integration/metering/ledger/crash_recovery::an_answer_that_had_come_is_billed_as_it_said
+        integration/metering/ledger/crash_recovery::what_a_killed_call_may_have_used_beyond_its_estimate_is_unsettled""",
     "W5 budgets of retries for each worker": """
-        unit/providers/breaker::the_retry_budget_allows_a_tenth_of_the_answers_and_three_a_second
+        unit/providers/resilience/circuit_breaker::the_retry_budget_allows_a_tenth_of_the_answers_and_three_a_second
         functional/amplification::an_outage_is_not_amplified""",
     "W6 the last of a budget after a death": """
         functional/ends_of_workers::what_a_dead_worker_left_is_billed_before_anybody_looks_for_it
-        integration/gateway/supervisor_tells::who_lives_is_told_at_once_that_another_died""",
+        integration/gateway/supervisor/supervisor_tells::who_lives_is_told_at_once_that_another_died""",
     "W7 lost data while a worker is cut off": """
-        integration/budgets/admission_redis_losses::nothing_is_granted_before_a_worker_that_was_cut_off_has_told_what_it_holds
-        integration/budgets/admission_redis_losses::a_worker_whose_death_is_proven_is_not_waited_for
-        integration/budgets/admission_redis_losses::who_has_no_budget_is_served_with_this_workers_share_of_the_rates_meanwhile""",
+        integration/budgets/redis/admission_losses::nothing_is_granted_before_a_worker_that_was_cut_off_has_told_what_it_holds
+        integration/budgets/redis/admission_losses::a_worker_whose_death_is_proven_is_not_waited_for
+        integration/budgets/redis/admission_losses::who_has_no_budget_is_served_with_this_workers_share_of_the_rates_meanwhile""",
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 ROWS = {
     # Real providers and clients, money and one tenant against all
     "R1 the counter never runs for chat": """
-        unit/providers/prompt_counter::the_counter_counts_and_does_not_fall_back
-        unit/providers/tokens::pictures_are_not_counted_as_their_base64
-        unit/providers/tokens::sounds_are_not_counted_as_their_base64
+        unit/providers/tokens/prompt_counter::the_counter_counts_and_does_not_fall_back
+        unit/providers/tokens/count::pictures_are_not_counted_as_their_base64
+        unit/providers/tokens/count::sounds_are_not_counted_as_their_base64
         functional/unbounded_requests::a_prompt_is_counted_exactly_and_in_another_process
         functional/unbounded_requests::what_costs_less_than_a_cent_fits_a_cent""",
     "R2 a second spelling of the cap": """
@@ -46,14 +46,14 @@ ROWS = {
     "B9 stream_options that nobody asked for": """
         functional/whose_fault::a_stream_option_that_is_refused_is_left_out_and_remembered
         functional/whose_fault::what_both_are_refused_goes_without_them
-        unit/providers/additions::a_refused_stream_option_is_left_out
-        unit/providers/additions::a_row_says_what_is_added
+        unit/providers/request_additions::a_refused_stream_option_is_left_out
+        unit/providers/request_additions::a_row_says_what_is_added
         unit/providers/registry::the_version_of_azure_is_by_default_one_that_takes_what_is_added""",
     "B10 a cap that nobody asked for": """
         functional/whose_fault::a_cap_that_is_refused_goes_under_its_other_name
         functional/whose_fault::a_row_says_that_nothing_is_added
-        unit/providers/additions::a_refused_cap_goes_under_its_other_name
-        unit/providers/additions::what_was_set_is_told
+        unit/providers/request_additions::a_refused_cap_goes_under_its_other_name
+        unit/providers/request_additions::what_was_set_is_told
         unit/providers/registry::azures_api_without_dates_is_told_the_deployment""",
     "B20 402 from the provider": """
         unit/providers/error_table::an_account_without_money_is_the_operators
@@ -83,15 +83,15 @@ ROWS = {
         unit/providers/requests/needs::another_spelling_of_a_name_is_the_same_name
         unit/providers/requests/needs::members_about_no_tools_do_not_leave""",
     "B23 first_byte of 30 s": """
-        unit/gateway/config_entries::reasoning_models_have_the_time_that_they_need_by_default""",
+        unit/gateway/config/model_catalog::reasoning_models_have_the_time_that_they_need_by_default""",
     "B24 a retry budget keyed by the wrong thing": """
-        unit/providers/retry_budget::with_a_healthy_deployment_standing_by_no_call_fails
-        unit/providers/retry_budget::in_a_total_outage_the_tries_are_at_most_a_tenth_more
-        unit/providers/retry_budget::one_model_that_is_away_takes_failover_from_no_other_of_its_kind
+        unit/providers/resilience/retry_budget::with_a_healthy_deployment_standing_by_no_call_fails
+        unit/providers/resilience/retry_budget::in_a_total_outage_the_tries_are_at_most_a_tenth_more
+        unit/providers/resilience/retry_budget::one_model_that_is_away_takes_failover_from_no_other_of_its_kind
         functional/amplification::an_outage_is_not_amplified""",
     # Operators
     "C26 the provider's reason is lost": """
-        unit/providers/failures::a_refusal_in_any_envelope_becomes_a_sentence
+        unit/providers/errors/exceptions::a_refusal_in_any_envelope_becomes_a_sentence
         functional/odd_answers::the_reason_reaches_the_operator_whatever_its_shape
         functional/odd_answers::the_reason_reaches_the_caller_whatever_its_shape
         unit/providers/error_table::a_firewalls_page_reaches_its_sender_without_its_markup
@@ -109,7 +109,7 @@ ROWS = {
         functional/reasons_reach_people::a_request_that_no_minute_can_take_hears_why
         functional/reasons_reach_people::all_are_told_the_same_wait
         unit/providers/no_tenant_takes_it_from_others::the_first_caller_is_told_to_wait_as_long_as_everybody_else
-        unit/providers/failures::retry_after_is_seconds_or_a_date""",
+        unit/providers/errors/exceptions::retry_after_is_seconds_or_a_date""",
     "C36 the provider's key in an echo": """
         functional/reasons_reach_people::the_providers_key_does_not_come_back_in_an_echo
         unit/providers/error_table::what_an_operator_reads_is_one_short_line_without_the_key""",

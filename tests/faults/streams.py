@@ -12,7 +12,7 @@ ROWS = {
         functional/odd_answers::what_few_readers_take_is_no_usage""",
     "B12 a member called model is rewritten": """
         unit/providers/odd_shapes::only_the_model_at_the_top_is_replaced
-        unit/providers/aliased::a_chunk_is_told_in_our_words_whatever_came_before""",
+        unit/providers/dialects/openai/model_alias::a_chunk_is_told_in_our_words_whatever_came_before""",
     "B13 streams that the provider cut look finished": """
         unit/providers/ends_of_streams::an_empty_reason_ends_no_choice
         unit/providers/ends_of_streams::all_choices_that_were_asked_for_must_end
@@ -30,8 +30,8 @@ ROWS = {
         unit/providers/odd_shapes::halves_of_an_emoji_are_joined_by_who_reads_them
         functional/streams_of_servers::the_official_client_reads_an_emoji_in_two_halves""",
     "B16 events over 1 MiB": """
-        unit/providers/large_events::a_large_event_passes_as_it_came_wherever_it_is_cut
-        unit/providers/large_events::memory_is_asked_for_before_it_is_taken_and_no_more_than_that_is_kept
+        unit/providers/dialects/lenient/large_events::a_large_event_passes_as_it_came_wherever_it_is_cut
+        unit/providers/dialects/lenient/large_events::memory_is_asked_for_before_it_is_taken_and_no_more_than_that_is_kept
         functional/streams_of_servers::a_picture_in_one_event_passes_and_is_booked""",
     "B17 keep-alive events with empty data": """
         unit/providers/ends_of_streams::what_says_nothing_is_no_error
@@ -42,19 +42,19 @@ ROWS = {
         functional/streams_of_servers::a_stream_is_one_whatever_it_says_that_it_is
         functional/other_forms::a_large_answer_in_the_place_of_a_stream_is_its_only_event
         functional/other_forms::a_stream_in_the_place_of_an_answer_becomes_one
-        integration/providers/transport_encodings::what_clients_read_directly_is_read""",
+        integration/providers/transport/client_encodings::what_clients_read_directly_is_read""",
     "B19b blanks before an answer": """
-        unit/providers/large_answers::blanks_that_kept_the_connection_alive_are_no_part_of_it""",
+        unit/providers/dialects/lenient/large_responses::blanks_that_kept_the_connection_alive_are_no_part_of_it""",
     "C29 usage in other places": """
-        unit/providers/usage_places::usage_is_found_where_it_stands
-        unit/providers/usage_places::of_several_usages_the_largest_numbers_count
-        unit/providers/usage_places::what_only_the_last_total_has_was_thought
-        unit/providers/usage_places::cached_tokens_are_booked_as_such
-        unit/providers/usage_places::no_input_for_a_prompt_is_no_usage
+        unit/providers/dialects/openai/usage_places::usage_is_found_where_it_stands
+        unit/providers/dialects/openai/usage_places::of_several_usages_the_largest_numbers_count
+        unit/providers/dialects/openai/usage_places::what_only_the_last_total_has_was_thought
+        unit/providers/dialects/openai/usage_places::cached_tokens_are_booked_as_such
+        unit/providers/dialects/openai/usage_places::no_input_for_a_prompt_is_no_usage
         functional/streams_of_servers::usage_behind_the_end_is_booked""",
     "S1 comments before the content": """
-        integration/providers/transport_waits::what_comes_before_the_content_does_not_end_the_wait_for_it""",
+        integration/providers/transport/client_waits::what_comes_before_the_content_does_not_end_the_wait_for_it""",
     "S2 text kept for counting": """
-        unit/providers/large_events::text_is_counted_as_it_passes_in_bounded_memory
-        unit/providers/large_events::a_stream_keeps_little_of_a_long_answer""",
+        unit/providers/dialects/lenient/large_events::text_is_counted_as_it_passes_in_bounded_memory
+        unit/providers/dialects/lenient/large_events::a_stream_keeps_little_of_a_long_answer""",
 }

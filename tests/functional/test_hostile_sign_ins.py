@@ -256,7 +256,7 @@ async def test_several_workers_share_the_limit_while_redis_is_away(production, s
 async def test_a_neighbour_in_redis_runs_nothing_and_breaks_no_sign_in(production, shared_stores, tmp_path):
     """What is overwritten in Redis is counted in the process beside it, so that nobody gains by it.
 
-    Values of every kind: integration/tenants/test_attempt_counters.py.
+    Values of every kind: integration/tenants/sign_in/test_attempt_counters.py.
     """
     mark, kinds = tmp_path / "ran", ("pickle-0", "pickle-5", "many-digits")
     values = hostile_pickle.values(mark)

@@ -54,7 +54,7 @@ async def test_guessing_keys_ends_while_known_keys_go_on(office):
 
         first = await guesses()
         assert {answer.status_code for answer in first} == {401}
-        # A hundred within ten seconds; by a clock of its own: tests/unit/tenants/test_key_misses.py.
+        # A hundred within ten seconds; by a clock of its own: tests/unit/tenants/api_keys/test_unknown_key_limiter.py.
         told = await eventually(guesses, lambda answers: answers[-1].status_code == 429)
         assert {answer.status_code for answer in told} <= {401, 429}
         refused = told[-1]

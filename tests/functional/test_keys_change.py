@@ -1,6 +1,6 @@
 """A key that is made or revoked counts in the running gateway, whether Django admin did it or a shell.
 
-How soon: at once where it was done, and POLL_S later elsewhere (tests/unit/gateway/test_invalidation.py).
+How soon: at once where it was done, and POLL_S later elsewhere (tests/unit/gateway/invalidation/test_watcher.py).
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ CHAT, EMBEDDINGS, SIMULATE = "/v1/chat/completions", "/v1/embeddings", "/v1/gate
 QUESTION = b'{"model":"wide","messages":[{"role":"user","content":"hi"}]}'
 JSON = {"content-type": "application/json"}
 # Where many bodies or answers are read by the same steps, some come in each run and these in `make soak`, too. In each
-# run unit/providers/test_outline.py reads all of them, unit/gateway/test_large_reading.py all that are refused.
+# run unit/providers/json_scan/test_outline.py reads all of them, unit/gateway/parsing/test_large_reading.py all that
+# are refused.
 LETTERS = {  # one text, as "a picture" and "escaped quotes"
     *("runs of 999 of base64", "escaped letters", "backslashes", "pairs of surrogates", "two-byte letters"),
     *("names inside of a text", "brackets inside of a text", "a sound"),

@@ -97,7 +97,8 @@ async def it_opens_is_probed_ramps_and_recovers_and_no_client_notices(recovering
             return await state_of(client, "rec-a")
 
         await eventually(served, lambda found: found != 0.0)
-    # How its share grows is a matter of the clock: tests/unit/providers/test_breaker.py and test_health.py.
+    # How its share grows is a matter of the clock: tests/unit/providers/resilience/test_circuit_breaker.py and
+    # test_health.py.
     late = await call_until(recovering, "twins", "rec-a", 1.0)
     assert late["rec-a"] > 0
     assert "none" not in late
@@ -136,7 +137,7 @@ async def herd_after_a_recovery(gateway, upstream):
 
 
 async def a_herd_that_waits_for_a_sole_deployment_is_let_in_slowly(recovering, upstream):
-    """How many at which second: tests/unit/providers/test_health.py. A machine may be slower than the ramp: again."""
+    """How many when: tests/unit/providers/resilience/test_health.py. On a slow machine: again."""
     herd = await eventually(
         lambda: herd_after_a_recovery(recovering, upstream), lambda herd: herd.refused, within_s=90
     )

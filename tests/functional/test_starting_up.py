@@ -1,6 +1,6 @@
 """How `manage.py serve` starts, or says in words why it does not: exit codes 1 and 2, never a traceback.
 
-What is wrong with a configuration, input by input: tests/unit/gateway/test_config_errors.py. What it does at the end:
+What is wrong with a configuration, input by input: tests/unit/gateway/config/test_errors.py. What it does at the end:
 test_shutdown.py.
 """
 
@@ -118,7 +118,7 @@ async def test_no_configuration_at_all_is_a_configuration(tmp_path):
 
 
 def test_the_demo_on_an_open_address_is_exit_code_2(fresh_gateway):
-    """At every kind of address: tests/unit/gateway/test_weak_secrets.py."""
+    """At every kind of address: tests/unit/gateway/config/checks/test_weak_secrets.py."""
     gateway = fresh_gateway({}, bare=True, start=False)
     code, said = run(gateway, "serve", "--bind", "0.0.0.0:0", config=ROOT / "deploy" / "demo.yaml")
     assert code == 2

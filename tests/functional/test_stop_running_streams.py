@@ -1,6 +1,6 @@
 """A revoked key or a suspended tenant: what runs ends, told and billed; everyone else goes on.
 
-How soon: tests/unit/gateway/test_chores.py.
+How soon: tests/unit/gateway/server/test_background.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Calls fall on deployments as their weights say, end to end.
 
-How exactly: tests/unit/catalog/test_search.py, and the long run here (make soak).
+How exactly: tests/unit/catalog/routing/test_search.py, and the long run here (make soak).
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from tests.support.clients.raw_calls import ask, question
 from tests.support.provider.errors import ACCOUNTS, KEYS, MODELS, TOO_LONG
 from tests.support.provider.faulty import ALONE, LONGS, PAIRS, POOR, lines_of, says, serving
 from tests.support.waiting import eventually
-from tests.unit.providers.test_additions import CAPS, REFUSALS
 from tests.unit.providers.test_error_table import IN_STREAMS
+from tests.unit.providers.test_request_additions import CAPS, REFUSALS
 
 BOTH = pytest.mark.parametrize("stream", [False, True])
 

@@ -3,7 +3,7 @@
 Each code is got from a real gateway. Codes of a gateway that is not well are got where it is made so: `overloaded`
 (test_overload.py), `server_shutdown` (test_shutdown.py), `limiter_unavailable` (test_store_health.py) and
 `metering_unavailable` (test_ledger_survives.py). Of `too_complex`, which needs a slow processor, only the sentence is
-checked: tests/unit/metering/test_refusal_reasons.py.
+checked: tests/unit/metering/explain/test_refusal_reasons.py.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from budgets.admission.interface import (
     WindowTotal,
 )
 from budgets.redis.admission import RedisAdmission
-from tests.integration.budgets.crew import Notes, rules
-from tests.integration.budgets.test_admission_redis_posts import window_of
+from tests.integration.budgets.redis.test_admission_posts import window_of
+from tests.integration.budgets.redis_workers import Notes, rules
 from tests.support.clients.signing import SIGNER
 from tests.support.faults.tcp_proxy import Link
 from tests.support.stores.redis_server import RedisServer

@@ -15,7 +15,7 @@ from gateway.overload.body_memory import BodyMemory
 from gateway.overload.exceptions import Overloaded
 from gateway.parsing.json_body import ON_THE_LOOP, decoded
 from providers.processes.heavy_work import HeavyWork
-from tests.unit.gateway.test_content_coding import bulk
+from tests.unit.gateway.http.test_content_coding import bulk
 
 MB = 1024 * 1024
 LIMIT = 20 * MB

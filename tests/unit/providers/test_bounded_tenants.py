@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from providers.resilience.health_hint import HealthHint
-from tests.unit.providers.test_health import health
+from tests.unit.providers.resilience.test_health import health
 from tests.unit.providers.test_no_tenant_takes_it_from_others import ALICE, POISON, WHERE, call
 
 

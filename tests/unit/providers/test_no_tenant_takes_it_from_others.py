@@ -15,7 +15,7 @@ from providers.errors.exceptions import (
 from providers.resilience.bulkhead import Bulkheads
 from providers.resilience.circuit_breaker import Phase
 from providers.resilience.health import DeploymentHealth
-from tests.unit.providers.test_health import Clock, health, target
+from tests.unit.providers.resilience.test_health import Clock, health, target
 
 ALICE, BOB, CARL = 1, 2, 3
 WHERE = target(1)

@@ -8,7 +8,7 @@ from providers.errors.exceptions import UpstreamFailed
 from providers.resilience.attempt_planner import AttemptPlanner
 from providers.resilience.health import DeploymentHealth
 from providers.resilience.plan import Plan
-from tests.unit.providers.test_health import Clock, target
+from tests.unit.providers.resilience.test_health import Clock, target
 
 OPENS_AT, FLOOR_PER_S, SHORTEST_REST_S = 5, 3, 4
 

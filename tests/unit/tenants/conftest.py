@@ -6,7 +6,7 @@ import pytest
 
 from tenants.api_keys.cache import KeyCache
 from tenants.api_keys.known_prefixes import KnownPrefixes
-from tests.unit.tenants.shelf import PEPPER, Clock, Shelf
+from tests.unit.tenants.key_database import PEPPER, Clock, Shelf
 
 
 @pytest.fixture

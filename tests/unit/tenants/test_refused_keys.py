@@ -8,7 +8,7 @@ from tenants.api_keys.cache import StoredKey
 from tenants.api_keys.tokens import SAFE, digest, safe_part
 from tenants.api_keys.unknown_key_limiter import MOST
 from tenants.errors import InvalidKey, TooManyMisses
-from tests.unit.tenants.shelf import ALICE, PEPPER
+from tests.unit.tenants.key_database import ALICE, PEPPER
 
 REVOKED = StoredKey(digest(PEPPER, "alice", "secret"), ALICE, 1.0)
 ROTATED = StoredKey(

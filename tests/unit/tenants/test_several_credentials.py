@@ -13,7 +13,7 @@ from tenants.api_keys.tokens import digest
 from tenants.api_keys.unknown_key_limiter import MOST
 from tenants.auth import MISSING, MOST_KEYS, ApiKeyAuth, tokens_of
 from tenants.errors import AddressNotAllowed, InvalidKey, KeysUnavailable, TenantSuspended, TooManyMisses
-from tests.unit.tenants.shelf import ALICE, PEPPER
+from tests.unit.tenants.key_database import ALICE, PEPPER
 
 GOOD, BOB, WRONG = "sk-alice.secret", "sk-bob.secret", "sk-alice.wrong"
 EXPIRED, SUSPENDED, ELSEWHERE = "sk-old.secret", "sk-dora.secret", "sk-far.secret"

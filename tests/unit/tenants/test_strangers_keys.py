@@ -11,7 +11,7 @@ from tenants.api_keys.known_prefixes import KnownPrefixes
 from tenants.api_keys.tokens import digest
 from tenants.api_keys.unknown_key_limiter import MOST
 from tenants.errors import InvalidKey, KeysUnavailable, TooManyMisses
-from tests.unit.tenants.shelf import ALICE, PEPPER
+from tests.unit.tenants.key_database import ALICE, PEPPER
 
 HERE = "192.0.2.1"
 

@@ -1,0 +1,163 @@
+"""Whoever can publish on the Redis of a gateway is not one of its workers: what workers say is signed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from redis import asyncio as redis_async
+
+from gateway.values.fallback_log import FALLBACKS, Fallbacks
+from gateway.values.signed_messages import UNSIGNED
+from tests.integration.budgets.redis_workers import Crew, rules
+from tests.support.clients.signing import SIGNER, STRANGER
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("frequent_upkeep")
+
+CENT = 10_000_000
+CHANNEL = "omg:workers:0"
+KINDS = ["here ghost", "gone {other}", "told question {other}", "rehold t1 question", "yield tenant:1"]
+BUDGET = rules(1000 * CENT)
+
+
+@pytest.fixture
+async def crew(redis_server) -> AsyncIterator[Crew]:
+    client = redis_async.Redis.from_url(redis_server.url)
+    await client.flushall()
+    await client.aclose()
+    async with Crew(redis_server.url, 2) as crew:
+        await eventually(lambda: all(worker.peers.workers == 2 for worker in crew.workers))
+        yield crew
+
+
+@pytest.fixture
+async def neighbor(redis_server) -> AsyncIterator[redis_async.Redis]:
+    """Yield what anybody has who shares the Redis."""
+    client = redis_async.Redis.from_url(redis_server.url)
+    yield client
+    await client.aclose()
+
+
+def signed(text: str) -> bytes:
+    return SIGNER.sign(CHANNEL, text.encode())
+
+
+def forgeries(text: str) -> list[bytes]:
+    body, genuine = text.encode(), signed(text)
+    return [
+        body,  # as it was before messages were signed
+        b"",
+        b" ",
+        b"\xff\xfe" + body,
+        b"0" * 64 + b" " + body,
+        genuine[1:],
+        genuine[:-1],
+        genuine[:63],
+        genuine[:64],
+        genuine + b" ghost",
+        genuine.upper(),
+        genuine.replace(b" ", b"\0", 1),
+        STRANGER.sign(CHANNEL, body),
+        SIGNER.sign("omg:workers:1", body),  # said on another channel
+        SIGNER.sign(CHANNEL, b"here somebody")[:64] + b" " + body,
+    ]
+
+
+class Heard:
+    """What the first worker has done because of messages, as far as it can be seen."""
+
+    def __init__(self, crew: Crew, neighbor: redis_async.Redis) -> None:
+        self.one, self.other = crew.workers
+        self.neighbor = neighbor
+
+    async def state(self) -> list[object]:
+        peers = self.one.peers
+        return [
+            peers.workers,
+            sorted(peers.lost({self.other.worker: "", "ghost": ""})),
+            sorted(peers.missing("question", "no life")),
+            await self.neighbor.hgetall("omg:{t1}:aside:tenant:1"),
+        ]
+
+    async def all_before(self, serial: int) -> None:
+        """Return when this worker has heard everything that was published until now: one socket, one order."""
+        self.one.peers.expect(f"end-{serial}")
+        await self.neighbor.publish(CHANNEL, signed(f"told end-{serial} {self.one.worker}"))
+        await eventually(lambda: self.one.worker not in self.one.peers.missing(f"end-{serial}", ""))
+
+
+@pytest.fixture
+async def heard(crew, neighbor) -> Heard:
+    """Return what is seen of a worker that has set money aside, runs a call, and waits for an answer."""
+    assert (await crew.ask(BUDGET, CENT)).startswith("call-")
+    assert (await crew.ask(BUDGET, CENT)).startswith("call-")
+    await eventually(lambda: neighbor.hlen("omg:{t1}:aside:tenant:1"), lambda holders: holders == 3)
+    crew.workers[0].peers.expect("question")
+    return Heard(crew, neighbor)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_forged_messages_are_ignored_and_counted(heard, neighbor, kind):
+    text = kind.format(other=heard.other.worker)
+    before, counted = await heard.state(), FALLBACKS.happened[UNSIGNED]
+    for message in forgeries(text):
+        await neighbor.publish(CHANNEL, message)
+    await heard.all_before(1)
+    assert await heard.state() == before
+    assert FALLBACKS.happened[UNSIGNED] - counted >= len(forgeries(text))
+
+
+async def test_forged_messages_are_logged_once(heard, neighbor, caplog, monkeypatch):
+    monkeypatch.setattr("gateway.values.signed_messages.FALLBACKS", Fallbacks())
+    for _ in range(50):
+        await neighbor.publish(CHANNEL, b"gone everybody")
+    await heard.all_before(1)
+    assert caplog.text.count("without a valid signature") == 1
+
+
+@pytest.mark.parametrize("kind", KINDS[:2])
+async def test_what_a_worker_says_is_heard(heard, neighbor, kind):
+    before = await heard.state()
+    await neighbor.publish(CHANNEL, signed(kind.format(other=heard.other.worker)))
+    await heard.all_before(1)
+    assert await heard.state() != before
+
+
+async def test_a_worker_that_has_ended_is_not_alive_again_by_what_it_once_said(heard, neighbor):
+    once = [signed(f"here {name}") for name in ("ghost", heard.other.worker)]
+    for message in [*once, signed("gone ghost"), signed(f"gone {heard.other.worker}")]:
+        await neighbor.publish(CHANNEL, message)
+    await heard.all_before(1)
+    before = await heard.state()
+    for message in once * 3:
+        await neighbor.publish(CHANNEL, message)
+    await heard.all_before(2)
+    assert await heard.state() == before
+    assert before[:2] == [1, sorted([heard.other.worker, "ghost"])]
+
+
+async def test_answers_that_are_said_again_answer_nothing_else(heard, neighbor):
+    peers = heard.one.peers
+    for question in ("old", "question"):
+        await neighbor.publish(CHANNEL, signed(f"told {question} {heard.other.worker}"))
+    await heard.all_before(1)
+    peers.expect("new")
+    for _ in range(3):
+        await neighbor.publish(CHANNEL, signed(f"told old {heard.other.worker}"))
+    await heard.all_before(2)
+    assert heard.other.worker in peers.missing("new", "no life")
+
+
+@pytest.mark.parametrize("kind", ["rehold t1 once", "yield tenant:1"])
+async def test_what_is_asked_again_moves_no_money(heard, neighbor, kind):
+    async def counted() -> tuple[int, int]:
+        standing = await heard.one.standing(BUDGET)
+        assert standing.budget is not None
+        return standing.budget.spent_nanousd, standing.budget.held_nanousd
+
+    before = await counted()
+    for serial in range(3):
+        await neighbor.publish(CHANNEL, signed(kind))
+        await heard.all_before(serial)
+        assert await counted() == before == (0, 2 * CENT)

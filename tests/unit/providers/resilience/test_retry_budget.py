@@ -1,0 +1,170 @@
+"""Failover to a healthy endpoint is free, an outage is not amplified: the endpoint that gets the try is charged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from providers.errors.exceptions import UpstreamFailed
+from providers.resilience.attempt import DeploymentAttempt
+from providers.resilience.attempt_planner import AttemptPlanner
+from providers.resilience.health import DeploymentHealth
+from providers.resilience.plan import Asker, Plan
+from providers.resilience.retry_budget import RetryBudget
+from providers.target import Target
+from tests.unit.providers.resilience.test_health import Clock, target
+
+DEAD, HEALTHY = "http://dead", "http://healthy"
+
+
+async def serve(
+    health: DeploymentHealth, plan: Plan, sick: set[str], tries: Counter[str], who: int = 0
+) -> bool:
+    """Make one call whose tries take a turn of the loop each; return whether it was answered."""
+    journey, failures = AttemptPlanner(plan, health, Asker(who)), list[UpstreamFailed]()
+    while (step := await journey.begin(None, failures)) is not None:
+        where, turn = step
+        tries[where.base_url] += 1
+        await asyncio.sleep(0)
+        if where.base_url not in sick:
+            turn.answered()
+            turn.end()
+            return True
+        failure = UpstreamFailed("status 500")
+        turn.failed(failure)
+        turn.let_go()
+        failures.append(failure)
+        journey.failed(where, failure)
+    return False
+
+
+def pair(number: int) -> list[Target]:
+    return [target(2 * number, DEAD), target(2 * number + 1, HEALTHY)]
+
+
+def calls(
+    models: int, clients: int, sick: set[str], *, count: int = 600, tenants: int = 7
+) -> tuple[int, Counter[str]]:
+    """Let so many clients make calls to models of two deployments; return how many failed, and the tries."""
+    clock = Clock()
+    health, tries = DeploymentHealth(clock=clock, dice=lambda: 0.5), Counter[str]()
+    plans = [Plan(targets=pair(number)) for number in range(1, models + 1)]
+    numbers = iter(range(count))
+
+    async def client() -> int:
+        failed = 0
+        for number in numbers:
+            clock.now += 0.001
+            plan = plans[number % models]
+            ready = [
+                each
+                for each in plan.targets
+                if (e := health.get(each.id)) is None or not e.breaker.rests(clock.now)
+            ]
+            now = Plan(targets=ready or plan.targets, is_panic=not ready)
+            failed += not await serve(health, now, sick, tries, number % tenants + 1)
+        return failed
+
+    async def everybody() -> int:
+        return sum(await asyncio.gather(*(client() for _ in range(clients))))
+
+    return asyncio.run(everybody()), tries
+
+
+@pytest.mark.parametrize(("models", "clients"), [(1, 64), (20, 64), (40, 64), (1, 300), (120, 8)])
+def test_with_a_healthy_deployment_standing_by_no_call_fails(models: int, clients: int) -> None:
+    failed, tries = calls(models, clients, {DEAD})
+    assert failed == 0
+    assert tries[HEALTHY] == 600
+
+
+@pytest.mark.parametrize("models", [1, 20, 120])
+def test_in_a_total_outage_the_tries_are_at_most_a_tenth_more(models: int) -> None:
+    failed, tries = calls(models, 8, {DEAD, HEALTHY})
+    assert failed == 600
+    assert sum(tries.values()) <= 1.10 * 600 + 3
+
+
+def test_one_model_that_is_away_takes_failover_from_no_other_of_its_kind() -> None:
+    clock = Clock()
+    health, tries = DeploymentHealth(clock=clock, dice=lambda: 0.5), Counter[str]()
+    all_dead = Plan(targets=[target(1, DEAD), target(2, "http://dead too")])
+    half = Plan(targets=pair(2))
+
+    async def story() -> list[bool]:
+        for _ in range(300):
+            await serve(health, all_dead, {DEAD, "http://dead too"}, tries, 1)
+        return [await serve(health, half, {DEAD}, tries, 2) for _ in range(100)]
+
+    assert all(asyncio.run(story()))
+
+
+def test_one_tenants_failures_do_not_make_an_endpoint_sick() -> None:
+    budget = RetryBudget()
+    budget.answered(0.0)
+    for _ in range(100):
+        budget.failed(1)
+        budget.answered(0.0)
+    assert budget.is_well(0.0)
+    for who in (2, 3, 2, 3):
+        budget.failed(who)
+    assert not budget.is_well(0.0)
+
+
+def test_who_waits_for_the_first_word_of_an_endpoint_waits_no_longer_than_that() -> None:
+    async def story() -> None:
+        budget = RetryBudget()
+        waiting = [asyncio.create_task(budget.heard(60.0)) for _ in range(3)]
+        await asyncio.sleep(0)
+        budget.failed(1)
+        await asyncio.gather(*waiting)
+        assert not budget.is_unknown
+        await budget.heard(0.0)
+
+    asyncio.run(story())
+
+
+async def waits(
+    health: DeploymentHealth, where: Target, asker: Asker
+) -> asyncio.Task[tuple[Target, DeploymentAttempt] | None]:
+    """Begin a second try, at an endpoint that nobody has heard of yet and whose budget is spent."""
+    while health.budget(where).spend(health.clock()):
+        pass
+    journey = AttemptPlanner(Plan(targets=[target(1, DEAD), where]), health, asker)
+    first = await journey.begin(None, [])
+    assert first is not None
+    first[1].let_go()
+    task = asyncio.create_task(journey.begin(None, []))
+    await asyncio.sleep(0)
+    assert in_flight(health, where) == 1
+    return task
+
+
+def in_flight(health: DeploymentHealth, where: Target) -> int:
+    entry = health.get(where.id)
+    return entry.in_flight if entry is not None else 0
+
+
+def test_a_call_that_is_cancelled_while_it_waits_gives_its_place_back() -> None:
+    async def story() -> None:
+        health, where = DeploymentHealth(clock=Clock(), dice=lambda: 0.5), target(2, HEALTHY)
+        task = await waits(health, where, Asker())
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert in_flight(health, where) == 0
+
+    asyncio.run(story())
+
+
+def test_nothing_is_begun_for_a_client_that_leaves_while_its_call_waits() -> None:
+    async def story() -> None:
+        health, where, asker = DeploymentHealth(clock=Clock(), dice=lambda: 0.5), target(2, HEALTHY), Asker(1)
+        task = await waits(health, where, asker)
+        asker.has_left = True
+        health.budget(where).answered(health.clock())
+        assert await task is None
+        assert in_flight(health, where) == 0
+
+    asyncio.run(story())

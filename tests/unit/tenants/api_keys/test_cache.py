@@ -1,0 +1,110 @@
+"""Verified callers: found by proof, forgotten in time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tenants.api_keys.cache import CAREFUL_TTL_S, NEGATIVE_TTL_S, TTL_S
+from tenants.errors import InvalidKey, KeysUnavailable
+from tests.unit.tenants.key_database import ALICE
+
+
+async def test_it_reads_a_key_once(cache, shelf):
+    assert await cache.caller("sk-alice.secret") is ALICE
+    assert await cache.caller("sk-alice.secret") is ALICE
+    assert shelf.reads == 1
+
+
+@pytest.mark.parametrize(
+    "token", ["", "sk-", "sk-alice", "alice.secret", "sk-al ice.x", "sk-a.b\n", "sk-" + "a" * 500 + ".b"]
+)
+async def test_it_reads_nothing_for_what_is_not_a_key(cache, shelf, token):
+    with pytest.raises(InvalidKey):
+        await cache.caller(token)
+    assert shelf.reads == 0
+
+
+async def test_it_remembers_a_wrong_secret_for_a_while(cache, shelf, clock):
+    for _ in range(3):
+        with pytest.raises(InvalidKey):
+            await cache.caller("sk-alice.wrong")
+    assert shelf.reads == 1
+
+    clock.now += NEGATIVE_TTL_S + 1
+    with pytest.raises(InvalidKey):
+        await cache.caller("sk-alice.wrong")
+    assert shelf.reads == 2
+
+
+async def test_a_wrong_secret_does_not_lock_out_the_right_one(cache):
+    with pytest.raises(InvalidKey):
+        await cache.caller("sk-alice.wrong")
+
+    assert await cache.caller("sk-alice.secret") is ALICE
+
+
+async def test_it_asks_again_when_an_entry_is_old(cache, shelf, clock):
+    await cache.caller("sk-alice.secret")
+    shelf.keys = {}
+    clock.now += TTL_S + 1
+
+    with pytest.raises(InvalidKey):
+        await cache.caller("sk-alice.secret")
+
+
+async def test_it_refuses_a_revoked_key(cache, shelf):
+    shelf.keys["alice"] = shelf.keys["alice"]._replace(revoked_at=1.0)
+
+    with pytest.raises(InvalidKey):
+        await cache.caller("sk-alice.secret")
+
+
+async def test_it_forgets_at_once_when_something_changed(cache, shelf):
+    await cache.caller("sk-alice.secret")
+    shelf.keys = {}
+    cache.clear()
+
+    with pytest.raises(InvalidKey):
+        await cache.caller("sk-alice.secret")
+
+
+async def test_what_was_read_before_a_change_is_not_remembered_after_it(cache, shelf):
+    shelf.gate = asyncio.Event()
+    asking = asyncio.create_task(cache.caller("sk-alice.secret"))
+    await asyncio.sleep(0)
+    cache.clear()
+    shelf.gate.set()
+    await asking
+
+    await cache.caller("sk-alice.secret")
+
+    assert shelf.reads == 2
+
+
+async def test_a_crowd_asking_for_a_cold_key_causes_one_read(cache, shelf):
+    shelf.gate = asyncio.Event()
+    crowd = [asyncio.create_task(cache.caller("sk-alice.secret")) for _ in range(100)]
+    await asyncio.sleep(0)
+    shelf.gate.set()
+
+    assert set(await asyncio.gather(*crowd)) == {ALICE}
+    assert shelf.reads == 1
+
+
+async def test_it_does_not_remember_that_the_database_was_away(cache, shelf):
+    keys, shelf.keys = shelf.keys, None
+    with pytest.raises(KeysUnavailable):
+        await cache.caller("sk-alice.secret")
+
+    shelf.keys = keys
+    assert await cache.caller("sk-alice.secret") is ALICE
+
+
+async def test_it_asks_sooner_while_changes_may_come_late(cache, shelf, clock):
+    cache.trust(CAREFUL_TTL_S)
+    await cache.caller("sk-alice.secret")
+    clock.now += CAREFUL_TTL_S + 0.1
+    await cache.caller("sk-alice.secret")
+    assert shelf.reads == 2
