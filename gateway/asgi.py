@@ -71,7 +71,7 @@ class Application:
             await health.answer(scope, send)
         else:
             pages = self._back_office if path.startswith(BACK_OFFICE) else django_application
-            await BodyLimit(without_session(scope), receive, send).pass_to(pages)
+            await BodyLimit(without_session(scope), receive, send).forward(pages)
 
     async def _open(self) -> None:
         async with self._opening:

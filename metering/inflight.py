@@ -69,7 +69,7 @@ class InFlightCalls:
         if self._finishing:
             await asyncio.wait(self._finishing)
 
-    def later(self, work: Coroutine[Any, Any, object]) -> None:
+    def run_in_background(self, work: Coroutine[Any, Any, object]) -> None:
         """Let this finish by itself, whoever is cancelled meanwhile."""
         _ = self._start(work)
 
@@ -79,7 +79,7 @@ class InFlightCalls:
         task.add_done_callback(self._finishing.discard)
         return task
 
-    async def surely(self, work: Coroutine[Any, Any, T]) -> T:
+    async def run_to_completion(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for this; if the waiting is cancelled, it finishes all the same."""
         return await asyncio.shield(self._start(work))
 

@@ -139,7 +139,7 @@ class Meter:
             self.call.task = None  # from here on there is nothing left to stop
         usage = _said(ending)
         if usage is None:  # counting may take a thread, so it must not be cut short
-            return await self._books.running.surely(self._count_and_finish(ending))
+            return await self._books.running.run_to_completion(self._count_and_finish(ending))
         charged = charge(usage, ending.sheet, self.most) if ending.is_billed else Charge(Receipt((), 0))
         return await self._finish(ending, usage, charged, is_known=True)
 
@@ -180,7 +180,7 @@ class Meter:
         hold = record.hold_nanousd + record.hold_of_one
         record = msgspec.structs.replace(record, hold_nanousd=hold, tries=record.tries + 1)
         try:
-            if record.is_bound and not await self._books.admission.top_up(record.id, hold):
+            if record.is_bound and not await self._books.admission.raise_hold(record.id, hold):
                 return False
             self._books.journal.open_call(record)
         except (AdmissionUnavailable, MeteringUnavailable) as away:
@@ -208,7 +208,7 @@ class Meter:
             # It is the journal's before it first waits, whatever happens to this task.
             await books.journal.close_call(close, soon=not self.record.stream)
         except asyncio.CancelledError:
-            books.running.later(self._settle(close))
+            books.running.run_in_background(self._settle(close))
             raise
         finally:
             books.running.remove(close.id)

@@ -85,9 +85,9 @@ class Call:
     async def aclose(self) -> None:
         """Close the upstream's connection; a stream that said all it had to say may keep it."""
         if self.turn is not None:
-            self.turn.end()
+            self.turn.finish()
         if self.stream is not None and self.stream.done:
-            self.response.leave()
+            self.response.abandon()
         await self.response.aclose()
 
     def _broke(self, failure: UpstreamFailed) -> UpstreamFailed:
@@ -96,7 +96,7 @@ class Call:
             return in_time(failure, self.deadline)
         failure.came_from(self.target)
         if self.turn is not None and not isinstance(failure, NoRoom):
-            self.turn.failed(failure)
+            self.turn.record_failure(failure)
         if self.notes is not None:
             self.notes.broke(self.target, failure)
         return failure

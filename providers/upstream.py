@@ -66,16 +66,16 @@ async def open_call(
             drop_frames(failure)
             await _wait(journey.failed(target, failure), plan.deadline)
         except BaseException as error:  # however the try ended, its place at the deployment is given back
-            turn.let_go()
+            turn.release()
             outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
             notes.ended(target, outcome, None, sending.started, reached=sending.was_sent)
             raise
         else:
-            turn.answered()
+            turn.record_success()
             call.attempts, call.turn, call.deadline, call.notes = attempts, turn, plan.deadline, notes
             notes.ended(target, "ok", call.response.status, sending.started)
             if call.stream is None:
-                turn.end()
+                turn.finish()
             return call
     raise _unanswered(outgoing.asker, failures, plan, health)
 

@@ -29,7 +29,7 @@ SLOT_RETRY_MS = 1000  # nobody knows when a running call ends
 class StatusReader(Protocol):
     """Admission, as far as it only reads."""
 
-    async def standing(self, scopes: list[ScopeRules]) -> LimitStatus: ...
+    async def status(self, scopes: list[ScopeRules]) -> LimitStatus: ...
 
 
 class RatePreview(msgspec.Struct, frozen=True):
@@ -128,11 +128,11 @@ class DryRunAdmission:
         for place, rules in enumerate(ask.scopes):
             # The others are asked about too, without rules: a shared store finds all of a tenant in one place.
             others = [ScopeRules(each.scope) for each in ask.scopes[:place] + ask.scopes[place + 1 :]]
-            rates = await self._admission.standing([ScopeRules(rules.scope, rules.limits), *others])
+            rates = await self._admission.status([ScopeRules(rules.scope, rules.limits), *others])
             self._rates.append((rules, rates.rate or RateLimitStatus()))
             for budget in rules.budgets:
                 alone = ScopeRules(rules.scope, Limits(), (budget,))
-                one = await self._admission.standing([alone, *others])
+                one = await self._admission.status([alone, *others])
                 if one.budget is not None:
                     self._budgets.append(one.budget)
-        return await self._admission.standing(list(ask.scopes))
+        return await self._admission.status(list(ask.scopes))

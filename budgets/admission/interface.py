@@ -205,7 +205,7 @@ class Admission(Protocol):
         """
         ...
 
-    async def top_up(self, request_id: str, hold_nanousd: int) -> bool:
+    async def raise_hold(self, request_id: str, hold_nanousd: int) -> bool:
         """Raise a running call's hold to this amount if it fits; False if it does not (nothing changes).
 
         It does not once a rolling budget has turned to another day: there it was not asked.
@@ -226,7 +226,7 @@ class Admission(Protocol):
         """Keep the leases of running calls alive; called every few seconds by the process that runs them."""
         ...
 
-    async def post(
+    async def publish_totals(
         self, posts: Sequence[WindowTotal], request_ids: Sequence[str], *, is_adopted: bool = False
     ) -> bool:
         """Take over the ledger's totals and drop the holds of the calls that are now in them.
@@ -236,7 +236,7 @@ class Admission(Protocol):
         """
         ...
 
-    async def standing(self, scopes: Sequence[ScopeRules]) -> LimitStatus:
+    async def status(self, scopes: Sequence[ScopeRules]) -> LimitStatus:
         """Where a caller stands, without asking for anything (for answers that are not calls)."""
         ...
 
@@ -247,10 +247,10 @@ class Admission(Protocol):
         """
         ...
 
-    async def forget(self) -> None:
+    async def invalidate(self) -> None:
         """Drop every total learnt from the ledger, so that the next step loads it again (rebuild)."""
         ...
 
-    async def bury(self, worker: str) -> bool:
+    async def release_worker(self, worker: str) -> bool:
         """Learn that this process is surely dead: nothing waits for it any longer. False: say it again later."""
         ...

@@ -49,7 +49,7 @@ class LocalAdmission(Admission):
         self.orphans = 0  # calls that nobody renewed or settled, dropped with their holds
         self._clock, self._steady = clock, steady
         self._lease_s, self._orphan_s = lease_s, orphan_s
-        self._purses = WindowCache(load)
+        self._windows = WindowCache(load)
         self._scopes: dict[str, ScopeState] = {}
         self._running: dict[str, AdmittedCall] = {}  # the one renewed longest ago comes first
         self._settled: dict[str, AdmittedCall] = {}
@@ -61,13 +61,13 @@ class LocalAdmission(Admission):
             decided = self._decide(ask)
             if isinstance(decided, Grant):
                 return decided
-            await self._purses.learn(decided)
+            await self._windows.load(decided)
         raise AdmissionUnavailable
 
     @override
-    async def top_up(self, request_id: str, hold_nanousd: int) -> bool:
+    async def raise_hold(self, request_id: str, hold_nanousd: int) -> bool:
         for _ in range(LOAD_ATTEMPTS):
-            self._look(self._steady())
+            self._drop_expired(self._steady())
             call = self._running.get(request_id)
             if call is None or call.is_posted or call.is_of_another_day(self._clock()):
                 return False
@@ -80,7 +80,7 @@ class LocalAdmission(Admission):
                 if fits:
                     call.raise_hold(hold_nanousd)
                 return fits
-            await self._purses.learn(unknown)
+            await self._windows.load(unknown)
         raise AdmissionUnavailable
 
     @override
@@ -88,26 +88,26 @@ class LocalAdmission(Admission):
         self, request_id: str, tokens: int, cost_nanousd: int, unsettled_nanousd: int = 0
     ) -> LimitStatus:
         now = self._steady()
-        self._look(now)
+        self._drop_expired(now)
         call = self._running.pop(request_id, None)
         if call is None:
             call = self._settled.get(request_id)
-            return LimitStatus() if call is None else self._standing_of(call, now)
+            return LimitStatus() if call is None else self._status_of(call, now)
         for counters, second in zip(call.counters, call.seconds, strict=True):
             counters.running.pop(request_id, None)
-            counters.ring.correct(second, tokens - call.tokens)
+            counters.window.adjust(second, tokens - call.tokens)
         amount = cost_nanousd + unsettled_nanousd
         if amount == 0 or call.is_posted:
-            call.leave()
+            call.release()
         else:
             call.settle(amount, unsettled_nanousd)
             self._settled[request_id] = call
-        return self._standing_of(call, now)
+        return self._status_of(call, now)
 
     @override
     async def renew(self, request_ids: Sequence[str]) -> None:
         now = self._steady()
-        self._look(now)
+        self._drop_expired(now)
         for request_id in request_ids:
             call = self._running.pop(request_id, None)
             if call is not None:
@@ -116,28 +116,28 @@ class LocalAdmission(Admission):
                 self._run(request_id, call, now)
 
     @override
-    async def post(
+    async def publish_totals(
         self, posts: Sequence[WindowTotal], request_ids: Sequence[str], *, is_adopted: bool = False
     ) -> bool:
-        self._look(self._steady())
-        self._purses.post(posts)
+        self._drop_expired(self._steady())
+        self._windows.post(posts)
         for request_id in request_ids:
             call = self._settled.pop(request_id, None)
             if call is not None:
-                call.leave()
+                call.release()
                 continue
             call = self._running.get(request_id)
             if call is not None:  # the ledger has the call before its settlement got here
-                call.empty()
+                call.clear()
                 call.is_posted = True
         return True
 
     @override
-    async def standing(self, scopes: Sequence[ScopeRules]) -> LimitStatus:
+    async def status(self, scopes: Sequence[ScopeRules]) -> LimitStatus:
         bounds = await self._known(scopes)
-        counters, now = [self._counters(rules.scope) for rules in scopes], self._steady()
+        counters, now = [self._scope(rules.scope) for rules in scopes], self._steady()
         for each in counters:
-            each.ring.slide(now)
+            each.window.advance(now)
         return standing(scopes, counters, bounds, now)
 
     @override
@@ -146,27 +146,27 @@ class LocalAdmission(Admission):
 
     async def _known(self, scopes: Sequence[ScopeRules]) -> list[Bound]:
         for _ in range(LOAD_ATTEMPTS):
-            self._look(self._steady())
-            bounds = self._bounds(scopes, self._clock())
+            self._drop_expired(self._steady())
+            bounds = self._bindings(scopes, self._clock())
             unknown = _unknown(bounds)
             if not unknown:
                 return bounds
-            await self._purses.learn(unknown)
+            await self._windows.load(unknown)
         raise AdmissionUnavailable
 
     @override
-    async def forget(self) -> None:
-        self._purses.forget()
+    async def invalidate(self) -> None:
+        self._windows.invalidate()
 
     @override
-    async def bury(self, worker: str) -> bool:
+    async def release_worker(self, worker: str) -> bool:
         """Nobody else decides here: the dead have left nothing."""
         return True
 
     def audit(self) -> list[str]:
         """Return every purse whose running sums are not the sums of its rows. Walks everything; for checks."""
         wrong = []
-        for purse in self._purses:
+        for purse in self._windows:
             running = [call for call in self._running.values() if purse in call.purses]
             settled = [call for call in self._settled.values() if purse in call.purses]
             held = sum(call.amount for call in running)
@@ -183,7 +183,7 @@ class LocalAdmission(Admission):
         """Return how much is remembered, for metrics and tests of memory."""
         return {
             "scopes": len(self._scopes),
-            "windows": len(self._purses),
+            "windows": len(self._windows),
             "running": len(self._running),
             "settled": len(self._settled),
         }
@@ -191,17 +191,17 @@ class LocalAdmission(Admission):
     def _decide(self, ask: AdmissionRequest) -> Grant | list[WindowState]:
         """Grant or refuse, or return the purses that must be learnt first; then nothing was changed."""
         now, instant = self._steady(), self._clock()
-        self._look(now)
+        self._drop_expired(now)
         known = self._running.get(ask.request_id) or self._settled.get(ask.request_id)
         if known is not None:
             return known.grant
-        counters = [self._counters(rules.scope) for rules in ask.scopes]
+        counters = [self._scope(rules.scope) for rules in ask.scopes]
         for rules, each in zip(ask.scopes, counters, strict=True):
-            each.ring.slide(now)
+            each.window.advance(now)
             refusal = each.refusal(rules, ask.tokens, now)
             if refusal is not None:
-                raise self._with_standing(refusal, ask, now)
-        bounds = self._bounds(ask.scopes, instant)
+                raise self._with_status(refusal, ask, now)
+        bounds = self._bindings(ask.scopes, instant)
         unknown = _unknown(bounds)
         if unknown:
             return unknown
@@ -213,26 +213,26 @@ class LocalAdmission(Admission):
     def _grant(self, ask: AdmissionRequest, call: AdmittedCall, now: float) -> Grant:
         """Write what was decided."""
         counters, bounds, instant = call.counters, call.bounds, call.admitted_at
-        call.seconds = [each.ring.take(now, ask.tokens) for each in counters]
+        call.seconds = [each.window.add(now, ask.tokens) for each in counters]
         call.hold(ask.hold_nanousd)
         self._run(ask.request_id, call, now)
         call.grant = Grant(ask.request_id, instant, standing(ask.scopes, counters, bounds, now))
         return call.grant
 
-    def _with_standing(self, refusal: RateRefused, ask: AdmissionRequest, now: float) -> RateRefused:
+    def _with_status(self, refusal: RateRefused, ask: AdmissionRequest, now: float) -> RateRefused:
         """Tell the refused caller where it stands, as far as that is known without asking the ledger."""
-        counters = [self._counters(rules.scope) for rules in ask.scopes]
+        counters = [self._scope(rules.scope) for rules in ask.scopes]
         for each in counters:
-            each.ring.slide(now)
-        bounds = self._bounds(ask.scopes, self._clock())
+            each.window.advance(now)
+        bounds = self._bindings(ask.scopes, self._clock())
         known = [bound for bound in bounds if bound[2].is_known]
         refusal.standing = standing(ask.scopes, counters, known, now)
         return refusal
 
-    def _standing_of(self, call: AdmittedCall, now: float) -> LimitStatus:
+    def _status_of(self, call: AdmittedCall, now: float) -> LimitStatus:
         """Where its caller stands after a call, in the windows that the call belongs to."""
         for each in call.counters:
-            each.ring.slide(now)
+            each.window.advance(now)
         return standing(call.scopes, call.counters, call.bounds, now)
 
     def _run(self, request_id: str, call: AdmittedCall, now: float) -> None:
@@ -242,27 +242,27 @@ class LocalAdmission(Admission):
         for counters in call.counters:
             counters.running[request_id] = call
 
-    def _counters(self, scope: str) -> ScopeState:
+    def _scope(self, scope: str) -> ScopeState:
         counters = self._scopes.get(scope)
         if counters is None:
             counters = self._scopes[scope] = ScopeState()
         return counters
 
-    def _bounds(self, scopes: Sequence[ScopeRules], instant: float) -> list[Bound]:
+    def _bindings(self, scopes: Sequence[ScopeRules], instant: float) -> list[Bound]:
         bounds = []
         for rules in scopes:
             if not rules.budgets:
                 continue
-            counters = self._counters(rules.scope)
+            counters = self._scope(rules.scope)
             for rule in rules.budgets:
                 purse = counters.purses.get((rule.schedule, rule.timezone))
                 if purse is None or not purse.since <= instant < purse.end:
-                    purse = self._purses.find(rules.scope, rule.schedule, rule.timezone, instant)
+                    purse = self._windows.find(rules.scope, rule.schedule, rule.timezone, instant)
                     counters.attach(purse)
                 bounds.append((rules.scope, rule, purse))
         return bounds
 
-    def _look(self, now: float) -> None:
+    def _drop_expired(self, now: float) -> None:
         """Drop calls without a sign of life for `orphan_s`, and now and then what is idle. Mostly one comparison."""
         if now < self._look_at:
             return
@@ -273,21 +273,21 @@ class LocalAdmission(Admission):
             lost.append(request_id)
         for request_id in lost:
             call = self._running.pop(request_id)
-            call.leave()
+            call.release()
             for counters in call.counters:
                 counters.running.pop(request_id, None)
         self.orphans += len(lost)
         if now >= self._tidy_at:
-            self._tidy(now)
+            self._evict(now)
         oldest = next(iter(self._running.values()), None)
         self._look_at = min(self._tidy_at, (now if oldest is None else oldest.renewed_at) + self._orphan_s)
 
-    def _tidy(self, now: float) -> None:
+    def _evict(self, now: float) -> None:
         """Forget idle scopes and old windows, so that memory follows the traffic of the last minutes."""
         self._tidy_at = now + TIDY_EVERY_S
-        dropped = self._purses.tidy(self._clock())
+        dropped = self._windows.evict(self._clock())
         for scope, counters in list(self._scopes.items()):
-            counters.ring.slide(now)
+            counters.window.advance(now)
             counters.detach(dropped)
             if counters.is_idle:
                 del self._scopes[scope]

@@ -56,8 +56,8 @@ class AdmittedCall:
         self.amount = nanousd
         for counters in self.counters:
             counters.calls[self.request_id] = self
-            for purse in counters.purses_at(self.admitted_at):
-                self._enter(purse)
+            for purse in counters.windows_at(self.admitted_at):
+                self._add(purse)
 
     def is_of_another_day(self, instant: float) -> bool:
         """Tell whether a rolling window binds it by now that it was not granted in."""
@@ -76,13 +76,13 @@ class AdmittedCall:
             purse.waiting += unsettled
         self.amount, self.unsettled, self.is_settled = nanousd, unsettled, True
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Be forgotten."""
-        self.empty()
+        self.clear()
         for counters in self.counters:
             counters.calls.pop(self.request_id, None)
 
-    def empty(self) -> None:
+    def clear(self) -> None:
         """Take the call's money out of every window."""
         for purse in self.purses:
             purse.rows -= 1
@@ -93,13 +93,13 @@ class AdmittedCall:
                 purse.held -= self.amount
         self.purses = []
 
-    def count_in(self, purse: WindowState) -> None:
+    def add_to(self, purse: WindowState) -> None:
         """Enter a window of one of its scopes, if the call was granted in it and is not there yet."""
         is_inside = purse.start <= self.admitted_at < purse.end
         if is_inside and not self.is_posted and purse not in self.purses:
-            self._enter(purse)
+            self._add(purse)
 
-    def _enter(self, purse: WindowState) -> None:
+    def _add(self, purse: WindowState) -> None:
         self.purses.append(purse)
         purse.rows += 1
         if self.is_settled:

@@ -13,36 +13,36 @@ SLOT_RETRY_MS = 1000  # nobody knows when a running call ends
 class ScopeState:
     """Kept as long as the scope has calls that are not yet in the ledger, or had one in the last minute."""
 
-    __slots__ = ("calls", "purses", "ring", "running")
+    __slots__ = ("calls", "purses", "running", "window")
 
     def __init__(self) -> None:
-        self.ring = SlidingWindow()
+        self.window = SlidingWindow()
         self.running: dict[str, AdmittedCall] = {}  # the lease that ends first comes first
         self.calls: dict[str, AdmittedCall] = {}  # running, or waiting for the ledger
         self.purses: dict[tuple[str, str], WindowState] = {}  # by (schedule, zone): the window asked for last
 
     @property
     def is_idle(self) -> bool:
-        return not self.calls and not self.ring.requests
+        return not self.calls and not self.window.requests
 
     def attach(self, purse: WindowState) -> None:
         """Make this the current window of its schedule. It also holds the money of calls granted in it before."""
         self.purses[purse.key.schedule, purse.key.timezone] = purse
         for call in self.calls.values():
-            call.count_in(purse)
+            call.add_to(purse)
 
     def detach(self, dropped: set[WindowKey]) -> None:
         """Forget windows that are not kept any more."""
         if dropped:
             self.purses = {name: purse for name, purse in self.purses.items() if purse.key not in dropped}
 
-    def purses_at(self, instant: float) -> list[WindowState]:
+    def windows_at(self, instant: float) -> list[WindowState]:
         """Return every window known here that contains the instant, also of budgets that do not bind now."""
         return [purse for purse in self.purses.values() if purse.start <= instant < purse.end]
 
     def refusal(self, rules: ScopeRules, tokens: int, now: float) -> RateRefused | None:
         """Return why one more call does not fit: a slot first, then requests, then tokens. Slide the ring first."""
-        limits, ring, scope = rules.limits, self.ring, rules.scope
+        limits, ring, scope = rules.limits, self.window, rules.scope
         limit = limits.parallel_requests
         if limit is not None and len(self.running) >= limit and self._running_at(now) >= limit:
             return RateRefused(scope, "parallel", limit, 0, SLOT_RETRY_MS)

@@ -32,7 +32,7 @@ class SlidingWindow:
         self.requests = self.tokens = 0
         self._seconds: deque[Bucket] = deque()
 
-    def slide(self, now: float) -> None:
+    def advance(self, now: float) -> None:
         """Drop the seconds that left the window."""
         seconds = self._seconds
         last_gone = int(now) - SPAN_S
@@ -42,7 +42,7 @@ class SlidingWindow:
             self.requests -= gone.requests
             self.tokens -= gone.tokens
 
-    def take(self, now: float, tokens: int) -> Bucket:
+    def add(self, now: float, tokens: int) -> Bucket:
         """Count one request and its tokens; the caller has checked that they fit."""
         number = int(now)
         seconds = self._seconds
@@ -57,7 +57,7 @@ class SlidingWindow:
         self.tokens += tokens
         return second
 
-    def correct(self, second: Bucket, tokens: int) -> None:
+    def adjust(self, second: Bucket, tokens: int) -> None:
         """Add the difference between true and reserved tokens where they were taken, if that still counts."""
         if second.is_live:
             second.tokens += tokens

@@ -33,7 +33,7 @@ def rates(scopes: Sequence[ScopeRules], counters: Sequence[ScopeState], now: flo
     requests: tuple[int, int, SlidingWindow] | None = None
     tokens: tuple[int, int, SlidingWindow] | None = None
     for rules, counter in zip(scopes, counters, strict=True):
-        limits, ring = rules.limits, counter.ring
+        limits, ring = rules.limits, counter.window
         limit = limits.requests_per_minute
         if limit is not None and (requests is None or limit - ring.requests < requests[0]):
             requests = (limit - ring.requests, limit, ring)

@@ -52,15 +52,15 @@ class WindowState:
 
     def post(self, post: WindowTotal) -> None:
         if post.version > self.version:
-            self._take(post)
+            self._install(post)
         if post.returns is not None:
             self.first = Return.newer(self.first, post.returns)
 
-    def learn(self, post: WindowTotal) -> None:
-        self._take(post)
+    def load(self, post: WindowTotal) -> None:
+        self._install(post)
         self.first = post.returns
 
-    def _take(self, post: WindowTotal) -> None:
+    def _install(self, post: WindowTotal) -> None:
         self.spent, self.version = post.spent_nanousd, post.version
         self.unsettled = post.unsettled_nanousd
         self.is_known = True
@@ -89,12 +89,12 @@ class WindowCache:
             purse = self._purses[key] = WindowState(key, span)
         return purse
 
-    async def learn(self, purses: Sequence[WindowState]) -> None:
+    async def load(self, purses: Sequence[WindowState]) -> None:
         """Return when all of these have been asked of the ledger. Raises AdmissionUnavailable."""
         keys = [purse.key for purse in purses]
         fresh = [key for key in keys if key not in self._loading]
         if fresh:
-            task = asyncio.create_task(self._learn(fresh))
+            task = asyncio.create_task(self._load_all(fresh))
             self._loading.update(dict.fromkeys(fresh, task))
         for task in {self._loading[key] for key in keys}:
             failure = await asyncio.shield(task)  # others wait for it too: who leaves must not cancel it
@@ -108,13 +108,13 @@ class WindowCache:
             if purse is not None:
                 purse.post(post)
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Make every total unknown, and let no load that is under way make one known again."""
         self._loading.clear()
         for purse in self._purses.values():
             purse.is_known = False
 
-    def tidy(self, now: float) -> set[WindowKey]:
+    def evict(self, now: float) -> set[WindowKey]:
         """Drop what ended a day ago and has no call left; return what was dropped."""
         old = now - KEEP_ENDED_S
         dropped = {key for key, purse in self._purses.items() if not purse.rows and purse.end < old}
@@ -122,14 +122,14 @@ class WindowCache:
             del self._purses[key]
         return dropped
 
-    async def _learn(self, keys: Sequence[WindowKey]) -> Exception | None:
+    async def _load_all(self, keys: Sequence[WindowKey]) -> Exception | None:
         """Return instead of raise: a task whose waiters have all left must not end with an unseen exception."""
         task = asyncio.current_task()
         try:
             posts = {post.window: post for post in await self._load(keys)}
             for key in keys:
                 if self._loading.get(key) is task:
-                    self._take(key, posts[key])
+                    self._install(key, posts[key])
         except Exception as failure:  # noqa: BLE001 - whatever the ledger's driver raises, the answer is "unknown"
             return failure
         finally:
@@ -138,7 +138,7 @@ class WindowCache:
                     del self._loading[key]
         return None
 
-    def _take(self, key: WindowKey, post: WindowTotal) -> None:
+    def _install(self, key: WindowKey, post: WindowTotal) -> None:
         """A post that overtook the load is newer and stays."""
         purse = self._purses.get(key)
         if purse is None:
@@ -146,4 +146,4 @@ class WindowCache:
         if purse.is_known:
             purse.post(post)
         else:
-            purse.learn(post)
+            purse.load(post)

@@ -73,32 +73,38 @@ class RedisAdmission(Admission):
         self._calls, self._last = dict[str, HeldCall](), StatusCache()
         self._connection = RedisConnection(url, f"{prefix}:workers", timeout_s, longest_s)
         self._channel = Channel(self._connection, signer)
-        self.peers = WorkerRegistry(self.worker, members)
+        self.workers = WorkerRegistry(self.worker, members)
         owners = ScopeTenants(self._connection, prefix)
-        self._backlog = Outbox(self._run, self._connection, self._calls, owners, self.worker)
-        self._graves = DeadWorkers(self._run, self._channel, self._backlog, prefix)
-        rebuilds = Recovery(self._channel, self._run, load, self.peers, owners, self._graves.has)
+        self._outbox = Outbox(self._run, self._connection, self._calls, owners, self.worker)
+        self._dead_workers = DeadWorkers(self._run, self._channel, self._outbox, prefix)
+        rebuilds = Recovery(
+            self._channel, self._run, load, self.workers, owners, self._dead_workers.is_recorded
+        )
         reports = notes or NoReportStore()
-        self._word = FinalReport(self._run, self._connection, self._calls, reports, self.worker)
-        rebuilds.stand_in = self._word.stand_in
-        self._preparation = Prerequisites(rebuilds, WindowLoader(self._run, load, owners))
-        self._reading = StatusReader(self._run_or_refuse, self._preparation, lambda: self._instant, longest_s)
+        self._report = FinalReport(self._run, self._connection, self._calls, reports, self.worker)
+        rebuilds.stand_in = self._report.stand_in
+        self._prerequisites = Prerequisites(rebuilds, WindowLoader(self._run, load, owners))
+        self._statuses = StatusReader(
+            self._run_or_refuse, self._prerequisites, lambda: self._instant, longest_s
+        )
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(ScriptReply).decode
 
     async def open(self, *, tend: bool = True) -> None:
         """Connect and begin to tend; Redis may be away. `tend` False: nothing happens but what is asked."""
-        self._allowances = OutageAllowances(self._run, self.peers, self._graves.has, self._tell_all)
-        parts = (self.peers, self._backlog, self._allowances, self._word)
-        self._upkeep = Maintenance(self._channel, *parts, lambda: self._instant)
+        self._allowances = OutageAllowances(
+            self._run, self.workers, self._dead_workers.is_recorded, self._resend_all
+        )
+        parts = (self.workers, self._outbox, self._allowances, self._report)
+        self._maintenance = Maintenance(self._channel, *parts, lambda: self._instant)
         await self._connection.open()
         if tend:
-            self._upkeep.start(self._calls)
+            self._maintenance.start(self._calls)
 
     async def aclose(self) -> bool:
         """Tell what is waiting, say goodbye, disconnect. False: the ledger has not got all of its calls."""
-        await self._preparation.aclose()
-        is_done = await self._upkeep.aclose()
+        await self._prerequisites.aclose()
+        is_done = await self._maintenance.aclose()
         await self._connection.aclose()
         return is_done
 
@@ -111,7 +117,7 @@ class RedisAdmission(Admission):
         return self._connection.trouble, self._allowances.has_some
 
     @property
-    def born_in(self) -> str:
+    def data_epoch(self) -> str:
         """In which life of the data this worker connected first; "" if it never did."""
         return self._connection.born_in
 
@@ -121,7 +127,9 @@ class RedisAdmission(Admission):
             return await self._admit(ask)
         except asyncio.CancelledError:
             call = HeldCall.of(ask, self._instant)
-            self._upkeep.spawn(self._backlog.void(call))  # it may have been granted, and is never settled
+            self._maintenance.spawn(
+                self._outbox.cancel(call)
+            )  # it may have been granted, and is never settled
             raise
         except Unreachable as away:
             return await self._admit_offline(ask, is_unknown=away.is_undone)
@@ -131,7 +139,7 @@ class RedisAdmission(Admission):
             return await self._admit_offline(ask)  # a minute's rates are forgiven sooner than money
 
     @override
-    async def top_up(self, request_id: str, hold_nanousd: int) -> bool:
+    async def raise_hold(self, request_id: str, hold_nanousd: int) -> bool:
         call = self._calls.get(request_id)
         if call is None or call.want.is_of_another_day(self._instant):
             return False
@@ -150,7 +158,7 @@ class RedisAdmission(Admission):
                     FALLBACKS.note("redis_top_up", away)
                     return False
                 continue
-            await self._preparation.make(reply, call.want, deadline)
+            await self._prerequisites.satisfy(reply, call.want, deadline)
 
     @override
     async def settle(
@@ -164,63 +172,63 @@ class RedisAdmission(Admission):
             if call.is_offline:
                 await self._allowances.settle(request_id, tokens, call.amount)
         try:
-            reply = await self._backlog.settle(call)
+            reply = await self._outbox.settle(call)
         except Unreachable as away:
             FALLBACKS.note("redis_settle", away)
-            return self._last.of(call.want.scopes, self._instant) or LimitStatus()
+            return self._last.get(call.want.scopes, self._instant) or LimitStatus()
         if reply.status != "settled":
             return LimitStatus()
-        return self._last.note(call.want.scopes, standing_of(call.want, reply))
+        return self._last.record(call.want.scopes, standing_of(call.want, reply))
 
     @override
     async def renew(self, request_ids: Sequence[str]) -> None:
         await self._allowances.renew_leases(request_ids)
         with FALLBACKS.noted("redis_renew", Unreachable):
-            await self._backlog.renew([self._calls[each] for each in request_ids if each in self._calls])
+            await self._outbox.renew([self._calls[each] for each in request_ids if each in self._calls])
 
     @override
-    async def post(
+    async def publish_totals(
         self, posts: Sequence[WindowTotal], request_ids: Sequence[str], *, is_adopted: bool = False
     ) -> bool:
-        self._backlog.take(posts, request_ids, is_adopted=is_adopted)
+        self._outbox.add(posts, request_ids, is_adopted=is_adopted)
         with FALLBACKS.noted("redis_post", Unreachable):
-            await self._backlog.flush()
-        return self._backlog.is_told
+            await self._outbox.flush()
+        return self._outbox.is_drained
 
     @override
-    async def standing(self, scopes: Sequence[ScopeRules]) -> LimitStatus:
+    async def status(self, scopes: Sequence[ScopeRules]) -> LimitStatus:
         """As it was last known, when the store cannot tell; AdmissionUnavailable if it was never known."""
         try:
-            return self._last.note(scopes, standing_of(*await self._reading.read(scopes)))
+            return self._last.record(scopes, standing_of(*await self._statuses.read(scopes)))
         except AdmissionUnavailable as away:
-            if (last := self._last.of(scopes, self._instant)) is None:
+            if (last := self._last.get(scopes, self._instant)) is None:
                 raise
             FALLBACKS.note("redis_standing", away)
             return last
 
     @override
     async def budgets(self, scopes: Sequence[ScopeRules]) -> list[BudgetStatus]:
-        want, reply = await self._reading.read(scopes)
+        want, reply = await self._statuses.read(scopes)
         return [budget_of(want, reply, place) for place in range(len(want.bounds))]
 
     @override
-    async def forget(self) -> None:
+    async def invalidate(self) -> None:
         async for tag in tenants(self._connection, self._prefix):
             await self._run("forget", tag, [])
 
     @override
-    async def bury(self, worker: str) -> bool:
+    async def release_worker(self, worker: str) -> bool:
         """What it was granted and never wrote down, and what it set aside, is free again."""
-        self.peers.part(worker)
+        self.workers.remove(worker)
         with FALLBACKS.noted("redis_bury", Unreachable):
-            await self._graves.dig(worker)
+            await self._dead_workers.release(worker)
             return True
         return False
 
     @property
     def _instant(self) -> float:
         """What the store's clock says, as far as is known: its answers say when that is wrong."""
-        return self._clock()[1] if self._clock is not None else time.time() + self._preparation.skew_s
+        return self._clock()[1] if self._clock is not None else time.time() + self._prerequisites.skew_s
 
     async def _admit(self, ask: AdmissionRequest) -> Grant:
         deadline = asyncio.get_running_loop().time() + self._longest_s
@@ -238,16 +246,16 @@ class RedisAdmission(Admission):
             if reply.status == "aside":
                 await self._take_back(reply, want, deadline)
                 continue
-            await self._preparation.make(reply, want, deadline)
+            await self._prerequisites.satisfy(reply, want, deadline)
 
     def _granted(self, ask: AdmissionRequest, want: ScopeRequest, reply: ScriptReply) -> Grant:
-        standing = self._last.note(ask.scopes, standing_of(want, reply))
+        standing = self._last.record(ask.scopes, standing_of(want, reply))
         grant = Grant(ask.request_id, reply.instant, standing)
         call = HeldCall(ask.request_id, want, ask.tokens, ask.hold_nanousd, grant)
         call.seconds, call.link = reply.detail, self._connection.opened
         self._calls[ask.request_id] = call
-        self._backlog.trust(ask.request_id)
-        self._allowances.note(want)
+        self._outbox.confirm(ask.request_id)
+        self._allowances.record(want)
         return grant
 
     async def _admit_offline(self, ask: AdmissionRequest, *, is_unknown: bool = False) -> Grant:
@@ -256,30 +264,30 @@ class RedisAdmission(Admission):
             grant = await self._allowances.admit(ask)
         except BaseException:  # canceled too: Redis may have granted it before it fell silent
             if not is_unknown:
-                self._backlog.doubt(HeldCall.of(ask, self._instant))
+                self._outbox.mark_uncertain(HeldCall.of(ask, self._instant))
             raise
         FALLBACKS.note("redis_admit", "a call was granted out of what was set aside")
         call = HeldCall.of(ask, self._instant)
         call.is_offline, call.is_unknown = True, is_unknown
-        standing = self._last.of(ask.scopes, self._instant) or grant.standing
+        standing = self._last.get(ask.scopes, self._instant) or grant.standing
         call.grant = Grant(ask.request_id, call.grant.admitted_at, standing)
         self._calls[ask.request_id] = call
-        self._backlog.trust(ask.request_id)
+        self._outbox.confirm(ask.request_id)
         return call.grant
 
     async def _take_back(self, reply: ScriptReply, want: ScopeRequest, deadline: float) -> None:
         """Ask workers for what they have set aside. Raises AdmissionUnavailable when one is silent: it may spend it."""
         if asyncio.get_running_loop().time() + self._longest_s - YIELD_WAIT_S >= deadline:
             raise AdmissionUnavailable
-        if scopes := await self._allowances.take_back(want, reply.detail, self._instant):
-            await self._upkeep.say("yield " + " ".join(scopes))
+        if scopes := await self._allowances.reclaim(want, reply.detail, self._instant):
+            await self._maintenance.publish("yield " + " ".join(scopes))
         await asyncio.sleep(YIELD_S)
 
-    async def _tell_all(self) -> None:
-        await self._backlog.flush()
-        await self._backlog.tell_again(None)
+    async def _resend_all(self) -> None:
+        await self._outbox.flush()
+        await self._outbox.resend(None)
         for request_id in self._calls:
-            self._allowances.told(request_id)
+            self._allowances.confirm(request_id)
 
     async def _run_or_refuse(self, name: str, tag: str, arguments: Sequence[Any]) -> ScriptReply:
         try:
@@ -293,7 +301,7 @@ class RedisAdmission(Admission):
         def payload(run_id: str) -> bytes:
             return self._encode([run_id, now, instant, *arguments])
 
-        self._word.check(name)
+        self._report.note_command(name)
         reply = await self._connection.run(name, f"{self._prefix}:{{{tag}}}:meta", payload)
-        self._word.check(name, is_sent=True)
+        self._report.note_command(name, is_sent=True)
         return self._decode(reply)

@@ -59,7 +59,7 @@ class Outbox:
         self._unsettled[call.request_id] = call
         if call.is_offline:  # Redis has not heard of its grant either
             try:
-                await self._tell(call.want.tag, [call])
+                await self._resend_call(call.want.tag, [call])
             except Unreachable:
                 if call.is_unknown:
                     self._is_behind = True
@@ -76,7 +76,7 @@ class Outbox:
         reply = await self._run("settle", call.want.tag, arguments)
         is_gone = reply.status == "gone"
         if is_gone and call.link != self._connection.opened:  # not given up: this Redis has never heard of it
-            await self._tell(call.want.tag, [call])
+            await self._resend_call(call.want.tag, [call])
             is_gone = False
         self._leave(call, is_over=is_gone or call.is_posted or not call.amount)
         return reply
@@ -87,19 +87,19 @@ class Outbox:
         if is_over and self._calls.get(call.request_id) is call:
             del self._calls[call.request_id]
 
-    def doubt(self, call: HeldCall) -> None:
+    def mark_uncertain(self, call: HeldCall) -> None:
         """A grant that nobody took may have been written all the same: take it back when that is possible."""
         if call.request_id not in self._calls:
             call.tokens, call.amount, call.is_settled = 0, 0, True
             self._unsettled[call.request_id] = call
 
-    def trust(self, request_id: str) -> None:
+    def confirm(self, request_id: str) -> None:
         """The same call asked again and was granted: there is nothing to take back."""
         self._unsettled.pop(request_id, None)
 
-    async def void(self, call: HeldCall) -> None:
+    async def cancel(self, call: HeldCall) -> None:
         """Take it back now. Raises Unreachable; it will then be done later."""
-        self.doubt(call)
+        self.mark_uncertain(call)
         if call.is_settled:
             await self.settle(call)
 
@@ -110,15 +110,15 @@ class Outbox:
                 ids = [call.request_id for call in some]
                 reply = await self._run("renew", tag, [LEASE_S, ORPHAN_S, ids])
                 missing = set(reply.detail)
-                await self._tell(tag, [call for call in some if call.request_id in missing])
+                await self._resend_call(tag, [call for call in some if call.request_id in missing])
 
-    async def tell_again(self, tag: str | None) -> None:
+    async def resend(self, tag: str | None) -> None:
         """Tell all that this worker's calls hold, of one tenant or of all. Raises Unreachable."""
         calls = [call for call in self._calls.values() if tag is None or call.want.tag == tag]
         for each, mine in _by_tag(calls).items():
-            await self._tell(each, mine)
+            await self._resend_call(each, mine)
 
-    def take(self, posts: Sequence[WindowTotal], request_ids: Sequence[str], *, is_adopted: bool) -> None:
+    def add(self, posts: Sequence[WindowTotal], request_ids: Sequence[str], *, is_adopted: bool) -> None:
         """Note what the ledger has; from now on these calls are not told again.
 
         Of this worker's own calls those that cost nothing have left Redis already, and its memory. A call whose end
@@ -144,10 +144,10 @@ class Outbox:
     @property
     def is_done(self) -> bool:
         """Tell whether nothing would be missed if this worker were never heard again."""
-        return self.is_told and not any(call.is_worth_telling for call in self._calls.values())
+        return self.is_drained and not any(call.is_worth_telling for call in self._calls.values())
 
     @property
-    def is_told(self) -> bool:
+    def is_drained(self) -> bool:
         """Tell whether Redis has heard of every post."""
         return not self._told and not self._flushing.locked()
 
@@ -158,7 +158,7 @@ class Outbox:
             for call in list(self._unsettled.values()):
                 if call.request_id in self._unsettled:
                     await self.settle(call)
-            self._told.extend(LedgerBatch(posts, {"": ids}) for posts, ids in await self._owners.found())
+            self._told.extend(LedgerBatch(posts, {"": ids}) for posts, ids in await self._owners.resolve())
             while self._told:
                 told = self._told.popleft()
                 try:
@@ -171,7 +171,7 @@ class Outbox:
         if self._is_behind:
             self._is_behind = False
             try:
-                await self.tell_again(None)
+                await self.resend(None)
             except BaseException:  # canceled too: it is told the next time
                 self._is_behind = True
                 raise
@@ -182,7 +182,7 @@ class Outbox:
         A total whose tenant is not known, and calls that this worker never saw, go to all of these tenants: only its
         own takes them. There may be none of its own among them, so both are also kept.
         """
-        owners = await self._owners.of(post.window.scope for post in told.posts)
+        owners = await self._owners.tenant_of(post.window.scope for post in told.posts)
         by_tag: dict[str, list[Any]] = defaultdict(list)
         for post in told.posts:
             by_tag[owners.get(post.window.scope, "")].append(packed_post(post))
@@ -194,11 +194,11 @@ class Outbox:
             for some in batches(ids[MOST_POSTED:], MOST_POSTED):
                 await self._run("post", tag, [[], some])
         if ownerless and strangers:
-            self._owners.keep(
+            self._owners.prune(
                 [each for each in told.posts if each.window.scope not in owners], set(strangers)
             )
 
-    async def _tell(self, tag: str, calls: Sequence[HeldCall]) -> None:
+    async def _resend_call(self, tag: str, calls: Sequence[HeldCall]) -> None:
         told = [call for call in calls if call.is_worth_telling]
         for some in batches(told, BATCH):
             rows = [word for call in some for word in (call.request_id, call.row(self._worker))]

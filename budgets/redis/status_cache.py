@@ -22,7 +22,7 @@ class StatusCache:
     def __init__(self) -> None:
         self._last: dict[_Who, LimitStatus] = {}
 
-    def note(self, scopes: Sequence[ScopeRules], standing: LimitStatus) -> LimitStatus:
+    def record(self, scopes: Sequence[ScopeRules], standing: LimitStatus) -> LimitStatus:
         """Remember it, and return it."""
         who = _who(scopes)
         if who not in self._last and len(self._last) >= MOST:
@@ -30,7 +30,7 @@ class StatusCache:
         self._last[who] = standing
         return standing
 
-    def of(self, scopes: Sequence[ScopeRules], instant: float) -> LimitStatus | None:
+    def get(self, scopes: Sequence[ScopeRules], instant: float) -> LimitStatus | None:
         """Return what was true when it was last told; of a budget only while its window lasts."""
         last = self._last.get(_who(scopes))
         if last is None or last.budget is None or instant < last.budget.resets_at:

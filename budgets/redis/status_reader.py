@@ -31,4 +31,4 @@ class StatusReader:
             reply = await self._run("standing", want.tag, [want.packed])
             if reply.status == "read":
                 return want, reply
-            await self._preparation.make(reply, want, deadline)
+            await self._preparation.satisfy(reply, want, deadline)

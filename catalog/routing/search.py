@@ -71,7 +71,7 @@ class CandidateSelection:
         targets = [deployment.target for deployment in (*self._full, *self._resting)]
         if not targets:
             raise NoDeployment(model.alias, tuple(self._skipped))
-        if self._full or not self._health.least_bad(targets, self._who):
+        if self._full or not self._health.by_recovery_time(targets, self._who):
             refusal = self._health.unavailable(targets, self._who)
             refusal.passed_over = tuple(self._skipped)
             raise refusal
@@ -139,7 +139,7 @@ class CandidateSelection:
             entry = self._health.get(deployment.target.id)
             breaker = entry.for_tenant(self._who, self._now) if entry is not None else None
             if breaker is not None and breaker.cools(self._now):
-                self._rest(deployment, "its provider asked not to be called yet")
+                self._remaining(deployment, "its provider asked not to be called yet")
             elif breaker is not None and breaker.is_ejected(self._now):
                 broken.append((breaker, deployment))
             elif self._health.is_full(deployment.target.id, self._who):
@@ -150,29 +150,31 @@ class CandidateSelection:
                 ready.append(deployment)
             else:
                 kept += 1
-                (ready if self._lot(deployment) < breaker.share(self._now) else late).append(deployment)
+                (ready if self._draw(deployment) < breaker.share(self._now) else late).append(deployment)
         if broken:
-            spared = self._eject(broken, len(tier), is_whole_tier=not ready and not kept)
+            spared = self._without_ejected(broken, len(tier), is_whole_tier=not ready and not kept)
             for deployment in spared:
-                (ready if self._lot(deployment) < SPARED_SHARE else late).append(deployment)
+                (ready if self._draw(deployment) < SPARED_SHARE else late).append(deployment)
         return ready
 
-    def _lot(self, deployment: Deployment) -> float:
+    def _draw(self, deployment: Deployment) -> float:
         """Draw whether a call goes to one that comes back. A sticky value draws the same each time: it moves once."""
         key = self._asking.sticky_key
         return draw(key, deployment) if key else self._dice()
 
-    def _eject(
+    def _without_ejected(
         self, broken: list[tuple[CircuitBreaker, Deployment]], size: int, *, is_whole_tier: bool
     ) -> list[Deployment]:
         """Take out the worst, at most half of a tier, and return the others; if all are broken, all of them rest."""
         most = len(broken) if is_whole_tier else size // 2
         worst_first = sorted(broken, key=lambda pair: pair[0].open_until, reverse=True)
         for breaker, deployment in worst_first[:most]:
-            self._rest(deployment, f"it failed: {breaker.reason}" if breaker.reason else "it is being tried")
+            self._remaining(
+                deployment, f"it failed: {breaker.reason}" if breaker.reason else "it is being tried"
+            )
         return [deployment for _, deployment in worst_first[most:]]
 
-    def _rest(self, deployment: Deployment, why: str) -> None:
+    def _remaining(self, deployment: Deployment, why: str) -> None:
         self._resting.append(deployment)
         self._skip(deployment, why)
 

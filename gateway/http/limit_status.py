@@ -13,7 +13,7 @@ async def standing_of(caller: Caller) -> LimitStatus | None:
     """Return where a caller stands, for answers that are not calls; nothing when that cannot be told now."""
     live = runtime.current()
     try:
-        return await live.admission.standing(rules_for(live.rulebook, caller))
+        return await live.admission.status(rules_for(live.rulebook, caller))
     except AdmissionUnavailable as away:
         FALLBACKS.note("standing_headers", away)
         return None

@@ -158,7 +158,7 @@ class V1Request(HttpRequest):
         if declared.isdigit():
             if int(declared) > limit:
                 raise BodyTooLarge(limit)
-            portion.cover(int(declared))
+            portion.grow_to(int(declared))
         if self.scope.get("state", {}).get(WHOLE, False):
             raw = await self._read_all(limit, portion, None)
         else:
@@ -184,7 +184,7 @@ class V1Request(HttpRequest):
             size += len(part)
             if size > limit:
                 raise BodyTooLarge(limit)
-            portion.cover(size)
+            portion.grow_to(size)
             if not message.get("more_body", False) and size == len(part):
                 return part
             whole = whole or io.BytesIO()

@@ -59,9 +59,9 @@ class SSEWriter:
         self._loop = asyncio.get_running_loop()
         self._spoke_at = self._loop.time()
         self._sending_since = 0.0
-        self._timer = self._loop.call_later(heartbeat_s, self._tick)
+        self._timer = self._loop.call_later(heartbeat_s, self._on_idle)
 
-    async def begin(self, start: Message) -> None:
+    async def start(self, start: Message) -> None:
         """Send the head of the answer, unless a heartbeat had to send one before."""
         if self._ping is not None:
             await asyncio.wait((self._ping,))
@@ -90,7 +90,7 @@ class SSEWriter:
         finally:
             self._sending_since = 0.0
 
-    def _tick(self) -> None:
+    def _on_idle(self) -> None:
         now = self._loop.time()
         if self._sending_since:
             wait = self._sending_since + self._stall_s - now
@@ -106,7 +106,7 @@ class SSEWriter:
                 begins, self.has_begun = not self.has_begun, True
                 self._ping = self._loop.create_task(self._send_ping(begins=begins))
                 wait = self._heartbeat_s
-        self._timer = self._loop.call_later(wait, self._tick)
+        self._timer = self._loop.call_later(wait, self._on_idle)
 
     async def _send_ping(self, *, begins: bool) -> None:
         try:

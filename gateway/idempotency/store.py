@@ -125,14 +125,16 @@ class IdempotencyStore:
         body = await _beside(len(kept.body), self._open, row_id, bytes(kept.body))
         return StoredResponse(kept.request_id, kept.status, kept.content_type, body)
 
-    async def forsake(self, claiming: asyncio.Future[IdempotencyClaim | StoredResponse]) -> None:
+    async def release_when_claimed(self, claiming: asyncio.Future[IdempotencyClaim | StoredResponse]) -> None:
         """Drop what a claim turns out to have got whose client left before it was made."""
         with contextlib.suppress(*_REFUSALS):  # they leave nothing to drop
             claim = await claiming
             if isinstance(claim, IdempotencyClaim):
-                await self.drop(claim)
+                await self.release(claim)
 
-    async def keep(self, claim: IdempotencyClaim, status: int, content_type: str, body: bytes | None) -> None:
+    async def complete(
+        self, claim: IdempotencyClaim, status: int, content_type: str, body: bytes | None
+    ) -> None:
         """Remember the answer; `body` None, or more than there is room for: only that the call was made."""
         failpoints.reach("before_keep")
         is_kept = body is not None and len(body) <= MAX_BODY
@@ -154,7 +156,7 @@ class IdempotencyStore:
         if full:
             self._unstored(full)
 
-    async def drop(self, claim: IdempotencyClaim) -> None:
+    async def release(self, claim: IdempotencyClaim) -> None:
         """Forget the claim: nothing was executed, a retry may run. Without a database its lease runs out instead."""
         self._held.discard(claim.request_id)
         try:

@@ -43,7 +43,9 @@ async def complete(request: V1Request, route: Route, meter: Meter, call: Call) -
     else:  # from here on it was made: whoever leaves, it is not made again
         assert meter.call is not None  # noqa: S101 - it was opened
         meter.call.task = None  # there is nothing left to stop
-        request.standing = await live.running.surely(_close_and_keep(live, closing, claim, answered.body))
+        request.standing = await live.running.run_to_completion(
+            _close_and_keep(live, closing, claim, answered.body)
+        )
     if has_left:
         raise ClientGone
     return Response(200, answered.body, [JSON, *response_headers(request, route, call, meter, own_ms)])
@@ -58,9 +60,9 @@ async def _close_and_keep(
     except CloseNotPersisted:
         raise  # whoever adopts the journal says what became of the call
     except Exception:  # its end is durable, whatever its grant met: it is never made again
-        await live.replays.keep(claim, 200, "application/json", kept)
+        await live.replays.complete(claim, 200, "application/json", kept)
         raise
-    await live.replays.keep(claim, 200, "application/json", kept)
+    await live.replays.complete(claim, 200, "application/json", kept)
     return standing
 
 

@@ -22,7 +22,7 @@ COPIES: Final = 3  # of a large event: as it came, in one piece, and for the cli
 def _has_room(portion: BodyMemoryLease, body_bytes: int, live: Runtime, size: int) -> bool:
     """Let a large event, and an answer in the other form, take of the memory that there is for bodies (sse.Room)."""
     try:
-        portion.cover(body_bytes + COPIES * size)
+        portion.grow_to(body_bytes + COPIES * size)
     except Overloaded as refusal:
         live.metrics.shed.add((refusal.reason,))
         return False

@@ -129,7 +129,7 @@ def _meter(
 ) -> Meter:
     live, caller = runtime.current(), request.auth
     request.standing = held.grant.standing
-    live.key_use.note(caller.key_id, held.grant.admitted_at)
+    live.key_use.record(caller.key_id, held.grant.admitted_at)
     if held.output_cap is not None:
         cap = str(held.output_cap).encode()
         request.extra_headers.append((b"x-gateway-max-tokens", cap))
@@ -161,7 +161,7 @@ async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Pars
     try:
         claim = await asyncio.shield(claiming)
     except asyncio.CancelledError:  # its row may be there before long
-        live.running.later(live.replays.forsake(claiming))
+        live.running.run_in_background(live.replays.release_when_claimed(claiming))
         raise
     if isinstance(claim, StoredResponse):
         request.standing = await standing_of(caller)
@@ -171,7 +171,7 @@ async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Pars
         return await _perform(request, endpoint, route, want)
     except BaseException:  # canceled too
         if request.claim is not None:  # a refusal or a failure is not kept: a retry may run
-            await live.running.surely(live.replays.drop(claim))
+            await live.running.run_to_completion(live.replays.release(claim))
         raise
 
 
@@ -191,7 +191,7 @@ def check_capacity(request: V1Request, live: Runtime) -> None:
         raise ShuttingDown
     caller = request.auth
     try:
-        request.slot = live.shedding.take(caller.tenant_id, is_batch=caller.is_batch)
+        request.slot = live.shedding.acquire(caller.tenant_id, is_batch=caller.is_batch)
     except Overloaded as refusal:
         live.metrics.shed.add((refusal.reason,))
         raise

@@ -54,30 +54,30 @@ class StreamRelay:
     async def run(self, start: dict[str, Any]) -> None:
         """Send everything. Returns when the call is recorded; raises CancelledError if the client left."""
         try:
-            await self._pulse.begin(start)
+            await self._pulse.start(start)
             self._ttft_ms = round((time.perf_counter() - self._received_at) * 1000, 3)
             if self._call.first:
-                await self._pass(self._call.first)
+                await self._forward(self._call.first)
             async for out in self._call.rest():
-                await self._pass(out)
-                if self._is_overgrown() or self._goes_on_for_nobody():
+                await self._forward(out)
+                if self._is_overgrown() or self._continues_after_disconnect():
                     break
             else:
                 self._is_whole = True
         except UpstreamFailed as failure:
             drop_frames(failure)
             if self.asker.has_left:
-                await self._abandon()
+                await self._cancel()
             else:
-                await self._break(failure.code, failure.words)
+                await self._fail(failure.code, failure.words)
         except asyncio.CancelledError:
-            await self._abandon()
+            await self._cancel()
         except Exception:
             # A defect of ours: 200 is out already, so the client is told by an event, and the row is closed.
             logger.exception("internal error in the stream of %s", self._meter.record.id)
-            await self._break("internal_error", "The gateway failed.")
+            await self._fail("internal_error", "The gateway failed.")
         else:
-            await (self._abandon() if self.asker.has_left else self._complete())
+            await (self._cancel() if self.asker.has_left else self._complete())
 
     def awaits_usage(self) -> bool:
         """Tell whether the answer is complete and only its usage is missing."""
@@ -86,12 +86,12 @@ class StreamRelay:
             return False
         return stream.usage is None or stream.usage.is_lacking or not has_said_all(stream)
 
-    def _goes_on_for_nobody(self) -> bool:
+    def _continues_after_disconnect(self) -> bool:
         """What was finished when its client left turned out to go on."""
         stream = self._call.stream
         return self.asker.has_left and stream is not None and not stream.is_finished
 
-    async def _pass(self, out: bytes) -> None:
+    async def _forward(self, out: bytes) -> None:
         if self.claim is not None and self.claim.keeps_streams and self._kept_bytes <= MAX_BODY:
             self._kept.append(out)
             self._kept_bytes += len(out)
@@ -113,56 +113,56 @@ class StreamRelay:
             return
         live = runtime.current()
         if not is_complete:
-            await live.running.surely(live.replays.drop(self.claim))
+            await live.running.run_to_completion(live.replays.release(self.claim))
             return
         is_kept = self.claim.keeps_streams and self._is_whole
         body = b"".join([*self._kept, DONE]) if is_kept else None
-        kept = live.replays.keep(self.claim, 200, "text/event-stream; charset=utf-8", body)
-        await live.running.surely(kept)
+        kept = live.replays.complete(self.claim, 200, "text/event-stream; charset=utf-8", body)
+        await live.running.run_to_completion(kept)
 
     async def _complete(self) -> None:
         stream = self._call.stream
         assert stream is not None  # noqa: S101 - a relay has one
         await self._call.aclose()
         if self._is_overgrown():
-            await self._break("output_cap_exceeded", "The provider wrote more than it was allowed to.")
+            await self._fail("output_cap_exceeded", "The provider wrote more than it was allowed to.")
         elif stream.failure is not None:
-            await self._break("upstream_error", "The provider reported an error inside the stream.")
+            await self._fail("upstream_error", "The provider reported an error inside the stream.")
         elif not stream.done:
-            await self._break("upstream_error", "The provider's stream ended before it was complete.")
+            await self._fail("upstream_error", "The provider's stream ended before it was complete.")
         else:
             try:
-                await self._meter.close(self._end("ok", ""))
+                await self._meter.close(self._outcome("ok", ""))
             finally:  # also when the client leaves now: the call was made and will be billed
                 await self._settle_claim(is_complete=True)
             await self._pulse.send(DONE, more=False)
 
-    async def _break(self, code: str, words: str) -> None:
+    async def _fail(self, code: str, words: str) -> None:
         """After the first content a failure is an event and a close without [DONE], never a silent truncation."""
         await self._call.aclose()
-        await self._close("incomplete", code)
+        await self._record("incomplete", code)
         await self._pulse.send(error_event(code, words), more=False)
 
-    async def _abandon(self) -> None:
+    async def _cancel(self) -> None:
         """The client left, or the gateway ends the call: cancel the upstream, bill what it said or produced."""
         code = self._running.stop_code
         gone = "client_stalled" if self._pulse.is_stalled else "client_disconnected"
         stream = self._call.stream
         await self._call.aclose()
         is_complete = stream is not None and stream.is_finished and stream.failure is None
-        await self._close("cancelled", code or gone, is_complete=is_complete)
+        await self._record("cancelled", code or gone, is_complete=is_complete)
         if not code:
             raise asyncio.CancelledError
         await self._pulse.send(error_event(code, str(stop_error(code))), more=False)
 
-    async def _close(self, status: str, code: str, *, is_complete: bool = False) -> None:
+    async def _record(self, status: str, code: str, *, is_complete: bool = False) -> None:
         """Record a stream that did not reach its client; one that is not complete may be asked for again."""
         try:
-            await self._meter.close(self._end(status, code))
+            await self._meter.close(self._outcome(status, code))
         finally:
             await self._settle_claim(is_complete=is_complete)
 
-    def _end(self, status: str, code: str) -> CallOutcome:
+    def _outcome(self, status: str, code: str) -> CallOutcome:
         stream = self._call.stream
         assert stream is not None  # noqa: S101 - a relay has one
         usage, is_last_word = stream.usage, has_said_all(stream)

@@ -58,7 +58,7 @@ def make_plan(request: V1Request, live: Runtime, route: Route, want: ParsedReque
     }
     return Plan(
         targets=[deployment.target for deployment in route.deployments],
-        instead=instead,
+        fallbacks_by_reason=instead,
         is_panic=route.is_panic,
         deadline=request.deadline or deadline_of(request, live.config.server, streams=want.shape.stream),
     )

@@ -22,7 +22,7 @@ def refuse_members(live: Runtime, route: Route, members: tuple[str, ...], close:
     names = [member.rpartition(".")[2] for member in members]
     found = next((d for d in route.every if d.target.name == close.deployment), None)
     if found is not None:
-        live.running.later(_refuse(live, found.target.id, names, close.id))
+        live.running.run_in_background(_refuse(live, found.target.id, names, close.id))
 
 
 async def _refuse(live: Runtime, deployment_id: int, names: list[str], request_id: str) -> None:
@@ -37,4 +37,4 @@ async def _refuse(live: Runtime, deployment_id: int, names: list[str], request_i
         return
     if is_new:
         logger.error("%s cost more than was held: %s is refused under a budget there", request_id, names)
-        live.invalidation.poke()
+        live.invalidation.notify()

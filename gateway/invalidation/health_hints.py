@@ -63,12 +63,12 @@ class HealthHintBus:
         self._queue: deque[tuple[float, HealthHint]] = deque(maxlen=WAITING)
         self._wake = asyncio.Event()
 
-    def say(self, hint: HealthHint) -> None:
+    def publish(self, hint: HealthHint) -> None:
         """Tell the others soon. Never waits, never raises."""
         self._queue.append((self._clock(), hint))
         self._wake.set()
 
-    def hear(self, message: bytes) -> HealthHint | None:
+    def parse(self, message: bytes) -> HealthHint | None:
         """Read the body of what came over the channel; None: one's own, one about another catalog, one that was heard
         before or is too old, or no hint at all.
         """

@@ -31,7 +31,7 @@ class ConfigPublisher:
     def __init__(self, url: str, signer: Signer) -> None:
         self._url, self._signer = url, signer
 
-    def announce(self) -> None:
+    def publish(self) -> None:
         """Connect, publish, disconnect: changes are rare."""
         try:
             with redis.Redis.from_url(

@@ -40,7 +40,7 @@ class ConfigWatcher:
             await self._reload(version)
             self._seen = version
 
-    def poke(self) -> None:
+    def notify(self) -> None:
         """A change was announced: check now instead of at the next second. May be called from any thread."""
         self._loop.call_soon_threadsafe(self._poke.set)
 

@@ -19,15 +19,15 @@ class BodyMemoryLease:
     def __init__(self, room: BodyMemory, tenant_id: int) -> None:
         self._room, self._tenant_id, self._size = room, tenant_id, 0
 
-    def cover(self, size: int) -> None:
+    def grow_to(self, size: int) -> None:
         """Make sure of `size` bytes in all. Raises Overloaded when there is no room for them."""
         if size > SMALL and size > self._size:
-            self._room.take(self._tenant_id, size - self._size)
+            self._room.acquire(self._tenant_id, size - self._size)
             self._size = size
 
     def release(self) -> None:
         if self._size:
-            self._room.give(self._tenant_id, self._size)
+            self._room.release(self._tenant_id, self._size)
             self._size = 0
 
 
@@ -40,10 +40,10 @@ class BodyMemory:
         self.taken = 0
         self._by_tenant: dict[int, int] = {}
 
-    def portion(self, tenant_id: int) -> BodyMemoryLease:
+    def lease(self, tenant_id: int) -> BodyMemoryLease:
         return BodyMemoryLease(self, tenant_id)
 
-    def take(self, tenant_id: int, size: int) -> None:
+    def acquire(self, tenant_id: int, size: int) -> None:
         """Called by Portion only. Raises Overloaded."""
         theirs = self._by_tenant.get(tenant_id, 0) + size
         if self.taken + size > self._most or theirs > self._share:
@@ -51,7 +51,7 @@ class BodyMemory:
         self.taken += size
         self._by_tenant[tenant_id] = theirs
 
-    def give(self, tenant_id: int, size: int) -> None:
+    def release(self, tenant_id: int, size: int) -> None:
         """Take bytes back; called by Portion only."""
         self.taken -= size
         left = self._by_tenant[tenant_id] - size

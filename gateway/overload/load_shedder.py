@@ -48,7 +48,7 @@ class LoadShedder:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def take(self, tenant_id: int, *, is_batch: bool) -> ConcurrencySlot:
+    def acquire(self, tenant_id: int, *, is_batch: bool) -> ConcurrencySlot:
         """Return a slot. Raises Overloaded, which says why."""
         reason = self._refusal(tenant_id, is_batch=is_batch)
         if reason:
@@ -69,7 +69,7 @@ class LoadShedder:
         if not self.taken:
             self._idle.set()
 
-    def saw_lag(self, lag_s: float, now: float) -> None:
+    def observe_lag(self, lag_s: float, now: float) -> None:
         """Learn how late the loop was just now; once a second the cap moves."""
         self._lags.append(lag_s)
         if self._adjusted_at is None:

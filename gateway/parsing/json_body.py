@@ -41,7 +41,7 @@ async def json_body(request: V1Request, live: Runtime) -> bytes:
             raise WrongContentType
     is_coded = b"content-encoding" in headers
     codings = codings_of(request.values(b"content-encoding")) if is_coded else ()
-    portion = live.bodies.portion(request.auth.tenant_id)
+    portion = live.bodies.lease(request.auth.tenant_id)
     server = live.config.server
     limit = server.body_limit_bytes
     try:
@@ -71,11 +71,11 @@ async def decoded(
             if not decoding.is_done:
                 async with share.thread() as in_thread:
                     while not decoding.is_done:
-                        portion.cover(min(limit, len(raw) + decoding.size + A_STEP))
+                        portion.grow_to(min(limit, len(raw) + decoding.size + A_STEP))
                         await in_thread(partial(decoding.advance, A_STEP))
         except Overgrown as refusal:
             raise BodyTooLarge(limit, _GROWS if refusal.most < limit else "") from None
-        portion.cover(min(limit, len(raw) + decoding.size))
+        portion.grow_to(min(limit, len(raw) + decoding.size))
         raw = decoding.result()
     return raw
 

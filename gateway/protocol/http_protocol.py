@@ -156,7 +156,7 @@ class HttpProtocol(RequestHeads):
 
     @override
     def resume_writing(self) -> None:
-        self._unread.moved()
+        self._unread.on_progress()
         super().resume_writing()
 
     @override

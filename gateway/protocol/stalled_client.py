@@ -21,9 +21,9 @@ class StalledClientGuard:
             self._left = self._transport.get_write_buffer_size()
             self._has_moved = False
             if self._left:
-                self._timer = self._loop.call_later(self._patience_s, self._look)
+                self._timer = self._loop.call_later(self._patience_s, self._check)
 
-    def moved(self) -> None:
+    def on_progress(self) -> None:
         """Note that the client has read, although as much may wait again."""
         self._has_moved = True
 
@@ -32,7 +32,7 @@ class StalledClientGuard:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
         if self._transport.get_write_buffer_size() >= self._left and not self._has_moved:
             self._transport.abort()

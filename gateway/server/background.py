@@ -78,15 +78,15 @@ class BackgroundTasks:
             _every(RENEW_S, self._renew_leases),
             _every(KEY_USE_S, self._write_key_use),
             _every(REQUEST_LOG_S, RequestLogWriter(live.request_log, self._in_database).write_request_log),
-            _every(MARK_S, self._mark_streams),
-            _every(WEIGH_S, self._weigh),
-            _every(HEAR_S, self._hear_settlements),
-            _every(STATE_S, self._tell_state),
+            _every(MARK_S, self._record_stream_progress),
+            _every(WEIGH_S, self._eject_outliers),
+            _every(HEAR_S, self._read_settlements),
+            _every(STATE_S, self._report_state),
             _every(UNSETTLED_S, self._show_unsettled),
             _every(UNSETTLED_S, self._read_probes),
             _every(UNSETTLED_S, self._read_job_runs),
-            _every(DENIED_S, self.heed_denied),
-            _every(config.streams.revoke_check / 2, self._stop_revoked),
+            _every(DENIED_S, self.read_denied),
+            _every(config.streams.revoke_check / 2, self._stop_revoked_calls),
         ]
         if config.embedded:
             works += [
@@ -95,7 +95,7 @@ class BackgroundTasks:
                 JobRunner(JOBS, partial(self._in_database, do)).run(),
             ]
         else:
-            works += [_every(ADOPT_S, self.adopt_the_dead), _every(TIDY_S, self._tidy_workers)]
+            works += [_every(ADOPT_S, self.recover_dead_workers), _every(TIDY_S, self._tidy_workers)]
         if live.hints is not None:
             works += [live.hints.run(), _listener(live, live.hints).run()]
         tasks = {asyncio.create_task(work) for work in works}
@@ -152,31 +152,31 @@ class BackgroundTasks:
         live = self._live
         live.job_runs = live.metrics.jobs.runs = await self._in_database(runs_of, every_job(live.config))
 
-    async def _weigh(self) -> None:
+    async def _eject_outliers(self) -> None:
         health = self._live.health
         health.refresh()
         if self._live.config.health.eject_outliers:
-            health.weigh()
+            health.eject_outliers()
 
-    async def _mark_streams(self) -> None:
+    async def _record_stream_progress(self) -> None:
         live = self._live
         live.running.mark(live.journal)
 
-    async def _hear_settlements(self) -> None:
+    async def _read_settlements(self) -> None:
         """Learn the totals of windows whose calls were made exact, by whomever (metering/settlement/settle.py)."""
         if self._settlements is None:
             self._settlements = Listening(self._live.admission, self._in_database, lambda: datetime.now(UTC))
         await self._settlements.hear()
 
-    async def _tell_state(self) -> None:
+    async def _report_state(self) -> None:
         """Let every worker give the same answer to whoever asks how the gateway is doing."""
         if self._live.link is not None:
-            self._live.link.say_state(state_of(self._live))
+            self._live.link.report_state(state_of(self._live))
 
     async def _show_unsettled(self) -> None:
         self._live.metrics.show_unsettled(await self._in_database(unsettled_by_deployment))
 
-    async def adopt_the_dead(self) -> None:
+    async def recover_dead_workers(self) -> None:
         """Bill what a worker left behind that died while others live."""
         live = self._live
         loop = asyncio.get_running_loop()
@@ -186,11 +186,11 @@ class BackgroundTasks:
                 raise AdmissionUnavailable  # the journal stays, and is read again at the next turn
 
         def tell(posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> None:
-            insist(live.admission.post(posts, request_ids, is_adopted=True))
+            insist(live.admission.publish_totals(posts, request_ids, is_adopted=True))
             live.replays.free(request_ids)
 
         def gone(worker: str) -> None:
-            insist(live.admission.bury(worker))
+            insist(live.admission.release_worker(worker))
 
         def adopt_all() -> None:
             alias = background_alias()
@@ -207,15 +207,15 @@ class BackgroundTasks:
         if live.worker_rows is not None and live.peers is not None:
             await live.worker_rows.tidy(live.peers)
 
-    async def adopt_at_once(self) -> None:
+    async def recover_now(self) -> None:
         """The same, when a death was told of."""
         try:
-            await self.adopt_the_dead()
+            await self.recover_dead_workers()
         except Exception as error:  # the database is away, perhaps: it is done again every ADOPT_S
             FALLBACKS.note("adopt_at_once", error)
             logger.exception("the journal of a worker that ended could not be adopted yet")
 
-    async def heed_denied(self) -> None:
+    async def read_denied(self) -> None:
         """Refuse, and stop, what `manage.py revoke --here` denies: needs no store; one stat(2) if nothing changed."""
         live = self._live
         if live.denied.refresh():
@@ -225,7 +225,7 @@ class BackgroundTasks:
             denied = live.keys.denied
             live.running.stop_where(lambda call: "key_revoked" if call.caller.key_prefix in denied else "")
 
-    async def _stop_revoked(self) -> None:
+    async def _stop_revoked_calls(self) -> None:
         """End running calls of keys that were revoked and of tenants that were suspended."""
         live = self._live
         keys = {call.caller.key_id for call in live.running}
@@ -241,16 +241,16 @@ def _listener(live: Runtime, hints: HealthHintBus) -> ConfigSubscriber:
     from gateway.invalidation.pubsub import CHANNEL, ConfigSubscriber  # noqa: PLC0415 - embedded mode does without Redis
 
     def advised(message: bytes) -> None:
-        hint = hints.hear(message)
+        hint = hints.parse(message)
         if hint is not None:
-            live.health.hear(hint)
+            live.health.apply_hint(hint)
 
     return ConfigSubscriber(
         live.config.redis.url,
         hints.signer,
-        heard={CHANNEL: lambda _: live.invalidation.poke(), hints.channel: advised},
-        lost=lambda: live.keys.trust(CAREFUL_TTL_S),
-        found=lambda: live.keys.trust(TTL_S),  # what was missed is found by polling, which never stopped
+        heard={CHANNEL: lambda _: live.invalidation.notify(), hints.channel: advised},
+        lost=lambda: live.keys.set_ttl(CAREFUL_TTL_S),
+        found=lambda: live.keys.set_ttl(TTL_S),  # what was missed is found by polling, which never stopped
     )
 
 
@@ -261,7 +261,7 @@ async def _watch_lag(shedding: LoadShedder) -> None:
         due = loop.time() + LAG_S
         await asyncio.sleep(LAG_S)
         now = loop.time()
-        shedding.saw_lag(max(0.0, now - due), now)
+        shedding.observe_lag(max(0.0, now - due), now)
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

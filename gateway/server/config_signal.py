@@ -20,8 +20,8 @@ class ConfigChangeReceiver:
         if runtime.is_open():
             live = runtime.current()
             if hasattr(live, "invalidation"):
-                live.invalidation.poke()
+                live.invalidation.notify()
         if self._url:
             from gateway.invalidation.pubsub import ConfigPublisher  # noqa: PLC0415 - embedded mode does without
 
-            ConfigPublisher(self._url, self._signer).announce()
+            ConfigPublisher(self._url, self._signer).publish()

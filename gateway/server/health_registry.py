@@ -38,7 +38,7 @@ def health_of(whole: Config, metrics: Metrics, hints: HealthHintBus | None) -> D
         changed=lambda target, value: metrics.show_state(target.name, value),
         overflowed=lambda provider: metrics.retry_overflow.add((provider,)),
         full=lambda: metrics.shed.add(("endpoint_full",)),
-        learned=hints.say if hints is not None else lambda _: None,
+        learned=hints.publish if hints is not None else lambda _: None,
         tried=metrics.tried,
         quotes=whole.observability.provider_messages and not whole.retention.zero_retention,
     )

@@ -113,7 +113,7 @@ class Lifespan:
         live.replays = self._replays(live)
         await self._open_journal(live)
         await self._open_simulator(live)
-        live.invalidation = ConfigWatcher(self._version, self._reload(live), live.keys.doubt)
+        live.invalidation = ConfigWatcher(self._version, self._reload(live), live.keys.expire_stale)
         await live.invalidation.check()
         show_gauges(live)
         live.counter = TokenCounter(heavy=live.heavy)
@@ -124,7 +124,7 @@ class Lifespan:
         self._watchdog = Watchdog(asyncio.get_running_loop(), live.metrics.stalls.inc)
         self._watchdog.start()
         self._chores = BackgroundTasks(live, self._database.run)
-        await self._chores.heed_denied()  # before anybody is let in
+        await self._chores.read_denied()  # before anybody is let in
         self._tasks = self._chores.start()
 
     async def drain(self, grace_s: float, stop: ShutdownSignal) -> None:
@@ -136,7 +136,7 @@ class Lifespan:
         live.is_leaving = live.is_draining = True
         longest_s = max(server.sync_timeout, server.stream_max_duration)
         await stop.pause_unless_ordered(longest_s, _idle(live))
-        await stop.pause(grace_s, _idle(live))
+        await stop.wait(grace_s, _idle(live))
         if live.running.stop_where(lambda _: "server_shutdown"):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S):
@@ -144,7 +144,7 @@ class Lifespan:
 
     def adopt(self) -> None:
         """Bill at once what another worker has left that has just died; if that fails, the next turn does it."""
-        adopting = asyncio.get_running_loop().create_task(self._chores.adopt_at_once())
+        adopting = asyncio.get_running_loop().create_task(self._chores.recover_now())
         self._tasks.add(adopting)
         adopting.add_done_callback(self._tasks.discard)
 
@@ -185,7 +185,7 @@ class Lifespan:
     async def _open_journal(self, live: Runtime) -> None:
         name = live.replays.owner = new_name()  # of this process, for those who find it dead
         live.admission = await self._open_admission(live, name)
-        await BackgroundTasks(live, self._database.run).adopt_the_dead()
+        await BackgroundTasks(live, self._database.run).recover_dead_workers()
         if self.config.embedded:
             await live.replays.recover()
         live.journal = Journal(
@@ -220,7 +220,7 @@ class Lifespan:
 
         await shared.open()
         self._closing.append(leave)
-        live.peers, self._born_in = shared.peers, shared.born_in
+        live.peers, self._born_in = shared.workers, shared.data_epoch
         return shared
 
     async def _open_simulator(self, live: Runtime) -> None:
@@ -239,7 +239,7 @@ class Lifespan:
                 (d.target.name for model in live.snapshot.models.values() for d in model.deployments),
                 (problem.deployment for problem in live.snapshot.problems if problem.deployment),
             )
-            live.health.renew(live.snapshot.targets, live.snapshot.tiers())
+            live.health.update_targets(live.snapshot.targets, live.snapshot.tiers())
             for seen in live.health.seen():
                 live.metrics.show_state(seen.deployment, seen.value)
             for problem in live.snapshot.problems:
@@ -257,7 +257,7 @@ class Lifespan:
         return snapshot, tuple(failed_probes(now, snapshot))  # no result of what a row was before
 
     async def _version(self) -> int:
-        with self._pulse.asking():
+        with self._pulse.query():
             version = await self._database.run(config_version)
         # A price that begins by the clock is a change that nobody announces.
         return version if time.time() < self._renew_catalog_at else -version - 2

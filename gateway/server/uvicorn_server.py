@@ -182,10 +182,10 @@ async def _serve(
     workers: int,
 ) -> None:
     stop = ShutdownSignal(end_within)
-    stop.listen()
+    stop.install()
     if link is not None:
         stop.listen_for_retirement()
-        await link.open(when_orphaned=stop.ask, in_any_case=stop.bind)
+        await link.open(when_orphaned=stop.request, in_any_case=stop.bind)
     lifespan = Lifespan()
     await lifespan.open()
     runtime.current().link = link
@@ -201,10 +201,10 @@ async def _serve(
     stopping = asyncio.create_task(stop.asked.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     runtime.current().is_leaving = True
-    await stop.pause(config.server.prestop_delay)
+    await stop.wait(config.server.prestop_delay)
     servers.stop_accepting()
     if link is not None and servers.have_connections:
-        await stop.pause(LINGER_S)
+        await stop.wait(LINGER_S)
     await lifespan.drain(config.server.graceful_shutdown_delay, stop)
     end_within(EXIT_S + KILL_S)  # also of one that was only replaced
     servers.end()
@@ -226,7 +226,7 @@ def _say_ready(link: SupervisorClient | None, doors: Sequence[Door], welcome: st
     if link is None:
         announce(doors, welcome)
     else:
-        link.say_ready()
+        link.report_ready()
 
 
 def _limits(config: Config) -> ConnectionLimits:

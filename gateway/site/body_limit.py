@@ -25,7 +25,7 @@ class BodyLimit:
         self._refusal = 0
         self._ends = asyncio.get_running_loop().time() + BODY_S
 
-    async def pass_to(self, application: Application) -> None:
+    async def forward(self, application: Application) -> None:
         declared = next((value for name, value in self._scope["headers"] if name == b"content-length"), b"")
         if declared.isdigit() and int(declared) > MAX_BODY:
             self._refusal = 413

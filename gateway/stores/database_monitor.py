@@ -22,7 +22,7 @@ class DatabaseMonitor:
         return self._was_late or (self._asked_at is not None and self._clock() - self._asked_at > LATE_S)
 
     @contextlib.contextmanager
-    def asking(self) -> Iterator[None]:
+    def query(self) -> Iterator[None]:
         """Time what is done inside; one at a time."""
         self._asked_at = began = self._clock()
         has_failed = True

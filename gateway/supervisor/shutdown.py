@@ -73,16 +73,16 @@ class ShutdownSignal:
         self.grace_s = 0.0
         self._bound = bound
 
-    def listen(self) -> None:
+    def install(self) -> None:
         """Take SIGTERM and SIGINT of this process."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self.ask)
+            asyncio.get_running_loop().add_signal_handler(number, self.request)
 
     def listen_for_retirement(self) -> None:
         """Take SIGHUP as well: another worker is there in the place of this one."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.asked.set)
 
-    def ask(self) -> None:
+    def request(self) -> None:
         if not self.ordered.is_set():
             self.bind()
             self.ordered.set()
@@ -95,7 +95,7 @@ class ShutdownSignal:
         """Let this process end within the grace and what closing takes, whatever its loop does. From any thread."""
         self._bound(self.grace_s + EXIT_S + KILL_S)
 
-    async def pause(self, seconds: float, until: Coroutine[Any, Any, object] | None = None) -> None:
+    async def wait(self, seconds: float, until: Coroutine[Any, Any, object] | None = None) -> None:
         """Return when that is done, when the time is over or when someone hurries, whichever is first."""
         await self._wait(seconds, self.hurried, until)
 

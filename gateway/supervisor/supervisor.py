@@ -70,7 +70,7 @@ class Supervisor:
 
         `forks` are the workers that run already (gateway/supervisor/forked_worker.py), in the order of their places.
         """
-        self._stop.listen()
+        self._stop.install()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renewal.set)
         for slot, fork in zip(self._slots, forks, strict=False):
             slot.worker = self._live(await Worker.forked(fork, *self._hearing))
@@ -80,10 +80,10 @@ class Supervisor:
         for slot in self._slots:
             slot.listener.close()  # the workers' copies are the last ones: when they close, nobody can connect
         self._tell(signal.SIGTERM)
-        await self._stop.pause(self._drain_s + EXIT_S, self._all_ended())
+        await self._stop.wait(self._drain_s + EXIT_S, self._all_ended())
         if self._living:
             self._tell(signal.SIGTERM)  # the second one: hurry
-            await ShutdownSignal().pause(KILL_S, self._all_ended())
+            await ShutdownSignal().wait(KILL_S, self._all_ended())
             self._tell(signal.SIGKILL)
             await self._all_ended()
         self._count.close()
@@ -126,7 +126,7 @@ class Supervisor:
                 await self._pause_after(early_deaths)
 
     async def _pause_after(self, early_deaths: int) -> None:
-        await self._stop.pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(early_deaths, 10)))
+        await self._stop.wait(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(early_deaths, 10)))
 
     async def _start(self, slot: WorkerSlot) -> Worker:
         command = (*self._command, *slot.arguments)

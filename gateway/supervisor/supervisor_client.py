@@ -58,12 +58,12 @@ class SupervisorClient:
         self._line = await Channel.over(self._end)
         self._task = asyncio.create_task(self._listen(self._line, when_orphaned))
 
-    def say_ready(self) -> None:
+    def report_ready(self) -> None:
         """Tell the supervisor that calls are served."""
         if self._line is not None:
             self._line.say(READY)
 
-    def say_state(self, mine: State) -> None:
+    def report_state(self, mine: State) -> None:
         """Tell the supervisor how this worker is doing; it answers with how all are."""
         if self._line is not None:
             self._line.say(STATE, msgspec.msgpack.encode(mine))

@@ -46,7 +46,7 @@ class GroupCommit:
         self._soon: asyncio.Handle | None = None
         self.is_stuck = False  # what has gathered could not be handed over, and is tried again
 
-    async def join(self, request_id: str, frame: bytes, *, soon: bool = False) -> None:
+    async def add(self, request_id: str, frame: bytes, *, soon: bool = False) -> None:
         """Return when the frame is durable. It will be written even if whoever waits is canceled.
 
         `soon`: not after the sync at work, but with all others that end in this turn of the loop.

@@ -64,7 +64,7 @@ class Journal:
         self._waits = durability == "power"
         self._segment_bytes = segment_bytes
         self._reserve = Reserve(self.directory.path / "reserve", reserve_bytes)
-        self._syncer = FsyncThread(self._loop, self.directory.path, self._reserve, self._mend)
+        self._syncer = FsyncThread(self._loop, self.directory.path, self._reserve, self._repair)
         self._group = GroupCommit(self._loop, self._write_ends, self._syncer.wait, self._has_written)
         self._live: set[str] = set()
         self._closing: set[str] = set()  # over, but their end is not written yet
@@ -110,7 +110,7 @@ class Journal:
         self._closing.add(record.id)
         frame = encode(record)
         if self._waits:
-            await self._group.join(record.id, frame, soon=soon)
+            await self._group.add(record.id, frame, soon=soon)
             return
         for late in self._write_ends([PendingClose(record.id, frame, self._loop.create_future())]):
             await late
@@ -123,7 +123,7 @@ class Journal:
                 PendingClose(request_id, encode(Void(request_id)), self._loop.create_future())
             )
 
-    def carry(self, opens: Iterable[tuple[Open, Sequence[Record]]]) -> None:
+    def rewrite_open(self, opens: Iterable[tuple[Open, Sequence[Record]]]) -> None:
         """Write the OPEN and the progress of calls that still run again, so that old segments can go."""
         for record, progress in opens:
             if record.id in self._live or record.id in self._closing:
@@ -144,7 +144,7 @@ class Journal:
         with suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
                 await self._group.drain()
-                await self._backlog.emptied()
+                await self._backlog.drained()
                 await self.sync()
         self._give_up()
         await self._loop.run_in_executor(None, self._syncer.stop)
@@ -224,7 +224,7 @@ class Journal:
             self._lag.close(written, now)
         return True
 
-    def _mend(self, waiters: list[Waiter]) -> None:
+    def _repair(self, waiters: list[Waiter]) -> None:
         """After a failed sync: write again what is not durable. A disk that goes on failing gets no new calls."""
         if self._is_closed:
             return
@@ -285,7 +285,7 @@ class Journal:
         if self._mending is not None:
             self._mending.cancel()
         self._group.give_up()
-        self._backlog.give_up()
+        self._backlog.abandon()
 
 
 def _write_whole(file: int, data: bytes) -> None:

@@ -33,11 +33,11 @@ class RetryQueue:
             self._timer = self._loop.call_later(RETRY_S, self._retry)
         return written
 
-    async def emptied(self) -> None:
+    async def drained(self) -> None:
         """Return when every end is written, however long that takes."""
         await self._is_empty.wait()
 
-    def give_up(self) -> None:
+    def abandon(self) -> None:
         """Try no more; the ends stay here to be counted."""
         if self._timer is not None:
             self._timer.cancel()

@@ -30,7 +30,7 @@ _SYNC_PATIENCE_S = 5.0  # a disk that syncs nothing must not keep the server fro
 class AcceptsTotals(Protocol):
     """The one step of admission that the shipper takes."""
 
-    async def post(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> bool: ...
+    async def publish_totals(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> bool: ...
 
 
 class Shipper:
@@ -101,12 +101,12 @@ class Shipper:
         self._read = batch.position
         await self._tell(batch.posts, [call.open.id for call in batch.calls])
         if stragglers := self._shipment.stragglers():
-            self._journal.carry([(call.record, call.progress) for call in stragglers])
+            self._journal.rewrite_open([(call.record, call.progress) for call in stragglers])
         return len(batch.calls) == BATCH
 
     async def _tell(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> None:
         """Tell admission; only when it knows everything, the journal may forget."""
-        if not await self._admission.post(posts, request_ids):
+        if not await self._admission.publish_totals(posts, request_ids):
             return
         await self._in_thread(self._shipment.settle)
         self._journal.shipped(self._read)

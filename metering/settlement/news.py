@@ -33,7 +33,7 @@ InDatabase = Callable[..., Awaitable[Any]]
 class TakesPosts(Protocol):
     """The one step of admission that is taken here."""
 
-    async def post(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> bool: ...
+    async def publish_totals(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> bool: ...
 
 
 class News(NamedTuple):
@@ -54,7 +54,7 @@ class Listening:
         """Tell admission what is new. Raises DatabaseError."""
         news = await self._in_database(read_news, self._last, self._now() - NEWS)
         if news.posts:
-            await self._admission.post(news.posts, [])
+            await self._admission.publish_totals(news.posts, [])
         self._last = news.last
 
 

@@ -52,7 +52,7 @@ class DeploymentAttempt:
         entry.in_flight += 1
         bulkhead.take(who)
 
-    def answered(self) -> None:
+    def record_success(self) -> None:
         """The deployment showed content."""
         entry, now = self._entry, self._health.clock()
         breaker = entry.breaker
@@ -68,7 +68,7 @@ class DeploymentAttempt:
             self._health.watch.learned(HealthHint(entry.target.id, "closed"))
             for own in entry.own.values():  # whose probe had failed may look again at once
                 own.hear_closed(now)
-        self._health.tell(entry, now)
+        self._health.notify(entry, now)
 
     def _answered_own(self, now: float) -> None:
         own = self._entry.own.get(self.who)
@@ -81,15 +81,15 @@ class DeploymentAttempt:
         if own.is_calm:
             del self._entry.own[self.who]
 
-    def failed(self, failure: UpstreamFailed) -> None:
+    def record_failure(self, failure: UpstreamFailed) -> None:
         """Judge a failure: some open the breaker, a 429 cools it, a client's own error says nothing."""
         judge(self._health, self._entry, self, failure)
         self.is_probe = self.is_own_probe = False
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Nothing was learned: the client left, or its own deadline passed."""
         self.give_back()
-        self.end()
+        self.finish()
 
     def give_back(self) -> None:
         """Let another call be the probe that this one was."""
@@ -98,7 +98,7 @@ class DeploymentAttempt:
             own.let_go(is_probe=True)
         self.is_probe = self.is_own_probe = False
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """The call is no longer in flight. May be called more than once."""
         if self._is_in_flight:
             self._is_in_flight = False
@@ -133,8 +133,8 @@ def judge(
             entry.target.name,
             failure.reason,
         )
-    health.teach(entry, before, now)
-    health.tell(entry, now)
+    health.publish_hint(entry, before, now)
+    health.notify(entry, now)
 
 
 def _cool(

@@ -28,7 +28,7 @@ class AttemptPlanner:
     def __init__(self, plan: Plan, health: DeploymentHealth, asker: Asker | None = None) -> None:
         self._plan, self._health, self._asker = plan, health, asker or Asker()
         who = self._asker.tenant_id
-        self._queue = deque(health.least_bad(plan.targets, who) if plan.is_panic else plan.targets)
+        self._queue = deque(health.by_recovery_time(plan.targets, who) if plan.is_panic else plan.targets)
         self._has_repeated = False
         self.tried = 0
 
@@ -49,7 +49,7 @@ class AttemptPlanner:
             may_go = is_paid and not self._asker.has_left
         finally:
             if not may_go:
-                step[1].let_go()
+                step[1].release()
         return step if may_go else None
 
     def _first(self) -> tuple[Target, DeploymentAttempt] | None:
@@ -62,7 +62,7 @@ class AttemptPlanner:
     async def _allowed(self) -> tuple[Target, DeploymentAttempt] | None:
         """Begin one that the retry budgets allow; a burst waits for the first word of an endpoint not heard of yet."""
         while (step := self._begun()) is not None:
-            may_go = self._may_go(step[0])
+            may_go = self._is_allowed(step[0])
             if not may_go and self._is_worth_waiting(step[0]):
                 may_go = await self._after_its_first_word(step)
             if may_go:
@@ -75,9 +75,9 @@ class AttemptPlanner:
         try:
             await self._health.budget(step[0]).heard(self._patience())
         except BaseException:  # canceled: its place is given back
-            step[1].let_go()
+            step[1].release()
             raise
-        return self._may_go(step[0])
+        return self._is_allowed(step[0])
 
     def _begun(self) -> tuple[Target, DeploymentAttempt] | None:
         while self._queue:
@@ -90,7 +90,7 @@ class AttemptPlanner:
         return None
 
     def _refuse(self, step: tuple[Target, DeploymentAttempt]) -> None:
-        step[1].let_go()
+        step[1].release()
         if not self._plan.is_panic:
             self._health.watch.overflowed(step[0].provider)
 
@@ -120,7 +120,7 @@ class AttemptPlanner:
         """Another alias gets one try beyond those of the one asked for, however many deployments that one has."""
         return MAX_ATTEMPTS + (target.alias != self._plan.targets[0].alias)
 
-    def _may_go(self, target: Target) -> bool:
+    def _is_allowed(self, target: Target) -> bool:
         """Whether the endpoint that would get this try may get it."""
         if self.tried == 0 and not self._plan.is_panic:
             return True
@@ -146,8 +146,8 @@ def judge(failure: UpstreamFailed, turn: DeploymentAttempt, deadline: Deadline |
     is_clients = deadline is not None and deadline.is_clients
     is_ours = isinstance(told, NoRoom | DeadlineExceeded) and (told is failure or is_clients)
     if not is_ours:
-        turn.failed(failure)
-    turn.let_go()
+        turn.record_failure(failure)
+    turn.release()
     return told
 
 

@@ -105,7 +105,7 @@ class DeploymentHealth:
         turn = DeploymentAttempt(self, entry, bulkhead, now, who)
         turn.is_probe, turn.is_own_probe = is_probe, is_own_probe
         if is_probe:
-            self.tell(entry, now)
+            self.notify(entry, now)
         return turn
 
     def is_full(self, target_id: int, who: int = 0) -> bool:
@@ -120,7 +120,7 @@ class DeploymentHealth:
             return False
         return entry.is_crowded(self.clock(), bulkhead.limit, who, bulkhead.of_tenant(who))
 
-    def hear(self, hint: HealthHint) -> None:
+    def apply_hint(self, hint: HealthHint) -> None:
         """Take what another process has seen as a hint."""
         target = self._targets.get(hint.deployment)
         if target is None:
@@ -135,16 +135,16 @@ class DeploymentHealth:
             entry.told_cool_until = entry.breaker.cool_until
         else:
             breaker.hear_closed(now)
-        self.tell(entry, now)
+        self.notify(entry, now)
 
     def refresh(self) -> None:
         """Tell how those do that come back, also where no call comes to show it."""
         now = self.clock()
         for entry in self._entries.values():
             if not entry.breaker.is_calm or entry.own:
-                self.tell(entry, now)
+                self.notify(entry, now)
 
-    def weigh(self) -> None:
+    def eject_outliers(self) -> None:
         """Leave alone who does far worse than its peers: one at a time, and never more than half of a tier."""
         now = self.clock()
         for tier in self._tiers:
@@ -165,11 +165,11 @@ class DeploymentHealth:
             if rest is None or rest[0] != entry.target.id:
                 entry.own_of(who).trip(now, why)
                 self.rests_for(entry, who, now)
-                self.tell(entry, now)
+                self.notify(entry, now)
                 return
         entry.forget_latencies()
         entry.breaker.trip(now, why)
-        self.tell(entry, now)
+        self.notify(entry, now)
 
     def rests_for(self, entry: DeploymentState, who: int, now: float) -> None:
         """Say, here and to other processes, that a deployment rests for one tenant only."""
@@ -184,7 +184,7 @@ class DeploymentHealth:
         )
         self.watch.learned(HealthHint(entry.target.id, "open", wait, own.reason, who))
 
-    def tell(self, entry: DeploymentState, now: float) -> None:
+    def notify(self, entry: DeploymentState, now: float) -> None:
         """Pass on a changed value."""
         value = 1.0 if entry.breaker.is_calm and not entry.own else entry.value_at(now)
         if value != entry.value:
@@ -198,7 +198,7 @@ class DeploymentHealth:
                 )
             self.watch.changed(entry.target, value)
 
-    def least_bad(self, targets: Iterable[Target], who: int = 0) -> list[Target]:
+    def by_recovery_time(self, targets: Iterable[Target], who: int = 0) -> list[Target]:
         """Return those that their providers allow to be called, the most promising first: all of them are resting."""
         now = self.clock()
         known = [(self._breaker(target, who, now), target) for target in targets]
@@ -229,7 +229,7 @@ class DeploymentHealth:
         )
         return Unavailable(max(wait, 1.0), is_limited=is_limited)
 
-    def renew(self, targets: Iterable[Target], tiers: Sequence[Sequence[int]] = ()) -> None:
+    def update_targets(self, targets: Iterable[Target], tiers: Sequence[Sequence[int]] = ()) -> None:
         """After the catalog changed: forget deployments that are gone, and the sins of those that were changed.
 
         `tiers` are those that stand in for each other, by id.
@@ -258,7 +258,7 @@ class DeploymentHealth:
         )
         return entry
 
-    def teach(self, entry: DeploymentState, before: Phase, now: float) -> None:
+    def publish_hint(self, entry: DeploymentState, before: Phase, now: float) -> None:
         """Tell other processes what this one has just learned the hard way."""
         breaker, each = entry.breaker, entry.target.id
         if breaker.phase is Phase.OPEN and before is not Phase.OPEN:

@@ -58,13 +58,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     targets: Sequence[Target]
-    instead: Mapping[str, Sequence[Target]] = {}
+    fallbacks_by_reason: Mapping[str, Sequence[Target]] = {}
     is_panic: bool = False
     deadline: Deadline | None = None
 
     def after(self, failure: UpstreamFailed) -> Sequence[Target]:
         """Return whom to ask after a refusal that another model might not make."""
-        return self.instead.get(failure.why, ()) if failure.why else ()
+        return self.fallbacks_by_reason.get(failure.why, ()) if failure.why else ()
 
 
 def timeouts_within(timeouts: Timeouts, deadline: Deadline | None, now: float, *, streams: bool) -> Timeouts:

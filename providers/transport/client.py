@@ -85,14 +85,14 @@ class Transport:
         place = request_target(request.url, is_guarded=request.is_guarded)
         head = head_of(request.method, place, request.headers, len(request.body))
         started = asyncio.get_running_loop().time()
-        connection = await pool.kept(place.origin)
+        connection = await pool.acquire_idle(place.origin)
         if connection is not None:
             response = UpstreamResponse(self, place.origin, connection, timeouts, started, started)
             request.was_sent = True
             try:
                 await response.start(head, request.body)
             except UpstreamBroken as failure:
-                pool.doubt(place.origin, connection)
+                pool.invalidate(place.origin, connection)
                 if not await connection.footing.is_unread():
                     is_early = asyncio.get_running_loop().time() - started <= STALE_S
                     failure.is_stale = is_early and not connection.was_heard
@@ -109,12 +109,12 @@ class Transport:
         await response.start(head, request.body)
         return response
 
-    def give(self, origin: Origin, connection: Connection) -> None:
+    def release(self, origin: Origin, connection: Connection) -> None:
         """Take a connection back from a response."""
         if self._pool is None:
             connection.abort()
         else:
-            self._pool.give(origin, connection)
+            self._pool.release(origin, connection)
 
     def drain(self, origin: Origin, connection: Connection) -> None:
         """Take a connection back as soon as the rest of its answer, which nobody needs, has come."""
@@ -129,7 +129,7 @@ class Transport:
                     while await connection.block():
                         pass
         finally:
-            self.give(origin, connection)
+            self.release(origin, connection)
 
 
 class UpstreamResponse:
@@ -227,7 +227,7 @@ class UpstreamResponse:
         """Close the connection unless the body is complete. May be called at any time, more than once."""
         self._finish()
 
-    def leave(self) -> None:
+    def abandon(self) -> None:
         """Say that nothing more is needed although the end was not read: keeps the connection if it comes at once."""
         self._is_left = True
         self._finish()
@@ -287,4 +287,4 @@ class UpstreamResponse:
         if self._is_left and not connection.is_over and connection.failure is None:
             self._transport.drain(self._origin, connection)
         else:
-            self._transport.give(self._origin, connection)
+            self._transport.release(self._origin, connection)

@@ -31,7 +31,7 @@ async def connected(pool: Pool, origin: Origin, timeouts: Timeouts, started: flo
     timer = asyncio.timeout_at(until)
     try:
         async with timer:
-            return await pool.fresh(origin)
+            return await pool.connect(origin)
     except TimeoutError as error:
         if not timer.expired():
             raise ConnectFailed(named(error), "timeout_connect") from error  # the system's own

@@ -61,9 +61,9 @@ class Pool:
         for connection in list(self._open):
             connection.fail(UpstreamBroken("the transport was closed"))
 
-    async def kept(self, origin: Origin) -> Connection | None:
+    async def acquire_idle(self, origin: Origin) -> Connection | None:
         """Take a connection that was kept from before; never waits. None: there is none, or no slot."""
-        lane = self._lane(origin)
+        lane = self._origin_pool(origin)
         if lane.slots.locked():
             return None
         while lane.idle:
@@ -75,27 +75,27 @@ class Pool:
             connection.abort()
         return None
 
-    def doubt(self, origin: Origin, broken: Connection) -> None:
+    def invalidate(self, origin: Origin, broken: Connection) -> None:
         """Close what has been idle since before this one was kept, which broke: most likely it is no better."""
-        lane = self._lane(origin)
+        lane = self._origin_pool(origin)
         for connection in lane.idle:
             if connection.kept_since <= broken.kept_since:
                 connection.abort()
         lane.idle = [one for one in lane.idle if one.kept_since > broken.kept_since]
 
-    async def fresh(self, origin: Origin) -> Connection:
+    async def connect(self, origin: Origin) -> Connection:
         """Wait for a slot and make a connection. Raises OSError, ssl.SSLError; the caller bounds the wait."""
-        slots = self._lane(origin).slots
+        slots = self._origin_pool(origin).slots
         await slots.acquire()
         try:
-            return await self._dial(origin)
+            return await self._connect(origin)
         except BaseException:  # canceled too: a slot that nobody holds would be lost for ever
             slots.release()
             raise
 
-    def give(self, origin: Origin, connection: Connection) -> None:
+    def release(self, origin: Origin, connection: Connection) -> None:
         """Take a connection back: kept if its last answer was read to the end and it may serve again."""
-        lane = self._lane(origin)
+        lane = self._origin_pool(origin)
         lane.slots.release()
         if connection.may_serve_again:
             connection.kept_since = self._loop.time()
@@ -103,20 +103,20 @@ class Pool:
         else:
             connection.abort()
 
-    def _lane(self, origin: Origin) -> OriginPool:
+    def _origin_pool(self, origin: Origin) -> OriginPool:
         lane = self._lanes.get(origin)
         if lane is None:
             lane = self._lanes[origin] = OriginPool(self._per_host)
         return lane
 
-    async def _dial(self, origin: Origin) -> Connection:
+    async def _connect(self, origin: Origin) -> Connection:
         addresses = await self._names.addresses(origin.host, origin.port)
         if origin.is_guarded and any(is_forbidden(str(each[4][0]), self._egress_allow) for each in addresses):
             raise ConnectFailed(f"{origin.host} leads inside this network", "egress_refused")
         try:
             sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_S)
         except OSError:
-            self._names.doubt(origin.host, origin.port)
+            self._names.invalidate(origin.host, origin.port)
             raise
         try:
             _, connection = await self._loop.create_connection(

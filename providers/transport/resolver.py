@@ -59,7 +59,7 @@ class Resolver:
             return known
         return lookup.result()
 
-    def doubt(self, host: str, port: int) -> None:
+    def invalidate(self, host: str, port: int) -> None:
         """Look up a name again when it is next asked for: nobody is there, so it may have moved."""
         name = (host, port)
         if name in self._known:

@@ -120,7 +120,7 @@ class KeyCache:
             return await self._verify(prefix, fingerprint, is_suspect=is_suspect)
         except InvalidKey:
             # KeysUnavailable does not count: an outage must not shut out an address full of clients.
-            self._misses.note(address)
+            self._misses.record(address)
             raise
 
     async def _refresh(self, prefix: str, fingerprint: str, known: Caller) -> Caller:
@@ -183,7 +183,7 @@ class KeyCache:
         self._is_away = False
         return stored
 
-    def trust(self, ttl_s: float) -> None:
+    def set_ttl(self, ttl_s: float) -> None:
         """Ask again about everybody, and from now on after so long: changes may have been missed."""
         self.ttl_s = ttl_s
         self._rows.clear()
@@ -192,19 +192,19 @@ class KeyCache:
 
     def clear(self) -> None:
         """Forget everything: some key or tenant was changed."""
-        self._disregard_reads()
+        self._ignore_pending_reads()
         self._known.clear()
         self._refused.clear()
 
-    def doubt(self) -> None:
+    def expire_stale(self) -> None:
         """Believe nobody for longer than usual before the database was asked: a change was announced and not read."""
-        self._disregard_reads()
+        self._ignore_pending_reads()
         self._known = {
             each: known._replace(stale_until=min(known.fresh_until, known.stale_until))
             for each, known in self._known.items()
         }
 
-    def _disregard_reads(self) -> None:
+    def _ignore_pending_reads(self) -> None:
         """Neither remember nor join what was asked before a change."""
         self._generation += 1
         self._reads.forget()

@@ -9,7 +9,7 @@ class LastUsedRecorder:
     def __init__(self) -> None:
         self._last: dict[int, float] = {}
 
-    def note(self, key_id: int, at: float) -> None:
+    def record(self, key_id: int, at: float) -> None:
         self._last[key_id] = at
 
     def take(self) -> dict[int, float]:

@@ -33,7 +33,7 @@ class UnknownKeyLimiter:
         ends, count = self._seen.get(origin(address), (0.0, 0))
         return ends - self._clock() if count >= MOST else 0.0
 
-    def note(self, address: str) -> None:
+    def record(self, address: str) -> None:
         """Count a key that was not known."""
         who, now = origin(address), self._clock()
         ends, count = self._seen.get(who, (0.0, 0))

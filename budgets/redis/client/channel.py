@@ -20,14 +20,14 @@ class Channel:
     def __init__(self, connection: RedisConnection, signer: Signer) -> None:
         self.connection, self._signer = connection, signer
         self.hear: Callable[[str], None] = _ignore
-        connection.on_message = self._heard
+        connection.on_message = self._received
 
-    async def say(self, text: str) -> None:
+    async def publish(self, text: str) -> None:
         """Tell all workers. Raises Unreachable."""
         name = self.connection.channel
         await self.connection.call("PUBLISH", name, self._signer.sign(name, text.encode()))
 
-    def _heard(self, message: bytes) -> None:
+    def _received(self, message: bytes) -> None:
         body = self._signer.read(self.connection.channel, message)
         if body is not None:
             self.hear(body.decode())

@@ -189,7 +189,7 @@ class RedisConnection:
         return reply
 
     def _complain(self, failure: Exception) -> None:
-        self._complaints.note(failure, asyncio.get_running_loop().time())
+        self._complaints.warn(failure, asyncio.get_running_loop().time())
 
     def _late(self) -> None:
         self._breaker.fail(asyncio.get_running_loop().time())
@@ -253,7 +253,7 @@ class RedisConnection:
             commands.append(["SELECT", options["db"]])
         commands += [["SCRIPT", "LOAD", script.text] for script in self._scripts.values()]
         replies = [wire.send(*command) for command in commands]  # one way there and back for all
-        wire.tell("SUBSCRIBE", self.channel)
+        wire.send_no_reply("SUBSCRIBE", self.channel)
         greeting, *_, about, memory = await asyncio.gather(
             *replies, wire.send("INFO", "server"), wire.send("INFO", "memory")
         )

@@ -99,13 +99,13 @@ class RedisProtocol(asyncio.Protocol):
         if self.is_lost:
             future.set_exception(Unsent())
             return future
-        self.tell(*command)
+        self.send_no_reply(*command)
         self._waiting.append((future, self._loop.time()))
         if self._timer is None:
-            self._timer = self._loop.call_later(self._timeout_s, self._look)
+            self._timer = self._loop.call_later(self._timeout_s, self._check_timeout)
         return future
 
-    def tell(self, *command: str | bytes | int) -> None:
+    def send_no_reply(self, *command: str | bytes | int) -> None:
         """Send what has no reply of its own (SUBSCRIBE)."""
         if not self._unsent:
             self._loop.call_soon(self._flush)
@@ -143,14 +143,14 @@ class RedisProtocol(asyncio.Protocol):
         try:
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not _NOTHING:
-                self._take(reply)
+                self._deliver(reply)
         except (
             Unreachable,
             IndexError,
         ):  # not RESP, or a reply to nothing: whose is whose is not known any more
             self.drop()
 
-    def _take(self, reply: Any) -> None:
+    def _deliver(self, reply: Any) -> None:
         if isinstance(reply, hiredis.PushNotification):
             if reply and reply[0] == b"message":
                 self._on_message(reply[2])
@@ -170,7 +170,7 @@ class RedisProtocol(asyncio.Protocol):
             self._transport.write(b"".join(self._unsent))
         self._unsent.clear()
 
-    def _look(self) -> None:
+    def _check_timeout(self) -> None:
         """Has Redis been silent for too long? One timer for all that wait."""
         self._timer = None
         if not self._waiting:
@@ -192,7 +192,7 @@ class RedisProtocol(asyncio.Protocol):
                 self.drop()
                 return
             again_s = self._next_look_s(now)
-        self._timer = self._loop.call_later(again_s, self._look)
+        self._timer = self._loop.call_later(again_s, self._check_timeout)
 
     def _is_late(self, now: float, sent: float) -> bool:
         return now - max(self._heard_at, sent) >= self._patience_s(sent) or now - sent >= self._longest_s

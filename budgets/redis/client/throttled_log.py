@@ -27,7 +27,7 @@ class ThrottledLog:
         """A command was answered."""
         self._until = 0.0
 
-    def note(self, failure: Exception, now: float) -> None:
+    def warn(self, failure: Exception, now: float) -> None:
         kind = failure.kind if isinstance(failure, RedisError) else type(failure).__name__
         if kind not in OF_ONE:
             self._refusal, self._until = str(failure), now + DOUBTED_S

@@ -25,14 +25,14 @@ class Prerequisites:
         await self._rebuilds.aclose()
         await self._learning.aclose()
 
-    async def make(self, reply: ScriptReply, want: ScopeRequest, deadline: float) -> None:
+    async def satisfy(self, reply: ScriptReply, want: ScopeRequest, deadline: float) -> None:
         """Return when it is worth asking again. Raises AdmissionUnavailable, also at the deadline (loop time)."""
         if asyncio.get_running_loop().time() >= deadline:
             raise AdmissionUnavailable
         if reply.status == "rebuild":
             await self._rebuilds.wait(want, deadline)
         elif reply.status == "unknown":
-            await self._learning.learn(want, reply, deadline)
+            await self._learning.load(want, reply, deadline)
         elif reply.status == "doubt":
             await asyncio.sleep(DOUBT_S)
         elif reply.status == "window":

@@ -56,7 +56,7 @@ class Recovery:
         now, tag = asyncio.get_running_loop().time(), want.tag
         task = self._tasks.get(tag)
         if task is None:
-            task = self._tasks[tag] = asyncio.create_task(self._rebuild(want))
+            task = self._tasks[tag] = asyncio.create_task(self._recover(want))
             self._began[tag] = now
             task.add_done_callback(lambda _: (self._tasks.pop(tag, None), self._began.pop(tag, None)))
         if not want.bounds:
@@ -73,7 +73,7 @@ class Recovery:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _rebuild(self, want: ScopeRequest) -> Exception | None:
+    async def _recover(self, want: ScopeRequest) -> Exception | None:
         """Return instead of raise: those who wait may all have left."""
         token = uuid.uuid4().hex
         try:
@@ -90,10 +90,10 @@ class Recovery:
         return AdmissionUnavailable()
 
     async def _restore(self, want: ScopeRequest, token: str, gen: int) -> None:
-        await self._owners.note(want)  # it was lost too, and must be there when the first total is posted
-        self._peers.expect(token)
+        await self._owners.record(want)  # it was lost too, and must be there when the first total is posted
+        self._peers.start_roll_call(token)
         try:
-            await self._hear_all(want.tag, f"rehold {want.tag} {token}", token)
+            await self._await_all_workers(want.tag, f"rehold {want.tag} {token}", token)
         finally:
             self._peers.forget(token)
         keys = list(dict.fromkeys(bound.key for bound in want.bounds))
@@ -101,7 +101,7 @@ class Recovery:
         packed = [packed_post(post) for post in posts]
         await self._run("open", want.tag, [token, gen, packed])
 
-    async def _hear_all(self, tag: str, question: str, token: str) -> None:
+    async def _await_all_workers(self, tag: str, question: str, token: str) -> None:
         """Return when every worker has told what it holds. Raises AdmissionUnavailable, Unreachable, or what the
         database raises.
 
@@ -114,7 +114,7 @@ class Recovery:
         link = self._channel.connection
         is_known = not await link.call("HSET", link.life_key, tag, 1)
         life = None if is_known else await link.life()
-        await self._channel.say(question)
+        await self._channel.publish(question)
         await peers.learn()  # asked now: who comes later was never granted what is lost
         while missing := peers.missing(token, life):
             if now() >= began + WAIT_S:
@@ -124,13 +124,13 @@ class Recovery:
                 continue
             for worker in missing:
                 if await self._is_buried(worker):
-                    peers.part(worker)
+                    peers.remove(worker)
             if now() >= look:  # after it was begun, so that what they left behind is true (final_report.py)
                 look = now() + LOOK_AGAIN_S
                 for worker in await self.stand_in(tag, sorted(missing - {peers.worker})):
-                    peers.told(token, worker)
+                    peers.acknowledge(token, worker)
             asked, again = now(), " ".join((question, *missing))
-            await self._channel.say(again)
+            await self._channel.publish(again)
 
 
 async def _no_workers(_: str, __: Sequence[str]) -> Collection[str]:

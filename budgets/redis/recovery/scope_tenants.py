@@ -28,7 +28,7 @@ class ScopeTenants:
         self._tags: dict[str, str] = {}
         self._waiting: deque[tuple[list[WindowTotal], set[str]]] = deque(maxlen=MOST_WAITING)
 
-    async def note(self, want: ScopeRequest) -> None:
+    async def record(self, want: ScopeRequest) -> None:
         """Tell all workers whose windows these are; before they become known. Raises Unreachable."""
         scopes = dict.fromkeys(bound.key.scope for bound in want.bounds)
         if scopes:
@@ -36,7 +36,7 @@ class ScopeTenants:
             await self._connection.call("HSET", self._name, *words)
             self._tags |= dict.fromkeys(scopes, want.tag)
 
-    async def of(self, scopes: Iterable[str]) -> dict[str, str]:
+    async def tenant_of(self, scopes: Iterable[str]) -> dict[str, str]:
         """Return the tag of each scope, as far as anybody knows. Raises Unreachable."""
         wanted = list(dict.fromkeys(scopes))
         owners = {scope: tenant_tag(scope) for scope in wanted if scope.startswith("tenant:")}
@@ -48,15 +48,15 @@ class ScopeTenants:
             owners |= named
         return owners
 
-    def keep(self, posts: list[WindowTotal], request_ids: set[str]) -> None:
+    def prune(self, posts: list[WindowTotal], request_ids: set[str]) -> None:
         """Let these wait until the owner of one of the windows is known."""
         self._waiting.append((posts, request_ids))
 
-    async def found(self) -> list[tuple[list[WindowTotal], set[str]]]:
+    async def resolve(self) -> list[tuple[list[WindowTotal], set[str]]]:
         """Return, and keep no longer, what has waited long enough. Raises Unreachable."""
         if not self._waiting:
             return []
-        owners = await self.of(post.window.scope for posts, _ in self._waiting for post in posts)
+        owners = await self.tenant_of(post.window.scope for posts, _ in self._waiting for post in posts)
         ready = [each for each in self._waiting if any(post.window.scope in owners for post in each[0])]
         for each in ready:
             self._waiting.remove(each)

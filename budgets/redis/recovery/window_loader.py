@@ -20,7 +20,7 @@ class WindowLoader:
         self._run, self._load, self._owners = run, load, owners
         self._tasks: dict[tuple[WindowKey, ...], asyncio.Task[Exception | None]] = {}
 
-    async def learn(self, want: ScopeRequest, reply: ScriptReply, deadline: float) -> None:
+    async def load(self, want: ScopeRequest, reply: ScriptReply, deadline: float) -> None:
         """Return when the windows that the reply names were asked for. Raises AdmissionUnavailable, also at the
         deadline (loop time); the load goes on for whoever asks next.
         """
@@ -48,7 +48,7 @@ class WindowLoader:
     ) -> Exception | None:
         """Return instead of raise: those who wait may all have left."""
         try:
-            await self._owners.note(want)  # first: what is posted from now on may be newer than the load
+            await self._owners.record(want)  # first: what is posted from now on may be newer than the load
             posts = await self._load(keys)
             packed = [packed_post(post) for post in posts]
             await self._run("learn", want.tag, [*age, packed])

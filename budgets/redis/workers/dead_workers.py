@@ -20,15 +20,15 @@ class DeadWorkers:
         self._run, self._channel, self._backlog, self._prefix = run, channel, backlog, prefix
         self._connection = channel.connection
 
-    async def dig(self, worker: str) -> None:
+    async def release(self, worker: str) -> None:
         """Bury one. Raises Unreachable; doing it again does no harm."""
         await self._backlog.flush()  # the bills of its calls come before their holds go
         async for tag in tenants(self._connection, self._prefix):
             await self._run("bury", tag, [ORPHAN_S, worker])
         await self._connection.call("SET", self._name(worker), 1, "EX", KEPT_S)
-        await self._channel.say(f"gone {worker}")
+        await self._channel.publish(f"gone {worker}")
 
-    async def has(self, worker: str) -> bool:
+    async def is_recorded(self, worker: str) -> bool:
         """Tell whether somebody has buried it. Raises Unreachable."""
         return bool(await self._connection.call("EXISTS", self._name(worker)))
 

@@ -92,14 +92,14 @@ class FinalReport:
         self.is_said = self._is_written = self._was_down = False
         self._serial = 0
 
-    def check(self, script: str, *, is_sent: bool = False) -> None:
+    def note_command(self, script: str, *, is_sent: bool = False) -> None:
         """Ask for nothing, and take nothing that was asked for before. Raises Unreachable."""
         if self.is_said and not is_sent:
             raise Unsent
         if self.is_said and script in GROWS:
             raise Unreachable
 
-    async def turn(self, aside: SetsAside) -> None:
+    async def tick(self, aside: SetsAside) -> None:
         """Once a second, and first of all when the connection is there again. Raises what the database does."""
         was_down, self._was_down = self._was_down, not self._connection.is_up
         if self._connection.is_up:
@@ -108,7 +108,7 @@ class FinalReport:
                     await self._notes.clear(self._next())
                 self.is_said = self._is_written = False
         elif was_down and not self._is_written:
-            await self._say(aside)
+            await self._write(aside)
 
     async def stand_in(self, tag: str, workers: Sequence[str]) -> set[str]:
         """Tell Redis what these hold of a tenant, as far as they left a word; return who did.
@@ -130,7 +130,7 @@ class FinalReport:
             raise AdmissionUnavailable
         return found
 
-    async def _say(self, aside: SetsAside) -> None:
+    async def _write(self, aside: SetsAside) -> None:
         self.is_said = True
         calls: dict[str, list[Any]] = defaultdict(list)
         for call in self._calls.values():

@@ -31,16 +31,16 @@ class Maintenance:
         instant: Callable[[], float],
     ) -> None:  # fmt: skip
         self._connection, self._peers, self._instant = channel.connection, peers, instant
-        self.say = channel.say
+        self.publish = channel.publish
         self._backlog, self._allowances, self._word = backlog, allowances, word
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened = 0  # the connection over which everything was told again
-        channel.hear = self._hear
+        channel.hear = self._on_message
         channel.connection.on_open = self._wake.set
 
     def start(self, calls: dict[str, HeldCall]) -> None:
-        self.spawn(self._tend(calls))
+        self.spawn(self._run(calls))
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Do this beside the rest; an unreachable store ends it, and the next turn of upkeep catches up."""
@@ -50,7 +50,7 @@ class Maintenance:
         task.add_done_callback(lambda _: work.close())  # of one that was canceled before it began
 
     async def _say_here(self) -> None:
-        await self.say(f"here {self._peers.worker} {self._connection.born_in}")
+        await self.publish(f"here {self._peers.worker} {self._connection.born_in}")
 
     async def aclose(self) -> bool:
         """End the tasks, tell what is waiting, say goodbye: no other worker shall wait for this one. False: there are
@@ -64,52 +64,52 @@ class Maintenance:
                 await self._backlog.flush()
                 await self._allowances.release(self._instant())
                 if self._backlog.is_done:
-                    await self.say(f"gone {self._peers.worker}")
+                    await self.publish(f"gone {self._peers.worker}")
                     return True
         return self._backlog.is_done
 
-    def _hear(self, text: str) -> None:
+    def _on_message(self, text: str) -> None:
         """What workers say to each other; also what this one said."""
         verb, _, rest = text.partition(" ")
         words = rest.split(" ")
         if verb == "here":
-            if self._peers.hear(*words[:2]):
+            if self._peers.seen(*words[:2]):
                 self.spawn(self._say_here())  # a newcomer must know at once who is alive
         elif verb == "gone":
-            self._peers.part(words[0])
+            self._peers.remove(words[0])
         elif verb == "told":
-            self._peers.told(words[0], words[1])
+            self._peers.acknowledge(words[0], words[1])
         elif verb == "rehold" and (not words[2:] or self._peers.worker in words[2:]):
             self._allowances.void(words[0])
-            self.spawn(self._rehold(words[0], words[1]))
+            self.spawn(self._restore(words[0], words[1]))
         elif verb == "yield":
-            self.spawn(self._give_back(words))
+            self.spawn(self._release_scopes(words))
 
-    async def _rehold(self, tag: str, token: str) -> None:
-        await self._backlog.tell_again(tag)
-        await self.say(f"told {token} {self._peers.worker}")
+    async def _restore(self, tag: str, token: str) -> None:
+        await self._backlog.resend(tag)
+        await self.publish(f"told {token} {self._peers.worker}")
 
-    async def _give_back(self, scopes: Sequence[str]) -> None:
-        await self._allowances.yield_scopes(scopes, self._instant())
+    async def _release_scopes(self, scopes: Sequence[str]) -> None:
+        await self._allowances.release_scopes(scopes, self._instant())
 
-    async def _tend(self, calls: dict[str, HeldCall]) -> None:
+    async def _run(self, calls: dict[str, HeldCall]) -> None:
         while True:
             self._wake.clear()
-            await _quietly(self._word.turn(self._allowances))
-            await _quietly(self._turn(calls))
+            await _quietly(self._word.tick(self._allowances))
+            await _quietly(self._tick(calls))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TEND_S):
                     await self._wake.wait()
 
-    async def _turn(self, calls: dict[str, HeldCall]) -> None:
+    async def _tick(self, calls: dict[str, HeldCall]) -> None:
         await self._say_here()
         opened = self._connection.opened
         if self._opened != opened:
-            self._peers.hear_all()  # nobody could be heard meanwhile, and nobody has died of that
+            self._peers.seen_all()  # nobody could be heard meanwhile, and nobody has died of that
             # first the calls granted meanwhile, then what is set aside
-            await self._backlog.tell_again(None)
+            await self._backlog.resend(None)
             for request_id in calls:
-                self._allowances.told(request_id)
+                self._allowances.confirm(request_id)
             self._allowances.renew_all()
             self._opened = opened
         await self._backlog.flush()

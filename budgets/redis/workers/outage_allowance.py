@@ -77,7 +77,7 @@ class OutageAllowances:
         self._spent: dict[str, Spent | None] = {}  # by running call; None: Redis has taken it over
         self._rates = LocalAdmission(_nothing_spent)
 
-    def note(self, want: ScopeRequest) -> None:
+    def record(self, want: ScopeRequest) -> None:
         """Remember that these scopes are in use."""
         now = self._loop.time()
         for rules in want.scopes:
@@ -97,14 +97,14 @@ class OutageAllowances:
             elif allowance.renew_at <= now:
                 await self._reserve(allowance, instant, self._peers.workers)
 
-    async def yield_scopes(self, scopes: Sequence[str], instant: float) -> None:
+    async def release_scopes(self, scopes: Sequence[str], instant: float) -> None:
         """Give back what was set aside for these. Raises Unreachable."""
         for scope in scopes:
             allowance = self._of.get(scope)
             if allowance is not None:
                 await self._reserve(allowance, instant, 0)
 
-    async def take_back(self, want: ScopeRequest, holders: Sequence[str], instant: float) -> list[str]:
+    async def reclaim(self, want: ScopeRequest, holders: Sequence[str], instant: float) -> list[str]:
         """Free what these workers set aside, as far as that is known to be safe; return whom to ask: scopes.
 
         Nothing is done, and nobody needs to be asked, when that was just begun by another call. Raises Unreachable.
@@ -121,7 +121,7 @@ class OutageAllowances:
                 for allowance in of:
                     await self._free(holder, allowance, instant)
         names = [rules.scope for rules in scopes]
-        await self.yield_scopes(names, instant)
+        await self.release_scopes(names, instant)
         return names if set(holders) - {self._peers.worker} else []
 
     def left(self) -> dict[str, list[Any]]:
@@ -144,7 +144,7 @@ class OutageAllowances:
 
     async def release(self, instant: float) -> None:
         """Give everything back. Raises Unreachable."""
-        await self.yield_scopes(list(self._of), instant)
+        await self.release_scopes(list(self._of), instant)
 
     def void(self, tag: str) -> None:
         """Redis has lost what it held for this tenant: nothing is set aside any more."""
@@ -187,7 +187,7 @@ class OutageAllowances:
     async def renew_leases(self, request_ids: Sequence[str]) -> None:
         await self._rates.renew([each for each in request_ids if each in self._spent])
 
-    def told(self, request_id: str) -> None:
+    def confirm(self, request_id: str) -> None:
         """Redis holds this call itself now, so what it does not spend comes back there."""
         if request_id in self._spent:
             self._spent[request_id] = None

@@ -38,7 +38,7 @@ class WorkerRegistry:
         self._told: dict[str, set[str]] = {}
         self._changed = asyncio.Event()
 
-    def hear(self, worker: str, life: str = "") -> bool:
+    def seen(self, worker: str, life: str = "") -> bool:
         """Note that it lives, and in which life of the data it was born; True if that is news."""
         if worker in self._ended:  # said again by somebody else: the dead do not speak
             return False
@@ -49,7 +49,7 @@ class WorkerRegistry:
         self._count()
         return is_new
 
-    def hear_all(self) -> None:
+    def seen_all(self) -> None:
         """Begin to wait anew for a sign of life of each, after a time when nobody could be heard."""
         self._heard = dict.fromkeys(self._heard, asyncio.get_running_loop().time())
 
@@ -68,7 +68,7 @@ class WorkerRegistry:
         for worker in members.keys() - self._heard.keys() - self._gone - {self.worker}:
             self._heard[worker], self._born[worker] = now - PRESENT_S, members[worker]
 
-    def part(self, worker: str) -> None:
+    def remove(self, worker: str) -> None:
         """Wait for it no longer: it has said goodbye, or its death is proven."""
         self._gone.add(worker)
         self._ended.add(worker)
@@ -85,14 +85,14 @@ class WorkerRegistry:
         self._born = {worker: life for worker, life in self._born.items() if worker in self._heard}
         self._count()
 
-    def expect(self, token: str) -> None:
+    def start_roll_call(self, token: str) -> None:
         """Begin to note who has told what it holds, in answer to the question of this name."""
         self._told[token] = set()
 
     def forget(self, token: str) -> None:
         self._told.pop(token, None)
 
-    def told(self, token: str, worker: str) -> None:
+    def acknowledge(self, token: str, worker: str) -> None:
         if token in self._told:
             self._told[token].add(worker)
             self._changed.set()

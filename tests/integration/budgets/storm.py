@@ -120,7 +120,7 @@ class Storm:
                 added = PRICE * len(names)
                 self.total, self.version = self.total + added, self.version + 1
                 posts = [WindowTotal(self.window, self.total, self.version, added)]
-            await worker.post(posts, names)
+            await worker.publish_totals(posts, names)
             await asyncio.sleep(0.03)
 
     async def rage(self) -> None:

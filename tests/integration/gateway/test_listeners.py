@@ -81,5 +81,5 @@ async def test_a_worker_that_takes_the_listener_over_lets_nobody_wait_for_connec
         for each in copies:
             each.close()
         await link.open(when_orphaned=lambda: None)
-        link.say_ready()
+        link.report_ready()
         await link.aclose()

@@ -91,7 +91,7 @@ class Hears:
         self._before = FALLBACKS.happened[STALE]
 
     def hear(self, hint: HealthHint = HINT, at: float = NOW, sender: str = "them") -> HealthHint | None:
-        return self.hints.hear(msgspec.json.encode(HealthHintMessage(sender, 7, hint, at)))
+        return self.hints.parse(msgspec.json.encode(HealthHintMessage(sender, 7, hint, at)))
 
     @property
     def stale(self) -> int:
@@ -149,13 +149,13 @@ async def test_two_hints_in_one_moment_are_both_news(redis):
     tasks: list[asyncio.Task[None]] = [asyncio.create_task(listener.run())]
     await asyncio.wait_for(is_found.wait(), 30)
     for number in range(3):
-        one.say(HealthHint(number, "open", 30.0))
+        one.publish(HealthHint(number, "open", 30.0))
     tasks.append(asyncio.create_task(one.run()))
     await asyncio.wait_for(all_heard.wait(), 30)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    heard: Callable[[bytes], HealthHint | None] = other.hear
+    heard: Callable[[bytes], HealthHint | None] = other.parse
     assert [hint.deployment for body in said if (hint := heard(body)) is not None] == [0, 1, 2]
 
 

@@ -157,9 +157,9 @@ async def ship(admission: Admission, world: World) -> None:
     if some:
         posts = await write(some)
         world.told.append((posts, [call.request_id for call in some]))
-        await admission.post(*world.told[-1])
+        await admission.publish_totals(*world.told[-1])
     if world.told and world.random.random() < 0.3:
-        await admission.post(*world.random.choice(world.told))
+        await admission.publish_totals(*world.random.choice(world.told))
 
 
 async def write(calls: list[Spent]) -> list[WindowTotal]:
@@ -181,7 +181,7 @@ async def compare(admission: Admission, world: World) -> None:
     for scope in ("key:7", "key:8", "tenant:3"):
         rule = world.rules[scope]
         alone = (ScopeRules(scope, budgets=(rule,)), ScopeRules("tenant:3"))
-        budget = (await admission.standing(alone if scope != "tenant:3" else alone[:1])).budget
+        budget = (await admission.status(alone if scope != "tenant:3" else alone[:1])).budget
         assert budget is not None
         assert (budget.spent_nanousd, budget.held_nanousd) == world.sums(scope), (rule, world.instant)
         if not world.of("running", "settled") and rule.schedule.startswith("rolling_"):

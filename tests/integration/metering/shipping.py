@@ -23,7 +23,7 @@ class Posts:
         self.request_ids: list[str] = []
         self.is_heard = True
 
-    async def post(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> bool:
+    async def publish_totals(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> bool:
         self.totals |= {post.window: post for post in posts}
         self.request_ids += request_ids
         return self.is_heard

@@ -149,7 +149,7 @@ async def spend(admission: Admission, world: World, rules: tuple[ScopeRules, ...
         return False
     await admission.settle(call.request_id, 1, amount)
     world.calls.append(call)
-    await admission.post(await write([call]), [call.request_id])
+    await admission.publish_totals(await write([call]), [call.request_id])
     return True
 
 
@@ -198,7 +198,7 @@ async def test_money_comes_back_day_by_day_oldest_first(start: Start) -> None:
     for amount in (10, 20, 30, 40, 0, 0):
         if amount:
             assert await spend(admission, world, rules, amount)
-        budget = (await admission.standing(rules)).budget
+        budget = (await admission.status(rules)).budget
         assert budget is not None
         days = round((budget.resets_at - at("2026-05-04")) / DAY_S)
         said.append((budget.spent_nanousd, days, budget.resets_nanousd))
@@ -228,13 +228,13 @@ async def test_a_post_that_comes_days_late_belongs_to_its_own_day(start: Start) 
     world.instant += 2 * DAY_S
     assert await spend(admission, world, rules, 20)
     late = [Spent("late-1", 7, first + 60, 5), Spent("late-2", 8, first + DAY_S, 7)]
-    await admission.post(await write(late), [call.request_id for call in late], is_adopted=True)
+    await admission.publish_totals(await write(late), [call.request_id for call in late], is_adopted=True)
 
-    budget = (await admission.standing(rules)).budget
+    budget = (await admission.status(rules)).budget
     assert budget is not None
     assert (budget.spent_nanousd, budget.resets_nanousd) == (42, 15)
     world.instant += DAY_S
-    budget = (await admission.standing(rules)).budget
+    budget = (await admission.status(rules)).budget
     assert budget is not None
     assert (budget.spent_nanousd, budget.resets_nanousd) == (27, 7)
 
@@ -246,7 +246,7 @@ async def test_an_hour_back_over_midnight_doubles_nothing(start: Start) -> None:
     world.instant -= HOUR_S
     assert await spend(admission, world, rules, 100)  # on the 4th, where the 5th does not count
     world.instant += HOUR_S
-    budget = (await admission.standing(rules)).budget
+    budget = (await admission.status(rules)).budget
     assert budget is not None
     assert budget.spent_nanousd == 130
     world.instant += DAY_S
@@ -259,7 +259,7 @@ async def test_a_budget_made_in_the_middle_counts_the_days_before_it(start: Star
     await write([Spent(f"old-{day}", 7, world.instant - day * DAY_S, 10) for day in range(40)])
     admission = await start(world)
     for schedule, spent in (("rolling_7d", 70), ("rolling_30d", 300), ("every_1d", 10)):
-        budget = (await admission.standing(rolling(schedule))).budget
+        budget = (await admission.status(rolling(schedule))).budget
         assert budget is not None
         assert budget.spent_nanousd == spent
 
@@ -268,9 +268,9 @@ async def test_a_hold_is_not_raised_in_a_window_that_was_not_asked(start: Start)
     world, rules = world_at("2026-05-04 23:59"), rolling("rolling_2d")
     admission = await start(world)
     await admission.admit(AdmissionRequest("over", rules, 1, 10))
-    assert await admission.top_up("over", 20)
+    assert await admission.raise_hold("over", 20)
     world.instant += 120
-    assert not await admission.top_up("over", 30)
+    assert not await admission.raise_hold("over", 30)
 
 
 def test_a_new_day_reads_the_days_before_it_and_not_the_ledger(django_assert_max_num_queries: Any) -> None:

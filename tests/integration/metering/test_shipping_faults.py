@@ -40,7 +40,7 @@ async def test_what_admission_has_not_heard_stays_in_the_journal_although_the_le
 
     copy = Posts()  # of whoever finds the journal if this process dies now
     calls = await sync_to_async(again)(journal)
-    await copy.post(calls.posts, [call.open.id for call in calls.calls])
+    await copy.publish_totals(calls.posts, [call.open.id for call in calls.calls])
     assert copy.request_ids == ["req_1", "req_2"]
     assert copy.totals[TENANT_JULY].spent_nanousd == 2 * CLOSED_COST
 

@@ -46,7 +46,7 @@ async def opened(
     )
     shape = Shape(alias="chat", path="chat/completions", stream=streams, include_usage=True)
     outgoing = Outgoing(request_id="req-1", path=shape.path, raw=BODY, streams=streams)
-    health.renew([target], [])
+    health.update_targets([target], [])
     return await open_call(transport, OpenAIToOpenAI(shape), outgoing, Plan(targets=[target]), [], health)
 
 

@@ -169,7 +169,7 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     @rule(request_id=ids, hold=st.integers(0, 90))
     def top_up(self, request_id: str, hold: int) -> None:
-        found = self.runner.run(self.it.admission.top_up(request_id, hold))
+        found = self.runner.run(self.it.admission.raise_hold(request_id, hold))
         assert found == self.model.top_up(request_id, hold, self.it.now, self.it.instant)
         self.ask_for_the_standing("key:1")  # what is surely refused was not asked of the store
 
@@ -235,14 +235,14 @@ class AdmissionMachine(RuleBasedStateMachine):
         if self.outbox:
             which %= len(self.outbox)
             posts, ids = self.outbox[which] if is_kept else self.outbox.pop(which)
-            self.runner.run(self.it.admission.post(posts, ids))
+            self.runner.run(self.it.admission.publish_totals(posts, ids))
             self.model.post(posts, ids, self.it.now)
             self.ask_for_the_standing("key:1")
 
     @rule(key=st.sampled_from(("key:1", "key:2")))
     def ask_for_the_standing(self, key: str) -> None:
         scopes = (self.rules_of[key], self.rules_of["tenant:1"])
-        found = self.runner.run(self.it.admission.standing(scopes))
+        found = self.runner.run(self.it.admission.status(scopes))
         self.model.look(self.it.now)
         windows = self.model.budgets(scopes, self.it.instant)
         assert found == self.model.standing(scopes, windows, self.it.now)
@@ -272,7 +272,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         if event == "crash":
             self.crash()
         elif event == "forget":
-            self.runner.run(self.it.admission.forget())
+            self.runner.run(self.it.admission.invalidate())
         elif event == "reset":
             self.wait(reset - self.it.instant)
         elif event == "step back":

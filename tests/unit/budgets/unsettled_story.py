@@ -117,14 +117,14 @@ class Story:
         if self.outbox:
             at = self.dice.randrange(len(self.outbox))
             posts, ids = self.outbox[at] if self.dice.random() < 0.2 else self.outbox.pop(at)
-            await self.admission.post(posts, ids, is_adopted=True)
+            await self.admission.publish_totals(posts, ids, is_adopted=True)
 
     def one(self, state: str, *, unsettled: bool = False) -> Told | None:
         found = [call for call in self.calls if call.state == state and (call.unsettled or not unsettled)]
         return self.dice.choice(found) if found else None
 
     async def check(self) -> None:
-        standing = (await self.admission.standing(self.scopes)).budget
+        standing = (await self.admission.status(self.scopes)).budget
         assert standing is not None
         counted = standing.spent_nanousd + standing.unsettled_nanousd + standing.held_nanousd
         due = sum(call.hold if call.state == "running" else call.cost + call.unsettled for call in self.calls)
@@ -144,7 +144,7 @@ class Story:
             await self.settle()
         while self.outbox:
             await self.deliver()
-        standing = (await self.admission.standing(self.scopes)).budget
+        standing = (await self.admission.status(self.scopes)).budget
         assert standing is not None
         truth = sum(call.cost for call in self.calls)
         found = (standing.spent_nanousd, standing.held_nanousd, standing.unsettled_nanousd)

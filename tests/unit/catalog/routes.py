@@ -68,5 +68,5 @@ def fails(health, *deployments, times=5):
     for each in deployments:
         for _ in range(times):
             turn = begun(health, each)
-            turn.failed(UpstreamFailed("status 500"))
-            turn.let_go()
+            turn.record_failure(UpstreamFailed("status 500"))
+            turn.release()

@@ -52,7 +52,7 @@ def packed(text: bytes, *codings: str) -> bytes:
 async def take(
     heavy: HeavyWork, raw: bytes, *codings: str, room: BodyMemory | None = None, limit: int = LIMIT
 ) -> Any:
-    portion = (room or BodyMemory(512 * MB, LIMIT)).portion(TENANT)
+    portion = (room or BodyMemory(512 * MB, LIMIT)).lease(TENANT)
     return await decoded(raw, codings, limit, portion, heavy.share(TENANT))
 
 

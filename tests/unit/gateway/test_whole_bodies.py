@@ -39,7 +39,7 @@ async def served(*pieces, limit=1000):
         request = V1Request(scope, receive, send)
         begun.set()
         try:
-            read.set_result(await request.read_body(limit, BodyMemory(1 << 20, 1 << 20).portion(1)))
+            read.set_result(await request.read_body(limit, BodyMemory(1 << 20, 1 << 20).lease(1)))
         except BodyTooLarge as error:
             read.set_exception(error)
         await send({"type": "http.response.start", "status": 204, "headers": []})

@@ -146,8 +146,8 @@ def test_what_one_tenant_asked_takes_the_deployment_from_nobody(status: int, bod
     for _ in range(20):
         turn = health.start(TARGET)
         assert turn is not None
-        turn.failed(UpstreamStatus(status, body, retry_after_s=60.0))
-        turn.let_go()
+        turn.record_failure(UpstreamStatus(status, body, retry_after_s=60.0))
+        turn.release()
     entry = health.get(TARGET.id)
     assert entry is not None
     assert entry.breaker.is_calm

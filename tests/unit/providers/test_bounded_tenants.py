@@ -20,9 +20,9 @@ def test_only_so_many_tenants_have_a_breaker_of_their_own():
 
 def test_only_so_many_limited_tenants_are_remembered():
     subject = health()
-    subject.renew([WHERE])
+    subject.update_targets([WHERE])
     for who in range(1, 1_000):
-        subject.hear(HealthHint(WHERE.id, "cool", 60.0, tenant_id=who))
+        subject.apply_hint(HealthHint(WHERE.id, "cool", 60.0, tenant_id=who))
     entry = subject.get(WHERE.id)
     assert entry is not None
     assert len(entry.limited) <= 64

@@ -15,7 +15,7 @@ from tests.support.provider.errors import ACCOUNTS, KEYS, LONG_CONTEXT, MODELS, 
 WIDE = Target(
     id=9, alias="w", name="w-1", provider="openai", upstream_model="w", base_url="http://u", secret=Secret("")
 )
-PLAN = Plan(targets=(), instead={"context_window": (WIDE,), "content_filter": (WIDE,)})
+PLAN = Plan(targets=(), fallbacks_by_reason={"context_window": (WIDE,), "content_filter": (WIDE,)})
 
 
 def raw(body: Any) -> bytes:

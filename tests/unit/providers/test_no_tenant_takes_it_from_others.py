@@ -46,10 +46,10 @@ def call(subject: DeploymentHealth, who: int, failure: UpstreamFailed | None, wh
     if turn is None:
         return False
     if failure is None:
-        turn.answered()
+        turn.record_success()
     else:
-        turn.failed(failure)
-    turn.let_go()
+        turn.record_failure(failure)
+    turn.release()
     return True
 
 
@@ -168,7 +168,7 @@ def test_a_sole_tenant_is_kept_away_as_ever_and_comes_back():
 def test_who_was_kept_away_alone_comes_back_slowly_too():
     clock = Clock()
     subject = health(clock, bulkheads=Bulkheads(200))
-    subject.renew([WHERE])
+    subject.update_targets([WHERE])
     for _ in range(5):
         call(subject, ALICE, POISON["silence"]())
     clock.now += 6.0
@@ -194,29 +194,29 @@ def test_when_others_find_it_well_again_the_one_who_doubted_looks_at_once():
 def test_a_slow_answer_of_one_tenant_makes_no_outlier_for_others():
     clock = Clock()
     subject, peer = health(clock), target(2, "http://b")
-    subject.renew([WHERE, peer], [[1, 2]])
+    subject.update_targets([WHERE, peer], [[1, 2]])
     for _ in range(64):
         for where, who, seconds in ((WHERE, ALICE, 9.0), (peer, BOB, 0.1)):
             turn = subject.start(where, who)
             assert turn is not None
             clock.now += seconds / 10
             turn.began -= seconds
-            turn.answered()
-            turn.end()
-    subject.weigh()
+            turn.record_success()
+            turn.finish()
+    subject.eject_outliers()
     assert rests(subject, ALICE)
     assert not rests(subject, BOB)
 
 
 def test_calls_that_hang_leave_the_last_tenth_of_an_endpoint_to_others():
     subject = health(bulkheads=Bulkheads(100, 20))
-    subject.renew([WHERE])
+    subject.update_targets([WHERE])
     hers = [turn for _ in range(50) if (turn := subject.start(WHERE, ALICE)) is not None]
     assert (len(hers), subject.is_full(WHERE.id, ALICE), subject.is_full(WHERE.id, BOB)) == (18, True, False)
     his = [turn for _ in range(50) if (turn := subject.start(WHERE, BOB)) is not None]
     assert (len(his), subject.is_full(WHERE.id, CARL)) == (2, True)
     for turn in (*hers, *his):
-        turn.end()
+        turn.finish()
     assert sum(subject.start(WHERE, BOB) is not None for _ in range(50)) == 18
 
 
@@ -229,7 +229,7 @@ def test_a_client_that_leaves_gives_its_tenants_probe_back():
     turn = subject.start(WHERE, ALICE)
     assert turn is not None
     assert subject.start(WHERE, ALICE) is None
-    turn.let_go()
+    turn.release()
     assert call(subject, ALICE, None)
 
 

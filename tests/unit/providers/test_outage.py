@@ -28,8 +28,8 @@ async def attempts(health: DeploymentHealth, clock: Clock, seconds: int, calls_a
             reached += 1
             failure = UpstreamFailed("status 500")
             failures.append(failure)
-            step[1].failed(failure)
-            step[1].let_go()
+            step[1].record_failure(failure)
+            step[1].release()
             journey.failed(only, failure)
     return reached
 

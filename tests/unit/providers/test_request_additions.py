@@ -190,11 +190,11 @@ def test_what_the_operators_own_call_met_is_known_for_all() -> None:
 
 def test_what_was_learned_of_a_deployment_goes_with_it() -> None:
     health = DeploymentHealth()
-    health.renew([target()])
+    health.update_targets([target()])
     health.additions.learn(target(), Added("max_tokens", usage=False))
-    health.renew([target()])
+    health.update_targets([target()])
     assert health.additions.of(target()) == Added("max_tokens", usage=False)
-    health.renew([])
+    health.update_targets([])
     assert health.additions.of(target()) == stated(target())
 
 

@@ -63,8 +63,10 @@ async def test_cancelled_callers_leave_nothing_behind_and_get_nobodys_answer(
 
         for start in range(0, calls, 100):
             await asyncio.gather(*(one(number) for number in range(start, start + 100)))
-        await worker.post([], [])  # what was granted to nobody has been taken back when this is answered
-        standing = await worker.standing(scopes)
+        await worker.publish_totals(
+            [], []
+        )  # what was granted to nobody has been taken back when this is answered
+        standing = await worker.status(scopes)
         assert standing.budget is not None
         assert standing.budget.held_nanousd == 0
 
@@ -75,14 +77,16 @@ async def test_a_worker_that_never_saw_a_key_posts_its_calls(redis_server: Redis
         call = await crew.ask(scopes, 60)
         await crew.settle(call, 50)
         other = crew.workers[(crew.serial + 1) % 2]
-        standing = await other.standing(scopes)
+        standing = await other.status(scopes)
         assert standing.budget is not None
         assert standing.budget.spent_nanousd == 50
         start = window("calendar_month", "UTC", standing.budget.resets_at - 1).start
         key = WindowKey("key:160", "calendar_month", "UTC", start)
         tenant = WindowKey("tenant:16", "calendar_month", "UTC", start)
-        await other.post([WindowTotal(key, 50, 2), WindowTotal(tenant, 50, 2)], [call], is_adopted=True)
-        standing = await other.standing(scopes)
+        await other.publish_totals(
+            [WindowTotal(key, 50, 2), WindowTotal(tenant, 50, 2)], [call], is_adopted=True
+        )
+        standing = await other.status(scopes)
         assert standing.budget is not None
         assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (50, 0)
 

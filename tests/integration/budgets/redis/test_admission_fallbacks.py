@@ -36,11 +36,11 @@ async def test_with_redis_there_is_no_fallback(redis_server: RedisServer, fallba
     async with Crew(redis_server.url, 1) as crew:
         [admission] = crew.workers
         await admission.admit(AdmissionRequest("one", FREE, 1, 0))
-        await admission.standing(FREE)
+        await admission.status(FREE)
         await admission.renew(["one"])
         await admission.settle("one", 1, 0)
-        assert await admission.post([], ["one"])
-        assert await admission.bury("never-born")
+        assert await admission.publish_totals([], ["one"])
+        assert await admission.release_worker("never-born")
     assert fallbacks() == {}
 
 
@@ -54,15 +54,15 @@ async def test_without_it_each_answer_of_the_workers_own_is_counted(
 
     await alone.admit(AdmissionRequest("two", FREE, 1, 0))
     new("redis_admit")
-    await alone.standing(FREE)
+    await alone.status(FREE)
     new("redis_admit", "redis_standing")
     await alone.renew(["call-1"])
     new("redis_admit", "redis_standing", "redis_renew")
     await alone.settle("call-1", 1, 0)
     new("redis_admit", "redis_standing", "redis_renew", "redis_settle")
-    assert not await alone.post([], ["call-1"], is_adopted=True)
+    assert not await alone.publish_totals([], ["call-1"], is_adopted=True)
     new("redis_admit", "redis_standing", "redis_renew", "redis_settle", "redis_post")
-    assert not await alone.bury("somebody")
+    assert not await alone.release_worker("somebody")
     new(*ALL)
 
 

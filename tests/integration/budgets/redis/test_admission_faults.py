@@ -99,7 +99,7 @@ async def test_a_hung_redis_makes_nobody_wait_and_nothing_overspent(
             5 <= len(sent) < len(names + shared)
         )  # most did not even ask: unit/budgets/redis/client/test_reconnect_backoff.py
         await until_granted(crew, small, 10)
-        standing = await crew.workers[0].standing(small)
+        standing = await crew.workers[0].status(small)
         assert standing.budget is not None
         assert standing.budget.held_nanousd % 10 == 0
 
@@ -154,7 +154,7 @@ async def test_what_is_set_aside_is_not_held_and_refuses_no_call(redis_server: R
         for _ in crew.workers:
             await until_granted(crew, scopes, DOLLAR)
         await set_aside(redis_server, 35, 2)
-        standing = await crew.workers[0].standing(scopes)
+        standing = await crew.workers[0].status(scopes)
         assert standing.budget is not None
         assert standing.budget.held_nanousd == 2 * DOLLAR
         assert len(await crew.burst(scopes, DOLLAR // 50, 500)) == 400
@@ -169,8 +169,8 @@ async def test_what_a_dead_worker_was_granted_and_never_wrote_down_is_free_again
         first, second = [await crew.ask(scopes, 500) for _ in range(2)]
         living, dead = crew.workers  # the first call went to the second worker
         assert await crew.ask(scopes, 500) == "parallel"
-        await living.bury(dead.worker)
-        standing = await living.standing(scopes)
+        await living.release_worker(dead.worker)
+        standing = await living.status(scopes)
         assert standing.budget is not None
         assert standing.budget.held_nanousd == 500
         assert (await crew.ask(scopes, 500)).startswith("call-")
@@ -190,7 +190,7 @@ async def test_what_a_dead_worker_set_aside_is_taken_back_once_its_death_is_know
         key = "omg:{t36}:aside:tenant:36"
         await asyncio.to_thread(redis_server.run, "EVAL", left_behind, "1", key)
         assert await crew.ask(scopes, 9 * DOLLAR) == "unavailable"  # it may live elsewhere, and spend
-        await crew.workers[0].bury("dead")
+        await crew.workers[0].release_worker("dead")
         assert (await crew.ask(scopes, 9 * DOLLAR)).startswith("call-")
 
 
@@ -212,10 +212,10 @@ async def test_a_hung_redis_leaves_everybody_where_they_stood(redis_server: Redi
         [worker], scopes = crew.workers, rules(50_000, Limits(8), tenant=38)
         await until_granted(crew, scopes, 10)
         running = await crew.ask(scopes, 10)
-        before = await worker.standing(scopes)
+        before = await worker.status(scopes)
         redis_server.hang()
         try:
-            assert await worker.standing(scopes) == before
+            assert await worker.status(scopes) == before
             assert await worker.settle(running, 1, 5) == before
         finally:
             redis_server.go_on()

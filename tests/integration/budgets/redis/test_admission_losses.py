@@ -106,7 +106,7 @@ async def test_a_worker_whose_death_is_proven_is_not_waited_for(
     await lose_everything(redis_server)
     assert await outcome(living, scopes, "too-early") == "unavailable"
     crew.ledger.spent, crew.ledger.version = 30 * HOLD, 2  # what adoption found in its journal
-    await living.bury(dead.worker)
+    await living.release_worker(dead.worker)
     await eventually_granted(living, scopes)
     assert await all_that_fits(crew, scopes) == LIMIT // HOLD - 30 - 30 - 1
 
@@ -151,7 +151,7 @@ async def test_a_newcomer_knows_at_once_who_is_alive(redis_server: RedisServer) 
         newcomer = crew.worker(redis_server.url)
         await newcomer.open()
         try:
-            await eventually(lambda: newcomer.peers.workers == 2)  # the others say so once a second
+            await eventually(lambda: newcomer.workers.workers == 2)  # the others say so once a second
         finally:
             await newcomer.aclose()
 
@@ -171,11 +171,11 @@ async def test_what_a_worker_could_not_post_before_it_died_is_counted_once(
         await dead.settle("a-call", 1, 800)
     await link.cut()
     await dead.settle("a-call", 1, 800)
-    assert not await dead.post(posted(scopes, 800, 2), ["a-call"])
+    assert not await dead.publish_totals(posted(scopes, 800, 2), ["a-call"])
     # so its journal is kept, and tells whoever adopts it
-    assert await living.post(posted(scopes, 800, 2), ["a-call"], is_adopted=True)
-    await living.bury(dead.worker)
-    standing = await living.standing(scopes)
+    assert await living.publish_totals(posted(scopes, 800, 2), ["a-call"], is_adopted=True)
+    await living.release_worker(dead.worker)
+    standing = await living.status(scopes)
     assert standing.budget is not None
     assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (800, 0)
     assert await all_that_fits(crew, scopes) == 200 // HOLD
@@ -187,9 +187,9 @@ async def test_a_worker_that_is_heard_again_has_posted_everything(link: Link, cr
     await worker.admit(AdmissionRequest("b-call", scopes, 1, 800))
     await worker.settle("b-call", 1, 800)
     await link.cut()
-    assert not await worker.post(posted(scopes, 800, 2), ["b-call"])
+    assert not await worker.publish_totals(posted(scopes, 800, 2), ["b-call"])
     await link.mend()
-    await eventually(lambda: worker.post([], []))
-    standing = await crew.workers[0].standing(scopes)
+    await eventually(lambda: worker.publish_totals([], []))
+    standing = await crew.workers[0].status(scopes)
     assert standing.budget is not None
     assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (800, 0)

@@ -51,7 +51,7 @@ async def test_calls_that_redis_never_heard_of_are_forgotten_once_the_ledger_has
             assert len(names) == CALLS
             assert await serve(crew, bound, 1, 1) == []
             assert remembered() <= before + CALLS
-            assert await worker.post([], names)  # nothing is kept for Redis, so the journal can go
+            assert await worker.publish_totals([], names)  # nothing is kept for Redis, so the journal can go
             assert remembered() <= before
         finally:
             redis_server.start()
@@ -65,7 +65,7 @@ async def test_calls_that_cost_nothing_leave_nothing_to_tell(redis_server: Redis
         try:
             names = await serve(crew, scopes, 0, 0)
             assert len(names) == CALLS
-            assert await worker.post([], names)
+            assert await worker.publish_totals([], names)
         finally:
             redis_server.start()
 
@@ -81,11 +81,11 @@ async def test_what_was_spent_meanwhile_is_counted_afterwards_and_once(redis_ser
             names = await serve(crew, scopes, cost, cost)
             early, late = names[: len(names) // 2], names[len(names) // 2 :]
             spent = len(early) * cost
-            assert not await worker.post([WindowTotal(window_of(52), spent, 2, spent)], early)
+            assert not await worker.publish_totals([WindowTotal(window_of(52), spent, 2, spent)], early)
         finally:
             redis_server.go_on()
-        await eventually(lambda: worker.post([], []))
-        standing = await worker.standing(scopes)
+        await eventually(lambda: worker.publish_totals([], []))
+        standing = await worker.status(scopes)
         assert standing.budget is not None
         assert standing.budget.spent_nanousd == len(names) * cost
         assert standing.budget.held_nanousd == DOLLAR
@@ -101,7 +101,7 @@ async def test_a_call_that_redis_may_have_granted_is_taken_back(redis_server: Re
             assert await crew.ask(scopes, 500) == "unavailable"
         finally:
             redis_server.go_on()
-        await eventually(lambda: worker.post([], []))
+        await eventually(lambda: worker.publish_totals([], []))
         await until_granted(crew, scopes, 490)
         assert (await crew.ask(scopes, 500)).startswith("call-")
 

@@ -50,7 +50,7 @@ async def spend(crew: Crew, scopes: tuple[ScopeRules, ...], calls: int) -> list[
 
 
 async def spent(admission: Admission, scopes: Sequence[ScopeRules]) -> int:
-    budget = (await admission.standing(scopes)).budget
+    budget = (await admission.status(scopes)).budget
     assert budget is not None
     assert budget.held_nanousd == 0
     return budget.spent_nanousd
@@ -76,7 +76,7 @@ async def test_posts_that_overtake_each_other_never_change_what_was_spent(
         batches = shipped(tenant, await spend(crew, scopes, 40), 3)
         told = dice.sample([*batches, *batches], 2 * len(batches))
         for post, ids in told:
-            await dice.choice(crew.workers).post([post], ids, is_adopted=True)
+            await dice.choice(crew.workers).publish_totals([post], ids, is_adopted=True)
             assert await spent(crew.workers[0], scopes) == 40 * COST
         assert len(await crew.burst(scopes, COST, 20)) == 1
 
@@ -89,8 +89,10 @@ async def test_what_an_adopted_journal_brings_counts_although_later_posts_came_f
         scopes = rules(10 * COST, tenant=426)
         first, dead, last = shipped(426, await spend(crew, scopes, 9), 3)
         for post, ids in (first, last):
-            await crew.workers[0].post([post], ids, is_adopted=True)
-        await crew.workers[1].post([structs.replace(last[0], added_nanousd=None)], dead[1], is_adopted=True)
+            await crew.workers[0].publish_totals([post], ids, is_adopted=True)
+        await crew.workers[1].publish_totals(
+            [structs.replace(last[0], added_nanousd=None)], dead[1], is_adopted=True
+        )
         assert await spent(crew.workers[0], scopes) == 9 * COST
         assert len(await crew.burst(scopes, COST, 5)) == 1
 
@@ -105,7 +107,9 @@ async def test_posts_of_the_living_and_for_the_dead_in_any_order_never_say_too_l
         batches = shipped(tenant, await spend(crew, scopes, 40), 4)
         newest = structs.replace(batches[-1][0], added_nanousd=None)
         for post, ids in dice.sample(batches, len(batches)):
-            await dice.choice(crew.workers).post([dice.choice([post, newest])], ids, is_adopted=True)
+            await dice.choice(crew.workers).publish_totals(
+                [dice.choice([post, newest])], ids, is_adopted=True
+            )
             assert await spent(crew.workers[0], scopes) >= 40 * COST
         assert await spent(crew.workers[0], scopes) == 40 * COST
 
@@ -115,20 +119,20 @@ async def test_a_post_that_never_comes_is_not_waited_for_without_end(redis_serve
         scopes = rules(10**6, tenant=420)
         first, lost, *rest = shipped(420, await spend(crew, scopes, 80), 1)
         for post, ids in (first, *rest):
-            await crew.workers[0].post([post], ids, is_adopted=True)
+            await crew.workers[0].publish_totals([post], ids, is_adopted=True)
         known = await spent(crew.workers[1], scopes)
         assert known == 81 * COST  # the total of the newest: the lost one's call is still counted beside it
-        await crew.workers[1].post([lost[0]], lost[1], is_adopted=True)
+        await crew.workers[1].publish_totals([lost[0]], lost[1], is_adopted=True)
         assert await spent(crew.workers[1], scopes) == 80 * COST
 
 
 async def test_a_load_that_comes_late_counts_nothing_twice(redis_server: RedisServer) -> None:
     async with patient_crew(redis_server.url, 2) as crew:
         scopes, ledger, (quick, slow) = rules(10**6, tenant=421), crew.ledger, crew.workers
-        await quick.standing(rules(0, tenant=421))
+        await quick.status(rules(0, tenant=421))
         quickly, ledger.is_open = ledger.is_open, asyncio.Event()
         ledger.is_asked.clear()
-        late = asyncio.create_task(slow.standing(scopes))
+        late = asyncio.create_task(slow.status(scopes))
         await ledger.is_asked.wait()
         slowly, ledger.is_open = ledger.is_open, quickly
         for name in (names := [f"quick-{n}" for n in range(5)]):
@@ -138,7 +142,7 @@ async def test_a_load_that_comes_late_counts_nothing_twice(redis_server: RedisSe
         slowly.set()
         await late
         assert await spent(slow, scopes) == 5 * COST
-        await quick.post([WindowTotal(window_of(421), 5 * COST, 2, 5 * COST)], names)
+        await quick.publish_totals([WindowTotal(window_of(421), 5 * COST, 2, 5 * COST)], names)
         assert await spent(slow, scopes) == 5 * COST
 
 
@@ -149,11 +153,13 @@ async def test_nobody_is_refused_for_calls_that_are_counted_twice_for_a_moment(
         scopes, (one, other) = rules(10 * COST, tenant=422), crew.workers
         names = await spend(crew, scopes, 6)
         crew.ledger.spent, crew.ledger.version = 6 * COST, 2
-        await one.forget()
+        await one.invalidate()
         assert await spent(one, scopes) == 12 * COST  # a total was loaded before the post of its calls came
         asked = asyncio.create_task(one.admit(AdmissionRequest("last", scopes, 1, COST)))
-        await other.standing(scopes)  # the call has reached Redis
-        await other.post([WindowTotal(window_of(422), 6 * COST, 2, 6 * COST)], names, is_adopted=True)
+        await other.status(scopes)  # the call has reached Redis
+        await other.publish_totals(
+            [WindowTotal(window_of(422), 6 * COST, 2, 6 * COST)], names, is_adopted=True
+        )
         assert (await asked).request_id == "last"
 
 
@@ -161,7 +167,7 @@ async def test_a_refusal_in_doubt_comes_within_a_second(redis_server: RedisServe
     async with patient_crew(redis_server.url, 1) as crew:
         scopes = rules(6 * COST, tenant=423)
         await spend(crew, scopes, 6)
-        await crew.workers[0].forget()
+        await crew.workers[0].invalidate()
         with pytest.raises(BudgetRefused):
             await crew.workers[0].admit(AdmissionRequest("last", scopes, 1, COST))
 
@@ -173,8 +179,8 @@ async def test_a_refusal_without_doubt_comes_at_once(redis_server: RedisServer) 
             ScopeRules("tenant:424", Limits(), (BudgetRule(10**6),)),
         )
         await spend(crew, both, 6)
-        await crew.workers[0].forget()
-        await crew.workers[0].standing(both)
+        await crew.workers[0].invalidate()
+        await crew.workers[0].status(both)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("budgets.redis.recovery.prerequisites.DOUBT_S", 3600)
             with pytest.raises(BudgetRefused):
@@ -188,9 +194,9 @@ async def test_posts_that_reach_a_forgotten_window_are_in_what_is_learnt_next(
         worker, scopes = crew.workers[0], rules(10**6, tenant=425)
         names = await spend(crew, scopes, 9)
         batches = shipped(425, names, 3)
-        await worker.post([batches[0][0]], batches[0][1])
-        await worker.forget()
+        await worker.publish_totals([batches[0][0]], batches[0][1])
+        await worker.invalidate()
         crew.ledger.spent, crew.ledger.version = 3 * COST, 2  # what a load would say that began before
         for post, ids in (batches[2], batches[1]):
-            await worker.post([post], ids, is_adopted=True)
+            await worker.publish_totals([post], ids, is_adopted=True)
         assert await spent(worker, scopes) == 9 * COST

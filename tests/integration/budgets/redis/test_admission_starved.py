@@ -56,7 +56,7 @@ async def until(read: Callable[[], Awaitable[T]], holds: Callable[[T], object] =
 
 
 async def counted(worker: Admission, scopes: tuple[ScopeRules, ...]) -> int:
-    budget = (await worker.standing(scopes)).budget
+    budget = (await worker.status(scopes)).budget
     assert budget is not None
     return budget.spent_nanousd + budget.held_nanousd
 
@@ -74,10 +74,10 @@ async def test_calls_that_reach_the_ledger_before_redis_hears_their_ends_are_nev
         await link.cut()
         await asyncio.gather(*(worker.settle(name, 1, PRICE) for name in names))
         posts = [WindowTotal(window_of(800), calls * PRICE, 2, calls * PRICE)]
-        assert not await worker.post(posts, names)
+        assert not await worker.publish_totals(posts, names)
         asking = asyncio.create_task(_ask_until(other, scopes, told := asyncio.Event()))
         await link.mend()
-        await until(lambda: worker.post([], []))
+        await until(lambda: worker.publish_totals([], []))
         told.set()
         assert await asking == {"full"}
         assert await counted(other, scopes) == calls * PRICE
@@ -114,15 +114,15 @@ async def test_what_the_ledger_said_before_a_loss_is_not_taken_for_what_it_says_
     await one.open()
     await other.open()
     try:
-        await one.standing(rules(0, tenant=801))  # the tenant is known, its budget is new
-        asked = asyncio.create_task(one.standing(scopes))
+        await one.status(rules(0, tenant=801))  # the tenant is known, its budget is new
+        asked = asyncio.create_task(one.status(scopes))
         await before.asked.wait()
         await asyncio.to_thread(redis_server.run, "FLUSHALL")
         after.spent, after.version = 600, 2  # a batch that was posted before the loss
-        rebuilt = asyncio.create_task(other.standing(scopes))
+        rebuilt = asyncio.create_task(other.status(scopes))
         await after.asked.wait()
         before.may_answer.set()
-        await eventually(lambda: not one._preparation._learning._tasks)  # noqa: SLF001 - it has been told
+        await eventually(lambda: not one._prerequisites._learning._tasks)  # noqa: SLF001 - it has been told
         after.may_answer.set()
         await asyncio.gather(asked, rebuilt)
         assert await counted(other, scopes) == 600
@@ -187,7 +187,7 @@ async def test_who_ends_before_its_calls_are_in_the_ledger_is_waited_for_until_t
         await asyncio.to_thread(redis_server.run, "FLUSHALL")
         assert await outcome(living, scopes, "too early") == "unavailable"
         crew.ledger.spent, crew.ledger.version = 60 * PRICE, 2  # what adoption found in its journal
-        await living.bury(leaving.worker)
+        await living.release_worker(leaving.worker)
         await until(lambda: outcome(living, scopes, "late"), lambda said: said == "granted")
         assert await counted(living, scopes) == 61 * PRICE
 
@@ -199,7 +199,7 @@ async def test_who_ends_with_nothing_left_is_not_waited_for(redis_server: RedisS
         await leaving.admit(AdmissionRequest("done", scopes, 1, PRICE))
         await leaving.settle("done", 1, PRICE)
         crew.ledger.spent, crew.ledger.version = PRICE, 2
-        assert await leaving.post([WindowTotal(window_of(805), PRICE, 2, PRICE)], ["done"])
+        assert await leaving.publish_totals([WindowTotal(window_of(805), PRICE, 2, PRICE)], ["done"])
         assert await leaving.aclose()
         await asyncio.to_thread(redis_server.run, "FLUSHALL")
         assert await outcome(living, scopes, "next") == "granted"
@@ -233,12 +233,12 @@ async def test_a_call_that_is_told_again_while_the_ledger_gets_it_does_not_come_
             await until(lambda: outcome(worker, scopes, "twice"), lambda said: said == "granted")
             await worker.settle("twice", 1, PRICE)
             link.shift_s = 0.036  # the first answer is too late, and the command is sent once more
-            telling = asyncio.create_task(worker._backlog.tell_again(None))  # noqa: SLF001 - as after a loss
+            telling = asyncio.create_task(worker._outbox.resend(None))  # noqa: SLF001 - as after a loss
             await asyncio.sleep(0.015)
-            await worker.post([WindowTotal(window_of(806), PRICE, 2, PRICE)], ["twice"])
+            await worker.publish_totals([WindowTotal(window_of(806), PRICE, 2, PRICE)], ["twice"])
             await asyncio.gather(telling, return_exceptions=True)
             link.shift_s = 0.0
-            await until(lambda: worker.post([], []))
+            await until(lambda: worker.publish_totals([], []))
             assert await counted(crew.workers[0], scopes) == PRICE
         finally:
             await worker.aclose()
@@ -288,7 +288,7 @@ async def test_what_an_old_connection_said_is_not_done_after_what_the_new_one_sa
             assert await outcome(worker, scopes, "held up") == "unavailable"
             link.is_holding = False  # for the next connection
             await until(lambda: outcome(worker, scopes, "next"), lambda said: said == "granted")
-            await eventually(lambda: not worker._backlog._unsettled)  # noqa: SLF001 - the doubt is settled
+            await eventually(lambda: not worker._outbox._unsettled)  # noqa: SLF001 - the doubt is settled
             before = await counted(crew.workers[0], scopes)
             assert before == 2 * PRICE
             link.may_pass.set()

@@ -83,7 +83,7 @@ class World:
         if self.outbox:
             worker, post, names = self.outbox.pop(self.dice.randrange(len(self.outbox)))
             for _ in range(self.dice.choice((1, 1, 2))):
-                await worker.post([post], names)
+                await worker.publish_totals([post], names)
 
     async def die(self) -> None:
         """One worker dies: another takes over what its journal knows, and finds what the ledger has of it already."""
@@ -94,7 +94,9 @@ class World:
         lost = [names for worker, _, names in self.outbox if worker is dead]
         self.outbox = [said for said in self.outbox if said[0] is not dead]
         for names in lost:
-            await heir.post([WindowTotal(self.window, self.total, self.version)], names, is_adopted=True)
+            await heir.publish_totals(
+                [WindowTotal(self.window, self.total, self.version)], names, is_adopted=True
+            )
         bills = {name: cost for name, (by, cost) in self.ended.items() if by is dead}
         for name, hold in [(name, hold) for name, (by, hold) in self.running.items() if by is dead]:
             del self.running[name]
@@ -105,10 +107,10 @@ class World:
             self.ended.pop(name, None)
         added = sum(bills.values())
         self.total, self.version = self.total + added, self.version + bool(added)
-        await heir.post(
+        await heir.publish_totals(
             [WindowTotal(self.window, self.total, self.version, added)], list(bills), is_adopted=True
         )
-        await heir.bury(dead.worker)
+        await heir.release_worker(dead.worker)
         await self.hire()
 
     async def hire(self) -> None:
@@ -119,7 +121,7 @@ class World:
         self.workers.append(worker)
 
     async def look(self) -> None:
-        budget = (await self.dice.choice(self.workers).standing(self.scopes)).budget
+        budget = (await self.dice.choice(self.workers).status(self.scopes)).budget
         assert budget is not None
         assert budget.remaining_nanousd - budget.held_nanousd <= max(0, self.room)
 
@@ -128,7 +130,7 @@ class World:
             await asyncio.to_thread(self.server.run, "FLUSHALL")
 
     async def forget(self) -> None:
-        await self.dice.choice(self.workers).forget()
+        await self.dice.choice(self.workers).invalidate()
 
     async def live(self) -> None:
         steps = (self.ask, self.end, self.ship, self.deliver, self.look, self.lose, self.forget, self.die)

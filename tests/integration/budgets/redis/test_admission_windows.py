@@ -70,7 +70,7 @@ async def serve(worker: RedisAdmission, name: str, cost: int, tenant: int = 70) 
 
 
 async def money(worker: RedisAdmission, schedule: str) -> BudgetStatus:
-    budget = (await worker.standing(scopes("busy", schedule))).budget
+    budget = (await worker.status(scopes("busy", schedule))).budget
     assert budget is not None
     return budget
 
@@ -115,7 +115,7 @@ async def test_a_new_window_begins_with_what_its_days_owe(worker: RedisAdmission
     await serve(worker, "today", 5)
     await serve(worker, "posted", 11)
     await worker.admit(AdmissionRequest("runs", scopes("busy"), 1, 3))
-    await worker.post([], ["posted"], is_adopted=True)
+    await worker.publish_totals([], ["posted"], is_adopted=True)
     today = await money(worker, "daily")
     assert (today.spent_nanousd, today.held_nanousd) == (5, 3)
     month = await money(worker, "rolling_366d")
@@ -130,6 +130,6 @@ async def test_a_new_window_holds_calls_whose_slot_is_free_again(
     await worker.admit(AdmissionRequest("next", scopes("busy", parallel=1), 1, 5))
     assert (await money(worker, "weekly")).held_nanousd == 65
     key = (ScopeRules("key:busy", Limits(), (BudgetRule(ROOM),)), scopes("busy")[1])
-    budget = (await worker.standing(key)).budget
+    budget = (await worker.status(key)).budget
     assert budget is not None
     assert budget.held_nanousd == 65

@@ -162,7 +162,7 @@ async def test_nothing_is_granted_before_a_silent_worker_has_said_what_it_holds(
     crew.workers = [one]
     lose(redis_server, 1, kinds)
     assert await crew.ask(both(100), 20) == "unavailable"
-    await one.bury(other.worker)  # nothing was written down of its call
+    await one.release_worker(other.worker)  # nothing was written down of its call
     await eventually(lambda: crew.ask(both(100), 20), lambda said: said.startswith("call-"))
 
 
@@ -206,7 +206,7 @@ async def test_a_new_tenant_does_not_wait_for_a_silent_worker_born_in_this_life(
     async def members() -> dict[str, str]:
         return {"silent": life}
 
-    one.peers._members = members  # noqa: SLF001
+    one.workers._members = members  # noqa: SLF001
     await one.admit(AdmissionRequest("first", rules(100, tenant=77), 1, 20))
     lose(redis_server, 77, "calls")
     with pytest.raises(AdmissionUnavailable):  # it may hold what was told to what is lost

@@ -49,7 +49,7 @@ async def confused(server: RedisServer, tenant: int) -> AsyncIterator[None]:
 
 
 async def held(worker: RedisAdmission, tenant: int) -> tuple[int, int]:
-    standing = await worker.standing(rules(LIMIT, tenant=tenant))
+    standing = await worker.status(rules(LIMIT, tenant=tenant))
     assert standing.budget is not None
     return standing.budget.spent_nanousd, standing.budget.held_nanousd
 
@@ -69,7 +69,7 @@ async def test_calls_get_a_clear_refusal_and_ends_are_told_later(
         async with unable(redis_server, setting):
             assert await crew.ask(scopes, HOLD) == "unavailable"
             await crew.settle(running, COST)
-            await crew.workers[0].post([], ["a call of another worker"], is_adopted=True)
+            await crew.workers[0].publish_totals([], ["a call of another worker"], is_adopted=True)
         await until_told(crew.workers[0], tenant, (COST, 0))
 
 

@@ -37,8 +37,8 @@ class Process:
 
     def __init__(self, url: str, version: int = 7) -> None:
         self.hints = HealthHintBus(url, lambda: version, SIGNER)
-        self.health = DeploymentHealth(watch=Watch(learned=self.hints.say))
-        self.health.renew([TARGET])
+        self.health = DeploymentHealth(watch=Watch(learned=self.hints.publish))
+        self.health.update_targets([TARGET])
         self.listens, self.heard = asyncio.Event(), asyncio.Event()
         self.is_deaf = asyncio.Event()
         self._listener = ConfigSubscriber(
@@ -54,17 +54,17 @@ class Process:
         await asyncio.gather(self.hints.run(), self._listener.run())
 
     def _hear(self, message: bytes) -> None:
-        hint = self.hints.hear(message)
+        hint = self.hints.parse(message)
         if hint is not None:
-            self.health.hear(hint)
+            self.health.apply_hint(hint)
             self.heard.set()
 
     def fail(self, failure: UpstreamFailed, times: int = 1) -> None:
         for _ in range(times):
             turn = self.health.start(TARGET)
             assert turn is not None
-            turn.failed(failure)
-            turn.let_go()
+            turn.record_failure(failure)
+            turn.release()
 
     @property
     def rests(self) -> bool:
@@ -118,8 +118,8 @@ async def test_the_other_process_comes_back_when_one_has_seen_it_serve(redis):
         for _ in range(3):  # although it is open: as calls do when all deployments are
             turn = one.health.start(TARGET)
             assert turn is not None
-            turn.answered()
-            turn.end()
+            turn.record_success()
+            turn.finish()
         await asyncio.wait_for(other.heard.wait(), HEARD_S)
         assert not other.rests
 
@@ -134,7 +134,7 @@ async def test_without_redis_only_hints_are_lost(redis):
         other.listens.clear()
         redis.start()
         await asyncio.wait_for(other.listens.wait(), 30)
-        one.hints.say(HealthHint(TARGET.id, "open", 5.0))
+        one.hints.publish(HealthHint(TARGET.id, "open", 5.0))
         await asyncio.wait_for(other.heard.wait(), 30)
         assert other.rests
 
@@ -155,10 +155,10 @@ async def test_databases_of_one_redis_do_not_hear_each_other(redis):
 async def test_a_hint_about_another_catalog_and_what_is_no_hint_are_passed_over(redis):
     process = Process(redis.url, version=7)
     hint = HealthHint(TARGET.id, "open", 5.0)
-    assert process.hints.hear(msgspec.json.encode(HealthHintMessage("them", 7, hint, time.time()))) == hint
-    assert process.hints.hear(msgspec.json.encode(HealthHintMessage("them", 8, hint, time.time()))) is None
+    assert process.hints.parse(msgspec.json.encode(HealthHintMessage("them", 7, hint, time.time()))) == hint
+    assert process.hints.parse(msgspec.json.encode(HealthHintMessage("them", 8, hint, time.time()))) is None
     for nonsense in (b"", b"{}", b'{"sender":"x","version":7,"hint":{"deployment":1,"what":"explode"}}'):
-        assert process.hints.hear(nonsense) is None
+        assert process.hints.parse(nonsense) is None
 
 
 async def test_a_hint_that_waited_is_shorter_by_the_wait(redis):
@@ -166,7 +166,7 @@ async def test_a_hint_that_waited_is_shorter_by_the_wait(redis):
     late = HealthHintBus(redis.url, lambda: 7, SIGNER, clock=lambda: now)
     other = Process(redis.url)
     async with running(other):
-        late.say(HealthHint(TARGET.id, "open", 5.0))
+        late.publish(HealthHint(TARGET.id, "open", 5.0))
         now = 6.0
         task = asyncio.create_task(late.run())
         await asyncio.wait_for(other.heard.wait(), HEARD_S)

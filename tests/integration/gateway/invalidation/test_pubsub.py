@@ -47,7 +47,7 @@ async def next_of(said) -> str:
 
 async def test_an_announced_change_is_heard(redis, heard):
     assert await next_of(heard) == "found"
-    await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).announce)
+    await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).publish)
     assert await next_of(heard) == "changed"
 
 
@@ -59,7 +59,7 @@ async def test_a_dead_redis_is_noticed_and_found_again(redis, heard, fallbacks):
     assert fallbacks() == {"changes_unheard": 1}
     redis.start()
     assert await next_of(heard) == "found"
-    await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).announce)
+    await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).publish)
     assert await next_of(heard) == "changed"
 
 
@@ -76,7 +76,7 @@ async def test_a_message_that_cannot_be_handled_ends_no_listening(redis, fallbac
     task = asyncio.create_task(listener.run())
     for number in range(1, 4):
         assert await next_of(said) == "found"
-        await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).announce)
+        await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).publish)
         assert await next_of(said) == "changed"
         await eventually(fallbacks, {"changes_unheard": number}.__eq__)
     await ended([task])
@@ -91,10 +91,10 @@ async def test_a_redis_that_hangs_counts_as_lost(redis, heard):
 
 
 async def test_a_change_is_made_although_nobody_can_be_told(redis, fallbacks):
-    await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).announce)
+    await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).publish)
     assert fallbacks() == {}
     redis.kill()
-    await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).announce)
+    await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).publish)
     assert fallbacks() == {"change_unannounced": 1}
 
 

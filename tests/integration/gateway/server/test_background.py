@@ -27,13 +27,13 @@ async def test_a_journal_is_kept_until_its_worker_is_buried(tmp_path):
     dead = Directory.create(tmp_path / "journal", "dead")
     dead.release()
 
-    await chores.adopt_the_dead()  # who does it may die now: the next one finds the journal
+    await chores.recover_dead_workers()  # who does it may die now: the next one finds the journal
     assert dead.path.exists()
 
     live.admission.is_heard = True
-    await chores.adopt_the_dead()
+    await chores.recover_dead_workers()
     assert not dead.path.exists()
     assert live.admission.buried == ["dead", "dead"]
 
-    await chores.adopt_the_dead()
+    await chores.recover_dead_workers()
     assert live.admission.buried == ["dead", "dead"]

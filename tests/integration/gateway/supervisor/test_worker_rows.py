@@ -24,7 +24,7 @@ async def in_database(work, *arguments):
 async def asked(peers: WorkerRegistry) -> set[str]:
     """Return for whom a tenant waits that starts over in this life of the data."""
     await peers.learn()
-    peers.expect("token")
+    peers.start_roll_call("token")
     return peers.missing("token", LIFE)
 
 
@@ -37,7 +37,7 @@ async def test_a_newcomer_waits_for_workers_that_it_has_never_heard():
     assert await asked(peers) == {"old", "new"}  # the young one was never granted what is lost
     assert peers.workers == 1  # nobody else is heard
 
-    peers.part("old")
+    peers.remove("old")
     assert await asked(peers) == {"new"}  # although its row is still there
 
 
@@ -56,7 +56,7 @@ async def test_rows_of_the_dead_and_the_silent_are_deleted_by_who_no_longer_wait
     await mine.enter(LIFE)
     peers = WorkerRegistry("mine", mine.members)
     await mine.tidy(peers)
-    peers.part("dead")
+    peers.remove("dead")
     later = asyncio.get_running_loop().time() + SILENT_S
     peers._heard["living"] = later  # noqa: SLF001 - it goes on saying so
     with pytest.MonkeyPatch.context() as patch:

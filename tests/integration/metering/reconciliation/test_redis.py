@@ -103,7 +103,7 @@ async def write(*names: str) -> list[WindowTotal]:
 async def test_every_state_of_a_call_agrees(server: RedisServer, worker: RedisAdmission) -> None:
     await begin(worker, "runs")
     await end(worker, "ended", "in-the-ledger", "posted")
-    await worker.post(await write("posted"), ["posted"])
+    await worker.publish_totals(await write("posted"), ["posted"])
     await write("in-the-ledger")
 
     assert await look(server) == SharedCounts(1, 1, HOLD, 2, 0, ())
@@ -114,7 +114,7 @@ async def test_a_batch_that_another_worker_posted_ahead_agrees(
 ) -> None:
     await end(worker, "first", "second")
     await write("first")
-    await worker.post(await write("second"), ["second"])
+    await worker.publish_totals(await write("second"), ["second"])
 
     assert await look(server) == SharedCounts(1, 0, 0, 1, 0, ())
 
@@ -156,7 +156,7 @@ async def test_a_call_that_stays_beside_its_total_is_told(
     server: RedisServer, worker: RedisAdmission
 ) -> None:
     await end(worker, "twice")
-    await worker.post(await write("twice"), [])
+    await worker.publish_totals(await write("twice"), [])
 
     assert await sentences(server) == [
         "call twice is in the ledger, and Redis counts it beside the ledger too"
@@ -168,7 +168,9 @@ async def test_another_total_for_the_same_batches_is_told(
 ) -> None:
     await end(worker, "one")
     posts = await write("one")
-    await worker.post([structs.replace(post, added_nanousd=CLOSED_COST + 1) for post in posts], ["one"])
+    await worker.publish_totals(
+        [structs.replace(post, added_nanousd=CLOSED_COST + 1) for post in posts], ["one"]
+    )
 
     found = await sentences(server)
     assert len(found) == len(SCOPES)
@@ -178,8 +180,8 @@ async def test_another_total_for_the_same_batches_is_told(
 async def test_a_ledger_that_was_put_back_is_told(server: RedisServer, worker: RedisAdmission) -> None:
     await end(worker, "one")
     posts = await write("one")
-    await worker.post([structs.replace(post, version=post.version + 7) for post in posts], ["one"])
-    await worker.post(
+    await worker.publish_totals([structs.replace(post, version=post.version + 7) for post in posts], ["one"])
+    await worker.publish_totals(
         [structs.replace(post, version=post.version + 6, added_nanousd=None) for post in posts], []
     )
 
@@ -204,11 +206,11 @@ async def test_what_is_right_again_at_the_second_look_is_not_told(
 ) -> None:
     await end(worker, "late")
     posts, loop = await write("late"), asyncio.get_running_loop()
-    await worker.post(posts, [])
+    await worker.publish_totals(posts, [])
     assert await sentences(server)
 
     def meanwhile(_: float) -> None:
-        asyncio.run_coroutine_threadsafe(worker.post(posts, ["late"]), loop).result(10)
+        asyncio.run_coroutine_threadsafe(worker.publish_totals(posts, ["late"]), loop).result(10)
 
     monkeypatch.setattr("metering.reconciliation.redis.time.sleep", meanwhile)
     assert not await sentences(server)

@@ -267,7 +267,7 @@ async def test_a_stream_whose_end_comes_right_after_its_last_event_keeps_its_con
     async with RawServer(ends_late) as server:
         first = await transport.send(ask(server.url), LIMITS)
         await anext(first.chunks())
-        first.leave()
+        first.abandon()
         await first.aclose()
         done_was_seen.set()
         await next_request.wait()
@@ -283,7 +283,7 @@ async def test_a_stream_that_is_left_but_never_ends_is_closed(transport: Transpo
         response = await transport.send(ask(server.url), LIMITS)
         await anext(response.chunks())
 
-        response.leave()
+        response.abandon()
 
         await seen_gone(server)
 

@@ -72,9 +72,9 @@ async def _agree(scopes: tuple[ScopeRules, ...], asked: list[tuple[int, int]]) -
     real = admission()
     for number, (tokens, hold) in enumerate(asked):
         ask = AdmissionRequest(f"r{number}", scopes, tokens, hold)
-        before = await real.standing(scopes)
+        before = await real.status(scopes)
         said = await verdict(DryRunAdmission(real, partial(_all, real), lambda: NOON), ask)
-        assert await real.standing(scopes) == before
+        assert await real.status(scopes) == before
         assert said == await verdict(real, ask)
 
 

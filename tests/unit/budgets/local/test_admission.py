@@ -36,7 +36,7 @@ async def test_a_refusal_says_what_is_missing_and_changes_nothing(admission: Loc
     )
     assert refused.value.needed_nanousd == 21
     assert budget.resets_at == 1_717_200_000.0
-    standing = await admission.standing(rules)
+    standing = await admission.status(rules)
     assert standing.rate is not None
     assert (standing.rate.remaining_requests, standing.rate.remaining_tokens) == (1, 60)
     await admission.admit(AdmissionRequest("c", rules, 40, 20))
@@ -141,9 +141,9 @@ async def test_a_free_call_fits_into_an_empty_budget(admission: LocalAdmission, 
 async def test_a_running_call_may_ask_for_more(admission: LocalAdmission) -> None:
     rules = scopes(Limits(), 10)
     await admission.admit(AdmissionRequest("a", rules, 1, 4))
-    assert await admission.top_up("a", 10)
-    assert not await admission.top_up("a", 11)
-    assert not await admission.top_up("unknown", 1)
+    assert await admission.raise_hold("a", 10)
+    assert not await admission.raise_hold("a", 11)
+    assert not await admission.raise_hold("unknown", 1)
     assert await outcome(admission, AdmissionRequest("b", rules, 1, 1)) == "budget"
     assert admission.audit() == []
 

@@ -14,9 +14,9 @@ def admitted(ring: SlidingWindow, arrivals: Iterator[float] | list[float], limit
     """Take every arrival that fits."""
     taken = []
     for now in arrivals:
-        ring.slide(now)
+        ring.advance(now)
         if ring.requests < limit:
-            ring.take(now, 10)
+            ring.add(now, 10)
             taken.append(now)
     return taken
 
@@ -49,30 +49,30 @@ def test_a_steady_caller_gets_at_least_98_percent_of_the_limit() -> None:
 
 def test_true_tokens_replace_the_estimate_where_it_was_taken() -> None:
     ring = SlidingWindow()
-    second = ring.take(100.5, 50)
-    ring.take(130.0, 7)
-    ring.correct(second, 30 - 50)
+    second = ring.add(100.5, 50)
+    ring.add(130.0, 7)
+    ring.adjust(second, 30 - 50)
     assert ring.tokens == 37
-    ring.slide(161.0)
+    ring.advance(161.0)
     assert (ring.requests, ring.tokens) == (1, 7)
 
 
 def test_a_correction_that_comes_after_the_minute_is_ignored() -> None:
     ring = SlidingWindow()
-    second = ring.take(100.5, 50)
-    ring.slide(161.0)
-    ring.correct(second, 1000)
+    second = ring.add(100.5, 50)
+    ring.advance(161.0)
+    ring.adjust(second, 1000)
     assert (ring.requests, ring.tokens) == (0, 0)
 
 
 def test_it_says_when_room_comes_back() -> None:
     ring = SlidingWindow()
-    ring.take(100.25, 50)
-    ring.take(110.0, 60)
+    ring.add(100.25, 50)
+    ring.add(110.0, 60)
     assert ring.wait_for_requests_ms(1, 120.0) == 41_000
     assert ring.wait_for_tokens_ms(51, 120.0) == 51_000
     assert ring.full_reset_ms(120.5) == 50_500
-    ring.slide(161.0)
+    ring.advance(161.0)
     assert ring.requests == 1
 
 

@@ -37,8 +37,8 @@ async def test_a_settled_amount_stays_until_the_ledger_posts_it(
     await admission.settle("a", 1, 8)
     clock.wait(3600)
     assert await outcome(admission, AdmissionRequest("b", rules, 1, 3)) == "budget"
-    await admission.post([WindowTotal(key_of_may(), 8, 2)], ["a"])
-    standing = await admission.standing(rules)
+    await admission.publish_totals([WindowTotal(key_of_may(), 8, 2)], ["a"])
+    standing = await admission.status(rules)
     assert standing.budget is not None
     assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (8, 0)
     assert await outcome(admission, AdmissionRequest("c", rules, 1, 2)) == "granted"
@@ -47,7 +47,7 @@ async def test_a_settled_amount_stays_until_the_ledger_posts_it(
 async def test_a_ledger_quicker_than_the_settlement_leaves_no_phantom(admission: LocalAdmission) -> None:
     rules = scopes(Limits(None, None, 1), 10)
     await admission.admit(AdmissionRequest("a", rules, 1, 10))
-    await admission.post([WindowTotal(key_of_may(), 8, 2)], ["a"])
+    await admission.publish_totals([WindowTotal(key_of_may(), 8, 2)], ["a"])
     assert await outcome(admission, AdmissionRequest("b", rules, 1, 2)) == "parallel"
     standing = await admission.settle("a", 1, 8)
     assert standing.budget is not None
@@ -57,9 +57,9 @@ async def test_a_ledger_quicker_than_the_settlement_leaves_no_phantom(admission:
 
 async def test_an_older_total_never_replaces_a_newer_one(admission: LocalAdmission) -> None:
     rules = scopes(Limits(), 10)
-    await admission.standing(rules)
-    await admission.post([WindowTotal(key_of_may(), 9, 3)], [])
-    await admission.post([WindowTotal(key_of_may(), 2, 2)], [])
+    await admission.status(rules)
+    await admission.publish_totals([WindowTotal(key_of_may(), 9, 3)], [])
+    await admission.publish_totals([WindowTotal(key_of_may(), 2, 2)], [])
     assert await outcome(admission, AdmissionRequest("a", rules, 1, 2)) == "budget"
 
 
@@ -68,7 +68,7 @@ async def test_a_post_that_overtakes_a_load_wins(admission: LocalAdmission, ledg
     ledger.gate.clear()
     waiting = asyncio.create_task(outcome(admission, AdmissionRequest("a", rules, 1, 2)))
     await ledger.asked.wait()
-    await admission.post([WindowTotal(key_of_may(), 9, 2)], [])
+    await admission.publish_totals([WindowTotal(key_of_may(), 9, 2)], [])
     ledger.gate.set()
     assert await waiting == "budget"
 
@@ -82,8 +82,8 @@ async def test_a_new_window_starts_empty_and_a_late_settlement_belongs_to_the_ol
     clock.wait(2)
     assert await outcome(admission, AdmissionRequest("b", rules, 1, 10)) == "granted"
     await admission.settle("a", 1, 10)
-    await admission.post([WindowTotal(key_of_may(), 10, 2)], ["a"])
-    standing = await admission.standing(rules)
+    await admission.publish_totals([WindowTotal(key_of_may(), 10, 2)], ["a"])
+    standing = await admission.status(rules)
     assert standing.budget is not None
     assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (0, 10)
 
@@ -137,7 +137,7 @@ async def test_what_was_forgotten_is_learnt_again_and_holds_survive(
     rules = scopes(Limits(), 10)
     await admission.admit(AdmissionRequest("a", rules, 1, 3))
     ledger.spent, ledger.version = 5, 0
-    await admission.forget()
+    await admission.invalidate()
     assert await outcome(admission, AdmissionRequest("b", rules, 1, 3)) == "budget"
     assert await outcome(admission, AdmissionRequest("c", rules, 1, 2)) == "granted"
     assert ledger.loads == 2
@@ -154,7 +154,7 @@ async def test_memory_follows_the_traffic(admission: LocalAdmission, clock: Cloc
         rules = (ScopeRules(f"key:{i}", Limits(5), (BudgetRule(100, "daily"),)),)
         await admission.admit(AdmissionRequest(f"r{i}", rules, 1, 1))
         await admission.settle(f"r{i}", 1, 1)
-    await admission.post([], [f"r{i}" for i in range(50)])
+    await admission.publish_totals([], [f"r{i}" for i in range(50)])
     assert admission.sizes() == {"scopes": 50, "windows": 50, "running": 0, "settled": 0}
     clock.wait(3 * 86_400)
     await admission.renew([])

@@ -53,8 +53,8 @@ def test_the_quicker_of_two_goes_first_and_a_slow_one_is_tried_again_later():
     for each, seconds in ((slow, 2.0), (quick, 0.1)):
         turn = begun(health, each)
         clock.now += seconds
-        turn.answered()
-        turn.end()
+        turn.record_success()
+        turn.finish()
     chat = model(slow, quick, strategy="latency")
     assert {names(resolve(chat, health=health, seed=seed))[0] for seed in range(20)} == {"quick"}
     assert known(health, slow).latency(clock.now + 60) < 0.01
@@ -181,8 +181,8 @@ def test_sticky_values_come_back_one_by_one_and_each_only_once():
     clock.now += 60.0
     for _ in range(3):
         turn = begun(health, a)
-        turn.answered()
-        turn.end()
+        turn.record_success()
+        turn.finish()
         turn.let_go()
     sizes: list[int] = []
     before: set[str] = set()
@@ -199,8 +199,8 @@ def test_if_every_provider_asked_not_to_be_called_the_client_hears_when():
     a = deployment("a")
     health = DeploymentHealth(clock=Clock(), dice=lambda: 0.0)
     turn = begun(health, a)
-    turn.failed(UpstreamStatus(429, b"", retry_after_s=30.0))
-    turn.let_go()
+    turn.record_failure(UpstreamStatus(429, b"", retry_after_s=30.0))
+    turn.release()
     with pytest.raises(Unavailable) as refusal:
         resolve(model(a), health=health)
     assert (refusal.value.code, refusal.value.answer_status, refusal.value.retry_after_s) == (
@@ -216,8 +216,8 @@ def test_a_clients_own_errors_never_open_a_breaker(status):
     health = DeploymentHealth(clock=Clock())
     for _ in range(100):
         turn = begun(health, a)
-        turn.failed(UpstreamStatus(status, b""))
-        turn.let_go()
+        turn.record_failure(UpstreamStatus(status, b""))
+        turn.release()
     assert known(health, a).breaker.phase is Phase.CLOSED
 
 
@@ -235,7 +235,7 @@ def test_a_changed_deployment_starts_with_a_clean_slate():
     a = deployment("a")
     health = DeploymentHealth(clock=Clock())
     fails(health, a)
-    health.renew([msgspec.structs.replace(a.target, secret=Secret("new"))])
+    health.update_targets([msgspec.structs.replace(a.target, secret=Secret("new"))])
     assert known(health, a).breaker.is_calm
-    health.renew([])
+    health.update_targets([])
     assert health.get(a.target.id) is None

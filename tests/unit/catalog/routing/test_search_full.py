@@ -43,7 +43,7 @@ def names(route):
 def health_of(*deployments):
     """Return a health under which one call fills a place."""
     health = DeploymentHealth(bulkheads=Bulkheads(100, 1), clock=lambda: 1000.0)
-    health.renew([each.target for each in deployments])
+    health.update_targets([each.target for each in deployments])
     return health
 
 
@@ -56,8 +56,8 @@ def begun(health, deployment):
 def fail(health, deployment, failure, times):
     for _ in range(times):
         turn = begun(health, deployment)
-        turn.failed(failure)
-        turn.let_go()
+        turn.record_failure(failure)
+        turn.release()
 
 
 def test_a_full_deployment_is_passed_over_and_said_to_be_full():
@@ -97,8 +97,8 @@ def test_one_that_is_both_full_and_asked_not_to_be_called_says_the_latter():
     a = deployment(1)
     health = health_of(a)
     turn = begun(health, a)
-    turn.failed(UpstreamStatus(429, b"", retry_after_s=40.0))
-    turn.let_go()
+    turn.record_failure(UpstreamStatus(429, b"", retry_after_s=40.0))
+    turn.release()
     with pytest.raises(Unavailable) as refusal:
         resolve(health, a)
     assert refusal.value.answer_status == 429

@@ -51,7 +51,7 @@ async def test_what_could_not_be_kept_stays_taken_until_it_is_known(replays, dat
     claim = await claimed(replays)
     database.is_away = True
     assert fallbacks() == {}
-    await replays.keep(claim, 200, "application/json", b"answer")
+    await replays.complete(claim, 200, "application/json", b"answer")
     assert fallbacks() == {"replay_kept_late": 1}
     assert database.lives("mine", "call")
     with pytest.raises(OperationalError):
@@ -67,9 +67,9 @@ async def test_what_could_not_be_kept_stays_taken_until_it_is_known(replays, dat
 async def test_a_claim_lives_until_it_is_ended(replays, database):
     kept, dropped = await claimed(replays, "kept"), await claimed(replays, "dropped")
     assert database.lives("mine", "kept")
-    await replays.keep(kept, 200, "application/json", b"answer")
+    await replays.complete(kept, 200, "application/json", b"answer")
     database.is_away = True
-    await replays.drop(dropped)
+    await replays.release(dropped)
     assert [database.lives("mine", name) for name in ("kept", "dropped")] == [False, False]
 
 
@@ -80,8 +80,8 @@ async def test_another_process_is_asked_for(replays, database):
 
 async def test_a_claim_that_could_not_be_dropped_is_counted(replays, database, fallbacks):
     first, second = await claimed(replays, "first"), await claimed(replays, "second")
-    await replays.drop(first)
+    await replays.release(first)
     assert fallbacks() == {}
     database.is_away = True
-    await replays.drop(second)
+    await replays.release(second)
     assert fallbacks() == {"replay_claim_kept": 1}

@@ -42,7 +42,7 @@ async def checks(site):
     """Yield what checks already."""
     checks = ConfigWatcher(site.read, site.reload, site.doubt)
     task = asyncio.create_task(checks.run())
-    checks.poke()
+    checks.notify()
     assert await next_of(site) == "reloaded 1"
     yield checks
     task.cancel()
@@ -57,7 +57,7 @@ async def test_an_announced_change_that_cannot_be_read_casts_doubt_once(site, ch
     monkeypatch.setattr(watcher, "POLL_S", 0.01)
     assert fallbacks() == {}
     site.is_away = True
-    checks.poke()
+    checks.notify()
     said = [await next_of(site) for _ in range(6)]
     assert "doubted" in said
     assert said.count("doubted") == 1
@@ -73,10 +73,10 @@ async def test_a_database_that_is_away_casts_no_doubt_by_itself(site, checks, mo
 async def test_an_announced_change_is_read_without_waiting_for_the_next_poll(site, checks, monkeypatch):
     monkeypatch.setattr(watcher, "POLL_S", NEVER_S)
     site.version = 2
-    checks.poke()
+    checks.notify()
     assert await next_of(site) == "reloaded 2"  # what waited for the poll that was under way
     site.version = 3
-    checks.poke()
+    checks.notify()
     assert await next_of(site) == "reloaded 3"
 
 
@@ -89,6 +89,6 @@ async def test_a_change_that_nobody_announced_is_found_by_polling_once_a_second(
 
 async def test_an_announced_change_that_can_be_read_casts_none(site, checks):
     site.version = 2
-    checks.poke()
+    checks.notify()
     assert await next_of(site) == "reloaded 2"
     assert site.said.empty()

@@ -12,14 +12,14 @@ MB = 1024 * 1024
 
 def test_bodies_share_one_bound_and_give_it_back():
     room = BodyMemory(8 * MB, MB)
-    portions = [room.portion(tenant) for tenant in range(8)]
+    portions = [room.lease(tenant) for tenant in range(8)]
     for portion in portions:
-        portion.cover(MB)
+        portion.grow_to(MB)
     with pytest.raises(Overloaded) as refusal:
-        room.portion(9).cover(SMALL + 1)
+        room.lease(9).grow_to(SMALL + 1)
     assert refusal.value.reason == "bodies"
     portions[0].release()
-    room.portion(9).cover(MB)
+    room.lease(9).grow_to(MB)
     for portion in portions:
         portion.release()
     assert room.taken == MB
@@ -28,25 +28,25 @@ def test_bodies_share_one_bound_and_give_it_back():
 def test_one_tenant_gets_half():
     room = BodyMemory(8 * MB, MB)
     for _ in range(4):
-        room.portion(1).cover(MB)
+        room.lease(1).grow_to(MB)
     with pytest.raises(Overloaded):
-        room.portion(1).cover(MB)
-    room.portion(2).cover(MB)
+        room.lease(1).grow_to(MB)
+    room.lease(2).grow_to(MB)
 
 
 def test_the_largest_body_fits_however_little_room_there_is():
     room = BodyMemory(MB, 20 * MB)
-    room.portion(1).cover(20 * MB)
+    room.lease(1).grow_to(20 * MB)
     assert room.taken == 20 * MB
 
 
 def test_a_growing_body_is_counted_once_and_a_small_one_never():
     room = BodyMemory(8 * MB, MB)
-    small, growing = room.portion(1), room.portion(1)
-    small.cover(SMALL)
+    small, growing = room.lease(1), room.lease(1)
+    small.grow_to(SMALL)
     for size in range(0, MB + 1, SMALL):
-        growing.cover(size)
-    growing.cover(MB // 2)
+        growing.grow_to(size)
+    growing.grow_to(MB // 2)
     assert room.taken == MB
     growing.release()
     growing.release()

@@ -16,21 +16,21 @@ ALICE, BOB = 1, 2
 
 def fill(shedding, *, alice=0, bob=0):
     return [
-        *(shedding.take(ALICE, is_batch=False) for _ in range(alice)),
-        *(shedding.take(BOB, is_batch=False) for _ in range(bob)),
+        *(shedding.acquire(ALICE, is_batch=False) for _ in range(alice)),
+        *(shedding.acquire(BOB, is_batch=False) for _ in range(bob)),
     ]
 
 
 def seconds(shedding, lag_s, count, start=0.0):
     """Let so many seconds pass with a loop that is always this late; return when they are over."""
     for tenth in range(count * 10 + 1):
-        shedding.saw_lag(lag_s, start + tenth / 10)
+        shedding.observe_lag(lag_s, start + tenth / 10)
     return start + count
 
 
 def refusal(shedding, tenant, *, is_batch=False):
     with pytest.raises(Overloaded) as caught:
-        shedding.take(tenant, is_batch=is_batch)
+        shedding.acquire(tenant, is_batch=is_batch)
     return caught.value.reason
 
 
@@ -39,7 +39,7 @@ def test_it_refuses_beyond_the_cap_and_takes_again_when_a_slot_is_back():
     slots = fill(shedding, alice=5, bob=5)
     assert refusal(shedding, ALICE) == "full"
     slots[0].release()
-    shedding.take(ALICE, is_batch=False)
+    shedding.acquire(ALICE, is_batch=False)
     assert shedding.taken == 10
 
 
@@ -54,16 +54,16 @@ def test_a_slot_given_back_twice_counts_once():
 def test_a_fifth_of_the_slots_is_kept_from_batch_keys():
     shedding = LoadShedder(10)
     for _ in range(8):
-        shedding.take(ALICE, is_batch=True)
+        shedding.acquire(ALICE, is_batch=True)
     assert refusal(shedding, BOB, is_batch=True) == "batch"
-    shedding.take(BOB, is_batch=False)
+    shedding.acquire(BOB, is_batch=False)
 
 
 def test_no_tenant_takes_more_than_half_of_a_nearly_full_process():
     shedding = LoadShedder(10)
     fill(shedding, alice=6, bob=3)
     assert refusal(shedding, ALICE) == "tenant_share"
-    shedding.take(BOB, is_batch=False)
+    shedding.acquire(BOB, is_batch=False)
 
 
 def test_a_lone_tenant_may_use_most_of_an_empty_process():
@@ -95,7 +95,7 @@ def test_a_punctual_loop_lets_the_cap_grow_back_to_the_ceiling():
 
 def test_one_stall_in_a_second_does_not_shrink_the_cap():
     shedding = LoadShedder(1000)
-    shedding.saw_lag(0.3, 0.0)
+    shedding.observe_lag(0.3, 0.0)
     seconds(shedding, 0.0, 1, 0.1)
     assert shedding.cap == 1000
 
@@ -118,7 +118,7 @@ def test_the_count_never_exceeds_the_cap_it_was_admitted_under(steps):
         if step in {"take", "batch"}:
             before = shedding.taken
             try:
-                held.append(shedding.take(tenant, is_batch=step == "batch"))
+                held.append(shedding.acquire(tenant, is_batch=step == "batch"))
             except Overloaded:
                 assert before >= shedding.cap * 0.8
             else:
@@ -127,6 +127,6 @@ def test_the_count_never_exceeds_the_cap_it_was_admitted_under(steps):
             held.pop().release()
         else:
             now += 1.0
-            shedding.saw_lag(0.1 if step == "late" else 0.0, now)
+            shedding.observe_lag(0.1 if step == "late" else 0.0, now)
         assert shedding.taken == len(held)
         assert shedding.floor <= shedding.cap <= shedding.ceiling

@@ -28,10 +28,10 @@ async def test_who_is_stopped_is_unknown_before_he_hears_of_it():
     keys = SimpleNamespace(clear=lambda: happened.append("unknown"))
     chores = BackgroundTasks(cast("Any", SimpleNamespace(running=running, keys=keys)), in_database)
     running.add(call(8))
-    await chores._stop_revoked()  # noqa: SLF001
+    await chores._stop_revoked_calls()  # noqa: SLF001
     assert happened == []
     running.add(call(7))
-    await chores._stop_revoked()  # noqa: SLF001
+    await chores._stop_revoked_calls()  # noqa: SLF001
     assert happened == ["unknown", "key_revoked"]
 
 
@@ -78,7 +78,7 @@ async def test_a_journal_that_cannot_be_adopted_at_once_is_counted(fallbacks, tm
             raise error
 
     live: Any = SimpleNamespace(config=SimpleNamespace(data_dir=tmp_path))
-    await BackgroundTasks(live, in_database).adopt_at_once()
+    await BackgroundTasks(live, in_database).recover_now()
     assert fallbacks() == noted
 
 

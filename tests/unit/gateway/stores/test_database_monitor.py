@@ -29,7 +29,7 @@ def test_nothing_is_late_before_the_first_question(pulse):
 
 
 def test_a_quick_answer_is_not_late_however_long_ago_it_was(pulse, clock):
-    with pulse.asking():
+    with pulse.query():
         clock.now += LATE_S / 2
         assert not pulse.is_late
     clock.now += 1000
@@ -37,16 +37,16 @@ def test_a_quick_answer_is_not_late_however_long_ago_it_was(pulse, clock):
 
 
 def test_a_question_that_waits_is_late_and_its_answer_was(pulse, clock):
-    with pulse.asking():
+    with pulse.query():
         clock.now += LATE_S + 0.1
         assert pulse.is_late
     assert pulse.is_late
-    with pulse.asking():
+    with pulse.query():
         assert pulse.is_late  # until it has answered
     assert not pulse.is_late
 
 
 def test_a_failure_is_late(pulse):
-    with pytest.raises(OSError, match="gone"), pulse.asking():
+    with pytest.raises(OSError, match="gone"), pulse.query():
         raise OSError("gone")
     assert pulse.is_late

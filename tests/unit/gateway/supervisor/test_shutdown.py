@@ -35,12 +35,12 @@ def test_the_grace_is_long_enough_for_usual_calls(tmp_path):
 
 async def test_the_first_order_leaves_the_grace_and_the_second_none():
     stop = ShutdownSignal()
-    stop.ask()
+    stop.request()
     assert (stop.asked.is_set(), stop.ordered.is_set(), stop.hurried.is_set()) == (True, True, False)
-    pausing = asyncio.create_task(stop.pause(LONG_S, never()))
+    pausing = asyncio.create_task(stop.wait(LONG_S, never()))
     await asyncio.sleep(0)
     assert not pausing.done()
-    stop.ask()
+    stop.request()
     await pausing
 
 
@@ -55,19 +55,19 @@ async def test_who_is_replaced_and_then_told_to_end_still_has_the_grace():
     stop.asked.set()
     waiting = asyncio.create_task(stop.pause_unless_ordered(LONG_S, never()))
     await asyncio.sleep(0)
-    stop.ask()
+    stop.request()
     await waiting
     assert not stop.hurried.is_set()
-    grace = asyncio.create_task(stop.pause(LONG_S, never()))
+    grace = asyncio.create_task(stop.wait(LONG_S, never()))
     await asyncio.sleep(0)
     assert not grace.done()
-    stop.ask()
+    stop.request()
     await grace
 
 
 async def test_who_is_told_to_end_does_not_wait_for_the_longest_call():
     stop = ShutdownSignal()
-    stop.ask()
+    stop.request()
     await stop.pause_unless_ordered(LONG_S, never())
 
 
@@ -76,7 +76,7 @@ async def test_each_order_bounds_the_end_of_the_process_and_more_of_them_do_not_
     stop = ShutdownSignal(bounds.append)
     stop.grace_s = 30.0
     for _ in range(4):
-        stop.ask()
+        stop.request()
     assert bounds == [30.0 + EXIT_S + KILL_S, EXIT_S + KILL_S]
 
 

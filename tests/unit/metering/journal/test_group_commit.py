@@ -53,7 +53,7 @@ async def group(disk: Disk) -> GroupCommit:
 
 
 def join(group: GroupCommit, request_id: str, *, soon: bool = False) -> asyncio.Task[None]:
-    return asyncio.create_task(group.join(request_id, b"", soon=soon))
+    return asyncio.create_task(group.add(request_id, b"", soon=soon))
 
 
 async def test_ends_that_write_chokes_on_are_tried_again_in_order(disk: Disk, group: GroupCommit) -> None:

@@ -184,7 +184,7 @@ async def test_calls_that_run_for_long_can_be_carried_to_the_end(journal: Journa
     journal.open_call(opened("req_over"))
     await journal.close_call(closed("req_over"))
 
-    journal.carry([(opened("req_long"), [Mark("req_long", 70)]), (opened("req_over"), [])])
+    journal.rewrite_open([(opened("req_long"), [Mark("req_long", 70)]), (opened("req_over"), [])])
     tail = read(journal)
     tail.read(journal.written, 10)
 
@@ -265,7 +265,7 @@ async def test_a_call_whose_end_is_not_written_yet_is_carried_too(journal: Journ
     await asyncio.sleep(0)  # the first is being synced, the second gathers
     assert [call.open.id for call in calls_of(journal)] == ["req_1"]
 
-    journal.carry([(opened("req_1"), []), (opened("req_2"), [Mark("req_2", 7)])])
+    journal.rewrite_open([(opened("req_1"), []), (opened("req_2"), [Mark("req_2", 7)])])
 
     await asyncio.gather(first, second)
     tail = read(journal)

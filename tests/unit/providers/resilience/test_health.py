@@ -40,8 +40,8 @@ def fail(subject, where, times=5, failure=None):
     for _ in range(times):
         turn = subject.start(where)
         assert turn is not None
-        turn.failed(failure or UpstreamFailed("status 500"))
-        turn.let_go()
+        turn.record_failure(failure or UpstreamFailed("status 500"))
+        turn.release()
 
 
 def answer(subject, where, times=1, clock=None, seconds=0.0):
@@ -50,8 +50,8 @@ def answer(subject, where, times=1, clock=None, seconds=0.0):
         assert turn is not None
         if clock is not None:
             clock.now += seconds
-        turn.answered()
-        turn.end()
+        turn.record_success()
+        turn.finish()
 
 
 def recovered(subject, clock, where):
@@ -63,14 +63,14 @@ def recovered(subject, clock, where):
 def test_a_place_takes_so_many_calls_and_no_more_whichever_deployment_sends_them():
     a, same_place, elsewhere = target(1), target(2), target(3, "http://b")
     subject = health(bulkheads=Bulkheads(100, 4))
-    subject.renew([a, same_place, elsewhere])
+    subject.update_targets([a, same_place, elsewhere])
     running = [subject.start(each) for each in (a, a, same_place, same_place)]
     assert all(running)
     assert subject.start(a) is None
     assert subject.is_full(same_place.id)
     assert subject.start(elsewhere) is not None
-    running[0].end()
-    running[0].end()  # a second end gives nothing back
+    running[0].finish()
+    running[0].finish()  # a second end gives nothing back
     assert subject.start(same_place) is not None
     assert subject.start(a) is None
 
@@ -78,25 +78,25 @@ def test_a_place_takes_so_many_calls_and_no_more_whichever_deployment_sends_them
 def test_a_slow_place_leaves_a_quarter_to_the_others_and_a_sole_one_may_have_all():
     a, b = target(1), target(2, "http://b")
     subject = health(bulkheads=Bulkheads(100))
-    subject.renew([a, b])
+    subject.update_targets([a, b])
     assert sum(subject.start(a) is not None for _ in range(200)) == 75
     alone = health(bulkheads=Bulkheads(100))
-    alone.renew([a])
+    alone.update_targets([a])
     assert sum(alone.start(a) is not None for _ in range(200)) == 100
 
 
 def test_a_changed_credential_is_another_place_and_calls_under_way_end_at_theirs():
     a = target(1)
     subject = health(bulkheads=Bulkheads(100, 1))
-    subject.renew([a])
+    subject.update_targets([a])
     old = subject.start(a)
     changed = msgspec.structs.replace(a, secret=Secret("new"))
-    subject.renew([changed])
+    subject.update_targets([changed])
     new = subject.start(changed)
     assert new is not None
-    old.end()
+    old.finish()
     assert subject.is_full(a.id)
-    new.end()
+    new.finish()
     assert not subject.is_full(a.id)
 
 
@@ -104,7 +104,7 @@ def test_when_all_are_full_the_client_hears_to_come_back_and_it_is_counted():
     counted = []
     a = target(1)
     subject = health(bulkheads=Bulkheads(100, 1), watch=Watch(full=lambda: counted.append(1)))
-    subject.renew([a])
+    subject.update_targets([a])
     assert subject.start(a) is not None
     refusal = subject.unavailable([a])
     assert (refusal.answer_status, refusal.code, refusal.retry_after_s) == (
@@ -119,14 +119,14 @@ def test_a_herd_of_two_thousand_meets_one_probe_and_then_a_growing_share():
     """B36: after the rest one call looks, and of those that wait a tenth may come at first."""
     clock, a = Clock(), target(1)
     subject = health(clock, bulkheads=Bulkheads(2000))
-    subject.renew([a])
+    subject.update_targets([a])
     fail(subject, a)
     clock.now += 5.0
     for _ in range(3):
         turns = [subject.start(a) for _ in range(2000)]
         [probe] = [turn for turn in turns if turn is not None]
-        probe.answered()
-        probe.end()
+        probe.record_success()
+        probe.finish()
     admitted = []
     for _ in range(11):
         turns = [turn for _ in range(2000) if (turn := subject.start(a)) is not None]
@@ -151,13 +151,13 @@ def test_one_that_fails_far_more_often_than_its_peers_is_left_alone():
     clock = Clock()
     tier = [target(number) for number in (1, 2, 3)]
     subject = health(clock)
-    subject.renew(tier, [[1, 2, 3]])
+    subject.update_targets(tier, [[1, 2, 3]])
     for _ in range(40):
         for each in tier:
             answer(subject, each)
         answer(subject, tier[0])
         fail(subject, tier[0], times=1)
-    subject.weigh()
+    subject.eject_outliers()
     entry = subject.get(1)
     assert entry.breaker.phase is Phase.OPEN
     assert entry.breaker.reason == "33% of its calls fail, 0% of its peers'"
@@ -168,15 +168,15 @@ def test_one_that_is_far_slower_than_its_peers_is_left_alone_for_a_while():
     clock = Clock()
     tier = [target(number) for number in (1, 2, 3, 4)]
     subject = health(clock)
-    subject.renew(tier, [[1, 2, 3, 4]])
+    subject.update_targets(tier, [[1, 2, 3, 4]])
     for _ in range(50):
         turns = [subject.start(each) for each in tier]
         clock.now += 0.2
         for turn in turns[1:]:
-            turn.answered()
-            turn.end()
+            turn.record_success()
+            turn.finish()
         clock.now += 1.0
-        turns[0].answered()
+        turns[0].record_success()
         turns[0].end()
     subject.weigh()
     assert subject.get(1).breaker.phase is Phase.OPEN
@@ -190,7 +190,7 @@ def test_never_more_than_half_of_a_tier_is_taken_out_as_outliers():
     clock = Clock()
     tier = [target(number) for number in range(1, 6)]
     subject = health(clock)
-    subject.renew(tier, [[1, 2, 3, 4, 5]])
+    subject.update_targets(tier, [[1, 2, 3, 4, 5]])
     for _ in range(30):
         for each in tier:
             answer(subject, each)
@@ -199,7 +199,7 @@ def test_never_more_than_half_of_a_tier_is_taken_out_as_outliers():
             fail(subject, each, times=1)
     for each in tier[:2]:
         subject.get(each.id).breaker.trip(clock.now, "out already")
-    subject.weigh()
+    subject.eject_outliers()
     assert [subject.get(each.id).breaker.phase for each in tier].count(Phase.OPEN) == 2
 
 
@@ -207,7 +207,7 @@ def test_what_breaks_here_is_told_to_others_and_what_closes_too():
     told: list[HealthHint] = []
     clock, a = Clock(), target(7)
     subject = health(clock, watch=Watch(learned=told.append))
-    subject.renew([a])
+    subject.update_targets([a])
     recovered(subject, clock, a)
     assert told == [HealthHint(7, "open", 5.0, "status 500"), HealthHint(7, "closed")]
 
@@ -216,12 +216,12 @@ def test_a_refused_credential_and_a_retry_after_are_told_once():
     told: list[HealthHint] = []
     clock, a, b = Clock(), target(1), target(2)
     subject = health(clock, watch=Watch(learned=told.append))
-    subject.renew([a, b])
+    subject.update_targets([a, b])
     fail(subject, a, times=1, failure=UpstreamStatus(401, b""))
     turns = [subject.start(b) for _ in range(50)]
     for turn in turns:
-        turn.failed(UpstreamStatus(429, b"", retry_after_s=20.0))
-        turn.let_go()
+        turn.record_failure(UpstreamStatus(429, b"", retry_after_s=20.0))
+        turn.release()
     assert told == [HealthHint(1, "open", 5.0, "upstream_auth_failed"), HealthHint(2, "cool", 21.0)]
 
 
@@ -229,10 +229,10 @@ def test_what_was_only_heard_is_not_told_on():
     told: list[HealthHint] = []
     clock, a = Clock(), target(1)
     subject = health(clock, watch=Watch(learned=told.append))
-    subject.renew([a])
-    subject.hear(HealthHint(1, "open", 5.0, "status 500"))
+    subject.update_targets([a])
+    subject.apply_hint(HealthHint(1, "open", 5.0, "status 500"))
     assert subject.get(1).breaker.rests(clock.now)
-    subject.hear(HealthHint(1, "cool", 2.0))
+    subject.apply_hint(HealthHint(1, "cool", 2.0))
     clock.now += 5.0
     answer(subject, a, times=3)
     assert told == []
@@ -241,9 +241,9 @@ def test_what_was_only_heard_is_not_told_on():
 def test_what_was_heard_is_shown_and_unknown_rows_are_passed_over():
     shown, a = [], target(1)
     subject = health(watch=Watch(changed=lambda each, value: shown.append((each.id, value))))
-    subject.renew([a])
-    subject.hear(HealthHint(1, "open", 5.0, "status 500"))
-    subject.hear(HealthHint(99, "open", 5.0, "status 500"))
+    subject.update_targets([a])
+    subject.apply_hint(HealthHint(1, "open", 5.0, "status 500"))
+    subject.apply_hint(HealthHint(99, "open", 5.0, "status 500"))
     assert shown == [(1, 0.0)]
     [seen] = subject.seen()
     assert (seen.state, seen.reason) == ("open", "status 500 (seen by another process)")

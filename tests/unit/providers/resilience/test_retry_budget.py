@@ -29,12 +29,12 @@ async def serve(
         tries[where.base_url] += 1
         await asyncio.sleep(0)
         if where.base_url not in sick:
-            turn.answered()
-            turn.end()
+            turn.record_success()
+            turn.finish()
             return True
         failure = UpstreamFailed("status 500")
-        turn.failed(failure)
-        turn.let_go()
+        turn.record_failure(failure)
+        turn.release()
         failures.append(failure)
         journey.failed(where, failure)
     return False
@@ -135,7 +135,7 @@ async def waits(
     journey = AttemptPlanner(Plan(targets=[target(1, DEAD), where]), health, asker)
     first = await journey.begin(None, [])
     assert first is not None
-    first[1].let_go()
+    first[1].release()
     task = asyncio.create_task(journey.begin(None, []))
     await asyncio.sleep(0)
     assert in_flight(health, where) == 1

@@ -103,7 +103,7 @@ async def test_it_does_not_remember_that_the_database_was_away(cache, shelf):
 
 
 async def test_it_asks_sooner_while_changes_may_come_late(cache, shelf, clock):
-    cache.trust(CAREFUL_TTL_S)
+    cache.set_ttl(CAREFUL_TTL_S)
     await cache.caller("sk-alice.secret")
     clock.now += CAREFUL_TTL_S + 0.1
     await cache.caller("sk-alice.secret")

@@ -28,7 +28,7 @@ async def test_who_was_known_stays_known_while_the_database_is_away(cache, shelf
 async def test_a_worker_that_hears_nobody_still_knows_whom_it_knew(cache, shelf):
     await cache.caller("sk-alice.secret")
     shelf.keys = None
-    cache.trust(CAREFUL_TTL_S)
+    cache.set_ttl(CAREFUL_TTL_S)
     assert await cache.caller("sk-alice.secret") is ALICE
 
 
@@ -36,7 +36,7 @@ async def test_who_is_looked_up_while_a_worker_begins_to_hear_is_known(cache, sh
     shelf.gate = asyncio.Event()
     asking = asyncio.create_task(cache.caller("sk-alice.secret"))
     await asyncio.sleep(0)
-    cache.trust(TTL_S)
+    cache.set_ttl(TTL_S)
     shelf.gate.set()
     await asking
     shelf.keys = None
@@ -122,7 +122,7 @@ async def test_who_was_known_does_not_join_the_question_before_a_change(cache, s
     cache.clear()
     shelf.gate = None
     await cache.caller("sk-alice.secret")
-    cache.trust(TTL_S)
+    cache.set_ttl(TTL_S)
     await cache.caller("sk-alice.secret")
     assert shelf.reads == 4
     gate.set()
@@ -132,7 +132,7 @@ async def test_who_was_known_does_not_join_the_question_before_a_change(cache, s
 async def test_a_change_that_cannot_be_read_ends_the_time_of_outages(cache, shelf, clock):
     await cache.caller("sk-alice.secret")
     shelf.keys = None
-    cache.doubt()
+    cache.expire_stale()
     assert await cache.caller("sk-alice.secret") is ALICE
     clock.now += TTL_S + 1
     with pytest.raises(KeysUnavailable):
@@ -143,7 +143,7 @@ async def test_what_was_read_before_a_doubt_is_not_remembered(cache, shelf):
     shelf.gate = asyncio.Event()
     asking = asyncio.create_task(cache.caller("sk-alice.secret"))
     await asyncio.sleep(0)
-    cache.doubt()
+    cache.expire_stale()
     shelf.gate.set()
     await asking
     shelf.keys = None

@@ -29,7 +29,7 @@ def misses(clock):
 def test_there_are_too_many_after_the_last_allowed_miss_until_the_window_ends(misses, clock):
     for _ in range(MOST):
         assert not misses.are_too_many("192.0.2.1")
-        misses.note("192.0.2.1")
+        misses.record("192.0.2.1")
     clock.now = 4.0
     assert misses.are_too_many("192.0.2.1")
     assert misses.left_s("192.0.2.1") == WINDOW_S - 4
@@ -40,7 +40,7 @@ def test_there_are_too_many_after_the_last_allowed_miss_until_the_window_ends(mi
 
 def test_an_ipv6_customer_cannot_change_addresses(misses):
     for number in range(MOST):
-        misses.note(f"2001:db8::{number:x}")
+        misses.record(f"2001:db8::{number:x}")
     assert misses.are_too_many("2001:db8::ffff")
     assert not misses.are_too_many("2001:db8:0:1::1")
 
@@ -48,7 +48,7 @@ def test_an_ipv6_customer_cannot_change_addresses(misses):
 def test_it_remembers_a_bounded_number_of_addresses(misses, clock):
     for number in range(unknown_key_limiter.CAPACITY * 2):
         clock.now += WINDOW_S
-        misses.note(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+        misses.record(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
     assert len(misses) <= unknown_key_limiter.CAPACITY
 
 

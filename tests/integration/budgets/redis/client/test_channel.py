@@ -27,7 +27,7 @@ async def crew(redis_server) -> AsyncIterator[Crew]:
     await client.flushall()
     await client.aclose()
     async with Crew(redis_server.url, 2) as crew:
-        await eventually(lambda: all(worker.peers.workers == 2 for worker in crew.workers))
+        await eventually(lambda: all(worker.workers.workers == 2 for worker in crew.workers))
         yield crew
 
 
@@ -72,7 +72,7 @@ class Heard:
         self.neighbor = neighbor
 
     async def state(self) -> list[object]:
-        peers = self.one.peers
+        peers = self.one.workers
         return [
             peers.workers,
             sorted(peers.lost({self.other.worker: "", "ghost": ""})),
@@ -82,9 +82,9 @@ class Heard:
 
     async def all_before(self, serial: int) -> None:
         """Return when this worker has heard everything that was published until now: one socket, one order."""
-        self.one.peers.expect(f"end-{serial}")
+        self.one.workers.start_roll_call(f"end-{serial}")
         await self.neighbor.publish(CHANNEL, signed(f"told end-{serial} {self.one.worker}"))
-        await eventually(lambda: self.one.worker not in self.one.peers.missing(f"end-{serial}", ""))
+        await eventually(lambda: self.one.worker not in self.one.workers.missing(f"end-{serial}", ""))
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ async def heard(crew, neighbor) -> Heard:
     assert (await crew.ask(BUDGET, CENT)).startswith("call-")
     assert (await crew.ask(BUDGET, CENT)).startswith("call-")
     await eventually(lambda: neighbor.hlen("omg:{t1}:aside:tenant:1"), lambda holders: holders == 3)
-    crew.workers[0].peers.expect("question")
+    crew.workers[0].workers.start_roll_call("question")
     return Heard(crew, neighbor)
 
 
@@ -138,11 +138,11 @@ async def test_a_worker_that_has_ended_is_not_alive_again_by_what_it_once_said(h
 
 
 async def test_answers_that_are_said_again_answer_nothing_else(heard, neighbor):
-    peers = heard.one.peers
+    peers = heard.one.workers
     for question in ("old", "question"):
         await neighbor.publish(CHANNEL, signed(f"told {question} {heard.other.worker}"))
     await heard.all_before(1)
-    peers.expect("new")
+    peers.start_roll_call("new")
     for _ in range(3):
         await neighbor.publish(CHANNEL, signed(f"told old {heard.other.worker}"))
     await heard.all_before(2)
@@ -152,7 +152,7 @@ async def test_answers_that_are_said_again_answer_nothing_else(heard, neighbor):
 @pytest.mark.parametrize("kind", ["rehold t1 once", "yield tenant:1"])
 async def test_what_is_asked_again_moves_no_money(heard, neighbor, kind):
     async def counted() -> tuple[int, int]:
-        standing = await heard.one.standing(BUDGET)
+        standing = await heard.one.status(BUDGET)
         assert standing.budget is not None
         return standing.budget.spent_nanousd, standing.budget.held_nanousd
 

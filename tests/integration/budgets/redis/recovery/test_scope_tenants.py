@@ -28,11 +28,11 @@ async def ship(crew: Crew, worker: RedisAdmission, scopes: Scopes, name: str) ->
     crew.ledger.spent, crew.ledger.version = crew.ledger.spent + COST, crew.ledger.version + 1
     bounds = scope_request(scopes, worker._instant).bounds  # noqa: SLF001
     posts = [WindowTotal(bound.key, crew.ledger.spent, crew.ledger.version) for bound in bounds]
-    await worker.post(posts, [name], is_adopted=True)
+    await worker.publish_totals(posts, [name], is_adopted=True)
 
 
 async def spent(worker: RedisAdmission, scopes: Scopes) -> int:
-    standing = await worker.standing(scopes)
+    standing = await worker.status(scopes)
     assert standing.budget is not None
     assert standing.budget.held_nanousd == 0
     return standing.budget.spent_nanousd
@@ -105,7 +105,7 @@ async def test_a_dead_workers_calls_stay_counted_until_it_is_known_whose_their_k
         assert await spent(first, scopes) == COST
         assert calls_in_redis(redis_server, 73) == 1  # what was not told is not forgotten
         redis_server.run("HSET", "omg:owners", "key:730", "t73")
-        await other.post([], [])
+        await other.publish_totals([], [])
         assert await spent(first, scopes) == COST
         assert calls_in_redis(redis_server, 73) == 0
 

@@ -26,10 +26,10 @@ async def test_a_window_that_the_database_does_not_tell_is_refused_in_time(
             await answers.wait()
             return await load(keys)
 
-        monkeypatch.setattr(worker._preparation._learning, "_load", late)  # noqa: SLF001
+        monkeypatch.setattr(worker._prerequisites._learning, "_load", late)  # noqa: SLF001
         scopes = rules(LIMIT, tenant=80)
         asked, read = await asyncio.gather(
-            crew.ask(scopes, HOLD), worker.standing(scopes), return_exceptions=True
+            crew.ask(scopes, HOLD), worker.status(scopes), return_exceptions=True
         )
         assert asked == "unavailable"
         assert isinstance(read, AdmissionUnavailable)

@@ -95,11 +95,11 @@ async def test_what_ends_after_the_last_word_is_counted_once(
     assert (served + 1) * HOLD + 20 * 9 + 40 * 8 <= LIMIT
     await link.mend()
     await eventually(lambda: crew.workers[1].worker not in crew.said)
-    standing = await crew.workers[0].standing(scopes)
+    standing = await crew.workers[0].status(scopes)
 
     async def spent() -> int:
         nonlocal standing
-        standing = await crew.workers[0].standing(scopes)
+        standing = await crew.workers[0].status(scopes)
         assert standing.budget is not None
         return standing.budget.spent_nanousd
 
@@ -127,7 +127,7 @@ async def test_what_it_set_aside_is_not_spent_by_others(
     await eventually(lambda: crew.workers[1].worker not in crew.said)
 
     async def held() -> int:
-        standing = await crew.workers[0].standing(scopes)
+        standing = await crew.workers[0].status(scopes)
         assert standing.budget is not None
         return standing.budget.held_nanousd
 
@@ -146,7 +146,7 @@ async def test_a_worker_is_granted_nothing_before_its_word_is_taken_back(
     await eventually(lambda: silent.is_up)
     assert await outcome(silent, scopes, "too-early") == "unavailable"
     with pytest.raises(AdmissionUnavailable):
-        await silent.top_up("call-1", HOLD + 1)
+        await silent.raise_hold("call-1", HOLD + 1)
     await lose_everything(redis_server)
     await eventually_granted(crew.workers[0], scopes)
     notes.fails = None
@@ -161,14 +161,14 @@ async def test_a_grant_that_arrives_after_the_last_word_is_not_taken(link: Link,
     link.late_s = 0.1
     asking = asyncio.ensure_future(outcome(silent, scopes, "late"))
     await asyncio.sleep(0)
-    silent._word.is_said = True  # noqa: SLF001 - it is being written
+    silent._report.is_said = True  # noqa: SLF001 - it is being written
     assert await asking == "unavailable"
     assert "late" not in silent._calls  # noqa: SLF001
     link.late_s = 0.0
     await eventually_granted(silent, scopes)
 
     async def held() -> int:
-        standing = await crew.workers[0].standing(scopes)
+        standing = await crew.workers[0].status(scopes)
         assert standing.budget is not None
         return standing.budget.held_nanousd
 
@@ -197,7 +197,7 @@ async def test_a_word_that_is_taken_back_while_it_is_told_is_told_again(
     scopes = rules(LIMIT, tenant=77)
     await crew.burst(scopes, HOLD, 2)
     await cut_off(crew, link)
-    word, kept = crew.workers[0]._word, crew.said  # noqa: SLF001
+    word, kept = crew.workers[0]._report, crew.said  # noqa: SLF001
     silent, text = crew.workers[1].worker, kept[crew.workers[1].worker]
     answers = iter(({silent: text}, {}))
 
