@@ -12,6 +12,7 @@ from tests.support import sample
 from tests.support.clients.raw_calls import question
 from tests.support.provider.other_forms import DONE, FAILED, LAST, OK, STREAM, asked, booked, document
 from tests.support.servers.gateway import Gateway, merged
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +103,11 @@ REASONS = ['{"error":{"why":"the reason"}}', '{"errors":{"n":["the reason"]}}', 
 async def test_the_reason_reaches_the_operator_whatever_its_shape(gateway, upstream, said, stream):
     answer, row = await asked(gateway, upstream, said, stream=stream)
     assert answer.status_code == 502
-    lines = [record["message"] for record in gateway.records() if row["id"] in record.get("message", "")]
-    assert any("the reason" in line and "failed as" in line for line in lines)
+
+    def lines():
+        return [record["message"] for record in gateway.records() if row["id"] in record.get("message", "")]
+
+    await eventually(lines, lambda told: any("the reason" in line and "failed as" in line for line in told))
 
 
 @pytest.mark.parametrize("said", REASONS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from functools import partial
 from typing import Any
 
 import pytest
@@ -95,8 +94,13 @@ async def told(gateway, *answers):
     return ["\n".join(lines) for _, lines in done]
 
 
-def line_of(gateway, answer):
-    return next(each for each in gateway.records() if each.get("id") == answer.id)
+async def line_of(gateway, answer):
+    """Wait for the line of a call in the access log, which a thread writes."""
+
+    def find():
+        return [each for each in gateway.records() if each.get("id") == answer.id]
+
+    return (await eventually(find))[0]
 
 
 async def test_a_refusal_for_money_has_its_figures_and_what_made_it_dear(gateway):
@@ -118,7 +122,7 @@ async def test_a_refusal_for_money_has_its_figures_and_what_made_it_dear(gateway
     assert "the model's whole context window of 8,192 tokens was reckoned" in stories[3]
     assert "What an_unknown_member costs is not known here" in stories[2]
     assert "The client got HTTP 429 (insufficient_quota)" in stories[0]
-    line = await eventually(lambda: line_of(gateway, uncapped), despite=(StopIteration,))
+    line = await line_of(gateway, uncapped)
     assert (line["rule"], line["scope"], line["limit_usd"], line["needed_usd"]) == (
         "budget",
         "key",
@@ -133,7 +137,7 @@ async def test_a_refusal_for_a_rate_says_which_limit(gateway):
     assert (first.status, second.status) == (200, 429)
     [story] = await told(gateway, second)
     assert "The key may make 1 requests a minute; 0 were left." in story
-    line = await eventually(lambda: line_of(gateway, second), despite=(StopIteration,))
+    line = await line_of(gateway, second)
     assert (line["rule"], line["scope"], line["limit"], line["remaining"]) == ("requests", "key", 1, 0)
     assert (line["tenant"], line["key"]) == ("loggers", "slow")
 
@@ -155,7 +159,7 @@ async def test_every_other_refusal_is_found_with_its_key_and_its_tenant(gateway)
         assert (answer.status, entry["http_status"], entry["error_code"]) == (status, status, code)
         assert (entry["tenant"], entry["api_key_prefix"]) == ("loggers", key[3:].partition(".")[0])
         assert entry["message"] == answer.error["message"]
-        line = await eventually(partial(line_of, gateway, answer), despite=(StopIteration,))
+        line = await line_of(gateway, answer)
         assert (line["tenant"], line["key"]) == ("loggers", entry["api_key_prefix"])
 
 
@@ -172,7 +176,7 @@ async def test_a_revoked_key_is_named_and_its_tenant_too(gateway):
         entry = await logged(gateway, each.id)
         assert (entry["tenant"], entry["api_key_prefix"]) == ("loggers", "gone")
         assert entry["client"] == "127.0.0.1"
-        line = line_of(gateway, each)
+        line = await line_of(gateway, each)
         assert (line["status"], line["tenant"], line["key"]) == (401, "loggers", "gone")
     [story] = await told(gateway, first)
     assert "Key gone of tenant loggers. The key is known, and is not in force any more." in story
@@ -203,7 +207,7 @@ async def test_keys_in_the_wrong_place_are_not_kept(gateway):
     as_path = await ask(gateway.url, OPEN, {}, path=f"/v1/models/{OPEN}/x")
     for answer in (as_model, as_path):
         assert "open-secret" not in json.dumps(await logged(gateway, answer.id))
-        line = await eventually(partial(line_of, gateway, answer), despite=(StopIteration,))
+        line = await line_of(gateway, answer)
         assert "open-secret" not in json.dumps(line)
 
 
@@ -232,7 +236,7 @@ async def test_a_call_that_never_reached_a_provider_has_its_tries(gateway):
         assert [each["deployment"] for each in tries] == [f"{model}-1"] * tried
         assert f"  1. {model}-1 (openai-compatible): failed as " in story
         assert "It never reached a provider, so it cost nothing and is not in the ledger." in story
-        line = await eventually(partial(line_of, gateway, answer), despite=(StopIteration,))
+        line = await line_of(gateway, answer)
         assert len(line["tried"]) == len(tries)
         assert line["tried"][0].startswith(f"{model}-1 (openai-compatible): ")
 
@@ -254,6 +258,15 @@ async def test_what_was_answered_here_is_found_too(gateway):
 
 async def test_a_flood_is_counted_and_one_row_says_so(gateway):
     """Beyond its pace a kind of refusal costs a count; nothing of it is lost without a trace."""
+
+    async def counted():
+        rows = await asyncio.to_thread(
+            gateway.sql,
+            "SELECT COUNT(*), COALESCE(SUM(alike), 0) FROM metering_loggedrequest WHERE api_key_prefix = 'few'",
+        )
+        return rows[0]
+
+    kept_before = sum(await counted())
     before = after = await samples(gateway)
     dropped = 'gateway_request_log_dropped_total{reason="rolled_up"}'
     flood = 0
@@ -268,17 +281,7 @@ async def test_a_flood_is_counted_and_one_row_says_so(gateway):
                 assert {answer.status_code for answer in answers} == {403}
             after = await samples(gateway)
 
-    async def counted():
-        rows = await asyncio.to_thread(
-            gateway.sql,
-            "SELECT COUNT(*), SUM(alike) FROM metering_loggedrequest WHERE api_key_prefix = 'few'",
-        )
-        return rows[0]
-
-    def whole(found):
-        return found[0] + (found[1] or 0) >= flood + 1  # and the one of the test above
-
-    rows, alike = await eventually(counted, whole)
+    rows, alike = await eventually(counted, lambda found: sum(found) >= kept_before + flood)
     after = await samples(gateway)
     assert alike > 100
     assert rows < flood

@@ -20,6 +20,7 @@ PICKY = "sk-whypicky.whypicky-secret"
 ELSEWHERE = "sk-whyelse.whyelse-secret"
 PAST = "sk-whypast.whypast-secret"
 SLEEPY = "sk-whysleepy.whysleepy-secret"
+LOG, LEDGER = "metering_loggedrequest", "metering_usageevent"
 LIMITS = {"max_messages": 4, "max_content_parts": 4, "max_inputs": 4, "max_nesting": 8, "body_limit_mb": 1}
 UPSTREAM: dict[str, tuple[dict[str, Any], str]] = {  # what a provider answers, and the code
     "denied": ({"status": 401}, "upstream_auth_failed"),
@@ -91,11 +92,11 @@ async def stories_of(gateway: Gateway, ids: Sequence[str]) -> list[str]:
     return ["\n".join(lines) for _, lines in done]
 
 
-async def is_kept(gateway: Gateway, call: str) -> None:
-    """Wait until a call is written down."""
-    await eventually(partial(asyncio.to_thread, _is_kept, gateway, call))
+async def is_kept(gateway: Gateway, call: str) -> str:
+    """Wait until a call is written down; return in which table."""
+    return await eventually(partial(asyncio.to_thread, _is_kept, gateway, call))
 
 
-def _is_kept(gateway: Gateway, call: str) -> bool:
-    tables = ("metering_loggedrequest", "metering_usageevent")
-    return any(gateway.sql(f"SELECT id FROM {table} WHERE id = ?", call) for table in tables)  # noqa: S608 - names of ours
+def _is_kept(gateway: Gateway, call: str) -> str:
+    found = (table for table in (LOG, LEDGER) if gateway.sql(f"SELECT id FROM {table} WHERE id = ?", call))  # noqa: S608 - names of ours
+    return next(found, "")
