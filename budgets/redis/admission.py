@@ -77,26 +77,22 @@ class RedisAdmission(Admission):
         owners = ScopeTenants(self._connection, prefix)
         self._outbox = Outbox(self._run, self._connection, self._calls, owners, self.worker)
         self._dead_workers = DeadWorkers(self._run, self._channel, self._outbox, prefix)
-        rebuilds = Recovery(
-            self._channel, self._run, load, self.workers, owners, self._dead_workers.is_recorded
-        )
+        is_dead = self._dead_workers.is_recorded
+        recovery = Recovery(self._channel, self._run, load, self.workers, owners, is_dead)
         reports = notes or NoReportStore()
         self._report = FinalReport(self._run, self._connection, self._calls, reports, self.worker)
-        rebuilds.stand_in = self._report.stand_in
-        self._prerequisites = Prerequisites(rebuilds, WindowLoader(self._run, load, owners))
-        self._statuses = StatusReader(
-            self._run_or_refuse, self._prerequisites, lambda: self._instant, longest_s
-        )
+        recovery.stand_in = self._report.stand_in
+        self._prerequisites = Prerequisites(recovery, WindowLoader(self._run, load, owners))
+        self._statuses = StatusReader(self._run_or_refuse, self._prerequisites, self._now, longest_s)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(ScriptReply).decode
 
     async def open(self, *, tend: bool = True) -> None:
         """Connect and begin to tend; Redis may be away. `tend` False: nothing happens but what is asked."""
-        self._allowances = OutageAllowances(
-            self._run, self.workers, self._dead_workers.is_recorded, self._resend_all
-        )
+        is_dead = self._dead_workers.is_recorded
+        self._allowances = OutageAllowances(self._run, self.workers, is_dead, self._resend_all)
         parts = (self.workers, self._outbox, self._allowances, self._report)
-        self._maintenance = Maintenance(self._channel, *parts, lambda: self._instant)
+        self._maintenance = Maintenance(self._channel, *parts, self._now)
         await self._connection.open()
         if tend:
             self._maintenance.start(self._calls)
@@ -126,10 +122,8 @@ class RedisAdmission(Admission):
         try:
             return await self._admit(ask)
         except asyncio.CancelledError:
-            call = HeldCall.of(ask, self._instant)
-            self._maintenance.spawn(
-                self._outbox.cancel(call)
-            )  # it may have been granted, and is never settled
+            voided = self._outbox.cancel(HeldCall.of(ask, self._now()))
+            self._maintenance.spawn(voided)  # it may have been granted, and is never settled
             raise
         except Unreachable as away:
             return await self._admit_offline(ask, is_unknown=away.is_undone)
@@ -141,7 +135,7 @@ class RedisAdmission(Admission):
     @override
     async def raise_hold(self, request_id: str, hold_nanousd: int) -> bool:
         call = self._calls.get(request_id)
-        if call is None or call.want.is_of_another_day(self._instant):
+        if call is None or call.want.is_of_another_day(self._now()):
             return False
         deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
@@ -175,7 +169,7 @@ class RedisAdmission(Admission):
             reply = await self._outbox.settle(call)
         except Unreachable as away:
             FALLBACKS.note("redis_settle", away)
-            return self._last.get(call.want.scopes, self._instant) or LimitStatus()
+            return self._last.get(call.want.scopes, self._now()) or LimitStatus()
         if reply.status != "settled":
             return LimitStatus()
         return self._last.record(call.want.scopes, standing_of(call.want, reply))
@@ -201,7 +195,7 @@ class RedisAdmission(Admission):
         try:
             return self._last.record(scopes, standing_of(*await self._statuses.read(scopes)))
         except AdmissionUnavailable as away:
-            if (last := self._last.get(scopes, self._instant)) is None:
+            if (last := self._last.get(scopes, self._now())) is None:
                 raise
             FALLBACKS.note("redis_standing", away)
             return last
@@ -225,15 +219,14 @@ class RedisAdmission(Admission):
             return True
         return False
 
-    @property
-    def _instant(self) -> float:
+    def _now(self) -> float:
         """What the store's clock says, as far as is known: its answers say when that is wrong."""
         return self._clock()[1] if self._clock is not None else time.time() + self._prerequisites.skew_s
 
     async def _admit(self, ask: AdmissionRequest) -> Grant:
         deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
-            want = scope_request(ask.scopes, self._instant)
+            want = scope_request(ask.scopes, self._now())
             holds = [ask.request_id, ask.tokens, ask.hold_nanousd, LEASE_S, ORPHAN_S]
             reply = await self._run("admit", want.tag, [*holds, want.packed, self.worker])
             if reply.status == "granted":
@@ -264,12 +257,12 @@ class RedisAdmission(Admission):
             grant = await self._allowances.admit(ask)
         except BaseException:  # canceled too: Redis may have granted it before it fell silent
             if not is_unknown:
-                self._outbox.mark_uncertain(HeldCall.of(ask, self._instant))
+                self._outbox.mark_uncertain(HeldCall.of(ask, self._now()))
             raise
         FALLBACKS.note("redis_admit", "a call was granted out of what was set aside")
-        call = HeldCall.of(ask, self._instant)
+        call = HeldCall.of(ask, self._now())
         call.is_offline, call.is_unknown = True, is_unknown
-        standing = self._last.get(ask.scopes, self._instant) or grant.standing
+        standing = self._last.get(ask.scopes, self._now()) or grant.standing
         call.grant = Grant(ask.request_id, call.grant.admitted_at, standing)
         self._calls[ask.request_id] = call
         self._outbox.confirm(ask.request_id)
@@ -279,7 +272,7 @@ class RedisAdmission(Admission):
         """Ask workers for what they have set aside. Raises AdmissionUnavailable when one is silent: it may spend it."""
         if asyncio.get_running_loop().time() + self._longest_s - YIELD_WAIT_S >= deadline:
             raise AdmissionUnavailable
-        if scopes := await self._allowances.reclaim(want, reply.detail, self._instant):
+        if scopes := await self._allowances.reclaim(want, reply.detail, self._now()):
             await self._maintenance.publish("yield " + " ".join(scopes))
         await asyncio.sleep(YIELD_S)
 

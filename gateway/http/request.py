@@ -77,7 +77,7 @@ class V1Request(HttpRequest):
     enlarged_by: tuple[Cause, ...] = ()  # what made a call dear that money refused
     passed_over: tuple[
         Any, ...
-    ] = ()  # deployments of a call that routing refused, and why (catalog.route.Skipped)
+    ] = ()  # deployments of a call that routing refused, and why (catalog.routing.route.Skipped)
     _watcher: asyncio.Task[None] | None = None
     _gone_for_good: asyncio.TimerHandle | None = None
 

@@ -15,7 +15,7 @@ _MOST_LOGGED = 50
 
 
 def compare_redis(url: str) -> int:
-    """Compare what Redis counts with the ledger; return how many disagree. Raises budgets.redis_audit.Unread."""
+    """Compare what Redis counts with the ledger; return how many disagree. Raises SnapshotUnavailable."""
     from metering.reconciliation.redis import shared_counts  # noqa: PLC0415 - embedded mode looks too, and has no Redis
 
     faults = shared_counts(url).faults

@@ -61,7 +61,7 @@ class LedgerView(msgspec.Struct, frozen=True):
 
 
 def shared_counts(url: str) -> SharedCounts:
-    """Return what Redis counts, and what of it cannot be. Raises budgets.redis_audit.Unread."""
+    """Return what Redis counts, and what of it cannot be. Raises budgets.redis.snapshot.SnapshotUnavailable."""
     with SnapshotReader(url) as audit:
         first = _look(audit)
         if not first.faults:

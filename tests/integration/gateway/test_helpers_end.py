@@ -18,7 +18,7 @@ from providers.processes.heavy_work import HeavyWork
 BODY = b'{"model": "m", "messages": [{"role": "user", "content": "hello"}]}'
 
 async def serve():
-    heavy, counter = HeavyWork("tests.odd_work"), TokenCounter()
+    heavy, counter = HeavyWork("tests.support.faults.failing_work"), TokenCounter()
     working = [
         asyncio.create_task(heavy.share(1).ask(str, "wait", sys.argv[1].encode())),
         asyncio.create_task(counter.count(1, BODY, ("gpt-4o",))),

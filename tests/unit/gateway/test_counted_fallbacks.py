@@ -38,7 +38,7 @@ async def test_headers_without_a_standing_are_counted(live, fallbacks, outcome, 
             raise AWAY
         return outcome
 
-    live.admission = SimpleNamespace(standing=read)
+    live.admission = SimpleNamespace(status=read)
     assert await limit_status.standing_of(cast("Any", None)) == found
     assert fallbacks() == noted
 

@@ -47,7 +47,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
         problems = tuple(CatalogProblem(alias, name, reason) for alias, name in failed)
         live = SimpleNamespace(snapshot=Snapshot(models=models), failed_probes=problems)
         monkeypatch.setattr(runtime, "is_open", lambda: True)
-        monkeypatch.setattr(runtime, "live", lambda: live)
+        monkeypatch.setattr(runtime, "current", lambda: live)
         told = [
             {"alias": each.alias, "deployment": each.deployment, "reason": each.reason} for each in problems
         ]

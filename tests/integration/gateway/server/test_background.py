@@ -16,7 +16,7 @@ class Admission:
     def __init__(self):
         self.buried, self.is_heard = [], False
 
-    async def bury(self, worker):
+    async def release_worker(self, worker):
         self.buried.append(worker)
         return self.is_heard
 

@@ -183,7 +183,7 @@ def test_sticky_values_come_back_one_by_one_and_each_only_once():
         turn = begun(health, a)
         turn.record_success()
         turn.finish()
-        turn.let_go()
+        turn.release()
     sizes: list[int] = []
     before: set[str] = set()
     for second in range(12):

@@ -54,7 +54,7 @@ def tried(outcome, *, reached, status=None):
     ],
 )
 async def test_only_who_may_have_worked_on_it_bills_it(monkeypatch, attempts, said):
-    monkeypatch.setattr("gateway.inference.outcomes.Ending", SimpleNamespace)
+    monkeypatch.setattr("gateway.inference.outcomes.CallOutcome", SimpleNamespace)
     book: Any = Book(attempts)
     await record_cancellation(REQUEST, book, ROUTE)
     assert book.said == [said]

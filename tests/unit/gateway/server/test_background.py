@@ -48,12 +48,12 @@ async def test_running_calls_are_looked_over_twice_within_the_two_seconds_that_a
         invalidation=idle, shadows=idle, shedding=None, hints=None, config=config, request_log=None
     )
     tasks = BackgroundTasks(live, asyncio.to_thread).start()
-    await eventually(lambda: {"_stop_revoked", "_show_unsettled"} <= periods.keys())
+    await eventually(lambda: {"_stop_revoked_calls", "_show_unsettled"} <= periods.keys())
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert periods["_show_unsettled"] == 10.0
-    assert periods["_stop_revoked"] * 2 == config.streams.revoke_check == 2.0
+    assert periods["_stop_revoked_calls"] * 2 == config.streams.revoke_check == 2.0
 
 
 async def test_a_turn_that_fails_is_counted_and_the_next_one_comes(fallbacks):

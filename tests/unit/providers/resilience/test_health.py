@@ -132,7 +132,7 @@ def test_a_herd_of_two_thousand_meets_one_probe_and_then_a_growing_share():
         turns = [turn for _ in range(2000) if (turn := subject.start(a)) is not None]
         admitted.append(len(turns))
         for turn in turns:
-            turn.end()
+            turn.finish()
         clock.now += 1.0
     assert admitted == [200, 380, 560, 740, 920, 1100, 1280, 1460, 1640, 1820, 2000]
 
@@ -177,12 +177,12 @@ def test_one_that_is_far_slower_than_its_peers_is_left_alone_for_a_while():
             turn.finish()
         clock.now += 1.0
         turns[0].record_success()
-        turns[0].end()
-    subject.weigh()
+        turns[0].finish()
+    subject.eject_outliers()
     assert subject.get(1).breaker.phase is Phase.OPEN
     assert "begin after 1.2 s" in subject.get(1).breaker.reason
     clock.now += 6.0
-    subject.weigh()
+    subject.eject_outliers()
     assert subject.start(tier[0]).is_probe
 
 
