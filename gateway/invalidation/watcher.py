@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from gateway.values.fallback_log import FALLBACKS
 
@@ -17,18 +18,32 @@ logger = logging.getLogger(__name__)
 POLL_S = 1.0
 
 
+class Reloader(Protocol):
+    """Swaps in what changed (gateway/server/config_reloader.py)."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether something changed by the clock, without another number."""
+        ...
+
+    async def reload(self, version: int) -> None:
+        """Read everything of this version and swap it in."""
+        ...
+
+
 class ConfigWatcher:
-    """`version` reads the number; `reload` swaps in everything for a number that was not seen before; `doubt` is called
-    when a change was announced and the number cannot be read, or what it stands for.
+    """`version` reads the number; the reloader swaps in everything for a number that was not seen before.
+
+    `on_unreadable` is called when a change was announced and the number, or what it stands for, cannot be read.
     """
 
     def __init__(
         self,
         version: Callable[[], Awaitable[int]],
-        reload: Callable[[int], Awaitable[None]],
-        doubt: Callable[[], None],
+        reloader: Reloader,
+        on_unreadable: Callable[[], None],
     ) -> None:
-        self._version, self._reload, self._doubt = version, reload, doubt
+        self._version, self._reloader, self._on_unreadable = version, reloader, on_unreadable
         self._seen = -1
         self._poke = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -36,8 +51,8 @@ class ConfigWatcher:
     async def check(self) -> None:
         """Reload if something changed. Raises what the database raises."""
         version = await self._version()
-        if version != self._seen:
-            await self._reload(version)
+        if version != self._seen or self._reloader.is_due:
+            await self._reloader.reload(version)
             self._seen = version
 
     def notify(self) -> None:
@@ -60,4 +75,4 @@ class ConfigWatcher:
                 logger.exception("configuration could not be reloaded")
                 FALLBACKS.note("configuration_of_before", error)
                 if was_announced:
-                    self._doubt()
+                    self._on_unreadable()

@@ -9,20 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from django.conf import settings
 
 from budgets.admission.interface import Admission, WindowKey, WindowTotal
-from budgets.loaders import load_rulebook
 from budgets.local.admission import LocalAdmission
-from catalog.health.queries import failed_probes
-from catalog.loaders import Source, load_snapshot, next_price_change
-from catalog.snapshot import CatalogProblem, Snapshot
 from gateway import runtime
 from gateway.idempotency import rows as replay_rows
 from gateway.idempotency.rows import Quota
@@ -38,6 +31,7 @@ from gateway.overload.body_memory import BodyMemory
 from gateway.overload.load_shedder import LoadShedder
 from gateway.runtime import Runtime
 from gateway.server.background import BackgroundTasks
+from gateway.server.config_reloader import ConfigReloader
 from gateway.server.health_registry import health_of, hints_of
 from gateway.server.loop_watchdog import Watchdog
 from gateway.server.process_state import show_gauges
@@ -82,7 +76,6 @@ class Lifespan:
         self.config = settings.GATEWAY
         self._database = DatabaseThreads()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._renew_catalog_at = float("inf")
         self._born_in = ""  # budgets/redis/workers/worker_registry.py
         self._pulse = DatabaseMonitor()
         self._signer = Signer(settings.SECRETS.message_key)
@@ -113,7 +106,8 @@ class Lifespan:
         live.replays = self._replays(live)
         await self._open_journal(live)
         await self._open_simulator(live)
-        live.invalidation = ConfigWatcher(self._version, self._reload(live), live.keys.expire_stale)
+        reloader = ConfigReloader(live, self.config, self._database.run, self._simulator_url)
+        live.invalidation = ConfigWatcher(self._version, reloader, live.keys.expire_stale)
         await live.invalidation.check()
         show_gauges(live)
         live.counter = TokenCounter(heavy=live.heavy)
@@ -230,37 +224,9 @@ class Lifespan:
             live.simulator = Simulator()
             self._simulator_url = f"http://127.0.0.1:{await live.simulator.start()}/v1"
 
-    def _reload(self, live: Runtime) -> Callable[[int], Any]:
-        async def reload(version: int) -> None:
-            live.snapshot, live.failed_probes = await self._database.run(self._read_catalog, version)
-            live.rulebook = await self._database.run(load_rulebook, self.config, version)
-            live.keys.clear()
-            live.metrics.show_deployments(
-                (d.target.name for model in live.snapshot.models.values() for d in model.deployments),
-                (problem.deployment for problem in live.snapshot.problems if problem.deployment),
-            )
-            live.health.update_targets(live.snapshot.targets, live.snapshot.tiers())
-            for seen in live.health.seen():
-                live.metrics.show_state(seen.deployment, seen.value)
-            for problem in live.snapshot.problems:
-                who = f"deployment {problem.deployment} of {problem.alias} is disabled"
-                logger.warning("%s: %s", who if problem.deployment else problem.alias, problem.reason)
-
-        return reload
-
-    def _read_catalog(self, version: int) -> tuple[Snapshot, tuple[CatalogProblem, ...]]:
-        now = datetime.now(UTC)
-        source = Source(self.config, settings.SECRETS.encryption_key, self._simulator_url)
-        change = next_price_change(now)
-        self._renew_catalog_at = change.timestamp() if change is not None else float("inf")
-        snapshot = load_snapshot(source, version, now)
-        return snapshot, tuple(failed_probes(now, snapshot))  # no result of what a row was before
-
     async def _version(self) -> int:
         with self._pulse.query():
-            version = await self._database.run(config_version)
-        # A price that begins by the clock is a change that nobody announces.
-        return version if time.time() < self._renew_catalog_at else -version - 2
+            return int(await self._database.run(config_version))
 
     async def _load_key(self, prefix: str) -> StoredKey | None:
         return await self._database.run(load_key, prefix)

@@ -16,7 +16,7 @@ from tests.support.sources import ROOT, SOURCES, is_ours
 NEVER_AT_THE_DOOR = {
     "gateway.config.errors.ConfigError": "stops the start: exit 2",
     "gateway.http.content_coding.Overgrown": "becomes BodyTooLarge",
-    "gateway.server.data_dir_lock.DataDirInUse": "stops the start: exit 2",
+    "gateway.stores.data_dir_lock.DataDirInUse": "stops the start: exit 2",
     "providers.media.pdf.syntax.Unreadable": "the window bounds the file",
     "providers.requests.documents._Spent": "ends a measurement in the process for heavy work",
     "providers.tokens.count_process._TooDear": "ends a count in the counting process",

@@ -28,12 +28,12 @@ from gateway.config.validation import hosts_of, is_loopback, published_off_loopb
 from gateway.http.request import Application
 from gateway.observability import log_format
 from gateway.server.data_dir import UMASK, make_private, refuse_ram_disk
-from gateway.server.data_dir_lock import DataDirInUse, lock_data_dir
 from gateway.server.file_descriptors import raise_limit
 from gateway.server.listeners import Door, Serves
 from gateway.server.startup_responder import Waiting, startup_responder
 from gateway.server.uvicorn_server import CannotListen, announce, bind, run
 from gateway.site.internal_access import may_see
+from gateway.stores.data_dir_lock import DataDirInUse, lock_data_dir
 from gateway.stores.databases import DatabaseAway, preparing, retry_until_up
 from gateway.stores.redis_check import RedisAway, wait_for_redis
 from gateway.supervisor.forked_worker import fork_workers

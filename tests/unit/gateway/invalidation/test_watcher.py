@@ -16,7 +16,7 @@ class Site:
     """A database that may be away, and what it led to."""
 
     def __init__(self):
-        self.version, self.is_away = 1, False
+        self.version, self.is_away, self.is_due = 1, False, False
         self.said: asyncio.Queue[str] = asyncio.Queue()
 
     async def read(self):
@@ -40,7 +40,7 @@ def site():
 @pytest.fixture
 async def checks(site):
     """Yield what checks already."""
-    checks = ConfigWatcher(site.read, site.reload, site.doubt)
+    checks = ConfigWatcher(site.read, site, site.doubt)
     task = asyncio.create_task(checks.run())
     checks.notify()
     assert await next_of(site) == "reloaded 1"
@@ -51,6 +51,12 @@ async def checks(site):
 
 async def next_of(site):
     return await asyncio.wait_for(site.said.get(), 30)
+
+
+async def test_what_changes_by_the_clock_is_read_without_another_number(site, checks):
+    checks.notify()
+    site.is_due = True
+    assert await next_of(site) == "reloaded 1"
 
 
 async def test_an_announced_change_that_cannot_be_read_casts_doubt_once(site, checks, monkeypatch, fallbacks):
