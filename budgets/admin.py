@@ -13,10 +13,11 @@ from budgets.back_office import window_admin  # noqa: F401 - it registers its pa
 from budgets.back_office.money_text import amount, details, line, resets
 from budgets.back_office.owner_links import link
 from budgets.back_office.spending import Spending, default_budget, spending_of
-from budgets.forms import RATES, RULES, BudgetForm, RateLimitForm
-from budgets.models import UNLIMITED, Budget, RateLimit
+from budgets.forms import RULES, BudgetForm, RateLimitForm
+from budgets.models import Budget, RateLimit
 from budgets.schedules import period_of
 from catalog.alias_lists import ApiKeyModelsForm, TenantModelsForm
+from gateway.values.limits import RATES, UNLIMITED
 from tenants.admin import ApiKeyAdmin, TenantAdmin
 from tenants.back_office.admin_base import AuditedModelAdmin, StackedInline, TabularInline
 from tenants.models import ApiKey, Tenant

@@ -10,11 +10,11 @@ from budgets.services import Owner, owner_columns
 from gateway.config import Config
 from gateway.config.sections.bootstrap import BootstrapKey, TenantBudget
 from gateway.config.sections.limits import Limits
+from gateway.values.limits import RATES
 from tenants.audit import facts_of, record
 from tenants.bootstrap import BootstrapState, apply_columns, created, find_key, name_of
 from tenants.models import Tenant
 
-RATES = ("requests_per_minute", "tokens_per_minute", "parallel_requests")
 Wanted = dict[str, dict[str, Any]]  # columns of a budget by its schedule
 
 

@@ -11,10 +11,8 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 from budgets.admission.budget_windows import LONGEST_DAYS
 from budgets.models import LARGEST_LIMIT_NANOUSD, Budget, RateLimit
 from budgets.schedules import EVERY, PERIODS, ROLLING, parts_of, schedule_of
+from gateway.values.limits import RATES
 from tenants.back_office.form_fields import LimitField, ModelForm, UsdField, usd
-
-RATES = ("requests_per_minute", "tokens_per_minute", "parallel_requests")
-
 
 RULES = ("warning_ratio", "on_insufficient")
 

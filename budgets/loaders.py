@@ -6,8 +6,9 @@ from collections import defaultdict
 
 from budgets.admission.interface import BudgetRule, Limits
 from budgets.models import Budget, RateLimit
-from budgets.rules import UNLIMITED, LimitOverride, Rulebook
+from budgets.rules import LimitOverride, Rulebook
 from gateway.config import Config
+from gateway.values.limits import UNLIMITED
 
 
 def load_rulebook(config: Config, version: int) -> Rulebook:

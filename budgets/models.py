@@ -10,9 +10,9 @@ from django.db.models import F, Q
 from typing_extensions import override
 
 from budgets.schedules import period_of
+from gateway.values.limits import UNLIMITED
 from tenants.models import ApiKey, Tenant
 
-UNLIMITED = -1
 LARGEST_LIMIT_NANOUSD = 9 * 10**15
 EITHER = "Choose either a tenant or an API key."
 ONE_SCOPE = Q(tenant__isnull=True, key__isnull=False) | Q(tenant__isnull=False, key__isnull=True)

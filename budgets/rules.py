@@ -8,9 +8,8 @@ from __future__ import annotations
 import msgspec
 
 from budgets.admission.interface import BudgetRule, Limits, ScopeRules
+from gateway.values.limits import UNLIMITED
 from tenants.caller import Caller
-
-UNLIMITED = -1
 
 
 class LimitOverride(msgspec.Struct, frozen=True):

@@ -10,10 +10,11 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
 from catalog import row_problems
-from catalog.pricing.config_prices import NANO, sheet_of
+from catalog.pricing.config_prices import sheet_of
 from catalog.pricing.price_map import lookup
 from catalog.pricing.prices import PriceSheet
 from gateway.config.warnings import notes_of
+from gateway.values.money import NANO
 from providers.media.images import GENERIC_MOST, is_known, name_at
 
 if TYPE_CHECKING:

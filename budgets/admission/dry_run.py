@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from budgets.admission.interface import (
+    SLOT_RETRY_MS,
     AdmissionRequest,
     BudgetRefused,
     BudgetStatus,
@@ -22,8 +23,6 @@ from budgets.admission.interface import (
     RateRefused,
     ScopeRules,
 )
-
-SLOT_RETRY_MS = 1000  # nobody knows when a running call ends
 
 
 class StatusReader(Protocol):

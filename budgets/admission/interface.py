@@ -14,6 +14,8 @@ import msgspec
 
 from budgets.admission.hold_causes import Cause
 
+SLOT_RETRY_MS = 1000  # the end of a running call is unknown: a fixed Retry-After
+
 
 class Limits(msgspec.Struct, frozen=True):
     """Rates of one scope, already resolved (default -> override). None is unlimited."""

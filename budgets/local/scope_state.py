@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from budgets.admission.interface import RateRefused, ScopeRules, WindowKey
+from budgets.admission.interface import SLOT_RETRY_MS, RateRefused, ScopeRules, WindowKey
 from budgets.local.admitted_call import AdmittedCall
 from budgets.local.sliding_window import SlidingWindow
 from budgets.local.window_cache import WindowState
-
-SLOT_RETRY_MS = 1000  # nobody knows when a running call ends
 
 
 class ScopeState:

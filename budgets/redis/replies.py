@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from budgets.admission.interface import (
+    SLOT_RETRY_MS,
     AdmissionRequest,
     BudgetRefused,
     BudgetStatus,
@@ -18,7 +19,6 @@ from budgets.admission.interface import (
     Return,
     ScopeRules,
 )
-from budgets.local.scope_state import SLOT_RETRY_MS
 from budgets.local.sliding_window import SPAN_S
 from budgets.local.status import budget_standing
 from budgets.redis.scope_request import ScopeRequest

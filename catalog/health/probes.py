@@ -11,9 +11,8 @@ import asyncio
 import hashlib
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 from django.conf import settings
@@ -24,6 +23,7 @@ from catalog.loaders import Source, load_snapshot
 from catalog.models import HealthProbe
 from catalog.serving import served
 from catalog.snapshot import Snapshot
+from gateway.stores.database_threads import InDatabase
 from providers.probe import Probed, probe
 from providers.target import Target
 from providers.transport.client import Transport
@@ -36,8 +36,6 @@ AT_ONCE = 16
 TIMEOUT_S = 10.0
 ENDPOINT_CHARS = 500
 ERROR_CHARS = 300
-
-InDatabase = Callable[..., Awaitable[Any]]
 
 
 class ProbeTarget(msgspec.Struct, frozen=True):

@@ -12,11 +12,11 @@ from catalog.pricing.price_terms import NO_TERMS, ONE, Factor, Step, Terms, Tool
 from catalog.pricing.price_terms import TOKEN_PARTS as STEP_PARTS
 from catalog.pricing.prices import PER, ImageRate, PriceSheet
 from gateway.values.fallback_log import FALLBACKS
+from gateway.values.money import NANO
 
 if TYPE_CHECKING:
     from gateway.config.sections.model_catalog import ModelEntry
 
-NANO: Final = 10**9
 TOKEN_PARTS: Final = (
     "cached_input",
     "cache_write",

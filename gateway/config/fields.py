@@ -17,8 +17,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-UNLIMITED = -1  # how `unlimited` is kept; None is "inherit"
-NANO = 10**9
+from gateway.values.limits import UNLIMITED
+from gateway.values.money import NANO
+
 LONGEST_S = 10 * 366 * 86400.0
 MOST_COUNT = 10**12
 MOST_USD = Decimal(9_000_000)  # 9e15 nano-USD: sums of windows stay far inside 64 bits

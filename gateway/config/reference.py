@@ -11,10 +11,11 @@ from types import NoneType
 from typing import Any
 
 from gateway.config.errors import keys_of, section_in
-from gateway.config.fields import UNLIMITED, Kind
+from gateway.config.fields import Kind
 from gateway.config.model import Config
 from gateway.config.no_effect import unbuilt
 from gateway.config.sources import PREFIX, SHORTER_NAMES
+from gateway.values.limits import UNLIMITED
 
 if typing.TYPE_CHECKING:
     from pydantic import BaseModel

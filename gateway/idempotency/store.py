@@ -13,7 +13,7 @@ import logging
 import os
 import re
 import zlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from django.db import DatabaseError
 from gateway.idempotency import rows
 from gateway.idempotency.fingerprint import fingerprint
 from gateway.idempotency.rows import UNBOUNDED, InProgress, Mismatch, Quota, ResultUnavailable
+from gateway.stores.database_threads import InDatabase
 from gateway.values.fallback_log import FALLBACKS
 from metering import failpoints
 from providers.json_scan.outline import is_large
@@ -67,9 +68,6 @@ class StoredResponse(msgspec.Struct, frozen=True):
     status: int
     content_type: str
     body: bytes
-
-
-InDatabase = Callable[..., Awaitable[Any]]
 
 
 class IdempotencyStore:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
-from gateway.config.fields import MOST_USD, NANO
+from gateway.config.fields import MOST_USD
+from gateway.values.money import NANO
 
 
 def nanousd_of(text: str) -> int | None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from django.db import DatabaseError
 
 from gateway.observability.request_log import RequestLog
+from gateway.stores.database_threads import InDatabase
 from gateway.values.fallback_log import FALLBACKS
 from metering.request_log.rows import write
 
 AWAY_S: Final = 5.0
-
-InDatabase = Callable[..., Awaitable[Any]]
 
 
 class RequestLogWriter:

@@ -24,6 +24,7 @@ from gateway.overload.load_shedder import LoadShedder
 from gateway.runtime import Runtime
 from gateway.schedule import JOBS, PROBES, every_job
 from gateway.server.process_state import state_of
+from gateway.stores.database_threads import InDatabase
 from gateway.stores.databases import background_alias
 from gateway.values.fallback_log import FALLBACKS
 from metering.ledger.crash_recovery import recover
@@ -55,8 +56,6 @@ UNSETTLED_S = 10.0
 STATE_S = 1.0
 FIRST_PROBE_S = 15.0  # of what has a result already
 NEW_PROBE_S = 1.0  # who has mistyped an endpoint or a key, or corrected it, does not wait for a round
-
-InDatabase = Callable[..., Awaitable[Any]]
 
 
 class BackgroundTasks:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from django.conf import settings
 
@@ -16,10 +14,9 @@ from catalog.loaders import Source, load_snapshot, next_price_change
 from catalog.snapshot import CatalogProblem, Snapshot
 from gateway.config import Config
 from gateway.runtime import Runtime
+from gateway.stores.database_threads import InDatabase
 
 logger = logging.getLogger(__name__)
-
-InDatabase = Callable[..., Awaitable[Any]]
 
 
 class ConfigReloader:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 COUNT = 2
 KEPT_S = 30.0
+
+InDatabase = Callable[..., Awaitable[Any]]  # runs a blocking function in a thread of the database
 
 
 class DatabaseThreads:

@@ -8,17 +8,16 @@ somebody was heard. A row goes soon after a goodbye, after the adoption of the j
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from django.db import DatabaseError
 
 from gateway.models import ServingWorker
+from gateway.stores.database_threads import InDatabase
 from gateway.values.fallback_log import FALLBACKS
 
 logger = logging.getLogger(__name__)
-
-InDatabase = Callable[..., Awaitable[Any]]
 
 
 class KnowsPeers(Protocol):

@@ -6,14 +6,15 @@ Totals are absolute and versioned, so it does no harm that each process posts th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from django.conf import settings
 from django.db import connections
 
 from budgets.admission.interface import WindowKey, WindowTotal
+from gateway.stores.database_threads import InDatabase
 from metering.ledger.rolling_days import with_returns
 from metering.ledger.write import select_windows
 from metering.models import Settlement, UsageEvent
@@ -26,8 +27,6 @@ MOST_A_RUN = 2_000
 NEWS = timedelta(days=1)  # a process that starts reads so far back: Redis may not have heard of them
 KEEP = timedelta(days=7)
 POLICY = Actor("policy")
-
-InDatabase = Callable[..., Awaitable[Any]]
 
 
 class TakesPosts(Protocol):

@@ -11,12 +11,13 @@ from django.forms.models import InlineForeignKeyField
 from typing_extensions import override
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from gateway.values.limits import UNLIMITED
+
 if TYPE_CHECKING:
     DjangoModelForm = forms.ModelForm[Any]
 else:
     DjangoModelForm = forms.ModelForm  # Django's generics exist for the type checker only
 
-UNLIMITED = -1
 LARGEST = 2**63 - 1
 
 

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from gateway.management.database_errors import database_told
 from gateway.management.period_command import PeriodCommand
+from gateway.values.money import NANO
 from metering.ledger.exports import Period
 from metering.reconciliation import ledger
 from metering.reconciliation.ledger import Day, Disagreement, JournalState, Sums
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from gateway.config import Config
     from metering.reconciliation.redis import SharedCounts
 
-_NANO = 10**9
 _MOST_SHOWN = 50
 
 
@@ -108,4 +108,4 @@ def _of_amounts(wrong: Disagreement) -> str:
 
 
 def _usd(nanousd: int) -> str:
-    return f"{nanousd // _NANO}.{nanousd % _NANO:09d}"
+    return f"{nanousd // NANO}.{nanousd % NANO:09d}"

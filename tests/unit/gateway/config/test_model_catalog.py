@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config import Config, load
-from gateway.config.fields import UNLIMITED, parse_duration
+from gateway.config.fields import parse_duration
+from gateway.values.limits import UNLIMITED
 from providers.target import Timeouts
 
 if TYPE_CHECKING:
