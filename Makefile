@@ -113,7 +113,7 @@ ifeq ($(ARGS),)
 	@failed=0; \
 	$(BIN)/python -m pytest -m soak --timeout 3600 || failed=1; \
 	OMG_TEST_EXAMPLES=random $(BIN)/python -m pytest tests/unit -n 2 --dist loadfile || failed=1; \
-	OMG_TEST_SIZES=whole $(BIN)/python -m pytest tests/functional/test_nobody_holds_the_loop.py || failed=1; \
+	OMG_TEST_SIZES=whole $(BIN)/python -m pytest tests/functional/hostile/test_event_loop_is_free.py || failed=1; \
 	exit $$failed
 else
 	@$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)

@@ -1,7 +1,7 @@
 """Clients that people really use, against the configuration of `make run`: Node, the JDK, curl, LangChain, a browser.
 
-Programs that a machine does not have are left out there; what they send is in tests/functional/test_careless_clients.py
-and tests/unit/gateway/protocol/test_request_heads.py, byte by byte.
+Programs that a machine does not have are left out there; what they send is in
+tests/functional/api/test_careless_clients.py and tests/unit/gateway/protocol/test_request_heads.py, byte by byte.
 """
 
 from __future__ import annotations

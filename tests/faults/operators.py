@@ -9,10 +9,10 @@ ROWS = {
         unit/gateway/config/normalization::a_key_that_no_header_can_carry_disables_its_row
         integration/catalog/row_problems::a_key_pasted_with_a_line_end_is_stored_without_it""",
     "C25 readyz does not know Redis, and its workers disagree": """
-        functional/store_health::a_redis_that_lets_no_call_through_makes_every_worker_unready
-        functional/store_health::a_redis_that_takes_no_writes_is_known_from_the_first_call_on
-        functional/store_health::every_worker_says_that_postgres_is_away_and_how_much_waits_and_the_log_stays_short
-        functional/store_health::a_start_waits_for_redis_and_says_why_and_gives_up
+        functional/operations/store_health::a_redis_that_lets_no_call_through_makes_every_worker_unready
+        functional/operations/store_health::a_redis_that_takes_no_writes_is_known_from_the_first_call_on
+        functional/operations/store_health::every_worker_says_that_postgres_is_away_and_how_much_waits_and_the_log_stays_short
+        functional/operations/store_health::a_start_waits_for_redis_and_says_why_and_gives_up
         unit/gateway/supervisor/worker_state::calls_are_let_in_by_redis_by_what_was_set_aside_or_without_money""",
     "C28 a Host with an underscore": """
         unit/gateway/observability/log_folding::hosts_that_are_refused_do_not_flood_the_log""",
@@ -24,7 +24,7 @@ ROWS = {
     "O1 rows that cannot work are told by serve alone": """
         integration/catalog/row_problems::check_says_before_the_first_start_why_a_row_cannot_serve
         integration/catalog/row_problems::check_says_why_a_row_of_the_back_office_cannot_serve
-        functional/mistakes::readyz_and_check_and_the_log_say_why""",
+        functional/operations/configuration_mistakes::readyz_and_check_and_the_log_say_why""",
     "O2 keys without effect": """
         unit/gateway/config/no_effect::a_key_without_effect_is_warned_of
         unit/gateway/config/no_effect::every_key_is_read_by_the_program_or_is_in_the_table
@@ -36,17 +36,17 @@ ROWS = {
         unit/gateway/observability/log_folding::a_store_that_is_away_is_one_line_of_a_kind_with_its_reason
         unit/gateway/observability/log_folding::a_defect_shows_its_traceback_once_and_its_line_each_time""",
     "O5 starts and ends with a traceback": """
-        functional/interrupted::while_it_imports
-        functional/interrupted::while_it_migrates_and_the_next_start_goes_on
-        functional/interrupted::while_it_waits_for_a_store
-        functional/starting_up::a_ram_disk_is_exit_code_2_before_anything_is_made_there""",
+        functional/money/client_interrupts::while_it_imports
+        functional/money/client_interrupts::while_it_migrates_and_the_next_start_goes_on
+        functional/money/client_interrupts::while_it_waits_for_a_store
+        functional/operations/startup::a_ram_disk_is_exit_code_2_before_anything_is_made_there""",
     "O6 the demo's secrets off loopback": """
         unit/gateway/config/checks/weak_secrets::the_published_demo_is_refused_where_the_network_reaches_it
         integration/gateway/commands_of_operators::the_demos_secrets_in_the_database_are_refused_where_others_reach_them
         integration/gateway/commands_of_operators::the_welcome_shows_no_key_that_does_not_work""",
     "O7 ready without a model": """
-        functional/first_steps::from_nothing_to_the_first_call_by_what_is_printed
-        functional/first_steps::models_that_cannot_answer_make_nothing_ready
+        functional/operations/setup_checklist::from_nothing_to_the_first_call_by_what_is_printed
+        functional/operations/setup_checklist::models_that_cannot_answer_make_nothing_ready
         unit/gateway/supervisor/worker_state::models_are_counted_that_can_answer""",
     "O8 addresses that are taken apart wrongly, and passwords shown by it": """
         unit/gateway/config/checks/store_urls::an_address_of_postgres_is_refused_in_words_that_show_nothing_of_it

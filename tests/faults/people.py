@@ -4,11 +4,11 @@ from __future__ import annotations
 
 ROWS = {
     "T1 why no provider answered": """
-        functional/request_log::a_call_that_never_reached_a_provider_has_its_tries
+        functional/api/request_log::a_call_that_never_reached_a_provider_has_its_tries
         unit/metering/explain/refusal_story::a_call_that_never_reached_a_provider_tells_its_tries""",
     "T2 rows that cannot work are accepted": """
-        functional/mistakes::readyz_and_check_and_the_log_say_why
-        functional/mistakes::the_back_office_says_why""",
+        functional/operations/configuration_mistakes::readyz_and_check_and_the_log_say_why
+        functional/operations/configuration_mistakes::the_back_office_says_why""",
     "T3 settings without effect are accepted": "unit/gateway/config/no_effect::a_key_without_effect_is_warned_of",
     "T4 weak secrets": """
         unit/gateway/config/checks/weak_secrets::a_weak_key_is_refused_in_production_and_warned_of_elsewhere
@@ -16,40 +16,41 @@ ROWS = {
     "T5 published secrets for the whole network": """
         unit/gateway/config/checks/weak_secrets::serve_refuses_the_demo_at_an_address_that_others_reach_and_nowhere_else""",
     "T6 an unknown model": """
-        functional/messages::a_wrong_name_is_told_the_right_one
-        functional/messages::what_a_key_may_not_use_is_not_suggested
+        functional/api/error_messages::a_wrong_name_is_told_the_right_one
+        functional/api/error_messages::what_a_key_may_not_use_is_not_suggested
         unit/catalog/routing/similar_names::a_near_name_is_found
         unit/catalog/routing/similar_names::what_is_like_nothing_suggests_nothing""",
     "T7 a path without /v1": "unit/gateway/http/paths::a_path_that_leads_nowhere_has_a_hint",
-    "T8 the wrong endpoint": "functional/messages::the_wrong_endpoint_is_told_the_right_one",
+    "T8 the wrong endpoint": "functional/api/error_messages::the_wrong_endpoint_is_told_the_right_one",
     "T9 units and separators": """
-        functional/messages::a_wrong_body_is_explained_in_words_of_json
-        functional/messages::a_rate_refusal_has_units_and_separators
+        functional/api/error_messages::a_wrong_body_is_explained_in_words_of_json
+        functional/api/error_messages::a_rate_refusal_has_units_and_separators
         unit/gateway/values/quantities::a_size_is_said_exactly
         unit/gateway/values/quantities::a_wait_is_never_said_too_short""",
     "T10 a phantom refusal of a rate": """
-        functional/messages::a_cap_above_the_models_own_reserves_no_more_than_that""",
-    "T12 ready without a model": "functional/first_steps::models_that_cannot_answer_make_nothing_ready",
-    "T13 internal words at the start": "functional/first_steps::from_nothing_to_the_first_call_by_what_is_printed",
-    "T15 overhead of streams": "functional/times_of_calls::no_time_is_longer_than_the_whole_and_all_say_the_same",
+        functional/api/error_messages::a_cap_above_the_models_own_reserves_no_more_than_that""",
+    "T12 ready without a model": "functional/operations/setup_checklist::models_that_cannot_answer_make_nothing_ready",
+    "T13 internal words at the start": """
+        functional/operations/setup_checklist::from_nothing_to_the_first_call_by_what_is_printed""",
+    "T15 overhead of streams": "functional/api/call_times::no_time_is_longer_than_the_whole_and_all_say_the_same",
     "U1 a refused call cannot be found": """
-        functional/request_log::a_refusal_for_money_has_its_figures_and_what_made_it_dear
-        functional/request_log::a_refusal_for_a_rate_says_which_limit
-        functional/request_log::every_other_refusal_is_found_with_its_key_and_its_tenant
-        functional/request_log::a_revoked_key_is_named_and_its_tenant_too""",
+        functional/api/request_log::a_refusal_for_money_has_its_figures_and_what_made_it_dear
+        functional/api/request_log::a_refusal_for_a_rate_says_which_limit
+        functional/api/request_log::every_other_refusal_is_found_with_its_key_and_its_tenant
+        functional/api/request_log::a_revoked_key_is_named_and_its_tenant_too""",
     "U2 prices without a unit": """
         integration/gateway/back_office_models::every_field_of_a_price_has_its_unit
         integration/gateway/back_office_models::the_price_in_force_is_on_the_pages_of_model_and_deployment""",
     "U3 budgets without money": """
-        functional/budget_pages::spent_held_and_left_are_on_every_list_while_a_call_runs
+        functional/money/budget_pages::spent_held_and_left_are_on_every_list_while_a_call_runs
         integration/budgets/back_office/spending::the_window_that_counts_now_is_read_in_the_owners_zone
         integration/budgets/back_office/spending::any_number_of_budgets_is_one_query""",
     "U4 help eaten as markup": """
         integration/gateway/back_office_everywhere::no_help_is_eaten_as_markup
         integration/gateway/back_office_words::a_schedule_is_chosen_and_its_days_are_a_number""",
     "U5 three clocks": """
-        functional/times_of_calls::no_time_is_longer_than_the_whole_and_all_say_the_same
-        functional/times_of_calls::embeddings_and_metrics_tell_the_same_times""",
+        functional/api/call_times::no_time_is_longer_than_the_whole_and_all_say_the_same
+        functional/api/call_times::embeddings_and_metrics_tell_the_same_times""",
     "U6 a search without an index": """
         integration/gateway/call_lists::what_is_searched_and_filtered_is_found_by_an_index
         integration/gateway/back_office_everywhere::lists_that_grow_find_an_index_for_every_query""",
@@ -82,11 +83,11 @@ ROWS = {
         unit/providers/absence::a_404_that_speaks_of_a_model_is_the_models
         unit/providers/absence::another_404_is_of_the_path""",
     "U17 a price on one side": """
-        functional/why_passed_over::what_is_wrong_with_a_key_is_told_and_which_side_a_price_lacks""",
+        functional/api/why_passed_over::what_is_wrong_with_a_key_is_told_and_which_side_a_price_lacks""",
     "U18 asked although it rested": """
         unit/metering/explain/story::a_deployment_that_was_asked_although_it_rested_is_not_said_to_be_left_out""",
     "U19 a start that waits": """
         unit/gateway/server/startup_responder::it_says_which_store_it_waits_for_and_insiders_hear_why
         unit/gateway/server/startup_responder::a_browser_gets_a_page_without_scripts
-        functional/postgres_outage::a_start_without_redis_begins_with_the_reason""",
+        functional/operations/postgres_outage::a_start_without_redis_begins_with_the_reason""",
 }

@@ -8,23 +8,23 @@ ROWS = {
         unit/providers/requests/caps_read_twice::two_caps_that_say_different_numbers_are_refused
         unit/providers/requests/caps_read_twice::what_could_make_a_server_exceed_the_cap_is_named
         unit/providers/requests/caps_inside::what_may_be_a_cap_inside_of_what_nobody_knows_stands_against_the_cap
-        functional/one_cap::a_second_reading_of_the_cap_costs_nothing""",
+        functional/money/output_cap::a_second_reading_of_the_cap_costs_nothing""",
     "M2 a cap that is known is not sent": """
-        functional/one_cap::one_cap_reaches_the_provider_under_its_own_name
-        functional/one_cap::a_maximum_that_nobody_knows_is_capped_and_said_so""",
+        functional/money/output_cap::one_cap_reaches_the_provider_under_its_own_name
+        functional/money/output_cap::a_maximum_that_nobody_knows_is_capped_and_said_so""",
     "M2 a stream is watched by its events": """
-        functional/overgrown_stream::a_stream_that_surely_passed_its_cap_is_cut_and_charged_up_to_it
-        functional/overgrown_stream::a_stream_within_its_cap_is_left_alone_however_it_is_cut_into_events
+        functional/money/stream_size_limit::a_stream_that_surely_passed_its_cap_is_cut_and_charged_up_to_it
+        functional/money/stream_size_limit::a_stream_within_its_cap_is_left_alone_however_it_is_cut_into_events
         unit/providers/usage_before_the_end::thinking_counts_as_produced_under_every_name""",
     "M3 the prompt is never counted": """
         unit/providers/tokens/prompt_counter::the_counter_counts_and_does_not_fall_back
         unit/providers/tokens/prompt_counter::no_union_of_raw_and_none_is_left
         unit/providers/tokens/prompt_counter::fallbacks_are_among_the_metrics""",
     "M3 an estimate as a bound, and phantom refusals": """
-        functional/unbounded_requests::what_costs_less_than_a_cent_fits_a_cent
+        functional/money/unbounded_requests::what_costs_less_than_a_cent_fits_a_cent
         unit/providers/tokens/prompt_counter::only_a_known_tokenizer_counts_for_a_bound
         unit/budgets/admission/holds_cover_bills::no_obedient_provider_bills_more_than_is_held
-        functional/budget_refusals::where_nobody_knows_the_tokenizer_the_bytes_stand""",
+        functional/money/budget_refusals::where_nobody_knows_the_tokenizer_the_bytes_stand""",
     "M3 hole 1, samples": "unit/providers/tokens/prompt_counter::nothing_is_sampled",
     "M3 hole 2, members that are not counted": """
         unit/providers/tokens/prompt_counter::every_member_that_becomes_prompt_is_counted
@@ -36,38 +36,38 @@ ROWS = {
     "M3 hole 3, counting for nobody's money": """
         integration/gateway/inference/token_counter::a_tenant_that_used_its_time_waits_and_others_do_not
         integration/gateway/inference/token_counter::a_count_in_vain_takes_one_request_of_the_rate_and_no_money
-        functional/unbounded_requests::counting_that_does_not_help_is_charged_to_the_rate""",
+        functional/money/unbounded_requests::counting_that_does_not_help_is_charged_to_the_rate""",
     "M3 hole 4, memory of a count": """
         integration/gateway/inference/token_counter::it_counts_in_a_process_of_its_own
         integration/gateway/inference/token_counter::a_count_ends_when_its_time_is_used
-        functional/nobody_holds_the_loop::a_prompt_that_is_too_long_for_the_model_is_counted_and_refused""",
+        functional/hostile/event_loop_is_free::a_prompt_that_is_too_long_for_the_model_is_counted_and_refused""",
     "M4 every failure is free": """
-        functional/unknown_outcomes::an_answer_that_brings_no_usage_counts_up_to_its_bound_until_it_is_settled
-        functional/answer_chaos::the_official_client_raises_and_the_prompt_is_billed_and_the_rest_unsettled
+        functional/money/unknown_outcomes::an_answer_that_brings_no_usage_counts_up_to_its_bound_until_it_is_settled
+        functional/resilience/answer_chaos::the_official_client_raises_and_the_prompt_is_billed_and_the_rest_unsettled
         unit/budgets/unsettled::the_budget_counts_what_providers_bill_and_never_more_than_its_limit
         integration/metering/settlement/settle::what_nobody_says_in_time_is_settled_by_policy""",
     "M4 tries before a success are free": """
-        functional/every_try_is_billed::a_try_whose_outcome_is_unknown_costs_its_prompt
-        functional/every_try_is_billed::a_try_that_was_no_use_costs_what_it_said
-        functional/unknown_outcomes::a_try_that_may_be_billed_has_a_hold_of_its_own_before_the_next_one""",
+        functional/money/every_attempt_is_billed::a_try_whose_outcome_is_unknown_costs_its_prompt
+        functional/money/every_attempt_is_billed::a_try_that_was_no_use_costs_what_it_said
+        functional/money/unknown_outcomes::a_try_that_may_be_billed_has_a_hold_of_its_own_before_the_next_one""",
     "M4 a client leaves an answer in one piece": """
-        functional/read_on::the_usage_of_an_answer_whose_client_left_is_booked_exactly
-        functional/read_on::embeddings_are_read_on_too
-        functional/read_on::what_does_not_come_in_time_is_cancelled_and_estimated""",
+        functional/money/read_on::the_usage_of_an_answer_whose_client_left_is_booked_exactly
+        functional/money/read_on::embeddings_are_read_on_too
+        functional/money/read_on::what_does_not_come_in_time_is_cancelled_and_estimated""",
     "M4 a signal while answers are on their way": """
-        functional/ledger_survives::long_streams_are_told_that_the_server_stops_and_are_in_the_books
-        functional/read_on::a_shutdown_waits_no_longer_than_its_grace
-        functional/ends_of_workers::a_renewal_cuts_no_stream_however_short_the_grace_is""",
+        functional/money/ledger_durability::long_streams_are_told_that_the_server_stops_and_are_in_the_books
+        functional/money/read_on::a_shutdown_waits_no_longer_than_its_grace
+        functional/operations/worker_shutdown::a_renewal_cuts_no_stream_however_short_the_grace_is""",
     "M5 hanging up before the usage": """
-        functional/read_on::the_usage_of_a_finished_stream_whose_reader_left_is_booked_exactly
-        functional/unknown_outcomes::a_client_that_leaves_leaves_its_hold_behind
+        functional/money/read_on::the_usage_of_a_finished_stream_whose_reader_left_is_booked_exactly
+        functional/money/unknown_outcomes::a_client_that_leaves_leaves_its_hold_behind
         unit/providers/usage_before_the_end::the_last_word_of_a_finished_stream_is_waited_for
         unit/providers/usage_before_the_end::what_came_before_the_end_is_not_the_last_word""",
     "M6 inputs by reference": """
         unit/providers/requests/parts::what_only_refers_to_its_content_is_bounded_by_the_window
         unit/providers/requests/parts::a_picture_counts_however_its_part_is_written
         unit/providers/requests/parts::the_largest_picture_is_bounded_by_the_family
-        functional/unbounded_requests::a_reference_is_held_as_a_whole_window""",
+        functional/money/unbounded_requests::a_reference_is_held_as_a_whole_window""",
     "M6 media that are called otherwise": """
         unit/providers/requests/hidden_sizes::a_picture_that_is_called_otherwise_is_bounded_by_the_window
         unit/providers/requests/hidden_sizes::a_sound_that_is_called_otherwise_is_bounded_by_the_window
@@ -87,20 +87,20 @@ ROWS = {
         unit/providers/requests/members::where_a_call_goes_only_the_gateway_decides
         unit/providers/requests/members::a_member_nobody_knows_needs_a_known_window
         unit/catalog/pricing/price_terms::tier_and_place_are_those_that_the_answer_reports
-        functional/unbounded_requests::a_destination_is_refused_for_everybody""",
+        functional/money/unbounded_requests::a_destination_is_refused_for_everybody""",
     "M8 zeros for an answer": """
-        functional/overgrown_stream::zeros_for_an_answer_that_is_not_empty_are_no_usage
+        functional/money/stream_size_limit::zeros_for_an_answer_that_is_not_empty_are_no_usage
         unit/metering/what_was_said::a_usage_that_cannot_be_true_is_counted_and_unsettled
         unit/providers/usage_before_the_end::an_answer_of_other_things_than_text_is_not_empty""",
     "M8 half a price": """
-        functional/unbounded_requests::half_a_price_is_no_price
+        functional/money/unbounded_requests::half_a_price_is_no_price
         unit/catalog/pricing/prices::a_model_is_unpriced_when_no_rate_applies_to_its_type""",
     "M8 more reported than the cap": """
-        functional/one_cap::what_is_reported_above_the_cap_is_the_operators_dispute
+        functional/money/output_cap::what_is_reported_above_the_cap_is_the_operators_dispute
         unit/metering/what_was_said::no_kind_of_output_is_charged_beyond_the_cap""",
     "M8 (L4) questions sent again unseen": """
         integration/providers/transport/client_kept::a_question_that_was_read_is_not_sent_again
-        functional/every_try_is_billed::a_question_that_a_kept_connection_lost_is_in_the_row""",
+        functional/money/every_attempt_is_billed::a_question_that_a_kept_connection_lost_is_in_the_row""",
     "M8 (L2) a text that makes a row invalid": """
         integration/metering/hostile_texts::every_text_in_every_field_is_a_row_with_its_documents
         integration/metering/hostile_texts::a_row_that_is_refused_is_written_without_its_documents_and_counted""",
@@ -119,52 +119,52 @@ ROWS = {
     "D1 a quadratic pattern on the loop": """
         unit/providers/requests/parts::a_run_of_letters_costs_what_any_text_of_its_size_does
         unit/providers/requests/parts::a_long_name_that_nobody_knows_is_refused_before_it_is_searched
-        functional/nobody_holds_the_loop::a_body_that_is_not_large""",
+        functional/hostile/event_loop_is_free::a_body_that_is_not_large""",
     "D1 work of a stranger's size on the loop": """
-        functional/nobody_holds_the_loop::a_long_body_is_served
-        functional/nobody_holds_the_loop::a_body_that_is_slow_for_its_size
-        functional/nobody_holds_the_loop::with_an_idempotency_key
-        functional/nobody_holds_the_loop::an_answer_of_any_kind
+        functional/hostile/event_loop_is_free::a_long_body_is_served
+        functional/hostile/event_loop_is_free::a_body_that_is_slow_for_its_size
+        functional/hostile/event_loop_is_free::with_an_idempotency_key
+        functional/hostile/event_loop_is_free::an_answer_of_any_kind
         unit/gateway/server/loop_watchdog::a_real_stall_is_counted_and_its_stack_is_told""",
     "D2 strangers' passwords": """
-        functional/hostile_sign_ins::strangers_passwords_are_refused_while_others_are_hashed
+        functional/hostile/sign_in_abuse::strangers_passwords_are_refused_while_others_are_hashed
         unit/tenants/sign_in/password_hasher::no_more_than_two_are_hashed_at_a_time_and_ten_are_wanted
         unit/tenants/sign_in/password_hasher::the_parameters_are_those_that_were_decided
-        functional/admin_addr::a_flood_of_sign_ins_takes_nothing_from_calls""",
+        functional/operations/admin_addr::a_flood_of_sign_ins_takes_nothing_from_calls""",
     "D3 memory bombs": """
-        functional/nobody_holds_the_loop::a_hostile_body_is_refused
-        functional/nobody_holds_the_loop::embeddings_of_any_kind
+        functional/hostile/event_loop_is_free::a_hostile_body_is_refused
+        functional/hostile/event_loop_is_free::embeddings_of_any_kind
         unit/gateway/parsing/body_limits::the_last_that_fits_passes_and_the_next_is_refused
         unit/providers/json_scan/outline::each_limit_holds_however_it_is_written""",
     "D4 one stranger, all descriptors": """
-        functional/hostile_crowds::one_stranger_cannot_take_all_descriptors
-        functional/hostile_crowds::strangers_of_many_addresses_cannot_either
-        functional/hostile_crowds::the_limit_of_open_files_is_raised_at_the_start
+        functional/hostile/hostile_crowds::one_stranger_cannot_take_all_descriptors
+        functional/hostile/hostile_crowds::strangers_of_many_addresses_cannot_either
+        functional/hostile/hostile_crowds::the_limit_of_open_files_is_raised_at_the_start
         unit/gateway/protocol/connection_limits::whatever_happens_the_counts_are_those_of_who_is_there""",
     "D5 (E1) stored answers without a bound": """
-        functional/replay_quotas::beyond_the_quota_a_call_is_made_once_and_its_answer_is_not_given_again
+        functional/money/idempotency_quotas::beyond_the_quota_a_call_is_made_once_and_its_answer_is_not_given_again
         integration/gateway/idempotency/rows::bytes_are_kept_up_to_the_quota_and_no_further
         integration/gateway/idempotency/rows::answers_are_counted_too""",
     "D5 handshakes and paths in the log": """
-        functional/hostile_heads::a_handshake_that_leads_nowhere_ends_without_a_traceback
-        functional/hostile_heads::a_long_path_is_cut_in_the_log_and_none_writes_a_line_of_its_own""",
+        functional/hostile/request_heads::a_handshake_that_leads_nowhere_ends_without_a_traceback
+        functional/hostile/request_heads::a_long_path_is_cut_in_the_log_and_none_writes_a_line_of_its_own""",
     "D5 (P2) a late Redis": """
         unit/budgets/redis/client/patience::a_network_that_becomes_slow_refuses_nobody
         unit/budgets/redis/client/patience::a_far_redis_refuses_nobody_from_the_first_command_on""",
     "D5 (E3) calls cut by a stop or a renewal": """
-        functional/shutdown::running_calls_finish_within_the_grace_and_no_new_one_is_taken
-        functional/ends_of_workers::a_renewal_cuts_no_stream_however_short_the_grace_is
+        functional/operations/shutdown::running_calls_finish_within_the_grace_and_no_new_one_is_taken
+        functional/operations/worker_shutdown::a_renewal_cuts_no_stream_however_short_the_grace_is
         unit/gateway/supervisor/shutdown::who_is_replaced_waits_until_it_is_idle
         unit/gateway/supervisor/shutdown::the_grace_is_long_enough_for_usual_calls""",
     "D5 (E5) guesses that shut out valid keys": """
-        functional/hostile_guesses::a_valid_key_is_never_refused_because_strangers_guessed_and_no_guess_lets_anybody_in
+        functional/hostile/key_guessing::a_valid_key_is_never_refused_because_strangers_guessed_and_no_guess_lets_anybody_in
         unit/tenants/strangers_keys::a_valid_key_that_was_never_seen_is_let_in
         unit/tenants/strangers_keys::a_rotated_secret_is_let_in""",
     # Who gets in
     "A1 a pickle in the cache": """
         integration/gateway/stored_values::a_pickle_in_the_cache_runs_nothing
         integration/gateway/stored_values::a_pickle_in_the_file_of_beat_runs_nothing
-        functional/hostile_sign_ins::a_neighbour_in_redis_runs_nothing_and_breaks_no_sign_in
+        functional/hostile/sign_in_abuse::a_neighbour_in_redis_runs_nothing_and_breaks_no_sign_in
         integration/gateway/messages_are_signed::celery_workers_take_no_orders_over_redis""",
     "A1 a Redis without password or TLS": """
         unit/gateway/config/checks/weak_secrets::a_redis_of_another_machine_needs_password_and_tls_in_production""",
@@ -182,12 +182,12 @@ ROWS = {
         integration/gateway/server/data_dir::an_old_one_and_its_files_become_private
         integration/gateway/site/session_store::what_the_database_has_signs_nobody_in""",
     "A4 a throttle that fails open": """
-        functional/hostile_sign_ins::while_redis_is_away_each_worker_counts_and_denies
-        functional/hostile_sign_ins::several_workers_share_the_limit_while_redis_is_away""",
+        functional/hostile/sign_in_abuse::while_redis_is_away_each_worker_counts_and_denies
+        functional/hostile/sign_in_abuse::several_workers_share_the_limit_while_redis_is_away""",
     "A4 a throttle that counts late": """
-        functional/hostile_sign_ins::a_crowd_that_guesses_at_once_tries_no_more_than_the_limit
+        functional/hostile/sign_in_abuse::a_crowd_that_guesses_at_once_tries_no_more_than_the_limit
         integration/tenants/sign_in/attempt_counters::of_a_crowd_that_comes_at_once_no_more_than_the_limit_pass
-        functional/hostile_sign_ins::another_spelling_of_an_account_is_no_other_account""",
+        functional/hostile/sign_in_abuse::another_spelling_of_an_account_is_no_other_account""",
     "A5 staff who make themselves superusers": """
         integration/gateway/staff_make_nobody_powerful::a_crafted_form_gives_nobody_a_flag
         integration/gateway/staff_make_nobody_powerful::a_crafted_form_gives_nobody_a_group_or_a_permission
@@ -212,7 +212,7 @@ ROWS = {
         unit/gateway/site/internal_access::others_do_not_see_them_without_the_token
         unit/gateway/site/internal_access::what_a_proxy_on_this_machine_hands_on_is_not_of_this_machine
         unit/gateway/site/internal_access::a_name_of_a_stranger_that_leads_here_sees_nothing
-        functional/hostile_strangers::a_stranger_learns_no_details_of_readiness""",
+        functional/hostile/unauthenticated_abuse::a_stranger_learns_no_details_of_readiness""",
     "A7 sessions and pages": """
         integration/gateway/site/session_expiry::a_session_ends_an_hour_after_the_last_page
         integration/gateway/site/session_expiry::where_cookies_are_secure_they_belong_to_this_very_host
@@ -223,12 +223,12 @@ ROWS = {
         unit/gateway/config/checks/weak_secrets::a_weak_password_is_refused_in_production_and_warned_of_elsewhere
         unit/gateway/config/checks/weak_secrets::the_demo_is_refused_in_production_and_says_so_where_the_network_reaches_it""",
     "A7 heads that two servers read differently": """
-        functional/hostile_heads::an_ambiguous_head_is_refused_and_its_connection_closed
+        functional/hostile/request_heads::an_ambiguous_head_is_refused_and_its_connection_closed
         unit/gateway/http/head_rules::a_head_is_sound_or_refused
-        functional/hostile_connections::what_two_servers_could_read_differently_is_refused""",
+        functional/hostile/hostile_connections::what_two_servers_could_read_differently_is_refused""",
     "A7 a prompt cache that tenants share": """
         unit/providers/tenant_salt::two_tenants_who_say_the_same_name_do_not_meet
-        functional/tenants_share_no_cache::the_same_question_of_two_tenants_is_in_two_caches""",
+        functional/api/tenant_isolation::the_same_question_of_two_tenants_is_in_two_caches""",
     "A7 packages of the server": "architecture/locks::what_serving_needs_is_little_and_has_its_reasons",
     # Crashes and stores
     "L1 marks that count events": """
@@ -236,7 +236,7 @@ ROWS = {
         unit/metering/marks::an_event_of_any_size_is_marked_while_it_comes
         integration/metering/ledger/crash_recovery::what_a_dead_stream_had_produced_is_billed_by_its_size""",
     "L3 a key that is free after a kill": """
-        functional/idempotency_kills::a_call_that_was_made_is_not_made_again
+        functional/money/idempotency_crash::a_call_that_was_made_is_not_made_again
         integration/gateway/idempotency/rows::a_key_is_free_only_if_its_call_was_not_made""",
     "L3 a lease that ran out": """
         integration/gateway/idempotency/rows::a_key_is_not_free_while_its_owner_lives_however_late_its_lease
@@ -249,14 +249,14 @@ ROWS = {
         integration/metering/reconciliation/redis::what_the_ledger_has_and_redis_does_not_is_told""",
     "P1 killed just after the answer": """
         integration/metering/ledger/crash_recovery::an_answer_that_had_come_is_billed_as_it_said
-        functional/idempotency_kills::a_call_that_was_made_is_not_made_again""",
+        functional/money/idempotency_crash::a_call_that_was_made_is_not_made_again""",
     # Known weaknesses
     "W1 a question retried after a reset": """
         integration/providers/transport/client_kept::where_the_kernel_does_not_say_nothing_is_sent_again
         integration/providers/transport/client_kept::a_large_question_that_was_read_in_part_is_not_sent_again
         integration/providers/transport/client_kept::a_connection_that_has_ended_by_then_is_not_used""",
     "W2 a revoked key while the stores are out": """
-        functional/revoke::a_running_stream_of_a_key_that_is_denied_here_ends_whatever_the_database_says
+        functional/operations/revoke::a_running_stream_of_a_key_that_is_denied_here_ends_whatever_the_database_says
         integration/gateway/revoke_here::the_prefix_is_denied_however_it_is_given
         unit/tenants/api_keys/deny_list::another_process_sees_what_was_added""",
     "W3 a Redis that is later than 30 ms": """
@@ -267,9 +267,9 @@ ROWS = {
         integration/metering/ledger/crash_recovery::what_a_killed_call_may_have_used_beyond_its_estimate_is_unsettled""",
     "W5 budgets of retries for each worker": """
         unit/providers/resilience/circuit_breaker::the_retry_budget_allows_a_tenth_of_the_answers_and_three_a_second
-        functional/amplification::an_outage_is_not_amplified""",
+        functional/resilience/retry_amplification::an_outage_is_not_amplified""",
     "W6 the last of a budget after a death": """
-        functional/ends_of_workers::what_a_dead_worker_left_is_billed_before_anybody_looks_for_it
+        functional/operations/worker_shutdown::what_a_dead_worker_left_is_billed_before_anybody_looks_for_it
         integration/gateway/supervisor/supervisor_tells::who_lives_is_told_at_once_that_another_died""",
     "W7 lost data while a worker is cut off": """
         integration/budgets/redis/admission_losses::nothing_is_granted_before_a_worker_that_was_cut_off_has_told_what_it_holds

@@ -8,75 +8,75 @@ ROWS = {
         unit/providers/tokens/prompt_counter::the_counter_counts_and_does_not_fall_back
         unit/providers/tokens/count::pictures_are_not_counted_as_their_base64
         unit/providers/tokens/count::sounds_are_not_counted_as_their_base64
-        functional/unbounded_requests::a_prompt_is_counted_exactly_and_in_another_process
-        functional/unbounded_requests::what_costs_less_than_a_cent_fits_a_cent""",
+        functional/money/unbounded_requests::a_prompt_is_counted_exactly_and_in_another_process
+        functional/money/unbounded_requests::what_costs_less_than_a_cent_fits_a_cent""",
     "R2 a second spelling of the cap": """
         unit/providers/requests/caps_read_twice::a_known_member_in_another_spelling_is_refused
         unit/providers/requests/caps_read_twice::what_could_make_a_server_exceed_the_cap_is_named
-        functional/one_cap::a_second_reading_of_the_cap_costs_nothing""",
+        functional/money/output_cap::a_second_reading_of_the_cap_costs_nothing""",
     "R3 media that cost more than their bytes": """
         unit/providers/requests/parts::what_only_refers_to_its_content_is_bounded_by_the_window
-        functional/unbounded_requests::a_reference_is_held_as_a_whole_window""",
+        functional/money/unbounded_requests::a_reference_is_held_as_a_whole_window""",
     "R4 one prompt's 403 takes a model from everybody": """
-        functional/flagged_prompts::flagged_prompts_take_the_model_from_nobody
+        functional/resilience/flagged_prompts::flagged_prompts_take_the_model_from_nobody
         unit/providers/blame::what_was_asked_is_refused_with_the_providers_words
         unit/providers/blame::a_firewalls_page_is_tried_elsewhere_and_is_nobodys_credential
         unit/providers/blame::what_one_tenant_asked_takes_the_deployment_from_nobody
         unit/providers/blame::in_doubt_it_is_the_credential""",
     "R5 a client that leaves is not noticed": """
-        functional/departures::it_is_noticed_for_every_size_of_the_body
-        functional/departures::it_is_noticed_when_something_was_sent_ahead""",
+        functional/resilience/disconnect_detection::it_is_noticed_for_every_size_of_the_body
+        functional/resilience/disconnect_detection::it_is_noticed_when_something_was_sent_ahead""",
     "R6 the caller's own deadline makes calls free": """
-        functional/routing::a_clients_deadline_ends_the_call_and_says_nothing_about_the_provider
-        functional/unknown_outcomes::a_callers_own_deadline_is_no_way_to_a_free_call""",
+        functional/resilience/routing::a_clients_deadline_ends_the_call_and_says_nothing_about_the_provider
+        functional/money/unknown_outcomes::a_callers_own_deadline_is_no_way_to_a_free_call""",
     "R7 answers that were billed are thrown away": """
-        functional/every_try_is_billed::a_try_that_was_no_use_costs_what_it_said
-        functional/every_try_is_billed::a_call_that_nobody_answered_costs_what_its_providers_said
+        functional/money/every_attempt_is_billed::a_try_that_was_no_use_costs_what_it_said
+        functional/money/every_attempt_is_billed::a_call_that_nobody_answered_costs_what_its_providers_said
         unit/providers/usage_before_the_end::an_error_of_http_used_what_it_says
         unit/providers/answers_of_other_shapes::what_a_useless_answer_used_is_read_whatever_its_shape
-        functional/odd_answers::what_is_no_answer_is_booked_all_the_same
-        functional/other_forms::a_stream_that_is_not_whole_is_no_answer_and_its_usage_is_booked""",
+        functional/resilience/odd_answers::what_is_no_answer_is_booked_all_the_same
+        functional/resilience/other_forms::a_stream_that_is_not_whole_is_no_answer_and_its_usage_is_booked""",
     "R4 a tenant takes a deployment from others": """
         unit/providers/no_tenant_takes_it_from_others::what_one_tenant_asks_takes_a_deployment_from_nobody_else
         unit/providers/no_tenant_takes_it_from_others::after_an_outage_one_tenants_poison_keeps_nobody_else_away
         unit/providers/no_tenant_takes_it_from_others::an_outage_is_known_as_soon_as_others_see_it_too
         unit/providers/no_tenant_takes_it_from_others::a_doubtful_credential_is_proven_by_the_second_tenant
-        functional/whose_fault::one_tenants_poison_takes_the_model_from_nobody""",
+        functional/resilience/failure_attribution::one_tenants_poison_takes_the_model_from_nobody""",
     # Clients or providers that cannot work
     "B9 stream_options that nobody asked for": """
-        functional/whose_fault::a_stream_option_that_is_refused_is_left_out_and_remembered
-        functional/whose_fault::what_both_are_refused_goes_without_them
+        functional/resilience/failure_attribution::a_stream_option_that_is_refused_is_left_out_and_remembered
+        functional/resilience/failure_attribution::what_both_are_refused_goes_without_them
         unit/providers/request_additions::a_refused_stream_option_is_left_out
         unit/providers/request_additions::a_row_says_what_is_added
         unit/providers/registry::the_version_of_azure_is_by_default_one_that_takes_what_is_added""",
     "B10 a cap that nobody asked for": """
-        functional/whose_fault::a_cap_that_is_refused_goes_under_its_other_name
-        functional/whose_fault::a_row_says_that_nothing_is_added
+        functional/resilience/failure_attribution::a_cap_that_is_refused_goes_under_its_other_name
+        functional/resilience/failure_attribution::a_row_says_that_nothing_is_added
         unit/providers/request_additions::a_refused_cap_goes_under_its_other_name
         unit/providers/request_additions::what_was_set_is_told
         unit/providers/registry::azures_api_without_dates_is_told_the_deployment""",
     "B20 402 from the provider": """
         unit/providers/error_table::an_account_without_money_is_the_operators
-        functional/whose_fault::an_account_without_money_fails_over_and_is_left_alone
-        functional/whose_fault::where_there_is_no_other_the_client_hears_neutral_words""",
+        functional/resilience/failure_attribution::an_account_without_money_fails_over_and_is_left_alone
+        functional/resilience/failure_attribution::where_there_is_no_other_the_client_hears_neutral_words""",
     "B20b a wrong key with status 400": """
         unit/providers/error_table::a_wrong_key_is_the_operators_whatever_the_status
         unit/providers/error_table::words_that_a_client_made_a_provider_repeat_blame_no_key
         unit/providers/error_table::an_error_with_status_200_is_read_too
-        functional/whose_fault::a_wrong_key_fails_over_and_is_no_clients_business""",
+        functional/resilience/failure_attribution::a_wrong_key_fails_over_and_is_no_clients_business""",
     "B20c the operator's mistakes as the client's: the model's name, an address, a proxy": """
         unit/providers/error_table::a_model_that_does_not_exist_is_the_operators
         unit/providers/error_table::words_about_a_model_that_exists_are_its_clients
         unit/providers/error_table::a_status_that_no_body_brings_about_may_go_better_elsewhere
         unit/providers/error_table::whatever_the_status_what_it_says_counts
-        functional/whose_fault::a_model_that_does_not_exist_is_another_deployments_and_rests_nothing
-        functional/whose_fault::a_status_that_no_request_brings_about_is_another_deployments""",
+        functional/resilience/failure_attribution::a_model_that_does_not_exist_is_another_deployments_and_rests_nothing
+        functional/resilience/failure_attribution::a_status_that_no_request_brings_about_is_another_deployments""",
     "B21 the context_window fallback knows OpenAI only": """
         unit/providers/error_table::a_prompt_that_is_too_long_goes_to_the_model_for_it
         unit/providers/error_table::the_first_event_of_a_stream_is_read_as_a_status_is
         unit/providers/error_table::other_errors_go_to_no_wider_model
-        functional/whose_fault::a_prompt_that_is_too_long_is_answered_by_the_wider_model
-        functional/whose_fault::and_so_is_one_that_a_streams_first_event_refuses""",
+        functional/resilience/failure_attribution::a_prompt_that_is_too_long_is_answered_by_the_wider_model
+        functional/resilience/failure_attribution::and_so_is_one_that_a_streams_first_event_refuses""",
     "B22 capabilities by counting words": """
         unit/providers/requests/needs::words_and_empty_lists_need_nothing
         unit/providers/requests/needs::what_is_really_asked_for_is_needed
@@ -88,29 +88,29 @@ ROWS = {
         unit/providers/resilience/retry_budget::with_a_healthy_deployment_standing_by_no_call_fails
         unit/providers/resilience/retry_budget::in_a_total_outage_the_tries_are_at_most_a_tenth_more
         unit/providers/resilience/retry_budget::one_model_that_is_away_takes_failover_from_no_other_of_its_kind
-        functional/amplification::an_outage_is_not_amplified""",
+        functional/resilience/retry_amplification::an_outage_is_not_amplified""",
     # Operators
     "C26 the provider's reason is lost": """
         unit/providers/errors/exceptions::a_refusal_in_any_envelope_becomes_a_sentence
-        functional/odd_answers::the_reason_reaches_the_operator_whatever_its_shape
-        functional/odd_answers::the_reason_reaches_the_caller_whatever_its_shape
+        functional/resilience/odd_answers::the_reason_reaches_the_operator_whatever_its_shape
+        functional/resilience/odd_answers::the_reason_reaches_the_caller_whatever_its_shape
         unit/providers/error_table::a_firewalls_page_reaches_its_sender_without_its_markup
         unit/providers/error_table::a_router_passes_on_what_the_provider_behind_it_said
         unit/providers/error_table::what_is_passed_on_in_itself_is_read_within_bounds""",
     "C34 why a provider fails cannot be found out": """
-        functional/reasons_reach_people::the_operator_finds_why_a_try_failed
-        functional/reasons_reach_people::a_try_that_never_connected_is_counted_and_told
-        functional/reasons_reach_people::a_timeout_says_which
-        functional/reasons_reach_people::an_error_in_the_middle_of_a_stream_is_told
+        functional/api/provider_reasons::the_operator_finds_why_a_try_failed
+        functional/api/provider_reasons::a_try_that_never_connected_is_counted_and_told
+        functional/api/provider_reasons::a_timeout_says_which
+        functional/api/provider_reasons::an_error_in_the_middle_of_a_stream_is_told
         unit/providers/error_table::a_redirect_tells_where_it_leads_and_nothing_else_of_it""",
     "C35 a 429 about one request": """
         unit/providers/error_table::a_429_about_one_request_reaches_its_sender_in_the_providers_words
         unit/providers/error_table::a_429_about_a_long_prompt_rests_nothing_and_goes_to_the_model_for_it
-        functional/reasons_reach_people::a_request_that_no_minute_can_take_hears_why
-        functional/reasons_reach_people::all_are_told_the_same_wait
+        functional/api/provider_reasons::a_request_that_no_minute_can_take_hears_why
+        functional/api/provider_reasons::all_are_told_the_same_wait
         unit/providers/no_tenant_takes_it_from_others::the_first_caller_is_told_to_wait_as_long_as_everybody_else
         unit/providers/errors/exceptions::retry_after_is_seconds_or_a_date""",
     "C36 the provider's key in an echo": """
-        functional/reasons_reach_people::the_providers_key_does_not_come_back_in_an_echo
+        functional/api/provider_reasons::the_providers_key_does_not_come_back_in_an_echo
         unit/providers/error_table::what_an_operator_reads_is_one_short_line_without_the_key""",
 }

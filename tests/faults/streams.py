@@ -7,9 +7,9 @@ ROWS = {
         unit/providers/odd_shapes::an_event_of_any_shape_passes_as_it_came_and_ends_its_choice
         unit/providers/odd_shapes::an_answer_of_any_shape_is_delivered_and_booked
         unit/providers/odd_shapes::content_has_begun_with_the_first_delta_of_any_kind
-        functional/streams_of_servers::an_answer_of_another_shape_is_delivered_and_booked
-        functional/odd_answers::what_few_readers_take_is_delivered_as_it_came
-        functional/odd_answers::what_few_readers_take_is_no_usage""",
+        functional/resilience/provider_streams::an_answer_of_another_shape_is_delivered_and_booked
+        functional/resilience/odd_answers::what_few_readers_take_is_delivered_as_it_came
+        functional/resilience/odd_answers::what_few_readers_take_is_no_usage""",
     "B12 a member called model is rewritten": """
         unit/providers/odd_shapes::only_the_model_at_the_top_is_replaced
         unit/providers/dialects/openai/model_alias::a_chunk_is_told_in_our_words_whatever_came_before""",
@@ -18,30 +18,30 @@ ROWS = {
         unit/providers/ends_of_streams::all_choices_that_were_asked_for_must_end
         unit/providers/ends_of_streams::a_choice_that_its_server_broke_off_is_not_whole
         unit/providers/streams_of_servers::a_cut_at_any_byte_is_no_whole_answer_or_a_whole_one
-        functional/streams_of_servers::the_official_client_raises_where_a_choice_has_not_ended""",
+        functional/resilience/provider_streams::the_official_client_raises_where_a_choice_has_not_ended""",
     "B14 errors inside a stream pass as success": """
         unit/providers/ends_of_streams::every_shape_of_an_error_is_one
         unit/providers/ends_of_streams::further_shapes_of_errors
         unit/providers/ends_of_streams::an_end_without_any_choice_is_a_failure
         unit/providers/ends_of_streams::an_error_in_the_place_of_an_answer_is_one_and_its_usage_is_booked
-        functional/streams_of_servers::before_content_an_error_of_any_shape_goes_to_the_next_deployment
-        functional/streams_of_servers::behind_content_an_error_of_any_shape_ends_the_stream_with_one""",
+        functional/resilience/provider_streams::before_content_an_error_of_any_shape_goes_to_the_next_deployment
+        functional/resilience/provider_streams::behind_content_an_error_of_any_shape_ends_the_stream_with_one""",
     "B15 an emoji in two halves": """
         unit/providers/odd_shapes::halves_of_an_emoji_are_joined_by_who_reads_them
-        functional/streams_of_servers::the_official_client_reads_an_emoji_in_two_halves""",
+        functional/resilience/provider_streams::the_official_client_reads_an_emoji_in_two_halves""",
     "B16 events over 1 MiB": """
         unit/providers/dialects/lenient/large_events::a_large_event_passes_as_it_came_wherever_it_is_cut
         unit/providers/dialects/lenient/large_events::memory_is_asked_for_before_it_is_taken_and_no_more_than_that_is_kept
-        functional/streams_of_servers::a_picture_in_one_event_passes_and_is_booked""",
+        functional/resilience/provider_streams::a_picture_in_one_event_passes_and_is_booked""",
     "B17 keep-alive events with empty data": """
         unit/providers/ends_of_streams::what_says_nothing_is_no_error
         unit/providers/streams_of_servers::another_framing_changes_nothing""",
     "B18 [DONE] with white space": "unit/providers/ends_of_streams::white_space_around_the_end_is_nothing",
     "B19 the content type byte for byte": """
         unit/providers/kinds_of_bodies::what_begins_as_an_event_stream_is_one
-        functional/streams_of_servers::a_stream_is_one_whatever_it_says_that_it_is
-        functional/other_forms::a_large_answer_in_the_place_of_a_stream_is_its_only_event
-        functional/other_forms::a_stream_in_the_place_of_an_answer_becomes_one
+        functional/resilience/provider_streams::a_stream_is_one_whatever_it_says_that_it_is
+        functional/resilience/other_forms::a_large_answer_in_the_place_of_a_stream_is_its_only_event
+        functional/resilience/other_forms::a_stream_in_the_place_of_an_answer_becomes_one
         integration/providers/transport/client_encodings::what_clients_read_directly_is_read""",
     "B19b blanks before an answer": """
         unit/providers/dialects/lenient/large_responses::blanks_that_kept_the_connection_alive_are_no_part_of_it""",
@@ -51,7 +51,7 @@ ROWS = {
         unit/providers/dialects/openai/usage_places::what_only_the_last_total_has_was_thought
         unit/providers/dialects/openai/usage_places::cached_tokens_are_booked_as_such
         unit/providers/dialects/openai/usage_places::no_input_for_a_prompt_is_no_usage
-        functional/streams_of_servers::usage_behind_the_end_is_booked""",
+        functional/resilience/provider_streams::usage_behind_the_end_is_booked""",
     "S1 comments before the content": """
         integration/providers/transport/client_waits::what_comes_before_the_content_does_not_end_the_wait_for_it""",
     "S2 text kept for counting": """
