@@ -1,4 +1,4 @@
-"""The ledger in the back office: to look at, never to touch. Searches use the ledger's indexes."""
+"""The ledger in the back office: read-only. Searches use the ledger's indexes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from typing_extensions import override
 from unfold.decorators import action
 
-from metering.back_office import request_log_admin  # noqa: F401 - the page of calls without a row here
+from metering.back_office import request_log_admin  # noqa: F401 - it registers the page of calls without a row here
 from metering.back_office.call_lists import CallList, OfCode, OfKey, OfModel, OfTenant
 from metering.back_office.json_fields import STYLES, json_display
 from metering.explain.story import Section, explain, receipt_lines
@@ -30,7 +30,7 @@ JSON_FIELDS = ("usage", "receipt", "decision")
 
 
 class IsUnsettled(OneOf):
-    """Calls whose outcome nobody knows; a partial index has them."""
+    """Calls whose outcome is not known; a partial index covers them."""
 
     title = parameter_name = "unsettled"
 
@@ -44,7 +44,7 @@ class IsUnsettled(OneOf):
 
 
 class OfStatus(OneOf):
-    """How calls ended; all but those that ended well have a code, and an index of their own."""
+    """The status of a call. Every status but ok has an error code, which has its own index."""
 
     title = parameter_name = "status"
 
@@ -87,7 +87,7 @@ class UsageEventAdmin(CallList):
         "stream",
         "estimated",
         IsUnsettled,
-    )  # no list that asks the table for its values
+    )  # no filter that queries the table for its values
     ordering = ("-started_at",)
     actions_list = ("open_experiments",)
 

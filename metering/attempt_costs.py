@@ -1,7 +1,7 @@
-"""What the tries of a call cost that did not answer it: whoever was reached may bill it.
+"""The cost of a call's attempts that did not answer it: a provider that was reached may bill its attempt.
 
-Each has its own usage and cost in the row, and the call costs all of them together. What nobody knows of one is
-estimated here, and the rest up to its hold is unsettled (metering/unknown_usage.py). Pure.
+Each has its own usage and cost in the row, and the call costs the sum of all attempts. Unknown usage is estimated
+here, and the rest up to the attempt's hold is unsettled (metering/unknown_usage.py). Pure.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Sheets = Callable[[Attempt], PriceSheet]
 
 
 class Tries(NamedTuple):
-    """The whole bill, and the tries with what each of them cost.
+    """The whole bill, and the attempts with the cost of each.
 
-    `known_nanousd` is the part of the bill that providers have told; `unknown`: how many tries nobody knows the outcome
-    of, of the `billed` ones.
+    `known_nanousd` is the part of the bill that providers reported; `unknown`: how many of the `billed` attempts have
+    an unknown outcome.
     """
 
     charged: Charge
@@ -34,25 +34,25 @@ class Tries(NamedTuple):
     billed: int = 1
     is_estimated: bool = False
     sheet: PriceSheet | None = (
-        None  # of a try before the last that nobody knows the outcome of, unless it was free
+        None  # of an attempt before the last whose outcome is unknown, unless it was free
     )
 
 
 def is_unknown(attempt: Attempt) -> bool:
-    """Tell whether a try may have been billed and nobody said what it used.
+    """Return whether an attempt may have been billed and its usage was not reported.
 
-    A provider that answers with an HTTP error is taken at its word: it used nothing.
+    An HTTP error from a provider is taken to mean that it used nothing.
     """
     return attempt.reached and attempt.status is None and attempt.usage is None
 
 
 def may_cost(attempt: Attempt) -> bool:
-    """Tell whether its provider may bill it: it said what was used, or nobody knows."""
+    """Return whether its provider may bill it: its usage was reported, or is unknown."""
     return attempt.usage is not None or is_unknown(attempt)
 
 
 def only(charged: Charge, attempts: Sequence[Attempt], *, is_known: bool) -> Tries:
-    """Return the bill of a call of one try."""
+    """Return the bill of a call with one attempt."""
     return Tries(charged, attempts, charged.bill.total_nanousd if is_known else 0, int(not is_known))
 
 
@@ -67,11 +67,11 @@ def add_tries(  # noqa: PLR0913 - the parts of a bill
     *,
     is_known: bool = True,
 ) -> Tries:
-    """Add to a call's bill what its other tries cost. `charged` is what the last one that was reached costs.
+    """Add the cost of a call's other attempts to its bill. `charged` is the cost of the last one that was reached.
 
-    What a provider did not say is taken as the prompt, estimated. Each is charged at most `most`, and all together at
-    most `hold_nanousd`, which was held for them; what a provider claims beyond is nobody's. `is_known`: what the last
-    one used.
+    Usage that a provider did not report is taken as the prompt, estimated. Each is charged at most `most`, and all
+    together at most `hold_nanousd`, which was held for them; a provider's claim beyond is disputed. `is_known`: whether
+    the usage of the last one is known.
     """
     last = max((at for at, attempt in enumerate(attempts) if attempt.reached), default=-1)
     found = only(charged, attempts, is_known=is_known)

@@ -1,6 +1,6 @@
-"""Why a call went the way it did: raw facts of the moment it was admitted, kept in front of the attempts in the ledger.
+"""Why a call was routed and admitted as it was: raw facts of its admission, stored before the attempts in the ledger.
 
-Sentences are made of them later (metering/explain/story.py). About 3 us a call, 400 bytes of JSON.
+metering/explain/story.py makes sentences of them later. About 3 us a call, 400 bytes of JSON.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ class DecisionTrace(
     """What routing and admission decided. Pairs are (limit, left after this call) of the scope with the least left."""
 
     order: tuple[str, ...]  # deployments, best first
-    others: tuple[str, ...] = ()  # the aliases of the last of them, where they are not of the one asked for
+    others: tuple[str, ...] = ()  # the aliases of the last of them, where that is not the requested alias
     reason: str = ""  # why no deployment of the alias itself was a candidate
     price_ids: tuple[int, ...] = ()  # of the deployments in `order`
     strategy: str = "weighted"
     arm: str = ""  # of the alias's experiment
     skipped: tuple[Skipped, ...] = ()
-    instead: dict[str, tuple[str, ...]] = {}  # by the refusal that sends the call there
-    panic: bool = False  # all of them were resting, and were asked all the same
+    instead: dict[str, tuple[str, ...]] = {}  # fallbacks, by the refusal that leads to them
+    panic: bool = False  # all of them were resting after failures, and were tried anyway
     prompt: int = 0  # tokens, counted or estimated
     counted: bool = False  # the hold was made for a counted prompt, not for its bytes
     hold_nanousd: int = 0
@@ -116,14 +116,14 @@ def decision_trace(
 
 
 def _all_seen(rules: Iterable[ScopeRules]) -> tuple[LimitSeen, ...]:
-    """Return the limits of all scopes, remembered: the rules of a caller are one value as long as nobody edits them."""
+    """Return the limits of all scopes, cached: the rules of a caller are one object until they are edited."""
     known = _seen.get(id(rules))
     if known is not None and known[0] is rules:
         return known[1]
     seen = tuple([seen for each in rules for seen in limits_seen(each.scope, each.limits)])
     if len(_seen) >= MOST_REMEMBERED:
         _seen.clear()
-    _seen[id(rules)] = (rules, seen)  # which it keeps, so that no other value gets its id
+    _seen[id(rules)] = (rules, seen)  # it keeps the object alive, so that no other one gets its id
     return seen
 
 
@@ -140,7 +140,7 @@ def limits_seen(scope: str, limits: Limits) -> list[LimitSeen]:
 
 
 def skipped_rows(alias: str, problems: Iterable[CatalogProblem]) -> tuple[Skipped, ...]:
-    """Return the catalog rows of an alias that disabled themselves."""
+    """Return the catalog rows of an alias that are disabled by a problem."""
     return tuple(
         [Skipped(row.deployment, row.reason[:LONGEST_REASON]) for row in problems if row.alias == alias]
     )
@@ -153,7 +153,7 @@ def _skipped(route: Route, problems: Sequence[CatalogProblem]) -> tuple[Skipped,
 
 
 def _instead(route: Route) -> dict[str, tuple[str, ...]]:
-    """Deployments for when none is available are in the order already."""
+    """Leave out the fallbacks for `unavailable`: they are in the order already."""
     return {
         reason: tuple([_name(route.model.alias, each.target.alias, each.target.name) for each in several])
         for reason, several in route.instead.items()
@@ -176,7 +176,7 @@ def document(
 
 
 def facts(trace: DecisionTrace | None, attempts: Iterable[Attempt], asked: str = "") -> list[Any]:
-    """Return the trace first, then every attempt, with its alias if not the one asked. An encoder knows what to do."""
+    """Return the trace, then every attempt, with its alias if not the requested one. The encoder takes them as is."""
     tries = [each if each.alias != asked else _without_alias(each) for each in attempts]
     return tries if trace is None else [trace, *tries]
 
@@ -186,13 +186,13 @@ def _without_alias(attempt: Attempt) -> Attempt:
 
 
 def arm_met(stored: Sequence[dict[str, Any]]) -> str:
-    """Return the arm of an experiment in what `document` stored, without reading all of it; "" for none."""
+    """Return the arm of an experiment in a stored `document`, without reading all of it; "" for none."""
     first = stored[0] if stored else {}
     return str(first.get("arm", "")) if first.get("is") == "trace" else ""
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True, tag="settled", tag_field="is"):
-    """How a call that was unsettled became exact: `how` ends the sentence "it was settled". Amounts as they were."""
+    """How an unsettled call became exact: `how` completes the sentence "it was settled". Amounts are those before."""
 
     by: str
     at: str
@@ -202,16 +202,16 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, tag="settled", tag_fiel
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """A stored decision, read back. `trace` is None for calls of older releases and of processes that died."""
+    """A stored decision, read back. `trace` is None for calls of older releases and of processes that crashed."""
 
     trace: DecisionTrace | None = None
     attempts: tuple[Attempt, ...] = ()
-    disputed_nanousd: int = 0  # reported beyond what was allowed, and charged to nobody
+    disputed_nanousd: int = 0  # reported beyond what was allowed, and not charged
     settled: Settled | None = None
 
 
 def read(stored: Iterable[dict[str, Any]]) -> Decision:
-    """Return what `document` stored; members of a later release are passed over."""
+    """Return what `document` stored; members of a later release are ignored."""
     trace, attempts, disputed, settled = None, [], 0, None
     for entry in stored:
         if entry.get("is") == "trace":

@@ -1,6 +1,6 @@
-"""What a call is charged when its provider reports more than it was allowed to: up to the cap, and up to the hold.
+"""The charge for a call whose provider reports more than was allowed: up to the cap, and up to the hold.
 
-The rest is the operator's dispute with the provider: in the row's decision, a metric and a log line. Pure.
+The operator disputes the rest with the provider: it is in the row's decision, a metric and a log line. Pure.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ BEYOND = "beyond_hold"
 
 
 class Most(msgspec.Struct, frozen=True):
-    """What may be charged; None: nobody limits it. Tokens are of the output, all choices together."""
+    """What may be charged; None: no limit. Tokens are of the output, all choices together."""
 
     output_tokens: int | None = None
     nanousd: int | None = None
-    is_sent: bool = False  # the cap went upstream for a limit's sake, so a stream that passes it is cut
+    is_sent: bool = False  # the cap was sent upstream because of a limit, so a stream beyond it is cut
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ def charge(usage: Usage, sheet: PriceSheet, most: Most) -> Charge:
 
 
 def within(usage: Usage, most: int | None) -> Usage:
-    """Return the usage with no more output than allowed; what nobody saw goes first."""
+    """Return the usage with no more output than allowed; hidden output is cut first."""
     if most is None or usage.total_output_tokens <= most:
         return usage
     text = min(usage.output_tokens, most)
@@ -66,6 +66,6 @@ def within(usage: Usage, most: int | None) -> Usage:
 
 
 def cut(bill: Receipt, most_nanousd: int, price_id: int = 0) -> Receipt:
-    """Give back what is beyond the hold, as a line of its own, so that the lines still sum to the total."""
+    """Deduct what is beyond the hold, as a line of its own, so that the lines still sum to the total."""
     back = str(most_nanousd - bill.total_nanousd)
     return Receipt((*bill.lines, ReceiptLine(BEYOND, 1, back, back, price_id)), most_nanousd)

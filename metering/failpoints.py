@@ -1,6 +1,6 @@
-"""Places where a test may kill this process as a power cut would. Inert unless OMG_FAILPOINT names one, or a file that
-names one: `@FILE` arms and disarms a process that runs. Of several names the last one kills, after the others were
-reached: `after_commit before_cursor` is the first cursor behind a batch with calls.
+"""Points where a test can kill this process as a power cut would. Inactive unless OMG_FAILPOINT names one, or a file
+that names one: `@FILE` arms and disarms a running process. Of several names the last one kills, after the others were
+reached: `after_commit before_cursor` is the first cursor written after a batch with calls.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _REACHED: set[str] = set()
 
 
 def reach(name: str) -> None:
-    """Die here, without any clean-up, if the environment said so. Costs one comparison otherwise."""
+    """Kill the process here, without clean-up, if the environment names this point. Else costs one comparison."""
     if _ARMED and name in (armed := _armed()):
         _REACHED.add(name)
         if name == armed[-1] and _REACHED.issuperset(armed):

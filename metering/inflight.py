@@ -1,4 +1,4 @@
-"""The calls this process is serving right now: for marks, lease renewal, stopping and draining. In memory only."""
+"""The calls in flight in this process: for marks, lease renewal, stopping and draining. In memory only."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from providers.resilience.plan import Asker
 from tenants.caller import Caller
 
 T = TypeVar("T")
-FRAME_BYTES: Final = 1024  # of an event that is no content
+FRAME_BYTES: Final = 1024  # of an event, that are not content
 
 
 class InFlightCall:
-    """One call between its OPEN and its CLOSE. `stop_code` says why the gateway itself ends it."""
+    """One call between its OPEN and its CLOSE. `stop_code` is why the gateway itself ends it."""
 
     __slots__ = ("asker", "caller", "marked", "record", "stop_code", "stream", "task")
 
     def __init__(self, record: Open, caller: Caller, task: asyncio.Task[object] | None) -> None:
         self.record, self.caller, self.task = record, caller, task
         self.stream: Stream | None = None
-        self.asker: Asker | None = None  # knows the stream before it has shown content
+        self.asker: Asker | None = None  # has the stream before its first content
         self.marked: Mark | None = None
         self.stop_code = ""
 
     def stop(self, code: str) -> None:
-        """End the call as soon as it awaits anything; it will be accounted as it stands."""
+        """Cancel the call at its next await; it is accounted as it stands."""
         if not self.stop_code and self.task is not None:
             self.stop_code = code
             self.task.cancel()
 
 
 class InFlightCalls:
-    """All of them, by request id."""
+    """All calls in flight, by request id."""
 
     def __init__(self) -> None:
         self._calls: dict[str, InFlightCall] = {}
@@ -64,13 +64,13 @@ class InFlightCalls:
             self._idle.set()
 
     async def wait_until_idle(self) -> None:
-        """Return when no call runs and every end has been written."""
+        """Return when no call is in flight and every end has been written."""
         await self._idle.wait()
         if self._finishing:
             await asyncio.wait(self._finishing)
 
     def run_in_background(self, work: Coroutine[Any, Any, object]) -> None:
-        """Let this finish by itself, whoever is cancelled meanwhile."""
+        """Run this to its end, even if the caller is cancelled."""
         _ = self._start(work)
 
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -80,11 +80,11 @@ class InFlightCalls:
         return task
 
     async def run_to_completion(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for this; if the waiting is cancelled, it finishes all the same."""
+        """Wait for this; if the wait is cancelled, the work still finishes."""
         return await asyncio.shield(self._start(work))
 
     def mark(self, journal: Journal) -> None:
-        """Write down what each running stream has produced since its last mark."""
+        """Record in the journal what each stream has produced since its last mark."""
         for call in list(self._calls.values()):
             stream = call.stream or (call.asker.stream if call.asker is not None else None)
             if stream is None:

@@ -1,5 +1,5 @@
-"""Writes the bill of one call: OPEN before the upstream sees anything, CLOSE durable before the last byte leaves,
-then the grant is settled. Every way a call can end goes through exactly one of close() and void().
+"""Writes the bill of one call: OPEN before anything is sent upstream, CLOSE durable before the last byte leaves,
+then the grant is settled. Every call ends through exactly one of close() and void().
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ logger = logging.getLogger(__name__)
 
 
 class CallOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How a call ended. `usage` None: the provider did not say, so it is estimated from `produced`."""
+    """How a call ended. `usage` None: the provider did not report it, so it is estimated from `produced`."""
 
     status: str  # ok | error | cancelled | incomplete
     http_status: int
     error_code: str = ""
-    target: Target | None = None  # who answered, or who was tried last
+    target: Target | None = None  # the target that answered, or was tried last
     sheet: PriceSheet
     usage: Usage | None = None
     is_last_word: bool = True  # False: the usage came before the end, and more was used since
@@ -56,7 +56,7 @@ class CallOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def _said(ending: CallOutcome) -> Usage | None:
     """Return what is known of the usage; None: it must be counted, and stays unsettled. Zeros beside produced text
-    cannot be true, nor that an answer read nothing.
+    cannot be true, nor can an input of zero.
     """
     if not ending.is_billed:
         return Usage(requests=0)
@@ -68,18 +68,18 @@ def _said(ending: CallOutcome) -> Usage | None:
 
 
 class MeteringServices(msgspec.Struct, frozen=True):
-    """Where a bill is written; the same for every call of a process. `observe` hears of every end."""
+    """Where a bill is written; the same for every call of a process. `observe` is called at every end."""
 
     journal: Journal
     admission: Admission
     running: InFlightCalls
     observe: Callable[[Open, Close, Sequence[Attempt]], None]
-    heavy: HeavyWork | None = None  # counts what is large
+    heavy: HeavyWork | None = None  # counts large bodies
     speeds: Speeds = msgspec.field(default_factory=Speeds)
 
 
 class Meter:
-    """Made per call, after it was granted."""
+    """Created per call, after its grant."""
 
     def __init__(
         self,
@@ -90,11 +90,11 @@ class Meter:
         most: Most = UNLIMITED,
         received_at: float | None = None,
     ) -> None:
-        """`received_at`: when the call came in, by time.perf_counter: where all its times begin."""
+        """`received_at`: when the request arrived, by time.perf_counter: the start of all its times."""
         self.record, self.trace, self.most = record, trace, most
-        self.exceeded: Callable[[Close], None] | None = None  # hears of a call that cost more than was held
+        self.exceeded: Callable[[Close], None] | None = None  # called for a call that cost more than was held
         self.attempts: list[Attempt] = []
-        self.sheets: Sheets = lambda _: record.sheet  # the price of a try
+        self.sheets: Sheets = lambda _: record.sheet  # the price of an attempt
         self.cost_nanousd: int | None = None
         self.usage = Usage()
         self._books = books
@@ -106,7 +106,7 @@ class Meter:
         self._is_over = False
 
     def open(self, caller: Caller) -> InFlightCall:
-        """Write the intent down. Raises MeteringUnavailable when the disk cannot take it; nothing was sent then."""
+        """Write the OPEN. Raises MeteringUnavailable when the disk cannot take it; nothing was sent then."""
         self._books.journal.open_call(self.record)
         self.is_booked = True
         self.call = InFlightCall(self.record, caller, asyncio.current_task())
@@ -114,7 +114,7 @@ class Meter:
         return self.call
 
     def answered(self, target: Target, raw: bytes) -> None:
-        """Note that a whole answer came, unless its end follows at once: whoever adopts this journal bills it."""
+        """Write that a whole response came, unless its end follows at once: crash recovery then bills it."""
         record = self.record
         usage = usage_in(raw, writes=record.writes) if len(raw) <= QUICK_BYTES else None
         noted = Answered(id=record.id, size=len(raw), usage=usage)
@@ -136,15 +136,15 @@ class Meter:
             return LimitStatus()
         self._is_over = True
         if self.call is not None:
-            self.call.task = None  # from here on there is nothing left to stop
+            self.call.task = None  # from here on there is nothing to cancel
         usage = _said(ending)
-        if usage is None:  # counting may take a thread, so it must not be cut short
+        if usage is None:  # counting may use a thread, so it must not be cancelled
             return await self._books.running.run_to_completion(self._count_and_finish(ending))
         charged = charge(usage, ending.sheet, self.most) if ending.is_billed else Charge(Receipt((), 0))
         return await self._finish(ending, usage, charged, is_known=True)
 
     async def void(self) -> LimitStatus:
-        """Forget the call: it never reached a provider. Return where its caller stands now."""
+        """Discard the call: it never reached a provider. Return the limit status of its caller."""
         if self._is_over:
             return LimitStatus()
         self._is_over, self.is_booked = True, False
@@ -156,17 +156,17 @@ class Meter:
         came = Came(ending.produced, ending.produced_tokens, ending.produced_events)
         try:
             usage = await estimate(self.record, self._raw, came, ending.usage, self._books.heavy)
-        except Exception as fault:  # a body that no counter can read is billed all the same
+        except Exception as fault:  # a body that no counter can read is billed too
             logger.exception("the usage of %s could not be counted", self.record.id)
             FALLBACKS.note("usage_counter", fault)
             produced = max(ending.produced_tokens + len(ending.produced) // 4, ending.produced_events)
             usage = Usage(input_tokens=self.record.input_tokens, output_tokens=produced, estimated=True)
         usage = within(self._with_hidden(ending, usage), self.most.output_tokens)
-        charged = Charge(charge(usage, ending.sheet, self.most).bill)  # nobody has claimed what is beyond
+        charged = Charge(charge(usage, ending.sheet, self.most).bill)  # no provider has claimed the excess
         return await self._finish(ending, usage, charged, is_known=False)
 
     def _with_hidden(self, ending: CallOutcome, usage: Usage) -> Usage:
-        """Add what was probably written unseen: by a stream before its first content, by another call at any time."""
+        """Add output that was probably not seen: of a stream before its first content, of another call at any time."""
         if ending.target is None:
             return usage
         is_seen = self.record.stream or bool(ending.produced)
@@ -175,7 +175,7 @@ class Meter:
         return self._books.speeds.with_hidden(usage, ending.target.id, silent_s, is_seen=is_seen)
 
     async def again(self) -> bool:
-        """Hold as much for one more try as for the first, which may be billed too. False: there is no money for it."""
+        """Hold as much for one more attempt as for the first, which may be billed too. False: it cannot be held."""
         record = self.record
         hold = record.hold_nanousd + record.hold_of_one
         record = msgspec.structs.replace(record, hold_nanousd=hold, tries=record.tries + 1)
@@ -190,7 +190,7 @@ class Meter:
         return True
 
     async def _finish(self, ending: CallOutcome, usage: Usage, own: Charge, *, is_known: bool) -> LimitStatus:
-        """`own` is what the last try costs that reached a provider; `is_known`: what it used."""
+        """`own` is the cost of the last attempt that reached a provider; `is_known`: whether its usage is."""
         self.usage = usage = as_kept(usage, ending.sheet)
         for at, each in enumerate(self.attempts):
             if each.usage is not None:
@@ -205,7 +205,7 @@ class Meter:
             self._books.speeds.note(ending.target.id, usage, close.finished_at - self.record.started_at)
         books = self._books
         try:
-            # It is the journal's before it first waits, whatever happens to this task.
+            # The journal has it before the first await, whatever happens to this task.
             await books.journal.close_call(close, soon=not self.record.stream)
         except asyncio.CancelledError:
             books.running.run_in_background(self._settle(close))
@@ -220,13 +220,13 @@ class Meter:
         return self._books.admission.settle(close.id, tokens, close.cost_nanousd, close.unsettled_nanousd)
 
     def _with_tries(self, charged: Charge, *, is_known: bool) -> Tries:
-        """Add what those cost that were tried before."""
+        """Add the cost of the earlier attempts."""
         if len(self.attempts) <= 1:
             return only(charged, self.attempts, is_known=is_known)
         record, most = self.record, self.most
         hold = None if most.nanousd is None else record.hold_nanousd
         known = (charged, self.usage, self.attempts, self.sheets)
-        prompt = self.usage.input_tokens or record.input_tokens  # as it was told or counted since
+        prompt = self.usage.input_tokens or record.input_tokens  # as reported or counted since
         tries = add_tries(*known, prompt, most, hold, is_known=is_known)
         self.attempts = list(tries.attempts)
         if tries.is_estimated:

@@ -15,8 +15,8 @@ class Status(models.TextChoices):
 
 
 class UsageEvent(models.Model):
-    """One call. `id` is the X-Request-ID; names and ids are copies, so that the row outlives what it names.
-    Only metering/settlement/settle.py changes one, and only where the outcome was not known.
+    """One call. `id` is the X-Request-ID; names and ids are copies, so that the row outlives the rows it names.
+    Only metering/settlement/settle.py changes a row, and only if its outcome was not known.
 
     `input_tokens` and `output_tokens` are the provider's totals; `usage` holds the disjoint vector, `receipt`
     the line items, `decision` the attempts and why.
@@ -101,8 +101,8 @@ class UsageEvent(models.Model):
 
 
 class LoggedRequest(models.Model):
-    """A call that has no row in the ledger, because no provider saw it (metering/request_log/entry.py). Written by
-    the chores of the workers; names and ids are copies. The oldest go first (metering/request_log/rows.py).
+    """A call without a row in the ledger, because no provider received it (metering/request_log/entry.py). Written by
+    the workers' background tasks; names and ids are copies. The oldest go first (metering/request_log/rows.py).
     """
 
     id = models.CharField("request ID", max_length=64, primary_key=True)
@@ -147,7 +147,7 @@ class LoggedRequest(models.Model):
 
 
 class Settlement(models.Model):
-    """A call that was unsettled became exact: says which windows have a new total (metering/settlement/news.py)."""
+    """An unsettled call became exact: shows which windows have a new total (metering/settlement/news.py)."""
 
     request_id = models.CharField(max_length=64)
     tenant_id = models.BigIntegerField()
@@ -164,9 +164,9 @@ class Settlement(models.Model):
 
 
 class HourlyUsage(models.Model):
-    """What one key used of one deployment in one UTC hour, by how its calls ended: the ledger, added up.
+    """The usage of one deployment by one key in one UTC hour, by status of the calls: a roll-up of the ledger.
 
-    Rebuilt from the ledger whenever calls of that hour arrive; all that is left of an hour whose calls expired.
+    Rebuilt from the ledger whenever calls of that hour arrive; all that remains of an hour whose calls expired.
     """
 
     hour = models.DateTimeField()
@@ -224,7 +224,7 @@ class StaleHour(models.Model):
 
 
 class RollupState(models.Model):
-    """One row, 1: how often hours were added up, and before which hour only roll-ups are left."""
+    """One row, 1: how often hours were rolled up, and before which hour only roll-ups remain."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     generation = models.BigIntegerField(default=0)

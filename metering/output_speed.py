@@ -1,6 +1,6 @@
-"""How fast each deployment writes, as measured: to estimate output that nobody saw. In memory, of this process.
+"""The measured output speed of each deployment: to estimate output that was not seen. In memory, of this process.
 
-An estimate serves people and the policy; no budget rests on it (docs/decisions/0014). A dictionary entry a deployment.
+An estimate serves people and the policy; no budget uses it (docs/decisions/0014). A dictionary entry a deployment.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from providers.usage import Usage
 
-LEAST_S = 1.0  # a shorter call says little about the speed
+LEAST_S = 1.0  # a shorter call shows little of the speed
 WEIGHT = 8  # calls, of the moving mean
 
 
@@ -29,7 +29,7 @@ class Speeds:
         self._of: dict[int, Speed] = {}
 
     def note(self, target_id: int, usage: Usage, seconds: float) -> None:
-        """Learn from a call whose usage its provider reported."""
+        """Update the speed from a call whose usage its provider reported."""
         if seconds < LEAST_S:
             return
         tokens = usage.total_output_tokens
@@ -41,7 +41,7 @@ class Speeds:
         self._of[target_id] = Speed(rate, usage.reasoning_tokens > 0)
 
     def with_hidden(self, usage: Usage, target_id: int, silent_s: float, *, is_seen: bool) -> Usage:
-        """Add what was probably written in a time in which nothing came. `is_seen`: what is not hidden was seen."""
+        """Add output that was probably made while nothing arrived. `is_seen`: output that is not hidden was seen."""
         speed = self._of.get(target_id)
         if speed is None or (is_seen and not speed.hides):
             return usage

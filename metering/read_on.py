@@ -1,7 +1,7 @@
-"""After the client left, an answer that will come anyway is read on for a while, so that its usage is known exactly.
+"""Reads a response that will come anyway for a while after the client left, so that its usage is known exactly.
 
-The request's own task goes on, with its slot and its share of memory, so a drain waits for it and may cut it as any
-call. Nothing is done for a call whose client stays but to make one small object.
+The request's own task continues, with its slot and its share of memory, so a drain waits for it and may cut it as
+any call. A call whose client stays costs one small object only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TENANT_SHARE: Final = 0.25
 
 
 class ReadingOn:
-    """How many calls of this process go on without their client, and for how many seconds each may."""
+    """How many calls of this process continue without their client, and for how many seconds each may."""
 
     def __init__(self, seconds: float, most: int = MOST) -> None:
         self.seconds, self._most = seconds, most
@@ -25,7 +25,7 @@ class ReadingOn:
         self._by_tenant: dict[int, int] = {}
 
     def take(self, tenant_id: int) -> bool:
-        """Take a place, if there is one; one tenant gets a quarter of them."""
+        """Take a slot, if one is free; one tenant gets a quarter of them."""
         theirs = self._by_tenant.get(tenant_id, 0)
         if self.seconds <= 0 or self.taken >= self._most or theirs >= self._share:
             return False
@@ -41,7 +41,7 @@ class ReadingOn:
 
 
 class ReadOn:
-    """Of one call; asked when its client leaves. `is_worth` tells whether there is an end that will come anyway."""
+    """For one call; used when its client leaves. `is_worth` returns whether there is an end that will come anyway."""
 
     __slots__ = ("_asker", "_is_taken", "_room", "_tenant_id", "is_worth")
 
@@ -50,14 +50,14 @@ class ReadOn:
         self._is_taken = False
 
     def begin(self) -> float:
-        """Return for how many seconds the call may go on; 0: it ends now."""
+        """Return for how many seconds the call may continue; 0: it ends now."""
         if self._is_taken or not self.is_worth() or not self._room.take(self._tenant_id):
             return 0.0
         self._is_taken = self._asker.has_left = True
         return self._room.seconds
 
     def end(self) -> None:
-        """Give the place back. May be called when none was taken."""
+        """Release the slot. May be called when none was taken."""
         if self._is_taken:
             self._is_taken = False
             self._room.give(self._tenant_id)

@@ -1,8 +1,8 @@
-"""What a call may have used that nobody told us: charged as estimated, and counted up to its bound (K2 of the promise).
+"""Usage of a call that was not reported: charged as estimated, and counted up to its bound (K2 of the promise).
 
-A call that reached a provider and ended without usage - a timeout, a reset, a broken answer, a client or a server
-that left, a kill - costs what is estimated, and the rest up to its hold is unsettled: budgets count both, until it is
-made exact (metering/settlement/settle.py). docs/decisions/0014. Pure.
+A call that reached a provider and ended without usage - a timeout, a reset, a broken response, a client or a server
+that left, a kill - costs its estimate, and the rest up to its hold is unsettled: budgets count both, until it is
+settled (metering/settlement/settle.py). docs/decisions/0014. Pure.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ IS = "unsettled"
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=IS, tag_field="is"):
-    """What a call that is unsettled may come to, kept in its decision: all that is needed to price it later.
+    """The most an unsettled call may cost, kept in its decision: all that is needed to price it later.
 
-    `bound_nanousd` is what was held. `is_bound` False: no budget bound the call, so more than that may be charged.
+    `bound_nanousd` is what was held. `is_bound` False: no budget limited the call, so more than that may be charged.
     """
 
     bound_nanousd: int
@@ -31,7 +31,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
 
     @classmethod
     def of(cls, opened: Open, sheet: PriceSheet, tries: Tries) -> Self | None:
-        """Return those of a call: what is known of it, and the hold of each try that nobody knows the outcome of.
+        """Return those of a call: what is known of it, and the hold of each attempt whose outcome is unknown.
 
         None: everything is known.
         """

@@ -1,5 +1,5 @@
-"""What a call used when the provider does not say: counted with the tokenizer, marked as an estimate, never zero
-for produced output. Texts beyond 10 kB are counted in a thread, so that the event loop is not held.
+"""The usage of a call that the provider did not report: counted with the tokenizer, marked as an estimate, never zero
+for produced output. Texts beyond 10 kB are counted in a thread, so that the event loop is not blocked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ IN_THREAD_BYTES = 10_000
 
 
 class Came(msgspec.Struct, frozen=True):
-    """What came back of a call: text, the tokens of what is not in it any more, and the events that had content."""
+    """What was received of a call: text, the tokens of what is not in it any more, and the events that had content."""
 
     text: str = ""
     counted: int = 0
@@ -30,7 +30,7 @@ class Came(msgspec.Struct, frozen=True):
 async def estimate(
     record: Open, raw: bytes, came: Came, reported: Usage | None = None, heavy: HeavyWork | None = None
 ) -> Usage:
-    """Return the estimated usage from the request body and what came back; a side that was reported stands."""
+    """Return the estimated usage from the request body and what was received; a side that was reported is kept."""
     reads = None
     if heavy is not None and is_large(raw) and not (reported is not None and reported.total_input_tokens):
         share = heavy.share(record.tenant_id)

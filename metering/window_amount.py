@@ -1,4 +1,4 @@
-"""What is counted of a window of money, and what of it is not known to be spent. Nano-USD."""
+"""The amount counted in a spend window, and the part not known to be spent. Nano-USD."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 
 class Amount(NamedTuple):
-    """Money that counts, and how much of it is not known to be spent. Differences may be negative."""
+    """Money that counts, and the part of it that is not known to be spent. Differences may be negative."""
 
     counted: int = 0
     unsettled: int = 0

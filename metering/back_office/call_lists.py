@@ -1,5 +1,5 @@
-"""What the lists of calls in the back office have in common: search and filters by an index, times with seconds and
-zone, short ids. No list asks a table of calls for its values.
+"""Common parts of the lists of calls in the back office: search and filters by an index, times with seconds and
+zone, short ids. No list queries a table of calls for its values.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from metering.explain.story import Section
 
 ONE_LINE = "whitespace-nowrap"  # a class of Unfold's style sheet
-SHOWN = 10  # characters of an id: its beginning is a time, which calls of one minute share
+SHOWN = 10  # last characters of an id: it begins with a time, which calls of one minute share
 
 
 def by_tenant(rows: QuerySet[Any], name: str) -> QuerySet[Any] | None:
-    """Return the calls of the tenant of this name; None: there is none. The table of calls has an index by id."""
+    """Return the calls of the tenant with this name; None: no such tenant. The table of calls is indexed by its id."""
     tenant_id = Tenant.objects.filter(name=name).values_list("pk", flat=True).first()
     return None if tenant_id is None else rows.filter(tenant_id=tenant_id)
 
@@ -46,8 +46,8 @@ def by_key(rows: QuerySet[Any], text: str) -> QuerySet[Any] | None:
 
 
 def search(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
-    """Return the calls that a text names: an id, sk- and a key's prefix, a tenant, a key's prefix, a model, or the id
-    that a client gave. Each by an index of its own, one after another: OR-ed together they would be a scan.
+    """Return the calls that a text names: an id, sk- and a key's prefix, a tenant, a key's prefix, a model, or the
+    client's request id. Each uses its own index, one query after another: OR-ed together they would be a table scan.
     """
     text = text.strip().replace("\0", "")
     if ID.fullmatch(text.lower()):
@@ -65,7 +65,7 @@ def search(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
 
 
 class _Exactly(TextFilter):  # type: ignore[misc]  # Unfold has no types
-    """A box for one value, which is compared as a whole."""
+    """A filter by one value, which is compared as a whole."""
 
     def found(self, rows: QuerySet[Any], text: str) -> QuerySet[Any] | None:
         raise NotImplementedError
@@ -112,11 +112,11 @@ class OfCode(_Exactly):
 
 
 class CallList(ReadOnlyAdmin):
-    """A list of calls, newest first, to look at and never to touch."""
+    """A list of calls, newest first, read-only."""
 
-    list_filter_submit = True  # of Unfold: the boxes need a button
+    list_filter_submit = True  # of Unfold: text filters need a button
     list_max_show_all = 0
-    search_fields = ("=pk",)  # shows the box; what it finds is decided below
+    search_fields = ("=pk",)  # shows the search box; get_search_results finds the calls
     search_help_text = "Request id, sk- and key prefix, tenant or model"
     sortable_by: ClassVar[tuple[str, ...]] = ("when",)
 
@@ -132,7 +132,7 @@ class CallList(ReadOnlyAdmin):
         return found, False
 
     def _point_to_the_other(self, request: HttpRequest, found: QuerySet[Any], call: str) -> None:
-        """Say so where a call is in the other list: whoever has its id cannot know in which."""
+        """Show a link if the call is in the other list: its id does not show in which list it is."""
         other = UsageEvent if self.model is LoggedRequest else LoggedRequest
         if found.exists() or not other.objects.filter(pk=call).exists():
             return
@@ -145,12 +145,12 @@ class CallList(ReadOnlyAdmin):
         return format_html('<span class="{}" title="{}">…{}</span>', ONE_LINE, row.pk, row.pk[-SHOWN:])
 
     def parts(self, row: Any) -> list[Section]:
-        """Return the story of a call."""
+        """Return the explanation of a call, in sections."""
         raise NotImplementedError
 
     @admin.display(description="step by step")
     def story(self, row: Any) -> SafeString:
-        """The sentences of manage.py explain."""
+        """Return the sentences of manage.py explain."""
         return format_html_join(
             "",
             "<p><strong>{}</strong>{}</p>",

@@ -1,4 +1,4 @@
-"""JSON of a row as colored text. The colors are classes of a style sheet of our own: inline styles are forbidden."""
+"""JSON of a row as colored text. The colors are classes of our own style sheet: inline styles are forbidden."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOKEN = re.compile(f"(?P<name>{_STRING}(?=:))|(?P<text>{_STRING})|(?P<word>{_WO
 
 
 def colored(value: Any) -> SafeString:
-    """Return markup for any JSON value. Linear in its size; what is in it stays text."""
+    """Return markup for any JSON value. Linear in its size; its content is escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     return format_html(
         '<pre class="json">{}</pre>', format_html_join("", "{}", ((p,) for p in _pieces(text)))

@@ -23,7 +23,7 @@ STATUSES = (200, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 499, 500
 
 
 class OfStatus(OneOf):
-    """What the client got: the statuses of the gateway's own answers."""
+    """The status sent to the client: the statuses of the gateway's own responses."""
 
     title, parameter_name = "status", "http_status"
 

@@ -1,6 +1,5 @@
-"""Why a call ended without an answer, by the error code that its client got: a sentence for whoever operates the
-gateway, in front of the figures of the one call. Every code of gateway/http/errors.py has one (tests/unit/metering).
-Pure.
+"""Why a call ended without a response, by the error code sent to its client: a sentence for the operator, before the
+figures of the one call. Every code of gateway/http/errors.py has one (tests/unit/metering). Pure.
 """
 
 from __future__ import annotations
@@ -92,7 +91,7 @@ OF_CODES: Final[dict[str, str]] = {
     "upstream_timeout": "No deployment answered in time.",
     "upstream_error": "No deployment could be reached, or each failed.",
 }
-PASSED_ON: Final = "The provider itself refused the request, with this code."  # any code of theirs
+PASSED_ON: Final = "The provider itself refused the request, with this code."  # any code of a provider
 _KEYS: Final = {
     "none": "It came without a key.",
     "odd": "What it sent cannot be a key of this gateway: those are sk-<prefix>.<secret>.",
@@ -107,7 +106,7 @@ _MODELS: Final = {
 
 
 def reasons(code: str, figures: Mapping[str, Any]) -> Iterator[str]:
-    """Yield why a call with this code was refused, what is the same for all of them first."""
+    """Yield why a call with this code was refused, the general reason first."""
     if not code:
         return
     yield OF_CODES.get(code, PASSED_ON)

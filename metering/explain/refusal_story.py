@@ -1,5 +1,5 @@
-"""A call of the request log told in sentences: who, what, what refused it or what was tried in vain, and how it ended.
-Pure.
+"""Explains a call of the request log in sentences: its caller, its request, what refused it or which attempts failed,
+and how it ended. Pure.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ OF_CAUSES = {
 
 
 def tell(row: LoggedRequest) -> list[Section]:
-    """Return the story of a call that has no row in the ledger."""
+    """Return the explanation of a call that has no row in the ledger."""
     decision = read(row.decision)
     parts = [Section("Who called", _who(row)), Section("What was asked", _what(row))]
     if decision.trace is not None:
@@ -57,7 +57,7 @@ def tell(row: LoggedRequest) -> list[Section]:
 
 
 def in_short(row: LoggedRequest) -> str:
-    """Return what refused a call in a few words, for a list; "" where its code says it all."""
+    """Return what refused a call in a few words, for a list; "" where its code is enough."""
     limit, budget = row.figures.get("limit"), row.figures.get("budget")
     if limit:
         return f"{_rule(limit)} of the {limit['scope']}, {limit['remaining']:,} left"
@@ -94,7 +94,7 @@ def _what(row: LoggedRequest) -> tuple[str, ...]:
 
 
 def _why(code: str, figures: Mapping[str, Any]) -> tuple[str, ...]:
-    is_told = any(name in figures for name in ("limit", "budget", "capacity"))  # exactly, below
+    is_told = any(name in figures for name in ("limit", "budget", "capacity"))  # described exactly below
     said = [] if is_told else [each for each in reasons(code, figures) if each]
     if limit := figures.get("limit"):
         said += _limit(limit)

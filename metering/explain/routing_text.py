@@ -1,4 +1,4 @@
-"""The way of a call in sentences: where it could go, what was tried, and why another model answered. Pure."""
+"""The route of a call in sentences: its candidates, its attempts, and why another model answered. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REFUSALS = {
 
 
 def candidates(model: str, trace: DecisionTrace | None) -> tuple[str, ...]:
-    """Say where a call for this model could go, in order, and where not and why."""
+    """Return the candidates of a call for this model, in order, and the others with the reason."""
     if trace is None:
         return (UNTOLD,)
     own, more = _order(trace)
@@ -62,7 +62,7 @@ def candidates(model: str, trace: DecisionTrace | None) -> tuple[str, ...]:
 
 
 def _resting(trace: DecisionTrace, names: set[str]) -> list[str]:
-    """Say that candidates were candidates although they rested, and since what failure each did."""
+    """Return that the candidates were tried although they rested, and the failure behind each rest."""
     was, who = ("It was", "it") if len(names) == 1 else ("All of them were", "they")
     why = [
         f"Why {row.deployment} was resting: {row.reason.rstrip('.')}."
@@ -76,7 +76,7 @@ def _resting(trace: DecisionTrace, names: set[str]) -> list[str]:
 
 
 def attempt_sentences(model: str, decision: Decision, upstream_model: str = "") -> tuple[str, ...]:
-    """Say what was tried, how it went, and what was not tried."""
+    """Return what was tried, with which outcome, and what was not tried."""
     if not decision.attempts:
         return (UNTOLD,)
     said = [f"{turn}. {_try(attempt)}" for turn, attempt in enumerate(decision.attempts, start=1)]
@@ -93,7 +93,7 @@ def attempt_sentences(model: str, decision: Decision, upstream_model: str = "") 
 
 
 def in_short(attempts: Iterable[Attempt], asked: str) -> list[str]:
-    """Return each try in a few words, for a line of the log: who was asked, what came of it, and why."""
+    """Return each attempt in a few words, for a line of the log: the deployment, the outcome, and why."""
     return [_short(attempt, asked) for attempt in attempts]
 
 
@@ -113,7 +113,7 @@ def _order(trace: DecisionTrace) -> tuple[list[str], list[str]]:
 
 
 def _why_another(model: str, decision: Decision) -> str:
-    """Return why a fallback answered: what a provider refused, or what was found before anybody was asked."""
+    """Return why a fallback answered: what a provider refused, or what was found before any call to one."""
     trace, before = decision.trace, decision.attempts[:-1]
     reason = trace.reason if trace is not None else ""
     if trace is not None and before and before[-1].outcome == "upstream_refused":
@@ -133,13 +133,13 @@ def _try(attempt: Attempt) -> str:
         return f"{who} answered{status} after {milliseconds(attempt.ms)}."
     why = OUTCOMES.get(attempt.outcome, f"failed as {attempt.outcome}")
     kind = f" ({attempt.kind})" if attempt.kind else ""
-    words = attempt.reason.removeprefix(f"status {attempt.status}: ").rstrip(".")  # the status is told before
+    words = attempt.reason.removeprefix(f"status {attempt.status}: ").rstrip(".")  # status is stated before
     reason = f" Reason: {words}." if words else ""
     return f"{who}: {why}{kind}{status} after {milliseconds(attempt.ms)}.{reason}{_cost(attempt)}"
 
 
 def _cost(attempt: Attempt) -> str:
-    """Say what a try cost that did not answer."""
+    """Return the cost of an attempt that did not answer."""
     usage = attempt.usage
     if usage is None or not attempt.cost_nanousd:
         return ""

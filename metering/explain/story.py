@@ -1,4 +1,4 @@
-"""A call told in sentences, from what the ledger keeps of it: who, what, where to, what was held, tried, paid. Pure."""
+"""Explains a call in sentences, from its ledger row: caller, request, route, hold, attempts, cost. Pure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ SHADOW = "shadow:"
 
 
 class Section(NamedTuple):
-    """A heading and what is said under it."""
+    """A heading and the sentences under it."""
 
     title: str
     sentences: tuple[str, ...]
@@ -77,7 +77,7 @@ class Sentence(NamedTuple):
 def explain(
     event: UsageEvent, place: Literal["ledger", "journal", "running", "void"] = "ledger"
 ) -> list[Section]:
-    """Return the story of a call, in the order in which it happened."""
+    """Return the explanation of a call, in the order of its events."""
     decision = read(event.decision)
     parts = [
         Section("Who called", _who(event)),
@@ -224,7 +224,7 @@ def _disputed(nanousd: int) -> tuple[str, ...]:
 
 
 def _unsettled(event: UsageEvent, decision: Decision) -> tuple[str, ...]:
-    """Say what nobody knows, or how it became known."""
+    """Return what is not known of the call, or how it became known."""
     if event.unsettled_nanousd:
         more = usd(event.unsettled_nanousd)
         return (f"Up to {more} USD more may have been used: that is unsettled, and budgets count it.",)

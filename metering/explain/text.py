@@ -1,4 +1,4 @@
-"""Numbers, amounts, instants and lists as the story of a call says them. Pure."""
+"""Formats numbers, amounts, instants and lists for the explanation of a call. Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the journal asks of its disk: that it survives a restart, and that the last bytes of it are ours.
+"""What the journal requires of its disk: it survives a restart, and its last bytes are reserved for the journal.
 
-The reserve is a preallocated file. New calls stop while free space is below it; calls that run may eat it.
+The reserve is a preallocated file. New calls stop while free space is below it; running calls may use it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-RETRY_S = 0.1  # how long a disk that refused is left alone
+RETRY_S = 0.1  # until a disk that refused a write is tried again
 _VOLATILE = frozenset({"tmpfs", "ramfs"})
 
 
@@ -26,9 +26,9 @@ class VolatileDisk(Exception):
 
 
 class Reserve:
-    """Bytes of disk kept for the ends of running calls. `refresh` belongs to a thread that may block.
+    """Bytes of disk kept for the ends of running calls. Call `refresh` in a thread that may block.
 
-    Nothing here raises OSError: a disk that cannot be asked has no room.
+    Nothing here raises OSError: a disk that cannot be queried has no room.
     """
 
     def __init__(self, path: Path, size: int) -> None:
@@ -44,7 +44,7 @@ class Reserve:
         return self._size
 
     def refresh(self) -> None:
-        """Look at the disk; take the reserve back when there is room for it and as much again."""
+        """Check the disk; take the reserve again when free space is at least twice its size."""
         with self._lock:
             if self._is_closed:
                 return
@@ -54,19 +54,19 @@ class Reserve:
                 self.has_room = False
 
     def release(self) -> None:
-        """Give the bytes to the calls that are running."""
+        """Free the bytes for the running calls."""
         with self._lock:
             self.has_room = self._is_held = False
             self._let_go()
 
     def close(self) -> None:
-        """Give the bytes to the last calls; there is no room for new ones any more."""
+        """Free the bytes for the last calls; from now on there is no room for new ones."""
         self._is_closed = True
         self.release()
 
     def _look(self) -> None:
         if not self._is_held:
-            self._let_go()  # the last time may have failed
+            self._let_go()  # the last attempt may have failed
         self.free_bytes = _free_bytes(self._path.parent)
         if not self._is_held and self.free_bytes >= 2 * self._size:
             self._hold()
@@ -79,20 +79,18 @@ class Reserve:
                 os.posix_fallocate(file, 0, self._size)
             self.free_bytes = _free_bytes(self._path.parent)
             self._is_held = True
-        except OSError:  # someone else was quicker to take the space
+        except OSError:  # another writer took the space first
             self._let_go()
         finally:
             os.close(file)
 
     def _let_go(self) -> None:
-        with suppress(
-            OSError
-        ):  # a disk that keeps it is read-only or fails: it has no room for anything else
+        with suppress(OSError):  # if the file stays, the disk is read-only or failing and has no room anyway
             self._path.unlink(missing_ok=True)
 
 
 def refuse_volatile(directory: Path, mounts: str | None = None) -> None:
-    """Raise VolatileDisk if the directory lies on a file system that lives in memory."""
+    """Raise VolatileDisk if the directory is on a file system in memory."""
     if mounts is None:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
     filesystem = _filesystem_of(directory.resolve(), mounts)

@@ -1,7 +1,7 @@
 """Records as frames: marker | length u32 | CRC-32C u32 | MessagePack. Pure; 1 us to write one, 2.5 to read.
 
 The marker begins with bytes that are illegal in UTF-8, so no text inside a record can imitate a frame: after
-damage the reader looks for the next marker whose checksum holds and goes on from there.
+damage the reader looks for the next marker whose checksum is correct and continues there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _decode = msgspec.msgpack.Decoder(Record).decode
 
 
 class Gap(NamedTuple):
-    """Bytes [start, end) that hold no readable frame. `torn`: just a write cut off at the end."""
+    """Bytes [start, end) that hold no readable frame. `torn`: only a write cut off at the end."""
 
     start: int
     end: int
@@ -32,7 +32,7 @@ class Gap(NamedTuple):
 
 
 class FrameProblem(NamedTuple):
-    """What could not be read of a buffer: the gaps in order, the last of which may be a torn tail."""
+    """The unreadable parts of a buffer: the gaps in order, the last of which may be a torn tail."""
 
     gaps: tuple[Gap, ...]
 
@@ -57,14 +57,14 @@ def encode(record: Record) -> bytes:
     """Return the frame of a record."""
     try:
         payload = _encode(record)
-    except UnicodeEncodeError:  # half a surrogate pair from a foreign JSON must not cost us the record
+    except UnicodeEncodeError:  # half a surrogate pair from external JSON must not lose the record
         payload = _encode(_scrubbed(msgspec.to_builtins(record)))
     length = len(payload)
     return _HEAD.pack(MARKER, length, _checksum(length, payload)) + payload
 
 
 def read_frames(buffer: bytes) -> Reading:
-    """Return all good records, wherever damage lies between them."""
+    """Return all good records, and skip damage between them."""
     records: list[Record] = []
     gaps: list[Gap] = []
     good_bytes = 0
@@ -92,7 +92,7 @@ def scan(buffer: bytes, start: int = 0) -> Iterator[tuple[Record | Gap, int]]:
 
 
 def _frame_at(buffer: bytes, at: int) -> tuple[Record, int] | None:
-    """Read the frame at this offset; None if there is no whole and sound one."""
+    """Read the frame at this offset; None if there is no complete and valid one."""
     if len(buffer) - at < _HEAD.size:
         return None
     marker, length, checksum = _HEAD.unpack_from(buffer, at)
@@ -104,12 +104,12 @@ def _frame_at(buffer: bytes, at: int) -> tuple[Record, int] | None:
         return None
     try:
         return _decode(payload), end
-    except (msgspec.DecodeError, UnicodeDecodeError):  # sound bytes of a release that we cannot read
+    except (msgspec.DecodeError, UnicodeDecodeError):  # valid bytes of a release that this one cannot read
         return None
 
 
 def _next_good(buffer: bytes, start: int) -> int:
-    """Return the offset of the next sound frame, or the end of the buffer."""
+    """Return the offset of the next valid frame, or the end of the buffer."""
     while (at := buffer.find(MARKER, start)) >= 0:
         if _frame_at(buffer, at) is not None:
             return at
@@ -118,7 +118,7 @@ def _next_good(buffer: bytes, start: int) -> int:
 
 
 def _is_unfinished(buffer: bytes, at: int) -> bool:
-    """Tell a write that was cut off (by a crash) from a whole frame that was damaged."""
+    """Return True for a write cut off by a crash, False for a whole frame that was damaged."""
     head = buffer[at : at + _HEAD.size]
     if head[:4] != MARKER[: len(head[:4])]:
         return not any(buffer[at:])  # blocks that were allocated but never written read as zeros
@@ -136,6 +136,6 @@ def _scrubbed(value: Any) -> Any:
 
 
 def _checksum(length: int, payload: bytes) -> int:
-    """Cover the length too: a flipped bit in it must not send the reader astray."""
+    """Cover the length too: a flipped bit in it must not mislead the reader."""
     checksum: int = crc32c(payload, length)
     return checksum

@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from metering.journal.disk_reserve import Reserve
 
 logger = logging.getLogger(__name__)
-FLUSH_S = 0.2  # frames that nobody waits for are durable after this
+FLUSH_S = 0.2  # frames without a waiter are durable after this
 
 
 class FsyncThread:
     """Owns the thread. The loop appends to `frames` and calls the public methods; the thread does the rest.
 
-    After a failed sync the kernel may have dropped the pages and call the next one a success. So the thread
-    stands still until `on_failure`, in the loop, has written all `frames` again and gave it the new file by
-    `replace`; if the journal closes before that, it syncs nothing any more. Nothing else ends the thread.
+    After a failed sync the kernel may have dropped the pages and report the next one as a success. So the thread
+    pauses until `on_failure`, in the loop, has written all `frames` again and passed the new file to
+    `replace`; if the journal closes before that, it syncs nothing more. Nothing else ends the thread.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class FsyncThread:
             self._has_new_name = True
 
     def replace(self, file: int) -> None:
-        """Give up the files whose sync failed: all `frames` are in this one now."""
+        """Drop the files whose sync failed: all `frames` are in this one now."""
         with self._lock:
             stale, self._files = self._files, [file]
             self._has_new_name = True
@@ -103,13 +103,13 @@ class FsyncThread:
                     self._tell(_resolve, waiters)
 
     def _serve(self, waiters: list[Waiter]) -> None:
-        if not self.failures:  # a disk that fails has no room for new calls, whatever it says
+        if not self.failures:  # a failing disk has no room for new calls, whatever it reports
             self._watch_disk()
         if waiters or self.frames or self.failures:
             self._sync()
 
     def _is_mended(self, waiters: list[Waiter]) -> bool:
-        """Wait until all is written elsewhere. False: the journal closes; no sync of these files can be believed."""
+        """Wait until all is written elsewhere. False: the journal closes; no sync of these files can be trusted."""
         self._may_go_on.clear()
         self._tell(self._on_failure, waiters)
         if not self._is_stopping:
@@ -124,7 +124,7 @@ class FsyncThread:
         return [first, *(self._queue.get_nowait() for _ in range(self._queue.qsize()))]
 
     def _sync(self) -> None:
-        count = len(self.frames)  # taken first: these are in the files that are read next
+        count = len(self.frames)  # read first: these frames are in the files that are read next
         with self._lock:
             files, has_new_name, self._has_new_name = tuple(self._files), self._has_new_name, False
         if has_new_name:
@@ -146,7 +146,7 @@ class FsyncThread:
             self._reserve.refresh()
 
     def _tell(self, what: Callable[[list[Waiter]], None], waiters: list[Waiter]) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed: there is no waiter any more
             self._loop.call_soon_threadsafe(what, waiters)
 
 
@@ -157,5 +157,5 @@ def _resolve(waiters: list[Waiter]) -> None:
 
 
 def _close(file: int) -> None:
-    with suppress(OSError):  # it is synced or given up, and the descriptor is gone whatever close says
+    with suppress(OSError):  # it is synced or dropped, and the descriptor is gone whatever close returns
         os.close(file)

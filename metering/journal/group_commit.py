@@ -1,8 +1,8 @@
-"""Group commit of the ends of calls: one write and one sync for all that ended while the last sync ran. No I/O itself.
+"""Group commit of the ends of calls: one write and one sync for all that ended during the last sync. No I/O itself.
 
-A lone end is written at once and waits for nothing else. A sync costs about 0.2 ms of CPU whatever it carries, so
-after a crowd the next group gathers a little longer; measured: a tenth of the throughput. Ends that are wanted soon are
-written before that, those of one turn of the loop together: then only the sync is left to wait for.
+A single end is written at once and waits for nothing else. A sync costs about 0.2 ms of CPU whatever its size, so
+after a large group the next one gathers a little longer; measured: a tenth of the throughput. Ends marked `soon` are
+written before that, those of one turn of the loop together: they then wait for the sync only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CROWD = 3
 
 class GroupCommit:
     """`write` puts ends into the journal and returns what must be awaited first; `sync` resolves waiters in order.
-    `write_early` does the same, or says False where there is no room, and then nothing has changed.
+    `write_early` does the same, or returns False if there is no room, and then nothing has changed.
     """
 
     def __init__(
@@ -39,17 +39,17 @@ class GroupCommit:
         self._gathered: list[PendingClose] = []
         self._written: list[
             PendingClose
-        ] = []  # of those that gather: what is written, and waits for the next sync
-        self._in_flight: dict[Waiter, list[PendingClose]] = {}  # by what is resolved after them
+        ] = []  # of the next group: ends that are written and wait for its sync
+        self._in_flight: dict[Waiter, list[PendingClose]] = {}  # by the future that is resolved after them
         self._is_busy = False
         self._again: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
-        self.is_stuck = False  # what has gathered could not be handed over, and is tried again
+        self.is_stuck = False  # the gathered ends could not be written, and are retried
 
     async def add(self, request_id: str, frame: bytes, *, soon: bool = False) -> None:
-        """Return when the frame is durable. It will be written even if whoever waits is canceled.
+        """Return when the frame is durable. It is written even if the waiting task is canceled.
 
-        `soon`: not after the sync at work, but with all others that end in this turn of the loop.
+        `soon`: not after the sync in progress, but with all others that end in this turn of the loop.
         """
         waiter: Waiter = self._loop.create_future()
         self._gathered.append(PendingClose(request_id, frame, waiter))
@@ -60,7 +60,7 @@ class GroupCommit:
         await waiter
 
     async def drain(self) -> None:
-        """Write what has gathered, without waiting for the sync at work; return when all of it is durable."""
+        """Write the gathered ends, without waiting for the sync in progress; return when all are durable."""
         while self._gathered or self._written or self._in_flight:
             if self._gathered or self._written:
                 self._commit()
@@ -70,7 +70,7 @@ class GroupCommit:
                 await asyncio.sleep(RETRY_S)
 
     def give_up(self) -> None:
-        """Write no more; whoever waits is told."""
+        """Write no more; every waiter gets CloseNotPersisted."""
         for handle in (self._again, self._soon):
             if handle is not None:
                 handle.cancel()
@@ -86,7 +86,7 @@ class GroupCommit:
             self._gathered = []
 
     def _commit(self) -> None:
-        """Write what has gathered, and have it synced."""
+        """Write the gathered ends, and sync them."""
         ends, self._gathered = self._gathered, []
         self._is_busy = True
         try:
@@ -110,7 +110,7 @@ class GroupCommit:
             self._sync(waiters)
 
     def _put_back(self, ends: list[PendingClose]) -> None:
-        """Keep ends that `write` choked on. Some may be written by now: the second end of a call changes nothing."""
+        """Keep the ends that `write` failed on. Some may be written already: a second end of a call changes nothing."""
         self._gathered[:0] = ends
         self.is_stuck = True
         if self._again is not None:
@@ -118,7 +118,7 @@ class GroupCommit:
         self._again = self._loop.call_later(RETRY_S, self._go_on)
 
     def _all_written(self, all_late: asyncio.Future[list[None]], waiters: list[Waiter]) -> None:
-        if all_late.exception() is None:  # else the journal has closed, and they were told
+        if all_late.exception() is None:  # else the journal has closed, and the waiters got the error
             self._sync(waiters)
 
     def _synced(self, done: Waiter, next_at: float) -> None:

@@ -1,7 +1,7 @@
-"""The journal: what happened to every call, on disk before anyone can rely on it. About 4 us per write.
+"""The journal: the records of every call, on disk before anything relies on them. About 4 us per write.
 
-open_call is written (survives the death of the process) before the upstream is asked; close_call returns when
-its record is durable (survives power loss, with durability "power"). All of it belongs to one event loop.
+open_call is written (survives a crash of the process) before the upstream is called; close_call returns when
+its record is durable (survives power loss, with durability "power"). All of it is used from one event loop.
 """
 
 from __future__ import annotations
@@ -67,20 +67,20 @@ class Journal:
         self._syncer = FsyncThread(self._loop, self.directory.path, self._reserve, self._repair)
         self._group = GroupCommit(self._loop, self._write_ends, self._syncer.wait, self._has_written)
         self._live: set[str] = set()
-        self._closing: set[str] = set()  # over, but their end is not written yet
-        self._left: set[str] = set()  # those that the journal closed without
+        self._closing: set[str] = set()  # ended, but their end is not written yet
+        self._left: set[str] = set()  # calls whose end was not written when the journal closed
         self._lag = Lag()
         self._backlog = RetryQueue(self._loop, lambda end: self._try_append_ends([end]))
         self._file, self._segment, self._offset = -1, 0, 0
-        self._is_torn = False  # half a frame stands at the end of the segment
-        self._newest = 0  # the last number that was tried for a segment
-        self._copy = 0  # the first segment that only repeats what no sync has confirmed
+        self._is_torn = False  # a partial frame is at the end of the segment
+        self._newest = 0  # the last segment number that was tried
+        self._copy = 0  # the first segment that only repeats frames no sync has confirmed
         self._mending: asyncio.TimerHandle | None = None
         self._is_closed = False
         self._next_segment()
 
     def open_call(self, record: Open) -> None:
-        """Write the intent down. Raises MeteringUnavailable if the disk may not have room for its end too."""
+        """Write the OPEN. Raises MeteringUnavailable if the disk may not have room for the call's end too."""
         if not self.has_room:
             raise MeteringUnavailable(self._reserve.free_bytes, self._reserve.size)
         try:
@@ -90,16 +90,16 @@ class Journal:
         self._live.add(record.id)
 
     def mark(self, record: Mark | Answered) -> None:
-        """Note the progress of a call. It is an estimate: a disk without room drops it."""
+        """Write the progress of a call. It is an estimate: it is dropped if the disk has no room."""
         if record.id in self._live:
             with FALLBACKS.noted("journal_mark", OSError):
                 self._append(encode(record))
 
     async def close_call(self, record: Close, *, soon: bool = False) -> None:
-        """Write the end down; return when it is durable. It will be written even if whoever waits is canceled.
+        """Write the end; return when it is durable. It is written even if the waiting task is canceled.
 
-        `soon`: with all that end in this turn of the loop, so that a process which dies later has it on file: had it
-        died before, it might as well not have read the answer yet. Else it may wait for the sync at work. Raises
+        `soon`: with all that end in this turn of the loop, so that it survives a later crash of the process; a crash
+        before that is the same as one before the response was read. Else it may wait for the sync in progress. Raises
         CloseNotPersisted only if the journal closes before the disk has taken it.
         """
         if record.id not in self._live:
@@ -116,7 +116,7 @@ class Journal:
             await late
 
     def void(self, request_id: str) -> None:
-        """Forget the call: it never reached a provider."""
+        """Discard the call: it never reached a provider."""
         if request_id in self._live:
             self._live.discard(request_id)
             self._append_surely(
@@ -124,7 +124,7 @@ class Journal:
             )
 
     def rewrite_open(self, opens: Iterable[tuple[Open, Sequence[Record]]]) -> None:
-        """Write the OPEN and the progress of calls that still run again, so that old segments can go."""
+        """Write the OPEN and the progress of running calls again, so that old segments can be removed."""
         for record, progress in opens:
             if record.id in self._live or record.id in self._closing:
                 self._append(b"".join([encode(each) for each in (record, *progress)]))
@@ -136,9 +136,9 @@ class Journal:
         await waiter
 
     async def close(self, patience_s: float = 5.0) -> None:
-        """Stop. The directory goes if all of it was shipped; otherwise the next start adopts it.
+        """Stop. The directory is removed if all of it was shipped; otherwise the next start adopts it.
 
-        Ends that the disk does not take in time fail with CloseNotPersisted: for who adopts it, their calls still run.
+        Ends that the disk does not take in time fail with CloseNotPersisted: for the adopter, their calls still run.
         """
         self._reserve.close()
         with suppress(TimeoutError):
@@ -149,12 +149,12 @@ class Journal:
         self._give_up()
         await self._loop.run_in_executor(None, self._syncer.stop)
         if not (self._left or self.unshipped_records):
-            with suppress(OSError):  # whoever adopts what is left of it finds every call in the ledger
+            with suppress(OSError):  # a process that adopts the rest finds every call in the ledger
                 self.directory.remove()
         self.directory.release()
 
     def shipped(self, position: Position) -> None:
-        """Take note that the ledger has every call that closed before this place."""
+        """Note that the ledger has every call that closed before this position."""
         self._lag.ship(position, self.written)
 
     @property
@@ -184,7 +184,7 @@ class Journal:
             self._next_segment()
         count = os.write(self._file, frame)
         if count != len(frame):
-            self._is_torn = True  # no frame may follow half a one: if the half stays, so does the segment
+            self._is_torn = True  # no frame may follow a partial one: if it stays, a new segment begins
             os.ftruncate(self._file, self._offset)
             self._is_torn = False
             raise OSError(f"only {count} of {len(frame)} bytes fitted")
@@ -192,7 +192,7 @@ class Journal:
         self._syncer.frames.append(frame)
 
     def _write_ends(self, ends: Sequence[PendingClose]) -> list[Waiter]:
-        """Write the ends of calls, together if they fit. Returns what to await for those that found no room."""
+        """Write the ends of calls, together if they fit. Returns what to await for those without room."""
         if not ends or (not self._backlog.ends and self._try_append_ends(ends)):
             late = []
         else:
@@ -201,11 +201,11 @@ class Journal:
         return late
 
     def _append_surely(self, end: PendingClose) -> Waiter | None:
-        """Write the end of a call, into the reserve if need be. Returns what to await if there is no room."""
+        """Write the end of a call, into the reserve if needed. Returns what to await if there is no room."""
         return None if self._has_written([end]) else self._backlog.add(end)
 
     def _has_written(self, ends: Sequence[PendingClose]) -> bool:
-        """Write the ends of calls behind no other that waits for room, into the reserve if need be."""
+        """Write the ends of calls, into the reserve if needed; False without room, or if others wait for it."""
         if self._backlog.ends:
             return False
         if self._try_append_ends(ends):
@@ -225,7 +225,7 @@ class Journal:
         return True
 
     def _repair(self, waiters: list[Waiter]) -> None:
-        """After a failed sync: write again what is not durable. A disk that goes on failing gets no new calls."""
+        """After a failed sync: write again what is not durable. A disk that keeps failing gets no new calls."""
         if self._is_closed:
             return
         if self._syncer.failures == 1:
@@ -235,8 +235,8 @@ class Journal:
             self._mending = self._loop.call_later(RETRY_S, self._write_again, waiters)
 
     def _write_again(self, waiters: list[Waiter]) -> None:
-        """Put everything that is not durable into a fresh segment, and sync that."""
-        # The next try comes first, so that nothing can end the trying.
+        """Write everything that is not durable to a new segment, and sync that."""
+        # The next retry is scheduled first, so that no error can end the retries.
         self._mending = self._loop.call_later(RETRY_S, self._write_again, waiters)
         try:
             self._create_segment(b"".join(self._syncer.frames))
@@ -247,11 +247,11 @@ class Journal:
         if self._syncer.failures > 1:
             self._remove_copies()
         self._copy = self._segment
-        self._syncer.replace(self._file)  # last: up to here the thread stands still
+        self._syncer.replace(self._file)  # last: the thread is paused until here
         self._syncer.wait(waiters)
 
     def _remove_copies(self) -> None:
-        """Unlink the segments whose every frame is in the present one too."""
+        """Unlink the segments whose every frame is in the current one too."""
         with suppress(OSError):
             for number in self.directory.segments():
                 if self._copy <= number < self._segment:
@@ -262,14 +262,14 @@ class Journal:
         self._syncer.use(self._file)
 
     def _create_segment(self, data: bytes = b"") -> None:
-        """Go on in a new segment that begins with this; raises OSError, and then nothing has changed."""
+        """Continue in a new segment that begins with this; raises OSError, and then nothing has changed."""
         self._newest += 1
         path = self.directory.segment(self._newest)
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             _write_whole(file, data)
         except OSError:
-            with suppress(OSError):  # where it stays, its frames are only there twice
+            with suppress(OSError):  # if it stays, its frames are only stored twice
                 path.unlink()
             with suppress(OSError):
                 os.close(file)
@@ -277,7 +277,7 @@ class Journal:
         self._file, self._segment, self._offset, self._is_torn = file, self._newest, len(data), False
 
     def _give_up(self) -> None:
-        """Write nothing any more. What still runs or found no place is left to whoever adopts the directory."""
+        """Write nothing more. Running calls and ends without room are left to the process that adopts the directory."""
         self._is_closed = True
         if self._closing:
             logger.error("metering.journal.closed-early %d ends are not written", len(self._closing))

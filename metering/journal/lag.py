@@ -1,4 +1,4 @@
-"""How far the ledger is behind the journal: a count and an age. Pure; clock and places are passed in."""
+"""How far the ledger is behind the journal: a count and an age. Pure; clock and positions are passed in."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class _Step(NamedTuple):
 
 
 class Lag:
-    """Counts the calls that closed, and remembers where and when, in steps of a tenth of a second."""
+    """Counts the calls that closed, and records position and time, in steps of a tenth of a second."""
 
     def __init__(self) -> None:
         self._closed = 0
         self._steps: deque[_Step] = deque()
 
     def close(self, written: Position, now: float) -> None:
-        """Count a call whose end has just been written, up to this place."""
+        """Count a call whose end has just been written, up to this position."""
         if not self._steps or now - self._steps[-1].at >= _GRAIN_S:
             self._steps.append(_Step(written, self._closed, now))
         self._closed += 1
 
     def ship(self, shipped: Position, written: Position) -> None:
-        """Note that the ledger has everything up to a place."""
+        """Note that the ledger has everything up to a position."""
         if shipped >= written:
             self._steps.clear()
         while len(self._steps) > 1 and self._steps[1].written <= shipped:

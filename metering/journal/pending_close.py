@@ -1,4 +1,4 @@
-"""The end of a call on its way to the disk."""
+"""The end of a call that is not yet durable."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class CloseNotPersisted(Exception):
 
 
 class PendingClose(NamedTuple):
-    """The last frame of a call, and who waits for it to be durable."""
+    """The last frame of a call, and the waiter for its durability."""
 
     id: str
     frame: bytes
     waiter: Waiter
 
     def give_up(self) -> None:
-        """Tell whoever waits that nobody tries any more."""
+        """Fail the waiter: the write is not tried any more."""
         if not self.waiter.done():
             self.waiter.set_exception(CloseNotPersisted(self.id))
-            self.waiter.exception()  # seen, even if nobody waits
+            self.waiter.exception()  # marked as retrieved, even if no task waits

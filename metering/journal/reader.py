@@ -1,4 +1,4 @@
-"""Reads a journal in order, of this process or a dead one, and yields the calls that ended. 5 us a call.
+"""Reads a journal in order, of this process or an ended one, and yields the calls that ended. 5 us a call.
 
 The files are the only queue between serving and the ledger: memory holds the running calls, never a backlog.
 """
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Call(NamedTuple):
-    """A call that ended: both ends of it."""
+    """A call that ended: its OPEN and its CLOSE."""
 
     open: Open
     close: Close
 
 
 class OpenCall(NamedTuple):
-    """A call without an end so far, the segment its OPEN is in, what it had produced at its last mark, its answer."""
+    """A call without an end so far, the segment of its OPEN, what it had produced at its last mark, its response."""
 
     record: Open
     segment: int
@@ -38,7 +38,7 @@ class OpenCall(NamedTuple):
 
     @property
     def progress(self) -> tuple[Record, ...]:
-        """What must be written again with its OPEN."""
+        """The records that must be written again with its OPEN."""
         return tuple([each for each in (self.mark, self.answered) if each is not None])
 
 
@@ -48,34 +48,34 @@ class Corruption(NamedTuple):
 
 
 class JournalReader:
-    """Belongs to one thread. Skips the calls that the cursor says are in the ledger."""
+    """Used by one thread. Skips the calls that are in the ledger according to the cursor."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._shipped = directory.cursor()
         self._frames: Iterator[tuple[Record | Gap, int]] = iter(())
-        self._base = 0  # where in the segment the frames at hand begin
+        self._base = 0  # where in the segment the loaded frames begin
         self.position = Position(min(directory.segments(), default=1), 0)
         self.running: dict[str, OpenCall] = {}  # oldest OPEN first
         self.damages: list[Corruption] = []
-        self.lost_ids: list[str] = []  # their CLOSE was read, but damage took their OPEN
+        self.lost_ids: list[str] = []  # their CLOSE was read, but their OPEN is damaged
 
     @property
     def oldest_segment(self) -> int:
-        """The first segment that anything still depends on."""
+        """The first segment that is still needed."""
         for call in self.running.values():
             return min(call.segment, self.position.segment)
         return self.position.segment
 
     def end(self) -> Position:
-        """Return where the files end now."""
+        """Return the position where the files end now."""
         numbers = self._directory.segments()
         if not numbers:
             return self.position
         return Position(numbers[-1], self._directory.segment(numbers[-1]).stat().st_size)
 
     def read(self, until: Position, limit: int) -> list[Call]:
-        """Return at most `limit` calls that ended before a place which holds whole frames only."""
+        """Return at most `limit` calls that ended before `until`; only whole frames may be before it."""
         calls: list[Call] = []
         while len(calls) < limit:
             step = next(self._frames, None)
@@ -116,11 +116,11 @@ class JournalReader:
         if call is None:
             if any(not damage.gap.torn for damage in self.damages):
                 self.lost_ids.append(record.id)
-            return None  # without damage: a second copy, or a call whose OPEN went with a shipped segment
+            return None  # without damage: a second copy, or its OPEN was removed with a shipped segment
         return Call(call.record, record)
 
     def _advance(self, until: Position) -> bool:
-        """Load what comes next, of this segment or the following one; False when there is nothing yet."""
+        """Load the next frames, of this segment or the following one; False if there are none yet."""
         segment, offset = self.position
         if segment > until.segment:
             return False

@@ -1,4 +1,4 @@
-"""What the journal holds: a call is OPENed before the upstream sees anything, MARKed while it streams, CLOSEd once."""
+"""The records of the journal: a call is OPENed before the upstream call, MARKed while it streams, CLOSEd once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from providers.usage import Usage
 
 
 class Open(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="O", tag_field="t"):
-    """The intent. Everything needed to settle the call if this process dies: who, what, the frozen price."""
+    """The start. Everything needed to settle the call if this process crashes: caller, request, frozen price."""
 
     id: str
     started_at: float  # epoch seconds, the instant of admission: it decides the budget window
@@ -25,10 +25,10 @@ class Open(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="O
     deployment: str
     upstream_model: str
     stream: bool = False
-    input_tokens: int = 0  # a count or an estimate of the prompt, billed if the process dies
-    hold_nanousd: int = 0  # of all tries
-    tries: int = 1  # so many have a hold of their own in it
-    is_bound: bool = False  # no more than the hold may be charged: a budget binds the call
+    input_tokens: int = 0  # a count or an estimate of the prompt, billed if the process crashes
+    hold_nanousd: int = 0  # of all attempts
+    tries: int = 1  # how many attempts have their own part in the hold
+    is_bound: bool = False  # no more than the hold may be charged: a budget limits the call
     most_output: int | None = None  # tokens of all choices that may be charged
     sheet: PriceSheet
     trace_id: str = ""
@@ -37,12 +37,12 @@ class Open(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="O
 
     @property
     def writes(self) -> bool:
-        """Whether its answer has tokens of output; embeddings have none."""
+        """Whether its response has output tokens; embeddings have none."""
         return not self.endpoint.endswith("embeddings")
 
     @property
     def hold_of_one(self) -> int:
-        """What was held for each try that may be billed."""
+        """The hold of each attempt that may be billed."""
         return self.hold_nanousd // self.tries
 
 
@@ -52,15 +52,15 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True, tag="M", tag_field="
     id: str
     output_tokens: int
     output_bytes: int = 0  # of text, tool arguments and reasoning, an unfinished event included
-    sound_chars: int = 0  # of sound, in base64
+    sound_chars: int = 0  # of audio, in base64
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="A", tag_field="t"):
-    """A whole answer came, and nobody has looked into it yet. Target and price: only if not those of the OPEN."""
+    """A whole response came, and is not parsed yet. Target and price: only if not those of the OPEN."""
 
     id: str
     size: int  # bytes
-    usage: Usage | None = None  # as reported, where that is quickly found
+    usage: Usage | None = None  # as reported, if it is found quickly
     provider: str = ""
     deployment: str = ""
     upstream_model: str = ""
@@ -84,13 +84,13 @@ class Close(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     attempts: int = 1
     usage: Usage
     cost_nanousd: int
-    unsettled_nanousd: int = 0  # may have been spent beyond that: nobody knows yet
+    unsettled_nanousd: int = 0  # may have been spent beyond that: not known yet
     price_id: int = 0
     receipt: list[Any] = []  # line items: kind, quantity, unit_price_nanousd, amount_nanousd
     latency_ms: float = 0.0
     ttft_ms: float | None = None
     overhead_ms: float = 0.0
-    disputed_nanousd: int = 0  # reported beyond what was allowed: not the tenant's
+    disputed_nanousd: int = 0  # reported beyond what was allowed: not charged to the tenant
     decision: list[Any] = []  # attempts and why, for `explain`
 
 

@@ -1,4 +1,4 @@
-"""The ends of calls that the disk had no room for: kept in memory, in order, and tried ten times a second."""
+"""The ends of calls that the disk had no room for: kept in memory, in order, and retried ten times a second."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class RetryQueue:
-    """`write` puts an end into the journal, and says whether it could. Belongs to one event loop."""
+    """`write` puts an end into the journal, and returns whether it could. Used from one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, write: Callable[[PendingClose], bool]) -> None:
         self.ends: deque[PendingClose] = deque()
@@ -25,7 +25,7 @@ class RetryQueue:
         self._is_empty.set()
 
     def add(self, end: PendingClose) -> Waiter:
-        """Take an end over. Returns what is done once it is written."""
+        """Take an end over. Returns a future that is done once it is written."""
         written: Waiter = self._loop.create_future()
         self.ends.append(end._replace(waiter=written))
         if self._is_empty.is_set():
@@ -38,14 +38,14 @@ class RetryQueue:
         await self._is_empty.wait()
 
     def abandon(self) -> None:
-        """Try no more; the ends stay here to be counted."""
+        """Stop retrying; the ends stay here to be counted."""
         if self._timer is not None:
             self._timer.cancel()
         for end in self.ends:
             end.give_up()
 
     def _retry(self) -> None:
-        # The next try comes first, so that nothing can end the trying.
+        # The next retry is scheduled first, so that no error can end the retries.
         self._timer = self._loop.call_later(RETRY_S, self._retry)
         while self.ends and self._write(self.ends[0]):
             written = self.ends.popleft().waiter

@@ -1,6 +1,6 @@
-"""The files of a journal: a directory per process, held by flock while it lives; numbered segments; a cursor.
+"""The files of a journal: a directory per process, locked by flock while it runs; numbered segments; a cursor.
 
-Whoever can take the lock of a directory knows that its process is dead. Costs: one directory, one descriptor.
+A process that can take the lock of a directory knows that its owner has ended. Costs: one directory, one descriptor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CHECKED = struct.Struct("<QQI")
 
 
 class Position(NamedTuple):
-    """A place between two frames."""
+    """A position between two frames."""
 
     segment: int
     offset: int
@@ -31,13 +31,13 @@ START = Position(0, 0)
 
 
 def new_name() -> str:
-    """Return a name that no process had before: of this boot, this process, and chance, for ids come again."""
+    """Return a name that no process had before: the boot, the process id and a random part, as ids are reused."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return f"{boot}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 class Directory:
-    """A directory whose lock this process holds. `create` makes one, `take` inherits one from the dead."""
+    """A directory whose lock this process holds. `create` makes one, `take` adopts that of an ended process."""
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
@@ -45,7 +45,7 @@ class Directory:
 
     @classmethod
     def create(cls, root: Path, name: str = "") -> Self:
-        """Make this process's own directory; it appears under its name only when its lock is already held."""
+        """Create this process's own directory; it appears under its name only when its lock is already held."""
         root.mkdir(parents=True, exist_ok=True)
         path = root / (name or new_name())
         unborn = root / f"{_UNBORN}{path.name}"
@@ -58,12 +58,12 @@ class Directory:
 
     @classmethod
     def take(cls, path: Path) -> Self | None:
-        """Return the directory if its process is dead; None if it lives, or if someone else was quicker."""
+        """Return the directory if its process has ended; None if it is live, or if another process took it first."""
         try:
             lock = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             with suppress(OSError):
-                path.rmdir()  # whoever removed it died before its last step
+                path.rmdir()  # the process that removed it ended before its last step
             return None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -77,7 +77,7 @@ class Directory:
 
     @classmethod
     def look(cls, path: Path) -> Self:
-        """Return a directory to read only, whoever holds it."""
+        """Return a directory for reading only, whichever process holds it."""
         return cls(path, -1)
 
     def segment(self, number: int) -> Path:
@@ -88,7 +88,7 @@ class Directory:
         return sorted(int(path.stem) for path in self.path.glob(f"*{_SUFFIX}"))
 
     def cursor(self) -> Position:
-        """Return the position up to which every CLOSE is in the ledger; START if that was never noted."""
+        """Return the position up to which every CLOSE is in the ledger; START if that was never stored."""
         try:
             raw = (self.path / _CURSOR).read_bytes()
         except FileNotFoundError:
@@ -100,7 +100,7 @@ class Directory:
         return Position(segment, offset) if sound else START
 
     def note_cursor(self, position: Position, *, durable: bool) -> None:
-        """Remember how far the ledger is. Losing the note costs work, not truth."""
+        """Store how far the ledger is. Losing the cursor costs work, not correctness."""
         raw = _CHECKED.pack(*position, crc32c(_POSITION.pack(*position)))
         file = os.open(self.path / _CURSOR, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
@@ -118,7 +118,7 @@ class Directory:
             self.segment(number).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Delete the directory and everything in it. The lock goes last."""
+        """Delete the directory and everything in it, the lock file last."""
         for path in self.path.iterdir():
             if path.name != _LOCK:
                 path.unlink()
@@ -127,21 +127,21 @@ class Directory:
         self.release()
 
     def release(self) -> None:
-        """Let go of the lock: whoever takes it now adopts the directory."""
+        """Release the lock: a process that takes it now adopts the directory."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
 
 def directories(root: Path) -> list[Path]:
-    """Return every journal directory under `root`, alive or dead."""
+    """Return every journal directory under `root`, of live and of ended workers."""
     if not root.is_dir():
         return []
     return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(_UNBORN))
 
 
 def is_alive(path: Path) -> bool:
-    """Say whether a process holds this directory, without touching its lock."""
+    """Return whether a process holds this directory, without touching its lock."""
     try:
         inode = (path / _LOCK).stat().st_ino
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Rows into the ledger's table, each once, whoever sends it and how often. SQLite 15 us a row, PostgreSQL 32.
+"""Inserts rows into the ledger's table, each once, however often it is sent. SQLite 15 us a row, PostgreSQL 32.
 
 PostgreSQL gets them by COPY through a temporary table: binding 39 values a row costs four times as much there.
 """
@@ -61,13 +61,13 @@ _ONCE = "ON CONFLICT (id) DO NOTHING RETURNING id"
 
 
 def insert_rows(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> set[str]:
-    """Insert the rows that are not there; return the ids of those that went in. Inside a transaction."""
+    """Insert the missing rows; return the ids of those inserted. Inside a transaction."""
     with connection.wrap_database_errors:
         return _copy(connection, rows) if connection.vendor == "postgresql" else _insert(connection, rows)
 
 
 def _insert(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> set[str]:
-    """SQLite's own cursor: Django's would rewrite 15 kB of placeholders for each statement."""
+    """Use SQLite's own cursor: Django's would rewrite 15 kB of placeholders for each statement."""
     new: set[str] = set()
     with closing(connection.connection.cursor()) as cursor:
         for start in range(0, len(rows), ROWS_PER_INSERT):
@@ -87,7 +87,7 @@ def _insert_statement(count: int) -> str:
 
 
 def _copy(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> set[str]:
-    """The temporary table is the connection's own, and empty between transactions."""
+    """Use a temporary table, which is the connection's own and empty between transactions."""
     with connection.connection.cursor() as cursor:
         cursor.execute(
             "CREATE TEMPORARY TABLE IF NOT EXISTS metering_intake "

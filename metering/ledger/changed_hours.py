@@ -1,7 +1,7 @@
-"""Which hours of the ledger changed since they were added up. One small statement per batch that is written.
+"""Which hours of the ledger changed since their roll-up. One small statement per batch that is written.
 
-A mark says "calls that started in this hour were written after generation N began". Adding up begins a new
-generation and removes older marks only, so a mark made meanwhile outlives it, and so does one made before a crash.
+A mark means "calls that started in this hour were written after generation N began". A roll-up begins a new
+generation and removes older marks only, so a mark made meanwhile survives it, and so does one made before a crash.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def hour_of(instant: datetime) -> datetime:
 def mark_changed_hours(connection: BaseDatabaseWrapper, instants: Iterable[float]) -> None:
     """Mark the hours of these instants. In the transaction that writes the calls, under its shared lock.
 
-    In order of time, so that two writers never wait for each other.
+    Ordered by time, so that two writers never deadlock.
     """
     hours = sorted({int(instant // _HOUR_S) * _HOUR_S for instant in instants})
     adapt = connection.ops.adapt_datetimefield_value

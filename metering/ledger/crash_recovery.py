@@ -1,8 +1,8 @@
-"""Brings what dead processes left in their journals to the ledger. Blocking; runs before the server serves, and again
-and again where there are many workers.
+"""Crash recovery: ships the journals of ended processes to the ledger. Blocking; runs before the server serves, and
+repeatedly where there are many workers.
 
 Finished calls are shipped as they are. A call without an end is billed for its prompt and for what it had
-produced at its last mark, at the price it was opened with; the rest of its hold is unsettled. Dying half-way is
+produced at its last mark, at the price it was opened with; the rest of its hold is unsettled. A crash half-way is
 harmless: the next start does it again.
 """
 
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 DIED = "gateway_died"
 BYTES_A_TOKEN = 4  # of ordinary text
-LONGEST_TOKEN = 8  # bytes, of those that are common
+LONGEST_TOKEN = 8  # bytes, of common tokens
 
 
 class RecoveredJournal(msgspec.Struct, frozen=True, kw_only=True):
-    """What one dead process's journal held. `lost_ids` are ends whose beginning a damaged stretch took."""
+    """What the journal of an ended process held. `lost_ids` are ends whose OPEN is in a damaged stretch."""
 
     journal: str
     finished: int
@@ -61,12 +61,12 @@ Gone = Callable[[str], None]
 def recover(
     root: Path, using: str = "default", tell: Tell | None = None, gone: Gone | None = None
 ) -> list[RecoveredJournal]:
-    """Ship and delete the journal of every dead process under `root`. May raise DatabaseError.
+    """Ship and delete the journal of every ended process under `root`. May raise DatabaseError.
 
-    `tell` learns the new totals and the ids of the calls, before the journal forgets them; `gone` learns the name of
-    each journal before it is deleted. TimeoutError of theirs ends this turn, and the next one does the rest; whatever
-    else they raise leaves the journal to the next turn, as one that cannot be read, and those behind it are adopted all
-    the same.
+    `tell` gets the new totals and the ids of the calls, before the journal drops them; `gone` gets the name of each
+    journal before it is deleted. A TimeoutError of theirs ends this run, and the next run does the rest. Any other of
+    their errors leaves the journal to the next run, like a journal that cannot be read, and the journals after it are
+    still adopted.
     """
     adopted = []
     for path in directories(root):
@@ -85,7 +85,7 @@ def recover(
 
 
 def incomplete(call: OpenCall, died_at: float) -> Close:
-    """Return the end that a call gets when its process died: estimated, and the rest of its hold unsettled."""
+    """Return the CLOSE of a call whose process crashed: estimated, and the rest of its hold unsettled."""
     opened = call.record
     answered, usage = call.answered, used_by(call)
     sheet = answered.sheet if answered is not None and answered.sheet is not None else opened.sheet
@@ -115,12 +115,12 @@ def incomplete(call: OpenCall, died_at: float) -> Close:
 
 
 def _tries(call: OpenCall, usage: Usage, sheet: PriceSheet) -> Tries:
-    """Return the bill of a call whose process died: of its last try, and of those before it that may be billed."""
+    """Return the bill of a call whose process crashed: of its last attempt, and of earlier ones that may be billed."""
     opened = call.record
     is_known = not usage.estimated
     most = Most(opened.most_output, opened.hold_of_one if opened.is_bound else None)
     own = charge(usage, sheet, most)
-    if not is_known:  # nobody has claimed what is beyond
+    if not is_known:  # no provider has claimed the excess
         own = Charge(own.bill)
     lost = Attempt(opened.provider, opened.deployment, DIED, None, 0.0, opened.model)
     attempts = [lost] * opened.tries
@@ -130,7 +130,7 @@ def _tries(call: OpenCall, usage: Usage, sheet: PriceSheet) -> Tries:
 
 
 def used_by(call: OpenCall) -> Usage:
-    """Return what a call used whose process died: as its provider said, if its answer had come, else estimated.
+    """Return the usage of a call whose process crashed: as reported, if its response had come, else estimated.
 
     Most providers send a token an event; where the events of a stream are larger than that, their bytes are counted.
     """
@@ -150,11 +150,11 @@ def used_by(call: OpenCall) -> Usage:
 
 
 def _nobody(*_: object) -> None:
-    """Before serving there is nobody to tell: totals are read afterwards."""
+    """Do nothing: before serving there is no receiver, and totals are read afterwards."""
 
 
 def _take(path: Path, using: str, tell: Tell, gone: Gone) -> RecoveredJournal | None:
-    """Adopt one journal; None if its process lives, or if someone else was quicker."""
+    """Adopt one journal; None if its process is live, or if another process took it first."""
     directory = Directory.take(path)
     if directory is None:
         return None
@@ -191,5 +191,5 @@ def _adopt(shipment: JournalLoader, tell: Tell, gone: Gone) -> RecoveredJournal:
 
 
 def _last_write(directory: Directory) -> float:
-    """Return when the process last wrote: the closest thing to when it died."""
+    """Return when the process last wrote: the best estimate of when it ended."""
     return max((directory.segment(n).stat().st_mtime for n in directory.segments()), default=0.0)

@@ -1,4 +1,4 @@
-"""The ledger for other programs: one call a line, as contracts name the fields. Constant memory; 20 us a line."""
+"""Exports the ledger: one call a line, with the field names of the contracts. Constant memory; 20 us a line."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 INTERNAL = frozenset(
     {"tenant_id", "key_id", "price_id", "client_request_id", "arm", "usage", "receipt", "decision"}
 )
-FIELDS = tuple(
-    name for name in COLUMNS if name not in INTERNAL
-)  # promised: contracts name them, in this order
+FIELDS = tuple(name for name in COLUMNS if name not in INTERNAL)  # part of the contracts, in this order
 _CHUNK = 1000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -60,7 +58,7 @@ def calls(period: Period, tenant: str = "") -> Iterator[tuple[Any, ...]]:
 
 
 def _streamed(values: QuerySet[UsageEvent, tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    """Outside a transaction PostgreSQL would copy the whole answer aside before its first row."""
+    """Read in a transaction: outside one PostgreSQL would copy the whole result before its first row."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 0")
@@ -84,7 +82,7 @@ def csv_head() -> str:
 
 
 def _of_tenant(events: QuerySet[UsageEvent], name: str) -> QuerySet[UsageEvent]:
-    """A tenant that was deleted is found by the name its calls were recorded with."""
+    """Filter by tenant; a deleted one is found by the name its calls were recorded with."""
     try:
         return events.filter(tenant_id=tenant_named(name).pk)
     except UnknownTenant:
@@ -95,7 +93,7 @@ def _of_tenant(events: QuerySet[UsageEvent], name: str) -> QuerySet[UsageEvent]:
 
 
 def _cell(value: Any) -> Any:
-    """Write a value so that a spreadsheet reads it as what it is: a text is never a formula."""
+    """Format a value so that a spreadsheet reads it as it is: a text is never a formula."""
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     if isinstance(value, bool):

@@ -1,7 +1,7 @@
 """Moves calls from a journal directory to the ledger, in an order that survives a crash anywhere. Blocking.
 
-Row committed, counters told, cursor durable, segment unlinked: never another order, so that what is cut
-short is done again, and doing it again changes nothing.
+Row committed, counters updated, cursor durable, segment unlinked: always in this order, so that an interrupted
+step is repeated, and repeating it changes nothing.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from metering.journal.segments import Directory, Position
 
 BATCH = 500
-REFUSED = (DataError, IntegrityError, OverflowError, ValueError)  # for ever, whoever tries
+REFUSED = (DataError, IntegrityError, OverflowError, ValueError)  # permanent, in every process
 logger = logging.getLogger(__name__)
 _CARRY_BEHIND = (
-    4  # segments; a call that runs longer is written again at the end, so that the old files can go
+    4  # segments; a call that runs longer is written again at the end, so that old files can be removed
 )
 
 
 class Batch(NamedTuple):
-    """Calls that are in the ledger now, what the windows say, and where the journal was read up to."""
+    """Calls that are in the ledger now, the windows' totals, and where the journal was read up to."""
 
     calls: list[Call]
     posts: list[WindowTotal]
@@ -42,7 +42,7 @@ class Batch(NamedTuple):
 
 
 class JournalLoader:
-    """One directory's way to the ledger. Belongs to one thread, which has its own database connection."""
+    """Loads one directory into the ledger. Used by one thread, which has its own database connection."""
 
     def __init__(self, directory: Directory, using: str = "default") -> None:
         self.directory = directory
@@ -52,7 +52,7 @@ class JournalLoader:
         self._calls: list[Call] = []  # read, and not in the ledger yet
 
     def write(self, until: Position) -> Batch:
-        """Put the next calls into the ledger. After an error the same calls come again."""
+        """Write the next calls to the ledger. After an error the same calls are tried again."""
         if not self._calls:
             self._calls = self.tail.read(until, BATCH)
         posts = self.insert(self._calls) if self._calls else []
@@ -60,7 +60,7 @@ class JournalLoader:
         return Batch(calls, posts, self.tail.position)
 
     def settle(self) -> None:
-        """After the counters were told: note it durably, then let go of the segments nothing depends on."""
+        """After the counters were updated: store the cursor durably, then remove the segments nothing depends on."""
         done = [n for n in self.directory.segments() if n < self.tail.oldest_segment]
         failpoints.reach("before_cursor")
         self.directory.note_cursor(self.tail.position, durable=bool(done))
@@ -69,20 +69,20 @@ class JournalLoader:
             self.directory.remove_segment(number, keep_as_corrupt=number in self._damaged())
 
     def remove(self) -> None:
-        """Delete a dead process's directory, now that the ledger has it; damaged files stay to be seen."""
+        """Delete an ended process's directory, now that the ledger has it; damaged files are kept for inspection."""
         for number in self._damaged() & set(self.directory.segments()):
             self.directory.remove_segment(number, keep_as_corrupt=True)
         self.directory.remove()
 
     def stragglers(self) -> list[OpenCall]:
-        """Return the running calls whose OPEN keeps old segments alive."""
+        """Return the running calls whose OPEN keeps old segments from removal."""
         behind = self.tail.position.segment - _CARRY_BEHIND
         if self.tail.oldest_segment > behind:
             return []
         return [call for call in self.tail.running.values() if call.segment <= behind]
 
     def insert(self, calls: Sequence[Call]) -> list[WindowTotal]:
-        """Write calls to the ledger; one that the database will never take must not block the others."""
+        """Write calls to the ledger; one that the database never accepts must not block the others."""
         self._insist_on_disk()
         try:
             return ledger.write(calls, self._using).posts
@@ -93,7 +93,7 @@ class JournalLoader:
             return [*self.insert(calls[:half]), *self.insert(calls[half:])]
 
     def _insert_bare(self, call: Call) -> list[WindowTotal]:
-        """Money first, words later: what a database refuses is most likely in the documents."""
+        """Keep the money and drop the texts: what a database refuses is most likely in the documents."""
         FALLBACKS.note("ledger_row_documents", call.open.id)
         try:
             return ledger.write([ledger.bare(call)], self._using).posts
@@ -106,7 +106,7 @@ class JournalLoader:
         connections[self._using].close()
 
     def _insist_on_disk(self) -> None:
-        """A cursor that says "shipped" must not outlive the rows it speaks of; 10 us a batch."""
+        """Sync each commit: a cursor must not survive a crash that loses the rows before it; 10 us a batch."""
         connection = connections[self._using]
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
@@ -116,7 +116,7 @@ class JournalLoader:
         return {damage.segment for damage in self.tail.damages if not damage.gap.torn}
 
     def _reject(self, call: Call) -> None:
-        """Keep a call that no ledger takes in a file of its own, for the operator."""
+        """Keep a call that no ledger accepts in a file of its own, for the operator."""
         path = self.directory.path.parent / f"{self.directory.path.name}.rejected"
         file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:

@@ -1,7 +1,7 @@
 """Finds one call by its id: in the ledger, in the request log, or in a journal that was not shipped yet. Reads only;
-touches no lock.
+takes no lock.
 
-A query or two; journals are read only when those find nothing, at some 2 us a record.
+One or two queries; journals are read only when those find nothing, at some 2 us a record.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ class Found(NamedTuple):
 def find(request_id: str, root: Path) -> Found | LoggedRequest | None:
     """Return the call, or None. `root` holds the journals. May raise DatabaseError."""
     found = _in_ledger(request_id) or _in_log(request_id) or _in_journals(request_id, root)
-    # a journal that let go of its files while they were read has given them to the ledger
+    # a journal that removed its files while they were read has shipped them to the ledger
     return found or _in_ledger(request_id)
 
 
 def moment_of(request_id: str) -> datetime | None:
-    """Return when an id was made; None for what is no id of a call."""
+    """Return when an id was made; None if it is not the id of a call."""
     parts = ID.fullmatch(request_id)
     return datetime.fromtimestamp(int(parts[1], 16) / 1000, UTC) if parts else None
 
 
 def counted_at(moment: datetime) -> list[LoggedRequest]:
-    """Return calls of the request log that stand for others which came in at this time and were only counted."""
+    """Return rows of the request log that stand for other calls of this time, which were only counted."""
     near = LoggedRequest.objects.filter(at__lte=moment, at__gte=moment - timedelta(minutes=10))
     return list(near.filter(until__gte=moment, alike__gt=0).order_by("-at")[:MOST_ALIKE])
 
@@ -85,7 +85,7 @@ def _in_journals(request_id: str, root: Path) -> Found | None:
 
 
 def _records(directory: Directory, request_id: str) -> Iterator[Record]:
-    """Yield what a journal says of one call, in order."""
+    """Yield the journal's records of one call, in order."""
     needle = request_id.encode(errors="replace")
     for number in directory.segments():
         with suppress(FileNotFoundError):  # shipped and unlinked meanwhile
@@ -97,7 +97,7 @@ def _records(directory: Directory, request_id: str) -> Iterator[Record]:
 
 
 def _begun(opened: Open) -> UsageEvent:
-    """Return the row as far as the beginning of a call tells it; it is never saved."""
+    """Return the row with what the OPEN of a call holds; it is never saved."""
     return UsageEvent(
         id=opened.id,
         started_at=moment(opened.started_at),

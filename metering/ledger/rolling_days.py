@@ -1,7 +1,7 @@
-"""The days of a rolling budget: one row of a day's money each, and what of it comes back first. Blocking.
+"""The days of a rolling budget: one row of spend per day, and which amount returns to the budget first. Blocking.
 
 The sum of a rolling window is made of the rows of its days, which are the windows of a daily budget of the same scope:
-only a day that has no row yet is added up from the ledger (docs/decisions/0015-rolling-budgets.md).
+only a day that has no row yet is summed from the ledger (docs/decisions/0015-rolling-budgets.md).
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 def sum_of_days(
     connection: BaseDatabaseWrapper, key: WindowKey, counted: Counted, make_row: MakeRow
 ) -> Amount:
-    """Return what the days of a rolling window came to. `counted` adds up the ledger between two instants.
+    """Return the sum of the days of a rolling window. `counted` sums the ledger between two instants.
 
-    Days that have money, and the last one, get their row: so tomorrow only one is missing. The caller keeps batches
-    out.
+    Days that have spend, and the last one, get their row, so only one is missing tomorrow. The caller excludes batches.
     """
     span = window_from(key.schedule, key.timezone, key.start)
     known = _rows(connection, key, span.start, span.end)
@@ -45,7 +44,7 @@ def sum_of_days(
 
 
 def with_returns(connection: BaseDatabaseWrapper, post: WindowTotal) -> WindowTotal:
-    """Add what comes back first to the post of a rolling window."""
+    """Add the amount that returns first to the total of a rolling window."""
     if not is_rolling(post.window.schedule):
         return post
     return msgspec.structs.replace(post, returns=_first_return(connection, post))
@@ -54,9 +53,9 @@ def with_returns(connection: BaseDatabaseWrapper, post: WindowTotal) -> WindowTo
 def tell_returns(
     connection: BaseDatabaseWrapper, posts: Sequence[WindowTotal], first: float
 ) -> list[WindowTotal]:
-    """Add what comes back first to the posts of rolling windows whose days have changed since `first`.
+    """Add the amount that returns first to the totals of rolling windows whose days have changed since `first`.
 
-    Mostly none has: only a call from before the window's last day changes them.
+    Usually none has: only a call from before the window's last day changes them.
     """
     return [
         with_returns(connection, post)
@@ -67,7 +66,7 @@ def tell_returns(
 
 
 def _first_return(connection: BaseDatabaseWrapper, post: WindowTotal) -> Return:
-    """Return what comes back first to a rolling budget, if that was not spent on the window's last day."""
+    """Return the amount that returns first to a rolling budget, if not spent on the window's last day."""
     key = post.window
     days = _rows(connection, key, key.start, _since(key))
     start = min((start for start, amount in days.items() if amount.counted), default=None)
@@ -82,7 +81,7 @@ def _since(key: WindowKey) -> float:
 
 
 def _make(key: WindowKey, run: Sequence[float], counted: Counted, make_row: MakeRow, last: float) -> Amount:
-    """Make the rows of neighbouring days, and return their sum. Most often nothing was spent on any of them."""
+    """Make the rows of adjacent days, and return their sum. Usually nothing was spent on any of them."""
     if not run:
         return NOTHING
     ends = [window_from(DAILY, key.timezone, start).end for start in run]
@@ -97,7 +96,7 @@ def _make(key: WindowKey, run: Sequence[float], counted: Counted, make_row: Make
 
 
 def _rows(connection: BaseDatabaseWrapper, key: WindowKey, start: float, end: float) -> dict[float, Amount]:
-    """Return the days from `start` until before `end` that have a row, and what they came to."""
+    """Return the days from `start` until before `end` that have a row, with their amounts."""
     adapt = connection.ops.adapt_datetimefield_value
     between = [adapt(datetime.fromtimestamp(instant, UTC)) for instant in (start, end)]
     with connection.cursor() as cursor:

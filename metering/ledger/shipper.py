@@ -1,6 +1,6 @@
-"""Brings this process's journal to the database, five times a second, and tells admission the totals.
+"""Ships this process's journal to the database, five times a second, and publishes the totals to admission.
 
-A database that is away costs nothing but disk: the files wait, and the shipper tries again, ever less often.
+A database that is unavailable costs only disk: the files wait, and the shipper retries with growing delays.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ R = TypeVar("R")
 logger = logging.getLogger(__name__)
 INTERVAL_S = 0.2
 _LONGEST_BACKOFF_S = 5.0
-_SYNC_PATIENCE_S = 5.0  # a disk that syncs nothing must not keep the server from stopping
+_SYNC_PATIENCE_S = 5.0  # a disk that cannot sync must not keep the server from stopping
 
 
 class AcceptsTotals(Protocol):
-    """The one step of admission that the shipper takes."""
+    """The one method of admission that the shipper uses."""
 
     async def publish_totals(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> bool: ...
 
 
 class Shipper:
-    """One task and one thread. `start`, `flush` and `stop` belong to the event loop."""
+    """One task and one thread. Call `start`, `flush` and `stop` from the event loop."""
 
     def __init__(self, journal: Journal, admission: AcceptsTotals, database: str = "default") -> None:
         self._journal, self._admission = journal, admission
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shipper")
         self._shipment = JournalLoader(journal.directory, database)
-        self._position = self._read = self._shipment.tail.position  # told of up to, in the ledger up to
+        self._position = self._read = self._shipment.tail.position  # published up to, in the ledger up to
         self._wanted, self._moved = asyncio.Event(), asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
@@ -48,7 +48,7 @@ class Shipper:
 
     @property
     def rejected(self) -> int:
-        """Calls that the database will never take; they are in a file beside the journal."""
+        """Calls that the database never accepts; they are in a file beside the journal."""
         return len(self._shipment.rejected)
 
     @property
@@ -59,7 +59,7 @@ class Shipper:
         self._task = asyncio.create_task(self._run(), name="shipper")
 
     async def flush(self) -> None:
-        """Return when everything written before now is in the ledger and posted, however long that takes."""
+        """Return when everything written before now is in the ledger and published, however long that takes."""
         until = self._journal.written
         while self._position < until:
             self._moved.clear()
@@ -67,7 +67,7 @@ class Shipper:
             await self._moved.wait()
 
     async def stop(self) -> None:
-        """End the task after the batch at hand, and close the thread's database connection."""
+        """End the task after the current batch, and close the thread's database connection."""
         self._is_stopping = True
         self._wanted.set()
         if self._task is not None:
@@ -89,14 +89,14 @@ class Shipper:
                 await self._pause()
 
     async def _ship(self) -> bool:
-        """Ship one batch; True if there may be another one at once."""
+        """Ship one batch; True if another one may follow at once."""
         until = self._journal.written
         if self._read >= until:
             if self._position < self._read:
                 await self._tell([], [])
             return False
         async with asyncio.timeout(_SYNC_PATIENCE_S):
-            await self._journal.sync()  # calls that closed before now go on with it, to settle before we post
+            await self._journal.sync()  # calls that closed before now resume, and settle before the totals go
         batch = await self._in_thread(self._shipment.write, until)
         self._read = batch.position
         await self._tell(batch.posts, [call.open.id for call in batch.calls])
@@ -105,7 +105,7 @@ class Shipper:
         return len(batch.calls) == BATCH
 
     async def _tell(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> None:
-        """Tell admission; only when it knows everything, the journal may forget."""
+        """Publish the totals; only when admission has all of them may the journal drop its records."""
         if not await self._admission.publish_totals(posts, request_ids):
             return
         await self._in_thread(self._shipment.settle)

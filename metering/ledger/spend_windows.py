@@ -1,4 +1,4 @@
-"""What the ledger says of a window of money. Its row is made when first asked for, from the ledger's sum."""
+"""The ledger's total of a spend window. Its row is made at the first request, from the ledger's sum."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load_windows(keys: Sequence[WindowKey], using: str = "default") -> list[Wind
 
 
 def read_windows(keys: Sequence[WindowKey], using: str = "default") -> dict[WindowKey, WindowTotal]:
-    """Return the totals of those windows that have been asked for before."""
+    """Return the totals of those windows that have been requested before."""
     if not keys:
         return {}
     connection = connections[using]
@@ -53,7 +53,7 @@ def read_windows(keys: Sequence[WindowKey], using: str = "default") -> dict[Wind
 
 
 def _create(connection: BaseDatabaseWrapper, key: WindowKey) -> None:
-    """Insert the window with what the ledger holds for it. The caller keeps batches out by `lock_windows`."""
+    """Insert the window with the ledger's sum for it. The caller excludes batches by `lock_windows`."""
 
     def counted(start: float, end: float) -> Amount:
         return _counted(connection, key.scope, start, end)
@@ -81,10 +81,10 @@ def _insert(connection: BaseDatabaseWrapper, key: WindowKey, amount: Amount) -> 
 
 
 def _counted(connection: BaseDatabaseWrapper, scope: str, since: float, until: float) -> Amount:
-    """Add up the ledger, and the roll-ups of hours whose calls have expired (metering/reports/retention.py).
+    """Sum the ledger, and the roll-ups of hours whose calls have expired (metering/reports/retention.py).
 
-    Calls that are unsettled do not expire.
-    An expired hour that the window begins in the middle of counts in full: too careful rather than too generous.
+    Unsettled calls do not expire.
+    An expired hour that the window begins in the middle of counts in full: the sum is too high rather than too low.
     """
     adapt = connection.ops.adapt_datetimefield_value
     kind, _, number = scope.partition(":")

@@ -1,6 +1,6 @@
-"""The ledger's SQL: calls in, window totals up, in one transaction. 20 to 35 us a row.
+"""The ledger's SQL: inserts calls and adds to window totals, in one transaction. 20 to 35 us a row.
 
-A row goes in once, whoever sends it and how often; only rows that went in add to the windows. One dialect of
+A row is inserted once, however often it is sent; only inserted rows add to the windows. One dialect of
 SQL for SQLite and PostgreSQL; on SQLite `atomic` begins IMMEDIATE (gateway/settings.py): no lock is upgraded.
 """
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 LARGEST_COST = 9 * 10**15  # as the largest budget: a provider's absurd claim must not overflow a total
-LOCK = 0x6F6D6777  # of windows being created, on PostgreSQL; any number, the same everywhere
+LOCK = 0x6F6D6777  # advisory lock for creating windows, on PostgreSQL; any number, the same everywhere
 NUL = "\\u0000"  # in JSON
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _json = msgspec.json.Encoder(decimal_format="string").encode
 
 
 class Written(NamedTuple):
-    """What a batch did: the totals of every window it touched, and how many of its rows were new."""
+    """What a batch changed: the totals of every window it touched, and how many of its rows were new."""
 
     posts: list[WindowTotal]
     inserted: int
@@ -60,7 +60,7 @@ class Window(NamedTuple):
     version: int
 
     def post(self, added: Amount = NOTHING, *, is_all: bool = False) -> WindowTotal:
-        """Return its total after so much was added to it; `is_all`: the batch has no call that was added before."""
+        """Return its total with this amount added; `is_all`: the batch has no call that was added before."""
         key = WindowKey(self.scope, self.schedule, self.timezone, self.start.timestamp())
         own = added.counted if is_all else None
         total, unsettled = self.spent_nanousd + added.counted, self.unsettled_nanousd + added.unsettled
@@ -68,7 +68,7 @@ class Window(NamedTuple):
 
 
 def write(calls: Sequence[Call], using: str = "default") -> Written:
-    """Insert the calls and add what they cost to their windows. All of it or nothing."""
+    """Insert the calls and add their cost to their windows. All or nothing."""
     connection = connections[using]
     instant = _stored_text if connection.vendor == "sqlite" else moment
     keep_words = not settings.GATEWAY.retention.zero_retention
@@ -87,14 +87,14 @@ def write(calls: Sequence[Call], using: str = "default") -> Written:
 
 
 def moment(instant: float) -> datetime:
-    """Return the microsecond an instant lies in, never the next one: it decides the window."""
+    """Return the microsecond of an instant, rounded down, never up: it decides the window."""
     return _EPOCH + timedelta(microseconds=int(instant * 1_000_000))
 
 
 def lock_windows(connection: BaseDatabaseWrapper, *, exclusive: bool) -> None:
-    """Keep a window from being created, with the sum of the ledger, while a batch is half written.
+    """Prevent a window from being created, with the sum of the ledger, while a batch is half written.
 
-    PostgreSQL would let both go on: the sum would miss the batch, the batch the window.
+    PostgreSQL would run both at once: the sum would miss the batch, the batch the window.
     """
     if connection.vendor == "postgresql":
         name = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
@@ -105,7 +105,7 @@ def lock_windows(connection: BaseDatabaseWrapper, *, exclusive: bool) -> None:
 def select_windows(
     connection: BaseDatabaseWrapper, condition: str, parameters: Sequence[Any]
 ) -> list[Window]:
-    """Return the windows a condition names, locked for an update where the database does that by row."""
+    """Return the windows that match a condition, locked for an update where the database locks by row."""
     lock = " FOR UPDATE" if connection.features.has_select_for_update and connection.in_atomic_block else ""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -154,7 +154,7 @@ def _add_up(connection: BaseDatabaseWrapper, calls: Sequence[Call], new: set[str
 
 
 def _sum(entries: Sequence[tuple[float, Amount]], window: Window) -> Amount:
-    """Borders are whole seconds, so an instant and the microsecond it lies in are on the same side."""
+    """Sum the entries of a window. Borders are whole seconds, so an instant and its microsecond are on one side."""
     start, end = window.start.timestamp(), window.end.timestamp()
     inside = [amount for at, amount in entries if start <= at < end]
     return Amount(sum([each.counted for each in inside]), sum([each.unsettled for each in inside]))
@@ -174,7 +174,7 @@ def _counted(call: Call) -> Amount:
 
 
 def _stored_text(instant: float) -> str:
-    """Write an instant as Django stores it in SQLite."""
+    """Format an instant as Django stores it in SQLite."""
     seconds, micros = divmod(int(instant * 1_000_000), 1_000_000)
     return f"{_second(seconds)}.{micros:06d}" if micros else _second(seconds)
 
@@ -185,7 +185,7 @@ def _second(seconds: int) -> str:
 
 
 def _row(call: Call, instant: Callable[[float], Any], *, keep_words: bool = True) -> tuple[Any, ...]:
-    """Return the values of COLUMNS; what the world sent is cut to the column it goes to, or left out."""
+    """Return the values of COLUMNS; external texts are cut to the length of their column, or left out."""
     opened, closed = call
     usage = closed.usage
     return (
@@ -232,7 +232,7 @@ def _row(call: Call, instant: Callable[[float], Any], *, keep_words: bool = True
 
 
 def bare(call: Call) -> Call:
-    """Return a call that has its money, names and numbers, and none of the words and documents that came with them."""
+    """Return a call with its money, names and numbers, without the texts and documents that came with them."""
     usage = call.close.usage
     images = (ImageCount(usage.image_count),) if usage.images else ()
     usage = replace(usage, images=images, tool_calls=(), service_tier="", place="")
@@ -243,15 +243,15 @@ def bare(call: Call) -> Call:
 
 
 def _text(value: str, length: int) -> str:
-    """PostgreSQL takes neither a longer text, nor a NUL, nor half a surrogate pair."""
+    """Fit a text: PostgreSQL accepts no longer one, no NUL, and no half surrogate pair."""
     return value[:length] if value.isascii() and "\x00" not in value else _clean(value)[:length]
 
 
 def _document(value: Any) -> str:
-    """PostgreSQL's JSON has no NUL either; a backslash and `u0000` that somebody wrote as text is something else."""
+    """Return JSON without NUL, which PostgreSQL refuses; a backslash and `u0000` written as text is not a NUL."""
     try:
         text = _json(value).decode()
-    except UnicodeEncodeError:  # half a surrogate pair, where no journal lay between
+    except UnicodeEncodeError:  # half a surrogate pair, if the call came through no journal
         text = NUL
     return _json(_cleaned(msgspec.to_builtins(value))).decode() if NUL in text else text
 

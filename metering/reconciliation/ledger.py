@@ -1,5 +1,5 @@
-"""Does everything that speaks of money agree? Window totals against the ledger, costs against their receipts,
-journals against the living. Reads only, each check in one statement or stream, so a serving gateway does not disturb.
+"""Reconciliation: window totals against the ledger, costs against their receipts, journals against live workers.
+Reads only, each check in one statement or stream, so a serving gateway does not disturb.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Sums(msgspec.Struct, frozen=True):
 
 
 class Day(msgspec.Struct, frozen=True):
-    """One day, in UTC, of calls by when they started; the last three add up to the first."""
+    """The calls that started on one UTC day; the last three sums add up to the first."""
 
     day: date
     opened: Sums
@@ -107,7 +107,7 @@ def wrong_receipts(period: Period) -> Iterator[Disagreement]:
 
 
 def journals(root: Path) -> list[JournalState]:
-    """Return what each journal holds; reads the files, touches no lock."""
+    """Return what each journal holds; reads the files, takes no lock."""
     return [_journal(path) for path in directories(root)]
 
 
@@ -142,7 +142,7 @@ def _read(path: Path) -> tuple[JournalReader, list[str]]:
 def _windows(kind: str, period: Period) -> list[tuple[Any, ...]]:
     adapt = connection.ops.adapt_datetimefield_value
     conditions = [
-        "w.scope LIKE %s",  # and its calls are all still there (metering/reports/retention.py)
+        "w.scope LIKE %s",  # and none of its calls is expired (metering/reports/retention.py)
         "NOT EXISTS (SELECT 1 FROM metering_rollupstate s WHERE s.expired_before > w.start)",
     ]
     parameters: list[Any] = [f"{kind}:%"]

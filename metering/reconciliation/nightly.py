@@ -1,4 +1,4 @@
-"""The nightly look at the money of the last days: what disagrees is logged for the operator. Blocking; reads only."""
+"""The nightly reconciliation of the last days: mismatches are logged for the operator. Blocking; reads only."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from metering.ledger.exports import Period
 from metering.reconciliation.ledger import wrong_receipts, wrong_windows
 
 logger = logging.getLogger(__name__)
-_DAYS = 2  # one more than passes between two looks
+_DAYS = 2  # one more than between two runs
 _MOST_LOGGED = 50
 
 
 def compare_redis(url: str) -> int:
-    """Compare what Redis counts with the ledger; return how many disagree. Raises SnapshotUnavailable."""
-    from metering.reconciliation.redis import shared_counts  # noqa: PLC0415 - embedded mode looks too, and has no Redis
+    """Compare the counts of Redis with the ledger; return how many mismatch. Raises SnapshotUnavailable."""
+    from metering.reconciliation.redis import shared_counts  # noqa: PLC0415 - embedded mode runs it, and has no Redis
 
     faults = shared_counts(url).faults
     for fault in faults[:_MOST_LOGGED]:
@@ -25,7 +25,7 @@ def compare_redis(url: str) -> int:
 
 
 def reconcile(now: datetime) -> int:
-    """Compare windows and receipts with the ledger; return how many disagree, fifty at most."""
+    """Compare windows and receipts with the ledger; return how many mismatch, fifty at most."""
     period = Period(since=now - timedelta(days=_DAYS), until=now)
     wrong = [*wrong_windows(period)[:_MOST_LOGGED], *islice(wrong_receipts(period), _MOST_LOGGED)]
     for found in wrong[:_MOST_LOGGED]:

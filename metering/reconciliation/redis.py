@@ -1,7 +1,7 @@
-"""Does Redis count what the ledger says? Blocking; reads only, and takes Redis some milliseconds a tenant.
+"""Compares the counts of Redis with the ledger. Blocking; reads only, and takes Redis some milliseconds a tenant.
 
-The ledger is read between two looks at Redis: what it says then, Redis may know already or count as calls, but cannot
-know less of. What follows of it for a moment only, while a batch is posted, is looked at again after two seconds.
+The ledger is read between two snapshots of Redis: what it has then, Redis may have in its totals or count as calls,
+but not less. Mismatches that last only a moment, while a batch is posted, are checked again after two seconds.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _CHUNK = 500
 
 
 class Mismatch(msgspec.Struct, frozen=True):
-    """`what` stays the same for as long as the fault does; `sentence` may have other amounts at each look."""
+    """`what` stays the same for as long as the fault does; `sentence` may have other amounts at each check."""
 
     what: str
     sentence: str
 
 
 class SharedCounts(msgspec.Struct, frozen=True):
-    """`ended`: calls that Redis counts beside the ledger. `unread`: calls of tenants with too many to look at."""
+    """`ended`: calls that Redis counts beside the ledger. `unread`: calls of tenants with too many to check."""
 
     tenants: int
     running: int
@@ -46,7 +46,7 @@ class SharedCounts(msgspec.Struct, frozen=True):
 
 
 class LedgerView(msgspec.Struct, frozen=True):
-    """What it says of a picture: the windows' totals, and which of the calls it has."""
+    """What the ledger has of a snapshot: the windows' totals, and which of the calls."""
 
     totals: dict[WindowKey, WindowTotal]
     calls: frozenset[str]
@@ -61,7 +61,7 @@ class LedgerView(msgspec.Struct, frozen=True):
 
 
 def shared_counts(url: str) -> SharedCounts:
-    """Return what Redis counts, and what of it cannot be. Raises budgets.redis.snapshot.SnapshotUnavailable."""
+    """Return what Redis counts, and which of it is wrong. Raises budgets.redis.snapshot.SnapshotUnavailable."""
     with SnapshotReader(url) as audit:
         first = _look(audit)
         if not first.faults:
@@ -99,7 +99,7 @@ def _ledger_of(picture: Snapshot) -> LedgerView:
 
 
 def _ahead(before: Snapshot, ledger: LedgerView) -> Iterator[Mismatch]:
-    """Redis hears of a batch after it is in the ledger."""
+    """Redis gets a batch after it is in the ledger."""
     for window in before.windows:
         if window.version > ledger.version(window):
             what = f"{_name(window)}: Redis knows of more batches than the ledger has"
@@ -107,7 +107,7 @@ def _ahead(before: Snapshot, ledger: LedgerView) -> Iterator[Mismatch]:
 
 
 def _wrong_sums(picture: Snapshot) -> Iterator[Mismatch]:
-    """A window holds and owes what its calls do."""
+    """A window's held and settled amounts are the sums of its calls."""
     for window in picture.windows:
         calls = [call for call in picture.calls if window.counts(call) and not call.is_posted]
         held = sum(call.amount_nanousd for call in calls if not call.is_settled)
@@ -122,7 +122,7 @@ def _wrong_sums(picture: Snapshot) -> Iterator[Mismatch]:
 
 
 def _wrong_totals(after: Snapshot, ledger: LedgerView) -> Iterator[Mismatch]:
-    """What the ledger has is in the total, or still counted as calls; as many batches are as much money."""
+    """The ledger's amount is in the total, or still counted as calls; equal versions mean equal amounts."""
     for window in after.windows:
         spent = ledger.spent(window)
         counted = window.spent_nanousd + window.settled_nanousd + window.held_nanousd
@@ -137,7 +137,7 @@ def _wrong_totals(after: Snapshot, ledger: LedgerView) -> Iterator[Mismatch]:
 
 
 def _counted_twice(after: Snapshot, ledger: LedgerView) -> Iterator[Mismatch]:
-    """A call leaves Redis' counts in the step in which its batch comes into the totals."""
+    """A call leaves Redis' counts in the same step that adds its batch to the totals."""
     told = [
         window for window in after.windows if window.is_whole and window.version >= ledger.version(window)
     ]

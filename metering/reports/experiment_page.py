@@ -61,7 +61,7 @@ NOTHING = Arm(
 
 
 class Shown(NamedTuple):
-    """One experiment as the page shows it. `by` is empty when the alias splits nobody any more."""
+    """One experiment as the page shows it. `by` is empty when the alias splits no callers any more."""
 
     alias: str
     by: str
@@ -103,7 +103,7 @@ def _link(days: int, alias: str) -> str:
 
 
 def _aliases(models: Any, since: datetime, until: datetime) -> list[str]:
-    """Return who splits callers now, and who did in the period."""
+    """Return the aliases that split callers now, and those that did in the period."""
     met = UsageEvent.objects.filter(~Q(arm=""), started_at__gte=since, started_at__lt=until)
     now_split = {model.alias for model in models if model.metadata.get("experiment")}
     return sorted(now_split | set(met.order_by().values_list("model", flat=True).distinct()))

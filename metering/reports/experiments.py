@@ -1,7 +1,7 @@
 """Results of an experiment: what each arm of an alias cost, how long it took and how often it failed.
 
-One query over the calls of the alias in the period, found by an index that holds nothing but calls of experiments.
-Arms are those callers were assigned to, whoever answered. Blocking; about 10 us a call: a second for 100,000.
+One query over the calls of the alias in the period, found by an index that holds only calls of experiments. An arm
+is the one its callers were assigned to, whichever answered. Blocking; about 10 us a call: a second for 100,000.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _WAITS = ("latency_ms", "ttft_ms")
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
-    """One arm of an alias in a period. Waits are of calls that ended well, by nearest rank."""
+    """One arm of an alias in a period. Latencies are of successful calls, by nearest rank."""
 
     name: str
     calls: int
-    failed: int  # error and incomplete; a client that leaves says nothing about an arm
+    failed: int  # error and incomplete; a client that leaves is no failure of the arm
     input_tokens: int
     output_tokens: int
     cost_nanousd: int
@@ -33,7 +33,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def results(alias: str, since: datetime, until: datetime, using: str = "default") -> list[Arm]:
-    """Return the arms that were met, by name."""
+    """Return the arms that have calls, by name."""
     connection = connections[using]
     adapt = connection.ops.adapt_datetimefield_value
     with connection.cursor() as cursor:
@@ -60,7 +60,7 @@ def _arm(row: tuple[Any, ...]) -> Arm:
 
 @lru_cache(maxsize=1)
 def _query() -> str:
-    """One dialect of SQL for SQLite and PostgreSQL: a rank of its own for each wait, then the first beyond a share."""
+    """Return SQL for both SQLite and PostgreSQL: a rank for each latency, then the first value beyond a share."""
     good = "status = 'ok'"
     ranks = ", ".join(
         f"CUME_DIST() OVER (PARTITION BY arm, {good} AND {wait} IS NOT NULL ORDER BY {wait}) AS {wait}_rank"

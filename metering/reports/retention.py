@@ -1,6 +1,6 @@
-"""Lets go of calls that are older than they must be kept. What they cost stays, in the roll-ups by hour.
+"""Deletes calls that are older than they must be kept. Their cost stays, in the roll-ups by hour.
 
-No month's partition is dropped: the ledger takes a call once by its id alone, on both databases
+No monthly partition is dropped: the ledger accepts a call once by its id alone, on both databases
 (docs/decisions/0008). Hour by hour, each in one transaction; about 10 us a call. Blocking.
 """
 
@@ -32,14 +32,14 @@ logger = logging.getLogger(__name__)
 
 
 class Expired(msgspec.Struct, frozen=True):
-    """What one run did: calls deleted, and calls whose clients' words were blanked."""
+    """The result of one run: calls deleted, and calls whose client texts were blanked."""
 
     calls: int = 0
     blanked: int = 0
 
 
 def expire(now: datetime, retention: Retention | None = None, using: str = "default") -> Expired:
-    """Do what `retention.*` says, for ever the same result. Raises DatabaseError."""
+    """Apply `retention.*`; a repeated run changes nothing. Raises DatabaseError."""
     rules = retention or settings.GATEWAY.retention
     blanked = _blank(using) if rules.zero_retention else 0
     calls = _delete_before(_limit(now, rules.metadata_days, using), using) if rules.metadata_days else 0
@@ -49,8 +49,8 @@ def expire(now: datetime, retention: Retention | None = None, using: str = "defa
 
 
 def _limit(now: datetime, days: int, using: str) -> datetime:
-    """Return the hour before which calls may go: older than `days`, older than every window in force, and than every
-    call that is unsettled.
+    """Return the hour before which calls may be deleted: older than `days`, than every window in force, and than every
+    unsettled call.
     """
     limit = hour_of(now - timedelta(days=days))
     unsettled = UsageEvent.objects.using(using).filter(unsettled_nanousd__gt=0)
@@ -89,7 +89,7 @@ def _oldest(using: str) -> datetime | None:
 
 
 def _in_turn(hour: datetime, work: Callable[[datetime, str], int], using: str) -> int:
-    """Do one hour, with no batch half written meanwhile and nobody else at the roll-ups."""
+    """Process one hour, with no batch half written meanwhile and no other writer of roll-ups."""
     with transaction.atomic(using=using):
         lock_roll_ups(connections[using])
         lock_windows(connections[using], exclusive=True)
@@ -97,10 +97,10 @@ def _in_turn(hour: datetime, work: Callable[[datetime, str], int], using: str) -
 
 
 def _sum_and_delete(hour: datetime, using: str) -> int:
-    """Put the hour's sums in place, delete its calls, and remember: from here on the sums are all there is."""
+    """Store the hour's sums, delete its calls, and record it as expired: from here on only the sums remain."""
     state = state_of(using)
     if state.expired_before is not None and hour < state.expired_before:
-        return 0  # another machine was here first
+        return 0  # another machine did it first
     rebuild(hour, using)
     state.expired_before = hour + HOUR
     state.save(using=using, update_fields=["expired_before"])
@@ -108,7 +108,7 @@ def _sum_and_delete(hour: datetime, using: str) -> int:
 
 
 def _add_and_delete_late(hour: datetime, using: str) -> int:
-    """Calls from a journal that was found long after: added to the sums of an hour that has expired."""
+    """Add calls from a journal that was found long after to the sums of their expired hour; delete them."""
     add_late(hour, using)
     return _delete_calls(hour, using)
 
@@ -120,7 +120,7 @@ def _delete_calls(hour: datetime, using: str) -> int:
 
 
 def _blank(using: str) -> int:
-    """Blank what clients wrote, in calls from before zero_retention was set; new ones come without."""
+    """Blank client texts in calls from before zero_retention was set; new calls have none."""
     said = UsageEvent.objects.using(using).filter(~Q(client_request_id="") | ~Q(idempotency_key=""))
     count = 0
     while ids := list(said.values_list("id", flat=True)[:CHUNK]):

@@ -1,4 +1,4 @@
-"""Adds the ledger up by hour. An hour is made anew from its calls, never changed: doing it again changes nothing.
+"""Rolls the ledger up by hour. An hour is rebuilt from its calls, never changed: repeating it changes nothing.
 
 About 5 us a call of the hours that changed; many machines may try at once, one does it. Blocking.
 """
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-MOST_HOURS = 1_000  # in one run; the next one goes on
+MOST_HOURS = 1_000  # in one run; the next one continues
 PATIENT_MS = 60_000
 logger = logging.getLogger(__name__)
-_LOCK = 0x6F6D6775  # of whoever changes roll-ups, on PostgreSQL
+_LOCK = 0x6F6D6775  # advisory lock for changing roll-ups, on PostgreSQL
 _GROUP = "tenant_id, key_id, model, provider, deployment, status"
 SUMS = (
     "input_tokens",
@@ -40,7 +40,7 @@ _COLUMNS = f"hour, tenant, api_key_prefix, {_GROUP}, calls, estimated_calls, {',
 
 
 def roll_up(now: datetime, using: str = "default") -> int:
-    """Add up every hour that changed before `now`, oldest first; return how many. Raises DatabaseError."""
+    """Roll up every hour that changed before `now`, oldest first; return how many. Raises DatabaseError."""
     generation = begin_generation(using)
     marked = StaleHour.objects.using(using).filter(generation__lt=generation, hour__lte=now)
     hours = list(marked.order_by("hour").values_list("hour", flat=True).distinct()[:MOST_HOURS])
@@ -64,18 +64,18 @@ def begin_generation(using: str = "default") -> int:
 
 
 def state_of(using: str = "default") -> RollupState:
-    """Return the one row, made when it is not there."""
+    """Return the one row; create it if it is missing."""
     return RollupState.objects.using(using).get_or_create(id=1)[0]
 
 
 def stale_hours(since: datetime, until: datetime, using: str = "default") -> list[datetime]:
-    """Return the hours that changed since they were added up, in order."""
+    """Return the hours that changed since their roll-up, in order."""
     marked = StaleHour.objects.using(using).filter(hour__gte=since, hour__lt=until)
     return list(marked.order_by("hour").values_list("hour", flat=True).distinct())
 
 
 def lock_roll_ups(connection: BaseDatabaseWrapper) -> None:
-    """Let one transaction at a time change roll-ups, and give it time. On SQLite it is alone anyway."""
+    """Let one transaction at a time change roll-ups, with a longer timeout. On SQLite it is alone anyway."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = {PATIENT_MS}")
@@ -83,13 +83,13 @@ def lock_roll_ups(connection: BaseDatabaseWrapper) -> None:
 
 
 def rebuild(hour: datetime, using: str = "default") -> None:
-    """Make one hour's sums anew. In a transaction that has the lock of the roll-ups."""
+    """Rebuild one hour's sums. In a transaction that has the lock of the roll-ups."""
     HourlyUsage.objects.using(using).filter(hour=hour).delete()
     _insert_sums(hour, using)
 
 
 def add_late(hour: datetime, using: str = "default") -> None:
-    """Add calls that came after their hour's other calls expired: to sums that can no longer be made anew."""
+    """Add calls that came after their hour's other calls expired: to sums that can no longer be rebuilt."""
     names = ("calls", "estimated_calls", *SUMS)
     adding = [f"{name} = metering_hourlyusage.{name} + excluded.{name}" for name in names]
     _insert_sums(hour, using, f"ON CONFLICT (hour, {_GROUP}) DO UPDATE SET {', '.join(adding)}")

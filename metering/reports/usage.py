@@ -1,4 +1,4 @@
-"""Sums for people: calls, tokens and money by day, tenant, model or key. From the roll-ups, and from the ledger for
+"""Usage reports: calls, tokens and money by day, tenant, model or key. From the roll-ups, and from the ledger for
 hours that changed since, so a report is never behind. Whole UTC hours. About 100 ms over two million calls.
 """
 
@@ -28,7 +28,7 @@ _COLUMN = {"tenant": "tenant_id", "key": "key_id"}
 
 
 class UsageQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which calls, and by what to group them. `since` and `until` are widened to whole hours; empty tuples are all.
+    """Which calls, and how to group them. `since` and `until` are widened to whole hours; empty tuples mean all.
 
     A day is one of `timezone`; the hour at its border counts to the day it begins in.
     """
@@ -65,16 +65,16 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
 def run(question: UsageQuery, using: str = "default") -> list[UsageRow]:
     """Return the lines, ordered by group. Blocking.
 
-    The list of changed hours is read once and first: what it names comes from the ledger, the rest from roll-ups,
-    and an hour that is added up meanwhile is in one of them only.
+    The list of changed hours is read once and first: its hours come from the ledger, the rest from roll-ups,
+    and an hour that is rolled up meanwhile is in one of them only.
     """
     since = hour_of(question.since)
     stale = stale_hours(since, question.until, using)
     expired_before = state_of(using).expired_before or since
     groups: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(dict)
-    replaced = [hour for hour in stale if hour >= expired_before]  # an expired hour's late calls come on top
+    replaced = [hour for hour in stale if hour >= expired_before]  # an expired hour's late calls are added
     for rows in (_rolled_up(question, replaced, using), _fresh(question, stale, using)):
-        for row in rows.filter(n_calls__gt=0):  # a sum over nothing is a row too
+        for row in rows.filter(n_calls__gt=0):  # an empty sum is a row too
             _add(groups[tuple(row[_name(part)] for part in question.by)], row)
     ordered = sorted(groups.items(), key=lambda item: item[0])
     return [UsageRow(group=group, **sums) for group, sums in ordered]
@@ -132,7 +132,7 @@ def _name(dimension: Dimension) -> str:
 
 
 def _joined(hours: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
-    """Return the spans that hours, in order, make together."""
+    """Return the spans that hours, in order, form together."""
     spans: list[tuple[datetime, datetime]] = []
     for hour in hours:
         if spans and spans[-1][1] == hour:

@@ -1,5 +1,5 @@
-"""A call that has no row in the ledger, as the request log keeps it: it was refused, answered by the gateway itself, or
-never reached a provider. A plain value; who writes it is metering/request_log/rows.py.
+"""A call without a row in the ledger, as the request log keeps it: it was refused, answered by the gateway itself, or
+never reached a provider. A plain value; metering/request_log/rows.py writes it.
 """
 
 from __future__ import annotations
@@ -8,16 +8,16 @@ from typing import Any, Final
 
 import msgspec
 
-LONGEST_WORDS: Final = 500  # of a sentence that its client was told
+LONGEST_WORDS: Final = 500  # of the message sent to the client
 LONGEST_NAME: Final = 200
 LONGEST_PATH: Final = 256
 
 
 class Logged(msgspec.Struct, frozen=True, kw_only=True):
-    """One such call. Texts are as strangers sent them; the writer makes them plain.
+    """One such call. Texts are as the clients sent them; the writer makes them plain.
 
     `figures` is what refused it: {"limit": {...}}, {"budget": {...}}, {"capacity": {...}} or {"replay": {...}}, as the
-    error table has it; `decision` as in the ledger (metering/decision.py). With `alike` it stands for so
+    error table has it; `decision` as in the ledger (metering/decision.py). With `alike` it stands for that
     many more calls of the same kind until `until`, which were only counted.
     """
 
@@ -26,7 +26,7 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     endpoint: str = ""
-    tenant_id: int = 0  # 0: nobody whose key is known
+    tenant_id: int = 0  # 0: no known key
     tenant: str = ""
     key_id: int = 0
     key_prefix: str = ""
@@ -46,7 +46,7 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plain(text: str, most: int) -> str:
-    """Return a text that every database takes and that is one line, at most so long."""
+    """Return a text that every database accepts and that is one line, of at most this length."""
     kept = text if len(text) <= most else f"{text[: most - 1]}…"
     return kept if kept.isprintable() else "".join(each if each.isprintable() else "?" for each in kept)
 

@@ -1,5 +1,5 @@
-"""The rows of the request log: written in batches by the workers' chores, deleted by a job. Blocking; no lock is held
-for longer than a batch. Nothing here is the ledger: a row that is lost costs nobody money.
+"""The rows of the request log: written in batches by the workers' background tasks, deleted by a job. Blocking; no
+lock is held for longer than a batch. Nothing here is the ledger: a row that is lost costs no money.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 200  # rows of one statement
 DELETED_AT_ONCE: Final = 1_000
-MOST_BATCHES: Final = 500  # of one run; the next one goes on
-SHARE: Final = 4  # one tenant may have the fourth part of the rows
+MOST_BATCHES: Final = 500  # of one run; the next one continues
+SHARE: Final = 4  # one tenant may have a quarter of the rows
 _UNWRITABLE = (DataError, IntegrityError, ValueError, TypeError, OverflowError)
 logger = logging.getLogger(__name__)
 
 
 def write(entries: Sequence[Logged]) -> int:
-    """Write these, those that are there already aside; return how many no database takes, and leave those out.
+    """Write the entries that are not there yet; return how many no database accepts, and leave those out.
 
-    Raises DatabaseError where it is away; then nothing of them was written.
+    Raises DatabaseError if the database is unavailable; then none of them was written.
     """
     try:
         rows = [_row(each) for each in entries]
@@ -52,12 +52,12 @@ def write(entries: Sequence[Logged]) -> int:
 
 
 def _write_alone(entry: Logged) -> bool:
-    """One bad row must not keep the others out."""
+    """Write one row: a bad one must not keep the others out."""
     try:
         with transaction.atomic():
             LoggedRequest.objects.bulk_create([_row(entry)], ignore_conflicts=True)
     except _UNWRITABLE as fault:
-        logger.error("request_log.row-left-out %s: %s", entry.id, str(fault)[:200])  # noqa: TRY400 - its words are enough
+        logger.error("request_log.row-left-out %s: %s", entry.id, str(fault)[:200])  # noqa: TRY400 - its text is enough
         return False
     return True
 
@@ -90,7 +90,7 @@ def _row(entry: Logged) -> LoggedRequest:
 
 
 def _told(text: str, most: int) -> str:
-    """Return what a client wrote, without what looks like a key."""
+    """Return a client's text, without anything that looks like a key."""
     return plain(redact(plain(text, 4 * most)), most) if text else ""
 
 
@@ -99,8 +99,8 @@ def _moment(instant: float) -> datetime:
 
 
 def expire(now: datetime, retention: Retention | None = None) -> int:
-    """Delete what is too old, then what one tenant has beyond its share, then the oldest of what is too many. Returns
-    how many rows went. Raises DatabaseError.
+    """Delete rows that are too old, then those of a tenant beyond its share, then the oldest beyond the limit. Returns
+    how many were deleted. Raises DatabaseError.
     """
     rules = retention or settings.GATEWAY.retention
     deleting = _Deleting()
@@ -122,7 +122,7 @@ def expire(now: datetime, retention: Retention | None = None) -> int:
 
 
 class _Deleting:
-    """Deletes in batches of a transaction each, as many as one run may."""
+    """Deletes in batches of one transaction each, up to the limit of one run."""
 
     def __init__(self) -> None:
         self.gone, self._batches = 0, 0
@@ -132,7 +132,7 @@ class _Deleting:
             pass
 
     def oldest_of(self, rows: QuerySet[LoggedRequest], count: int) -> int:
-        """Return how many went."""
+        """Return how many were deleted."""
         before = self.gone
         while (left := count - (self.gone - before)) > 0 and self._batch(rows, min(left, DELETED_AT_ONCE)):
             pass

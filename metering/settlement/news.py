@@ -1,7 +1,7 @@
-"""How serving processes learn that calls were settled: they read the newest settlements, and post the windows' totals.
+"""How serving processes learn of settled calls: they read the newest settlements, and publish the windows' totals.
 
-Totals are absolute and versioned, so it does no harm that each process posts them, twice, or those of yesterday.
-`manage.py settle` and the job so need no way to the processes, and the processes need no message.
+Totals are absolute and versioned, so it does no harm if each process publishes them, twice, or those of yesterday.
+`manage.py settle` and the job therefore need no connection to the processes, and the processes need no message.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from metering.settlement.settle import ByPolicy, settle
 from tenants.audit import Actor
 
 AT_ONCE = 200
-QUARTER_S = 900  # no window begins or ends within one: they do so at local midnights
+QUARTER_S = 900  # no window begins or ends within one: only at local midnights
 MOST_A_RUN = 2_000
-NEWS = timedelta(days=1)  # a process that starts reads so far back: Redis may not have heard of them
+NEWS = timedelta(days=1)  # how far back a starting process reads: Redis may not have them
 KEEP = timedelta(days=7)
 POLICY = Actor("policy")
 
 
 class TakesPosts(Protocol):
-    """The one step of admission that is taken here."""
+    """The one method of admission that is used here."""
 
     async def publish_totals(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> bool: ...
 
@@ -43,14 +43,14 @@ class News(NamedTuple):
 
 
 class Listening:
-    """Belongs to one process. `in_database` runs a blocking read in the database threads."""
+    """Used by one process. `in_database` runs a blocking read in the database threads."""
 
     def __init__(self, admission: TakesPosts, in_database: InDatabase, now: Callable[[], datetime]) -> None:
         self._admission, self._in_database, self._now = admission, in_database, now
         self._last = 0
 
     async def hear(self) -> None:
-        """Tell admission what is new. Raises DatabaseError."""
+        """Publish the new totals to admission. Raises DatabaseError."""
         news = await self._in_database(read_news, self._last, self._now() - NEWS)
         if news.posts:
             await self._admission.publish_totals(news.posts, [])
@@ -58,7 +58,7 @@ class Listening:
 
 
 def read_news(last: int, since: datetime, using: str = "default") -> News:
-    """Return what was settled after that settlement; those of before `since` are passed over. One small query."""
+    """Return what was settled after settlement `last`; those before `since` are skipped. One small query."""
     found = list(
         Settlement.objects.using(using)
         .filter(id__gt=last, at__gte=since)
@@ -80,7 +80,7 @@ def read_news(last: int, since: datetime, using: str = "default") -> News:
 
 
 def settle_due(now: datetime, using: str = "default") -> int:
-    """Settle by policy what nobody has said anything of for `metering.unsettled_after`. Return how many."""
+    """Settle by policy the calls that stayed unsettled for `metering.unsettled_after`. Return how many."""
     rules = settings.GATEWAY.metering
     due = UsageEvent.objects.using(using).filter(
         unsettled_nanousd__gt=0, finished_at__lte=now - timedelta(seconds=rules.unsettled_after)

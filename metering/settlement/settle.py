@@ -1,8 +1,8 @@
-"""Makes a call exact whose outcome nobody knew: by its usage, by its cost, or by policy (decision 0014). Blocking.
+"""Settles a call whose outcome was not known: by its usage, by its cost, or by policy (decision 0014). Blocking.
 
 One transaction for the row, the windows of its tenant and key, the mark of its hour, and a settlement by which serving
-processes learn the new totals (metering/settlement/news.py). A call that is exact already is left as it is, so twice is
-once. No more is charged than was counted; what is beyond is the operator's dispute, as for any call.
+processes learn the new totals (metering/settlement/news.py). A call that is exact already is not changed, so settling
+twice equals once. No more is charged than was counted; the operator disputes the excess, as for any call.
 """
 
 from __future__ import annotations
@@ -52,23 +52,23 @@ class UnknownCall(Exception):
 
 
 class NoPrice(Exception):
-    """The call's usage cannot be priced: its price was not kept, or is not the ledger's to know."""
+    """The call's usage cannot be priced: its price was not kept, or is not known to the ledger."""
 
 
 class ByUsage(NamedTuple):
-    """What the provider says it used."""
+    """The usage that the provider reports."""
 
     usage: Usage
 
 
 class ByCost(NamedTuple):
-    """What the provider billed for it."""
+    """The cost that the provider billed."""
 
     nanousd: int
 
 
 class ByPolicy(NamedTuple):
-    """Nobody said anything in time: `estimate` keeps what was charged, `bound` charges all that was counted."""
+    """Nothing was reported in time: `estimate` keeps what was charged, `bound` charges all that was counted."""
 
     policy: Policy
 
@@ -89,9 +89,7 @@ def settle(request_id: str, known: Known, by: Actor, now: datetime, using: str =
     """Make one call exact. Raises UnknownCall, NoPrice, DatabaseError."""
     connection = connections[using]
     with transaction.atomic(using=using):
-        lock_windows(
-            connection, exclusive=True
-        )  # of batches, of sums, and of other settlements: in one order
+        lock_windows(connection, exclusive=True)  # serializes batches, sums and other settlements
         event = UsageEvent.objects.using(using).filter(pk=request_id).first()
         if event is None:
             raise UnknownCall(request_id)
@@ -187,7 +185,7 @@ def _use(event: UsageEvent, usage: Usage) -> None:
 
 
 def _count(event: UsageEvent, change: Amount, using: str) -> None:
-    """Change the windows that the call is in. Each gets a new version, although the total may be the same."""
+    """Change the windows of the call. Each gets a new version, even if the total stays the same."""
     connection = connections[using]
     at = connection.ops.adapt_datetimefield_value(event.started_at)
     windows = select_windows(

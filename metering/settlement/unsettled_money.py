@@ -1,4 +1,4 @@
-"""How much is unsettled at each deployment, for whoever operates it. Blocking; one query by a partial index."""
+"""How much is unsettled at each deployment, for the operator. Blocking; one query by a partial index."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST = 200  # deployments: labels of a metric are bounded; those with the most m
 
 
 class UnsettledAt(NamedTuple):
-    """Calls whose outcome nobody knows yet, and what they may have used beyond their cost."""
+    """Calls whose outcome is not known yet, and what they may have used beyond their cost."""
 
     provider: str
     deployment: str
