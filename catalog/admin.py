@@ -1,4 +1,4 @@
-"""The back office of aliases, deployments and prices. Removing leaves a tombstone, so that a restart undoes nothing."""
+"""The back office of aliases, deployments and prices. A removal leaves a tombstone, so a restart restores nothing."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ FIELDS = (
 
 
 class SoftDeleteAdmin(AuditedModelAdmin):
-    """Deleting buries rows: nothing that belongs to them goes, so nothing more need be allowed or listed."""
+    """Deletion is a soft delete: related rows stay, so no other permission or listing is needed."""
 
     @override
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Say at once what would not serve: nobody should learn it from a caller."""
+        """Warn at once about what would not serve, before a caller finds it."""
         super().save_related(request, form, formsets, change)
         model = form.instance if isinstance(form.instance, Model) else form.instance.model
         rows = Deployment.objects.filter(model=model, removed=False, enabled=True).annotate(is_free=_FREE)
@@ -124,7 +124,7 @@ class ModelAdmin(SoftDeleteAdmin):
         return redirect(f"{reverse('admin:metering_experiments')}?{urlencode({'alias': alias})}")
 
     def has_view_calls_permission(self, request: HttpRequest, _: Any = None) -> bool:
-        """Asked for by name: Unfold would look a dotted permission up in the database, which may not exist yet."""
+        """Called by its name: Unfold would look up a dotted permission in the database, which may not exist yet."""
         return request.user.has_perm("metering.view_usageevent")
 
     @override
@@ -146,7 +146,7 @@ class ModelAdmin(SoftDeleteAdmin):
 
     @admin.display(description="problem")
     def problem_now(self, model: Model) -> str:
-        """Say what of the alias and its deployments does not serve, as this process found when it read them."""
+        """Return what of the alias and its deployments does not serve, as this process found when it read them."""
         return " ".join(known_problems(model.alias))
 
     @admin.display(description="follows")
@@ -219,7 +219,7 @@ class DeploymentAdmin(SoftDeleteAdmin):
 
     @admin.display(description="problem")
     def problem_now(self, row: Deployment) -> str:
-        """Say why the row serves nothing: what it knows itself, then what this process found when it read it."""
+        """Return why the row serves nothing: its own problem, then what this process found when it read it."""
         if row.problem or not row.pk:
             return row.problem
         if not row.enabled:
@@ -232,7 +232,7 @@ class DeploymentAdmin(SoftDeleteAdmin):
 
     @admin.display(description="refused under a budget")
     def refused_now(self, row: Deployment) -> str:
-        """Name the members whose calls cost more than was held; an action of the list tries them again."""
+        """Return the members whose calls cost more than was held; an action of the list accepts them again."""
         return ", ".join(row.refused_members) or "none"
 
     @admin.display(description="follows")

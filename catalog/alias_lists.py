@@ -1,4 +1,4 @@
-"""Lists of models that tenants and keys may use, as people type them: every name must be a model that there is."""
+"""Lists of models that tenants and keys may use, as people type them: every name must be an existing model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def wrong_names(named: Iterable[str], known: Collection[str]) -> list[str]:
-    """Return a sentence for each name that is no model, with the one that was meant."""
+    """Return a sentence for each name that is no model, with the one that was probably meant."""
     said = []
     for name in named:
         if name not in known:
@@ -28,7 +28,7 @@ def wrong_names(named: Iterable[str], known: Collection[str]) -> list[str]:
 
 
 class _KnownAliases(forms.ModelForm):  # type: ignore[type-arg]  # Django's generics exist for the checker only
-    """Refuses what is not there; a name that was there when it was written stays until somebody takes it out."""
+    """Refuses unknown names; a name that existed when it was written stays until an administrator removes it."""
 
     def clean_models(self) -> list[str] | None:
         named: list[str] | None = self.cleaned_data["models"]
@@ -52,7 +52,7 @@ class ApiKeyModelsForm(_KnownAliases, ApiKeyForm):
 
     @override
     def clean(self) -> dict[str, Any]:
-        """A key never may what its tenant may not, so naming that would only mislead."""
+        """Refuse models that the tenant may not use: its keys cannot use them either."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         tenant: Tenant | None = cleaned.get("tenant") or (self.instance.tenant if self.instance.pk else None)
         if tenant is None or tenant.models is None:

@@ -17,14 +17,14 @@ from catalog.routing.experiments import BadExperiment, experiment_of
 from catalog.services import end_price
 from tenants.back_office.form_fields import ModelForm, UsdField, WordsField
 
-PER_TOKENS = 10**9  # nano-USD per million tokens: so many are 1 USD per million tokens
-PER_UNIT = 10**15  # nano-USD per million units: so many are 1 USD each
+PER_TOKENS = 10**9  # nano-USD per million tokens: this many are 1 USD per million tokens
+PER_UNIT = 10**15  # nano-USD per million units: this many are 1 USD per unit
 FALLBACK_REASONS = ("unavailable", "context_window", "content_filter")
 STICKY = ("user", "prompt_cache_key")
 
 
 class Restorable(ModelForm):
-    """Adding a row under the name of one that was removed brings that one back, with its price history."""
+    """Adding a row under the name of a removed one restores that one, with its price history."""
 
     @abstractmethod
     def tombstone(self, cleaned: dict[str, Any]) -> Any:
@@ -78,7 +78,7 @@ class ModelRowForm(Restorable):
         return value
 
     def _check_aliases(self, named: set[str]) -> None:
-        """Refuse aliases that could not be fallen back to. Raises ValidationError."""
+        """Refuse aliases that cannot be a fallback. Raises ValidationError."""
         own = self.cleaned_data.get("alias") or self.instance.alias
         own_type = self.cleaned_data.get("model_type")
         types = dict(Model.objects.filter(removed=False).values_list("alias", "model_type")) if named else {}
@@ -121,7 +121,7 @@ def _rate_field(rate: str) -> UsdField:
 
 
 class PriceForm(ModelForm):
-    """A new price holds from now on; the row in force before it is closed, never changed."""
+    """A new price is in force from now on; the row in force before it is closed, never changed."""
 
     errors_at = "input"
 

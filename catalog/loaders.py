@@ -1,4 +1,4 @@
-"""Reads the whole catalog into a Snapshot. Blocking: three queries. A row that cannot work disables only itself."""
+"""Reads the whole catalog into a Snapshot. Blocking: three queries. An invalid row disables only itself."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class InvalidDeployment(Exception):
 
 
 class PriceMissing(InvalidDeployment):
-    """It could serve, but what it costs is unknown, so no budget could be kept. `missing`: its one side."""
+    """It could serve, but its cost is unknown, so no budget could be enforced. `missing`: the side without a price."""
 
     def __init__(self, why: str, missing: str) -> None:
         super().__init__(why)
@@ -42,7 +42,7 @@ class PriceMissing(InvalidDeployment):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """What a snapshot is made with, besides the rows."""
+    """What a snapshot is built from, besides the rows."""
 
     config: Config
     encryption_key: bytes
@@ -77,7 +77,7 @@ def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
 
 
 def problems_of(source: Source, model: ModelRow, now: datetime) -> Problems:
-    """Return what of one alias could not serve if it were read now, as load_snapshot would find it."""
+    """Return the problems of one alias if it were read now, as load_snapshot would find them."""
     rows = list(DeploymentRow.objects.filter(model=model, removed=False).select_related("credential"))
     problems = of_alias(model.alias, model.model_type, rows)
     _model(source, model, rows, _prices(now, [row.pk for row in rows]), problems)
@@ -133,7 +133,7 @@ def _model(
 def _with_live_fallbacks(
     model: Model, models: dict[str, Model], disabled: set[str], problems: Problems
 ) -> Model:
-    """Leave out the fallbacks that lead nowhere (any more); the alias and its other fallbacks serve all the same."""
+    """Leave out the fallbacks that do not exist (any more); the alias and its other fallbacks still serve."""
     live: dict[str, tuple[str, ...]] = {}
     for reason, aliases in model.fallbacks.items():
         wrong = {alias: _dead_end(model, alias, models, disabled) for alias in aliases}
@@ -178,7 +178,7 @@ def _deployment(
 
 
 def _experiment(model: ModelRow, rows: list[DeploymentRow], problems: Problems) -> Experiment | None:
-    """An experiment that cannot be read splits nobody; the alias serves all the same."""
+    """An experiment that cannot be read splits no callers; the alias still serves."""
     try:
         found = experiment_of(model.metadata.get("experiment"))
         unknown = (
@@ -196,7 +196,7 @@ def _experiment(model: ModelRow, rows: list[DeploymentRow], problems: Problems) 
 
 
 def _can(model: ModelRow, row: DeploymentRow, known_window: int | None) -> Capabilities:
-    """What the row says of itself, else what its alias says; an administrator's word on the alias goes first."""
+    """Return what the row states, else what its alias states; an administrator's values at the alias go first."""
     said = row.capabilities
     modalities = said.get("modalities") or model.modalities
     return Capabilities(
@@ -237,13 +237,13 @@ def _target(source: Source, model: ModelRow, row: DeploymentRow) -> Target:
 
 
 def _is_guarded(source: Source, row: DeploymentRow) -> bool:
-    """Whether a person may have typed the address; an edited row may still have the operator's."""
+    """Whether a person may have typed the address; an edited row may still have the configured one."""
     may_be_typed = row.edited or row.origin != ManagedBy.FILE
     return may_be_typed and bool(row.endpoint) and row.endpoint not in source.trusted_endpoints
 
 
 def _timeouts(source: Source, row: DeploymentRow) -> Timeouts:
-    """A row that sets `first_byte` means it for every call; else a whole answer may take `server.provider_timeout`."""
+    """`first_byte` of a row holds for every call; without it a whole response may take `server.provider_timeout`."""
     own = {name: float(value) for name, value in row.timeouts.items()}
     return Timeouts(**{"answer": own.get("first_byte", source.config.server.provider_timeout), **own})
 
@@ -291,7 +291,7 @@ def _prices(now: datetime, deployments: list[int] | None = None) -> dict[int, Pr
 
 
 def _sheet(price: Price | None, known: PriceSheet | None) -> PriceSheet | None:
-    """The catalog's price wins; the vendored map only fills in for a deployment that has none."""
+    """The catalog's price goes first; the vendored map is used only for a deployment without one."""
     if price is None:
         return known
     rates = {rate: getattr(price, rate) for rate in RATES}

@@ -39,7 +39,7 @@ class ManagedBy(models.TextChoices):
 
 
 class Managed(models.Model):
-    """Whose word counts for a row: the file's, until `edited`; `removed` is an administrator's deletion."""
+    """A row follows the file until it is `edited`; `removed` is an administrator's deletion."""
 
     origin = models.CharField(max_length=8, choices=ManagedBy, default=ManagedBy.ADMIN, editable=False)
     edited = models.BooleanField(default=False, editable=False)
@@ -111,9 +111,9 @@ class Model(Managed):
 
 
 class Credential(models.Model):
-    """A provider's key, sealed (catalog/secrets/sealing.py) and write-only; `hint` is how it ends.
+    """A provider's key, sealed (catalog/secrets/sealing.py) and write-only; `hint` is its last characters.
 
-    `name` says what it is sealed for. It is read by the release before only: this one derives it from the deployment.
+    `name` is what it is sealed for. Only the previous release reads it: this one derives it from the deployment.
     """
 
     name = models.CharField(max_length=420, unique=True)
@@ -153,9 +153,9 @@ def new_seal_id() -> str:
 
 
 class Deployment(Managed):
-    """A place that serves an alias. `problem` says why a row disabled itself.
+    """A provider endpoint that serves an alias. `problem` is why a row disabled itself.
 
-    `seal_id` is the row's name in what its secrets are sealed for; null in rows of the release before it.
+    `seal_id` is the row's name in what its secrets are sealed for; null in rows of releases before it.
     """
 
     model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="deployments")
@@ -240,12 +240,12 @@ class Deployment(Managed):
 
     @override
     def __str__(self) -> str:
-        """Ask for the model, if it was not selected along: several have a deployment of the same name."""
+        """Query the model, if it was not prefetched: several have a deployment of the same name."""
         return f"{self.model} / {self.name}"
 
 
 class HealthProbe(models.Model):
-    """What a background probe of one endpoint and credential saw. `since`: when its state began."""
+    """The result of a background probe of one endpoint and credential. `since`: when its state began."""
 
     place = models.CharField(max_length=32)
     provider = models.CharField(max_length=32)

@@ -31,7 +31,7 @@ PER_MILLION = (
 
 
 def _rate(name: str, unit: str) -> models.BigIntegerField[Any, Any]:
-    """Return a column in nano-USD per million units; people read and write it in USD, which its label says."""
+    """Return a column in nano-USD per million units; people read and write it in USD, as its label states."""
     return models.BigIntegerField(f"{name.replace('_', ' ')} (USD {unit})", null=True, blank=True)
 
 
@@ -87,7 +87,7 @@ class Price(models.Model):
 
     @override
     def __str__(self) -> str:
-        """Ask for the deployment, if it was not selected along."""
+        """Query the deployment, if it was not prefetched."""
         return f"Price of {self.deployment} from {self.active_from:%Y-%m-%d}"
 
     @property
@@ -109,7 +109,7 @@ class Price(models.Model):
 
     @staticmethod
     def fact_in_words(name: str, value: Any) -> str | None:
-        """Say a rate in USD, as its label does; None: not a rate."""
+        """Return a rate in USD, as its label states; None: not a rate."""
         return _usd(name, value) if name in RATES and isinstance(value, int) else None
 
 

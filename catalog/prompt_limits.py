@@ -1,4 +1,4 @@
-"""What bounds a prompt at a deployment, and what an operator is asked for where nobody knows it. No query."""
+"""What limits a prompt at a deployment, and what an operator must state where it is unknown. No query."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ NO_MAXIMUM = (
 
 
 def window_of(model: Model, row: Deployment, known: Known | None) -> int | None:
-    """Return what bounds a prompt at this deployment: its own figure, its alias's, or the map's.
+    """Return what limits a prompt at this deployment: its own figure, its alias's, or the map's.
 
-    What an administrator wrote at the alias is of all its deployments. In the file each row speaks for itself alone:
-    the window of one server says nothing of another's.
+    What an administrator wrote at the alias holds for all its deployments. In the file each row counts for itself:
+    the window of one server implies nothing for another's.
     """
     is_of_all = model.edited or model.origin != ManagedBy.FILE
     stated = None if model.edited and not row.edited else row.capabilities.get("context_window")
@@ -28,13 +28,13 @@ def window_of(model: Model, row: Deployment, known: Known | None) -> int | None:
 
 
 def widest(windows: Sequence[int | None]) -> int | None:
-    """Return what bounds a prompt wherever it is sent; None where one of the windows is unknown."""
+    """Return what limits a prompt wherever it is sent; None where one of the windows is unknown."""
     known = [window for window in windows if window is not None]
     return max(known) if known and len(known) == len(windows) else None
 
 
 def missing_figures(model: Model, row: Deployment) -> Iterator[str]:
-    """Yield in words which figures nobody has stated; calls that cost something cannot do without them."""
+    """Yield in words which figures are not stated; calls that cost something need them."""
     if model.model_type != "llm":
         return
     known = lookup(row.provider, row.upstream_model)

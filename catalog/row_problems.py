@@ -1,4 +1,4 @@
-"""Why a row of the catalog cannot serve, in words for whoever wrote it: the same for a row of the file and one that was
+"""Why a row of the catalog cannot serve, in words for its author: the same for a row of the file and one that was
 made in the back office, for `manage.py check`, /readyz and the log. Pure.
 """
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def of_provider(provider: str) -> str:
-    """Say that a provider is not built; "" when it is."""
+    """Return that a provider is not supported; "" when it is."""
     if provider in PROVIDERS:
         return ""
     return f"the provider '{provider}' is not supported by this version: use {', '.join(PROVIDERS)}"
 
 
 def of_target(provider: str, base_url: str, secret: str) -> str:
-    """Say what is missing for sending a call; "" when nothing is. The simulator's address is known when it runs."""
+    """Return what is missing for sending a call; "" when nothing is. The simulator's address is known when it runs."""
     if why := of_provider(provider):
         return why
     if not base_url and provider != "simulator":
@@ -41,7 +41,7 @@ def of_target(provider: str, base_url: str, secret: str) -> str:
 
 
 def of_type(model_type: str) -> str:
-    """Say that no endpoint serves models of a type; "" when one does."""
+    """Return that no endpoint serves models of a type; "" when one does."""
     return (
         ""
         if model_type in SERVED_TYPES
@@ -56,7 +56,7 @@ def of_alias(alias: str, model_type: str, rows: Sequence[object]) -> list[Catalo
 
 
 def of_entry(row: ModelEntry, config: Providers) -> str:
-    """Say why a row of the file cannot serve; "" when it can. What its loading has found stands in `row.problem`."""
+    """Return why a row of the file cannot serve; "" when it can. `row.problem` has what its loading found."""
     if why := row.problem or of_provider(row.provider):
         return why
     base_url = row.endpoint or default_base_url(row.provider, config)
@@ -65,7 +65,7 @@ def of_entry(row: ModelEntry, config: Providers) -> str:
 
 
 def of_price(row: ModelEntry) -> str:
-    """Say what a row of the file lacks for pricing its calls; "" when nothing is."""
+    """Return what a row of the file lacks for pricing its calls; "" if nothing."""
     known = lookup(row.provider, row.provider_model)
     sheet = sheet_of(row) or (known.sheet if known is not None else PriceSheet())
     return lacking(sheet, row.model_type)

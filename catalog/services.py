@@ -21,15 +21,15 @@ from tenants.config_version import bump_version
 
 FIRST_PRICE_AGE = timedelta(
     days=1
-)  # a clock that is set back finds a price too; nothing was called before it
+)  # a clock that is set back finds a price too; there were no calls before it
 HINT_LENGTH = 4
-SHORTEST_HINTED = 12  # of a shorter secret, four characters would say too much
+SHORTEST_HINTED = 12  # of a shorter secret, four characters would reveal too much
 TICK = timedelta(microseconds=1)
 PRICE_COLUMNS = (*RATES, "free", "images", "terms")
 
 
 class KeyNeeded(Exception):
-    """A deployment was given another origin and not the key for it: what is stored stays where it was meant for."""
+    """A deployment was given another origin and not the key for it: the stored key stays with its own origin."""
 
     def __init__(self, before: str, after: str) -> None:
         self.before, self.after = before, after
@@ -61,7 +61,7 @@ class NewDeployment(msgspec.Struct, frozen=True, kw_only=True):
 
 @transaction.atomic
 def upsert_deployment(new: NewDeployment, *, key: bytes, actor: Actor) -> Deployment:
-    """Create or replace a deployment of an alias, and its alias if need be; the file no longer decides.
+    """Create or replace a deployment of an alias, and its alias if needed; the file no longer decides.
 
     Raises KeyNeeded.
     """
@@ -98,7 +98,7 @@ def seal_of(row: Deployment, key: bytes) -> Seal:
 
 
 def keeps_key(row: Deployment, seal: Seal, origin_before: str) -> bool:
-    """Whether the stored credential may stay: not if the row leads elsewhere than it was sealed for."""
+    """Whether the stored credential may stay: not if the row has another origin than it was sealed for."""
     stored = row.credential
     return stored is None or seal.origin == origin_before or seal.opens(API_KEY, stored.ciphertext)
 
@@ -119,7 +119,7 @@ def set_deployment_key(row: Deployment, api_key: str, seal: Seal) -> None:
 
 
 def seal_into(row: Credential, plaintext: str, seal: Seal) -> None:
-    """Put a sealed secret into a row, without what was pasted around it; the caller saves."""
+    """Seal a secret into a row, without what was pasted around it; the caller saves."""
     plaintext = bare(plaintext)
     row.name = seal.name_of(API_KEY)
     row.ciphertext = seal.close(API_KEY, plaintext)
@@ -132,7 +132,7 @@ def seal_into(row: Credential, plaintext: str, seal: Seal) -> None:
 def set_price(
     deployment: Deployment, sheet: PriceSheet, *, source: str, now: datetime, actor: Actor | None = None
 ) -> Price:
-    """Let a price hold from now on: the row in force ends at that instant; receipts stay right."""
+    """Put a price in force from now on: the row before it ends at that instant; receipts stay correct."""
     start = end_price(deployment, now=now)
     price = Price(deployment=deployment, active_from=start, source=source, **columns_of(sheet))
     price.save()
@@ -162,7 +162,7 @@ def columns_of(sheet: PriceSheet) -> dict[str, Any]:
 
 @transaction.atomic
 def refuse_members(deployment_id: int, names: Sequence[str], *, actor: Actor) -> bool:
-    """Refuse request members under a budget at a deployment, until somebody clears them; return whether that is new."""
+    """Refuse request members under a budget at a deployment, until they are cleared; return whether that is new."""
     row = Deployment.objects.select_for_update().get(pk=deployment_id)
     refused = sorted({*row.refused_members, *names})
     if refused == row.refused_members:
@@ -177,7 +177,7 @@ def refuse_members(deployment_id: int, names: Sequence[str], *, actor: Actor) ->
 
 @transaction.atomic
 def clear_refused_members(deployment_id: int, *, actor: Actor) -> bool:
-    """Take the members that were refused again; return whether there were any. Whose row it is does not change."""
+    """Accept the refused members again; return whether there were any. A row that follows the file still does."""
     row = Deployment.objects.select_for_update().get(pk=deployment_id)
     if not row.refused_members:
         return False
@@ -191,19 +191,19 @@ def clear_refused_members(deployment_id: int, *, actor: Actor) -> bool:
 
 @transaction.atomic
 def remove_model(alias: str, *, actor: Actor) -> int:
-    """Take an alias and its deployments out, for restarts too; return how many. Raises Model.DoesNotExist."""
+    """Remove an alias and its deployments, for restarts too; return how many. Raises Model.DoesNotExist."""
     return soft_delete_model(Model.objects.get(alias=alias, removed=False), actor)
 
 
 @transaction.atomic
 def remove_deployment(alias: str, name: str, *, actor: Actor) -> None:
-    """Take one deployment out, for restarts too. Raises Deployment.DoesNotExist."""
+    """Remove one deployment, for restarts too. Raises Deployment.DoesNotExist."""
     soft_delete(Deployment.objects.get(model__alias=alias, name=name, removed=False), actor)
 
 
 @transaction.atomic
 def soft_delete_model(model: Model, actor: Actor) -> int:
-    """Bury an alias with its deployments and return how many those were."""
+    """Soft-delete an alias with its deployments and return how many those were."""
     rows = list(Deployment.objects.filter(model=model, removed=False).select_related("model"))
     for row in rows:
         soft_delete(row, actor)
@@ -213,7 +213,7 @@ def soft_delete_model(model: Model, actor: Actor) -> int:
 
 @transaction.atomic
 def soft_delete(row: Model | Deployment, actor: Actor) -> None:
-    """Leave a tombstone: prices stay, the file does not bring it back; its secrets go for good."""
+    """Leave a tombstone: prices stay, the file does not restore it; its secrets are deleted for good."""
     before = facts_of(row)
     row.removed = True
     if isinstance(row, Deployment):

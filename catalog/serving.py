@@ -1,4 +1,4 @@
-"""What this process serves, for pages and jobs. It is told where to look (gateway/apps.py); a shell serves nothing."""
+"""What this process serves, for pages and jobs. gateway/apps.py installs the reader; a shell serves nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Installed:
 
 
 def install(read: Read) -> None:
-    """Tell where to look. Called once, when Django is ready."""
+    """Install the reader. Called once, when Django is ready."""
     _Installed.read = staticmethod(read)
 
 

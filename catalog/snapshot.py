@@ -12,7 +12,7 @@ SERVED_TYPES = frozenset({"llm", "embedding"})  # for the others there is no end
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What a deployment was said to be able to do; None and True: as far as anybody knows."""
+    """The stated capabilities of a deployment; None and True: no limitation is known."""
 
     modalities: frozenset[str] | None = None
     tools: bool = True
@@ -21,11 +21,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     unknown_members: bool = True  # request members that the gateway does not know may pass
     refused_members: frozenset[str] = (
         frozenset()
-    )  # of those, not under a budget: they cost more than was held once
+    )  # of those, not under a budget: they once cost more than was held
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
-    """A place that serves an alias, with what routing and pricing need beside the target itself."""
+    """A provider endpoint that serves an alias, with what routing and pricing need beside the target itself."""
 
     target: Target
     priority: int = 0
@@ -33,7 +33,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     shadow_percent: int = 0
     sheet: PriceSheet
     can: Capabilities = Capabilities()
-    sight: Sight | None = None  # None: as its provider and its model's name say
+    sight: Sight | None = None  # None: derived from its provider and its model's name
 
 
 class CatalogProblem(msgspec.Struct, frozen=True):
@@ -62,9 +62,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     owned_by: str = "open-model-gateway"
     created: int = 0
     deployments: tuple[Deployment, ...] = ()
-    shadows: tuple[Deployment, ...] = ()  # never answer; get a part of the calls once more
+    shadows: tuple[Deployment, ...] = ()  # never answer; get a copy of a part of the calls
     sticky: str = (
-        ""  # user | prompt_cache_key: the request's member whose value always meets the same deployment
+        ""  # user | prompt_cache_key: the request's member whose value always gets the same deployment
     )
     fallbacks: dict[
         str, tuple[str, ...]
@@ -74,7 +74,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     missing_price: str = (
         ""  # price_input or price_output, where each deployment without a price lacks only that side
     )
-    disabled: tuple[str, ...] = ()  # deployments that somebody has switched off
+    disabled: tuple[str, ...] = ()  # deployments that are switched off
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,11 +83,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     models: dict[str, Model] = {}
     problems: tuple[CatalogProblem, ...] = ()
-    disabled: frozenset[str] = frozenset()  # aliases that somebody has switched off
-    serving: dict[str, Model] = {}  # of the models those that can answer, by a deployment or a fallback
+    disabled: frozenset[str] = frozenset()  # aliases that are switched off
+    serving: dict[str, Model] = {}  # the models that can answer, by a deployment or a fallback
 
     def __post_init__(self) -> None:
-        """Find out who can answer once a version: /v1/models asks each time. Rests after failures do not count."""
+        """Find the models that can answer once a version: /v1/models reads them. Rests after failures do not count."""
         own = {alias for alias, model in self.models.items() if model.deployments}
         found = {
             alias: model
@@ -100,11 +100,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def targets(self) -> list[Target]:
-        """Every place a client's call can be sent to."""
+        """Every target a client's call can be sent to."""
         return [deployment.target for model in self.models.values() for deployment in model.deployments]
 
     def tiers(self) -> list[list[int]]:
-        """Return the deployments that stand in for each other: those of one alias and priority, by id."""
+        """Return the deployments that replace each other: those of one alias and priority, by id."""
         tiers: dict[tuple[str, int], list[int]] = {}
         for model in self.models.values():
             for deployment in model.deployments:

@@ -1,6 +1,6 @@
-"""The configuration file's catalog becomes rows. They follow it until an administrator edits or removes them.
+"""Syncs the configuration file's catalog to rows. They follow it until an administrator edits or removes them.
 
-Three queries to read, then only what differs is written, in one transaction; a second run writes nothing.
+Three queries to read, then only differences are written, in one transaction; a second run writes nothing.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ GONE = {"enabled": False}
 
 @transaction.atomic
 def sync_catalog(config: Config, *, update: bool = False, now: datetime | None = None) -> bool:
-    """Bring the rows in line with the file and return whether anything changed.
+    """Update the rows to match the file and return whether anything changed.
 
-    `update` lets the file win over administrators' edits and removals as well ("reset to file").
+    `update`: the file overrides administrators' edits and removals as well ("reset to file").
     """
     run = _Run(config.providers, now or current_time(), update=update)
     by_alias: dict[str, list[ModelEntry]] = {}
@@ -146,7 +146,7 @@ class _Run:
         return credential
 
     def _sync_credential(self, row: Deployment, entry: ModelEntry) -> None:
-        """Store the file's key where it is another, or was sealed for another origin or with another secret."""
+        """Store the file's key if it differs, or was sealed for another origin or with another secret."""
         seal = self._seal(row.seal_id or "", entry)
         if _stored_key(row, seal) == entry.api_key:
             return
@@ -169,7 +169,7 @@ class _Run:
         self.changed = True
 
     def _metadata_kept(self, row: Deployment, entry: ModelEntry) -> dict[str, Any]:
-        """Keep the stored text of secrets that are the same: sealing them again would look like a change."""
+        """Keep the stored text of unchanged secrets: sealing them again would look like a change."""
         columns = _deployment_columns(entry) | {"seal_id": row.seal_id or new_seal_id()}
         seal = self._seal(columns["seal_id"], entry)
         try:
@@ -193,7 +193,7 @@ def _stored_key(row: Deployment, seal: Seal) -> str | None:
 
 
 def _model_columns(entries: list[ModelEntry]) -> dict[str, Any]:
-    """Return the alias as its rows describe it together: the widest limits, every modality."""
+    """Return the alias as described by all its rows: the widest limits, every modality."""
     return {
         "model_type": entries[0].model_type,
         "strategy": entries[0].strategy,
@@ -209,7 +209,7 @@ def _model_columns(entries: list[ModelEntry]) -> dict[str, Any]:
 
 
 def _stated_modalities(entries: list[ModelEntry]) -> list[str]:
-    """Return what all rows together take, or nothing when one of them does not say."""
+    """Return the modalities of all rows together, or none if one row does not state them."""
     stated = [entry.modalities for entry in entries if entry.modalities is not None]
     if len(stated) < len(entries):
         return []
@@ -227,7 +227,7 @@ def _fallbacks(entry: ModelEntry) -> dict[str, list[str]]:
 
 
 def _capabilities(entry: ModelEntry) -> dict[str, Any]:
-    """Return what a row says about itself; what it does not say stays out."""
+    """Return the capabilities that a row states; others are left out."""
     stated: dict[str, Any] = {}
     if entry.modalities is not None:
         stated["modalities"] = list(entry.modalities)

@@ -1,4 +1,4 @@
-"""The form of a deployment in the back office. Secrets go in, never come out, and stay with their origin."""
+"""The form of a deployment in the back office. Secrets are write-only, and stay with their origin."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CAPABILITIES = {"modalities": list, "tools": bool, "json_schema": bool, "context
 
 
 def _choices(stored: str) -> list[tuple[str, str]]:
-    """Return the providers that this version can call, and the one that is stored even if it cannot be."""
+    """Return the providers that this version can call, and the stored one even if it cannot be called."""
     return [
         (each.value, str(each.label) if each in PROVIDERS else f"{each.label} (not built yet)")
         for each in Provider
@@ -87,9 +87,7 @@ class DeploymentForm(Restorable):
     @override
     def tombstone(self, cleaned: dict[str, Any]) -> Any:
         model = cleaned.get("model")
-        model_id = (
-            model.pk if model is not None else self.instance.model_id
-        )  # None for an alias that is new too
+        model_id = model.pk if model is not None else self.instance.model_id  # None if the alias is new too
         return Deployment.objects.filter(model_id=model_id, name=cleaned.get("name"), removed=True).first()
 
     def clean_api_key(self) -> str:
@@ -171,7 +169,7 @@ class DeploymentForm(Restorable):
         return cleaned
 
     def _closed(self, given: dict[str, str], seal: Seal) -> dict[str, Any]:
-        """Seal what was typed and keep what is stored, if it is for the same origin."""
+        """Seal the secrets that were typed and keep stored ones, if they are for the same origin."""
         kept = {name for name, value in given.items() if name in SECRET_METADATA and value == MASK}
         closed = close_metadata(seal, {name: value for name, value in given.items() if name not in kept})
         for name in given.keys() & kept:

@@ -1,4 +1,4 @@
-"""What keeps a model from serving, in words for its page. Blocking."""
+"""What keeps a model from serving, in sentences for its page. Blocking."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 from catalog.serving import served
 from catalog.snapshot import CatalogProblem
 
-SIMULATOR = "http://simulator"  # wherever it listens: this only asks whether it would be called
+SIMULATOR = "http://simulator"  # any address will do: this only checks whether it would be called
 
 
 def wanted(model: Model, rows: Iterable[Any]) -> list[str]:
-    """Return what the operator should state of these rows, once each; `is_free` rows need nothing."""
+    """Return what the operator should state for these rows, once each; `is_free` rows need nothing."""
     said = [words for row in rows if not row.is_free for words in missing_figures(model, row)]
     return list(dict.fromkeys(said))
 
 
 def known_problems(alias: str) -> list[str]:
-    """Return all that this process found when it read an alias; what is of a deployment begins with its name."""
+    """Return all problems this process found when it read an alias; those of a deployment begin with its name."""
     return [_told(each) for each in _known() if each.alias == alias]
 
 
 def problem_of(row: Deployment) -> str:
-    """Return what this process found when it read a deployment; "" is nothing."""
+    """Return the problem this process found when it read a deployment; "" if none."""
     own = (row.model.alias, row.name)
     return " ".join(each.reason for each in _known() if (each.alias, each.deployment) == own)
 
 
 def problems_now(model: Model) -> list[str]:
-    """Return what would be wrong with an alias if it were read now, before any process has. Three queries."""
+    """Return the problems of an alias if it were read now, before any process has read it. Three queries."""
     source = Source(settings.GATEWAY, settings.SECRETS.encryption_key, simulator_url=SIMULATOR)
     return [_told(each) for each in problems_of(source, model, now())]
 

@@ -1,5 +1,5 @@
-"""What a background probe tells the one who wrote the row: a slip in the model's name, or what a failure usually means.
-Pure.
+"""Diagnosis of a background probe for the author of the row: a typo in the model's name, or the usual meaning of a
+failure. Pure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from providers.probe import PLAIN_TO_TLS
 
 ALIKE: Final = 0.75
 BELOW_A_BASE: Final = ("/chat/completions", "/embeddings", "/models")
-# Words of a failure, and what they mean; the first that fits counts. The statuses are those of RFC 9110, section 15.
+# Texts of a failure and their meaning; the first match counts. The statuses are those of RFC 9110, section 15.
 _MEANINGS: Final = (
     ("status 401", "it refuses the API key"),
     ("status 403", "it refuses the API key, or what that key may do"),
@@ -23,7 +23,7 @@ _MEANINGS: Final = (
     ("gaierror", "the name of the host is not known"),
 )
 
-# What a port says to the other scheme: the words of OpenSSL and of the system, by server (OpenSSL, nginx, Go, Apache).
+# What a port answers to the other scheme: texts of OpenSSL and of the system, by server (OpenSSL, nginx, Go, Apache).
 _NO_TLS: Final = re.compile(
     r"ConnectFailed: .*(WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|record layer failure|UNEXPECTED_MESSAGE"
     r"|UNEXPECTED_EOF|EOF occurred|ConnectionResetError|ConnectionAbortedError|BrokenPipeError)"
@@ -34,7 +34,7 @@ _TLS: Final = re.compile(rf"UpstreamBroken: (the connection was closed|.*Expecte
 def slips(names: Iterable[str], listed: frozenset[str]) -> str:
     """Return a sentence for each model that the provider does not list although it lists one of nearly that name.
 
-    A list may leave out what is served all the same; a name that is nearly another one is a slip.
+    A list may omit a model that is served; a name that is nearly another one is a typo.
     """
     near = ((name, _near(name, listed)) for name in sorted(set(names) - listed))
     return " ".join(
@@ -43,13 +43,13 @@ def slips(names: Iterable[str], listed: frozenset[str]) -> str:
 
 
 def slip_of(error: str, name: str) -> str:
-    """Return the sentence about this model among those about all models of one place; "" when there is none."""
+    """Return the sentence about this model among those about all models of one probe target; "" if none."""
     found = re.search(rf"the provider lists no '{re.escape(name)}', did you mean '.*?'\?", error)
     return found.group() if found is not None else ""
 
 
 def meaning_of(error: str, endpoint: str) -> str:
-    """Return what the failure of a probe usually means; "" when nobody can tell."""
+    """Return what the failure of a probe usually means; "" when that is not known."""
     if "status 404" in error:
         beyond = next((end for end in BELOW_A_BASE if endpoint.rstrip("/").endswith(end)), "")
         if beyond:

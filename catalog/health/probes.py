@@ -1,8 +1,8 @@
-"""Background probes: each distinct endpoint and credential is asked once a round, however many aliases use it.
+"""Background probes: each distinct endpoint and credential is called once a round, however many aliases use it.
 
-Run by the scheduler every `health.check_interval`. Cost: one small request and one row for each place. A result is
-found again by the place's `id` alone, so it counts only for what was measured: another endpoint, key or model is
-another place.
+Run by the scheduler every `health.check_interval`. Cost: one small request and one row for each target. A result is
+found again by the target's `id` alone, so it counts only for what was measured: another endpoint, key or model is
+another target.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from providers.transport.client import Transport
 logger = logging.getLogger(__name__)
 
 KEPT = timedelta(days=7)
-STALE_ROUNDS = 3  # a probe older than this many rounds says nothing any more
+STALE_ROUNDS = 3  # a probe older than this many rounds no longer counts
 AT_ONCE = 16
 TIMEOUT_S = 10.0
 ENDPOINT_CHARS = 500
@@ -41,18 +41,18 @@ ERROR_CHARS = 300
 class ProbeTarget(msgspec.Struct, frozen=True):
     """One endpoint with one credential, and the deployments it stands for.
 
-    `id` is made of all that a result depends on: address, credential, models. It reveals nothing of the credential.
+    `id` is derived from all that a result depends on: address, credential, models. It does not reveal the credential.
     """
 
     id: str
     target: Target
     deployments: tuple[int, ...]
     can_chat: bool = False
-    models: frozenset[str] = frozenset()  # as they are called upstream
+    models: frozenset[str] = frozenset()  # their upstream names
 
 
 def probe_all(now: datetime) -> int:
-    """Probe every place once and write down what was seen; return how many. Blocking."""
+    """Probe every target once and store the results; return how many. Blocking."""
     places = plan(now)
     write(places, asyncio.run(_ask_alone(places)), now)
     return len(places)
@@ -63,7 +63,7 @@ async def aprobe_all(
 ) -> int:
     """Do the same without blocking the event loop; `in_database` runs a function where queries may run.
 
-    `only_new` leaves out the places of which there is a result.
+    `only_new` leaves out the targets that have a result.
     """
     places = await in_database(plan_new if only_new else plan, now)
     if places:
@@ -72,12 +72,12 @@ async def aprobe_all(
 
 
 def plan(now: datetime) -> list[ProbeTarget]:
-    """Return the distinct places of all deployments that can serve. Blocking."""
+    """Return the distinct targets of all deployments that can serve. Blocking."""
     return places_of(in_force(now), settings.SECRETS.encryption_key)
 
 
 def plan_new(now: datetime) -> list[ProbeTarget]:
-    """Return those of them that were not probed lately, as after a change. Blocking."""
+    """Return the targets that were not probed lately, as after a change. Blocking."""
     places = plan(now)
     probed = HealthProbe.objects.filter(place__in=[place.id for place in places], at__gte=oldest(now))
     known = set(probed.values_list("place", flat=True))
@@ -93,12 +93,12 @@ def in_force(now: datetime) -> Snapshot:
 
 
 def oldest(now: datetime) -> datetime:
-    """Return since when a probe counts."""
+    """Return the time since which a probe counts."""
     return now - timedelta(seconds=STALE_ROUNDS * settings.GATEWAY.health.check_interval)
 
 
 def places_of(snapshot: Snapshot, key: bytes) -> list[ProbeTarget]:
-    """Return the places of a catalog."""
+    """Return the probe targets of a catalog."""
     found: dict[bytes, ProbeTarget] = {}
     for model in snapshot.models.values():
         for target in (deployment.target for deployment in (*model.deployments, *model.shadows)):
@@ -117,7 +117,7 @@ def places_of(snapshot: Snapshot, key: bytes) -> list[ProbeTarget]:
 
 
 def write(places: Sequence[ProbeTarget], found: Iterable[Probed], now: datetime) -> None:
-    """Add one row a place, which carries on how long the state has lasted; forget what is older than a week."""
+    """Add one row a target, which keeps the time its state began; delete what is older than a week."""
     latest = {row.place: row for row in latest_probes([place.id for place in places])}
     rows = []
     for place, probed in zip(places, found, strict=True):
@@ -146,7 +146,7 @@ def write(places: Sequence[ProbeTarget], found: Iterable[Probed], now: datetime)
 
 
 def _tell(place: ProbeTarget, before: str, error: str) -> None:
-    """Log what a probe saw for the first time, and that it is over."""
+    """Log a new failure of a probe, and its end."""
     many = f"{len(place.deployments)} deployments"
     one = f"{place.target.alias}/{place.target.name}"
     where = f"{place.target.base_url[:ENDPOINT_CHARS]} ({one if len(place.deployments) == 1 else many})"
@@ -157,13 +157,13 @@ def _tell(place: ProbeTarget, before: str, error: str) -> None:
 
 
 def latest_probes(places: Sequence[str]) -> list[HealthProbe]:
-    """Return the newest probe of each of these places."""
+    """Return the newest probe of each of these targets."""
     rows = (HealthProbe.objects.filter(place=place).order_by("-at", "-pk").first() for place in places)
     return [row for row in rows if row is not None]
 
 
 def _facts_of(target: Target) -> bytes:
-    """Return what two deployments share where one answer stands for both. Holds the credential."""
+    """Return what two deployments share if one probe counts for both. Holds the credential."""
     return msgspec.json.encode(
         [
             target.provider,
@@ -192,7 +192,7 @@ async def _ask_alone(places: Sequence[ProbeTarget]) -> list[Probed]:
 
 
 async def ask(places: Sequence[ProbeTarget], transport: Transport) -> list[Probed]:
-    """Probe the places, some at a time, each within a bound."""
+    """Probe the targets, some at a time, each with a timeout."""
     turn = asyncio.Semaphore(AT_ONCE)
     timeout_s = min(TIMEOUT_S, settings.GATEWAY.health.check_interval)
 

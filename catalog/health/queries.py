@@ -21,7 +21,7 @@ from catalog.snapshot import CatalogProblem, Snapshot
 
 
 class DeploymentActivity(msgspec.Struct, frozen=True, kw_only=True):
-    """How one deployment is doing, as `GET /admin/providers/health` shows it."""
+    """The state of one deployment, as `GET /admin/providers/health` shows it."""
 
     id: int
     provider: str
@@ -35,7 +35,7 @@ class DeploymentActivity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def provider_health(now: datetime) -> list[DeploymentActivity]:
-    """Return how every enabled deployment is doing: the last probe of its place, and this process's own traffic."""
+    """Return the state of every enabled deployment: the last probe of its target, and this process's own traffic."""
     probes = _probes(now, in_force(now))
     traffic = _traffic()
     rows = (
@@ -47,7 +47,7 @@ def provider_health(now: datetime) -> list[DeploymentActivity]:
 
 
 def with_prices(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
-    """Read the prices in force along, in one query for all rows."""
+    """Prefetch the prices in force, in one query for all rows."""
     return rows.prefetch_related(Prefetch("prices", _in_force(), to_attr="open_prices"))
 
 
@@ -58,7 +58,7 @@ def _in_force() -> QuerySet[Price]:
 
 
 def price_in_words(row: Deployment) -> str:
-    """Say what a deployment costs now, with units, and who says so. One query, if its price was not read along."""
+    """Return what a deployment costs now, with units and source. One query, if its price was not prefetched."""
     if not row.pk:
         return "none yet: give it one on its own page, or its calls are refused"
     found = getattr(row, "open_prices", None)
@@ -75,7 +75,7 @@ def price_in_words(row: Deployment) -> str:
 
 
 def places_of(text: str) -> set[str]:
-    """Return the probed places that stand for a deployment or a model with this text in its name."""
+    """Return the probed targets that stand for a deployment or a model with this text in its name."""
     named = Q(name__icontains=text) | Q(model__alias__icontains=text)
     wanted = set(Deployment.objects.filter(named).values_list("pk", flat=True))
     newest = HealthProbe.objects.values("place").annotate(last=Max("pk"))
@@ -84,7 +84,7 @@ def places_of(text: str) -> set[str]:
 
 
 def names_of(deployments: Iterable[int]) -> dict[int, str]:
-    """Return "alias / deployment" by id, of removed ones too. One query."""
+    """Return "alias / deployment" by id, also of removed ones. One query."""
     rows = Deployment.objects.filter(pk__in=set(deployments)).select_related("model")
     return {row.pk: f"{row.model.alias} / {row.name}" for row in rows}
 
@@ -105,7 +105,7 @@ def failed_probes(now: datetime, snapshot: Snapshot | None = None) -> list[Catal
 
 
 def _why(upstream_model: str, probe: HealthProbe) -> str:
-    """Say what its probe found wrong with one deployment; one place may stand for several, each with its own model."""
+    """Return what its probe found wrong with one deployment; a target may stand for several, each with its model."""
     if probe.state == ONLINE:
         return slip_of(probe.error, upstream_model)
     meaning = meaning_of(probe.error, probe.endpoint)
@@ -138,7 +138,7 @@ def _probes(now: datetime, snapshot: Snapshot) -> dict[int, HealthProbe]:
 
 
 def _traffic() -> dict[int, tuple[str, str]]:
-    """Return what this process's own calls say: state and reason by deployment, where there were any."""
+    """Return the result of this process's own calls: state and reason by deployment, where there were any."""
     health = getattr(served(), "health", None)
     if health is None:
         return {}

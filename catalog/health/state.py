@@ -1,4 +1,4 @@
-"""Online, degraded, offline or unknown: what probes and real traffic say of a deployment, together. Pure."""
+"""Online, degraded, offline or unknown: the state of a deployment from probes and real traffic. Pure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _TRAFFIC = {
 
 
 def probe_state(*, is_ok: bool, is_final: bool, failures: int) -> str:
-    """Return what a probe means, `failures` being those in a row with this one."""
+    """Return the state from a probe; `failures` are those in a row with this one."""
     if is_ok:
         return ONLINE
     return OFFLINE if is_final or failures >= OFFLINE_AFTER else DEGRADED
 
 
 def state_of(probe: str, traffic: str) -> str:
-    """Return the worse of both: a good probe never hides that real calls fail. `traffic` "": there was none."""
+    """Return the worse of both: a good probe never hides failing real calls. `traffic` "": there was none."""
     return max(probe, _TRAFFIC.get(traffic, UNKNOWN), key=_RANK.__getitem__)

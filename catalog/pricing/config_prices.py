@@ -1,4 +1,4 @@
-"""What a row of the configuration file costs, as a price sheet. Pure and exact: decimals in, integers out."""
+"""The prices of a row of the configuration file, as a price sheet. Pure and exact: decimals in, integers out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FLAT_IMAGE_CENTS: Final = "price_image_cents"  # metadata of older files: cents 
 
 
 def sheet_of(entry: ModelEntry) -> PriceSheet | None:
-    """Return the sheet; None where the row states no price above 0 and does not say `free`."""
+    """Return the sheet; None where the row states no price above 0 and is not declared `free`."""
     if entry.free:
         return PriceSheet(free=True)
     rates = {name: _rate(getattr(entry.pricing, name), entry.token_unit) for name in TOKEN_PARTS}
@@ -79,7 +79,7 @@ def _rate(price: Decimal | None, unit: Decimal) -> int | None:
 
 
 def _rate_of(price: Decimal, unit: Decimal) -> int:
-    """Return nano-USD per million units of what costs `price` USD per `unit`; a finer price is rounded up."""
+    """Convert `price` USD per `unit` to nano-USD per million units; a finer price is rounded up."""
     return int((price * NANO * PER / unit).to_integral_value(ROUND_CEILING))
 
 

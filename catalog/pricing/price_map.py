@@ -1,6 +1,6 @@
 """The vendored, dated snapshot of public prices and token limits of well-known models. No network, ever.
 
-Answers only when the catalog gives no price of its own. Read from catalog/data/ at the first look-up.
+Used only when the catalog has no price of its own. Read from catalog/data/ at the first look-up.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class PriceMap(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What the map knows of one model. The sheet's source is "map"; limits None are unknown."""
+    """The map's facts of one model. The sheet's source is "map"; limits None are unknown."""
 
     sheet: PriceSheet
     context_window: int | None
@@ -65,7 +65,7 @@ class Known(msgspec.Struct, frozen=True):
 
 
 def lookup(provider: str, upstream_model: str) -> Known | None:
-    """Return what is publicly known of a model, or None: its id as it stands, else without the release."""
+    """Return the public facts of a model, or None: by its exact id, else by the id without the release."""
     name = upstream_model.lower()
     models = load().models
     for owner in (provider, _SAME_AS.get(provider, "")):

@@ -1,7 +1,7 @@
 """What changes a price with the call: steps by the prompt's length, tiers, places, tools. Pure, integers only.
 
 A step reprices the whole call, output too; what a step leaves out keeps its price. Tiers and places are factors on all
-token parts, and those that count are the ones the answer reports.
+token parts; those that the response reports apply.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ NO_TERMS: Final = Terms()
 
 
 def charged(sheet: PriceSheet, usage: Usage) -> PriceSheet:
-    """Return the rates of a call that used so much, in the tier and place that its answer reported."""
+    """Return the rates of a call with this usage, in the tier and place that its response reported."""
     terms = sheet.terms
     reached = [step for step in terms.above if usage.total_input_tokens > step.prompt_tokens]
     if reached:
@@ -79,7 +79,7 @@ def charged(sheet: PriceSheet, usage: Usage) -> PriceSheet:
 
 
 def dearest(sheet: PriceSheet, prompt_tokens: int, tier: str) -> PriceSheet:
-    """Return the dearest rates that a call with at most so long a prompt can have, wherever it is served."""
+    """Return the highest rates that a call with a prompt of at most this length can have, wherever it is served."""
     terms = sheet.terms
     reached = [step for step in terms.above if prompt_tokens > step.prompt_tokens]
     factor = max(ONE, factor_of(terms.tiers, tier)) * max(
@@ -89,7 +89,7 @@ def dearest(sheet: PriceSheet, prompt_tokens: int, tier: str) -> PriceSheet:
 
 
 def costs_tokens(sheet: PriceSheet) -> bool:
-    """Tell whether a token can cost anything, at whatever step."""
+    """Return whether a token can cost anything, at any step."""
     steps = (sheet, *sheet.terms.above)
     return not sheet.free and any(getattr(step, name) for step in steps for name in TOKEN_PARTS)
 
@@ -99,7 +99,7 @@ def factor_of(factors: Iterable[Factor], name: str) -> int:
 
 
 def _stepped(sheet: PriceSheet, steps: Iterable[Step | PriceSheet]) -> PriceSheet:
-    """Return the sheet with the dearest of these steps' rates where they have one."""
+    """Return the sheet with the highest of these steps' rates where they have one."""
     stated = {
         name: [rate for step in steps if (rate := getattr(step, name)) is not None] for name in TOKEN_PARTS
     }
@@ -117,7 +117,7 @@ def _times(sheet: PriceSheet, factor: int) -> PriceSheet:
 
 
 def is_image_rate(image: Any) -> bool:
-    """Say whether this is a price of one image as it is stored: rate, size, quality."""
+    """Return whether this is a price of one image as it is stored: rate, size, quality."""
     return (
         isinstance(image, list)
         and len(image) == 3  # noqa: PLR2004 - rate, size, quality

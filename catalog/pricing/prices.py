@@ -11,7 +11,7 @@ from catalog.pricing.price_terms import NO_TERMS, Terms, charged
 if TYPE_CHECKING:
     from providers.usage import Usage
 
-PER: Final = 1_000_000  # rates are nano-USD per so many units
+PER: Final = 1_000_000  # rates are nano-USD per this many units
 
 _TEXT: Final = ("input", "output", "request")
 APPLICABLE: Final[dict[str, tuple[str, ...]]] = {
@@ -78,7 +78,7 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class LineItem(NamedTuple):
-    """So much of one kind at one rate; `units` of the quantity make one priced unit (1000 ms a second)."""
+    """A quantity of one kind at one rate; `units` of the quantity make one priced unit (1000 ms a second)."""
 
     kind: str
     quantity: int
@@ -119,7 +119,7 @@ def cost(usage: Usage, sheet: PriceSheet) -> int:
 
 
 def receipt(usage: Usage, sheet: PriceSheet) -> Receipt:
-    """Return the line items of a call; the total equals `cost`, and the lines recompute it for ever."""
+    """Return the line items of a call; the total equals `cost`, and can always be recomputed from the lines."""
     if sheet.free:
         return Receipt((), 0)
     sheet = _in_force(sheet, usage)
@@ -132,7 +132,7 @@ def receipt(usage: Usage, sheet: PriceSheet) -> Receipt:
 
 
 def image_rate(sheet: PriceSheet, size: str, quality: str) -> int:
-    """Return the rate of one image: the closest listed, else the flat one, else the dearest (never 0)."""
+    """Return the rate of one image: the closest listed, else the flat one, else the highest (never 0)."""
     best: ImageRate | None = None
     for listed in sheet.images:
         fits = listed.size in ("", size) and listed.quality in ("", quality)
@@ -146,7 +146,7 @@ def image_rate(sheet: PriceSheet, size: str, quality: str) -> int:
 
 
 def lacking(sheet: PriceSheet, model_type: str) -> str:
-    """Say what is missing for pricing a model of this type; "" when nothing is, or when it is said to be free."""
+    """Return what is missing for pricing a model of this type; "" when nothing is, or when it is declared free."""
     if sheet.free:
         return ""
     names = APPLICABLE.get(model_type, APPLICABLE["llm"])
@@ -165,7 +165,7 @@ def missing_side(sheet: PriceSheet, model_type: str) -> str:
 
 
 def _tokens(usage: Usage, sheet: PriceSheet) -> list[LineItem]:
-    """Those of most calls first; the others are looked at together."""
+    """Return the token items: those of most calls first, the others are checked together."""
     per_input, per_output = sheet.input or 0, sheet.output or 0
     parts = [LineItem("input", usage.input_tokens, per_input)]
     if (
@@ -195,7 +195,7 @@ def _tokens(usage: Usage, sheet: PriceSheet) -> list[LineItem]:
 
 
 def as_kept(usage: Usage, sheet: PriceSheet) -> Usage:
-    """Return a usage as a row keeps it: the sheet makes the same bill of it, however many tools the provider named."""
+    """Return a usage as a row stores it: the sheet gives the same bill, however many tools the provider named."""
     if not usage.tool_calls:
         return usage
     return usage.with_few_tools({tool.name for tool in sheet.terms.tool_calls})
@@ -236,7 +236,7 @@ def _line(part: LineItem, price_id: int) -> ReceiptLine:
 
 
 def _decimal(numerator: int, scale: int) -> str:
-    """Write numerator/scale exactly; scale is a power of ten."""
+    """Format numerator/scale exactly; scale is a power of ten."""
     whole, rest = divmod(numerator, scale)
     if not rest:
         return str(whole)

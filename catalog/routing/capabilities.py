@@ -1,4 +1,4 @@
-"""What a call needs and what a deployment can do. Pure. What nobody stated is believed to be possible."""
+"""What a call needs and what a deployment can do. Pure. A capability that is not stated is assumed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from catalog.snapshot import Deployment, Model
 
 
 class Requirements(msgspec.Struct, frozen=True, kw_only=True):
-    """What serving a request takes. `prompt_tokens` is an estimate; 0: not worth looking at."""
+    """What serving a request requires. `prompt_tokens` is an estimate; 0: it needs no check."""
 
     modalities: tuple[str, ...] = ()
     tools: bool = False
     json_schema: bool = False
     prompt_tokens: int = 0
     members: tuple[str, ...] = ()  # that the gateway does not know
-    keeps_money: bool = False  # a budget binds the call
+    keeps_money: bool = False  # a budget limits the call
 
 
 class MissingCapability(msgspec.Struct, frozen=True):
-    """Why a deployment cannot serve: the request's parameter, and words."""
+    """Why a deployment cannot serve: the request's parameter, and a text."""
 
     param: str
     words: str
@@ -29,11 +29,11 @@ class MissingCapability(msgspec.Struct, frozen=True):
 
 
 NOTHING = Requirements()
-SHORTEST_TOKEN_BYTES = 4  # a prompt is looked at only when its bytes could be more tokens than this makes
+SHORTEST_TOKEN_BYTES = 4  # a prompt is checked only if its bytes, at this many a token, exceed the window
 
 
 def lack_of(deployment: Deployment, model: Model, need: Requirements) -> MissingCapability | None:
-    """Return the first thing that this deployment cannot do of what is needed."""
+    """Return the first requirement that this deployment does not meet."""
     can = deployment.can
     if can.modalities is not None:
         for modality in need.modalities:
@@ -55,14 +55,14 @@ def lack_of(deployment: Deployment, model: Model, need: Requirements) -> Missing
 
 
 def _top(member: str) -> str:
-    """Return the name of an unknown member without its place: `messages[3].content.video` is `video`."""
+    """Return the name of an unknown member without its path: `messages[3].content.video` is `video`."""
     return member.rpartition(".")[2]
 
 
 def need_of(asked: Requirements, size: int, models: Iterable[Model], estimate: int | None) -> Requirements:
-    """Return what of a request somebody in `models` could lack. `asked` is what its structure asks for.
+    """Return what of a request a deployment of `models` could lack. `asked` is what its structure requires.
 
-    `size` is in bytes; `estimate` is about the prompt's tokens; None: the request is not one prompt.
+    `size` is in bytes; `estimate` is of the prompt's tokens; None: the request is not one prompt.
     """
     is_limited, window = False, None
     for model in models:

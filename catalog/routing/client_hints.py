@@ -1,4 +1,4 @@
-"""What a client may say about its own route: `X-Gateway-Route: only=a|b, avoid=c, sort=cost`. Pure."""
+"""The client's hints for its own route: `X-Gateway-Route: only=a|b, avoid=c, sort=cost`. Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Which deployments a refused call could have gone to, and why to none of them: kept with the refusal. Pure.
+"""The deployments that a refused call could have used, and why it used none: stored with the refusal. Pure.
 
-Asked for calls that routing refused, as far as they are kept; a catalog may have thousands of rows.
+Used for calls that routing refused, as far as they are stored; a catalog may have thousands of rows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from catalog.snapshot import Model, Snapshot
 
-MOST: Final = 20  # deployments that are told
+MOST: Final = 20  # deployments that are listed
 LONGEST_WHY: Final = 200
 
 DISABLED: Final = "it is disabled"
@@ -21,7 +21,7 @@ NONE: Final = "it has no deployment"
 
 
 def considered(snapshot: Snapshot, alias: str, passed_over: Sequence[Any] = ()) -> list[dict[str, str]]:
-    """Return what stands in a refusal's figures: {"model", "deployment", "why"} for each deployment of the alias and of
+    """Return the figures of a refusal: {"model", "deployment", "why"} for each deployment of the alias and of
     its fallbacks. `passed_over` (catalog/routing/route.py, Skipped) is what routing found at the moment of the call.
     """
     found = {(each.alias, each.deployment): each.why for each in passed_over}
@@ -47,7 +47,7 @@ def _aliases(snapshot: Snapshot, alias: str) -> Iterable[str]:
 
 
 def _of_alias(snapshot: Snapshot, alias: str) -> Iterator[tuple[str, str]]:
-    """Yield what keeps the deployments of an alias from ever answering as they are set up."""
+    """Yield what keeps the deployments of an alias from ever answering as they are configured."""
     for problem in snapshot.problems:
         if problem.alias == alias:
             yield problem.deployment, problem.reason

@@ -18,7 +18,7 @@ BY = ("tenant", "user")
 
 
 class BadExperiment(ValueError):
-    """Not an experiment; the text is for who wrote it."""
+    """Not a valid experiment; the text is for its author."""
 
 
 def experiment_of(stored: Any) -> Experiment | None:
@@ -50,5 +50,5 @@ def arm_of(experiment: Experiment, alias: str, subject: str) -> str:
 
 
 def put_first(arm: str, ordered: Sequence[Deployment]) -> list[Deployment]:
-    """Return the order with the arm in front: the others remain, for failover."""
+    """Return the order with the arm first: the others remain, for failover."""
     return sorted(ordered, key=lambda deployment: deployment.target.name != arm)

@@ -1,4 +1,4 @@
-"""WHERE it can go: alias -> Route. Pure: snapshot, caller, what is known of the deployments, and dice are arguments.
+"""Resolves an alias to a Route. Pure: snapshot, caller, health of the deployments, and dice are arguments.
 
 Cost: under 3 us for an alias with one deployment, about 15 us for a few.
 """
@@ -33,7 +33,7 @@ __all__ = [
 
 
 LIST = "GET /v1/models lists the models that this key may use."
-_TYPES = {  # what a model of a type is called, and where it is called
+_TYPES = {  # the name of a model of a type, and its endpoint
     "llm": ("a chat model", "/v1/chat/completions"),
     "embedding": ("an embedding model", "/v1/embeddings"),
     "image": ("an image model", ""),
@@ -44,7 +44,7 @@ _TYPES = {  # what a model of a type is called, and where it is called
 
 
 class ModelNotFound(Exception):
-    """`meant`: the alias that the caller may use and may have meant; "" when none is near."""
+    """`meant`: the alias that the caller may use and probably meant; "" when none is similar."""
 
     def __init__(self, alias: str, meant: str = "") -> None:
         self.alias, self.meant = alias, meant
@@ -62,7 +62,7 @@ class WrongModelType(Exception):
 
 
 class ModelUnpriced(Exception):
-    """No deployment of the alias has a price, so a budget could not be kept. `missing`: the one side that has none."""
+    """No deployment of the alias has a price, so no budget could be enforced. `missing`: the one side without one."""
 
     def __init__(self, alias: str, missing: str = "") -> None:
         self.alias = alias
@@ -73,7 +73,7 @@ class ModelUnpriced(Exception):
 
 
 def find(snapshot: Snapshot, alias: str, caller: Caller, *, model_type: str) -> Model:
-    """Return what the alias names. Raises ModelNotFound, ModelNotAllowed, WrongModelType, ModelUnpriced,
+    """Return the model of the alias. Raises ModelNotFound, ModelNotAllowed, WrongModelType, ModelUnpriced,
     NoDeployment.
     """
     model = snapshot.models.get(alias)
@@ -93,7 +93,7 @@ def find(snapshot: Snapshot, alias: str, caller: Caller, *, model_type: str) -> 
 
 
 def unservable(model: Model) -> Exception:
-    """Return what a call for a model is told that is not among those that can answer (Snapshot.serving)."""
+    """Return the error for a call to a model that is not among those that can answer (Snapshot.serving)."""
     if model.is_unpriced:
         return ModelUnpriced(model.alias, model.missing_price)
     if model.model_type not in SERVED_TYPES:
@@ -102,7 +102,7 @@ def unservable(model: Model) -> Exception:
 
 
 def meant(snapshot: Snapshot, alias: str, caller: Caller, model_type: str = "") -> str:
-    """Return the alias that the caller may use and may have meant, those of the endpoint's type first; "": none."""
+    """Return the alias that the caller may use and probably meant, those of the endpoint's type first; "": none."""
     usable = [model for model in snapshot.serving.values() if caller.may_use(model.alias)]
     fitting = [model.alias for model in usable if model_type in {"", model.model_type}]
     return near(alias, fitting) or near(alias, (model.alias for model in usable))
@@ -122,7 +122,7 @@ def resolve(  # noqa: PLR0913 - each is a source of its own
     health: DeploymentHealth | None = None,
     dice: Callable[[], float] = random,
 ) -> Route:
-    """Return where a call for `alias` may go. Raises what find() raises, ModelCannot, and Unavailable when every
+    """Return the route of a call for `alias`. Raises what find() raises, ModelCannot, and Unavailable when every
     provider asked not to be called yet.
     """
     model = find(snapshot, alias, caller, model_type=model_type)

@@ -1,4 +1,4 @@
-"""What routing answers with: the places a call may go, in order, and why not elsewhere. Pure values."""
+"""The result of routing: the deployments a call may go to, in order, and why not to others. Pure values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 class NoDeployment(Exception):
-    """The alias exists, but none of its deployments can serve: waiting does not help. Why is for the operator."""
+    """The alias exists, but none of its deployments can serve: waiting does not help. The why is for the operator."""
 
     def __init__(self, alias: str, passed_over: tuple[Skipped, ...] = ()) -> None:
         self.alias, self.passed_over = alias, passed_over
@@ -32,7 +32,7 @@ class NoDeployment(Exception):
 
 
 class ModelCannot(Exception):
-    """No deployment can do what the request needs; `param` is the member that asks for it."""
+    """No deployment meets the request's requirements; `param` is the member that causes it."""
 
     def __init__(self, alias: str, lack: MissingCapability, passed_over: tuple[Skipped, ...] = ()) -> None:
         self.alias, self.param, self.passed_over = alias, lack.param, passed_over
@@ -42,7 +42,7 @@ class ModelCannot(Exception):
 
 
 class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What one call brings to routing, beside its alias."""
+    """What one call passes to routing, beside its alias."""
 
     need: Requirements = NOTHING
     hints: Hints | None = None
@@ -54,8 +54,8 @@ class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Route(msgspec.Struct, frozen=True):
     """An alias and the deployments to try, best first; those of other aliases (fallbacks) after its own.
 
-    `instead` are other aliases' deployments for a refusal that they might not make; `reason` says why an alias of its
-    own has none in the list; `is_panic` that all of them are resting.
+    `instead` are other aliases' deployments for a refusal that they might not make; `reason` is why the alias itself
+    has none in the list; `is_panic`: all of them are resting after failures.
     """
 
     model: Model
@@ -69,7 +69,7 @@ class Route(msgspec.Struct, frozen=True):
 
     @property
     def every(self) -> tuple[Deployment, ...]:
-        """All that may come to answer."""
+        """All deployments that may answer."""
         if not self.instead:
             return self.deployments
         more = (d for several in self.instead.values() for d in several)
@@ -93,7 +93,7 @@ class Route(msgspec.Struct, frozen=True):
 
     @property
     def decision(self) -> list[dict[str, Any]]:
-        """The order and what was left out, as plain values; made only when somebody reads it."""
+        """The order and what was left out, as plain values; made only when it is read."""
         order = [
             {"model": d.target.alias, "deployment": d.target.name, "priority": d.priority, "weight": d.weight}
             for d in self.deployments

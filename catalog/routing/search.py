@@ -1,4 +1,4 @@
-"""The search for a route where the plain answer does not do: several deployments, broken ones, needs, hints, fallbacks.
+"""Candidate selection beyond the simple case: several deployments, broken ones, requirements, hints, fallbacks.
 
 Pure: one object a call. Cost: about 15 us for a few deployments.
 """
@@ -19,11 +19,11 @@ from providers.resilience.circuit_breaker import CircuitBreaker
 from providers.resilience.health import DeploymentHealth
 from tenants.caller import Caller
 
-SPARED_SHARE = 0.1  # of a broken deployment that is kept because half of its tier is out already
+SPARED_SHARE = 0.1  # of the calls, to a broken deployment that is kept as half of its tier is ejected
 
 
 class CandidateSelection:
-    """One look for a route that is not the plain one."""
+    """One selection of a route that is not the simple case."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class CandidateSelection:
         return build(deployments=tuple(self._resting), is_panic=True)
 
     def _others(self, model: Model, reason: str, others: dict[str, Model]) -> tuple[Deployment, ...]:
-        """Return the deployments of the aliases to fall back to: only those that this caller may use himself."""
+        """Return the deployments of the fallback aliases: only those that this caller may use itself."""
         found: list[Deployment] = []
         for alias in model.fallbacks[reason]:
             other = self._snapshot.models.get(alias)
@@ -131,7 +131,7 @@ class CandidateSelection:
         return False
 
     def _ready(self, tier: list[Deployment], late: list[Deployment]) -> list[Deployment]:
-        """Return those of a tier that may be chosen; those that come back slowly are often only put behind."""
+        """Return those of a tier that may be chosen; recovering ones are often only put last."""
         ready: list[Deployment] = []
         broken: list[tuple[CircuitBreaker, Deployment]] = []
         kept = 0
@@ -158,14 +158,14 @@ class CandidateSelection:
         return ready
 
     def _draw(self, deployment: Deployment) -> float:
-        """Draw whether a call goes to one that comes back. A sticky value draws the same each time: it moves once."""
+        """Draw whether a call goes to a recovering one. A sticky value draws the same each time: it moves once."""
         key = self._asking.sticky_key
         return draw(key, deployment) if key else self._dice()
 
     def _without_ejected(
         self, broken: list[tuple[CircuitBreaker, Deployment]], size: int, *, is_whole_tier: bool
     ) -> list[Deployment]:
-        """Take out the worst, at most half of a tier, and return the others; if all are broken, all of them rest."""
+        """Eject the worst, at most half of a tier, and return the others; if all are broken, all are ejected."""
         most = len(broken) if is_whole_tier else size // 2
         worst_first = sorted(broken, key=lambda pair: pair[0].open_until, reverse=True)
         for breaker, deployment in worst_first[:most]:

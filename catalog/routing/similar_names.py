@@ -1,6 +1,6 @@
-"""Which alias somebody may have meant who wrote another. Pure; 0.3 us an alias, so many wrong names cost little.
+"""Finds the alias that a wrong name probably meant. Pure; 0.3 us an alias, so many wrong names cost little.
 
-By pairs of neighboring letters (Dice's coefficient), case and punctuation aside: "demo_chat" is "demo-chat".
+By pairs of neighboring letters (Dice's coefficient), without case and punctuation: "demo_chat" is "demo-chat".
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from functools import lru_cache
 from itertools import islice, pairwise
 
 MOST_LOOKED_AT = 1_000
-LONGEST = 100  # nobody mistypes more
+LONGEST = 100  # a longer name is no typo
 LEAST_ALIKE = 0.5
 
 
 def near(word: str, aliases: Iterable[str]) -> str:
-    """Return the alias that is most like the word, or "" when none is."""
+    """Return the alias that is most similar to the word, or "" when none is."""
     if len(word) > LONGEST:
         return ""
     mine = _pairs(word)

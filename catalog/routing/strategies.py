@@ -1,4 +1,4 @@
-"""Who goes first inside a priority: weighted, least_busy, latency or cost; and the sticky order. Pure; dice passed in.
+"""The order inside a priority: weighted, least_busy, latency or cost; and the sticky order. Pure; dice passed in.
 
 Each takes a tier of two or more and returns all of it, best first.
 """
@@ -52,7 +52,7 @@ def weighted(tier: Tier, circumstances: StrategyContext) -> Tier:
 
 
 def least_busy(tier: Tier, circumstances: StrategyContext) -> Tier:
-    """Fewest calls in flight for its weight first; equals by a weighted draw."""
+    """Fewest calls in flight for its weight first; ties by a weighted draw."""
     health = circumstances.health
 
     def load(deployment: Deployment) -> float:
@@ -74,26 +74,26 @@ def latency(tier: Tier, circumstances: StrategyContext) -> Tier:
 
 
 def cost(tier: Tier, circumstances: StrategyContext) -> Tier:
-    """The cheapest for what this call probably takes; equals by a weighted draw."""
+    """The cheapest for what this call probably takes; ties by a weighted draw."""
     tokens_in, tokens_out = circumstances.expected
     return sorted(weighted(tier, circumstances), key=lambda d: expected_cost(d.sheet, tokens_in, tokens_out))
 
 
 def expected_cost(sheet: PriceSheet, tokens_in: int, tokens_out: int) -> int:
-    """Return what such a call would cost, in nano-USD a million times over: only for comparing."""
+    """Return what such a call would cost, in nano-USD times a million: only for comparison."""
     if sheet.free:
         return 0
     return tokens_in * (sheet.input or 0) + tokens_out * (sheet.output or 0) + (sheet.request or 0)
 
 
 def _wait(deployment: Deployment, circumstances: StrategyContext) -> float:
-    """Peak-EWMA of the time to the first content, times the queue a call would stand in; unmeasured ones come first."""
+    """Peak-EWMA of the time to the first content, times the queue of a new call; unmeasured ones come first."""
     entry = circumstances.health.get(deployment.target.id)
     return entry.latency(circumstances.now) * (entry.in_flight + 1) if entry is not None else 0.0
 
 
 def _sticky(tier: Sequence[Deployment], key: str) -> Tier:
-    """Weighted rendezvous hashing: the same key meets the same deployment, whoever else comes or goes."""
+    """Weighted rendezvous hashing: the same key gets the same deployment, whichever others come or go."""
 
     def score(deployment: Deployment) -> float:
         point = _point(f"{key}\n{deployment.target.name}")
@@ -103,7 +103,7 @@ def _sticky(tier: Sequence[Deployment], key: str) -> Tier:
 
 
 def draw(key: str, deployment: Deployment) -> float:
-    """Return a number from 0 to 1 that a sticky value always draws for a deployment, whatever place it has for it."""
+    """Return a number from 0 to 1 that a sticky value always draws for a deployment, whatever its rank for it."""
     return _point(f"{key}\n{deployment.target.name}\nlot")
 
 

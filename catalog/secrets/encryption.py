@@ -26,7 +26,7 @@ class CredentialUnreadable(Exception):
 
 
 def key_id(key: bytes) -> str:
-    """Return a name for the key that says nothing about it."""
+    """Return a name for the key that reveals nothing about it."""
     return hashlib.sha256(b"name of this encryption key" + key).hexdigest()[:8]
 
 

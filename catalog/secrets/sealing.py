@@ -1,6 +1,6 @@
 """What the secrets of a deployment are sealed for: its own row and the origin (scheme, host, port) that gets them.
 
-A secret opens only in the row it was given to, under its own name, and while the row leads to the same origin. Pure.
+A secret opens only in the row it was given to, under its own name, and while the row has the same origin. Pure.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def close_metadata(seal: Seal, metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def open_metadata(seal: Seal, metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Return stored metadata as texts, every secret in the clear. Raises CredentialUnreadable."""
+    """Return stored metadata as texts, every secret decrypted. Raises CredentialUnreadable."""
     return {
         name: seal.open(name, value) if _is_secret(name, value) else str(value)
         for name, value in metadata.items()
