@@ -1,4 +1,4 @@
-"""WHO: people, tenants and their keys."""
+"""People, tenants and their keys."""
 
 from __future__ import annotations
 

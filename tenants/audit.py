@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 200
 SECRET_FIELDS = frozenset({"password", "secret_hmac", "previous_hmac", "ciphertext"})
-SECRET_MAPS = frozenset({"metadata"})  # provider settings may hold credentials: only their names are told
+SECRET_MAPS = frozenset({"metadata"})  # provider settings may hold credentials: only their names are recorded
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Who acts: an e-mail address, or the part of the program ("bootstrap", "shell")."""
+    """The author of a change: an e-mail address, or the part of the program ("bootstrap", "shell")."""
 
     name: str
     ip: str = ""
@@ -37,18 +37,18 @@ def actor_of(request: HttpRequest) -> Actor:
 
 
 def at_the_shell(what: str = "shell") -> Actor:
-    """Return the person at the shell: the operating system's user, and who became that user by sudo."""
+    """Return the person at the shell: the operating system's user, and the user who ran sudo."""
     number = os.getuid()
     try:
         name = pwd.getpwuid(number).pw_name
-    except KeyError:  # a container may run as a number without a name
+    except KeyError:  # a container may run as a numeric id without a name
         name = f"uid {number}"
     before = os.environ.get("SUDO_USER", "")[:64] if number == 0 else ""
     return Actor(f"{what} ({name}, sudo by {before})" if before and before != name else f"{what} ({name})")
 
 
 def facts_of(row: Model) -> dict[str, Any]:
-    """Return a row's columns as JSON values, without those that are secret."""
+    """Return a row's columns as JSON values, without the secret ones."""
     facts = {
         field.attname: _display(field.attname, getattr(row, field.attname))
         for field in row._meta.concrete_fields  # noqa: SLF001 - Django's documented model API
@@ -61,7 +61,7 @@ def facts_of(row: Model) -> dict[str, Any]:
 def record(
     actor: Actor, action: str, row: Model, *, before: dict[str, Any] | None, after: dict[str, Any] | None
 ) -> None:
-    """Write what happened to a row."""
+    """Write an audit row."""
     AuditEvent.objects.create(
         actor=actor.name,
         action=action,

@@ -1,4 +1,4 @@
-"""WHO asks: Authorization header -> Caller, or InvalidKey. One HMAC and a dictionary lookup when warm; no SQL."""
+"""Authentication: Authorization header -> Caller, or InvalidKey. One HMAC and a dictionary lookup when warm; no SQL."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ApiKeyAuth(HttpBearer):
     is_async = True
 
     def __init__(self, keys: Callable[[], KeyCache]) -> None:
-        """`keys` returns the cache of this process; what it raises where nothing is served passes on."""
+        """`keys` returns the cache of this process; its error when nothing is served is passed on."""
         super().__init__()
         self._keys = keys
 
@@ -59,15 +59,15 @@ class ApiKeyAuth(HttpBearer):
         return await self._keys().caller(token)
 
     async def _caller(self, request: Any, token: str) -> Caller:
-        """Return who holds this key, if it may be used now."""
+        """Return the owner of this key, if it may be used now."""
         address = request.client_ip
         caller = await self._keys().caller(token, address)
-        request.caller = caller  # so that a refusal can say where the caller stands
+        request.caller = caller  # so that a refusal can state the caller's limit status
         check(caller, now=time.time(), address=address)
         return caller
 
     async def _another(self, request: Any, tokens: Sequence[str], refusal: Exception) -> Caller:
-        """Return who holds the first of these keys that may be used. Raises what tells most of why there is none."""
+        """Return the owner of the first usable key. Raises the most informative refusal if there is none."""
         for token in tokens:
             try:
                 return await self._caller(request, token)
@@ -78,7 +78,7 @@ class ApiKeyAuth(HttpBearer):
 
 
 def tokens_of(request: Any) -> Sequence[str]:
-    """Return the keys of a request, in the order in which they are tried. Raises InvalidKey where there is none.
+    """Return the keys of a request, in the order in which they are tried. Raises InvalidKey if there is none.
 
     A bearer token, or `x-api-key` / `api-key` as other vendors' clients send it. A proxy, a gateway in front or a
     client's defaults may add a credential of their own beside it.
@@ -110,7 +110,7 @@ def _bearers(value: str) -> list[str]:
 
 
 def check(caller: Caller, *, now: float, address: str) -> None:
-    """Raise for a verified key that may not be used now or from here."""
+    """Raise for a verified key that may not be used now or from this address."""
     if caller.expires_at is not None and now >= caller.expires_at:
         raise InvalidKey("This API key has expired.")
     if not caller.tenant_active:

@@ -1,6 +1,6 @@
 """The bootstrap section's people, tenants and keys: created when missing, never undoing an administrator's edit.
 
-What bootstrap has created once is remembered (BootstrapItem): if it is gone, somebody deleted it, and it stays gone.
+What bootstrap has created once is remembered (BootstrapItem): if it is missing, it was deleted, and it stays deleted.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from tenants.audit import Actor, facts_of, record
 from tenants.models import ApiKey, BootstrapItem, Membership, Tenant, User
 from tenants.services import NewKey, create_key
 
-BY_ITSELF = Actor("bootstrap")  # the start of a gateway
+BY_ITSELF = Actor("bootstrap")  # the startup of a gateway
 
 
 class BootstrapState:
-    """What bootstrap has created before, and what it says this time. `update` forgets about the past."""
+    """What bootstrap has created before, and its messages of this run. `update` ignores the past."""
 
     def __init__(self, *, update: bool, actor: Actor = BY_ITSELF) -> None:
         self.update, self.actor = update, actor
@@ -35,7 +35,7 @@ class BootstrapState:
         self._new: set[tuple[str, str]] = set()
 
     def may_create(self, resource: str, name: str) -> bool:
-        """Whether something that is not there has to be made; remembers it from now on."""
+        """Return whether a missing item must be created; remembers it from now on."""
         is_known = (resource, name) in self._known
         self.remember(resource, name)
         return self.update or not is_known
@@ -57,7 +57,7 @@ class BootstrapState:
 
 
 def apply_columns(row: Model, columns: dict[str, Any], ledger: BootstrapState, what: str = "") -> bool:
-    """Write the columns that differ, with an audit row; return whether any did. `what` is the row in words."""
+    """Write the columns that differ, with an audit row; return whether any did. `what` describes the row."""
     different = [name for name, value in columns.items() if getattr(row, name) != value]
     if not different:
         return False
@@ -71,7 +71,7 @@ def apply_columns(row: Model, columns: dict[str, Any], ledger: BootstrapState, w
 
 
 def created(row: Model, ledger: BootstrapState, what: str) -> None:
-    """Save a new row with its audit row, and say so; `what` is the row in words."""
+    """Save a new row with its audit row, and add a message; `what` describes the row."""
     row.save()
     record(ledger.actor, "create", row, before=None, after=facts_of(row))
     ledger.say(f"Created {what}.")
@@ -95,12 +95,12 @@ def bootstrap_people(config: Config, ledger: BootstrapState, pepper: bytes) -> N
 
 
 def name_of(key: BootstrapKey) -> str:
-    """Return the name under which a key of the file is known again."""
+    """Return the name by which a key of the file is recognized."""
     return key.prefix or f"{key.tenant}/{key.name}"
 
 
 def find_key(key: BootstrapKey) -> ApiKey | None:
-    """Return the stored key that a key of the file stands for."""
+    """Return the stored key that a key of the file denotes."""
     if key.prefix:
         return ApiKey.objects.filter(prefix=key.prefix).first()
     return ApiKey.objects.filter(tenant__name=key.tenant, name=key.name).order_by("pk").first()
@@ -132,7 +132,7 @@ def _person(wanted: BootstrapUser, ledger: BootstrapState) -> None:
     row = User.objects.filter(email=wanted.email).first()
     if row is not None:
         ledger.remember("user", wanted.email)
-        if ledger.update:  # never the password: who forgot it uses `manage.py changepassword`
+        if ledger.update:  # never the password: `manage.py changepassword` replaces a forgotten one
             apply_columns(row, {**columns, "name": wanted.name or row.name}, ledger)
     elif ledger.may_create("user", wanted.email):
         person = User(email=wanted.email, name=wanted.name, **columns)

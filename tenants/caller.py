@@ -1,4 +1,4 @@
-"""Who is calling: the one value of this app that the hot path passes on. No ORM, no I/O."""
+"""The caller: the one value of this app that the hot path passes on. No ORM, no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCOPES = (
     "files",
     "batches",
 )  # of a key; none: all
-SERVED = ("chat", "embeddings")  # by the endpoints that there are: forms offer no others
+SERVED = ("chat", "embeddings")  # by the existing endpoints: forms offer no others
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float | None = None
     allowed_ips: tuple[str, ...] = ()
     stores_answers: bool = False
-    is_batch: bool = False  # nobody waits for its calls: they are refused first when the gateway is full
+    is_batch: bool = False  # no person waits for its calls: they are refused first when the gateway is full
 
     @property
     def key_scope(self) -> str:
@@ -49,7 +49,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         return f"tenant:{self.tenant_id}"
 
     def may_use(self, alias: str) -> bool:
-        """Whether the key's and the tenant's allow-lists both let this alias through."""
+        """Return whether the key's and the tenant's allow-lists both permit this alias."""
         return (self.models is None or alias in self.models) and (
             self.tenant_models is None or alias in self.tenant_models
         )

@@ -1,6 +1,6 @@
-"""One number that rises with every change of what running servers keep in memory; they read it, and are told of it.
+"""One number that rises with every change of what running servers keep in memory; they poll it, and are notified.
 
-It rises in the transaction of the change, once in each. Blocking but for `announce_changes`.
+It rises in the transaction of the change, once in each. Blocking, except for `announce_changes`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def bump_version() -> None:
         row, _ = ConfigVersion.objects.get_or_create(name=CONFIG)
         ConfigVersion.objects.filter(pk=row.pk).update(version=F("version") + 1)
     if connection.in_atomic_block:
-        transaction.on_commit(_bumped)  # a rollback, also of a savepoint, forgets this mark with the bump
+        transaction.on_commit(_bumped)  # a rollback, also of a savepoint, drops this mark with the bump
     else:
         _bumped()
 
@@ -57,5 +57,5 @@ def announce_changes(app: AppConfig, *models: str) -> None:
 
 
 def _bumped() -> None:
-    """Mark a transaction that has raised the version, and say so once it is committed."""
+    """Mark a transaction that has raised the version, and send the signal once it is committed."""
     config_changed.send_robust(sender=None)

@@ -1,4 +1,4 @@
-"""What an audit row says was changed, field by field, in the words of the forms. Pure."""
+"""What an audit row changed, field by field, in the words of the forms. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
 NOTHING = "nothing"
-DONE = {  # what an action of the trail did
+DONE = {  # what an action of the audit trail did
     "create": "Created",
     "update": "Changed",
     "delete": "Deleted",
@@ -23,13 +23,13 @@ DONE = {  # what an action of the trail did
 }
 LONGEST = 300
 NANO = "_nanousd"
-NOT_TOLD = frozenset({"id", "edited", "origin", "seal_id", "pepper_id", "version"})  # ours, not people's
+NOT_TOLD = frozenset({"id", "edited", "origin", "seal_id", "pepper_id", "version"})  # internal columns
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 class Difference(NamedTuple):
-    """One field, and what it was and is, as text."""
+    """One field, with its old and new value as text."""
 
     field: str
     before: str
@@ -39,7 +39,7 @@ class Difference(NamedTuple):
 def differences(
     model: type[Model] | None, before: dict[str, Any] | None, after: dict[str, Any] | None
 ) -> list[Difference]:
-    """Return what differs. Of a row that was made or deleted: every field that says something."""
+    """Return the differing fields. For a created or deleted row: every field that is not empty."""
     old, new = before or {}, after or {}
     found = []
     for name in dict.fromkeys((*new, *old)):

@@ -1,7 +1,7 @@
-"""Why a caller is refused. HTTP knows these in gateway/http/errors.py.
+"""Why a caller is refused. gateway/http/errors.py maps these to HTTP.
 
 - AccessDenied
-  - InvalidKey          missing, malformed, unknown, revoked or expired; never says which half was wrong
+  - InvalidKey          missing, malformed, unknown, revoked or expired; never which half was wrong
   - TooManyMisses       unknown keys from one address
   - TenantSuspended
   - AddressNotAllowed
@@ -25,8 +25,8 @@ class AccessDenied(Exception):
 
 
 class InvalidKey(AccessDenied):
-    """`caller`: whose key it was, where its secret is right and it is not good any more. `prefix` is for the logs: of
-    any other key as much as may be written down. The client learns neither.
+    """`caller`: the key's owner, if its secret is right but it is no longer valid. `prefix` is for the logs: of any
+    other key only the part that may be logged. The client gets neither.
     """
 
     def __init__(self, reason: str, *, prefix: str = "", caller: Caller | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Reads a key for the key cache; the only ORM of this app on the hot path's side, and only on a cache miss."""
+"""Reads a key for the key cache; the only ORM of this app beside the hot path, and only on a cache miss."""
 
 from __future__ import annotations
 

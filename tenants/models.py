@@ -1,6 +1,6 @@
-"""WHO: people, tenants, keys, the audit trail and the version of everything that servers keep in memory.
+"""People, tenants, keys, the audit trail and the version of everything that servers keep in memory.
 
-The database refuses what may not be; nothing here is imported by the hot path.
+The database refuses invalid rows; nothing here is imported by the hot path.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tenants.differences import DONE
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes people; e-mail addresses are compared in lower case."""
+    """Creates people; e-mail addresses are compared in lower case."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """Return a new person; without a password nobody can sign in locally as them."""
+        """Return a new person; without a password a local sign-in as them is impossible."""
         user = self.model(email=email.strip().lower(), **fields)
         user.set_password(password)
         user.save(using=self._db)
@@ -67,7 +67,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         self.email = self.email.strip().lower()
 
     def get_full_name(self) -> str:
-        """Return what pages call this person beside the address; "" when nobody has stated it."""
+        """Return the name that pages show for this person beside the address; "" when none was stated."""
         return self.name
 
     @property
@@ -86,7 +86,7 @@ class TenantStatus(db.TextChoices):
 
 
 class Tenant(db.Model):
-    """Who pays. An empty time zone is the reporting zone; `models` null lets every enabled model through."""
+    """The paying party. An empty time zone is the reporting zone; `models` null permits every enabled model."""
 
     name = db.CharField(max_length=200, unique=True)
     kind = db.CharField(max_length=16, choices=TenantKind, default=TenantKind.ORGANIZATION)
@@ -148,7 +148,7 @@ class Priority(db.TextChoices):
 class ApiKey(db.Model):
     """A virtual key. Only the HMAC of its secret is stored; `pepper_id` names the pepper it was made with.
 
-    After a rotation the secret before it stays good until `previous_until`.
+    After a rotation the previous secret stays valid until `previous_until`.
     """
 
     tenant = db.ForeignKey(Tenant, on_delete=db.CASCADE, related_name="api_keys")

@@ -8,7 +8,7 @@ from tenants.models import ApiKey, Tenant
 
 
 class UnknownTenant(LookupError):
-    """`near` are the names that look like it."""
+    """`near` are the similar names."""
 
     def __init__(self, name: str, near: tuple[str, ...]) -> None:
         self.name, self.near = name, near

@@ -1,4 +1,4 @@
-"""Writes to tenants and keys: one verb, one transaction, one audit row. Blocking."""
+"""Writes to tenants and keys: each function is one transaction with one audit row. Blocking."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tenants.models import ApiKey, Tenant, TenantStatus, User
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key is to be. An empty prefix or secret is generated; empty scopes, no models mean all."""
+    """The properties of a new key. An empty prefix or secret is generated; empty scopes, no models mean all."""
 
     name: str
     prefix: str = ""
@@ -29,7 +29,7 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Issued(NamedTuple):
-    """A key and its token, which nobody can show a second time."""
+    """A key and its token, which cannot be shown a second time."""
 
     key: ApiKey
     token: str
@@ -37,7 +37,7 @@ class Issued(NamedTuple):
 
 @transaction.atomic
 def create_tenant(name: str, *, actor: Actor) -> Tenant:
-    """Make a tenant. Raises ValidationError for a name that is taken, empty or too long."""
+    """Create a tenant. Raises ValidationError for a name that is taken, empty or too long."""
     tenant = Tenant(name=name.strip())
     tenant.full_clean()
     tenant.save()
@@ -47,7 +47,7 @@ def create_tenant(name: str, *, actor: Actor) -> Tenant:
 
 @transaction.atomic
 def create_key(tenant: Tenant, new: NewKey, *, pepper: bytes, actor: Actor) -> Issued:
-    """Make a key. Raises IntegrityError for a prefix that is taken, ValueError for an impossible one."""
+    """Create a key. Raises IntegrityError for a prefix that is taken, ValueError for an impossible one."""
     minted = tokens.mint()
     if new.prefix or new.secret:
         minted = tokens.assemble(new.prefix or minted.prefix, new.secret or minted.secret)
@@ -68,14 +68,14 @@ def create_key(tenant: Tenant, new: NewKey, *, pepper: bytes, actor: Actor) -> I
 
 
 def give_secret(key: ApiKey, minted: tokens.Minted, pepper: bytes) -> None:
-    """Put a minted key's prefix and hash into a row; the caller saves."""
+    """Put a generated key's prefix and hash into a row; the caller saves."""
     key.prefix = minted.prefix
     key.secret_hmac = tokens.digest(pepper, minted.prefix, minted.secret)
     key.pepper_id = tokens.pepper_id(pepper)
 
 
 def revoke_key(key_id: int, *, actor: Actor, now: datetime) -> ApiKey:
-    """End a key for good; revoking it again changes nothing. Raises ApiKey.DoesNotExist."""
+    """Revoke a key permanently; revoking it again changes nothing. Raises ApiKey.DoesNotExist."""
 
     def revoke(key: ApiKey) -> None:
         key.revoked_at = key.revoked_at or now
@@ -84,9 +84,9 @@ def revoke_key(key_id: int, *, actor: Actor, now: datetime) -> ApiKey:
 
 
 def rotate_key(key_id: int, *, overlap: timedelta, pepper: bytes, actor: Actor, now: datetime) -> Issued:
-    """Give a key a new secret; the one before it stays good for `overlap`. Prefix, limits and money stay.
+    """Give a key a new secret; the previous one stays valid for `overlap`. Prefix, limits and money stay.
 
-    Raises ApiKey.DoesNotExist, and ValueError for a key that is revoked.
+    Raises ApiKey.DoesNotExist, and ValueError for a revoked key.
     """
     secret = tokens.mint().secret
 
@@ -118,7 +118,7 @@ def suspend_tenant(tenant_id: int, *, actor: Actor) -> Tenant:
 
 
 def resume_tenant(tenant_id: int, *, actor: Actor) -> Tenant:
-    """Let a suspended tenant's keys in again. Raises Tenant.DoesNotExist."""
+    """Admit a suspended tenant's keys again. Raises Tenant.DoesNotExist."""
     return _set_status(tenant_id, TenantStatus.ACTIVE, "resume", actor)
 
 

@@ -1,6 +1,6 @@
-"""One JSON line a /v1 request on stderr, written by a thread in batches: the event loop only appends to a list.
+"""One JSON line per /v1 request on stderr, written by a thread in batches: the event loop only appends to a list.
 
-Bounded: when the reader of stderr stalls, lines beyond 20,000 are dropped. What is dropped is counted in
+Bounded: when the reader of stderr stalls, lines beyond 20,000 are dropped and counted in
 `gateway_access_log_dropped_total`. Never a prompt, never a key.
 """
 
@@ -23,11 +23,11 @@ logger = logging.getLogger(__name__)
 CAPACITY = 20_000
 BATCH = 500
 FLUSH_S = 0.2
-_OF_CLIENTS = ("path", "model", "client_request_id")  # where a key may stand by mistake
+_OF_CLIENTS = ("path", "model", "client_request_id")  # where a client may put a key by mistake
 
 
 class AccessLog:
-    """`put` from anywhere; `close` writes what is left. `dropped` is told by any thread how many lines are lost."""
+    """`put` from any thread; `close` writes the rest. `dropped` gets the number of lost lines, from any thread."""
 
     def __init__(self, dropped: Callable[[int], object], fd: int = 2, *, as_json: bool = True) -> None:
         self._dropped, self._fd, self._as_json = dropped, fd, as_json
@@ -58,12 +58,12 @@ class AccessLog:
             try:
                 while data:
                     data = data[os.write(self._fd, data) :]
-            except OSError:  # nobody reads it, or not now: calls go on
+            except OSError:  # stderr has no reader, or not now: requests go on
                 self._dropped(data.count(b"\n"))
                 return
 
     def _bytes_of(self, line: dict[str, Any]) -> bytes:
-        """Return the line; nothing for one that cannot be written, so that a defect costs one line and not the log."""
+        """Return the line; empty if it cannot be encoded, so that a defect costs one line and not the log."""
         try:
             return self._format(line)
         except Exception:
@@ -86,7 +86,7 @@ class AccessLog:
 
 
 def _word(value: Any) -> str:
-    """Return a value that begins no line and no member of its own: much of it was written by clients."""
+    """Return a value that cannot start a line or a field: many values come from clients."""
     text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return '"' + text.replace('"', "'") + '"' if " " in text or '"' in text else text

@@ -1,7 +1,7 @@
-"""Counters and histograms of the event loop: plain numbers in dictionaries and lists, made into samples when scraped.
+"""Counters and histograms of the event loop: plain numbers in dicts and lists, turned into samples when scraped.
 
-The library's own take a lock and several calls for each number, since any thread may count with them. With these only
-the loop counts; any thread may read.
+The library's own take a lock and several calls for each number, since any thread may count with them. Here only the
+loop counts; any thread may read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing_extensions import override
 
 
 class Tally(Collector):
-    """A counter by label values; a set of values is there from its first count on. Counting is one look-up."""
+    """A counter by label values; a set of values exists from its first count on. Counting is one lookup."""
 
     def __init__(self, name: str, text: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
         self._head = (name, text)
@@ -27,25 +27,25 @@ class Tally(Collector):
         registry.register(self)
 
     def add(self, values: tuple[str, ...], amount: float = 1) -> None:
-        """Count so much more, never less than 0, for these values of the labels, in their order."""
+        """Add `amount`, never less than 0, for these label values, in their order."""
         counted = self._counted
         counted[values] = counted.get(values, 0) + amount
 
     @override
     def collect(self) -> Iterator[Metric]:
         family = CounterMetricFamily(*self._head, labels=self._labels)
-        for values, counted in list(self._counted.items()):  # the loop may add to it meanwhile
+        for values, counted in list(self._counted.items()):  # the loop may add to it concurrently
             family.add_metric(values, counted)
         yield family
 
 
 class Distribution(Collector):
-    """A histogram without labels. `bounds` ascend; each is the last value of its bucket."""
+    """A histogram without labels. `bounds` ascend; each is the inclusive upper bound of its bucket."""
 
     def __init__(self, name: str, text: str, bounds: Sequence[float], registry: CollectorRegistry) -> None:
         self._head = (name, text)
         self._bounds = [float(bound) for bound in bounds]
-        self._counts = [0] * (len(self._bounds) + 1)  # the last one: beyond every bound
+        self._counts = [0] * (len(self._bounds) + 1)  # the last one: above every bound
         self._sum = 0.0
         registry.register(self)
 

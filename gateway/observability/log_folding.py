@@ -1,9 +1,9 @@
-"""Folds what the log would repeat: while a store is away, or a client insists on a mistake, everything that meets it
-says so, each time with a page of traceback.
+"""Folds repeated log records: while a store is away, or a client repeats a mistake, every request that meets it logs
+it, each time with a page of traceback.
 
 A failure of a store is one line with its reason, without a traceback, and one of a kind in ten seconds; the next one
-says how many were left out. What a client did wrong has no traceback either. The traceback of a defect is written once
-in ten seconds, its line each time. Nothing is folded below: FALLBACKS and the metrics count each one.
+has the number left out. A client's mistake has no traceback either. The traceback of a defect is written once in ten
+seconds, its line each time. The counts are not folded: FALLBACKS and the metrics count each one.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ MOST_KINDS: Final = 1000
 LONGEST_REASON: Final = 300
 _OF_STORES: Final = (OperationalError, InterfaceError, ConnectionError, TimeoutError)
 _OF_CLIENTS: Final = (PermissionDenied, SuspiciousOperation)
-_CHATTY: Final = ("psycopg.pool", "django.security")  # loggers that repeat without an exception
+_CHATTY: Final = ("psycopg.pool", "django.security")  # loggers that repeat records without an exception
 
 Kind = tuple[object, ...]
 
 
 class LogFolding(logging.Filter):
-    """A filter of the one handler. It changes records: nobody reads them after it."""
+    """A filter of the only handler. It changes records: no other handler reads them afterwards."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock, self._lock = clock, threading.Lock()
-        # By kind: when it was written last, how many were left out since.
+        # By kind: when it was last written, how many were left out since.
         self._last: dict[Kind, list[float]] = {}
 
     @override
@@ -53,7 +53,7 @@ class LogFolding(logging.Filter):
         return True
 
     def _is_due(self, record: logging.LogRecord, what: object) -> bool:
-        """Tell whether a record of this kind is to be written now; one that is says how many were not."""
+        """Return whether a record of this kind is due; a due record gets the number of those left out."""
         is_due, folded = self._take((record.name, record.levelno, _template(record), what))
         if is_due and folded:
             record.msg, record.args = f"{record.getMessage()} (and {folded} more like it)", ()
@@ -78,9 +78,9 @@ def _template(record: logging.LogRecord) -> str:
 
 
 def _is_of_a_store(error: BaseException) -> bool:
-    """Tell whether a store is why: by the error, or by what it came from. redis is not imported for it."""
+    """Return whether a store is the cause: by the error, or by its causes. redis is not imported for it."""
     seen: BaseException | None = error
-    for _ in range(8):  # a chain, which may be a circle
+    for _ in range(8):  # a chain of causes, which may be circular
         if seen is None:
             return False
         if isinstance(seen, _OF_STORES) or type(seen).__module__.startswith("redis."):
@@ -97,7 +97,7 @@ def _place_of(error: BaseException) -> tuple[str, int]:
 
 
 def _say_why(record: logging.LogRecord, error: BaseException) -> None:
-    """Put the error's own words in the place of its traceback."""
+    """Replace the traceback with the error's own message."""
     words = " ".join(str(error).split())[:LONGEST_REASON]
     record.template = _template(record)
     record.msg, record.args = f"{record.getMessage()}: {type(error).__name__}: {words}", ()

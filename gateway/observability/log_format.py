@@ -1,4 +1,4 @@
-"""Logging of everything that is not a /v1 access line: one JSON object a line on stderr, or text for people.
+"""Logging of everything that is not a /v1 access line: one JSON object per line on stderr, or text for people.
 
 Whatever looks like a key is masked; that is the last line of defense, not the first.
 """
@@ -15,24 +15,24 @@ from typing_extensions import override
 from gateway.observability.log_folding import LogFolding
 from providers.errors.redaction import redact
 
-LONGEST = 256  # of what a stranger wrote, a path for example
+LONGEST = 256  # of client-supplied text, a path for example
 _OF_REQUESTS = ("django.", "uvicorn.", "channels", "daphne")  # loggers of libraries that quote requests
 
 
 def cut(text: str) -> str:
-    """Return the beginning of what somebody else wrote: a line of the log must not be as long as a request."""
+    """Return the start of client-supplied text: a log line must not be as long as a request."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def cut_arguments(record: logging.LogRecord) -> bool:
-    """Cut what libraries quote of requests. A filter that lets everything through."""
+    """Cut what libraries quote of requests. A filter that lets every record pass."""
     if record.name.startswith(_OF_REQUESTS) and isinstance(record.args, tuple):
         record.args = tuple(cut(each) if isinstance(each, str) else each for each in record.args)
     return True
 
 
 def without_blame(record: logging.LogRecord) -> bool:
-    """Keep the traceback for what is our defect: Django logs one for each page that it refuses. Lets all through."""
+    """Keep the traceback only for our defects: Django logs one for each page it refuses. Lets every record pass."""
     status = getattr(record, "status_code", 500)
     if record.name.startswith("django.") and isinstance(status, int) and status < 500:  # noqa: PLR2004 - the server's
         record.exc_info = record.exc_text = None

@@ -1,8 +1,8 @@
-"""The /v1 metrics, by hand (docs/operations.md lists them): the stock middleware costs about a millisecond a request.
+"""The /v1 metrics, written by hand (docs/operations.md lists them): the stock middleware costs about 1 ms per request.
 
 No tenant and no key is ever a label. Label values come from the catalog and from our own tables, so their number is
-bounded. What calls count is counted by tallies (gateway/observability/counters.py); the library's own counters are
-for other threads.
+bounded. What requests count uses our own counters (gateway/observability/counters.py); the library's counters are for
+other threads.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OVERHEAD = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1)
 
 
 class FallbackCounts(Collector):
-    """How often each place did not do what it is for (gateway/values/fallback_log.py)."""
+    """How often each place took its fallback (gateway/values/fallback_log.py)."""
 
     @override
     def collect(self) -> Iterator[Metric]:
@@ -146,7 +146,7 @@ class Metrics:
         registry.register(FallbackCounts())
 
     def observe(self, opened: Open, closed: Close, _: object = ()) -> None:
-        """Count a call that ended. Called once for each row of the ledger."""
+        """Count a finished call. Called once for each row of the ledger."""
         model, provider, usage = opened.model, closed.provider, closed.usage
         self.requests.add((opened.endpoint, model, provider, closed.status))
         for kind, quantity in (
@@ -172,17 +172,17 @@ class Metrics:
             self.first_token.observe(closed.ttft_ms / 1000)
 
     def tried(self, target: Target, outcome: str) -> None:
-        """Count a try at a deployment, also one that never connected; `outcome` is ok, or the class of its failure."""
+        """Count an attempt at a deployment, connected or not; `outcome` is ok or the class of its failure."""
         self.attempts.add((target.provider, target.name, outcome))
 
     def observe_shadow(self, opened: Open, status: str, cost_nanousd: int = 0) -> None:
-        """Count a mirrored call that ended; those who paid for the one it copies have nothing to do with it."""
+        """Count a finished shadow call; its cost is separate from the callers' costs."""
         self.shadow_calls.add((opened.model, opened.deployment, status))
         if cost_nanousd:
             self.shadow_cost.add((opened.model, opened.deployment), cost_nanousd / NANO)
 
     def show_deployments(self, usable: Iterable[str], disabled: Iterable[str]) -> None:
-        """Say which deployments can serve, after the catalog changed."""
+        """Set which deployments can serve, after the catalog changed."""
         self.deployment_state.clear()
         for name in disabled:
             self.deployment_state.labels(name).set(0)
@@ -190,7 +190,7 @@ class Metrics:
             self.deployment_state.labels(name).set(1)
 
     def show_unsettled(self, found: Iterable[UnsettledAt]) -> None:
-        """Say what is unsettled in the ledger, of all processes; a deployment that has nothing is not named."""
+        """Set the unsettled amounts of the ledger, of all processes; a deployment without any has no sample."""
         self.unsettled_calls.clear()
         self.unsettled_money.clear()
         for each in found:
@@ -198,16 +198,16 @@ class Metrics:
             self.unsettled_money.labels(each.provider, each.deployment).set(each.nanousd / NANO)
 
     def watch_load(self, capacity: Callable[[], float], lag: Callable[[], float]) -> None:
-        """As watch_gauges: what gateway/overload/load_shedder.py decides by."""
+        """Like watch_gauges: the inputs of gateway/overload/load_shedder.py."""
         self.capacity.set_function(capacity)
         self.loop_lag.set_function(lag)
 
     def watch_store(self, store: str, is_up: Callable[[], bool]) -> None:
-        """As watch_gauges: whether a store answers."""
+        """Like watch_gauges: whether a store responds."""
         self.store_up.labels(store).set_function(lambda: float(is_up()))
 
     def show_state(self, deployment: str, value: float) -> None:
-        """Say how a deployment does, when that changed."""
+        """Set the state of a deployment when it changed."""
         self.deployment_state.labels(deployment).set(value)
 
     def watch_gauges(

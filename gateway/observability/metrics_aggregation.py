@@ -1,6 +1,6 @@
-"""Adds up the metrics of several processes: what Prometheus scrapes is the machine, whichever worker answers.
+"""Adds up the metrics of several processes: a scrape returns the whole machine, whichever worker responds.
 
-Counters and histograms are summed, also over workers that have ended; gauges by what they say. Pure; a few
+Counters and histograms are summed, ended workers included; gauges too, or their worst value is taken. Pure; a few
 milliseconds a scrape.
 """
 
@@ -46,7 +46,7 @@ class Family(msgspec.Struct, array_like=True):
 
 
 def families_of(registry: CollectorRegistry) -> list[Family]:
-    """Return what one process counts."""
+    """Return the metrics of one process."""
     return [
         Family(
             metric.name,
@@ -59,12 +59,12 @@ def families_of(registry: CollectorRegistry) -> list[Family]:
 
 
 def growing(families: Iterable[Family]) -> list[Family]:
-    """Return what must never fall, so that a worker's end is no reset: its part is kept after it."""
+    """Return what must never fall: it is kept after a worker's end, so that its end is no counter reset."""
     return [family for family in families if family.is_growing]
 
 
 def merged(parts: Iterable[Iterable[Family]]) -> list[Family]:
-    """Return the whole of several processes."""
+    """Return the sums over several processes."""
     heads: dict[str, Family] = {}
     values: dict[str, dict[tuple[str, Labels], float]] = {}
     for part in parts:
@@ -83,12 +83,12 @@ def merged(parts: Iterable[Iterable[Family]]) -> list[Family]:
 
 
 def rendered(families: Iterable[Family]) -> bytes:
-    """Return it as Prometheus reads it."""
+    """Return the Prometheus text format."""
     return generate_latest(_Collected(families))
 
 
 class _Collected:
-    """Looks like a registry to the renderer."""
+    """Has the registry interface that the renderer needs."""
 
     def __init__(self, families: Iterable[Family]) -> None:
         self._families = families

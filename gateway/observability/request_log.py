@@ -1,7 +1,7 @@
-"""The request log on the side of the calls: what has no row in the ledger waits here until a chore writes it.
+"""The request log, calling side: requests without a row in the ledger wait here until a background task writes them.
 
-A call never waits for it: one look at a count, and in the odd case a small value. A flood costs a count: each kind of
-refusal has a pace at which its calls are kept, and what is beyond is one row that says how many more there were.
+A call never waits for it: the cost is one check of a count and, rarely, a small value. A flood costs a count: each kind
+of refusal has a rate at which its calls are kept; calls above it become one row with the number of the others.
 Bounded in memory, also while the database is away; what does not fit is counted in
 `gateway_request_log_dropped_total`. One process, one loop.
 """
@@ -19,25 +19,25 @@ from metering.request_log.entry import Logged
 
 MOST_WAITING: Final = 2_000  # rows, of 2 kB at most
 MOST_ROLLED: Final = 200  # kinds that are only counted
-MOST_KINDS: Final = 5_000  # of which is known how many came lately
+MOST_KINDS: Final = 5_000  # whose recent count is remembered
 BATCH: Final = 250
 
 
 class Pace(NamedTuple):
-    """So many at once, and so many a second in the long run."""
+    """A burst, and a sustained rate per second."""
 
     burst: float
     per_s: float
 
 
-KEPT: Final = Pace(200, 5.0)  # calls of one key that are answered with one status and code
-STRANGERS: Final = Pace(50, 0.5)  # the same of all whose key is not known
+KEPT: Final = Pace(200, 5.0)  # calls of one key with the same response status and code
+STRANGERS: Final = Pace(50, 0.5)  # the same for all calls without a known key
 ANSWERED: Final = Pace(20, 0.2)  # lists, simulations and replays, which were not refused
 ALL: Final = Pace(2_000, 100.0)
 
 
 class Kind(NamedTuple):
-    """What calls have in common that are counted together. `key`: 0 for strangers, whatever they sent as a key."""
+    """What calls that are counted together have in common. `key_id`: 0 for unknown keys, whatever key was sent."""
 
     tenant_id: int
     key_id: int
@@ -53,7 +53,7 @@ class Kind(NamedTuple):
 
 
 class RequestLog:
-    """`dropped` hears of calls that will not be found: the reason (rolled_up, full or unwritable), and how many."""
+    """`dropped` is called for calls without a row: the reason (rolled_up, full or unwritable) and how many."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class RequestLog:
         return len(self._rows) + len(self._rolled)
 
     def note(self, kind: Kind, make: Callable[[], Logged]) -> None:
-        """Keep a call, or count it where there are too many of its kind. `make` is asked only for what is kept."""
+        """Keep a call, or count it if there are too many of its kind. `make` is called only for what is kept."""
         if self._is_off:
             return
         if len(self._rows) < MOST_WAITING and self._may_keep(kind):
@@ -88,14 +88,14 @@ class RequestLog:
             self.dropped("full", 1)
 
     def take(self) -> list[Logged]:
-        """Hand over some rows to be written: the single ones first, then those that stand for many."""
+        """Return some rows to be written: single ones first, then those that stand for many."""
         if self._rows:
             return [self._rows.popleft() for _ in range(min(BATCH, len(self._rows)))]
         rolled, self._rolled = list(self._rolled.values()), {}
         return rolled
 
     def give_back(self, rows: Sequence[Logged]) -> None:
-        """Take back what could not be written, as far as there is room."""
+        """Put back what could not be written, as far as there is room."""
         room = max(0, MOST_WAITING - len(self._rows))
         self._rows.extendleft(reversed(rows[:room]))
         if lost := sum(1 + row.alike for row in rows[room:]):
@@ -108,7 +108,7 @@ class RequestLog:
         if left < 1 or of_all < 1:
             return False
         if kind not in self._left and len(self._left) >= MOST_KINDS:
-            for old in list(self._left)[: MOST_KINDS // 2]:  # in the order in which they came
+            for old in list(self._left)[: MOST_KINDS // 2]:  # in insertion order
                 del self._left[old]
         self._left[kind], self._left_of_all = (left - 1, now), (of_all - 1, now)
         return True

@@ -26,7 +26,7 @@ class RequestLogWriter:
         self._not_before = 0.0
 
     async def write_request_log(self) -> None:
-        """Write what waits; where the database is away it goes on waiting, and is tried again after AWAY_S."""
+        """Write the waiting rows; while the database is away they stay, and are tried again after AWAY_S."""
         if self._clock() < self._not_before:
             return
         try:
@@ -36,13 +36,13 @@ class RequestLogWriter:
             self._not_before = self._clock() + AWAY_S
 
     async def flush(self) -> None:
-        """Write all that waits now. Raises DatabaseError. What was written twice, because nobody waited for the first
-        time, is there once.
+        """Write all rows that wait now. Raises DatabaseError. Rows exist once, even if written twice because the first
+        write was not awaited.
         """
         while rows := self._log.take():
             try:
                 unwritable: int = await self._in_database(write, rows)
-            except BaseException:  # canceled too
+            except BaseException:  # cancellation included
                 self._log.give_back(rows)
                 raise
             if unwritable:

@@ -1,6 +1,6 @@
-"""How many bytes of bodies this process keeps in memory at a time, and whose it refuses beyond that (503 `overloaded`).
+"""How many bytes of bodies this process keeps in memory at a time, and which tenant is refused (503 `overloaded`).
 
-Pure counting, no I/O. Small bodies pass uncounted: `server.max_inflight` bounds what they can take together.
+Pure counting, no I/O. Small bodies are not counted: `server.max_inflight` bounds what they can take together.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ TENANT_SHARE = 0.5
 
 
 class BodyMemoryLease:
-    """What one request may keep, from before its body is read until its answer has left."""
+    """What one request may keep, from before its body is read until its response has been sent."""
 
     __slots__ = ("_room", "_size", "_tenant_id")
 
@@ -20,7 +20,7 @@ class BodyMemoryLease:
         self._room, self._tenant_id, self._size = room, tenant_id, 0
 
     def grow_to(self, size: int) -> None:
-        """Make sure of `size` bytes in all. Raises Overloaded when there is no room for them."""
+        """Reserve `size` bytes in all. Raises Overloaded when there is no room for them."""
         if size > SMALL and size > self._size:
             self._room.acquire(self._tenant_id, size - self._size)
             self._size = size
@@ -32,7 +32,7 @@ class BodyMemoryLease:
 
 
 class BodyMemory:
-    """`most` bytes for all, half of it for one tenant, but for everybody at least the `largest` body there can be."""
+    """`most` bytes for all, half of it per tenant, but for each tenant at least the `largest` possible body."""
 
     def __init__(self, most: int, largest: int) -> None:
         self._most = max(most, largest)
@@ -44,7 +44,7 @@ class BodyMemory:
         return BodyMemoryLease(self, tenant_id)
 
     def acquire(self, tenant_id: int, size: int) -> None:
-        """Called by Portion only. Raises Overloaded."""
+        """Called by BodyMemoryLease only. Raises Overloaded."""
         theirs = self._by_tenant.get(tenant_id, 0) + size
         if self.taken + size > self._most or theirs > self._share:
             raise Overloaded("bodies")
@@ -52,7 +52,7 @@ class BodyMemory:
         self._by_tenant[tenant_id] = theirs
 
     def release(self, tenant_id: int, size: int) -> None:
-        """Take bytes back; called by Portion only."""
+        """Release bytes; called by BodyMemoryLease only."""
         self.taken -= size
         left = self._by_tenant[tenant_id] - size
         if left:

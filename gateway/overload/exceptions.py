@@ -1,4 +1,4 @@
-"""Why a process takes on no more."""
+"""Why a process refuses more calls."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How many calls this process takes on at a time, and whose it refuses first when that is too many (503 `overloaded`).
+"""How many calls this process serves at a time, and which it refuses first above that (503 `overloaded`).
 
 The cap follows the event loop: it shrinks by a tenth each second in which the loop is late, and grows back slowly.
-Pure counting, no I/O; costs a microsecond a call. docs/workers.md says how the numbers were found.
+Pure counting, no I/O; costs a microsecond per call. docs/workers.md describes how the numbers were found.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import asyncio
 
 from gateway.overload.exceptions import Overloaded
 
-LATE_S = 0.050  # mean lateness of the loop in one second, above which fewer calls are taken on
+LATE_S = 0.050  # mean lateness of the loop in one second, above which the cap shrinks
 SHRINK = 0.9
 ADJUST_S = 1.0
 BATCH_SHARE = 0.8  # the rest is reserved for interactive keys
-NEARLY_FULL = 0.9  # from here on no tenant gets more than its share
+NEARLY_FULL = 0.9  # above this share no tenant gets more than its share
 TENANT_SHARE = 0.5
 
 
 class ConcurrencySlot:
-    """The right to be served, until it is given back; giving it back twice does nothing."""
+    """The right to be served, until released; releasing it twice has no effect."""
 
     __slots__ = ("_shedding", "_tenant_id")
 
@@ -34,7 +34,7 @@ class ConcurrencySlot:
 
 
 class LoadShedder:
-    """`ceiling` is the most calls at a time; the cap moves between a twentieth of it and it."""
+    """`ceiling` is the maximum number of calls at a time; the cap moves between a twentieth of it and it."""
 
     def __init__(self, ceiling: int) -> None:
         self.ceiling = self.cap = ceiling
@@ -49,7 +49,7 @@ class LoadShedder:
         self._idle.set()
 
     def acquire(self, tenant_id: int, *, is_batch: bool) -> ConcurrencySlot:
-        """Return a slot. Raises Overloaded, which says why."""
+        """Return a slot. Raises Overloaded with the reason."""
         reason = self._refusal(tenant_id, is_batch=is_batch)
         if reason:
             raise Overloaded(reason)
@@ -59,7 +59,7 @@ class LoadShedder:
         return ConcurrencySlot(self, tenant_id)
 
     def give(self, tenant_id: int) -> None:
-        """Take a slot back; called by Slot only."""
+        """Take a slot back; called by ConcurrencySlot only."""
         self.taken -= 1
         left = self._by_tenant[tenant_id] - 1
         if left:
@@ -70,7 +70,7 @@ class LoadShedder:
             self._idle.set()
 
     def observe_lag(self, lag_s: float, now: float) -> None:
-        """Learn how late the loop was just now; once a second the cap moves."""
+        """Record the current lateness of the loop; once a second the cap moves."""
         self._lags.append(lag_s)
         if self._adjusted_at is None:
             self._adjusted_at = now
@@ -85,7 +85,7 @@ class LoadShedder:
             self.cap = min(self.ceiling, self.cap + self._growth)
 
     async def wait_until_idle(self) -> None:
-        """Return when every slot is back: the last byte of every call has been handed on."""
+        """Return when every slot is released: the last byte of every response has been passed on."""
         await self._idle.wait()
 
     def _refusal(self, tenant_id: int, *, is_batch: bool) -> str:

@@ -1,7 +1,7 @@
-"""How much may be in a body, whatever its size in bytes: messages, parts of a message, inputs, nesting, values.
+"""How much a body may contain, whatever its size in bytes: messages, parts of a message, inputs, nesting, values.
 
-Small bodies are let through by a few counts over their bytes (a microsecond), which err on the safe side only; what
-these do not let through is looked at exactly. Large bodies: gateway/parsing/large_bodies.py.
+Small bodies pass after a few counts over their bytes (a microsecond), which err on the safe side only; what does not
+pass is checked exactly. Large bodies: gateway/parsing/large_bodies.py.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from gateway.parsing.schemas import BULK, MOST_MEMBERS
 from providers.json_scan.limits import VALUE_BYTES, Limits, NotJson, OverLimit
 from providers.json_scan.outline import BUSY, outline_of
 
-# Of a body that is read on the event loop: lists of numbers have few bytes for each.
+# Of a body that is read on the event loop: lists of numbers have few bytes per element.
 MOST_COMMAS: Final = 32_768
-_FEWEST_VALUES: Final = 100_000  # are allowed however large the body is
+_FEWEST_VALUES: Final = 100_000  # are allowed whatever the body's size
 _SQUARE: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _WORDS: Final = {
@@ -55,7 +55,7 @@ _elements = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def limits_of(server: Server, size: int) -> Limits:
-    """Return what a body of so many bytes may hold."""
+    """Return what a body of so many bytes may contain."""
     return Limits(
         nesting=server.max_nesting,
         messages=server.max_messages,
@@ -68,7 +68,7 @@ def limits_of(server: Server, size: int) -> Limits:
 
 
 def is_bare(raw: bytes, server: Server, demand: Demand) -> bool:
-    """Whether there is so little in a body that no limit can be passed, whatever is where."""
+    """Return whether a body contains so little that no limit can be exceeded, wherever its parts are."""
     lists = raw.count(b"[")
     opened = lists + raw.count(b"{")
     if opened > server.max_nesting or demand.messages > server.max_messages:
@@ -80,12 +80,12 @@ def is_bare(raw: bytes, server: Server, demand: Demand) -> bool:
 
 
 def takes_long(raw: bytes, limits: Limits) -> bool:
-    """Whether only an outline tells how deep a body is, and is too slow for an event loop, by its texts and commas."""
+    """Return whether depth needs an outline that is too slow for an event loop, judged by texts and commas."""
     return len(raw) > BUSY and raw.count(b'"') + raw.count(b",") > BUSY and _is_tangled(raw, limits.nesting)
 
 
 def check_small(raw: bytes, limits: Limits, demand: Demand) -> None:
-    """Raises BadRequest. For a body that was decoded already, so that it is known to be JSON."""
+    """Raises BadRequest. For a body that was already decoded, so that it is known to be JSON."""
     lists = raw.count(b"[")
     try:
         if _is_tangled(raw, limits.nesting):
@@ -102,7 +102,7 @@ def check_small(raw: bytes, limits: Limits, demand: Demand) -> None:
 
 
 def refusal_of(error: OverLimit | NotJson) -> BadRequest:
-    """Return what the client is told."""
+    """Return the error for the client."""
     if isinstance(error, NotJson):
         return not_json(error)
     words, param, setting, code = _WORDS[error.what]
@@ -113,12 +113,12 @@ def refusal_of(error: OverLimit | NotJson) -> BadRequest:
 
 
 def _is_tangled(raw: bytes, most: int) -> bool:
-    """Tell whether a body may be nested deeper: brackets inside of texts mislead this cheap look."""
+    """Return whether a body may be nested deeper: brackets inside texts can mislead this cheap check."""
     return raw.count(b"[") + raw.count(b"{") > most and not _is_flat(raw, most)
 
 
 def _is_flat(raw: bytes, most: int) -> bool:
-    """Tell whether nothing is nested deeper, as far as its brackets say: each round takes the innermost away."""
+    """Return whether nothing is nested deeper, judged by brackets: each round removes the innermost pairs."""
     left = raw.translate(_SQUARE, _NO_BRACKETS)
     for _ in range(most):
         if not left:
@@ -128,7 +128,7 @@ def _is_flat(raw: bytes, most: int) -> bool:
 
 
 def _has_many(raw: bytes, most: int) -> bool:
-    """Whether there may be a list of more elements: texts, objects and lists, or numbers, each behind a comma."""
+    """Return whether a list may have more elements: texts, objects and lists, or numbers, each after a comma."""
     opened = raw.count(b"[") + raw.count(b"{")
     return opened + raw.count(b'"') // 2 > most or raw.count(b",") >= most
 
@@ -137,7 +137,7 @@ def _check_parts(raw: bytes, limits: Limits) -> None:
     try:
         chat = _chat.decode(raw)
     except msgspec.ValidationError:
-        return  # messages that are none: whoever answers says so
+        return  # no valid messages: the provider reports it
     for message in chat.messages:
         content = memoryview(message.content)
         is_long = len(content) > 2 * limits.parts and content[0] == ord("[")

@@ -1,7 +1,7 @@
-"""The process that reads what is large: `python -m gateway.parsing.heavy_process`.
+"""The process that reads large bodies: `python -m gateway.parsing.heavy_process`.
 
-Frames on stdin and stdout, one job a time. It has no database, no keys and no sockets. What takes more CPU than its
-job was given ends it, whatever it is in the middle of; what takes more memory is answered so.
+Frames on stdin and stdout, one job at a time. It has no database, no keys and no sockets. A job that takes more CPU
+than it was given ends the process, at any point; one that takes more memory gets an error reply.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ WORK: Final[dict[str, Callable[..., Any]]] = {
 
 
 def perform(job: Job, raw: bytes) -> Reply:
-    """Do one job."""
+    """Run one job."""
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (job.memory, most))
     signal.setitimer(signal.ITIMER_PROF, job.cpu_s)  # its signal ends the process
@@ -82,7 +82,7 @@ def perform(job: Job, raw: bytes) -> Reply:
         return Reply(msgspec.Raw(_encode(result)))
     except MemoryError:
         return Reply(_NOTHING, is_too_dear=True)
-    except Exception as defect:  # noqa: BLE001 - of ours: the parent tells of it
+    except Exception as defect:  # noqa: BLE001 - a defect of ours: the parent reports it
         return Reply(_NOTHING, defect=f"{type(defect).__name__}: {defect}"[:MOST_WORDS])
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)

@@ -1,4 +1,4 @@
-"""Reads the JSON body of a call: declared as such, compressed or not, and without the mark that may come first."""
+"""Reads the JSON body of a request: its content type, its compression, and an optional byte order mark."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from providers.processes.heavy_work import Share
 
 ON_THE_LOOP = 256 * 1024  # bytes of decoding, in and out together: less than 2 ms
-A_STEP = 1024 * 1024  # elsewhere
+A_STEP = 1024 * 1024  # in a thread
 _GROWS = f"The body of your request grows more than {RATIO:,} times where it is decoded."
 _JSON = b"application/json"
 BOM = b"\xef\xbb\xbf"  # RFC 8259, 8.1: a parser may ignore it
@@ -30,7 +30,7 @@ _OTHER_BEGINNINGS = {
 
 
 async def json_body(request: V1Request, live: Runtime) -> bytes:
-    """Return the text of the body, and let `request.raw` be it.
+    """Return the text of the body, and store it in `request.raw`.
 
     Raises WrongContentType, UnknownCoding, BadCoding, BadRequest, BodyTooLarge, BodyTooSlow, ClientGone, Overloaded.
     """
@@ -58,11 +58,11 @@ async def json_body(request: V1Request, live: Runtime) -> bytes:
 async def decoded(
     raw: bytes, codings: Sequence[str], limit: int, portion: BodyMemoryLease, share: Share
 ) -> bytes:
-    """Take off the codings, the last one first. Raises BadCoding, BodyTooLarge, Overloaded.
+    """Remove the codings, the last one first. Raises BadCoding, BodyTooLarge, Overloaded.
 
-    What is small is done at once, the rest by a thread, in the tenant's turn: both libraries let go of the interpreter.
-    No more room is asked for than the largest body has: it could never be had. What is beyond is there for as long as
-    it is decoded, of two bodies at a time.
+    Small bodies are decoded at once, others by a thread, in the tenant's turn: both libraries release the GIL.
+    The lease never grows beyond the largest allowed body: that could never be granted. Memory beyond it is in use only
+    while decoding, for two bodies at a time.
     """
     for coding in reversed(codings):
         decoding = Decoding(coding, raw, limit)
@@ -81,7 +81,7 @@ async def decoded(
 
 
 def _from_its_beginning(raw: bytes) -> bytes:
-    """Return a body that begins with no brace, without its mark. Raises BadRequest for what is surely no JSON."""
+    """Return a body that starts with no brace, without its mark. Raises BadRequest if it cannot be JSON."""
     if raw.startswith(BOM):
         return raw[len(BOM) :]
     words = _OTHER_BEGINNINGS.get(raw[:2])

@@ -1,4 +1,4 @@
-"""What msgspec says of a value of the wrong shape, in the words of JSON: "expected a list, got a string"."""
+"""msgspec's errors for a value of the wrong shape, in JSON terms: "expected a list, got a string"."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EXPECTED = re.compile(
 
 
 def in_words(text: str) -> str:
-    """Return the sentence without its end; what this does not know stays as it is, its first letter small."""
+    """Return the message without its end; an unknown one is unchanged except for a lower-case first letter."""
     found = _EXPECTED.fullmatch(text)
     if found is None:
         return f"{text[:1].lower()}{text[1:]}"

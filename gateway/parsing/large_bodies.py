@@ -1,7 +1,7 @@
-"""Understands a body within its limits: how much is in it is known before it is decoded, whatever its size.
+"""Parses a body within its limits: its contents are counted before it is decoded, whatever its size.
 
-A body beyond 256 kB, or with very much in it, is read in a process of its own (gateway/parsing/heavy_process.py);
-what comes back is small.
+A body beyond 256 kB, or with very many values, is read in a separate process (gateway/parsing/heavy_process.py); the
+result is small.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 async def understand(raw: bytes, peek: BodyParser, server: Server, share: Share) -> ParsedRequest:
-    """Return what the body asks for. Raises BadRequest, Unacceptable, Overloaded."""
+    """Return the parsed request. Raises BadRequest, Unacceptable, Overloaded."""
     if not is_large(raw) and raw.count(b",") <= MOST_COMMAS:
         want = peek(raw)
         if is_bare(raw, server, want.demand):
@@ -38,7 +38,7 @@ async def understand(raw: bytes, peek: BodyParser, server: Server, share: Share)
 
 
 async def _understood(raw: bytes, peek: BodyParser, limits: Limits, share: Share) -> ParsedRequest:
-    """Read it in a process of its own. Raises BadRequest, Unacceptable, Overloaded."""
+    """Parse it in a separate process. Raises BadRequest, Unacceptable, Overloaded."""
     try:
         said = await share.ask(Understood, "understand", raw, name_of(peek), limits)
     except (TooDear, Lost) as fault:
@@ -49,7 +49,7 @@ async def _understood(raw: bytes, peek: BodyParser, limits: Limits, share: Share
 
 
 async def find_embedded(raw: bytes, server: Server, share: Share) -> Embedded:
-    """Find the body in a question about it. Raises BadRequest, Overloaded."""
+    """Find the body in a simulation request. Raises BadRequest, Overloaded."""
     limits = limits_of(server, len(raw))
     if not is_large(raw):
         found = embedded(raw, limits)
@@ -71,7 +71,7 @@ def _refusal_of_work(fault: TooDear | Lost) -> BadRequest | Overloaded:
 
 
 def _refusal(refused: Refused | None) -> BadRequest | Unacceptable:
-    assert refused is not None  # noqa: S101 - it was not acted on
+    assert refused is not None  # noqa: S101 - the body was refused
     if refused.over:
         return refusal_of(OverLimit(refused.over, refused.limit))
     if refused.is_unacceptable:

@@ -1,5 +1,5 @@
-"""What gateway/parsing/heavy_process.py does with a large request body: the same reading as of a small one, within
-limits that are looked at first, and what is needed of the body later on. Pure.
+"""What gateway/parsing/heavy_process.py does with a large request body: it is read like a small one, within limits
+that are checked first, and returns what is needed of the body later. Pure.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MANY: Final = 1_000_000_000
 
 
 class Refused(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why a body is not acted on; `over` and `limit` are what OverLimit has, `is_unacceptable` says which exception."""
+    """Why a body is refused; `over` and `limit` are those of OverLimit, `is_unacceptable` selects the exception."""
 
     message: str
     param: str | None = None
@@ -37,24 +37,24 @@ class Refused(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Understood(msgspec.Struct, frozen=True):
-    """One of both."""
+    """One of the two."""
 
     want: ParsedRequest | None
     refused: Refused | None = None
 
 
 class Embedded(msgspec.Struct, frozen=True):
-    """The body that a question about it carries: where it lies, and which endpoint it is for."""
+    """The body inside a simulation request: its position, and its endpoint."""
 
     start: int
     end: int
-    endpoint: str  # as the question says
-    is_embeddings: bool  # as the body's shape says
+    endpoint: str  # as the request states it
+    is_embeddings: bool  # as the body's shape shows it
     refused: Refused | None = None
 
 
 def understood(raw: bytes, peek: str, limits: Limits) -> Understood:
-    """Read it as the peek of this name does, as name_of tells it."""
+    """Parse it with the parser of this name, as returned by name_of."""
     module, _, name = peek.partition(":")
     read: BodyParser = getattr(import_module(module), name)
     try:
@@ -63,19 +63,19 @@ def understood(raw: bytes, peek: str, limits: Limits) -> Understood:
         layout = layout_of(raw, outline, REPLACED.union(want.shape.absent))
     except (OverLimit, NotJson, BadRequest, Unacceptable, Unfit) as refusal:
         return Understood(None, _refused(refusal))
-    # White space between members, for which the shape of a small body is not exact, is sent as it is.
+    # White space between members, for which the shape of a small body is not exact, is sent unchanged.
     shape = msgspec.structs.replace(want.shape, layout=layout, exact=outline.is_plain)
     return Understood(msgspec.structs.replace(want, shape=shape, names=_names(raw)))
 
 
 def name_of(peek: BodyParser) -> str:
-    """Return the name by which another process finds it."""
+    """Return the name by which another process finds the parser."""
     return f"{peek.__module__}:{peek.__qualname__}"
 
 
 def embedded(raw: bytes, limits: Limits) -> Embedded:
-    """Find the body in a question of `POST /v1/gateway/simulate`; it may be the question itself."""
-    # The body itself is looked at later.
+    """Find the body in a request to `POST /v1/gateway/simulate`; it may be the request itself."""
+    # The body itself is checked later.
     limits = Limits(limits.nesting + 1, MANY, MANY, MANY, limits.values, MANY)
     try:
         outline = outline_of(raw, limits)
@@ -88,7 +88,7 @@ def embedded(raw: bytes, limits: Limits) -> Embedded:
 
 
 def _endpoint(raw: bytes, outline: Outline) -> str:
-    """Return what the question says; what is no text is the name of no endpoint."""
+    """Return the stated endpoint; a value that is not text names no endpoint."""
     start, end = outline.members.get("endpoint", (0, 0))
     if start == end:
         return ""

@@ -1,4 +1,4 @@
-"""WHAT they want: a peek at the few fields we act on. Everything else passes through as the bytes that came."""
+"""Parses the few fields of a request that the gateway acts on. Everything else passes through as the bytes received."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from providers.requests.caps import MOST_CAP
 from providers.requests.reading import Reading, read_chat, read_embeddings
 
 T = TypeVar("T")
-Cap = Annotated[int, msgspec.Meta(ge=0, le=MOST_CAP)]  # what 0 means is for the provider to say
+Cap = Annotated[int, msgspec.Meta(ge=0, le=MOST_CAP)]  # the provider decides what 0 means
 Choices = Annotated[int, msgspec.Meta(ge=1, le=128)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
@@ -38,7 +38,7 @@ class ChatBody(msgspec.Struct):
 
 
 class _Bulk(msgspec.Struct):
-    """The members of a body that may be large for good reasons; they are never taken apart."""
+    """The members of a body that may be large for good reasons; they are never decoded."""
 
     messages: msgspec.Raw = msgspec.Raw()
     input: msgspec.Raw = msgspec.Raw()
@@ -58,19 +58,19 @@ class EmbeddingsBody(msgspec.Struct):
 
 
 class Names(msgspec.Struct, frozen=True):
-    """The members that routing follows where an alias is sticky, or has an experiment."""
+    """The members used for routing where an alias is sticky or has an experiment."""
 
     user: str | None = None
     prompt_cache_key: str | None = None
 
 
 class ParsedRequest(msgspec.Struct, frozen=True):
-    """A request understood: which alias, what the dialect must know, what it may consume at most."""
+    """A parsed request: its alias, what the dialect needs, its maximum consumption."""
 
     alias: str
     shape: Shape
     demand: Demand
-    names: Names | None = None  # of a body that is too large to be looked through again
+    names: Names | None = None  # of a body that is too large to be parsed again
 
 
 BULK = frozenset(_Bulk.__struct_fields__)
@@ -78,8 +78,8 @@ _bulk = msgspec.json.Decoder(_Bulk)
 _chat = msgspec.json.Decoder(ChatBody)
 _embeddings = msgspec.json.Decoder(EmbeddingsBody)
 _names = msgspec.json.Decoder(Names)
-MOST_MEMBERS = 20_000  # of a body, beside those inside its _Bulk: taking it apart blocks every other call
-MOST_TOKENS = 100_000_000  # what a client states beyond this is reckoned as this: no model writes so much
+MOST_MEMBERS = 20_000  # of a body, beside those inside its _Bulk: decoding them blocks every other call
+MOST_TOKENS = 100_000_000  # higher client values count as this: no model writes so much
 _LOCATION = re.compile(r" - at `\$(?:\.|\b)?(.*)`$")
 _MISSING = re.compile(r"missing required field `(\w+)`")
 
@@ -151,7 +151,7 @@ def peek_embeddings(raw: bytes) -> ParsedRequest:
 
 
 def names_in(raw: bytes) -> Names:
-    """Return the names in a body; none where one of them is no text."""
+    """Return the names in a body; none where one of them is not text."""
     try:
         return _names.decode(raw)
     except msgspec.ValidationError:
@@ -167,14 +167,14 @@ def _read(reading: Callable[[bytes, T], Reading], raw: bytes, looked_at: T) -> R
 
 
 def decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
-    """Raises BadRequest, in words that name the member."""
+    """Raises BadRequest with a message that names the member."""
     try:
         if not raw.isascii():
-            raw.decode()  # msgspec looks only at the members it knows; what is not UTF-8 is not JSON
+            raw.decode()  # msgspec checks only the members it knows; what is not UTF-8 is not JSON
         body = decoder.decode(raw)
         if len(raw) > MOST_MEMBERS and raw.count(b":") > MOST_MEMBERS:  # every member has one
             _count_members(raw)
-        return body  # noqa: TRY300 - not the end of what can fail
+        return body  # noqa: TRY300 - kept with the code that can fail
     except msgspec.ValidationError as error:
         raise _explain(str(error)) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -182,7 +182,7 @@ def decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
 
 
 def _count_members(raw: bytes) -> None:
-    """Count from above what is outside the bulk, without taking it apart. Raises BadRequest."""
+    """Count, as an upper bound, the members outside the bulk, without decoding it. Raises BadRequest."""
     bulk = _bulk.decode(raw)
     inside = sum(bytes(getattr(bulk, name)).count(b":") for name in _Bulk.__struct_fields__)
     if raw.count(b":") - inside > MOST_MEMBERS:

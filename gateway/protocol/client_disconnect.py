@@ -1,9 +1,9 @@
-"""Notices that a client has left although nobody reads from its connection: what it sent ahead has to wait, or it has
-ended its own side and may still want its answer.
+"""Detects a disconnected client while its connection is not read: it has sent data ahead that has to wait, or it has
+closed its sending side and may still want its response.
 
-The end of a connection comes behind the bytes that wait, so a loop that does not read never hears of it. The kernel
-knows: it is asked twice a second, and only while a call runs whose connection is not read. Behind the end of a side
-only the end of the other one is news (docs/decisions/0020).
+The end of a connection is queued behind the unread bytes, so a loop that does not read never sees it. The kernel does:
+it is polled twice a second, and only while a call runs whose connection is not read. After a half-close only the close
+of the other side is a disconnect (docs/decisions/0020).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HAS_LEFT: Final = getattr(select, "POLLRDHUP", 0) | HAS_RESET
 
 
 class ClientDisconnectWatch:
-    """Of one connection. `signs` tells what the kernel would say if the client had left; 0: who reads hears it."""
+    """For one connection. `signs` returns the poll events that mean a disconnect; 0: the reader notices it."""
 
     def __init__(
         self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, signs: Callable[[], int]
@@ -31,7 +31,7 @@ class ClientDisconnectWatch:
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self) -> None:
-        """Begin to look. May be called while that is done already."""
+        """Start polling. May be called when already started."""
         if self._timer is None:
             self._timer = self._loop.call_later(LOOK_S, self._look)
 
@@ -57,7 +57,7 @@ class ClientDisconnectWatch:
 
 
 def unread_bytes(transport: asyncio.BaseTransport) -> int:
-    """Return how much the kernel holds of a client that this process has not read yet (FIONREAD)."""
+    """Return how many bytes of a client the kernel holds that this process has not read yet (FIONREAD)."""
     connection = transport.get_extra_info("socket")
     if connection is None or connection.fileno() < 0:
         return 0

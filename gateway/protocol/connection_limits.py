@@ -1,8 +1,8 @@
-"""Who may keep a connection open: callers with a key before strangers, and no address all of them.
+"""Which connections may stay open: those of callers with a key before strangers, and no address may take all of them.
 
-A stranger is a connection on which no key was accepted yet. While there is room everybody is let in. An address with
-too many strangers loses those that wait longest; when connections are scarce, so does everybody's longest waiting one,
-before anybody is refused. A connection whose key was accepted costs nothing more here until it closes.
+A stranger is a connection on which no key was accepted yet. While there is room every connection is admitted. An
+address with too many strangers loses those that wait longest; when connections are scarce, the longest waiting of all
+is closed too, before any is refused. A connection whose key was accepted costs nothing more here until it closes.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from tenants.addresses import origin
 
 logger = logging.getLogger(__name__)
 
-SCARCE, PLENTY = 0.8, 0.5  # of all that may be open
-GRACE_S = 1.0  # who was answered without a key may ask again at once
+SCARCE, PLENTY = 0.8, 0.5  # of the maximum that may be open
+GRACE_S = 1.0  # a client that got a response without a key may send another request at once
 FIRST_S = 5.0  # a client in a crowd may be slow with its first request: as long as its head may take
-LOOKED_AT = 64  # strangers of one address, when another one comes
+LOOKED_AT = 64  # strangers of one address that are examined when another one connects
 MOST = 12_000
 PER_ADDRESS = 256
 
 
 class Connection(Protocol):
-    """What is counted. It tells when it waits for its client, and ends when it is told to."""
+    """A counted connection. It reports when it waits for its client, and has a method to end it."""
 
     @property
     def is_known(self) -> bool:
@@ -34,12 +34,12 @@ class Connection(Protocol):
 
     @property
     def idle_until(self) -> float | None:
-        """When its keep-alive ends; None while it does something."""
+        """When its keep-alive ends; None while it is busy."""
         ...
 
     @property
     def has_unread(self) -> bool:
-        """Whether its client has sent what this process has not read yet: then it is not the client who is late."""
+        """Whether its client has sent bytes that this process has not read yet: then the delay is not the client's."""
         ...
 
     def end(self) -> None:
@@ -48,8 +48,8 @@ class Connection(Protocol):
 
 
 class ConnectionLimits:
-    """Of one process. `closed` is told why a connection was ended or refused; `clock` is the loop's; `is_proxy` tells
-    the addresses of trusted proxies.
+    """Of one process. `closed` is called with the reason when a connection is ended or refused; `clock` is the loop's;
+    `is_proxy` recognizes the addresses of trusted proxies.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class ConnectionLimits:
     ) -> None:
         self._clock, self._closed, self._is_proxy = clock, closed, is_proxy
         self._most, self._per_address = most, per_address
-        self._strangers: dict[str, dict[Connection, None]] = {}  # by address; who waits longest comes first
-        # Strangers, and since when; who waits longest comes first.
+        self._strangers: dict[str, dict[Connection, None]] = {}  # by address; the longest waiting first
+        # Strangers, and since when; the longest waiting first.
         self._waiting: dict[Connection, float] = {}
         self._addresses: dict[Connection, str] = {}  # of strangers
-        self._fresh: set[Connection] = set()  # strangers that have not asked anything yet
+        self._fresh: set[Connection] = set()  # strangers that have not sent a request yet
         self._known: dict[Connection, None] = {}
         self._has_warned = False
 
@@ -75,9 +75,9 @@ class ConnectionLimits:
         return len(self._addresses) + len(self._known)
 
     def admit(self, connection: Connection, address: str) -> bool:
-        """Let a new connection in, and end another one for it where that is needed. False: there is no place.
+        """Admit a new connection, and end another one for it if needed. False: there is no place.
 
-        Those of trusted proxies are nobody's in particular, and callers' from the beginning.
+        Connections of trusted proxies count for no address, and as callers' from the start.
         """
         counted = "" if self._is_proxy(address) else origin(address)
         is_scarce = self._is_scarce()
@@ -101,7 +101,7 @@ class ConnectionLimits:
         return connection in self._addresses
 
     def waits(self, connection: Connection) -> None:
-        """Note that nothing can be done for this stranger until its client sends more."""
+        """Record that nothing can be done for this stranger until its client sends more."""
         address = self._addresses.get(connection)
         if address is not None:
             self._waiting.pop(connection, None)  # to the end of both orders
@@ -110,17 +110,17 @@ class ConnectionLimits:
             self._strangers[address][connection] = None
 
     def works(self, connection: Connection) -> None:
-        """Note that a whole request of it is being served."""
+        """Record that a complete request of it is being served."""
         self._waiting.pop(connection, None)
         self._fresh.discard(connection)
 
     def recognize(self, connection: Connection) -> None:
-        """Note that a key was accepted on it: it is no stranger's any more."""
+        """Record that a key was accepted on it: it is no longer a stranger."""
         if self._forget_stranger(connection):
             self._known[connection] = None
 
     def left(self, connection: Connection) -> None:
-        """Note that it is closed. May be told more than once."""
+        """Record that it is closed. May be called more than once."""
         self._forget_stranger(connection)
         self._known.pop(connection, None)
 
@@ -155,14 +155,14 @@ class ConnectionLimits:
 
     def _end_longest_waiting(self, among: Iterable[Connection], why: str) -> None:
         for connection in tuple(among):
-            if connection.is_known:  # its first answer with a key is still on its way
+            if connection.is_known:  # its first response with a key is still being sent
                 self.recognize(connection)
             elif connection in self._waiting and not connection.has_unread:
                 self._end(connection, why)
                 return
 
     def _end_idle_caller(self) -> bool:
-        """End the caller's connection that has been idle longest: a place at last, where no stranger had one."""
+        """End the caller's connection that has been idle longest: the last resort, when no stranger can be ended."""
         idle = [(each.idle_until, each) for each in self._known]
         waiting = [(until, number) for number, (until, _) in enumerate(idle) if until is not None]
         if not waiting:

@@ -1,4 +1,4 @@
-"""Sends the head of an answer together with its body: one packet and one system call instead of two.
+"""Sends the head of a response together with its body: one packet and one system call instead of two.
 
 Uvicorn writes them one after the other, and uvloop sends each write at once (13 us of a call's CPU).
 """
@@ -11,7 +11,7 @@ _WORTH_COPYING = 64 * 1024
 
 
 class Cork:
-    """The transport of one answer. What is held leaves with the next write, or when this turn of the loop ends."""
+    """The transport of one response. Held data is sent with the next write, or at the end of this turn of the loop."""
 
     __slots__ = ("_held", "_loop", "_transport")
 
@@ -31,7 +31,7 @@ class Cork:
             self._transport.write(data)
 
     def release(self) -> None:
-        """Send what is held. May be called more than once."""
+        """Send the held data. May be called more than once."""
         held, self._held = self._held, b""
         if held:
             self._transport.write(held)

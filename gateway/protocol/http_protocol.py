@@ -1,8 +1,8 @@
-"""What a connection may cost before it has said what it wants, or when it does not read the answer: time for its head,
-its body and its answer, bytes of its head.
+"""Limits of a connection before its request is complete, or while its client does not read the response: time for the
+head, the body and the response, bytes of the head.
 
-Uvicorn bounds none of these. A request that arrives in one piece, as nearly all do, costs no timer. Requests learn
-here, without a task of their own, that their client has left.
+Uvicorn bounds none of these. A request that arrives in one piece, as nearly all do, costs no timer. Requests are
+notified here, without a task of their own, that their client has disconnected.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from gateway.protocol.websocket_protocol import WebSocket
 
 SOCKET_LINE, SOCKET_HEADERS = 8000, 120  # of a handshake; what websockets reads is a little more
 LAST = b"content-length: 0\r\nconnection: close\r\n\r\n"
-KNOCK = b"HTTP/1.1 100 Continue\r\n\r\n"  # RFC 9110, 15.2: every client skips it; of one that is gone it brings a reset
+KNOCK = b"HTTP/1.1 100 Continue\r\n\r\n"  # RFC 9110, 15.2: every client skips it; a closed one resets
 HEADERS = {503: b"retry-after: 1\r\n"}
-LINGER_S = 30.0  # for a body that nobody wants, so that the client gets to read its answer
+LINGER_S = 30.0  # for an unwanted body, so that the client can read its response
 
 
 class HttpProtocol(RequestHeads):
-    """One connection. `patience_s` is what the head of a request may take, from the first to the last byte; `unread_s`
-    is how long an answer may wait for a client that reads none of it.
+    """One connection. `patience_s` is the timeout for the head of a request, from its first to its last byte;
+    `unread_s` is how long a response may wait for a client that reads none of it.
     """
 
     patience_s = 5.0
     unread_s = 120.0
-    stranger_s = 5.0  # how long a connection is kept idle before a key was accepted on it
+    stranger_s = 5.0  # keep-alive of a connection before a key was accepted on it
     limits: ConnectionLimits | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -46,7 +46,7 @@ class HttpProtocol(RequestHeads):
         self._is_head, self._is_body, self._has_begun = True, False, False
         self._head_timer: asyncio.TimerHandle | None = None
         self._linger_timer: asyncio.TimerHandle | None = None
-        self._served: RequestResponseCycle | None = None  # `cycle` is the last one that was asked for
+        self._served: RequestResponseCycle | None = None  # `cycle` is the most recent request
         self._left: Callable[[], None] | None = None
         self._is_lost = self._is_known = self._is_half = False
 
@@ -58,7 +58,7 @@ class HttpProtocol(RequestHeads):
         self._head_timer = self.loop.call_later(self.patience_s, self._head_is_late)
         if self.limits is not None:
             self._long_keep_alive: float = self.timeout_keep_alive
-            self.timeout_keep_alive = self.stranger_s  # type: ignore[assignment]  # any number will do
+            self.timeout_keep_alive = self.stranger_s  # type: ignore[assignment]  # any number works
             if not self.limits.admit(self, self.client[0] if self.client else ""):
                 self._refuse(503)
             elif not self.limits.is_stranger(self):
@@ -73,20 +73,20 @@ class HttpProtocol(RequestHeads):
         if self._left is not None:
             self._left()
         if self._served is not None and self._served is not self.cycle:
-            self._served.disconnected = True  # uvicorn tells only the last of several pipelined requests
+            self._served.disconnected = True  # uvicorn notifies only the last of several pipelined requests
             self._served.message_event.set()
         super().connection_lost(exc)
 
     @override
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio's; uvicorn always closes
-        """Stay for a client that has ended its side and waits for the answer to its only, whole request.
+        """Stay open for a client that has closed its sending side and waits for the response to its only request.
 
-        One that has closed both sides looks the same until something is written to it, so that is done at once.
+        A client that has closed both sides looks the same until something is written to it, so that is done at once.
         """
         cycle, is_between = self.cycle, not (self._is_head or self._is_body)
         if cycle is None or cycle is not self._served or not is_between or cycle.response_started:
             return None
-        if self.scheme == "https" or cycle.scope["http_version"] == "1.0":  # which know neither that nor 1xx
+        if self.scheme == "https" or cycle.scope["http_version"] == "1.0":  # no half-close, or no 1xx
             return None
         cycle.keep_alive, self._is_half = False, True
         self.transport.write(KNOCK)
@@ -98,8 +98,8 @@ class HttpProtocol(RequestHeads):
         self._has_begun = False
         super().data_received(data)
         self._watch_if_deaf()
-        if self._is_head and not self._has_begun:  # what came before it in this read was of another request
-            self._unparsed_bytes += len(data)  # the parser says nothing of a header that has not ended
+        if self._is_head and not self._has_begun:  # earlier bytes belong to another request
+            self._unparsed_bytes += len(data)  # the parser reports nothing of an unfinished header
             if self._unparsed_bytes > MAX_HEAD:
                 self._refuse(431)
         if self._awaits_head:
@@ -114,7 +114,7 @@ class HttpProtocol(RequestHeads):
         super().on_message_begin()
         self._is_head = self._has_begun = True
         self._unparsed_bytes = 0
-        # A polite close waits for a client that may never read; a request can end its connection at once.
+        # A graceful close waits for a client that may never read; a request can abort its connection at once.
         self.scope["state"]["abort"] = self.transport.abort
         self.scope["state"]["watch"] = self.watch
 
@@ -128,7 +128,7 @@ class HttpProtocol(RequestHeads):
     def on_message_complete(self) -> None:
         self._is_body = False
         if self._is_offer:
-            return  # the request itself is yet to come
+            return  # the request itself is still to come
         if self._linger_timer is not None:
             self._linger_timer.cancel()
             self._linger_timer = None
@@ -174,7 +174,7 @@ class HttpProtocol(RequestHeads):
     def handle_websocket_upgrade(self) -> None:
         self._forget_timers()
         longest = max(len(self.url), *(len(name) + len(value) for name, value in self.headers))
-        # Beyond these bounds the library would end it with a traceback.
+        # Beyond these bounds the library would fail with a traceback.
         if longest > SOCKET_LINE or len(self.headers) > SOCKET_HEADERS:
             self._refuse(431)
             return
@@ -190,16 +190,16 @@ class HttpProtocol(RequestHeads):
         if self._head_bytes > MAX_HEAD:
             self._refuse(431)
         elif not self._is_idle and self.cycle.response_started:
-            self.transport.close()  # another answer is on its way: a second one would be taken for its end
+            self.transport.close()  # another response is being sent: a second one would be taken for its end
         elif not self.transport.is_closing():
             super().send_400_response(msg)
 
     def watch(self, left: Callable[[], None] | None) -> None:
-        """Call `left` when the client leaves; None: whoever watched is no longer interested.
+        """Call `left` when the client disconnects; None: stop watching.
 
-        The end of a connection is heard only by who reads. Uvicorn stops reading when a body comes faster than it is
-        taken, and nobody takes anything after its end. So reading goes on from here; what a client sends ahead stops
-        it again, and then the kernel is asked (gateway/protocol/client_disconnect.py).
+        Only a reader notices the end of a connection. Uvicorn stops reading when a body comes faster than it is taken,
+        and nothing reads after the body's end. So reading goes on from here; data that a client sends ahead stops it
+        again, and then the kernel is polled (gateway/protocol/client_disconnect.py).
         """
         self._left = left
         if left is None:
@@ -222,12 +222,12 @@ class HttpProtocol(RequestHeads):
 
     @property
     def is_known(self) -> bool:
-        """Whether a key was accepted on it; the one that is being answered counts."""
+        """Whether a key was accepted on it; the request being served counts."""
         return self._is_known or (self._served is not None and KNOWN in self._served.scope["state"])
 
     @property
     def idle_until(self) -> float | None:
-        """When its keep-alive ends; None while it does something."""
+        """When its keep-alive ends; None while it is busy."""
         timer = self.timeout_keep_alive_task
         return timer.when() if timer is not None else None
 
@@ -236,7 +236,7 @@ class HttpProtocol(RequestHeads):
         return unread_bytes(self.transport) > 0
 
     def end(self) -> None:
-        """Close it now, whatever its client reads."""
+        """Close it now, whether or not its client reads."""
         self.transport.abort()
 
     def _look_who_it_is(self, limits: ConnectionLimits) -> None:
@@ -256,21 +256,21 @@ class HttpProtocol(RequestHeads):
 
     @property
     def _awaits_head(self) -> bool:
-        """Also between requests: whoever sends only line ends is not idle, and uvicorn has stopped its clock."""
+        """Also between requests: a client that sends only line ends is not idle, and uvicorn has stopped its timer."""
         return self._is_head or (self._is_idle and not self._is_body)
 
     def _head_is_late(self) -> None:
         self._head_timer = None
         if not self._is_idle:
-            return  # the beginning of a next request must not end the answer to this one
+            return  # the start of a next request must not end the current response
         if self._unparsed_bytes:
             self._refuse(408)
         else:
-            self.transport.close()  # it never asked anything
+            self.transport.close()  # it never sent a request
 
     @override
     def _refuse(self, status: int) -> None:
-        """End the connection, with an answer where none is being given."""
+        """Close the connection, with a response unless one is being sent."""
         if self.transport.is_closing():
             return
         if self._is_idle:
@@ -289,7 +289,7 @@ class HttpProtocol(RequestHeads):
 def with_timeouts(
     head_s: float, stall_s: float, stranger_s: float = 5.0, within: ConnectionLimits | None = None
 ) -> type[HttpProtocol]:
-    """Return the protocol with this patience. Streams have their own end before it (gateway/http/sse_writer.py)."""
+    """Return the protocol with these timeouts. Streams end earlier by their own (gateway/http/sse_writer.py)."""
 
     class Patient(HttpProtocol):
         patience_s = head_s

@@ -1,7 +1,7 @@
-"""Writes the head of an answer as uvicorn does, but looks at all of its headers together: a call has thirty of them.
+"""Writes the head of a response as uvicorn does, but checks all its headers together: a call has thirty of them.
 
-A client of HTTP/1.0 knows no chunks (RFC 9112, 6.1), which uvicorn would send it: what has no length ends with its
-connection.
+A client of HTTP/1.0 does not know chunks (RFC 9112, 6.1), which uvicorn would send it: a response without a length
+ends with its connection.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _FRAMING: Final = frozenset({_LENGTH, b"transfer-encoding", b"connection"})
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _FORBIDDEN: Final = bytes((*range(9), *range(10, 32), 127))  # in values: uvicorn's HEADER_VALUE_RE
 _line_of: Final = b": ".join
-_good_names: set[bytes] = set()  # in lower case, that were looked at
+_good_names: set[bytes] = set()  # in lower case, already checked
 
 
 class LeanCycle(RequestResponseCycle):
-    """One request and its answer. A cycle becomes one when it begins (gateway/protocol/http_protocol.py)."""
+    """One request and its response. A cycle becomes one when it begins (gateway/protocol/http_protocol.py)."""
 
     is_until_close = False
 
     @override
     async def send(self, message: Any) -> None:
-        if self.is_until_close:  # whatever comes is as long as it should be
+        if self.is_until_close:  # any length is accepted
             self.expected_content_length = len(message.get("body", b""))
         elif not self.response_started:
             if self.scope["http_version"] == "1.0":
@@ -39,7 +39,7 @@ class LeanCycle(RequestResponseCycle):
                 return
         await super().send(message)
         if self.response_complete:
-            self.transport.release()  # type: ignore[attr-defined]  # a head without a body, before a FIN is heard
+            self.transport.release()  # type: ignore[attr-defined]  # a head without a body, before a FIN is seen
 
     def _without_chunks(self, message: Any) -> Any:
         headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"transfer-encoding"]
@@ -49,7 +49,7 @@ class LeanCycle(RequestResponseCycle):
         return {**message, "headers": headers}
 
     def _wrote_head(self, message: Any) -> bool:
-        """Write a head in which nothing is special; False: uvicorn shall do it."""
+        """Write a head without special cases; False: uvicorn has to write it."""
         if message["type"] != "http.response.start" or self.disconnected or self.access_log:
             return False
         pairs = [*self.default_headers, *message.get("headers", ())]
@@ -75,7 +75,7 @@ class LeanCycle(RequestResponseCycle):
 
 
 def _are_good(names: list[bytes]) -> bool:
-    """Whether these are names, and in lower case."""
+    """Whether these are valid names, in lower case."""
     if _good_names.issuperset(names):
         return True
     if any(HEADER_RE.search(name) or name != name.lower() for name in names):
@@ -86,6 +86,6 @@ def _are_good(names: list[bytes]) -> bool:
 
 
 def make_lean(cycle: RequestResponseCycle, loop: asyncio.AbstractEventLoop) -> None:
-    """Let a cycle that has not begun yet be one of these; uvicorn makes them itself."""
+    """Turn a cycle that has not begun yet into this class; uvicorn creates them itself."""
     cycle.__class__ = LeanCycle
-    cycle.transport = Cork(cycle.transport, loop)  # type: ignore[assignment]  # all of it that a cycle uses
+    cycle.transport = Cork(cycle.transport, loop)  # type: ignore[assignment]  # all that a cycle uses of it

@@ -1,8 +1,8 @@
-"""Reads the heads of requests: within a bound, nothing that two servers could read differently, and no other protocol.
+"""Reads request heads: bounded, nothing that two servers could read differently, and no protocol upgrades.
 
-A client may offer to go on in another protocol (RFC 9110, 7.8). Java's HttpClient offers HTTP/2 with every request over
-http://, `curl --http2` does so too. The parser takes whatever follows such a head for that protocol, so the body of the
-request would be lost: a declined offer is taken out of the head, which is then read again.
+A client may offer to upgrade to another protocol (RFC 9110, 7.8). Java's HttpClient offers HTTP/2 with every request
+over http://, as does `curl --http2`. The parser takes whatever follows such a head for that protocol, so the body of
+the request would be lost: a declined offer is removed from the head, which is then parsed again.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from gateway.http.head_rules import CODING_LENGTH, HOST_LENGTH, refusal, without_offer
 
 MAX_HEAD: Final = 64 * 1024
-TOO_LARGE: Final = "the head is too large"  # ends the parser; send_400_response answers
+TOO_LARGE: Final = "the head is too large"  # stops the parser; send_400_response responds
 
 
 class RequestHeads(HttpToolsProtocol):
-    """What a connection does with heads. `_refuse` ends it with a status."""
+    """How a connection processes request heads. `_refuse` closes it with a status."""
 
     _head_bytes = 0
-    _is_offer = False  # what the parser tells now is of a request that is read again without its offer
+    _is_offer = False  # the parser's events are of a request that is parsed again without its offer
     _hosts: Sequence[bytes] = ()
-    _codings: Sequence[bytes] = ()  # how its body is sent
+    _codings: Sequence[bytes] = ()  # the transfer codings of its body
 
     def _refuse(self, status: int) -> None:
         raise NotImplementedError
@@ -48,7 +48,7 @@ class RequestHeads(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
 
     def _after(self, end: httptools.HttpParserUpgrade, data: bytes | memoryview) -> bytes | memoryview:
-        """Return what is still to be read: what follows a head whose offer was declined."""
+        """Return the bytes still to be read: those after a head whose offer was declined."""
         if self._should_upgrade():
             self.handle_websocket_upgrade()
         elif self._is_offer:
@@ -59,7 +59,7 @@ class RequestHeads(HttpToolsProtocol):
     def _read_without_offer(self) -> None:
         head = without_offer(self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers)
         self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
         self.parser.feed_data(head)
 
     @override
@@ -81,7 +81,7 @@ class RequestHeads(HttpToolsProtocol):
         if size > MAX_HEAD:
             raise ValueError(TOO_LARGE)
         if len(name) == HOST_LENGTH and name.lower() == b"host":
-            value = value.rstrip(b" \t")  # the parser takes away only what is before it (RFC 9112, 5.1)
+            value = value.rstrip(b" \t")  # the parser removes only the whitespace before it (RFC 9112, 5.1)
             self._hosts = (*self._hosts, value)
         elif len(name) == CODING_LENGTH and name.lower() == b"transfer-encoding":
             self._codings = (*self._codings, value)
@@ -94,7 +94,7 @@ class RequestHeads(HttpToolsProtocol):
         status = refusal(version, self.parser.get_method(), self._hosts, self._codings)
         if status:
             self._refuse(status)
-            raise ValueError("not a request for us")  # ends the parser
+            raise ValueError("not a request for us")  # stops the parser
         if self.parser.should_upgrade() and not self._should_upgrade():
             self._is_offer = True
             return
@@ -104,5 +104,5 @@ class RequestHeads(HttpToolsProtocol):
 
     @override
     def _should_upgrade(self) -> bool:
-        """A websocket begins with a GET (RFC 6455, 4.1); of everything else its body counts."""
+        """A websocket begins with a GET (RFC 6455, 4.1); any other request is read with its body."""
         return self.parser.get_method() == b"GET" and super()._should_upgrade()

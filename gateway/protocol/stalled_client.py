@@ -1,4 +1,4 @@
-"""Ends a connection whose client reads nothing: its answer fills memory, and a polite close would wait for ever."""
+"""Aborts a connection whose client reads nothing: its response fills memory, and a graceful close would never end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class StalledClientGuard:
-    """Watches the write buffer of one connection; `patience_s` without a byte taken is the end. No timer while idle."""
+    """Watches the write buffer of one connection; aborts after `patience_s` without progress. No timer while idle."""
 
     def __init__(
         self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, patience_s: float
@@ -16,7 +16,7 @@ class StalledClientGuard:
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self) -> None:
-        """Begin to watch what waits now. May be called while that is done already."""
+        """Start to watch the data that waits now. May be called when already started."""
         if self._timer is None:
             self._left = self._transport.get_write_buffer_size()
             self._has_moved = False
@@ -24,7 +24,7 @@ class StalledClientGuard:
                 self._timer = self._loop.call_later(self._patience_s, self._check)
 
     def on_progress(self) -> None:
-        """Note that the client has read, although as much may wait again."""
+        """Record that the client has read, even if as much waits again."""
         self._has_moved = True
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Uvicorn's websocket protocol, as a connection of this server that counts among the others."""
+"""Uvicorn's websocket protocol, as a connection of this server that counts towards the connection limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 
 class WebSocket(WebSocketsSansIOProtocol):
-    """Uvicorn's, which tells when it is lost: it keeps the place of the connection that it came from."""
+    """Uvicorn's, with a callback for its loss: it keeps the place of the connection that it came from."""
 
     when_lost: Callable[[], None] | None = None
 
@@ -19,7 +19,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             self.handshake_complete = (
-                True  # by a refusal, which uvicorn would log as an error of the application
+                True  # after a refusal, which uvicorn would log as an error of the application
             )
 
     @override

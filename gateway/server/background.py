@@ -1,4 +1,4 @@
-"""What a serving process does again and again beside its calls: leases, marks, revocations, adoption, lateness.
+"""The periodic work of a serving process: leases, stream progress, revocations, adoption, loop lag.
 
 The slower jobs, which one process does for all, are in gateway/schedule.py.
 """
@@ -54,8 +54,8 @@ WEIGH_S = 1.0
 HEAR_S = 1.0
 UNSETTLED_S = 10.0
 STATE_S = 1.0
-FIRST_PROBE_S = 15.0  # of what has a result already
-NEW_PROBE_S = 1.0  # who has mistyped an endpoint or a key, or corrected it, does not wait for a round
+FIRST_PROBE_S = 15.0  # for deployments that have a result already
+NEW_PROBE_S = 1.0  # a mistyped or corrected endpoint or key does not wait for a full interval
 
 
 class BackgroundTasks:
@@ -65,10 +65,10 @@ class BackgroundTasks:
         self._live, self._in_database = live, in_database
         self._settlements: Listening | None = None
         self._probed: Snapshot | None = None
-        self._probing = asyncio.Lock()  # a place is asked by one of both at a time
+        self._probing = asyncio.Lock()  # both probes never run at the same time
 
     def start(self) -> set[asyncio.Task[None]]:
-        """Begin, and return what ends it when it is cancelled."""
+        """Start, and return the tasks, which end when they are cancelled."""
         live, config = self._live, self._live.config
         works = [
             live.invalidation.run(),
@@ -125,29 +125,29 @@ class BackgroundTasks:
             await self._in_database(note_failure, PROBES, error)
             raise
         await self._in_database(note_success, PROBES)
-        await self._read_probes()  # of the other workers each reads it in its turn
+        await self._read_probes()  # each other worker reads them in its own turn
 
     async def _probe_new(self) -> None:
-        """Once for each state of the catalog: what was corrected is known at once. Costs nothing where none changed."""
+        """Once for each state of the catalog: a correction is seen at once. Costs nothing while nothing changes."""
         live = self._live
         if self._probed is live.snapshot:
             return
-        self._probed = live.snapshot  # once only, also if it fails: the next round asks all
+        self._probed = live.snapshot  # once only, also if it fails: the next round probes all
         async with self._probing:
             probed = await aprobe_all(datetime.now(UTC), self._in_database, live.transport, only_new=True)
         if probed:
             await self._read_probes()
 
     async def _read_probes(self) -> None:
-        """Know what the last probes saw, whichever process asked: /readyz and the front page say it."""
+        """Load the results of the last probes, by any process, for /readyz and the front page."""
         live = self._live
         snapshot = live.snapshot
         found = tuple(await self._in_database(failed_probes, datetime.now(UTC), snapshot))
-        if snapshot is live.snapshot:  # else it was read again meanwhile, with its own
+        if snapshot is live.snapshot:  # else it was reloaded meanwhile, with its own
             live.failed_probes = found
 
     async def _read_job_runs(self) -> None:
-        """Know when each job was last done, also by Celery: /metrics and /readyz say it."""
+        """Load when each job last ran, also by Celery, for /metrics and /readyz."""
         live = self._live
         live.job_runs = live.metrics.jobs.runs = await self._in_database(runs_of, every_job(live.config))
 
@@ -162,13 +162,13 @@ class BackgroundTasks:
         live.running.mark(live.journal)
 
     async def _read_settlements(self) -> None:
-        """Learn the totals of windows whose calls were made exact, by whomever (metering/settlement/settle.py)."""
+        """Load the totals of windows whose calls were settled, by any process (metering/settlement/settle.py)."""
         if self._settlements is None:
             self._settlements = Listening(self._live.admission, self._in_database, lambda: datetime.now(UTC))
         await self._settlements.hear()
 
     async def _report_state(self) -> None:
-        """Let every worker give the same answer to whoever asks how the gateway is doing."""
+        """Report this worker's state, so that every worker returns the same state of the gateway."""
         if self._live.link is not None:
             self._live.link.report_state(state_of(self._live))
 
@@ -176,7 +176,7 @@ class BackgroundTasks:
         self._live.metrics.show_unsettled(await self._in_database(unsettled_by_deployment))
 
     async def recover_dead_workers(self) -> None:
-        """Bill what a worker left behind that died while others live."""
+        """Settle the journals of ended workers while others live."""
         live = self._live
         loop = asyncio.get_running_loop()
 
@@ -195,27 +195,27 @@ class BackgroundTasks:
             alias = background_alias()
             try:
                 recover(live.config.data_dir / "journal", alias, tell, gone)
-            finally:  # adopting asks SQLite for a sync at each write, and nothing after it needs that
+            finally:  # adoption makes SQLite sync at each write; later work needs no sync
                 connections[alias].close()
 
         await self._in_database(adopt_all)
 
     async def _tidy_workers(self) -> None:
-        """Find out which workers there are, and stop waiting for those that are lost with their machine."""
+        """Update the list of workers, and stop waiting for those that are lost with their machine."""
         live = self._live
         if live.worker_rows is not None and live.peers is not None:
             await live.worker_rows.tidy(live.peers)
 
     async def recover_now(self) -> None:
-        """The same, when a death was told of."""
+        """The same, when the end of a worker was reported."""
         try:
             await self.recover_dead_workers()
-        except Exception as error:  # the database is away, perhaps: it is done again every ADOPT_S
+        except Exception as error:  # the database may be away: it is retried every ADOPT_S
             FALLBACKS.note("adopt_at_once", error)
             logger.exception("the journal of a worker that ended could not be adopted yet")
 
     async def read_denied(self) -> None:
-        """Refuse, and stop, what `manage.py revoke --here` denies: needs no store; one stat(2) if nothing changed."""
+        """Refuse, and stop, the keys of `manage.py revoke --here`: needs no store; one stat(2) if nothing changed."""
         live = self._live
         if live.denied.refresh():
             live.keys.denied = live.denied.prefixes
@@ -231,13 +231,13 @@ class BackgroundTasks:
         if keys:
             stopped = await self._in_database(stopped_keys, keys)
             if stopped:
-                live.keys.clear()  # whoever is told so must not be let in by the next call
+                live.keys.clear()  # a caller that gets this error must not be admitted by the next call
             live.running.stop_where(lambda call: stopped.get(call.caller.key_id, ""))
 
 
 def _listener(live: Runtime, hints: HealthHintBus) -> ConfigSubscriber:
-    """Hear of changes at once; while that is impossible, trust what is known of keys for a shorter time."""
-    from gateway.invalidation.pubsub import CHANNEL, ConfigSubscriber  # noqa: PLC0415 - embedded mode does without Redis
+    """Subscribe to changes; while that is impossible, use a shorter TTL for cached keys."""
+    from gateway.invalidation.pubsub import CHANNEL, ConfigSubscriber  # noqa: PLC0415 - embedded mode needs no Redis
 
     def advised(message: bytes) -> None:
         hint = hints.parse(message)
@@ -249,12 +249,12 @@ def _listener(live: Runtime, hints: HealthHintBus) -> ConfigSubscriber:
         hints.signer,
         heard={CHANNEL: lambda _: live.invalidation.notify(), hints.channel: advised},
         lost=lambda: live.keys.set_ttl(CAREFUL_TTL_S),
-        found=lambda: live.keys.set_ttl(TTL_S),  # what was missed is found by polling, which never stopped
+        found=lambda: live.keys.set_ttl(TTL_S),  # missed changes are found by polling, which never stopped
     )
 
 
 async def _watch_lag(shedding: LoadShedder) -> None:
-    """Tell how late the loop is, ten times a second."""
+    """Report the loop's lag, ten times a second."""
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + LAG_S
@@ -264,21 +264,21 @@ async def _watch_lag(shedding: LoadShedder) -> None:
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Do the work for ever; what it raises is logged, and the next turn comes all the same."""
+    """Do the work for ever; errors are logged, and the next turn comes all the same."""
     while True:
         await asyncio.sleep(seconds)
         await _turn(work)
 
 
 async def _soon_and_every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Do the same, but do not wait a whole round for the first turn."""
+    """The same, but without a full interval before the first turn."""
     await asyncio.sleep(min(seconds, FIRST_PROBE_S))
     await _turn(work)
     await _every(seconds, work)
 
 
 def _note_end(task: asyncio.Task[None]) -> None:
-    """Tell of work that was to go on for ever and has failed: nobody else waits for it while the process serves."""
+    """Log periodic work that has failed for good: no other code awaits it while the process serves."""
     error = None if task.cancelled() else task.exception()
     if error is not None:
         name = getattr(task.get_coro(), "__qualname__", task.get_name())
@@ -289,6 +289,6 @@ def _note_end(task: asyncio.Task[None]) -> None:
 async def _turn(work: Callable[[], Awaitable[None]]) -> None:
     try:
         await work()
-    except Exception as error:  # one bad turn (the database away) must not end the work
+    except Exception as error:  # one failed turn (the database away) must not end the work
         FALLBACKS.note(work.__name__.strip("_"), error)
         logger.exception("periodic work failed: %s", work.__name__)

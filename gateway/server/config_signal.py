@@ -1,4 +1,4 @@
-"""Passes on that the configuration changed: to the server in this process, and in production mode to all others."""
+"""Announces that the configuration changed: to the server in this process, and in production mode to all others."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Keeps data_dir to its owner: whoever can read the database, the journal or the secret there is one of the staff.
+"""Makes data_dir private to its owner: a reader of the database, the journal or the secret there has staff rights.
 
-New files are private by UMASK, which `manage.py` sets, old ones are made so when `serve` starts. Where that is not
-possible the start is refused: nobody notices an open directory later.
+UMASK, which `manage.py` sets, makes new files private; `serve` makes old ones so at startup. Where that is impossible
+the start is refused: an open directory would not be noticed later.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from metering.journal.disk_reserve import VolatileDisk, refuse_volatile
 UMASK = 0o077
 PRIVATE_DIR = 0o700
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-# Of these one tells that the directory is the gateway's.
+# Any one of these shows that the directory is the gateway's.
 OURS = frozenset({"secret", "lock", "gateway.sqlite3", "journal", "beat.json"})
 
 
 def make_private(data_dir: Path) -> None:
-    """Create data_dir if needed and take it and its files from everybody else. Raises ConfigError."""
+    """Create data_dir if needed and remove all other users' rights on it and its files. Raises ConfigError."""
     try:
         data_dir.mkdir(PRIVATE_DIR, parents=True, exist_ok=True)
         if data_dir.stat().st_mode & OTHERS:
@@ -52,7 +52,7 @@ def refuse_ram_disk(config: Config) -> None:
 
 
 def _close(data_dir: Path) -> None:
-    """Close a directory that is certainly ours: taking /tmp from everybody would break the machine."""
+    """Make a directory private that is certainly ours: doing that to /tmp would break the machine."""
     found = data_dir.stat()
     if found.st_uid != os.geteuid():
         raise _refusal(data_dir, f"it belongs to user {found.st_uid}")
@@ -66,7 +66,7 @@ def _close(data_dir: Path) -> None:
 
 
 def _take(path: Path) -> None:
-    """Make a file of ours private. What belongs to somebody else is theirs, and inside a private directory."""
+    """Make a file of ours private. Other users' files are left alone: they are inside a private directory."""
     found = path.lstat()
     is_plain = stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)
     if is_plain and found.st_mode & OTHERS and found.st_uid == os.geteuid():

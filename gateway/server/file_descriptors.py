@@ -1,7 +1,7 @@
 """How many files and sockets this process may have open, and how many of them clients may take.
 
-Systems usually start a process with a soft limit of 1,024 and a far higher hard one. What clients cannot take is left
-for the journal, the database, Redis, and one connection to a provider for each call.
+Systems usually start a process with a soft limit of 1,024 and a far higher hard one. The part that clients cannot take
+is for the journal, the database, Redis, and one provider connection per call.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import resource
 
 logger = logging.getLogger(__name__)
 
-HIGHEST = 1_048_576  # where the hard limit is none; the kernel's own default for one process
+HIGHEST = 1_048_576  # if there is no hard limit; the kernel's own default for one process
 FEWEST_CLIENTS = 16
 
 
 def raise_limit() -> int:
-    """Raise the soft limit to the hard one, and return what it is now."""
+    """Raise the soft limit to the hard one, and return the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = HIGHEST if hard == resource.RLIM_INFINITY else hard
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -30,6 +30,6 @@ def raise_limit() -> int:
 
 
 def left_for_clients(limit: int, reserved: int, calls: int) -> int:
-    """Return how many connections of clients fit beside `reserved` descriptors and those of `calls` to providers."""
+    """Return how many client connections fit beside `reserved` descriptors and `calls` provider connections."""
     free = limit - reserved
     return max(FEWEST_CLIENTS, free - min(calls, free // 2))

@@ -1,4 +1,4 @@
-"""Makes the registry of breakers as the configuration wants it; metrics and other processes hear what it learns."""
+"""Creates the circuit breakers by the configuration; their changes go to metrics and other processes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def hints_of(config: Config, version: Callable[[], int], signer: Signer) -> HealthHintBus | None:
-    """Make what tells other processes of breakers; None in embedded mode, which does without Redis' 24 MiB."""
+    """Create the bus for circuit breaker hints; None in embedded mode, which saves Redis' 24 MiB."""
     if config.embedded:
         return None
-    from gateway.invalidation.health_hints import HealthHintBus  # noqa: PLC0415 - for that
+    from gateway.invalidation.health_hints import HealthHintBus  # noqa: PLC0415 - as above
 
     return HealthHintBus(config.redis.url, version, signer)
 
 
 def health_of(whole: Config, metrics: Metrics, hints: HealthHintBus | None) -> DeploymentHealth:
-    """Make the registry of breakers; the configuration can shorten their rests."""
+    """Create the circuit breakers; the configuration can shorten their open times."""
     usual, config = Policy(), whole.health
     policy = Policy(
         consecutive=config.rolling_window,

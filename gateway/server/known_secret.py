@@ -1,7 +1,7 @@
-"""Whether the secret of the hashes of API keys is the one that the keys in the database were made with.
+"""Whether the secret for API key hashes is the one that the keys in the database were made with.
 
-Another one would refuse every key, without a word: nobody can tell a key of another secret from a wrong one. So its
-fingerprint is kept in the database, and who comes with another is refused. Blocking; one small query.
+Another one would refuse every key, without a message: a key of another secret looks like a wrong one. So the secret's
+fingerprint is kept in the database, and a start with another is refused. Blocking; one small query.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ PEPPER = "pepper"
 
 
 def insist(now: datetime) -> None:
-    """Raise ConfigError where keys that are still good were made with another secret; remember the first one."""
+    """Raise ConfigError if valid keys were made with another secret; store the first secret's fingerprint."""
     ours = pepper_id(settings.SECRETS.pepper)
     known = KnownSecret.objects.filter(name=PEPPER).values_list("fingerprint", flat=True).first()
     if known == ours:
         return
-    is_settled = known is None and ApiKey.objects.filter(pepper_id=ours).exists()  # of the release before
+    is_settled = known is None and ApiKey.objects.filter(pepper_id=ours).exists()  # of the previous release
     if not is_settled and (orphans := stranded(now).count()):
         raise ConfigError(_refusal(orphans, known or "another one", ours))
     remember()
 
 
 def stranded(now: datetime) -> QuerySet[ApiKey]:
-    """Return the keys that are good but for the secret: made with another one."""
+    """Return the keys that are valid but were made with another secret."""
     is_good = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now))
     return ApiKey.objects.filter(is_good).exclude(pepper_id__in=("", pepper_id(settings.SECRETS.pepper)))
 
 
 def remember() -> None:
-    """Let the present secret be the one that counts."""
+    """Store the present secret's fingerprint as the known one."""
     fingerprint = pepper_id(settings.SECRETS.pepper)
     KnownSecret.objects.update_or_create(name=PEPPER, defaults={"fingerprint": fingerprint})
 
 
 @transaction.atomic
 def give_up(actor: Actor, now: datetime) -> int:
-    """Revoke the keys of the secret before, which nobody can use any more, and let the present one count; return how
-    many those were.
+    """Revoke the keys of the previous secret, which no longer work, and accept the present one; return how many were
+    revoked.
     """
     keys = list(stranded(now).values_list("pk", flat=True))
     for key in keys:

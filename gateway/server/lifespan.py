@@ -1,7 +1,7 @@
-"""Opens everything a serving process needs, keeps it alive, and closes it in the right order.
+"""Opens everything a serving process needs, keeps it running, and closes it in the right order.
 
-Order of opening: what dead processes left in their journals is shipped first, then totals are loaded, then calls may
-come. Order of closing: no new calls, running ones end, the journal is synced and shipped, then sockets and threads.
+Startup order: the journals of ended processes are shipped first, then totals are loaded, then calls are accepted.
+Shutdown order: no new calls, running ones end, the journal is synced and shipped, then sockets and threads.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ logger = logging.getLogger(__name__)
 
 STOP_S = 5.0
 SHIP_AT_CLOSE_S = 3.0
-PART_S = 5.0  # what any other part of closing may take
-DATABASE_S = 1.0  # for threads that answer, this is long; for one that hangs nothing helps
-JOURNAL_S = 7.0  # more than it waits for the disk itself
+PART_S = 5.0  # timeout of any other part of the shutdown
+DATABASE_S = 1.0  # for threads that respond, this is long; for a hung one no timeout helps
+JOURNAL_S = 7.0  # more than the journal's own timeout for the disk
 
 
 class Lifespan:
@@ -82,7 +82,7 @@ class Lifespan:
         self._closing: list[Callable[[], Awaitable[None]]] = []
 
     async def open(self) -> None:
-        """Open everything. Raises what makes serving impossible: the process then ends, and all of it with it."""
+        """Open everything. Raises what makes serving impossible: the process then ends with all its resources."""
         live = Runtime()
         live.config = self.config
         live.database, live.pulse = self._database, self._pulse
@@ -118,13 +118,13 @@ class Lifespan:
         self._watchdog = Watchdog(asyncio.get_running_loop(), live.metrics.stalls.inc)
         self._watchdog.start()
         self._chores = BackgroundTasks(live, self._database.run)
-        await self._chores.read_denied()  # before anybody is let in
+        await self._chores.read_denied()  # before any call is accepted
         self._tasks = self._chores.start()
 
     async def drain(self, grace_s: float, stop: ShutdownSignal) -> None:
         """Refuse new calls, let running ones finish within `grace_s`, then end the rest, accounted.
 
-        A worker that is only replaced lets them take as long as the longest call may.
+        In a worker that is only replaced they may take as long as the longest call may.
         """
         live, server = runtime.current(), self.config.server
         live.is_leaving = live.is_draining = True
@@ -137,13 +137,13 @@ class Lifespan:
                     await _idle(live)
 
     def adopt(self) -> None:
-        """Bill at once what another worker has left that has just died; if that fails, the next turn does it."""
+        """Settle at once the journal of a worker that has just ended; if that fails, the next turn does it."""
         adopting = asyncio.get_running_loop().create_task(self._chores.recover_now())
         self._tasks.add(adopting)
         adopting.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Ship what is left and close everything; what takes too long or fails holds up nothing behind it."""
+        """Ship the rest and close everything; a part that takes too long or fails delays none of the parts after it."""
         live = runtime.current()
         self._watchdog.stop()
         parts: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
@@ -177,7 +177,7 @@ class Lifespan:
         return replays
 
     async def _open_journal(self, live: Runtime) -> None:
-        name = live.replays.owner = new_name()  # of this process, for those who find it dead
+        name = live.replays.owner = new_name()  # of this process, for the adoption of its journal
         live.admission = await self._open_admission(live, name)
         await BackgroundTasks(live, self._database.run).recover_dead_workers()
         if self.config.embedded:
@@ -254,5 +254,5 @@ def _request_log(live: Runtime) -> RequestLog:
         live.metrics.request_log_dropped.add((reason,), count)
 
     for reason in ("rolled_up", "full", "unwritable"):
-        dropped(reason, 0)  # there from the beginning, so that a rise is seen
+        dropped(reason, 0)  # present from the start, so that an increase is seen
     return RequestLog(dropped, is_off=not live.config.retention.request_log_rows)

@@ -1,7 +1,7 @@
-"""Who is let in where: with `server.admin_addr`, calls have one listener, and everything that is not /v1 has another.
+"""Which paths are served where: with `server.admin_addr`, /v1 has one listener, and everything else has another.
 
-The public one serves /v1 with its API page, and says whether it lives (/healthz, /readyz): what strangers do at the
-sign-in, the portal and the back office happens elsewhere. What a listener does not serve is 404 there, like a path that
+The public one serves /v1 with its API page, and the health checks (/healthz, /readyz): strangers have no access there
+to the sign-in, the portal and the back office. A path that a listener does not serve is 404 there, like a path that
 does not exist, and costs no more than that. Without the setting everything has one listener.
 """
 
@@ -29,7 +29,7 @@ class Door(NamedTuple):
 
 
 def is_served(serves: Serves, path: str) -> bool:
-    """Tell whether there is anything at a path, as far as the listener says."""
+    """Return whether the listener serves a path."""
     if serves == "everything":
         return True
     path = tidy(path)
@@ -41,7 +41,7 @@ def is_served(serves: Serves, path: str) -> bool:
 
 
 def behind(serves: Serves, application: Application, no_socket: Application) -> Application:
-    """Return the application as it is seen through a door; `no_socket` answers websockets to nowhere."""
+    """Return the application restricted to a listener's paths; `no_socket` responds to websockets at other paths."""
     if serves == "everything":
         return application
 

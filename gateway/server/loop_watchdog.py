@@ -1,8 +1,8 @@
-"""Names what holds the event loop: a thread looks whether the loop still turns. When it has stood for 250 ms, that is
-counted, and the loop's stack is written down, at most once a minute.
+"""Reports what blocks the event loop: a thread checks whether the loop still runs. When it has been blocked for 250 ms,
+that is counted, and the loop's stack is logged, at most once a minute.
 
-Costs ten wake-ups a second. A process that gets no CPU at all looks like a loop that stands; its stack then shows
-nothing of interest.
+Costs ten wake-ups a second. A process that gets no CPU at all looks like a blocked loop; its stack is then of no
+interest.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 STALL_S: Final = 0.25
 BEAT_S: Final = 0.1
 SAY_AGAIN_S: Final = 60.0
-DEPTH: Final = 12  # frames of the stack that are written, the innermost ones
+DEPTH: Final = 12  # frames of the stack that are logged, the innermost ones
 
 
 class Watchdog:
@@ -42,7 +42,7 @@ class Watchdog:
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch the loop of this thread."""
+        """Start to watch the loop of this thread."""
         self.beat()
         self._thread.start()
 
@@ -53,7 +53,7 @@ class Watchdog:
         self._thread.join()
 
     def look(self) -> None:
-        """Count a stall once, however long it lasts, and tell of it if nothing was told in the last minute."""
+        """Count a stall once, however long it lasts, and log it unless one was logged in the last minute."""
         now, beat_at = self._clock(), self._beat_at
         if now - beat_at < STALL_S + BEAT_S or self._counted_at == beat_at:
             return
@@ -65,7 +65,7 @@ class Watchdog:
         self._stalled()
 
     def beat(self) -> None:
-        """Note that the loop turns."""
+        """Record that the loop runs."""
         self._beat_at = self._clock()
         self._beat_handle = self._loop.call_later(BEAT_S, self.beat)
 
@@ -77,7 +77,7 @@ class Watchdog:
         """The loop's innermost frames.
 
         The loop's thread goes on meanwhile, so one call in C reads them: a frame that is walked from Python may be gone
-        at the next step, and CPython 3.11 then returns what took its memory.
+        at the next step, and CPython 3.11 then returns what reused its memory.
         """
         with tempfile.TemporaryFile() as file:
             faulthandler.dump_traceback(file)

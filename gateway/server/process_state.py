@@ -1,4 +1,4 @@
-"""How this process is doing: for /readyz, the front page, and the gauges that are read when metrics are scraped."""
+"""The state of this process: for /readyz, the front page, and the gauges that are read when metrics are scraped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def show_gauges(live: Runtime) -> None:
-    """Let the gauges of this process read what is open in it."""
+    """Connect the gauges of this process to its counts of open work."""
     live.metrics.watch_gauges(
         lambda: len(live.running),
         lambda: live.journal.unshipped_records,
@@ -26,7 +26,7 @@ def show_gauges(live: Runtime) -> None:
 
 
 def state_of(live: Runtime) -> State:
-    """Return how this process is doing now."""
+    """Return the current state of this process."""
     trouble, has_reserve = live.admission.fitness()
     return State(
         has_room=live.journal.has_room,
@@ -40,7 +40,7 @@ def state_of(live: Runtime) -> State:
 
 
 def _all_need_money(live: Runtime) -> bool:
-    """Whether no call can do without a budget: each tenant has one, and no model is free."""
+    """Whether every call needs a budget: each tenant has one, and no model is free."""
     if live.rulebook.tenant_budget is None:
         return False
     return not any(

@@ -1,4 +1,4 @@
-"""Secrets of the published demo that are in the database: another start, with another file, may have left them there.
+"""Secrets of the published demo that are in the database: an earlier start, with another file, may have left them.
 
 Refused where other machines reach the gateway. Blocking: two rows, and one hash of a password.
 """
@@ -20,7 +20,7 @@ LOGIN = ("admin@example.com", "admin-password")
 
 
 def refuse_stored(*hosts: str) -> None:
-    """Raise ConfigError where one of these is no loopback and a published secret still opens something."""
+    """Raise ConfigError if one of these is not loopback and a published secret still works."""
     open_to = next((host for host in hosts if not is_loopback(host)), None)
     if open_to is not None and (problems := list(_stored(open_to))):
         raise ConfigError(*problems)

@@ -1,7 +1,7 @@
-"""Answers on the listening socket while the process prepares: it lives, and it is not ready. One thread, no Django.
+"""Responds on the listening socket during startup: the process is alive, and not ready. One thread, no Django.
 
-Without it a load balancer's probe would hang in the backlog for as long as the database is away. A browser gets a page,
-insiders the reason why a store does not serve; anybody else hears only which store it is.
+Without it a load balancer's probe would hang in the backlog for as long as the database is away. A browser gets a page;
+internal clients get the reason why a store is not available, all others only the store's name.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from providers.errors.redaction import redact
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-CLIENT_S = 1.0  # a client that sends nothing must not keep the others waiting
+CLIENT_S = 1.0  # a client that sends nothing must not block the others
 _HEAD_BYTES = 4096
 _HEAD: Final = (
     "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\ncache-control: no-store\r\n"
@@ -39,28 +39,28 @@ _PAGE: Final = """<!DOCTYPE html>
 """
 
 
-def _never(address: str, headers: Mapping[str, str]) -> bool:  # noqa: ARG001 - what gateway/site/internal_access.py is asked
+def _never(address: str, headers: Mapping[str, str]) -> bool:  # noqa: ARG001 - the signature of may_see
     return False
 
 
 class Waiting:
-    """What the start waits for. `may_see` tells by address and headers who hears why, without `secrets`."""
+    """What the startup waits for. `may_see` decides by address and headers who gets the reason, without `secrets`."""
 
     def __init__(
         self, may_see: Callable[[str, Mapping[str, str]], bool] = _never, secrets: tuple[str, ...] = ()
     ) -> None:
         self.may_see, self._secrets = may_see, secrets
-        self._now = ("", "")  # the store and its reason, in one assignment: threads read it
+        self._now = ("", "")  # store and reason in one assignment: threads read it
 
     def on(self, store: str) -> Callable[[str], None]:
-        """Return what is called with the reason why this store does not serve, and with "" once it does."""
+        """Return a callback for the reason why this store is not available, called with "" once it is."""
         return partial(self._told, store)
 
     def _told(self, store: str, reason: str) -> None:
         self._now = (store, redact(reason, self._secrets)) if reason else ("", "")
 
     def words(self, *, with_reason: bool = False) -> str:
-        """Say what it does at the moment, as a half of a sentence."""
+        """Return the current activity as half a sentence."""
         store, reason = self._now
         if not store:
             return _PREPARES
@@ -69,7 +69,7 @@ class Waiting:
 
 @contextmanager
 def startup_responder(listener: socket.socket, waiting: Waiting | None = None) -> Iterator[None]:
-    """Answer until the block ends; connections that come after it are the server's. The listener must not block."""
+    """Respond until the block ends; later connections are the server's. The listener must not block."""
     done, stop = socket.socketpair()
     arguments = (listener, done, waiting or Waiting())
     thread = threading.Thread(target=_answer_all, args=arguments, name="waiting-room")
@@ -87,7 +87,7 @@ def _answer_all(listener: socket.socket, done: socket.socket, waiting: Waiting) 
         ready, _, _ = select.select([listener, done], [], [])
         if done in ready:
             return
-        with suppress(OSError):  # the client went away
+        with suppress(OSError):  # the client disconnected
             client, address = listener.accept()
             with client:
                 client.settimeout(CLIENT_S)
@@ -117,6 +117,6 @@ def _answer(head: bytes, address: str, waiting: Waiting) -> bytes:
 
 
 def _headers(fields: bytes) -> dict[str, str]:
-    """Return what could be read, with lower-case names."""
+    """Return the readable headers, with lower-case names."""
     pairs = (line.partition(":") for line in fields.decode("latin-1").split("\r\n"))
     return {name.strip().lower(): value.strip() for name, _, value in pairs}

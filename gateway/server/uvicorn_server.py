@@ -1,5 +1,5 @@
-"""Runs the gateway on uvicorn: bind, open, serve, drain, close. Signals are ours, because uvicorn waits for open
-connections before anything can be recorded and then dies of the signal it caught.
+"""Runs the gateway on uvicorn: bind, open, serve, drain, close. Signals are handled here, because uvicorn waits for
+open connections before anything can be recorded and then ends by the signal it caught.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ logger = logging.getLogger(__name__)
 
 BACKLOG = 2048
 ACCEPTS_A_TURN = 16  # of all workers; of 1,000 streams in 2 s the slowest begins after 0.2 s instead of 0.6 s
-LINGER_S = 1.0  # an idle connection of a worker may send what is on its way; then it is closed
-KEEP_ALIVE_S = 75  # longer than load balancers' usual 60, so that it is they who close idle connections
+LINGER_S = 1.0  # an idle connection of a worker may send data already in transit; then it is closed
+KEEP_ALIVE_S = 75  # longer than load balancers' usual 60, so that they close idle connections first
 
 
 _REMEDIES = {
@@ -48,7 +48,7 @@ _REMEDIES = {
 
 
 class CannotListen(Exception):
-    """The address cannot be bound; the text says which and why, and what to do."""
+    """The address cannot be bound; the text states which, why, and what to do."""
 
     def __init__(self, host: str, port: int, error: OSError) -> None:
         remedy = _REMEDIES.get(error.errno or 0, "state --bind HOST:PORT or server.listen_addr")
@@ -56,7 +56,7 @@ class CannotListen(Exception):
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn without its signal handling, and with an end in which no request is lost."""
+    """Uvicorn without its signal handling, and with a shutdown that loses no request."""
 
     @override
     @contextlib.contextmanager
@@ -64,11 +64,11 @@ class _Uvicorn(uvicorn.Server):
         yield
 
     def stop_accepting(self) -> None:
-        """Close the listener; each open connection may ask once more, and is told that it was the last time."""
+        """Close the listener; each open connection may send one more request, whose response closes it."""
         for server in self.servers:
             server.close()
         close = (b"connection", b"close")
-        self.config.encoded_headers.append(close)  # uvicorn builds its default headers anew each second
+        self.config.encoded_headers.append(close)  # uvicorn rebuilds its default headers each second
         self.server_state.default_headers = [*self.server_state.default_headers, close]
         for connection in self.server_state.connections:
             cycle = getattr(connection, "cycle", None)
@@ -76,11 +76,11 @@ class _Uvicorn(uvicorn.Server):
                 cycle.keep_alive = False
 
 
-Load = Callable[[], tuple[Application, Application]]  # what serves, and what answers websockets to nowhere
+Load = Callable[[], tuple[Application, Application]]  # the application, and the response to other websockets
 
 
 class _Servers:
-    """One for each door. They share what connections may take, and everything behind the doors."""
+    """One per listener. They share the connection limits and the application."""
 
     def __init__(self, config: Config, doors: Sequence[Door], load: Load, workers: int) -> None:
         application, no_socket = load()
@@ -112,8 +112,8 @@ class _Servers:
 def bind(host: str, port: int) -> socket.socket:
     """Return a listening socket that never blocks. Raises CannotListen.
 
-    All its copies, also those of other processes, are one file to the kernel: whoever let it block would let every
-    worker wait in accept(2) for a connection that another one took.
+    All its copies, also those of other processes, are one file to the kernel: if one made it blocking, every worker
+    would wait in accept(2) for a connection that another one took.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -129,15 +129,15 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def listeners(listener: socket.socket, workers: int) -> list[socket.socket]:
-    """Return the listening socket many times over: uvloop accepts one connection of each a turn, however many wait.
+    """Return the listening socket many times over: uvloop accepts one connection per copy and turn of the loop.
 
-    Fewer for each of many workers, so that the first to wake does not take them all.
+    Each of many workers has fewer, so that the first to wake does not take all connections.
     """
     return [listener, *(listener.dup() for _ in range(ACCEPTS_A_TURN // workers - 1))]
 
 
 def announce(doors: Sequence[Door], welcome: str) -> None:
-    """Say on standard error where calls are served, and where the back office is if that is elsewhere."""
+    """Print on standard error where calls are served, and where the back office is if that is elsewhere."""
     address, *others = (_address_of(door.listener) for door in doors)
     elsewhere = "".join(f"back office on {other}\n" for other in others)
     text = welcome.format(address=address, admin=others[0] if others else address)
@@ -158,10 +158,10 @@ def run(
     link: SupervisorClient | None = None,
     workers: int = 1,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, or until the supervisor dies; returns when everything is closed.
+    """Serve until SIGTERM or SIGINT, or until the supervisor ends; returns when everything is closed.
 
     `load` is called once everything is open; `workers` is how many processes share a listener for calls, this one
-    among them.
+    included.
     """
     import uvloop  # noqa: PLC0415 - not on every platform, and only the server needs it
 
@@ -169,7 +169,7 @@ def run(
     try:
         uvloop.run(_serve(config, doors, load, welcome, link, workers))
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has ended: one more Ctrl-C has nothing to say
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has ended: one more Ctrl-C has no effect
         end_within(LEAVE_S)
 
 
@@ -193,7 +193,7 @@ async def _serve(
     if link is not None:
         link.when_another_died = lifespan.adopt
     quiet_collector()
-    if link is None:  # workers share their heap, and one that replaces another should not be late
+    if link is None:  # workers share their heap, and a replacement should not be late
         await asyncio.to_thread(use_large_pages)
     servers = _Servers(config, doors, load, workers)
     serving = servers.serve()
@@ -206,7 +206,7 @@ async def _serve(
     if link is not None and servers.have_connections:
         await stop.wait(LINGER_S)
     await lifespan.drain(config.server.graceful_shutdown_delay, stop)
-    end_within(EXIT_S + KILL_S)  # also of one that was only replaced
+    end_within(EXIT_S + KILL_S)  # also for a worker that was only replaced
     servers.end()
     await _closed(serving)
     await lifespan.close()
@@ -216,7 +216,7 @@ async def _serve(
 
 
 async def _closed(serving: asyncio.Future[Any]) -> None:
-    """Wait for what serves, and for no more than 5 s."""
+    """Wait for the servers to end, 5 s at most."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(5):
             await serving
@@ -257,7 +257,7 @@ def _settings(config: Config, application: Any, limits: ConnectionLimits) -> uvi
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=False,  # gateway/http/forwarded.py understands more of them
+        proxy_headers=False,  # gateway/http/forwarded.py supports more of them
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=64 * 1024,

@@ -1,4 +1,4 @@
-"""Bodies sent to the ordinary site: bounded in size and time before Django writes them to disk for anyone who asks."""
+"""Request bodies of the ordinary site: bounded in size and time before Django writes any client's body to disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Message = MutableMapping[str, Any]
 
 
 class BodyLimit:
-    """One request: passes to `application` what is acceptable, and answers 413 or 408 where it stops being so."""
+    """One request: passes an acceptable body to `application`, and responds 413 or 408 when it stops being so."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope, self._receive, self._send = scope, receive, send
@@ -36,7 +36,7 @@ class BodyLimit:
 
     async def _next(self) -> Message:
         if self._is_whole:
-            return await self._receive()  # waits for the client to leave
+            return await self._receive()  # waits for the client to disconnect
         try:
             async with asyncio.timeout_at(self._ends):
                 message = await self._receive()
@@ -50,7 +50,7 @@ class BodyLimit:
 
     def _refuse(self, status: int) -> Message:
         self._refusal = status
-        return {"type": "http.disconnect"}  # Django gives up without a word
+        return {"type": "http.disconnect"}  # Django gives up without a message
 
     async def _pass(self, message: Message) -> None:
         self._has_begun = True

@@ -1,7 +1,7 @@
-"""The page of a form that was not accepted (Django's CSRF_FAILURE_VIEW): it names the setting that is missing.
+"""The page for a refused form (Django's CSRF_FAILURE_VIEW): it names the missing setting.
 
-What people meet is a proxy that ends TLS or has another name: the browser then speaks of an address that the gateway
-knows nothing of, or it keeps the cookies to itself.
+The usual cause is a proxy that ends TLS or has another name: the browser then sends an address unknown to the gateway,
+or it does not send its cookies.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9._~:\[\]-]{1,260}")
 
 
 def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Say why, with status 403: the address is another one, there is no cookie, or the form is too old."""
+    """Return the reason, with status 403: the address differs, there is no cookie, or the form is too old."""
     seen = f"{request.scheme}://{request.get_host()}"
     origin = _origin_of(request)
     has_no_cookie = reason == REASON_NO_CSRF_COOKIE
@@ -35,7 +35,7 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _origin_of(request: HttpRequest) -> str:
-    """Return the address that the browser says the form is from; "" where it says none."""
+    """Return the address that the browser states as the form's origin; "" where it states none."""
     said = request.headers.get("Origin", "") or request.headers.get("Referer", "")
     found = _ORIGIN.match(said)
     return found[0] if found is not None else ""

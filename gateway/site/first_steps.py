@@ -1,4 +1,4 @@
-"""What is still missing before anybody can be served, as commands that can be copied. Blocking; six small queries."""
+"""What is still missing before a request can be served, as commands to copy. Blocking; six small queries."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tenants.models import ApiKey, BootstrapItem, Tenant, User
 
 
 def first_steps(address: str = "") -> list[str]:
-    """Return what to do next, one line each; nothing where there are people, tenants, keys and models."""
+    """Return the next steps, one line each; empty where there are people, tenants, keys and models."""
     return list(_steps(address))
 
 
 def _steps(address: str) -> Iterator[str]:
     file = settings.GATEWAY
-    # What the first start will make; after it the section makes nothing more.
+    # What the first start will create; later the section creates nothing more.
     start = Bootstrap() if BootstrapItem.objects.exists() else file.bootstrap
     people = User.objects.filter(is_superuser=True, is_active=True)
     if not (any(each.is_super_admin for each in start.admin_users) or people.exists()):

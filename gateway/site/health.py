@@ -1,4 +1,4 @@
-"""/healthz: the process lives. /readyz: it can serve, else 503 with the reasons; details only for insiders."""
+"""/healthz: the process is alive. /readyz: it can serve, else 503 with reasons; details for internal clients only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ METHODS = ("GET", "HEAD")
 
 
 async def answer(scope: Scope, send: Send) -> None:
-    """Answer one of HEALTH_PATHS. Strangers learn whether it can serve and why not, insiders the details too."""
+    """Respond to one of HEALTH_PATHS. Strangers get readiness and its reasons, internal clients the details too."""
     if scope["method"] not in METHODS:
         await _say(send, 405, {"status": "method not allowed"}, [(b"allow", ", ".join(METHODS).encode())])
         return
@@ -42,10 +42,10 @@ def _is_insider(scope: Scope) -> bool:
 
 
 def readiness() -> tuple[int, dict[str, Any]]:
-    """Return the status and what /readyz says, which is the same at every worker of a machine.
+    """Return the status and body of /readyz, which are the same at every worker of a machine.
 
-    Rows that disabled themselves are details, not reasons. Without a model that can answer it is not `ready`, but 200:
-    no other machine does better, and the pages to add one are here.
+    Rows that disabled themselves are details, not reasons. Without a usable model it is not `ready`, but 200: no other
+    machine is better, and the pages to add one are here.
     """
     if not runtime.is_open():
         return 503, {"status": "starting", "reasons": ["the gateway is starting or has stopped"]}
@@ -71,19 +71,19 @@ def readiness() -> tuple[int, dict[str, Any]]:
 
 
 def _late_jobs(live: Runtime) -> list[str]:
-    """Return the periodic jobs that should have been done by now: where Celery is missing, all of them."""
+    """Return the periodic jobs that are overdue: where Celery is missing, all of them."""
     now = time.time()
     return [run.name for run in live.job_runs if run.is_late(now, live.serving_since)]
 
 
 def _state(live: Runtime) -> State:
-    """Return how all workers of this machine are doing, or this one alone where nobody tells."""
+    """Return the state of all workers of this machine, or of this one alone where there is no supervisor's report."""
     whole = live.link.state_of_all() if live.link is not None else None
     return state_of(live) if whole is None else whole
 
 
 def _reasons(live: Runtime, state: State) -> list[str]:
-    """Return why it cannot serve."""
+    """Return the reasons why it cannot serve."""
     found = []
     if live.is_leaving or live.is_draining:
         found.append("the gateway is shutting down")

@@ -1,7 +1,7 @@
-"""Who may see what is inside: this machine, the networks in `observability.metrics_allow`, and holders of the token.
+"""Who may see internal details: this machine, the networks in `observability.metrics_allow`, and holders of the token.
 
-An address alone is no proof. A proxy on this machine hands strangers on, and a stranger's page in a browser inside may
-ask for a name of its own that leads here (DNS rebinding); its Host tells.
+An address alone is no proof. A proxy on this machine forwards strangers' requests, and an outside page in an internal
+browser may use a name of its own that resolves to this machine (DNS rebinding); its Host shows that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HANDED_ON = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real
 
 
 def may_see(config: Config, address: str, headers: Mapping[str, str]) -> bool:
-    """Tell whether details go to this client; `headers` have lower-case names."""
+    """Return whether this client may get details; `headers` have lower-case names."""
     given = headers.get("authorization", "").removeprefix("Bearer ").strip()
     token = config.observability.metrics_token
     if token and hmac.compare_digest(given.encode(), token.encode()):
@@ -36,14 +36,14 @@ def may_see(config: Config, address: str, headers: Mapping[str, str]) -> bool:
 
 
 def _is_this_machine(config: Config, address: str, headers: Mapping[str, str]) -> bool:
-    """Where a proxy may stand in front without a trace in the request, loopback must be allowed by name."""
+    """Where a proxy may forward without a trace in the request, loopback must be allowed explicitly."""
     has_proxy = config.server.production or bool(config.server.trusted_proxies)
     is_handed_on = any(name in headers for name in HANDED_ON)
     return not has_proxy and not is_handed_on and is_inside(address, LOOPBACK)
 
 
 def _is_own_name(config: Config, host: str) -> bool:
-    """Tell whether a Host is an address, a name without a dot, a name of the inside, or that of `public_url`."""
+    """Return whether a Host is an address, a name without a dot, an internal name, or that of `public_url`."""
     name = host.strip().lower()
     name = name[1 : name.find("]")] if name.startswith("[") else name.partition(":")[0]
     if plain(name) is not None or (name and "." not in name) or name.endswith(INSIDE_SUFFIXES):

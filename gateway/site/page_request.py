@@ -1,7 +1,7 @@
-"""Requests for pages: Django's, but under every name that a network gives a machine.
+"""Page requests: Django's, but under every host name that a network gives a machine.
 
-Django takes the names of the public DNS only (RFC 1034). Inside, names have underscores: a scraper, a probe and a
-browser beside a compose file's services call them so.
+Django accepts the names of the public DNS only (RFC 1034). Internal names have underscores: a scraper, a probe and a
+browser beside a compose file's services use such names.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gateway.http.forwarded import FORWARDED_HOST
 from gateway.http.request import Receive, Scope, Send
 from gateway.http.response import send_whole
 
-# RFC 3986, 3.2.2: what a registered name is made of, less what no resolver takes.
+# RFC 3986, 3.2.2: the characters of a registered name, less those that no resolver accepts.
 _HOST = re.compile(rb"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?")
 _REFUSAL = b"The Host header names no host.\n"
 
@@ -23,8 +23,8 @@ _REFUSAL = b"The Host header names no host.\n"
 class SiteRequest(ASGIRequest):
     @override
     def get_host(self) -> str:
-        """Return the host that was asked for, in small letters, as browsers write it in Origin. Nothing else is decided
-        by it, and SiteHandler has looked at the Host.
+        """Return the requested host, in lower case, as browsers write it in Origin. Nothing else depends on it, and
+        SiteHandler has checked the Host.
         """
         told: bytes = self.scope.get(FORWARDED_HOST, b"")
         if _HOST.fullmatch(told):
@@ -33,7 +33,7 @@ class SiteRequest(ASGIRequest):
 
 
 class SiteHandler(ASGIHandler):
-    """Django's handler for these requests. What names no host is refused without a traceback in the log."""
+    """Django's handler for these requests. A Host that is no host name is refused without a traceback in the log."""
 
     request_class = SiteRequest
 

@@ -1,7 +1,7 @@
-"""The back office while the database is late: a page within three seconds, if only the one that says so.
+"""The back office while the database is late: a response within three seconds, if only the page that reports it.
 
-A thread that waits for the database cannot be ended. It ends with its question, and nobody hears the answer; while the
-database is late no further page asks it anything, so these threads are as many as there were pages at the beginning.
+A thread that waits for the database cannot be ended. It ends with its query, and its result is discarded; while the
+database is late no further page queries it, so there are only as many such threads as there were pages at the start.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOOK_AGAIN_S = 0.25
 
 
 class PageTimeout:
-    """Wraps the application that makes pages from the database. `is_late` tells how the database is."""
+    """Wraps the application that renders pages from the database. `is_late` returns whether the database is late."""
 
     def __init__(self, application: Application, is_late: Callable[[], bool]) -> None:
         self._application, self._is_late = application, is_late
@@ -56,7 +56,7 @@ class PageTimeout:
 
 
 class MutableSend:
-    """What one page says, until it is muted."""
+    """The `send` of one page, until it is muted."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

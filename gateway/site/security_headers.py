@@ -1,5 +1,5 @@
-"""What every page of the ordinary site carries: cookies that stay on TLS once they came over it, and where a page may
-load from. Costs a few microseconds a page.
+"""The headers of every page of the ordinary site: cookies restricted to TLS once they came over it, and the sources a
+page may load from. Costs a few microseconds per page.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ STRICT = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
-# Nothing inline runs and nothing evaluates. The theme's expressions are read by static/gateway/expressions.js, the one
-# inline style sheet of its pages (its colors) is named by its hash.
+# No inline script runs and nothing is evaluated. The theme's expressions are read by static/gateway/expressions.js;
+# the one inline style sheet of its pages (its colors) is allowed by its hash.
 ORDINARY = (
     "default-src 'self'; script-src 'self'; style-src 'self'{hashes}; img-src 'self' data:; font-src 'self' data:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
@@ -33,10 +33,10 @@ _COLORS = re.compile(rb'<style id="unfold-theme-colors">(.*?)</style>', re.DOTAL
 
 
 class SecurityHeadersMiddleware(MiddlewareMixin):
-    """Django middleware. A proxy that ends TLS must be in `server.trusted_proxies` to be believed."""
+    """Django middleware. A proxy that ends TLS must be in `server.trusted_proxies` to be trusted."""
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
-        """Refuse addresses that no database can look up: PostgreSQL's texts hold no NUL, SQLite's do."""
+        """Refuse URLs that no database can look up: PostgreSQL's texts hold no NUL, SQLite's do."""
         return _no_nul() if NUL in request.path or NUL in unquote(request.META["QUERY_STRING"]) else None
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
@@ -49,7 +49,7 @@ class SecurityHeadersMiddleware(MiddlewareMixin):
         return response
 
     def process_exception(self, _: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer a page that would have needed a password hashed while too many others are, and a form with a NUL."""
+        """Respond where a password could not be hashed because too many others are, and to a form with a NUL."""
         if isinstance(exception, DataError | ValueError) and "NUL" in str(exception):
             return _no_nul()
         if not isinstance(exception, TooManyHashes):

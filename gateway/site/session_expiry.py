@@ -1,6 +1,6 @@
-"""How long a person stays signed in: `admin.session.max_age` at most, and `idle_timeout` without opening a page.
+"""How long a person stays signed in: at most `admin.session.max_age`, and `idle_timeout` without opening a page.
 
-Both are written into the session's own expiry, which Django and the live status check. One write a minute at most.
+Both are written into the session's own expiry, which Django and the live status check. At most one write per minute.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RENEW_S = 60.0
 
 
 class SessionAge(MiddlewareMixin):
-    """Django middleware, after that of sessions. A session of the release before begins to age when it is seen."""
+    """Django middleware, after that of sessions. A session of the previous release starts to age when it is seen."""
 
     def process_request(self, request: HttpRequest) -> None:
         session = request.session
@@ -36,7 +36,7 @@ class SessionAge(MiddlewareMixin):
 
 @receiver(user_logged_in)
 def _begin(request: HttpRequest, **_: object) -> None:
-    """A person who signs in begins anew, also over a session that was still good."""
+    """A sign-in starts the age anew, also over a session that was still valid."""
     instant = now().timestamp()
     request.session[BEGAN] = instant
     _renew(request.session, instant, settings.GATEWAY.admin.session.max_age)

@@ -1,4 +1,4 @@
-"""Sessions whose keys the database does not have, only their hashes: who reads a copy of it is nobody."""
+"""Sessions stored by the hash of their key: a copy of the database opens no session."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LENGTH = 40  # of the column; 160 bits
 
 
 def hashed(session_key: str) -> str:
-    """Return what stands in the database for a key of 165 random bits: no secret is needed to keep it safe."""
+    """Return the stored hash of a key of 165 random bits: it needs no secret to be safe."""
     return hashlib.sha256(session_key.encode()).hexdigest()[:LENGTH]
 
 
@@ -22,7 +22,7 @@ class SessionStore(DatabaseStore):
     """Django's store in the database; the cookie has the key, the row has its hash."""
 
     def _get_session_from_db(self) -> Any:
-        """Read the row of this key (Django's seam); a key without one is forgotten."""
+        """Read the row of this key (Django's hook); a key without one is dropped."""
         key = self.session_key
         found = self.model.objects.filter(session_key=hashed(key or ""), expire_date__gt=now()).first()
         if found is None:

@@ -1,5 +1,5 @@
-"""Serves the files of pages. Where they are is looked for when the first one is asked for, not at each start: it takes
-50 ms of CPU, and a gateway that is only called for /v1 never needs it.
+"""Serves the static files of pages. They are located on the first request for one, not at startup: that takes 50 ms of
+CPU, and a gateway that is only called for /v1 never needs it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing_extensions import override
 
 
 class StaticFiles(ServeStaticMiddleware):  # type: ignore[misc]  # it has no types
-    """servestatic's, which calls `add_files_from_finders` as it is made."""
+    """servestatic's, which calls `add_files_from_finders` in its constructor."""
 
     _found = False
 

@@ -1,6 +1,6 @@
-"""/ws/status: the state of the gateway, pushed once a second to the signed-in staff who look at a page.
+"""/ws/status: the state of the gateway, pushed once a second to signed-in staff with an open page.
 
-A channels websocket; it sends what /readyz tells insiders, never names of tenants or keys.
+A channels websocket; it sends what /readyz returns to internal clients, never names of tenants or keys.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ PERIOD_S = 1.0
 
 
 class StatusSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
-    """Refuses anyone who is not staff before accepting the connection."""
+    """Refuses every visitor who is not staff before accepting the connection."""
 
-    PATHS = frozenset({"/ws/status"})  # of all websockets there are
-    channel_layer_alias = "none"  # nobody sends it anything; what lies in Redis under its name is not heard
+    PATHS = frozenset({"/ws/status"})  # all existing websockets
+    channel_layer_alias = "none"  # no process sends it messages; what Redis has under its name is not read
     _task: asyncio.Task[None] | None = None
 
     @classmethod
@@ -57,7 +57,7 @@ class StatusSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
 
 
 def _is_from_here(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """A page of another site may open a websocket with its visitor's cookies; only its Origin tells."""
+    """A page of another site may open a websocket with its visitor's cookies; only its Origin shows that."""
     named = {name: value.decode("latin-1").lower() for name, value in headers}
     origin = named.get(b"origin", "")
     return not origin or urlsplit(origin).netloc == named.get(b"host")

@@ -29,9 +29,9 @@ REFUSED = (
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """The state of the gateway and where to go from here. Only insiders see the words of the first problem.
+    """The state of the gateway and links to other pages. Only internal clients see the text of the first problem.
 
-    Strangers see the name of no tenant, of no model and no reason, as at /readyz.
+    Strangers see no tenant's name, no model's name and no reason, as at /readyz.
     """
     _, body = readiness()
     address = _address_of_v1(request)
@@ -48,12 +48,12 @@ def home(request: HttpRequest) -> HttpResponse:
         "api": "" if settings.GATEWAY.server.admin_bind is None else address,
     }
     page = render(request, "gateway/home.html", facts)
-    page["Cache-Control"] = "no-store"  # what an insider sees is for nobody else
+    page["Cache-Control"] = "no-store"  # internal details must not be cached
     return page
 
 
 def _failed_models() -> int:
-    """Return how many of the models that could be called have no deployment whose last probe was good."""
+    """Return how many of the usable models have no deployment whose last probe was good."""
     if not runtime.is_open():
         return 0
     live = runtime.current()
@@ -75,13 +75,13 @@ def _is_insider(request: HttpRequest) -> bool:
 
 
 def _first_model() -> str:
-    """Return an alias for the example, if it is the demo's: names of models are for those who have a key."""
+    """Return an alias for the example, if it is the demo's: model names are only for holders of a key."""
     models = runtime.current().snapshot.serving if runtime.is_open() else []
     return "demo-chat" if "demo-chat" in models else "YOUR-MODEL"
 
 
 def _address_of_v1(request: HttpRequest) -> str:
-    """Where this visitor reaches /v1: at the public address, beside this page, or on its own listener."""
+    """Return where this visitor reaches /v1: at the public address, beside this page, or on its own listener."""
     server = settings.GATEWAY.server
     if server.public_url or server.admin_bind is None:
         return server.public_url.rstrip("/") or f"{request.scheme}://{request.get_host()}"
@@ -91,7 +91,7 @@ def _address_of_v1(request: HttpRequest) -> str:
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """Django's page for what a view raised (`handler500`): 503 where the database is why."""
+    """Django's page for what a view raised (`handler500`): 503 if the database is the cause."""
     is_database = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
     status = 503 if is_database else 500
     page = render(request, "gateway/failure.html", {"is_database": is_database}, status=status)
@@ -101,8 +101,8 @@ def failed(request: HttpRequest) -> HttpResponse:
     return page
 
 
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django gives it
-    """Django's page for who is signed in and may not do this (`handler403`)."""
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django passes it
+    """Django's page for a signed-in person without the permission (`handler403`)."""
     words = "Your account may not open this page or do this. Ask a superuser for the permission."
     facts = {"title": "You may not do this", "words": words}
     page = render(request, "gateway/refused.html", facts, status=403)
@@ -111,7 +111,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # no
 
 
 def missing(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's page for a path where nothing is (`handler404`); a program that did not ask for HTML gets JSON."""
+    """Django's page for an unknown path (`handler404`); a program that did not request HTML gets JSON."""
     if "text/html" in request.headers.get("Accept", ""):
         return page_not_found(request, exception)
     answer = response_for(NotFound(request.path))

@@ -1,4 +1,4 @@
-"""Pages that are the same for everybody, whoever asks: they must not wait for the session of a visitor."""
+"""Pages that are the same for every visitor: they must not wait for a visitor's session."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _STATIC = "/static/"
 
 
 def without_session(scope: Scope) -> Scope:
-    """Return the request without its cookies where the page is the same for everybody.
+    """Return the request without its cookies where the page is the same for every visitor.
 
-    Reading the session of a signed-in visitor asks the database, and these pages are there to say that it is late.
+    Reading the session of a signed-in visitor queries the database, and these pages have to report that it is late.
     """
     path = scope["path"]
     if path not in NO_SESSION and not path.startswith(_STATIC):

@@ -1,4 +1,4 @@
-"""How values are written to Django's cache in Redis: as JSON, which runs nothing when it is read."""
+"""How values are written to Django's cache in Redis: as JSON, which executes nothing when it is read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNREADABLE = Counter("gateway_cache_unreadable", "Values in the shared cache tha
 
 
 class CacheJson(JSONSerializer):  # type: ignore[misc]  # django-redis has no types
-    """A value that is not JSON was written by somebody else, or by an older release: it counts as absent."""
+    """A value that is not JSON was written by another program, or by an older release: it counts as absent."""
 
     _has_said_so = False
 

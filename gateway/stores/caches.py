@@ -1,7 +1,7 @@
 """Django's cache and the channel layer: in this process when embedded, in Redis when processes share. Settings only.
 
-Nothing here counts money or limits (budgets/ does): what is lost with this cache is asked for again. Whoever can write
-to Redis must not run anything here: what is stored is JSON, and what is not JSON counts as absent.
+Nothing here counts money or limits (budgets/ does): what is lost with this cache is loaded again. A client with write
+access to Redis must not run code here: stored values are JSON, and what is not JSON counts as absent.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def django_caches(redis: Redis) -> dict[str, dict[str, Any]]:
             "OPTIONS": {
                 "SOCKET_CONNECT_TIMEOUT": TIMEOUT_S,
                 "SOCKET_TIMEOUT": TIMEOUT_S,
-                # Once: whoever asks has something else to go by, and should not wait for several timeouts.
+                # One try: the caller has another source, and should not wait for several timeouts.
                 "CONNECTION_POOL_KWARGS": {
                     "max_connections": redis.pool_size,
                     "retry": Retry(NoBackoff(), 0),
                 },
-                # the default, pickle, would run what it reads
+                # the default, pickle, would execute what it reads
                 "SERIALIZER": "gateway.stores.cache_serializer.CacheJson",
                 "IGNORE_EXCEPTIONS": True,  # without Redis a page is slower, not broken
             },

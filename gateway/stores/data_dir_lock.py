@@ -1,4 +1,4 @@
-"""One process per data_dir: an exclusive lock that the kernel frees when the process dies, however it dies."""
+"""One process per data_dir: an exclusive lock that the kernel frees when the process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class DataDirInUse(Exception):
 
 @contextmanager
 def lock_data_dir(data_dir: Path) -> Iterator[IO[str]]:
-    """Hold data_dir for this process; a fork that is to outlive it closes the file. Raises DataDirInUse."""
+    """Lock data_dir for this process; a fork that is to outlive it closes the file. Raises DataDirInUse."""
     with (data_dir / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

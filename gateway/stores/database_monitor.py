@@ -1,4 +1,4 @@
-"""Whether the database answers at present, as a question that is asked each second tells. Costs nothing but a look."""
+"""Whether the database responds at present, measured on a query that runs each second. Reading it costs one check."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LATE_S = 1.5
 
 
 class DatabaseMonitor:
-    """It is late when its last answer failed or took longer than LATE_S, or when the next one already does."""
+    """It is late when its last query failed or took longer than LATE_S, or when the next one already does."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -23,7 +23,7 @@ class DatabaseMonitor:
 
     @contextlib.contextmanager
     def query(self) -> Iterator[None]:
-        """Time what is done inside; one at a time."""
+        """Time the query inside; one at a time."""
         self._asked_at = began = self._clock()
         has_failed = True
         try:

@@ -1,4 +1,4 @@
-"""The threads in which a serving process asks its database: the event loop never does."""
+"""The threads in which a serving process queries its database: the event loop never does."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ InDatabase = Callable[..., Awaitable[Any]]  # runs a blocking function in a thre
 
 class DatabaseThreads:
     """On PostgreSQL a connection goes back to the pool after each use. On SQLite each thread keeps its own for a while:
-    opening one takes longer than most of the queries that are asked every second.
+    opening one takes longer than most of the queries that run every second.
     """
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(COUNT, thread_name_prefix="database")
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run a blocking function in one of them."""
+        """Run a blocking function in one of the threads."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, _asking(work), *arguments)
 
     async def close(self) -> None:
-        """End them, without waiting for one that hangs in its database."""
+        """End the threads, without waiting for one that hangs in its database."""
         try:
             if connections["default"].vendor == "sqlite":  # the last to close leaves no log beside the file
                 await self._close_connections()
@@ -40,7 +40,7 @@ class DatabaseThreads:
             self._executor.shutdown(wait=False, cancel_futures=True)
 
     async def _close_connections(self) -> None:
-        together = threading.Barrier(COUNT)  # or one of them would do it twice
+        together = threading.Barrier(COUNT)  # otherwise one thread would run it twice
 
         def close() -> None:
             together.wait()
@@ -66,10 +66,10 @@ def _asking(work: Callable[..., T]) -> Callable[..., T]:
 
 
 def _keep() -> None:
-    """Let SQLite's connection be closed in `KEPT_S`, and not at once as Django would; after an error, at once.
+    """Let SQLite's connection be closed in `KEPT_S`, not at once as Django would; after an error, at once.
 
-    One that stays for ever would read a file that has long been replaced by another. Django asks a connection that
-    failed whether it is usable, and SQLite's says yes to anything.
+    A permanent one would read a file that has long been replaced by another. After an error Django asks the connection
+    whether it is usable, and SQLite's returns true for anything.
     """
     now = time.monotonic()
     for connection in connections.all(initialized_only=True):

@@ -30,15 +30,15 @@ WEB_STATEMENT_MS = 5_000
 WEB_LOCK_MS = 2_000
 PATIENT_STATEMENT_MS = 600_000
 PATIENT_LOCK_MS = 30_000
-MIGRATION_LOCK_MS = 2_000  # a migration that waits for a lock longer makes every query behind it wait
+MIGRATION_LOCK_MS = 2_000  # a migration that waits longer for a lock makes every query behind it wait
 POOL_WAIT_S = 2.0  # then the page is a 503
 POOL_GIVE_UP_S = 2.0  # then the next query tries at once: the pool's own pauses outlast the outage
 _POLL_S = 0.5
-_PREPARING = 0x6F6D6770  # advisory lock of machines that start; any number, the same everywhere
+_PREPARING = 0x6F6D6770  # advisory lock of starting machines; any number, the same everywhere
 
 
 class DatabaseAway(Exception):
-    """The database did not answer within `seconds`; `reason` is what it, or the network, said last."""
+    """The database did not respond within `seconds`; `reason` is the last error of the database or the network."""
 
     def __init__(self, seconds: float, reason: str) -> None:
         self.seconds, self.reason = seconds, reason
@@ -76,9 +76,9 @@ def background_alias() -> str:
 
 
 def wait_until_up(seconds: float, using: str = "default", tell: Callable[[str], object] = str) -> None:
-    """Return when the database answers a query; `tell` hears why it does not, and "" in the end. Raises DatabaseAway.
+    """Return when the database responds to a query; `tell` gets the reason while it does not, and "" at the end.
 
-    Blocking.
+    Blocking. Raises DatabaseAway.
     """
     deadline = time.monotonic() + seconds
     pause = threading.Event()
@@ -105,10 +105,10 @@ def wait_until_up(seconds: float, using: str = "default", tell: Callable[[str], 
 
 @contextmanager
 def preparing(seconds: float, tell: Callable[[str], object] = str) -> Iterator[str]:
-    """Hold the right to change tables and rows at the start; machines that start at once take turns.
+    """Hold the right to change tables and rows during startup; machines that start together take turns.
 
     Yields the alias to migrate with: its statements may take long, but wait for a lock only briefly, so that a
-    migration never stands in front of a serving gateway's queries. Raises DatabaseAway.
+    migration never blocks a serving gateway's queries. Raises DatabaseAway.
     """
     alias = background_alias()
     wait_until_up(seconds, alias, tell)
@@ -120,11 +120,11 @@ def preparing(seconds: float, tell: Callable[[str], object] = str) -> Iterator[s
     try:
         yield alias
     finally:
-        connection.close()  # and with it the lock goes, whatever happened
+        connection.close()  # this also releases the lock, whatever happened
 
 
 def retry_until_up(change: Any, seconds: float) -> None:
-    """Run a change again while it fails for want of a lock: serving gateways are only ever in the way briefly."""
+    """Retry a change that fails for want of a lock: serving gateways hold it only briefly."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -164,7 +164,7 @@ def _sqlite(data_dir: Path) -> dict[str, Any]:
 
 
 def _parts(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split a URL into what Django names itself and what goes to libpq as it is (sslmode, several hosts ...)."""
+    """Split a URL into the settings that Django names and those passed to libpq (sslmode, several hosts ...)."""
     from psycopg import ProgrammingError  # noqa: PLC0415 - embedded mode does without
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 
@@ -184,7 +184,7 @@ def _parts(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _options(extra: dict[str, Any], statement_ms: int, lock_ms: int) -> dict[str, Any]:
-    """Return libpq's options; those in the URL win. A server that hangs is noticed within 10 s."""
+    """Return libpq's options; those in the URL win. A server that hangs is detected within 10 s."""
     limits = f"-c statement_timeout={statement_ms} -c lock_timeout={lock_ms}"
     return {
         "connect_timeout": CONNECT_TIMEOUT_S,

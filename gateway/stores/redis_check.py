@@ -1,4 +1,4 @@
-"""Asks Redis whether it will serve before anything depends on it: at the start, and for `manage.py check`. Blocking."""
+"""Checks that Redis will serve before anything depends on it: at startup, and for `manage.py check`. Blocking."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ POLL_S = 0.5
 NAMES = (
     "omg:check",
     "gateway:check",
-)  # beside the keys and channels of calls, so the same rights are asked for
+)  # beside the keys and channels of calls, so the same permissions are needed
 FOR_MS = 1000
 WRITES = "return redis.call('SET', KEYS[1], '', 'PX', ARGV[1])"  # what every call does: a script that writes
 NOT_SIGNED_IN = "HELLO must be called with the client already authenticated"
 
 
 class RedisAway(Exception):
-    """Redis did not serve within `seconds`; `reason` is what it, or the network, said last."""
+    """Redis did not serve within `seconds`; `reason` is the last error of Redis or the network."""
 
     def __init__(self, seconds: float, reason: str) -> None:
         self.seconds, self.reason = seconds, reason
@@ -56,9 +56,9 @@ def trouble_of(url: str) -> str:
 
 
 def _rehearse(client: redis.Redis, name: str) -> None:
-    """Do once what calls need; a replica, a full memory or a user without the rights refuses it. Raises RedisError."""
+    """Do once what calls need; a replica, a full memory or a user without permission refuses it. Raises RedisError."""
     client.eval(WRITES, 1, name, FOR_MS)
-    with client.pubsub() as heard:  # type: ignore[no-untyped-call]  # redis-py says nothing of it
+    with client.pubsub() as heard:  # type: ignore[no-untyped-call]  # redis-py has no type for it
         heard.subscribe(name)
         heard.get_message(timeout=ASK_S)
     client.publish(name, "")
@@ -72,7 +72,7 @@ def _words(error: Exception) -> str:
 
 
 def wait_for_redis(url: str, seconds: float, tell: Callable[[str], object] = str) -> None:
-    """Return when Redis serves; `tell` hears why it does not, and "" in the end. Raises RedisAway."""
+    """Return when Redis serves; `tell` gets the reason while it does not, and "" at the end. Raises RedisAway."""
     deadline = time.monotonic() + seconds
     pause, told = threading.Event(), ""
     while reason := trouble_of(url):

@@ -1,7 +1,7 @@
-"""What a supervisor and its workers say to each other: frames over one socket pair a worker.
+"""The messages between a supervisor and its workers: frames over one socket pair per worker.
 
-A frame is one byte that says what it is, four that say how long, and the rest. The end of the stream means that the
-other one is gone.
+A frame is one byte for its kind, four for its length, and the payload. The end of the stream means that the other
+process is gone.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 READY = b"r"  # worker: I serve
-WANT = b"w"  # worker: what do all of us count?
-TELL = b"t"  # supervisor: what do you count?
-MINE = b"m"  # worker: this, as metrics_sum.Family
-ALL = b"a"  # supervisor: this is what all of you count
-DEAD = b"d"  # supervisor: another of us has died, and has left its journal
-STATE = b"s"  # worker: how I am doing, as worker_state.State; supervisor: how all of you are
+WANT = b"w"  # worker: request for the sums of all workers
+TELL = b"t"  # supervisor: request for this worker's metrics
+MINE = b"m"  # worker: its metrics, as metrics_aggregation.Family
+ALL = b"a"  # supervisor: the sums of all workers
+DEAD = b"d"  # supervisor: another worker has ended, and has left its journal
+STATE = b"s"  # worker: its state, as worker_state.State; supervisor: the state of all workers
 LONGEST = 64 * 1024 * 1024
-LAST_WORDS_S = 2.0  # waited for what is still on its way when one of them ends
+LAST_WORDS_S = 2.0  # timeout for data still in transit when one of them ends
 
 
 def read(payload: bytes, kind: type[T], sender: str) -> T | None:
-    """Return what a frame holds; None, and a warning, for what cannot be read: after an upgrade the two processes may
+    """Return the content of a frame; None, and a warning, if it cannot be read: after an upgrade the two processes may
     be of different releases.
     """
     try:
@@ -50,7 +50,7 @@ class Channel:
         return cls(*await asyncio.open_unix_connection(sock=end))
 
     async def hear(self) -> tuple[bytes, bytes] | None:
-        """Return the next frame; None when the other one is gone."""
+        """Return the next frame; None when the other process is gone."""
         try:
             head = await self._reader.readexactly(5)
             length = int.from_bytes(head[1:])
@@ -59,12 +59,12 @@ class Channel:
             return None
 
     def say(self, what: bytes, payload: bytes = b"") -> None:
-        """Send without waiting; nothing happens when the other one is gone."""
+        """Send without waiting; nothing happens when the other process is gone."""
         if not self._writer.is_closing():
             self._writer.write(what + len(payload).to_bytes(4) + payload)
 
     async def aclose(self) -> None:
-        """Close when all is sent."""
+        """Close when everything is sent."""
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()

@@ -1,7 +1,7 @@
 """The first workers are forks of their supervisor, which has imported everything and prepared the database.
 
-A fork costs a tenth of the CPU of a new interpreter and shares the memory of what was imported. Workers that come later
-are new interpreters (gateway/supervisor/worker.py): by then the supervisor runs threads and may be older than the code.
+A fork costs a tenth of the CPU of a new interpreter and shares the memory of imported code. Later workers are new
+interpreters (gateway/supervisor/worker.py): by then the supervisor runs threads and may be older than the code.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from gateway.supervisor.supervisor_client import SupervisorClient
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """A worker as its parent knows it; `line` is the parent's end."""
+    """A worker as seen by its parent; `line` is the parent's end."""
 
     pid: int
     line: socket.socket
 
 
 def fork_workers(listeners: Sequence[socket.socket]) -> list[Fork] | SupervisorClient:
-    """Fork a worker for each of these, which may be the same, and return all of them; in a worker, return its line.
+    """Fork a worker for each of these listeners, which may be the same, and return all; in a worker, return its line.
 
     Call it outside any event loop.
     """
@@ -40,9 +40,9 @@ def fork_workers(listeners: Sequence[socket.socket]) -> list[Fork] | SupervisorC
         pid = os.fork()
         if pid == 0:
             for end in (ours, *(fork.line for fork in forks)):
-                end.close()  # else a sibling would not notice the supervisor's death
+                end.close()  # else a sibling would not notice the supervisor's end
             for other in {*listeners} - {listener}:
-                other.close()  # else clients could connect where nobody serves any more
+                other.close()  # else clients could connect where no worker serves any more
             return _worker(listener, theirs)
         theirs.close()
         ours.setblocking(False)
@@ -51,7 +51,7 @@ def fork_workers(listeners: Sequence[socket.socket]) -> list[Fork] | SupervisorC
 
 
 def _worker(listener: socket.socket, end: socket.socket) -> SupervisorClient:
-    os.setpgid(0, 0)  # a terminal's Ctrl-C reaches the supervisor only, which passes it on once
+    os.setpgid(0, 0)  # a terminal's Ctrl-C reaches the supervisor only, which forwards it once
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -60,14 +60,14 @@ def _worker(listener: socket.socket, end: socket.socket) -> SupervisorClient:
 
 
 class ForkedProcess:
-    """What the supervisor needs of asyncio.subprocess.Process, for a child that it forked. Make it in the loop."""
+    """The part of asyncio.subprocess.Process that the supervisor needs, for a forked child. Create it in the loop."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.returncode: int | None = None
         loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = loop.create_future()
-        self._reaping = threading.Lock()  # a number that was reaped may be another process's
+        self._reaping = threading.Lock()  # the id of a reaped process may be another process's
         threading.Thread(target=self._reap, args=(loop,), name=f"waits for {pid}", daemon=True).start()
 
     async def wait(self) -> int:
@@ -75,7 +75,7 @@ class ForkedProcess:
         return await asyncio.shield(self._ended)
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send it, unless the process has ended."""
+        """Send the signal, unless the process has ended."""
         with self._reaping:
             if self.returncode is None:
                 os.kill(self.pid, number)

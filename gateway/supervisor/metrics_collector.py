@@ -1,7 +1,7 @@
-"""What all workers of a supervisor count, told to the worker that was scraped.
+"""The summed metrics of all workers of a supervisor, sent to the worker that was scraped.
 
-Each look asks every worker, a second at most. What a worker had counted is kept after its end as it was last told, so
-the sums never fall: a worker that is killed takes along what it counted since the last look, and nothing else.
+Each collection queries every worker, a second at most. The last metrics of an ended worker are kept, so the sums never
+fall: a killed worker loses what it counted since the last collection, and nothing else.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WITHIN_S = 1.0
 
 
 class MetricsCollector:
-    """`living` is the supervisor's own set. One look at a time, shared by those who ask meanwhile."""
+    """`living` is the supervisor's own set. One collection at a time, shared by all requests meanwhile."""
 
     def __init__(self, living: Collection[Worker]) -> None:
         self._living = living
@@ -28,17 +28,17 @@ class MetricsCollector:
         self._look: asyncio.Task[None] | None = None
 
     def ask(self, worker: Worker) -> None:
-        """Answer this worker soon."""
+        """Send the sums to this worker soon."""
         self._asking.append(worker)
         if self._look is None or self._look.done():
             self._look = asyncio.create_task(self._answer())
 
     def state_of_all(self, _: Worker) -> State:
-        """Return how all are doing together, as each has told last."""
+        """Return the state of all workers together, as each has sent it last."""
         return together(each.state for each in self._living if each.state is not None)
 
     def keep(self, worker: Worker) -> None:
-        """Remember what a worker counted that has ended."""
+        """Keep the counts of an ended worker."""
         self._past = merged((self._past, growing(worker.counted)))
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
-"""Being asked to end: as soon as the calls allow, in good order, or now. Shared by the server and its supervisor.
+"""Requests to shut down: as soon as the calls allow, in order, or now. Shared by the server and its supervisor.
 
-No part of an end may hold up the rest for ever: each has its time (`in_time`), and so has the whole (`end_within`).
+No part of a shutdown may block the rest for ever: each has a timeout (`in_time`), and so has the whole (`end_within`).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _STDERR: Final = 2
 
 
 def end_within(seconds: float) -> None:
-    """End this process so much later with code 1, whatever holds it then, and write down where its threads stand.
+    """End this process after so many seconds with code 1, whatever blocks it, and log the stacks of its threads.
 
     What is not closed by then is as after a kill: the journal is adopted. Done by a thread of faulthandler, which needs
-    neither the loop nor the interpreter's lock. A later call replaces the one before.
+    neither the loop nor the GIL. A later call replaces the one before.
     """
     faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
 
 
 async def in_time(seconds: float, part: str, work: Awaitable[object]) -> bool:
-    """Wait so long for a part of the end, and leave it behind then; what it raises is logged. True: it was done.
+    """Wait for a part of the shutdown until its timeout, then go on; its errors are logged. True: it was done.
 
-    Not by cancelling alone: what swallows that, or runs in a thread, would hold up everything after it.
+    Cancelling alone is not enough: work that swallows it, or runs in a thread, would block everything after it.
     """
     task = asyncio.ensure_future(work)
     done, _ = await asyncio.wait({task}, timeout=seconds)
@@ -62,10 +62,10 @@ async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 class ShutdownSignal:
-    """`asked`: take on nothing new. `ordered`: end within the grace; not set for a worker that is only replaced, whose
-    calls may take their time. `hurried`: end now, by the next signal.
+    """`asked`: accept nothing new. `ordered`: end within the grace period; not set for a worker that is only replaced,
+    whose calls may take their time. `hurried`: end now, by the next signal.
 
-    `bound` is called with the seconds that the end may still take: `grace_s`, and what closing takes.
+    `bound` is called with the seconds that the shutdown may still take: `grace_s`, and the closing time.
     """
 
     def __init__(self, bound: Callable[[float], object] = lambda _: None) -> None:
@@ -74,12 +74,12 @@ class ShutdownSignal:
         self._bound = bound
 
     def install(self) -> None:
-        """Take SIGTERM and SIGINT of this process."""
+        """Handle SIGTERM and SIGINT of this process."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.request)
 
     def listen_for_retirement(self) -> None:
-        """Take SIGHUP as well: another worker is there in the place of this one."""
+        """Handle SIGHUP as well: another worker has replaced this one."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.asked.set)
 
     def request(self) -> None:
@@ -92,15 +92,15 @@ class ShutdownSignal:
         self.asked.set()
 
     def bind(self) -> None:
-        """Let this process end within the grace and what closing takes, whatever its loop does. From any thread."""
+        """End this process within the grace period and the closing time, whatever its loop does. From any thread."""
         self._bound(self.grace_s + EXIT_S + KILL_S)
 
     async def wait(self, seconds: float, until: Coroutine[Any, Any, object] | None = None) -> None:
-        """Return when that is done, when the time is over or when someone hurries, whichever is first."""
+        """Return when `until` is done, after `seconds`, or when the shutdown is hurried, whichever is first."""
         await self._wait(seconds, self.hurried, until)
 
     async def pause_unless_ordered(self, seconds: float, until: Coroutine[Any, Any, object]) -> None:
-        """Do the same, but return as well when the end is ordered."""
+        """The same, but return as well when the shutdown is ordered."""
         await self._wait(seconds, self.ordered, until)
 
     async def _wait(

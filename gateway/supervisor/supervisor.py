@@ -1,7 +1,7 @@
-"""Keeps N worker processes serving one listening socket: replaces the dead, renews them one by one.
+"""Keeps N worker processes serving one listening socket: replaces ended workers, renews workers one by one.
 
 The socket is bound once and inherited, so a connection that waits when a worker ends is taken by another one. SIGTERM
-ends all in good order, a second one hurries them, SIGHUP renews. Serves nothing itself.
+shuts all down in order, a second one hurries them, SIGHUP renews. Serves nothing itself.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from gateway.supervisor.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-SHORT_LIFE_S = 5.0  # who dies younger than this is started again after a pause that doubles
+SHORT_LIFE_S = 5.0  # a worker that ends sooner than this is restarted after a pause that doubles
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 3.0
-OPEN_S = 60.0  # what a worker that is to replace a living one may take until it serves
+OPEN_S = 60.0  # timeout for a replacement of a live worker until it serves
 
 
 class WorkerSlot:
-    """A place for one worker: on which listener, and what it is told beside that."""
+    """A place for one worker: its listener, and its other arguments."""
 
     def __init__(self, listener: socket.socket, *arguments: str) -> None:
         self.listener, self.arguments = listener, arguments
@@ -37,10 +37,10 @@ class WorkerSlot:
 
 
 class Supervisor:
-    """`prepare` is run before workers are renewed and says whether they may be; `drain_s` is a worker's own bound.
+    """`prepare` runs before workers are renewed and returns whether they may be; `drain_s` is a worker's own bound.
 
-    `back_office` is a listener that one more worker serves, for itself. `bound` is called with the seconds that the end
-    of this process may still take.
+    `back_office` is a listener for one more worker, which serves it alone. `bound` is called with the seconds that the
+    shutdown of this process may still take.
     """
 
     def __init__(  # noqa: PLR0913 - all but three have names
@@ -78,7 +78,7 @@ class Supervisor:
         others = [asyncio.create_task(self._announce(announce)), asyncio.create_task(self._renew_for_ever())]
         await self._stop.asked.wait()
         for slot in self._slots:
-            slot.listener.close()  # the workers' copies are the last ones: when they close, nobody can connect
+            slot.listener.close()  # the workers' copies are the last ones: when they close, no client can connect
         self._tell(signal.SIGTERM)
         await self._stop.wait(self._drain_s + EXIT_S, self._all_ended())
         if self._living:
@@ -103,7 +103,7 @@ class Supervisor:
                 async with slot.filling:
                     worker = slot.worker = slot.worker or await self._start(slot)
             except OSError:
-                # No process to be had now, or no interpreter while it is replaced: both come back.
+                # No process available now, or no interpreter while it is replaced: both are temporary.
                 logger.exception("a worker could not be started; it is tried again")
                 early_deaths += 1
                 await self._pause_after(early_deaths)
@@ -144,7 +144,7 @@ class Supervisor:
         self._count.keep(worker)
         heir = next((other for other in self._living if other.serves), None)
         if heir is not None:
-            heir.adopt()  # also after a good end, which leaves nothing: asking costs one look at a directory
+            heir.adopt()  # also after a regular end, which leaves nothing: it costs one look at a directory
 
     async def _renew_for_ever(self) -> None:
         while True:
@@ -175,7 +175,7 @@ class Supervisor:
         preparing = await asyncio.create_subprocess_exec(*self._prepare, stdin=asyncio.subprocess.DEVNULL)
         try:
             return await preparing.wait() == 0
-        except asyncio.CancelledError:  # the supervisor ends: nobody needs it any more
+        except asyncio.CancelledError:  # the supervisor ends: the check is no longer needed
             if preparing.returncode is None:
                 preparing.kill()
             await preparing.wait()
@@ -191,7 +191,7 @@ class Supervisor:
 
 
 async def _serves_in_time(worker: Worker) -> bool:
-    """Wait until it serves; one that is held up, perhaps by a database that hangs, is ended: its place is needed."""
+    """Wait until it serves; one that is held up, perhaps by a hanging database, is killed: its place is needed."""
     try:
         async with asyncio.timeout(OPEN_S):
             return await worker.is_ready()

@@ -1,4 +1,4 @@
-"""A worker's side of the line to its supervisor: says when it serves, tells what it counts, notices its death."""
+"""A worker's side of the line to its supervisor: reports readiness and metrics, notices the supervisor's end."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from gateway.supervisor.channel import ALL, DEAD, LAST_WORDS_S, MINE, READY, STA
 from gateway.supervisor.shutdown import in_time
 from gateway.supervisor.worker_state import State
 
-OLD_S = 5.0  # a state that is older says nothing
-ANSWER_S = 3.0  # more than the supervisor waits for its slowest worker
+OLD_S = 5.0  # an older state is ignored
+ANSWER_S = 3.0  # longer than the supervisor waits for its slowest worker
 SUPERVISOR = "the supervisor"
 
 
 class SupervisorClient:
-    """The listening socket that the worker was born with, and the line."""
+    """The listening socket that the worker was started with, and the line."""
 
     def __init__(self, listener: socket.socket, end: socket.socket) -> None:
         self.listener, self._end = listener, end
         self.when_another_died: Callable[[], object] = lambda: None
-        self._of_all: State | None = None  # how all workers are doing, as the supervisor has told last
+        self._of_all: State | None = None  # the state of all workers, as last sent by the supervisor
         self._told_at = 0.0
         self._line: Channel | None = None
         self._task: asyncio.Task[None] | None = None
@@ -39,19 +39,19 @@ class SupervisorClient:
 
     @classmethod
     def inherited(cls, listener_fd: int, line_fd: int) -> Self:
-        """Take over what the supervisor passed on."""
+        """Take over the sockets that the supervisor passed on."""
         listener, end = socket.socket(fileno=listener_fd), socket.socket(fileno=line_fd)
         for inherited in (listener, end):
-            inherited.setblocking(False)  # else Python takes it for one that blocks, and makes its copies so
+            inherited.setblocking(False)  # else Python treats it as blocking, and makes its copies so
             inherited.set_inheritable(False)  # uvloop closes nothing in the processes that it starts
         return cls(listener, end)
 
     async def open(
         self, when_orphaned: Callable[[], None], in_any_case: Callable[[], None] = lambda: None
     ) -> None:
-        """Listen to the supervisor: from now on its death is an order to stop.
+        """Listen to the supervisor: from now on its end is an order to stop.
 
-        `in_any_case` is called by a thread, so that a worker whose loop stands does not outlive it either.
+        `in_any_case` is called by a thread, so that a worker with a blocked loop does not outlive the supervisor.
         """
         end = self._end.dup()
         threading.Thread(target=self._watch, args=(end, in_any_case), name="supervisor", daemon=True).start()
@@ -59,23 +59,21 @@ class SupervisorClient:
         self._task = asyncio.create_task(self._listen(self._line, when_orphaned))
 
     def report_ready(self) -> None:
-        """Tell the supervisor that calls are served."""
+        """Report to the supervisor that calls are served."""
         if self._line is not None:
             self._line.say(READY)
 
     def report_state(self, mine: State) -> None:
-        """Tell the supervisor how this worker is doing; it answers with how all are."""
+        """Send this worker's state to the supervisor; it returns that of all workers."""
         if self._line is not None:
             self._line.say(STATE, msgspec.msgpack.encode(mine))
 
     def state_of_all(self) -> State | None:
-        """Return how all workers are doing together; None where the supervisor has not said so lately."""
+        """Return the state of all workers together; None where the supervisor has not sent it lately."""
         return self._of_all if time.monotonic() - self._told_at < OLD_S else None
 
     async def totals(self) -> list[Family]:
-        """Return what all workers of this machine count together. Raises TimeoutError, also where the answer cannot be
-        read.
-        """
+        """Return the summed metrics of all workers of this machine. Raises TimeoutError, also for unreadable ones."""
         if self._line is None:
             raise TimeoutError
         answer = asyncio.get_running_loop().create_future()
@@ -88,7 +86,7 @@ class SupervisorClient:
         return totals
 
     async def aclose(self) -> None:
-        """Tell for the last time what was counted."""
+        """Send the metrics for the last time."""
         self._is_closing = True
         if self._task is not None:
             self._task.cancel()

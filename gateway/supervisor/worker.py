@@ -1,4 +1,4 @@
-"""A worker as its supervisor sees it: a process, and the line to it (gateway/supervisor/channel.py)."""
+"""A worker as seen by its supervisor: a process, and the line to it (gateway/supervisor/channel.py)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from gateway.supervisor.worker_state import State
 
 
 class Worker:
-    """One process; `is_ready` and `ended` may be awaited by many. `counted` and `state` are what it has told last.
+    """One process; many may await `is_ready` and `ended`. `counted` and `state` are what it sent last.
 
-    `when_told` is called with what it says of its state; the answer is said to it.
+    `when_told` is called when it sends its state; the return value is sent to it.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Worker:
                     str(fds[1]),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=fds,
-                    process_group=0,  # a terminal's Ctrl-C reaches the supervisor only, which passes it on once
+                    process_group=0,  # a terminal's Ctrl-C reaches the supervisor only, which forwards it once
                 )
             except OSError:
                 ours.close()
@@ -72,7 +72,7 @@ class Worker:
     async def forked(
         cls, fork: Fork, when_asked: Callable[[Worker], None], when_told: Callable[[Worker], State]
     ) -> Worker:
-        """Look after one that runs."""
+        """Take over a worker that already runs."""
         return cls(ForkedProcess(fork.pid), await Channel.over(fork.line), when_asked, when_told)
 
     @property
@@ -94,7 +94,7 @@ class Worker:
             self._process.send_signal(number)
 
     async def count(self, within_s: float) -> None:
-        """Let it tell what it counts; what it told before stands when it is silent."""
+        """Request its metrics; those it sent before stay if it does not respond."""
         if not self._is_ready.done() or self._hearing.done():
             return
         self._answered.clear()
@@ -104,7 +104,7 @@ class Worker:
                 await self._answered.wait()
 
     def answer(self, totals: bytes) -> None:
-        """Tell it what all count, as it has asked."""
+        """Send it the sums of all workers, as it requested."""
         self._line.say(ALL, totals)
 
     @property
@@ -112,7 +112,7 @@ class Worker:
         return self._is_ready.done() and self._is_ready.result() and not self._hearing.done()
 
     def adopt(self) -> None:
-        """Let it look at once for what a dead one has left."""
+        """Make it look at once for the journal of an ended worker."""
         self._line.say(DEAD)
 
     async def _hear(self) -> None:

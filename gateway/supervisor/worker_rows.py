@@ -1,8 +1,8 @@
-"""Which workers may have been granted calls by Redis: a row each in the database, from before the first call until
-nothing of it can be missed.
+"""Which workers may have been granted calls by Redis: one database row each, from before the first call until nothing
+of it can be missed.
 
-Redis forgets who there was when it forgets what they hold; whoever starts over then asks here, and not how long ago
-somebody was heard. A row goes soon after a goodbye, after the adoption of the journal, or after 270 s of silence.
+Redis loses the list of workers together with their holds; a worker that starts over then reads this table, not times of
+last contact. A row is deleted soon after a sign-off, after the journal's adoption, or after 270 s of silence.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ logger = logging.getLogger(__name__)
 
 
 class KnowsPeers(Protocol):
-    """What is asked of the worker's knowledge of the others (budgets/redis/workers/worker_registry.py)."""
+    """The part of the worker registry that is needed here (budgets/redis/workers/worker_registry.py)."""
 
     def lost(self, members: Mapping[str, str]) -> set[str]: ...
 
 
 def read() -> dict[str, str]:
-    """Return where each worker was born, by name. Blocking, as all of these."""
+    """Return where each worker was born, by name. Blocking, like all of these."""
     return dict(ServingWorker.objects.values_list("name", "born_in"))
 
 
@@ -36,9 +36,9 @@ def enroll(name: str, born_in: str) -> None:
 
 
 def note(name: str, text: str, serial: int) -> bool:
-    """Write what a worker holds that cannot reach Redis. False: surely not done; raises where nobody can tell.
+    """Write the holds of a worker that cannot reach Redis. False: surely not done; raises where the outcome is unknown.
 
-    `serial` is higher each time, so that a write which the database does late does not undo what came after it.
+    `serial` is higher each time, so that a late write of the database does not undo what came after it.
     """
     mine = ServingWorker.objects.filter(name=name, holds_serial__lt=serial)
     try:
@@ -63,7 +63,7 @@ def dismiss(*names: str) -> None:
 
 
 class WorkerRows:
-    """This worker's own row, and those that nobody else deletes."""
+    """This worker's own row, and those that no other process deletes."""
 
     def __init__(self, name: str, in_database: InDatabase) -> None:
         self._name, self._in_database = name, in_database
@@ -73,7 +73,7 @@ class WorkerRows:
         return found
 
     async def write(self, text: str, serial: int) -> bool:
-        """As Notes of budgets/redis/workers/final_report.py, all three."""
+        """Like Notes in budgets/redis/workers/final_report.py, all three."""
         is_written: bool = await self._in_database(note, self._name, text, serial)
         return is_written
 
@@ -85,11 +85,11 @@ class WorkerRows:
         return found
 
     async def enter(self, born_in: str) -> None:
-        """Be known: before the first call is granted, and once the journal exists, whose adoption deletes the row."""
+        """Insert the row: before the first grant, and once the journal exists, whose adoption deletes the row."""
         await self._in_database(enroll, self._name, born_in)
 
     async def tidy(self, peers: KnowsPeers) -> None:
-        """Delete the rows of the silent; write this worker's own again, if it was thought silent."""
+        """Delete the rows of silent workers; write this worker's own again, if it was considered silent."""
         members = await self.members()
         if lost := peers.lost(members):
             logger.warning("workers that are gone, or were silent for too long: %s", ", ".join(sorted(lost)))
@@ -98,7 +98,7 @@ class WorkerRows:
             await self._in_database(enroll, self._name, "")
 
     async def leave(self) -> None:
-        """Say that nothing of this worker can be missed any more. Without a database the others find that out."""
+        """Report that nothing of this worker can be missed any more. Without a database the others find that out."""
         try:
             await self._in_database(dismiss, self._name)
         except DatabaseError:

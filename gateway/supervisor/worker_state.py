@@ -1,7 +1,7 @@
-"""How a process is doing, in a few numbers: what /readyz, the front page and the gauges of stores say.
+"""The state of a process in a few numbers, for /readyz, the front page and the gauges of stores.
 
-Workers tell it their supervisor each second and are told what all of them say together, so that each of them gives the
-same answer (gateway/supervisor/supervisor_client.py). Reading it costs some microseconds and asks nobody.
+Workers send it to their supervisor each second and receive the combined state of all, so that each of them gives the
+same response (gateway/supervisor/supervisor_client.py). Reading it costs some microseconds and no message.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import msgspec
 
 
 class State(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
-    """Of one process, or of several together. `redis_trouble` empty: it answers, or there is none.
+    """Of one process, or of several together. `redis_trouble` empty: it responds, or there is none.
 
-    `lets_in`: some call could be let through; false where Redis is away, nothing is set aside, and all need money.
+    `lets_in`: some call could be admitted; false where Redis is away, no budget is set aside, and all calls need money.
     """
 
     has_room: bool = True
@@ -27,7 +27,7 @@ class State(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 
 
 def together(states: Iterable[State]) -> State:
-    """Return what several processes of one machine say together: the worst of each, and what can still be done."""
+    """Return the combined state of several processes of one machine: the worst of each, and what can still be done."""
     every = list(states) or [State()]
     return State(
         has_room=all(each.has_room for each in every),

@@ -1,6 +1,6 @@
 """The request members that name a provider's prompt cache.
 
-Apart from the configuration, so that gateway/parsing/heavy_process.py need not read all of that when it starts.
+Separate from the configuration, so that gateway/parsing/heavy_process.py need not import all of that at startup.
 """
 
 from __future__ import annotations

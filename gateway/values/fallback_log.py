@@ -1,6 +1,6 @@
-"""Makes every fallback loud: a metric for each time, and a log line for the first of its kind in a minute.
+"""Makes every fallback visible: a metric for each time, and a log line for the first of its kind in a minute.
 
-A plausible answer in place of a failed one hides a dead branch for ever; whoever falls back says so here.
+A plausible result in place of a failed one hides a broken branch for ever; each fallback reports itself here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ QUIET_S = 60.0
 
 
 class Fallbacks:
-    """How often each place did not do what it is for. `happened` is read when metrics are scraped."""
+    """How often each place took its fallback. `happened` is read when metrics are scraped."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.happened: Counter[str] = Counter()
@@ -25,7 +25,7 @@ class Fallbacks:
         self._said_at: dict[str, float] = {}
 
     def note(self, where: str, why: object) -> None:
-        """Count it; log it unless this place spoke within the last minute."""
+        """Count it; log it unless this place was logged within the last minute."""
         self.happened[where] += 1
         now = self._clock()
         said_at = self._said_at.get(where)
@@ -34,12 +34,12 @@ class Fallbacks:
             logger.error("fallback in %s: %s", where, str(why)[:200] or type(why).__name__)
 
     def noted(self, where: str, *kinds: type[Exception]) -> Noted:
-        """Go on behind the block where one of these is raised in it, and note that."""
+        """Continue after the block when one of these is raised in it, and note that."""
         return Noted(self, where, kinds)
 
 
 class Noted:
-    """What `Fallbacks.noted` returns."""
+    """The return value of `Fallbacks.noted`."""
 
     __slots__ = ("_fallbacks", "_kinds", "_where")
 

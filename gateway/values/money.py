@@ -1,4 +1,4 @@
-"""Prints integer nano-USD. Nothing here ever becomes a float."""
+"""Formats integer nano-USD. Nothing here ever becomes a float."""
 
 from __future__ import annotations
 

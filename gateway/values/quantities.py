@@ -1,4 +1,4 @@
-"""Numbers as messages say them: each with its unit, thousands with separators. Pure; any app may import it."""
+"""Numbers as messages show them: each with its unit, thousands with separators. Pure; any app may import it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
 def size(number: int) -> str:
-    """Return a number of bytes in the largest unit that says it exactly: "20 MB" (of 1,024 KB each), "1,500 bytes"."""
+    """Return a number of bytes in the largest unit that is exact: "20 MB" (of 1,024 KB each), "1,500 bytes"."""
     for step, unit in _STEPS:
         if number >= step and number % step == 0:
             return f"{number // step:,} {unit}"

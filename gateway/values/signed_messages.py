@@ -1,8 +1,8 @@
-"""Messages between the processes of one gateway over Redis are signed: who else can publish there is not believed.
+"""Messages between the processes of one gateway over Redis are signed: other publishers there are not trusted.
 
-HMAC-SHA-256 with a key of their own, made from the gateway's secret (gateway/config/secrets.py), over the channel's
-name and the message: what was said on one channel is not heard on another. It does not hide what is said, nor that
-it is said again; why that does no harm is said where each kind of message is heard. A few microseconds a message.
+HMAC-SHA-256 with a key of their own, derived from the gateway's secret (gateway/config/secrets.py), over the channel's
+name and the message: a message of one channel is not valid on another. It does not hide the message or prevent its
+replay; why that does no harm is stated where each kind of message is received. A few microseconds per message.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ STALE = "message_stale"
 
 
 class Signer:
-    """`key` is the same in all processes of a gateway and known to nobody else."""
+    """`key` is the same in all processes of a gateway and known to no other."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -28,7 +28,7 @@ class Signer:
         return b"%s %s" % (self._signature(channel, body), body)
 
     def read(self, channel: str, message: bytes) -> bytes | None:
-        """Return the body, or None if none of our processes has said that here: counted, and logged once a minute."""
+        """Return the body, or None if none of our processes sent it here: counted, and logged once a minute."""
         signature, body = message[:_LETTERS], message[_LETTERS + 1 :]
         is_ours = message[_LETTERS : _LETTERS + 1] == b" " and hmac.compare_digest(
             signature, self._signature(channel, body)

@@ -1,4 +1,4 @@
-"""Prints instants: RFC 3339 in UTC."""
+"""Formats instants: RFC 3339 in UTC."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from functools import lru_cache
 
 @lru_cache(maxsize=1024)
 def rfc3339(instant: float) -> str:
-    """Return "2026-11-23T00:00:00Z" for epoch seconds; remembered, because resets are asked for on every answer."""
+    """Return "2026-11-23T00:00:00Z" for epoch seconds; cached, because every response needs resets."""
     return datetime.fromtimestamp(instant, UTC).isoformat().replace("+00:00", "Z")

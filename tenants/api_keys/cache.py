@@ -1,9 +1,9 @@
-"""Verified callers of this process: digest of the whole key -> Caller, with expiry and a negative side.
+"""Verified callers of this process: digest of the whole key -> Caller, with expiry and a negative cache.
 
 Cost when warm: one HMAC-SHA-256 and one dictionary lookup. Finding the digest proves the secret: a digest is only
-stored after it was compared, in constant time, with the database's. Bounded: the oldest half goes when it is full.
-While the database is away, who was verified in the last STALE_S stays known: where it is away for everybody, nobody can
-revoke a key meanwhile. Where only this machine cannot reach it, `doubt` ends that once a change was heard of.
+stored after it was compared, in constant time, with the database's. Bounded: when full, the oldest half is dropped.
+While the database is away, callers verified in the last STALE_S stay valid: if it is away for all processes, no key can
+be revoked meanwhile. If only this machine cannot reach it, `expire_stale` ends that once a change was announced.
 """
 
 from __future__ import annotations
@@ -24,18 +24,16 @@ from tenants.errors import INVALID, InvalidKey, KeysUnavailable, TooManyMisses
 TTL_S = 30.0
 CAREFUL_TTL_S = 5.0
 NEGATIVE_TTL_S = 5.0
-ROW_TTL_S = (
-    1.0  # how long one read of a row serves all guesses at its secret from an address that guesses much
-)
+ROW_TTL_S = 1.0  # how long one read of a row serves all guesses at its secret from a guessing address
 STALE_S = 900.0
-PATIENCE_S = 0.25  # how long somebody who was known waits for the database
-MAX_QUESTIONS = 4  # at once, while it is away
+PATIENCE_S = 0.25  # how long a known caller waits for the database
+MAX_QUESTIONS = 4  # concurrent queries while it is away
 CAPACITY = 50_000
 NEGATIVE_CAPACITY = 10_000
 
 
 class StoredKey(NamedTuple):
-    """A key as the database has it. After a rotation the hash before it is good until `previous_until`."""
+    """A key as the database has it. After a rotation the previous hash is valid until `previous_until`."""
 
     secret_hmac: str
     caller: Caller
@@ -44,13 +42,13 @@ class StoredKey(NamedTuple):
     previous_until: float | None = None
 
     def has(self, fingerprint: str) -> bool:
-        """Tell whether this is a secret of the key, good or not any more. Compares in constant time."""
+        """Return whether this is a secret of the key, valid or not. Compares in constant time."""
         is_current = hmac.compare_digest(self.secret_hmac, fingerprint)
         return hmac.compare_digest(self.previous_hmac or "-", fingerprint) or is_current
 
 
 class _No(NamedTuple):
-    """Who is refused until when, and what the logs may say of the key."""
+    """A refusal, its expiry, and what the logs may contain of the key."""
 
     until: float
     prefix: str
@@ -58,7 +56,7 @@ class _No(NamedTuple):
 
 
 class CachedCaller(NamedTuple):
-    """Who was verified, in monotonic seconds: until when that is believed, and until when if it cannot be asked."""
+    """A verified caller, with two expiries in monotonic seconds: the usual one, and that without a database."""
 
     caller: Caller
     fresh_until: float
@@ -67,7 +65,7 @@ class CachedCaller(NamedTuple):
 
 class KeyCache:
     """`load(prefix)` reads one key from the database, or None; it may raise KeysUnavailable. `prefixes` are those of
-    all keys: they are looked up also from an address that has guessed too often.
+    all keys: those are looked up also for an address that has guessed too often.
     """
 
     def __init__(
@@ -80,21 +78,17 @@ class KeyCache:
         self._pepper, self._prefixes, self._clock = pepper, prefixes, clock
         self._known: dict[str, CachedCaller] = {}
         self._refused: dict[str, _No] = {}
-        self._rows: dict[
-            str, tuple[float, StoredKey | None]
-        ] = {}  # until when; of addresses that guess much only
+        self._rows: dict[str, tuple[float, StoredKey | None]] = {}  # until when; for guessing addresses only
         self._reads = SingleFlight(load)
         self._refreshing: dict[str, asyncio.Task[Caller]] = {}
-        self._is_away = False  # the last question to the database got no answer
+        self._is_away = False  # the last database query got no response
         self._generation = 0
         self._misses = UnknownKeyLimiter(clock)
-        self.denied: frozenset[str] = (
-            frozenset()
-        )  # prefixes that are refused here, whatever the database says
-        self.ttl_s = TTL_S  # shorter while changes may come late
+        self.denied: frozenset[str] = frozenset()  # prefixes refused here, whatever the database returns
+        self.ttl_s = TTL_S  # shorter while changes may arrive late
 
     async def caller(self, token: str, address: str = "") -> Caller:
-        """Return who holds this key, asked for from this address. Raises InvalidKey, TooManyMisses, KeysUnavailable."""
+        """Return the owner of this key, sent from this address. Raises InvalidKey, TooManyMisses, KeysUnavailable."""
         parts = split(token)
         if parts is None:
             raise InvalidKey(INVALID)
@@ -119,12 +113,12 @@ class KeyCache:
         try:
             return await self._verify(prefix, fingerprint, is_suspect=is_suspect)
         except InvalidKey:
-            # KeysUnavailable does not count: an outage must not shut out an address full of clients.
+            # KeysUnavailable does not count: an outage must not shut out an address with many clients.
             self._misses.record(address)
             raise
 
     async def _refresh(self, prefix: str, fingerprint: str, known: Caller) -> Caller:
-        """Return who it is now, or who it was if the database does not say so soon. Raises InvalidKey."""
+        """Return the current caller, or the cached one if the database does not respond soon. Raises InvalidKey."""
         task = self._refreshing.get(fingerprint)
         if task is None and (not self._is_away or len(self._refreshing) < MAX_QUESTIONS):
             task = asyncio.create_task(self._verify(prefix, fingerprint))
@@ -143,7 +137,7 @@ class KeyCache:
         if self._refreshing.get(fingerprint) is task:
             del self._refreshing[fingerprint]
         if not task.cancelled():
-            task.exception()  # whoever waited has it; perhaps nobody did
+            task.exception()  # the waiting request, if any, has it
 
     async def _verify(self, prefix: str, fingerprint: str, *, is_suspect: bool = False) -> Caller:
         generation = self._generation
@@ -165,7 +159,7 @@ class KeyCache:
         return stored.caller
 
     async def _read_rarely(self, prefix: str) -> StoredKey | None:
-        """Return a row as it was a moment ago, so that guesses at one secret are one question, not many."""
+        """Return a recently read row, so that guesses at one secret cost one query, not many."""
         until, stored = self._rows.get(prefix, (0.0, None))
         if until <= self._clock():
             generation, stored = self._generation, await self._read(prefix)
@@ -184,20 +178,20 @@ class KeyCache:
         return stored
 
     def set_ttl(self, ttl_s: float) -> None:
-        """Ask again about everybody, and from now on after so long: changes may have been missed."""
+        """Revalidate every caller, and use this TTL from now on: changes may have been missed."""
         self.ttl_s = ttl_s
         self._rows.clear()
         self._known = {each: known._replace(fresh_until=0.0) for each, known in self._known.items()}
         self._refused.clear()
 
     def clear(self) -> None:
-        """Forget everything: some key or tenant was changed."""
+        """Drop all entries: some key or tenant was changed."""
         self._ignore_pending_reads()
         self._known.clear()
         self._refused.clear()
 
     def expire_stale(self) -> None:
-        """Believe nobody for longer than usual before the database was asked: a change was announced and not read."""
+        """Trust no caller beyond the usual TTL without a query: a change was announced and not read."""
         self._ignore_pending_reads()
         self._known = {
             each: known._replace(stale_until=min(known.fresh_until, known.stale_until))
@@ -205,7 +199,7 @@ class KeyCache:
         }
 
     def _ignore_pending_reads(self) -> None:
-        """Neither remember nor join what was asked before a change."""
+        """Neither cache nor join reads that began before a change."""
         self._generation += 1
         self._reads.forget()
         self._rows.clear()
@@ -213,7 +207,7 @@ class KeyCache:
 
 
 def _good_for_s(stored: StoredKey | None, fingerprint: str) -> float:
-    """Return for how long this key is good as far as its row says; 0 refuses. Both comparisons are always made."""
+    """Return how many seconds this key is valid by its row; 0 refuses. Both comparisons are always made."""
     nothing = "0" * len(fingerprint)
     expected, previous = (
         (stored.secret_hmac, stored.previous_hmac or nothing) if stored else (nothing, nothing)

@@ -1,5 +1,5 @@
-"""Keys that the processes of one data_dir refuse whatever the database says, or when it says nothing: a file of
-prefixes, one a line. Written by `manage.py revoke PREFIX --here`, read by every worker each second.
+"""Keys that the processes of one data_dir refuse whatever the database returns, or while it is away: a file of
+prefixes, one per line. Written by `manage.py revoke PREFIX --here`, read by every worker each second.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ NAME: Final = "denied_keys"
 
 
 class DenyList:
-    """The file in this data_dir, which need not be there."""
+    """The file in this data_dir; it may be missing."""
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / NAME
@@ -20,17 +20,17 @@ class DenyList:
         self.prefixes: frozenset[str] = frozenset()
 
     def add(self, prefix: str) -> None:
-        """Deny a key; returns when that is on the disk. Raises OSError."""
+        """Deny a key; returns when the entry is on disk. Raises OSError."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         file = os.open(self._path, flags, 0o600)
         try:
-            os.write(file, f"\n{prefix}\n".encode())  # whatever a person left without a line end
+            os.write(file, f"\n{prefix}\n".encode())  # a manual edit may lack its line end
             os.fsync(file)
         finally:
             os.close(file)
 
     def refresh(self) -> bool:
-        """Read the file if it has changed; return whether it had. Raises OSError; what was read before stands then."""
+        """Read the file if it has changed; return whether it had. Raises OSError; the previous content is kept then."""
         try:
             found = self._path.stat()
         except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Which prefixes there are, read only while strangers guess: so that who holds a key is not refused for their sake.
+"""Which prefixes exist, read only while strangers guess: so that a caller with a key is not refused because of them.
 
 Prefixes are public. Nothing is read until an address has guessed too often; then all are, once, and after that only
-those of newer keys: one query for however many ask, at most one in PACE_S. So a key made a moment ago, by any process,
-is known in time, and a guess costs the database nothing of its own.
+those of newer keys: one query for all requests, at most one in PACE_S. So a key created a moment ago, by any process,
+is known in time, and a guess costs the database no query of its own.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from tenants.errors import KeysUnavailable
 
 PACE_S = 0.25
 READ_S = 5.0
-OVERLAP = 1000  # keys made at the same time need not appear in the order of their numbers
+OVERLAP = 1000  # keys created at the same time need not appear in the order of their ids
 
 
 class KnownPrefixes:
-    """`load(after)` returns number and prefix of the keys with a higher number; it may raise KeysUnavailable."""
+    """`load(after)` returns id and prefix of the keys with a higher id; it may raise KeysUnavailable."""
 
     def __init__(
         self, load: Callable[[int], Awaitable[Iterable[tuple[int, str]]]], pace_s: float = PACE_S
@@ -31,13 +31,13 @@ class KnownPrefixes:
         self._last = float("-inf")
 
     async def has(self, prefix: str) -> bool:
-        """Tell whether there is such a key, as of now. Raises KeysUnavailable."""
+        """Return whether such a key exists now. Raises KeysUnavailable."""
         if prefix not in self._known:
             await self._look_again()
         return prefix in self._known
 
     async def _look_again(self) -> None:
-        """Wait for a reading that begins from now on; everybody who waits meanwhile shares it."""
+        """Wait for a read that begins from now on; all requests that wait meanwhile share it."""
         if self._next is None:
             self._next = asyncio.create_task(self._read())
             self._next.add_done_callback(_take_note)
@@ -47,7 +47,7 @@ class KnownPrefixes:
         loop = asyncio.get_running_loop()
         async with self._turn:
             await asyncio.sleep(max(0.0, self._last + self._pace_s - loop.time()))
-            self._next = None  # who comes later needs a later one
+            self._next = None  # a later request needs a later read
             try:
                 async with asyncio.timeout(READ_S):
                     found = await self._load(max(0, self._newest - OVERLAP))
@@ -61,6 +61,6 @@ class KnownPrefixes:
 
 
 def _take_note(task: asyncio.Task[None]) -> None:
-    """Whoever waited has the exception; perhaps the last one has left."""
+    """Mark the exception as retrieved: the waiting requests have it; perhaps the last one has gone."""
     if not task.cancelled():
         task.exception()

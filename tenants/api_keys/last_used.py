@@ -1,10 +1,10 @@
-"""When keys were last used: noted in memory, written in batches, so that a call never waits for it."""
+"""When keys were last used: recorded in memory, written in batches, so that a call never waits for it."""
 
 from __future__ import annotations
 
 
 class LastUsedRecorder:
-    """`note` on the hot path; `take` hands over what was noted since."""
+    """`note` on the hot path; `take` returns what was recorded since."""
 
     def __init__(self) -> None:
         self._last: dict[int, float] = {}

@@ -1,7 +1,7 @@
-"""Reads of keys from the database: one for a crowd that asks for the same key, MOST at a time, none for nobody.
+"""Reads of keys from the database: one for all requests with the same key, MOST at a time, none without a request.
 
-What waits for a thread of the database waits for everybody who needs it, so the rest waits here; and a read is given
-up when nobody waits for it any longer: while the database hangs, questions do not heap up for the time after.
+A task that waits for a database thread delays all that need one, so the rest waits here; and a read is cancelled when
+no request waits for it any longer: while the database hangs, queries do not pile up for later.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from typing import Generic, TypeVar
 from tenants.errors import KeysUnavailable
 
 MOST = 64
-LOAD_S = 5.0  # how long somebody waits for a read
-TURN_S = (
-    1.0  # how long a read waits for its turn; who comes with a crowd has gone when those who hang give up
-)
+LOAD_S = 5.0  # how long a request waits for a read
+TURN_S = 1.0  # how long a read waits for its turn; requests of a crowd end before those that hang time out
 
 T = TypeVar("T")
 
@@ -27,7 +25,7 @@ class _Read(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """`load(prefix)` reads one key; it may raise KeysUnavailable. Cancelled, it gives up what has not begun."""
+    """`load(prefix)` reads one key; it may raise KeysUnavailable. When cancelled, it drops what has not begun."""
 
     def __init__(self, load: Callable[[str], Awaitable[T]]) -> None:
         self._load = load
@@ -35,14 +33,14 @@ class SingleFlight(Generic[T]):
         self._running: dict[str, _Read[T]] = {}
 
     def __len__(self) -> int:
-        """How many may be joined."""
+        """How many reads can be joined."""
         return len(self._running)
 
     def __contains__(self, prefix: str) -> bool:
         return prefix in self._running
 
     async def read(self, prefix: str) -> T:
-        """Return what the database has. Raises KeysUnavailable, after LOAD_S at the latest."""
+        """Return the key from the database. Raises KeysUnavailable, after LOAD_S at the latest."""
         read = self._running.get(prefix) or self._begin(prefix)
         read.waiting += 1
         try:
@@ -57,7 +55,7 @@ class SingleFlight(Generic[T]):
         return read.task.result()
 
     def forget(self) -> None:
-        """Let nobody join what has begun: it may tell what was true before a change."""
+        """Let no request join a read that has begun: it may return the state before a change."""
         self._running = {}
 
     def _begin(self, prefix: str) -> _Read[T]:
@@ -79,7 +77,7 @@ class SingleFlight(Generic[T]):
     def _ended(self, prefix: str, read: _Read[T]) -> None:
         self._leave(prefix, read)
         if not read.task.cancelled():
-            read.task.exception()  # who waits has it; perhaps the last one left in this very moment
+            read.task.exception()  # the waiting requests have it; perhaps the last one left just now
 
     def _leave(self, prefix: str, read: _Read[T]) -> None:
         if self._running.get(prefix) is read:

@@ -13,7 +13,7 @@ PREFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 PREFIX_LENGTH = 10
 SECRET_BYTES = 32  # 43 url-safe characters
 LONGEST_TOKEN = 200
-SAFE = 12  # characters of a prefix; those that are made here have ten
+SAFE = 12  # characters of a prefix; generated ones have ten
 _BLOCK = 64  # bytes of a SHA-256 block
 
 _SHAPE = re.compile(r"sk-([A-Za-z0-9_-]{1,32})\.([A-Za-z0-9._~-]{1,128})")
@@ -50,12 +50,12 @@ def split(token: str) -> tuple[str, str] | None:
 
 
 def safe_part(prefix: str) -> str:
-    """Return what may be written down of a prefix that no key here has: it may be a part of another vendor's secret."""
+    """Return the loggable part of an unknown prefix: it may be a part of another vendor's secret."""
     return prefix if len(prefix) <= SAFE else f"{prefix[:SAFE]}…"
 
 
 def digest(pepper: bytes, prefix: str, secret: str) -> str:
-    """Return what is stored of a key: an HMAC that is worthless without the pepper."""
+    """Return the stored form of a key: an HMAC that is useless without the pepper."""
     inner, outer = _hmac_states(pepper)
     inner, outer = inner.copy(), outer.copy()
     inner.update(f"{prefix}.{secret}".encode())
@@ -67,7 +67,7 @@ def digest(pepper: bytes, prefix: str, secret: str) -> str:
 def _hmac_states(pepper: bytes) -> tuple[Any, Any]:
     """Return SHA-256 after the two padded keys of HMAC (RFC 2104): half the work of a call, done once.
 
-    It also keeps the interpreter's lock: hmac.digest gives it up, and getting it back took longer than the hash.
+    It also keeps the GIL: hmac.digest releases it, and reacquiring it took longer than the hash.
     """
     key = pepper if len(pepper) <= _BLOCK else hashlib.sha256(pepper).digest()
     key = key.ljust(_BLOCK, b"\0")
@@ -80,5 +80,5 @@ def matches(pepper: bytes, prefix: str, secret: str, stored: str) -> bool:
 
 
 def pepper_id(pepper: bytes) -> str:
-    """Return a name for the pepper that says nothing about it."""
+    """Return a name for the pepper that reveals nothing about it."""
     return hmac.new(pepper, b"name of this pepper", hashlib.sha256).hexdigest()[:8]

@@ -1,7 +1,7 @@
 """Unknown keys from one address: after MOST of them in WINDOW_S, prefixes that do not exist are not looked up.
 
-Each would cost the database a query. Who holds a key goes on, so a stranger behind the same address disturbs nobody
-(tenants/api_keys/known_prefixes.py). Bounded: the oldest half is forgotten when there are too many addresses.
+Each would cost the database a query. Callers with a key are still served, so a stranger behind the same address does
+not affect them (tenants/api_keys/known_prefixes.py). Bounded: with too many addresses the oldest half is dropped.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ CAPACITY = 10_000
 class UnknownKeyLimiter:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._seen: dict[str, tuple[float, int]] = {}  # by origin: the window's end, how many in it
+        self._seen: dict[str, tuple[float, int]] = {}  # by origin: the window's end, and its count
 
     def __len__(self) -> int:
         return len(self._seen)
 
     def are_too_many(self, address: str) -> bool:
-        """Tell whether this address has asked for too many unknown keys lately."""
+        """Return whether this address has sent too many unknown keys lately."""
         return bool(self._seen) and self.left_s(address) > 0
 
     def left_s(self, address: str) -> float:
-        """Return for how long it may not ask for another one; 0 or less: it may."""
+        """Return the seconds until it may send another one; 0 or less: it may now."""
         ends, count = self._seen.get(origin(address), (0.0, 0))
         return ends - self._clock() if count >= MOST else 0.0
 
     def record(self, address: str) -> None:
-        """Count a key that was not known."""
+        """Count an unknown key."""
         who, now = origin(address), self._clock()
         ends, count = self._seen.get(who, (0.0, 0))
         if ends <= now:

@@ -1,4 +1,4 @@
-"""What every page of the back office has in common: Unfold's looks, short lists, and an audit row for each change."""
+"""Common to every page of the back office: Unfold's theme, short lists, and an audit row for each change."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ __all__ = ["AddOnlyAdmin", "AuditedModelAdmin", "ReadOnlyAdmin", "StackedInline"
 
 
 class AuditedModelAdmin(ModelAdmin):
-    """Writes who changed what in the transaction of the change, and marks rows of the file as edited."""
+    """Writes the author of a change in its transaction, and marks rows of the file as edited."""
 
-    list_per_page = list_max_show_all = 50  # nobody is offered all rows at once
+    list_per_page = list_max_show_all = 50  # never all rows at once
     show_full_result_count = False
     paginator = BoundedPaginator
     ordering: ClassVar[tuple[str, ...]] = ("-pk",)
 
     @override
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Let the address of a list compare what the list shows or offers, and nothing else.
+        """Let the URL of a list filter by what the list shows or offers, and by nothing else.
 
-        Whoever may filter by a column learns it letter by letter, also one that no page shows: hashes of passwords and
-        keys, ciphertexts, settings of providers, those of related rows included. Patterns are for nobody.
+        A user who may filter by a column can read it letter by letter, also one that no page shows: hashes of passwords
+        and keys, ciphertexts, settings of providers, those of related rows included. Pattern filters are never allowed.
         """
         name = next((each for each in self._comparable() if f"{lookup}__".startswith(f"{each}__")), None)
         if name is None or not SECRET_FIELDS.union(SECRET_MAPS).isdisjoint(lookup.split("__")):
@@ -71,7 +71,7 @@ class AuditedModelAdmin(ModelAdmin):
         return COMPARISONS.issuperset(how) and bool(super().lookup_allowed(lookup, value, request))  # type: ignore[arg-type]  # the stubs know no None
 
     def _comparable(self) -> list[str]:
-        """Return what may be compared, the longest names first."""
+        """Return the columns that may be filtered, the longest names first."""
         offered = [each[0] if isinstance(each, tuple) else each for each in self.list_filter]
         named = [getattr(each, "parameter_name", each) for each in (*offered, *self.list_display)]
         names = {name for name in named if isinstance(name, str)}
@@ -111,7 +111,7 @@ class AuditedModelAdmin(ModelAdmin):
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The audit trail has all changes, whoever made them; Django's own log only has those of this site."""
+        """The audit trail has all changes, from any source; Django's own log only has those of this site."""
         return history_page(request, self, object_id)
 
     @override
@@ -136,7 +136,7 @@ class AuditedModelAdmin(ModelAdmin):
 
 
 class AddOnlyAdmin(AuditedModelAdmin):
-    """Rows that nobody may change or delete once they are there, superusers included."""
+    """Rows that may not be changed or deleted once they exist, not even by superusers."""
 
     @override
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -148,7 +148,7 @@ class AddOnlyAdmin(AuditedModelAdmin):
 
 
 class ReadOnlyAdmin(AddOnlyAdmin):
-    """Rows that nobody may add either."""
+    """Rows that may not be added either."""
 
     @override
     def has_add_permission(self, request: HttpRequest) -> bool:

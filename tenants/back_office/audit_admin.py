@@ -1,4 +1,4 @@
-"""The audit trail in the back office: who did what to which object, and what that changed. To look at only."""
+"""The audit trail in the back office: who did what to which object, and what that changed. Read-only."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Each part has an index; keys are found by their ids."""
+        """Each part of the search has an index; keys are found by their ids."""
         text = search_term.strip()
         if not text:
             return queryset, False
@@ -108,7 +108,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
 @cache
 def _models() -> dict[str, type[Model]]:
-    """Return all models by the name that the trail keeps."""
+    """Return all models by the name that the trail stores."""
     return {model._meta.model_name or "": model for model in apps.get_models()}  # noqa: SLF001 - Django's documented names
 
 

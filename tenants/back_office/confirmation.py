@@ -1,4 +1,4 @@
-"""A page that asks before something is done that stops calls: an action of a list, or a button of one object's page."""
+"""A confirmation page before an operation that stops calls: an action of a list, or a button of one object's page."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SHOWN = 100
 
 
 def is_confirmed(request: HttpRequest) -> bool:
-    """Tell whether this is the answer of the page below; only a POST is."""
+    """Return whether this is the submitted form of the page below; only a POST is."""
     return request.method == "POST" and request.POST.get(CONFIRMED) == "yes"
 
 
-def ask(  # noqa: PLR0913 - what the page says
+def ask(  # noqa: PLR0913 - the page's contents
     request: HttpRequest,
     admin: ModelAdmin[Any],
     rows: Iterable[Any],
@@ -35,7 +35,7 @@ def ask(  # noqa: PLR0913 - what the page says
     action: str = "",
     original: Any = None,
 ) -> HttpResponse:
-    """Return the page. `action` is that of a list, sent again; without it the form comes to its own address."""
+    """Return the page. `action` is that of a list, sent again; without it the form posts to its own URL."""
     request.current_app = admin.admin_site.name
     found, across = list(rows), request.POST.get(ACROSS) == "1"
     context = {

@@ -22,9 +22,9 @@ LARGEST = 2**63 - 1
 
 
 class ModelForm(DjangoModelForm):
-    """On its owner's page, a row's constraints are asked too: Django leaves those with the owner in them to the
-    database, whose refusal would be an error page. What is wrong is said at `errors_at`: the theme shows nothing
-    there that belongs to no field.
+    """On its owner's page, a row's constraints are checked too: Django leaves those that include the owner to the
+    database, whose refusal would be an error page. Errors are shown at `errors_at`: the theme shows nothing there that
+    belongs to no field.
     """
 
     errors_at = ""
@@ -43,7 +43,7 @@ class ModelForm(DjangoModelForm):
 
 
 class WordsField(forms.CharField):
-    """A list of words, written with commas between them. Empty is an empty list, or None if `empty` says so."""
+    """A list of words, separated by commas. Empty is an empty list, or None if `empty` is None."""
 
     def __init__(self, *, empty: Any = (), **options: Any) -> None:
         options = {"required": False, "widget": UnfoldAdminTextInputWidget()} | options
@@ -66,7 +66,7 @@ class WordsField(forms.CharField):
 
 
 class ComparedByValue(forms.Field):
-    """Changed means another value, not another way to write it. In front of the field that it goes with."""
+    """Changed means another value, not another spelling of it. A mixin, before the field class it extends."""
 
     @override
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -100,7 +100,7 @@ class LimitField(ComparedByValue, forms.CharField):
 
 
 class UsdField(ComparedByValue, forms.DecimalField):
-    """An amount in USD over a whole number of units: so many of them are one USD."""
+    """An amount in USD over an integer number of units, `units_per_usd` of which are one USD."""
 
     def __init__(self, *, units_per_usd: int = 10**9, **options: Any) -> None:
         options = {"widget": UnfoldAdminTextInputWidget(), "min_value": 0} | options
@@ -125,6 +125,6 @@ class UsdField(ComparedByValue, forms.DecimalField):
 
 
 def usd(units: int, units_per_usd: int = 10**9) -> Decimal:
-    """Return an amount in USD, without zeros at its end."""
+    """Return an amount in USD, without trailing zeros."""
     amount = (Decimal(units) / units_per_usd).normalize()
     return amount.quantize(Decimal(1)) if amount == amount.to_integral_value() else amount

@@ -1,4 +1,4 @@
-"""Whose hand was on an object: the History page of everything in the administration shows the audit trail."""
+"""Who changed an object: the History page of everything in the administration shows the audit trail."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The back office of keys. A token is shown once, after it was made; its hash never. Keys are revoked, not deleted:
-a revoked key stays, so that whoever still uses it can be told from a stranger.
+"""The back office of keys. A token is shown once, when it is created; its hash never. Keys are revoked, not deleted:
+a revoked key stays, so that a caller that still uses it can be distinguished from a stranger.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 ROTATION_OVERLAP = timedelta(hours=24)
-MOST_TOLD = 20  # one by one
+MOST_TOLD = 20  # named one by one
 COLORS = {"in force": "success", "expired": "warning", "revoked": "danger"}
 FOR_GOOD = "Every call with it is refused within 2 seconds, running ones are ended, and nobody can undo it."
 
@@ -67,7 +67,7 @@ class ApiKeyAdmin(AuditedModelAdmin):
         }
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
-        """Offer them for keys that are in force (Unfold's seam)."""
+        """Offer them for active keys (Unfold's hook)."""
         key = self.get_object(request, unquote(str(object_id)))
         return super().get_actions_detail(request, object_id) if key and key.revoked_at is None else []  # type: ignore[misc]  # Unfold has no types
 
@@ -89,7 +89,7 @@ class ApiKeyAdmin(AuditedModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Offer to delete only what was revoked before."""
+        """Offer to delete only keys that are already revoked."""
         key = self.get_object(request, unquote(object_id))
         can_go = key is not None and key.revoked_at is not None
         return super().change_view(
@@ -194,7 +194,7 @@ class ApiKeyAdmin(AuditedModelAdmin):
 
 
 def _tell(request: HttpRequest, names: list[str], one: str, many: str, level: int = messages.SUCCESS) -> None:
-    """Say what was done with each, or with how many."""
+    """Show what was done with each, or with how many."""
     several = [f"{name} {one}." for name in names]
     for words in several if len(names) <= MOST_TOLD else [f"{len(names):,} API keys {many}."]:
         messages.add_message(request, level, words)

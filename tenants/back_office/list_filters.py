@@ -1,4 +1,4 @@
-"""Filters of lists in the back office by values that are known, so that no table is asked which ones it has."""
+"""Filters of lists in the back office by known values, so that no table is queried for its values."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class OneOf(admin.SimpleListFilter):
-    """Filters the column called `parameter_name`. A value in the address that is not offered filters nothing."""
+    """Filters the column called `parameter_name`. A value in the URL that is not offered filters nothing."""
 
     @abstractmethod
     def offered(self) -> Iterable[tuple[str, str]]:
-        """Return the values, each with what it is called on the page."""
+        """Return the values, each with its label on the page."""
 
     def chosen(self, rows: QuerySet[Any], value: Any) -> QuerySet[Any]:
-        """Return the rows with this value, which is one of those that are offered."""
+        """Return the rows with this value, one of those offered."""
         return rows.filter(**{str(self.parameter_name): value})
 
     @override

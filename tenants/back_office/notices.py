@@ -1,6 +1,6 @@
 """Messages to the person in the back office: kept in the session of the database, sealed, until they are shown once.
 
-A new key's token is such a message. In a cookie anybody who reads the browser's disk or a proxy's log would have it.
+A new key's token is such a message. In a cookie every reader of the browser's disk or a proxy's log would have it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAME = b"messages of the back office"
 
 
 class SealedStorage(SessionStorage):
-    """What cannot be opened, such as after a change of secrets, is left out."""
+    """Messages that cannot be decrypted, such as after a change of secrets, are left out."""
 
     @override
     def serialize_messages(self, messages: Any) -> str:

@@ -1,4 +1,4 @@
-"""Pages of long lists: how many rows there are is counted up to a bound, and said as what it is."""
+"""Pages of long lists: rows are counted up to a bound, and the page shows when it is exceeded."""
 
 from __future__ import annotations
 

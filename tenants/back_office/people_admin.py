@@ -1,4 +1,4 @@
-"""The back office of people and groups. Who may do what is for superusers to say, whatever permissions others have."""
+"""The back office of people and groups. Only superusers grant permissions, whatever permissions others have."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(AuditedModelAdmin, DjangoGroupAdmin):
-    """A group's permissions are those of its members, so only superusers touch one."""
+    """A group's permissions are those of its members, so only superusers may change one."""
 
     ordering = ("name",)
 
@@ -50,7 +50,7 @@ class GroupAdmin(AuditedModelAdmin, DjangoGroupAdmin):
 
 @admin.register(User)
 class UserAdmin(AuditedModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # generic for the checker only
-    """Others than superusers look after people who are no staff, and after themselves; nobody's powers are theirs."""
+    """Others than superusers manage people who are not staff, and themselves; they grant no permissions."""
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -80,12 +80,12 @@ class UserAdmin(AuditedModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  
 
     @override
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Asked with the person on the page of the password too."""
+        """Called with the person on the password page too."""
         return super().has_change_permission(request, obj) and _may_touch(request, obj)
 
     @override
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Asked of each row by the list's action too."""
+        """Called for each row by the list's action too."""
         return super().has_delete_permission(request, obj) and _may_touch(request, obj)
 
     @override

@@ -1,7 +1,7 @@
-"""Counts attempts under limits, before they are made: in this process, or in Redis for all processes.
+"""Counts attempts against limits, before they are made: in this process, or in Redis for all processes.
 
-All limits are checked first, then all counted, in one step: of a crowd that comes at once no more than the limit pass.
-A refusal changes nothing. Values in Redis are only ever read as integers; what is none is dropped.
+All limits are checked first, then all counted, in one step: of concurrent attempts no more than the limit pass.
+A refusal changes nothing. Values in Redis are only ever read as integers; others are dropped.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 CAPACITY = 20_000  # names counted in one process
 PREFIX = "gateway:{attempts}:"  # one slot of a Redis Cluster
 
-# KEYS: the names; ARGV: for each its window in ms and its limit. Returns how many ms nobody may try, 0: counted.
-# A value that is no integer, was made by somebody else, or would never end is dropped.
+# KEYS: the names; ARGV: for each its window in ms and its limit. Returns the ms until a retry, 0: counted.
+# A value that is no integer, was written by another program, or would never expire is dropped.
 TAKE = """
 local counts, wait = {}, 0
 for i, name in ipairs(KEYS) do
@@ -53,18 +53,18 @@ class Limit(NamedTuple):
 
 
 class LocalCounters:
-    """In this process. Bounded: when it is full, the half that is furthest from any limit is forgotten."""
+    """In this process. Bounded: when full, the half that is furthest from any limit is dropped."""
 
     def __init__(self, window_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._window_s, self._clock = window_s, clock
-        self._seen: dict[str, tuple[float, int]] = {}  # by name: the window's end, how many in it
-        self._lock = threading.Lock()  # pages are made in threads
+        self._seen: dict[str, tuple[float, int]] = {}  # by name: the window's end, and its count
+        self._lock = threading.Lock()  # pages are rendered in threads
 
     def __len__(self) -> int:
         return len(self._seen)
 
     def take(self, limits: Sequence[Limit]) -> float:
-        """Count an attempt and return 0, or return for how many seconds nobody may try."""
+        """Count an attempt and return 0, or return the seconds until the next one may be tried."""
         with self._lock:
             now = self._clock()
             found = [self._current(limit, now) for limit in limits]
@@ -79,7 +79,7 @@ class LocalCounters:
             return 0.0
 
     def give_back(self, limits: Sequence[Limit]) -> None:
-        """Take one attempt back: it was no failure, or it was not made."""
+        """Give one attempt back: it was no failure, or it was not made."""
         with self._lock:
             now = self._clock()
             for limit in limits:
@@ -102,18 +102,18 @@ class LocalCounters:
 
 
 class SharedCounters:
-    """In Redis: one round trip for each step. Raises what the client raises. `client` gives the connection."""
+    """In Redis: one round trip per step. Raises what the client raises. `client` returns the connection."""
 
     def __init__(self, window_s: float, client: Callable[[], Any]) -> None:
         self._window_s, self._client = window_s, client
 
     def take(self, limits: Sequence[Limit]) -> float:
-        """As LocalCounters.take."""
+        """Like LocalCounters.take."""
         rules = ((math.ceil((limit.window_s or self._window_s) * 1000), limit.most) for limit in limits)
         return float(self._run(TAKE, limits, *(number for rule in rules for number in rule))) / 1000
 
     def give_back(self, limits: Sequence[Limit]) -> None:
-        """As LocalCounters.give_back."""
+        """Like LocalCounters.give_back."""
         self._run(GIVE_BACK, limits)
 
     def _run(self, script: str, limits: Sequence[Limit], *arguments: int) -> Any:

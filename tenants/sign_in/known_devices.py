@@ -1,7 +1,7 @@
-"""A browser that has signed in to an account before is known: what strangers do elsewhere does not keep it out.
+"""A browser that has signed in to an account before is known: strangers' failures elsewhere do not lock it out.
 
-A cookie for each account, signed, set at every sign-in (OWASP's device cookie). It opens nothing: it only has a count
-of failures of its own (login_throttle.py), so who copies it may guess ten times in a quarter of an hour too.
+A signed cookie for each account, set at every sign-in (OWASP's device cookie). It grants no access: it only has a
+failure count of its own (login_throttle.py), so the holder of a copy has ten guesses in a quarter of an hour too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SALT = "tenants.known_devices"
 
 
 def device_of(request: HttpRequest, account: str) -> str:
-    """Return the name of the device that the request comes from; "" if it has not signed in to this account yet.
+    """Return the name of the device that sent the request; "" if it has not signed in to this account yet.
 
     `account` is a digest of the account's name.
     """
@@ -27,14 +27,14 @@ def device_of(request: HttpRequest, account: str) -> str:
         said = signing.loads(text, salt=_SALT, max_age=KNOWN_S)
     except (
         signing.BadSignature
-    ):  # somebody's, too old, or none: a stranger's attempt, which is counted as such
+    ):  # another's, expired, or missing: an attempt of a stranger, and counted as such
         return ""
     is_of_it = isinstance(said, list) and len(said) == 2 and said[0] == account  # noqa: PLR2004 - account, device
     return str(said[1]) if is_of_it else ""
 
 
 def remember(response: HttpResponseBase, account: str, device: str) -> None:
-    """Let the browser be known from now on; `device` is what it was before, if it was."""
+    """Mark the browser as known from now on; `device` is its previous name, if any."""
     response.set_cookie(
         _cookie(account),
         signing.dumps([account, device or secrets.token_hex(16)], salt=_SALT),

@@ -1,11 +1,11 @@
-"""Guessing passwords: 10 failures per account and address and 100 per address in 15 minutes; then 429, also for the
-right password. Successes do not count. From everywhere together an account may be tried 10 times in 90 seconds: that
-slows down guessing with many addresses, and locks nobody out for longer. A browser that has signed in to the account
+"""Password guessing: 10 failures per account and address and 100 per address in 15 minutes; then 429, also for the
+right password. Successes do not count. From all addresses together an account may be tried 10 times in 90 seconds: that
+slows down guessing from many addresses, and locks no person out for longer. A browser that has signed in to the account
 before (known_devices.py) has a count of its own, 10 failures in 15 minutes, and no other counts for it.
 
-An attempt is counted before it is tried and taken back when it was none, so a crowd that comes at once tries no more
-than the limit. Counted in Redis where processes share one, and always in this process too: while Redis is away this
-count decides, with this process's share of each limit. That is logged once an outage and counted in a metric.
+An attempt is counted before it is tried and given back if it was no failure, so concurrent requests try no more than
+the limit. Counted in Redis where processes share one, and always in this process too: while Redis is away this count
+decides, with this process's share of each limit. That is logged once per outage and counted in a metric.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class LoginThrottle:
         self._lock = threading.Lock()
 
     def begin(self, account: str, address: str, device: str = "") -> Attempt:
-        """Count an attempt. The caller looks at its `wait_s`, and says how it went. `device`: a known one's name."""
+        """Count an attempt. The caller checks its `wait_s`, and reports the outcome. `device`: a known one's name."""
         limits = _limits(account, address, device)
         wait_s = self._in_redis(lambda shared: shared.take(limits))
         if wait_s is None:
@@ -78,20 +78,20 @@ class LoginThrottle:
         return Attempt(self, limits, wait_s, is_shared=True)
 
     def give_back(self, limits: list[Limit], *, is_shared: bool) -> None:
-        """Take an attempt back where it was counted."""
+        """Give an attempt back where it was counted."""
         self._local.give_back(limits)
         if is_shared:
             self._in_redis(lambda shared: shared.give_back(limits))
 
     def _in_redis(self, do: Callable[[SharedCounters], float | None]) -> float | None:
-        """Return what Redis says, 0 where there is none, None where it does not answer."""
+        """Return the result of Redis, 0 where there is none, None where it does not respond."""
         if self._shared is None:
             return 0.0
         if self._clock() < self._ask_at:
             return None
         try:
             answer = do(self._shared) or 0.0
-        except Exception as error:  # noqa: BLE001 - whatever it was, the count in this process decides
+        except Exception as error:  # noqa: BLE001 - for any error, the count in this process decides
             with self._lock:
                 if not self._ask_at:
                     logger.warning("sign-ins are counted by each process alone: Redis failed (%s)", error)
@@ -127,7 +127,7 @@ def of_this_process() -> LoginThrottle:
 
 
 def throttled(login: View) -> View:
-    """Wrap a sign-in page of Django, which answers a wrong password with the form again (200)."""
+    """Wrap a sign-in page of Django, which responds to a wrong password with the form again (200)."""
 
     def page(request: HttpRequest, *arguments: Any, **options: Any) -> HttpResponseBase:
         if request.method != "POST":
@@ -142,7 +142,7 @@ def throttled(login: View) -> View:
             response = login(request, *arguments, **options)
         except TooManyHashes:
             attempt.was_no_failure()
-            raise  # the middleware of pages answers it
+            raise  # the page middleware responds to it
         if response.status_code != 200:  # noqa: PLR2004 - a success redirects
             attempt.was_no_failure()
         if response.status_code == 302 and request.user.is_authenticated:  # noqa: PLR2004
@@ -153,7 +153,7 @@ def throttled(login: View) -> View:
 
 
 def account_name(account: str) -> str:
-    """Return what an account is counted under, whichever way it is spelled."""
+    """Return the name an account is counted under, however it is spelled."""
     return _digest(_spelled(account))
 
 
@@ -169,7 +169,7 @@ def _limits(account: str, address: str, device: str) -> list[Limit]:
 
 
 def _spelled(account: str) -> str:
-    """Return one spelling for all that the sign-in form takes for the same account."""
+    """Return one spelling for all that the sign-in form accepts for the same account."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", account).casefold()).strip()
 
 

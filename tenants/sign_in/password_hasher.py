@@ -1,7 +1,7 @@
-"""How passwords are hashed: Argon2id as OWASP advises, and two at a time in one process, whoever asks.
+"""Password hashing: Argon2id as OWASP advises, and two at a time per process, for any client.
 
-A hash costs 19 MiB and tens of milliseconds of a core, and strangers may ask for one. Hashes made with other
-parameters are verified, and made anew at the next sign-in (Django's must_update).
+A hash costs 19 MiB and tens of milliseconds of a core, and strangers may request one. Hashes made with other
+parameters are verified, and rehashed at the next sign-in (Django's must_update).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ RETRY_AFTER_S = 1
 
 
 class TooManyHashes(Exception):
-    """So many passwords wait to be hashed that this one must come again."""
+    """So many passwords wait to be hashed that this one must be sent again."""
 
 
 class Turns:
-    """Lets `at_once` threads work, `waiting` more wait for up to `patience_s`, and refuses the others at once."""
+    """Lets `at_once` threads work and `waiting` more wait for up to `patience_s`, and refuses the others at once."""
 
     def __init__(
         self, at_once: int = AT_ONCE, waiting: int = WAITING, patience_s: float = PATIENCE_S
@@ -53,7 +53,7 @@ TURNS = Turns()
 
 
 class PasswordHasher(Argon2PasswordHasher):
-    """Django's, with other parameters and in turns."""
+    """Django's, with other parameters and limited concurrency."""
 
     time_cost = 2
     memory_cost = 19 * 1024  # KiB
