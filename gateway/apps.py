@@ -1,4 +1,4 @@
-"""THE FRONT DOOR: HTTP in, HTTP out, and the process around it."""
+"""The HTTP front end: requests, responses, and the process around them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class GatewayConfig(AppConfig):
 
     @override
     def ready(self) -> None:
-        from django.conf import settings  # noqa: PLC0415 - as the rest: after the settings are there
+        from django.conf import settings  # noqa: PLC0415 - as the rest: needs the loaded settings
 
         import budgets.serving  # noqa: PLC0415
         import catalog.serving  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Where every connection enters: /v1 goes to the lean handler, probes are answered here, websockets go to channels,
+"""Entry point of every connection: /v1 goes to the lean handler, probes are answered here, websockets go to channels,
 the rest to ordinary Django.
 """
 
@@ -39,7 +39,7 @@ django_application: Any = SiteHandler()
 
 
 class Application:
-    """Opens what serving needs on the first request when no server did it before (runserver on daphne)."""
+    """Opens the runtime on the first request if no server has opened it before (runserver on daphne)."""
 
     def __init__(self) -> None:
         self._v1 = V1Handler("gateway.api.urls", HOT, auth, Cors(settings.GATEWAY.server.cors.origins))
@@ -81,7 +81,7 @@ class Application:
                 self._lifespan = lifespan
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
-        """For servers that are not `manage.py serve`, which opens and closes by itself."""
+        """Serve lifespan for servers other than `manage.py serve`, which opens and closes by itself."""
         await receive()
         if not runtime.is_open():
             await self._open()
@@ -93,7 +93,7 @@ class Application:
 
 
 async def no_socket(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a handshake for a path where there is no websocket: 404, or a close where a server cannot say that."""
+    """Refuse a handshake for a path without a websocket: 404, or a close if the server cannot send that."""
     await receive()
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 4404})
@@ -104,7 +104,7 @@ async def no_socket(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _tidied(scope: Scope) -> str:
-    """Let a path with a slash too many be the one that was meant; pages have their own rules for slashes."""
+    """Replace a path with an extra slash by the intended one; pages have their own rules for slashes."""
     path: str = tidy(scope["path"])
     if is_call(path) or path in HEALTH_PATHS or path == METRICS:
         scope["path"] = path
@@ -116,7 +116,7 @@ def _is_database_late() -> bool:
 
 
 def is_managed() -> bool:
-    """Whether `manage.py serve` owns opening and closing in this process."""
+    """Return whether `manage.py serve` owns opening and closing in this process."""
     return os.environ.get("GATEWAY_MANAGED") == "1"
 
 

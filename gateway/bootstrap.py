@@ -14,10 +14,10 @@ from tenants.bootstrap import BY_ITSELF, BootstrapState, bootstrap_people
 @transaction.atomic
 def bootstrap(
     config: Config,
-    update: bool = False,  # noqa: FBT001, FBT002 - named at every call
+    update: bool = False,  # noqa: FBT001, FBT002 - passed by name at every call
     actor: Actor = BY_ITSELF,
 ) -> list[str]:
-    """Create what is missing and return what was done; generated tokens are in it, and nowhere else.
+    """Create what is missing and return what was done; only this result contains the generated tokens.
 
     `update` also overwrites what administrators changed or deleted, but never a password.
     """

@@ -1,7 +1,7 @@
 """Celery of production mode: `celery -A gateway worker` and exactly one `celery -A gateway beat`.
 
-JSON only, one queue an app. A task is acknowledged when it is done, so one whose worker dies is done again; all of
-them bear that. Embedded mode needs none of this: the server does the same jobs itself (gateway/jobs/runner.py).
+JSON only, one queue per app. A task is acknowledged when it is done, so it is repeated if its worker fails; all tasks
+allow that. Embedded mode needs none of this: the server runs the same jobs itself (gateway/jobs/runner.py).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from kombu.entity import Queue
 from gateway.config import Config
 from gateway.schedule import Daily, Job, every_job
 
-SOFT_LIMIT_S = 600  # a task that takes longer is broken off and done again at its next turn
+SOFT_LIMIT_S = 600  # a longer task is aborted and runs again at its next turn
 HARD_LIMIT_S = 660
-VISIBILITY_S = 3600  # beyond the hard limit, so that nothing is delivered twice that is still being done
+VISIBILITY_S = 3600  # beyond the hard limit, so that no running task is delivered twice
 
 
 def make(config: Config) -> Celery:
@@ -43,7 +43,7 @@ def make(config: Config) -> Celery:
         broker_transport_options={"visibility_timeout": VISIBILITY_S},
         broker_connection_retry_on_startup=True,
         task_default_queue="gateway",
-        task_queues=[Queue(name) for name in queues],  # type: ignore[no-untyped-call]  # kombu says nothing of types
+        task_queues=[Queue(name) for name in queues],  # type: ignore[no-untyped-call]  # kombu has no types
         task_routes={job.name: {"queue": job.queue} for job in jobs},
         beat_schedule={job.name: _entry(job) for job in jobs},
         beat_scheduler="gateway.jobs.beat:JsonScheduler",
@@ -51,14 +51,14 @@ def make(config: Config) -> Celery:
         timezone="UTC",
         enable_utc=True,
         worker_hijack_root_logger=False,
-        worker_enable_remote_control=False,  # whoever can write to Redis could stop a worker by one message
+        worker_enable_remote_control=False,  # any client that can write to Redis could stop a worker
     )
     made.autodiscover_tasks(queues)
     return made
 
 
 def _broker(url: str) -> str:
-    """Return Redis' address as kombu writes it: a socket has another scheme and another name for its database."""
+    """Return Redis' address in kombu's notation: a socket has another scheme and another name for its database."""
     if not url.startswith("unix://"):
         return url
     return (
@@ -69,7 +69,7 @@ def _broker(url: str) -> str:
 
 
 def _entry(job: Job) -> dict[str, Any]:
-    """A turn that nobody took before the next one is dropped, not piled up."""
+    """Return beat's entry of a job. A turn that no worker took before the next one is dropped, not piled up."""
     when = job.when
     if isinstance(when, Daily):
         return {
@@ -89,7 +89,7 @@ def _insist_on_production(**_: Any) -> None:
 
 
 def _note_success(sender: Any = None, **_: Any) -> None:
-    from gateway.jobs.runs import note_success  # noqa: PLC0415 - the models are there once Django is
+    from gateway.jobs.runs import note_success  # noqa: PLC0415 - the models need a loaded Django
 
     note_success(sender.name)
 

@@ -1,4 +1,4 @@
-"""What `manage.py check` says of a configuration that loads: each with an id and a hint."""
+"""The checks of `manage.py check` for a configuration that loads, each with an id and a hint."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.config.sections.model_catalog import ModelEntry
 
-SLIP = 100  # so many times the published price, or so small a part of it, is no discount but the other unit
+SLIP = 100  # this many times the published price, or that part of it, is no discount but the other unit
 # Nano-USD per 1M tokens: of the 758 models in the price map (catalog/data/price_map.json) three cost more.
 DEAREST = {"input": 60 * NANO, "output": 180 * NANO}
 _REMEDIES = {
@@ -39,7 +39,7 @@ _REMEDIES = {
 
 @register
 def check_configuration(**_: Any) -> list[CheckMessage]:
-    """Return the configuration's warnings, and an error where the data directory cannot be used."""
+    """Return the configuration's warnings, and an error if the data directory cannot be used."""
     return messages_of(settings.GATEWAY)
 
 
@@ -56,7 +56,7 @@ def messages_of(config: Config) -> list[CheckMessage]:
 
 
 def _of_row(row: ModelEntry, config: Config) -> Iterator[CheckMessage]:
-    """Yield what keeps a row from serving, or its calls from being bounded: a budget would refuse some of those."""
+    """Yield what prevents a row from serving, or a bound of its calls: a budget would refuse some of those."""
     if row.problem or not row.enabled:
         return
     name = f"{row.alias}/{row.deployment}"
@@ -86,7 +86,7 @@ def _remedy(why: str) -> str:
 
 
 def _of_prices(row: ModelEntry, name: str) -> Iterator[CheckMessage]:
-    """Yield a price that was written in the unit of the other kind: USD per 1K tokens for per 1M, or the reverse."""
+    """Yield a price that was written in the wrong unit: USD per 1K tokens for per 1M, or the reverse."""
     sheet, known = sheet_of(row) or PriceSheet(), lookup(row.provider, row.provider_model)
     public = known.sheet if known is not None else PriceSheet()
     sides = (("input", sheet.input, public.input), ("output", sheet.output, public.output))
@@ -127,7 +127,7 @@ def _of_pictures(row: ModelEntry, name: str, window: int | None) -> Iterator[Che
 
 
 def _of_aliases(rows: Iterable[ModelEntry]) -> Iterator[CheckMessage]:
-    """Yield the aliases of which nobody knows how long an answer may be: one row's word is all rows' cap."""
+    """Yield the aliases without a known maximum output: one row's value is the cap of all rows."""
     wanting: dict[str, bool] = {}
     for row in rows:
         if row.model_type == "llm" and not row.free and not row.problem and row.enabled:
@@ -140,6 +140,6 @@ def _of_aliases(rows: Iterable[ModelEntry]) -> Iterator[CheckMessage]:
 
 
 def _writable(directory: Path) -> bool:
-    """Tell whether the directory, or the nearest one above that exists, may be written."""
+    """Return whether the directory, or the nearest one above that exists, may be written."""
     there = next((place for place in (directory, *directory.parents) if place.exists()), directory)
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)

@@ -1,4 +1,4 @@
-"""Deletes what has expired of the front door's own. Blocking; one statement each."""
+"""Deletes the expired rows of this app. Blocking; one statement each."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from gateway.idempotency import rows
 
 
 def sweep_replays(now: datetime) -> None:
-    """Forget the answers of Idempotency-Keys that are older than a day."""
+    """Delete the responses of Idempotency-Keys that are older than a day."""
     rows.sweep(now)
 
 
 def sweep_sessions(now: datetime) -> None:
-    """Forget the sessions of people who have not come back."""
+    """Delete the expired sessions of people."""
     Session.objects.filter(expire_date__lt=now).delete()

@@ -1,5 +1,5 @@
-"""What the front door itself must remember over a restart: answers to calls that carried an Idempotency-Key, and which
-workers serve.
+"""What this app itself must keep over a restart: responses to calls with an Idempotency-Key, and which workers serve,
+among others.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ class Replay(models.Model):
 
     class State(models.TextChoices):
         STARTED = "started"  # a call is running; valid until `lease_until`
-        DONE = "done"  # answered, and the answer is kept
-        UNSTORED = "unstored"  # answered, but the answer was not kept: never call the provider again
+        DONE = "done"  # answered, and the response is kept
+        UNSTORED = "unstored"  # answered, but the response was not kept: never call the provider again
 
     id = models.CharField(max_length=64, primary_key=True)  # SHA-256 of key, endpoint and the header's value
     fingerprint = models.CharField(max_length=64)
@@ -69,7 +69,7 @@ class ServingWorker(models.Model):
 
 
 class JobRun(models.Model):
-    """How a periodic job (gateway/schedule.py) did, whichever process did it last (gateway/jobs/runs.py)."""
+    """The state of a periodic job (gateway/schedule.py), whichever process ran it last (gateway/jobs/runs.py)."""
 
     name = models.CharField(max_length=64, primary_key=True)
     succeeded_at = models.DateTimeField(null=True, blank=True)

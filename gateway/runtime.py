@@ -1,6 +1,6 @@
 """The only process-wide state: what is open while this process serves. Opened and closed by gateway/server/lifespan.py.
 
-Everything below is a plain object that takes what it needs in its constructor; this page only says where it is.
+Everything below is a plain object that gets its dependencies in its constructor; this module only refers to it.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 
 
 class NotServing(RuntimeError):
-    """Raised when the hot path is entered in a process that does not serve any more."""
+    """Raised if the hot path is entered in a process that no longer serves."""
 
 
 class Starting(NotServing):
-    """It was not opened yet."""
+    """The runtime was not opened yet."""
 
 
 class Mirrors(Protocol):
@@ -57,16 +57,16 @@ class Mirrors(Protocol):
     def mirror(
         self, request_id: str, endpoint: str, model: Model, want: Any, raw: bytes, input_tokens: int
     ) -> None:
-        """Keep one call to be sent again. Never waits."""
+        """Queue one call to be sent again. Never waits."""
         ...
 
     async def run(self) -> None:
-        """Send what is kept until cancelled."""
+        """Send the queued calls until cancelled."""
         ...
 
 
 class Runtime:
-    """One slot for each part; `snapshot` and `rulebook` are immutable values, swapped whole."""
+    """One attribute for each part; `snapshot` and `rulebook` are immutable values, swapped whole."""
 
     config: Config
     database: DatabaseThreads
@@ -76,7 +76,7 @@ class Runtime:
     keys: KeyCache
     key_use: LastUsedRecorder
     snapshot: Snapshot
-    failed_probes: tuple[CatalogProblem, ...] = ()  # as the ledger of probes says
+    failed_probes: tuple[CatalogProblem, ...] = ()  # from the ledger of probes
     rulebook: Rulebook
     admission: Admission
     journal: Journal
@@ -90,8 +90,8 @@ class Runtime:
     invalidation: ConfigWatcher
     simulator: Simulator | None = None
     worker_rows: WorkerRows | None = None  # where other processes may share Redis
-    peers: WorkerRegistry | None = None  # as far as this one has heard of them
-    hints: HealthHintBus | None = None  # what is told to other processes, where there may be any
+    peers: WorkerRegistry | None = None  # as far as this one knows them
+    hints: HealthHintBus | None = None  # sent to other processes, where there may be any
     shedding: LoadShedder
     bodies: BodyMemory
     reading_on: ReadingOn
@@ -101,9 +101,9 @@ class Runtime:
     shadows: Mirrors
     counter: Counter | None = None  # of prompts whose bytes do not fit a budget
     link: SupervisorClient | None = None  # to the supervisor, where there are several workers
-    job_runs: tuple[Run, ...] = ()  # of all processes, as the database says
+    job_runs: tuple[Run, ...] = ()  # of all processes, from the database
     serving_since: float = 0.0  # Unix time
-    is_leaving: bool = False  # /readyz says so, so that nobody sends more; calls are still served
+    is_leaving: bool = False  # /readyz reports it, so that no more calls are sent; calls are still served
     is_draining: bool = False  # new calls are refused
 
 
@@ -115,7 +115,7 @@ class _Slot:
 
 
 def current() -> Runtime:
-    """Return what is open. Costs one attribute read; raises Starting before open and NotServing after close."""
+    """Return the open runtime. Costs one attribute read; raises Starting before open and NotServing after close."""
     value = _Slot.value
     if value is None:
         raise NotServing if _Slot.was_open else Starting

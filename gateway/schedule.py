@@ -1,7 +1,7 @@
-"""What is done again and again, and when: read by Celery beat in production mode (gateway/celery.py) and by the server
-itself in embedded mode (gateway/jobs/runner.py). Every job may be done twice, or late, without harm.
+"""The periodic jobs and their times: read by Celery beat in production mode (gateway/celery.py) and by the server
+itself in embedded mode (gateway/jobs/runner.py). Every job may run twice, or late, without harm.
 
-A place kept for what comes: the alerts of budgets, each minute (queue "budgets"); they become one more line of JOBS.
+Not built yet: the alerts of budgets, each minute (queue "budgets"); they become one more line of JOBS.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PROBES = "catalog.probe_all"
 
 
 class Every(msgspec.Struct, frozen=True):
-    """At every multiple of so many seconds since 1970, so that a restart does not put it off."""
+    """At every multiple of `seconds` since 1970, so that a restart does not delay it."""
 
     seconds: int
 
@@ -47,7 +47,7 @@ class Job(msgspec.Struct, frozen=True):
 
     @property
     def every_s(self) -> int:
-        """How many seconds lie between two turns."""
+        """The seconds between two turns."""
         return self.when.seconds if isinstance(self.when, Every) else DAY_S
 
     @property
@@ -68,6 +68,6 @@ JOBS = (
 
 
 def every_job(config: Config) -> tuple[Job, ...]:
-    """Return all jobs: those, and the probes, which Celery does too and an embedded server does on its own loop."""
+    """Return all jobs: JOBS and the probes, which Celery runs too; an embedded server runs them on its own loop."""
     interval = Every(max(1, int(config.health.check_interval)))
     return (*JOBS, Job(PROBES, "catalog.health.probes.probe_all", interval))

@@ -1,4 +1,4 @@
-"""Django's settings, all derived from the typed configuration (gateway/config.py). Nothing is decided twice."""
+"""Django's settings, all derived from the typed configuration (gateway/config). Nothing is decided twice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _public = urlsplit(GATEWAY.server.public_url)
 
 SECRET_KEY = SECRETS.django_secret
 DEBUG = GATEWAY.server.debug  # refused with server.production
-ALLOWED_HOSTS = ["*"]  # Host is never used to decide anything; a proxy in front narrows it
+ALLOWED_HOSTS = ["*"]  # Host is never used for decisions; a proxy in front narrows it
 ROOT_URLCONF = "gateway.urls"
 ASGI_APPLICATION = "gateway.asgi.application"
 AUTH_USER_MODEL = "tenants.User"
@@ -98,18 +98,18 @@ STATIC_URL = "/static/"
 SERVESTATIC_USE_FINDERS = True  # served straight from the packages: nothing to collect before the first start
 SERVESTATIC_AUTOREFRESH = False
 
-MESSAGE_STORAGE = "tenants.back_office.notices.SealedStorage"  # tokens of keys are told by messages
+MESSAGE_STORAGE = "tenants.back_office.notices.SealedStorage"  # messages contain tokens of keys
 SESSION_COOKIE_AGE = int(GATEWAY.admin.session.max_age)
 SESSION_ENGINE = "gateway.site.session_store"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = GATEWAY.server.production or _public.scheme == "https"
-# Browsers take such a name only over TLS and from this very host, not from one beside or above it.
+# Browsers accept such a name only over TLS and from this very host, not from a sibling or parent domain.
 _prefix = "__Host-" if SESSION_COOKIE_SECURE else ""
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_prefix}sessionid", f"{_prefix}csrftoken"
-# Where a proxy ends TLS, forms come from an https address that Django does not see by itself.
+# If a proxy terminates TLS, forms come from an https address that Django does not see by itself.
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if _public.netloc else []
-LOGIN_REDIRECT_URL = "admin:index"  # for whoever opened the form of the login itself
+LOGIN_REDIRECT_URL = "admin:index"  # if the sign-in page itself was opened
 CSRF_FAILURE_VIEW = "gateway.site.csrf_failure.form_refused"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -123,7 +123,7 @@ UNFOLD = {
     "SITE_HEADER": "Open Model Gateway",
     "SITE_URL": "/",
     "STYLES": [lambda _: static("gateway/pages.css")],
-    "SCRIPTS": [lambda _: static("gateway/expressions.js")],  # before Alpine, which it spares eval
+    "SCRIPTS": [lambda _: static("gateway/expressions.js")],  # before Alpine, so that Alpine needs no eval
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("gateway/favicon.svg")},
     ],

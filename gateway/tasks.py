@@ -1,4 +1,4 @@
-"""This app's work as Celery tasks; when it is done says gateway/schedule.py. Tasks take what they do not know."""
+"""This app's work as Celery tasks; gateway/schedule.py has the times. Tasks accept unknown arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The /v1 API object: routers listed by hand, one endpoint a file, every error through gateway/http/errors.py."""
+"""The /v1 API object: explicit routers, one endpoint per file, every error through gateway/http/errors.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tenants.auth import ApiKeyAuth
 
 
 class V1API(NinjaAPI):
-    """Raises what its operations raise: the lean handler turns it into the envelope."""
+    """Re-raises the exceptions of its operations: the lean handler turns them into the envelope."""
 
     @override
     def on_exception(self, request: HttpRequest, exc: Any) -> HttpResponse:
@@ -22,7 +22,7 @@ class V1API(NinjaAPI):
 
     @override
     def create_temporal_response(self, request: HttpRequest) -> Any:
-        return None  # only needed by operations that return plain values; ours return answers
+        return None  # needed only by operations that return plain values; ours return a Response
 
 
 auth = ApiKeyAuth(lambda: runtime.current().keys)
@@ -36,10 +36,10 @@ api = V1API(
 for module in (chat_completions, embeddings, model_list, simulate):
     api.add_router("", module.router)
 
-patterns = api.urls  # taken once: ninja refuses to be mounted twice
+patterns = api.urls  # read once: ninja refuses a second mount
 
-# The very functions that ninja documents, for the handler to call without ninja's own 30 us around them
-# (docs/performance.md). A test keeps them the same.
+# The same functions that ninja documents. The handler calls them directly, without ninja's overhead of 30 us
+# (docs/performance.md). A test checks that they are the same.
 HOT = {
     "/v1/chat/completions": chat_completions.chat_completions,
     "/v1/embeddings": embeddings.embeddings,

@@ -1,5 +1,5 @@
-"""What the logs say of one /v1 call: its line in the access log, and its entry in the request log where the ledger has
-no row of it. A few microseconds a call; an entry is made for the odd one only.
+"""Writes the logs of one /v1 call: a line in the access log, and an entry in the request log if the ledger has no row
+for it. Costs a few microseconds a call; entries are rare.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.runtime import Runtime
 
 _ORIGINAL = b"x-original-request-id"
-_OF_A_LINE = (  # of the figures that an error carries; amounts in nano-USD are in the request log
+_OF_A_LINE = (  # the error's figures in the access log; amounts in nano-USD are in the request log
     "scope",
     "rule",
     "schedule",
@@ -42,7 +42,7 @@ _OF_A_LINE = (  # of the figures that an error carries; amounts in nano-USD are 
 
 
 def log(request: V1Request, status: int, error_code: str, answer: Response | None = None) -> None:
-    """Write the line, and note the call for the request log unless the ledger has it. Waits for nothing."""
+    """Write the line, and note the call for the request log unless the ledger has it. Does not wait."""
     if not runtime.is_open():
         return
     live, elapsed = runtime.current(), time.perf_counter() - request.received_at

@@ -1,7 +1,7 @@
 """Serves /v1: Django resolves the URL, ninja runs the operation; no middleware, no signals, no thread hop.
 
 Stock Django spends two thread hops a request (signals and response.close), which costs 5-8x the throughput here.
-Paths in `hot` go straight to the functions that ninja documents. Every answer leaves from _send(), with X-Request-ID
+Paths in `hot` go straight to the functions that ninja documents. Every response is sent by _send(), with X-Request-ID
 and one access log line.
 """
 
@@ -35,7 +35,7 @@ Authenticate = Callable[[Any], Awaitable[Any]]
 
 
 class V1Handler(ASGIHandler):
-    """A lean sibling of Django's handler. Keeps the matches of static paths, so a hot path is resolved once."""
+    """A lean variant of Django's handler. Caches the matches of static paths, so a hot path is resolved once."""
 
     def __init__(self, urlconf: str, hot: Mapping[str, View], auth: Authenticate, cors: Cors) -> None:
         # ASGIHandler.__init__ would load settings.MIDDLEWARE, which belongs to the ordinary site.
@@ -53,7 +53,7 @@ class V1Handler(ASGIHandler):
             await self._send(request, answer)
         except asyncio.CancelledError:
             if not request.client_left:
-                raise  # the server itself is ending this task
+                raise  # the server is cancelling this task
             log(request, 499, "client_disconnected")
         except ClientGone:
             log(request, 499, "client_disconnected")
@@ -72,18 +72,18 @@ class V1Handler(ASGIHandler):
                 return await hot(request)
             if is_preflight(request.scope["method"], request.raw_headers):
                 return Response(200, b"", self._cors.of_preflight(request.raw_headers))
-            if request.method == "HEAD":  # uvicorn leaves out the body of its answer
+            if request.method == "HEAD":  # uvicorn omits the response body
                 request.method = "GET"
             match = self._match(request.path)
             request.resolver_match = match
             answer = await match.func(request, *match.args, **match.kwargs)
         except (asyncio.CancelledError, ClientGone):
             raise
-        except Exception as error:  # noqa: BLE001 - the error table decides; unknown ones are logged there
+        except Exception as error:  # noqa: BLE001 - the error table maps it; unknown ones are logged there
             return await self._refuse(request, error)
         if isinstance(answer, Response):
             return answer
-        if answer.status_code == 405:  # noqa: PLR2004 - ninja's own answer to a wrong method
+        if answer.status_code == 405:  # noqa: PLR2004 - ninja's own response to a wrong method
             return await self._refuse(request, MethodNotAllowed(_allowed(match)))
         return Response(answer.status_code, answer.content, _pairs(answer))
 
@@ -95,14 +95,14 @@ class V1Handler(ASGIHandler):
             except Resolver404:
                 raise NotFound(path) from None
             if not match.kwargs:
-                self._matches[path] = match  # as many as there are static paths
+                self._matches[path] = match  # bounded by the number of static paths
         return match
 
     async def _refuse(self, request: V1Request, error: Exception) -> Response:
         answer = response_for(error, request.id)
         if runtime.is_open():
             live = runtime.current()
-            # A provider's own codes may be anything, and every label is kept for ever.
+            # A provider's own code can be any text, and every metric label is kept forever.
             code = error.code if isinstance(error, UpstreamFailed) else answer.error_code
             live.metrics.refusals.add((code,))
             if isinstance(error, NotFound | MethodNotAllowed):
@@ -115,11 +115,11 @@ class V1Handler(ASGIHandler):
         return answer
 
     async def _recognize(self, request: V1Request) -> None:
-        """Find out who asks for what is not there, so that the answer says where a caller stands."""
+        """Authenticate the caller of an unknown path, so that the response has its limit status."""
         if request.caller is None:
             try:
                 await self._auth(request)
-            except (AccessDenied, KeysUnavailable) as refusal:  # what is not there is 404 for strangers too
+            except (AccessDenied, KeysUnavailable) as refusal:  # an unknown path is 404 without a key too
                 _take_note(request, refusal)
 
     async def _send(self, request: V1Request, answer: Response) -> None:
@@ -128,7 +128,7 @@ class V1Handler(ASGIHandler):
         if relay is not None:
             await relay.run(start)
         elif pulse is not None and pulse.has_begun:
-            # A heartbeat went before: what failed can only be an event.
+            # A heartbeat has sent the head: the failure can only be an event.
             await pulse.send(b"data: " + body + b"\n\n", more=False)
         else:
             if pulse is not None:
@@ -140,7 +140,7 @@ class V1Handler(ASGIHandler):
 
 
 def _take_note(request: V1Request, error: Exception) -> None:
-    """Keep of an error what the logs say and its answer does not."""
+    """Store the details of an error that the logs need and its response does not have."""
     if isinstance(error, InvalidKey | TooManyMisses):
         request.refused_prefix, request.refused_caller = error.prefix, error.caller
     elif isinstance(error, BudgetRefused):

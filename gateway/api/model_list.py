@@ -1,7 +1,7 @@
-"""GET /v1/models and GET /v1/models/{id}: what the caller may use and what can answer. Costs no limit, needs no scope.
+"""GET /v1/models and GET /v1/models/{id}: models the caller may use and that can serve. Costs no limit, needs no scope.
 
-A model that cannot answer as it is set up (no deployment with an address, a key and a price; no endpoint for its type)
-is not listed, and the second says what a call would be told. One whose deployments rest after failures is listed.
+A model that cannot serve as configured (no deployment with an address, a key and a price; no endpoint for its type) is
+not listed; the second returns the error of its calls. A model whose deployments are paused after failures is listed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the API page says of bodies that we do not model: the fields we act on, and that everything else passes."""
+"""OpenAPI schemas of bodies that are not modeled: the fields the gateway acts on; all other fields pass through."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from providers.requests.caps import MOST_CAP
 
-_ERRORS = {  # numbers, because ninja merges its own by number
+_ERRORS = {  # integer keys, because ninja merges its own by integer
     400: "The body cannot be acted on",
     401: "No key, or not a valid one",
     403: "Not allowed: tenant, scope or model",

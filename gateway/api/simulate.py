@@ -1,6 +1,6 @@
-"""POST /v1/gateway/simulate: what would happen to a request, without making the call.
+"""POST /v1/gateway/simulate: reports what would happen to a request, without making the call.
 
-It is `{"endpoint": ..., "body": {...}}`, or the body itself; its shape says the endpoint if nothing else does.
+It is `{"endpoint": ..., "body": {...}}`, or the body itself; without `endpoint` the body's shape decides.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ ENDPOINTS = {each.ENDPOINT.name: each.ENDPOINT for each in (chat_completions, em
 
 @router.post("/gateway/simulate", openapi_extra=SIMULATE, operation_id="simulateCall")
 async def simulate_call(request: HttpRequest) -> Response:
-    """Tell what would happen to a request: admitted or refused, where it would go, what it could cost.
+    """Report what would happen to a request: admitted or refused, where it would go, what it could cost.
 
-    Nobody is called, and nothing is counted or held. A call that would be refused is a report too (status 200).
+    No provider is called, and nothing is counted or held. A call that would be refused is a report too (status 200).
     """
     return await _simulate(request)
 
 
 async def _simulate(request: Any) -> Response:
     live, caller = runtime.current(), request.auth
-    check_capacity(request, live)  # 503: counting a long prompt is work
+    check_capacity(request, live)  # 503: counting a long prompt costs CPU
     raw = await json_body(request, live)  # 400, 413, 415
     found = await find_embedded(raw, live.config.server, live.heavy.share(caller.tenant_id))
     request.raw = raw[found.start : found.end]

@@ -1,4 +1,4 @@
-"""URLs of the lean handler: /v1 and nothing else. Ninja's own pages are the ordinary site's (gateway/asgi.py)."""
+"""URLs of the lean handler: /v1 only. Ninja's own pages belong to the ordinary site (gateway/asgi.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The typed configuration: YAML, `.env` and environment become one frozen value. Imports nothing of ours."""
+"""The typed configuration: YAML, `.env` and environment become one frozen value. Imports none of our other packages."""
 
 from __future__ import annotations
 

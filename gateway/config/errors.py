@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, one line each: where, what, and how to write it instead."""
+"""Problems of a configuration, one line each: where, what, and how to correct it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if typing.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ConfigProblem:
-    """`where` is a key's path, a variable's name or a file; empty hint when there is nothing to add."""
+    """`where` is a key's path, a variable's name or a file; `hint` may be empty."""
 
     where: str
     what: str
@@ -31,7 +31,7 @@ class ConfigProblem:
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used. Its text has one line a problem."""
+    """The configuration cannot be used. The text has one line per problem."""
 
     def __init__(self, *problems: ConfigProblem | str) -> None:
         self.problems = problems
@@ -39,7 +39,7 @@ class ConfigError(Exception):
 
 
 def path_text(location: Sequence[int | str]) -> str:
-    """Return a location as people write it: model_catalog[2].timeouts.connect."""
+    """Return a location in dotted form: model_catalog[2].timeouts.connect."""
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
@@ -47,13 +47,13 @@ def path_text(location: Sequence[int | str]) -> str:
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """Return a did-you-mean hint, or nothing when nothing is near."""
+    """Return a did-you-mean hint, or nothing if no word is similar."""
     close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
     return f'did you mean "{close[0]}"?' if close else ""
 
 
 def section_at(model: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel] | None:
-    """Return the section that a location leads to, or None when it leads to a value."""
+    """Return the section at a location, or None if a value is there."""
     section: Any = model
     for part in location:
         if isinstance(part, int):
@@ -81,7 +81,7 @@ def keys_of(section: type[BaseModel]) -> dict[str, Any]:
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[ConfigProblem]:
-    """Return every complaint of the model as a problem in words."""
+    """Return every validation error of the model as a problem in plain words."""
     return [_problem(detail, model) for detail in error.errors(include_url=False)]
 
 
@@ -93,7 +93,7 @@ _SHAPES: Mapping[str, str] = {
 }
 _LIST_HINT = "write it like [one, another]"
 _NUMBER_HINT = "decimals have a point, and no unit or currency stands beside them, like 0.15"
-# What the library says of these kinds is about its own types; people read what is wanted, and how it is written.
+# Pydantic's messages for these kinds describe its own types; ours state what is expected and how it is written.
 _WANTED: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("tuple_type", "list_type"), ("should be a list", _LIST_HINT)),
     **dict.fromkeys(
@@ -133,7 +133,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> ConfigProblem:
 
 
 def _wanted(detail: ErrorDetails, *, has_mappings: bool) -> tuple[str, str]:
-    """Return what should be there, and how that is written."""
+    """Return what is expected, and how it is written."""
     kind = detail["type"]
     found = _DATE if kind.startswith("datetime") else _WANTED.get(kind)
     if found is None:
@@ -151,7 +151,7 @@ def _plain(message: str) -> str:
 
 
 def _shown(value: Any, model: type[BaseModel], location: Sequence[int | str]) -> str:
-    """Return what was written, unless it may be a secret or is long."""
+    """Return the written value, unless it may be a secret or is long."""
     section = section_at(model, location[:-1])
     field = keys_of(section).get(str(location[-1])) if section and location else None
     if field is None or not field.repr or not isinstance(value, str | int | float):

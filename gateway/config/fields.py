@@ -1,6 +1,6 @@
-"""The kinds of values a key may have: durations, sizes, limits, money, networks. Pure parsing.
+"""Value types of keys: durations, sizes, limits, money, networks. Pure parsing.
 
-Every refusal says how to write it.
+Every error states how to write the value.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _DURATION_HINT = "write it like 250ms, 30s, 90m, 1h30m, 7d, or a plain number of
 
 @dataclass(frozen=True)
 class Kind:
-    """What the reference calls a type whose Python name says too little."""
+    """The reference's name for a type whose Python name is not clear."""
 
     name: str
 
 
 class Section(BaseModel):
-    """A mapping of the file: closed and frozen. A null key or an empty section takes its default."""
+    """A mapping in the file: frozen, without unknown keys. A null key or an empty section takes its default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -77,7 +77,7 @@ def parse_duration(value: Any) -> float:
 
 
 def _bounded(seconds: float) -> float:
-    """Refuse what no clock of the program can count: timers and dates overflow."""
+    """Reject a duration that would overflow timers and dates."""
     if seconds > LONGEST_S:
         raise wrong("is longer than 10 years", _DURATION_HINT)
     return seconds
@@ -169,7 +169,7 @@ def _schedule(value: str) -> str:
 
 
 def _texts(value: Any) -> Any:
-    """Let texts be written as plain YAML: numbers and booleans become text, structures JSON."""
+    """Accept plain YAML for text values: numbers and booleans become text, structures JSON."""
     if not isinstance(value, Mapping):
         return value
     return {

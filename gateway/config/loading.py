@@ -1,4 +1,4 @@
-"""Builds the configuration from its sources, or says everything that is wrong with them; a few ms, once."""
+"""Builds the configuration from its sources, or reports every problem in them; a few ms, once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NEEDED = frozenset(name for name, field in ModelEntry.model_fields.items() if f
 
 
 def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Config:
-    """Return the configuration; raise ConfigError with one line for each thing wrong with it."""
+    """Return the configuration; raise ConfigError with one line per problem."""
     cwd = (cwd or Path.cwd()).resolve()
     variables = read_variables(os.environ if environ is None else environ, cwd)
     file = find_file(variables, cwd)
@@ -70,7 +70,7 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> C
 
 
 def _trimmed(variables: Mapping[str, str], expansion: Expansion) -> Iterator[tuple[str, str]]:
-    """Yield the variables that are used and had a line end or the like around them, and what it was."""
+    """Yield the used variables with a line end or similar around their value, and what was removed."""
     for name, text in variables.items():
         if name.startswith(PREFIX) and text != text.strip(ENDS):
             yield name, around(text)
@@ -83,7 +83,7 @@ def _covered(location: Location, overrides: Overrides) -> bool:
 
 
 def _with_variables(problems: list[ConfigProblem], overrides: Overrides) -> list[ConfigProblem]:
-    """Name the variable beside the key where the environment set it."""
+    """Add the variable's name to the key if the environment set it."""
     names = {path_text(path): variable for path, (variable, _) in overrides.items()}
     return [
         replace(problem, where=f"{problem.where} ({names[problem.where]})")
@@ -94,7 +94,7 @@ def _with_variables(problems: list[ConfigProblem], overrides: Overrides) -> list
 
 
 def _in_row(location: Location) -> bool:
-    """Tell whether an unset variable costs only its row of the catalog: those rows disable themselves."""
+    """Return whether an unset variable affects only its row of the catalog: that row is disabled."""
     inside = location[0] == "model_catalog" and len(location) > 2  # noqa: PLR2004 - (list, index, key)
     return inside and location[2] not in _NEEDED
 
@@ -109,7 +109,7 @@ def _forget(keys: dict[str, Any], locations: Iterable[Location]) -> None:
 
 
 def _reserved(keys: dict[str, Any]) -> list[ConfigProblem]:
-    """Refuse the names of fields that only the loader fills."""
+    """Reject the names of fields that only the loader fills."""
     rows = keys.get("model_catalog")
     found: list[str] = [name for name in ("warnings", "file", "tidied", "idle") if name in keys]
     if isinstance(rows, list):

@@ -51,10 +51,10 @@ class Config(Section):
     admin: Admin = Admin()
     model_catalog: tuple[ModelEntry, ...] = Field((), description="Models and where they are served.")
     bootstrap: Bootstrap = Bootstrap()
-    warnings: tuple[str, ...] = internal(())  # what is accepted but unwise, for `check` and the start
-    file: Path | None = internal(None)  # where the keys came from
-    tidied: tuple[tuple[str, str], ...] = internal(())  # where something was taken off a key, and what
-    idle: tuple[tuple[str, str], ...] = internal(())  # keys that were set and do nothing, and what is instead
+    warnings: tuple[str, ...] = internal(())  # accepted but inadvisable settings, for `check` and startup
+    file: Path | None = internal(None)  # the file that was read
+    tidied: tuple[tuple[str, str], ...] = internal(())  # keys that were trimmed, and what was removed
+    idle: tuple[tuple[str, str], ...] = internal(())  # keys set without effect, and what applies instead
 
     @property
     def embedded(self) -> bool:
@@ -73,7 +73,7 @@ class Config(Section):
     @model_validator(mode="before")
     @classmethod
     def _complete_rows(cls, data: Any) -> Any:
-        """Give each row of the catalog what it takes from its neighbors: name, strategy and idle timeout."""
+        """Fill in the name, strategy and idle timeout of each catalog row from other rows and the server section."""
         if not isinstance(data, dict) or not isinstance(data.get("model_catalog"), list | tuple):
             return data
         server = data.get("server")

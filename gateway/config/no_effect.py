@@ -1,5 +1,5 @@
-"""Keys that are read and do nothing yet: what is set of them is said at every start, by `manage.py check` and in the
-reference. A line goes when its feature comes.
+"""Keys that are read but have no effect yet. Those that are set are reported at every startup, by `manage.py check`
+and in the reference. A line is removed when its feature is built.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ _SO_ANYWAY = {
 
 
 def unbuilt(path: str) -> Unbuilt | None:
-    """Return the line that covers a key; its path has `[]` for each list."""
+    """Return the entry that covers a key; its path has `[]` for each list."""
     return next((row for row in UNBUILT if path == row.path or path.startswith(f"{row.path}.")), None)
 
 
 def without_effect(keys: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the keys that are set and do nothing, as one text for each line of the table, and what is instead."""
+    """Yield the keys that are set without effect, one text per entry of the table, and what applies instead."""
     set_here: dict[Unbuilt, list[str]] = {}
     for path, value in _values(keys, ""):
         row = unbuilt(path)
@@ -67,7 +67,7 @@ def without_effect(keys: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _agrees(path: str, value: Any) -> bool:
-    """Tell whether a switch asks for what is so anyway."""
+    """Return whether a switch is set to what applies anyway."""
     return path in _SO_ANYWAY and str(value).lower() == _SO_ANYWAY[path]
 
 

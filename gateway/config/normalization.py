@@ -1,8 +1,8 @@
-"""Takes off what editors, shells and secret stores leave around keys and addresses: line ends, a byte order mark,
-blanks, quotes. In the place, before the model sees it; says where it did so. Pure.
+"""Strips what editors, shells and secret stores leave around keys and addresses: line ends, a byte order mark,
+blanks, quotes. In place, before the model reads it; returns where it did so. Pure.
 
 `kubectl create secret --from-file` keeps the file's last line end, Windows editors begin a file with a byte order mark,
-`docker --env-file` keeps quotes. A header cannot carry the first two, and no provider knows a key with the last.
+`docker --env-file` keeps quotes. A header cannot carry the first two, and no provider accepts a key with quotes.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ Location = tuple[int | str, ...]
 
 ADDRESSES = frozenset(
     {"endpoint", "base_url", "azure_openai_endpoint", "public_url", "otlp_endpoint", "issuer", "api_version"}
-    | {"provider_model"}  # it goes upstream as it is
+    | {"provider_model"}  # sent upstream unchanged
 )
-AS_TYPED = frozenset({"password"})  # of people: a blank may belong to it
-_INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"  # byte order mark, blanks of no width
+AS_TYPED = frozenset({"password"})  # of people: a blank may be a part of it
+_INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"  # byte order mark, zero-width blanks
 _QUOTES = "\"'"
-_SCHEME = re.compile(r"(?:authorization\s*:\s*)?bearer\s+(?=\S)", re.IGNORECASE)  # how pages show a key
-_MAP = "metadata"  # of a row of the catalog: every text in it is a setting of its provider
+_SCHEME = re.compile(r"(?:authorization\s*:\s*)?bearer\s+(?=\S)", re.IGNORECASE)  # as in documentation
+_MAP = "metadata"  # of a catalog row: every text in it is a provider setting
 
 
 def bare(text: str) -> str:
-    """Return the text without what is around it."""
+    """Return the text without surrounding blanks, invisible characters, quotes and `Bearer`."""
     before = ""
     while text != before:
         before = text
@@ -44,12 +44,12 @@ def bare(text: str) -> str:
 
 
 def is_sendable(key: str) -> bool:
-    """Tell whether a header can carry a key: printable ASCII (RFC 9110, 5.5)."""
+    """Return whether a header can carry a key: printable ASCII (RFC 9110, 5.5)."""
     return key.isascii() and key.isprintable()
 
 
 def around(text: str) -> str:
-    """Say what `bare` takes off a text; "" where that is nothing."""
+    """Return what `bare` removes from a text; "" if nothing."""
     if (kept := bare(text)) == text:
         return ""
     begin = text.find(kept)
@@ -65,16 +65,16 @@ def around(text: str) -> str:
 
 
 def tidy(keys: dict[str, Any], model: type[BaseModel]) -> list[tuple[str, str]]:
-    """Make the keys and addresses of a configuration bare, in place; return where that changed one, and what was there.
+    """Strip the keys and addresses of a configuration in place; return the changed ones, and what was removed.
 
-    `keys` is what the file and the environment say, before the model has read it.
+    `keys` holds the values of the file and the environment, before the model reads them.
     """
     return list(_tidied(keys, (), _names(model)))
 
 
 @cache
 def _names(model: type[BaseModel]) -> frozenset[str]:
-    """Return the names of the fields that hold a secret or an address, at whatever place."""
+    """Return the names of the fields that hold a secret or an address, at any place."""
     return frozenset({*_secrets(model), *ADDRESSES}) - AS_TYPED
 
 

@@ -1,4 +1,4 @@
-"""The reference of every key, written from the model itself. Only a command and a test use it."""
+"""The reference of every key, generated from the model. Only a command and a test use it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"))
 
 
 def reference() -> str:
-    """Return the reference as Markdown: which sections there are, then each with its keys."""
+    """Return the reference as Markdown: a list of the sections, then each with its keys."""
     sections = list(_section(Config, ()))
     titles = [line.removeprefix("### ") for line in sections if line.startswith("### ")]
     links = [f"[{title}](#{_anchor(title)})" for title in titles if "." not in title]
@@ -46,13 +46,13 @@ def reference() -> str:
 
 
 def _anchor(title: str) -> str:
-    """Return where a heading is, as GitHub names it."""
+    """Return the anchor of a heading, in GitHub's form."""
     kept = "".join(mark for mark in title.lower() if mark.isalnum() or mark in "-_ ")
     return kept.replace(" ", "-")
 
 
 def rewritten(page: str) -> str:
-    """Return a page with its reference replaced by the present one."""
+    """Return a page with its reference replaced by the current one."""
     before, _, rest = page.partition(BEGIN)
     return before + reference() + rest.partition(END)[2]
 
@@ -80,7 +80,7 @@ def _row(name: str, field: FieldInfo, path: tuple[str, ...]) -> str:
 
 
 def _description(name: str, field: FieldInfo, path: tuple[str, ...]) -> str:
-    """Return what a key does. Its variable follows from its path; only one that has a shorter name is named."""
+    """Return what a key does. Its variable follows from its path; only a shorter name is listed."""
     idle = _IDLE if unbuilt(".".join((*path, name))) else ""
     variable = PREFIX + "_".join((*path, name)).upper()
     shorter = [f"`{short}` for short." for short, long in SHORTER_NAMES.items() if long == variable]
@@ -130,7 +130,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _written(value: Any, kind: str) -> str:
-    """Return a default as the file would have it."""
+    """Return a default as it is written in the file."""
     if value == UNLIMITED:
         return "unlimited"
     if isinstance(value, bool):

@@ -22,7 +22,7 @@ FILE = "secret"
 
 
 class Secrets(msgspec.Struct, frozen=True):
-    """What is derived: for API keys, stored credentials, Django's signatures, tokens of people, messages between
+    """The derived secrets: for API keys, stored credentials, Django's signatures, tokens of people, messages between
     processes, names at providers.
     """
 
@@ -73,7 +73,7 @@ def _generated(config: Config) -> bytes:
 
 
 def _read_or_create(path: Path) -> bytes:
-    """Return the file's secret; of several processes that create it at once one wins, and all return its."""
+    """Return the file's secret. If several processes create it at once, one succeeds and all return its secret."""
     if not path.exists():
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -82,7 +82,7 @@ def _read_or_create(path: Path) -> bytes:
                 file.write(secrets.token_hex(32).encode())
                 file.flush()
                 os.fsync(file.fileno())
-            os.link(draft, path)  # complete or not there at all, and never over another's
+            os.link(draft, path)  # either complete or absent, and never overwrites another's
         except FileExistsError:
             pass
         finally:

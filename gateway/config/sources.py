@@ -1,4 +1,4 @@
-"""Where keys come from: a YAML file, `.env` and the environment. Decides nothing about values."""
+"""Reads keys from a YAML file, `.env` and the environment. Does not validate values."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ FILES = ("router.yaml", "router.yml", "config/router.yaml", "config/router.yml")
 _REFERENCE = re.compile(
     r"(?P<escaped>\$\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|\$\{"
 )
-ENDS = "\r\n\ufeff"  # of a variable: what a file leaves that was read into it whole
-DEEPEST = 30  # levels of a file; more is an anchor that contains itself
-# Kubernetes tells every pod of a service called `router` where it is, in variables that look like ours.
+ENDS = "\r\n\ufeff"  # around a variable's value: left over if a whole file was read into it
+DEEPEST = 30  # levels of nesting; more means an anchor that contains itself
+# Kubernetes gives every pod the address of a service named `router`, in variables that look like ours.
 _SERVICE_LINK = re.compile(
     r"ROUTER_(.+_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)"
 )
 
 
 class _WithoutTraps(yaml.constructor.SafeConstructor, yaml.resolver.Resolver):
-    """YAML without its two traps: a repeated key is an error, and a date stays text."""
+    """YAML without two pitfalls: a repeated key is an error, and a date stays text."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - as the library declares it
         first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
@@ -62,11 +62,11 @@ class _WithoutTraps(yaml.constructor.SafeConstructor, yaml.resolver.Resolver):
 
 
 class _Loader(_WithoutTraps, yaml.SafeLoader):
-    """The one that says best what is wrong."""
+    """The slower loader, used for its better error messages."""
 
 
 class _FastLoader(_WithoutTraps, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """libyaml's, in a tenth of the time, where PyYAML was built with it."""
+    """The loader of libyaml, in a tenth of the time, if PyYAML was built with it."""
 
 
 def read_variables(environ: Mapping[str, str], cwd: Path) -> dict[str, str]:
@@ -88,7 +88,7 @@ def find_file(variables: Mapping[str, str], cwd: Path) -> Path | None:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Return the file's keys, or say at which line it stops being YAML."""
+    """Return the file's keys. Raises ConfigError with the line that is not YAML."""
     try:
         content = _parse(path.read_text(encoding="utf-8-sig"))
     except yaml.MarkedYAMLError as error:
@@ -179,19 +179,19 @@ def overlay(keys: dict[str, Any], overrides: Mapping[tuple[str, ...], Any]) -> N
             if node.get(name) is None:
                 node[name] = {}
             if not isinstance(node[name], dict):
-                break  # the model will say that this should be a mapping
+                break  # the model reports that a mapping is expected
             node = node[name]
         else:
             node[path[-1]] = value
 
 
 class Expansion:
-    """Replaces ${NAME} in a file's texts and remembers which names were not set, and where."""
+    """Replaces ${NAME} in a file's texts and records which names were not set, and where."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
         self.unset: dict[Location, str] = {}
-        # Variables that had something around them, and where they stand.
+        # Variables whose value was trimmed, and where they are used.
         self.trimmed: dict[str, Location] = {}
         self.problems: list[ConfigProblem] = []
 

@@ -1,4 +1,4 @@
-"""What no single key can say: rules between keys that must hold. Pure functions."""
+"""Checks the rules that involve several keys. Pure functions."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 PRODUCTION_PACKAGES = ("psycopg", "redis", "django_redis", "channels_redis", "celery")
 STRONG_BYTES = 32
-EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - to warn of them
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - for warnings
 STRONG_HINT = "`openssl rand -hex 32` makes a strong one"
 
 
 def missing_packages(names: Iterable[str]) -> list[str]:
-    """Return which of these cannot be imported here."""
+    """Return the packages that cannot be imported here."""
     return [name for name in names if find_spec(name) is None]
 
 
 def weak(secret: str) -> bool:
-    """Tell whether a secret that was set is too easy: an example, short, or a few characters repeated."""
+    """Return whether a secret that was set is too weak: an example, short, or a few characters repeated."""
     return "change-me" in secret.lower() or len(secret.encode()) < STRONG_BYTES or len(set(secret)) < 8  # noqa: PLR2004 - of 32
 
 
 def problems_of(config: Config) -> list[ConfigProblem]:
-    """Return everything that must be put right before the gateway can start."""
+    """Return every problem that prevents startup."""
     return [
         *_stores(config),
         *_secrets(config),
@@ -51,7 +51,7 @@ def problems_of(config: Config) -> list[ConfigProblem]:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches a host."""
+    """Return whether only this machine can reach a host."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -59,7 +59,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _redis_in_production(config: Config) -> Iterator[ConfigProblem]:
-    """Whoever can write to Redis decides about limits and money, and what is said to it crosses the network."""
+    """Any client that can write to Redis controls limits and money, and its traffic crosses the network."""
     if not config.redis.url or config.redis.allow_insecure or [*store_urls.of_redis(config.redis.url)]:
         return
     parts = urlsplit(config.redis.url)
@@ -127,7 +127,7 @@ def _listeners(config: Config) -> Iterator[ConfigProblem]:
 
 
 def _addresses(config: Config) -> Iterator[ConfigProblem]:
-    """Addresses that stand for themselves; those of rows disable only their row."""
+    """Addresses outside the catalog; a wrong address in a row disables only that row."""
     public, providers = config.server.public_url, config.providers
     for where, address, example in (
         ("server.public_url", public, "https://gateway.example.com"),
@@ -143,15 +143,15 @@ def _plain(host: str) -> str:
 
 
 def hosts_of(config: Config) -> tuple[str, ...]:
-    """Return where it listens, as far as the configuration says."""
+    """Return the configured listen hosts."""
     admin = config.server.admin_bind
     return (config.server.bind[0],) if admin is None else (config.server.bind[0], admin[0])
 
 
 def published_off_loopback(config: Config, *hosts: str) -> Iterator[ConfigProblem]:
-    """Refuse the secrets of the published demo where other machines reach them."""
+    """Refuse the secrets of the published demo if other machines can reach the gateway."""
     open_to = next((host for host in hosts if not is_loopback(host)), None)
-    if open_to is not None and not config.server.production:  # there they are refused as weak ones
+    if open_to is not None and not config.server.production:  # production refuses them as weak
         hint = "write a secret of your own (`openssl rand -hex 24`), or listen on 127.0.0.1"
         for where in published_secrets(config):
             what = f"is published with the demo, and other machines reach {open_to}"
@@ -261,7 +261,7 @@ def _rows(config: Config) -> Iterator[ConfigProblem]:
 
 
 def fallback_problems(config: Config) -> Iterator[ConfigProblem]:
-    """Yield the fallbacks that lead nowhere. For the catalog as it is written, rows of other machines included."""
+    """Yield the invalid fallbacks. Checks the catalog as it is written, including rows of other machines."""
     types = {row.alias: row.model_type for row in reversed(config.model_catalog)}
     for index, row in enumerate(config.model_catalog):
         for reason, aliases in row.fallbacks.model_dump().items():

@@ -1,4 +1,4 @@
-"""What a configuration says that should not stay, or does nothing: for `serve` and `manage.py check`. Pure."""
+"""Warnings about settings that are inadvisable or have no effect, for `serve` and `manage.py check`. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BUILT_SCOPES = frozenset({"chat", "embeddings"})
 
 @dataclass(frozen=True)
 class Note:
-    """Something accepted but unwise; `id` is that of `manage.py check`."""
+    """An accepted but inadvisable setting; `id` is that of `manage.py check`."""
 
     id: str
     what: str
@@ -40,7 +40,7 @@ class Note:
 
 
 def notes_of(config: Config) -> Iterator[Note]:
-    """Yield what works but should not stay."""
+    """Yield settings that work but are inadvisable."""
     for name, value in named_secrets(config):
         if value and weak(value):
             yield Note("W001", f"{name} is weak: an example, or under {STRONG_BYTES} bytes", STRONG_HINT)

@@ -1,7 +1,7 @@
-"""Bodies that come compressed (RFC 9110, 8.4.1): taken apart step by step, and never to more than they may become.
+"""Decompresses bodies (RFC 9110, 8.4.1) step by step, within a size limit.
 
-A body of a few kilobytes may become gigabytes, so what it becomes is counted while it does. Pure: who calls decides
-where a step is done. Gzip is RFC 1952, zstd RFC 8878.
+A body of a few kilobytes may become gigabytes, so the output is counted during decompression. Pure: the caller decides
+where a step runs. Gzip is RFC 1952, zstd RFC 8878.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ else:
     from backports import zstd
 
 ACCEPTED: Final = "gzip, zstd"
-ACCEPT_ENCODING: Final = (b"accept-encoding", ACCEPTED.encode())  # of a refusal (RFC 9110, 12.5.3)
-MOST_CODINGS: Final = 2  # one over another
-MOST_MEMBERS: Final = 1024  # of one body; each costs as much as many bytes
-FREE: Final = 1024 * 1024  # may always come out,
-RATIO: Final = 1000  # and so many times what came in: about what gzip can do; zstd knows no bound
-PIECE: Final = 64 * 1024  # of what goes in at a time
-_MOST_OUT: Final = 256 * 1024  # of what comes out at a time
+ACCEPT_ENCODING: Final = (b"accept-encoding", ACCEPTED.encode())  # sent with a 415 (RFC 9110, 12.5.3)
+MOST_CODINGS: Final = 2  # one applied after another
+MOST_MEMBERS: Final = 1024  # per body; each costs as much as many bytes
+FREE: Final = 1024 * 1024  # output bytes that are always allowed,
+RATIO: Final = 1000  # or this many times the input: about gzip's maximum; zstd has no bound
+PIECE: Final = 64 * 1024  # input bytes at a time
+_MOST_OUT: Final = 256 * 1024  # output bytes at a time
 _GZIP: Final = 16 + zlib.MAX_WBITS
-# RFC 9659: what comes over HTTP needs no larger window, and each is memory.
+# RFC 9659: HTTP content needs no larger window, and each window takes memory.
 _WINDOW: Final[dict[int, int]] = {zstd.DecompressionParameter.window_log_max: 23}
 
 
 class UnknownCoding(Exception):
-    """The body has a Content-Encoding that is not read here, or too many of them."""
+    """The body has a Content-Encoding that is not supported here, or too many of them."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -40,7 +40,7 @@ class UnknownCoding(Exception):
 
 
 class BadCoding(Exception):
-    """The body is not what its Content-Encoding says, or ends too early."""
+    """The body does not match its Content-Encoding, or ends too early."""
 
 
 class Overgrown(Exception):
@@ -52,7 +52,7 @@ class Overgrown(Exception):
 
 
 class Taken(NamedTuple):
-    """What came out of a piece, how much of it was used, and whether a member has ended with it."""
+    """The output of a piece, how much of the piece was used, and whether a member has ended with it."""
 
     out: bytes
     used: int
@@ -72,7 +72,7 @@ class _Gzip:
     def take(self, piece: memoryview) -> Taken:
         out = self._stream.decompress(piece, _MOST_OUT)
         is_end = self._stream.eof
-        # At the end both are there.
+        # At the end both attributes are set.
         left = self._stream.unused_data if is_end else self._stream.unconsumed_tail
         return Taken(out, len(piece) - len(left), is_end)
 
@@ -83,7 +83,7 @@ class _Zstd:
 
     def take(self, piece: memoryview) -> Taken:
         if not self._stream.needs_input:
-            piece = piece[:0]  # it keeps what it was given
+            piece = piece[:0]  # it buffers its input
         out = self._stream.decompress(piece, _MOST_OUT)
         is_end = self._stream.eof
         return Taken(out, len(piece) - (len(self._stream.unused_data) if is_end else 0), is_end)
@@ -102,7 +102,7 @@ def codings_of(values: Iterable[str]) -> list[str]:
 
 
 class Decoding:
-    """One body in one coding, which may become `limit` bytes. Raises BadCoding and Overgrown."""
+    """One body in one coding, which may expand to `limit` bytes. Raises BadCoding and Overgrown."""
 
     def __init__(self, coding: str, data: bytes, limit: int) -> None:
         self._new, self._coding = CODINGS[coding], coding
@@ -114,7 +114,7 @@ class Decoding:
         self.is_done = False
 
     def advance(self, work: int) -> None:
-        """Go on for about so many bytes, those that go in and those that come out together."""
+        """Process about this many bytes, input and output together."""
         while work > 0 and not self.is_done:
             piece = self._data[self._at : self._at + PIECE]
             try:
@@ -132,7 +132,7 @@ class Decoding:
                 raise BadCoding(f"The body ends before its {self._coding} does.")
 
     def result(self) -> bytes:
-        """Return what came out; without a copy."""
+        """Return the output without a copy."""
         return self._out.getvalue()
 
     def _keep(self, out: bytes) -> None:

@@ -1,7 +1,7 @@
 """The one table that turns an error into HTTP: exception type -> status, code, type, headers. OpenAI's envelope.
 
-Domain errors know nothing of HTTP; nobody else builds an error body. An exception without a row is a defect: it is
-logged once with its traceback and answered as 500 `internal_error`.
+Domain errors do not depend on HTTP; no other module builds an error body. An exception without a row is a defect: it
+is logged once with its traceback, and the response is 500 `internal_error`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ NEVER_RETRY: Headers = [(b"x-should-retry", b"false")]  # OpenAI's clients obey 
 
 
 class Row(msgspec.Struct, frozen=True):
-    """`message` None: the exception's own text. `param`, `facts` and `headers` are read off the exception."""
+    """`message` None: the exception's own text. `param`, `facts` and `headers` are computed from the exception."""
 
     status: int
     code: str
@@ -183,7 +183,7 @@ ERRORS: dict[type[Exception], Row] = {
         "overloaded",
         API,
         "The gateway is busy.",
-        headers=lambda _: _retry_after(random.choice((1, 2, 3))),  # noqa: S311 - so that not all come back at once
+        headers=lambda _: _retry_after(random.choice((1, 2, 3))),  # noqa: S311 - spreads the retries
     ),
     Stopped: Row(503, "server_shutdown", API, headers=lambda _: _retry_after(1)),
     StoppedByRevocation: Row(401, "key_revoked", AUTH),
@@ -204,7 +204,7 @@ WORDS: dict[type[Exception], Callable[[Any], str]] = {
 
 
 def response_for(error: Exception, request_id: str = "-") -> Response:
-    """Return the answer to an error; the log names a defect by the id that its client is told."""
+    """Return the response to an error; a defect is logged with the request id that its client receives."""
     if isinstance(error, UpstreamFailed):
         return upstream_answer(error)
     row = next((ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS), None)
@@ -235,7 +235,7 @@ def envelope(  # noqa: PLR0913 - the members of the envelope
 
 
 def upstream_answer(failure: UpstreamFailed) -> Response:
-    """Pass a provider's own 4xx through; say in our words what else went wrong upstream."""
+    """Pass a provider's own 4xx through; describe other upstream failures in our own words."""
     theirs = failure.passed_on
     if theirs is not None:
         return envelope(theirs.status, theirs.code, theirs.type, theirs.message, param=theirs.param)
@@ -245,7 +245,7 @@ def upstream_answer(failure: UpstreamFailed) -> Response:
 
 
 def error_event(code: str, message: str, kind: str = API) -> bytes:
-    """The same envelope as the last event of a broken stream."""
+    """Return the same envelope as the last event of a broken stream."""
     return b"data: " + orjson.dumps(_body(code, kind, message, None, {})) + b"\n\n"
 
 

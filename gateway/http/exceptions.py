@@ -1,4 +1,4 @@
-"""What the front door itself refuses. HTTP knows these in gateway/http/errors.py."""
+"""Errors that this app itself raises. gateway/http/errors.py maps them to HTTP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from gateway.http.paths import explain
 
 
 class BadRequest(Exception):
-    """The body cannot be acted on; `param` is the field in OpenAI's notation."""
+    """The body cannot be processed; `param` is the field in OpenAI's notation."""
 
     def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
         self.param, self.code = param, code
@@ -14,12 +14,12 @@ class BadRequest(Exception):
 
 
 def not_json(why: object) -> BadRequest:
-    """Return the refusal of a body that is no JSON."""
+    """Return the error for a body that is not JSON."""
     return BadRequest(f"We could not parse the JSON body of your request: {why}.", code="invalid_json")
 
 
 class NotFound(Exception):
-    """No such path; `code` tells whether it is a known one that this version does not serve."""
+    """No such path; `code` shows whether it is a known one that this version does not serve."""
 
     def __init__(self, path: str) -> None:
         self.code, message = explain(path)
@@ -43,7 +43,7 @@ class ShuttingDown(Exception):
 
 
 class Stopped(Exception):
-    """The gateway itself ended a running call; `code` says why."""
+    """The gateway itself cancelled a running call; `code` is the reason."""
 
     words = "The gateway ended this call."
 
@@ -65,7 +65,7 @@ class StoppedByShutdown(Stopped):
 
 
 def stop_error(code: str) -> Stopped:
-    """Return the refusal for the code that a running call was stopped with."""
+    """Return the error for the code that a running call was stopped with."""
     kinds = {
         "key_revoked": StoppedByRevocation,
         "tenant_suspended": StoppedBySuspension,

@@ -1,11 +1,11 @@
-"""What trusted proxies say of the client they speak for: its address, its scheme and the host name that it asked for.
+"""Reads what trusted proxies report about their client: its address, its scheme and the host name that it requested.
 
-X-Forwarded-For, -Proto and -Host are no standard; each proxy appends to a list or replaces it, and writes as it likes:
-`HTTPS`, `https, http`, an address with its port. `Forwarded` (RFC 7239) is one: a list with an element a proxy. Who is
-not in `server.trusted_proxies` is not listened to at all.
+X-Forwarded-For, -Proto and -Host are no standard; each proxy appends to a list or replaces it, in its own notation:
+`HTTPS`, `https, http`, an address with its port. `Forwarded` (RFC 7239) is a standard: a list, one element per proxy.
+The headers of a peer that is not in `server.trusted_proxies` are ignored.
 
-A proxy that writes one kind hands the other kind on as its client wrote it, so a request with both is heard by
-X-Forwarded-* alone, as most proxies write these; with `Forwarded` alone, that counts.
+A proxy that writes one kind passes the other kind on as its client wrote it. So of a request with both only
+X-Forwarded-* is used, as most proxies write these; `Forwarded` is used only without them.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from tenants.addresses import plain
 
 OTHERS = FOR, PROTO, HOST = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"
 STANDARD: Final = b"forwarded"
-UNKNOWN: Final = "unknown"  # RFC 7239, 6.2; no list of addresses has it
-FORWARDED_HOST: Final = "forwarded_host"  # in a scope
+UNKNOWN: Final = "unknown"  # RFC 7239, 6.2; no list of addresses contains it
+FORWARDED_HOST: Final = "forwarded_host"  # key in a scope
 SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
-MOST_PLACES: Final = 32  # of a list; nobody has more proxies
-MOST_ADDRESSES: Final = 4096  # that are remembered
-_PAIR: Final = re.compile(  # of an element, or nothing; values that should be in quotes are taken without them, too
+MOST_PLACES: Final = 32  # per list; no installation has more proxies
+MOST_ADDRESSES: Final = 4096  # in the cache
+_PAIR: Final = re.compile(  # of an element, or empty; values that should be in quotes are accepted without them too
     r"[ \t]*+(?:([!#$%&'*+.^_`|~0-9A-Za-z-]++)=(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s\",;]*+)))?[ \t]*+([,;]|\Z)"
 )
 _QUOTED: Final = re.compile(r"\\(.)")
 
 
 class Client(NamedTuple):
-    """What is believed; an empty text: the proxy said nothing of it."""
+    """The trusted values; an empty text: the proxy did not report it."""
 
     address: str = ""
     port: int = 0
@@ -43,7 +43,7 @@ class Client(NamedTuple):
 
 
 class TrustedProxies:
-    """Tells of an address whether it is one of these networks."""
+    """Checks whether an address is in one of these networks."""
 
     def __init__(self, networks: Iterable[str]) -> None:
         self._networks = [ip_network(network, strict=False) for network in networks]
@@ -54,7 +54,7 @@ class TrustedProxies:
         return ip is not None and any(ip in network for network in self._networks)
 
     def client_of(self, headers: Iterable[tuple[bytes, bytes]]) -> Client:
-        """Return what the headers of a trusted proxy say. Names are in lower case."""
+        """Return the client that the headers of a trusted proxy describe. Names are in lower case."""
         addresses: list[str] = []
         schemes: list[str] = []
         hosts: list[str] = []
@@ -64,7 +64,7 @@ class TrustedProxies:
             if name == FOR:
                 addresses += [
                     place for place in _places(value) if place
-                ]  # RFC 9110, 5.6.1: empty ones are none
+                ]  # RFC 9110, 5.6.1: ignore empty ones
             elif name == PROTO:
                 schemes += _places(value)
             elif name == HOST:
@@ -80,8 +80,8 @@ class TrustedProxies:
         return Client(address, port, _scheme(schemes, place), _host(hosts))
 
     def _of_standard(self, value: bytes) -> Client:
-        """Return what the element says that was written by the first proxy of ours: its client is the last that none
-        of ours is. What breaks the grammar may have been written to hide behind, so then the client is unknown.
+        """Return the client from the element that our first proxy wrote: the last element whose client is not one of
+        our proxies. A value that breaks the grammar may be meant to hide a client, so then the client is unknown.
         """
         elements = _elements(value.decode("latin-1"))
         if elements is None:
@@ -94,7 +94,7 @@ class TrustedProxies:
         return Client(address, port, _scheme([element.get("proto", "")], 0), _host([element.get("host", "")]))
 
     def _client(self, addresses: Sequence[str]) -> tuple[int, str, int]:
-        """Return the last that no proxy of ours has: what stands before it anybody may have written."""
+        """Return the last entry that is not one of our proxies: any client may have written those before it."""
         for at in range(len(addresses) - 1, -1, -1):
             address, port = _split(addresses[at])
             if not self.trusts(address):
@@ -103,7 +103,7 @@ class TrustedProxies:
 
 
 class Forwarded:
-    """Wraps an application: it sees the clients of trusted proxies as if they had come themselves."""
+    """Wraps an application: it sees the clients of trusted proxies as if they had connected directly."""
 
     def __init__(self, application: Application, networks: Iterable[str]) -> None:
         self._application, self._proxies = application, TrustedProxies(networks)
@@ -121,14 +121,12 @@ def _apply(scope: Scope, client: Client) -> None:
     if client.scheme:
         is_socket = scope["type"] == "websocket"
         scope["scheme"] = client.scheme.replace("http", "ws") if is_socket else client.scheme
-    if (
-        client.host
-    ):  # beside the Host, which tells a foreign name that leads here (gateway/site/internal_access.py)
+    if client.host:  # in addition to Host, which reveals DNS rebinding (gateway/site/internal_access.py)
         scope[FORWARDED_HOST] = client.host
 
 
 def _elements(value: str) -> list[dict[str, str]] | None:
-    """Take a `Forwarded` apart (RFC 7239, 4), names in small letters; None: it breaks the grammar."""
+    """Parse a `Forwarded` value (RFC 7239, 4), names in lower case; None if it breaks the grammar."""
     elements: list[dict[str, str]] = []
     element: dict[str, str] = {}
     at = 0
@@ -152,20 +150,20 @@ def _places(value: bytes) -> list[str]:
 
 
 def _scheme(schemes: Sequence[str], at: int) -> str:
-    """Return the one at the client's place: with as many schemes as addresses each belongs to one, else the first
-    proxy's counts.
+    """Return the scheme at the client's place: with as many schemes as addresses each belongs to one, else the first
+    proxy's is used.
     """
     return SCHEMES.get(schemes[at].lower(), "") if schemes else ""
 
 
 def _host(hosts: Sequence[str]) -> bytes:
-    """Return what the client asked the first proxy for, if that is a host."""
+    """Return the host that the client requested from the first proxy, if it is valid."""
     host = hosts[0].encode("latin-1") if hosts else b""
     return host if is_host(host) else b""
 
 
 def _split(place: str) -> tuple[str, int]:
-    """Return address and port of `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]` or `[::1]:80`; what is none stays as it is."""
+    """Return address and port of `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]` or `[::1]:80`; other text is unchanged."""
     if place.startswith("["):
         address, _, rest = place[1:].partition("]")
         port = rest.removeprefix(":")

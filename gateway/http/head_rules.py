@@ -1,4 +1,4 @@
-"""Which heads of requests are refused although they can be parsed: what two servers could read differently. Pure."""
+"""Refuses request heads that can be parsed, but that two servers could interpret differently. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 HOST_LENGTH = len(b"host")
 CODING_LENGTH = len(b"transfer-encoding")
 VERSIONS = frozenset({"1.0", "1.1"})
-# TRACE gives back what a proxy on the way added, a CONNECT makes this server one.
+# TRACE returns what a proxy on the way added; CONNECT would make this server a proxy.
 REFUSED_METHODS = frozenset({b"TRACE", b"CONNECT"})
 _OFFER = frozenset({b"upgrade", b"http2-settings"})  # headers, and options of Connection (RFC 7540, 3.2)
 _CODING = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*;[ \t]*[^,;]+)*")  # RFC 9112, 7
@@ -17,9 +17,9 @@ _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]+)(:[0-9]{0,
 
 
 def refusal(version: str, method: bytes, hosts: Sequence[bytes], codings: Sequence[bytes] = ()) -> int:
-    """Return the status to refuse a request with; 0: it is sound (RFC 9112, 2.3 and 3.2; RFC 9110, 9.3).
+    """Return the status to refuse a request with; 0 if it is valid (RFC 9112, 2.3 and 3.2; RFC 9110, 9.3).
 
-    A request without a version (HTTP/0.9) has no headers, so nothing that follows its first line means anything.
+    A request without a version (HTTP/0.9) has no headers, so the data after its first line has no meaning.
     """
     if version not in VERSIONS:
         return 400
@@ -33,10 +33,10 @@ def refusal(version: str, method: bytes, hosts: Sequence[bytes], codings: Sequen
 
 
 def _refusal_of_codings(version: str, values: Sequence[bytes]) -> int:
-    """Return the status for these values of Transfer-Encoding; 0: `chunked`, and nothing else (RFC 9112, 6.1 and 6.3).
+    """Return the status for these values of Transfer-Encoding; 0 if they are only `chunked` (RFC 9112, 6.1 and 6.3).
 
-    The parser takes a body for chunked by the last coding and leaves the others on it: 501 says that they are not read.
-    Where the end of the body would be in doubt it is 400: no chunked at the end, twice, or from a client of HTTP/1.0.
+    The parser treats a body as chunked by the last coding and leaves the others on it: 501, as they are not decoded.
+    400 if the end of the body is ambiguous: no chunked at the end, chunked twice, or a client of HTTP/1.0.
     """
     codings = [each.strip(b" \t").lower() for each in b",".join(values).split(b",")]
     if version == "1.0" or codings[-1] != b"chunked" or codings.count(b"chunked") > 1:
@@ -50,14 +50,14 @@ def _refusal_of_codings(version: str, values: Sequence[bytes]) -> int:
 
 @lru_cache(maxsize=1024)
 def is_host(value: bytes) -> bool:
-    """Tell whether it names one host, perhaps with a port."""
+    """Return whether it names one host, optionally with a port."""
     return _HOST.fullmatch(value) is not None
 
 
 def without_offer(
     method: bytes, target: bytes, version: str, headers: Iterable[tuple[bytes, bytes]]
 ) -> bytes:
-    """Return a head without its offer of another protocol: what came with it is an ordinary request."""
+    """Return a head without its protocol upgrade: the rest is an ordinary request."""
     lines = [method + b" " + target + b" HTTP/" + version.encode() + b"\r\n"]
     for name, value in headers:
         if name in _OFFER:

@@ -1,4 +1,4 @@
-"""Renders the headers of every /v1 response. Renders, never decides."""
+"""Renders the headers of every /v1 response. Makes no decisions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CLIENT_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 
 
 def head(request: V1Request, status: int, pairs: Headers) -> dict[str, Any]:
-    """Return the start of an answer: its own headers, and those that every answer carries."""
+    """Return the start message of a response: its own headers, and those that every response has."""
     headers = [*pairs, (b"x-request-id", request.id.encode()), *request.extra_headers]
     if request.standing is not None:
         headers += limit_headers(request.standing)
@@ -49,12 +49,12 @@ def call_headers(provider: str, deployment: str, attempts: int, cost_nanousd: in
 
 
 def fallback_headers(alias: str, reason: str) -> Headers:
-    """Say which other alias answered, and why; nothing when it was the one asked for."""
+    """Return which fallback alias answered, and why; nothing if the requested alias did."""
     return [(b"x-gateway-model", _ascii(alias)), (b"x-gateway-fallback", reason.encode())] if reason else []
 
 
 def addition_headers(set_by_gateway: str) -> Headers:
-    """Say what the gateway set in the request that went upstream; nothing where it set nothing."""
+    """Return what the gateway set in the upstream request; nothing if it set nothing."""
     return [(b"x-gateway-set", set_by_gateway.encode())] if set_by_gateway else []
 
 
@@ -103,7 +103,7 @@ def _duration(ms: int) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _usual_usd(nanousd: int) -> bytes:
-    """Of amounts that are the same for many calls: limits, what calls of one kind cost, what a few of them hold."""
+    """Cached for amounts that many calls share: limits, the cost of calls of one kind, the holds of a few of them."""
     return usd(nanousd).encode()
 
 

@@ -1,4 +1,4 @@
-"""What a refusal for money or for a rate says, in words and in figures for programs."""
+"""The message of a refusal by a budget or a rate limit, and its figures for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a caller stands, for the headers of answers that are not calls."""
+"""The limit status of a caller, for the headers of responses that are not calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tenants.caller import Caller
 
 
 async def standing_of(caller: Caller) -> LimitStatus | None:
-    """Return where a caller stands, for answers that are not calls; nothing when that cannot be told now."""
+    """Return a caller's limit status, for responses that are not calls; None if it is unavailable now."""
     live = runtime.current()
     try:
         return await live.admission.status(rules_for(live.rulebook, caller))

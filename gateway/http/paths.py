@@ -1,6 +1,6 @@
-"""What the path of a request means: tidied where it is written carelessly, and a hint where it leads nowhere. Pure.
+"""Interprets the path of a request: normalizes a careless one, and gives a hint for an unknown one. Pure.
 
-Clients are told a base URL, and join it with a path: a slash too many, /v1 forgotten, /v1 twice are what goes wrong.
+Clients join a base URL with a path. The usual mistakes are an extra slash, a missing /v1, and /v1 twice.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Final
 
 HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
-LOOKED_AT: Final = 256  # letters of a path that leads nowhere
+LOOKED_AT: Final = 256  # characters of an unknown path
 CALLS: Final = ("/v1/chat/completions", "/v1/embeddings")
 SERVED: Final = (*CALLS, "/v1/models", "/v1/gateway/simulate")
 """What else is known to be asked for, by the first part of its path after /v1, and what serves instead.
@@ -28,19 +28,19 @@ NOTHING: Final = "There is nothing at this address; the API page is at /v1/docs.
 
 _SLASHES: Final = re.compile("/{2,}")
 _MODEL: Final = re.compile("/+v1/+models/+(.*[^/])/*", re.DOTALL)
-# Ends of paths that nothing but a call has, whatever stands before them.
+# Path endings that only calls have, whatever precedes them.
 _ENDS: Final = (*(path.removeprefix("/v1") for path in CALLS), "/completions", "/responses", "/messages")
 _SITE: Final = ("/admin/", "/static/", "/accounts/", "/user/")
 NOT_FOUND, UNSUPPORTED = "not_found", "unsupported_endpoint"
 
 
 def is_careless(path: str) -> bool:
-    """Whether there is a slash too many."""
+    """Return whether the path has an extra slash."""
     return path[-1:] == "/" or "//" in path
 
 
 def tidy(path: str) -> str:
-    """Return the path with single slashes, and none at its end. Inside of a model's name they are its own."""
+    """Return the path with single slashes, and none at its end. Slashes inside a model's name are kept."""
     model = _MODEL.fullmatch(path)
     if model is not None:
         return f"/v1/models/{model[1]}"
@@ -48,7 +48,7 @@ def tidy(path: str) -> str:
 
 
 def is_call(path: str) -> bool:
-    """Tell whether a tidy path is for /v1, or was meant to be."""
+    """Return whether a normalized path is for /v1, or was meant to be."""
     if path.startswith("/v1/") or path == "/v1":
         return True
     plain = _plain(path)
@@ -58,7 +58,7 @@ def is_call(path: str) -> bool:
 
 
 def explain(path: str) -> tuple[str, str]:
-    """Return the code and the words for a path where nothing is: where its client probably wanted to go."""
+    """Return the code and the message for an unknown path: they name what its client probably meant."""
     plain = _plain(path)
     first = _known_in(plain)
     if first:
@@ -81,16 +81,16 @@ def _plain(path: str) -> str:
 
 
 def _known_in(plain: str) -> str:
-    """Return the first part of a known path that is not served, also where /v1 is missing or is not the beginning."""
+    """Return the first part of a known path that is not served, even if /v1 is missing or is not at the start."""
     parts = plain.split("/")[1:]
     while "v1" in parts:
         parts = parts[parts.index("v1") + 1 :]
-    if parts[:2] == ["chat", "completions"] and len(parts) > 2:  # noqa: PLR2004 - of one that was stored
+    if parts[:2] == ["chat", "completions"] and len(parts) > 2:  # noqa: PLR2004 - of a stored completion
         return "chat/completions/{id}"
     return parts[0] if parts and parts[0] in KNOWN else ""
 
 
 def _close(plain: str) -> str:
-    """Return the path that a misspelled one, or its beginning, is nearest to."""
+    """Return the served path that is most similar to a misspelled or incomplete one."""
     begun = [served for served in SERVED if served.startswith(f"{plain}/")]
     return (begun or get_close_matches(plain, SERVED, 1, 0.75) or [""])[0]

@@ -1,6 +1,6 @@
 """A /v1 request: Django's HttpRequest without META, cookies, files or a body on disk. Cost: a few microseconds.
 
-It reads its body itself, up to the limit and in memory, and then watches for the client leaving.
+It reads its body itself, up to the limit and in memory, and then watches for a client disconnect.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]  # of ASGI
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]  # an ASGI application
 
 BLANKS = b" \t"  # what may be around a header's value (RFC 9110, 5.6.3)
 
-KNOWN = "is_known"  # in the state of a request whose key was accepted; its connection is kept longer for it
-WHOLE = "is_whole"  # of one whose whole body has come: it is read without a timer
+KNOWN = "is_known"  # in the state of a request whose key was accepted; its connection is kept open longer
+WHOLE = "is_whole"  # in the state of one whose whole body has arrived: it is read without a timer
 BODY_RATE = 16 * 1024
 _TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -57,7 +57,7 @@ class BodyTooLarge(Exception):
 
 
 class BodyTooSlow(Exception):
-    """The body did not come in time: some seconds for its beginning, then at least BODY_RATE bytes a second."""
+    """The body did not arrive in time: some seconds for its start, then at least BODY_RATE bytes a second."""
 
 
 class ClientGone(Exception):
@@ -65,24 +65,24 @@ class ClientGone(Exception):
 
 
 class V1Request(HttpRequest):
-    """One request on /v1. `id` is what the client gets as X-Request-ID; `facts` is what the access log gets."""
+    """One request on /v1. `id` is sent to the client as X-Request-ID; `facts` is written to the access log."""
 
     auth: Any  # the Caller; ninja sets it
 
-    # Of the odd call only: with more than 30 attributes of its own (SHARED_KEYS_MAX_SIZE of CPython) each request would
-    # get a dictionary, which is slower to make and to read.
+    # Rarely set, so on the class: with more than 30 instance attributes (SHARED_KEYS_MAX_SIZE of CPython) each request
+    # would get a dictionary, which is slower to create and to read.
     resolver_match: ResolverMatch | None = None
-    refused_caller: Caller | None = None  # of a key that was known and is not good any more
-    refused_prefix = ""  # of any other key, as far as it may be told
-    enlarged_by: tuple[Cause, ...] = ()  # what made a call dear that money refused
+    refused_caller: Caller | None = None  # of a known key that is no longer valid
+    refused_prefix = ""  # of any other key, as far as it may be logged
+    enlarged_by: tuple[Cause, ...] = ()  # what raised the cost of a call that a budget refused
     passed_over: tuple[
         Any, ...
-    ] = ()  # deployments of a call that routing refused, and why (catalog.routing.route.Skipped)
+    ] = ()  # deployments that routing skipped for a refused call, and why (catalog.routing.route.Skipped)
     _watcher: asyncio.Task[None] | None = None
     _gone_for_good: asyncio.TimerHandle | None = None
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # HttpRequest.__init__ builds QueryDicts and dictionaries that nobody reads here, so it is not called.
+        # HttpRequest.__init__ builds QueryDicts and dictionaries that are not used here, so it is not called.
         self.scope = scope
         self.method = scope["method"]
         self.path = self.path_info = scope["path"]
@@ -94,34 +94,34 @@ class V1Request(HttpRequest):
         self.extra_headers: list[tuple[bytes, bytes]] = []
         self.client_left = False
         self.raw = b""
-        # Lower-case names to values; of repeated headers the first one counts.
+        # Lower-case names to values; of repeated headers the first one is used.
         self.raw_headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
         self.send = send
-        self.pulse: SSEWriter | None = None  # of a stream, from before its upstream is called
+        self.pulse: SSEWriter | None = None  # of a stream; set before its upstream is called
         self._receive = receive
         self._watch_connection: Callable[[Callable[[], None] | None], None] | None = None
-        self.slot: ConcurrencySlot | None = None  # of those that this process has
-        self.portion: BodyMemoryLease | None = None  # of the memory that it has for bodies
-        self.claim: IdempotencyClaim | None = None  # of an Idempotency-Key, until the call was made
-        self.read_on: ReadOn | None = None  # once it is being made
-        self.waited_s = 0.0  # for providers, all tries and the pauses between them
-        self.meter: Meter | None = None  # once the call was granted
-        self.deadline: Deadline | None = None  # once it was read (gateway/inference/route_planning.py)
+        self.slot: ConcurrencySlot | None = None  # one of this process's slots
+        self.portion: BodyMemoryLease | None = None  # of this process's memory for bodies
+        self.claim: IdempotencyClaim | None = None  # of an Idempotency-Key, until the call has been made
+        self.read_on: ReadOn | None = None  # set when the call is started
+        self.waited_s = 0.0  # for providers: all attempts and the pauses between them
+        self.meter: Meter | None = None  # set once the call is granted
+        self.deadline: Deadline | None = None  # set once it is read (gateway/inference/route_planning.py)
 
     def header(self, name: bytes) -> str:
-        """Return a header's value as text ("" when absent), without the blanks behind it, which the parser leaves."""
+        """Return a header's value as text ("" when absent), without trailing blanks, which the parser keeps."""
         value = self.raw_headers.get(name)
         return "" if value is None else value.rstrip(BLANKS).decode("latin-1")
 
     def values(self, name: bytes) -> list[str]:
-        """Return the values of a header that may be there more than once."""
+        """Return the values of a header that may be repeated."""
         return [
             value.rstrip(BLANKS).decode("latin-1") for each, value in self.scope["headers"] if each == name
         ]
 
     @property
     def trace_parent(self) -> str:
-        """The client's place in its trace (W3C Trace Context), "" where what it sent has not that form."""
+        """The client's traceparent (W3C Trace Context), "" if absent or malformed."""
         value = self.header(b"traceparent")
         return value if value and _TRACE_PARENT.fullmatch(value) else ""
 
@@ -132,12 +132,12 @@ class V1Request(HttpRequest):
 
     @cached_property
     @override
-    def GET(self) -> QueryDict:  # type: ignore[override]  # computed only when asked for
+    def GET(self) -> QueryDict:  # type: ignore[override]  # computed only on access
         return QueryDict(self.scope.get("query_string", b"").decode("latin-1"))
 
     @cached_property
     @override
-    def META(self) -> dict[str, Any]:  # type: ignore[override]  # computed only when asked for
+    def META(self) -> dict[str, Any]:  # type: ignore[override]  # computed only on access
         meta = {"REQUEST_METHOD": self.method, "PATH_INFO": self.path, "REMOTE_ADDR": self.client_ip}
         for name, value in self.raw_headers.items():
             meta["HTTP_" + name.decode("latin-1").upper().replace("-", "_")] = value.decode("latin-1")
@@ -149,7 +149,7 @@ class V1Request(HttpRequest):
         return self.raw
 
     async def read_body(self, limit: int, portion: BodyMemoryLease, patience_s: float = 30.0) -> bytes:
-        """Read the body, then start watching for the client's departure, which cancels the running task.
+        """Read the body, then start watching for a client disconnect, which cancels the running task.
 
         Raises BodyTooLarge, BodyTooSlow, ClientGone, Overloaded.
         """
@@ -174,7 +174,7 @@ class V1Request(HttpRequest):
     async def _read_all(
         self, limit: int, portion: BodyMemoryLease, patience: asyncio.Timeout | None, patience_s: float = 0.0
     ) -> bytes:
-        whole: io.BytesIO | None = None  # gives what was written without a copy: it is in memory once
+        whole: io.BytesIO | None = None  # returns its content without a copy: it is in memory once
         size, began = 0, 0.0 if patience is None else asyncio.get_running_loop().time()
         while True:
             message = await self._receive()
@@ -219,13 +219,13 @@ class V1Request(HttpRequest):
             task.cancel()
 
     def recognize(self) -> None:
-        """Tell the connection that a key was accepted on it."""
+        """Mark the connection: a key was accepted on it."""
         state = self.scope.get("state")
-        if state is not None:  # servers other than ours need have none
+        if state is not None:  # servers other than ours may have none
             state[KNOWN] = True
 
     def stop_watching(self) -> None:
-        """End what was begun for this call, and let go of what refers back to it, so that the call leaves no cycle."""
+        """Stop the watchers of this call, and drop references back to it, so that no reference cycle remains."""
         if self.pulse is not None:
             self.pulse.stop()
             self.pulse = None

@@ -1,4 +1,4 @@
-"""Mints X-Request-ID: "req_" and a UUIDv7 (RFC 9562, 5.7) in hex, so that ids sort by time and index well."""
+"""Creates X-Request-ID: "req_" and a UUIDv7 (RFC 9562, 5.7) in hex, so that ids sort by time and index well."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 import time
 from random import Random
 
-_random = Random()  # noqa: S311 - ids are unique, not secret; seeded from the system, and no system call an id
+_random = Random()  # noqa: S311 - ids are unique, not secret; seeded from the system, and no system call per id
 _bits = _random.getrandbits
-os.register_at_fork(after_in_child=_random.seed)  # else all workers would mint the same ones
+os.register_at_fork(after_in_child=_random.seed)  # else all workers would generate the same ids
 
 
 def mint() -> str:

@@ -1,4 +1,4 @@
-"""A /v1 answer: status, header pairs and either bytes or a relay. Django's HttpResponse without its cost."""
+"""A /v1 response: status, header pairs and either bytes or a relay. Django's HttpResponse without its cost."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ JSON = (b"content-type", b"application/json")
 EVENT_STREAM = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),  # nginx would otherwise hold chunks back
+    (b"x-accel-buffering", b"no"),  # nginx would otherwise buffer the chunks
 ]
 
 Headers = list[tuple[bytes, bytes]]
 
 
 class StreamBody(Protocol):
-    """A body that is sent as it comes (gateway/inference/relay.py)."""
+    """A streamed body (gateway/inference/relay.py)."""
 
     async def run(self, start: dict[str, Any]) -> None:
         """Send the head and everything after it."""
@@ -30,16 +30,16 @@ class StreamBody(Protocol):
 
 
 class Response(HttpResponseBase):
-    """What leaves. It is an HttpResponseBase so that ninja hands it through; the handler sends it by itself."""
+    """An HTTP response. It is an HttpResponseBase so that ninja passes it through; the handler itself sends it."""
 
     def __init__(self, status: int, body: bytes, headers: Headers, relay: StreamBody | None = None) -> None:
-        # HttpResponseBase.__init__ sets up cookies, charset and a case-insensitive mapping that nobody reads here.
+        # HttpResponseBase.__init__ sets up cookies, charset and a case-insensitive mapping, which are not used here.
         self.status_code = status
         self.body = body
         self.pairs = headers
         self.relay = relay
         self.error_code = self.words = ""  # of a refusal or a failure
-        self.figures: dict[str, Any] = {}  # the limit or the budget that refused, as the client is told
+        self.figures: dict[str, Any] = {}  # the limit or the budget that refused, as sent to the client
 
     @property
     @override
@@ -48,12 +48,12 @@ class Response(HttpResponseBase):
 
 
 def json_response(status: int, value: Any, headers: Headers | None = None) -> Response:
-    """Answer with a JSON document made by us (errors, lists)."""
+    """Return a JSON document made by the gateway (errors, lists)."""
     return Response(status, orjson.dumps(value), [JSON, *(headers or ())])
 
 
 async def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    """Send an answer in one piece, with its length: for paths that neither the lean handler nor Django serves."""
+    """Send a response in one piece, with its length: for paths that neither the lean handler nor Django serves."""
     headers = [*headers, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,5 +1,5 @@
-"""The pulse of a stream: a comment to the client whenever nothing was sent for a while, and an end to clients that
-stopped reading. One timer per stream; an event costs it one look at the clock.
+"""Writes a stream: a heartbeat comment to the client if nothing was sent for a while, and a cut-off for clients that
+stopped reading. One timer per stream; an event costs one read of the clock.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Message = MutableMapping[str, Any]
 
 
 class SSEWriter:
-    """All that is sent on a stream goes through it, so that a comment never falls between the parts of an answer.
+    """All output of a stream goes through it, so that a comment never interleaves with a part of the response.
 
-    `early_head` is sent when the first comment is due before there is an answer (docs/decisions/0004).
+    `early_head` is sent if the first comment is due before there is a response (docs/decisions/0004).
     """
 
     __slots__ = (
@@ -52,7 +52,7 @@ class SSEWriter:
     ) -> None:
         self._send, self._early_head, self._abort = send, early_head, abort
         self._heartbeat_s, self._stall_s = heartbeat_s, stall_s
-        self.has_begun = False  # a head has left, so failures can only be events
+        self.has_begun = False  # a head was sent, so failures can only be events
         self.is_stalled = False  # the client did not read for `stall_s`
         self._is_over = False
         self._ping: asyncio.Task[None] | None = None
@@ -62,7 +62,7 @@ class SSEWriter:
         self._timer = self._loop.call_later(heartbeat_s, self._on_idle)
 
     async def start(self, start: Message) -> None:
-        """Send the head of the answer, unless a heartbeat had to send one before."""
+        """Send the head of the response, unless a heartbeat has already sent one."""
         if self._ping is not None:
             await asyncio.wait((self._ping,))
         if not self.has_begun:
@@ -70,14 +70,14 @@ class SSEWriter:
             await self._pass(start)
 
     async def send(self, body: bytes, *, more: bool = True) -> None:
-        """Send a part of the body; without `more` it was the last. Waits while the client is slow."""
+        """Send a part of the body; without `more` it is the last. Waits while the client is slow."""
         if self._ping is not None:
             await asyncio.wait((self._ping,))
         self._is_over = not more
         await self._pass({"type": "http.response.body", "body": body, "more_body": more})
 
     def stop(self) -> None:
-        """Send nothing more by itself. May be called more than once."""
+        """Stop the heartbeats. May be called more than once."""
         self._is_over = True
         self._timer.cancel()
         if self._ping is not None:
@@ -118,7 +118,7 @@ class SSEWriter:
 
 
 def sse_writer_for(request: V1Request, streams: Streams) -> SSEWriter:
-    """Start the pulse of a stream. A client that does not read is cut off; a server without `abort` ends the task."""
+    """Start the writer of a stream. A client that does not read is cut off: by the server's `abort`, else by cancel."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a handler always runs in a task
     return SSEWriter(

@@ -1,6 +1,6 @@
-"""What makes two calls with one Idempotency-Key the same call: a hash of their JSON. Pure.
+"""Decides whether two calls with one Idempotency-Key are the same call, by a hash of their JSON. Pure.
 
-For large bodies never on the event loop (gateway/parsing/heavy_process.py).
+For large bodies it never runs on the event loop (gateway/parsing/heavy_process.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import orjson
 
-WHOLE: Final = 256 * 1024  # what is larger is taken apart, so that it is never in memory as a tree
+WHOLE: Final = 256 * 1024  # larger bodies are hashed in pieces, so that they are never in memory as a tree
 
 _OBJECT, _LIST, _QUOTE = b'{["'
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -35,7 +35,7 @@ def fingerprint(scope: str, raw: bytes) -> str:
 
 
 def _feed(take: Callable[[bytes], object], raw: memoryview) -> None:
-    """Hand over the canonical form piece by piece: orjson's, with the names sorted."""
+    """Pass on the canonical form piece by piece: orjson's, with the names sorted."""
     first = raw[0] if len(raw) > WHOLE else 0
     if first == _OBJECT:
         parts = _members.decode(raw)
@@ -53,7 +53,7 @@ def _feed(take: Callable[[bytes], object], raw: memoryview) -> None:
 
 
 def _feed_elements(take: Callable[[bytes], object], raw: memoryview) -> None:
-    """Small elements go together."""
+    """Pass on the elements; small ones go together."""
     together: list[msgspec.Raw] = []
     size, start = 0, b"["
     for element in _elements.decode(raw):

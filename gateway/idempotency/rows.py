@@ -1,4 +1,4 @@
-"""The rows behind Idempotency-Key: who may call, what was answered. Blocking; called in the database threads."""
+"""Database rows of Idempotency-Key: claims and stored responses. Blocking; called in the database threads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEASE = timedelta(seconds=30)
 
 
 class Quota(NamedTuple):
-    """What one tenant may have kept at a time."""
+    """The most that is kept for one tenant at a time."""
 
     most_bytes: int
     most_answers: int
@@ -26,10 +26,10 @@ class Quota(NamedTuple):
 
 UNBOUNDED = Quota(2**62, 2**62)
 
-# A call that was made: its answer came, whoever was there to take it.
+# A call that was made: the provider responded, even if the client had left.
 _MADE = Q(status=Status.OK) | Q(status=Status.CANCELLED, estimated=False)
 
-Lives = Callable[[str, str], bool]  # whether an owner still has the call of a request id
+Lives = Callable[[str, str], bool]  # whether an owner still runs the call of a request id
 
 
 class InProgress(Exception):
@@ -41,7 +41,7 @@ class Mismatch(Exception):
 
 
 class ResultUnavailable(Exception):
-    """The call was made, but its answer was not kept."""
+    """The call was made, but its response was not kept."""
 
 
 def _nobody_lives(_owner: str, _request_id: str) -> bool:
@@ -60,8 +60,8 @@ def claim(  # noqa: PLR0913 - a row's columns
 ) -> Replay | None:
     """Insert the row, or take over an abandoned one, or return the finished one.
 
-    A lease that ran out proves nothing while its owner lives: without a database nobody can renew it. Nor is a key
-    free whose owner died, if the ledger has its call as made.
+    An expired lease proves nothing while its owner lives: without a database it cannot be renewed. Nor is a key free
+    after its owner ended, if the ledger has its call as made.
     """
     fresh = {
         "owner": owner,
@@ -79,9 +79,9 @@ def claim(  # noqa: PLR0913 - a row's columns
 
 
 def _found(row_id: str, body_print: str, fresh: dict[str, Any], now: datetime, lives: Lives) -> Replay | None:
-    """Decide by the row that is there already."""
+    """Decide by the existing row."""
     row = Replay.objects.filter(id=row_id).first()
-    if row is None:  # dropped this very moment: the client's retry will find it free
+    if row is None:  # deleted just now: the client's retry will find it free
         raise InProgress
     if row.expires_at <= now or _is_abandoned(row, now, lives):
         if Replay.objects.filter(id=row_id, request_id=row.request_id).update(**fresh):
@@ -101,7 +101,7 @@ def _finished(row: Replay, body_print: str) -> Replay:
 
 
 def _insert(row_id: str, fresh: dict[str, Any]) -> bool:
-    """Return whether there was no such row."""
+    """Insert the row; return False if it exists already."""
     try:
         with transaction.atomic():
             Replay.objects.create(id=row_id, **fresh)
@@ -117,19 +117,19 @@ def _is_abandoned(row: Replay, now: datetime, lives: Lives) -> bool:
     state = (
         Replay.objects.filter(id=row.id, request_id=row.request_id).values_list("state", flat=True).first()
     )
-    if state is None:  # dropped this very moment
+    if state is None:  # deleted just now
         raise InProgress
     row.state = state
     return row.state == Replay.State.STARTED
 
 
 def serves(journals: Path, owner: str) -> bool:
-    """Tell whether a process may still have calls that are not in the ledger: it lives, or nobody adopted it yet."""
+    """Return whether a process may still have calls that are not in the ledger: it lives, or is not adopted yet."""
     return bool(owner) and ((journals / owner).exists() or ServingWorker.objects.filter(name=owner).exists())
 
 
 def close_started(claims: QuerySet[Replay], *, drops: bool = True) -> None:
-    """End the claims of processes that are dead: those whose call was made are never free again, the others are."""
+    """End the claims of ended processes: keys whose call was made are never free again, the others are."""
     started = claims.filter(state=Replay.State.STARTED)
     made = UsageEvent.objects.filter(_MADE, id__in=list(started.values_list("request_id", flat=True)))
     started.filter(request_id__in=list(made.values_list("id", flat=True))).update(
@@ -149,7 +149,7 @@ def keep(  # noqa: PLR0913 - a row's columns
     tenant_id: int = 0,
     quota: Quota = UNBOUNDED,
 ) -> str:
-    """End a claim; return "" if the answer was kept, or which quota has no room for it. Without a body: only that."""
+    """End a claim; return "", or which quota has no room for the response. Without a body no response is kept."""
     full = _full(tenant_id, len(sealed), quota) if sealed is not None else ""
     is_kept = sealed is not None and not full
     Replay.objects.filter(id=claim_id, request_id=request_id).update(
@@ -163,7 +163,7 @@ def keep(  # noqa: PLR0913 - a row's columns
 
 
 def _full(tenant_id: int, size: int, quota: Quota) -> str:
-    """Two answers that end in the same moment may both find room: the quota is for the disk, not for money."""
+    """Return the full quota. Two responses that end at once may both find room: it protects the disk, not money."""
     kept = Replay.objects.filter(tenant_id=tenant_id, state=Replay.State.DONE)
     found = kept.aggregate(bytes=Sum("size"), answers=Count("id"))
     if (found["bytes"] or 0) + size > quota.most_bytes:
@@ -185,7 +185,7 @@ def sweep(now: datetime) -> None:
 
 
 def drop_started() -> None:
-    """End the claims of a process that is known to be dead (embedded mode has only one)."""
+    """End the claims of a process that is known to have ended (embedded mode has only one)."""
     close_started(Replay.objects.all())
 
 

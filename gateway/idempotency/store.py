@@ -46,14 +46,14 @@ class BadIdempotencyKey(Exception):
 
 
 class ReplaysUnavailable(Exception):
-    """The database is away, so the promise cannot be given."""
+    """The database is unavailable, so a single call cannot be guaranteed."""
 
 
 _REFUSALS = (BadIdempotencyKey, InProgress, Mismatch, ResultUnavailable, ReplaysUnavailable)
 
 
 class IdempotencyClaim(msgspec.Struct, frozen=True):
-    """The right to make the call; ended by exactly one of keep() and drop()."""
+    """The right to make the call; ended by exactly one of complete() and release()."""
 
     id: str
     request_id: str
@@ -62,7 +62,7 @@ class IdempotencyClaim(msgspec.Struct, frozen=True):
 
 
 class StoredResponse(msgspec.Struct, frozen=True):
-    """A finished call's answer, ready to be given again."""
+    """A finished call's response, ready to be sent again."""
 
     request_id: str
     status: int
@@ -73,7 +73,7 @@ class StoredResponse(msgspec.Struct, frozen=True):
 class IdempotencyStore:
     """`in_database` runs a blocking function in the database threads.
 
-    `unstored` hears why an answer was not kept: too_large, tenant_bytes or tenant_answers. `heavy` reads large bodies.
+    `unstored` gets why a response was not kept: too_large, tenant_bytes or tenant_answers. `heavy` reads large bodies.
     """
 
     def __init__(
@@ -90,10 +90,10 @@ class IdempotencyStore:
         self.owner = ""  # the name of this process's journal
         # Whether another process may still have calls; blocking.
         self.serves: Callable[[str], bool] = lambda _: False
-        self._held: set[str] = set()  # request ids of claims that were not ended
+        self._held: set[str] = set()  # request ids of open claims
         self._late: dict[
             str, IdempotencyClaim
-        ] = {}  # of calls that were made, and the database does not know
+        ] = {}  # of calls that were made, but are not in the database yet
 
     def _lives(self, owner: str, request_id: str) -> bool:
         """Blocking: for the database threads."""
@@ -102,7 +102,7 @@ class IdempotencyStore:
     async def claim(
         self, scope: str, key: str, raw: bytes, request_id: str, *, keeps_streams: bool, tenant_id: int
     ) -> IdempotencyClaim | StoredResponse:
-        """Return the right to make this call, or the answer it already had.
+        """Return the right to make this call, or its stored response.
 
         Raises BadIdempotencyKey, InProgress, Mismatch, ResultUnavailable, ReplaysUnavailable.
         """
@@ -124,8 +124,8 @@ class IdempotencyStore:
         return StoredResponse(kept.request_id, kept.status, kept.content_type, body)
 
     async def release_when_claimed(self, claiming: asyncio.Future[IdempotencyClaim | StoredResponse]) -> None:
-        """Drop what a claim turns out to have got whose client left before it was made."""
-        with contextlib.suppress(*_REFUSALS):  # they leave nothing to drop
+        """Release a claim, once it is made, whose client left before."""
+        with contextlib.suppress(*_REFUSALS):  # they leave nothing to release
             claim = await claiming
             if isinstance(claim, IdempotencyClaim):
                 await self.release(claim)
@@ -133,7 +133,7 @@ class IdempotencyStore:
     async def complete(
         self, claim: IdempotencyClaim, status: int, content_type: str, body: bytes | None
     ) -> None:
-        """Remember the answer; `body` None, or more than there is room for: only that the call was made."""
+        """Store the response; if `body` is None or too large, store only that the call was made."""
         failpoints.reach("before_keep")
         is_kept = body is not None and len(body) <= MAX_BODY
         sealed = (
@@ -142,7 +142,7 @@ class IdempotencyStore:
         try:
             keeping = partial(rows.keep, tenant_id=claim.tenant_id, quota=self._quota)
             full = await self._in_database(keeping, claim.id, claim.request_id, status, content_type, sealed)
-        except DatabaseError:  # the answer was made and paid for, so it is given all the same
+        except DatabaseError:  # the response exists and is paid for, so it is still sent
             logger.exception("the answer to %s could not be kept for replay", claim.request_id)
             FALLBACKS.note("replay_kept_late", claim.request_id)
             self._late[claim.request_id] = claim
@@ -155,31 +155,31 @@ class IdempotencyStore:
             self._unstored(full)
 
     async def release(self, claim: IdempotencyClaim) -> None:
-        """Forget the claim: nothing was executed, a retry may run. Without a database its lease runs out instead."""
+        """Delete the claim: nothing was executed, a retry may run. Without a database its lease expires instead."""
         self._held.discard(claim.request_id)
         try:
             await self._in_database(rows.drop, claim.id, claim.request_id)
-        except DatabaseError:  # the client is owed the reason of its refusal, not this
+        except DatabaseError:  # the client needs the reason of its refusal, not this
             logger.exception("the claim of %s could not be dropped", claim.request_id)
             FALLBACKS.note("replay_claim_kept", claim.request_id)
 
     async def catch_up(self) -> None:
-        """Say of calls that were made what the database did not take then. Raises DatabaseError."""
+        """Record the calls that were made while the database was unavailable. Raises DatabaseError."""
         for claim in list(self._late.values()):
             await self._in_database(rows.keep, claim.id, claim.request_id, 200, "", None)
             del self._late[claim.request_id]
             self._held.discard(claim.request_id)
 
     async def renew(self, request_ids: Iterable[str]) -> None:
-        """Keep the claims of running calls alive."""
+        """Renew the leases of running calls."""
         await self._in_database(rows.renew, list(request_ids), datetime.now(UTC))
 
     async def recover(self) -> None:
-        """Free the claims that a dead process of embedded mode left behind; called before serving."""
+        """Free the claims that an ended process of embedded mode left behind; called before serving."""
         await self._in_database(rows.drop_started)
 
     def free(self, request_ids: Iterable[str]) -> None:
-        """Free the claims of calls whose process is known to be dead. Blocking: for the database threads."""
+        """Free the claims of calls whose process is known to have ended. Blocking: for the database threads."""
         rows.drop_started_by(list(request_ids))
 
     async def _fingerprint(self, tenant_id: int, scope: str, raw: bytes) -> str:
@@ -199,5 +199,5 @@ class IdempotencyStore:
 
 
 async def _beside(size: int, work: Callable[..., T], *arguments: Any) -> T:
-    """Do what takes longer the larger `size` is: here if that is little, else in a thread."""
+    """Run work whose time grows with `size`: here if it is small, else in a thread."""
     return work(*arguments) if size <= ON_LOOP_BYTES else await asyncio.to_thread(work, *arguments)

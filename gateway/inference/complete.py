@@ -1,4 +1,4 @@
-"""Ends a call that was answered with a JSON document: its bill, what is kept for its Idempotency-Key, its headers."""
+"""Completes a call with a JSON response: its bill, the stored response of its Idempotency-Key, its headers."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ GONE: dict[str, Any] = {"status": "cancelled", "http_status": 499, "error_code":
 
 
 async def complete(request: V1Request, route: Route, meter: Meter, call: Call) -> Response:
-    """Record the answer and return it. Raises ClientGone where nobody waits for it any more."""
+    """Record the response and return it. Raises ClientGone if the client has left."""
     answered = call.answered
     assert answered is not None  # noqa: S101 - a call that is not a stream was answered
-    has_left = request.client_left  # and it was read on
+    has_left = request.client_left  # the response was still read to its end
     how = GONE if has_left else SERVED
     if call.unnoted and (request.claim is not None or not answered.is_known):
-        # Its end is not written in this step: a task of its own does it, or its usage is counted first.
+        # The close is not written in this step: a separate task does it, or the usage is counted first.
         meter.answered(call.target, call.unnoted)
     own_ms = overhead_ms(request)
     closing = meter.close(
@@ -40,7 +40,7 @@ async def complete(request: V1Request, route: Route, meter: Meter, call: Call) -
     claim, request.claim = request.claim, None
     if claim is None:
         request.standing = await closing
-    else:  # from here on it was made: whoever leaves, it is not made again
+    else:  # from here on the call was made: it is not repeated, even after a disconnect
         assert meter.call is not None  # noqa: S101 - it was opened
         meter.call.task = None  # there is nothing left to stop
         request.standing = await live.running.run_to_completion(
@@ -58,8 +58,8 @@ async def _close_and_keep(
     try:
         standing = await closing
     except CloseNotPersisted:
-        raise  # whoever adopts the journal says what became of the call
-    except Exception:  # its end is durable, whatever its grant met: it is never made again
+        raise  # the worker that adopts the journal records how the call ended
+    except Exception:  # the close is durable, even if settling failed: the call is never repeated
         await live.replays.complete(claim, 200, "application/json", kept)
         raise
     await live.replays.complete(claim, 200, "application/json", kept)
@@ -67,7 +67,7 @@ async def _close_and_keep(
 
 
 def response_headers(request: V1Request, route: Route, call: Call, meter: Meter, own_ms: float) -> Headers:
-    """Return X-Gateway-*; `own_ms` is the overhead as the ledger has it."""
+    """Return X-Gateway-*; `own_ms` is the overhead as in the ledger."""
     request.facts.update(
         provider=call.target.provider, deployment=call.target.name, attempts=len(meter.attempts)
     )

@@ -1,6 +1,6 @@
-"""What would happen to a call, without making it: its own key, route, limits and prices; nothing is taken or sent.
+"""Simulates a call without making it: its own key, route, limits and prices; nothing is reserved or sent.
 
-Everything that can refuse a call before a provider is asked is asked here in the same order, by the same code.
+Every check that can refuse a call before a provider is called runs here in the same order, by the same code.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _running(live: Runtime, scope: str) -> int:
 
 
 def _refusal(error: Exception) -> dict[str, Any]:
-    """Return what the call itself would be answered: its status and its envelope."""
+    """Return the response that the call itself would get: its status and its envelope."""
     answer = response_for(error)
     return {"status": answer.status_code, **orjson.loads(answer.body)}
 
@@ -134,7 +134,7 @@ async def _cost(
     route: Route,
     held: Reservation | None,
 ) -> dict[str, Any]:
-    """Return the worst case, as it would be held, and what a call of a usual length costs where it goes first."""
+    """Return the worst case, as it would be held, and the cost of a call of usual length at its first deployment."""
     first = route.deployments[0]
     share = runtime.current().heavy.share(request.auth.tenant_id)
     reads = (await count_prompt_aside(share, request.raw, first.target.upstream_model)).tokens
@@ -156,7 +156,7 @@ async def _cost(
 
 
 def _bounds(rehearsal: DryRunAdmission) -> dict[str, Any]:
-    """Return every rule that was looked at, and the one that the fewest calls like this one still fit into."""
+    """Return every rule that was checked, and the one that has room for the fewest calls like this one."""
     looks: list[tuple[int | None, dict[str, Any]]] = [
         (look.calls_left, _rate(look)) for look in rehearsal.rates()
     ]

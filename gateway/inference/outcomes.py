@@ -1,4 +1,4 @@
-"""How a call that did not simply go well is recorded: nobody answered, or the client left; and which prices it has."""
+"""Records calls that did not simply succeed: no deployment answered, or the client left; and finds their prices."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from providers.call import Call
 from providers.errors.exceptions import UpstreamFailed
 from providers.upstream import Attempt
 
-CLIENT_GONE = 499  # nginx's: nobody was there any more to see a status
+CLIENT_GONE = 499  # nginx's: no client was left to see a status
 NOTHING = LimitStatus()
 
 
 async def record_failure(request: V1Request, meter: Meter, route: Route, failure: UpstreamFailed) -> None:
-    """Record a call that no deployment answered: a row if a provider saw it, nothing if none could be reached.
+    """Record a call that no deployment answered: a row if a provider received it, nothing if none could be reached.
 
-    What a provider did that went silent nobody knows: it is billed as estimated, and unsettled.
+    If a provider stopped responding, its work is unknown: it is billed as estimated, and unsettled.
     """
     request.extra_headers += call_headers(failure.provider, failure.deployment, len(meter.attempts), None)
     request.facts.update(attempts=len(meter.attempts), tried=in_short(meter.attempts, route.model.alias))
@@ -58,10 +58,10 @@ async def record_cancellation(
     code: str = "client_disconnected",
     status: int = CLIENT_GONE,
 ) -> None:
-    """Record that the client left before anything came back, or that the gateway ended the call and answers with this
-    code and status; nothing if no provider saw the call.
+    """Record that the client left before any response, or that the gateway ended the call and responds with this code
+    and status; nothing if no provider received the call.
 
-    Who was working on it may bill it, so that is estimated and unsettled; who had refused before bills nothing.
+    A provider that was working on it may bill it, so that is estimated and unsettled; one that refused bills nothing.
     """
     request.facts.update(attempts=len(meter.attempts), tried=in_short(meter.attempts, route.model.alias))
     last = _last(meter)
@@ -83,7 +83,7 @@ async def record_cancellation(
 
 
 async def record_void(request: V1Request, meter: Meter) -> None:
-    """Forget a call that no provider saw; the headers of its answer say what is left now that nothing is held."""
+    """Discard a call that no provider received; its response headers show the limits without its hold."""
     standing = await meter.void()
     request.standing = standing if standing != NOTHING else None
 
@@ -94,31 +94,31 @@ def outcome_for(route: Route, call: Call, overhead_ms: float, **how: Any) -> Cal
 
 
 def overhead_ms(request: V1Request) -> float:
-    """Return for how long a call has been here so far without waiting for providers. Its other times begin where this
-    one does, so none of them is less.
+    """Return the time of a call so far without waiting for providers. Its other times have the same start, so none of
+    them is less.
     """
     return round((time.perf_counter() - request.received_at - request.waited_s) * 1000, 3)
 
 
 def internal_error() -> UpstreamFailed:
-    """Return what stands in the row of a call that a defect of ours ended, which its client saw as a 500."""
+    """Return the failure for the row of a call that a defect of ours ended, and whose client received a 500."""
     failure = UpstreamFailed("internal error", code="internal_error")
     failure.answer_status = 500
     return failure
 
 
 def _last(meter: Meter) -> Attempt | None:
-    """Return the last try that reached a provider: the ending is of it, all others are added by the meter."""
+    """Return the last attempt that reached a provider: the outcome describes it; the meter adds all others."""
     return next((attempt for attempt in reversed(meter.attempts) if attempt.reached), None)
 
 
 def _is_billed(last: Attempt) -> bool:
-    """Tell whether it may be billed; without a usage it is estimated then. An error of HTTP used nothing."""
+    """Return whether it may be billed; without a usage it is then estimated. An HTTP error used nothing."""
     return may_cost(last) or last.outcome == "ok"
 
 
 def _deployment(route: Route, which: int | tuple[str, str]) -> Deployment:
-    """Return the deployment of this id, or alias and name, or the first when none was tried."""
+    """Return the deployment with this id, or alias and name, or the first if none was tried."""
     return next(
         (d for d in route.every if which in (d.target.id, (d.target.alias, d.target.name))),
         route.deployments[0],
@@ -126,10 +126,10 @@ def _deployment(route: Route, which: int | tuple[str, str]) -> Deployment:
 
 
 def sheet_of(route: Route, attempt: Attempt) -> PriceSheet:
-    """Return the price of a try."""
+    """Return the price sheet of an attempt."""
     return _deployment(route, (attempt.alias, attempt.deployment)).sheet
 
 
 def _status_seen(request: V1Request, status: int) -> int:
-    """Return the status the client saw: a stream that began with a heartbeat has said 200 already."""
+    """Return the status the client received: a stream that began with a heartbeat has already sent 200."""
     return 200 if request.pulse is not None and request.pulse.has_begun else status

@@ -1,4 +1,4 @@
-"""What of a request goes out to providers, and what reads aside for it what comes back large."""
+"""Builds what is sent to providers for a request, and the off-loop reader of its large responses."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.outgoing import Outgoing
 from providers.resilience.plan import Asker
 
-COPIES: Final = 3  # of a large event: as it came, in one piece, and for the client
+COPIES: Final = 3  # of a large event: as received, in one piece, and for the client
 
 
 def _has_room(portion: BodyMemoryLease, body_bytes: int, live: Runtime, size: int) -> bool:
-    """Let a large event, and an answer in the other form, take of the memory that there is for bodies (sse.Room)."""
+    """Grow the body memory lease for a large event, or for a response in the other form; False if full (sse.Room)."""
     try:
         portion.grow_to(body_bytes + COPIES * size)
     except Overloaded as refusal:
@@ -30,7 +30,7 @@ def _has_room(portion: BodyMemoryLease, body_bytes: int, live: Runtime, size: in
 
 
 def dialect_of(request: V1Request, live: Runtime, shape: Shape) -> OpenAIToOpenAI:
-    """Return what translates the call."""
+    """Return the dialect that translates the call."""
     portion = request.portion
     assert portion is not None  # noqa: S101 - its body was read
     room = partial(_has_room, portion, len(request.raw), live)

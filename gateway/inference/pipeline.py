@@ -1,6 +1,6 @@
-"""One inference call as a story: who asks, what they want, where it can go, may they, call, answer (docs/request.md).
+"""One inference call from start to end: authorize, parse, route, reserve, call, respond (docs/request.md).
 
-Every endpoint tells the same story with its own peek; what differs is in Endpoint.
+Every endpoint takes the same steps with its own body parser; the differences are in Endpoint.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 async def serve(request: V1Request, endpoint: Endpoint) -> Response:
-    """Serve one call. What it raises, the error table (gateway/http/errors.py) answers."""
+    """Serve one call. The error table (gateway/http/errors.py) maps its exceptions to responses."""
     live, caller = runtime.current(), request.auth
     require_scope(caller, endpoint.scope)  # 403
     check_capacity(request, live)  # 503, before the body is read
@@ -108,8 +108,8 @@ async def _perform(request: V1Request, endpoint: Endpoint, route: Route, want: P
         meter = _meter(
             request, endpoint, route, want, held, decision_trace(route, rules, held, live.snapshot.problems)
         )
-    except BaseException:  # a defect of ours or the task's end
-        request.standing = await live.admission.settle(request.id, 0, 0)  # what was granted goes back
+    except BaseException:  # a defect of ours or a cancellation
+        request.standing = await live.admission.settle(request.id, 0, 0)  # the grant is returned
         raise
     shape = _sent(want.shape, held, live.salts.of(caller.tenant_id))
     answer = await _call(request, live, meter, route, shape, plan)  # 502, 503, 504, a provider's own 4xx
@@ -146,7 +146,7 @@ def _meter(
 
 
 async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: ParsedRequest) -> Response:
-    """Make the call at most once for its Idempotency-Key, or give its answer again. 409, 422, 503"""
+    """Make the call at most once for its Idempotency-Key, or repeat its response. 409, 422, 503"""
     live, caller = runtime.current(), request.auth
     claiming = asyncio.ensure_future(
         live.replays.claim(
@@ -160,23 +160,23 @@ async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: Pars
     )
     try:
         claim = await asyncio.shield(claiming)
-    except asyncio.CancelledError:  # its row may be there before long
+    except asyncio.CancelledError:  # its row may still be inserted
         live.running.run_in_background(live.replays.release_when_claimed(claiming))
         raise
     if isinstance(claim, StoredResponse):
         request.standing = await standing_of(caller)
         return _replayed(claim)
-    request.claim = claim  # whoever records how the call ends takes it
+    request.claim = claim  # the code that records the outcome takes it
     try:
         return await _perform(request, endpoint, route, want)
-    except BaseException:  # canceled too
+    except BaseException:  # also when cancelled
         if request.claim is not None:  # a refusal or a failure is not kept: a retry may run
             await live.running.run_to_completion(live.replays.release(claim))
         raise
 
 
 def _replayed(stored: StoredResponse) -> Response:
-    """Return what an earlier call with this Idempotency-Key was answered."""
+    """Return the stored response of an earlier call with this Idempotency-Key."""
     headers = [
         (b"content-type", stored.content_type.encode()),
         (b"idempotency-replayed", b"true"),
@@ -186,7 +186,7 @@ def _replayed(stored: StoredResponse) -> Response:
 
 
 def check_capacity(request: V1Request, live: Runtime) -> None:
-    """Take a slot, which the handler gives back when the answer has left. Raises ShuttingDown, Overloaded."""
+    """Take a slot, which the handler releases when the response was sent. Raises ShuttingDown, Overloaded."""
     if live.is_draining:
         raise ShuttingDown
     caller = request.auth
@@ -198,7 +198,7 @@ def check_capacity(request: V1Request, live: Runtime) -> None:
 
 
 def _sent(shape: Shape, held: Reservation, salt: Salt) -> Shape:
-    """Tell the dialect to send the cap that the hold was made for, and names as the tenant's own."""
+    """Return the shape with the cap that the hold was made for, and the salt for the tenant's names."""
     cap = held.sent_cap if held.sent_cap is not None else shape.output_cap
     return msgspec.structs.replace(shape, output_cap=cap, salt=salt)
 
@@ -243,8 +243,8 @@ async def _call(
         dialect = dialect_of(request, live, shape)
         outgoing = outgoing_of(request, live, shape, meter)
         running = meter.open(request.auth)
-    except BaseException:  # a defect of ours, no room in the journal, or the task's end
-        await record_void(request, meter)  # nothing was sent: the grant goes back
+    except BaseException:  # a defect of ours, no room in the journal, or a cancellation
+        await record_void(request, meter)  # nothing was sent: the grant is returned
         raise
     pulse = request.pulse = sse_writer_for(request, live.config.streams) if shape.stream else None
     streams, asker = shape.stream, outgoing.asker
@@ -266,7 +266,7 @@ async def _call(
         ending = stop_error(running.stop_code)
         await record_cancellation(request, meter, route, running.stop_code, response_for(ending).status_code)
         raise ending from None
-    except Exception:  # a defect of ours: the call has its row all the same, the error table logs it
+    except Exception:  # a defect of ours: the call still gets its row, the error table logs it
         await record_failure(request, meter, route, internal_error())
         raise
     if pulse is None:
@@ -280,10 +280,10 @@ async def _call(
 def _relay(
     request: V1Request, meter: Meter, route: Route, call: Call, running: InFlightCall
 ) -> tuple[StreamRelay, float]:
-    """Return what passes a stream on, and the overhead that its head and its row tell."""
+    """Return the relay of a stream, and the overhead for its head and its row."""
     pulse, own_ms = request.pulse, overhead_ms(request)
     assert pulse is not None  # noqa: S101 - streams have one
     ending = partial(outcome_for, route, call, own_ms)
     relay = StreamRelay(call, meter, running, ending, pulse, request.received_at)
-    relay.claim, request.claim = request.claim, None  # the stream is kept, or dropped, where it ends
+    relay.claim, request.claim = request.claim, None  # the relay completes or releases it at its end
     return relay, own_ms

@@ -1,5 +1,5 @@
-"""What an operator needs to know of a refusal and its client is not told: which deployments were considered, what is
-wrong with a key, whose list lacks a model. Made for calls that the request log keeps, after their answer.
+"""Details of a refusal for the operator, not for the client: which deployments were considered, what is wrong with a
+key, whose list lacks a model. Built for calls that the request log keeps, after their response.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OF_ROUTING: Final = frozenset(
 
 
 def figures_of(request: V1Request, code: str, model: str, snapshot: Snapshot) -> dict[str, Any]:
-    """Return what is told beside the figures of the error itself."""
+    """Return the details that are logged in addition to the figures of the error itself."""
     if code in OF_ROUTING and request.meter is None:
         return {"considered": considered(snapshot, model, request.passed_over)}
     if code == "model_not_found":

@@ -1,5 +1,5 @@
-"""A streamed answer that always cleans up behind itself: bytes pass as they come, the call is recorded durably, and
-only then the last event leaves. All of it runs in the request's own task, so there is one place where it can end.
+"""Relays a streamed response and always cleans up: bytes pass as they arrive, the call is recorded durably, and only
+then the last event is sent. All of it runs in the request's own task, so there is one place where it can end.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from providers.resilience.plan import Asker
 
 logger = logging.getLogger(__name__)
 
-SLACK_TOKENS = 16  # a few tokens of blanks may be longer than any others
+SLACK_TOKENS = 16  # a few tokens of whitespace may be longer than any others
 CLIENT_GONE = frozenset({"client_disconnected", "client_stalled"})
 
 
 class StreamRelay:
-    """Made when the upstream has shown content. `ending` builds the Ending of this call from how it went."""
+    """Created when the upstream has sent content. `ending` builds the CallOutcome of this call."""
 
     def __init__(
         self,
@@ -49,10 +49,10 @@ class StreamRelay:
         self.asker = Asker()
         self._kept: list[bytes] = []
         self._kept_bytes = 0
-        self._is_whole = False  # every event came
+        self._is_whole = False  # every event arrived
 
     async def run(self, start: dict[str, Any]) -> None:
-        """Send everything. Returns when the call is recorded; raises CancelledError if the client left."""
+        """Send the whole stream. Returns when the call is recorded; raises CancelledError if the client left."""
         try:
             await self._pulse.start(start)
             self._ttft_ms = round((time.perf_counter() - self._received_at) * 1000, 3)
@@ -73,21 +73,21 @@ class StreamRelay:
         except asyncio.CancelledError:
             await self._cancel()
         except Exception:
-            # A defect of ours: 200 is out already, so the client is told by an event, and the row is closed.
+            # A defect of ours: 200 was already sent, so the client gets an event, and the row is closed.
             logger.exception("internal error in the stream of %s", self._meter.record.id)
             await self._fail("internal_error", "The gateway failed.")
         else:
             await (self._cancel() if self.asker.has_left else self._complete())
 
     def awaits_usage(self) -> bool:
-        """Tell whether the answer is complete and only its usage is missing."""
+        """Return whether the response is complete and only its usage is missing."""
         stream = self._call.stream
         if stream is None or not stream.is_finished or stream.done:
             return False
         return stream.usage is None or stream.usage.is_lacking or not has_said_all(stream)
 
     def _continues_after_disconnect(self) -> bool:
-        """What was finished when its client left turned out to go on."""
+        """Return whether a stream that was finished when its client left goes on after all."""
         stream = self._call.stream
         return self.asker.has_left and stream is not None and not stream.is_finished
 
@@ -101,14 +101,14 @@ class StreamRelay:
             await self._pulse.send(out)
 
     def _is_overgrown(self) -> bool:
-        """Whether the stream surely has more than the one cap allows."""
+        """Return whether the stream certainly exceeds its cap."""
         stream, most = self._call.stream, self._meter.most
         if stream is None or most.output_tokens is None or not most.is_sent:
             return False
         return least_tokens(stream) > most.output_tokens + SLACK_TOKENS
 
     async def _settle_claim(self, *, is_complete: bool) -> None:
-        """A broken stream is forgotten, so that a retry may run; a finished one is never called again."""
+        """Release the claim of a broken stream, so that a retry may run; a finished one is never repeated."""
         if self.claim is None:
             return
         live = runtime.current()
@@ -144,7 +144,7 @@ class StreamRelay:
         await self._pulse.send(error_event(code, words), more=False)
 
     async def _cancel(self) -> None:
-        """The client left, or the gateway ends the call: cancel the upstream, bill what it said or produced."""
+        """The client left, or the gateway ends the call: cancel the upstream, bill what it reported or produced."""
         code = self._running.stop_code
         gone = "client_stalled" if self._pulse.is_stalled else "client_disconnected"
         stream = self._call.stream
@@ -156,7 +156,7 @@ class StreamRelay:
         await self._pulse.send(error_event(code, str(stop_error(code))), more=False)
 
     async def _record(self, status: str, code: str, *, is_complete: bool = False) -> None:
-        """Record a stream that did not reach its client; one that is not complete may be asked for again."""
+        """Record a stream that did not reach its client; one that is not complete may be retried."""
         try:
             await self._meter.close(self._outcome(status, code))
         finally:

@@ -1,6 +1,6 @@
-"""Reads from a request what routing must know - needs, hints, stickiness, deadline - and makes the plan of the call.
+"""Reads the routing inputs of a request - needs, hints, stickiness, deadline - and makes the plan of the call.
 
-Cost: 2 us for an alias with one deployment and nothing special asked.
+Cost: 2 us for an alias with one deployment and no special requirements.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from providers.tokens.prompt import count_prompt_aside
 
 MAX_TIMEOUT_MS = 600_000
 EXPECTED_OUTPUT = 256  # tokens, for comparing prices when the client gives no cap
-OTHER_TOKENIZER = 0.9  # a count is off by less than a tenth: what might still fit is not refused
+OTHER_TOKENIZER = 0.9  # a count is off by less than a tenth: a prompt that might fit is not refused
 
 
 async def resolve_route(request: V1Request, live: Runtime, want: ParsedRequest, model_type: str) -> Route:
     """Return where the call may go. Raises what routing.resolve raises, BadHint and BadRequest."""
-    # A bad one is refused before anything is held.
+    # An invalid deadline is refused before anything is held.
     request.deadline = deadline_of(request, live.config.server, streams=want.shape.stream)
     caller, snapshot = request.auth, live.snapshot
     model = snapshot.models.get(want.alias)
@@ -42,7 +42,7 @@ async def resolve_route(request: V1Request, live: Runtime, want: ParsedRequest, 
     except ModelCannot as refusal:
         if not refusal.is_window:
             raise
-    # By its bytes the prompt is too long for everybody: count it before saying so.
+    # By its bytes the prompt is too long for every model: count it before refusing it.
     counted = await count_prompt_aside(live.heavy.share(caller.tenant_id), request.raw, want.alias)
     need = msgspec.structs.replace(asking.need, prompt_tokens=int(counted.tokens * OTHER_TOKENIZER))
     asking = msgspec.structs.replace(asking, need=need)
@@ -65,7 +65,7 @@ def make_plan(request: V1Request, live: Runtime, route: Route, want: ParsedReque
 
 
 def deadline_of(request: V1Request, server: Server, *, streams: bool) -> Deadline:
-    """Return when the call must be over: the server's rule, or sooner if the client asked so. Raises BadRequest."""
+    """Return when the call must be over: the server's rule, or sooner if the client requested it. Raises BadRequest."""
     most = server.stream_max_duration if streams else server.sync_timeout
     asked = request.header(b"x-request-timeout-ms")
     if not asked:
@@ -81,7 +81,7 @@ def deadline_of(request: V1Request, server: Server, *, streams: bool) -> Deadlin
 
 
 def fallback_reason(route: Route, call: Call) -> str:
-    """Return why another alias answered than the one asked for; "" when it was that one."""
+    """Return why another alias than the requested one answered; "" if it was that one."""
     target = call.target
     if target.alias == route.model.alias:
         return ""
@@ -127,7 +127,7 @@ def _need(request: V1Request, live: Runtime, want: ParsedRequest, model: Model) 
 
 
 def _arm(request: V1Request, want: ParsedRequest, experiment: Experiment, alias: str) -> str:
-    """Return the arm of this caller; a call that names no user counts by its tenant. Hints step out of experiments."""
+    """Return the arm of this caller; a call without a user counts by its tenant. Calls with hints take no part."""
     subject = str(request.auth.tenant_id)
     if experiment.by == "user":
         user = _names(request, want).user
@@ -136,7 +136,7 @@ def _arm(request: V1Request, want: ParsedRequest, experiment: Experiment, alias:
 
 
 def _sticky_key(request: V1Request, want: ParsedRequest, model: Model) -> str:
-    """Return the value that always meets the same deployment; tenants never share one."""
+    """Return the value that always selects the same deployment; tenants never share one."""
     names = _names(request, want)
     value = names.user if model.sticky == "user" else names.prompt_cache_key
     return f"{request.auth.tenant_id}:{value}" if value else ""

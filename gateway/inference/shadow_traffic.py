@@ -1,4 +1,4 @@
-"""Mirrors answered calls to deployments on trial. Nobody waits for a mirror, and nobody's budget pays for it.
+"""Mirrors answered calls to deployments on trial. No caller waits for a mirror, and no caller's budget pays for it.
 
 Its calls are in the ledger as those of the tenant `operator`, endpoint `shadow:...` (docs/decisions/0007). Bounded:
 what does not fit into the queue is not mirrored.
@@ -36,12 +36,12 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 4
 WAITING = 64
-MAX_BODY = 256 * 1024  # so that what waits is 16 MiB at most
+MAX_BODY = 256 * 1024  # so that the queue is 16 MiB at most
 OPERATOR = Caller(key_id=0, key_prefix="shadow", key_name="shadow", tenant_id=0, tenant="operator")
 
 
 class ShadowCall(msgspec.Struct, frozen=True, kw_only=True):
-    """An answered call, as it is sent once more."""
+    """An answered call that is sent again."""
 
     request_id: str  # of the call that was answered
     endpoint: str
@@ -52,7 +52,7 @@ class ShadowCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShadowTraffic:
-    """The queue and its workers. Has its own health and its own list of running calls: a trial disturbs nothing."""
+    """The queue and its workers. Has its own health and its own list of running calls: a trial affects no caller."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class ShadowTraffic:
     def mirror(
         self, request_id: str, endpoint: str, model: Model, want: ParsedRequest, raw: bytes, input_tokens: int
     ) -> None:
-        """Queue an answered call for each shadow of its alias that the dice choose. Never waits."""
+        """Queue an answered call for each randomly chosen shadow of its alias. Never waits."""
         for deployment in model.shadows:
             if self._dice() * 100 >= deployment.shadow_percent:
                 continue
@@ -91,7 +91,7 @@ class ShadowTraffic:
                 self._drop("queue_full")
 
     async def run(self) -> None:
-        """Work until canceled; what runs then is recorded as it stands."""
+        """Work until cancelled; calls that run then are recorded as they are."""
         async with asyncio.TaskGroup() as workers:
             for _ in range(AT_ONCE):
                 workers.create_task(self._work())
@@ -131,7 +131,7 @@ class ShadowTraffic:
         except asyncio.CancelledError:
             await meter.close(_ending(mirrored, call, "cancelled", "server_shutdown"))
             raise
-        except Exception:  # a defect of ours: what was opened is closed all the same, then _work tells of it
+        except Exception:  # a defect of ours: the opened call is still closed, then _work logs the error
             await meter.close(_ending(mirrored, call, "incomplete" if call else "error", "internal_error"))
             raise
         else:

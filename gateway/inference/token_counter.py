@@ -1,8 +1,8 @@
-"""Counts prompts exactly, and measures PDFs, where their cheap bounds do not fit a budget: in other processes, on the
-tenant's account.
+"""Counts prompts exactly, and measures PDFs, if their cheap bounds do not fit a budget: in other processes, charged to
+the tenant's quota.
 
-A tenant's counting may take a tenth of one core in the long run, and two seconds at once. Whatever cannot be counted -
-an unknown tokenizer, a spent quota, a queue, a fault - is answered with None, and the cheap bound stands.
+A tenant's counting may take a tenth of one core in the long run, and two seconds at once. If a prompt cannot be
+counted - an unknown tokenizer, a spent quota, a queue, a fault - the result is None, and the cheap bound is used.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ from providers.tokens.exact_count import encoding_of
 ROOT: Final = Path(__file__).parents[2]
 MOST_BYTES: Final = 512_000
 MOST_WAITING: Final = 8
-QUOTA_S: Final = 2.0  # of CPU at once
+QUOTA_S: Final = 2.0  # CPU seconds at once
 REFILL: Final = 0.1  # CPU seconds a second
 LEAST_S: Final = 0.05  # less is not worth a try
 MOST_TENANTS: Final = 10_000
-ANSWER_S: Final = 10.0  # the process is stuck, or the machine is
-START_S: Final = 30.0  # the first answer comes when the vocabulary is loaded
+ANSWER_S: Final = 10.0  # after it the process is stuck, or the machine is
+START_S: Final = 30.0  # the first response comes when the vocabulary is loaded
 
 _done = msgspec.msgpack.Decoder(Done)
 
 
 class Quota:
-    """CPU seconds of each tenant, refilled as time goes by."""
+    """CPU seconds of each tenant, refilled over time."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -70,7 +70,7 @@ class _QuotaSpent(Exception):
 
 
 class TokenCounter:
-    """`counted` is how many prompts were; the process is started by the first."""
+    """`counted` is the number of counted prompts; the first one starts the process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, heavy: HeavyWork | None = None) -> None:
         self.counted = 0
@@ -81,7 +81,7 @@ class TokenCounter:
         self._process: Process | None = None
 
     async def count(self, tenant_id: int, raw: bytes, models: tuple[str, ...]) -> Bound | None:
-        """Return the tokens of all text that becomes prompt; None where nobody can say."""
+        """Return the tokens of all text that becomes prompt; None if they cannot be counted."""
         encoding = encoding_of(models)
         if encoding is None or len(raw) > MOST_BYTES:
             return None
@@ -96,13 +96,13 @@ class TokenCounter:
             self._waiting -= 1
 
     async def documents(self, tenant_id: int, raw: bytes) -> tuple[Document, ...] | None:
-        """Return how large the PDFs in a chat body are at most; None where nobody can say."""
+        """Return how large the PDFs in a chat body are at most; None if they cannot be measured."""
         if self._heavy is None:
             return None
         quota, granted = self._quota, 0.0
 
         def grant() -> float:
-            """All that is left, until it is known what it took: who leaves before that has used it."""
+            """Charge all that is left until the use is known: a disconnect before that keeps the charge."""
             nonlocal granted
             granted = quota.left(tenant_id)
             if granted < LEAST_S:
@@ -119,7 +119,7 @@ class TokenCounter:
             FALLBACKS.note("documents", fault)
             return None
         quota.spend(tenant_id, done.cpu_s - granted)
-        if done.is_defect:  # junk is the tenant's, and the window bounds it
+        if done.is_defect:  # a broken PDF is the tenant's, and the window bounds it
             FALLBACKS.note("documents_unreadable", done.why)
         return done.found
 
@@ -142,7 +142,7 @@ class TokenCounter:
             FALLBACKS.note("token_counter", fault)
             await self.aclose()
             return None
-        except asyncio.CancelledError:  # its answer would be taken for the next one's
+        except asyncio.CancelledError:  # the next call would read its response
             await asyncio.shield(self.aclose())
             raise
         self._quota.spend(tenant_id, done.cpu_s)
@@ -165,7 +165,7 @@ class TokenCounter:
                 stderr=DEVNULL,
                 cwd=ROOT,
                 env={},
-                start_new_session=True,  # a key press in the terminal is for the server
+                start_new_session=True,  # a key press in the terminal is for the server only
             )
         incoming, outgoing = process.stdout, process.stdin
         assert incoming is not None  # noqa: S101 - both are pipes
@@ -178,7 +178,7 @@ class TokenCounter:
 
 
 async def charge(admission: Admission, request_id: str, rules: tuple[ScopeRules, ...]) -> None:
-    """Take one request of the tenant's rate for a count that did not help: counting is work."""
+    """Take one request of the tenant's rate for a count that did not help: counting costs CPU."""
     ask = AdmissionRequest(
         f"{request_id}:count", tuple([ScopeRules(each.scope, each.limits) for each in rules]), 0, 0
     )

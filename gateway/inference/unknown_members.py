@@ -1,4 +1,4 @@
-"""Learns from a call that cost more than was held for it: the members that nobody knew are refused there from now on.
+"""Learns from a call that cost more than was held for it: its unknown members are refused there from now on.
 
 Only under a budget, only at that deployment, until an administrator clears them.
 """
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def refuse_members(live: Runtime, route: Route, members: tuple[str, ...], close: Close) -> None:
-    """Remember them for the deployment that answered. Does not wait."""
+    """Store them for the deployment that answered. Does not wait."""
     names = [member.rpartition(".")[2] for member in members]
     found = next((d for d in route.every if d.target.name == close.deployment), None)
     if found is not None:
@@ -31,7 +31,7 @@ async def _refuse(live: Runtime, deployment_id: int, names: list[str], request_i
     actor = Actor(f"call {request_id}")
     try:
         is_new = await live.database.run(partial(write, deployment_id, names, actor=actor))
-    except Exception as error:  # the database is away: the next such call tells again
+    except Exception as error:  # the database is unavailable: the next such call tries again
         FALLBACKS.note("unknown_members", error)
         logger.exception("members %s could not be refused at deployment %d", names, deployment_id)
         return

@@ -1,10 +1,10 @@
-"""Carries what one process learns of a deployment to the others, over Redis pub/sub (production mode only).
+"""Sends what one process learns about a deployment to the others, over Redis pub/sub (production mode only).
 
-Hints, never the truth: what is lost is lost, and each process finds out by itself. Nobody waits for it; a hint costs a
-few microseconds, and there are hints only when something breaks or comes back.
+Hints are not authoritative: a lost hint is not repeated, and each process finds out by itself. No call waits for them;
+a hint costs a few microseconds, and there are hints only when a deployment fails or recovers.
 
-A hint that is said again by somebody else is not heard: each sender's hints are dated and heard in their order, once.
-To who has not heard of the sender yet it says what was true a moment ago, and only while it is young.
+A hint that another client repeats is ignored: each sender's hints are dated and accepted in order, once. Only a
+process that does not know the sender yet accepts it, while it is young: it was true a moment ago.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from providers.resilience.health_hint import HealthHint
 
 WAITING = 1000  # while Redis is slow, the oldest hints are dropped
 PUBLISH_S = 0.5
-YOUNG_S = 10.0  # beyond it a hint is too old, or comes from a clock too far ahead; machines keep time better
+YOUNG_S = 10.0  # beyond it a hint is too old, or from a clock too far ahead; clocks differ less
 MOST_SENDERS = 1000
 
 
 class HealthHintMessage(msgspec.Struct, frozen=True):
-    """A hint under way. Rows keep their ids, but a hint about what was changed meanwhile would hit the innocent."""
+    """A hint in transit. Rows keep their ids, but a hint about a row changed meanwhile would affect the wrong one."""
 
     sender: str
-    version: int  # of the catalog that the sender knows
+    version: int  # of the sender's catalog
     hint: HealthHint
-    at: float  # the date; no two of one sender are the same
+    at: float  # the date; unique per sender
 
 
 class HealthHintBus:
-    """`version` reads which catalog this process knows. `channel` is where to listen; Redis shares it between its
-    databases, so it names the one.
+    """`version` reads the catalog version of this process. `channel` is the channel to subscribe to; Redis shares
+    channels between its databases, so its name contains the database.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class HealthHintBus:
         self._wake = asyncio.Event()
 
     def publish(self, hint: HealthHint) -> None:
-        """Tell the others soon. Never waits, never raises."""
+        """Queue a hint for the other processes. Never waits, never raises."""
         self._queue.append((self._clock(), hint))
         self._wake.set()
 
     def parse(self, message: bytes) -> HealthHint | None:
-        """Read the body of what came over the channel; None: one's own, one about another catalog, one that was heard
+        """Parse a message of the channel; None for an own hint, one about another catalog, one that was received
         before or is too old, or no hint at all.
         """
         try:
@@ -81,19 +81,19 @@ class HealthHintBus:
         return None if said.version != self._version() else said.hint
 
     def _is_news(self, said: HealthHintMessage) -> bool:
-        """Tell whether this is the newest of its sender, and young; what is not is counted."""
+        """Return whether this is the newest of its sender, and young; others are counted."""
         is_news = said.at > self._heard_at.get(said.sender, 0.0) and abs(self._date() - said.at) <= YOUNG_S
         if is_news:
             self._heard_at.pop(said.sender, None)
             while len(self._heard_at) >= MOST_SENDERS:
-                del self._heard_at[next(iter(self._heard_at))]  # who has been silent for longest
+                del self._heard_at[next(iter(self._heard_at))]  # the sender that was silent for longest
             self._heard_at[said.sender] = said.at
         else:
             FALLBACKS.note(STALE, f"a hint that is old, or was said again, on {self.channel} was ignored")
         return is_news
 
     async def run(self) -> None:
-        """Publish for ever; what cannot be published is dropped."""
+        """Publish forever; what cannot be published is dropped."""
         client = redis_async.Redis.from_url(
             self._url,
             socket_timeout=PUBLISH_S,

@@ -1,8 +1,8 @@
-"""Tells every worker on every machine at once that the configuration changed, over Redis pub/sub.
+"""Notifies every worker on every machine at once of a configuration change, over Redis pub/sub.
 
-A hint, never the truth: the number in the database is (gateway/invalidation/watcher.py), and it is read each second
-anyway, so it does no harm when it is said again. A worker that cannot listen trusts what it knows of keys for a
-shorter time. Costs one idle connection a worker.
+Only a hint: the number in the database is authoritative (gateway/invalidation/watcher.py), and it is read each second
+anyway, so a repeated message does no harm. A worker without a subscription trusts its cached keys for a shorter time.
+Costs one idle connection a worker.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from gateway.values.signed_messages import Signer
 logger = logging.getLogger(__name__)
 
 CHANNEL = "gateway:config"
-SILENCE_S = 5.0  # after so long a silence Redis is asked whether it lives, and given as long again to answer
+SILENCE_S = 5.0  # after this silence Redis is pinged, and given as long again to respond
 PATIENCE_S = 1.0
-PUBLISH_S = 0.5  # a change that was made must not wait long for this
+PUBLISH_S = 0.5  # a committed change must not wait long for this
 
 
 class ConfigPublisher:
-    """Publishes a change; what goes wrong is logged, because the change was made all the same. Blocking."""
+    """Publishes a change; errors are only logged, because the change is already made. Blocking."""
 
     def __init__(self, url: str, signer: Signer) -> None:
         self._url, self._signer = url, signer
@@ -43,8 +43,8 @@ class ConfigPublisher:
 
 
 class ConfigSubscriber:
-    """`heard` has for each channel who takes its messages, if their signatures are good; `lost` is called when nothing
-    can be heard any longer, `found` when it can again.
+    """`heard` maps each channel to the handler of its messages with valid signatures; `lost` is called when the
+    subscription fails, `found` when it works again.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class ConfigSubscriber:
     ) -> None:
         self._url, self._signer, self._silence_s = url, signer, silence_s
         self._heard, self._lost, self._found = heard, lost, found
-        self._hears = True  # until it is known that it does not
+        self._hears = True  # assumed until the subscription fails
 
     async def run(self) -> None:
-        """Listen for ever."""
+        """Listen forever."""
         while True:
             try:
                 await self._listen()
-            except Exception as error:  # noqa: BLE001 - whatever it was: who stops listening hears of nothing any more
+            except Exception as error:  # noqa: BLE001 - any error: without the listener no change arrives any more
                 FALLBACKS.note("changes_unheard", f"{error}; they are found by polling")
                 if self._hears:
                     self._hears = False

@@ -1,6 +1,6 @@
-"""Notices changes made in admin, the shell or another process, and swaps in what changed.
+"""Detects changes made in admin, the shell or another process, and swaps in what changed.
 
-Every change raises one number in the database in its own transaction. It is read each second, and at once when the
+Every change increments one number in the database in its own transaction. It is read each second, and at once when the
 change was made in this process. Cost: one small query a second, in the database thread.
 """
 
@@ -56,11 +56,11 @@ class ConfigWatcher:
             self._seen = version
 
     def notify(self) -> None:
-        """A change was announced: check now instead of at the next second. May be called from any thread."""
+        """Check now instead of at the next second, as a change was announced. May be called from any thread."""
         self._loop.call_soon_threadsafe(self._poke.set)
 
     async def run(self) -> None:
-        """Check for ever; an error is logged and the last good state stays in force."""
+        """Check forever; an error is logged and the last good state stays in force."""
         while True:
             try:
                 async with asyncio.timeout(POLL_S):
@@ -71,7 +71,7 @@ class ConfigWatcher:
             self._poke.clear()
             try:
                 await self.check()
-            except Exception as error:  # the database may be away: serving goes on with what is known
+            except Exception as error:  # the database may be unavailable: serving goes on with the last state
                 logger.exception("configuration could not be reloaded")
                 FALLBACKS.note("configuration_of_before", error)
                 if was_announced:

@@ -1,6 +1,6 @@
-"""Celery beat that remembers in a JSON file when each job was last done: reading the file can run nothing.
+"""Celery beat that stores in a JSON file when each job was last done: reading the file cannot run code.
 
-Celery's own scheduler keeps a shelf of pickles, which runs what anybody put there who can write to data_dir.
+Celery's own scheduler keeps a shelf of pickles, which runs any code that a writer of data_dir put there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class JsonScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
-    """Give it to beat as `beat_scheduler`; its file is `beat_schedule_filename`."""
+    """Set it as `beat_scheduler`; its file is `beat_schedule_filename`."""
 
     @override
     def setup_schedule(self) -> None:
@@ -45,7 +45,7 @@ class JsonScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
         return Path(self.app.conf.beat_schedule_filename)
 
     def _read(self) -> dict[str, datetime]:
-        """Return when jobs were last done; nothing where the file is missing or cannot be read: all are due anew."""
+        """Return when jobs were last done; empty if the file is missing or cannot be read: then all are due."""
         try:
             found = json.loads(self._file.read_text())
             now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""The metrics of periodic jobs: what the database says of them, the same from every worker and every machine."""
+"""The metrics of periodic jobs, from the database: the same from every worker and every machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class JobMetrics(Collector):
-    """`runs` are those that were read last (gateway/server/background.py); before that nothing is said."""
+    """`runs` are those that were read last (gateway/server/background.py); before that there are no samples."""
 
     def __init__(self) -> None:
         self.runs: tuple[Run, ...] = ()

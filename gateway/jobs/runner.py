@@ -1,6 +1,6 @@
-"""Does the jobs of gateway/schedule.py inside the server, in embedded mode: one at a time, in the database threads.
+"""Runs the jobs of gateway/schedule.py inside the server, in embedded mode: one at a time, in the database threads.
 
-Never blocks the loop; a job that fails is logged, and comes again at its next turn.
+Never blocks the loop; a job that fails is logged, and runs again at its next turn.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gateway.schedule import Job
 
 logger = logging.getLogger(__name__)
 
-SOON = timedelta(minutes=5)  # a server that is off at night does its daily jobs so long after its start
+SOON = timedelta(minutes=5)  # a server that is off at night runs its daily jobs this long after its start
 
 Do = Callable[[Job, datetime], Awaitable[object]]
 
@@ -24,7 +24,7 @@ def _now() -> datetime:
 
 
 class JobRunner:
-    """`do` does one, given the time (gateway/jobs/runs.py, in the database threads)."""
+    """`do` runs one job at a given time (gateway/jobs/runs.py, in the database threads)."""
 
     def __init__(self, jobs: Sequence[Job], do: Do, now: Callable[[], datetime] = _now) -> None:
         self._jobs, self._do, self._now = jobs, do, now
@@ -36,13 +36,13 @@ class JobRunner:
         return min(self._due.values())
 
     async def run(self) -> None:
-        """Do them for ever."""
+        """Run the jobs forever."""
         while True:
             await asyncio.sleep(max(0.0, (self.next_at - self._now()).total_seconds()))
             await self.do_due()
 
     async def do_due(self) -> None:
-        """Do what is due now, one after another."""
+        """Run the jobs that are due now, one after another."""
         for job in self._jobs:
             now = self._now()
             # The clock may have been set back.
@@ -52,5 +52,5 @@ class JobRunner:
             self._due[job.name] = job.when.after(now)
             try:
                 await self._do(job, now)
-            except Exception:  # the next turn comes all the same
+            except Exception:  # it runs again at its next turn
                 logger.exception("gateway.job.failed %s", job.name)

@@ -1,5 +1,5 @@
-"""When each periodic job was last done with success, and how often it failed: kept in the database, because a Celery
-worker does it and a gateway is scraped. Blocking; one small statement a run.
+"""When each periodic job last succeeded, and how often it failed: kept in the database, because a Celery worker runs it
+and a gateway is scraped. Blocking; one small statement a run.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from providers.errors.exceptions import named
 from providers.errors.redaction import redact
 
 LONGEST: Final = 200
-LATE_TURNS: Final = 3  # so many turns without a success, and a job is late
-LATE_S: Final = 300  # and never before
+LATE_TURNS: Final = 3  # a job is late after this many turns without a success
+LATE_S: Final = 300  # and never earlier
 
 
 class Run(msgspec.Struct, frozen=True):
-    """How one job did. Times are epoch seconds; 0: never."""
+    """The state of one job. Times are epoch seconds; 0: never."""
 
     name: str
     every_s: int
@@ -34,12 +34,12 @@ class Run(msgspec.Struct, frozen=True):
     error: str = ""
 
     def is_late(self, now: float, since: float) -> bool:
-        """Whether it should have been done by now; `since` is when somebody began to look."""
+        """Return whether the job is overdue; `since` is when observation began."""
         return now - max(self.succeeded_at, since) > max(LATE_TURNS * self.every_s, LATE_S)
 
 
 def do(job: Job, now: datetime) -> None:
-    """Do a job and write down how that went. Raises what it raises."""
+    """Run a job and record the result. Raises what the job raises."""
     try:
         import_string(job.work)(now)
     except Exception as error:
@@ -49,7 +49,7 @@ def do(job: Job, now: datetime) -> None:
 
 
 def note_success(name: str) -> None:
-    """Write down that a job was done. Where that fails it is counted: the job itself was done all the same."""
+    """Record that a job was done. If that fails it is only counted: the job itself was done."""
     try:
         done = JobRun(name=name, succeeded_at=datetime.now(UTC))
         with transaction.atomic():
@@ -61,7 +61,7 @@ def note_success(name: str) -> None:
 
 
 def note_failure(name: str, error: BaseException | None) -> None:
-    """Write down that a job failed, and why."""
+    """Record that a job failed, and why."""
     words = redact(named(error))[:LONGEST] if error is not None else ""
     try:
         with transaction.atomic():
@@ -74,7 +74,7 @@ def note_failure(name: str, error: BaseException | None) -> None:
 
 
 def runs_of(jobs: Sequence[Job]) -> tuple[Run, ...]:
-    """Return how each of these jobs did. One query."""
+    """Return the state of each of these jobs. One query."""
     rows = {row.name: row for row in JobRun.objects.all()}
     return tuple(_run(job, rows.get(job.name)) for job in jobs)
 

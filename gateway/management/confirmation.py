@@ -1,4 +1,4 @@
-"""Asks the person at the terminal; where there is none, a script has said what it wants by its arguments."""
+"""Asks for confirmation at the terminal; without one, the arguments of the script count as confirmation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def confirmed(question: str) -> bool:
-    """Return whether the answer is yes; True where nobody can be asked."""
+    """Return whether the answer is yes; True without a terminal."""
     if not sys.stdin.isatty():
         return True
     sys.stderr.write(f"{question} [y/N] ")

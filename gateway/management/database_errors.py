@@ -1,4 +1,4 @@
-"""What commands say of a database that does not do what they want, with the hint that fits."""
+"""The error messages of commands for database failures, with a matching hint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NO_TABLE = ("no such table", "no such column", "does not exist")
 
 @contextmanager
 def database_told() -> Iterator[None]:
-    """End a command whose database fails with what that says, and a hint. Raises CommandError."""
+    """End a command if the database fails, with the error's text and a hint. Raises CommandError."""
     try:
         yield
     except (DatabaseError, InterfaceError) as error:

@@ -1,5 +1,5 @@
-"""What `manage.py check` finds outside the configuration: the disk, the stores, and the rows of the catalog as the next
-start would make them of the file. Blocking; a store that hangs costs a few seconds.
+"""Checks of `manage.py check` outside the configuration: the disk, the stores, and the rows of the catalog as the next
+start would create them from the file. Blocking; a store that hangs costs a few seconds.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from gateway.server.published_secrets import refuse_stored
 from gateway.site.first_steps import first_steps
 from gateway.stores.databases import background_alias
 
-SIMULATOR = "http://127.0.0.1/v1"  # stands for its address, which is known when it runs
+SIMULATOR = "http://127.0.0.1/v1"  # placeholder for its address, which is known when it runs
 
 
 def messages_around(config: Config) -> list[CheckMessage]:
-    """Return what is wrong around a configuration that is good by itself."""
+    """Return the problems in the environment of a valid configuration."""
     found: list[CheckMessage] = [*_refusals("E002", lambda: refuse_ram_disk(config))]
     if not config.embedded:
-        from gateway.stores.redis_check import trouble_of  # noqa: PLC0415 - embedded mode does without Redis
+        from gateway.stores.redis_check import trouble_of  # noqa: PLC0415 - embedded mode does not use Redis
 
         if reason := trouble_of(config.redis.url):
             hint = "check ROUTER_REDIS_URL (rediss:// with TLS, redis:// without), and that it may be reached from here"
             found.append(Error(f"Redis does not serve: {reason}", hint=hint, id="gateway.E003"))
     elif not (config.data_dir / "gateway.sqlite3").exists():
-        return [*found, *_of_file(config)]  # it has not been started yet
+        return [*found, *_of_file(config)]  # the gateway was not started yet
     try:
-        # Outside the pool, which says only that it has waited.
+        # Outside the pool, whose error reports only a timeout.
         with connections[background_alias()].cursor() as cursor:
             cursor.execute("SELECT 1")
         found += _of_database(config)
@@ -71,9 +71,9 @@ def _of_database(config: Config) -> Iterator[CheckMessage]:
 
 @contextmanager
 def _as_after_the_next_start(config: Config) -> Iterator[bool]:
-    """Let the rows be what a start would make of the file, and undo it. Yields whether that changes anything.
+    """Apply the file to the rows as a start would, and roll back. Yields whether that changes anything.
 
-    Holds the database's lock for writing as long; nothing of it is committed, and no gateway hears of it.
+    Holds the database's write lock meanwhile; nothing is committed, and no gateway is notified.
     """
     with transaction.atomic():
         yield sync_catalog(config)
@@ -96,7 +96,7 @@ def _of_catalog(config: Config, now: datetime) -> Iterator[CheckMessage]:
 
 
 def _of_file(config: Config) -> Iterator[CheckMessage]:
-    """Yield what can be said of the file's rows where there is no database yet, beside what each says of itself."""
+    """Yield the findings on the file's rows as a whole while there is no database; each row has its own check."""
     rows = [row for row in config.model_catalog if row.enabled]
     if config.model_catalog and all(row_problems.of_entry(row, config.providers) for row in rows):
         yield _no_model(is_named=bool(rows))
@@ -113,7 +113,7 @@ def _no_model(*, is_named: bool) -> CheckMessage:
 
 
 def _of_steps(steps: Sequence[str]) -> Iterator[CheckMessage]:
-    """Yield what to do first, with its place: Django sorts what it prints by its text."""
+    """Yield the first steps, numbered: Django sorts its output by text."""
     for turn, step in enumerate(steps, start=1):
         what, _, hint = step.partition(": ")
         place = f"step {turn} of {len(steps)}: " if len(steps) > 1 else ""
@@ -121,7 +121,7 @@ def _of_steps(steps: Sequence[str]) -> Iterator[CheckMessage]:
 
 
 def _of_jobs(config: Config, now: datetime) -> Iterator[CheckMessage]:
-    """Yield the periodic jobs that failed last, or were not done for long. Those that never were tell nothing here."""
+    """Yield the periodic jobs that failed last, or are overdue. Jobs that never ran are not reported."""
     for run in runs_of(every_job(config)):
         at = run.succeeded_at
         if run.error or (at and run.is_late(now.timestamp(), at)):
@@ -138,7 +138,7 @@ def _of_jobs(config: Config, now: datetime) -> Iterator[CheckMessage]:
 
 
 def _of_people(snapshot: Snapshot) -> Iterator[CatalogProblem]:
-    """Yield what is wrong with rows that do not follow the file; those of the file are looked at in the file."""
+    """Yield the problems of rows that do not follow the file; those of the file are checked in the file."""
     follows = {
         (row.model.alias, row.name)
         for row in Deployment.objects.filter(origin=ManagedBy.FILE, edited=False).select_related("model")
@@ -154,7 +154,7 @@ def _aliases_of_file() -> Iterator[str]:
 
 
 def _refusals(number: str, look: Callable[[], object]) -> Iterator[CheckMessage]:
-    """Yield what the start would be refused for."""
+    """Yield the errors that would prevent startup."""
     try:
         look()
     except ConfigError as error:

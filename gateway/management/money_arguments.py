@@ -1,4 +1,4 @@
-"""Amounts of money as people type them for commands. Pure."""
+"""Parses amounts of money in command arguments. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway.values.money import NANO
 
 
 def nanousd_of(text: str) -> int | None:
-    """Return an amount in USD as nano-USD; None for what is no amount from 0 to MOST_USD in whole nano-USD."""
+    """Return an amount in USD as nano-USD; None if it is not an amount from 0 to MOST_USD in whole nano-USD."""
     try:
         amount = Decimal(text)
     except InvalidOperation:

@@ -1,4 +1,4 @@
-"""What commands about a period of the ledger have in common: --since and --until."""
+"""The base of commands about a period of the ledger: --since and --until."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PeriodCommand(BaseCommand):
 
     @staticmethod
     def period(options: dict[str, Any]) -> Period:
-        """Return the period asked for. Raises CommandError."""
+        """Return the requested period. Raises CommandError."""
         try:
             period = Period.parse(options["since"], options["until"])
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""The text that is printed once the gateway listens, with a key and a login only where they still work. Blocking."""
+"""The text that is printed once the gateway listens, with a key and a login only if they still work. Blocking."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REVOKED = "$YOUR_KEY"
 
 
 def filled_in(text: str) -> str:
-    """Return the text with `{key}`, `{token}` and `{login}` in it; addresses are filled in by who listens."""
+    """Return the text with `{key}`, `{token}` and `{login}` replaced; the server fills in the addresses."""
     section = settings.GATEWAY.bootstrap
     token = _token(section)
     login = _login(section)
@@ -33,7 +33,7 @@ def filled_in(text: str) -> str:
 
 
 def _token(section: Bootstrap) -> str:
-    """Return the first key of the file that works."""
+    """Return the file's first key that works."""
     for wanted in section.api_keys:
         row = ApiKey.objects.filter(prefix=wanted.prefix, revoked_at=None).select_related("tenant").first()
         if row is None or not wanted.secret or row.tenant.status != TenantStatus.ACTIVE:

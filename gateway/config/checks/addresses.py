@@ -1,4 +1,4 @@
-"""What is wrong with the address of a provider or of this gateway. Pure; a password in it is never shown."""
+"""Checks the address of a provider or of this gateway. Pure; a password in it is never shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ EXAMPLE = "https://api.example.com/v1"
 
 
 def wrong_address(address: str, example: str = EXAMPLE) -> str:
-    """Say what keeps a base URL from being one, and how to write it; "" where nothing does, or it is empty."""
+    """Return why a base URL is invalid, and how to write it; "" if it is valid or empty."""
     if not address:
         return ""
     try:

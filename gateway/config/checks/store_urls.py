@@ -1,7 +1,7 @@
-"""What is wrong with the address of a store, before anything connects with it. Pure; no part of an address is shown.
+"""Checks the address of a store before a client connects with it. Pure; no part of an address is shown.
 
-Whoever reads a wrong one takes a piece of the password for a host and names it in an error, or takes database 0 for
-one that is no number.
+A client that parses a wrong address takes a part of the password for a host and names it in an error, or uses
+database 0 if the database is not a number.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DATABASE_HINT = "write it like postgres://user:password@host:5432/name"
 _REDIS_HINT = "write it like redis://host:6379/0"
 _SOCKET_HINT = "write it like unix:///run/redis/redis.sock?db=0"
 _CODES = "in user and password write @ as %40, / as %2F, ? as %3F, # as %23 and % as %25"
-# What every part of the gateway that speaks to Redis understands (redis-py, "ConnectionPool.from_url").
+# Parameters that every Redis client of the gateway supports (redis-py, "ConnectionPool.from_url").
 _TLS = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 _OTHERS = (
     "db",
@@ -37,7 +37,7 @@ PARAMETERS = (*_TLS, *_OTHERS, *_WAITS)
 
 
 def of_database(url: str) -> Iterator[ConfigProblem]:
-    """Yield what keeps libpq from reading an address as it was meant (PostgreSQL, "Connection URIs")."""
+    """Yield what makes libpq misread an address (PostgreSQL, "Connection URIs")."""
     scheme, found, rest = url.partition("://")
     if not found or scheme not in POSTGRES:
         yield ConfigProblem("database.url", "is not a PostgreSQL address", _DATABASE_HINT)
@@ -53,7 +53,7 @@ def of_database(url: str) -> Iterator[ConfigProblem]:
 
 
 def of_redis(url: str) -> Iterator[ConfigProblem]:
-    """Yield what keeps clients of Redis from reading an address as it was meant."""
+    """Yield what makes Redis clients misread an address."""
     scheme, found, rest = url.partition("://")
     if not found or scheme not in REDIS:
         yield ConfigProblem("redis.url", "is not a Redis address", _REDIS_HINT)
@@ -78,7 +78,7 @@ def of_redis(url: str) -> Iterator[ConfigProblem]:
 
 
 def passwords_of(*urls: str) -> tuple[str, ...]:
-    """Return the passwords in addresses that were found good, as written and as meant."""
+    """Return the passwords in valid addresses, as written and decoded."""
     found: list[str] = []
     for parts in map(urlsplit, urls):
         found += parse_qs(parts.query).get("password", [])

@@ -1,4 +1,4 @@
-"""Secrets that strangers guess: those of examples, short ones, words. Pure."""
+"""Detects guessable secrets: examples, short ones, words. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
     from gateway.config.model import Config
 
-KEY_LENGTH = 20  # about 100 bits where it is made by a machine
+KEY_LENGTH = 20  # about 100 bits if generated
 PASSWORD_LENGTH = 12
-LONG_PASSWORD = 20  # words are fine in a phrase
+LONG_PASSWORD = 20  # from this length on words are allowed
 DIFFERENT = 6
 _WORDS = (
     *(
@@ -28,19 +28,19 @@ _WORDS = (
     ),
     *("demo", "test", "example", "gateway", "abc123", "12345", "default", "hunter2", "iloveyou"),
 )
-PUBLISHED = frozenset({"my-secret", "admin-password"})  # of deploy/demo.yaml: everybody can read them
-_EXAMPLES = PUBLISHED | {"change-me"}  # of our own pages
+PUBLISHED = frozenset({"my-secret", "admin-password"})  # in deploy/demo.yaml, which is public
+_EXAMPLES = PUBLISHED | {"change-me"}  # in our own documentation
 
 
 def weak_key_secret(secret: str) -> bool:
-    """Tell whether the secret part of an API key is too easy; an empty one is generated."""
+    """Return whether the secret part of an API key is too weak; an empty one is generated."""
     return bool(secret) and (
         len(secret) < KEY_LENGTH or len(set(secret)) < DIFFERENT or _is_example(secret) or _repeats(secret)
     )
 
 
 def weak_password(password: str, email: str = "") -> bool:
-    """Tell whether a person's password is too easy; an empty one lets nobody in."""
+    """Return whether a person's password is too weak; an empty one allows no sign-in."""
     if not password:
         return False
     lower = password.lower()
@@ -51,7 +51,7 @@ def weak_password(password: str, email: str = "") -> bool:
 
 
 def weak_bootstrap_secrets(config: Config) -> Iterator[tuple[str, str, str]]:
-    """Yield where a weak secret of the bootstrap section stands, what it is, and how to write it instead."""
+    """Yield the key of each weak secret of the bootstrap section, why it is weak, and how to replace it."""
     for index, key in enumerate(config.bootstrap.api_keys):
         if weak_key_secret(key.secret):
             what = f"is weak: an example, or under {KEY_LENGTH} characters"
@@ -68,7 +68,7 @@ def weak_bootstrap_secrets(config: Config) -> Iterator[tuple[str, str, str]]:
 
 
 def published_secrets(config: Config) -> Iterator[str]:
-    """Yield where a secret of the published demo stands."""
+    """Yield the keys that hold a secret of the published demo."""
     section = config.bootstrap
     for index, key in enumerate(section.api_keys):
         if key.secret in PUBLISHED:
@@ -84,7 +84,7 @@ def _is_example(secret: str) -> bool:
 
 
 def _repeats(secret: str) -> bool:
-    """Tell whether it is a few characters again and again."""
+    """Return whether it is a short pattern repeated."""
     return any(
         secret == (secret[:size] * len(secret))[: len(secret)] for size in range(1, len(secret) // 2 + 1)
     )

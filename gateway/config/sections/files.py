@@ -1,4 +1,4 @@
-"""Sections of what people upload: files, audio, batches. Data only."""
+"""Sections of uploads: files, audio, batches. Data only."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""One row of `model_catalog`: an alias, and one place that serves it. Data only.
+"""One row of `model_catalog`: an alias, and one deployment that serves it. Data only.
 
-Its prices become a sheet in catalog/pricing/config_prices.py.
+Its prices become a price sheet in catalog/pricing/config_prices.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ProviderName = Literal[
 ModelType = Literal["llm", "embedding", "image", "audio", "moderation", "rerank"]
 Strategy = Literal["weighted", "least_busy", "latency", "cost"]
 
-CHOICES = {  # settings in `metadata` that are not free, and what they may be
+CHOICES = {  # settings in `metadata` with fixed choices, and the choices
     "cache_member": CACHE_MEMBERS,
     "cap_member": ("max_tokens", "max_completion_tokens", "none"),
     "stream_usage": ("ask", "none"),
@@ -118,21 +118,21 @@ def _plain_list(value: Any) -> Any:
 
 
 class Fallbacks(Section):
-    """A plain list is `unavailable`. Aliases of this file, of the same type; asked only if the caller may use them."""
+    """A plain list is `unavailable`. Aliases of this file, of the same type; used only if the caller may use them."""
 
     unavailable: tuple[str, ...] = Field((), description="When no deployment of this alias can answer.")
     context_window: tuple[str, ...] = Field((), description="When the prompt is too long for this alias.")
     content_filter: tuple[str, ...] = Field((), description="When the provider's filter refuses the prompt.")
 
     def among(self, aliases: set[str]) -> Fallbacks:
-        """Return those of them that are among these aliases."""
+        """Return the fallbacks that are among these aliases."""
         return Fallbacks(
             **{reason: [a for a in named if a in aliases] for reason, named in self.model_dump().items()}
         )
 
 
 class Facts(Section):
-    """What is known of the row's model; what is not stated is taken from what its provider publishes."""
+    """Facts about the row's model; those not stated are taken from what its provider publishes."""
 
     image_max_tokens: Count | None = Field(
         None,
@@ -235,11 +235,11 @@ class ModelEntry(Section):
     )
     owned_by: str = Field("", description="Shown in `GET /v1/models`. Unset: the provider.")
     requires_env: str = Field("", description="The row exists only where this variable is set.")
-    problem: str = internal("")  # why a row that is well written cannot work; it disables only itself
+    problem: str = internal("")  # why a valid row cannot work; only this row is disabled
 
     @property
     def states_only_zero_prices(self) -> bool:
-        """Tell whether prices are written and all are 0: that is not yet a promise that the model is free."""
+        """Return whether prices are stated and all are 0: that alone does not declare the model free."""
         pricing = self.pricing.model_dump(
             exclude_none=True, exclude={"images", "tool_calls", "above", "tiers", "geography"}
         )
@@ -259,7 +259,7 @@ class ModelEntry(Section):
     @model_validator(mode="before")
     @classmethod
     def _merge_blocks(cls, data: Any) -> Any:
-        """Fold provider blocks into metadata; what the row has a key of its own for goes there."""
+        """Merge provider blocks into metadata; settings for which the row has its own key go to that key."""
         if not isinstance(data, dict):
             return data
         row = dict(data)

@@ -31,7 +31,7 @@ def _address(value: str) -> str:
 
 def _split(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
-    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - `:8080` asks for every address in so many words
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - `:8080` explicitly means every address
 
 
 Address = Annotated[str, AfterValidator(_address), Kind("host:port")]
@@ -147,7 +147,7 @@ class Server(Section):
 
     @property
     def admin_bind(self) -> tuple[str, int] | None:
-        """The same of the listener for what is not /v1, if it has one of its own."""
+        """Host and port of the separate listener for all but /v1, if there is one."""
         return None if self.admin_addr is None else _split(self.admin_addr)
 
 

@@ -41,14 +41,14 @@ class Redis(Section):
     @model_validator(mode="before")
     @classmethod
     def _with_its_database(cls, data: Any) -> Any:
-        """Write `db` into the URL, which is all that anybody connects by."""
+        """Write `db` into the URL, the only value that clients connect with."""
         url, number = (data.get("url"), str(data.get("db") or 0)) if isinstance(data, dict) else ("", "")
         if not (isinstance(url, str) and url and number.isdecimal() and int(number)):
             return data
         try:
             parts = urlsplit(url)
         except ValueError:
-            return data  # it is refused for that elsewhere
+            return data  # the address check refuses it
         is_socket = parts.scheme == "unix"
         if "db" in dict(parse_qsl(parts.query)) or (not is_socket and parts.path.strip("/")):
             return data

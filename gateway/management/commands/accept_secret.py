@@ -1,4 +1,4 @@
-"""manage.py accept_secret [--yes]: give up the API keys that were made with another secret; the present one counts."""
+"""manage.py accept_secret [--yes]: revoke the API keys that were made with another secret; the current one applies."""
 
 from __future__ import annotations
 

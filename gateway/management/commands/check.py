@@ -1,4 +1,4 @@
-"""manage.py check: Django's checks, those of the configuration, and of what is around it: disk, stores, stored rows."""
+"""manage.py check: Django's checks, those of the configuration, and of its environment: disk, stores, stored rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Command(check.Command):
 
 
 def _around(**_: Any) -> list[CheckMessage]:
-    """Only here: other commands have something else to say, and would ask stores for nothing."""
-    from gateway.management.environment import messages_around  # noqa: PLC0415 - reads the tables' apps
+    """Registered only here: other commands do not report this, and would query the stores in vain."""
+    from gateway.management.environment import messages_around  # noqa: PLC0415 - imports the models
 
     return messages_around(settings.GATEWAY)

@@ -1,4 +1,4 @@
-"""manage.py create_key TENANT: mint a key. The token is the only thing on stdout, so that a script can take it."""
+"""manage.py create_key TENANT: create a key. The token is the only output on stdout, so that a script can read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""manage.py create_tenant NAME: make a tenant, with the limits and the budget that the configuration gives to each."""
+"""manage.py create_tenant NAME: create a tenant, with the configured default limits and budget."""
 
 from __future__ import annotations
 

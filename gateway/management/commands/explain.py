@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
 
 def _why_not(request_id: str) -> str:
-    """Say why an id may not be found, as far as its time tells that."""
+    """Return why an id may not be found, as far as its timestamp shows it."""
     moment = moment_of(request_id)
     if moment is None:
         return (

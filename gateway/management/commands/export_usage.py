@@ -33,7 +33,7 @@ class Command(PeriodCommand):
         except UnknownTenant as error:
             near = f" Did you mean: {', '.join(error.near)}?" if error.near else ""
             raise CommandError(f"{error}{near}", returncode=1) from None
-        except BrokenPipeError:  # `| head` has seen enough
+        except BrokenPipeError:  # `| head` closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _write(self, period: Period, tenant: str, *, as_csv: bool) -> None:

@@ -1,4 +1,4 @@
-"""manage.py reconcile: do the ledger, the totals of the windows, the receipts and the journals agree? Exit 1 if not."""
+"""manage.py reconcile: compare the ledger, window totals, receipts and journals. Exit 1 if they differ."""
 
 from __future__ import annotations
 

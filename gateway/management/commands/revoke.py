@@ -22,7 +22,7 @@ _PREFIX = re.compile(r"(?:sk-)?([A-Za-z0-9_-]{1,32})(?:\..*)?")
 
 class Command(BaseCommand):
     help = "Revoke an API key by its prefix."
-    requires_system_checks = ()  # it must work when nothing else does
+    requires_system_checks = ()  # it must work even if nothing else does
 
     @override
     def add_arguments(self, parser: CommandParser) -> None:
@@ -59,7 +59,7 @@ class Command(BaseCommand):
         )
 
     def _is_known(self, prefix: str) -> bool | None:
-        """Return whether there is such a key; None where the database cannot say: a key is denied rather than not."""
+        """Return whether there is such a key; None if the database is unavailable: then the key is denied, too."""
         try:
             return key_with_prefix(prefix) is not None
         except (DatabaseError, InterfaceError) as error:

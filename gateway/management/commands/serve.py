@@ -42,13 +42,13 @@ from gateway.supervisor.supervisor import Supervisor
 from gateway.supervisor.supervisor_client import SupervisorClient
 from tenants.sign_in import login_throttle
 
-ADDRESS = "{admin}"  # filled in once it is known
+ADDRESS = "{admin}"  # replaced once it is known
 ESCAPED = "{{admin}}"
 
 
 class Command(BaseCommand):
     help = "Migrate (if database.run_migrations), bootstrap, and serve until SIGTERM."
-    requires_system_checks = ()  # what matters here was checked when the configuration was read
+    requires_system_checks = ()  # the configuration was checked when it was read
 
     @override
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, metavar="N", help="instead of server.workers")
         for name in ("--listener-fd", "--line-fd"):  # how a supervisor starts its workers
             parser.add_argument(name, type=int, help=SUPPRESS)
-        parser.add_argument("--back-office", action="store_true", help=SUPPRESS)  # and the one apart
+        parser.add_argument("--back-office", action="store_true", help=SUPPRESS)  # and the separate one
 
     @override
     def handle(self, *_: Any, **options: Any) -> None:
@@ -106,9 +106,9 @@ class Command(BaseCommand):
 def prepare(host: str, waiting: Waiting) -> None:
     """Bring the database up to date and apply the configuration to it. Raises DatabaseAway, RedisAway, ConfigError.
 
-    Redis comes first: what is changed in the database is announced over it.
+    Redis comes first: changes in the database are announced over it.
     """
-    from catalog.sync import sync_catalog  # noqa: PLC0415 - needs the tables' apps, not only their names
+    from catalog.sync import sync_catalog  # noqa: PLC0415 - needs the loaded apps, not only their names
     from gateway.bootstrap import bootstrap  # noqa: PLC0415
     from gateway.server.known_secret import insist  # noqa: PLC0415
     from gateway.server.published_secrets import refuse_stored  # noqa: PLC0415
@@ -130,17 +130,17 @@ def prepare(host: str, waiting: Waiting) -> None:
 
 
 def supervise(config: Config, doors: Sequence[Door], workers: int, welcome: str, lock: IO[str]) -> None:
-    """Let worker processes serve until SIGTERM; this one only watches them, and alone holds `lock`.
+    """Let worker processes serve until SIGTERM; this one only supervises them, and alone holds `lock`.
 
-    What is not /v1 and has an address of its own has a process of its own, so that nothing that strangers do there
-    takes time from calls.
+    If all but /v1 has a separate address, it has a separate process, so that unauthenticated traffic there takes no
+    time from calls.
     """
-    import gateway.asgi  # noqa: F401, PLC0415 - once, for all the workers
+    import gateway.asgi  # noqa: F401, PLC0415 - loaded once, for all workers
 
     for database in connections.all():
         database.close()
         if getattr(database, "pool", None):
-            database.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL: its threads have nothing to do here
+            database.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL: its threads are not needed here
     back_office = doors[1].listener if len(doors) > 1 else None
     forks = fork_workers([*(workers * [doors[0].listener]), *([back_office] if back_office else [])])
     if isinstance(forks, SupervisorClient):
@@ -168,21 +168,21 @@ def _work(config: Config, link: SupervisorClient, workers: int, *, is_back_offic
     serves: Serves = "everything"
     if is_back_office:
         serves = "back office"
-        os.environ[login_throttle.WORKERS] = "1"  # nobody else takes sign-ins
+        os.environ[login_throttle.WORKERS] = "1"  # no other process takes sign-ins
     elif config.server.admin_bind is not None:
         serves = "calls"
     run(config, [Door(link.listener, serves)], applications, link=link, workers=workers)
 
 
 def applications() -> tuple[Application, Application]:
-    """Return what serves; loading it needs Django, and takes a while."""
-    from gateway.asgi import application, no_socket  # noqa: PLC0415 - for that
+    """Return the ASGI applications; loading them needs Django, and is slow."""
+    from gateway.asgi import application, no_socket  # noqa: PLC0415 - slow to load
 
     return application, no_socket
 
 
 def _open_doors(config: Config, address: tuple[str, int]) -> list[Door]:
-    """Listen for calls, and elsewhere for what is not /v1 if the configuration says so. Raises CannotListen."""
+    """Listen for calls, and on a separate address for all but /v1 if it is configured. Raises CannotListen."""
     host, admin = address[0], config.server.admin_bind
     doors = [Door(bind(*address), "everything" if admin is None else "calls")]
     if admin is not None:
@@ -193,14 +193,14 @@ def _open_doors(config: Config, address: tuple[str, int]) -> list[Door]:
 
 
 def _refuse_published(config: Config, host: str) -> None:
-    """Raise ConfigError where other machines reach a gateway with the secrets of the demo."""
+    """Raise ConfigError if other machines can reach a gateway with the secrets of the demo."""
     problems = list(published_off_loopback(config, host, *hosts_of(config)[1:]))
     if problems:
         raise ConfigError(*problems)
 
 
 def _warn_of_the_network(config: Config, *hosts: str) -> None:
-    """Say so where others reach a gateway whose secrets everybody knows, such as those of the demo."""
+    """Warn if other machines can reach a gateway with publicly known secrets, such as those of the demo."""
     names = ", ".join(where for where, _, _ in weak_bootstrap_secrets(config))
     for host in hosts:
         if names and not is_loopback(host):
@@ -221,11 +221,11 @@ def _address(bind: str | None, port: int | None, default: tuple[str, int]) -> tu
     host, _, number = bind.rpartition(":")
     if not number.isdecimal() or int(number) > LAST_PORT:
         raise ConfigError(f"--bind {bind}: not HOST:PORT. Hint: --bind 127.0.0.1:8080")
-    return host.strip("[]") or "0.0.0.0", int(number)  # noqa: S104 - ":8080" asks for every address
+    return host.strip("[]") or "0.0.0.0", int(number)  # noqa: S104 - ":8080" means every address
 
 
 def _welcome(file: Path | None) -> str:
-    """Return what is said once it listens: that text, or what is to be done next."""
+    """Return the text to print once the gateway listens: that of the file, and the next steps."""
     from gateway.management.startup_message import filled_in  # noqa: PLC0415
     from gateway.site.first_steps import first_steps  # noqa: PLC0415 - as above
 

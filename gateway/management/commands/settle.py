@@ -1,4 +1,4 @@
-"""manage.py settle REQUEST_ID: make a call exact whose usage nobody told. Runs beside serving gateways."""
+"""manage.py settle REQUEST_ID: settle a call whose usage was not reported. Runs beside serving gateways."""
 
 from __future__ import annotations
 
