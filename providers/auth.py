@@ -1,4 +1,4 @@
-"""How a call says who pays for it: each function adds its provider's headers. Only a target's own secret."""
+"""Authentication of a call: each function adds its provider's headers. Only a target's own secret is used."""
 
 from __future__ import annotations
 
@@ -31,4 +31,4 @@ def azure(target: Target, headers: dict[str, str]) -> None:
 
 
 def none(target: Target, headers: dict[str, str]) -> None:
-    """Add nothing: the built-in simulator asks for no key."""
+    """Add nothing: the built-in simulator needs no key."""

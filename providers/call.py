@@ -1,4 +1,4 @@
-"""An upstream that answers, until its answer is read and its connection given back."""
+"""An upstream call with a response, until the response is read and its connection released."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from providers.transport.client import UpstreamResponse
 
 
 class Call:
-    """An upstream that answers. For a stream `first` is what is ready for the client and `blocks` the rest."""
+    """An upstream call with a response. For a stream `first` is ready for the client and `blocks` is the rest."""
 
     __slots__ = (
         "answered",
@@ -50,19 +50,19 @@ class Call:
         self.stream: Stream | None = None
         self.blocks: AsyncIterator[bytes] | None = None
         self.aside: Aside | None = None
-        self.first = self.unnoted = b""  # `unnoted`: a small answer that `heard` was not told of
+        self.first = self.unnoted = b""  # `unnoted`: a small response not yet passed to `heard`
         self.turn: DeploymentAttempt | None = None
         self.deadline: Deadline | None = None
         self.notes: Notes | None = None
-        self.set_by_gateway = ""  # of the body: what the client did not state so
+        self.set_by_gateway = ""  # of the body: values that the client did not state
 
     async def rest(self) -> AsyncIterator[bytes]:
-        """The client's bytes of the rest of the stream. Raises UpstreamFailed; then what came before stands."""
+        """Yield the client's bytes of the rest of the stream. Raises UpstreamFailed; bytes sent before stay valid."""
         stream, blocks = self.stream, self.blocks
         assert stream is not None  # noqa: S101 - only streams have a rest
         assert blocks is not None  # noqa: S101
         try:
-            if not _is_over(stream):  # else the first block said it all
+            if not _is_over(stream):  # else the first block was the whole stream
                 async for block in blocks:
                     out = stream.feed(block)
                     if stream.large is not None:
@@ -83,7 +83,7 @@ class Call:
             self._broke(fault)
 
     async def aclose(self) -> None:
-        """Close the upstream's connection; a stream that said all it had to say may keep it."""
+        """Close the upstream's connection; it may be kept if the stream is complete."""
         if self.turn is not None:
             self.turn.finish()
         if self.stream is not None and self.stream.done:
@@ -91,7 +91,7 @@ class Call:
         await self.response.aclose()
 
     def _broke(self, failure: UpstreamFailed) -> UpstreamFailed:
-        """Count a stream that broke after its first content; a stream that is only too long is nobody's fault."""
+        """Count a stream that broke after its first content; a stream that is only too long is no fault."""
         if isinstance(failure, UpstreamTimeout) and failure.phase == "total":
             return in_time(failure, self.deadline)
         failure.came_from(self.target)

@@ -1,8 +1,8 @@
-"""Where addresses typed by people may lead: nowhere inside, unless the operator allows it.
+"""Egress rules for addresses typed by people: none inside the network, unless the operator allows it.
 
-Public is what this page says, not what the interpreter's version knows. `is_forbidden` is pure; `check_url` resolves
-the host's name once, within a timeout. A name that does not resolve is let through: it leads nowhere, and who opens
-the socket must ask `is_forbidden` again.
+Public addresses are defined here, not by the interpreter's version. `is_forbidden` is pure; `check_url` resolves
+the host's name once, within a timeout. A name that does not resolve is let through: it leads nowhere, and the code
+that opens the socket must call `is_forbidden` again.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ HINT = "An address inside the network must be named in server.egress_allow in th
 _INSIDE_NAMES = ("localhost", "metadata.google.internal")
 _INSIDE_SUFFIXES = (".localhost", ".local", ".internal")
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: packets end up at the IPv4 address in its last 32 bits
-_ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})  # RFC 5214: so do these, in the machine that tunnels
+_ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})  # RFC 5214: the same for these, in the tunneling machine
 _MULTICAST_AND_RESERVED = IPv4Network("224.0.0.0/3")
-# IANA, "IPv4 Special-Purpose Address Registry"; and where a cloud's machines ask for their credentials.
+# IANA, "IPv4 Special-Purpose Address Registry"; and where a cloud's machines get their credentials.
 _INSIDE_4 = tuple(
     IPv4Network(block)
     for block in (
@@ -31,7 +31,7 @@ _INSIDE_4 = tuple(
         "168.63.129.16/32",  # Azure's WireServer
     )
 )
-# IANA, "IPv6 Special-Purpose Address Registry": what is not public of the only block that is given out, 2000::/3.
+# IANA, "IPv6 Special-Purpose Address Registry": the non-public parts of the only allocated block, 2000::/3.
 _GLOBAL_6 = IPv6Network("2000::/3")
 _INSIDE_6 = tuple(
     IPv6Network(block)
@@ -57,7 +57,7 @@ class EgressRefused(ValueError):
 
 
 def is_forbidden(address: str, allow: Iterable[str] = ()) -> bool:
-    """Whether packets to an IP address stay inside, and no network in `allow` has it."""
+    """Whether packets to an IP address stay inside, and no network in `allow` contains it."""
     if is_public(address):
         return False
     ip = ip_address(address.partition("%")[0])

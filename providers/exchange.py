@@ -1,4 +1,4 @@
-"""One exchange with a provider: the request as it is sent, and the first content of a stream. Used by upstream.py."""
+"""One exchange with a provider: the request, the first content of a stream, a whole response. Used by upstream.py."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from providers.request_additions import Added
 from providers.target import Target
 from providers.transport.client import LEAVE_S, UpstreamRequest, UpstreamResponse
 
-QUICK_BYTES: Final = 64 * 1024  # of an answer that is taken apart within a step of the loop
+QUICK_BYTES: Final = 64 * 1024  # of a response that is parsed within one step of the loop
 MAX_ANSWER: Final = 64 * 1024 * 1024
 USER_AGENT = "open-model-gateway"
 
 
 class Receiving(Protocol):
-    """What of a call is read and written here (providers/call.py)."""
+    """The parts of a call that are read and written here (providers/call.py)."""
 
     target: Target
     response: UpstreamResponse
@@ -67,7 +67,7 @@ def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, added: Add
 
 
 def stream_for(call: Receiving, dialect: Dialect, outgoing: Outgoing) -> Stream:
-    """Make the stream that reads what comes."""
+    """Create the stream that reads the response."""
     stream = call.stream = dialect.stream()
     stream.is_for(call.target.upstream_model, call.target.secrets())
     call.aside, stream.reads_aside = outgoing.aside, outgoing.aside is not None
@@ -75,7 +75,7 @@ def stream_for(call: Receiving, dialect: Dialect, outgoing: Outgoing) -> Stream:
 
 
 async def first_content(call: Receiving, blocks: AsyncIterator[bytes], block: bytes) -> bytes:
-    """Read on from the first block until the stream shows content, so that everything before it may still fail over.
+    """Read from the first block until the stream has content, so that a failure before it may still fail over.
 
     Raises UpstreamFailed, MalformedStream.
     """
@@ -105,7 +105,7 @@ async def first_content(call: Receiving, blocks: AsyncIterator[bytes], block: by
 
 
 async def looked_into(call: Receiving) -> bytes:
-    """Return what goes to the client for large events of a stream, which another process looks into."""
+    """Return the client's bytes for large events of a stream, which another process reads."""
     stream, out = call.stream, b""
     assert stream is not None  # noqa: S101 - it has large events
     assert call.aside is not None  # noqa: S101
@@ -115,7 +115,7 @@ async def looked_into(call: Receiving) -> bytes:
 
 
 async def late_usage(stream: Stream, blocks: AsyncIterator[bytes]) -> None:
-    """Wait a moment for a usage that comes behind `[DONE]`, as some servers send it."""
+    """Wait a moment for a usage after `[DONE]`, as some servers send it."""
     with contextlib.suppress(TimeoutError, UpstreamFailed, MalformedStream):
         async with asyncio.timeout(LEAVE_S):
             async for block in blocks:
@@ -125,19 +125,19 @@ async def late_usage(stream: Stream, blocks: AsyncIterator[bytes]) -> None:
 
 
 def unfinished(stream: Stream) -> UpstreamFailed | None:
-    """Return how a stream failed that has ended; None: it did not."""
+    """Return the failure of a stream that has ended; None: it did not fail."""
     if stream.failure is not None:
         return ErrorWith200(stream.failure)
     return None if stream.done else UpstreamBroken("the stream ended before it was complete", kind="cut")
 
 
 def broken_by(error: MalformedStream) -> UpstreamFailed:
-    """Return the failure that a stream ends with; nobody is blamed where the gateway has no memory."""
+    """Return the failure that a stream ends with; no fault is counted if the gateway has no memory."""
     return NoRoom(str(error)) if error.is_ours else UpstreamBroken(f"malformed stream: {error}")
 
 
 def what_ended(error: BaseException, call: Receiving, raw: bytes) -> BaseException:
-    """Return what ended an answer before it was one, with the usage that it reported. `raw`: came in one piece."""
+    """Return the failure of an incomplete response, with its reported usage. `raw`: a body in one piece."""
     said = last_word(call.stream) if call.stream is not None else None
     if isinstance(error, MalformedAnswer | MalformedStream):
         said = said or error.usage
@@ -157,18 +157,16 @@ def what_ended(error: BaseException, call: Receiving, raw: bytes) -> BaseExcepti
 
 
 async def read_answer(call: Receiving, dialect: Dialect, outgoing: Outgoing, raw: bytes) -> None:
-    """Take a whole answer apart. Raises MalformedAnswer.
+    """Parse a whole response. Raises MalformedAnswer.
 
-    What may take long, or is no use, is told to `heard` first. What is neither is left in `call.unnoted`: whoever
-    ends the call in this turn of the loop need not note that the answer came, all others must.
+    A response that may take long, or is unusable, is passed to `heard` first. Any other is left in `call.unnoted`: code
+    that ends the call in this step of the loop need not note that the response arrived, all other code must.
     """
     aside = outgoing.aside
     if len(raw) <= QUICK_BYTES:
         try:
             call.answered = dialect.response(raw)
-        except (
-            BaseException
-        ) as fault:  # whatever it was, the answer came and may be billed; it is raised again
+        except BaseException as fault:  # the response arrived and may be billed; the error is raised again
             outgoing.heard(call.target, raw)
             if aside is None or not isinstance(fault, Laborious):
                 raise

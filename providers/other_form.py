@@ -1,6 +1,6 @@
-"""Answers in the other form than was asked for: a document in the place of a stream, a stream in that of a document.
+"""Responses in the other form than requested: a document in place of a stream, a stream in place of a document.
 
-Both were paid for, so each is delivered in the form that its client can read. Used by upstream.py.
+Both are billed, so each is delivered in the form that its client can read. Used by upstream.py.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from providers.outgoing import Outgoing
 
 MOST_COUNTED: Final = 100_000  # tokens of a text that was not kept
-QUICK_FORM: Final = 16 * 1024  # of an answer that gets its other form within a step of the loop
+QUICK_FORM: Final = 16 * 1024  # of a response that is converted within one step of the loop
 
 
 async def begun(call: Call, dialect: Dialect, outgoing: Outgoing, blocks: AsyncIterator[bytes]) -> bytes:
-    """Return the client's first bytes of a stream that was asked for. Raises UpstreamFailed, MalformedAnswer."""
+    """Return the client's first bytes of a requested stream. Raises UpstreamFailed, MalformedAnswer."""
     outgoing.asker.stream = stream_for(call, dialect, outgoing)
     headers = call.response.headers
     kind, block = await opening(blocks, is_declared=is_declared_stream(headers))
@@ -51,7 +51,7 @@ async def begun(call: Call, dialect: Dialect, outgoing: Outgoing, blocks: AsyncI
 
 
 async def _in_one_piece(call: Call, dialect: Dialect, blocks: AsyncIterator[bytes], head: bytes) -> bytes:
-    """Read a document in the place of a stream: an answer becomes its only event."""
+    """Read a document in place of a stream: a response becomes its only event."""
     stream = call.stream
     assert stream is not None  # noqa: S101 - it was made
     raw = await _all_of(dialect.document(), blocks, head)
@@ -73,7 +73,7 @@ async def _in_one_piece(call: Call, dialect: Dialect, blocks: AsyncIterator[byte
 
 
 async def _edits(call: Call, dialect: Dialect, raw: bytes) -> tuple[list[Edit], bytes]:
-    """Return what changes in a document that is an answer, and the document. Raises MalformedAnswer."""
+    """Return the edits of a document that is a response, and the document. Raises MalformedAnswer."""
     aside = call.aside
     if len(raw) <= (QUICK_FORM if aside is not None else LARGE):
         try:
@@ -93,8 +93,8 @@ async def _edits(call: Call, dialect: Dialect, raw: bytes) -> tuple[list[Edit], 
 
 
 async def read_otherwise(call: Call, dialect: Dialect, outgoing: Outgoing, head: bytes) -> bytes:
-    """Return a document that does not begin as one: behind blanks, or folded out of a stream, which then is the
-    call's. Raises UpstreamFailed, MalformedAnswer, MalformedStream.
+    """Return a document that does not begin as one: after blanks, or folded from a stream, which then is the call's.
+    Raises UpstreamFailed, MalformedAnswer, MalformedStream.
     """
     response = call.response
     response.begun()
@@ -129,7 +129,7 @@ async def _every_event(call: Call, dialect: Dialect, blocks: AsyncIterator[bytes
 
 
 def take_folded(call: Call, outgoing: Outgoing, document: bytes) -> None:
-    """Answer with what was a stream, which has been read: the alias is in it, and what was used is known."""
+    """Set the response from a stream that has been read: it has the alias, and its usage is known."""
     stream = call.stream
     assert stream is not None  # noqa: S101 - it was one
     call.stream = None
@@ -139,13 +139,13 @@ def take_folded(call: Call, outgoing: Outgoing, document: bytes) -> None:
         outgoing.heard(call.target, document)
     if has_said_all(stream) and stream.usage is not None and not stream.usage.is_lacking:
         call.answered = Answered(document, stream.usage)
-    else:  # about as many tokens as were written
+    else:  # about as many tokens as were produced
         beyond = " word" * min(stream.produced_tokens, MOST_COUNTED)
         call.answered = Answered(document, None, stream.produced() + beyond)
 
 
 async def _next_step(out: bytes) -> bytes:
-    """Let others have their turn before something large is copied once more."""
+    """Let other tasks run before a large block is copied once more."""
     if len(out) > LARGE:
         await asyncio.sleep(0)
     return out

@@ -1,4 +1,4 @@
-"""What is to be sent to a provider, the same for every target. A pure value."""
+"""The request to a provider, the same for every target. A pure value."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from providers.target import Target
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be sent, the same for every target."""
+    """The request of one call, the same for every target."""
 
     request_id: str
     path: str
     raw: bytes
     streams: bool
     trace_parent: str = ""
-    has_cap: bool = False  # the gateway sends a cap, so a provider that refuses its name is asked once more
-    asks_usage: bool = False  # it adds `stream_options`, where the deployment takes them
+    has_cap: bool = False  # the gateway sends a cap, so a provider that refuses its name is called once more
+    asks_usage: bool = False  # it adds `stream_options`, if the deployment accepts them
     asker: Asker = msgspec.field(default_factory=Asker)
-    heard: Callable[[Target, bytes], object] = lambda *_: None  # of a whole answer: exchange.read_answer
-    aside: Aside | None = None  # reads what takes long
-    again: Again | None = None  # holds money for one more try, which may be billed too
+    heard: Callable[[Target, bytes], object] = lambda *_: None  # gets a whole response: exchange.read_answer
+    aside: Aside | None = None  # reads large responses
+    again: Again | None = None  # holds money for one more attempt, which may be billed too

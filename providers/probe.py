@@ -1,6 +1,6 @@
-"""Asks a provider for a sign of life: its list of models, or one token of chat where it has no such list.
+"""Probes a provider: requests its list of models, or one token of chat if it has no such list.
 
-Cost: one small request, over the transport of the calls: what is guarded there is guarded here.
+Cost: one small request, over the transport of the calls, with the same egress rules.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from providers.transport.client import Transport, UpstreamRequest
 _OK = 200
 _BAD_REQUEST = 400
 _NO_SUCH_LIST = frozenset({404, 405, 501})
-_AZURE = "azure"  # lists models, where its calls name deployments
+_AZURE = "azure"  # its list has models, its calls name deployments
 PLAIN_TO_TLS = "plain HTTP was sent to an HTTPS port"
 _SAYS_SO = re.compile(rb"to (an? )?(HTTPS|TLS|SSL-enabled) (server|port)", re.IGNORECASE)  # nginx, Go, Apache
 _MOST_ERROR = 300
@@ -39,13 +39,13 @@ class _Models(msgspec.Struct):
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True):
-    """What one probe saw. `is_final`: asking again will not help, somebody must repair something."""
+    """The result of one probe. `is_final`: another probe will not help, an operator must repair something."""
 
     is_ok: bool
     status: int | None = None
     latency_ms: float = 0.0
     error: str = ""
-    models: frozenset[str] = frozenset()  # that the provider lists, where it has a list that can be read
+    models: frozenset[str] = frozenset()  # that the provider lists, if its list can be read
 
     @property
     def is_final(self) -> bool:
@@ -74,14 +74,14 @@ async def probe(transport: Transport, target: Target, timeout_s: float, *, can_c
 
 
 def _error_of(status: int, body: bytes, target: Target) -> str:
-    """Return what is shown of an error; of its body only that the port wants TLS."""
+    """Return the text shown for an error; of its body only that the port requires TLS."""
     is_plain = status == _BAD_REQUEST and target.base_url.lower().startswith("http:")
     says_so = is_plain and _SAYS_SO.search(body[:_MOST_READ_OF_ERROR])
     return f"status {status}: {PLAIN_TO_TLS}" if says_so else f"status {status}"
 
 
 def _models_in(body: bytes) -> frozenset[str]:
-    """Return the ids of a list of models (OpenAI, "List models"); none where it is no such list."""
+    """Return the ids of a list of models (OpenAI, "List models"); none if it is no such list."""
     try:
         return frozenset(model.id for model in msgspec.convert(read_any(body), _Models).data)
     except msgspec.ValidationError:
@@ -91,7 +91,7 @@ def _models_in(body: bytes) -> frozenset[str]:
 async def _ask(
     transport: Transport, target: Target, limits: Timeouts, url: str, body: bytes | None
 ) -> tuple[int, bytes]:
-    """Return the status of the answer and its body, as far as it may go. Redirects are not followed."""
+    """Return the status of the response and its body, up to the limit. Redirects are not followed."""
     headers = {"accept": "application/json", "user-agent": USER_AGENT}
     PROVIDERS[target.provider].auth(target, headers)
     if body is not None:

@@ -33,12 +33,12 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     dialect: str = "openai_openai"
     needs_secret: bool = True
     needs_endpoint: bool = False
-    cap_field: str = "max_tokens"  # where an output cap goes when the client gave none
-    cache_member: str = ""  # of a chat: what parts the prompt cache of its account (providers/tenant_salt.py)
+    cap_field: str = "max_tokens"  # the member of an output cap if the client gave none
+    cache_member: str = ""  # of a chat: it partitions its account's prompt cache (providers/tenant_salt.py)
 
 
 def default_base_url(provider: str, config: Providers) -> str:
-    """Return the endpoint of a deployment that names none, or "" when there is none to assume."""
+    """Return the endpoint of a deployment that names none, or "" if there is no default."""
     row = PROVIDERS[provider]
     return row.default_base_url or row.own(config)[0].rstrip("/")
 
@@ -69,15 +69,15 @@ def _plain_url(target: Target, path: str) -> str:
 
 
 def is_dateless(base_url: str, api_version: str) -> bool:
-    """Tell whether Azure's API without dates is meant, whose body names the deployment as the model."""
+    """Return whether Azure's API without dates is meant, whose body names the deployment as the model."""
     return base_url.rstrip("/").endswith(_V1) or api_version in {"", "v1", "preview", "latest"}
 
 
 def wire_model(target: Target) -> str:
-    """Return what a request calls the model, "" for `upstream_model`: on Azure's API without dates the deployment.
+    """Return the model's name in a request, "" for `upstream_model`: on Azure's API without dates the deployment.
 
-    That is the name which a dated URL has, of rows that give host and deployment. One that got its name from us
-    (`<alias>-<n>`) names none.
+    It is the name in a dated URL, of rows with host and deployment. A name that the gateway generated (`<alias>-<n>`)
+    is no deployment.
     """
     is_host = not target.base_url.rstrip("/").endswith(_V1)
     if target.provider != "azure" or not is_host or not is_dateless(target.base_url, target.api_version):
@@ -124,7 +124,7 @@ _ROWS: Final = (
         needs_endpoint=True,
         cap_field="max_completion_tokens",
     ),
-    # The address of the simulator is known when it runs; it is filled in by who starts it.
+    # The address of the simulator is known when it runs; the code that starts it fills it in.
     Provider(name="simulator", auth=auth.none, url=_plain_url, own=lambda _: ("", ""), needs_secret=False),
 )
 PROVIDERS: Final[dict[str, Provider]] = {row.name: row for row in _ROWS}

@@ -1,12 +1,11 @@
-"""What the gateway adds to a request although nobody asked, and the way back from it.
+"""Members that the gateway adds to a request, and how it corrects them after a provider's refusal.
 
 A cap is added where a budget or a limit needs one, `stream_options.include_usage` where a stream's usage is to be read.
-A row's `metadata` says how (`cap_member`, `stream_usage`); else it is as the provider's kind takes it, until a server
-refuses a member by name: then it is asked once more without it, or with the cap's other name. What was learned so is
-kept for LEARNED_S, so that nothing is wrong for ever: for the tenant whose call it was, and for all once a call of
-another one met the same. An error may quote what a tenant wrote, or fetched from a server of its own. Sources: the
-refusals of OpenAI's reasoning models, Azure's dated versions, Mistral, Cohere, Google's compatible API, vLLM and
-FastAPI.
+A row's `metadata` states how (`cap_member`, `stream_usage`); else the provider's kind decides, until a server refuses a
+member by name: then it is called once more without it, or with the cap's other name. The result is kept for LEARNED_S,
+so that an error is not permanent: for the tenant of the call, and for all once a call of another tenant had the same
+result, since an error may quote text that a tenant wrote, or fetched from its own server. Sources: the refusals of
+OpenAI's reasoning models, Azure's dated versions, Mistral, Cohere, Google's compatible API, vLLM and FastAPI.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
     from providers.target import Target
 
 LEARNED_S: Final = 3_600.0
-MOST_TENANTS: Final = 1_000  # of which is known what one deployment took from them
+MOST_TENANTS: Final = 1_000  # for which the additions of one deployment are kept
 EVERYBODY: Final = 0
-MOST_TRIES: Final = 3  # of one deployment in one try: each addition can be refused once
+MOST_TRIES: Final = 3  # requests to one deployment in one attempt: each addition can be refused once
 _OTHER: Final = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _REFUSALS: Final = (400, 422)
 _READ: Final = 16 * 1024
@@ -37,7 +36,7 @@ _UNKNOWN: Final = re.compile(
     rb"|not a valid|no such|cannot find field|invalid (?:parameter|argument|field|key|property|name|member)"
     rb"|additional propert|deprecated"
 )
-# A cap that is only too high was understood.
+# The name of a cap that is only too high is known to the server.
 _OF_A_VALUE: Final = re.compile(
     rb"(?i)too (?:large|high|big|many)|at most|(?:less|greater|larger|higher|more) than|less_than|exceed|up to"
     rb"|maximum (?:value|of|allowed)|between|range"
@@ -49,28 +48,28 @@ _NAMED: Final = {
 
 
 class Added(msgspec.Struct, frozen=True):
-    """How a deployment takes what is added: under which name the cap ("": none), and whether usage is asked for."""
+    """The additions that a deployment accepts: the name of the cap ("": none), and whether usage is requested."""
 
     cap: str
     usage: bool = True
 
 
 class _Learned(NamedTuple):
-    """Of one deployment: where its calls went, for an edited row is another server; by tenant, until when and what."""
+    """Of one deployment: its address, since an edited row is another server; by tenant, the expiry and additions."""
 
     place: tuple[Any, ...]
     known: dict[int, tuple[float, Added]]
 
 
 class Additions:
-    """What is added for each deployment, by its id and by tenant."""
+    """The additions for each deployment, by its id and by tenant."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._learned: dict[int, _Learned] = {}
         self._clock = clock
 
     def of(self, target: Target, who: int = EVERYBODY) -> Added:
-        """Return how this deployment takes additions from this tenant, as far as is known."""
+        """Return the additions that this deployment accepts from this tenant, as far as known."""
         if self._learned and (learned := self._learned.get(target.id)) is not None:
             known, now = learned.known, self._clock()
             for each in (who, EVERYBODY):
@@ -79,7 +78,7 @@ class Additions:
         return stated(target)
 
     def learn(self, target: Target, added: Added, who: int = EVERYBODY) -> None:
-        """Remember what a deployment took after it had refused something else. `who`: 0 is the operator's own call."""
+        """Store what a deployment accepted after it had refused something else. `who`: 0 is the operator's own call."""
         now = self._clock()
         learned = self._learned.get(target.id)
         if learned is None or learned.place != _place(target):
@@ -93,12 +92,12 @@ class Additions:
             known[EVERYBODY] = known[who]
 
     def forget_others(self, targets: Container[int]) -> None:
-        """Keep what was learned of these deployments, by id; the others are gone."""
+        """Keep what was learned of these deployments, by id; drop the rest."""
         self._learned = {each: learned for each, learned in self._learned.items() if each in targets}
 
 
 def stated(target: Target) -> Added:
-    """Return what the row says, or what its provider's kind takes."""
+    """Return the additions of the row, or those of its provider's kind."""
     metadata = target.metadata
     if not metadata:
         return _USUAL[target.provider]
@@ -111,12 +110,12 @@ def _place(target: Target) -> tuple[Any, ...]:
 
 
 def without(added: Added, refusal: UpstreamStatus, *, has_cap: bool, asks_usage: bool) -> Added | None:
-    """Return what to add instead, where this very refusal is about an addition by name; None: it is about other things.
+    """Return what to add instead, if this refusal names an addition; None: it is about other things.
 
-    `has_cap` and `asks_usage` say whether the gateway set them in this request at all.
+    `has_cap` and `asks_usage`: whether the gateway set them in this request at all.
     """
     body = (refusal.body or b"")[:_READ]
-    is_read = refusal.status in _REFUSALS and refusal.usage is None  # what is billed was understood
+    is_read = refusal.status in _REFUSALS and refusal.usage is None  # a billed request was understood
     if not is_read or not _UNKNOWN.search(body):
         return None
     if asks_usage and added.usage and _NAMED["stream_options"].search(body):

@@ -1,4 +1,4 @@
-"""One place a call can be sent to: what the transport, the auth and the dialect must know of a deployment."""
+"""One target of a call: the data of a deployment that the transport, the auth and the dialect need."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SECRETS_OF_GCP: Final = ("private_key", "private_key_id", "refresh_token", "cli
 class Timeouts(msgspec.Struct, frozen=True):
     """Seconds. `first_byte` runs from the request's last byte to a stream's first content, `idle` between two events.
 
-    `answer` is the same wait for what is not a stream: providers send nothing before all of it is made.
+    `answer` is the same wait for a response that is no stream: providers send nothing before it is complete.
     """
 
     connect: float = 3.0
-    first_byte: float = 300.0  # reasoning models say nothing for minutes
+    first_byte: float = 300.0  # reasoning models send nothing for minutes
     answer: float = 600.0
     idle: float = 120.0
     total: float = 900.0
@@ -60,12 +60,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     metadata: dict[str, str] = {}
     wire_model: str = (
-        ""  # what a request calls the model, where that is not `upstream_model` (Azure: the deployment)
+        ""  # the model's name in a request, if that is not `upstream_model` (Azure: the deployment)
     )
-    is_guarded: bool = False  # a person typed the address: it may not lead inside (providers/egress.py)
+    is_guarded: bool = False  # a person typed the address: it may not be internal (providers/egress.py)
 
     def secrets(self) -> tuple[str, ...]:
-        """Return every secret that a request to it may carry, so that it can be looked for in what comes back."""
+        """Return every secret that a request to it may carry, so that responses can be searched for it."""
         found = [self.secret.reveal()]
         for name in SECRET_METADATA.intersection(self.metadata):
             found += _parts(self.metadata[name])
@@ -73,7 +73,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _parts(text: str) -> list[str]:
-    """Return the secrets inside a secret text: of a JSON document the members that are, else all of it."""
+    """Return the secrets inside a secret text: the secret members of a JSON document, else all of it."""
     try:
         document: Any = msgspec.json.decode(text)
     except msgspec.DecodeError:

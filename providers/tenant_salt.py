@@ -1,8 +1,8 @@
-"""Keeps the tenants apart who share one account at a provider: its prompt cache, and the names they call people by.
+"""Isolates tenants that share one account at a provider: its prompt cache, and the tenants' names of end users.
 
-A provider's cache belongs to the account, so its answers (`cached_tokens`, and their speed) would tell one tenant what
-another sent lately. A cache's name, and the names of end users, leave as an HMAC under the tenant's own salt: the same
-name of the same tenant is always the same, and nobody can say another tenant's. Pure; microseconds a call.
+A provider's cache belongs to the account, so its responses (`cached_tokens`, and their speed) would reveal to a tenant
+what another sent lately. A cache's name, and the names of end users, are sent as an HMAC under the tenant's own salt:
+the same name of the same tenant is always the same, and no tenant can send another's. Pure; microseconds a call.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 CACHES: Final = frozenset(CACHE_MEMBERS)
 MEMBERS: Final = CACHES | {"user", "safety_identifier"}
 METADATA: Final = (
-    "cache_member"  # of a deployment: the member that parts its caches, where its provider's row has none
+    "cache_member"  # of a deployment: the member that partitions its caches, if its provider's row has none
 )
-MOST: Final = 20_000  # tenants whose salt is remembered
-_LENGTH: Final = 40  # hex digits; OpenAI takes names of up to 64
+MOST: Final = 20_000  # tenants whose salt is cached
+_LENGTH: Final = 40  # hex digits; OpenAI accepts names of up to 64
 _SILENT: Final = frozenset({b"null", b'""'})
 
 _encode = msgspec.json.Encoder().encode
@@ -34,7 +34,7 @@ Parts = dict[str, msgspec.Raw]
 
 
 class Salt:
-    """One tenant's. `own` names the cache of all its calls that name none."""
+    """One tenant's salt. `own` names the cache of all its calls that name none."""
 
     __slots__ = ("_key", "own")
 
@@ -43,15 +43,13 @@ class Salt:
         self.own = self._of(b"", b"")
 
     def salt(self, parts: Parts, member: str) -> None:
-        """Replace what a body says in these members; `member`: the cache is named there in any case ("": it is not)."""
+        """Replace these members of a body; `member`: the cache is named there in any case ("": it is not)."""
         for name in MEMBERS.intersection(parts):
             given = bytes(parts[name])
             if given not in _SILENT and given[:1] == b'"':
-                text = msgspec.json.decode(given, type=str)  # however it is spelled
+                text = msgspec.json.decode(given, type=str)  # whatever its JSON escapes
                 parts[name] = _raw(self._of(name.encode(), text.encode("utf-8", "surrogatepass")))
-            elif (
-                given not in _SILENT and name in CACHES
-            ):  # a number is a name where a server takes it for one
+            elif given not in _SILENT and name in CACHES:  # a number is a name if a server accepts it as one
                 parts[name] = _raw(self._of(name.encode(), b"\x00" + given))
         if member and bytes(parts.get(member, b"null")) in _SILENT:
             parts[member] = _raw(self.own)
@@ -61,7 +59,7 @@ class Salt:
 
 
 class Salts:
-    """All of them, from the process's secret; replicas with the same secret agree."""
+    """All tenants' salts, derived from the process's secret; replicas with the same secret agree."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
@@ -78,12 +76,12 @@ class Salts:
 
 
 def member_at(target: Target) -> str:
-    """Return the member that parts the caches of a chat there; "" where none is known to be understood."""
+    """Return the member that partitions the caches of a chat there; "" if none is known to be supported."""
     return target.metadata.get(METADATA) or PROVIDERS[target.provider].cache_member
 
 
 def spliced(raw: bytes, member: str, salt: Salt | None) -> bytes:
-    """Put the name of the tenant's cache in front of a JSON object that names none; the rest is not read."""
+    """Insert the name of the tenant's cache at the start of a JSON object that names none; the rest is not read."""
     if salt is None or not member:
         return raw
     at = raw.index(b"{") + 1

@@ -1,6 +1,6 @@
-"""Tries the targets of a call's plan and returns the first that answers. Fails over only before the first content.
+"""Tries the targets of a call's plan and returns the first response. Fails over only before the first content.
 
-Cost: one upstream exchange. Nothing here waits without a timeout; whatever it leaves, it closes.
+Cost: one upstream exchange. Every wait has a timeout; every abandoned connection is closed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ async def open_call(
     attempts: list[Attempt],
     health: DeploymentHealth,
 ) -> Call:
-    """Return the first answer, noting every try. Raises UpstreamFailed; CancelledError once the asker has left."""
+    """Return the first response; records every attempt. Raises UpstreamFailed; CancelledError on client disconnect."""
     failures: list[UpstreamFailed] = []
     journey = AttemptPlanner(plan, health, outgoing.asker)
     notes = health.notes(attempts, outgoing.request_id)
@@ -65,7 +65,7 @@ async def open_call(
             failures.append(failure)
             drop_frames(failure)
             await _wait(journey.failed(target, failure), plan.deadline)
-        except BaseException as error:  # however the try ended, its place at the deployment is given back
+        except BaseException as error:  # however the attempt ended, its bulkhead slot is released
             turn.release()
             outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
             notes.ended(target, outcome, None, sending.started, reached=sending.was_sent)
@@ -89,7 +89,7 @@ def _unanswered(
 
 
 class _Sending:
-    """One target's turn: the request, and once more without an addition of ours that is refused by name."""
+    """One attempt at a target: the request, and once more without an addition of ours that is refused by name."""
 
     __slots__ = ("_deadline", "_dialect", "_notes", "_outgoing", "_request", "_transport", "started")
 
@@ -111,7 +111,7 @@ class _Sending:
         return self._request is not None and self._request.was_sent
 
     async def to(self, target: Target, additions: Additions) -> Call:
-        """Raises UpstreamFailed."""
+        """Send the request to the target. Raises UpstreamFailed."""
         who = self._outgoing.asker.tenant_id
         added = additions.of(target, who)
         tried: tuple[Added, ...] = ()
@@ -183,7 +183,7 @@ async def _try(
                 await read_answer(call, dialect, outgoing, raw)
             else:
                 take_folded(call, outgoing, raw)
-    except BaseException as error:  # however it ended, the connection is not kept half read
+    except BaseException as error:  # on any error the connection is not left half read
         await response.aclose()
         told = what_ended(error, call, raw)
         if told is error:

@@ -1,4 +1,4 @@
-"""What a call used, in disjoint parts: no token is counted in two fields. Pure values, no I/O."""
+"""The usage of a call in disjoint parts: no token is counted in two fields. Pure values, no I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OTHER_TOOLS: Final = "other tools"
 
 
 class ImageCount(msgspec.Struct, frozen=True, array_like=True):
-    """So many images of one size and quality, as priced by the provider ("1024x1024", "high")."""
+    """A number of images of one size and quality, as priced by the provider ("1024x1024", "high")."""
 
     quantity: int
     size: str = ""
@@ -23,7 +23,7 @@ class ImageCount(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ToolCount(msgspec.Struct, frozen=True, array_like=True):
-    """So many calls of a tool that the provider ran itself."""
+    """A number of calls of a tool that the provider ran itself."""
 
     name: str
     quantity: int
@@ -33,7 +33,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The usage vector of one call. Tokens are integers, audio is milliseconds, characters are Unicode characters.
 
     `input_tokens` is text that was neither read from nor written to the provider's prompt cache;
-    `output_tokens` is what was neither reasoning nor audio nor pictures. The providers' totals are the properties.
+    `output_tokens` is output without reasoning, audio and pictures. The providers' totals are the properties.
     """
 
     input_tokens: int = 0
@@ -50,7 +50,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     audio_ms: int = 0
     characters: int = 0
     tool_calls: tuple[ToolCount, ...] = ()
-    service_tier: str = ""  # and the place: as the answer reports them
+    service_tier: str = ""  # and the place: as the response reports them
     place: str = ""
     requests: int = 1
     estimated: bool = False
@@ -80,9 +80,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_lacking(self) -> bool:
-        """Whether a side is zero, which cannot be where something was answered; media are counted otherwise.
+        """Whether input or output is zero, which is impossible for a response; media are counted otherwise.
 
-        A length in seconds alone is no usage of what is served here: tokens are billed.
+        A length in seconds alone is no usage of the served models: tokens are billed.
         """
         if self.input_tokens and self.output_tokens:
             return False
@@ -94,7 +94,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return sum(image.quantity for image in self.images)
 
     def with_few_tools(self, priced: Collection[str]) -> Self:
-        """Return it with the calls of MOST_TOOLS tools at most, `priced` ones first and all, and the sum of others."""
+        """Return a copy with the calls of MOST_TOOLS tools at most: all `priced` ones first, and the sum of others."""
         if len(self.tool_calls) <= MOST_TOOLS:
             return self
         kept = [tool for tool in self.tool_calls if tool.name in priced]

@@ -1,11 +1,11 @@
-"""What can go wrong between us and a provider, and what that means for failover and for the client. Pure.
+"""The failures between the gateway and a provider, and their meaning for failover and for the client. Pure.
 
-UpstreamFailed                  any of them, and several of them summed up
-  ConnectFailed                 refused, name not found, TLS not trusted: the provider saw nothing
+UpstreamFailed                  any of them, and the summary of several of them
+  ConnectFailed                 refused, name not found, TLS not trusted: the provider received nothing
   UpstreamTimeout               connect | first_byte | idle | total
-  UpstreamStatus                the provider answered with a status that is not 2xx
-  UpstreamBroken                reset, truncated, or an answer that is not what was asked for
-  DeadlineExceeded              the call's own time was over; says nothing about the provider
+  UpstreamStatus                the provider responded with a status that is not 2xx
+  UpstreamBroken                reset, truncated, or a response that is not of the requested kind
+  DeadlineExceeded              the call's own deadline passed; no evidence about the provider
   Unavailable                   no deployment may be called at the moment, so none was
 """
 
@@ -55,7 +55,7 @@ _UNSURE: Final = "The provider refused this call, for what was asked or for the 
 
 
 class PassthroughError(msgspec.Struct, frozen=True):
-    """A provider's own refusal of the client's request, as the client will see it."""
+    """A provider's own refusal of the client's request, as it is passed to the client."""
 
     status: int
     message: str
@@ -65,10 +65,10 @@ class PassthroughError(msgspec.Struct, frozen=True):
 
 
 class UpstreamFailed(Exception):
-    """No answer from a provider. `reached`: the request may have arrived there, so it may cost something.
+    """No usable response from a provider. `reached`: the request may have arrived there, so it may be billed.
 
-    `kind` is its class in metrics; `fault` says whom the breaker blames, `is_sure` that once is enough; `why`: another
-    model might take the very same request.
+    `kind` is its class in metrics; `fault` is the cause that the breaker counts; `is_sure`: one failure is enough;
+    `why`: another model might accept the same request.
     """
 
     def __init__(
@@ -87,29 +87,29 @@ class UpstreamFailed(Exception):
         self.body, self.retry_after_s, self.reached = body, retry_after_s, True
         self.kind, self.why, self.is_sure = code, "", code == "upstream_auth_failed"
         self.fault: Fault = _FAULTS.get(code, "deployment")
-        self.usage: Usage | None = None  # what the provider said that it used all the same
-        self.so_far: Usage | None = None  # what it had said before the end: it may have used more
+        self.usage: Usage | None = None  # reported by the provider despite the failure
+        self.so_far: Usage | None = None  # reported before the end: the final usage may be higher
         self.answer_status = 504 if code == "upstream_timeout" else 502
-        self.provider, self.deployment, self.target_id = "", "", 0  # filled in by `came_from`
+        self.provider, self.deployment, self.target_id = "", "", 0  # set by `came_from`
         self._secrets: tuple[str, ...] = ()
-        self._read: Said | None = None  # the body
+        self._read: Said | None = None  # the parsed body
 
     def came_from(self, target: Target) -> None:
-        """Note who failed, and take the secrets that it was sent out of what it said."""
+        """Record the target that failed, and redact the secrets that it was sent from the reason."""
         if self.target_id == target.id and self._secrets:
-            return  # that was done
+            return  # already done
         self.provider, self.deployment, self.target_id = target.provider, target.name, target.id
         self._secrets = target.secrets()
         self.reason = redact(self.reason, self._secrets)
 
     def judged(self, verdict: Verdict) -> None:
-        """Take over what the provider's own words mean."""
+        """Apply the verdict on the provider's error."""
         self.retryable, self.code, self.answer_status = verdict.retryable, verdict.code, verdict.answer_status
         self.kind, self.fault, self.is_sure = verdict.kind, verdict.fault, verdict.is_sure
         self.why = verdict.why
 
     def said(self, most: int = MOST_REASON) -> str:
-        """Return what the provider said, in one line without secrets, for the operator; "" where it said nothing."""
+        """Return the provider's message in one line without secrets, for the operator; "" if there is none."""
         if not self.body:
             return ""
         self._read = self._read or said_in(self.body)
@@ -117,7 +117,7 @@ class UpstreamFailed(Exception):
 
     @property
     def passed_on(self) -> PassthroughError | None:
-        """The refusal to hand to the client in the provider's words, or None when the client gets our own."""
+        """The refusal for the client in the provider's words, or None if the client gets the gateway's message."""
         if self.fault != "request":
             return None
         self._read = self._read or said_in(self.body)
@@ -125,7 +125,7 @@ class UpstreamFailed(Exception):
 
     @property
     def words(self) -> str:
-        """A sentence for the client."""
+        """The message for the client."""
         if self.fault == "credential" and not self.is_sure:
             return _UNSURE
         if self.kind in _OF_404:
@@ -134,13 +134,13 @@ class UpstreamFailed(Exception):
 
 
 def named(error: BaseException) -> str:
-    """Return the class of an error of the system and its text, which some lack."""
+    """Return the class name of an error and its text, if it has one."""
     text = str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 class ConnectFailed(UpstreamFailed):
-    """Refused, unknown host, untrusted certificate: no byte of the request left."""
+    """Refused, unknown host, untrusted certificate: no byte of the request was sent."""
 
     def __init__(self, reason: str, kind: str = "connect_failed") -> None:
         super().__init__(reason)
@@ -157,7 +157,7 @@ class UpstreamTimeout(UpstreamFailed):
 
 
 class UpstreamBroken(UpstreamFailed):
-    """The connection broke, or what came over it is not an answer. `is_stale`: it had been kept, and was silent."""
+    """The connection broke, or its data is no response. `is_stale`: a kept connection on which nothing arrived."""
 
     is_stale = False
 
@@ -167,7 +167,7 @@ class UpstreamBroken(UpstreamFailed):
 
 
 class ErrorWith200(UpstreamBroken):
-    """What came with status 200 is an error - a stream's first event, or all of it: read as with its own status."""
+    """An error sent with status 200, as a stream's first event or the whole body: judged by its own status."""
 
     def __init__(self, error: bytes) -> None:
         super().__init__("the provider sent an error instead of content", body=error, kind="error_in_stream")
@@ -177,7 +177,7 @@ class ErrorWith200(UpstreamBroken):
 
 
 class DeadlineExceeded(UpstreamFailed):
-    """The time that the client or the server allows for the whole call is over."""
+    """The time that the client or the server allows for the whole call has passed."""
 
     def __init__(self, seconds: float, *, reached: bool) -> None:
         super().__init__(f"deadline of {seconds:g} s", retryable=False, code="deadline_exceeded")
@@ -185,7 +185,7 @@ class DeadlineExceeded(UpstreamFailed):
 
 
 class Unavailable(UpstreamFailed):
-    """Every deployment rests or is full. `is_limited`: only because their providers asked not to be called yet."""
+    """Every deployment is ejected or full. `is_limited`: only because of their providers' cooldowns."""
 
     passed_over: tuple[object, ...] = ()  # each deployment, and why; filled in by routing
 
@@ -196,7 +196,7 @@ class Unavailable(UpstreamFailed):
 
 
 class UpstreamStatus(UpstreamFailed):
-    """The provider answered with an error (or a redirect, which is never followed; its host is told)."""
+    """The provider responded with an error (or a redirect, which is never followed; its host is reported)."""
 
     def __init__(
         self,
@@ -220,7 +220,7 @@ class UpstreamStatus(UpstreamFailed):
     def of(
         cls, status: int, headers: Mapping[str, str], body: bytes, now: float | None = None
     ) -> UpstreamStatus:
-        """Read an answer's head; `now` is Unix time, for a Retry-After that is a date."""
+        """Read a response's head; `now` is Unix time, for a Retry-After that is a date."""
         now = time.time() if now is None else now
         wait = milliseconds(headers.get("retry-after-ms"))
         if wait is None:
@@ -229,9 +229,9 @@ class UpstreamStatus(UpstreamFailed):
 
 
 def summarize(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
-    """Return the failure that stands for all tries of a call: the last if it is final, else what they share.
+    """Return the failure that represents all attempts of a call: the last if it is final, else what they share.
 
-    `reached`, `provider` and `deployment` are those of the last try that a provider may have seen.
+    `reached`, `provider` and `deployment` are those of the last attempt that a provider may have received.
     """
     last = failures[-1]
     codes = {failure.code for failure in failures}

@@ -1,10 +1,10 @@
-"""Errors that come with a status of success: in an event of a stream, or in the place of an answer. Pure.
+"""Errors sent with a success status: in an event of a stream, or in place of a response. Pure.
 
 Sources of the shapes: OpenAI, OpenRouter and Anthropic (`error`), vLLM (`object: "error"`), FastChat (`error_code`),
 FastAPI (`detail`), llama.cpp (a field of its own, providers/dialects/sse.py), Mistral and OpenRouter
 (`finish_reason: "error"`), Google (a list, `promptFeedback`), MiniMax (`base_resp`), Zhipu and others (`success`,
 `msg`), Bedrock (`...Exception`), OpenAI's Responses (`response.failed`, `.incomplete`, `.cancelled`), Apigee
-(`fault`), RFC 9457 (a `status` of HTTP).
+(`fault`), RFC 9457 (an HTTP `status`).
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any, Final
 import msgspec
 
 _ERROR: Final = "error"
-# Finish reasons of a choice that its server broke off, in small letters. Sources: OpenRouter, Mistral, vLLM and SGLang
+# Finish reasons of a choice that its server aborted, in lower case. Sources: OpenRouter, Mistral, vLLM and SGLang
 # (abort), TensorRT-LLM (cancelled, timeout), DeepSeek (insufficient_system_resource), Zhipu (network_error).
 _BROKEN_OFF: Final = frozenset({_ERROR, "failed", "failure", "abort", "aborted", "cancelled", "canceled"}) | {
     "insufficient_system_resource", "network_error", "server_error", "internal_error", "timeout",
 }  # fmt: skip
-MOST_BODY: Final = 64 * 1024  # of an error; no honest one is longer
+MOST_BODY: Final = 64 * 1024  # of an error; real ones are shorter
 _MOST_WORDS: Final = 1_000
 _STATES: Final = frozenset({"error", "failed", "failure"})
-_ENDED_SO: Final = _STATES | {"incomplete", "cancelled"}  # Responses, in the place of "completed"
+_ENDED_SO: Final = _STATES | {"incomplete", "cancelled"}  # Responses, in place of "completed"
 _KINDS: Final = frozenset({_ERROR, "exception", *[f"response.{state}" for state in _ENDED_SO]})
-_EXCEPTION: Final = "Exception"  # how AWS ends the names of its errors
-_STATUSES: Final = range(400, 600)  # of HTTP
+_EXCEPTION: Final = "Exception"  # the suffix of AWS's error names
+_STATUSES: Final = range(400, 600)  # HTTP errors
 _TELLING: Final = (
     "error", "errors", "error_code", "error_msg", "error_message", "errorMessage", "message", "Message", "msg",
     "detail", "details", "fault", "exception", "err", "__type",
@@ -34,7 +34,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def is_error(document: Any) -> bool:
-    """Tell whether a document without choices reports an error. An empty error (`{}`, "", false) is none."""
+    """Return whether a document without choices is an error. An empty error (`{}`, "", false) is none."""
     while isinstance(document, list):
         document = document[0] if document else None
     if not isinstance(document, dict):
@@ -55,9 +55,9 @@ def is_error(document: Any) -> bool:
 
 
 def error_body(raw: bytes, document: Any) -> bytes | None:
-    """Return the error that a document without choices reports, for whoever judges it; None where it is none.
+    """Return the error body of a document without choices, for a verdict; None if it is no error.
 
-    What another API wraps deeper, perhaps behind all that was asked, is taken out of it: `raw` may be very long.
+    An error that another API nests deeper, perhaps after the whole request, is extracted: `raw` may be very long.
     """
     if not is_error(document):
         return None
@@ -93,13 +93,13 @@ def _is_status(value: Any) -> bool:
 
 
 def _tells(name: str, value: Any) -> bool:
-    """An object called `message` is the beginning of an answer in Anthropic's words, and no error."""
+    """An object named `message` is the beginning of an Anthropic response, and no error."""
     is_words = name in {"message", "Message", "msg"}
     return bool(value) and not (is_words and not isinstance(value, str | list))
 
 
 def choice_error(choices: Any) -> bytes | None:
-    """Return what the first choice that failed says of it, as an error's body; None where none failed."""
+    """Return the error of the first failed choice, as an error body; None if none failed."""
     for choice in choices if isinstance(choices, list) else ():
         if isinstance(choice, dict) and (choice.get("error") or has_failed(choice.get("finish_reason"))):
             return body_of(choice.get("error") or f"finish_reason: {choice.get('finish_reason')}")
@@ -107,11 +107,11 @@ def choice_error(choices: Any) -> bytes | None:
 
 
 def has_failed(reason: Any) -> bool:
-    """Tell whether a finish reason says that the choice was broken off: what came of it is not all of it."""
+    """Return whether a finish reason means that the choice was aborted: its content is incomplete."""
     return _is_in(reason, _BROKEN_OFF)
 
 
 def body_of(error: Any) -> bytes:
-    """Return an error, or the words of one, as a document of its own, in the shape that verdicts are given on."""
+    """Return an error, or its message, as a document of its own, in the shape that verdicts read."""
     body = _encode({"error": {"message": error} if isinstance(error, str) else error})
     return body if len(body) <= MOST_BODY else b'{"error":{"message":"an error of many words"}}'

@@ -1,8 +1,8 @@
-"""The table of what well-known servers say when they refuse: too long, flagged, no money, a wrong key or model. Pure.
+"""Table of well-known servers' codes and phrases of refusal: too long, flagged, no money, a wrong key or model. Pure.
 
-Codes come from the servers' sources and references, phrases from what they are seen to send. A phrase that may be a
-client's own words in an echo is believed only at the beginning of a message, and never enough to blame the credential
-alone (providers/errors/verdicts.py). Sources: OpenAI, Azure, Anthropic, Google, AWS, Mistral, Cohere, xAI, Groq,
+Codes come from the servers' sources and references, phrases from observed responses. A phrase that may echo the
+client's own text counts only at the beginning of a message, and is never enough alone to blame the credential
+(providers/errors/verdicts.py). Sources: OpenAI, Azure, Anthropic, Google, AWS, Mistral, Cohere, xAI, Groq,
 DeepSeek, Qwen, Moonshot, Zhipu, MiniMax, Volcengine, Cloudflare, Databricks, Perplexity, OpenRouter, Together,
 Fireworks, Hugging Face, GitHub Models, watsonx, vLLM, SGLang, llama.cpp, Ollama, TGI, TEI, TensorRT-LLM, LM Studio,
 LiteLLM.
@@ -171,7 +171,7 @@ _MODEL_CODES: Final = frozenset(
         "invalid_model",
         "unknown_model",
         "unavailable_model",
-        "operationnotsupported",  # Azure: of a model that does not chat
+        "operationnotsupported",  # Azure: the model does not support chat
         "1211",  # Zhipu
         "5007",  # Cloudflare
     }
@@ -185,7 +185,7 @@ _MODEL: Final = re.compile(
     re.IGNORECASE,
 )
 _ABSENT_CODES: Final = re.compile(r"model|deployment_?not_?found", re.IGNORECASE)
-# What a 404 calls the model; not a part of a path or of a host that it quotes.
+# How a 404 names the model; not a part of a quoted path or host.
 # "Function" is NVIDIA's, the rest are Databricks' and OpenRouter's.
 _ABSENT: Final = re.compile(
     r"(?<![/\w.-])(?:models?|deployments?)(?![\w-]|\.\w)|^function '[^']+': not found"
@@ -195,7 +195,7 @@ _ABSENT: Final = re.compile(
 
 
 def is_too_long(said: Said) -> bool:
-    """Tell whether it says that the prompt does not fit the model's context window."""
+    """Return whether the error means that the prompt does not fit the model's context window."""
     if said.names & _LONG_CODES:
         return True
     words = said.message[:_READ]
@@ -203,53 +203,53 @@ def is_too_long(said: Said) -> bool:
 
 
 def is_too_large(said: Said) -> bool:
-    """Tell whether a 429 is for one request that no waiting helps: larger than all that a minute allows."""
+    """Return whether a 429 is for one request larger than the whole limit of a minute: waiting does not help."""
     return bool(_TOO_LARGE.search(said.message[:_READ]))
 
 
 def has_flag(said: Said) -> bool:
-    """Tell whether it says by its names or details, not only in words, that what was asked is refused."""
+    """Return whether the error's names or details, not only its words, report a moderation refusal."""
     return said.is_flagged or any(_FLAG_CODES.search(name) for name in said.names)
 
 
 def is_flagged(said: Said) -> bool:
-    """Tell whether it says, if only in words, that a moderation refused what was asked."""
+    """Return whether the error reports, if only in words, that a moderation refused the request."""
     return has_flag(said) or bool(_FLAGGED.search(said.message[:_READ]))
 
 
 def is_account(said: Said, *, by_name: bool = False) -> bool:
-    """Tell whether the operator's account at the provider cannot pay; `by_name`: words are not enough."""
+    """Return whether the operator's account at the provider cannot pay; `by_name`: words are not enough."""
     if said.names & _ACCOUNT_CODES:
         return True
     return not by_name and bool(_ACCOUNT.match(said.message[:_READ]))
 
 
 def is_beyond_credit(said: Said) -> bool:
-    """Tell whether another request of the same account may well be paid for: a smaller one (OpenRouter's "can only
-    afford"), or that of another end user, who has a budget of his own at LiteLLM.
+    """Return whether the same account may still pay for another request: a smaller one (OpenRouter's "can only
+    afford"), or that of another end user with a separate budget at LiteLLM.
     """
     return "budget_exceeded" in said.names or bool(_AFFORD.search(said.message[:_READ]))
 
 
 def is_key(said: Said, *, by_name: bool = False) -> bool:
-    """Tell whether it says that the credential is wrong, or not for here; `by_name`: words are not enough."""
+    """Return whether the credential is wrong, or not valid here; `by_name`: words are not enough."""
     if said.names & _KEY_CODES:
         return True
     return not by_name and bool(_KEY.match(said.message[:_READ]))
 
 
 def is_limit(said: Said) -> bool:
-    """Tell whether it says by its names, whatever the status, that there are too many calls at the moment."""
+    """Return whether the error's names, whatever the status, mean too many calls at the moment."""
     return bool(said.names & _LIMIT_CODES)
 
 
 def is_model(said: Said) -> bool:
-    """Tell whether it says that there is no such model: the operator's name for it, as clients only name an alias."""
+    """Return whether there is no such model: the name is the operator's, since clients only name an alias."""
     return bool(said.names & _MODEL_CODES) or bool(_MODEL.match(said.message[:_READ]))
 
 
 def is_absent_model(said: Said) -> bool:
-    """Tell whether a 404 speaks of the model, or of its deployment: most servers have one for a wrong path too."""
+    """Return whether a 404 is about the model or its deployment: most servers send one for a wrong path too."""
     if said.is_page:
         return False
     is_named = said.param == "model" or any(_ABSENT_CODES.search(name) for name in said.names)

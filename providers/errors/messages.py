@@ -1,8 +1,8 @@
-"""What a provider's error says, whatever its envelope: words for people, and the names by which it calls the error.
+"""Reads a provider's error, whatever its envelope: the message for people, and the names of the error.
 
 Shapes: OpenAI's `{"error": {message, type, param, code}}`, Google's lists and `details`, FastAPI's `detail`, Mistral's
 nested `message`, OpenRouter's `metadata`, AWS's `Message`, RFC 9457's `title`, MiniMax's `base_resp`, Apigee's `fault`,
-pages of HTML, and plain text. Pure; on the error path only, about 20 us, and no more than LONGEST bytes are looked at.
+pages of HTML, and plain text. Pure; on the error path only, about 20 us, and no more than LONGEST bytes are read.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from providers.errors.inner_errors import is_error
 from providers.json_scan.documents import QUICK, documents_in
 from providers.json_scan.repaired import mended
 
-LONGEST: Final = 64 * 1024  # bytes that are taken apart; of longer ones the beginning is quoted
-MOST_MESSAGE: Final = 8_000  # characters of a message that is one
-MOST_QUOTED: Final = 1_000  # characters of what had to be put together
-MOST_REASON: Final = 1_000  # characters for a line of the log
-_MARGIN: Final = 256  # longer than a key is
+LONGEST: Final = 64 * 1024  # bytes that are parsed; of longer bodies the beginning is quoted
+MOST_MESSAGE: Final = 8_000  # characters of a proper message
+MOST_QUOTED: Final = 1_000  # characters of a message composed of several texts
+MOST_REASON: Final = 1_000  # characters in a log line
+_MARGIN: Final = 256  # longer than any key
 _MOST_NAME: Final = 200
 _DEPTH: Final = 4
 _DEEP: Final = 8
@@ -45,7 +45,7 @@ _NAMES: Final = (
     "__type",
     "status_code",
 )
-_NO_REASONS: Final = frozenset(  # members that tell nobody why, or what was asked and answered
+_NO_REASONS: Final = frozenset(  # members that give no reason, or repeat the request or the response
     {
         "code", "type", "status", "error_type", "error_code", "errorCode", "__type", "status_code", "success", "object",
         "usage", "id", "request_id", "requestId", "trace_id", "timestamp", "time", "instance", "documentation_url",
@@ -65,20 +65,20 @@ _DELAY: Final = re.compile(r"(\d{1,7}(?:\.\d{1,9})?)s")
 
 
 class Said(msgspec.Struct, frozen=True):
-    """`message` is "" where nothing was said. `names` are codes, types and reasons, in small letters."""
+    """`message` is "" if there is none. `names` are codes, types and reasons, in lower case."""
 
     message: str = ""
     type: str | None = None
     param: str | None = None
     code: str | None = None
     names: frozenset[str] = frozenset()
-    is_page: bool = False  # of HTML
-    is_flagged: bool = False  # it carries what only a moderation tells
-    status: int | None = None  # of HTTP, where the error names one
+    is_page: bool = False  # an HTML page
+    is_flagged: bool = False  # it has members that only a moderation sends
+    status: int | None = None  # HTTP's, if the error names one
     retry_after_s: float | None = None  # Google's RetryInfo
 
     def short(self, most: int) -> str:
-        """Return words for one line, a little more than `most`: cut them once secrets are out, not through one."""
+        """Return the message in one line, a little longer than `most`: to be cut after redaction, not in a secret."""
         return printable((self.message or " ".join(sorted(self.names)))[: most + _MARGIN])
 
 
@@ -95,7 +95,7 @@ def said_in(body: bytes | None) -> Said:
 
 
 def _read(body: bytes) -> Any:
-    """Return a document; where there are several, or events, the first one that is an error; None: there is none."""
+    """Return the document; of several, or of events, the first one that is an error; None: there is none."""
     for text in (body, mended(body)):
         try:
             if text is not None:
@@ -108,7 +108,7 @@ def _read(body: bytes) -> Any:
 
 
 def printable(text: str) -> str:
-    """Return a text as one line that cannot be taken for several, nor for orders to a terminal."""
+    """Return a text as one line, without line breaks and terminal control characters."""
     return " ".join("".join([letter if letter.isprintable() else " " for letter in text]).split())
 
 
@@ -133,14 +133,14 @@ def _of_document(document: Any) -> Said:
 
 
 def _passed_on_in(error: dict[str, Any]) -> Said:
-    """Return what the provider behind a router said, which OpenRouter passes on as a text (`metadata.raw`)."""
+    """Return the error of the provider behind a router, which OpenRouter passes on as a text (`metadata.raw`)."""
     metadata = error.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
     return said_in(raw.encode("utf-8", "replace")) if isinstance(raw, str) else Said()
 
 
 def _error_in(document: Any) -> dict[str, Any]:
-    """Return the members of the error itself, however deep it is wrapped."""
+    """Return the members of the error object itself, unwrapped."""
     for _ in range(_DEPTH):
         if isinstance(document, list) and document:
             document = document[0]
@@ -177,7 +177,7 @@ def _several(found: Iterator[str]) -> str:
 
 
 def _anything(value: Any, name: str, depth: int) -> Iterator[str]:
-    """Yield every text and number, with the name of its member: what nobody knows may be the reason all the same."""
+    """Yield every text and number, with the name of its member: an unknown member may be the reason, too."""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         text = str(value).strip()[:MOST_QUOTED]
         if text:
@@ -196,7 +196,7 @@ def _anything(value: Any, name: str, depth: int) -> Iterator[str]:
 
 
 def _texts(value: Any, depth: int) -> Iterator[str]:
-    """Yield what is meant for people; of FastAPI's errors with the place that each is about."""
+    """Yield the texts meant for people; FastAPI's errors with the location of each."""
     if isinstance(value, str):
         if value.strip():
             yield value.strip()[:MOST_QUOTED]
@@ -238,7 +238,7 @@ def _has_flags(error: dict[str, Any]) -> bool:
 
 
 def _status(*several: dict[str, Any]) -> int | None:
-    """Return the status of HTTP that an error names, as OpenRouter, vLLM and Google do inside a stream."""
+    """Return the HTTP status that an error names, as OpenRouter, vLLM and Google do inside a stream."""
     for error in several:
         for name in ("code", "status", "status_code", "http_status_code"):
             value = error.get(name)

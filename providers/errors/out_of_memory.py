@@ -1,4 +1,4 @@
-"""What ends a call because the gateway has no memory for what comes; it says nothing about the provider."""
+"""The failure of a call for which the gateway has no memory; it is no evidence about the provider."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Takes secrets out of texts that come from providers, and for clients also what tells of the inside of a network.
+"""Redacts secrets in texts that come from providers, and for clients also details of the internal network.
 
 By value first: the credential that was sent, whole, in long pieces and in usual encodings. Then what looks like a key.
-An ordinary message stays as it is. Error path only: about 0.1 ms for a message, 5 ms for the longest there is.
+An ordinary message stays unchanged. Error path only: about 0.1 ms for a message, 5 ms for the longest possible.
 """
 
 from __future__ import annotations
@@ -19,15 +19,13 @@ from providers.egress import is_public
 
 T = TypeVar("T", bound=msgspec.Struct)
 MASK: Final = "***"
-PIECE: Final = 12  # so many characters of a secret in a row are told apart from words
-SHORTEST: Final = 8  # of what is looked for inside of words; shorter ones stand alone and have a digit
+PIECE: Final = 12  # so many consecutive characters of a secret are no ordinary word
+SHORTEST: Final = 8  # of a secret that is searched inside words; shorter ones stand alone and have a digit
 SHORTEST_ALONE: Final = 4
 LONGEST_EVENT: Final = 8_000
 HIDDEN: Final = "(The provider's words held a credential and are left out.)"
 
-_WORD: Final = (
-    r"(?=[\w.~+/=-]{0,64}\d)[\w.~+/=-]{6,}|[\w.~+/=-]{24,}"  # has a digit, or is longer than words are
-)
+_WORD: Final = r"(?=[\w.~+/=-]{0,64}\d)[\w.~+/=-]{6,}|[\w.~+/=-]{24,}"  # has a digit, or is longer than words
 _KEYS: Final = (
     (
         re.compile(
@@ -78,12 +76,12 @@ _FILLING: Final = re.compile(r"[\s\u200b-\u200f\u2060\ufeff\u00ad]+")
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return the text for operators: without the secrets given and without whatever looks like a key."""
+    """Return the text for operators: without the given secrets and without text that looks like a key."""
     known = [secret for secret in secrets if len(secret) >= SHORTEST_ALONE]
     for secret in known:
         text = _without(text, secret)
     text = _without_keys(text)
-    if "%" in text:  # as in an address, where whoever passed it on may have encoded it once more
+    if "%" in text:  # as in an address, which an intermediary may have encoded once more
         plain = unquote(unquote(unquote(text)))
         masked = _without_keys(plain)
         text = masked if masked != plain else text
@@ -97,14 +95,14 @@ def _without_keys(text: str) -> str:
 
 
 def redact_for_client(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return the text for tenants: also without paths of files, private addresses and names of the inside."""
+    """Return the text for tenants: also without file paths, private addresses and internal names."""
     text = _PATHS.sub("(path)", redact(text, secrets))
     text = _NAMES.sub("(address)", text)
     return _SIX.sub(_address, _FOUR.sub(_address, text))
 
 
 def cleaned(said: T, secrets: Iterable[str]) -> T:
-    """Return a provider's words to a tenant with each of its texts redacted."""
+    """Return a provider's message to a tenant with each of its texts redacted."""
     texts = {name: value for name, value in msgspec.structs.asdict(said).items() if isinstance(value, str)}
     return msgspec.structs.replace(
         said, **{name: redact_for_client(text, secrets) for name, text in texts.items()}
@@ -112,7 +110,7 @@ def cleaned(said: T, secrets: Iterable[str]) -> T:
 
 
 def redact_json(raw: bytes, secrets: Iterable[str]) -> bytes:
-    """Return a JSON text with its strings redacted for clients; the very same bytes where nothing had to go."""
+    """Return a JSON text with its strings redacted for clients; the same bytes if nothing was redacted."""
     if len(raw) > LONGEST_EVENT:
         return without_values(raw, secrets)
     try:
@@ -124,7 +122,7 @@ def redact_json(raw: bytes, secrets: Iterable[str]) -> bytes:
 
 
 def without_values(raw: bytes, secrets: Iterable[str]) -> bytes:
-    """Return bytes of any kind without the secrets as a whole; for what may be content and is not to be changed."""
+    """Return bytes of any kind without whole secrets; for possible content, which must not change otherwise."""
     for secret in secrets:
         for form in _forms(secret):
             raw = raw.replace(form.encode(), MASK.encode())
@@ -152,12 +150,12 @@ def _without(text: str, secret: str) -> str:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Yield how a long enough secret may be written as a whole."""
+    """Yield the encodings of a whole secret, if it is long enough."""
     if len(secret) < SHORTEST:
         return
     raw = secret.encode()
     yield from {secret, quote(secret, safe=""), html.escape(secret), raw.hex()}
-    for ahead in range(3):  # in base64 the letters depend on what stood before, as in "user:secret"
+    for ahead in range(3):  # in base64 the letters depend on the bytes before, as in "user:secret"
         encoded = base64.b64encode(bytes(ahead) + raw).rstrip(b"=").decode()
         middle = encoded[4 if ahead else 0 : len(encoded) - len(encoded) % 4]
         if len(middle) >= SHORTEST:
@@ -166,9 +164,9 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _without_pieces(text: str, secret: str) -> str:
-    """Mask every run of the text that is a long piece of the secret, such as a key that was cut."""
+    """Mask every run of the text that is a long piece of the secret, such as a truncated key."""
     lower, wanted = text.lower(), secret.lower()
-    if len(lower) != len(text):  # a letter whose small form is two letters: then compare as it is written
+    if len(lower) != len(text):  # a letter whose lower case is two letters: then compare case-sensitively
         lower, wanted = text, secret
     pieces = {wanted[start : start + PIECE] for start in range(len(wanted) - PIECE + 1)}
     marked = bytearray(len(lower))
@@ -182,7 +180,7 @@ def _without_pieces(text: str, secret: str) -> str:
 
 
 def _is_hidden_in(text: str, secret: str) -> bool:
-    """Whether a secret is still there, written so that it cannot be masked in place."""
+    """Whether a secret remains in a form that cannot be masked in place."""
     if len(secret) < PIECE:
         return False
     wanted = secret.lower()
@@ -205,7 +203,7 @@ def _readings(text: str) -> Iterator[str]:
 
 def _decoded(run: str) -> Iterator[str]:
     letters = run.rstrip("=").replace("-", "+").replace("_", "/")
-    for start in range(4):  # what stands before it may be of the same alphabet
+    for start in range(4):  # the text before it may use the same alphabet
         part = letters[start:]
         part = part[: len(part) // 4 * 4]
         yield base64.b64decode(part).decode("latin-1")

@@ -1,4 +1,4 @@
-"""How long a provider asks to be left alone: `Retry-After` (RFC 9110, 10.2.3), and OpenAI's `retry-after-ms`. Pure."""
+"""The cooldown that a provider asks for: `Retry-After` (RFC 9110, 10.2.3), and OpenAI's `retry-after-ms`. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
 
 
 def milliseconds(value: str | None) -> float | None:
-    """Return the seconds that so many milliseconds are; None for what is no number."""
+    """Convert milliseconds to seconds; None if the value is no number."""
     try:
         return _sane(float(value) / 1000) if value else None
     except ValueError:
@@ -40,5 +40,5 @@ def _until(date: str, now: float) -> float:
 
 
 def _sane(seconds: float) -> float | None:
-    is_one = seconds >= 0 and math.isfinite(seconds)  # not a number is not >= 0
+    is_one = seconds >= 0 and math.isfinite(seconds)  # NaN is not >= 0
     return min(seconds, MAX_RETRY_AFTER_S) if is_one else None

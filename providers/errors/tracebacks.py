@@ -1,14 +1,14 @@
-"""Takes from an error the frames that it came through. Pure.
+"""Removes the traceback frames from an error. Pure.
 
-A frame has all the variables of its function, the error among them: a cycle with everything that was known of a call,
-which only the garbage collector would find. Not for errors whose traceback is still to be logged.
+A frame references all variables of its function, the error among them: a reference cycle with all data of a call,
+which only the garbage collector would free. Not for errors whose traceback is still to be logged.
 """
 
 from __future__ import annotations
 
 
 def drop_frames(error: BaseException) -> None:
-    """Take them from this error, and from those that it came of."""
+    """Remove them from this error, and from its causes and contexts."""
     left, seen = [error], {id(error)}
     while left:
         each = left.pop()

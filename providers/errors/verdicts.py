@@ -1,19 +1,19 @@
-"""What a provider's error means: whose fault it is, may another deployment do better, and what the client gets. Pure.
+"""The verdict on a provider's error: the fault, whether another deployment may succeed, the client's response. Pure.
 
-| status | whose | said by |
+| status | fault | decided by |
 |---|---|---|
-| 401 | the credential's, surely | the status |
-| 402; 429 with such a code | the operator's account's, surely; "can only afford" is about one request | status, code |
-| 403, 400 | read: the request's (moderation, a firewall's page, too long), else perhaps the credential's | the body |
-| 413; 429 "request too large" | the request's | status, words |
-| 400, 406, 422, 451 | the request's, unless they speak of the account, the key, a limit or the model | the body |
-| 404 | nobody's: of a model (the operator's name), of a parameter (the client's), else of the path | both |
-| 408, 409, 410, 425, 3xx | nobody's: another deployment may do better | the status |
-| other 4xx | as 400 where they say it, else nobody's: no request brings them about, but an address or a proxy | both |
-| 5xx | the deployment's, unless a code says that a moderation refused | status, code |
+| 401 | the credential, certainly | the status |
+| 402; 429 with such a code | the operator's account, certainly; "can only afford" is about one request | status, code |
+| 403, 400 | the request (moderation, a firewall's page, too long), else perhaps the credential | the body |
+| 413; 429 "request too large" | the request | status, words |
+| 400, 406, 422, 451 | the request, unless they name the account, the key, a limit or the model | the body |
+| 404 | none: of a model (the operator's name), of a parameter (the client's), else of the path | both |
+| 408, 409, 410, 425, 3xx | none: another deployment may succeed | the status |
+| other 4xx | as 400 if the body reports it, else none: caused by an address or a proxy, by no request | both |
+| 5xx | the deployment, unless a code reports a moderation refusal | status, code |
 
-What is only perhaps the credential's takes the deployment out for those whose calls fail, and for everybody once the
-calls of two tenants fail (providers/resilience/circuit_breaker.py). So no tenant's request takes a deployment from
+A fault that is only perhaps the credential's ejects the deployment for the tenants whose calls fail, and for all once
+the calls of two tenants fail (providers/resilience/circuit_breaker.py). So no tenant's request takes a deployment from
 others.
 """
 
@@ -45,9 +45,9 @@ _CODES: Final = {"credential": "upstream_auth_failed", "account": "upstream_acco
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What an error means. `kind` names it in metrics; `why`: another model might take the very same request.
+    """The meaning of an error. `kind` names it in metrics; `why`: another model might accept the same request.
 
-    `is_sure`: one such error is enough to leave the deployment alone, whoever asked.
+    `is_sure`: one such error is enough to eject the deployment, whichever tenant's call failed.
     """
 
     fault: Fault
@@ -75,7 +75,7 @@ def _elsewhere(kind: str, fault: Fault = "nobody", *, code: str = "upstream_erro
 
 
 def _operators(fault: Literal["credential", "account"], *, is_sure: bool) -> Verdict:
-    """Of the operator's credential or account at the provider."""
+    """Return the verdict for the operator's credential or account at the provider."""
     return Verdict(
         fault=fault,
         retryable=True,
@@ -86,7 +86,7 @@ def _operators(fault: Literal["credential", "account"], *, is_sure: bool) -> Ver
     )
 
 
-_ABSENT: Final = "upstream_model_not_found"  # of every 404: whether the model or its path is not there
+_ABSENT: Final = "upstream_model_not_found"  # of every 404: the model or its path is not there
 _NO_MODEL: Final = _elsewhere("model_not_found", code=_ABSENT)
 _KNOWN: Final[dict[int, Verdict]] = {
     401: _operators("credential", is_sure=True),
@@ -94,17 +94,17 @@ _KNOWN: Final[dict[int, Verdict]] = {
     408: _elsewhere("status_408"),
     409: _elsewhere("status_409"),
     425: _elsewhere("status_425"),
-    # Proxies and nginx close a connection whose body is too large with this, servers say too many tokens with it.
+    # Proxies and nginx close a connection with this if the body is too large; servers send it for too many tokens.
     413: _request("too_large", 413, why=CONTEXT_WINDOW),
 }
 _LIMITED: Final = Verdict(
     fault="limit", retryable=True, code="upstream_rate_limited", answer_status=429, kind="rate_limited"
 )
-_OF_REQUESTS: Final = frozenset({400, 403, 406, 422, 451})  # what somebody asked may bring them about
+_OF_REQUESTS: Final = frozenset({400, 403, 406, 422, 451})  # a client's request may cause them
 
 
 def verdict_on(status: int, body: bytes, said: Said | None = None) -> Verdict:
-    """Judge a status that is not 2xx. What a client asked is its own; the rest may go better elsewhere."""
+    """Judge a status that is not 2xx. A fault of the request is the client's; the rest may succeed elsewhere."""
     said = said_in(body) if said is None else said
     if status < 400:  # noqa: PLR2004 - HTTP's redirects, which are never followed
         return _elsewhere("redirect")
@@ -122,7 +122,7 @@ def verdict_on(status: int, body: bytes, said: Said | None = None) -> Verdict:
 
 
 def verdict_in_stream(error: bytes, said: Said | None = None) -> Verdict | None:
-    """Judge an error that came as the first event of a stream with status 200; None: it says nothing of the request."""
+    """Judge an error that is the first event of a stream with status 200; None: it is not about the request."""
     said = said_in(error) if said is None else said
     if said.status is not None and said.status < 500:  # noqa: PLR2004
         found = verdict_on(said.status, error, said)
@@ -135,9 +135,9 @@ def verdict_in_stream(error: bytes, said: Said | None = None) -> Verdict | None:
 
 
 def _of_server(status: int, said: Said) -> Verdict:
-    if has_flag(said):  # another deployment may take it, and this one is well
+    if has_flag(said):  # another deployment may accept it, and this one is healthy
         return _request("flagged", 403, retryable=True, why=CONTENT_FILTER)
-    if status == 500 and is_too_long(said):  # noqa: PLR2004 - as Ollama and llama.cpp say it
+    if status == 500 and is_too_long(said):  # noqa: PLR2004 - as Ollama and llama.cpp send it
         return _request("too_long", 400, why=CONTEXT_WINDOW)
     return _elsewhere("server_error", "deployment")
 
@@ -158,7 +158,7 @@ def _of_absence(said: Said) -> Verdict:
 
 
 def _of_body(status: int, said: Said) -> Verdict | None:
-    """Read an error that may be about the request, or about the operator's credential, account or model."""
+    """Judge an error that may be about the request, or about the operator's credential, account or model."""
     if said.is_page:
         # A firewall in front of the provider: another deployment has none, or another one.
         return _request("firewall", status, retryable=True)
@@ -173,7 +173,7 @@ def _of_body(status: int, said: Said) -> Verdict | None:
 
 
 def _of_operator(said: Said, *, by_name: bool = False) -> Verdict | None:
-    """Read what the operator has to do with: the account, a limit, the credential. `by_name`: words are not enough."""
+    """Judge errors for the operator: the account, a limit, the credential. `by_name`: words are not enough."""
     if is_account(said, by_name=by_name):
         return _operators("account", is_sure=False)
     if is_limit(said):

@@ -1,8 +1,8 @@
-"""Where the work on large bodies and answers is done: in processes of their own, so that it never holds up the loop.
+"""Runs the work on large requests and responses in separate processes, so that it never blocks the event loop.
 
-What reads JSON keeps the interpreter's lock, so a thread would hold up the loop all the same. Of each tenant one piece
-of work is done at a time, of all AT_ONCE; the rest waits in line. Who leaves keeps the place until what was begun is
-over, so that leaving is no way to more than one's share. The processes are started by the first who needs one (0.1 s).
+Reading JSON holds the interpreter's lock, so a thread would block the loop all the same. Each tenant has one running
+job, all tenants together AT_ONCE; the rest is queued. A canceled caller keeps its slot until its running job ends, so
+that canceling gives no tenant more than its share. The processes are started on first use (0.1 s).
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from providers.shielding import to_its_end
 
 T = TypeVar("T")
 AT_ONCE: Final = 2
-CPU_S: Final = 5.0  # what one piece of work may take, and so much more a MB:
+CPU_S: Final = 5.0  # limit of one job, and so much more a MB:
 CPU_S_PER_MB: Final = 0.25
-GRACE_S: Final = 0.25  # beyond what work was told that it may take: it looks at its clock now and then only
-MEMORY: Final = 512 * 1024 * 1024  # of address space, and so many times what it is about:
+GRACE_S: Final = 0.25  # beyond the limit given to a job: it checks its clock only now and then
+MEMORY: Final = 512 * 1024 * 1024  # of address space, and so many times the size of its input:
 MEMORY_PER_BYTE: Final = 16
 MB: Final = 1024 * 1024
 
 
 class HeavyWork:
-    """One for a process. `waiting` is how many pieces of work wait or run; `module` is what the processes run."""
+    """One for a process. `waiting` is how many jobs wait or run; `module` is what the processes run."""
 
     def __init__(self, module: str = "gateway.parsing.heavy_process", at_once: int = AT_ONCE) -> None:
         self._module = module
@@ -49,11 +49,11 @@ class HeavyWork:
 
     @property
     def pids(self) -> set[int]:
-        """The processes there are."""
+        """The ids of the processes."""
         return {process.pid for process in (*self._idle, *self._busy)}
 
     def close(self) -> None:
-        """End the processes, whatever they do."""
+        """Kill the processes, whatever they do."""
         self._is_closed = True
         for process in tuple(self._busy):
             process.kill()
@@ -63,7 +63,7 @@ class HeavyWork:
 
     @asynccontextmanager
     async def turn(self, tenant_id: int) -> AsyncIterator[None]:
-        """Wait for the tenant's own line first, so that it takes one of the places at most."""
+        """Wait in the tenant's own queue first, so that it takes one slot at most."""
         line = self._lines.setdefault(tenant_id, asyncio.Lock())
         self._in_line[tenant_id] = self._in_line.get(tenant_id, 0) + 1
         self.waiting += 1
@@ -77,11 +77,11 @@ class HeavyWork:
                 del self._in_line[tenant_id], self._lines[tenant_id]
 
     async def in_thread(self, work: Callable[[], T]) -> T:
-        """Run it, and leave only when it is over, however often the task is cancelled meanwhile."""
+        """Run it, and return only when it has ended, however often the task is cancelled meanwhile."""
         return await to_its_end(asyncio.get_running_loop().run_in_executor(self._threads, work))
 
     def ask(self, job: Job, raw: bytes) -> bytes:
-        """Let a process do it, and another one where the first was killed; blocking. Raises TooDear, Lost."""
+        """Run a job in a process, and in another one if the first was killed; blocking. Raises TooDear, Lost."""
         try:
             return self._ask(job, raw)
         except Lost as fault:
@@ -94,7 +94,7 @@ class HeavyWork:
         process = self._take()
         self._busy.add(process)
         try:
-            if self._is_closed:  # `close` may have looked before this one was there
+            if self._is_closed:  # `close` may have run before this one was added
                 raise Lost("it is closed")
             return process.ask(job, raw)
         finally:
@@ -117,7 +117,7 @@ class HeavyWork:
 
 
 class Share:
-    """What one tenant has of it."""
+    """One tenant's share of HeavyWork."""
 
     __slots__ = ("_room", "_tenant_id")
 
@@ -125,12 +125,12 @@ class Share:
         self._room, self._tenant_id = room, tenant_id
 
     async def ask(self, gives: type[T], work: str, raw: bytes, *arguments: Any) -> T:
-        """Do what the process knows by this name (gateway/parsing/heavy_process.py). Raises TooDear, Lost."""
+        """Run the job of this name (gateway/parsing/heavy_process.py). Raises TooDear, Lost."""
         async with self._room.turn(self._tenant_id):
             return await self._ask(gives, work, raw, CPU_S + CPU_S_PER_MB * len(raw) / MB, arguments)
 
     async def ask_within(self, gives: type[T], work: str, raw: bytes, grant: Callable[[], float]) -> T:
-        """Do it in as many seconds of CPU as `grant` gives when its turn has come; the work is told them.
+        """Run it in as many seconds of CPU as `grant` returns at its turn; the job receives them.
 
         Raises TooDear, Lost, and what `grant` raises.
         """
@@ -140,7 +140,7 @@ class Share:
 
     @asynccontextmanager
     async def thread(self) -> AsyncIterator[Callable[[Callable[[], T]], Awaitable[T]]]:
-        """Wait for the tenant's turn, and give what does work in a thread: only what lets go of the interpreter."""
+        """Wait for the tenant's turn, and yield what runs work in a thread: only work that releases the lock."""
         async with self._room.turn(self._tenant_id):
             yield self._room.in_thread
 

@@ -1,7 +1,7 @@
-"""The other end of a process that does one piece of work at a time: bytes and a few words go in, a few words come back.
+"""The parent's end of a process that runs one job at a time: sends the job and its bytes, receives a short reply.
 
-Blocking, so it is used in a thread: pipes let go of the interpreter's lock. The process has no keys, no database and
-no sockets; it ends when its parent does, whose end of stdin closes then.
+Blocking, so it is used in a thread: pipes release the interpreter's lock. The process has no keys, no database and
+no sockets; it ends with its parent, whose end of stdin closes then.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import BinaryIO, Final, cast
 import msgspec
 
 ROOT: Final = Path(__file__).parents[2]
-QUESTION: Final = struct.Struct(">IQ")  # the bytes of the words, and of what they are about
+QUESTION: Final = struct.Struct(">IQ")  # the sizes of the job and of its input
 ANSWER: Final = struct.Struct(">I")
-_PIPE: Final = 1024 * 1024  # bytes on the way: what Linux allows everybody
+_PIPE: Final = 1024 * 1024  # bytes of the pipe's buffer: what Linux allows every user
 START_S: Final = 30.0
-PATIENCE: Final = 10  # times its CPU, after which the process is stuck, or the machine is
+PATIENCE: Final = 10  # times the CPU limit, after which the process or the machine is stuck
 _STOP_S: Final = 5.0
 
 
 class Job(msgspec.Struct, frozen=True, array_like=True):
-    """What to do, and the seconds of CPU and bytes of memory that it may take."""
+    """A job, and the seconds of CPU and bytes of memory that it may take."""
 
     work: str
     arguments: msgspec.Raw  # MessagePack
@@ -37,7 +37,7 @@ class Job(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """`is_too_dear`: it would have taken more memory than it may. `defect` is one of ours."""
+    """`is_too_dear`: it would have exceeded its memory. `defect` is a bug of the gateway."""
 
     result: msgspec.Raw
     is_too_dear: bool = False
@@ -45,15 +45,15 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
 
 
 class WorkFailed(Exception):
-    """A piece of work was not done."""
+    """A job was not done."""
 
 
 class Lost(WorkFailed):
-    """The process ended before it had answered."""
+    """The process ended before it had replied."""
 
 
 class TooDear(WorkFailed):
-    """It took all the CPU or memory that it was given."""
+    """The job used up its CPU or memory."""
 
 
 _reply = msgspec.msgpack.Decoder(Reply)
@@ -73,7 +73,7 @@ class WorkProcess:
             start_new_session=True,  # a key press in the terminal is for the server
         )
         self._in, self._out = cast("BinaryIO", self._process.stdin), cast("BinaryIO", self._process.stdout)
-        with contextlib.suppress(OSError):  # the user's share of pipes is used up: slower, not worse
+        with contextlib.suppress(OSError):  # the user's quota of pipes is used up: only slower
             fcntl.fcntl(self._in, fcntl.F_SETPIPE_SZ, _PIPE)
 
     @property
@@ -108,20 +108,20 @@ class WorkProcess:
         return bytes(reply.result)
 
     def kill(self) -> None:
-        """End it; whoever waits for its answer hears of it."""
+        """Kill it; a caller that waits for its reply gets Lost."""
         self._process.kill()
 
     def close(self) -> None:
-        """End it, and wait until it has ended."""
+        """Kill it, and wait until it has ended."""
         self.kill()
         self._process.wait(_STOP_S)
-        with contextlib.suppress(OSError):  # what was still to be written
+        with contextlib.suppress(OSError):  # data that was still to be written
             self._in.close()
         self._out.close()
 
 
 def read(pipe: BinaryIO, size: int) -> bytes:
-    """Return so many bytes. Raises EOFError where there are less."""
+    """Return so many bytes. Raises EOFError if there are fewer."""
     data = pipe.read(size)
     if len(data) < size:
         raise EOFError

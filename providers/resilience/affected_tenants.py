@@ -1,6 +1,6 @@
-"""Whose calls failed: what only one tenant has seen may be that tenant's own doing, so it binds nobody else. Pure.
+"""Failures by tenant: what only one tenant sees may be caused by its requests, so it affects no other tenant. Pure.
 
-0 is no tenant: the operator's own call, which is believed at once. Cost: one dictionary a failure, nothing a success.
+0 is no tenant: the operator's own call, which counts at once. Cost: one dictionary a failure, nothing a success.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-MOST: Final = 256  # tenants that are told apart; those beyond it count as one
+MOST: Final = 256  # tenants that are counted separately; those beyond it count as one
 _REST: Final = -1
-FEW: Final = 4  # with so many failures in a row to open a breaker, two must be of others
+FEW: Final = 4  # where so many consecutive failures open a breaker, two must be of other tenants
 
 
 def add(counts: dict[int, int], who: int) -> None:
@@ -21,14 +21,14 @@ def add(counts: dict[int, int], who: int) -> None:
 
 
 def main_of(counts: Mapping[int, int]) -> tuple[int, int]:
-    """Return the tenant with the most failures, and how many; (0, 0) where there is none."""
+    """Return the tenant with the most failures, and how many; (0, 0) if there is none."""
     return max(
         ((who, times) for who, times in counts.items() if who), key=lambda each: each[1], default=(0, 0)
     )
 
 
 def together(several: Iterable[Mapping[int, int] | None]) -> dict[int, int]:
-    """Return the sums."""
+    """Return the sums by tenant."""
     whole: dict[int, int] = {}
     for counts in several:
         for who, times in (counts or {}).items():
@@ -37,10 +37,10 @@ def together(several: Iterable[Mapping[int, int] | None]) -> dict[int, int]:
 
 
 def others(counts: Mapping[int, int]) -> int:
-    """Return how many failures there are beside those of the tenant with the most."""
+    """Return the number of failures besides those of the tenant with the most."""
     return sum(counts.values()) - main_of(counts)[1]
 
 
 def need(consecutive: int) -> int:
-    """Return how many failures of others it takes where so many in a row open a breaker."""
+    """Return how many failures of other tenants are needed where so many consecutive failures open a breaker."""
     return 2 if consecutive >= FEW else 1

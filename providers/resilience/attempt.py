@@ -1,7 +1,7 @@
-"""One attempt at one deployment, and how what became of it moves the breakers: whose fault it was decides.
+"""One attempt at one deployment, and how its outcome changes the circuit breakers: the fault decides.
 
-Where the fault may be of what one tenant asked, the deployment rests for that tenant; for everybody it rests once calls
-of others fail too, or where there is no doubt: a 401, an account without money, the provider's own wish (Retry-After).
+If one tenant's request may be the cause, the deployment is ejected for that tenant; for all tenants it is ejected once
+calls of others fail too, or if the cause is certain: a 401, an account without money, the provider's Retry-After.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LONGEST_TOLD_S: Final = 120.0  # nobody stays away for longer, whatever a provider says
+LONGEST_TOLD_S: Final = 120.0  # no cooldown is longer, whatever a provider asks
 
 
 class DeploymentAttempt:
-    """One attempt at one deployment: exactly one verdict, and exactly one end of being in flight."""
+    """One attempt at one deployment. It has exactly one verdict, and leaves the in-flight count exactly once."""
 
     __slots__ = (
         "_bulkhead",
@@ -53,7 +53,7 @@ class DeploymentAttempt:
         bulkhead.take(who)
 
     def record_success(self) -> None:
-        """The deployment showed content."""
+        """Record that the deployment sent content."""
         entry, now = self._entry, self._health.clock()
         breaker = entry.breaker
         entry.measure(now, now - self.began, self.who)
@@ -66,7 +66,7 @@ class DeploymentAttempt:
         self.is_probe = self.is_own_probe = False
         if breaker.phase is not before and breaker.phase is Phase.CLOSED and not was_hinted:
             self._health.watch.learned(HealthHint(entry.target.id, "closed"))
-            for own in entry.own.values():  # whose probe had failed may look again at once
+            for own in entry.own.values():  # a tenant whose probe failed may probe at once
                 own.hear_closed(now)
         self._health.notify(entry, now)
 
@@ -82,24 +82,24 @@ class DeploymentAttempt:
             del self._entry.own[self.who]
 
     def record_failure(self, failure: UpstreamFailed) -> None:
-        """Judge a failure: some open the breaker, a 429 cools it, a client's own error says nothing."""
+        """Judge a failure: some open the breaker, a 429 starts a cooldown, a client's own error changes nothing."""
         judge(self._health, self._entry, self, failure)
         self.is_probe = self.is_own_probe = False
 
     def release(self) -> None:
-        """Nothing was learned: the client left, or its own deadline passed."""
+        """End without a verdict: the client disconnected, or its own deadline passed."""
         self.give_back()
         self.finish()
 
     def give_back(self) -> None:
-        """Let another call be the probe that this one was."""
+        """Release the probe, so that another call may be the probe."""
         self._entry.breaker.let_go(is_probe=self.is_probe)
         if self.is_own_probe and (own := self._entry.own.get(self.who)) is not None:
             own.let_go(is_probe=True)
         self.is_probe = self.is_own_probe = False
 
     def finish(self) -> None:
-        """The call is no longer in flight. May be called more than once."""
+        """Remove the call from the in-flight count. May be called more than once."""
         if self._is_in_flight:
             self._is_in_flight = False
             self._entry.in_flight -= 1
@@ -109,7 +109,7 @@ class DeploymentAttempt:
 def judge(
     health: DeploymentHealth, entry: DeploymentState, turn: DeploymentAttempt, failure: UpstreamFailed
 ) -> None:
-    """Move the breakers by what went wrong, and tell the failure how long this deployment rests."""
+    """Update the breakers according to the failure's fault, and set on the failure how long the cooldown is."""
     breaker, now = entry.breaker, health.clock()
     before, fault = breaker.phase, failure.fault
     if fault in {"request", "nobody"}:
@@ -140,15 +140,15 @@ def judge(
 def _cool(
     health: DeploymentHealth, entry: DeploymentState, who: int, failure: UpstreamFailed, now: float
 ) -> None:
-    """Stay away as long as the provider asks: for this tenant, whose prompt may have been larger than all that a minute
-    allows; for everybody once a call of another tenant is limited too.
+    """Start the cooldown that the provider asks for: for this tenant, whose prompt may exceed the whole limit of a
+    minute; for all tenants once a call of another tenant is limited too.
     """
     is_alone = bool(who) and not entry.is_limited_for_others(who, now)
     breaker = entry.own_of(who) if is_alone else entry.breaker
     breaker.cool(now, failure.retry_after_s)
     entry.note_limited(who, max(breaker.cool_until, breaker.soft_until))
     if failure.retry_after_s and failure.retry_after_s > LONGEST_TOLD_S:
-        failure.retry_after_s = max(breaker.cool_until - now, 1.0)  # as everybody else is told
+        failure.retry_after_s = max(breaker.cool_until - now, 1.0)  # as for every other call
     if is_alone and failure.retry_after_s:
         health.watch.learned(HealthHint(entry.target.id, "cool", breaker.cool_until - now, tenant_id=who))
 
@@ -160,7 +160,7 @@ def _count(
     failure: UpstreamFailed,
     now: float,
 ) -> None:
-    """Count what may be the deployment's fault: for the tenant that saw it, and for all if others see it too."""
+    """Count a possible fault of the deployment: for the tenant that saw it, and for all if others see it too."""
     breaker, who, reason = entry.breaker, turn.who, failure.reason[:200]
     is_doubt = failure.fault in {"credential", "account"}
     was_probe = turn.is_probe
@@ -171,7 +171,7 @@ def _count(
         before = its_own.phase
         its_own.failed(now, turn.began, reason, is_probe=turn.is_own_probe)
         if was_probe:
-            its_own.trip(now, reason)  # the next one that looks for everybody is another tenant's
+            its_own.trip(now, reason)  # the next probe for all tenants is another tenant's
         if its_own.phase is Phase.OPEN and before is not Phase.OPEN:
             health.rests_for(entry, who, now)
     elif turn.is_own_probe:

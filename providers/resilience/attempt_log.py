@@ -1,4 +1,4 @@
-"""One try at one deployment: its record in the decision trace, its line in the log, its class in the metrics."""
+"""One attempt at one deployment: its record in the decision trace, its log line, its class in the metrics."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_REASON: Final = 300  # characters in the record; the log has the whole kilobyte
+MOST_REASON: Final = 300  # characters in the record; the log line has up to MOST_SAID
 LINES_PER_S: Final = 20.0
-MOST_LINES: Final = 200  # at once: an outage must not fill the disk, nor hold the event loop
+MOST_LINES: Final = 200  # at once: an outage must not fill the disk or block the event loop
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One try at one deployment, as the decision trace keeps it, which leaves out the alias that was asked for.
+    """One attempt at one deployment, as stored in the decision trace, which leaves out the requested alias.
 
-    `kind` is the class of a failure, such as connect_refused, and `reason` what went wrong and what the provider said,
-    for the operator: without secrets.
+    `kind` is the class of a failure, such as connect_refused. `reason` is the cause and the provider's message, for the
+    operator, without secrets.
     """
 
     provider: str
@@ -37,22 +37,22 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int | None
     ms: float
     alias: str = ""
-    reached: bool = True  # the provider may have seen it
-    usage: Usage | None = None  # reported, or an estimate; of a call's only try the row has it
+    reached: bool = True  # the provider may have received it
+    usage: Usage | None = None  # reported or estimated; if a call has one attempt, its row has it
     cost_nanousd: int = 0
     kind: str = ""
     reason: str = ""
 
 
 class Lines:
-    """Lets a line through unless there were too many; says how many it held back."""
+    """Limits the rate of log lines, and counts the suppressed ones."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._left, self._at = clock, float(MOST_LINES), clock()
         self._held_back = 0
 
     def take(self) -> int | None:
-        """Return how many lines were held back before this one; None: this one is held back too."""
+        """Return how many lines were suppressed before this one; None: this one is suppressed too."""
         now = self._clock()
         self._left = min(float(MOST_LINES), self._left + (now - self._at) * LINES_PER_S)
         self._at = now
@@ -65,7 +65,7 @@ class Lines:
 
 
 class Notes:
-    """Where the tries of one call are noted. `tried` hears of each with its class; `quotes`: providers' words too."""
+    """Records the attempts of one call. `tried` receives each with its class; `quotes`: include providers' messages."""
 
     __slots__ = ("_lines", "_quotes", "_request_id", "_tried", "attempts")
 
@@ -84,7 +84,7 @@ class Notes:
     def ended(
         self, target: Target, outcome: str, status: int | None, started: float, *, reached: bool = True
     ) -> None:
-        """Note a try that did not fail."""
+        """Record an attempt that did not fail."""
         ms = _ms_since(started)
         self.attempts.append(
             Attempt(target.provider, target.name, outcome, status, ms, target.alias, reached)
@@ -92,7 +92,7 @@ class Notes:
         self._tried(target, outcome)
 
     def failed(self, target: Target, failure: UpstreamFailed, started: float) -> None:
-        """Note a try that failed, and say so in the log."""
+        """Record a failed attempt, and log it."""
         held_back = self._lines.take()
         reason = self._reason(failure, MOST_REASON if held_back is None else MOST_SAID)
         self.attempts.append(
@@ -113,7 +113,7 @@ class Notes:
         self._warn(target, failure, reason, held_back)
 
     def broke(self, target: Target, failure: UpstreamFailed) -> None:
-        """Note that the stream of the last try, which had begun well, broke after its first content."""
+        """Record that the stream of the last attempt broke after its first content."""
         held_back = self._lines.take()
         reason = self._reason(failure, MOST_REASON if held_back is None else MOST_SAID)
         if self.attempts:

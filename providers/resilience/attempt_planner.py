@@ -1,4 +1,4 @@
-"""Whom a call tries next, and when it stops trying: the plan's order, the breakers' word and the retry budget."""
+"""Which deployment a call tries next, and when it stops: the plan's order, circuit breakers and the retry budget."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from providers.resilience.health import DeploymentHealth
 from providers.resilience.plan import MAX_ATTEMPTS, Asker, Deadline, Plan, backoff_s
 from providers.target import Target
 
-_NOT_BEGUN = (503, 529)  # the provider says that it did no work
+_NOT_BEGUN = (503, 529)  # the provider reports that it did no work
 TIMER_S = 0.002  # a timer may fire this much early
-WAIT_S = 1.0  # for the first word of an endpoint
+WAIT_S = 1.0  # for the first outcome of an endpoint
 
 Again = Callable[[], Awaitable[bool]]
 
 
 class AttemptPlanner:
-    """One call on its way. `tried` is the number of attempts so far."""
+    """Plans the attempts of one call. `tried` is the number of attempts so far."""
 
     __slots__ = ("_asker", "_has_repeated", "_health", "_plan", "_queue", "tried")
 
@@ -35,7 +35,7 @@ class AttemptPlanner:
     async def begin(
         self, again: Again | None, failures: Sequence[UpstreamFailed]
     ) -> tuple[Target, DeploymentAttempt] | None:
-        """Begin the next attempt; None: there is none. Where the last one may be billed too, `again` holds money."""
+        """Begin the next attempt; None: there is none. If the last one may be billed too, `again` holds money."""
         if self._asker.has_left:
             return None
         if not self.tried and not self._plan.is_panic:
@@ -53,14 +53,14 @@ class AttemptPlanner:
         return step if may_go else None
 
     def _first(self) -> tuple[Target, DeploymentAttempt] | None:
-        """Begin the first attempt, which no budget is charged for."""
+        """Begin the first attempt, which is not charged to a retry budget."""
         step = self._begun()
         if step is not None:
             self.tried = 1
         return step
 
     async def _allowed(self) -> tuple[Target, DeploymentAttempt] | None:
-        """Begin one that the retry budgets allow; a burst waits for the first word of an endpoint not heard of yet."""
+        """Begin an attempt that the retry budgets allow; a burst waits for the first outcome of an unknown endpoint."""
         while (step := self._begun()) is not None:
             may_go = self._is_allowed(step[0])
             if not may_go and self._is_worth_waiting(step[0]):
@@ -74,7 +74,7 @@ class AttemptPlanner:
     async def _after_its_first_word(self, step: tuple[Target, DeploymentAttempt]) -> bool:
         try:
             await self._health.budget(step[0]).heard(self._patience())
-        except BaseException:  # canceled: its place is given back
+        except BaseException:  # canceled: its bulkhead slot is released
             step[1].release()
             raise
         return self._is_allowed(step[0])
@@ -102,7 +102,7 @@ class AttemptPlanner:
         return WAIT_S if deadline is None else max(0.0, min(WAIT_S, deadline.at - time.perf_counter()))
 
     def failed(self, target: Target, failure: UpstreamFailed) -> float:
-        """Plan on after a failure; return how long to wait first: only before the same deployment is asked again."""
+        """Plan on after a failure; return the backoff, which is 0 unless the same deployment is called again."""
         if not failure.retryable or (not self._queue and failure.why):
             self._queue = deque(self._plan.after(failure))
         elif not self._queue and not self._plan.is_panic and (_is_safe(failure) or self._may_repeat(failure)):
@@ -111,17 +111,17 @@ class AttemptPlanner:
         return 0.0
 
     def _may_repeat(self, failure: UpstreamFailed) -> bool:
-        """Once, what a kept connection lost that most likely had been closed before."""
+        """Allow one repeat after a kept connection broke that most likely had been closed before."""
         is_stale = isinstance(failure, UpstreamBroken) and failure.is_stale and not self._has_repeated
         self._has_repeated = self._has_repeated or is_stale
         return is_stale
 
     def _most(self, target: Target) -> int:
-        """Another alias gets one try beyond those of the one asked for, however many deployments that one has."""
+        """Allow a fallback alias one attempt beyond the requested alias's, however many deployments that one has."""
         return MAX_ATTEMPTS + (target.alias != self._plan.targets[0].alias)
 
     def _is_allowed(self, target: Target) -> bool:
-        """Whether the endpoint that would get this try may get it."""
+        """Whether the retry budget of the target's endpoint allows this attempt."""
         if self.tried == 0 and not self._plan.is_panic:
             return True
         budget, now = self._health.budget(target), self._health.clock()
@@ -131,17 +131,17 @@ class AttemptPlanner:
 
 
 def _is_safe(failure: UpstreamFailed) -> bool:
-    """Whether the same deployment may be asked again: it saw nothing, or says that it did nothing."""
+    """Whether the same deployment may be called again: it received nothing, or reports that it did no work."""
     return not failure.reached or failure.status in _NOT_BEGUN
 
 
 def _may_cost(failure: UpstreamFailed) -> bool:
-    """Whether its provider may bill it: it said what it used, or was reached and gave no status of its own."""
+    """Whether the provider may bill it: it reported usage, or was reached and sent no status of its own."""
     return failure.usage is not None or (failure.reached and failure.status is None)
 
 
 def judge(failure: UpstreamFailed, turn: DeploymentAttempt, deadline: Deadline | None) -> UpstreamFailed:
-    """Tell the breaker; a deadline that the client chose says nothing about the deployment."""
+    """Record the failure; a deadline that the client chose is no evidence about the deployment."""
     told = in_time(failure, deadline)
     is_clients = deadline is not None and deadline.is_clients
     is_ours = isinstance(told, NoRoom | DeadlineExceeded) and (told is failure or is_clients)
@@ -152,7 +152,7 @@ def judge(failure: UpstreamFailed, turn: DeploymentAttempt, deadline: Deadline |
 
 
 def in_time(failure: UpstreamFailed, deadline: Deadline | None) -> UpstreamFailed:
-    """Return the failure, or that the whole call's time was over when that is what ended the attempt."""
+    """Return the failure, or DeadlineExceeded if the whole call's deadline ended the attempt."""
     if deadline is None or not isinstance(failure, UpstreamTimeout):
         return failure
     if time.perf_counter() < deadline.at - TIMER_S:

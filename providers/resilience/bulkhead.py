@@ -1,6 +1,6 @@
-"""How many calls may be in flight at one place - an endpoint with a credential - so that a slow one leaves room. Pure.
+"""Limits the calls in flight at one place - an endpoint with a credential - so that a slow one leaves room. Pure.
 
-A call that finds its place full goes elsewhere or is refused at once; it never waits. Cost: two additions a call.
+A call whose place is full is sent elsewhere or refused at once; it never waits. Cost: two additions a call.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from providers.resilience.retry_budget import RetryBudget
 from providers.target import Target
 
-SHARE = 0.75  # of all that the process takes on, where there are several places
+SHARE = 0.75  # of all calls of the process, if there are several places
 UNBOUNDED = sys.maxsize
 LAST = 10
 
@@ -19,17 +19,17 @@ Place = tuple[str, str, str]
 
 
 class Bulkhead:
-    """One place: what is in flight there, whichever deployment sent it, and the most that may be."""
+    """One place: its calls in flight, of all deployments there, and their limit."""
 
     __slots__ = ("_by_tenant", "budget", "in_flight", "limit")
 
     def __init__(self) -> None:
         self.in_flight, self.limit = 0, UNBOUNDED
         self._by_tenant: dict[int, int] = {}
-        self.budget = RetryBudget()  # what further tries there may cost
+        self.budget = RetryBudget()  # of further attempts there
 
     def has_room(self, who: int) -> bool:
-        """Whether one more call of this tenant may go there: the last tenth is for those with less than half."""
+        """Whether one more call of this tenant fits: the last tenth is for tenants with less than half of the limit."""
         if self.in_flight < self.limit - self.limit // LAST:
             return True
         if self.in_flight >= self.limit:
@@ -54,7 +54,7 @@ class Bulkhead:
 
 
 class Bulkheads:
-    """`most` is what the process takes on at a time, `each` the bound of one place; None: a share of `most`."""
+    """`most` limits the process's concurrent calls, `each` those of one place; None: a share of `most`."""
 
     def __init__(self, most: int = UNBOUNDED, each: int | None = None) -> None:
         self._most, self._each = most, each
@@ -65,7 +65,7 @@ class Bulkheads:
         return self._by_target.get(target_id)
 
     def of(self, target: Target) -> Bulkhead:
-        """Return the bulkhead of a target's place, made when it is the first there."""
+        """Return the bulkhead of a target's place, created on first use."""
         bulkhead = self._by_target.get(target.id)
         if bulkhead is None:
             bulkhead = self._by_target[target.id] = self._by_place.setdefault(_place(target), Bulkhead())
@@ -73,7 +73,7 @@ class Bulkheads:
         return bulkhead
 
     def renew(self, targets: Iterable[Target]) -> None:
-        """After the catalog changed: these are all that there are."""
+        """Apply a changed catalog: `targets` is the complete list."""
         before, self._by_place, self._by_target = self._by_place, {}, {}
         for target in targets:
             place = _place(target)
@@ -84,7 +84,7 @@ class Bulkheads:
         self._share_out()
 
     def _share_out(self) -> None:
-        """Bound every place; where there is only one, nobody else needs the room."""
+        """Set the limit of every place; a single place may use all of the room."""
         limit = self._each
         if limit is None:
             limit = self._most if len(self._by_place) <= 1 else max(1, int(self._most * SHARE))

@@ -1,8 +1,8 @@
-"""The breaker of one deployment: when to leave it alone, and how to come back. Pure; clock and dice passed in.
+"""The circuit breaker of one deployment: when calls stop, and how they resume. Pure; clock and dice passed in.
 
-closed -> open (failures) -> half-open (one probe at a time) -> closed, at first with a small share that grows (ramp).
-Beside that a cool-down: a provider's Retry-After is a floor that nothing overrides. What other processes saw is a hint:
-short, and overruled by what this one sees itself. Failures of one tenant's calls alone open it for nobody: that
+closed -> open (failures) -> half-open (one probe at a time) -> closed, with a slow start: a small share grows (ramp).
+In addition, cooldowns: a provider's Retry-After is a minimum that nothing overrides. Outcomes of other processes are
+hints: short, and overruled by what this process sees. Failures of one tenant's calls alone do not open it: that
 tenant has a breaker of its own (providers/resilience/deployment_state.py). Cost: under 1 us a call.
 """
 
@@ -16,11 +16,11 @@ import msgspec
 from providers.resilience import affected_tenants
 from providers.resilience.outcome_counts import OutcomeCounts
 
-SOFT_COOL_S = 1.0  # after a 429 that does not say how long: others go first for so long
-COOL_JITTER = 0.1  # only upward: nobody comes before the Retry-After ends
+SOFT_COOL_S = 1.0  # after a 429 without Retry-After: other deployments go first for so long
+COOL_JITTER = 0.1  # only upward: no call is sent before the Retry-After ends
 OPEN_JITTER = (0.8, 1.2)
-LONGEST_HINT_S = 10.0  # then this process looks for itself
-DEAF_S = 60.0  # no such hint is believed for so long after this process saw that it serves
+LONGEST_HINT_S = 10.0  # then this process probes by itself
+DEAF_S = 60.0  # after this process disproved such a hint, further ones are ignored for so long
 
 
 class Phase(Enum):
@@ -32,20 +32,20 @@ class Phase(Enum):
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """When a breaker opens and how it closes. Times in seconds."""
 
-    consecutive: int = 5  # failures in a row that open it
-    samples: int = 20  # with so many in the last ten seconds...
-    ratio: float = 0.5  # ...such a share of failures opens it too
+    consecutive: int = 5  # consecutive failures that open it
+    samples: int = 20  # with so many calls in the last ten seconds...
+    ratio: float = 0.5  # ...this share of failures opens it too
     first_open_s: float = 5.0  # doubled with every opening, up to the longest
     longest_open_s: float = 120.0
-    good_s: float = 300.0  # closed for so long, the next opening is a first one again
-    successes: int = 3  # probes that close it
+    good_s: float = 300.0  # after so long closed, the next opening counts as the first
+    successes: int = 3  # good probes that close it
     ramp_s: float = 10.0
     ramp_from: float = 0.1
     longest_cool_s: float = 120.0
 
 
 class CircuitBreaker:
-    """`is_calm` is the fast answer of the ordinary day: closed, at its full share, not cooling."""
+    """`is_calm` is the fast path of the normal case: closed, at its full share, no cooldown."""
 
     __slots__ = (
         "_dice",
@@ -78,34 +78,34 @@ class CircuitBreaker:
         self.open_until = self.cool_until = self.soft_until = float("-inf")
         self.ramp_since: float | None = None
         self.deaf_until = float("-inf")
-        self.is_probing = self.is_hinted = False  # hinted: only another process has seen it fail
+        self.is_probing = self.is_hinted = False  # hinted: only another process saw failures
         self.is_calm = True
         self._tally = OutcomeCounts()
-        self._run: dict[int, int] = {}  # of those in a row
-        self._doubted_by = 0  # whose probe failed, while nobody else's did
+        self._run: dict[int, int] = {}  # of the consecutive ones, by tenant
+        self._doubted_by = 0  # the only tenant whose probe failed
 
     def rests(self, now: float) -> bool:
-        """Whether no call should come here now."""
+        """Whether no call should be sent now."""
         return not self.is_calm and (self.cools(now) or self.is_ejected(now))
 
     def cools(self, now: float) -> bool:
-        """Whether the provider itself asked not to be called yet."""
+        """Whether the provider's cooldown still runs."""
         return now < self.cool_until
 
     def is_ejected(self, now: float) -> bool:
-        """Whether failures keep calls away: open, or half-open with its one probe under way."""
+        """Whether failures eject it: open, or half-open with its one probe in flight."""
         if self.phase is Phase.OPEN:
             return now < self.open_until
         return self.phase is Phase.HALF_OPEN and self.is_probing
 
     def share(self, now: float) -> float:
-        """The chance that a call comes here when it is this deployment's turn; 0: only after the others."""
+        """The probability that a call is sent here at this deployment's turn; 0: only after the others."""
         if self.is_calm:
             return 1.0
         return 0.0 if now < self.soft_until else self.ramp(now)
 
     def ramp(self, now: float) -> float:
-        """The part of its usual calls that it gets: less than 1 for a while after it has closed again."""
+        """The share of its usual calls in the slow start: below 1 for a while after it has closed again."""
         if self.ramp_since is None:
             return 1.0
         policy = self._policy
@@ -113,11 +113,11 @@ class CircuitBreaker:
         return policy.ramp_from + (1.0 - policy.ramp_from) * done
 
     def retry_at(self, now: float) -> float:
-        """When it is worth asking again."""
+        """The earliest time at which a call may succeed."""
         return max(now, self.cool_until, self.open_until if self.phase is Phase.OPEN else now)
 
     def value(self, now: float) -> float:
-        """0 left alone, 0.5 coming back (half-open, ramp, cool-down), 1 closed."""
+        """0 open, 0.5 recovering (half-open, slow start, cooldown), 1 closed."""
         if self.is_calm:
             return 1.0
         if self.phase is Phase.OPEN and now < self.open_until:
@@ -126,7 +126,7 @@ class CircuitBreaker:
         return 0.5 if is_coming_back else 1.0
 
     def begin(self, now: float) -> bool | None:
-        """Start a call: True is the probe, False an ordinary call, None says that it may not start."""
+        """Start a call: True: it is the probe, False: an ordinary call, None: it may not start."""
         if self.is_calm:
             return False
         if self.cools(now):
@@ -150,10 +150,10 @@ class CircuitBreaker:
             self._tally.succeeded(now)
             if not self.is_calm:
                 self._calm_down(now)
-        elif self.phase is Phase.OPEN and began >= self.since:  # tried although open, because all were
+        elif self.phase is Phase.OPEN and began >= self.since:  # called although open, because all were
             self._enter(Phase.HALF_OPEN, now)
             self._probe_was_good(now)
-        elif is_probe or (self.phase is Phase.OPEN and self.is_hinted):  # others saw it fail; here it answers
+        elif is_probe or (self.phase is Phase.OPEN and self.is_hinted):  # it fails only for others
             self._probe_was_good(now)
 
     def failed(
@@ -166,17 +166,17 @@ class CircuitBreaker:
         who: int = 0,
         is_doubt: bool = False,
     ) -> None:
-        """`who`: the tenant whose call it was. `is_doubt`: the credential may be wrong; the second tenant proves it."""
+        """`who`: the tenant of the call. `is_doubt`: the credential may be wrong; the second tenant proves it."""
         if is_probe:
             self.is_probing = False
             if self.phase is Phase.HALF_OPEN:
                 if who and self._doubted_by in (0, who):
-                    self._doubted_by = who  # the next probe is somebody else's
+                    self._doubted_by = who  # the next probe is another tenant's
                 else:
                     self._open(now, reason)
         elif (
             self.phase is Phase.CLOSED and began >= self.since
-        ):  # what began before it last closed is old news
+        ):  # a call from before it last closed is outdated
             self.consecutive += 1
             affected_tenants.add(self._run, who)
             self._tally.failed(now, who)
@@ -185,18 +185,18 @@ class CircuitBreaker:
 
     @property
     def has_witnesses(self) -> bool:
-        """Whether calls of more than one tenant failed since one went well."""
+        """Whether calls of more than one tenant failed since the last success."""
         return affected_tenants.others(self._run) > 0
 
     def _is_proven(self, *, is_doubt: bool) -> bool:
-        """Whether enough calls failed in a row, and not those of one tenant alone."""
+        """Whether enough consecutive calls failed, and not those of one tenant alone."""
         most, others = self._policy.consecutive, affected_tenants.others(self._run)
         if is_doubt and others:
             return True
         return self.consecutive >= most and others >= affected_tenants.need(most)
 
     def let_go(self, *, is_probe: bool = False) -> None:
-        """A call ended that says nothing about the deployment: the client left, or asked for the impossible."""
+        """End a call that is no evidence about the deployment: the client disconnected, or its request was invalid."""
         if is_probe:
             self.is_probing = False
 
@@ -206,7 +206,7 @@ class CircuitBreaker:
             self._open(now, reason)
 
     def hear_open(self, now: float, seconds: float, reason: str) -> None:
-        """Another process leaves it alone: so does this one, unless it knows better, and never for long."""
+        """Open on another process's hint, unless this process has better evidence, and never for long."""
         if self.phase is not Phase.CLOSED or now < self.deaf_until or seconds <= 0:
             return
         self.open_until = now + min(seconds, LONGEST_HINT_S, self._policy.longest_open_s)
@@ -215,21 +215,21 @@ class CircuitBreaker:
         self.is_hinted = True
 
     def hear_cool(self, now: float, seconds: float) -> None:
-        """Another process was asked not to call for so long; the provider means whoever uses the credential."""
+        """Take over another process's cooldown; the provider's Retry-After holds for every user of the credential."""
         if seconds > 0:
             self.is_calm = False
             longest = self._policy.longest_cool_s * (1.0 + COOL_JITTER)
             self.cool_until = max(self.cool_until, now + min(seconds, longest))
 
     def hear_closed(self, now: float) -> None:
-        """For another process it serves again: come back slowly, or, having seen it fail ourselves, look now."""
+        """It serves another process again: close with a slow start, or probe now if this process saw failures."""
         if self.phase is Phase.OPEN:
             self.open_until = min(self.open_until, now)
             if self.is_hinted:
                 self._close(now)
 
     def cool(self, now: float, seconds: float | None) -> None:
-        """Stay away for so long; None: the provider did not say, so others only go first for a moment."""
+        """Start a cooldown; None: the provider gave no time, so other deployments only go first for a moment."""
         self.is_calm = False
         jitter = 1.0 + COOL_JITTER * self._dice()
         if seconds is None:

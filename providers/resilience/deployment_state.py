@@ -1,8 +1,8 @@
-"""What is remembered of one deployment, and what others see of it. Pure; clock passed in.
+"""The state that is kept of one deployment, and its snapshot. Pure; clock passed in.
 
-`breaker` is for everybody. A tenant whose calls fail has one of its own beside it, so that what its requests bring
-about - timeouts of huge prompts, errors of the server, a credential that is only perhaps wrong - rests for it alone,
-until calls of others fail too.
+`breaker` is for all tenants. A tenant whose calls fail has a breaker of its own, so that failures which its requests
+may cause - timeouts of huge prompts, server errors, a credential that is only perhaps wrong - eject the deployment for
+that tenant alone, until calls of others fail too.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ LATENCY_TAU_S = 10.0
 KEPT = 64  # latencies, for comparing a deployment with its peers
 FRESH_S = 60.0
 ON_TRIAL = 0.5
-MOST_OWN = 64  # tenants with a breaker of their own at one deployment, or that are limited there
+MOST_OWN = 64  # tenants with a breaker of their own at one deployment, or rate limited there
 
 
 class DeploymentState:
-    """One deployment's state. `renewed` makes a breaker of a tenant's own."""
+    """One deployment's state. `renewed` creates a circuit breaker."""
 
     __slots__ = (
         "_cost_s",
@@ -48,22 +48,22 @@ class DeploymentState:
         self.target, self.renewed = target, renewed
         self.breaker = renewed()
         self.own: dict[int, CircuitBreaker] = {}
-        self.limited: dict[int, float] = {}  # tenants whose calls were limited (429), and until when
+        self.limited: dict[int, float] = {}  # tenants whose calls were rate limited (429), and until when
         self.in_flight = 0
         self.answered_at = float("-inf")
-        self.value = 1.0  # as last told to whoever watches
-        self.told_cool_until = float("-inf")  # as last told to other processes
+        self.value = 1.0  # as last reported to Watch.changed
+        self.told_cool_until = float("-inf")  # as last sent to other processes
         self._cost_s = 0.0
         self._measured_at = float("-inf")
         self._latencies: deque[tuple[float, float, int]] = deque(maxlen=KEPT)
 
     def for_tenant(self, who: int, now: float) -> CircuitBreaker:
-        """Return the breaker that decides for a tenant: everybody's, unless only its own keeps it away."""
+        """Return the breaker that decides for a tenant: the shared one, unless only its own restricts its calls."""
         own = self.own.get(who) if self.own else None
         return self.breaker if own is None or own.is_calm or self.breaker.rests(now) else own
 
     def own_of(self, who: int) -> CircuitBreaker:
-        """Return a tenant's own breaker, made when its first call fails; the oldest makes room."""
+        """Return a tenant's own breaker, created when its first call fails; the oldest is evicted."""
         own = self.own.get(who)
         if own is None:
             _make_room(self.own)
@@ -71,13 +71,13 @@ class DeploymentState:
         return own
 
     def note_limited(self, who: int, until: float) -> None:
-        """Note that calls of this tenant are limited until then; the oldest makes room."""
+        """Record that calls of this tenant are rate limited until then; the oldest is evicted."""
         self.limited.pop(who, None)
         _make_room(self.limited)
         self.limited[who] = until
 
     def value_at(self, now: float) -> float:
-        """Return Breaker.value: that of tenants who are kept away, where nobody else is known to be served."""
+        """Return CircuitBreaker.value: that of ejected tenants, if no other tenant is known to be served."""
         value = self.breaker.value(now)
         seen = [(own.value(now), own.since) for own in self.own.values()]
         away = [each for each in seen if each[0] < 1.0]
@@ -86,33 +86,33 @@ class DeploymentState:
         return ON_TRIAL if self.answered_at >= max(since for _, since in away) else min(away)[0]
 
     def is_limited_for_others(self, who: int, now: float) -> bool:
-        """Whether a provider limits calls of other tenants too; forgets those whose time is over."""
+        """Whether the provider limits calls of other tenants too; drops expired entries."""
         self.limited = {each: until for each, until in self.limited.items() if until > now}
         return any(each != who for each in self.limited)
 
     def forgive(self) -> None:
-        """Start with a clean slate."""
+        """Reset all breakers and limits."""
         self.breaker = self.renewed()
         self.own.clear()
         self.limited.clear()
 
     def measure(self, now: float, seconds: float, who: int = 0) -> None:
-        """Peak-EWMA: jumps up at once, comes down slowly."""
+        """Update the peak EWMA: it rises at once and decays slowly."""
         decay = math.exp(-max(0.0, now - self._measured_at) / LATENCY_TAU_S)
         self._cost_s = max(seconds, self._cost_s * decay + seconds * (1.0 - decay))
         self._measured_at = now
         self._latencies.append((now, seconds, who))
 
     def latency(self, now: float) -> float:
-        """Seconds to the first content; fades while nothing is measured, so that it is tried again."""
+        """Seconds to the first content; decays while nothing is measured, so that it is tried again."""
         if not self._cost_s:
             return 0.0
         return self._cost_s * math.exp(-max(0.0, now - self._measured_at) / LATENCY_TAU_S)
 
     def is_crowded(self, now: float, limit: int, who: int = 0, theirs: int = 0) -> bool:
-        """Whether one that comes back has as many calls as it should have by now: the herd must not trample it.
+        """Whether a deployment in slow start has its share of calls in flight: avoids a thundering herd.
 
-        `theirs` are the calls in flight of this tenant, for which alone it may be coming back.
+        `theirs` are the calls in flight of this tenant; the slow start may be for this tenant alone.
         """
         part = self.breaker.ramp(now)
         if part < 1.0 and self.in_flight >= max(1, int(limit * part)):
@@ -122,7 +122,7 @@ class DeploymentState:
         return part < 1.0 and theirs >= max(1, int(limit * part))
 
     def record(self, now: float, without: int = 0) -> Record:
-        """Return what its latest calls say, for comparing it with its peers; without those of one tenant."""
+        """Return the record of its latest calls, for comparison with its peers; without those of one tenant."""
         calls, failures = self.breaker.counts(now)
         fresh = [each for each in self._latencies if now - each[0] <= FRESH_S]
         if without:
@@ -133,7 +133,7 @@ class DeploymentState:
         return Record(id=self.target.id, calls=calls, failures=failures, latencies=latencies)
 
     def suspects(self, now: float) -> set[int]:
-        """Return the tenants whose calls fail most, and are most of those that answered."""
+        """Return the tenant with the most failures, and the one with the most measured latencies."""
         slow = Counter(who for at, _, who in self._latencies if who and now - at <= FRESH_S)
         found = {
             affected_tenants.main_of(self.breaker.blamed(now))[0],
@@ -141,7 +141,7 @@ class DeploymentState:
         }
         return {
             who for who in found if who > 0
-        }  # the others are no tenant (providers/resilience/affected_tenants.py)
+        }  # the rest are no tenants (providers/resilience/affected_tenants.py)
 
     def forget_latencies(self) -> None:
         self._latencies.clear()
@@ -153,7 +153,7 @@ def _make_room(by_tenant: dict[int, Any]) -> None:
 
 
 class DeploymentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """One deployment as its traffic shows it: for pages and the operators' API."""
+    """One deployment's state as observed from its traffic, for pages and the operators' API."""
 
     id: int
     alias: str
@@ -169,10 +169,10 @@ class DeploymentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def snapshot_of(entry: DeploymentState, now: float) -> DeploymentSnapshot:
-    """Return a deployment as it is now."""
+    """Return the current snapshot of a deployment."""
     breaker, target = entry.breaker, entry.target
     if breaker.value(now) == 1.0 and entry.own:
-        # As the tenant sees it that is kept away.
+        # The view of the ejected tenant.
         breaker = min(entry.own.values(), key=lambda own: own.value(now))
     latency = entry.latency(now)
     return DeploymentSnapshot(
@@ -199,7 +199,7 @@ def _state(breaker: CircuitBreaker, now: float) -> str:
 
 
 def address_of(target: Target) -> tuple[object, ...]:
-    """Return what must change for a deployment to start with a clean slate."""
+    """Return the fields whose change resets a deployment's state."""
     return (
         target.provider,
         target.base_url,

@@ -1,4 +1,4 @@
-"""What this process has learned of each deployment: breaker, calls in flight, time to first content.
+"""The health of each deployment as this process sees it: breaker, calls in flight, time to first content.
 
 In memory, per process, by the deployment's row id. Cost: about 2 us a call.
 """
@@ -26,12 +26,12 @@ from providers.target import Target
 
 logger = logging.getLogger(__name__)
 
-TELL_S = 1.0  # a cool-down that grows by less is not told to others again
+TELL_S = 1.0  # a cooldown that grows by less is not sent to other processes again
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
-    """Who hears of what: a deployment's new value (Breaker.value), a retry or a call that was refused, what other
-    processes should know, and each try with its class.
+    """Callbacks: a deployment's new value (CircuitBreaker.value), a refused retry or a refused call, a hint for other
+    processes, and each attempt with its class.
     """
 
     changed: Callable[[Target, float], None] = lambda _target, _value: None
@@ -39,11 +39,11 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     full: Callable[[], None] = lambda: None
     learned: Callable[[HealthHint], None] = lambda _hint: None
     tried: Callable[[Target, str], None] = lambda _target, _outcome: None
-    quotes: bool = True  # what providers said may be logged and kept: it may quote the request
+    quotes: bool = True  # log and keep providers' messages, which may quote the request
 
 
 class DeploymentHealth:
-    """Every deployment that was called."""
+    """The health of every deployment that was called."""
 
     def __init__(
         self,
@@ -64,15 +64,15 @@ class DeploymentHealth:
         self._lines = Lines(clock)
 
     def get(self, target_id: int) -> DeploymentState | None:
-        """What is known of a deployment; None: nothing yet, so nothing bad."""
+        """Return the state of a deployment; None: not called yet, so no failure is known."""
         return self._entries.get(target_id)
 
     def budget(self, target: Target) -> RetryBudget:
-        """Return what further tries at a target's endpoint with its credential may cost."""
+        """Return the retry budget of a target's endpoint with its credential."""
         return self._bulkheads.of(target).budget
 
     def notes(self, attempts: list[Attempt], request_id: str) -> Notes:
-        """Return where the tries of a call are noted."""
+        """Return the recorder of a call's attempts."""
         return Notes(attempts, request_id, self._lines, self.watch.tried, quotes=self.watch.quotes)
 
     def start(self, target: Target, who: int = 0) -> DeploymentAttempt | None:
@@ -109,7 +109,7 @@ class DeploymentHealth:
         return turn
 
     def is_full(self, target_id: int, who: int = 0) -> bool:
-        """Whether as many calls are in flight there as may be, all told or of this tenant."""
+        """Whether the limit of calls in flight there is reached, in total or for this tenant."""
         bulkhead = self._bulkheads.get(target_id)
         if bulkhead is None:
             return False
@@ -121,7 +121,7 @@ class DeploymentHealth:
         return entry.is_crowded(self.clock(), bulkhead.limit, who, bulkhead.of_tenant(who))
 
     def apply_hint(self, hint: HealthHint) -> None:
-        """Take what another process has seen as a hint."""
+        """Apply a hint from another process."""
         target = self._targets.get(hint.deployment)
         if target is None:
             return
@@ -138,14 +138,14 @@ class DeploymentHealth:
         self.notify(entry, now)
 
     def refresh(self) -> None:
-        """Tell how those do that come back, also where no call comes to show it."""
+        """Report the values of recovering deployments, also if no call arrives."""
         now = self.clock()
         for entry in self._entries.values():
             if not entry.breaker.is_calm or entry.own:
                 self.notify(entry, now)
 
     def eject_outliers(self) -> None:
-        """Leave alone who does far worse than its peers: one at a time, and never more than half of a tier."""
+        """Eject deployments that are far worse than their peers: one at a time, never more than half of a tier."""
         now = self.clock()
         for tier in self._tiers:
             known = {each: entry for each in tier if (entry := self._entries.get(each)) is not None}
@@ -159,7 +159,7 @@ class DeploymentHealth:
     def _eject(
         self, tier: Mapping[int, DeploymentState], entry: DeploymentState, why: str, now: float
     ) -> None:
-        """Leave it alone; for one tenant only, where it would not stand out without that tenant's calls."""
+        """Eject it; for one tenant only, if it would be no outlier without that tenant's calls."""
         for who in entry.suspects(now):
             rest = worst([each.record(now, who if each is entry else 0) for each in tier.values()])
             if rest is None or rest[0] != entry.target.id:
@@ -172,7 +172,7 @@ class DeploymentHealth:
         self.notify(entry, now)
 
     def rests_for(self, entry: DeploymentState, who: int, now: float) -> None:
-        """Say, here and to other processes, that a deployment rests for one tenant only."""
+        """Log, and send to other processes, that a deployment is ejected for one tenant only."""
         own = entry.own_of(who)
         wait = own.retry_at(now) - now
         logger.warning(
@@ -185,7 +185,7 @@ class DeploymentHealth:
         self.watch.learned(HealthHint(entry.target.id, "open", wait, own.reason, who))
 
     def notify(self, entry: DeploymentState, now: float) -> None:
-        """Pass on a changed value."""
+        """Report a changed value."""
         value = 1.0 if entry.breaker.is_calm and not entry.own else entry.value_at(now)
         if value != entry.value:
             entry.value = value
@@ -199,7 +199,7 @@ class DeploymentHealth:
             self.watch.changed(entry.target, value)
 
     def by_recovery_time(self, targets: Iterable[Target], who: int = 0) -> list[Target]:
-        """Return those that their providers allow to be called, the most promising first: all of them are resting."""
+        """Return the targets without a provider's cooldown, the most promising first; used when all are ejected."""
         now = self.clock()
         known = [(self._breaker(target, who, now), target) for target in targets]
         open_ones = [
@@ -217,7 +217,7 @@ class DeploymentHealth:
         return entry.for_tenant(who, now) if entry is not None else None
 
     def unavailable(self, targets: Sequence[Target], who: int = 0) -> Unavailable:
-        """Say that none of these can be called, and when the first may be."""
+        """Return the failure that none of these can be called, with the wait for the first."""
         if any(self.is_full(target.id, who) for target in targets):
             self.watch.full()
             return Unavailable(1.0 + 2.0 * self.dice(), is_limited=False, reason="every deployment is full")
@@ -230,9 +230,9 @@ class DeploymentHealth:
         return Unavailable(max(wait, 1.0), is_limited=is_limited)
 
     def update_targets(self, targets: Iterable[Target], tiers: Sequence[Sequence[int]] = ()) -> None:
-        """After the catalog changed: forget deployments that are gone, and the sins of those that were changed.
+        """Apply a changed catalog: drop deployments that are gone, and reset the state of changed ones.
 
-        `tiers` are those that stand in for each other, by id.
+        `tiers` are groups of deployments that replace each other, by id.
         """
         self._targets, self._tiers = {target.id: target for target in targets}, tiers
         self._bulkheads.renew(self._targets.values())
@@ -248,7 +248,7 @@ class DeploymentHealth:
                 entry.target = target
 
     def seen(self) -> list[DeploymentSnapshot]:
-        """Return every deployment that was called, as it is now."""
+        """Return the current snapshot of every deployment that was called."""
         now = self.clock()
         return [snapshot_of(entry, now) for entry in self._entries.values()]
 
@@ -259,7 +259,7 @@ class DeploymentHealth:
         return entry
 
     def publish_hint(self, entry: DeploymentState, before: Phase, now: float) -> None:
-        """Tell other processes what this one has just learned the hard way."""
+        """Send a new opening or cooldown of this process to other processes."""
         breaker, each = entry.breaker, entry.target.id
         if breaker.phase is Phase.OPEN and before is not Phase.OPEN:
             self.watch.learned(HealthHint(each, "open", breaker.open_until - now, breaker.reason))

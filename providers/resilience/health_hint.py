@@ -1,4 +1,4 @@
-"""What one process tells the others of a deployment. A pure value; gateway/invalidation/health_hints.py carries it."""
+"""A process's hint to others about a deployment. A pure value; gateway/invalidation/health_hints.py carries it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class HealthHint(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`seconds` are those that are left, so that nobody's clock matters.
+    """`seconds` is the remaining time, so that clocks need not agree.
 
     open: it fails, or its credential does; cool: its provider asked not to be called; closed: it serves again.
     """
@@ -17,4 +17,4 @@ class HealthHint(msgspec.Struct, frozen=True, omit_defaults=True):
     what: Literal["open", "cool", "closed"]
     seconds: float = 0.0
     reason: str = ""
-    tenant_id: int = 0  # only its calls are meant; 0: everybody's
+    tenant_id: int = 0  # the hint is for this tenant's calls only; 0: for all

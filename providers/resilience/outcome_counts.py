@@ -1,4 +1,4 @@
-"""Successes and failures of one deployment in the last ten seconds, and whose the failures were. Pure."""
+"""Successes and failures of one deployment in the last ten seconds, and the failures by tenant. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RING_S: Final = 10
 
 
 class OutcomeCounts:
-    """A ring of seconds. Cost of a success: two list accesses."""
+    """A ring of one-second slots. Cost of a success: two list accesses."""
 
     __slots__ = ("_blamed", "_failures", "_seconds", "_successes")
 
@@ -28,7 +28,7 @@ class OutcomeCounts:
         self._successes[slot] += 1
 
     def failed(self, now: float, who: int) -> None:
-        """Count a failure of this tenant's call; 0: nobody's."""
+        """Count a failure of this tenant's call; 0: of no tenant."""
         slot = self._slot(now)
         self._failures[slot] += 1
         blamed = self._blamed[slot]

@@ -1,6 +1,6 @@
-"""Which deployment of a tier does far worse than its peers, while its breaker alone would let it pass. Pure.
+"""Finds a deployment that is far worse than its peers in a tier, although its breaker stays closed. Pure.
 
-Looked at once a second, not at each call. Each deployment is compared with the others without itself: an outlier among
+Runs once a second, not at each call. Each deployment is compared with the others without itself: an outlier among
 few would hide in its own average (Envoy's outlier detection compares with all and needs five hosts for it).
 """
 
@@ -12,17 +12,17 @@ from statistics import fmean, median, pstdev
 
 import msgspec
 
-SAMPLES = 20  # calls in the last ten seconds, of each that is compared
+SAMPLES = 20  # calls in the last ten seconds that each compared deployment needs
 SIGMAS = 1.9
-GAP = 0.2  # share of failures beyond the peers' that is worth acting on
-LUCK = 4.0  # standard errors that chance explains
+GAP = 0.2  # excess of the failure share over the peers' that ejects
+LUCK = 4.0  # standard errors that chance may explain
 SLOW_SAMPLES = 50
 SLOWER = 3.0  # times the peers' p95...
-SLOWER_BY_S = 1.0  # ...and by so much
+SLOWER_BY_S = 1.0  # ...and slower by at least this
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What one deployment's latest calls say. `latencies`: seconds to the first content."""
+    """The latest calls of one deployment. `latencies`: seconds to the first content."""
 
     id: int
     calls: int = 0
@@ -31,7 +31,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def worst(records: Sequence[Record]) -> tuple[int, str] | None:
-    """Return the deployment to leave alone and why, or None when all of them do about equally well."""
+    """Return the deployment to eject and why, or None if all perform about equally well."""
     return _failing(records) or _slow(records)
 
 
@@ -54,7 +54,7 @@ def _failing(records: Sequence[Record]) -> tuple[int, str] | None:
 
 
 def _error(record: Record, peers: Sequence[Record]) -> float:
-    """Return the standard error of the difference of two shares, as if both were the same."""
+    """Return the standard error of the difference of two shares, assuming that both are equal."""
     others = sum(peer.calls for peer in peers)
     share = (record.failures + sum(peer.failures for peer in peers)) / (record.calls + others)
     return math.sqrt(share * (1.0 - share) * (1.0 / record.calls + 1.0 / others))

@@ -18,7 +18,7 @@ MAX_BACKOFF_S = 2.0
 
 
 class Deadline(msgspec.Struct, frozen=True):
-    """When the whole call must be over, by time.perf_counter. `is_clients`: asked for, not the server's rule."""
+    """When the whole call must end, by time.perf_counter. `is_clients`: requested by the client, not the server's."""
 
     at: float
     seconds: float
@@ -26,13 +26,13 @@ class Deadline(msgspec.Struct, frozen=True):
 
 
 class Sent(Protocol):
-    """What is known of a request on its way: whether a provider may have seen it."""
+    """A request in flight: whether a provider may have received it."""
 
     was_sent: bool
 
 
 class Asker:
-    """Who waits for a call. `has_left`: nobody does any more, so nothing further is begun for it.
+    """The client that waits for a call. `has_left`: it disconnected, so nothing further is begun for it.
 
     `tenant_id` 0: the operator's own call.
     """
@@ -42,19 +42,19 @@ class Asker:
     def __init__(self, tenant_id: int = 0) -> None:
         self.tenant_id = tenant_id
         self.has_left = False
-        self.latest: Sent | None = None  # of the attempt that runs
-        self.stream: Stream | None = None  # from before its first content
+        self.latest: Sent | None = None  # of the running attempt
+        self.stream: Stream | None = None  # set before its first content
 
     @property
     def is_heard(self) -> bool:
-        """Whether a provider may be at work for it."""
+        """Whether a provider may be working on it."""
         return self.latest is not None and self.latest.was_sent
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Targets to try, best first. `instead`: whom to ask when a provider refuses for such a reason.
+    """Targets to try, best first. `fallbacks_by_reason`: targets for a refusal with such a reason.
 
-    `is_panic`: all of them are resting, so only what the retry budget lets through is tried.
+    `is_panic`: all of them are ejected, so only attempts that the retry budget allows are made.
     """
 
     targets: Sequence[Target]
@@ -63,12 +63,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     deadline: Deadline | None = None
 
     def after(self, failure: UpstreamFailed) -> Sequence[Target]:
-        """Return whom to ask after a refusal that another model might not make."""
+        """Return the targets to try after a refusal that another model might not make."""
         return self.fallbacks_by_reason.get(failure.why, ()) if failure.why else ()
 
 
 def timeouts_within(timeouts: Timeouts, deadline: Deadline | None, now: float, *, streams: bool) -> Timeouts:
-    """Return an attempt's limits: the deployment's own, but never more than what is left of the call."""
+    """Return an attempt's timeouts: the deployment's own, but never more than the call's remaining time."""
     first = timeouts.first_byte if streams else timeouts.answer
     left = timeouts.total if deadline is None else deadline.at - now
     if left >= timeouts.total:
@@ -85,5 +85,5 @@ def timeouts_within(timeouts: Timeouts, deadline: Deadline | None, now: float, *
 
 
 def backoff_s(attempts: int) -> float:
-    """Return how long to wait before the same deployment is asked again: full jitter, doubled with each attempt."""
+    """Return the wait before the same deployment is called again: full jitter, doubled with each attempt."""
     return random.uniform(0.0, min(MAX_BACKOFF_S, BACKOFF_S * 2.0**attempts))  # noqa: S311 - spreads load

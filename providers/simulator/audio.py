@@ -21,7 +21,7 @@ from providers.simulator.text import Seed, reply
 RATE = 24_000  # samples a second, as OpenAI's pcm
 CHARACTERS_PER_SECOND = 15
 MAX_CHARACTERS = 4096
-_BYTES_PER_SECOND = 16_000  # of files whose length is not written in them: 128 kbit/s
+_BYTES_PER_SECOND = 16_000  # of files that do not state their length: 128 kbit/s
 _NAME = re.compile(rb"(?i)content-disposition:[^\r\n]*?[; ]name=\"?([^\"\r\n;]+)")
 _MP3_FRAME = b"\xff\xfb\x90\xc4" + bytes(
     413
@@ -62,7 +62,7 @@ def speak(body: bytes) -> tuple[bytes, bytes]:
 
 
 def transcribe(body: bytes, content_type: str) -> tuple[bytes, bytes]:
-    """Return the text in the wanted form and its content type. Raises Refused."""
+    """Return the text in the requested format and its content type. Raises Refused."""
     fields = form(body, content_type)
     for name in ("file", "model"):
         if name not in fields:

@@ -1,6 +1,6 @@
-"""Chat completions of the simulator: what was asked, and the choices that answer it. Pure; under 1 ms.
+"""Chat completions of the simulator: the parsed request, and the choices of its response. Pure; under 1 ms.
 
-Tool calls come when `tool_choice` forces one or the prompt names one; `response_format` gives an instance.
+Tool calls are made if `tool_choice` forces one or the prompt names one; `response_format` gives an instance.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from providers.simulator.text import Seed, Text, capped, reply, tokens_of, token
 MAX_CHOICES = 128
 TOKENS_PER_MESSAGE = 3  # what OpenAI's chat template adds to each message, and once to the whole
 TOKENS_PER_IMAGE = 85
-_SHORTEST_HINT = 4  # words of a tool's name shorter than this say nothing ("get", "of")
+_SHORTEST_HINT = 4  # shorter words of a tool's name are ignored ("get", "of")
 
 
 class ContentPart(msgspec.Struct):
@@ -87,7 +87,7 @@ class ChatRequest(msgspec.Struct):
 
     @property
     def prompt(self) -> str:
-        """What the user said last."""
+        """The user's last message."""
         return next((message.text for message in reversed(self.messages) if message.role == "user"), "")
 
 
@@ -125,7 +125,7 @@ _request = msgspec.json.Decoder(ChatRequest)
 
 
 def read(body: bytes) -> ChatRequest:
-    """Return what is asked. Raises Refused."""
+    """Return the parsed request. Raises Refused."""
     try:
         asked = _request.decode(body)
     except msgspec.DecodeError as error:
@@ -143,7 +143,7 @@ def read(body: bytes) -> ChatRequest:
 
 
 def complete(asked: ChatRequest) -> Completion:
-    """Return the answer; the same conversation gets the same one, streamed or not."""
+    """Return the completion; the same conversation gets the same one, streamed or not."""
     material = asked.model.encode() + b"\0" + msgspec.json.encode([asked.messages, asked.seed])
     seed = Seed(material)
     identity = f"chatcmpl-sim{seed.below(1 << 64):016x}"
@@ -225,7 +225,7 @@ def _wanted_tool(asked: ChatRequest) -> Function | None:
             )
         return functions[0]
     if choice == "none" or asked.messages[-1].role != "user":
-        return None  # a tool's answer was sent: now the model speaks
+        return None  # a tool's result was sent: now the model responds with text
     said = {word.lower() for word in words_of(asked.prompt)}
     return next((function for function in functions if said & _hints(function)), None)
 

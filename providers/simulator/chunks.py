@@ -1,4 +1,4 @@
-"""The simulator's completion as OpenAI documents: one JSON answer, or the events of a stream. Pure."""
+"""The simulator's completion as OpenAI documents: one JSON response, or the events of a stream. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DONE = b"data: [DONE]\n\n"
 
 
 def document(completion: Completion, asked: ChatRequest, created: int) -> bytes:
-    """Return the whole answer."""
+    """Return the whole response."""
     choices = [
         {
             "index": index,
@@ -103,7 +103,7 @@ def _chunk_logprobs(choice: Choice, piece: str, asked: ChatRequest) -> dict[str,
 
 
 def _logprobs(pieces: tuple[str, ...], asked: ChatRequest) -> dict[str, Any]:
-    """Return made-up but valid ones: a piece is as likely as its length says, without alternatives."""
+    """Return synthetic but valid logprobs: a piece's probability follows from its length, without alternatives."""
     content = []
     for piece in pieces:
         token = {"token": piece, "logprob": -len(piece) / 64, "bytes": list(piece.encode())}

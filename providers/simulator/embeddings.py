@@ -19,7 +19,7 @@ from providers.simulator.text import tokens_of, words_of
 DEFAULT_DIMENSIONS = 256
 MAX_DIMENSIONS = 4096
 MAX_INPUTS = 2048
-_OWN_SHARE = 0.02  # how much of a vector is the text's very own, beside what its words give
+_OWN_SHARE = 0.02  # the share of a vector that depends on the whole text, beside its words
 
 
 class EmbeddingsRequest(msgspec.Struct):
@@ -33,7 +33,7 @@ _request = msgspec.json.Decoder(EmbeddingsRequest)
 
 
 def embed(body: bytes) -> bytes:
-    """Return the answer's bytes. Raises Refused."""
+    """Return the response's bytes. Raises Refused."""
     try:
         asked = _request.decode(body)
     except msgspec.DecodeError as error:
@@ -56,7 +56,7 @@ def embed(body: bytes) -> bytes:
 
 
 def _inputs(given: str | list[Any]) -> list[str | list[int]]:
-    """Return the texts or token lists, whichever of the four allowed shapes they came in."""
+    """Return the texts or token lists, in any of the four allowed shapes."""
     items: list[Any] = [given] if isinstance(given, str) else given
     if items and all(isinstance(item, int) for item in items):
         items = [items]

@@ -1,4 +1,4 @@
-"""How the simulator says no: OpenAI's error envelope. Pure."""
+"""Error responses of the simulator: OpenAI's error envelope. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MISSING = re.compile(r"required field `([^`]+)`")
 
 
 class SimulatorError(Exception):
-    """Raised for a request the simulator will not answer."""
+    """Raised for a request that the simulator refuses."""
 
     def __init__(
         self, message: str, *, status: int = 400, param: str | None = None, code: str | None = None
@@ -31,7 +31,7 @@ class SimulatorError(Exception):
 
 
 def refusal_of(error: msgspec.DecodeError) -> SimulatorError:
-    """Say what msgspec found in OpenAI's words: broken JSON, a missing parameter or one of the wrong type."""
+    """Return msgspec's error as OpenAI's: broken JSON, a missing parameter or one of the wrong type."""
     if not isinstance(error, msgspec.ValidationError):
         return SimulatorError("We could not parse the JSON body of your request.")
     text = str(error)

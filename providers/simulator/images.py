@@ -36,7 +36,7 @@ _request = msgspec.json.Decoder(ImagesRequest)
 
 
 def generate(body: bytes) -> bytes:
-    """Return the answer's bytes. Raises Refused."""
+    """Return the response's bytes. Raises Refused."""
     try:
         asked = _request.decode(body)
     except msgspec.DecodeError as error:
@@ -76,7 +76,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 def _item(asked: ImagesRequest, seed: Seed, width: int, height: int) -> dict[str, Any]:
     content = base64.b64encode(png(seed, width, height)).decode()
-    # A data URL: it opens everywhere, and nothing has to be kept until somebody fetches it.
+    # A data URL: it opens everywhere, and nothing has to be kept until a client fetches it.
     shown = (
         {"url": f"data:image/png;base64,{content}"}
         if asked.response_format == "url"

@@ -66,7 +66,7 @@ class Instance:
         self._used = 0
 
     def build(self, schema: Any = None, depth: int = 0) -> Any:
-        """Return a value that the schema accepts. Raises Refused when nothing here can satisfy it."""
+        """Return a value that the schema accepts. Raises Refused if none can be built."""
         schema = self._resolved(self._root if schema is None else schema, depth)
         if "const" in schema:
             return schema["const"]
@@ -193,7 +193,7 @@ class Instance:
         return self._word().ljust(fewest, "x")[:most]
 
     def _word(self) -> str:
-        """Take the prompt's words from the last one backwards: who asks about Paris is told of Paris."""
+        """Take the prompt's words from the last one backwards: a question about Paris gets "Paris" as its text."""
         self._used += 1
         if not self._words:
             return f"sample {self._used}"

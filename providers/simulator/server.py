@@ -1,6 +1,6 @@
-"""The built-in provider that needs no account: a small ASGI application that speaks OpenAI, and its server.
+"""The built-in provider that needs no account: a small ASGI application with OpenAI's API, and its server.
 
-Deterministic, honest about usage, a millisecond or less an answer. Reached over HTTP like any provider.
+Deterministic, with true usage, a millisecond or less a response. Reached over HTTP like any provider.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ MODELS = (
     "simulator-speech",
     "simulator-transcription",
 )
-CREATED = 1_767_225_600  # 2026-01-01, the birthday of every simulated model
+CREATED = 1_767_225_600  # 2026-01-01, the creation date of every simulated model
 KEEP_ALIVE_S = 75
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What leaves: complete bytes, or the events of a stream."""
+    """A response: complete bytes, or the events of a stream."""
 
     body: bytes | Iterable[bytes]
     content_type: bytes = b"application/json"
@@ -86,7 +86,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
 
 
 def answer(method: str, path: str, body: bytes, content_type: str = "") -> Reply:
-    """Return the answer to one request; what is wrong with a request is said in OpenAI's envelope."""
+    """Return the response to one request; its errors are reported in OpenAI's envelope."""
     try:
         return _handler(method, path)(body, content_type)
     except SimulatorError as refusal:
@@ -107,7 +107,7 @@ def _handler(method: str, path: str) -> Handler:
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-    """Answer one ASGI connection; no state is kept between them."""
+    """Serve one ASGI connection; no state is kept between them."""
     if scope["type"] != "http":
         return
     body = await _body(receive)
@@ -130,12 +130,12 @@ async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISend
 
 
 async def _body(receive: ASGIReceiveCallable) -> bytes | None:
-    """Return the request's body, or None when it is longer than anybody needs."""
+    """Return the request's body, or None if it is longer than allowed."""
     parts, size = [], 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return b""  # the client is gone; nobody reads the answer
+            return b""  # the client disconnected; the response is not read
         parts.append(message["body"])
         size += len(message["body"])
         if size > MAX_BODY:
@@ -179,7 +179,7 @@ class Simulator:
         return int(listener.getsockname()[1])
 
     async def aclose(self) -> None:
-        """Stop listening and end what is open."""
+        """Stop listening and end open connections."""
         server, listener = self._server, self._socket
         self._server = self._socket = None
         if server is not None and listener is not None:

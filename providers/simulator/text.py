@@ -1,6 +1,6 @@
-"""What the simulator writes and how it counts: deterministic English and its cost in tokens.
+"""Text of the simulator and its token counts: deterministic English and its cost in tokens.
 
-Cost: words are looked up in a cache; an answer takes some tens of microseconds. No I/O.
+Cost: words are looked up in a cache; a response takes some tens of microseconds. No I/O.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _CLOSINGS = (
 
 
 class Seed:
-    """A stream of small numbers that depends on nothing but the bytes it was made from."""
+    """A stream of small numbers that depends only on the bytes of its seed."""
 
     __slots__ = ("_state",)
 
@@ -58,7 +58,7 @@ class Seed:
 
 
 class Text(msgspec.Struct, frozen=True):
-    """A text in the pieces it is streamed in, its tokens, and whether a cap cut it."""
+    """A text as its streamed pieces, its tokens, and whether a cap cut it."""
 
     pieces: tuple[str, ...]
     tokens: int

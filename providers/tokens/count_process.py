@@ -1,6 +1,6 @@
-"""The process that counts: `python -m providers.tokens.count_process`. Frames on stdin and stdout, one count at a time.
+"""The counting process: `python -m providers.tokens.count_process`. Frames on stdin and stdout, one count at a time.
 
-It has no database, no keys and no sockets, and ends when its parent does, whose end of stdin closes then.
+It has no database, no keys and no sockets, and ends with its parent, whose end of stdin closes then.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LENGTH: Final = struct.Struct(">I")
 
 
 class Job(msgspec.Struct, frozen=True, array_like=True):
-    """A body to count, and the seconds of CPU that may go into it."""
+    """A body to count, and the seconds of CPU that it may take."""
 
     raw: bytes
     encoding: str
@@ -28,7 +28,7 @@ class Job(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Done(msgspec.Struct, frozen=True, array_like=True):
-    """`tokens` None: it would have taken more than the job was given, or could not be read (`error`)."""
+    """`tokens` None: the job's CPU was used up, or the body could not be read (`error`)."""
 
     tokens: int | None
     cpu_s: float
@@ -36,11 +36,11 @@ class Done(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _TooDear(Exception):
-    """The CPU that the job was given is used up."""
+    """The CPU of the job is used up."""
 
 
 def count(job: Job) -> Done:
-    """Count, and say what it cost."""
+    """Count, and return the CPU cost as well."""
     began = time.process_time()
 
     def tick() -> None:
@@ -58,7 +58,7 @@ def count(job: Job) -> Done:
 
 
 def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
-    """Count until the parent is gone."""
+    """Count until the parent has ended."""
     jobs, encode = msgspec.msgpack.Decoder(Job), msgspec.msgpack.encode
     while len(head := incoming.read(LENGTH.size)) == LENGTH.size:
         frame = encode(count(jobs.decode(incoming.read(LENGTH.unpack(head)[0]))))

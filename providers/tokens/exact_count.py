@@ -1,7 +1,7 @@
 """Counts a chat's or embeddings' prompt exactly, as a bound: every member that becomes prompt, nothing sampled.
 
-Only for models whose vocabulary ships with us (OpenAI's); for the others their bytes stand. Slow, up to 10 ms a kB of
-hostile text: never on the event loop.
+Only for models whose vocabulary ships with the gateway (OpenAI's); for others the bound is the number of bytes. Slow,
+up to 10 ms a kB of hostile text: never on the event loop.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _dump = msgspec.json.Encoder().encode
 
 
 def encoding_of(models: Sequence[str]) -> str | None:
-    """Return the vocabulary that all of these models share; None where one has another, or an unknown one."""
+    """Return the vocabulary that all of these models share; None if one has another, or an unknown one."""
     found = {_encoding(model.lower()) for model in models}
     return found.pop() if len(found) == 1 else None
 
@@ -65,7 +65,7 @@ def _encoding(model: str) -> str | None:
 
 
 def _spaced(raw: bytes) -> str:
-    """Return JSON as it is printed again: with a space behind each comma and colon, which may be a token."""
+    """Return JSON printed again with a space after each comma and colon, which may be a token."""
     return msgspec.json.format(raw, indent=0).decode()
 
 
@@ -74,7 +74,7 @@ def _member(name: str, value: Any, count: Count) -> int:
         return 0
     extra = PER_NAME if name == "name" else 0
     if name in chat.CALLS:
-        calls = _dump(value)  # their arguments are JSON inside of a text, and printed again all the same
+        calls = _dump(value)  # their arguments are JSON inside a text, and are printed again too
         return count(calls.decode()) + calls.count(b",") + calls.count(b":")
     if isinstance(value, str):
         return extra + count(value)
@@ -91,7 +91,7 @@ def _part(part: Any, count: Count) -> int:
 
 
 def _input(value: Any, count: Count) -> int:
-    """Embedding inputs: a string, strings, token ids, or lists of token ids."""
+    """Count embedding inputs: a string, strings, token ids, or lists of token ids."""
     if isinstance(value, str):
         return count(value)
     if isinstance(value, list):

@@ -1,6 +1,6 @@
-"""About how many tokens the prompt of a request body is: chat messages with their tools, or embedding inputs. No I/O.
+"""Estimates the prompt tokens of a request body: chat messages with their tools, or embedding inputs. No I/O.
 
-For rates, display, routing and the bills of calls whose usage nobody reported; holds are made of bounds.
+For rates, display, routing and the bills of calls without reported usage; holds are made of bounds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _Body(msgspec.Struct):
-    """A union of Raw and None decodes null alone (msgspec 0.22), so that what is absent is an empty Raw here."""
+    """A union of Raw and None decodes null alone (msgspec 0.22), so an absent member is an empty Raw here."""
 
     messages: msgspec.Raw = msgspec.Raw()
     tools: msgspec.Raw = msgspec.Raw()
@@ -37,7 +37,7 @@ BYTES_PER_TOKEN = 4
 
 
 def count_prompt(raw: bytes, model: str) -> Estimate:
-    """Return the tokens of a request body; one that cannot be read counts by its length, loudly."""
+    """Return the tokens of a request body; an unreadable one counts by its length, and is noted as a fallback."""
     try:
         body = _body.decode(raw)
         if not bytes(body.messages):
@@ -54,7 +54,7 @@ def count_prompt(raw: bytes, model: str) -> Estimate:
 
 
 async def count_prompt_aside(share: Share, raw: bytes, model: str) -> Estimate:
-    """Return the same beside the event loop, whatever the size."""
+    """Return the same without blocking the event loop, whatever the size."""
     if not is_large(raw):
         return await asyncio.to_thread(count_prompt, raw, model)
     try:

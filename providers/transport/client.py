@@ -1,7 +1,7 @@
-"""The only way out: sends one request to a provider and hands back its answer as it comes.
+"""The only outbound client: sends one request to a provider and returns its response as it arrives.
 
-Cost: 30 us of CPU a call over a kept connection, no thread, no task. Every wait has an end; whoever is canceled, or
-leaves an answer half read, closes its connection at once, and such a connection is never used again.
+Cost: 30 us of CPU a call over a kept connection, no thread, no task. Every wait has a timeout. A caller that is
+canceled, or leaves a response half read, closes its connection at once; such a connection is never reused.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from providers.transport.request_head import Origin, head_of, request_target
 
 CONNECTIONS_PER_HOST: Final = 4096
 KEEP_ALIVE_S: Final = 30.0
-LEAVE_S: Final = 0.25  # to keep a connection, the rest of an answer nobody needs must come within this
-TICK_S: Final = 0.001  # loops count time in milliseconds
+LEAVE_S: Final = 0.25  # to keep a connection, the unneeded rest of a response must arrive within this
+TICK_S: Final = 0.001  # event loops have timers of milliseconds
 STALE_S: Final = 1.0  # a kept connection that breaks later than this was not stale
 
 
 class UpstreamRequest(msgspec.Struct):
-    """`was_sent` is noted by the transport: from then on the provider may have seen it."""
+    """`was_sent` is set by the transport: from then on the provider may have received it."""
 
     method: str
     url: str
@@ -41,7 +41,7 @@ class UpstreamRequest(msgspec.Struct):
 
 
 class Transport:
-    """One pool of connections, shared by all calls of a process."""
+    """One connection pool, shared by all calls of a process."""
 
     def __init__(
         self,
@@ -57,9 +57,9 @@ class Transport:
         self._left: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Make the pool. `ca_file` is trusted besides the system's authorities; nothing turns verification off.
+        """Create the pool. `ca_file` is trusted besides the system's CAs; verification cannot be turned off.
 
-        Guarded requests go to the public internet and to the networks in `egress_allow`, wherever names lead by then.
+        Guarded requests reach only the public internet and the networks in `egress_allow`, as resolved when connecting.
         """
         trust = ssl.create_default_context()
         if self._ca_file:
@@ -67,17 +67,17 @@ class Transport:
         self._pool = Pool(trust, self._per_host, self._keep_alive_s, self._egress_allow)
 
     async def aclose(self) -> None:
-        """Close every connection; calls that still run fail."""
+        """Close every connection; running calls fail."""
         if self._pool is not None:
             self._pool.close()
             self._pool = None
         await asyncio.gather(*self._left)
 
     async def send(self, request: UpstreamRequest, timeouts: Timeouts) -> UpstreamResponse:
-        """Return the head of the answer, whatever its status. Raises UpstreamFailed. Close what it returns.
+        """Return the response once its head is there, whatever its status. Raises UpstreamFailed. The caller closes it.
 
-        A question that a kept connection lost is sent again only if the kernel shows that nobody can have read it;
-        else that is a failure as any, and `is_stale` tells who plans the call that it may try once more.
+        A request lost on a kept connection is sent again only if the kernel shows that it cannot have been read;
+        otherwise it fails like any other, and `is_stale` allows the AttemptPlanner one more attempt.
         """
         pool = self._pool
         if pool is None:
@@ -110,14 +110,14 @@ class Transport:
         return response
 
     def release(self, origin: Origin, connection: Connection) -> None:
-        """Take a connection back from a response."""
+        """Take back the connection of a response."""
         if self._pool is None:
             connection.abort()
         else:
             self._pool.release(origin, connection)
 
     def drain(self, origin: Origin, connection: Connection) -> None:
-        """Take a connection back as soon as the rest of its answer, which nobody needs, has come."""
+        """Take a connection back as soon as the unneeded rest of its response has arrived."""
         task = asyncio.get_running_loop().create_task(self._drain(origin, connection))
         self._left.add(task)
         task.add_done_callback(self._left.discard)
@@ -133,7 +133,7 @@ class Transport:
 
 
 class UpstreamResponse:
-    """An answer whose body is still coming. `headers` has lower-case names."""
+    """A response whose body is still arriving. `headers` has lower-case names."""
 
     __slots__ = (
         "_connection",
@@ -172,7 +172,7 @@ class UpstreamResponse:
         self._watch = self._loop.call_at(min(self._first_by, self._total_at), self._tick)
 
     async def start(self, head: bytes, body: bytes) -> None:
-        """Send the request and wait for the answer's head. Raises UpstreamFailed."""
+        """Send the request and wait for the response's head. Raises UpstreamFailed."""
         connection = self._connection
         try:
             connection.ask(head, body)
@@ -183,14 +183,14 @@ class UpstreamResponse:
             self._finish()
             raise
         self.status, self.headers = connection.status, connection.headers
-        self._waiting_since = 0.0  # until the reader comes for more
+        self._waiting_since = 0.0  # until the reader waits for more
 
     async def read(self, max_bytes: int, *, truncate: bool = False, object_only: bool = False) -> bytes:
         """Return the whole body; beyond `max_bytes` it is cut or raises UpstreamBroken. Raises UpstreamFailed.
 
-        `object_only`: of what does not begin as a JSON object only the first bytes are read, and `chunks` has the rest.
+        `object_only`: if it does not begin as a JSON object, only the first bytes are read; `chunks` has the rest.
         """
-        whole: io.BytesIO | None = None  # gives what was written without a copy: it is in memory once
+        whole: io.BytesIO | None = None  # returns its value without a copy: the body is in memory once
         first = block = await self._next()
         if object_only and first[:1] != b"{":
             return first
@@ -208,7 +208,7 @@ class UpstreamResponse:
         return answer[:max_bytes]
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """Iterate over what has arrived, as it arrives. Raises UpstreamFailed. Whoever stops early calls aclose."""
+        """Iterate over the body as it arrives. Raises UpstreamFailed. A caller that stops early must call aclose."""
         return self
 
     def __aiter__(self) -> Self:
@@ -220,7 +220,7 @@ class UpstreamResponse:
         raise StopAsyncIteration
 
     def begun(self) -> None:
-        """Say that content has come: until then `first_byte` counts, from then on `idle`."""
+        """Note that content has arrived: until then the timeout is `first_byte`, from then on `idle`."""
         self._is_heard = True
 
     async def aclose(self) -> None:
@@ -228,12 +228,12 @@ class UpstreamResponse:
         self._finish()
 
     def abandon(self) -> None:
-        """Say that nothing more is needed although the end was not read: keeps the connection if it comes at once."""
+        """Give up the unread rest of the body; the connection is kept if the end arrives at once."""
         self._is_left = True
         self._finish()
 
     async def _next(self) -> bytes:
-        """Return the bytes that are there, waiting if there are none; b"" is the end."""
+        """Return the bytes that have arrived, waiting if there are none; b"" is the end."""
         connection = self._connection
         if self._is_given:
             raise UpstreamBroken("the answer was left")
@@ -252,12 +252,12 @@ class UpstreamResponse:
     def _wait_from(self, now: float) -> None:
         self._waiting_since = now
         limit = self._limit_at(now)
-        if limit < self._watch.when() - TICK_S:  # silence inside a stream may end sooner than that before it
+        if limit < self._watch.when() - TICK_S:  # the idle timeout may end before the first-byte timeout
             self._watch.cancel()
             self._watch = self._loop.call_at(limit, self._tick)
 
     def _limit_at(self, now: float) -> float:
-        """Return when to look again; a reader who is not waiting is not kept waiting by the provider."""
+        """Return when to check the timeouts again; the provider is late only while a reader waits."""
         if self._is_heard:
             limit = (self._waiting_since or now) + self._timeouts.idle
         else:
@@ -278,7 +278,7 @@ class UpstreamResponse:
             self._watch = self._loop.call_at(max(self._limit_at(now), now + TICK_S), self._tick)
 
     def _finish(self) -> None:
-        """Give the connection back, once: kept if the answer is over, else closed."""
+        """Release the connection, once: it is kept if the response is complete, else closed."""
         if self._is_given:
             return
         self._is_given = True

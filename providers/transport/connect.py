@@ -1,4 +1,4 @@
-"""Makes a connection within its time, and names what kept it from being made: refused, name, TLS, and so on."""
+"""Opens a connection within its timeout, and classifies a failure: refused, DNS, TLS, and so on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OF_ERRNO: Final = {
 
 
 async def connected(pool: Pool, origin: Origin, timeouts: Timeouts, started: float) -> Connection:
-    """Return a new connection: a slot, the name, the connection and TLS have one limit together."""
+    """Return a new connection: the slot, DNS, TCP and TLS share one timeout."""
     until = started + min(timeouts.connect, timeouts.total)
     timer = asyncio.timeout_at(until)
     try:
@@ -34,7 +34,7 @@ async def connected(pool: Pool, origin: Origin, timeouts: Timeouts, started: flo
             return await pool.connect(origin)
     except TimeoutError as error:
         if not timer.expired():
-            raise ConnectFailed(named(error), "timeout_connect") from error  # the system's own
+            raise ConnectFailed(named(error), "timeout_connect") from error  # the kernel's own timeout
         if timeouts.total <= timeouts.connect:
             raise UpstreamTimeout("total", timeouts.total, reached=False) from error
         raise UpstreamTimeout("connect", timeouts.connect) from error
@@ -43,8 +43,8 @@ async def connected(pool: Pool, origin: Origin, timeouts: Timeouts, started: flo
 
 
 def _kind_of(error: BaseException) -> str:
-    """Return the class of what kept a connection from being made."""
-    if isinstance(error, socket.gaierror | UnicodeError):  # a name that is none is a UnicodeError
+    """Return the class of a connection failure."""
+    if isinstance(error, socket.gaierror | UnicodeError):  # an invalid name is a UnicodeError
         return "dns"
     if isinstance(error, ssl.SSLError | ssl.CertificateError):
         return "tls"

@@ -1,6 +1,6 @@
-"""One HTTP/1.1 connection to a provider: a question goes out, its answer comes in, one at a time. Parsed by llhttp.
+"""One HTTP/1.1 connection to a provider: one request and its response at a time. Parsed by llhttp.
 
-Cost: 15 us of CPU an exchange, no timer, no task. At most HIGH_WATER and one read are held for a reader who is slow.
+Cost: 15 us of CPU an exchange, no timer, no task. At most HIGH_WATER and one read are buffered for a slow reader.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HIGH_WATER: Final = 64 * 1024
-MAX_HEAD: Final = 64 * 1024  # also of what follows or divides the body: trailers, extensions of chunks
-MAX_UNZIPPED: Final = 16 * 1024 * 1024  # out of one read: more is a bomb
-ONE_WRITE: Final = 1024 * 1024  # larger bodies go out in pieces, so that nobody else waits for them
-_INFORMATIONAL: Final = range(100, 200)  # RFC 9110, 15.2: may come before the answer, is not the answer
+MAX_HEAD: Final = 64 * 1024  # also of trailers and of chunk extensions
+MAX_UNZIPPED: Final = 16 * 1024 * 1024  # of one read: more is a decompression bomb
+ONE_WRITE: Final = 1024 * 1024  # larger bodies are sent in pieces, so that other calls do not wait
+_INFORMATIONAL: Final = range(100, 200)  # RFC 9110, 15.2: may precede the final response
 _WITHOUT_BODY: Final = frozenset({204, 304})
 
 
 class Connection(asyncio.Protocol):
-    """`status`, `headers` (lower-case names) and the flags are about the exchange that runs or was the last."""
+    """`status`, `headers` (lower-case names) and the flags belong to the current or the last exchange."""
 
     __slots__ = (
         "_blocks",
@@ -67,13 +67,13 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.is_lost = self._is_asked = self._is_stuffed = False
-        self._is_cut = False  # the rest of a question was never sent, so no other can be
+        self._is_cut = False  # the rest of a request was never sent, so no other can be
         self.kept_since = 0.0
         self.footing = Footing()
         self._forget()
 
     def _forget(self) -> None:
-        """Be ready for the next exchange."""
+        """Reset for the next exchange."""
         self.status = 0
         self.headers: dict[str, str] = {}
         self.failure: UpstreamFailed | None = None
@@ -87,25 +87,25 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Tell whether a question could be sent: the other side may have left, and it shows only later."""
+        """Whether a request could be sent: the peer may have closed, and it shows only later."""
         return not self.is_lost and self._transport is not None and not self._transport.is_closing()
 
     @property
     def may_serve_again(self) -> bool:
-        """Tell whether this exchange is over on both sides and another may follow."""
+        """Whether this exchange is complete on both sides and another may follow."""
         is_whole = self._is_kept and not self._is_cut and self.failure is None
-        return is_whole and not self._is_paused and self.is_open  # paused: nobody came for all of the answer
+        return is_whole and not self._is_paused and self.is_open  # paused: not read to its end
 
     def ask(self, head: bytes, body: bytes) -> None:
-        """Send a question. A body beyond ONE_WRITE bytes goes out with `pour`."""
-        assert self._transport is not None  # noqa: S101 - whoever asks was connected
+        """Send a request. A body beyond ONE_WRITE bytes is sent by `pour`."""
+        assert self._transport is not None  # noqa: S101 - the caller is connected
         self._forget()
         self._is_asked = True
         self._transport.write(head + body if len(body) <= ONE_WRITE else head)
 
     async def pour(self, body: bytes) -> None:
-        """Send what is left of a large body as fast as it is taken; stop as soon as there is an answer to it."""
-        assert self._transport is not None  # noqa: S101 - whoever pours has asked
+        """Send a large body as fast as the peer accepts it; stop as soon as a response arrives."""
+        assert self._transport is not None  # noqa: S101 - `ask` was called before
         view = memoryview(body)
         for start in range(0, len(body), ONE_WRITE):
             while self._is_stuffed and not self.has_head and self.failure is None:
@@ -127,7 +127,7 @@ class Connection(asyncio.Protocol):
         return bool(self._blocks) or self.is_over or self.failure is not None
 
     async def block(self) -> bytes:
-        """Return the bytes that are there, waiting if there are none; b"" is the end. Raises UpstreamFailed."""
+        """Return the bytes that have arrived, waiting if there are none; b"" is the end. Raises UpstreamFailed."""
         while not self._blocks:
             if self.failure is not None:
                 raise self.failure
@@ -142,14 +142,14 @@ class Connection(asyncio.Protocol):
         return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
     def fail(self, failure: UpstreamFailed) -> None:
-        """End the exchange, and the connection with it; who waits gets the failure."""
+        """End the exchange and the connection; a waiting reader gets the failure."""
         if self.failure is None and not self.is_over:
             self.failure = failure
         self.abort()
         self._wake()
 
     def abort(self) -> None:
-        """Close at once: a polite farewell, of TLS for one, would wait for the other side."""
+        """Close at once: an orderly shutdown, such as that of TLS, would wait for the peer."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -164,7 +164,7 @@ class Connection(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    # What asyncio calls.
+    # Callbacks of asyncio.
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
         self.is_lost = True
         if not self.is_over and self.failure is None:
             if self.has_head and not self._is_delimited and not self._lacks_an_end and exc is None:
-                self.is_over = True  # RFC 9112, 6.3: without a length the end of the connection is the end
+                self.is_over = True  # RFC 9112, 6.3: without a length the body ends with the connection
             else:
                 kind = "reset" if isinstance(exc, ConnectionResetError) else "closed"
                 why = (
@@ -204,7 +204,7 @@ class Connection(asyncio.Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         if not self._is_asked or self.is_over:
-            self.abort()  # an answer to nothing
+            self.abort()  # a response without a request
             return
         self.was_heard = True
         self._had_body, self._unzipped = False, 0
@@ -212,7 +212,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
             if not self._had_body and not self.is_over:
-                self._head_bytes = before  # the headers in it are counted with the rest of it
+                self._head_bytes = before  # its headers are counted with the rest of the read
                 self._grow(len(data))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError, zlib.error) as error:
             reason = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
@@ -220,7 +220,7 @@ class Connection(asyncio.Protocol):
             return
         self._wake()
 
-    # What the parser calls.
+    # Callbacks of the parser.
 
     def on_message_begin(self) -> None:
         if self.is_over:
@@ -270,7 +270,7 @@ class Connection(asyncio.Protocol):
         self._is_kept = self._parser.should_keep_alive()
 
     def _decoded(self, body: bytes) -> bytes:
-        """Unzip an answer that was zipped although it was told not to; an empty one may claim any encoding."""
+        """Decompress a body that is compressed although `identity` was requested; an empty one may have any coding."""
         if self._unzip is None:
             self._unzip = unzipping(self._encoding, body)
         body = self._unzip.decompress(body, MAX_UNZIPPED + 1 - self._unzipped)

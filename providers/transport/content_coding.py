@@ -1,4 +1,4 @@
-"""The content coding of an answer: providers compress although they are told not to (RFC 9110, 8.4.1). Pure."""
+"""The content coding of a response: some providers ignore `identity` and compress (RFC 9110, 8.4.1). Pure."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _CODINGS: Final = _ZIPPED | {
     "dcz",
     "x-compress",
     "zstd",
-}  # IANA's, those of HTTP bodies
-_METHOD: Final = 0x0F  # of the first byte of zlib (RFC 1950, 2.2); 8 is the only one
+}  # IANA's registry, those of HTTP bodies
+_METHOD: Final = 0x0F  # in the first byte of zlib (RFC 1950, 2.2); 8 is the only method
 _DEFLATE, _GZIP_BEGINS = 0x08, 0x1F
 
 
 def coding_of(value: str) -> str:
-    """Return the coding that a Content-Encoding names; "": none. What is no coding (`utf-8`, `none`, `identity`) was
-    written by mistake and says nothing, as HTTP clients read it.
+    """Return the coding of a Content-Encoding; "": none. A value that is no coding (`utf-8`, `none`, `identity`) is a
+    mistake and is ignored, as in other HTTP clients.
     """
     names = [name.strip().lower() for name in value.split(",")]
     return ", ".join([name for name in names if name in _CODINGS])
 
 
 def unzipping(coding: str, body: bytes) -> zlib._Decompress:
-    """Return what reads a body that begins so. Raises ValueError for a coding that is not read here.
+    """Return the decompressor for a body that begins so. Raises ValueError for an unsupported coding.
 
-    Some servers send `deflate` without the zlib format around it, which RFC 9110 tells clients to expect.
+    Some servers send `deflate` without the zlib wrapper, as RFC 9110 notes.
     """
     if coding not in _ZIPPED:
         raise ValueError(f"an answer encoded with {coding!r:.40}")

@@ -1,4 +1,4 @@
-"""The connections of one process, kept per origin: the one used last is used next, the others time out.
+"""The connection pool of one process, per origin: the connection used last is used next, the others time out.
 
 Cost of a kept connection: 1 us. The fastest of a name's addresses is used.
 """
@@ -25,7 +25,7 @@ NEXT_ADDRESS_S: Final = 0.25  # RFC 8305: "Connection Attempt Delay"
 
 
 class OriginPool:
-    """The connections to one origin: the idle ones, the newest last, and slots for those in use."""
+    """The connections to one origin: idle ones, the newest last, and slots for those in use."""
 
     __slots__ = ("idle", "slots")
 
@@ -35,7 +35,7 @@ class OriginPool:
 
 
 class Pool:
-    """Whoever takes a connection gives it back, whatever has become of it."""
+    """Every connection that a caller takes must be released, in whatever state."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Pool:
         self._sweep = self._loop.call_later(keep_alive_s, self._close_idle)
 
     def close(self) -> None:
-        """Close every connection, also those in use; one that is being made ends as soon as it stands."""
+        """Close every connection, also those in use; one that is being opened is closed once it is established."""
         self._is_closed = True
         self._sweep.cancel()
         self._names.close()
@@ -62,7 +62,7 @@ class Pool:
             connection.fail(UpstreamBroken("the transport was closed"))
 
     async def acquire_idle(self, origin: Origin) -> Connection | None:
-        """Take a connection that was kept from before; never waits. None: there is none, or no slot."""
+        """Take an idle connection; never waits. None: there is none, or no slot."""
         lane = self._origin_pool(origin)
         if lane.slots.locked():
             return None
@@ -76,7 +76,7 @@ class Pool:
         return None
 
     def invalidate(self, origin: Origin, broken: Connection) -> None:
-        """Close what has been idle since before this one was kept, which broke: most likely it is no better."""
+        """Close connections that have been idle for at least as long as the broken one: most likely they broke too."""
         lane = self._origin_pool(origin)
         for connection in lane.idle:
             if connection.kept_since <= broken.kept_since:
@@ -84,17 +84,17 @@ class Pool:
         lane.idle = [one for one in lane.idle if one.kept_since > broken.kept_since]
 
     async def connect(self, origin: Origin) -> Connection:
-        """Wait for a slot and make a connection. Raises OSError, ssl.SSLError; the caller bounds the wait."""
+        """Wait for a slot and open a connection. Raises OSError, ssl.SSLError; the caller bounds the wait."""
         slots = self._origin_pool(origin).slots
         await slots.acquire()
         try:
             return await self._connect(origin)
-        except BaseException:  # canceled too: a slot that nobody holds would be lost for ever
+        except BaseException:  # also on cancel: a slot without a holder would be lost for ever
             slots.release()
             raise
 
     def release(self, origin: Origin, connection: Connection) -> None:
-        """Take a connection back: kept if its last answer was read to the end and it may serve again."""
+        """Take a connection back: it is kept if its last response was read to the end and it is reusable."""
         lane = self._origin_pool(origin)
         lane.slots.release()
         if connection.may_serve_again:
@@ -125,7 +125,7 @@ class Pool:
                 ssl=self._trust if origin.is_tls else None,
                 server_hostname=origin.host if origin.is_tls else None,
             )
-        except BaseException:  # canceled too, while TLS shakes hands
+        except BaseException:  # also on cancel during the TLS handshake
             sock.close()
             raise
         connection.footing.socket = sock
@@ -137,7 +137,7 @@ class Pool:
         return connection
 
     def _close_idle(self) -> None:
-        """Close what nobody has used for so long."""
+        """Close connections that were idle for too long."""
         oldest = self._loop.time() - self._keep_alive_s
         for lane in self._lanes.values():
             for connection in lane.idle:

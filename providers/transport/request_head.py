@@ -1,4 +1,4 @@
-"""Where a request goes and how its head reads on the wire (RFC 9112). Pure; the parts of an address are kept."""
+"""The origin of a request and its head on the wire (RFC 9112). Pure; parsed addresses are cached."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import msgspec
 from providers.errors.exceptions import ConnectFailed
 
 _PORTS: Final = {"http": 80, "https": 443}
-_AS_IT_IS: Final = "%/:@!$&'()*+,;=-._~"  # RFC 3986: legal in a path; what is quoted already stays so
-_FORBIDDEN: Final = re.compile(r"[^\t\x20-\x7e\x80-\xff]")  # RFC 9110, 5.5: not in a field's value
+_AS_IT_IS: Final = "%/:@!$&'()*+,;=-._~"  # RFC 3986: legal in a path; already quoted text stays unchanged
+_FORBIDDEN: Final = re.compile(r"[^\t\x20-\x7e\x80-\xff]")  # RFC 9110, 5.5: not allowed in a field's value
 _NO_TOKEN: Final = re.compile(r"[^!#$%&'*+\-.^_`|~0-9A-Za-z]")  # RFC 9110, 5.6.2
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Whom a connection leads to."""
+    """The origin of a connection."""
 
     host: str
     port: int
     is_tls: bool
-    is_guarded: bool = False  # may lead to the public internet only
+    is_guarded: bool = False  # may reach the public internet only
 
 
 class RequestTarget(msgspec.Struct, frozen=True):
-    """An address, taken apart: `after_method` is the rest of the request line and the fields every request has."""
+    """A parsed address: `after_method` is the rest of the request line and the fields of every request."""
 
     origin: Origin
     after_method: str
@@ -36,7 +36,7 @@ class RequestTarget(msgspec.Struct, frozen=True):
 
 @lru_cache(maxsize=4096)
 def request_target(url: str, *, is_guarded: bool = False) -> RequestTarget:
-    """Raises ConnectFailed if this is not an http(s) URL."""
+    """Parse an address. Raises ConnectFailed if this is not an http(s) URL."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -62,7 +62,7 @@ def request_target(url: str, *, is_guarded: bool = False) -> RequestTarget:
 
 
 def origin_text(url: str) -> str:
-    """Return scheme, host and port of whom a request to this address reaches; "" where it reaches nobody."""
+    """Return scheme, host and port of an address's origin; "" if it has none."""
     try:
         origin = request_target(url).origin
     except ConnectFailed:
@@ -72,7 +72,7 @@ def origin_text(url: str) -> str:
 
 
 def head_of(method: str, place: RequestTarget, headers: Mapping[str, str], length: int) -> bytes:
-    """Return the head of a request. Raises ConnectFailed, naming the field but never showing its value."""
+    """Return the head of a request. Raises ConnectFailed, which names the field but never shows its value."""
     lines = [method, place.after_method, f"content-length: {length}\r\n"]
     if _FORBIDDEN.search("".join(headers.values())) or _NO_TOKEN.search("".join(headers)):
         name = next(name for name in headers if _FORBIDDEN.search(headers[name]) or _NO_TOKEN.search(name))

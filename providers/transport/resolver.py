@@ -1,8 +1,8 @@
-"""Where hosts' names lead, kept and shared: a name whose server is silent holds one thread, and nobody but its askers.
+"""Resolves host names, cached and shared: a silent name server blocks one thread, and only the callers of that name.
 
-Each lookup has a daemon thread: none can be ended, and the process must not wait for one at its end. The loop's own
-getaddrinfo will not do, since uvloop has four threads for it and queues connections to plain addresses behind names.
-Cost: 1 us for a name that is known; one thread, for a moment, every NAMES_S.
+Each lookup has a daemon thread: a lookup cannot be ended, and the process must not wait for it at exit. The loop's own
+getaddrinfo is unsuitable: uvloop has four threads for it and queues connections to plain addresses behind names.
+Cost: 1 us for a known name; one thread, for a moment, every NAMES_S.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from aiohappyeyeballs import AddrInfoType
 from providers.errors.exceptions import ConnectFailed
 
 NAMES_S: Final = 10.0  # then a name is looked up again
-OLD_S: Final = 300.0  # for so long after that its old addresses serve where the lookup hangs or fails
-SOON_S: Final = 0.25  # a lookup mostly ends within this: time to see that a name has moved
-LOOKUPS: Final = 16  # at a time, each of another name; further names wait for their turn
+OLD_S: Final = 300.0  # for so long after that its old addresses are used if the lookup hangs or fails
+SOON_S: Final = 0.25  # most lookups end within this: time to notice that a name has moved
+LOOKUPS: Final = 16  # concurrent, each of another name; further names are queued
 _MAX_NAMES: Final = 1024
 
 Name = tuple[str, int]
@@ -31,7 +31,7 @@ Addresses = Sequence[AddrInfoType]
 
 
 class Resolver:
-    """However many ask for a name, there is one lookup, and whoever leaves does not end it."""
+    """All callers of a name share one lookup; a canceled caller does not end it."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -41,7 +41,7 @@ class Resolver:
         self._running = 0
 
     async def addresses(self, host: str, port: int) -> Addresses:
-        """Return where a host is; an address leads to itself. Raises OSError; the caller bounds the wait."""
+        """Return the addresses of a host; an IP address is its own. Raises OSError; the caller bounds the wait."""
         if _is_address(host):
             return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
         name, now = (host, port), self._loop.time()
@@ -53,21 +53,21 @@ class Resolver:
         if lookup is None:
             lookup = self._look_up(name)
         elif is_usable:
-            return known  # who asked first has waited for it
+            return known  # only the first caller waits for it
         await asyncio.wait({lookup}, timeout=SOON_S if is_usable else None)
         if is_usable and (not lookup.done() or lookup.exception()):
             return known
         return lookup.result()
 
     def invalidate(self, host: str, port: int) -> None:
-        """Look up a name again when it is next asked for: nobody is there, so it may have moved."""
+        """Look up a name again at its next use: no server accepted there, so it may have moved."""
         name = (host, port)
         if name in self._known:
             until, known = self._known[name]
             self._known[name] = (min(until, self._loop.time()), known)
 
     def close(self) -> None:
-        """Turn away whoever waits; a thread that hangs is left behind."""
+        """Fail all waiting callers; a hanging thread is left behind."""
         self._waiting.clear()
         for name in list(self._lookups):
             self._settle(name, ConnectFailed("the transport was closed"))
@@ -83,7 +83,7 @@ class Resolver:
             name = self._waiting.popleft()
             try:
                 threading.Thread(target=self._resolve, args=(name,), name="lookup", daemon=True).start()
-            except RuntimeError as error:  # no thread to be had
+            except RuntimeError as error:  # no thread available
                 self._settle(name, error)
             else:
                 self._running += 1
@@ -93,7 +93,7 @@ class Resolver:
         outcome: Addresses | Exception
         try:
             outcome = socket.getaddrinfo(*name, type=socket.SOCK_STREAM)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the askers are told
+        except Exception as error:  # noqa: BLE001 - every error is passed to the callers
             outcome = error
         with suppress(RuntimeError):  # the loop has closed meanwhile
             self._loop.call_soon_threadsafe(self._ended, name, outcome)
@@ -109,7 +109,7 @@ class Resolver:
             return  # closed
         if isinstance(outcome, Exception):
             lookup.set_exception(outcome)
-            lookup.exception()  # all askers may have left: nobody has to hear it
+            lookup.exception()  # marks it as retrieved: all callers may have left
             return
         if len(self._known) >= _MAX_NAMES:
             self._known.clear()
