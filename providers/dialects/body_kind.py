@@ -1,4 +1,4 @@
-"""What the body of an answer is - events, a document, something else - by its first bytes: its type may be wrong."""
+"""Detects the kind of a response body (events, a document, other) by its first bytes: its media type may be wrong."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 EVENT_STREAM: Final = "text/event-stream"
 MAX_PRELUDE: Final = (
     1024 * 1024
-)  # of blanks, and of lifecycle events that are held back until the first content
+)  # of white space, and of lifecycle events that are held back until the first content
 _FIELDS: Final = frozenset(
     {b"data", b"event", b"id", b"retry", b""}
 )  # of an event stream; "" before a comment
@@ -18,7 +18,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class Kind(enum.Enum):
-    """What the body of an answer is, by its first bytes."""
+    """The kind of a response body, by its first bytes."""
 
     EVENTS = enum.auto()
     WHOLE = enum.auto()  # a JSON document
@@ -26,7 +26,7 @@ class Kind(enum.Enum):
 
 
 def kind_of(head: bytes, *, is_declared: bool) -> Kind | None:
-    """Tell what begins so; None: it is too short to tell. `is_declared`: it says that it is an event stream."""
+    """Return the kind of a body with this head; None: too short. `is_declared`: its media type is an event stream."""
     text = head.removeprefix(_BOM).lstrip()
     if not text or _BOM.startswith(head):
         return None
@@ -42,12 +42,12 @@ def kind_of(head: bytes, *, is_declared: bool) -> Kind | None:
 
 
 def is_declared_stream(headers: Mapping[str, str]) -> bool:
-    """Media types are read in any case of letters (RFC 9110, 8.3.1)."""
+    """Media types are case-insensitive (RFC 9110, 8.3.1)."""
     return headers.get("content-type", "").partition(";")[0].strip().lower() == EVENT_STREAM
 
 
 async def opening(blocks: AsyncIterator[bytes], *, is_declared: bool) -> tuple[Kind, bytes]:
-    """Read until it can be told; return what was read."""
+    """Read until the kind is known; return it with the bytes read."""
     head, size = b"", 0
     async for block in blocks:
         head += block
@@ -57,5 +57,5 @@ async def opening(blocks: AsyncIterator[bytes], *, is_declared: bool) -> tuple[K
         size += len(block)
         if size > MAX_PRELUDE:
             break
-        head = head.removeprefix(_BOM).lstrip()  # blanks may come one by one
+        head = head.removeprefix(_BOM).lstrip()  # white space may arrive byte by byte
     return (Kind.EVENTS if is_declared else Kind.OTHER), head

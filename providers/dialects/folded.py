@@ -1,8 +1,8 @@
-"""The events of a stream folded into one answer, for a client that asked for one and was streamed to. Pure.
+"""Folds the events of a stream into one response, where the client asked for one and the provider streamed. Pure.
 
-Source: the OpenAI API reference, "Streaming": texts are added up, lists continue, calls of tools are told apart by
-their `index`, and of everything else the last word counts. Values are not decoded: two texts are joined as they are
-written, so halves of surrogate pairs become whole, and numbers stay what they were.
+Source: the OpenAI API reference, "Streaming": strings are concatenated, lists are extended, tool calls are
+distinguished by their `index`, and for every other member the last value counts. Values are not decoded: two strings
+are joined in their encoded form, so split surrogate pairs become whole, and numbers stay unchanged.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from providers.dialects.lenient.loose import index_of, read_any
 from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.spans import elements_of, members_of, name_of
 
-_FIRST: Final = frozenset({"id", "object", "created", "model"})  # of the first event that says it
+_FIRST: Final = frozenset({"id", "object", "created", "model"})  # taken from the first event that has it
 _DROPPED: Final = frozenset({"obfuscation"})  # padding of events
 _SINGLE: Final = frozenset({"id", "role", "type", "status", "format", "finish_reason", "service_tier"})
 _NULL: Final = b"null"
 _EMPTY: Final = b'""'
 _BEGIN: Final = b"data: "
-_DEEPEST: Final = 8  # levels that are joined: each is read once more; what lies deeper is told whole
+_DEEPEST: Final = 8  # levels that are joined, each scanned once more; deeper the last value is kept
 
 
 class Folded(msgspec.Struct, frozen=True, array_like=True):
-    """What another process made of them; `malformed` says why nothing."""
+    """The result of folding in another process; `malformed` is why it failed."""
 
     malformed: str = ""
     document: bytes = b""
@@ -40,7 +40,7 @@ def look(events: bytes) -> Folded:
 
 
 def fold(events: bytes) -> bytes:
-    """Return the answer as JSON. The events are those for a client: a line of data each. Raises MalformedAnswer."""
+    """Return the response as JSON. The events are those for a client: one data line each. Raises MalformedAnswer."""
     whole = _Whole()
     for event in events.split(b"\n\n"):
         if event:
@@ -89,7 +89,7 @@ def _choice(index: int, known: dict[str, Any]) -> bytes:
 
 
 class _Text:
-    """A text that is added to; its parts are what stands between the quotes."""
+    """A string that grows; its parts are the encoded content between the quotes."""
 
     __slots__ = ("parts",)
 
@@ -102,7 +102,7 @@ class _Text:
 
 
 class _Calls:
-    """Calls of tools, in the order in which they began."""
+    """Tool calls, in the order in which they began."""
 
     __slots__ = ("_by_id", "_by_index", "begun")
 
@@ -120,7 +120,7 @@ class _Calls:
             known[name] = _joined(name, known.get(name), value, depth)
 
     def _which(self, index: int | None, named: bytes) -> dict[str, Any]:
-        """Return the call that is meant. Some servers give each call the same index, and an id of its own."""
+        """Return the call to extend. Some servers give each call the same index, and an id of its own."""
         latest = self._by_index.get(index) if index is not None or not self.begun else self.begun[-1]
         if named in {_NULL, _EMPTY}:
             found = latest
@@ -139,7 +139,7 @@ class _Calls:
 
 
 def _joined(name: str, known: Any, raw: bytes, depth: int = 0) -> Any:
-    """Return what is known of a member with what one more event says of it."""
+    """Return the value of a member joined with its value in one more event."""
     if raw == _NULL or (raw == _EMPTY and known is not None):
         return raw if known is None else known
     first = raw[:1] if depth <= _DEEPEST else b""
@@ -174,7 +174,7 @@ def _with_text(name: str, known: Any, raw: bytes) -> Any:
 
 
 def _parts(text: _Text) -> list[bytes]:
-    """Return a text as the parts of a content in parts."""
+    """Return a string as a list of content parts."""
     return [] if text.raw == _EMPTY else [b'{"type":"text","text":%b}' % text.raw]
 
 

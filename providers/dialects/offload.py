@@ -1,4 +1,4 @@
-"""Lets another process read what came back for one call and takes long: answers, events, the other form of both."""
+"""Parses slow results of one call in another process: responses, events, and conversions between the two."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from providers.processes.work_process import WorkFailed
 
 
 class Aside:
-    """Of one call of this tenant."""
+    """For one call of this tenant."""
 
     __slots__ = ("_heavy", "_shape", "_tenant_id")
 
@@ -28,15 +28,15 @@ class Aside:
         return self._heavy.share(self._tenant_id)
 
     async def answer(self, raw: bytes) -> Answered:
-        """Return a whole answer as the client gets it. Raises MalformedAnswer."""
+        """Return a whole response as sent to the client. Raises MalformedAnswer."""
         return await read_aside(self._share, self._shape, raw)
 
     async def event(self, raw: bytes) -> Seen:
         return await read_event_aside(self._share, raw)
 
     async def piece(self, raw: bytes) -> Piece:
-        """Look into a whole answer in the place of a stream."""
-        plain = msgspec.structs.replace(self._shape, layout=None, salt=None)  # what concerns the answer
+        """Parse a whole response that was received instead of a stream."""
+        plain = msgspec.structs.replace(self._shape, layout=None, salt=None)  # what concerns the response
         try:
             return await self._share.ask(Piece, "piece", raw, plain)
         except WorkFailed as fault:
@@ -44,7 +44,7 @@ class Aside:
             return Piece(f"an answer of {len(raw)} bytes could not be read: {fault}")
 
     async def folded(self, events: bytes) -> bytes:
-        """Return the answer that a stream's events make. Raises MalformedAnswer."""
+        """Fold a stream's events into one response. Raises MalformedAnswer."""
         try:
             folded = await self._share.ask(Folded, "fold", events)
         except WorkFailed as fault:

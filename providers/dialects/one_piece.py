@@ -1,8 +1,8 @@
-"""A whole answer as the only event of a stream: what changes is cut out and replaced, all else passes as it came. Pure.
+"""Turns a whole response into the only event of a stream: changed spans are replaced, all else passes unchanged. Pure.
 
-`message` becomes `delta`, `object` that of a chunk, and calls of tools get their `index`. Source: the OpenAI API
-reference, "Chat" and "Streaming". Nothing is decoded, so whatever other readers take is as it was: NaN, halves of
-surrogate pairs, numbers of any length, lists in lists.
+`message` becomes `delta`, `object` that of a chunk, and tool calls get their `index`. Source: the OpenAI API
+reference, "Chat" and "Streaming". Nothing is decoded, so what lenient parsers accept is preserved: NaN, halves of
+surrogate pairs, numbers of any length, nested lists.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.spans import Reader
 from providers.usage import Usage
 
-Edit = tuple[int, int, bytes]  # from, to, and what comes there
-MOST_EDITS: Final = (
-    10_000  # nobody can ask for more than 128 choices, and no model calls a thousand tools at once
-)
+Edit = tuple[int, int, bytes]  # start, end, and the replacement
+MOST_EDITS: Final = 10_000  # a request has at most 128 choices, and no model calls a thousand tools at once
 _CHUNK: Final = b'"chat.completion.chunk"'
 _BOM: Final = b"\xef\xbb\xbf"
 _ONE_LINE: Final = bytes.maketrans(b"\r\n", b"  ")
@@ -26,16 +24,16 @@ _NOTHING: Final = frozenset({b"null", b'""', b"[]", b"false", b"0"})
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):
-    """What another process found in one: `malformed` says why nobody can believe it."""
+    """The edits that another process found; `malformed` is why the response is not usable."""
 
     malformed: str = ""
     usage: Usage | None = None
     edits: list[Edit] = []
-    source: bytes | None = None  # what they are of, where that is not what came
+    source: bytes | None = None  # what the edits refer to, where that differs from what was received
 
 
 def as_event(raw: bytes, edits: list[Edit]) -> bytes:
-    """Return the event; inside JSON a line break is white space."""
+    """Return the event; in JSON a line break is white space."""
     whole = memoryview(raw.translate(_ONE_LINE) if b"\n" in raw or b"\r" in raw else raw)
     pieces: list[bytes | memoryview] = [b"data: "]
     at = 0
@@ -46,7 +44,7 @@ def as_event(raw: bytes, edits: list[Edit]) -> bytes:
 
 
 def edits_of(raw: bytes) -> list[Edit]:
-    """Return what changes in an answer, in its order. Raises MalformedAnswer."""
+    """Return the edits of a response, in its order. Raises MalformedAnswer."""
     reader = Reader(raw)
     mark = len(_BOM) if raw.startswith(_BOM) else 0
     reader.at = mark

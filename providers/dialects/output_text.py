@@ -1,6 +1,6 @@
-"""The text of a stream, kept for counting its tokens where the provider does not say: in bounded memory. Pure.
+"""The text of a stream, kept in bounded memory to count its tokens where the provider reports no usage. Pure.
 
-The beginning is kept; of what follows one part in sixteen is counted as it passes, and stands for the others.
+The beginning is kept; after it, one piece in sixteen is counted as it passes, as an estimate for the others.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from typing import Final
 
 from providers.tokens.count import SAMPLE_MARGIN, count
 
-PIECE: Final = 4_000  # characters, of which the events' texts become one
-KEPT: Final = 20_000  # with a piece beyond it still counted as a whole (providers/tokens/count.py)
+PIECE: Final = 4_000  # characters; the texts of events are joined up to this size
+KEPT: Final = 20_000  # with one more piece still counted in full (providers/tokens/count.py)
 ONE_IN: Final = 16
 
 
 class Produced:
-    """`add` takes a piece; `tokens` are those of what is not in `text` any more. `model` has the tokenizer."""
+    """`add` takes a piece; `tokens` are those of what `text` no longer holds. `model` selects the tokenizer."""
 
     __slots__ = ("_kept", "_passed", "_rate", "_size", "model", "tokens")
 
@@ -24,7 +24,7 @@ class Produced:
         self.tokens = 0.0
         self._kept: list[str] = []
         self._size = self._passed = 0
-        self._rate = 0.0  # tokens a character, of the last piece that was counted
+        self._rate = 0.0  # tokens per character, in the last piece counted
 
     def add(self, piece: str) -> None:
         if self._size < KEPT:

@@ -1,7 +1,7 @@
-"""Reads server-sent events from blocks of bytes as they come (WHATWG, "Interpreting an event stream"). Pure.
+"""Parses server-sent events from blocks of bytes as they arrive (WHATWG, "Interpreting an event stream"). Pure.
 
-Beyond the standard two things are handed over that it ignores, because servers report their failure so: a field
-`error:` (llama.cpp), and JSON that stands in the stream without any field.
+Beyond the standard, two things that it ignores are passed on, because servers report failures that way: a field
+`error:` (llama.cpp), and JSON in the stream without any field.
 Cost: one search for a blank line per block and one slice per event; linear however small the blocks are.
 """
 
@@ -12,15 +12,15 @@ from typing import Final
 
 import msgspec
 
-MAX_EVENT: Final = 1024 * 1024  # where nobody makes room for more
-LF: Final = 10  # as numbers they are found twice as fast
+MAX_EVENT: Final = 1024 * 1024  # where no `room` is given
+LF: Final = 10  # searching for a number is twice as fast
 CR: Final = 13
 COLON: Final = 58
-ROOM_FROM: Final = 64 * 1024  # room is asked for from here on, for so much more at a time:
+ROOM_FROM: Final = 64 * 1024  # bytes from which on memory is requested, in steps of:
 ROOM_STEP: Final = 256 * 1024
-MOST_LINES: Final = 10_000  # of one event; more take too long to read, and nobody writes them
+MOST_LINES: Final = 10_000  # of one event; more take too long to parse, and no server sends them
 ERROR: Final = "error"  # the type of an event that reports one; also of the field of that name
-STRAY: Final = "\0stray"  # of JSON without a field; no stream can name it
+STRAY: Final = "\0stray"  # the type of JSON without a field; no stream can send this name
 _OBJECT: Final = b"data: {"
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -28,16 +28,16 @@ Room = Callable[[int], bool]
 
 
 class SseEvent(msgspec.Struct, frozen=True, gc=False):
-    """One event: its data lines joined by LF, and its type ("" when the stream names none)."""
+    """One event: its data lines joined by LF, and its type ("" when the stream gives none)."""
 
     data: bytes
     event: str = ""
 
 
 class EventTooLarge(Exception):
-    """An event grew beyond the cap; `events` are those that the same block completed before it.
+    """An event exceeded the cap; `events` are those that the same block completed before it.
 
-    `is_ours`: it is within the cap, and there is no memory for it.
+    `is_ours`: it is within the cap, but the gateway has no memory for it.
     """
 
     def __init__(self, limit: int, events: list[bytes | SseEvent], *, is_ours: bool = False) -> None:
@@ -51,9 +51,9 @@ class EventTooLarge(Exception):
 
 
 class SseParser:
-    """Feed it blocks, get events. Line ends may be LF, CR, CRLF or a mix; a block may end anywhere.
+    """Takes blocks, returns events. Line ends may be LF, CR, CRLF or a mix; a block may end anywhere.
 
-    `room(size)` is asked before an unfinished event keeps so many bytes; where it says no, the event is too large.
+    `room(size)` is called before an unfinished event buffers that many bytes; on False the event is too large.
     """
 
     __slots__ = ("_begun", "_ended_with_cr", "_granted", "_max_event", "_pending", "_room")
@@ -66,7 +66,7 @@ class SseParser:
         self._ended_with_cr = False
 
     def feed(self, block: bytes) -> list[bytes | SseEvent]:
-        """Return the events that this block completes; the usual ones, a line of data that begins an object, as bytes.
+        """Return the events that this block completes; the usual ones, one data line with an object, as bytes.
 
         Raises EventTooLarge.
         """
@@ -76,9 +76,7 @@ class SseParser:
             block = self._with_lf(block)
         pending = self._pending
         is_one = block.startswith(_OBJECT) and block.find(b"\n") == len(block) - 2 <= self._max_event
-        if (
-            is_one and not pending and block.endswith(b"\n")
-        ):  # one event and nothing else, as most servers send them
+        if is_one and not pending and block.endswith(b"\n"):  # exactly one event, as most servers send
             return [block[6:-2]]
         if pending:
             searched = len(pending) - 1
@@ -98,19 +96,19 @@ class SseParser:
         return len(self._pending)
 
     def close(self) -> bytes:
-        """Return what is left of an event that never got its blank line. The standard discards it."""
+        """Return what is left of an event without its final blank line. The standard discards it."""
         left = bytes(self._pending)
         self._pending.clear()
         return left
 
     def _split(self, block: bytes, events: list[bytes | SseEvent]) -> list[bytes | SseEvent]:
-        """Add the events of a block to those before it."""
+        """Append the events of a block to the given ones."""
         parts = block.split(b"\n\n")
         rest = parts.pop()
         limit = self._max_event
         for part in parts:
             if not part or (part[0] == COLON and LF not in part):
-                continue  # a run of blank lines, or of comments, may be very long
+                continue  # runs of blank lines, or of comments, may be very long
             if len(part) > limit:
                 raise EventTooLarge(limit, events)
             if part.startswith(_OBJECT) and LF not in part:
@@ -135,7 +133,7 @@ class SseParser:
             self._granted = wanted
 
     def _with_lf(self, block: bytes) -> bytes:
-        """Turn CR and CRLF into LF. A CR that ends a block counts at once; an LF that follows does not."""
+        """Convert CR and CRLF to LF. A CR at the end of a block counts at once; an LF that follows is dropped."""
         if not block:
             return block
         if self._ended_with_cr and block.startswith(b"\n"):
@@ -150,14 +148,14 @@ class SseParser:
         head = bytes(self._pending) + block
         self._pending.clear()
         if len(head) < len(_BOM) and _BOM.startswith(head):
-            self._pending += head  # too short to tell
+            self._pending += head  # too short to decide
             return b""
         self._begun = True
         return head.removeprefix(_BOM)
 
 
 def events_of(part: bytes) -> list[SseEvent]:
-    """Read the lines of one event. None come of comments or a lone id."""
+    """Parse the lines of one event. Comments or a lone id give no events."""
     data: list[bytes] = []
     kind = b""
     failed: bytes | None = None

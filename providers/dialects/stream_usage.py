@@ -1,4 +1,4 @@
-"""What a stream has said of its usage so far, in one place or several, once or with every event."""
+"""The usage that a stream has reported so far, in one place or several, once or with every event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from providers.usage import Usage
 
 
 class ToldUsage:
-    """`usage` is all of it together; None: nothing that can be used was said."""
+    """`usage` is the merged result; None: nothing usable was reported."""
 
     __slots__ = ("_said", "usage")
 
@@ -20,7 +20,7 @@ class ToldUsage:
         self.usage: Usage | None = None
 
     def hear(self, given: UsageJson, tier: Any) -> bool:
-        """Take in what one event says; tell whether that is how much was written so far. `tier` is the latest one."""
+        """Merge one event's usage; return whether it states the output so far. `tier` is the latest one."""
         self._said = merged(self._said, given)
         usage = in_tier(usage_of(self._said), tier)
         if usage is not None:
@@ -30,7 +30,7 @@ class ToldUsage:
         return usage is not None and usage.total_output_tokens > 0
 
     def hear_beside(self, document: Any, tier: Any) -> bool:
-        """Do the same with an event that says it in another place than `usage` at its top."""
+        """Do the same for an event that has its usage elsewhere than in the top-level `usage`."""
         given = usage_beside(document)
         return given is not None and self.hear(given, tier)
 

@@ -1,4 +1,4 @@
-"""The JSON objects in a text that is no JSON itself: several of them, a line each, in events, in front of garbage."""
+"""Finds JSON objects in a text that is not JSON itself: several objects, one per line, in events, before garbage."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, Final
 from providers.json_scan.repaired import mended
 from providers.json_scan.shallow import shallow
 
-QUICK: Final = 32 * 1024  # bytes that a process may look through which serves calls
-_MOST_FAULTS: Final = 16  # of what looks like an object and is none
-_decoder: Final = json.JSONDecoder(strict=False)  # line breaks in texts
+QUICK: Final = 32 * 1024  # bytes that a process that serves calls may search
+_MOST_FAULTS: Final = 16  # failed attempts to parse an object
+_decoder: Final = json.JSONDecoder(strict=False)  # allows line breaks in strings
 
 
 def documents_in(raw: bytes) -> Iterator[dict[str, Any]]:
-    """Yield them in their order. What lies deep in one is left out."""
+    """Yield them in their order. Deeply nested content is left out."""
     text = shallow(mended(raw) or raw).decode("utf-8", "replace")
     at = faults = 0
     while faults < _MOST_FAULTS and (at := text.find("{", at)) >= 0:

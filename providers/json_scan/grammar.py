@@ -1,7 +1,7 @@
-"""JSON's grammar (RFC 8259) as patterns that never go back. Each takes a member or an element whole where it is short.
+"""JSON's grammar (RFC 8259) as patterns that never backtrack. Each matches a short member or element as a whole.
 
-A short value is a number, a word or a text of 512 bytes without escapes; so are a list of such texts, and an object of
-short values.
+A short value is a number, a literal or a string of up to 512 bytes without escapes, a list of such strings, or an
+object of short values.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _VALUE = b"(" + b"|".join((_SHORT, _TEXTS, _FLAT)) + b")" + _WS
 MEMBER: Final = re.compile(_WS + b"(" + _NAME + b")" + _COLON + b"(?:" + _VALUE + b"([,}]))?+")
 ELEMENT: Final = re.compile(_WS + b"(?:" + _VALUE + rb"([,\]]))?+")
 AFTER: Final = re.compile(_WS + rb"([,\]}])")
-RUN: Final = re.compile(rb'[^"\[\]{}]*+')  # numbers, words, and what is between them
+RUN: Final = re.compile(rb'[^"\[\]{}]*+')  # numbers, literals, and what is between them
 
 
 def decoded(name: bytes) -> str:
-    """Return a name that is written so."""
+    """Return the decoded name."""
     if b"\\" not in name:
         return name[1:-1].decode()
     text: str = msgspec.json.decode(name)

@@ -1,4 +1,4 @@
-"""How much may be in a JSON document, and what is raised when there is more, or when it is none."""
+"""Limits of the content of a JSON document, and the errors raised when it exceeds them or is not JSON."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import msgspec
 
 from providers.usage import Usage
 
-VALUE_BYTES: Final = 64  # what a value takes once decoded, beside its own bytes
+VALUE_BYTES: Final = 64  # memory of a decoded value, beside its own bytes
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """The most there may be of each."""
+    """The maximum number of each."""
 
     nesting: int = 64
     messages: int = 2_048
     parts: int = 256  # of the content of one message
     inputs: int = 2_048
-    values: int = 400_000  # names, texts, numbers, lists and objects together
-    members: int = 20_000  # those inside of `bulk`, which may be large for good reasons, are not counted
+    values: int = 400_000  # names, strings, numbers, lists and objects together
+    members: int = 20_000  # without those inside of `bulk`, which may legitimately be large
     bulk: frozenset[str] = frozenset()
-    runs: int = 1  # so many numbers in a row count as one value
+    runs: int = 1  # this many consecutive numbers count as one value
 
 
 class OverLimit(Exception):
-    """There is more in it than may be; `what` is the field of Limits."""
+    """A limit is exceeded; `what` is the field of Limits."""
 
     def __init__(self, what: str, limit: int) -> None:
         self.what, self.limit = what, limit
@@ -33,16 +33,16 @@ class OverLimit(Exception):
 
 
 class NotJson(Exception):
-    """This is no JSON object, or one that no honest client would write."""
+    """This is not a JSON object, or one that no legitimate client would send."""
 
 
 class MalformedAnswer(Exception):
-    """The upstream's 2xx answer is not what its dialect promises (HTML, cut JSON, another document).
+    """The upstream's 2xx response does not follow its dialect (HTML, truncated JSON, another document).
 
-    `usage` is what it says that was used, where that much can be read: it will be billed. `body`: it is an error's.
+    `usage` is the usage it reports, where that can be read: it will be billed. `body`: an error body.
     """
 
-    quoted = b""  # the beginning of it
+    quoted = b""  # the beginning of the response
 
     def __init__(self, reason: str, usage: Usage | None = None, body: bytes | None = None) -> None:
         super().__init__(reason)

@@ -1,8 +1,8 @@
-"""The outline of a large JSON object: where its members lie, how much is in it, and whether it is JSON at all.
+"""The outline of a large JSON object: the offsets of its members, the amount of content, and whether it is valid JSON.
 
-Nothing is decoded and nothing is built: one scan over the bytes, in slices of a millisecond or two. Strict (RFC 8259),
-so that no two parsers can read the same body differently. Limits are looked at while scanning: what is refused costs no
-more than its part up to the limit. Cost: 1 to 3 us a token; 1 ms a MB of base64, 7 ms a MB of text with line ends.
+Nothing is decoded and nothing is built: one scan over the bytes, in slices of 1 to 2 ms. Strict (RFC 8259), so that no
+two parsers can read the same body differently. Limits are checked while scanning: a refused body costs no more than its
+part up to the limit. Cost: 1 to 3 us a token; 1 ms per MB of base64, 7 ms per MB of text with line ends.
 """
 
 from __future__ import annotations
@@ -14,47 +14,47 @@ from providers.json_scan.grammar import AFTER, ELEMENT, MEMBER, RUN, decoded, na
 from providers.json_scan.limits import Limits, NotJson, OverLimit
 from providers.json_scan.texts import MOST_RUN, Texts, check
 
-LARGE: Final = 256 * 1024  # what is not larger is decoded in one go, without an outline
-BUSY: Final = 8_192  # and has no more opening brackets
+LARGE: Final = 256 * 1024  # bytes; a body up to this size is decoded at once, without an outline,
+BUSY: Final = 8_192  # if it has no more opening brackets than this
 SLICE: Final = 512  # units of work between two yields; a unit is a token or a kB of text: 0.3 to 3 us
 
 _TELLING = frozenset({"image_url", "input_audio", "json_schema"})
 _QUOTE, _LIST, _OBJECT = b'"[{'
 _NUMBER_OR_WORD = frozenset(b"-0123456789tfn")
-_TOP, _IN_TOP = 1, 2  # how many lists and objects are open there
+_TOP, _IN_TOP = 1, 2  # the number of open lists and objects there
 
 Span = tuple[int, int]
 
 
 def is_large(raw: bytes) -> bool:
-    """Tell whether decoding takes too long for an event loop."""
+    """Whether decoding takes too long for an event loop."""
     size = len(raw)
     return size > LARGE or (size > BUSY and raw.count(b"{") + raw.count(b"[") > BUSY)
 
 
 class Outline:
-    """What the scan found. `members` has the last value of each name at the top, in the order of their first; `names`
-    and `ends` are of every member at the top, also of a name that comes again.
+    """The result of the scan. `members` has the last value of each top-level name, in the order of first occurrence;
+    `names` and `ends` cover every top-level member, including duplicates.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.start, self.has_escapes = 0, False  # just after the first bracket; in a name at the top
+        self.start, self.has_escapes = 0, False  # after the first bracket; in a top-level name
         self.members: dict[str, Span] = {}
         self.names: list[str] = []
         self.ends: list[int] = []
-        self.counts: dict[str, int] = {}  # how many elements the lists at the top have that are limited
-        self.telling: dict[str, int] = {}  # how often the names occur that tell what a call needs
-        self.media_bytes = 0  # in long texts without a space: pictures and sound
+        self.counts: dict[str, int] = {}  # elements of the limited top-level lists
+        self.telling: dict[str, int] = {}  # occurrences of names that indicate what a call needs
+        self.media_bytes = 0  # in long strings without a space: images and audio
 
     @property
     def is_plain(self) -> bool:
-        """Whether each name at the top is there once, and as it is written everywhere."""
+        """Whether each top-level name is unique and without escapes."""
         return not self.has_escapes and len(self.names) == len(self.members)
 
     @property
     def prompt_tokens(self) -> int:
-        """A cheap estimate: four bytes a token, without pictures and sound."""
+        """A cheap estimate: four bytes per token, without images and audio."""
         return max(1, (self.size - self.media_bytes) // 4)
 
 
@@ -66,7 +66,7 @@ def outlining(raw: bytes, limits: Limits) -> Generator[None, None, Outline]:
 
 
 def outline_of(raw: bytes, limits: Limits) -> Outline:
-    """Do the same in one go, for what is not large. Raises OverLimit, NotJson."""
+    """Do the same without yielding, for small bodies. Raises OverLimit, NotJson."""
     steps = outlining(raw, limits)
     while True:
         try:
@@ -77,7 +77,7 @@ def outline_of(raw: bytes, limits: Limits) -> Outline:
 
 
 class _Frame:
-    """A list or an object that has begun. `most` limits its elements; `what` is the name of that limit."""
+    """An open list or object. `most` limits its elements; `what` is the name of that limit."""
 
     __slots__ = ("count", "is_object", "most", "name", "start", "what")
 
@@ -92,7 +92,7 @@ class _Scan:
         self._texts = Texts(raw)
         self._stack: list[_Frame] = []
         self._pos = self._values = self._tokens = self._loose = self._done = 0
-        self._top = ""  # the member at the top that the scan is in
+        self._top = ""  # the current top-level member
         self.outline = Outline(len(raw))
 
     def run(self) -> Generator[None, None, None]:
@@ -118,7 +118,7 @@ class _Scan:
         self.outline.media_bytes = texts.media_bytes
 
     def _member(self) -> int:
-        """Take one member; return where its value begins if that is a long text."""
+        """Scan one member; return the offset of its value if that is a long string, else 0."""
         frame, raw = self._stack[-1], self._raw
         found = MEMBER.match(raw, self._pos, self._pos + MOST_RUN)
         if found is None:
@@ -141,7 +141,7 @@ class _Scan:
         return 0
 
     def _element(self) -> int:
-        """Take one element, or a run of numbers; return where it begins if it is a long text."""
+        """Scan one element, or a run of numbers; return its offset if it is a long string, else 0."""
         frame, raw = self._stack[-1], self._raw
         found = ELEMENT.match(raw, self._pos, self._pos + MOST_RUN)
         assert found is not None  # noqa: S101 - it may be empty
@@ -164,7 +164,7 @@ class _Scan:
         return 0
 
     def _took(self, frame: _Frame, start: int, end: int) -> None:
-        """Count a value that was matched whole, with what is in it."""
+        """Count a value that was matched as a whole, with its content."""
         raw = self._raw
         if raw[start] in {_LIST, _OBJECT}:
             if len(self._stack) >= self._limits.nesting:
@@ -182,14 +182,14 @@ class _Scan:
                 self.outline.telling[name] = self.outline.telling.get(name, 0) + 1
 
     def _take_run(self, frame: _Frame, start: int) -> None:
-        """Take numbers and words by the thousand: to the end of the list, or to the last comma in reach."""
+        """Scan numbers and literals in bulk: to the end of the list, or to the last comma within MOST_RUN."""
         raw = self._raw
         run = RUN.match(raw, start, start + MOST_RUN)
         assert run is not None  # noqa: S101 - it may be empty
         end = run.end()
         is_whole = raw[end : end + 1] == b"]"
         if not is_whole:
-            end = raw.rfind(b",", start, end)  # there is one behind the first element
+            end = raw.rfind(b",", start, end)  # one follows the first element
         count = raw.count(b",", start, end) + 1
         self._count(-(-count // self._limits.runs))
         self._add(frame, count)
@@ -200,7 +200,7 @@ class _Scan:
             self._pop()
 
     def _long(self, start: int) -> int:
-        """Begin with what is nested; return where the text begins if it is one."""
+        """Open a nested value; return the offset of a string, 0 for a list or an object."""
         first = self._raw[start] if start < len(self._raw) else 0
         if first == _QUOTE:
             return start
@@ -210,7 +210,7 @@ class _Scan:
         return 0
 
     def _limit_here(self) -> tuple[int, str]:
-        """Return how many elements a list may have that is the present member's value, and the name of that limit."""
+        """Return the limit of elements for a list as the current member's value, and the name of that limit."""
         limits, depth = self._limits, len(self._stack)
         if depth == _TOP:
             if self._top == "messages":
@@ -236,7 +236,7 @@ class _Scan:
         self._pop()
 
     def _pop(self) -> None:
-        """What is on top has ended just before `_pos`, and with it a value of the one below, which may end, too."""
+        """Close the top frame, which ended before `_pos`: a value of the frame below, which may end there, too."""
         is_over = True
         while is_over:
             frame = self._stack.pop()
@@ -245,7 +245,7 @@ class _Scan:
             is_over = bool(self._stack) and self._ends_with(frame.start, self._pos)
 
     def _ends_with(self, start: int, end: int) -> bool:
-        """A long value has ended: count it, and tell whether what it is in ends, too."""
+        """Count a long value that has ended; return whether its container ends, too."""
         frame = self._stack[-1]
         self._ended(frame, start, end)
         found = AFTER.match(self._raw, end, end + MOST_RUN)

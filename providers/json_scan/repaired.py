@@ -1,9 +1,9 @@
-"""JSON that most readers take and RFC 8259 does not allow, in the same number of bytes as JSON that it does allow.
+"""Repairs JSON that most parsers accept and RFC 8259 does not allow, keeping the number of bytes.
 
-Halves of surrogate pairs (servers that cut a text between two UTF-16 units), bytes that are no UTF-8 (those that cut
-it between two bytes), a byte order mark, the NaN and Infinity of Python's `json.dumps`, and numbers that no double and
-no integer of Python holds (RFC 8259 sets no limit, and no count is written so: they become null). What is found in the
-mended bytes lies at the same place in the bytes that came. Pure.
+Halves of surrogate pairs (servers that cut a text between two UTF-16 units), invalid UTF-8 (servers that cut it between
+two bytes), a byte order mark, the NaN and Infinity of Python's `json.dumps`, and numbers beyond a double or an integer
+of Python (RFC 8259 sets no limit, and no count is written that way: they become null). Offsets in the repaired bytes
+are valid in the received bytes. Pure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LONG_NUMBER: Final = (
     rb"-?\d[\d.]*+[eE]\+?\d{3,}+|-?\d[\d.]{199,}+(?:[eE][+-]?\d++)?"  # the first one is beyond 1e99
 )
 _NUMBER: Final = re.compile(rb"(?<![\w.+-])(?:" + _LONG_NUMBER + rb")")
-_ODD: Final = re.compile(  # what may be mended, behind all that surely need not be; an open text goes to the end
+_ODD: Final = re.compile(  # what may need repair, after all that needs none; an unterminated string goes to the end
     rb'(?:[^"NI\d-]++|"(?:[^"\\]++|\\[^u])*+"|(?!' + _LONG_NUMBER + rb")-?\d[\w.+-]*+|-(?!\d|Infinity)"
     rb'|N(?!aN)|I(?!nfinity))*+("(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|-?(?:NaN|Infinity)|' + _LONG_NUMBER + rb"|\Z)",
     re.DOTALL,
@@ -28,16 +28,16 @@ _ESCAPE: Final = re.compile(
 )
 _REPLACEMENT: Final = b"\\ufffd"
 _BOM: Final = b"\xef\xbb\xbf"
-_NO_LETTER: Final = re.compile("[\udc80-\udcff]")  # as what surrogateescape tells a byte
+_NO_LETTER: Final = re.compile("[\udc80-\udcff]")  # how surrogateescape represents a byte
 
 
 def in_utf8(raw: bytes) -> bytes:
-    """Return the bytes with U+FFFD for what is no UTF-8, as readers of event streams decode (WHATWG HTML 9.2.6)."""
+    """Return the bytes with U+FFFD for invalid UTF-8, as event stream parsers decode (WHATWG HTML 9.2.6)."""
     return raw.decode("utf-8", "replace").encode()
 
 
 def mended(raw: bytes) -> bytes | None:
-    """Return the bytes mended, of the same length; None where there is nothing of that kind in them."""
+    """Return the repaired bytes, of the same length; None where there is nothing to repair."""
     text = _in_utf8(raw)
     if any(odd.search(text) is not None for odd in (_HALF, _WORD, _NUMBER)):
         pieces: list[bytes] = []

@@ -1,6 +1,6 @@
-"""JSON that is nested more deeply than readers go, without what lies that deep, in the same number of bytes. Pure.
+"""Blanks the content of JSON that is nested too deeply for parsers, keeping the number of bytes. Pure.
 
-msgspec and Python's own reader go as deep as the interpreter's stack, about a thousand levels less the callers'.
+msgspec and Python's own parser are limited by the interpreter's stack: about a thousand levels less the callers'.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-DEEPEST: Final = 64  # nothing that is read of an answer lies deeper than seven
+DEEPEST: Final = 64  # nothing that is read of a response is nested deeper than seven levels
 BRACKET: Final = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))*+([\[{\]}]|\Z)', re.DOTALL)
 _OPENS: Final = frozenset({b"[", b"{"})
 _CLOSES: Final = frozenset({b"]", b"}"})
 
 
 def shallow(raw: bytes, deepest: int = DEEPEST) -> bytes:
-    """Return a JSON document in which lists and objects below so many levels are empty; what is none stays none."""
+    """Return the document with empty lists and objects below this many levels; invalid JSON stays invalid."""
     pieces: list[bytes] = []
     depth = at = begin = 0
     for found in BRACKET.finditer(raw):

@@ -1,7 +1,7 @@
-"""Where the members and elements of JSON lie, for who passes them on as they are written. Pure.
+"""The offsets of the members and elements of JSON, to pass them on in their encoded form. Pure.
 
-Nothing is decoded, and nothing takes stack: numbers may have any length, texts half an emoji, lists any depth. It is
-for what is known to be JSON, or is read by others afterwards; here only the brackets must be right.
+Nothing is decoded or recursive: numbers may have any length, strings half a surrogate pair, lists any depth. For
+documents known to be JSON, or parsed by others afterwards; only the brackets are checked here.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _SINGLE: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[^\s,\[\]{}"]++', re.DOTALL)
 
 
 def name_of(name: str) -> bytes:
-    """Return a name as it was written."""
+    """Return a name in its encoded form."""
     return b'"%b"' % name.encode("utf-8", "surrogateescape")
 
 
 def members_of(raw: bytes) -> dict[str, bytes]:
-    """Return the members of an object, values as they are written. Raises MalformedAnswer."""
+    """Return the members of an object, values in their encoded form. Raises MalformedAnswer."""
     reader = Reader(raw)
     return {name: raw[reader.at : reader.skip()] for name, _, _ in reader.members()}
 
@@ -36,7 +36,7 @@ def elements_of(raw: bytes) -> list[bytes]:
 
 
 class Reader:
-    """Walks through JSON; whoever is told of a member or an element reads its value or skips it."""
+    """Walks through JSON; for each member or element the caller must read the value or skip it."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw, self.at = raw, 0
@@ -46,7 +46,7 @@ class Reader:
         return self.raw[self.at : self.at + 1]
 
     def members(self) -> Iterator[tuple[str, int, int]]:
-        """Yield the name of each member of an object, its escapes as they are, and where it is written."""
+        """Yield the name of each member of an object, its escapes not decoded, with its start and end."""
         self._take(b"{")
         while (found := _NAME.match(self.raw, self.at)) is not None:
             self.at = found.end()
@@ -61,7 +61,7 @@ class Reader:
         self._take(b"]")
 
     def skip(self) -> int:
-        """Go behind a value; return where that is."""
+        """Move past a value; return that offset."""
         raw, depth = self.raw, 0
         if self.next not in {b"[", b"{"}:
             found = _SINGLE.match(raw, self.at)
@@ -77,7 +77,7 @@ class Reader:
         return self.at
 
     def begin(self) -> int:
-        """Go to where something begins; return where that is."""
+        """Move to the next token; return its offset."""
         found = _NEXT.match(self.raw, self.at)
         assert found is not None  # noqa: S101 - it may be empty
         self.at = found.end()

@@ -1,5 +1,5 @@
-"""The texts of a JSON document that is scanned and not decoded (providers/json_scan/outline.py): where they end,
-that they are valid, whether they look like pictures or sound. In bounded steps, whatever is in them.
+"""Scans the strings of a JSON document without decoding (providers/json_scan/outline.py): where they end, whether they
+are valid, whether they look like images or audio. In bounded steps, whatever their content.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import msgspec
 
 from providers.json_scan.limits import NotJson
 
-MOST_RUN: Final = 64 * 1024  # of white space, of a name, of a number; and what one match looks at
-PIECE: Final = 256 * 1024  # what is validated in one go
-MEDIA_BYTES: Final = 1_000  # what is longer and has no space is no text that anybody reads
-_FEW: Final = 32  # so many escaped quotation marks are stepped over one by one
-_BYTES_PER_UNIT: Final = 1_024  # of work, where nothing is escaped
+MOST_RUN: Final = 64 * 1024  # bytes of white space, of a name, of a number, and of one match
+PIECE: Final = 256 * 1024  # bytes validated at once
+MEDIA_BYTES: Final = 1_000  # a longer string without a space counts as media, not as text
+_FEW: Final = 32  # up to this many escaped quotation marks are skipped one by one
+_BYTES_PER_UNIT: Final = 1_024  # bytes per unit of work, where nothing is escaped
 
 _PAIR = rb"[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ONE = rb"[0-9a-cA-CefEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}"
@@ -28,7 +28,7 @@ _BACKSLASH, _QUOTE = b'\\"'
 
 
 class Texts:
-    """Reads the long texts of one document. `work` and `media_bytes` are sums over those that were read."""
+    """Scans the long strings of one document. `work` and `media_bytes` are sums over the scanned strings."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw, self._view = raw, memoryview(raw)
@@ -48,7 +48,7 @@ class Texts:
             raise NotJson(str(error)) from None
 
     def skip(self, start: int) -> Generator[None, None, int]:
-        """Return where the text ends that begins at this quotation mark. Raises NotJson."""
+        """Return the end of the string that begins at this quotation mark. Raises NotJson."""
         raw = self._raw
         end = self._end_of(start)
         if end and end - start <= PIECE:
@@ -65,7 +65,7 @@ class Texts:
         return end
 
     def _end_of(self, start: int) -> int:
-        """Return the end of a text with few escaped quotation marks, 0 for the others. Raises NotJson."""
+        """Return the end of a string with few escaped quotation marks, 0 for the others. Raises NotJson."""
         raw, at = self._raw, start
         for _ in range(_FEW):
             at = raw.find(b'"', at + 1)

@@ -1,1 +1,1 @@
-"""Measures pictures and sounds from their own bytes, so that they are bounded by what they are, not by their size."""
+"""Measures images and audio from their own bytes, so that their content is the upper bound, not their byte size."""

@@ -1,6 +1,6 @@
-"""How long a sound in a request is at most, from its own bytes: uncompressed samples and MP3.
+"""An upper bound of the duration of audio in a request, from its own bytes: uncompressed samples and MP3.
 
-Silence in other codings (FLAC, Opus, AAC) takes next to no bytes, so these bound nothing.
+Silence in other codecs (FLAC, Opus, AAC) takes almost no bytes, so their size gives no bound.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import binascii
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-SLOWEST_BYTES_PER_MS: Final = 1  # 8 kbit/s, the least of MP3
-_EXTENSIBLE: Final = 0xFFFE  # a header that names the coding further on
-_FASTEST_HERTZ: Final = 768_000  # of samples; more is a header that makes a sound shorter than it is
+SLOWEST_BYTES_PER_MS: Final = 1  # 8 kbit/s, the minimum of MP3
+_EXTENSIBLE: Final = 0xFFFE  # the header names the codec further on
+_FASTEST_HERTZ: Final = 768_000  # of samples; a higher rate is a header that understates the duration
 _TAG: Final = 10  # bytes of an ID3 header
 _ID3V1, _APE, _APE_END = (
     128,
     32,
     24,
-)  # bytes of a tag, of a header or footer, and of the footer after its mark
+)  # bytes of a tag, of a header or footer, and of the footer after its signature
 _RATES_1: Final = (
     0,
     32,
@@ -40,23 +40,23 @@ _RATES_2: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _SAMPLING: Final = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 
 
-# What a sound may be said to be, without `audio/` and `x-`; who is told of another coding may look for that one.
+# The accepted format names, without `audio/` and `x-`; a server that gets another name may look for that codec.
 _WAVE: Final = frozenset({"wav", "wave", "pn-wav", "vnd.wave"})
 _MPEG: Final = frozenset({"mp3", "mpeg", "mpeg3", "mpga", "mpeg-3"})
 _UNSAID: Final = frozenset({"", "application/octet-stream"})
 
 
 class Sound(NamedTuple):
-    """`is_bounded` False: of a coding that is not measured here, so it may be longer than that."""
+    """`is_bounded` False: a codec that is not measured here, so the duration may exceed `most_ms`."""
 
     most_ms: int
     is_bounded: bool = True
 
 
 def sound_in(data: str, said: Sequence[str] = ()) -> Sound | None:
-    """Return how long base64 text can be as a sound, also in lines; None: it is no base64.
+    """Return the longest duration of base64 text as audio, line breaks allowed; None: it is not base64.
 
-    `said`: what the request calls it, as formats or media types. Called otherwise than it is, it has no bound.
+    `said`: the formats or media types stated in the request. With one that does not match, there is no bound.
     """
     whole = "".join(data.split())
     try:
@@ -75,7 +75,7 @@ def _coding(said: str) -> str:
 
 
 def _wave(sound: bytes) -> Sound:
-    """Samples by their own rate; not those of any other coding, or of a header that contradicts itself."""
+    """Measure samples by their own rate; other codecs, or an inconsistent header, are not bounded."""
     slowest = Sound(len(sound) // SLOWEST_BYTES_PER_MS + 1, is_bounded=False)
     at = _format(sound)
     if at is None or len(sound) < at + 24:
@@ -94,14 +94,14 @@ def _wave(sound: bytes) -> Sound:
         or bits not in {8, 16, 24, 32}
         or rate > _FASTEST_HERTZ
         or (per_sample, per_second) != (channels * bits // 8, rate * per_sample)
-        or sound.count(b"fmt ") != 1  # one more may be read instead, wherever it is
+        or sound.count(b"fmt ") != 1  # a second one may be read instead, wherever it is
     ):
         return slowest
     return Sound(-(-len(sound) * 1000 // per_second)) if per_second else slowest
 
 
 def _format(sound: bytes) -> int | None:
-    """Return where the chunk is that says the format, found as readers do: from chunk to chunk."""
+    """Return the offset of the format chunk, found as decoders do: from chunk to chunk."""
     at = 12
     while at + 8 <= len(sound):
         if sound[at : at + 4] == b"fmt ":
@@ -112,12 +112,12 @@ def _format(sound: bytes) -> int | None:
 
 
 def _mpeg(sound: bytes) -> Sound:
-    """Frame by frame; from the first byte that is none on, the rest counts as the slowest coding of MP3. Only tags may
-    follow: anything else may be a sound of another coding, to a decoder that looks for one.
+    """Measure frame by frame; after the last valid frame, the rest counts as MP3's lowest bit rate. Only tags may
+    follow: a decoder that searches may find audio of another codec in anything else.
     """
     at, micros = _after_tag(sound), 0
     if _frame(sound[at : at + 4]) is None:
-        at = 0  # a tag that leads nowhere hides nothing
+        at = 0  # no frame follows the tag: do not skip it
     first = _frame(sound[at : at + 4])
     is_mpeg = first is not None and at + first[0] <= len(sound)
     while at + 4 <= len(sound):
@@ -131,13 +131,13 @@ def _mpeg(sound: bytes) -> Sound:
 
 
 def _is_tags(rest: bytes) -> bool:
-    """Whether what follows the frames is silence to every decoder: zeros, or the tags ID3v1 and APE."""
+    """Whether every decoder ignores what follows the frames: zeros, or the tags ID3v1 and APE."""
     if not rest.strip(b"\0"):
         return True
     if len(rest) >= _ID3V1 and rest[-_ID3V1:][:3] == b"TAG":
         rest = rest[:-_ID3V1]
     if rest[-_APE:-_APE_END] == b"APETAGEX":
-        size = int.from_bytes(rest[-20:-16], "little")  # with the footer, without the header
+        size = int.from_bytes(rest[-20:-16], "little")  # includes the footer, not the header
         return len(rest) == size or (len(rest) == size + _APE and rest[:8] == b"APETAGEX")
     return not rest.strip(b"\0")
 

@@ -1,5 +1,5 @@
-"""How many tokens a picture, or a page of a PDF, can be at most at one deployment: by its model's name, and by what its
-operator says of it.
+"""An upper bound of the tokens of an image, or of a PDF page, at one deployment: by its model's name, and by what its
+operator configured.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from providers.media.images import UNKNOWN, Picture, formula_of, most_tokens, na
 
 # Anthropic, "Images and vision": patches of 28 pixels, at most 2,576 pixels of the longer side and 3.75 megapixels.
 CLAUDE_PICTURE: Final = 4_784
-PAGE_FRAME: Final = 64  # what is written around a page
+PAGE_FRAME: Final = 64  # tokens added around a page
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """What one model sees. `image_max_tokens`: one picture, None: the formulas of media/pictures.py alone.
+    """The image limits of one model. `image_max_tokens`: one image, None: only the formulas of media/images.py.
 
-    `pdf_page_max_tokens`: one page beside its text, None: unknown, so that a PDF is bounded by the context window.
+    `pdf_page_max_tokens`: one page without its text, None: unknown, so that a PDF is bounded by the context window.
     """
 
     model: str
@@ -27,7 +27,7 @@ class Sight(msgspec.Struct, frozen=True):
     pdf_page_max_tokens: int | None = None
 
     def most_of(self, picture: Picture) -> int:
-        """Return the most tokens of a picture; one without a size is the largest that the model takes."""
+        """Return the upper bound of an image's tokens; an unknown size counts as the largest the model accepts."""
         most = self.image_max_tokens
         if most is not None and not all(picture):
             return most
@@ -36,9 +36,9 @@ class Sight(msgspec.Struct, frozen=True):
 
 
 def sight_of(provider: str, model: str, image: int | None = None, page: int | None = None) -> Sight:
-    """Return what a deployment sees. A page is known where its provider says that it is read as text and picture.
+    """Return the limits of a deployment. A page has one if its provider documents reading it as text and image.
 
-    OpenAI, "File inputs"; Anthropic, "PDF support". Who serves their models elsewhere may read files otherwise.
+    OpenAI, "File inputs"; Anthropic, "PDF support". Other hosts of their models may read files differently.
     """
     sight = Sight(name_at(provider, model), image, page)
     if page is None and provider in {"openai", "azure"}:
@@ -49,13 +49,13 @@ def sight_of(provider: str, model: str, image: int | None = None, page: int | No
 
 
 def stated(provider: str, model: str, facts: Mapping[str, int]) -> Sight:
-    """Return what a deployment sees, with what its row says."""
+    """Return the limits of a deployment, with the values of its row."""
     return sight_of(provider, model, facts.get("image_max_tokens"), facts.get("pdf_page_max_tokens"))
 
 
 def most_of_pictures(pictures: Sequence[Picture], sights: Sequence[Sight]) -> int:
-    """Return the most tokens of all of them, each where it is most: thousands of pictures, and dozens of deployments
-    that see in a few ways.
+    """Return the upper bound of all images' tokens, each at its most expensive deployment: thousands of images, and
+    dozens of deployments with a few distinct formulas.
     """
     if not sights:
         return sum([most_tokens(picture, ()) for picture in pictures])
@@ -64,7 +64,7 @@ def most_of_pictures(pictures: Sequence[Picture], sights: Sequence[Sight]) -> in
 
 
 def most_of_page(sights: Sequence[Sight]) -> int | None:
-    """Return the most tokens that a page can be at any of them, beside its text; None: nobody knows it of one."""
+    """Return the upper bound of a page's tokens at any of them, without its text; None: unknown for one of them."""
     pages = [sight.pdf_page_max_tokens for sight in sights]
     known = [page for page in pages if page is not None]
     return max(known) if known and len(known) == len(pages) else None

@@ -1,7 +1,7 @@
-"""How large a picture inside a request is, from its own first bytes, and how many tokens that can be at most.
+"""The size of an image inside a request, from its own first bytes, and an upper bound of its tokens.
 
-The formulas are upper bounds: OpenAI's and Anthropic's published ones, and for models nobody recognises the densest of
-the open families (28 pixels a token with at most 16,384, Pixtral's 16 pixels up to 1,024, LLaVA-NeXT's 2,880).
+The formulas are upper bounds: OpenAI's and Anthropic's published ones, and for unknown models the densest of the open
+families (28 pixels per token with at most 16,384, Pixtral's 16 pixels up to 1,024, LLaVA-NeXT's 2,880).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _FORMATS: Final = frozenset(
     )
 )
 _HEIF: Final = frozenset({b"heic", b"heix", b"mif1", b"avif"})
-# Fill bytes, marks without a length, and the picture's own data: readers differ in how they go on from there.
+# Fill bytes, markers without a length, and the image data: decoders differ in how they continue from there.
 _JPEG_UNSURE: Final = frozenset({0x00, 0x01, *range(0xD0, 0xDB), 0xFF})
 _MOST_SEGMENTS: Final = 200  # and chunks
-_SMALL, _MOST_SMALL = 16, 8  # bytes of a segment that no camera writes often, and how many are passed over
-_WINDOW: Final = 256  # bytes that are decoded at a time
+_SMALL, _MOST_SMALL = 16, 8  # bytes of a segment that is rare in photos, and how many of these are skipped
+_WINDOW: Final = 256  # bytes decoded at a time
 _PNG_HEAD: Final = 33  # bytes of the signature and of IHDR
-_CHUNK: Final = 12  # bytes of its length, name and checksum
+_CHUNK: Final = 12  # bytes of a chunk's length, name and checksum
 
 GENERIC_MOST: Final = 16_384 + 64
-GENERIC_LEAST: Final = 2_880  # models that cut every picture into the same number of tiles
+GENERIC_LEAST: Final = 2_880  # models that cut every image into the same number of tiles
 TILES_MOST: Final = 8
 INFLATED: Final = "4o-mini"
 _TILED: Final = re.compile(
@@ -40,11 +40,11 @@ _TILED: Final = re.compile(
 )
 _OPENAI: Final = re.compile(r"(^|/)(gpt-|o\d|chatgpt)")
 _PATCH_MOST: Final = 10_000  # patches of 32 pixels at the detail `original`
-_PATCH_FACTOR: Final = (246, 100)  # the dearest published multiplier
+_PATCH_FACTOR: Final = (246, 100)  # the highest published multiplier
 
 
 class Picture(NamedTuple):
-    """Pixels; zeros where the picture did not say, or is not here."""
+    """Pixels; zeros where the image does not state them, or is not in the request."""
 
     width: int = 0
     height: int = 0
@@ -54,9 +54,9 @@ UNKNOWN: Final = Picture()
 
 
 def of_url(url: str) -> tuple[Picture, int]:
-    """Return the picture behind a URL, and how many of the URL's characters are it rather than text.
+    """Return the image of a URL, and how many of the URL's characters are image data rather than text.
 
-    Only what surely is a picture inside the request is not text: bytes that no decoder takes for one stay text.
+    Only what surely is an image inside the request is not text: bytes that no decoder accepts as an image stay text.
     """
     if url[:5].lower() != "data:":
         return UNKNOWN, 0
@@ -77,15 +77,15 @@ def of_url(url: str) -> tuple[Picture, int]:
 
 
 def is_picture(said: str) -> bool:
-    """Tell whether a media type or format is a picture's, or none. Who is told of a sound, a film or a document may
-    look for that, wherever in the bytes it is.
+    """Whether a media type or format is an image's, or empty. For the type of audio, a video or a document, a server
+    may search for such content anywhere in the bytes.
     """
     kind = said.strip().lower()
     return kind.startswith("image/") or kind in _FORMATS
 
 
 def most_tokens(picture: Picture, models: Sequence[str]) -> int:
-    """Return the most tokens that a picture can be at any of these models, by their upstream names."""
+    """Return the upper bound of an image's tokens at any of these models, by their upstream names."""
     if not models:
         return max(_inflated(picture), _generic(picture))
     return max([formula_of(model)(picture) for model in models])
@@ -93,7 +93,7 @@ def most_tokens(picture: Picture, models: Sequence[str]) -> int:
 
 @lru_cache(maxsize=4_096)
 def formula_of(model: str) -> Callable[[Picture], int]:
-    """Return how a model counts: the same function for all models of a family."""
+    """Return a model's token formula: the same function for all models of a family."""
     model = model.lower()
     if INFLATED in model:
         return _inflated
@@ -103,7 +103,7 @@ def formula_of(model: str) -> Callable[[Picture], int]:
 
 
 def name_at(provider: str, model: str) -> str:
-    """Return the name to bound pictures by: a deployment's own name at OpenAI or Azure may hide the dearest model."""
+    """Return the name to bound images by: at OpenAI or Azure a custom name may stand for the most expensive model."""
     if provider in {"openai", "azure"} and not _OPENAI.search(model.lower()):
         return f"unknown-{INFLATED}"
     return model
@@ -127,7 +127,7 @@ def _inflated(picture: Picture) -> int:
 
 
 def _tiles(picture: Picture) -> int:
-    """OpenAI's tiles of 512 pixels: fitted into 2048 x 2048, then the shorter side is brought to 768."""
+    """OpenAI's tiles of 512 pixels: fitted into 2048 x 2048, then the shorter side is scaled to 768."""
     shorter, longer = sorted((picture.width, picture.height))
     if not shorter:
         return TILES_MOST
@@ -147,7 +147,7 @@ def _generic(picture: Picture) -> int:
 
 
 def _grid(picture: Picture, pixels: int) -> int:
-    """Tokens of a grid with a break after each row."""
+    """Tokens of a grid with a break token after each row."""
     return (-(-picture.width // pixels) + 1) * -(-picture.height // pixels) + 2
 
 
@@ -172,7 +172,7 @@ def _webp(first: bytes) -> Picture:
     kind = first[12:16]
     if kind == b"VP8X":
         return Picture(1 + int.from_bytes(first[24:27], "little"), 1 + int.from_bytes(first[27:30], "little"))
-    if kind == b"VP8L" and first[20] == 0x2F:  # noqa: PLR2004 - its signature
+    if kind == b"VP8L" and first[20] == 0x2F:  # noqa: PLR2004 - VP8L's signature
         bits = int.from_bytes(first[21:25], "little")
         return Picture(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
     if kind == b"VP8 " and first[23:26] == b"\x9d\x01\x2a":
@@ -182,9 +182,9 @@ def _webp(first: bytes) -> Picture:
 
 
 def _has_one_head(data: str) -> bool:
-    """Tell whether a PNG says its size once before its pixels: of two heads, some readers take the second (Pillow)."""
+    """Whether a PNG has one IHDR before its pixels: of two, some decoders take the second (Pillow)."""
     if _bytes_at(data, _PNG_HEAD, 8)[4:] == b"IDAT":
-        return True  # as of most small pictures
+        return True  # as in most small images
     at, pieces = _PNG_HEAD, _Pieces(data)
     for _ in range(_MOST_SEGMENTS):
         chunk = pieces.at(at, 8)
@@ -197,7 +197,7 @@ def _has_one_head(data: str) -> bool:
 
 
 def _jpeg(data: str) -> Picture:
-    """Walk the segments up to the frame that says the size; what is skipped is base64 without surprises."""
+    """Walk the segments up to the frame with the size; what is skipped must be strict base64."""
     at, pieces, small = 2, _Pieces(data), 0
     for _ in range(_MOST_SEGMENTS):
         head = pieces.at(at, 9)
@@ -216,7 +216,7 @@ def _jpeg(data: str) -> Picture:
 
 
 def _bytes_at(data: str, start: int, count: int) -> bytes:
-    """Return some of the bytes that base64 text stands for, without decoding all of it."""
+    """Return some of the bytes of base64 text, without decoding all of it."""
     begin, end = start // 3 * 4, -(-(start + count) // 3) * 4
     piece = data[begin:end]
     skip = start - start // 3 * 3
@@ -224,7 +224,7 @@ def _bytes_at(data: str, start: int, count: int) -> bytes:
 
 
 class _Pieces:
-    """What base64 text stands for, piece by piece: many small segments lie in one."""
+    """The bytes of base64 text, decoded piece by piece: one piece holds many small segments."""
 
     __slots__ = ("_data", "_piece", "_start")
 

@@ -1,1 +1,1 @@
-"""What each member of a request costs, keeps and reaches: one table per upstream API, and who reads a body by it."""
+"""What each member of a request costs, stores and reaches: one table per upstream API, and the parser that uses it."""

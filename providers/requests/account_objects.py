@@ -1,5 +1,5 @@
-"""Objects of the provider's account that a request names: files, voices, stores, earlier answers. All tenants share the
-account, and nobody knows whose they are, so they are refused.
+"""Objects of the provider's account that a request names: files, voices, stores, earlier responses. All tenants share
+the account, and the owner of an object is unknown, so they are refused.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _THINGS: Final = (
 )
 _THING: Final = re.compile(rf"[a-z]*({_THINGS})s?")
 _ID_OF_THING: Final = re.compile(rf"[a-z]*({_THINGS})s?ids?")
-_MOST_NAME: Final = 256  # letters that are looked at: no server knows a longer name, and it takes long
+_MOST_NAME: Final = 256  # characters examined: no server has longer names, and matching takes long
 _MAY_NAME: Final = re.compile(rb'ids?"|\\u', re.IGNORECASE)
-_MOST_SEARCHED: Final = 64 * 1024  # bytes of members that nobody knows, if they may name something
-_MOST_QUOTES: Final = 20_000  # of what is searched of an echo: as many values as there are in that many bytes
+_MOST_SEARCHED: Final = 64 * 1024  # bytes of unknown members that may name an object
+_MOST_QUOTES: Final = 20_000  # in the searched part of an echo: as many values as in that many bytes
 
 
 class _Function(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,7 +33,7 @@ class _Function(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Call(msgspec.Struct, forbid_unknown_fields=True):
-    """A call of a client's own tool, as nearly all are: the object that its arguments name is the client's."""
+    """A call of a client's own tool, as nearly all calls: an object named in its arguments is the client's."""
 
     id: str | None = None
     type: str | None = None
@@ -52,8 +52,8 @@ def refuse_objects(value: Any, where: str) -> None:
 
 
 def refuse_named(members: Mapping[str, msgspec.Raw], unknown: Iterable[str], before: str = "") -> None:
-    """Raises Unacceptable where a member that nobody knows names an object. Only ids that say of what they are count:
-    others name people and calls, which is no harm.
+    """Raises Unacceptable where an unknown member names an object. Only ids whose name states the kind of object count:
+    others name people and calls, which is harmless.
     """
     size = 0
     for name in unknown:
@@ -67,9 +67,9 @@ def refuse_named(members: Mapping[str, msgspec.Raw], unknown: Iterable[str], bef
 
 
 def refuse_echoed(name: str, value: bytes, where: str) -> None:
-    """Raises Unacceptable where what clients send back of answers (tool calls, annotations) names an object.
+    """Raises Unacceptable where what clients echo of responses (tool calls, annotations) names an object.
 
-    The `id` of a call or of a thought is none. Usual ones cost a few microseconds, whatever their size.
+    The `id` of a tool call or of a reasoning item is no object. Usual values cost a few microseconds, of any size.
     """
     if name == "tool_calls" and _is_read_by(_calls, value):
         return
@@ -84,7 +84,7 @@ def refuse_echoed(name: str, value: bytes, where: str) -> None:
 
 
 def refuse_things(name: str, value: Any, where: str) -> None:
-    """Raises Unacceptable where a value names an object by an id that says of what it is."""
+    """Raises Unacceptable where a value names an object by an id whose name states the kind of object."""
     if _names_thing({name: value}, 0):
         raise Unacceptable(f"'{where}' names an object whose owner the gateway cannot know.", where)
 
@@ -98,7 +98,7 @@ def _is_read_by(decoder: msgspec.json.Decoder[Any], value: bytes) -> bool:
 
 
 def _is_flat(value: bytes) -> bool:
-    """Whether it is a list of plain objects, none of whose members is the id of a thing: few names, many values."""
+    """Whether it is a list of flat objects without a member that is an object's id: few names, many values."""
     try:
         several = _flat.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -130,7 +130,7 @@ def _is_thing(name: str, item: Any) -> bool:
 
 def _names_one(value: Any, depth: int) -> bool:
     if depth > _DEEPEST:
-        return True  # who hides it so deep does not get it either
+        return True  # an id hidden deeper is refused, too
     if isinstance(value, list):
         return any(_names_one(item, depth + 1) for item in value)
     if not isinstance(value, dict):

@@ -1,8 +1,8 @@
-"""The one cap of a request: every word a server might read for it, and what could make a server exceed it, also inside
-of members that nobody knows (NVIDIA Dynamo's `nvext`, vLLM's `vllm_xargs`, OpenRouter's `reasoning`).
+"""The one cap of a request: every name a server might read it from, and what could make a server exceed it, also inside
+of unknown members (NVIDIA Dynamo's `nvext`, vLLM's `vllm_xargs`, OpenRouter's `reasoning`).
 
-Which word counts when two are there differs from server to server (vLLM and SGLang take `max_completion_tokens or
-max_tokens`, llama.cpp also reads `n_predict`), so two words that say different numbers are refused.
+Which name takes precedence differs from server to server (vLLM and SGLang take `max_completion_tokens or max_tokens`,
+llama.cpp also reads `n_predict`), so two names with different numbers are refused.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from providers.requests import chat
 from providers.requests.money_classes import Money, Unacceptable
 from providers.requests.spelling import fold, strictly
 
-MOST_CAP: Final = 2**31 - 1  # what servers keep such a number in, and clients write for "no limit"
+MOST_CAP: Final = 2**31 - 1  # the integer type of servers, and the value clients send for "no limit"
 MOST_DIGITS: Final = 40
-MOST_NAME: Final = 256  # letters of a name that nobody knows
+MOST_NAME: Final = 256  # characters of an unknown name
 _NUMBER: Final = re.compile(rb"0|[1-9][0-9]{0,17}")
 _ANY_NUMBER: Final = re.compile(rb"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-# A name that nobody listed, and that some server may read as a limit of its output. To be matched, not searched: from
-# each letter on, it would take the square of a name's length.
+# An unlisted name that some server may read as an output limit. To be matched, not searched: a search from each
+# character on would take time quadratic in the length of the name.
 _LIKE_A_CAP: Final = re.compile(
     r"(?=.*tok)(?=.*(max|min|num|new|limit|len))|.*(predict|(max|min)len|budget)"
     r"|(?=.*(out|completion|generat|response|answer|seq))(?=.*(max|min|limit|len))"
 )
 _INSIDE: Final = frozenset(map(fold, (*chat.CAPS, *chat.CHOICES, *chat.MORE_OUTPUT.split())))
-# Some of which is in each of those names, however it is written.
+# At least one of these is in each of those names, in any spelling.
 _MAY_BE_INSIDE: Final = re.compile(
     rb'max|min|num|len|limit|predict|budget|best|beam|candidate|thinking|ignore|"n"|\\u', re.IGNORECASE
 )
-_MOST_SEARCHED: Final = 64 * 1024  # bytes of members that nobody knows, if they may hold a cap
+_MOST_SEARCHED: Final = 64 * 1024  # bytes of unknown members that may contain a cap
 
 
 class Caps(NamedTuple):
-    """`against` could make a server exceed the cap; `unknown` is what is left of the names that nobody listed."""
+    """`against` could make a server exceed the cap; `unknown` are the remaining unlisted names."""
 
     cap: int | None
     choices: int
@@ -46,7 +46,7 @@ class Caps(NamedTuple):
 
 
 def caps_of(stated: Mapping[str, bytes], unknown: Iterable[str]) -> Caps:
-    """Read the caps among members that are not neutral. Raises Unacceptable where two differ."""
+    """Read the caps among the members that are not neutral. Raises Unacceptable where two differ."""
     names, against, values, choices = [], [], set(), 1
     for name, value in stated.items():
         money = chat.MEMBERS[name].money
@@ -60,7 +60,7 @@ def caps_of(stated: Mapping[str, bytes], unknown: Iterable[str]) -> Caps:
             if _NUMBER.fullmatch(value):
                 values.add(int(value))
             else:
-                against.append(name)  # -1 is no limit, a text may be read as a number
+                against.append(name)  # -1 means no limit, a string may be parsed as a number
     if len(values) > 1:
         raise Unacceptable(
             f"{' and '.join(repr(name) for name in sorted(names))} say different numbers; state one.",
@@ -73,7 +73,7 @@ def caps_of(stated: Mapping[str, bytes], unknown: Iterable[str]) -> Caps:
 
 
 def caps_inside(members: Mapping[str, msgspec.Raw], unknown: Iterable[str]) -> list[str]:
-    """Return what stands against the cap inside of members that nobody knows, at any depth. Raises Unacceptable."""
+    """Return what could exceed the cap inside of unknown members, at any depth. Raises Unacceptable."""
     found: list[str] = []
     size = 0
     for name in unknown:
@@ -102,7 +102,7 @@ def _caps_in(value: Any) -> Iterator[str]:
 
 
 def check_cap(name: str, value: bytes) -> None:
-    """Raises Unacceptable for a number that no model can mean, whatever it is written like."""
+    """Raises Unacceptable for a number that is too large for any model, in any notation."""
     if _ANY_NUMBER.fullmatch(value) and (len(value) > MOST_DIGITS or abs(float(value)) > MOST_CAP):
         raise Unacceptable(
             f"Invalid value for '{name}': expected a whole number of at most {MOST_CAP}.",
@@ -112,7 +112,7 @@ def check_cap(name: str, value: bytes) -> None:
 
 
 def stated_alone(parts: Mapping[str, msgspec.Raw], special: Iterable[str]) -> int | None:
-    """Return the cap where it is the only member to look at, in OpenAI's words, and a number, as most clients do."""
+    """Return the cap where it is the only special member, has OpenAI's name and is a number, as from most clients."""
     for name in special:
         if name in chat.STATED_CAPS and _NUMBER.fullmatch(value := bytes(parts[name])):
             return int(value)
@@ -120,6 +120,6 @@ def stated_alone(parts: Mapping[str, msgspec.Raw], special: Iterable[str]) -> in
 
 
 def _more_choices(name: str, value: bytes, before: int) -> int:
-    if not _NUMBER.fullmatch(value) or not 1 <= int(value) <= 128:  # noqa: PLR2004 - OpenAI's most
+    if not _NUMBER.fullmatch(value) or not 1 <= int(value) <= 128:  # noqa: PLR2004 - OpenAI's maximum
         raise Unacceptable(f"Invalid value for '{name}': expected 1 to 128.", name, "invalid_value")
     return max(before, int(value))

@@ -1,4 +1,4 @@
-"""The table of chat completions: OpenAI's members, and those that compatible servers are known to read.
+"""The table of chat completion members: OpenAI's, and those that compatible servers are known to read.
 
 Sources: the OpenAI API reference ("Create chat completion"), and the request models of vLLM, SGLang, llama.cpp, Ollama,
 Mistral, OpenRouter and LiteLLM as published.
@@ -10,7 +10,7 @@ from typing import Final
 
 from providers.requests.money_classes import DESTINATIONS, Money, Table, rows
 
-# What makes a server write more than its cap, or the same again.
+# Members that make a server generate more than its cap, or generate again.
 MORE_OUTPUT: Final = (
     "use_beam_search num_beams num_return_sequences candidate_count thinking min_tokens min_new_tokens min_length "
     "min_completion_tokens ignore_eos num_retries max_retries"
@@ -65,14 +65,14 @@ MESSAGE: Final[Table] = {
     **rows(Money.FREE, "cache_control prompt_cache_breakpoint"),
     **rows(Money.REFERENCE, "audio", shares=True),
 }
-# What templates and providers print into the prompt, in their own words for JSON.
+# Members that templates and providers print into the prompt, as JSON in their own format.
 PRINTED: Final = frozenset(
     {
         *("tools", "functions", "documents", "chat_template_kwargs"),
         *("response_format", "json_schema", "guided_json", "structured_outputs"),
     }
 )
-CALLS: Final = ("tool_calls", "function_call")  # of an earlier answer
+CALLS: Final = ("tool_calls", "function_call")  # of an earlier response
 """The members of a content part. A part may come without its `type`, so what it carries decides, not what it says."""
 PART: Final[Table] = {
     **rows(Money.TEXT, "text refusal thinking reasoning signature title"),
@@ -82,13 +82,13 @@ PART: Final[Table] = {
         Money.REFERENCE, "file video_url audio_url input_video image_embeds input_image input_file document"
     ),
 }
-# The members of a part that only a model which sees, or hears, takes.
+# The members of a part that only a model with image, or audio, input accepts.
 IMAGES: Final = frozenset({"image_url", "input_image", "image_embeds"})
 SOUNDS: Final = frozenset({"input_audio", "audio_url"})
-# What lies beside a medium and makes it no larger; anything else may.
+# Members beside a medium that do not make it larger; any other member may.
 BESIDE_PICTURE: Final = frozenset({"url", "detail", "format"})
 BESIDE_SOUND: Final = frozenset({"data", "format"})
-# What a tool of the client's own is made of; anything else may be a tool that the provider runs.
+# The members of a client's own tool; any other member may mean a tool that the provider runs.
 FUNCTION: Final = frozenset(
     {
         "type",
@@ -107,7 +107,7 @@ FUNCTION: Final = frozenset(
 WEB_SEARCHES: Final = frozenset({"web_search_options", "web_search", "search_parameters", "enable_search"})
 PART_TYPES: Final = frozenset({"text", "refusal", "thinking", "reasoning", "image_url", "input_audio"})
 
-# The caps that OpenAI knows; every other CAP is another server's word for them.
+# OpenAI's caps; every other CAP is another server's name for them.
 STATED_CAPS: Final = ("max_completion_tokens", "max_tokens")
 CHOICES: Final = frozenset({"n", "best_of"})
 CAPS: Final = frozenset(
@@ -116,8 +116,8 @@ CAPS: Final = frozenset(
 _LOOKED_AT: Final = frozenset(
     {"messages", "tools", "functions", "prediction", "tool_choice", "function_call", "chat_template_kwargs"}
 )
-OUTSIDE: Final = frozenset({"reasoning"})  # known, and may hold a cap: OpenRouter's has `max_tokens`
-# What needs no second look.
+OUTSIDE: Final = frozenset({"reasoning"})  # known, and may contain a cap: OpenRouter's has `max_tokens`
+# Members that need no further check.
 PLAIN: Final = frozenset(
     name
     for name, row in MEMBERS.items()

@@ -1,4 +1,4 @@
-"""The PDFs inside a chat, and how much each of them is at most. That takes up to seconds: in heavy work only."""
+"""The PDFs inside a chat, and an upper bound of each. Takes up to seconds: only in the process for heavy work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 from providers.media.pdf.measure import Document, measure
 from providers.media.pdf.syntax import Unreadable
 
-MOST: Final = 64  # of one request; what is beyond is bounded by the context window
+MOST: Final = 64  # of one request; further ones are bounded by the context window
 _HEAD: Final = "data:application/pdf;base64,"
 _BEGINS: Final = "JVBERi0"  # %PDF-
 _NAMED: Final = ".pdf"
@@ -24,9 +24,9 @@ _any = msgspec.json.Decoder(list[Any])
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """`found` None: one of them cannot be measured, and `why` not. `cpu_s` is what it took.
+    """`found` None: one of them cannot be measured; `why` is the reason. `cpu_s` is the CPU time spent.
 
-    `is_defect`: the reader failed; otherwise it is the file, of which anybody may send any.
+    `is_defect`: the reader failed; otherwise the file is at fault, and clients may send any file.
     """
 
     found: tuple[Document, ...] | None
@@ -36,13 +36,13 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class _Spent(Exception):
-    """The CPU that there was for it is used up."""
+    """The allowed CPU time is used up."""
 
 
 def pdf_in(value: Any) -> str | None:
-    """Return the base64 of the PDF that a `file` of a content part is, and nothing else; else None.
+    """Return the base64 of a PDF where a content part's `file` is a PDF and nothing else; else None.
 
-    Providers go by the name too: called `a.txt`, its bytes may be read as text.
+    Providers also decide by the file name: with the name `a.txt`, its bytes may be read as text.
     """
     if not isinstance(value, dict) or not value.keys() <= _MEMBERS:
         return None
@@ -55,7 +55,7 @@ def pdf_in(value: Any) -> str | None:
 
 
 def measured(raw: bytes, cpu_s: float) -> Measured:
-    """Measure every PDF in a chat body, in so many seconds of CPU."""
+    """Measure every PDF in a chat body, in at most `cpu_s` seconds of CPU."""
     began = time.process_time()
 
     def tick() -> None:

@@ -20,7 +20,7 @@ MEMBERS: Final[Table] = {
     **rows(Money.DESTINATION, DESTINATIONS),
     **rows(Money.REFUSED, "extra_body options parameters model_kwargs kwargs"),
 }
-# Beside the input, and prompt as well.
+# Beside `input`, and also part of the prompt.
 TEXTS: Final = frozenset(name for name, row in MEMBERS.items() if row.money is Money.TEXT and name != "input")
 PLAIN: Final = frozenset(
     name for name, row in MEMBERS.items() if row.money in {Money.FREE, Money.TEXT} and not row.keeps

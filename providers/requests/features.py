@@ -1,4 +1,4 @@
-"""The features of a chat that have a price of their own: asked for by a member, or as a tool that the provider runs."""
+"""The separately priced features of a chat: requested by a member, or as a tool that the provider runs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from providers.requests.money_classes import Money, Unacceptable
 from providers.requests.spelling import Raws, check_objects, strictly
 
 MOST_UNKNOWN: Final = 64
-MOST_ODD_TOOLS: Final = 1_024  # those that are not plain functions are read in full
+MOST_ODD_TOOLS: Final = 1_024  # tools other than plain functions are parsed in full
 _FUNCTIONS: Final = frozenset({b'"function"', b'"custom"'})
 _OWN: Final = ("function", "custom")
-_LISTS: Final = ("tools", "functions")  # the second is what OpenAI called the first before
+_LISTS: Final = ("tools", "functions")  # the second is OpenAI's former name of the first
 _CHOICES: Final = ("tool_choice", "function_call")
-# Of OpenAI, Mistral ("any") and Anthropic ("tool"): they choose among the tools that are given.
+# Of OpenAI, Mistral ("any") and Anthropic ("tool"): they choose among the given tools.
 _USUAL_CHOICES: Final = frozenset({"auto", "none", "required", "any", "tool"})
 _ALLOWED: Final = "allowed_tools"
 
@@ -28,7 +28,7 @@ _tools = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 def features_of(
     parts: Mapping[str, msgspec.Raw], stated: dict[str, bytes]
 ) -> tuple[tuple[str, ...], list[str]]:
-    """Return the features that cost extra, and what of tools nobody knows. Raises Unacceptable."""
+    """Return the features that cost extra, and the unknown members about tools. Raises Unacceptable."""
     priced = [name for name in stated if chat.MEMBERS[name].money is Money.FEATURE]
     found = ["web_search" if name in chat.WEB_SEARCHES else name for name in priced]
     unknown: list[str] = []
@@ -63,7 +63,7 @@ def _is_own(tool: Raws) -> bool:
 
 
 def _take_tool(member: str, given: dict[str, Any], found: list[str], unknown: list[str]) -> None:
-    """Add a tool that the provider runs: one of another type, or without a type but with a member of its own."""
+    """Add a tool that the provider runs: one of another type, or without a type but with an extra member."""
     others = [name for name in given if name not in chat.FUNCTION and given[name] is not None]
     refuse_objects(given if given.get("type") not in _OWN else {name: given[name] for name in others}, member)
     if given.get("type") in _OWN:
@@ -77,7 +77,7 @@ def _take_tool(member: str, given: dict[str, Any], found: list[str], unknown: li
 def _take_choice(
     member: str, choice: Any, parts: Mapping[str, msgspec.Raw], found: list[str], unknown: list[str]
 ) -> None:
-    """Add what a choice among tools asks for beside the tools that are given."""
+    """Add what a tool choice requests beyond the given tools."""
     if isinstance(choice, str):
         if choice not in _USUAL_CHOICES and choice not in _own_names(parts):
             found.append(_feature(choice))
@@ -109,7 +109,7 @@ def _take_allowed(member: str, choice: dict[str, Any], found: list[str], unknown
 
 
 def _own_names(parts: Mapping[str, msgspec.Raw]) -> set[str]:
-    """Return the names of the client's own functions: some servers take one as the choice itself."""
+    """Return the names of the client's own functions: some servers accept one as the choice itself."""
     given = [strictly(bytes(parts[member])) for member in _LISTS if member in parts]
     tools = [tool for several in given if isinstance(several, list) for tool in several]
     named = [each for tool in tools if isinstance(tool, dict) for each in (tool, tool.get("function"))]

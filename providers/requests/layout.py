@@ -1,4 +1,4 @@
-"""Where the members at the top of a large JSON object lie, so that some can be replaced without taking it apart."""
+"""The offsets of the top-level members of a large JSON object, to replace some without splitting it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import msgspec
 from providers.json_scan.outline import Outline, Span
 from providers.requests import chat, embeddings
 
-MOST_TWINS: Final = 64  # members whose name comes again; no client writes any
-MOST_VALUE: Final = 64 * 1024  # of a member that may be replaced
+MOST_TWINS: Final = 64  # duplicate members; no ordinary client sends any
+MOST_VALUE: Final = 64 * 1024  # bytes of a member that may be replaced
 _encode = msgspec.json.Encoder().encode
 _ANSWERED: Final = ("id", "object", "created", "choices", "usage", "data", "system_fingerprint")
-# Members as they begin; all others are encoded when they come.
+# Encoded names of known members; all others are encoded when they occur.
 NAMES: Final = {name: _encode(name) + b":" for name in (*chat.MEMBERS, *embeddings.MEMBERS, *_ANSWERED)}
 
 
 class Layout(msgspec.Struct, frozen=True, array_like=True):
-    """`values` are those of the members that may be replaced, as JSON. `gone` is where they lie, with the comma before
-    them, and where members lie whose name comes again later.
+    """`values` are those of the members that may be replaced, as JSON. `gone` are their spans, with the comma before
+    them, and the spans of members with a later duplicate.
     """
 
     start: int  # of the first member
@@ -34,7 +34,7 @@ class Layout(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Unfit(Exception):
-    """The object has too many names twice, or `name` has a value that no client would write."""
+    """The object has too many duplicate names, or `name` has a value that no client would send."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -42,7 +42,7 @@ class Unfit(Exception):
 
 
 def layout_of(raw: bytes, outline: Outline, names: AbstractSet[str]) -> Layout:
-    """Return the layout in which these names may be replaced, as far as they are there. Raises Unfit."""
+    """Return the layout in which these names may be replaced, as far as they are present. Raises Unfit."""
     gone: list[Span] = []
     latest: dict[str, Span] = {}
     begin, twins = outline.start, 0
@@ -66,17 +66,17 @@ def layout_of(raw: bytes, outline: Outline, names: AbstractSet[str]) -> Layout:
 
 
 def splice(raw: bytes, layout: Layout, parts: Mapping[str, msgspec.Raw]) -> bytes:
-    """Return the object with these members in the place of those that may be replaced."""
+    """Return the object with these members in place of those that may be replaced."""
     whole = memoryview(raw)
     pieces: list[bytes | memoryview] = [b"{"]
     pieces.append(b",".join([_encode(name) + b":" + bytes(value) for name, value in parts.items()]))
     at, is_first = layout.start, not parts
     for begin, end in (*layout.gone, (len(raw), len(raw))):
         if at < begin:
-            # The first member has none before it.
+            # The first member has no comma before it.
             has_comma = at > layout.start or layout.start == layout.first_end
             if is_first and has_comma:
-                at = raw.find(b",", at, begin) + 1 or at  # only the bracket at the end has none
+                at = raw.find(b",", at, begin) + 1 or at  # only the closing bracket has none
             elif not is_first and not has_comma:
                 pieces.append(b",")
             pieces.append(whole[at:begin])

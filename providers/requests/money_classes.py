@@ -1,4 +1,4 @@
-"""The money classes: what a member of a request, or a part of a message, can do to the bill."""
+"""The money classes: the effect of a request member, or of a message part, on the bill."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import msgspec
 
 
 class Money(StrEnum):
-    FREE = "free"  # changes the answer, not what it may cost at most
-    TEXT = "text"  # may become prompt: at most a token a byte
-    MEDIA = "media"  # measured: pictures by their size, sounds by their length
+    FREE = "free"  # changes the response, not the upper bound of its cost
+    TEXT = "text"  # may become prompt: at most a token per byte
+    MEDIA = "media"  # measured: images by their size, audio by its length
     REFERENCE = "reference"  # stands for more than its bytes: at most the context window
-    CAP = "cap"  # limits the output, or says how often it is made
-    FEATURE = "feature"  # has a price of its own
+    CAP = "cap"  # limits the output, or states how often it is generated
+    FEATURE = "feature"  # is priced separately
     DESTINATION = "destination"  # where the call goes: only the gateway sets it
     REFUSED = "refused"  # could make a provider exceed the cap: refused where a limit needs the cap
 
 
 class Member(msgspec.Struct, frozen=True):
     """One row. `keeps`: the provider may store the call; `shares`: it names an object of the provider's account, which
-    another tenant may have made.
+    another tenant may have created.
     """
 
     money: Money
@@ -33,14 +33,14 @@ Table = dict[str, Member]
 
 
 class Unacceptable(Exception):
-    """The body can be read in two ways, or asks for what only the gateway decides; `param` is the member."""
+    """The body is ambiguous, or sets what only the gateway decides; `param` is the member."""
 
     def __init__(self, message: str, param: str, code: str = "unsupported_parameter") -> None:
         self.param, self.code = param, code
         super().__init__(message)
 
 
-# Of every API: which model, host, account or adapter answers, and whether the answer comes here.
+# For every API: which model, host, account or adapter serves the call, and whether the response is sent here.
 DESTINATIONS: Final = (
     "models route provider providers plugins transforms api_base base_url api_key api_version api_type "
     "custom_llm_provider deployment deployment_id engine fallbacks model_list extra_headers extra_query headers "
@@ -52,5 +52,5 @@ DESTINATIONS: Final = (
 
 
 def rows(money: Money, names: str, *, keeps: bool = False, shares: bool = False) -> Table:
-    """Return one row for each of the names."""
+    """Return one row for each name."""
     return {name: Member(money, keeps, shares) for name in names.split()}

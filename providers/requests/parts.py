@@ -1,4 +1,4 @@
-"""What the messages of a chat carry besides text: pictures, sounds, PDFs, references. One pass, nothing backtracks."""
+"""Finds the non-text parts of chat messages: images, audio, PDFs, references. One pass without backtracking."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _TEXT_MEMBERS: Final = frozenset(
 )
 _USUAL_MEMBERS: Final = frozenset({"role", "content"})
 _ECHOES: Final = _TEXT_MEMBERS - _USUAL_MEMBERS
-# A picture, a sound or a film where an echo holds one: OpenRouter's annotations bring back the pages of a file.
+# An image, audio or video in an echoed member: OpenRouter's annotations return the pages of a file.
 _IN_ECHO: Final = re.compile(
     rb'"(image_url|input_audio|video_url|audio_url|input_video|image_embeds|input_image)":'
 )
-MOST_PICTURES: Final = 2_000  # no provider takes so many, and each is measured for each deployment
-MOST_UNKNOWN: Final = 256  # members of messages and parts; no more references are named: one is as many
+MOST_PICTURES: Final = 2_000  # no provider accepts as many, and each is measured for each deployment
+MOST_UNKNOWN: Final = 256  # members of messages and parts; more references are not listed: one acts as many
 _PLAIN_TEXT: Final = frozenset({"type", "text"})
-_CONTENT: Final = frozenset({"url", "data"})  # of a medium: looked at by itself
+_CONTENT: Final = frozenset({"url", "data"})  # of a medium: examined separately
 _WEB: Final = ("http://", "https://")
 _LIST: Final = ord("[")
 _OBJECT: Final = ord("{")
@@ -39,14 +39,14 @@ _dump = msgspec.json.Encoder().encode
 
 
 class Parts(msgspec.Struct):
-    """What was found. `media_bytes` of the body are media that were measured, and so are not text."""
+    """The parts found. `media_bytes` of the body are measured media, and so are not text."""
 
     media_bytes: int = 0
     sounds: int = 0
     audio_ms: int = 0
     pictures: list[Picture] = []
-    documents: list[str] = []  # PDFs, by where they are: references, until they are measured
-    document_bytes: int = 0  # of the body: not text, once they are
+    documents: list[str] = []  # the locations of PDFs: references, until they are measured
+    document_bytes: int = 0  # of the body: not text, once they are measured
     references: list[str] = []
     unknown: list[str] = []
     has_image: bool = False
@@ -54,12 +54,12 @@ class Parts(msgspec.Struct):
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """What a model must take beside text."""
+        """The modalities a model must accept besides text."""
         return ("image",) * self.has_image + ("audio",) * self.has_sound
 
 
 def parts_of(messages: Sequence[Raws]) -> Parts | None:
-    """Return None where all is plain text. Raises Unacceptable."""
+    """Return the parts found; None where all is plain text. Raises Unacceptable."""
     found: Parts | None = None
     for place, message in enumerate(messages):
         content = message.get("content")
@@ -79,8 +79,8 @@ def parts_of(messages: Sequence[Raws]) -> Parts | None:
 
 
 def _echoes(message: Raws, place: int) -> list[str]:
-    """What a client sends back of an answer may name an object, as the answer did; or as no answer ever did. Return
-    what holds parts. Raises Unacceptable.
+    """Return the echoed members that hold parts. What a client echoes of a response may name an object, whether or not
+    a response ever did. Raises Unacceptable.
     """
     found = []
     for name in message:
@@ -117,7 +117,7 @@ def _check_members(message: Raws, place: int, found: Parts) -> None:
 
 
 def _take_all(parts: list[Any], place: int, found: Parts) -> None:
-    """Add the parts of a content. What is neither a text nor an object nobody knows."""
+    """Add the parts of a content. What is neither a string nor an object is unknown."""
     where = f"messages[{place}].content"
     for part in parts:
         if isinstance(part, dict):
@@ -129,7 +129,7 @@ def _take_all(parts: list[Any], place: int, found: Parts) -> None:
 
 
 def _take(part: dict[str, Any], where: str, found: Parts) -> None:
-    """Add one content part. It counts as all that it carries, whatever its type says."""
+    """Add one content part. It counts as all that it carries, whatever its `type`."""
     kind = part.get("type")
     is_known = isinstance(kind, str) and (kind in chat.PART_TYPES or kind in chat.PART)
     if kind is not None and not is_known:
@@ -145,7 +145,7 @@ def _take_member(name: str, value: Any, where: str, found: Parts) -> None:
     found.has_sound = found.has_sound or name in chat.SOUNDS
     is_nested = isinstance(value, dict | list)
     is_parts = row is not None and row.money is Money.TEXT and is_nested
-    if row is None or row.money is Money.REFERENCE or is_parts:  # parts again, to who reads them so
+    if row is None or row.money is Money.REFERENCE or is_parts:  # nested parts, to some servers
         if name == "file" and _is_document(value, f"{where}.file", found):
             return
         refuse_objects({name: value}, f"{where}.{name[:64]}")
@@ -165,7 +165,7 @@ def _name(several: list[str], where: str) -> None:
 
 
 def _check_beside(value: dict[str, Any], known: frozenset[str], where: str, found: Parts) -> None:
-    """What lies beside a medium may name another one, or make it larger."""
+    """Members beside a medium may name another one, or make it larger."""
     for name, given in value.items():
         is_plain = name in known and (name in _CONTENT or not isinstance(given, dict | list))
         if not is_plain and given is not None:
@@ -174,7 +174,7 @@ def _check_beside(value: dict[str, Any], known: frozenset[str], where: str, foun
 
 
 def _is_document(value: Any, where: str, found: Parts) -> bool:
-    """Note a PDF that may be measured later, where its window does not fit a budget."""
+    """Note a PDF that may be measured later, where the context window does not fit a budget."""
     data = pdf_in(value) if len(found.documents) < MOST_DOCUMENTS else None
     if data is None:
         return False
@@ -199,11 +199,11 @@ def _picture(value: Any, where: str, found: Parts) -> None:
     if isinstance(kind, str) and not is_picture(kind):
         _name(found.references, f"{where}.format")
     if not size and (scheme.startswith("data:") or (":" in url[:32] and not scheme.startswith(_WEB))):
-        _name(found.references, where)  # a document, a film, or something in a store of the provider's
+        _name(found.references, where)  # a document, a video, or an object in a provider's store
 
 
 def _sound(value: Any, where: str, found: Parts) -> None:
-    """A sound that is not measured, and what may be an address, is a reference."""
+    """Audio that is not measured, and what may be an address, is a reference."""
     where = f"{where}.input_audio"
     if isinstance(value, dict):
         _check_beside(value, chat.BESIDE_SOUND, where, found)

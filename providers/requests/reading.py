@@ -1,7 +1,7 @@
-"""What a request asks for, read once: caps, choices, media, references, and what the table does not know. Pure.
+"""Reads a request once: caps, choices, media, references, and the members missing from the table. Pure.
 
 Everything in a `Reading` is an upper bound or a fact. Text is bounded by the bytes of the whole body less the
-media that were recognised and measured, so no member can be forgotten.
+media that were recognised and measured, so no member can be missed.
 """
 
 from __future__ import annotations
@@ -45,39 +45,39 @@ _texts = msgspec.json.Decoder(list[str])
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A body by the table of its API. Names are for refusals and for the log."""
+    """A body read by the table of its API. Names are for refusals and for the log."""
 
     text_bytes: int
-    growth: int = 0  # tokens by which tools and the like may become more than their bytes, once printed
-    cap: int | None = None  # what the client stated, under whatever name; some servers take 0 for none
+    growth: int = 0  # tokens that printed tools and the like may have beyond their bytes
+    cap: int | None = None  # the client's cap, under any name; some servers take 0 as no cap
     cap_names: tuple[str, ...] = ()  # the members that state it
     choices: int = 1
     tools: bool = False
     pictures: tuple[Picture, ...] = ()
     sounds: int = 0
     audio_ms: int = 0
-    documents: tuple[str, ...] = ()  # PDFs, by where they are; their base64 counts as text all the same
+    documents: tuple[str, ...] = ()  # the locations of PDFs; their base64 still counts as text
     document_bytes: int = 0
     references: tuple[str, ...] = ()  # only the context window bounds them
-    unknown: tuple[str, ...] = ()  # members and parts that the table does not know: as references
-    features: tuple[str, ...] = ()  # need a price of their own
+    unknown: tuple[str, ...] = ()  # members and parts missing from the table: bounded as references
+    features: tuple[str, ...] = ()  # need a separate price
     tier: str = ""
     against_cap: tuple[str, ...] = ()  # refused where a limit needs the cap
     predicted_bytes: int = 0  # output that is billed beyond the cap
-    speaks: bool = False  # may answer with sound
-    keeps: str = ""  # the member that asks the provider to keep something of the call
-    exact: bool = True  # False: a key may be twice, so the body must be sent as it was read
+    speaks: bool = False  # the response may have audio
+    keeps: str = ""  # the member that asks the provider to store something of the call
+    exact: bool = True  # False: a key may be duplicated, so the body must be sent as parsed
     inputs: int = 1  # prompts in one body, at most
-    names: tuple[str, ...] = ()  # members that name a cache or a person, where they say something
+    names: tuple[str, ...] = ()  # members that name a cache or a person, where not empty
     modalities: tuple[str, ...] = ()  # image | audio: what the parts of messages carry, by their structure
-    json_schema: bool = False  # the answer is to keep to a schema
+    json_schema: bool = False  # the response must follow a schema
     absent: tuple[
         str, ...
-    ] = ()  # members without a tool in them: they mean nothing, and some servers refuse them
+    ] = ()  # members about tools, without a tool: no effect, and some servers refuse them
 
 
 def read_chat(raw: bytes, messages: Sequence[Raws]) -> Reading:
-    """Read a chat body whose messages were taken apart. Raises Unacceptable, msgspec.DecodeError."""
+    """Read a chat body whose messages were split into members. Raises Unacceptable, msgspec.DecodeError."""
     parts = _members.decode(raw)
     exact = is_exact(raw, parts)
     check_objects(bytes(parts["messages"]), messages)
@@ -115,7 +115,7 @@ def read_chat(raw: bytes, messages: Sequence[Raws]) -> Reading:
 
 
 def _growth(parts: Raws, messages: Sequence[Raws]) -> int:
-    """Return by how many tokens what a template prints may become more than its bytes, earlier calls included."""
+    """Return an upper bound of the tokens that printed members have beyond their bytes, earlier calls included."""
     printed = [bytes(parts[name]) for name in chat.PRINTED.intersection(parts)]
     printed += [bytes(message[name]) for message in messages for name in chat.CALLS if name in message]
     return sum(map(written_out, printed)) + documents_frame(parts) if printed else 0
@@ -138,7 +138,7 @@ def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], 
     return Reading(
         text_bytes=len(raw) - found.media_bytes + extra_bytes(raw),
         cap=caps.cap,
-        cap_names=tuple(sorted(special & chat.CAPS)),  # also those that say nothing: one cap goes upstream
+        cap_names=tuple(sorted(special & chat.CAPS)),  # also the empty ones: one cap goes upstream
         choices=caps.choices,
         tools="tools" in stated or "functions" in stated,
         pictures=tuple(found.pictures),
@@ -200,8 +200,8 @@ def _names(parts: dict[str, msgspec.Raw]) -> tuple[str, ...]:
 
 
 def _unknown(parts: Raws, special: set[str], table: Table, spellings: dict[str, str]) -> list[str]:
-    """Return the members that nobody knows and that say something. Raises Unacceptable for other spellings, and for
-    too many of them.
+    """Return the unknown members that are not null. Raises Unacceptable for other spellings, too long names, and too
+    many unknown members.
     """
     unknown = sorted(special - table.keys())
     longest = max(unknown, key=len, default="")
@@ -223,7 +223,7 @@ def _is_schema(given: bytes) -> bool:
 
 
 def _without_tools(parts: dict[str, msgspec.Raw]) -> tuple[str, ...]:
-    """Return the members about tools of a body that offers none: an empty list is none, as null is."""
+    """Return the members about tools in a body without tools: an empty list is none, as is null."""
     lists = [name for name in ("tools", "functions") if name in parts]
     if not lists or any(bytes(parts[name]).translate(None, b" \t\r\n") not in _EMPTY for name in lists):
         return ()
@@ -239,14 +239,14 @@ def _without_tools(parts: dict[str, msgspec.Raw]) -> tuple[str, ...]:
 
 
 def _keeping(stated: dict[str, bytes], table: Table) -> str:
-    """Return the first member that makes a provider keep more than its memory does while it serves."""
+    """Return the first member that makes a provider store more than it holds in memory while serving."""
     return min(
         [name for name, value in stated.items() if table[name].keeps and value not in _IN_MEMORY], default=""
     )
 
 
 def _is_neutral(name: str, value: bytes) -> bool:
-    """Whether a member says nothing. An empty object turns a feature on, and a cap of 0 is a cap."""
+    """Whether a member has no effect. An empty object turns a feature on, and a cap of 0 is a cap."""
     if name in chat.CAPS and value == b"0":
         return False
     return value in (_OFF if chat.MEMBERS[name].money is Money.FEATURE else _NEUTRAL)

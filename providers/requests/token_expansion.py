@@ -1,9 +1,9 @@
-"""What becomes more of a prompt than it is of a body; everything else has at most a token a byte.
+"""Bounds what may have more tokens in the prompt than bytes in the body; everything else has at most a token per byte.
 
-Letters that some tokenizers write out before they count: one of three bytes may become eighteen others. Qwen's
+Characters that some tokenizers expand before counting: one of three bytes may become eighteen characters. Qwen's
 tokenizers normalise to NFC, those of many embedding models to NFKC. And tools: a chat template prints them as JSON of
-its own, with spaces and lines (`tojson(indent=4)` in Llama's), with letters as escapes (minijinja, Jinja), with numbers
-in full (1e15), or as a type of TypeScript.
+its own, with spaces and lines (`tojson(indent=4)` in Llama's), with characters as escapes (minijinja, Jinja), with
+numbers in full (1e15), or as a TypeScript type.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import unicodedata
 from collections import Counter
 from typing import Final
 
-# Code points whose NFC or NFKC takes more bytes than they do themselves (Unicode 14).
+# Code points whose NFC or NFKC form takes more bytes than the code point (Unicode 14).
 _RANGES: Final = (
     "a8 af b4 b8 bc-be 13f-140 149 1c4-1c6 2d8-2dd 344 37a 384-385 587 675-678 958-95f 9dc-9dd 9df a33 "
     "a36 a59-a5b a5e b5c-b5d e33 eb3 edc-edd f43 f4d f52 f57 f5c f69 f73 f75-f79 f81 f93 f9d fa2 fa7 fac "
@@ -28,19 +28,19 @@ _EXPANDING: Final = re.compile(
     "[" + "".join("-".join(chr(int(end, 16)) for end in each.split("-")) for each in _RANGES.split()) + "]"
 )
 _ESCAPE: Final = re.compile(rb"\\u([0-9A-Fa-f]{4})")
-_ESCAPED: Final = 6  # bytes of one
+_ESCAPED: Final = 6  # bytes of one escape
 _EXPONENT: Final = re.compile(rb"[0-9][eE]")
-_NUMBER: Final = 18  # bytes of the longest that Python prints without one
-# Each on a line of its own, with its white space: two tokens more, where runs of spaces are one.
+_NUMBER: Final = 18  # bytes of the longest that Python prints without an exponent
+# Each on its own line, with white space: two more tokens, where a run of spaces is one token.
 _INDENTED: Final = (b",", b"[", b"]", b"{", b"}")
 _HTML: Final = (b"<", b">", b"&", b"'")
 _NOT_ASCII: Final = bytes(range(0x80, 0x100))
-_FIRST: Final = bytes(range(0xC0, 0x100))  # of a letter's bytes
-_FIRST_OF_FOUR: Final = bytes(range(0xF0, 0x100))  # such a letter is two escapes
+_FIRST: Final = bytes(range(0xC0, 0x100))  # of a character's bytes
+_FIRST_OF_FOUR: Final = bytes(range(0xF0, 0x100))  # such a character is two escapes
 
 
 def extra_bytes(raw: bytes) -> int:
-    """Return by how many bytes a JSON text may grow when it is read and normalised."""
+    """Return an upper bound of the bytes that a JSON text gains when it is decoded and normalised."""
     extra = _extra_of_escapes(raw) if b"\\u" in raw else 0
     if raw.isascii():
         return extra
@@ -49,7 +49,7 @@ def extra_bytes(raw: bytes) -> int:
 
 
 def written_out(tools: bytes) -> int:
-    """Return by how many tokens the JSON of tools, or of their calls, may grow when a template prints it."""
+    """Return an upper bound of the tokens that the JSON of tools, or of tool calls, gains when a template prints it."""
     extra = tools.count(b":") + 2 * sum([tools.count(mark) for mark in _INDENTED])
     extra += (_ESCAPED - 1) * sum([tools.count(mark) for mark in _HTML])
     extra += _NUMBER * len(_EXPONENT.findall(tools))
@@ -60,7 +60,7 @@ def written_out(tools: bytes) -> int:
 
 
 def _extra_of_escapes(raw: bytes) -> int:
-    """Of letters that are written as six: few become more than that."""
+    """Extra bytes of characters escaped in six bytes: few become more than that."""
     found = Counter(_ESCAPE.findall(raw))
     letters = [(chr(int(digits, 16)), times) for digits, times in found.items()]
     return sum(

@@ -1,4 +1,4 @@
-"""Collects an answer that came in the other form than was asked for, in no more memory than a large event may take."""
+"""Collects a response that came in the form that was not requested, in the memory that a large event may take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from providers.dialects.sse import ROOM_FROM, ROOM_STEP, Room
 
 
 class Document:
-    """`room(size)` is asked before so many bytes are kept; where it says no, there is no memory for it."""
+    """`room(size)` is called before that many bytes are buffered; on False there is no memory for them."""
 
     __slots__ = ("_granted", "_most", "_room", "_size", "_whole")
 
@@ -32,6 +32,6 @@ class Document:
         self._whole.write(block)
 
     def taken(self) -> bytes:
-        """Return all of it, without a copy, and keep nothing."""
+        """Return the whole content without a copy, and keep nothing."""
         whole, self._whole = self._whole.getvalue(), io.BytesIO()
         return whole

@@ -1,6 +1,6 @@
-"""Events of a stream that are large (pictures, long logprobs): looked into by another process, and passed as they came.
+"""Large events of a stream (images, long logprobs): parsed in another process, and passed on unchanged.
 
-`look` is what that process does (gateway/parsing/heavy_process.py).
+`look` runs in that process (gateway/parsing/heavy_process.py).
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from providers.requests.layout import Unfit, layout_of
 if TYPE_CHECKING:
     from providers.processes.heavy_work import Share
 
-MOST_CHOICES: Final = 1_024  # of one event; nobody can ask for more than 128
+MOST_CHOICES: Final = 1_024  # of one event; a request has at most 128
 MOST_USAGE: Final = (
     16 * 1024
-)  # bytes of its figures; lists in their place would take sixty times as much memory
-MOST_SEEN: Final = 8 * 1024 * 1024  # of what goes back through the pipe
+)  # bytes of usage; lists in place of numbers would take sixty times as much memory
+MOST_SEEN: Final = 8 * 1024 * 1024  # bytes sent back through the pipe
 _LIMITS: Final = Limits(DEEPEST, MANY, MANY, MANY, MOST_VALUES, MOST, frozenset({"choices"}), RUNS)
 _LONG_ERROR: Final = b'{"error":{"message":"an error of many words"}}'
 
 
 def look(raw: bytes) -> Seen:
-    """Read an event of any size."""
+    """Parse an event of any size."""
     try:
         try:
             outline = outline_of(raw, _LIMITS)
@@ -75,18 +75,18 @@ def look(raw: bytes) -> Seen:
 
 
 def _portable(usage: UsageJson | None) -> UsageJson | None:
-    """Take out of a usage what no pipe carries: integers of more than 64 bits, which count nothing."""
+    """Remove from a usage what cannot be serialized: integers of more than 64 bits, which are no valid counts."""
     for name in usage.__struct_fields__ if usage is not None else ():
         value = getattr(usage, name)
         try:
             msgspec.msgpack.encode(value)
-        except OverflowError:  # as a count that cannot be right (providers/dialects/openai/usage.py)
+        except OverflowError:  # becomes an invalid count (providers/dialects/openai/usage.py)
             setattr(usage, name, -1 if isinstance(value, int) else None)
     return usage
 
 
 def _small(choice: LooseChoice) -> LooseChoice:
-    """Return what of a choice goes back through the pipe: no sound, only how much of it there is."""
+    """Return the part of a choice to send back through the pipe: no audio, only its size."""
     delta = choice.delta
     if delta is not None and delta.audio is not None:
         choice.unread_sound, words = sound_in(delta.audio)
@@ -96,7 +96,7 @@ def _small(choice: LooseChoice) -> LooseChoice:
 
 
 async def read_event_aside(share: Share, raw: bytes) -> Seen:
-    """Let another process look into an event."""
+    """Parse an event in another process."""
     try:
         return await share.ask(Seen, "event", raw)
     except WorkFailed as fault:

@@ -1,6 +1,6 @@
-"""Complete answers of providers that are large: what they used and whose they are is found without taking them apart.
+"""Large complete responses of providers: their usage and model are found without splitting them into members.
 
-`look` is what the process does that reads what is large (gateway/parsing/heavy_process.py).
+`look` runs in the process for large bodies (gateway/parsing/heavy_process.py).
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
     from providers.processes.heavy_work import Share
 
 MOST: Final = 1_000_000  # members outside of the content
-MOST_VALUES: Final = 4_000_000  # the probabilities of 20 tokens in each place of 24,000
+MOST_VALUES: Final = 4_000_000  # the logprobs of 20 tokens at each of 24,000 positions
 MANY: Final = 1_000_000_000
 DEEPEST: Final = 100_000  # levels of lists and objects
 RUNS: Final = 64
 MOST_WORDS: Final = 200
-MAX_PRODUCED_CHARS: Final = 1_000_000  # where no usage is said; no model writes more in one answer
-MOST_DETAIL: Final = 64 * 1024  # of a member beside the content; a longer one says nothing that we read
+MAX_PRODUCED_CHARS: Final = 1_000_000  # where no usage is reported; no model writes more in one response
+MOST_DETAIL: Final = 64 * 1024  # bytes of a member beside the content; a longer one is not read
 _DETAIL: Final = range(1, MOST_DETAIL)
 _READ: Final = ("usage", "service_tier", "error", "model")
 _encode = msgspec.json.Encoder().encode
 
 
 class Look(msgspec.Struct, frozen=True):
-    """`malformed` says why nobody can believe it; `layout` has its `model`; `source` is the text that it is of, where
-    that is not what came.
+    """`malformed` is why the response is not usable; `layout` has its `model`; `source` is what was parsed, where that
+    differs from what was received.
     """
 
     malformed: str = ""
@@ -53,7 +53,7 @@ class Look(msgspec.Struct, frozen=True):
 
 
 def look(raw: bytes, shape: Shape) -> Look:
-    """Read an answer of any size."""
+    """Parse a response of any size."""
     limits = Limits(DEEPEST, MANY, MANY, MANY, MOST_VALUES, MOST, frozenset({shape.content_key}), RUNS)
     source, text = raw, raw
     try:
@@ -73,8 +73,8 @@ def look(raw: bytes, shape: Shape) -> Look:
 
 
 def _as_json(raw: bytes) -> tuple[bytes, bytes]:
-    """Return what goes to the client of a text that is no JSON, and the same mended: of the same length, so that what
-    is found in it lies at the same place.
+    """Return the client's bytes for a body that is not JSON, and their repaired form: of the same length, so that
+    offsets in it hold for both.
     """
     source = rewritten(raw)
     if source == raw:
@@ -83,7 +83,7 @@ def _as_json(raw: bytes) -> tuple[bytes, bytes]:
 
 
 def look_for_events(raw: bytes, shape: Shape) -> Piece:
-    """Do the same with one that is to be a stream's only event."""
+    """Do the same for a response that becomes a stream's only event."""
     seen = look(raw, shape)
     if seen.malformed:
         return Piece(seen.malformed, seen.usage)
@@ -94,13 +94,13 @@ def look_for_events(raw: bytes, shape: Shape) -> Piece:
 
 
 async def read_aside(share: Share, shape: Shape, raw: bytes) -> Answered:
-    """Return the answer as the client gets it, without the blanks that some send to keep a connection alive.
+    """Return the response for the client, without the white space that some servers send to keep a connection alive.
 
     Raises MalformedAnswer.
     """
     text = raw.lstrip()
-    raw = raw if text.startswith(b"\0") else text  # else it is half of a blank in UTF-16
-    plain = msgspec.structs.replace(shape, layout=None, salt=None)  # what concerns the answer
+    raw = raw if text.startswith(b"\0") else text  # else it is half of a space in UTF-16
+    plain = msgspec.structs.replace(shape, layout=None, salt=None)  # what concerns the response
     try:
         seen = await share.ask(Look, "answer", raw, plain)
     except WorkFailed as fault:
@@ -110,7 +110,7 @@ async def read_aside(share: Share, shape: Shape, raw: bytes) -> Answered:
 
 
 def answered(raw: bytes, seen: Look, shape: Shape) -> Answered:
-    """Put the client's bytes together. Raises MalformedAnswer."""
+    """Assemble the client's bytes. Raises MalformedAnswer."""
     if seen.malformed or seen.layout is None:
         raise MalformedAnswer(seen.malformed, seen.usage)
     raw = raw if seen.source is None else seen.source
@@ -120,7 +120,7 @@ def answered(raw: bytes, seen: Look, shape: Shape) -> Answered:
 
 
 def _answer(raw: bytes, outline: Outline, shape: Shape) -> Answered:
-    """Let the dialect read the answer without what nobody reads of it. Raises MalformedAnswer."""
+    """Let the dialect parse the response without its unread members. Raises MalformedAnswer."""
     spans, content = outline.members, shape.content_key
     names = [name for name in spans if name in _READ or may_hold(name)]
     parts = {name: msgspec.Raw(raw[slice(*spans[name])]) for name in names if _size(spans, name) in _DETAIL}

@@ -1,4 +1,4 @@
-"""Reads what is not quite OpenAI's: chunks and answers of any shape, and how much a model produced in them. Pure."""
+"""Lenient parsing of what deviates from OpenAI: chunks and responses of any shape, and the output in them. Pure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from providers.json_scan.outline import outline_of
 from providers.json_scan.repaired import mended
 from providers.json_scan.shallow import shallow
 
-LONG: Final = 64 * 1024  # a chunk of fewer bytes is read in a few milliseconds, whatever is in it
+LONG: Final = 64 * 1024  # bytes; a shorter chunk is parsed in a few milliseconds, whatever its content
 MOST_TEXT: Final = 1_000_000  # characters of a choice that are kept for counting
-_MOST_WORDS: Final = 4_000  # of what is no chunk, in the place of an error
+_MOST_WORDS: Final = 4_000  # bytes quoted of data that is no chunk, as an error body
 _MANY: Final = 2**31
 _MOST_SOUNDS: Final = 100_000  # tokens
 _READ: Final = Limits(values=5_000, messages=_MANY, parts=_MANY, inputs=_MANY, members=_MANY, runs=64)
@@ -38,7 +38,7 @@ _NOT_PRODUCED: Final = frozenset(
         "error",
     }
 )
-_MEDIA: Final = frozenset(  # content, and no text that a model wrote token by token
+_MEDIA: Final = frozenset(  # content, but not text that a model generated token by token
     {
         "url",
         "data",
@@ -54,12 +54,12 @@ _DIGITS: Final = 9
 _ODD_INDEX: Final = -2
 _ARGUMENTS: Final = frozenset(
     {"arguments", "input"}
-)  # of a tool; their names and numbers were written as well
+)  # of a tool; the model generated their names and numbers as well
 _any = msgspec.json.Decoder()
 
 
 def is_busy(data: bytes) -> bool:
-    """Tell whether a chunk would take long to read: a long one with more values in it than anybody writes."""
+    """Whether a chunk would take long to parse: a long one with more values than any server sends."""
     if len(data) <= LONG:
         return False
     try:
@@ -70,7 +70,7 @@ def is_busy(data: bytes) -> bool:
 
 
 def read_any(raw: bytes) -> Any:
-    """Return a JSON document as plain values; None for what is none, or is nested deeper than anybody reads."""
+    """Return a JSON document as plain values; None for what is not JSON, or is nested too deeply for the parser."""
     try:
         return _any.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -78,7 +78,7 @@ def read_any(raw: bytes) -> Any:
 
 
 def read_deep(raw: bytes) -> Any:
-    """Return a JSON document however it is written; what lies deeper than anybody reads is left out. Takes long."""
+    """Return a JSON document, repaired if needed; what is nested too deeply for the parser is left out. Slow."""
     document, text = read_any(raw), raw
     if document is None:
         text = mended(raw) or raw
@@ -87,13 +87,13 @@ def read_deep(raw: bytes) -> Any:
 
 
 def no_chunk(data: bytes) -> MalformedStream:
-    """Return what to raise for data that is no chunk, with an error's body for whoever judges it."""
+    """Return what to raise for data that is no chunk, with an error body to classify it."""
     body = data if is_error(read_any(data)) else body_of(data[:_MOST_WORDS].decode("utf-8", "replace"))
     return MalformedStream(f"not a chunk: {data[:80]!r}", body)
 
 
 def loosely(document: dict[str, Any]) -> Chunk:
-    """Return a chunk, or a whole answer, of any shape as one of ours: what it produced is in `delta.content`."""
+    """Return a chunk, or a whole response, of any shape as a Chunk: its output is in `delta.content`."""
     choices, beside = document.get("choices"), document.get("x_groq")
     return Chunk(
         choices=[_choice(each) for each in choices] if isinstance(choices, list) else None,
@@ -105,7 +105,7 @@ def loosely(document: dict[str, Any]) -> Chunk:
 
 
 def usage_json(value: Any) -> UsageJson | UnsetType | None:
-    """Return a usage object; UNSET for what is none (a list, a text)."""
+    """Return a usage object; UNSET for another type (a list, a string)."""
     if not isinstance(value, dict):
         return None if value is None else UNSET
     return msgspec.convert(value, UsageJson)
@@ -131,7 +131,7 @@ def _choice(given: Any) -> LooseChoice:
 
 
 def index_of(value: Any) -> int:
-    """Return the number of a choice; null is the first one, and what is no number is a choice of its own."""
+    """Return the index of a choice; null is the first one, and what is no number gets an index of its own."""
     if type(value) is int or value is None:
         return value or 0
     is_number = isinstance(value, str) and value.isdecimal() and len(value) <= _DIGITS
@@ -139,7 +139,7 @@ def index_of(value: Any) -> int:
 
 
 def _produced(values: list[Any]) -> tuple[list[str], bool]:
-    """Return the texts in a value in their order, and whether there is content of another kind in it."""
+    """Return the texts in a value in their order, and whether it has content of another kind."""
     texts: list[str] = []
     has_more = False
     left: list[tuple[str, Any]] = [("", value) for value in reversed(values)]
@@ -160,7 +160,7 @@ def _produced(values: list[Any]) -> tuple[list[str], bool]:
 
 
 def sound_in(audio: Any) -> tuple[int, int]:
-    """Return the base64 characters of sound in a delta's `audio`, and the bytes of the words beside it."""
+    """Return the base64 characters in a delta's `audio`, and the bytes of its transcript."""
     if not isinstance(audio, dict):
         return 0, 0
     data = audio.get("data")
@@ -169,14 +169,14 @@ def sound_in(audio: Any) -> tuple[int, int]:
 
 
 def sounds_of(several: list[Any]) -> str:
-    """Return about as many tokens of text as there are of sound in the messages of an answer."""
+    """Return text with about as many tokens as the audio in the messages of a response."""
     found = [sound_in(audio) for audio in several]
     tokens = sum([-(-chars // SOUND_CHARS_IN_A_TOKEN) + words // 4 for chars, words in found])
     return " sound" * min(tokens, _MOST_SOUNDS)
 
 
 def produced_by(delta: Any) -> str:
-    """Return everything in a delta or message that a model had to produce as text."""
+    """Return everything in a delta or message that a model generated as text."""
     thoughts = (delta.reasoning_content, delta.reasoning, delta.reasoning_text, delta.thinking)
     parts = [delta.content, delta.refusal, *dict.fromkeys(thoughts)]  # some send one under two names
     calls = [call.function for call in delta.tool_calls or () if call.function is not None]
@@ -187,7 +187,7 @@ def produced_by(delta: Any) -> str:
 
 
 def text_of(choices: list[Any]) -> str:
-    """Return everything that a model had to produce in the choices of a whole answer."""
+    """Return everything that a model generated in the choices of a whole response."""
     whole = [each.message or each.delta for each in choices]
     said = [each.text or "" for each in choices] + [produced_by(each) for each in whole if each]
     return "".join(said) + sounds_of([each.audio for each in whole if each])

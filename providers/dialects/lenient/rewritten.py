@@ -1,8 +1,8 @@
-"""Answers that mean JSON and are written otherwise, as JSON in UTF-8. What is JSON already never comes here. Pure.
+"""Rewrites responses in a JSON-like notation as JSON in UTF-8. Valid JSON never comes here. Pure.
 
-UTF-16 and UTF-32 with or without a byte order mark (RFC 4627, section 3, tells them by their first bytes), a comma
-behind the last element, and what Python's `str` makes of a dictionary: single quotes, None, True, nan, escapes. What
-lies outside of texts must be JSON for the rest: whoever reads the result tells. One pass, linear in any bytes.
+UTF-16 and UTF-32 with or without a byte order mark (detected by their first bytes: RFC 4627, section 3), a comma
+after the last element, and the output of Python's `str` for a dictionary: single quotes, None, True, nan, escapes.
+Everything else outside of strings must be JSON: the parser of the result checks that. One pass, linear for any input.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ _NUMBERS: Final = (b"nan", b"inf", b"-inf")  # JSON has none of them
 _WORD: Final = rb"\b(?:None|True|False|nan)\b|-?\binf\b"
 _LAST_COMMA: Final = rb",(?=\s*+[\]}])"
 _MAY_BE: Final = re.compile(rb"'|" + _WORD + b"|" + _LAST_COMMA)
-_TOKEN: Final = re.compile(  # an open text goes to the end
+_TOKEN: Final = re.compile(  # an unterminated string extends to the end
     rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|' + rb"'(?:[^'\\]++|\\.)*+(?:'|\\?\Z)|" + _LAST_COMMA + b"|" + _WORD,
     re.DOTALL,
 )
 _ESCAPE: Final = re.compile(rb'"|\\(?:x([0-9a-fA-F]{2})|U([0-9a-fA-F]{8})|.)', re.DOTALL)
 _ESCAPES: Final = {b'"': b'\\"', b"\\'": b"'", b"\\a": b"\\u0007", b"\\v": b"\\u000b"}
 _MARKS: Final = (b"'", b'"', b"\\", b"]", b"}", *_WORDS, *_NUMBERS[:2])
-_MOST_TOKENS: Final = 8_000  # that are looked at within a few milliseconds
-_MOST: Final = 4_000_000  # of all these; no honest answer of 64 MB has more
+_MOST_TOKENS: Final = 8_000  # processed within a few milliseconds
+_MOST: Final = 4_000_000  # of all these; no ordinary response of 64 MB has more
 
 
 def is_long_work(raw: bytes) -> bool:
-    """Tell whether it takes longer to rewrite a text than a process may take that serves calls."""
+    """Whether rewriting a text takes longer than a process that serves calls may spend."""
     return _tokens(raw) + raw.count(b",") > _MOST_TOKENS and _MAY_BE.search(raw) is not None
 
 
 def rewritten(raw: bytes) -> bytes:
-    """Return the text as JSON in UTF-8, as far as it can be; the same bytes where nothing of that kind is in it.
+    """Return the text as JSON in UTF-8, as far as possible; the same bytes where there is nothing to rewrite.
 
-    What is not in its encoding becomes U+FFFD, as readers of event streams decode (WHATWG HTML 9.2.6).
+    Bytes that are invalid in its encoding become U+FFFD, as event stream parsers decode (WHATWG HTML 9.2.6).
     """
     encoding = json.detect_encoding(raw)
     text = raw.decode(encoding if encoding.startswith(("utf-16", "utf-32")) else "utf-8", "replace").encode()
@@ -44,7 +44,7 @@ def rewritten(raw: bytes) -> bytes:
 
 
 def _tokens(raw: bytes) -> int:
-    """Return how many places of a text have to be looked at, or more."""
+    """Return an upper bound of the places in a text that must be examined."""
     return sum(map(raw.count, _MARKS))
 
 

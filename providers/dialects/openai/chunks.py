@@ -1,7 +1,7 @@
-"""An event of a stream of chat, as far as the gateway must understand it: choices, their ends, usage, errors. Pure.
+"""A chat stream event, as far as the gateway must understand it: choices, finish reasons, usage, errors. Pure.
 
-What is shaped as OpenAI does is decoded by type in a microsecond. Everything else - lists and objects as content, or
-as arguments, odd indexes, members that nobody knows - is read loosely (loose.py) into the same value.
+Events of OpenAI's shape are decoded by type in a microsecond. Everything else - lists and objects as content, or as
+arguments, odd indexes, unknown members - is parsed leniently (loose.py) into the same value.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from providers.dialects.openai.usage import UsageJson
 
 NOT_ENDED: Final = frozenset(
     {"", "null", "none", "None"}
-)  # what servers send as the finish reason of a choice that goes on
+)  # what servers send as the finish reason of a choice that continues
 
 
 class Function(msgspec.Struct):
@@ -28,7 +28,7 @@ class ToolCall(msgspec.Struct):
 
 
 class Delta(msgspec.Struct):
-    """What one event adds to a choice, or all of it."""
+    """What one event adds to a choice, or the whole choice."""
 
     content: str | None = None
     refusal: str | None = None
@@ -42,7 +42,7 @@ class Delta(msgspec.Struct):
 
 
 class _FirstDelta(Delta, forbid_unknown_fields=True):
-    """Before content has begun a member that nobody knows must be looked into: it may be the content."""
+    """Before content has begun an unknown member must be examined: it may be the content."""
 
     role: Any = None
 
@@ -58,7 +58,7 @@ class Choice(msgspec.Struct):
 
 
 class LooseChoice(Choice):
-    """As it was read loosely. `has_more`: content of a kind that is no text; the others: of what was not kept."""
+    """A choice from lenient parsing. `has_more`: content that is not text; the others: sizes of what was not kept."""
 
     has_more: bool = False
     unread_bytes: int = 0  # text
@@ -70,13 +70,13 @@ class _FirstChoice(Choice):
 
 
 class XGroq(msgspec.Struct):
-    """What Groq says beside a chunk: `error` is why a stream was stopped early (groq-python, `XGroq`)."""
+    """Groq's extra member of a chunk: `error` is why a stream was stopped early (groq-python, `XGroq`)."""
 
     error: Any = None
 
 
 class Chunk(msgspec.Struct):
-    """`usage` UNSET: the event says nothing of it; None: it is there, and null."""
+    """`usage` UNSET: the event has no such member; None: the member is null."""
 
     choices: list[Choice] | None = None
     usage: UsageJson | UnsetType | None = UNSET
@@ -94,5 +94,5 @@ decode_chunk: Final = msgspec.json.Decoder(Chunk).decode
 
 
 def ends(reason: Any) -> bool:
-    """Tell whether a finish reason ends its choice: Ollama and SGLang send "" with every event, others "null"."""
+    """Whether a finish reason ends its choice: Ollama and SGLang send "" with every event, others "null"."""
     return bool(reason) and reason not in NOT_ENDED if isinstance(reason, str) else bool(reason)

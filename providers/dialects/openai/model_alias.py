@@ -1,7 +1,7 @@
-"""Puts the alias in the place of the model that a provider names, at the top of an event or answer and nowhere else.
+"""Replaces the provider's model name by the alias, at the top level of an event or response and nowhere else.
 
-Where it lies is known by the position of the parse, never by the first match in the bytes: a tool's argument may be
-called so, too. The beginning of an event that has been parsed once is recognized by its bytes in those that follow.
+Its offset comes from the parse, never from the first match in the bytes: a tool's argument may have the same name.
+The beginning of an event that has been parsed once is recognized by its bytes in the following events.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ BEGIN: Final = b"data: "  # of an event
 END: Final = b"\n\n"
 _BRACKET: Final = b"]"[0]
 _NAME: Final = b'"model"'
-_ESCAPED: Final = b"\\u006"  # as each letter of the name may be written, and nobody writes a letter else
+_ESCAPED: Final = b"\\u006"  # how each letter of the name may be escaped; no server escapes other letters
 _USAGE: Final = b'"usage"'
 _NULL: Final = b',"usage":null'
-_HEAD: Final = re.compile(  # members of numbers, words and texts, and then the model: nothing is nested before it
+_HEAD: Final = re.compile(  # members that are numbers, literals and strings, then the model: nothing nested before it
     rb'\{\s*+(?:"[^"\\]*+"\s*+:\s*+(?:"(?:[^"\\]|\\.)*+"|[^\s"{}\[\],]++)\s*+,\s*+)*?"model"\s*+:\s*+("(?:[^"\\]|\\.)*+")'
 )
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -36,7 +36,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def members(raw: bytes) -> dict[str, msgspec.Raw]:
-    """Take a JSON object apart. A repeated key keeps its last value, as JSON parsers do. Raises msgspec.DecodeError."""
+    """Split a JSON object. A duplicate key keeps its last value, as in parsers. Raises msgspec.DecodeError."""
     try:
         return _members.decode(raw)
     except UnicodeDecodeError as error:  # in a name
@@ -44,7 +44,7 @@ def members(raw: bytes) -> dict[str, msgspec.Raw]:
 
 
 def assemble(parts: dict[str, msgspec.Raw]) -> bytes:
-    """Put the members together again, in their order."""
+    """Assemble the members into an object, in their order."""
     told: list[bytes | msgspec.Raw] = [b"{"]  # joined with one copy of each value
     for name, value in parts.items():
         told += (NAMES.get(name) or _encode(name) + b":", value, b",")
@@ -53,7 +53,7 @@ def assemble(parts: dict[str, msgspec.Raw]) -> bytes:
 
 
 class Aliased:
-    """Of one stream or answer. `drops_null`: a `"usage": null` at the top goes, as the client did not ask for usage."""
+    """For a stream or response. `drops_null`: remove a top-level `"usage": null`, which the client did not request."""
 
     __slots__ = ("_alias", "_drops_null", "_head", "_own_head")
 
@@ -62,7 +62,7 @@ class Aliased:
         self._head = self._own_head = b""
 
     def event(self, data: bytes, chunk: Chunk, out: list[bytes]) -> None:
-        """Add the event for the client whose data is this document, which was read as this chunk."""
+        """Append the client's event for this data, which was parsed as this chunk."""
         head, is_null = self._head, self._drops_null and chunk.usage is None
         if not head or not data.startswith(head):
             if not is_null and data.find(_NAME) < 0 and data.find(_ESCAPED) < 0:
@@ -73,7 +73,7 @@ class Aliased:
                 return
             head = self._head
         elif data.find(_NAME, len(head)) >= 0 or data.find(_ESCAPED, len(head)) >= 0:
-            # It may come again, at the top.
+            # The name may be repeated at the top level.
             out += (BEGIN, self.whole(data, has_null=is_null), END)
             return
         if not is_null:
@@ -81,7 +81,7 @@ class Aliased:
             return
         at = data.rfind(_NULL)
         after = data[at + len(_NULL) :]
-        # With nothing but texts and numbers behind it, it lies at the top.
+        # With only strings and numbers after it, it is at the top level.
         is_last = after == b"}" or (after.find(b"}") == len(after) - 1 and _BRACKET not in after)
         if at > 0 and is_last and data.find(_USAGE, 0, at) < 0:
             out += (self._own_head, data[len(head) : at], after, END)
@@ -89,7 +89,7 @@ class Aliased:
             out += (BEGIN, self.whole(data, has_null=True), END)
 
     def whole(self, data: bytes, *, has_null: bool = False, sane: bytes | None = None) -> bytes:
-        """Do the same by taking the document apart. `sane` is `data` mended, where that was needed to read it.
+        """Do the same by splitting the document. `sane` is `data` repaired, where parsing needed that.
 
         Raises msgspec.DecodeError, OverLimit, NotJson, Unfit.
         """
@@ -104,7 +104,7 @@ class Aliased:
         return assemble(parts)
 
     def _learned(self, data: bytes) -> bool:
-        """Remember how events begin, up to their model; not where there may be another one, or a usage before it."""
+        """Store how events begin, up to their model; not if there may be another one, or a usage before it."""
         found = _HEAD.match(data)
         if found is None or found.group().find(_USAGE) >= 0:
             return False
@@ -115,7 +115,7 @@ class Aliased:
         return True
 
     def spliced(self, data: bytes, layout: Layout) -> bytes:
-        """Do the same where it is known where the members lie."""
+        """Do the same where the offsets of the members are known."""
         if not layout.values:
             return data
         has_model = "model" in layout.values

@@ -1,7 +1,7 @@
-"""OpenAI to OpenAI: bytes pass; `model` is patched on the way in and restored on the way out; usage is read in passing.
+"""OpenAI to OpenAI: bytes pass; `model` is replaced in the request and restored in the response; usage is extracted.
 
 Source of the shapes: the OpenAI API reference, "Chat" and "Embeddings". Values are never re-serialized: a document is
-taken apart into its top-level members as raw bytes and put together again, so what we do not know passes untouched.
+split into its top-level members as raw bytes and reassembled, so unknown members pass unchanged.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class OpenAIToOpenAI(Dialect):
 
     @override
     def request(self, raw: bytes, target: Target, added: Added | None = None) -> bytes:
-        """Return the body for this target; the very same bytes when there is nothing to change."""
+        """Return the body for this target; the same bytes when there is nothing to change."""
         return body_for(self._shape, raw, target, added or stated(target))
 
     @override
@@ -48,7 +48,7 @@ class OpenAIToOpenAI(Dialect):
 
     @override
     def stream(self) -> OpenAIStream:
-        """What is streamed instead of an answer is not for the client: its usage stays in it."""
+        """A stream received instead of a response is not sent to the client as such: its usage stays in it."""
         shape = (
             self._shape if self._shape.stream else msgspec.structs.replace(self._shape, include_usage=True)
         )

@@ -1,4 +1,4 @@
-"""How far a stream of OpenAI's chat is: what its choices have produced, how they ended, what it said of its usage."""
+"""The progress of an OpenAI chat stream: the output of its choices, their finish reasons, the reported usage."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from providers.usage import Usage
 
 
 class Progress(Stream):
-    """The part of a stream that only counts; stream.py has the part that reads. `choices` were asked for."""
+    """The part of a stream that only counts; stream.py has the parser. `choices` is the number requested."""
 
     def __init__(self, choices: int) -> None:
         self.started = self.done = False
         self.usage: Usage | None = None
         self.failure: bytes | None = None
         self.produced_events = self.produced_bytes = self.sound_chars = self._chars = 0
-        self._is_beside = False  # usage in a choice
+        self._is_beside = False  # usage inside a choice
         self._choices = choices
         self._told = ToldUsage()
-        self._told_at: tuple[int, ...] = ()  # how far the answer was when its usage was told
+        self._told_at: tuple[int, ...] = ()  # the progress when the usage was reported
         self._produced = Produced()
         self._texts: list[str] = []
         self._open_choices: set[int] = set()
@@ -73,7 +73,7 @@ class Progress(Stream):
             self._open_choices.add(choice.index)
 
     def _add(self, text: str) -> None:
-        """Count a text that was produced, and keep it for counting its tokens."""
+        """Count a produced text, and keep it to count its tokens."""
         size = len(text)
         self.produced_bytes += size if text.isascii() else len(text.encode("utf-8", "replace"))
         self.produced_events += 1

@@ -1,7 +1,7 @@
-"""Recognizes by its bytes an event that repeats an earlier one but for its text. Pure.
+"""Recognizes by its bytes an event that differs from an earlier one only in its text. Pure.
 
-Nearly all events of a stream do. Where the text lies is known by a parse: of the earlier event with a mark in the
-place of its text. What stands around the text is the same, byte for byte, so a parse of it would tell the same again.
+Nearly all events of a stream do. The offset of the text comes from a parse of the earlier event with a marker in place
+of its text. The bytes around the text are identical, so parsing them again would give the same result.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from providers.dialects.openai.model_alias import Aliased
 
 _MARK: Final = "the-text-of-an-event-5b1e"
 _RAW_MARK: Final = _MARK.encode()
-_TEXT: Final = re.compile(rb'[^"\\\x00-\x1f]{1,4096}+')  # RFC 8259, 7: what stands in a string as it is
+_TEXT: Final = re.compile(rb'[^"\\\x00-\x1f]{1,4096}+')  # RFC 8259, 7: unescaped characters of a string
 
 
 class Repeated(msgspec.Struct, frozen=True, gc=False):
-    """`head` and `tail` stand around the text as it comes, `begin` and `end` as it goes to the client."""
+    """`head` and `tail` surround the text as received, `begin` and `end` as sent to the client."""
 
     head: bytes
     tail: bytes
     begin: bytes
     end: bytes
-    tier: Any  # as the provider wrote it
+    tier: Any  # as the provider sent it
 
     def text(self, data: bytes, out: list[bytes]) -> str:
-        """Return the text of an event that repeats this one, and add the event for the client; else ""."""
+        """Return the text of an event that repeats this one, and append the client's event; else ""."""
         if not (data.startswith(self.head) and data.endswith(self.tail)):
             return ""
         found = _TEXT.fullmatch(data, len(self.head), len(data) - len(self.tail))
@@ -40,35 +40,35 @@ class Repeated(msgspec.Struct, frozen=True, gc=False):
         try:
             text = raw.decode()
         except UnicodeDecodeError:
-            return ""  # the parser says what is wrong with it
+            return ""  # the parser reports the fault
         out += (self.begin, raw, self.end)
         return text
 
 
 def repeated(data: bytes, chunk: Chunk, aliased: Aliased) -> Repeated | None:
-    """Return what later events may repeat of this one; None where it has more than a text, or one with escapes."""
+    """Return the part of this event that later ones may repeat; None if it has more than a text, or escapes."""
     text = _text_of(chunk)
     if not text:
         return None
     raw = text.encode("utf-8", "surrogatepass")
     at = data.rfind(b'"%b"' % raw) + 1
     if not at:
-        return None  # it is written with escapes
+        return None  # it has escapes
     head, tail = data[:at], data[at + len(raw) :]
     marked = b"".join((head, _RAW_MARK, tail))
     again = decode_chunk(marked)
     if _text_of(again) != _MARK:
-        return None  # it lies elsewhere
+        return None  # the text is elsewhere
     out: list[bytes] = []
     aliased.event(marked, again, out)
     parts = b"".join(out).split(_RAW_MARK)
-    if len(parts) != 2 or marked.count(_RAW_MARK) != 1:  # noqa: PLR2004 - what stands before it and behind it
+    if len(parts) != 2 or marked.count(_RAW_MARK) != 1:  # noqa: PLR2004 - before and after the text
         return None
     return Repeated(head, tail, parts[0], parts[1], chunk.service_tier)
 
 
 def _text_of(chunk: Chunk) -> str:
-    """Return the text of an event that has one choice, which goes on, and nothing but text in it."""
+    """Return the text of an event with one choice, which continues and holds only text; else ""."""
     choices = chunk.choices
     if not choices or len(choices) != 1:
         return ""

@@ -1,4 +1,4 @@
-"""The body that goes upstream, OpenAI to OpenAI: the client's bytes, with what must be another and nothing more."""
+"""The request body sent upstream, OpenAI to OpenAI: the client's bytes with only the necessary changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def body_for(shape: Shape, raw: bytes, target: Target, added: Added) -> bytes:
-    """Return the body for this target; the very same bytes when there is nothing to change."""
+    """Return the body for this target; the same bytes when there is nothing to change."""
     asks_usage = _asks_usage(shape, added)
     cap, field = shape.output_cap, _cap_field(shape, added)
     is_capped = cap is None or not field or (cap == shape.stated_cap and shape.cap_names == (field,))
@@ -41,7 +41,7 @@ def body_for(shape: Shape, raw: bytes, target: Target, added: Added) -> bytes:
 
 
 def set_by_gateway(shape: Shape, added: Added) -> str:
-    """Name what the gateway set in the body that the client did not state so, as `x-gateway-set` tells it."""
+    """List what the gateway set in the body and the client did not state, for the header `x-gateway-set`."""
     if shape.output_cap is None and not shape.stream:
         return ""
     cap, field = shape.output_cap, _cap_field(shape, added)
@@ -58,7 +58,7 @@ def _asks_usage(shape: Shape, added: Added) -> bool:
 
 
 def _cap_field(shape: Shape, added: Added) -> str:
-    """Return where the one cap goes; "": nowhere. A deployment to which none is added gets the client's own."""
+    """Return the member for the one cap; "": none. A deployment to which no cap is added gets the client's member."""
     if added.cap:
         return added.cap
     return shape.cap_names[0] if shape.cap_names else ""

@@ -1,7 +1,7 @@
-"""Answers that come in one piece. What is JSON of a completion is delivered, whatever is in its messages. Pure.
+"""Responses that are not streamed. The JSON of a completion is delivered, whatever is in its messages. Pure.
 
-Of the choices only is read how they ended; their text only where no usage is said, to count it. Answers that are not
-written as OpenAI's are take longer: those of more than LONG bytes, or nested too deeply, only another process reads.
+Only the finish reasons of the choices are read; their text only where no usage is reported, to count it. Responses that
+deviate from OpenAI's take longer: those of more than LONG bytes, or nested too deeply, are parsed in another process.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Whole(msgspec.Struct):
 
 
 _READ: Final = ("usage", "service_tier", "error")
-_SHORTEST: Final = 5  # bytes of vectors; `null`, `[]` and the like are none
+_SHORTEST: Final = 5  # bytes of vectors; `null`, `[]` and the like are not vectors
 _decode = msgspec.json.Decoder(_Whole).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -45,14 +45,14 @@ _encode = msgspec.json.Encoder().encode
 def read_whole(
     raw: bytes, shape: Shape, sane: bytes | None = None, *, has_time: bool = False, is_last: bool = False
 ) -> Answered:
-    """Return the answer for the client. `sane` is `raw` mended, where it is no JSON else.
+    """Return the response for the client. `sane` is `raw` repaired, where it is not JSON otherwise.
 
-    `has_time`: nobody waits for this process meanwhile; `is_last`: it was rewritten. Raises MalformedAnswer, Laborious.
+    `has_time`: no call waits for this process; `is_last`: it was rewritten. Raises MalformedAnswer, Laborious.
     """
     text, writes = raw if sane is None else sane, _writes(shape)
     try:
         parts = members(text)
-        # Vectors are long, and are looked at once only.
+        # Vectors are long, and are scanned only once.
         document = _decode(
             text if writes else assemble({name: parts[name] for name in _READ if name in parts})
         )
@@ -83,7 +83,7 @@ def read_whole(
 
 
 def _again(raw: bytes, shape: Shape, *, has_time: bool, is_last: bool) -> Answered | None:
-    """Read what is no JSON as it came; None where there is nothing to rewrite or to mend. Raises Laborious."""
+    """Read what is not JSON as received; None where there is nothing to rewrite or repair. Raises Laborious."""
     if not is_last:
         if not has_time and is_long_work(raw):
             raise Laborious("it would have to be rewritten")
@@ -96,7 +96,7 @@ def _again(raw: bytes, shape: Shape, *, has_time: bool, is_last: bool) -> Answer
 
 
 def _read_loosely(raw: bytes, sane: bytes | None, shape: Shape, *, has_time: bool, is_last: bool) -> Answered:
-    """Do the same where members have other types than OpenAI's."""
+    """Do the same where members have types other than OpenAI's."""
     text = raw if sane is None else sane
     document = read_any(text)
     if document is None and sane is None:
@@ -105,7 +105,7 @@ def _read_loosely(raw: bytes, sane: bytes | None, shape: Shape, *, has_time: boo
             return again
     if (
         document is None and text.strip() != b"null"
-    ):  # nested a little less deeply than members are told apart
+    ):  # splitting into members takes slightly deeper nesting than this parser
         raise Laborious("nested too deeply")
     if not isinstance(document, dict):
         body = text if is_error(document) and len(text) <= MOST_BODY else None
@@ -129,7 +129,7 @@ def _read_loosely(raw: bytes, sane: bytes | None, shape: Shape, *, has_time: boo
 
 
 def _writes(shape: Shape) -> bool:
-    """Whether its answer has tokens of output; embeddings have none."""
+    """Whether its response has output tokens; embeddings have none."""
     return shape.content_key == "choices"
 
 
@@ -161,7 +161,7 @@ def _mended(raw: bytes, sane: bytes, shape: Shape) -> bytes:
 
 
 def _text(text: bytes) -> str:
-    """Return all that was written in an answer."""
+    """Return all text generated in a response."""
     try:
         return text_of(decode_chunk(text).choices or [])
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -170,7 +170,7 @@ def _text(text: bytes) -> str:
 
 
 def _refused(text: bytes, shape: Shape) -> MalformedAnswer:
-    """Return what to raise for a document that is no answer: with its usage, and the error that it is."""
+    """Return what to raise for a document that is not a response: with its usage, and its error body."""
     usage = usage_in(text, writes=_writes(shape))
     body = None
     if len(text) <= MOST_BODY:

@@ -1,7 +1,7 @@
-"""A stream of OpenAI's chat: chunks in, chunks out, one pass, as bytes. Only the model's name changes on the way.
+"""An OpenAI chat stream: chunks in, chunks out, one pass, as bytes. Only the model's name changes.
 
-What must be understood is little: the model, the usage, errors, and how each choice ends. `[DONE]` is left to the
-relay: it must not leave before the call is recorded.
+Few members are parsed: the model, the usage, errors, and the finish reasons. `[DONE]` is left to the relay: it must not
+be sent before the call is recorded.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from providers.requests.layout import Unfit
 
 _DONE = b"[DONE]"
 _USAGE = b'"usage'
-_MOST_LEARNED = 4  # of one stream
+_MOST_LEARNED = 4  # per stream
 _MALFORMED = (MalformedStream, msgspec.DecodeError, RecursionError, OverLimit, NotJson, Unfit)
 
 
@@ -53,7 +53,7 @@ class OpenAIStream(Progress):
         self._includes_usage = shape.include_usage
         self._parser = SseParser(max_event, room)
         self._aliased = Aliased(shape.alias, drops_null=not shape.include_usage)
-        self._left: list[bytes | SseEvent] = []  # behind a large one
+        self._left: list[bytes | SseEvent] = []  # after a large one
         self._tier: Any = None
         self._repeated: Repeated | None = None
         self._to_learn = _MOST_LEARNED
@@ -76,14 +76,14 @@ class OpenAIStream(Progress):
             if not out or self.large is not None:
                 raise MalformedStream(str(error), is_ours=error.is_ours) from error
             if not self.done:
-                self._fail(body_of(str(error)))  # what came before it in this block still goes out
+                self._fail(body_of(str(error)))  # the events before it in this block are still sent
             return out
         return self._take(events)
 
     @override
     def go_on(self, seen: Seen) -> bytes:
         data, self.large = self.large, None
-        assert data is not None  # noqa: S101 - it was looked into
+        assert data is not None  # noqa: S101 - it was parsed
         if seen.malformed or seen.error is not None:
             if seen.usage:
                 self._heard(self._told.hear(seen.usage, seen.service_tier or self._tier))
@@ -95,7 +95,7 @@ class OpenAIStream(Progress):
 
     @override
     def end(self) -> bytes:
-        left = self._parser.close()  # the standard discards what has no blank line behind it
+        left = self._parser.close()  # the standard discards what no blank line follows
         if left and len(left) <= MOST_BODY and not self.done and self.failure is None:
             for event in events_of(left.rstrip(b"\n")):
                 if event.event in (ERROR, STRAY) or event.data.strip() == _DONE:
@@ -117,11 +117,11 @@ class OpenAIStream(Progress):
                 fault = error if isinstance(error, MalformedStream) else MalformedStream(str(error))
                 if not out:
                     raise fault from error
-                self._fail(fault.body or body_of(str(fault)))  # what came before it still goes out
+                self._fail(fault.body or body_of(str(fault)))  # the events before it are still sent
         return b"".join(out)
 
     def _repeats(self, event: bytes | SseEvent, out: list[bytes]) -> bool:
-        """Do all of `_pass` for an event that is known but for its text; False: it is another one."""
+        """Do all of `_pass` for an event that repeats a known one except for its text; False: it does not."""
         known = self._repeated
         if known is None or not isinstance(event, bytes):
             return False
@@ -133,7 +133,7 @@ class OpenAIStream(Progress):
         return True
 
     def _pass(self, event: bytes | SseEvent, out: list[bytes]) -> bool:
-        """Note what the event says, and add it for the client if it is for the client. True: it is read aside first."""
+        """Note the event, and append it if the client gets it. True: it must be parsed in another process first."""
         data = event if isinstance(event, bytes) else self._special(event)
         if not data:
             return False
@@ -159,22 +159,22 @@ class OpenAIStream(Progress):
         return False
 
     def _learn(self, data: bytes, chunk: Chunk) -> None:
-        """Look for what later events may repeat; a few times only, as in some streams none repeats another one."""
+        """Find what later events may repeat; only a few attempts, as in some streams no event repeats another."""
         if self.started:
             self._to_learn -= 1
             self._repeated = repeated(data, chunk, self._aliased) or self._repeated
 
     def _rare(self, data: bytes, chunk: Chunk, out: list[bytes]) -> bool:
-        """Do as `_pass` with a chunk that has usage, an error, or no choices."""
+        """Do as `_pass` for a chunk that has usage, an error, or no choices."""
         if self._noted(data, chunk):
-            if not chunk.choices and not chunk.usage:  # our secrets may be in an error in a shape of its own
+            if not chunk.choices and not chunk.usage:  # an error of unknown shape may contain our secrets
                 data = redact_json(data, self.secrets)
             self._aliased.event(data, chunk, out)
         return False
 
     def _special(self, event: SseEvent) -> bytes:
-        """Return the object of an event that is none at first sight; b"": there is nothing to pass."""
-        data = event.data.strip().replace(b"\n", b" ")  # inside JSON a line break is white space
+        """Return the object in an event of unusual form; b"": there is nothing to pass."""
+        data = event.data.strip().replace(b"\n", b" ")  # in JSON a line break is white space
         if event.event == ERROR:
             is_object = data[:1] == b"{"
             self._fail(
@@ -191,7 +191,7 @@ class OpenAIStream(Progress):
         return b""
 
     def _long(self, data: bytes, out: list[bytes]) -> bool:
-        """Leave a long event to who reads it aside; where nobody does, it passes unread."""
+        """Leave a long event to another process; where there is none, it passes unread."""
         if self.reads_aside:
             self.large = data
         else:
@@ -199,18 +199,18 @@ class OpenAIStream(Progress):
         return self.reads_aside
 
     def _unread(self, data: bytes, out: list[bytes]) -> None:
-        """Pass what nobody reads; all its bytes count as produced."""
+        """Pass an event unread; all its bytes count as produced."""
         parts = members(data)
         if (error := parts.get("error")) is not None and bytes(error) != b"null":
             self._fail(body_of(error))
             return
         self.started = True
-        self._open_choices.add(-1)  # nobody knows whether it has ended
+        self._open_choices.add(-1)  # whether it has ended is unknown
         self.produced_bytes += len(data)
         out += (BEGIN, self._aliased.whole(without_values(data, self.secrets)), END)
 
     def _odd(self, data: bytes, error: Exception, out: list[bytes]) -> bool:
-        """Do as `_pass` with a chunk that is not shaped, or not written, as OpenAI's are."""
+        """Do as `_pass` for a chunk whose shape, or encoding, deviates from OpenAI's."""
         sane, document = data, read_any(data)
         if document is None and (again := mended(data)) is not None:
             sane, document = again, read_any(again)
@@ -227,7 +227,7 @@ class OpenAIStream(Progress):
         return False
 
     def _noted(self, data: bytes, chunk: Chunk, document: Any = None) -> bool:
-        """Note what a chunk says; tell whether it passes. `data` is empty where it was looked into for all it says."""
+        """Note a chunk; return whether it passes. `data` is empty where it was already parsed in full."""
         choices = chunk.choices
         is_silent = not choices and data and (choices is None or not chunk.usage)
         stopped = chunk.x_groq is not None and chunk.x_groq.error
@@ -252,7 +252,7 @@ class OpenAIStream(Progress):
         return bool(choices) or self._includes_usage or not chunk.usage
 
     def _hear(self, data: bytes, usage: UsageJson | UnsetType | None, document: Any = None) -> None:
-        """Take in what an event says of the usage: at its top, there more than once, or beside it."""
+        """Merge the usage of an event: at the top level, there more than once, or elsewhere."""
         usage = usage_of_twins(data) or usage
         if usage:
             self._heard(self._told.hear(usage, self._tier))
@@ -260,7 +260,7 @@ class OpenAIStream(Progress):
             self._heard(self._told.hear_beside(document or read_any(data), self._tier))
 
     def _hear_late(self, event: bytes | SseEvent) -> None:
-        """Take the usage out of an event behind `[DONE]`, where it was not told before."""
+        """Read the usage from an event after `[DONE]`, where it was not reported before."""
         data = event if isinstance(event, bytes) else event.data
         if self.done and len(data) <= LONG and data.find(_USAGE) >= 0:
             self._heard(self._told.hear_anywhere(read_any(data), self._tier))

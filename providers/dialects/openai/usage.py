@@ -1,8 +1,8 @@
-"""OpenAI's usage objects -> the disjoint Usage. Pure. A provider's mistake is never a credit nor a fortune.
+"""Converts OpenAI's usage objects to the disjoint Usage. Pure. A provider's mistake never gives negative or huge costs.
 
 Reads chat and embeddings (`prompt_tokens`), images, responses and transcriptions (`input_tokens`, `seconds`).
-Source: the OpenAI API reference; the quirks of compatible providers are named where they are handled. Where a usage may
-stand, and how several become one, is in providers/dialects/openai/usage_places.py.
+Source: the OpenAI API reference; the quirks of compatible providers are named where they are handled. The places of
+a usage, and how several are merged, are in providers/dialects/openai/usage_places.py.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import msgspec
 
 from providers.usage import LONGEST_TOOL, OTHER_TOOLS, USUAL_TIERS, ToolCount, Usage
 
-# More tokens than any one call can use. Beyond it the number is a fault, not a count.
+# More tokens than any single call can use. A larger number is an error, not a count.
 MAX_TOKENS: Final = 100_000_000
 MAX_SECONDS: Final = 1_000_000
-_BAD: Final = -1  # a value that is there and cannot be right
+_BAD: Final = -1  # a value that is present and invalid
 _DIGITS: Final = 9
 
 
 class UsageJson(msgspec.Struct):
-    """The members we read, of any type: a wrong one must not make the whole answer undecodable."""
+    """The members that are read, of any type: a wrong type must not make the whole response undecodable."""
 
     prompt_tokens: Any = None
     completion_tokens: Any = None
@@ -35,23 +35,21 @@ class UsageJson(msgspec.Struct):
     output_tokens_details: Any = None
     seconds: Any = None
     cache_creation: Any = None  # Anthropic's split of writes by lifetime
-    server_tool_use: Any = None  # and its count of searches, which others have taken over
+    server_tool_use: Any = None  # Anthropic's count of searches, which others have adopted
     inference_geo: Any = None
     prompt_cache_hit_tokens: Any = None  # DeepSeek: inside prompt_tokens
     cached_tokens: Any = None  # Moonshot, Together: likewise
-    cache_read_input_tokens: Any = (
-        None  # Anthropic: beside input_tokens; in what bridges call prompt_tokens, inside
-    )
+    cache_read_input_tokens: Any = None  # Anthropic: beside input_tokens; in bridges' prompt_tokens, inside
     cache_creation_input_tokens: Any = None
 
 
 def usage_of(given: UsageJson) -> Usage | None:
     """Return the disjoint vector; its sides sum to the provider's totals.
 
-    `estimated` marks a vector that had to be repaired. None: nothing usable was said, so count yourself.
+    `estimated` marks a vector that had to be repaired. None: no usable usage, so the caller must count tokens.
     """
     name, other = given.prompt_tokens, given.input_tokens
-    reads = count_of(name if name or other is None else other)  # a zero beside a count is none
+    reads = count_of(name if name or other is None else other)  # a zero beside another count is ignored
     name, other = given.completion_tokens, given.output_tokens
     writes = count_of(name if name or other is None else other)
     total = count_of(given.total_tokens)
@@ -88,9 +86,9 @@ def usage_of(given: UsageJson) -> Usage | None:
 
 
 def _input_details(given: UsageJson) -> tuple[Any, int]:
-    """Return the details of the input with what is said of the cache beside them, and tokens that the input lacks.
+    """Return the input details with the cache counts stated beside them, and tokens missing from the input.
 
-    Where the details say it too, they stand.
+    Where the details state them too, the details count.
     """
     details = given.prompt_tokens_details or given.input_tokens_details or given.input_token_details
     hits = given.prompt_cache_hit_tokens or given.cached_tokens or given.cache_read_input_tokens
@@ -107,7 +105,7 @@ def _input_details(given: UsageJson) -> tuple[Any, int]:
 
 
 def in_tier(usage: Usage | None, tier: Any) -> Usage | None:
-    """Note the tier that the answer reports, unless it is the usual one."""
+    """Note the tier that the response reports, unless it is the usual one."""
     if usage is None or not isinstance(tier, str) or tier in USUAL_TIERS:
         return usage
     return msgspec.structs.replace(usage, service_tier=tier[:64])
@@ -116,7 +114,7 @@ def in_tier(usage: Usage | None, tier: Any) -> Usage | None:
 def _split_output(details: Any, writes: int, hidden: int) -> tuple[int, int, int, bool]:
     """Return all output tokens, reasoning, audio, and whether the parts had to be repaired.
 
-    `hidden` is what total_tokens has beyond both sides: xAI and Gemini leave out thinking there.
+    `hidden` is what total_tokens has beyond both sides: xAI and Gemini leave thinking tokens out of the sides.
     """
     reasoning, bad_reasoning = _part(details, "reasoning_tokens")
     audio, bad_audio = _part(details, "audio_tokens")
@@ -133,7 +131,7 @@ def _split_output(details: Any, writes: int, hidden: int) -> tuple[int, int, int
 
 
 def _split_input(details: Any, reads: int) -> tuple[int, int, int, bool]:
-    """Return cached, cache write, audio, and whether they had to be cut: the dearer part is kept."""
+    """Return cached, cache write, audio, and whether they had to be cut: the more expensive part is kept."""
     cached, bad_cached = _part(details, "cached_tokens")
     cache_write, bad_write = _part(details, "cache_write_tokens")
     if not cache_write:
@@ -149,7 +147,7 @@ def _split_input(details: Any, reads: int) -> tuple[int, int, int, bool]:
 
 
 def _with_pictures(usage: Usage, given: UsageJson) -> Usage:
-    """Take the tokens of pictures out of those of no other part: cached ones (xAI) are counted as cached."""
+    """Separate image tokens from those of no other part: cached ones (xAI) are counted as cached."""
     read = given.prompt_tokens_details or given.input_tokens_details
     written = given.completion_tokens_details or given.output_tokens_details
     reads = min(_part(read, "image_tokens")[0], usage.input_tokens) if read else 0
@@ -166,7 +164,7 @@ def _with_pictures(usage: Usage, given: UsageJson) -> Usage:
 
 
 def _with_terms(usage: Usage, given: UsageJson, details: Any) -> Usage:
-    """Add what a price may depend on beside tokens: lifetimes of cache writes, tools, the place."""
+    """Add what a price may depend on besides tokens: lifetimes of cache writes, tools, the location."""
     kept_long = min(usage.cache_write_tokens, _kept_long(given, details))
     return msgspec.structs.replace(
         usage,
@@ -185,7 +183,7 @@ def _kept_long(given: UsageJson, details: Any) -> int:
 
 
 def _tools(used: Any) -> tuple[ToolCount, ...]:
-    """Return the calls of tools: `web_search_requests` counts calls of `web_search`. Too long names are summed."""
+    """Return the tool calls: `web_search_requests` counts calls of `web_search`. Too long names are summed."""
     if type(used) is not dict:
         return ()
     counts: dict[str, int] = {}
@@ -195,21 +193,21 @@ def _tools(used: Any) -> tuple[ToolCount, ...]:
         if len(name) > LONGEST_TOOL:
             too_long += quantity
         elif quantity:
-            counts[name] = max(quantity, counts.get(name, 0))  # said twice, as both
+            counts[name] = max(quantity, counts.get(name, 0))  # stated under both names
     if too_long:
         counts[OTHER_TOOLS] = counts.get(OTHER_TOOLS, 0) + too_long
     return tuple([ToolCount(name, quantity) for name, quantity in counts.items()])
 
 
 def _needs_repair(reads: int | None, writes: int | None, total: int | None) -> bool:
-    """Say whether a side is missing or impossible. No output at all is right for embeddings."""
+    """Whether a side is missing or impossible. No output at all is valid for embeddings."""
     if reads is None or _BAD in (reads, writes):
         return True
     return writes is None and total is not None and total > reads
 
 
 def _derive(reads: int | None, writes: int | None, total: int | None) -> tuple[int, int] | None:
-    """Find the missing side from the total and the good side."""
+    """Compute the missing side from the total and the valid side."""
     if total is None or total == _BAD:
         return (0, writes) if reads is None and writes is not None and writes > 0 else None
     if reads is not None and reads >= 0:
@@ -220,12 +218,12 @@ def _derive(reads: int | None, writes: int | None, total: int | None) -> tuple[i
 
 
 def count_of(value: Any) -> int | None:
-    """Return a token count, None for "not said", _BAD for nonsense (words, fractions, negative, huge)."""
+    """Return a token count, None for "not stated", _BAD for invalid values (words, fractions, negative, huge)."""
     if type(value) is int:
         return value if 0 <= value <= MAX_TOKENS else _BAD
     if value is None:
         return None
-    if type(value) is str:  # as a text: Java servers that are afraid of large numbers
+    if type(value) is str:  # as a string: Java servers that avoid large numbers
         return (
             count_of(int(value)) if len(value) <= _DIGITS and value.isdecimal() and value.isascii() else _BAD
         )
@@ -235,7 +233,7 @@ def count_of(value: Any) -> int | None:
 
 
 def _part(details: Any, name: str) -> tuple[int, bool]:
-    """Return one member of the details and whether it was nonsense."""
+    """Return one member of the details and whether it was invalid."""
     if type(details) is not dict:
         return 0, details is not None
     value = details.get(name)
@@ -248,7 +246,7 @@ def _part(details: Any, name: str) -> tuple[int, bool]:
 
 
 def _duration(seconds: Any) -> Usage | None:
-    """Return the usage of a transcription that is billed by time, up to the next millisecond."""
+    """Return the usage of a transcription billed by time, rounded up to the next millisecond."""
     if type(seconds) in (int, float) and 0 < seconds <= MAX_SECONDS:
         return Usage(audio_ms=-int(-seconds * 1000 // 1))
     return None

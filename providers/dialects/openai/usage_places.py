@@ -1,9 +1,9 @@
-"""Where servers put the usage of a call, and how what several events say becomes one. Pure.
+"""Where servers put the usage of a call, and how the usage of several events is merged. Pure.
 
-Sources: OpenAI (`usage` at the top), Moonshot (`choices[0].usage`), Groq (`x_groq.usage`), Google (`usageMetadata`),
-bridges to Anthropic (input with the first event, output with the last). Of each count the largest stands: a later zero
-is no correction, and what is told with every event only grows. The total is no count of its own but a sum: the last one
-stands, so that the estimate of an early event is not taken for tokens that nobody else counted.
+Sources: OpenAI (`usage` at the top level), Moonshot (`choices[0].usage`), Groq (`x_groq.usage`), Google
+(`usageMetadata`), bridges to Anthropic (input in the first event, output in the last). The largest of each count is
+kept: a later zero is no correction, and counts reported with every event only grow. The total is a sum, not a count:
+the last one is kept, so that an early event's estimate does not pass for tokens missing from the other counts.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _FIELDS: Final = UsageJson.__struct_fields__
 _OTHERS: Final = tuple(
     name for name in _FIELDS if name not in {"prompt_tokens", "completion_tokens", "total_tokens"}
 )
-_DEPTH: Final = 3  # of details, their parts and the lifetimes of these; nobody counts deeper
-_CONTENT: Final = ("delta", "message")  # of a choice; deeper inside it only the model writes
-_HOLDERS: Final = frozenset({"message", "response", "data", "result", "meta"})  # at the top, and any `x_groq`
+_DEPTH: Final = 3  # of details, their parts and the lifetimes of these; no server nests counts deeper
+_CONTENT: Final = ("delta", "message")  # of a choice; below these there is only model output
+_HOLDERS: Final = frozenset({"message", "response", "data", "result", "meta"})  # top level, and any `x_groq`
 _GOOGLE: Final = ("usageMetadata", "usage_metadata")
 _NAME: Final = b'"usage"'
 _MANY: Final = 2**31
@@ -40,7 +40,7 @@ _any = msgspec.json.Decoder()
 
 
 class _Billed(msgspec.Struct):
-    """All that is read of an answer that is no use."""
+    """All that is read of an unusable response."""
 
     usage: UsageJson | None = None
     service_tier: Any = None
@@ -50,12 +50,12 @@ _billed = msgspec.json.Decoder(_Billed)
 
 
 def usage_of_twins(raw: bytes, outline: Outline | None = None) -> UsageJson | None:
-    """Return what several members `usage` at the top of a document say together; None where there is one at most.
+    """Return the merged value of duplicate top-level `usage` members; None where there is one at most.
 
-    Readers of JSON take the last one only, which may be the null of another event that was written into this one.
-    Without its outline only a document of few values is looked into; of very many twins the last ones are.
+    JSON parsers take only the last one, which may be the null of another event that was written into this one.
+    Without an outline only a document of few values is scanned; of very many duplicates only the last ones are read.
     """
-    if raw.count(_NAME) < 2:  # noqa: PLR2004 - twins
+    if raw.count(_NAME) < 2:  # noqa: PLR2004 - duplicates
         return None
     text = raw if outline is not None else mended(raw) or raw
     try:
@@ -78,7 +78,7 @@ def usage_of_twins(raw: bytes, outline: Outline | None = None) -> UsageJson | No
 
 
 def usage_beside(document: Any) -> UsageJson | None:
-    """Return what a document says of the usage in another place than `usage` at its top."""
+    """Return the usage that a document has elsewhere than in its top-level `usage`."""
     if not isinstance(document, dict):
         return None
     found: UsageJson | None = None
@@ -92,7 +92,7 @@ def usage_beside(document: Any) -> UsageJson | None:
 
 
 def _holders(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the objects that may have a usage: members at the top, choices, and what these hold."""
+    """Return the objects that may hold a usage: top-level members, choices, and their content."""
     held = [value for name, value in document.items() if isinstance(value, dict) and may_hold(name)]
     choices = document.get("choices")
     for choice in choices if isinstance(choices, list) else ():
@@ -102,12 +102,12 @@ def _holders(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def may_hold(name: str) -> bool:
-    """Tell whether a member at the top of an answer may have the usage in it."""
+    """Whether a top-level member of a response may hold the usage."""
     return name in _HOLDERS or name in _GOOGLE or name.startswith("x_")
 
 
 def _of_google(said: dict[str, Any]) -> UsageJson:
-    """Thoughts are beside the candidates' tokens there, and what tools read beside the prompt's."""
+    """Google counts thoughts outside the candidates' tokens, and the input of tools outside the prompt's."""
     thoughts = count_of(said.get("thoughtsTokenCount")) or 0
     prompt = count_of(said.get("promptTokenCount"))
     written = count_of(said.get("candidatesTokenCount"))
@@ -123,7 +123,7 @@ def _of_google(said: dict[str, Any]) -> UsageJson:
 
 
 def merged(known: UsageJson | None, given: UsageJson) -> UsageJson:
-    """Return both in one: of each count the larger one, of the totals the later one."""
+    """Return both merged: the larger one of each count, the later one of the totals."""
     if known is None or _only_grew(known, given):
         return given
     members = {name: _larger(getattr(known, name), getattr(given, name)) for name in _FIELDS}
@@ -133,7 +133,7 @@ def merged(known: UsageJson | None, given: UsageJson) -> UsageJson:
 
 
 def _only_grew(known: UsageJson, given: UsageJson) -> bool:
-    """Tell whether the later one says all that the earlier one does, as of servers that tell it with every event."""
+    """Whether the later one covers the earlier one, as from servers that report it with every event."""
     before, now = known.completion_tokens, given.completion_tokens
     if type(before) is not int or type(now) is not int or now < before:
         return False
@@ -153,22 +153,22 @@ def _larger(known: Any, given: Any, depth: int = _DEPTH) -> Any:
     if depth and isinstance(known, Mapping) and isinstance(given, Mapping):
         return {name: _larger(known.get(name), given.get(name), depth - 1) for name in {**known, **given}}
     before, now = count_of(known), count_of(given)
-    if before is None or now is None or now < 0:  # what cannot be right says nothing against what can
+    if before is None or now is None or now < 0:  # an invalid value does not override a valid one
         return known
     return given if now >= before else known
 
 
 def says_output(given: UsageJson) -> bool:
-    """Tell whether it says how much was written: what is told before that is not the last word."""
+    """Whether it states the output: a usage without output is not final."""
     usage = usage_of(given)
     return usage is not None and usage.total_output_tokens > 0
 
 
 def usage_in(raw: bytes, *, writes: bool = True, most: int = LONGEST) -> Usage | None:
-    """Return the usage that an answer reports which is no use else: a document of another kind, several of them, a
-    stream. None if it says none, or where that must be looked for in more than `most` bytes.
+    """Return the usage that an otherwise unusable response reports: a document of another kind, several of them, a
+    stream. None if it reports none, or if more than `most` bytes would have to be searched.
 
-    `writes`: answers of this kind have output, so that one without any has not said what was used.
+    `writes`: responses of this kind have output, so one without output has not reported the usage.
     """
     said, tier = _read(raw, most)
     usage = usage_of(said) if said is not None else None
@@ -206,6 +206,6 @@ def _documents(raw: bytes, most: int) -> Iterable[dict[str, Any]]:
 
 
 def usage_in_error(body: bytes | None) -> Usage | None:
-    """Return the usage that an error of HTTP reports: without one it is taken at its word, and used nothing."""
+    """Return the usage that an HTTP error reports: an error without one is taken to have used nothing."""
     is_short = body is not None and len(body) <= LONGEST
     return usage_in(body) if body and is_short and b"sage" in body else None

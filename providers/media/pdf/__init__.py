@@ -1,5 +1,5 @@
-"""How much of a prompt a PDF can be at most, from its own bytes: its pages, and the text that they show.
+"""An upper bound of a PDF's share of a prompt, from its own bytes: its pages, and the text that they show.
 
-No reader of PDFs in general: it takes plain files, which every reader understands in the same way, and says of all
-others that they cannot be read (docs/decisions/0017).
+Not a general PDF reader: it accepts plain files, which every reader interprets in the same way, and rejects all others
+as unreadable (docs/decisions/0017).
 """

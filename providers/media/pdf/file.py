@@ -1,7 +1,7 @@
-"""All objects of a PDF by number. The table of contents and a search for objects must agree on each of them.
+"""All objects of a PDF by number. The cross-reference table and a search for objects must agree on each of them.
 
-So a reader that follows the table and one that searches, as readers do with broken files, find the same file. What was
-changed by an update that was appended is there twice, and such a file is not read.
+So a reader that follows the table and one that searches, as readers do with broken files, find the same objects. An
+object changed by an appended update is there twice, and such a file is rejected.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from providers.media.pdf.streams import Inflater, Stream
 from providers.media.pdf.syntax import Reader, Ref, Tick, Unreadable
 
 MOST_OBJECTS: Final = 200_000
-MOST_SECTIONS: Final = 16  # of the table; each update adds one
+MOST_SECTIONS: Final = 16  # of the cross-reference table; each update adds one
 _HEAD: Final = re.compile(rb"(?<![0-9])([0-9]{1,8})[\0\t\n\f\r ]++([0-9]{1,5})[\0\t\n\f\r ]++obj")
 _START: Final = re.compile(rb"startxref[\r\n ]{1,4}([0-9]{1,10})[\r\n ]{1,4}%%EOF[\r\n ]*+\Z")
 _TABLE: Final = re.compile(rb"xref[\r\n ]++")
@@ -27,13 +27,13 @@ _END: Final = re.compile(rb"[\0\t\n\f\r ]*+endobj")
 _TAIL: Final = 1_024
 _IN_FILE, _IN_STREAM = 1, 2
 
-Entry = tuple[int, int]  # where in the file, and 0; or in which stream of objects, and 1 + the place there
+Entry = tuple[int, int]  # offset in the file, and 0; or number of the object stream, and 1 + the index in it
 
 
 class File:
-    """`objects` are values and Streams by number; `trailers` are what the sections of the table say of the file.
+    """`objects` are values and Streams by number; `trailers` are the trailer dictionaries of the table's sections.
 
-    `tick` is called now and then, and may raise.
+    `tick` is called regularly, and may raise.
     """
 
     def __init__(self, data: bytes, tick: Tick) -> None:
@@ -44,7 +44,7 @@ class File:
         self.objects: dict[int, Any] = {}
         self.trailers: list[dict[bytes, Any]] = []
         self._entries: dict[int, Entry] = {}
-        self._tables: set[int] = set()  # where the streams are that are a section of the table
+        self._tables: set[int] = set()  # offsets of the streams that are a section of the table
         self._read_sections()
         if any(b"Encrypt" in trailer for trailer in self.trailers):
             raise Unreadable("it is encrypted")
@@ -57,7 +57,7 @@ class File:
             raise Unreadable("an object under two numbers")
 
     def get(self, value: Any) -> Any:
-        """Return what a reference stands for, or the value itself. Raises Unreadable."""
+        """Return the target of a reference, or the value itself. Raises Unreadable."""
         for _ in range(8):
             if not isinstance(value, Ref):
                 return value
@@ -65,7 +65,7 @@ class File:
         raise Unreadable("references that lead to each other")
 
     def dicts(self) -> Iterator[dict[bytes, Any]]:
-        """Yield every dictionary there is, those of streams and those inside others too."""
+        """Yield every dictionary, including those of streams and nested ones."""
         waiting = [value.info if isinstance(value, Stream) else value for value in self.objects.values()]
         while waiting:
             value = waiting.pop()
@@ -117,7 +117,7 @@ class File:
             raise Unreadable("a table that is none")
         widths = _sizes(stream.info.get(b"W"))
         ranges = _sizes(stream.info.get(b"Index", [0, stream.info.get(b"Size")]))
-        if len(widths) != 3 or len(ranges) % 2:  # noqa: PLR2004 - kind, place, and place there
+        if len(widths) != 3 or len(ranges) % 2:  # noqa: PLR2004 - kind, offset or stream, and index
             raise Unreadable("a table of another shape")
         data, width, place = self.inflater.bytes_of(stream), sum(widths), 0
         ends = (widths[0], widths[0] + widths[1], width)
@@ -141,10 +141,10 @@ class File:
             raise Unreadable("too many objects")
 
     def _check_heads(self) -> None:
-        """Every object is where the table says, and there is no other."""
+        """Check that every object is at its offset in the table, and that there is no other."""
         heads = {found.start(): int(found[1]) for found in _HEAD.finditer(self._data)}
         told = {at: number for number, (at, place) in self._entries.items() if not place}
-        for at in self._tables - told.keys():  # a table need not name itself
+        for at in self._tables - told.keys():  # a table need not list itself
             told[at] = heads.get(at, -1)
         if heads != told or len(set(heads.values())) != len(heads):
             raise Unreadable("objects that the table does not tell of")
@@ -175,7 +175,7 @@ class File:
         return said
 
     def _unpack(self) -> None:
-        """Take the objects out of the streams that are full of them."""
+        """Extract the objects from the object streams."""
         inside = {number: entry for number, entry in self._entries.items() if entry[1]}
         found = 0
         for number, stream in list(self.objects.items()):

@@ -1,7 +1,6 @@
-"""How many bytes of text one code of a font can become at most, as far as a file's own fonts say so.
+"""An upper bound of the bytes of text per character code, from a file's own fonts.
 
-Codes are looked at by their last byte, and all fonts of a file together: what one of them makes long is taken to be
-long in all of them.
+Codes are grouped by their last byte, over all fonts of a file: the largest value in one font is used for all of them.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from providers.media.pdf.file import File
 from providers.media.pdf.streams import Stream
 from providers.media.pdf.syntax import Name, Unreadable, hex_bytes
 
-LEAST: Final = 3  # of one character, in UTF-8
+LEAST: Final = 3  # bytes of one character, in UTF-8
 _HEX: Final = rb"<([0-9A-Fa-f\s]*+)>"
 _ANY_HEX: Final = re.compile(rb"<([^<>]*+)>")
 _BEGIN: Final = re.compile(rb"beginbf(?:char|range)")
@@ -26,7 +25,7 @@ _RANGE: Final = re.compile(
 
 
 def weights_of(file: File) -> list[int]:
-    """Return the most bytes of UTF-8 by a code's last byte. Raises Unreadable."""
+    """Return the maximum bytes of UTF-8 by a code's last byte. Raises Unreadable."""
     weights = [LEAST] * 256
     for info in file.dicts():
         if b"ToUnicode" in info:
@@ -38,7 +37,7 @@ def weights_of(file: File) -> list[int]:
 
 def _take_map(file: File, value: Any, weights: list[int]) -> None:
     value = file.get(value)
-    if isinstance(value, Name):  # one that everybody has: a character for a code
+    if isinstance(value, Name):  # a predefined map: one character per code
         return
     if not isinstance(value, Stream):
         raise Unreadable("a map that is none")
@@ -51,7 +50,7 @@ def _take_map(file: File, value: Any, weights: list[int]) -> None:
     for section in chars:
         words = _ANY_HEX.findall(section)
         for code, letters in zip(words[::2], words[1::2], strict=False):
-            if len(letters) > 4:  # noqa: PLR2004 - one unit of UTF-16
+            if len(letters) > 4:  # noqa: PLR2004 - hex digits of one unit of UTF-16
                 _raise(weights, hex_bytes(code)[-1:], len(hex_bytes(letters)))
     for section in ranges:
         _take_ranges(section, weights)
@@ -71,7 +70,7 @@ def _take_ranges(section: bytes, weights: list[int]) -> None:
 
 
 def _take_names(value: Any, weights: list[int]) -> None:
-    """Names of letters, each for a code; a reader that does not know a name may write it out."""
+    """Take glyph names, one per code; a reader that does not know a name may output the name itself."""
     if not isinstance(value, list):
         raise Unreadable("an encoding that is none")
     code = 0
@@ -86,7 +85,7 @@ def _take_names(value: Any, weights: list[int]) -> None:
 
 
 def _raise(weights: list[int], codes: Iterable[int], size: int) -> None:
-    """Letters of so many bytes in UTF-16: each two become three at most in UTF-8."""
+    """Raise the weights to `size` bytes of UTF-16: each two become at most three in UTF-8."""
     most = -(-size // 2) * 3
     for code in codes:
         weights[code] = max(weights[code], most)

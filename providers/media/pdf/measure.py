@@ -1,4 +1,4 @@
-"""How many pages a PDF has, and how much text they show at most. Never on the event loop: seconds for a large file."""
+"""The pages of a PDF, and an upper bound of their text. Never on the event loop: takes seconds for a large file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_LEVELS: Final = 40
 
 
 class Document(msgspec.Struct, frozen=True):
-    """Both are upper bounds. `text_bytes` in UTF-8; no tokenizer makes more tokens of them."""
+    """Both are upper bounds. `text_bytes` in UTF-8; no tokenizer produces more tokens than bytes."""
 
     pages: int
     text_bytes: int
@@ -35,7 +35,7 @@ def measure(data: bytes, tick: Tick = lambda: None) -> Document:
 
 
 def _check_alone(file: File, pages: list[dict[bytes, Any]]) -> None:
-    """There are no pages beside those of the tree, and no note or list of notes is on two of them."""
+    """Check that there are no pages outside of the tree, and that no annotation, or list of them, is on two pages."""
     if sum([info.get(b"Type") == b"Page" for info in file.dicts()]) != len(pages):
         raise Unreadable("pages that are in no tree")
     seen: set[int] = set()
@@ -50,7 +50,7 @@ def _check_alone(file: File, pages: list[dict[bytes, Any]]) -> None:
 
 
 def _pages(file: File, top: Any) -> list[dict[bytes, Any]]:
-    """Walk the tree. A page that is in it twice, or a number of pages that is not theirs, is an error."""
+    """Walk the page tree. A page that is in it twice, or a wrong number of pages, is an error."""
     pages: list[dict[bytes, Any]] = []
     seen: set[Ref] = set()
 

@@ -1,4 +1,4 @@
-"""How much text a PDF's content shows at most, with all that it draws by name."""
+"""An upper bound of the text that a PDF's content shows, with all forms that it draws by name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from providers.media.pdf.syntax import (
     unescaped,
 )
 
-BETWEEN: Final = 2  # bytes that a reader puts between two strings: a space, a new line
+BETWEEN: Final = 2  # bytes that a reader inserts between two strings: a space, a line break
 MOST_TEXT: Final = 1 << 40
 _REGULAR: Final = rb"[^\0\t\n\f\r ()<>\[\]{}/%]"
 _NEXT: Final = re.compile(
@@ -30,19 +30,19 @@ _NEXT: Final = re.compile(
 
 
 _ELSEWHERE: Final = (b"XFA", b"NeedAppearances", b"EF", b"EmbeddedFiles", b"RichMedia")
-_VALUES: Final = (b"V", b"DV", b"RV", b"RC")  # of a field or note: text, which may be a stream
+_VALUES: Final = (b"V", b"DV", b"RV", b"RC")  # of a field or annotation: text, which may be a stream
 _INSTEAD: Final = (b"ActualText", b"Alt", b"E")
 
 
 class Content(NamedTuple):
-    """What one content does by itself."""
+    """What one content shows and draws by itself."""
 
     text: int  # bytes
-    draws: tuple[bytes, ...]  # by name, each as often as it does
+    draws: tuple[bytes, ...]  # by name, one entry per use
 
 
 class Shown:
-    """Of one file."""
+    """The text shown by one file."""
 
     def __init__(self, file: File) -> None:
         """Raises Unreadable."""
@@ -67,7 +67,7 @@ class Shown:
         return self._sum(self._content(tuple([each.number for each in several])))
 
     def beside_pages(self) -> int:
-        """Return the bytes of all other text: notes, fields, names of chapters, and how notes and fields look."""
+        """Return the bytes of all other text: annotations, fields, outline titles, and their appearance streams."""
         text = sum([self._texts(value) for value in (*self._file.objects.values(), *self._file.trailers)])
         for info in self._file.dicts():
             looks = self._file.get(info.get(b"AP"))
@@ -76,7 +76,7 @@ class Shown:
         return text
 
     def _look(self, info: dict[bytes, Any]) -> None:
-        """Note what can be drawn by name; refuse what may show text in a way that is not followed."""
+        """Note what can be drawn by name; refuse what may show text in ways that are not measured."""
         if not info.keys().isdisjoint(_ELSEWHERE):
             raise Unreadable("it carries other files, or forms that are filled in when they are read")
         self._refuse_fields(info)
@@ -95,7 +95,7 @@ class Shown:
                 self._forms.setdefault(bytes(name), set()).add(value.number)
 
     def _refuse_fields(self, info: dict[bytes, Any]) -> None:
-        """The text of a field may be shown by many: by its kids, or by those that share how they look."""
+        """Refuse field text that may be shown several times: by its kids, or by fields that share an appearance."""
         texts = [self._file.get(info.get(key)) for key in _VALUES]
         if any(isinstance(text, Stream) for text in texts):
             raise Unreadable("text of a field or note that is a stream")
@@ -104,13 +104,13 @@ class Shown:
             raise Unreadable("text that several fields show")
 
     def _refuse_marks(self, named: Any) -> None:
-        """Marks are used as often as a content likes, each time with the text that they stand for."""
+        """Refuse marks with replacement text: a content may use a mark any number of times, each with that text."""
         marks = [self._file.get(value) for value in named.values()] if isinstance(named, dict) else []
         if any(isinstance(mark, dict) and not mark.keys().isdisjoint(_INSTEAD) for mark in marks):
             raise Unreadable("text that stands for other text by name")
 
     def _streams(self, value: Any) -> Iterator[int]:
-        """Yield the numbers of the streams that are in a dictionary, or in those in it."""
+        """Yield the numbers of the streams in a dictionary, or in the dictionaries in it."""
         for item in value.values() if isinstance(value, dict) else [value]:
             found = self._file.get(item)
             if isinstance(found, Stream) and isinstance(item, Ref):
@@ -131,7 +131,7 @@ class Shown:
         return text
 
     def _of_stream(self, number: int) -> int:
-        """Return the text of a drawing, with the drawings in it."""
+        """Return the bytes of text of a form, including the forms in it."""
         if number not in self._of_form:
             stream = self._file.objects.get(number)
             if not isinstance(stream, Stream) or number in self._open or len(self._open) > 20:  # noqa: PLR2004
@@ -176,7 +176,7 @@ class Shown:
         return sum([self._weights[code] for code in text]) + BETWEEN
 
     def _texts(self, value: Any) -> int:
-        """Return the bytes of a value's strings, in all that is in it; one that it refers to counts there, too."""
+        """Return the bytes of all strings in a value; a string behind a reference counts at each reference, too."""
         if isinstance(value, Stream):
             value = value.info
         if isinstance(value, dict | list):

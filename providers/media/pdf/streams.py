@@ -1,4 +1,4 @@
-"""What is in a PDF's streams: plain or deflated, within bounds. Other codings are for pictures, and not read."""
+"""Decodes a PDF's streams: plain or deflated, within bounds. Other filters are for images, and are not read."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, Final, NamedTuple
 
 from providers.media.pdf.syntax import Unreadable
 
-MOST_INFLATED: Final = 32 * 1024 * 1024  # bytes of one file, all that is looked into together
-_PNG: Final = 10  # predictors from here on are those of PNG
+MOST_INFLATED: Final = 32 * 1024 * 1024  # total bytes examined of one file
+_PNG: Final = 10  # predictors from this number on are those of PNG
 _UP: Final = 2
 
 
 class Stream(NamedTuple):
-    """A dictionary and the bytes that follow it, as they are in the file."""
+    """A dictionary and the bytes that follow it, undecoded."""
 
     info: dict[bytes, Any]
     raw: bytes
@@ -36,7 +36,7 @@ class Inflater:
         return _unpredicted(data, settings[0]) if settings and settings[0] is not None else data
 
     def take(self, size: int) -> None:
-        """Count what is looked at. Raises Unreadable where it is too much."""
+        """Count examined bytes. Raises Unreadable above the limit."""
         self._left -= size
         if self._left < 0:
             raise Unreadable("too much to look at")
@@ -59,7 +59,7 @@ def _several(value: Any) -> list[Any]:
 
 
 def _unpredicted(data: bytes, settings: Any) -> bytes:
-    """Undo the predictors that tables are written with (PNG's `none` and `up`)."""
+    """Undo the predictors used for cross-reference tables (PNG's `none` and `up`)."""
     if not isinstance(settings, dict):
         raise Unreadable("settings that are elsewhere")
     predictor, columns = settings.get(b"Predictor", 1), settings.get(b"Columns", 1)

@@ -1,4 +1,4 @@
-"""Objects of a PDF (ISO 32000-1, 7.2 and 7.3) from bytes. What two readers might read in two ways is an error."""
+"""Parses PDF objects (ISO 32000-1, 7.2 and 7.3) from bytes. What two readers might read differently is an error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TOKEN: Final = re.compile(
     rb"|([+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++))(?![^" + _WHITE + rb"()<>\[\]{}/%])|(\()"
     rb"|<([0-9A-Fa-f" + _WHITE + rb"]*+)>|(true|false|null|R)(?![^" + _WHITE + rb"()<>\[\]{}/%]))"
 )
-_DICT, _END_OF_DICT, _LIST, _END_OF_LIST, _NAME, _NUMBER, _STRING, _HEX = range(1, 9)  # the groups of it
+_DICT, _END_OF_DICT, _LIST, _END_OF_LIST, _NAME, _NUMBER, _STRING, _HEX = range(1, 9)  # its groups
 _INSIDE: Final = re.compile(rb"\\.|[()]", re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\(?:([0-7]{1,3})|\r\n?|\n|(.))", re.DOTALL)
 _HASH: Final = re.compile(rb"#([0-9A-Fa-f]{2})")
@@ -24,7 +24,7 @@ Tick = Callable[[], None]
 
 
 class Unreadable(Exception):
-    """The file is broken, or not plain enough to be sure of it."""
+    """The file is broken, or not plain enough for a reliable bound."""
 
 
 class Name(bytes):
@@ -40,7 +40,7 @@ class Text(bytes):
 
 
 class Ref(NamedTuple):
-    """Stands for an object elsewhere in the file."""
+    """A reference to an object elsewhere in the file."""
 
     number: int
     generation: int
@@ -51,7 +51,7 @@ class _End(NamedTuple):
 
 
 class Reader:
-    """Reads one object after another from `at` on."""
+    """Parses one object after another from `at` on."""
 
     def __init__(self, data: bytes, at: int, tick: Tick) -> None:
         self.data, self.at, self._tick = data, at, tick
@@ -64,7 +64,7 @@ class Reader:
         return self._ref(found) if type(found) is int and depth == 0 else found
 
     def _ref(self, number: int) -> Any:
-        """An object that is a reference and nothing else; a number that is followed by anything else is one."""
+        """Return a top-level object that is a reference; a number followed by anything else is a plain number."""
         before = self.at
         try:
             generation, mark = self._item(0), self._item(0)
@@ -121,7 +121,7 @@ class Reader:
 
 
 def _plain(found: re.Match[bytes]) -> Any:
-    """Return what is no more than its own letters."""
+    """Return the value of a token that is complete in itself."""
     kind = found.lastindex
     if kind == _NAME:
         return Name(name_of(found[5]))
@@ -135,7 +135,7 @@ def name_of(written: bytes) -> bytes:
 
 
 def end_of_text(data: bytes, at: int) -> int:
-    """Return where a string that was opened before `at` is over. Raises Unreadable."""
+    """Return the end of a string that was opened before `at`. Raises Unreadable."""
     depth = 1
     for found in _INSIDE.finditer(data, at):
         if found[0] == b"(":
