@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final, TypeVar
 
+from gateway.values.stop_reason import StopReason
 from metering.journal.journal import Journal
 from metering.journal.records import Mark, Open
 from providers.dialects.base import Stream
@@ -17,21 +18,21 @@ FRAME_BYTES: Final = 1024  # of an event, that are not content
 
 
 class InFlightCall:
-    """One call between its OPEN and its CLOSE. `stop_code` is why the gateway itself ends it."""
+    """One call between its OPEN and its CLOSE. `stop_reason` is set if the gateway ends it."""
 
-    __slots__ = ("asker", "caller", "marked", "record", "stop_code", "stream", "task")
+    __slots__ = ("asker", "caller", "marked", "record", "stop_reason", "stream", "task")
 
     def __init__(self, record: Open, caller: Caller, task: asyncio.Task[object] | None) -> None:
         self.record, self.caller, self.task = record, caller, task
         self.stream: Stream | None = None
         self.asker: Asker | None = None  # has the stream before its first content
         self.marked: Mark | None = None
-        self.stop_code = ""
+        self.stop_reason: StopReason | None = None
 
-    def stop(self, code: str) -> None:
-        """Cancel the call at its next await; it is accounted as it stands."""
-        if not self.stop_code and self.task is not None:
-            self.stop_code = code
+    def stop(self, reason: StopReason) -> None:
+        """Cancel the call at its next await; it is accounted as it stands. The first reason counts."""
+        if self.stop_reason is None and self.task is not None:
+            self.stop_reason = reason
             self.task.cancel()
 
 
@@ -95,12 +96,12 @@ class InFlightCalls:
                 call.marked = mark
                 journal.mark(mark)
 
-    def stop_where(self, matches: Callable[[InFlightCall], str]) -> int:
-        """Stop every call for which `matches` returns a code; return how many."""
+    def stop_where(self, matches: Callable[[InFlightCall], StopReason | None]) -> int:
+        """Stop every call for which `matches` returns a reason; return how many."""
         stopped = 0
         for call in list(self._calls.values()):
-            code = matches(call)
-            if code:
-                call.stop(code)
+            reason = matches(call)
+            if reason is not None:
+                call.stop(reason)
                 stopped += 1
         return stopped

@@ -100,7 +100,7 @@ class Meter:
         self._books = books
         self._raw = raw
         self._granted_at = time.perf_counter()
-        self._received_at = self._granted_at if received_at is None else received_at
+        self.received_at = self._granted_at if received_at is None else received_at
         self.is_booked = False  # the ledger has its row, or will have it
         self.call: InFlightCall | None = None
         self._is_over = False
@@ -271,7 +271,7 @@ class Meter:
             unsettled_nanousd=unsettled,
             price_id=ending.sheet.id,
             receipt=list(bill.lines),
-            latency_ms=round((now - self._received_at) * 1000, 3),
+            latency_ms=round((now - self.received_at) * 1000, 3),
             ttft_ms=ending.ttft_ms,
             overhead_ms=ending.overhead_ms,
             decision=decision,

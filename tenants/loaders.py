@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.db import OperationalError
 
+from gateway.values.stop_reason import StopReason
 from tenants.api_keys.cache import StoredKey
 from tenants.caller import Caller
 from tenants.errors import KeysUnavailable
-from tenants.models import ApiKey, Priority, Tenant
+from tenants.models import ApiKey, Priority, Tenant, TenantStatus
 
 
 def load_key(prefix: str) -> StoredKey | None:
@@ -32,19 +33,18 @@ def load_prefixes(after: int) -> list[tuple[int, str]]:
         raise KeysUnavailable from error
 
 
-def stopped_keys(key_ids: set[int]) -> dict[int, str]:
+def stopped_keys(key_ids: set[int]) -> dict[int, StopReason]:
     """Return which of these keys may no longer run calls, and why. Blocking: one query."""
     rows = ApiKey.objects.filter(id__in=key_ids).values_list("id", "revoked_at", "tenant__status")
-    found = {key_id: _stop_code(revoked_at is not None, status) for key_id, revoked_at, status in rows}
-    return {
-        key_id: found.get(key_id, "key_revoked") for key_id in key_ids if found.get(key_id, "key_revoked")
-    }
+    known = {key_id: _stop_reason(revoked_at is not None, status) for key_id, revoked_at, status in rows}
+    found = {key_id: known.get(key_id, StopReason.KEY_REVOKED) for key_id in key_ids}
+    return {key_id: reason for key_id, reason in found.items() if reason is not None}
 
 
-def _stop_code(is_revoked: bool, status: str) -> str:  # noqa: FBT001 - two facts of one row
+def _stop_reason(is_revoked: bool, status: str) -> StopReason | None:  # noqa: FBT001 - two facts of one row
     if is_revoked:
-        return "key_revoked"
-    return "" if status == "active" else "tenant_suspended"
+        return StopReason.KEY_REVOKED
+    return None if status == TenantStatus.ACTIVE else StopReason.TENANT_SUSPENDED
 
 
 def _caller(key: ApiKey, tenant: Tenant) -> Caller:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.http.paths import explain
+from gateway.values.stop_reason import StopReason
 
 
 class BadRequest(Exception):
@@ -64,11 +65,11 @@ class StoppedByShutdown(Stopped):
     words = "The gateway is shutting down; try again."
 
 
-def stop_error(code: str) -> Stopped:
-    """Return the error for the code that a running call was stopped with."""
-    kinds = {
-        "key_revoked": StoppedByRevocation,
-        "tenant_suspended": StoppedBySuspension,
-        "server_shutdown": StoppedByShutdown,
+def stop_error(reason: StopReason) -> Stopped:
+    """Return the error for the reason that a call in flight was stopped for."""
+    kinds: dict[StopReason, type[Stopped]] = {
+        StopReason.KEY_REVOKED: StoppedByRevocation,
+        StopReason.TENANT_SUSPENDED: StoppedBySuspension,
+        StopReason.SERVER_SHUTDOWN: StoppedByShutdown,
     }
-    return kinds.get(code, Stopped)(code)
+    return kinds.get(reason, Stopped)(reason.value)

@@ -12,15 +12,13 @@ from gateway.http.headers import addition_headers, call_headers, fallback_header
 from gateway.http.request import ClientGone, V1Request
 from gateway.http.response import JSON, Headers, Response
 from gateway.idempotency.store import IdempotencyClaim
-from gateway.inference.outcomes import outcome_for, overhead_ms
+from gateway.inference.outcomes import CLIENT_GONE, deployment_of, overhead_ms
 from gateway.inference.route_planning import fallback_reason
 from gateway.runtime import Runtime
+from gateway.values.stop_reason import StopReason
 from metering.journal.pending_close import CloseNotPersisted
-from metering.meter import Meter
+from metering.meter import CallOutcome, Meter
 from providers.call import Call
-
-SERVED: dict[str, Any] = {"status": "ok", "http_status": 200, "error_code": ""}
-GONE: dict[str, Any] = {"status": "cancelled", "http_status": 499, "error_code": "client_disconnected"}
 
 
 async def complete(request: V1Request, route: Route, meter: Meter, call: Call) -> Response:
@@ -28,14 +26,21 @@ async def complete(request: V1Request, route: Route, meter: Meter, call: Call) -
     answered = call.answered
     assert answered is not None  # noqa: S101 - a call that is not a stream was answered
     has_left = request.client_left  # the response was still read to its end
-    how = GONE if has_left else SERVED
     if call.unnoted and (request.claim is not None or not answered.is_known):
         # The close is not written in this step: a separate task does it, or the usage is counted first.
         meter.answered(call.target, call.unnoted)
     own_ms = overhead_ms(request)
-    closing = meter.close(
-        outcome_for(route, call, own_ms, **how, usage=answered.usage, produced=answered.produced)
+    outcome = CallOutcome(
+        status="cancelled" if has_left else "ok",
+        http_status=CLIENT_GONE if has_left else 200,
+        error_code=StopReason.CLIENT_DISCONNECTED.value if has_left else "",
+        target=call.target,
+        sheet=deployment_of(route, call.target.id).sheet,
+        usage=answered.usage,
+        produced=answered.produced,
+        overhead_ms=own_ms,
     )
+    closing = meter.close(outcome)
     live = runtime.current()
     claim, request.claim = request.claim, None
     if claim is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from budgets.admission.interface import LimitStatus
 from catalog.pricing.prices import PriceSheet
@@ -11,10 +10,10 @@ from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment
 from gateway.http.headers import call_headers
 from gateway.http.request import V1Request
+from gateway.values.stop_reason import StopReason
 from metering.attempt_costs import may_cost
 from metering.explain.routing_text import in_short
 from metering.meter import CallOutcome, Meter
-from providers.call import Call
 from providers.errors.exceptions import UpstreamFailed
 from providers.upstream import Attempt
 
@@ -35,7 +34,7 @@ async def record_failure(request: V1Request, meter: Meter, route: Route, failure
     last = _last(meter)
     is_billed = failure.code == "internal_error" if last is None else _is_billed(last)
     which = (last.alias, last.deployment) if last is not None and is_billed else failure.target_id
-    deployment = _deployment(route, which)
+    deployment = deployment_of(route, which)
     said = last.usage if last is not None else None
     ending = CallOutcome(
         status="error",
@@ -55,7 +54,7 @@ async def record_cancellation(
     request: V1Request,
     meter: Meter,
     route: Route,
-    code: str = "client_disconnected",
+    reason: StopReason = StopReason.CLIENT_DISCONNECTED,
     status: int = CLIENT_GONE,
 ) -> None:
     """Record that the client left before any response, or that the gateway ended the call and responds with this code
@@ -68,11 +67,11 @@ async def record_cancellation(
     if last is None:
         await record_void(request, meter)
         return
-    deployment = _deployment(route, (last.alias, last.deployment))
+    deployment = deployment_of(route, (last.alias, last.deployment))
     ending = CallOutcome(
         status="cancelled",
         http_status=_status_seen(request, status) if status != CLIENT_GONE else status,
-        error_code=code,
+        error_code=reason.value,
         target=deployment.target,
         sheet=deployment.sheet,
         usage=last.usage,
@@ -86,11 +85,6 @@ async def record_void(request: V1Request, meter: Meter) -> None:
     """Discard a call that no provider received; its response headers show the limits without its hold."""
     standing = await meter.void()
     request.standing = standing if standing != NOTHING else None
-
-
-def outcome_for(route: Route, call: Call, overhead_ms: float, **how: Any) -> CallOutcome:
-    deployment = _deployment(route, call.target.id)
-    return CallOutcome(target=call.target, sheet=deployment.sheet, overhead_ms=overhead_ms, **how)
 
 
 def overhead_ms(request: V1Request) -> float:
@@ -117,7 +111,7 @@ def _is_billed(last: Attempt) -> bool:
     return may_cost(last) or last.outcome == "ok"
 
 
-def _deployment(route: Route, which: int | tuple[str, str]) -> Deployment:
+def deployment_of(route: Route, which: int | tuple[str, str]) -> Deployment:
     """Return the deployment with this id, or alias and name, or the first if none was tried."""
     return next(
         (d for d in route.every if which in (d.target.id, (d.target.alias, d.target.name))),
@@ -127,7 +121,7 @@ def _deployment(route: Route, which: int | tuple[str, str]) -> Deployment:
 
 def sheet_of(route: Route, attempt: Attempt) -> PriceSheet:
     """Return the price sheet of an attempt."""
-    return _deployment(route, (attempt.alias, attempt.deployment)).sheet
+    return deployment_of(route, (attempt.alias, attempt.deployment)).sheet
 
 
 def _status_seen(request: V1Request, status: int) -> int:

@@ -26,8 +26,8 @@ from gateway.http.sse_writer import sse_writer_for
 from gateway.idempotency.store import StoredResponse
 from gateway.inference.complete import complete, response_headers
 from gateway.inference.outcomes import (
+    deployment_of,
     internal_error,
-    outcome_for,
     overhead_ms,
     record_cancellation,
     record_failure,
@@ -260,12 +260,13 @@ async def _call(
         await record_failure(request, meter, route, failure)
         raise
     except asyncio.CancelledError:
-        if not running.stop_code:
+        reason = running.stop_reason
+        if reason is None:
             await record_cancellation(request, meter, route)
             raise
-        ending = stop_error(running.stop_code)
-        await record_cancellation(request, meter, route, running.stop_code, response_for(ending).status_code)
-        raise ending from None
+        stopped = stop_error(reason)
+        await record_cancellation(request, meter, route, reason, response_for(stopped).status_code)
+        raise stopped from None
     except Exception:  # a defect of ours: the call still gets its row, the error table logs it
         await record_failure(request, meter, route, internal_error())
         raise
@@ -283,7 +284,7 @@ def _relay(
     """Return the relay of a stream, and the overhead for its head and its row."""
     pulse, own_ms = request.pulse, overhead_ms(request)
     assert pulse is not None  # noqa: S101 - streams have one
-    ending = partial(outcome_for, route, call, own_ms)
-    relay = StreamRelay(call, meter, running, ending, pulse, request.received_at)
+    sheet = deployment_of(route, call.target.id).sheet
+    relay = StreamRelay(call, meter, running, pulse, sheet=sheet, overhead_ms=own_ms)
     relay.claim, request.claim = request.claim, None  # the relay completes or releases it at its end
     return relay, own_ms

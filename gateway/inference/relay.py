@@ -7,14 +7,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
+from catalog.pricing.prices import PriceSheet
 from gateway import runtime
 from gateway.http.errors import error_event
 from gateway.http.exceptions import stop_error
 from gateway.http.sse_writer import SSEWriter
 from gateway.idempotency.store import MAX_BODY, IdempotencyClaim
+from gateway.inference.outcomes import CLIENT_GONE
+from gateway.values.stop_reason import CLIENT_LEFT, StopReason
 from metering.inflight import InFlightCall
 from metering.meter import CallOutcome, Meter
 from providers.call import Call
@@ -27,23 +29,23 @@ from providers.resilience.plan import Asker
 logger = logging.getLogger(__name__)
 
 SLACK_TOKENS = 16  # a few tokens of whitespace may be longer than any others
-CLIENT_GONE = frozenset({"client_disconnected", "client_stalled"})
 
 
 class StreamRelay:
-    """Created when the upstream has sent content. `ending` builds the CallOutcome of this call."""
+    """Created when the upstream has sent content. `sheet` and `overhead_ms` are of the deployment that answers."""
 
     def __init__(
         self,
         call: Call,
         meter: Meter,
         running: InFlightCall,
-        ending: Callable[..., CallOutcome],
         pulse: SSEWriter,
-        received_at: float,
+        *,
+        sheet: PriceSheet,
+        overhead_ms: float,
     ) -> None:
-        self._call, self._meter, self._running, self._ending = call, meter, running, ending
-        self._pulse, self._received_at = pulse, received_at
+        self._call, self._meter, self._running, self._pulse = call, meter, running, pulse
+        self._sheet, self._overhead_ms = sheet, overhead_ms
         self._ttft_ms: float | None = None
         self.claim: IdempotencyClaim | None = None  # of an Idempotency-Key
         self.asker = Asker()
@@ -55,7 +57,7 @@ class StreamRelay:
         """Send the whole stream. Returns when the call is recorded; raises CancelledError if the client left."""
         try:
             await self._pulse.start(start)
-            self._ttft_ms = round((time.perf_counter() - self._received_at) * 1000, 3)
+            self._ttft_ms = round((time.perf_counter() - self._meter.received_at) * 1000, 3)
             if self._call.first:
                 await self._forward(self._call.first)
             async for out in self._call.rest():
@@ -145,15 +147,15 @@ class StreamRelay:
 
     async def _cancel(self) -> None:
         """The client left, or the gateway ends the call: cancel the upstream, bill what it reported or produced."""
-        code = self._running.stop_code
-        gone = "client_stalled" if self._pulse.is_stalled else "client_disconnected"
+        stopped = self._running.stop_reason
+        left = StopReason.CLIENT_STALLED if self._pulse.is_stalled else StopReason.CLIENT_DISCONNECTED
         stream = self._call.stream
         await self._call.aclose()
         is_complete = stream is not None and stream.is_finished and stream.failure is None
-        await self._record("cancelled", code or gone, is_complete=is_complete)
-        if not code:
+        await self._record("cancelled", (stopped or left).value, is_complete=is_complete)
+        if stopped is None:
             raise asyncio.CancelledError
-        await self._pulse.send(error_event(code, str(stop_error(code))), more=False)
+        await self._pulse.send(error_event(stopped.value, str(stop_error(stopped))), more=False)
 
     async def _record(self, status: str, code: str, *, is_complete: bool = False) -> None:
         """Record a stream that did not reach its client; one that is not complete may be retried."""
@@ -166,14 +168,17 @@ class StreamRelay:
         stream = self._call.stream
         assert stream is not None  # noqa: S101 - a relay has one
         usage, is_last_word = stream.usage, has_said_all(stream)
-        return self._ending(
+        return CallOutcome(
             status=status,
             error_code=code,
-            http_status=499 if code in CLIENT_GONE else 200,
+            http_status=CLIENT_GONE if code in CLIENT_LEFT else 200,
+            target=self._call.target,
+            sheet=self._sheet,
             usage=usage,
             is_last_word=is_last_word,
             produced="" if is_last_word and usage is not None and not usage.is_lacking else stream.produced(),
             produced_events=stream.produced_events,
             produced_tokens=stream.produced_tokens,
             ttft_ms=self._ttft_ms,
+            overhead_ms=self._overhead_ms,
         )

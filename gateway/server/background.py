@@ -27,6 +27,7 @@ from gateway.server.process_state import state_of
 from gateway.stores.database_threads import InDatabase
 from gateway.stores.databases import background_alias
 from gateway.values.fallback_log import FALLBACKS
+from gateway.values.stop_reason import StopReason
 from metering.ledger.crash_recovery import recover
 from metering.settlement.news import Listening
 from metering.settlement.unsettled_money import unsettled_by_deployment
@@ -222,7 +223,9 @@ class BackgroundTasks:
             logger.warning("keys denied on this machine: %d", len(live.keys.denied))
         if live.keys.denied:
             denied = live.keys.denied
-            live.running.stop_where(lambda call: "key_revoked" if call.caller.key_prefix in denied else "")
+            live.running.stop_where(
+                lambda call: StopReason.KEY_REVOKED if call.caller.key_prefix in denied else None
+            )
 
     async def _stop_revoked_calls(self) -> None:
         """End running calls of keys that were revoked and of tenants that were suspended."""
@@ -232,7 +235,7 @@ class BackgroundTasks:
             stopped = await self._in_database(stopped_keys, keys)
             if stopped:
                 live.keys.clear()  # a caller that gets this error must not be admitted by the next call
-            live.running.stop_where(lambda call: stopped.get(call.caller.key_id, ""))
+            live.running.stop_where(lambda call: stopped.get(call.caller.key_id))
 
 
 def _listener(live: Runtime, hints: HealthHintBus) -> ConfigSubscriber:

@@ -41,6 +41,7 @@ from gateway.stores.databases import background_alias
 from gateway.supervisor.shutdown import ShutdownSignal, ended, in_time
 from gateway.supervisor.worker_rows import WorkerRows
 from gateway.values.signed_messages import Signer
+from gateway.values.stop_reason import StopReason
 from metering.inflight import InFlightCalls
 from metering.journal.journal import Journal
 from metering.journal.segments import new_name
@@ -131,7 +132,7 @@ class Lifespan:
         longest_s = max(server.sync_timeout, server.stream_max_duration)
         await stop.pause_unless_ordered(longest_s, _idle(live))
         await stop.wait(grace_s, _idle(live))
-        if live.running.stop_where(lambda _: "server_shutdown"):
+        if live.running.stop_where(lambda _: StopReason.SERVER_SHUTDOWN):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S):
                     await _idle(live)
