@@ -80,8 +80,7 @@ def test_the_heap_of_a_process_moves_but_not_what_a_fork_shares():
     moved, again, huge, in_fork, _ = map(int, run.stdout.split())
     assert in_fork == 0
     if can_collapse():
-        assert moved >= 4 * PAGE
-        assert huge >= moved
-        assert again == moved
+        # The kernel may not have had every large page the first time: the second call takes what is left.
+        assert huge >= again >= moved >= 4 * PAGE
     else:
         assert moved == again == 0
